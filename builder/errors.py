@@ -1,0 +1,66 @@
+"""Every error that a user can meet, and the exit code each ends the program with.
+
+An error is one sentence of what is wrong, where (file, line, key, region, target), and what to do. Whatever reaches
+the command line and is not one of these is a defect and leaves with 1.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LayersError(Exception):
+    """Base of the program's own errors: ``what`` is wrong, ``where``, and the ``fix``."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.fix = fix
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}\n  → {self.fix}" if self.fix else text
+
+
+class UsageError(LayersError):
+    """The command line contradicts itself (click's own usage errors leave with the same code)."""
+
+    exit_code = 2
+
+
+class InputError(LayersError):
+    """A configuration or input is bad: matrix, version, ledger, ARN, credentials, zip."""
+
+    exit_code = 3
+
+
+class BuildError(LayersError):
+    """A zip cannot be built: nothing to resolve, no usable wheel, no interpreter, a failed check."""
+
+    exit_code = 4
+
+
+class IncompleteError(LayersError):
+    """A publish ended with cells that are not at the release; each is named in the report."""
+
+    exit_code = 5
+
+
+class DriftError(LayersError):
+    """AWS and the record differ."""
+
+    exit_code = 6
+
+
+#: Each class that carries an exit code of the contract; a test proves that the codes are distinct.
+FAMILIES: tuple[type[LayersError], ...] = (
+    LayersError,
+    UsageError,
+    InputError,
+    BuildError,
+    IncompleteError,
+    DriftError,
+)
