@@ -19,7 +19,6 @@ from builder.errors import InputError
 from builder.runtimes import Architecture
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 1
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -67,7 +66,7 @@ class Artifact(_Frozen):
 class Manifest(_Frozen):
     """What one build made."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     package: str
     version: str
     artifacts: tuple[Artifact, ...]

@@ -100,7 +100,9 @@ def _across(matrix: Matrix) -> list[Problem]:
 def _repeated(data: dict[str, Any]) -> Iterator[Problem]:
     for key in ("python", "architectures", "regions", "extras"):
         items = data.get(key)
-        for index, item in enumerate(items if isinstance(items, list) else ()):
+        if not isinstance(items, list):
+            continue
+        for index, item in enumerate(items):
             if item in items[:index]:
                 yield (key, index), f"{item!r} is already in the list"
 

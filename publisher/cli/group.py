@@ -1,0 +1,78 @@
+"""The command group: global options, and commands that are imported when they are called for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from builder.matrix import Matrix
+
+#: Command → what ``layers --help`` says of it. The module ``publisher.cli.<command>`` holds ``command``.
+COMMANDS = {
+    "targets": "List what the matrix says should exist.",
+    "build": "Build one zip a target, with manifest.json.",
+    "plan": "Show what publish would do; write nothing anywhere.",
+    "publish": "Bring every cell to a release, prove it, record it.",
+    "describe": "Look up the layers of a region.",
+    "docs": "Write the table and the JSON index from the ledger.",
+    "sandbox": "Run an embedded AWS, every region, for a command.",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the global options say."""
+
+    matrix_path: Path
+    ledger_path: Path
+
+    def matrix(self) -> Matrix:
+        """The matrix, read and checked."""
+        from builder.matrix import load_matrix
+
+        return load_matrix(self.matrix_path)
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"publisher.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101 - a command module without a command is a defect
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"layers {version('strands-layers')}")
+        ctx.exit()
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--matrix", "matrix_path", type=click.Path(path_type=Path), default="layer_matrix.yaml", show_default=True,
+    envvar="LAYERS_MATRIX", show_envvar=True, help="The matrix: what should exist.",
+)  # fmt: skip
+@click.option(
+    "--ledger", "ledger_path", type=click.Path(path_type=Path), default="ledger", show_default=True,
+    envvar="LAYERS_LEDGER", show_envvar=True, help="The ledger's folder: the record of releases.",
+)  # fmt: skip
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+@click.pass_context
+def layers(ctx: click.Context, matrix_path: Path, ledger_path: Path) -> None:
+    """Build, publish and look up AWS Lambda layers: every Python, architecture and region at one number."""
+    ctx.obj = Settings(matrix_path, ledger_path)

@@ -1,0 +1,46 @@
+"""``layers targets``: the matrix as a list."""
+
+from __future__ import annotations
+
+import click
+
+from publisher.cli.console import json_option, print_json, print_table
+from publisher.cli.group import Settings
+
+
+@click.command("targets")
+@click.option("--format", "form", type=click.Choice(["table", "json", "github"]), default="table", show_default=True)
+@json_option
+@click.pass_obj
+def command(settings: Settings, form: str, as_json: bool) -> None:
+    """List the targets of the matrix: one Python × one architecture each, in every region.
+
+    ``--format github`` prints the JSON that a workflow's ``strategy.matrix`` takes, on one line.
+    """
+    import json
+
+    matrix = settings.matrix()
+    rows = [
+        {
+            "target": target.id,
+            "python": target.python,
+            "architecture": str(target.architecture),
+            "layer_name": target.layer_name,
+        }
+        for target in matrix.targets
+    ]
+    if form == "github":
+        click.echo(json.dumps({"include": rows}, separators=(",", ":")))
+    elif form == "json" or as_json:
+        regions = list(matrix.regions)
+        print_json([{**row, "regions": regions} for row in rows])
+    else:
+        systems = [f"{t.runtime.system}, glibc {'.'.join(map(str, t.runtime.glibc))}" for t in matrix.targets]
+        print_table(
+            ["target", "layer name", "runtime"],
+            [[row["target"], row["layer_name"], system] for row, system in zip(rows, systems, strict=True)],
+        )
+        click.echo(
+            f"\n{len(rows)} targets × {len(matrix.regions)} regions = {len(matrix.cells)} cells "
+            f"of {matrix.requirement} in account {matrix.account}\n{', '.join(matrix.regions)}"
+        )
