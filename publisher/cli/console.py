@@ -31,7 +31,7 @@ def print_json(data: object) -> None:
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """A table on stdout, never cut: as wide as its content (ARNs must survive a pipe). ``right``: columns of figures."""
+    """A table on stdout, as wide as its content: an ARN must survive a pipe. ``right``: the columns of figures."""
     widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
     for index, row in enumerate([headers, *rows]):
         cells = [
