@@ -1,0 +1,112 @@
+"""The ledger: the record of releases, one file each, ``0003.json`` for layer version 3.
+
+A file is replaced whole (written aside, flushed, renamed) under a lock, so that neither a killed process nor a second
+one loses a line. The ledger belongs to one matrix and says so when it is read with another.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from builder.artifact import dump_json, write_atomically
+from builder.errors import InputError
+from builder.matrix import Matrix
+from publisher.record.release import Release
+
+
+class Ledger(Protocol):
+    """Where releases are recorded."""
+
+    def releases(self) -> tuple[Release, ...]:
+        """Every release, by layer version number. InputError where a record is damaged or of another matrix."""
+
+    def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
+        """Change the record of one number, and have it on disk before this returns.
+
+        ``change`` gets what is recorded now (None: nothing yet) and gives what shall be; with several writers it may
+        be called more than once.
+        """
+
+
+class FolderLedger:
+    """A ledger in a folder, which is made with its first record."""
+
+    def __init__(self, folder: Path, matrix: Matrix) -> None:
+        self._folder = folder
+        self._matrix = matrix
+
+    def releases(self) -> tuple[Release, ...]:
+        if self._folder.exists() and not self._folder.is_dir():
+            raise InputError("the ledger is a folder, and this is none", where=str(self._folder))
+        if not self._folder.is_dir():
+            return ()
+        paths = sorted(path for path in self._folder.glob("*.json") if not path.name.startswith("."))
+        return tuple(sorted((self._read(path) for path in paths), key=lambda release: release.layer_version))
+
+    def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
+        path = self._folder / f"{number:04d}.json"
+        try:
+            with self._locked():
+                release = change(self._read(path) if path.exists() else None)
+                write_atomically(path, dump_json(release.model_dump(mode="json")).encode())
+                return release
+        except OSError as error:
+            raise InputError(
+                f"the ledger cannot be written: {error.strerror or error}",
+                where=str(path),
+                fix="make room or give it a folder that can be written (--ledger DIR), then run the command again",
+            ) from None
+
+    def _read(self, path: Path) -> Release:
+        try:
+            release = Release.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise InputError(
+                f"this record is damaged: {_brief(error)}",
+                where=str(path),
+                fix="restore it from version control; a ledger that is lost can be made again with `layers sync`",
+            ) from None
+        if not re.fullmatch(rf"0*{release.layer_version}", path.stem):
+            raise InputError(
+                f"this record is of layer version {release.layer_version}, its file name says {path.stem}",
+                where=str(path),
+                fix=f"it belongs in {release.layer_version:04d}.json",
+            )
+        self._check_matrix(release, path)
+        return release
+
+    def _check_matrix(self, release: Release, path: Path) -> None:
+        for key in ("account", "package", "layer_name"):
+            recorded, wanted = getattr(release, key), getattr(self._matrix, key)
+            if recorded != wanted:
+                raise InputError(
+                    f"this ledger is of another matrix: {key} is {recorded!r} here and {wanted!r} in the matrix",
+                    where=str(path),
+                    fix="give each matrix a ledger of its own: --ledger DIR",
+                )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _brief(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return f"{place}: {first['msg']}" if place else first["msg"]
+    return str(error)
