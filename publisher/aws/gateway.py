@@ -5,7 +5,7 @@ Facts are what AWS says, in our units: sha256 in hex (AWS: base64), architecture
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -97,7 +97,11 @@ class StatementExists(GatewayError):  # noqa: N818
 
 
 class Lambda(Protocol):
-    """Lambda's layers in one region. Every method may be called from any thread, and raises GatewayError."""
+    """Lambda's layers in one region. Every method may be called from any thread, and raises GatewayError.
+
+    An implementation takes its turn at the region's pace before every single request (``pace.TokenBucket``, given to
+    it when it is made), sends each request once, and retries nothing: ``retry`` does that for what is safe to repeat.
+    """
 
     @property
     def region(self) -> str: ...
@@ -105,8 +109,8 @@ class Lambda(Protocol):
     def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
         """The newest version of each of these layers, in as few calls as will do; a layer without any is left out."""
 
-    def versions(self, name: str) -> Iterator[Listed]:
-        """The versions of a layer, newest first, read a page at a time as they are asked for."""
+    def versions(self, name: str, above: int = 0) -> tuple[Listed, ...]:
+        """The versions of a layer with numbers over ``above``, newest first; no more pages are read than needed."""
 
     def get(self, name: str, number: int) -> Held | None:
         """One layer version, or None where there is none."""
