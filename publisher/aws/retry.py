@@ -1,0 +1,122 @@
+"""Patience with AWS: what is safe to repeat is repeated, with backoff and jitter; what is not is left to the caller.
+
+``PublishLayerVersion`` counts up with every call, so it is sent again only where AWS certainly did nothing: over the
+quota, or no connection. After anything else ``reconcile.publish`` looks before it acts.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_random_exponential
+
+from publisher.aws.gateway import (
+    Grant,
+    Held,
+    Lambda,
+    Listed,
+    Publication,
+    Refused,
+    StatementExists,
+    Throttled,
+    Unavailable,
+    Unreachable,
+)
+from publisher.aws.pace import Clock
+
+T = TypeVar("T")
+
+#: A call that stays throttled this long (seconds) is given up: somebody else uses the account's whole quota.
+THROTTLED_FOR = 120.0
+#: Tries of a call that gets no answer, before its region counts as silent.
+TRIES = 5
+
+
+class Patient:
+    """A ``Lambda`` that repeats what is safe to repeat. Counts the repeats, for the run's summary."""
+
+    def __init__(self, inner: Lambda, clock: Clock) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.repeats = 0
+
+    @property
+    def region(self) -> str:
+        return self._inner.region
+
+    def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
+        return self._repeat(lambda: self._inner.latest(names))
+
+    def versions(self, name: str, above: int = 0) -> tuple[Listed, ...]:
+        return self._repeat(lambda: self._inner.versions(name, above))
+
+    def get(self, name: str, number: int) -> Held | None:
+        return self._repeat(lambda: self._inner.get(name, number))
+
+    def grants(self, name: str, number: int) -> tuple[Grant, ...]:
+        return self._repeat(lambda: self._inner.grants(name, number))
+
+    def publish(self, publication: Publication) -> Held:
+        return self._repeat(lambda: self._inner.publish(publication), unanswered=Unreachable)
+
+    def grant(self, name: str, number: int, grant: Grant) -> None:
+        sent_before = False
+
+        def add() -> None:
+            nonlocal sent_before
+            try:
+                self._inner.grant(name, number, grant)
+            except StatementExists:
+                if not sent_before:  # else it is our own, from a try whose answer was lost
+                    raise
+            except Unavailable:
+                sent_before = True
+                raise
+
+        self._repeat(add)
+
+    def revoke(self, name: str, number: int, statement_id: str) -> None:
+        self._repeat(lambda: self._inner.revoke(name, number, statement_id))
+
+    def download(self, held: Held, to: Path) -> None:
+        """Fetch a zip; a link that is refused has expired, and is asked for again."""
+
+        def fetch() -> None:
+            try:
+                self._inner.download(held, to)
+            except Refused as error:
+                fresh = self._inner.get(held.layer_name, held.number)
+                if fresh is None:
+                    raise
+                if fresh.location == held.location:
+                    raise Unavailable(error.message, error.request_id) from None
+                self._inner.download(fresh, to)
+
+        self._repeat(fetch)
+
+    def _repeat(self, call: Callable[[], T], unanswered: type[Unavailable] = Unavailable) -> T:
+        """Throttled calls for as long as the quota may need, calls without an answer a few times."""
+        throttled = Retrying(
+            retry=retry_if_exception_type(Throttled),
+            wait=wait_random_exponential(multiplier=0.5, max=8),
+            stop=stop_after_delay(THROTTLED_FOR),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        answered = Retrying(
+            retry=retry_if_exception_type(unanswered),
+            wait=wait_random_exponential(multiplier=0.5, max=6),
+            stop=stop_after_attempt(TRIES),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return answered(lambda: throttled(call))
+
+    def _sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.repeats += 1
+        self._clock.sleep(seconds)

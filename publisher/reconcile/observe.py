@@ -1,0 +1,162 @@
+"""Observing: ask every region of the matrix what it holds, all regions at once, with as few calls as will do.
+
+First the newest version of every cell (one or two lists a region). Older versions are read only where the release's
+number cannot be known without them. Then, once the number is known, what stands at it: bytes and permission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from builder.errors import InputError
+from builder.matrix import Cell, Matrix
+from builder.progress import Progress
+from publisher.aws.gateway import CredentialsRefused, GatewayError, Lambda, Listed
+from publisher.reconcile.state import CellState, Remote, carries
+
+T = TypeVar("T")
+
+#: Calls under way at once in a region: enough that the quota is the limit, and not the latency.
+LANES = 3
+
+
+def observe(matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress) -> Remote:
+    """The newest version of every cell. A region that does not answer is in ``silent``, with the reason."""
+    names = [target.layer_name for target in matrix.targets]
+    progress.begin("Observing", len(matrix.regions))
+
+    def ask(region: str) -> dict[Cell, CellState]:
+        latest = lambdas[region].latest(names)
+        cells = (Cell(region, target) for target in matrix.targets)
+        return {
+            cell: CellState(listed.number, {listed.number: listed})
+            if (listed := latest.get(cell.target.layer_name))
+            else CellState()
+            for cell in cells
+        }
+
+    answers, silent = each_region(matrix.regions, ask, progress)
+    return Remote({cell: state for found in answers.values() for cell, state in found.items()}, silent)
+
+
+def look_back(
+    matrix: Matrix, version: str, lambdas: Mapping[str, Lambda], remote: Remote, progress: Progress
+) -> Remote:
+    """The older versions that tell whether, and at which number, AWS holds this release already.
+
+    A release that is complete stands at its number in every cell, so one cell's history shows it. One that is not
+    complete can only be completed above the lowest ``latest`` of all cells, so only what lies above that is read, and
+    nothing is where all cells stand at one number.
+    """
+    if not remote.cells or _is_newest_everywhere(matrix, version, remote):
+        return remote
+    lowest = min(state.latest for state in remote.cells.values())
+    sample = next(iter(remote.cells))
+    wanted = {
+        cell: 0 if cell == sample else lowest
+        for cell, state in remote.cells.items()
+        if state.latest > (1 if cell == sample else lowest + 1)
+    }
+    if not wanted:
+        return remote
+    progress.note(f"reading the history of {len(wanted)} cells to find {version}")
+
+    def ask(region: str) -> dict[Cell, CellState]:
+        return {
+            cell: replace(remote.cells[cell], listed={v.number: v for v in _history(lambdas, cell, above)})
+            for cell, above in wanted.items()
+            if cell.region == region
+        }
+
+    regions = tuple(dict.fromkeys(cell.region for cell in wanted))
+    return _merge(remote, *each_region(regions, ask, progress))
+
+
+def look_at(
+    matrix: Matrix,
+    number: int,
+    lambdas: Mapping[str, Lambda],
+    remote: Remote,
+    selected: Sequence[Cell],
+    progress: Progress,
+) -> Remote:
+    """What stands at the number in every cell that has come so far; for the selected ones also who may use it."""
+    chosen = frozenset(selected)
+    there = [cell for cell, state in remote.cells.items() if state.latest >= number]
+    if not there:
+        return remote
+    progress.begin("Reading back", len(matrix.regions))
+
+    def look(cell: Cell) -> CellState:
+        name = cell.target.layer_name
+        held = lambdas[cell.region].get(name, number)
+        grants = lambdas[cell.region].grants(name, number) if held and cell in chosen else ()
+        return replace(remote.cells[cell], held=held, grants=grants)
+
+    def ask(region: str) -> dict[Cell, CellState]:
+        cells = [cell for cell in there if cell.region == region]
+        with ThreadPoolExecutor(max_workers=LANES, thread_name_prefix=region) as pool:
+            return dict(zip(cells, pool.map(look, cells), strict=True))
+
+    return _merge(remote, *each_region(matrix.regions, ask, progress))
+
+
+def each_region(
+    regions: Sequence[str], ask: Callable[[str], T], progress: Progress
+) -> tuple[dict[str, T], dict[str, str]]:
+    """Ask every region at once: the answers, and the regions that gave none with the reason.
+
+    InputError where every region refuses the credentials. Where only some do (a region that the account has not
+    enabled says so in these words), those are silent.
+    """
+    answers: dict[str, T] = {}
+    silent: dict[str, str] = {}
+    refused: dict[str, CredentialsRefused] = {}
+    if not regions:
+        return answers, silent
+    with ThreadPoolExecutor(max_workers=len(regions), thread_name_prefix="region") as pool:
+        futures = {region: pool.submit(ask, region) for region in regions}
+        for region, future in futures.items():
+            try:
+                answers[region] = future.result()
+                progress.step(region)
+            except GatewayError as error:
+                silent[region] = error.message
+                if isinstance(error, CredentialsRefused):
+                    refused[region] = error
+                progress.step(region, f"no answer, deferred: {error.message}")
+    if len(refused) == len(regions):
+        region, first = next(iter(refused.items()))
+        raise credentials_error(first, region)
+    return answers, silent
+
+
+def credentials_error(error: CredentialsRefused, region: str) -> InputError:
+    """What a user is told when AWS refuses the credentials."""
+    return InputError(
+        f"AWS refuses the credentials: {error.message}",
+        where=region,
+        fix="renew them and run the same command again; it does what is left",
+    )
+
+
+def _is_newest_everywhere(matrix: Matrix, version: str, remote: Remote) -> bool:
+    """Whether every cell's newest version, at one number, is this release already."""
+    numbers = {state.latest for state in remote.cells.values()}
+    return len(numbers) == 1 and all(
+        any(carries(matrix, cell.target, listed, version) for listed in state.listed.values())
+        for cell, state in remote.cells.items()
+    )
+
+
+def _history(lambdas: Mapping[str, Lambda], cell: Cell, above: int) -> Iterable[Listed]:
+    return lambdas[cell.region].versions(cell.target.layer_name, above)
+
+
+def _merge(remote: Remote, answers: Mapping[str, Mapping[Cell, CellState]], silent: Mapping[str, str]) -> Remote:
+    fresh = {cell: state for found in answers.values() for cell, state in found.items()}
+    cells = {cell: fresh.get(cell, state) for cell, state in remote.cells.items() if cell.region not in silent}
+    return Remote(cells, {**remote.silent, **silent})

@@ -1,0 +1,237 @@
+"""Where the bytes of a release come from: bytes that are published already win over any new build.
+
+For each target that has cells to publish, in this order: the given artifact, if its bytes are the release's; a copy
+from a region that has them; a build from the release's recorded lock. Only a release that exists nowhere takes what
+a build makes now.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.artifact import Artifact, Locked, Manifest, sha256_of
+from builder.errors import IncompleteError, InputError
+from builder.matrix import Matrix, Target
+from builder.progress import Progress
+from publisher.aws.gateway import GatewayError, Lambda, Zip
+from publisher.reconcile.plan import Backfill, Plan, Publish
+from publisher.reconcile.state import Remote
+from publisher.record.release import Release, TargetRecord
+
+#: A zip sent in the request: 50 MB (developer guide, "Lambda quotas"). Larger ones go through a bucket.
+DIRECT_LIMIT = 52_428_800
+UNZIPPED_LIMIT = 262_144_000
+
+#: Builds these targets into the folder, from these locks where given.
+Build = Callable[[tuple[Target, ...], Mapping[str, tuple[Locked, ...]]], tuple[Path, Manifest]]
+
+
+@dataclass(frozen=True)
+class Payload:
+    """The bytes for one target, proved, and what is to be recorded of them."""
+
+    zip: Zip
+    record: TargetRecord
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything that bytes can come from."""
+
+    matrix: Matrix
+    remote: Remote
+    lambdas: Mapping[str, Lambda]
+    releases: Sequence[Release]
+    artifacts: tuple[Path, Manifest] | None
+    build: Build
+    folder: Path  #: for what is fetched
+    progress: Progress
+
+
+def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
+    """The payload of every target that the plan publishes, by target id. Nothing in AWS is touched."""
+    recorded = next((r for r in sources.releases if r.layer_version == plan.number.value), None)
+    payloads: dict[str, Payload] = {}
+    to_build: list[Target] = []
+    for target in sources.matrix.targets:
+        if target.id not in plan.publishing:
+            continue
+        found = _offered(sources, plan, target) or _copied(sources, plan, target, recorded)
+        if found:
+            payloads[target.id] = found
+        else:
+            to_build.append(target)
+    if to_build:
+        payloads.update(_built(sources, plan, tuple(to_build), recorded))
+    for payload in payloads.values():
+        _check_sizes(payload, sources.matrix)
+    return payloads
+
+
+def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]:
+    """The zips of older releases that the plan fills numbers with, by target id and number."""
+    wanted = {
+        (cell.target, fill.number): fill
+        for cell, action in plan.actions.items()
+        if isinstance(action, Publish)
+        for fill in action.fills
+        if isinstance(fill, Backfill)
+    }
+    found: dict[str, Zip] = {}
+    result: dict[tuple[str, int], Zip] = {}
+    for (target, number), fill in wanted.items():
+        if fill.sha256 not in found:
+            copy = _copy(sources, target, number, fill.sha256, fill.sources)
+            if copy is None:
+                raise IncompleteError(
+                    f"the bytes of layer version {number} ({fill.version}) cannot be fetched from any region",
+                    where=target.id,
+                    fix="run again when one of these answers: " + ", ".join(fill.sources),
+                )
+            found[fill.sha256] = copy
+        result[target.id, number] = found[fill.sha256]
+    return result
+
+
+def _offered(sources: Sources, plan: Plan, target: Target) -> Payload | None:
+    """The artifact that was given for a target, unless other bytes are the release's already."""
+    if sources.artifacts is None:
+        return None
+    folder, manifest = sources.artifacts
+    artifact = manifest.artifact(target.id)
+    wanted = plan.bytes_of.get(target.id)
+    if artifact is None:
+        if wanted is None:
+            raise InputError(
+                f"the artifacts have no zip for {target.id}",
+                where=str(folder),
+                fix=f"build it: layers build --version {plan.version} --output {folder}",
+            )
+        return None
+    if wanted is not None and artifact.sha256 != wanted:
+        sources.progress.note(f"{target.id}: other bytes are published already and win over the given artifact")
+        return None
+    return _payload(folder, artifact)
+
+
+def _payload(folder: Path, artifact: Artifact) -> Payload:
+    path = folder / artifact.file
+    try:
+        actual = sha256_of(path)
+    except OSError as error:
+        raise InputError(f"the artifact cannot be read: {error.strerror}", where=str(path)) from None
+    if actual != artifact.sha256:
+        raise InputError(
+            f"the zip's sha256 is {actual[:12]}…, its manifest says {artifact.sha256[:12]}…",
+            where=str(path),
+            fix="build it again",
+        )
+    record = TargetRecord(
+        python=artifact.python,
+        architecture=artifact.architecture,
+        layer_name=artifact.layer_name,
+        sha256=artifact.sha256,
+        size=path.stat().st_size,
+        unzipped_size=artifact.unzipped_size,
+        interpreter=artifact.interpreter,
+        lock=artifact.lock,
+        sbom=artifact.sbom,
+        sbom_sha256=artifact.sbom_sha256,
+    )
+    return Payload(Zip(path, artifact.sha256, path.stat().st_size), record)
+
+
+def _copied(sources: Sources, plan: Plan, target: Target, recorded: Release | None) -> Payload | None:
+    """The release's bytes from a region that has them."""
+    wanted = plan.bytes_of.get(target.id)
+    if wanted is None:
+        return None
+    regions = tuple(
+        cell.region
+        for cell, state in sources.remote.cells.items()
+        if cell.target == target and state.held is not None and state.held.sha256 == wanted
+    )
+    copy = _copy(sources, target, plan.number.value, wanted, regions)
+    if copy is None:
+        return None
+    known = recorded.target(target.id) if recorded else None
+    record = known or TargetRecord(
+        python=target.python,
+        architecture=target.architecture,
+        layer_name=target.layer_name,
+        sha256=wanted,
+        size=copy.size,
+        unzipped_size=_unzipped_size(copy.path),
+    )
+    return Payload(copy, record)
+
+
+def _copy(sources: Sources, target: Target, number: int, sha256: str, regions: Sequence[str]) -> Zip | None:
+    path = sources.folder / f"{sha256}.zip"
+    for region in regions:
+        if region not in sources.lambdas:
+            continue
+        try:
+            held = sources.lambdas[region].get(target.layer_name, number)
+            if held is None or held.sha256 != sha256:
+                continue
+            sources.lambdas[region].download(held, path)
+        except GatewayError as error:
+            sources.progress.note(f"{target.id}: no copy from {region}: {error.message}")
+            continue
+        sources.progress.note(f"{target.id}: layer version {number} fetched from {region}")
+        return Zip(path, sha256, path.stat().st_size)
+    return None
+
+
+def _built(sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: Release | None) -> dict[str, Payload]:
+    locks = {
+        target.id: record.lock
+        for target in targets
+        if recorded and (record := recorded.target(target.id)) and record.lock is not None
+    }
+    folder, manifest = sources.build(targets, locks)
+    payloads = {}
+    for target in targets:
+        artifact = manifest.artifact(target.id)
+        if artifact is None:
+            raise InputError(f"the build made no zip for {target.id}", where=str(folder))
+        wanted = plan.bytes_of.get(target.id)
+        if wanted is not None and artifact.sha256 != wanted:
+            raise IncompleteError(
+                f"layer version {plan.number.value} was begun with other bytes ({wanted[:12]}…), no region that answers "
+                f"can give them, and this machine builds {artifact.sha256[:12]}…",
+                where=target.id,
+                fix="run again when the regions that have them answer, give that build with --artifacts, "
+                "or make a new release of the version with --rebuild",
+            )
+        payloads[target.id] = _payload(folder, artifact)
+    return payloads
+
+
+def _check_sizes(payload: Payload, matrix: Matrix) -> None:
+    where = f"{payload.record.id} ({payload.zip.path})"
+    if payload.zip.size > DIRECT_LIMIT and matrix.staging is None:
+        raise InputError(
+            f"the zip has {payload.zip.size:,} bytes; Lambda takes {DIRECT_LIMIT:,} in a request",
+            where=where,
+            fix="set `staging` in the matrix, or leave something out",
+        )
+    unzipped = _unzipped_size(payload.zip.path)
+    if unzipped > UNZIPPED_LIMIT:
+        raise InputError(
+            f"unzipped it has {unzipped:,} bytes; Lambda takes {UNZIPPED_LIMIT:,} for a function with all its layers",
+            where=where,
+            fix="leave something out",
+        )
+
+
+def _unzipped_size(path: Path) -> int:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(info.file_size for info in archive.infolist())
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"this is no zip: {error}", where=str(path), fix="build it again") from None

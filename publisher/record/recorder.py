@@ -1,0 +1,73 @@
+"""Recording while a run goes on: what was done is on disk before the doer goes on, whatever kills the run next.
+
+Many cells finish at once and a record is one file, so writes are grouped: whoever gets to write writes for everyone
+that waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+from builder.matrix import Matrix
+from publisher.record.ledger import Ledger
+from publisher.record.release import CellRecord, FillerRecord, Release, SurplusRecord, TargetRecord
+
+Record = CellRecord | FillerRecord | SurplusRecord | TargetRecord
+
+
+class Recorder:
+    """Writes one release's record as a run goes on."""
+
+    def __init__(self, ledger: Ledger, matrix: Matrix, version: str, number: int, begun: datetime) -> None:
+        self._ledger = ledger
+        self._number = number
+        self._fresh = Release(
+            account=matrix.account,
+            package=matrix.package,
+            layer_name=matrix.layer_name,
+            version=version,
+            layer_version=number,
+            begun=begun,
+        )
+        self._pending: list[Record] = []
+        self._mutex = threading.Lock()
+        self._writing = threading.Lock()
+
+    def begin(self, targets: tuple[TargetRecord, ...], rebuild: str | None) -> None:
+        """Record what the release will be, before anything is made of it."""
+
+        def start(release: Release | None) -> Release:
+            base = release or self._fresh.model_copy(update={"rebuild": rebuild})
+            return base.with_targets(*targets)
+
+        self._ledger.update(self._number, start)
+
+    def add(self, *records: Record) -> None:
+        """Record what was done; returns when it is on disk."""
+        with self._mutex:
+            self._pending += records
+        with self._writing:
+            with self._mutex:
+                batch, self._pending = self._pending, []
+            if batch:
+                self._ledger.update(self._number, lambda release: _with(release or self._fresh, batch))
+
+    def complete(self, when: datetime) -> None:
+        """Record that every cell of the matrix is at the release; the first time counts."""
+        self._ledger.update(
+            self._number,
+            lambda release: (
+                release
+                if release and release.completed
+                else (release or self._fresh).model_copy(update={"completed": when})
+            ),
+        )
+
+
+def _with(release: Release, batch: list[Record]) -> Release:
+    release = release.with_targets(*(record for record in batch if isinstance(record, TargetRecord)))
+    release = release.with_cells(*(record for record in batch if isinstance(record, CellRecord)))
+    fillers = dict.fromkeys((*release.fillers, *(record for record in batch if isinstance(record, FillerRecord))))
+    surplus = dict.fromkeys((*release.surplus, *(record for record in batch if isinstance(record, SurplusRecord))))
+    return release.model_copy(update={"fillers": tuple(fillers), "surplus": tuple(surplus)})
