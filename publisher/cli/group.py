@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from builder.matrix import Matrix
+    from publisher.record.ledger import Ledger
 
 #: Command → what ``layers --help`` says of it. The module ``publisher.cli.<command>`` holds ``command``.
 COMMANDS = {
@@ -36,6 +37,12 @@ class Settings:
         from builder.matrix import load_matrix
 
         return load_matrix(self.matrix_path)
+
+    def ledger(self, matrix: Matrix) -> Ledger:
+        """The ledger of this matrix."""
+        from publisher.record.ledger import FolderLedger
+
+        return FolderLedger(self.ledger_path, matrix)
 
 
 class _LazyGroup(click.Group):

@@ -8,19 +8,31 @@ recorded, nothing new is begun.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from builder.errors import LayersError
-from builder.matrix import Cell, Matrix
+from builder.matrix import DESCRIPTION_LIMIT, Cell, Matrix
 from builder.progress import Progress
 from publisher.aws.gateway import CredentialsRefused, GatewayError, Held, Lambda, Publication, Unavailable, Zip
 from publisher.aws.pace import Clock
 from publisher.reconcile.observe import LANES
-from publisher.reconcile.plan import Action, Backfill, Conflict, Defer, Fill, Keep, Permit, Plan, Publish
+from publisher.reconcile.plan import (
+    Action,
+    Backfill,
+    Conflict,
+    Defer,
+    Fill,
+    Keep,
+    Permit,
+    Plan,
+    Publish,
+    Regrant,
+    Reserve,
+)
 from publisher.reconcile.publish import PublishError, grant_at, publish_at
 from publisher.reconcile.sources import Payload
 from publisher.reconcile.state import RESERVED, Remote
@@ -64,6 +76,12 @@ class Job:
     recorder: Recorder
     clock: Clock
     progress: Progress
+
+
+NO_BYTES = (
+    "the bytes this release was begun with cannot be had: run again when the regions that have them answer, "
+    "give that build with --artifacts, or make a new release with --rebuild"
+)
 
 
 class Stop:
@@ -150,11 +168,13 @@ class _Run:
                 return Outcome(cell, "unchanged", held)
 
     def _publish(self, cell: Cell, fills: tuple[Fill, ...]) -> Outcome:
+        payload = self._job.payloads.get(cell.target.id)
+        if payload is None:
+            return Outcome(cell, "failed", error=NO_BYTES)
         for done, fill in enumerate(fills):
             if self._stop:
                 return Outcome(cell, "interrupted", error=self._stop.reason, fills=done)
             self._fill(cell, fill)
-        payload = self._job.payloads[cell.target.id]
         description = self._job.matrix.describe(cell.target, self._job.plan.version)
         held = self._make(cell, payload.zip, description, self._job.plan.number.value)
         self._record(cell, held, public=False)
@@ -169,25 +189,37 @@ class _Run:
 
     def _fill(self, cell: Cell, fill: Fill) -> None:
         job = self._job
-        if isinstance(fill, Backfill):
-            zip_ = job.backfills[cell.target.id, fill.number]
-            held = self._make(cell, zip_, job.matrix.describe(cell.target, fill.version), fill.number)
-            grant_at(job.lambdas[cell.region], held.layer_name, held.number, job.matrix.permission, job.clock)
-        else:
-            description = (
-                f"{RESERVED}: layer version {fill.number} of {cell.target.layer_name} was never published here"
-            )
-            held = self._make(cell, job.reserve, description[:256], fill.number)
+        match fill:
+            case Reserve(number):
+                description = f"{RESERVED}: layer version {number} of {cell.target.layer_name} was never published here"
+                held = self._make(cell, job.reserve, description[:DESCRIPTION_LIMIT], number)
+            case Backfill(number, version):
+                zip_ = job.backfills.get((cell.target.id, number))
+                if zip_ is None:
+                    raise PublishError(f"the bytes of number {number} ({version}) cannot be had from any region now")
+                held = self._make(cell, zip_, job.matrix.describe(cell.target, version), number)
+                self._backfilled(cell, held)
+            case Regrant(number, _, sha256):
+                there = job.lambdas[cell.region].get(cell.target.layer_name, number)
+                if there is not None and there.sha256 == sha256:
+                    self._backfilled(cell, there)
+                return
         job.recorder.add(
             FillerRecord(
                 region=cell.region,
                 python=cell.target.python,
                 architecture=cell.target.architecture,
                 layer_version=held.number,
-                kind="backfill" if isinstance(fill, Backfill) else "reserved",
+                kind="reserved" if isinstance(fill, Reserve) else "backfill",
                 arn=held.arn,
             )
         )
+
+    def _backfilled(self, cell: Cell, held: Held) -> None:
+        job = self._job
+        job.recorder.backfilled(_cell_record(cell, held, public=False))
+        grant_at(job.lambdas[cell.region], held.layer_name, held.number, job.matrix.permission, job.clock)
+        job.recorder.backfilled(_cell_record(cell, held, public=True))
 
     def _make(self, cell: Cell, zip_: Zip, description: str, number: int) -> Held:
         publication = Publication(
@@ -201,20 +233,7 @@ class _Run:
         return publish_at(self._job.lambdas[cell.region], publication, number, self._job.clock)
 
     def _record(self, cell: Cell, held: Held, *, public: bool) -> None:
-        self._job.recorder.add(
-            CellRecord(
-                region=cell.region,
-                python=cell.target.python,
-                architecture=cell.target.architecture,
-                layer_name=held.layer_name,
-                layer_version=held.number,
-                arn=held.arn,
-                sha256=held.sha256,
-                size=held.size,
-                published=created(held),
-                public=public,
-            )
-        )
+        self._job.recorder.add(_cell_record(cell, held, public=public))
 
     def _unexpected(self, cell: Cell, error: PublishError) -> Outcome:
         """A number or a policy that is not as it must be; with a surplus version, another publisher is at work."""
@@ -230,7 +249,7 @@ class _Run:
                     reason=error.message,
                 )
             )
-        return Outcome(cell, "conflict", error.surplus, error.message)
+        return Outcome(cell, "conflict" if error.surplus else "failed", error.surplus, error.message)
 
     def _held(self, cell: Cell) -> Held | None:
         return self._job.remote.cells[cell].held
@@ -240,6 +259,21 @@ class _Run:
         if held is None:
             raise PublishError("the version seen a moment ago is gone")
         return held
+
+
+def _cell_record(cell: Cell, held: Held, *, public: bool) -> CellRecord:
+    return CellRecord(
+        region=cell.region,
+        python=cell.target.python,
+        architecture=cell.target.architecture,
+        layer_name=held.layer_name,
+        layer_version=held.number,
+        arn=held.arn,
+        sha256=held.sha256,
+        size=held.size,
+        published=created(held),
+        public=public,
+    )
 
 
 def created(held: Held) -> datetime:

@@ -38,7 +38,16 @@ class Backfill:
     sources: tuple[str, ...]  #: regions that are recorded to hold these bytes at this number
 
 
-Fill: TypeAlias = Reserve | Backfill
+@dataclass(frozen=True)
+class Regrant:
+    """Make a backfilled number public whose run died before it could: it is the newest of its cell."""
+
+    number: int
+    version: str
+    sha256: str
+
+
+Fill: TypeAlias = Reserve | Backfill | Regrant
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,12 @@ class Plan:
     @property
     def fills(self) -> int:
         """How many numbers have to be filled before the release can have its own."""
-        return sum(len(action.fills) for action in self.actions.values() if isinstance(action, Publish))
+        return sum(
+            not isinstance(fill, Regrant)
+            for action in self.actions.values()
+            if isinstance(action, Publish)
+            for fill in action.fills
+        )
 
     @property
     def new_versions(self) -> int:
@@ -168,7 +182,7 @@ def _action(
 ) -> Action:
     if state.latest < number:
         gap = range(state.latest + 1, number)
-        return Publish(tuple(_fill(cell, missing, releases) for missing in gap))
+        return Publish((*_regrant(matrix, cell, state, releases), *(_fill(cell, n, releases) for n in gap)))
     if state.held is None:
         return Conflict(f"AWS has counted to {state.latest} here, and number {number} was deleted")
     accepted = {wanted.get(cell.target.id), record.sha256 if record else None}
@@ -190,6 +204,18 @@ def _fill(cell: Cell, number: int, releases: Sequence[Release]) -> Fill:
     sha256 = target.sha256 if target and target.sha256 else copies[0].sha256
     regions = tuple(record.region for record in copies if record.sha256 == sha256 and record.region != cell.region)
     return Backfill(number, release.version, sha256, regions) if regions else Reserve(number)
+
+
+def _regrant(matrix: Matrix, cell: Cell, state: CellState, releases: Sequence[Release]) -> tuple[Regrant, ...]:
+    """A recorded release's number that this cell has without a record that it is public there."""
+    release = next((r for r in releases if r.layer_version == state.latest and r.yanked is None), None)
+    if release is None or not carries(matrix, cell.target, state.listed[state.latest], release.version):
+        return ()
+    record = release.cell(cell.region, cell.target.id)
+    target = release.target(cell.target.id)
+    if (record and record.public) or target is None or target.sha256 is None:
+        return ()
+    return (Regrant(state.latest, release.version, target.sha256),)
 
 
 def _quote(text: str) -> str:

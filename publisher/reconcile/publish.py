@@ -6,10 +6,10 @@ never simply sent again: we look at the number it would have got, for as long as
 
 from __future__ import annotations
 
+from builder.matrix import Permission
 from publisher.aws.gateway import Grant, Held, Lambda, Publication, StatementExists, Unavailable, Unreachable
 from publisher.aws.pace import Clock
 from publisher.reconcile.state import is_granted
-from builder.matrix import Permission
 
 #: Waits, in seconds, between the looks for a version whose publish had no answer. AWS promises no time.
 LOOKS = (0.5, 1.0, 2.0, 4.0, 8.0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.artifact import Artifact, Locked, Manifest, sha256_of
-from builder.errors import IncompleteError, InputError
+from builder.errors import InputError
 from builder.matrix import Matrix, Target
 from builder.progress import Progress
 from publisher.aws.gateway import GatewayError, Lambda, Zip
@@ -52,7 +52,10 @@ class Sources:
 
 
 def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
-    """The payload of every target that the plan publishes, by target id. Nothing in AWS is touched."""
+    """The payload of every target that the plan publishes, by target id. Nothing in AWS is touched.
+
+    A target whose bytes are published already, but cannot be had now, is left out: its cells wait for the next run.
+    """
     recorded = next((r for r in sources.releases if r.layer_version == plan.number.value), None)
     payloads: dict[str, Payload] = {}
     to_build: list[Target] = []
@@ -71,8 +74,30 @@ def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
     return payloads
 
 
+def records_of(sources: Sources, plan: Plan, payloads: Mapping[str, Payload]) -> tuple[TargetRecord, ...]:
+    """What to record of the release's targets: in full where the bytes are at hand, else what AWS says of them."""
+    recorded = next((r for r in sources.releases if r.layer_version == plan.number.value), None)
+    records = [payload.record for payload in payloads.values()]
+    for target in sources.matrix.targets:
+        wanted = plan.bytes_of.get(target.id)
+        known = recorded.target(target.id) if recorded else None
+        if target.id in payloads or wanted is None or (known and known.sha256 == wanted):
+            continue
+        artifact = sources.artifacts[1].artifact(target.id) if sources.artifacts else None
+        if sources.artifacts and artifact and artifact.sha256 == wanted:
+            records.append(_payload(sources.artifacts[0], artifact).record)
+        else:
+            held = (s.held for c, s in sources.remote.cells.items() if c.target == target and s.held)
+            size = next((h.size for h in held if h.sha256 == wanted), None)
+            records.append(_bare_record(target, wanted, size))
+    return tuple(records)
+
+
 def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]:
-    """The zips of older releases that the plan fills numbers with, by target id and number."""
+    """The zips of older releases that the plan fills numbers with, by target id and number.
+
+    One that no region gives is left out: its cells wait for the next run, the others do not.
+    """
     wanted = {
         (cell.target, fill.number): fill
         for cell, action in plan.actions.items()
@@ -86,11 +111,7 @@ def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]
         if fill.sha256 not in found:
             copy = _copy(sources, target, number, fill.sha256, fill.sources)
             if copy is None:
-                raise IncompleteError(
-                    f"the bytes of layer version {number} ({fill.version}) cannot be fetched from any region",
-                    where=target.id,
-                    fix="run again when one of these answers: " + ", ".join(fill.sources),
-                )
+                continue
             found[fill.sha256] = copy
         result[target.id, number] = found[fill.sha256]
     return result
@@ -158,15 +179,18 @@ def _copied(sources: Sources, plan: Plan, target: Target, recorded: Release | No
     if copy is None:
         return None
     known = recorded.target(target.id) if recorded else None
-    record = known or TargetRecord(
+    return Payload(copy, known or _bare_record(target, wanted, copy.size, _unzipped_size(copy.path)))
+
+
+def _bare_record(target: Target, sha256: str, size: int | None, unzipped_size: int | None = None) -> TargetRecord:
+    return TargetRecord(
         python=target.python,
         architecture=target.architecture,
         layer_name=target.layer_name,
-        sha256=wanted,
-        size=copy.size,
-        unzipped_size=_unzipped_size(copy.path),
+        sha256=sha256,
+        size=size,
+        unzipped_size=unzipped_size,
     )
-    return Payload(copy, record)
 
 
 def _copy(sources: Sources, target: Target, number: int, sha256: str, regions: Sequence[str]) -> Zip | None:
@@ -201,13 +225,11 @@ def _built(sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: 
             raise InputError(f"the build made no zip for {target.id}", where=str(folder))
         wanted = plan.bytes_of.get(target.id)
         if wanted is not None and artifact.sha256 != wanted:
-            raise IncompleteError(
-                f"layer version {plan.number.value} was begun with other bytes ({wanted[:12]}…), no region that answers "
-                f"can give them, and this machine builds {artifact.sha256[:12]}…",
-                where=target.id,
-                fix="run again when the regions that have them answer, give that build with --artifacts, "
-                "or make a new release of the version with --rebuild",
+            sources.progress.note(
+                f"{target.id}: layer version {plan.number.value} was begun with other bytes ({wanted[:12]}…) than this "
+                f"machine builds ({artifact.sha256[:12]}…), and no region that answers gives them"
             )
+            continue
         payloads[target.id] = _payload(folder, artifact)
     return payloads
 

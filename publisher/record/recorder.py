@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
+from builder.errors import InputError
 from builder.matrix import Matrix
 from publisher.record.ledger import Ledger
 from publisher.record.release import CellRecord, FillerRecord, Release, SurplusRecord, TargetRecord
@@ -52,6 +53,16 @@ class Recorder:
                 batch, self._pending = self._pending, []
             if batch:
                 self._ledger.update(self._number, lambda release: _with(release or self._fresh, batch))
+
+    def backfilled(self, record: CellRecord) -> None:
+        """Record a cell of an older release that this run completed."""
+
+        def insert(release: Release | None) -> Release:
+            if release is None:
+                raise InputError(f"the record of layer version {record.layer_version} vanished during the run")
+            return release.with_cells(record)
+
+        self._ledger.update(record.layer_version, insert)
 
     def complete(self, when: datetime) -> None:
         """Record that every cell of the matrix is at the release; the first time counts."""

@@ -1,0 +1,165 @@
+"""A publish from end to end: observe → number → look → plan → gather bytes → execute → record.
+
+``prepare`` ends with the plan and writes nothing anywhere; ``carry_out`` does what the plan says.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from hashlib import sha256
+from pathlib import Path
+
+from builder.artifact import Locked, Manifest
+from builder.errors import InputError
+from builder.matrix import Cell, Matrix, Target
+from builder.progress import Progress
+from publisher.aws.gateway import Lambda, Zip
+from publisher.aws.pace import Clock
+from publisher.reconcile.execute import Job, Outcome, Stop, execute
+from publisher.reconcile.number import Wanted, next_number, recorded_number, seen_number
+from publisher.reconcile.observe import look_at, look_back, observe
+from publisher.reconcile.plan import Plan, make_plan
+from publisher.reconcile.sources import Build, Sources, gather, gather_backfills, records_of
+from publisher.reconcile.state import Remote
+from publisher.record.ledger import Ledger
+from publisher.record.recorder import Recorder
+from publisher.record.release import Release
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run knows before it acts."""
+
+    wanted: Wanted
+    releases: tuple[Release, ...]
+    remote: Remote
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did."""
+
+    plan: Plan
+    outcomes: Mapping[Cell, Outcome]
+    seconds: float
+    stopped: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every selected cell is at the release."""
+        return all(outcome.done for outcome in self.outcomes.values())
+
+
+def prepare(
+    matrix: Matrix,
+    wanted: Wanted,
+    selected: Sequence[Cell],
+    ledger: Ledger,
+    lambdas: Mapping[str, Lambda],
+    progress: Progress,
+) -> Prepared:
+    """Observe and plan. Nothing is written, neither to AWS nor to the ledger."""
+    releases = ledger.releases()
+    number = recorded_number(wanted, releases)
+    remote = observe(matrix, lambdas, progress)
+    if number is None and wanted.rebuild is None:
+        remote = look_back(matrix, wanted.version, lambdas, remote, progress)
+        number = seen_number(matrix, wanted, remote)
+    if number is None:
+        number = next_number(remote, releases)
+    remote = look_at(matrix, number.value, lambdas, remote, selected, progress)
+    return Prepared(wanted, releases, remote, make_plan(matrix, wanted.version, number, remote, releases, selected))
+
+
+def carry_out(
+    matrix: Matrix,
+    prepared: Prepared,
+    ledger: Ledger,
+    lambdas: Mapping[str, Lambda],
+    artifacts: tuple[Path, Manifest] | None,
+    clock: Clock,
+    progress: Progress,
+    stop: Stop,
+) -> Report:
+    """Do what the plan says; every act is recorded before the next one."""
+    started = time.monotonic()
+    plan, wanted = prepared.plan, prepared.wanted
+    with tempfile.TemporaryDirectory(prefix="layers-publish-") as name:
+        folder = Path(name)
+        build = _builder(matrix, plan.version, folder / "built", progress)
+        sources = Sources(
+            matrix, prepared.remote, lambdas, prepared.releases, artifacts, build, folder, progress
+        )  # fmt: skip
+        payloads = gather(sources, plan)
+        backfills = gather_backfills(sources, plan)
+        recorder = Recorder(ledger, matrix, plan.version, plan.number.value, _now())
+        records = records_of(sources, plan, payloads)
+        if records:
+            recorder.begin(records, wanted.rebuild)
+        job = Job(
+            matrix=matrix,
+            plan=plan,
+            remote=prepared.remote,
+            lambdas=lambdas,
+            payloads=payloads,
+            backfills=backfills,
+            reserve=_reserve_zip(folder),
+            recorder=recorder,
+            clock=clock,
+            progress=progress,
+        )
+        outcomes = execute(job, stop)
+    _complete(matrix, plan, ledger, recorder)
+    return Report(plan, outcomes, time.monotonic() - started, stop.reason)
+
+
+def _builder(matrix: Matrix, version: str, folder: Path, progress: Progress) -> Build:
+    def run(targets: tuple[Target, ...], locks: Mapping[str, tuple[Locked, ...]]) -> tuple[Path, Manifest]:
+        from builder.build import build
+
+        return folder, build(matrix, version, targets, folder, progress, lock=locks or None)
+
+    return run
+
+
+def _complete(matrix: Matrix, plan: Plan, ledger: Ledger, recorder: Recorder) -> None:
+    """Record the release as complete once every cell of the matrix is, by however many runs."""
+    release = next((r for r in ledger.releases() if r.layer_version == plan.number.value), None)
+    if release is None or release.completed:
+        return
+    public = {record.key for record in release.cells if record.public}
+    if all((cell.region, cell.target.id) in public for cell in matrix.cells):
+        recorder.complete(_now())
+
+
+def _reserve_zip(folder: Path) -> Zip:
+    """The bytes of a reserved number: the same everywhere and always."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        text = "This layer version holds a number that has no release in this region. Do not use it.\n"
+        archive.writestr(zipfile.ZipInfo("RESERVED.txt", (1980, 1, 1, 0, 0, 0)), text)
+    path = folder / "reserved.zip"
+    path.write_bytes(buffer.getvalue())
+    return Zip(path, sha256(buffer.getvalue()).hexdigest(), len(buffer.getvalue()))
+
+
+def check_artifacts(folder: Path, manifest: Manifest, matrix: Matrix, version: str) -> tuple[Path, Manifest]:
+    """The artifacts of a folder, if they are of this package and version; InputError otherwise."""
+    if manifest.package != matrix.package or manifest.version != version:
+        raise InputError(
+            f"the artifacts are of {manifest.package} {manifest.version}, not of {matrix.package} {version}",
+            where=str(folder),
+            fix=f"build them: layers build --version {version} --output {folder}",
+        )
+    return folder, manifest
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc).replace(microsecond=0)
