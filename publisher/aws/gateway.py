@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+#: How AWS writes ``CreatedDate``: ``2026-11-23T20:40:15.000+0000``.
+CREATED_FORMAT = "%Y-%m-%dT%H:%M:%S.%f%z"
+
 
 @dataclass(frozen=True)
 class Listed:

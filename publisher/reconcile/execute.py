@@ -17,7 +17,16 @@ from typing import Literal
 from builder.errors import LayersError
 from builder.matrix import DESCRIPTION_LIMIT, Cell, Matrix
 from builder.progress import Progress
-from publisher.aws.gateway import CredentialsRefused, GatewayError, Held, Lambda, Publication, Unavailable, Zip
+from publisher.aws.gateway import (
+    CREATED_FORMAT,
+    CredentialsRefused,
+    GatewayError,
+    Held,
+    Lambda,
+    Publication,
+    Unavailable,
+    Zip,
+)
 from publisher.aws.pace import Clock
 from publisher.reconcile.observe import LANES
 from publisher.reconcile.plan import (
@@ -278,4 +287,4 @@ def _cell_record(cell: Cell, held: Held, *, public: bool) -> CellRecord:
 
 def created(held: Held) -> datetime:
     """When AWS says that it made the version (``2026-11-23T20:40:15.000+0000``)."""
-    return datetime.strptime(held.created, "%Y-%m-%dT%H:%M:%S.%f%z")
+    return datetime.strptime(held.created, CREATED_FORMAT)
