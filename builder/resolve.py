@@ -1,173 +1,221 @@
-"""Resolving: which wheels a target's layer is made of.
+"""Resolving: which wheels go into a target's zip. The answer is a lock: exactly one wheel a package, with its hash.
 
-uv is asked once a target, with that target's Python and platform, so that markers and wheels are the target's own and
-not this machine's. Nothing is executed: wheels only, and metadata as the index gives it. The answer, for each package
-one wheel by its hash, is the lock. It holds no addresses: any index that has these wheels will do.
+uv resolves for the target's own Python, platform and markers, whatever runs here; wheels only. A lock names no
+address: the same wheels may come from any index that has them.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import Version
+from packaging import tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from builder import uv
 from builder.artifact import Locked
 from builder.errors import BuildError, InputError, LayersError
-from builder.matrix import Matrix, Target, parse_version
-from builder.progress import Progress
-from builder.pylock import NoWheel, read_pylock
-from builder.uv import COMMON, Uv, refuse, shortened
+from builder.matrix import Matrix, Target
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 Lock = tuple[Locked, ...]
 
 
 def resolve(
-    matrix: Matrix,
-    version: str,
-    targets: Sequence[Target],
-    progress: Progress,
-    *,
-    exclude_newer: str | None = None,
+    matrix: Matrix, version: str, targets: Sequence[Target], exclude_newer: str | None = None
 ) -> dict[str, Lock]:
-    """The lock of each target by target id. ``version`` is normalised here; all targets get the same one."""
-    version = parse_version(version)
-    requirements = requirements_of(matrix, version)
-    progress.begin("Resolving", len(targets))
+    """Each target's lock, by target id, for ``version`` of the matrix's package.
 
-    def one(target: Target) -> Lock:
-        lock = _resolve_target(matrix, requirements, target, exclude_newer)
-        _check_pin(matrix, version, lock, target)
-        progress.step(target.id, f"{len(lock)} packages")
-        return lock
-
-    return dict(zip((t.id for t in targets), _all(one, targets), strict=True))
-
-
-def newest(matrix: Matrix, *, exclude_newer: str | None = None) -> str:
-    """The newest stable release of the package that has wheels for all targets of the matrix."""
-    requirements = (matrix.requirement, *matrix.requirements)
-
-    def one(target: Target) -> str:
-        lock = _resolve_target(matrix, requirements, target, exclude_newer, stable=True)
-        return _version_in(matrix, lock)
-
-    found = {target.id: version for target, version in zip(matrix.targets, _all(one, matrix.targets), strict=True)}
-    lowest = min(found.values(), key=Version)
-    if len(set(found.values())) > 1:  # some target lacks a wheel of the newest: all must take the one they share
-        resolve(matrix, lowest, matrix.targets, _silent(), exclude_newer=exclude_newer)
-    return lowest
+    ``exclude_newer`` leaves out what the index got later: a date, a time (RFC 3339) or an age (``7 days``).
+    InputError where there is no such package or version; BuildError where a target cannot have it.
+    """
+    wanted = [f"{matrix.requirement}=={version}", *matrix.requirements]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        locks = list(pool.map(lambda target: _resolve(wanted, target, exclude_newer), targets))
+    result = {target.id: lock for target, lock in zip(targets, locks, strict=True)}
+    for lock in result.values():
+        _check_version(matrix, version, lock)
+    return result
 
 
-def requirements_of(matrix: Matrix, version: str) -> tuple[str, ...]:
-    """What is asked for: the package at exactly this version, and whatever else the matrix wants in the layer."""
-    return (f"{matrix.requirement}=={version}", *matrix.requirements)
+def newest(matrix: Matrix) -> str:
+    """The newest stable version of the package that every target can have."""
+    found = {}
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for target, lock in zip(
+            matrix.targets,
+            pool.map(lambda t: _resolve([matrix.requirement, *matrix.requirements], t, None), matrix.targets),
+            strict=True,
+        ):
+            found[target.id] = _locked(lock, matrix.package).version
+    versions = set(found.values())
+    if len(versions) > 1:
+        rows = ", ".join(f"{target}: {version}" for target, version in found.items())
+        raise BuildError(
+            f"the targets can have different newest versions of {matrix.package} ({rows})",
+            fix="name the version: --version V",
+        )
+    return versions.pop()
 
 
-def _all(one, targets: Sequence[Target]):  # type: ignore[no-untyped-def]
-    with ThreadPoolExecutor(max_workers=max(1, len(targets))) as pool:
-        futures = [pool.submit(one, target) for target in targets]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def requirements_of(lock: Lock) -> str:
+    """The lock in requirements form, one hash a package, as uv and pip install it."""
+    return "".join(f"{locked.name}=={locked.version} --hash=sha256:{locked.sha256}\n" for locked in lock)
 
 
-def _silent() -> Progress:
-    from builder.progress import Quiet
-
-    return Quiet()
-
-
-def _resolve_target(
-    matrix: Matrix, requirements: Sequence[str], target: Target, exclude_newer: str | None, *, stable: bool = False
-) -> Lock:
-    arguments = [
-        "pip", "compile", *COMMON, "--python-version", target.runtime.full_version,
-        "--python-platform", platform_of(target), "--no-header", "--no-annotate", "--format", "pylock.toml",
-        "--resolution", "highest", "--prerelease", "disallow" if stable else "if-necessary-or-explicit", "-",
-        *(["--exclude-newer", exclude_newer] if exclude_newer else []),
-    ]  # fmt: skip
+def _resolve(requirements: list[str], target: Target, exclude_newer: str | None) -> Lock:
+    limit = ["--exclude-newer", exclude_newer] if exclude_newer else []
     with tempfile.TemporaryDirectory(prefix="layers-resolve-") as folder:
-        done = Uv(Path(folder)).run(arguments, stdin="\n".join(requirements) + "\n")
-    if done.returncode != 0:
-        raise _refusal(matrix, requirements, target, done.stderr)
-    if missing := re.search(r"`([^`]+)` does not have an extra named `([^`]+)`", done.stderr):
-        raise InputError(
-            f"{missing[1]} has no extra {missing[2]!r}", where="extras", fix="take it out of the matrix, or spell it so"
-        )
+        answer = uv.run(
+            [
+                "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
+                "--python", sys.executable, *uv.platform_options(target), *limit, "-",
+            ],
+            Path(folder),
+            stdin="\n".join(requirements) + "\n",
+        )  # fmt: skip
+    if not answer.ok:
+        raise _explain(answer.err, target, requirements)
+    if missing := re.search(r"package `([^`]+)` does not have an extra named `([^`]+)`", answer.err):
+        raise InputError(f"{missing[1]} has no extra {missing[2]!r}", where="extras", fix="take it out of the matrix")
     try:
-        return read_pylock(done.stdout, target)
-    except NoWheel as error:
-        raise _no_wheel(error.name, error.version, target) from None
-    except (ValueError, KeyError) as error:
-        raise BuildError(f"uv's answer is not understood: {error!r}", where=target.id, fix="upgrade uv") from None
+        document = tomllib.loads(answer.out)
+    except tomllib.TOMLDecodeError as error:
+        raise BuildError(f"uv gave a lock that cannot be read: {error}", where=target.id) from None
+    packages = [_choose(package, target) for package in document.get("packages", [])]
+    return tuple(sorted(packages, key=lambda locked: locked.name))
 
 
-def platform_of(target: Target) -> str:
-    """The target's platform as uv calls it."""
-    return f"{target.architecture}-{target.runtime.manylinux}"
+def _choose(package: dict[str, Any], target: Target) -> Locked:
+    """The wheel of a package that installers take for the target: the one whose tag stands first."""
+    name, version = str(package.get("name")), str(package.get("version"))
+    order = {tag: index for index, tag in enumerate(supported_tags(target))}
+    best: tuple[int, tuple[Any, ...], str, str] | None = None
+    for wheel in package.get("wheels", []):
+        filename = wheel.get("name") or _basename(str(wheel.get("url") or wheel.get("path") or ""))
+        digest = wheel.get("hashes", {}).get("sha256")
+        try:
+            _, _, build, wheel_tags = parse_wheel_filename(filename)
+        except InvalidWheelFilename:
+            continue
+        ranks = [order[tag] for tag in wheel_tags if tag in order]
+        if not ranks or not digest:
+            continue
+        # Of wheels with the same tag installers take the highest build number.
+        candidate = (min(ranks), tuple(-part if isinstance(part, int) else part for part in build), filename, digest)
+        best = min(best, candidate) if best else candidate
+    if best is None:
+        raise _no_wheel(f"{name} {version}", target)
+    return Locked(name=canonicalize_name(name), version=version, filename=best[2], sha256=best[3])
 
 
-def _version_in(matrix: Matrix, lock: Lock) -> str:
-    name = canonicalize_name(matrix.package)
-    return next(locked.version for locked in lock if locked.name == name)
+@lru_cache(maxsize=32)
+def supported_tags(target: Target) -> tuple[tags.Tag, ...]:
+    """The wheel tags that run on a target, best first."""
+    python = tuple(int(part) for part in target.python.split("."))
+    interpreter = f"cp{python[0]}{python[1]}"
+    platforms = list(_platforms(target))
+    return tuple(
+        dict.fromkeys(
+            [
+                *tags.cpython_tags(python, abis=[interpreter], platforms=platforms),
+                *tags.compatible_tags(python, interpreter=interpreter, platforms=platforms),
+            ]
+        )
+    )
 
 
-def _check_pin(matrix: Matrix, version: str, lock: Lock, target: Target) -> None:
-    got = _version_in(matrix, lock)
-    if got != version:
+def _platforms(target: Target) -> Iterator[str]:
+    """From the runtime's manylinux down to the oldest, with the old names of three of them (PEP 600)."""
+    legacy = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+    newest_minor = int(target.runtime.manylinux.rsplit("_", 1)[1])
+    oldest = 5 if target.architecture == "x86_64" else 17
+    for minor in range(newest_minor, oldest - 1, -1):
+        yield f"manylinux_2_{minor}_{target.architecture}"
+        if minor in legacy:
+            yield f"{legacy[minor]}_{target.architecture}"
+    yield f"linux_{target.architecture}"
+
+
+def _basename(address: str) -> str:
+    return unquote(urlsplit(address).path).rsplit("/", 1)[-1]
+
+
+def _locked(lock: Iterable[Locked], package: str) -> Locked:
+    name = canonicalize_name(package)
+    return next(locked for locked in lock if locked.name == name)
+
+
+def _check_version(matrix: Matrix, version: str, lock: Lock) -> None:
+    found = _locked(lock, matrix.package).version
+    if found != version:
         raise InputError(
-            f"the index calls this version of {matrix.package} {got}, not {version}",
-            where=target.id,
-            fix=f"use --version {got}: descriptions, ledger and table must name the version one way",
+            f"the package index writes {matrix.package} {version} as {found}",
+            fix=f"use its name, since it goes into descriptions and tables: --version {found}",
         )
 
 
-def _refusal(matrix: Matrix, requirements: Sequence[str], target: Target, stderr: str) -> LayersError:
-    """What uv's failure means to whoever asked."""
-    general = refuse(stderr, where=target.id)
-    if general:
-        return general
-    flat = " ".join(stderr.split())
-    if found := re.search(r"Because (\S+) was not found in the package registry", flat):
-        return InputError(
-            f"the index has no package {found[1]!r}", where=target.id, fix="check its name in the matrix"
-        )
-    own = canonicalize_name(matrix.package)
-    for found in re.finditer(r"there (?:is|are) no versions? of ([^\s=\[]+)(?:\[[^\]]*\])?==([^\s,]+)", flat):
-        if canonicalize_name(found[1]) == own:
-            return InputError(
-                f"the index has no version {found[2]} of {matrix.package}",
-                where=target.id,
-                fix=f"name a released one; see `layers build --version latest`",  # noqa: F541
-            )
-    if found := re.search(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s,]+) has no usable wheels", flat):
-        return _no_wheel(found[1], found[2], target)
-    if found := re.search(r"Because (?:only )?([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+) has no wheels with a", flat):
-        return _no_wheel(found[1], found[2].rstrip(","), target, detail=shortened(stderr))
-    return BuildError(
-        f"{' '.join(requirements)} cannot be resolved\n{shortened(stderr)}",
-        where=target.id,
-        fix="change the version, the extras or the requirements in the matrix so that these can go together",
-    )
-
-
-def _no_wheel(name: str, version: str, target: Target, detail: str | None = None) -> BuildError:
+def _no_wheel(package: str, target: Target) -> BuildError:
     glibc = ".".join(map(str, target.runtime.glibc))
-    runtime = target.runtime
-    text = (
-        f"{name} {version} has no wheel that runs on Python {target.python} for {target.architecture} with "
-        f"{runtime.system}'s glibc {glibc} (up to {runtime.manylinux}); a layer is built from wheels only"
-    )
     return BuildError(
-        f"{text}\n{detail}" if detail else text,
+        f"{package} has no wheel that runs on {target.runtime.api_name} for {target.architecture} "
+        f"({target.runtime.system}, glibc {glibc}: up to {target.runtime.manylinux})",
         where=target.id,
-        fix=f"take a version of {name} that has one, or take Python {target.python} out of the matrix",
+        fix="take another version of it, leave this target out, or ask its maintainers for such a wheel; "
+        "nothing is ever built from source",
     )
+
+
+def _explain(text: str, target: Target, requirements: Sequence[str]) -> LayersError:
+    """uv's failure in the program's own words; its own text where it says something we do not know."""
+    flat = " ".join(text.split())
+    if found := re.search(
+        r"\b(\S+) (?:has no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
+    ):
+        return _no_wheel(found[1].replace("==", " "), target)
+    if found := re.search(r"Because (\S+) was not found in the", flat):
+        return InputError(
+            f"the package index has no package {found[1]!r}",
+            where=_whose(found[1], requirements),
+            fix="check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
+        )
+    if found := re.search(r"there is no version of (\S+?)(?:==|===)(\S+)", flat):
+        return InputError(
+            f"the package index has no {found[1]} {found[2]}",
+            where=_whose(found[1], requirements),
+            fix="check the version; a fresh release may take some minutes to appear",
+        )
+    if re.search(r"Failed to fetch|error sending request|[Cc]onnect|dns error|timed out|offline|network", flat):
+        return BuildError(
+            f"the package index does not answer: {_last_cause(text)}",
+            where=target.id,
+            fix="check the network and the index's address, then run the command again",
+        )
+    return BuildError(f"cannot be resolved: {_brief(flat)}", where=target.id)
+
+
+def _whose(package: str, requirements: Sequence[str]) -> str:
+    name = re.split(r"[\[=<>!~; ]", package)[0]
+    asked = any(canonicalize_name(re.split(r"[\[=<>!~; ]", r)[0]) == canonicalize_name(name) for r in requirements)
+    return "package and version asked for" if asked else f"a requirement of {requirements[0]}"
+
+
+def _last_cause(text: str) -> str:
+    causes = re.findall(r"cause: (.+)", text)
+    return re.sub(r"https?://\S+", "the index", causes[-1]) if causes else _brief(" ".join(text.split()))
+
+
+def _brief(text: str) -> str:
+    text = text.removeprefix("error: ").replace("No solution found when resolving dependencies cause: ", "")
+    return text if len(text) <= 600 else text[:599] + "…"
