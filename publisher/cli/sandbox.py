@@ -1,0 +1,81 @@
+"""``layers sandbox``: an embedded AWS for a command, or until interrupted."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+
+import click
+
+from publisher.cli.group import Settings
+
+
+@click.command("sandbox", context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; a free one if not given.")
+@click.pass_obj
+def command(settings: Settings, /, command: tuple[str, ...], port: int) -> None:
+    """Run an embedded AWS (moto's server) for every region, with the account of the matrix.
+
+    With COMMAND, runs it in an environment in which boto3, the AWS CLI and every SDK find this AWS, and leaves with
+    its exit code. Without, prints that environment and runs until interrupted. What it holds is gone when it ends.
+
+        layers sandbox -- layers publish --version 1.62.0 --yes
+    """
+    from builder.errors import InputError
+
+    matrix = settings.matrix()
+    if command and command[0] == "--":
+        command = command[1:]
+    try:
+        from publisher.sandbox.server import environment, running
+
+        with running(matrix.account, port) as address:
+            surroundings = environment(address, matrix.regions[0], os.environ)
+            code = _run(command, surroundings) if command else _serve(surroundings)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the embedded AWS is not installed ({error.name})", fix="pip install 'strands-layers[sandbox]'"
+        ) from None
+    except (OSError, SystemExit) as error:
+        if isinstance(error, SystemExit) and not isinstance(error.code, str):
+            raise
+        raise InputError(f"the embedded AWS cannot start: {error}", where=f"127.0.0.1:{port}") from None
+    sys.exit(code)
+
+
+def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
+    """Run the command; Ctrl-C and SIGTERM are its to handle."""
+    from builder.errors import UsageError
+
+    try:
+        process = subprocess.Popen(command, env=surroundings)
+    except OSError as error:
+        raise UsageError(f"{command[0]}: {error.strerror}", fix="name a command that can be run") from None
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),  # the terminal sends it to both
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number)),
+    }
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
+
+
+def _serve(surroundings: dict[str, str]) -> int:
+    for key, value in surroundings.items():
+        if key.startswith("AWS_"):
+            click.echo(f"export {key}={shlex.quote(value)}")
+    sys.stdout.flush()
+    click.echo("running until interrupted (Ctrl-C)", err=True)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+    return 0
