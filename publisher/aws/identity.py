@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
 
 from builder.errors import IncompleteError, InputError
 from builder.matrix import Matrix
 from publisher.aws.boto import CONFIG
 
+#: Regions whose STS is asked before we give up: one that is down must not hold all the others back.
+ASKED = 3
+
 
 def check_account(matrix: Matrix) -> None:
     """Ask STS who we are. InputError where that is nobody or another account than the matrix's."""
-    import boto3
-
-    region = matrix.regions[0]
-    try:
-        caller = boto3.session.Session(region_name=region).client("sts", config=CONFIG).get_caller_identity()
-    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
-        raise InputError(
-            f"no AWS credentials: {error}", fix="set them as boto3 finds them (environment, profile, role)"
-        ) from None
-    except ClientError as error:
-        details = error.response.get("Error", {})
-        raise InputError(
-            f"AWS refuses the credentials: {details.get('Code')}: {details.get('Message')}",
-            where=f"STS in {region}",
-            fix="renew them; nothing was touched",
-        ) from None
-    except BotoCoreError as error:
-        raise IncompleteError(
-            f"STS does not answer: {str(error).splitlines()[0]}",
-            where=region,
-            fix="nothing was touched; run the command again",
-        ) from None
+    caller = _caller(matrix.regions[:ASKED])
     if caller.get("Account") != matrix.account:
         raise InputError(
             f"these credentials are of account {caller.get('Account')}; the matrix is of {matrix.account}",
             where=str(caller.get("Arn", "STS")),
             fix="use the other account's credentials or matrix; nothing was touched",
         )
+
+
+def _caller(regions: Sequence[str]) -> Mapping[str, Any]:
+    import boto3
+
+    silent = ""
+    for region in regions:
+        try:
+            session = boto3.session.Session()
+            return session.client("sts", region_name=region, config=CONFIG).get_caller_identity()
+        except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
+            raise InputError(
+                f"there are no AWS credentials: {error}",
+                fix="set them as boto3 finds them (environment, profile, role); nothing was touched",
+            ) from None
+        except ClientError as error:
+            details = error.response.get("Error", {})
+            status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            if status < 500 and status != 429:
+                raise InputError(
+                    f"AWS refuses the credentials: {details.get('Code')}: {details.get('Message')}",
+                    where=f"STS in {region}",
+                    fix="renew them; nothing was touched",
+                ) from None
+            silent = str(error)
+        except BotoCoreError as error:
+            silent = str(error).splitlines()[0]
+    raise IncompleteError(
+        f"STS does not answer: {silent}", where=", ".join(regions), fix="nothing was touched; run the command again"
+    )

@@ -11,14 +11,12 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Literal
 
 from builder.errors import LayersError
 from builder.matrix import DESCRIPTION_LIMIT, Cell, Matrix
 from builder.progress import Progress
 from publisher.aws.gateway import (
-    CREATED_FORMAT,
     CredentialsRefused,
     GatewayError,
     Held,
@@ -28,7 +26,6 @@ from publisher.aws.gateway import (
     Zip,
 )
 from publisher.aws.pace import Clock
-from publisher.reconcile.observe import LANES
 from publisher.reconcile.plan import (
     Action,
     Backfill,
@@ -45,8 +42,8 @@ from publisher.reconcile.plan import (
 from publisher.reconcile.publish import PublishError, grant_at, publish_at
 from publisher.reconcile.sources import Payload
 from publisher.reconcile.state import RESERVED, Remote
-from publisher.record.recorder import Recorder
-from publisher.record.release import CellRecord, FillerRecord, SurplusRecord
+from publisher.record.recorder import Recorder, cell_record
+from publisher.record.release import FillerRecord, SurplusRecord
 
 OutcomeName = Literal["unchanged", "granted", "published", "conflict", "deferred", "failed", "interrupted"]
 
@@ -226,9 +223,9 @@ class _Run:
 
     def _backfilled(self, cell: Cell, held: Held) -> None:
         job = self._job
-        job.recorder.backfilled(_cell_record(cell, held, public=False))
+        job.recorder.backfilled(cell_record(cell, held, public=False))
         grant_at(job.lambdas[cell.region], held.layer_name, held.number, job.matrix.permission, job.clock)
-        job.recorder.backfilled(_cell_record(cell, held, public=True))
+        job.recorder.backfilled(cell_record(cell, held, public=True))
 
     def _make(self, cell: Cell, zip_: Zip, description: str, number: int) -> Held:
         publication = Publication(
@@ -242,7 +239,7 @@ class _Run:
         return publish_at(self._job.lambdas[cell.region], publication, number, self._job.clock)
 
     def _record(self, cell: Cell, held: Held, *, public: bool) -> None:
-        self._job.recorder.add(_cell_record(cell, held, public=public))
+        self._job.recorder.add(cell_record(cell, held, public=public))
 
     def _unexpected(self, cell: Cell, error: PublishError) -> Outcome:
         """A number or a policy that is not as it must be; with a surplus version, another publisher is at work."""
@@ -268,23 +265,3 @@ class _Run:
         if held is None:
             raise PublishError("the version seen a moment ago is gone")
         return held
-
-
-def _cell_record(cell: Cell, held: Held, *, public: bool) -> CellRecord:
-    return CellRecord(
-        region=cell.region,
-        python=cell.target.python,
-        architecture=cell.target.architecture,
-        layer_name=held.layer_name,
-        layer_version=held.number,
-        arn=held.arn,
-        sha256=held.sha256,
-        size=held.size,
-        published=created(held),
-        public=public,
-    )
-
-
-def created(held: Held) -> datetime:
-    """When AWS says that it made the version (``2026-11-23T20:40:15.000+0000``)."""
-    return datetime.strptime(held.created, CREATED_FORMAT)

@@ -6,21 +6,14 @@ number cannot be known without them. Then, once the number is known, what stands
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
-from builder.errors import InputError
 from builder.matrix import Cell, Matrix
 from builder.progress import Progress
-from publisher.aws.gateway import CredentialsRefused, GatewayError, Lambda, Listed
+from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.gateway import Lambda, Listed
 from publisher.reconcile.state import CellState, Remote, carries
-
-T = TypeVar("T")
-
-#: Calls under way at once in a region: enough that the quota is the limit, and not the latency.
-LANES = 3
 
 
 def observe(matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress) -> Remote:
@@ -98,49 +91,9 @@ def look_at(
 
     def ask(region: str) -> dict[Cell, CellState]:
         cells = [cell for cell in there if cell.region == region]
-        with ThreadPoolExecutor(max_workers=LANES, thread_name_prefix=region) as pool:
-            return dict(zip(cells, pool.map(look, cells), strict=True))
+        return dict(zip(cells, in_lanes(look, cells), strict=True))
 
     return _merge(remote, *each_region(matrix.regions, ask, progress))
-
-
-def each_region(
-    regions: Sequence[str], ask: Callable[[str], T], progress: Progress
-) -> tuple[dict[str, T], dict[str, str]]:
-    """Ask every region at once: the answers, and the regions that gave none with the reason.
-
-    InputError where every region refuses the credentials. Where only some do (a region that the account has not
-    enabled says so in these words), those are silent.
-    """
-    answers: dict[str, T] = {}
-    silent: dict[str, str] = {}
-    refused: dict[str, CredentialsRefused] = {}
-    if not regions:
-        return answers, silent
-    with ThreadPoolExecutor(max_workers=len(regions), thread_name_prefix="region") as pool:
-        futures = {region: pool.submit(ask, region) for region in regions}
-        for region, future in futures.items():
-            try:
-                answers[region] = future.result()
-                progress.step(region)
-            except GatewayError as error:
-                silent[region] = error.message
-                if isinstance(error, CredentialsRefused):
-                    refused[region] = error
-                progress.step(region, f"no answer, deferred: {error.message}")
-    if len(refused) == len(regions):
-        region, first = next(iter(refused.items()))
-        raise credentials_error(first, region)
-    return answers, silent
-
-
-def credentials_error(error: CredentialsRefused, region: str) -> InputError:
-    """What a user is told when AWS refuses the credentials."""
-    return InputError(
-        f"AWS refuses the credentials: {error.message}",
-        where=region,
-        fix="renew them and run the same command again; it does what is left",
-    )
 
 
 def _is_newest_everywhere(matrix: Matrix, version: str, remote: Remote) -> bool:

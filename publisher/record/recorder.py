@@ -10,7 +10,8 @@ import threading
 from datetime import datetime
 
 from builder.errors import InputError
-from builder.matrix import Matrix
+from builder.matrix import Cell, Matrix
+from publisher.aws.gateway import CREATED_FORMAT, Held
 from publisher.record.ledger import Ledger
 from publisher.record.release import CellRecord, FillerRecord, Release, SurplusRecord, TargetRecord
 
@@ -82,3 +83,19 @@ def _with(release: Release, batch: list[Record]) -> Release:
     fillers = dict.fromkeys((*release.fillers, *(record for record in batch if isinstance(record, FillerRecord))))
     surplus = dict.fromkeys((*release.surplus, *(record for record in batch if isinstance(record, SurplusRecord))))
     return release.model_copy(update={"fillers": tuple(fillers), "surplus": tuple(surplus)})
+
+
+def cell_record(cell: Cell, held: Held, *, public: bool) -> CellRecord:
+    """The record of what AWS holds in a cell."""
+    return CellRecord(
+        region=cell.region,
+        python=cell.target.python,
+        architecture=cell.target.architecture,
+        layer_name=held.layer_name,
+        layer_version=held.number,
+        arn=held.arn,
+        sha256=held.sha256,
+        size=held.size,
+        published=datetime.strptime(held.created, CREATED_FORMAT),
+        public=public,
+    )
