@@ -1,0 +1,193 @@
+"""Whole publishes: from nothing, again, from drifted states, with another machine; real threads, virtual time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.publisher.plan_cases import small_matrix
+from tests.publisher.simulated_runs import (
+    MemoryLedger,
+    World,
+    assert_at_release,
+    assert_nothing_wrong,
+    assert_recorded,
+)
+from tests.simaws import At, Fault, Faults, SimulatedAws
+
+MATRIX = small_matrix()
+CELLS = MATRIX.cells
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(MATRIX, SimulatedAws(MATRIX.account, MATRIX.regions), tmp_path)
+
+
+def done(world: World, ledger: MemoryLedger, version: str, number: int) -> None:
+    assert_at_release(world, version, number)
+    assert_nothing_wrong(world, ledger)
+    assert_recorded(world, ledger, version, number)
+
+
+def test_first_release(world: World) -> None:
+    ledger = MemoryLedger()
+    report = world.publish("1.0.0", ledger)
+    assert report.complete
+    assert {outcome.name for outcome in report.outcomes.values()} == {"published"}
+    done(world, ledger, "1.0.0", 1)
+
+
+def test_cost_of_a_release_and_of_a_run_with_nothing_to_do(world: World) -> None:
+    ledger = MemoryLedger()
+    world.publish("1.0.0", ledger)
+    assert len(world.aws.log) <= 3.5 * len(CELLS) + 2 * len(MATRIX.regions)
+    before = len(world.aws.log)
+    world.publish("1.0.0", ledger)
+    assert len(world.aws.log) - before <= 2 * len(CELLS) + 2 * len(MATRIX.regions)
+
+
+@pytest.mark.parametrize("build", ["one", "other"])
+@pytest.mark.parametrize("same_ledger", [True, False])
+def test_again_changes_nothing(world: World, same_ledger: bool, build: str) -> None:
+    ledger = MemoryLedger()
+    world.publish("1.0.0", ledger)
+    acts = world.aws.counts()["PublishLayerVersion"], world.aws.counts()["AddLayerVersionPermission"]
+    second = ledger if same_ledger else MemoryLedger()
+    report = world.publish("1.0.0", second, build=build)
+    assert {outcome.name for outcome in report.outcomes.values()} == {"unchanged"}
+    assert (world.aws.counts()["PublishLayerVersion"], world.aws.counts()["AddLayerVersionPermission"]) == acts
+    done(world, second, "1.0.0", 1)
+
+
+def test_next_version_gets_next_number(world: World) -> None:
+    ledger = MemoryLedger()
+    world.publish("1.0.0", ledger)
+    world.publish("1.1.0", ledger)
+    done(world, ledger, "1.0.0", 1)
+    done(world, ledger, "1.1.0", 2)
+
+
+def test_drifted_numbers_come_to_one(world: World) -> None:
+    for index, cell in enumerate(CELLS):
+        for _ in range(index):
+            world.foreign(cell)
+    ledger = MemoryLedger()
+    report = world.publish("1.0.0", ledger)
+    assert report.complete
+    done(world, ledger, "1.0.0", 6)
+    assert sum(len(world.history(cell)) for cell in CELLS) == 6 * len(CELLS)
+
+
+def test_new_region_gets_the_recorded_release_and_reserved_numbers(tmp_path: Path) -> None:
+    """Recorded numbers are backfilled with their own bytes, the others reserved and private."""
+    two = small_matrix(regions=["us-east-1", "eu-west-1"])
+    aws = SimulatedAws(MATRIX.account, MATRIX.regions)
+    old, new, ledger = World(two, aws, tmp_path), World(MATRIX, aws, tmp_path), MemoryLedger()
+    for cell in two.cells:
+        old.foreign(cell)  # number 1: nobody's release
+    old.publish("1.0.0", ledger)
+    report = new.publish("1.1.0", ledger)
+    assert report.complete
+    done(new, ledger, "1.1.0", 3)
+    assert_at_release(new, "1.0.0", 2)
+    for cell in MATRIX.cells:
+        if cell.region == "ap-south-1":
+            assert new.history(cell)[0].description.startswith("Reserved number")
+            assert not new.is_public(cell, 1)
+
+
+def test_half_done_grants_are_finished(world: World) -> None:
+    ledger = MemoryLedger()
+    world.aws.set_faults(Faults((At(Fault.ERROR_BEFORE, operation="AddLayerVersionPermission", times=None),)))
+    report = world.publish("1.0.0", ledger)
+    assert not report.complete
+    assert {outcome.name for outcome in report.outcomes.values()} == {"deferred"}
+    world.aws.set_faults(Faults())
+    report = world.publish("1.0.0", MemoryLedger())
+    assert {outcome.name for outcome in report.outcomes.values()} <= {"granted", "published"}
+    assert_at_release(world, "1.0.0", 1)
+
+
+def test_published_bytes_win_over_another_build(world: World) -> None:
+    world.aws.set_faults(Faults((At(Fault.NO_CONNECTION, region="eu-west-1", times=None),)))
+    report = world.publish("1.0.0", MemoryLedger(), build="one")
+    assert {o.cell.region for o in report.outcomes.values() if not o.done} == {"eu-west-1"}
+    world.aws.set_faults(Faults())
+    ledger = MemoryLedger()
+    assert world.publish("1.0.0", ledger, build="other").complete
+    done(world, ledger, "1.0.0", 1)
+
+
+def test_region_down_from_the_middle_is_deferred_and_the_others_go_on(world: World) -> None:
+    ledger = MemoryLedger()
+    world.aws.set_faults(Faults((At(Fault.NO_CONNECTION, nth=4, region="eu-west-1", times=None),)))
+    report = world.publish("1.0.0", ledger)
+    assert {o.cell.region: o.name for o in report.outcomes.values() if not o.done} == {"eu-west-1": "deferred"}
+    assert all(o.done for o in report.outcomes.values() if o.cell.region != "eu-west-1")
+    assert_nothing_wrong(world, ledger)
+    world.aws.set_faults(Faults())
+    assert world.publish("1.0.0", ledger).complete
+    done(world, ledger, "1.0.0", 1)
+
+
+def test_expired_credentials_stop_the_run_and_it_is_resumed(world: World) -> None:
+    ledger = MemoryLedger()
+    world.aws.set_faults(Faults((At(Fault.EXPIRED, nth=12, times=None),)))
+    report = world.publish("1.0.0", ledger)
+    assert not report.complete
+    assert "credentials" in str(report.stopped)
+    assert_nothing_wrong(world, ledger)
+    world.aws.set_faults(Faults())
+    assert world.publish("1.0.0", ledger).complete
+    done(world, ledger, "1.0.0", 1)
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.ERROR_AFTER, Fault.RESET_AFTER, Fault.SILENCE_AFTER, Fault.GARBAGE, Fault.ERROR_BEFORE,
+              Fault.RESET_BEFORE, Fault.SILENCE_BEFORE, Fault.THROTTLE, Fault.NO_CONNECTION],
+)  # fmt: skip
+@pytest.mark.parametrize("operation", ["PublishLayerVersion", "AddLayerVersionPermission", "GetLayerVersionPolicy"])
+def test_one_lost_answer_in_every_region_costs_nothing(world: World, fault: Fault, operation: str) -> None:
+    ledger = MemoryLedger()
+    scripted = tuple(At(fault, region=region, operation=operation) for region in MATRIX.regions)
+    world.aws.set_faults(Faults(scripted))
+    assert world.publish("1.0.0", ledger).complete
+    done(world, ledger, "1.0.0", 1)
+
+
+def test_taken_number_is_a_conflict_and_nothing_is_overwritten(world: World) -> None:
+    world.foreign(CELLS[0])
+    ledger = MemoryLedger()
+    report = world.publish("1.0.0", ledger, layer_version=1)
+    assert report.outcomes[CELLS[0]].name == "conflict"
+    assert all(outcome.done for cell, outcome in report.outcomes.items() if cell != CELLS[0])
+    assert [v.description for v in world.history(CELLS[0])] == ["something else"]
+    assert_nothing_wrong(world, ledger)
+
+
+def test_rebuild_has_a_number_of_its_own(world: World) -> None:
+    ledger = MemoryLedger()
+    world.publish("1.0.0", ledger)
+    report = world.publish("1.0.0", ledger, build="other", rebuild="a fix")
+    assert report.complete
+    assert report.plan.number.value == 2
+    for cell in CELLS:
+        first, second = world.history(cell)
+        assert first.description == second.description
+        assert first.sha256 != second.sha256
+        assert world.is_public(cell, 2)
+    again = world.publish("1.0.0", ledger)
+    assert again.plan.number.value == 2
+    assert {outcome.name for outcome in again.outcomes.values()} == {"unchanged"}
+
+
+def test_selected_cells_only_then_the_rest(world: World) -> None:
+    ledger = MemoryLedger()
+    some = tuple(cell for cell in CELLS if cell.region == "us-east-1")
+    assert world.publish("1.0.0", ledger, cells=some).complete
+    assert ledger.records[1].completed is None
+    assert {call.region for call in world.aws.log if call.operation == "PublishLayerVersion"} == {"us-east-1"}
+    assert world.publish("1.0.0", ledger).complete
+    done(world, ledger, "1.0.0", 1)

@@ -1,0 +1,17 @@
+"""A simulated AWS, as strict as the documented service, with faults: what the publisher's tests run against.
+
+``SimulatedAws`` is the state and the gate that every call passes (quota, latency, faults, log). Two front ends lead to
+the same state: ``SimLambda``, the publisher's port without a network and in virtual time, and ``serve``, an HTTP
+server for real boto3 and the AWS CLI.
+
+    client ──> SimLambda ──┐
+                           ├──> SimulatedAws.call ──> RegionLayers, one for each region
+    boto3 ───> HTTP ───────┘      quota, faults, log
+"""
+
+from tests.simaws.aws import AwsError, Broken, Call, SimulatedAws
+from tests.simaws.clock import VirtualClock
+from tests.simaws.faults import At, Fault, Faults
+from tests.simaws.port import SimLambda
+
+__all__ = ["At", "AwsError", "Broken", "Call", "Fault", "Faults", "SimLambda", "SimulatedAws", "VirtualClock"]

@@ -1,0 +1,84 @@
+"""What goes wrong, as plain values: scripted (``At``) or by chance with a seed. The same calls meet the same faults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from random import Random
+
+
+class Fault(Enum):
+    """What a call meets. *After*: the act was done, only its answer is lost."""
+
+    THROTTLE = "throttle"
+    ERROR_BEFORE = "500 before the act"
+    ERROR_AFTER = "500 after the act"
+    RESET_BEFORE = "reset before the act"
+    RESET_AFTER = "reset after the act"
+    SILENCE_BEFORE = "no answer, no act"
+    SILENCE_AFTER = "no answer after the act"
+    GARBAGE = "an answer that cannot be read, after the act"
+    NO_CONNECTION = "no connection"
+    EXPIRED = "expired credentials"
+
+    @property
+    def acts(self) -> bool:
+        """Whether AWS does what was asked all the same."""
+        return self in (Fault.ERROR_AFTER, Fault.RESET_AFTER, Fault.SILENCE_AFTER, Fault.GARBAGE)
+
+
+#: Faults after which the same run may still end well.
+PASSING = tuple(fault for fault in Fault if fault is not Fault.EXPIRED)
+
+
+@dataclass(frozen=True)
+class At:
+    """A fault at the ``nth`` call (from 1) of this region and operation (None: any), and at the following ones."""
+
+    fault: Fault
+    nth: int = 1
+    region: str | None = None
+    operation: str | None = None
+    times: int | None = 1  #: how many calls in a row; None: for good
+
+    def matches(self, region: str, operation: str) -> bool:
+        """Whether it counts such a call."""
+        return self.region in (None, region) and self.operation in (None, operation)
+
+    def hits(self, count: int) -> bool:
+        """Whether the ``count``-th call that it counts meets the fault."""
+        return count >= self.nth and (self.times is None or count < self.nth + self.times)
+
+
+@dataclass(frozen=True)
+class Faults:
+    """All faults of a simulation: the scripted ones, and a share ``rate`` of all other calls."""
+
+    scripted: tuple[At, ...] = ()
+    rate: float = 0.0
+    kinds: tuple[Fault, ...] = PASSING
+    seed: int = 0
+
+
+@dataclass
+class FaultState:
+    """Counts calls and says which fault each meets. Not thread-safe: its owner locks."""
+
+    faults: Faults
+    _counts: dict[object, int] = field(default_factory=dict)
+
+    def next(self, region: str, operation: str) -> Fault | None:
+        """The fault of this call, or None."""
+        met: Fault | None = None
+        for index, at in enumerate(self.faults.scripted):
+            if at.matches(region, operation) and at.hits(self._count(index)):
+                met = met or at.fault
+        nth = self._count(region)
+        if met or not self.faults.rate:
+            return met
+        chance = Random(f"{self.faults.seed}/{region}/{nth}")  # noqa: S311 - repeatable on purpose
+        return chance.choice(self.faults.kinds) if chance.random() < self.faults.rate else None
+
+    def _count(self, key: object) -> int:
+        self._counts[key] = self._counts.get(key, 0) + 1
+        return self._counts[key]
