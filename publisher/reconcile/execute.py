@@ -16,6 +16,7 @@ from typing import Literal
 from builder.errors import LayersError
 from builder.matrix import DESCRIPTION_LIMIT, Cell, Matrix
 from builder.progress import Progress
+from publisher.aws.fanout import LANES
 from publisher.aws.gateway import (
     CredentialsRefused,
     GatewayError,
