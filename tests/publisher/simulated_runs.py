@@ -1,4 +1,4 @@
-"""Whole publishes against the simulated AWS: a world, its machines (each with a ledger of its own), runs that may die."""
+"""Whole publishes against the simulated AWS: a world, its machines (each with its own ledger), runs that may die."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pytest
-
 from builder.artifact import Artifact, Manifest
 from builder.matrix import Cell, Matrix
 from builder.progress import Quiet
 from publisher.aws.gateway import Lambda
 from publisher.aws.pace import TokenBucket
 from publisher.aws.retry import Patient
-from publisher.reconcile import execute, observe
 from publisher.reconcile.execute import Stop
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.run import Report, carry_out, prepare
@@ -85,13 +82,6 @@ class Inline:
 
     def map(self, function: Callable[[Any], T], items: Iterable[Any]) -> Iterable[T]:
         return [function(item) for item in items]
-
-
-@pytest.fixture
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs take one step after the other."""
-    monkeypatch.setattr(observe, "ThreadPoolExecutor", Inline)
-    monkeypatch.setattr(execute, "ThreadPoolExecutor", Inline)
 
 
 def make_zip(text: str) -> bytes:

@@ -25,7 +25,7 @@ EPOCH = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 PATIENCE = 60.0
 
 
-class Broken(Exception):
+class Broken(Exception):  # noqa: N818 - named for what it met
     """The call has no answer, or none that can be read; ``fault`` says how it broke."""
 
     def __init__(self, fault: Fault) -> None:

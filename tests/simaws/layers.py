@@ -326,9 +326,7 @@ def _check_zip(data: bytes) -> None:
             unzipped = sum(info.file_size for info in archive.infolist())
             files = len(archive.infolist())
     except zipfile.BadZipFile:
-        raise AwsError(
-            400, "InvalidParameterValueException", "Could not unzip uploaded file. Please check your file, then try again."
-        ) from None  # fmt: skip
+        raise AwsError(400, "InvalidParameterValueException", "Could not unzip uploaded file.") from None
     if not files:
         raise AwsError(400, "InvalidParameterValueException", "Uploaded file must be a non-empty zip")
     if unzipped >= UNZIPPED:
