@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from builder.matrix import Matrix
+    from publisher.aws.gateway import Lambda
     from publisher.record.ledger import Ledger
 
 #: Command → what ``layers --help`` says of it. The module ``publisher.cli.<command>`` holds ``command``.
@@ -20,6 +22,9 @@ COMMANDS = {
     "plan": "Show what publish would do; write nothing anywhere.",
     "publish": "Bring every cell to a release, prove it, record it.",
     "describe": "Look up the layers of a region.",
+    "audit": "Compare the ledger with AWS, every cell.",
+    "sync": "Make the ledger from what AWS holds.",
+    "yank": "Withdraw a release; delete nothing.",
     "docs": "Write the table and the JSON index from the ledger.",
     "sandbox": "Run an embedded AWS, every region, for a command.",
 }
@@ -43,6 +48,14 @@ class Settings:
         from publisher.record.ledger import FolderLedger
 
         return FolderLedger(self.ledger_path, matrix)
+
+    def lambdas(self, matrix: Matrix) -> Mapping[str, Lambda]:
+        """Lambda in every region of the matrix, once the credentials are proved to be its account's."""
+        from publisher.aws.connect import connect_all
+        from publisher.aws.identity import check_account
+
+        check_account(matrix)
+        return connect_all(matrix)
 
 
 class _LazyGroup(click.Group):

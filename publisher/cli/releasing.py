@@ -96,13 +96,10 @@ def prepare(settings: Settings, request: Request, progress: Progress) -> Session
 
         version = newest(matrix)
 
-    from publisher.aws.connect import connect_all
-    from publisher.aws.identity import check_account
     from publisher.reconcile.number import Wanted
     from publisher.reconcile.run import prepare as observe_and_plan
 
-    check_account(matrix)
-    lambdas = connect_all(matrix)
+    lambdas = settings.lambdas(matrix)
     selected = tuple(Cell(region, target) for region in regions for target in targets)
     wanted = Wanted(version, request.layer_version, request.rebuild)
     return Session(matrix, ledger, lambdas, observe_and_plan(matrix, wanted, selected, ledger, lambdas, progress))

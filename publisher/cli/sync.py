@@ -1,0 +1,56 @@
+"""``layers sync``: the ledger from what AWS holds."""
+
+from __future__ import annotations
+
+import click
+
+from builder.errors import IncompleteError
+from publisher.cli.console import json_option, print_json, print_table, progress
+from publisher.cli.group import Settings
+
+
+@click.command("sync")
+@json_option
+@click.pass_obj
+def command(settings: Settings, /, as_json: bool) -> None:
+    """Make the ledger from what AWS holds: for layers that were published by hand, or a ledger that was lost.
+
+    Only reads AWS. What the ledger knows already is kept.
+    """
+    from publisher.upkeep.sync import sync
+
+    matrix = settings.matrix()
+    ledger = settings.ledger(matrix)
+    ledger.releases()
+    lambdas = settings.lambdas(matrix)
+    with progress() as shown:
+        synced = sync(matrix, ledger, lambdas, shown)
+    rows = [
+        {
+            "layer_version": release.layer_version,
+            "package": release.package,
+            "version": release.version,
+            "cells": len(release.cells),
+            "public": sum(record.public for record in release.cells),
+            "of": len(matrix.cells),
+        }
+        for release in synced.releases
+    ]
+    if as_json:
+        print_json({"releases": rows, "left_out": list(synced.left_out), "silent": dict(synced.silent)})
+    else:
+        print_table(
+            ["layer version", "version", "cells", "public"],
+            [
+                [str(r["layer_version"]), str(r["version"]), f"{r['cells']} of {r['of']}", str(r["public"])]
+                for r in rows
+            ],
+        )
+        for text in synced.left_out:
+            click.echo(f"left out: {text}")
+        if not rows:
+            click.echo(f"AWS holds no layer versions whose description names a version of {matrix.package}")
+    if synced.silent:
+        raise IncompleteError(
+            "these regions did not answer: " + ", ".join(synced.silent), fix="run the same command again"
+        )

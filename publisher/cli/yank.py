@@ -1,0 +1,77 @@
+"""``layers yank``: withdraw a release."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timezone
+
+import click
+
+from builder.errors import IncompleteError, InputError, UsageError
+from publisher.cli.console import json_option, print_json, print_table, progress
+from publisher.cli.group import Settings
+
+
+@click.command("yank")
+@click.option("--layer-version", type=click.IntRange(min=1), required=True, help="The release's number.")
+@click.option("--reason", help="Why; shown in the table and by describe.")
+@click.option("--undo", is_flag=True, help="Give the permission back everywhere.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings, /, layer_version: int, reason: str | None, undo: bool, yes: bool, as_json: bool
+) -> None:
+    """Take the public permission of a release back in every region, and say so in the table. Deletes nothing.
+
+    Functions that have the layer keep it; nobody can attach it anew.
+    """
+    from publisher.aws.pace import SYSTEM_CLOCK
+    from publisher.upkeep.withdraw import restore, withdraw
+
+    if bool(reason) == undo:
+        raise UsageError("give --reason TEXT, or --undo")
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("no terminal to ask on", fix="say --yes")
+    matrix = settings.matrix()
+    ledger = settings.ledger(matrix)
+    release = next((r for r in ledger.releases() if r.layer_version == layer_version), None)
+    if release is None:
+        raise InputError(
+            f"the ledger has no layer version {layer_version}",
+            where=str(settings.ledger_path),
+            fix="look with `layers describe`; `layers sync` records what AWS has",
+        )
+    if undo and release.yanked is None:
+        raise InputError(f"layer version {layer_version} is not withdrawn")
+    lambdas = settings.lambdas(matrix)
+    if not yes:
+        what = "Make public again" if undo else "Withdraw"
+        click.confirm(
+            f"{what} {release.package} {release.version} in {len(release.cells)} cells?", abort=True, err=True
+        )
+    with progress() as shown:
+        if undo:
+            changed = restore(matrix, release, ledger, lambdas, SYSTEM_CLOCK, shown)
+        else:
+            now = datetime.now(timezone.utc).replace(microsecond=0)
+            changed = withdraw(release, reason or "", ledger, lambdas, now, shown)
+    failed = [each for each in changed if each.error]
+    if as_json:
+        print_json(
+            {
+                "package": release.package,
+                "version": release.version,
+                "layer_version": layer_version,
+                "complete": not failed,
+                "cells": [{"arn": each.record.arn, "error": each.error} for each in changed],
+            }
+        )
+    else:
+        if failed:
+            print_table(["cell", "reason"], [["/".join(each.record.key), each.error or ""] for each in failed])
+        done = len(changed) - len(failed)
+        state = "public again" if undo else "withdrawn"
+        click.echo(f"{release.package} {release.version}, layer version {layer_version}: {done} cells {state}")
+    if failed:
+        raise IncompleteError(f"{len(failed)} cells are not done", fix="run the same command again")
