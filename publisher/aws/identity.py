@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
@@ -17,7 +17,7 @@ ASKED = 3
 
 def check_account(matrix: Matrix) -> None:
     """Ask STS who we are. InputError where that is nobody or another account than the matrix's."""
-    caller = _caller(matrix.regions[:ASKED])
+    caller = _caller(matrix)
     if caller.get("Account") != matrix.account:
         raise InputError(
             f"these credentials are of account {caller.get('Account')}; the matrix is of {matrix.account}",
@@ -26,10 +26,16 @@ def check_account(matrix: Matrix) -> None:
         )
 
 
-def _caller(regions: Sequence[str]) -> Mapping[str, Any]:
+def account(matrix: Matrix) -> str:
+    """The account of these credentials. InputError where they are nobody's."""
+    return str(_caller(matrix).get("Account"))
+
+
+def _caller(matrix: Matrix) -> Mapping[str, Any]:
     import boto3
 
     silent = ""
+    regions = matrix.regions[:ASKED]
     for region in regions:
         try:
             session = boto3.session.Session()

@@ -1,0 +1,44 @@
+"""Every file that is made from the index, by its path under the output folder. Pure."""
+
+from __future__ import annotations
+
+from publisher.catalog.feed import feed
+from publisher.catalog.index import SCHEMA_VERSION, Index, dump_rows
+from publisher.catalog.table import page
+
+
+def catalog_files(index: Index) -> dict[str, str]:
+    """Path → text: the table, the index, the newest release, each region, the feed."""
+    return {
+        "layers.md": page(index),
+        "layers.json": dump_rows(index.model_dump(mode="json")),
+        "latest.json": _latest(index),
+        **{f"regions/{region}.json": _region(index, region) for region in index.all_regions},
+        "feed.xml": feed(index),
+    }
+
+
+def _latest(index: Index) -> str:
+    release = index.newest
+    return dump_rows(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "package": index.package,
+            "version": release.version if release else None,
+            "layer_version": release.layer_version if release else None,
+            "complete": release.complete if release else None,
+            "layers": [row.model_dump(mode="json") for row in index.rows(release)] if release else [],
+        }
+    )
+
+
+def _region(index: Index, region: str) -> str:
+    rows = (row for release in index.releases for row in index.rows(release) if row.region == region)
+    return dump_rows(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "package": index.package,
+            "region": region,
+            "layers": [row.model_dump(mode="json") for row in rows],
+        }
+    )

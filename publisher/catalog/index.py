@@ -1,0 +1,244 @@
+"""The index: every release and every ARN in one JSON document, ``docs/layers.json``.
+
+It is the ledger as others may read it. Tables, snippets and look-ups are made from it alone, so that somebody who has
+only the published file sees what the publisher sees. Keys may be added at any time and readers ignore those that they
+do not know; what a key means changes only with ``schema_version``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+
+from builder.artifact import Sha256
+from builder.matrix import Matrix
+from builder.regions import partition_of
+from builder.runtimes import Architecture
+from publisher.record.release import CellRecord, Release, TargetRecord
+
+SCHEMA_VERSION: Final = 1
+
+Utc = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(timezone.utc))]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, ignored_types=(cached_property,))
+
+
+class Withdrawal(_Frozen):
+    """When and why a release was withdrawn."""
+
+    date: Utc
+    reason: str
+
+
+class Row(_Frozen):
+    """One layer version with all that is known of it: what ``layers describe --json`` lists."""
+
+    region: str
+    python: str
+    architecture: Architecture
+    layer_name: str
+    layer_version: int
+    package: str
+    version: str
+    arn: str
+    sha256: Sha256
+    size: int
+    unzipped_size: int | None
+    published: Utc
+    yanked: Withdrawal | None
+
+    @property
+    def target(self) -> str:
+        """The target's identifier: ``py3.12-x86_64``."""
+        return f"py{self.python}-{self.architecture}"
+
+
+class IndexedTarget(_Frozen):
+    """What one target's zip is in a release. Facts that nobody knows are null."""
+
+    python: str
+    architecture: Architecture
+    layer_name: str
+    sha256: Sha256 | None
+    size: int | None
+    unzipped_size: int | None
+    interpreter: str | None = None
+    sbom: str | None = None
+    sbom_sha256: Sha256 | None = None
+    packages: dict[str, str] | None = None
+
+
+class IndexedLayer(_Frozen):
+    """One layer version of a release."""
+
+    region: str
+    python: str
+    architecture: Architecture
+    layer_name: str
+    arn: str
+    sha256: Sha256
+    size: int
+    published: Utc
+
+
+class IndexedRelease(_Frozen):
+    """One package version at one layer version number. ``missing`` names the cells that it is not in yet."""
+
+    layer_version: int
+    version: str
+    published: Utc | None  #: when its first layer was
+    complete: bool
+    missing: tuple[str, ...] = ()
+    rebuild: str | None = None
+    yanked: Withdrawal | None = None
+    targets: tuple[IndexedTarget, ...] = ()
+    layers: tuple[IndexedLayer, ...] = ()
+
+
+class Index(_Frozen):
+    """Everything that is published, newest release first."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    account: str
+    package: str
+    layer_name: str  #: the template
+    arn: str  #: the template
+    python: tuple[str, ...]
+    architectures: tuple[Architecture, ...]
+    regions: tuple[str, ...]
+    releases: tuple[IndexedRelease, ...] = ()
+
+    @cached_property
+    def all_regions(self) -> tuple[str, ...]:
+        """The regions of the matrix, then those that only older releases are in."""
+        recorded = sorted({layer.region for release in self.releases for layer in release.layers})
+        return tuple(dict.fromkeys((*self.regions, *recorded)))
+
+    @property
+    def newest(self) -> IndexedRelease | None:
+        """The newest release that can be used: not withdrawn, and somewhere."""
+        return next((release for release in self.releases if release.layers and not release.yanked), None)
+
+    def rows(self, release: IndexedRelease) -> tuple[Row, ...]:
+        """A release's layers, region by region in the matrix's order."""
+        targets = {(target.python, target.architecture): target for target in release.targets}
+        order = {region: place for place, region in enumerate(self.all_regions)}
+        return tuple(
+            self._row(release, layer, targets.get((layer.python, layer.architecture)))
+            for layer in sorted(
+                release.layers, key=lambda layer: (order[layer.region], _by_target(layer.python, layer.architecture))
+            )
+        )
+
+    def _row(self, release: IndexedRelease, layer: IndexedLayer, target: IndexedTarget | None) -> Row:
+        same_bytes = target is not None and target.sha256 == layer.sha256
+        return Row(
+            layer_version=release.layer_version,
+            package=self.package,
+            version=release.version,
+            unzipped_size=target.unzipped_size if target and same_bytes else None,
+            yanked=release.yanked,
+            **layer.model_dump(),
+        )
+
+
+def make_index(matrix: Matrix, releases: Iterable[Release]) -> Index:
+    """The index of a ledger."""
+    ordered = sorted(releases, key=lambda release: release.layer_version, reverse=True)
+    return Index(
+        account=matrix.account,
+        package=matrix.package,
+        layer_name=matrix.layer_name,
+        arn=_arn_template(matrix),
+        python=matrix.python,
+        architectures=matrix.architectures,
+        regions=matrix.regions,
+        releases=tuple(_release(matrix, release) for release in ordered),
+    )
+
+
+def _arn_template(matrix: Matrix) -> str:
+    partitions = {partition_of(region) for region in matrix.regions}
+    partition = partitions.pop() if len(partitions) == 1 else "{partition}"
+    name = matrix.layer_name.replace("{package}", matrix.package)
+    return f"arn:{partition}:lambda:{{region}}:{matrix.account}:layer:{name}:{{layer_version}}"
+
+
+def _release(matrix: Matrix, release: Release) -> IndexedRelease:
+    # A cell that is not public is of no use to anybody yet. Those of a withdrawn release were, and are shown as such.
+    layers = tuple(cell for cell in release.cells if cell.public or release.yanked)
+    there = {cell.key for cell in layers}
+    absent = tuple(cell.id for cell in matrix.cells if (cell.region, cell.target.id) not in there)
+    missing = () if release.completed or release.yanked else absent
+    return IndexedRelease(
+        layer_version=release.layer_version,
+        version=release.version,
+        published=min((cell.published for cell in layers), default=None),
+        complete=not missing,
+        missing=missing,
+        rebuild=release.rebuild,
+        yanked=Withdrawal(**release.yanked.model_dump()) if release.yanked else None,
+        targets=tuple(_target(target) for target in release.targets),
+        layers=tuple(_layer(cell) for cell in layers),
+    )
+
+
+def _target(target: TargetRecord) -> IndexedTarget:
+    return IndexedTarget(
+        **target.model_dump(exclude={"lock"}),
+        packages={locked.name: locked.version for locked in target.lock} if target.lock is not None else None,
+    )
+
+
+def _layer(cell: CellRecord) -> IndexedLayer:
+    return IndexedLayer(**cell.model_dump(exclude={"layer_version", "public"}))
+
+
+def _by_target(python: str, architecture: Architecture) -> tuple[tuple[int, ...], int]:
+    return tuple(int(part) for part in python.split(".")), list(Architecture).index(architecture)
+
+
+def split_cell(cell: str) -> tuple[str, str, str]:
+    """Region, Python and architecture of a cell's id, ``us-east-1/py3.12-x86_64``."""
+    region, _, target = cell.partition("/")
+    python, _, architecture = target.removeprefix("py").partition("-")
+    return region, python, architecture
+
+
+def iso(moment: datetime) -> str:
+    """A moment as every file of the program has it: ISO 8601, UTC, ``Z``."""
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def dump_rows(data: Any) -> str:
+    """JSON with one row a line, so that a release is so many new lines and a withdrawal one changed line."""
+    return "".join(_pieces(data, "")) + "\n"
+
+
+def _pieces(value: Any, indent: str) -> Iterator[str]:
+    inner = indent + "  "
+    if isinstance(value, dict) and (not indent or any(_is_rows(item) for item in value.values())):
+        items = [(f"{json.dumps(key)}: ", item) for key, item in value.items()]
+        brackets = "{}"
+    elif _is_rows(value):
+        items = [("", item) for item in value]
+        brackets = "[]"
+    else:
+        yield json.dumps(value, ensure_ascii=False)
+        return
+    yield brackets[0]
+    for place, (lead, item) in enumerate(items):
+        yield f"{',' if place else ''}\n{inner}{lead}"
+        yield from _pieces(item, inner)
+    yield f"\n{indent}{brackets[1]}"
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and isinstance(value[0], dict)

@@ -1,0 +1,130 @@
+"""The table: Markdown that says which layer versions hold which package versions, and every ARN. Pure.
+
+It is read as Markdown and as MDX: braces stand in code only, and what people wrote (reasons) is escaped. Columns are
+not padded, so that a new row changes no other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from publisher.catalog.index import Index, IndexedRelease, split_cell
+
+NOTHING_YET = "No release has been published yet."
+
+
+def page(index: Index) -> str:
+    """The whole of ``layers.md``."""
+    return f"# Lambda layers of {_text(index.package)}\n\n{body(index)}"
+
+
+def body(index: Index) -> str:
+    """What stands between the markers of somebody's page: sections, without a title."""
+    parts = [_arn_section(index), _releases_section(index), _newest_section(index)]
+    made = "*Made by `layers docs` from the ledger. Edits here are lost.*\n"
+    return "\n".join([*(part for part in parts if part), made])
+
+
+def _arn_section(index: Index) -> str:
+    values = {
+        "partition": ["aws", "aws-cn", "aws-us-gov"],
+        "region": list(index.regions),
+        "python": [python.replace(".", "_") for python in index.python],
+        "architecture": [architecture.value for architecture in index.architectures],
+    }
+    rows = [
+        [f"`{{{name}}}`", ", ".join(f"`{word}`" for word in words)]
+        for name, words in values.items()
+        if f"{{{name}}}" in index.arn
+    ]
+    rows.append(["`{layer_version}`", "a number of the table below; the same in every region"])
+    return f"## ARN\n\n```text\n{index.arn}\n```\n\n{_table(['Part', 'Values'], rows)}"
+
+
+def _releases_section(index: Index) -> str:
+    head = "## Releases\n\n"
+    if not index.releases:
+        return f"{head}{NOTHING_YET}\n"
+    rows = [
+        [str(release.layer_version), _text(release.version), _date(release), _sizes(release), _status(index, release)]
+        for release in index.releases
+    ]
+    return head + _table(["Layer version", _text(index.package), "Date", "Size", "Status"], rows, right=(0, 3))
+
+
+def _newest_section(index: Index) -> str:
+    release = index.newest
+    if release is None:
+        return ""
+    title = f"## Layer version {release.layer_version}: {_text(index.package)} {_text(release.version)}\n\n"
+    facts = [
+        [
+            target.python,
+            target.architecture.value,
+            _size(target.size),
+            _size(target.unzipped_size),
+            f"`{target.sha256}`" if target.sha256 else "",
+        ]
+        for target in release.targets
+    ]
+    arns = [[row.region, row.python, row.architecture.value, f"`{row.arn}`"] for row in index.rows(release)] + [
+        [*split_cell(cell), "not published yet"] for cell in release.missing
+    ]
+    order = {region: place for place, region in enumerate(index.all_regions)}
+    arns.sort(key=lambda row: order.get(row[0], len(order)))
+    return "\n".join(
+        [
+            title + _table(["Python", "Architecture", "Zipped", "Unzipped", "sha256"], facts, right=(2, 3)),
+            _table(["Region", "Python", "Architecture", "ARN"], arns),
+        ]
+    )
+
+
+def _date(release: IndexedRelease) -> str:
+    return f"{release.published:%Y-%m-%d}" if release.published else ""
+
+
+def _sizes(release: IndexedRelease) -> str:
+    sizes = [layer.size for layer in release.layers]
+    if not sizes:
+        return ""
+    least, most = _size(min(sizes)), _size(max(sizes))
+    return least if least == most else f"{least.removesuffix(' MB')} to {most}"
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f"{size / 1048576:.1f} MB"
+
+
+def _status(index: Index, release: IndexedRelease) -> str:
+    words = []
+    if release.yanked:
+        words.append(f"**withdrawn** on {release.yanked.date:%Y-%m-%d}: {_text(release.yanked.reason)}")
+    if not release.complete:
+        there = len(release.layers)
+        words.append(f"**incomplete**: {there} of {there + len(release.missing)} layers")
+    if release.rebuild:
+        words.append(f"rebuilt: {_text(release.rebuild)}" if release.rebuild != "rebuilt" else "rebuilt")
+    later = [
+        other.layer_version
+        for other in index.releases
+        if other.version == release.version and other.layer_version > release.layer_version and not other.yanked
+    ]
+    if later:
+        words.append(f"replaced by {max(later)}")
+    return "; ".join(words)
+
+
+def _table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    lines = [
+        "| " + " | ".join(headers) + " |",
+        "|" + "|".join("---:" if place in right else "---" for place in range(len(headers))) + "|",
+    ]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _text(text: str) -> str:
+    """Plain text as Markdown and MDX: on one line, and nothing in it is markup."""
+    return re.sub(r"([\\`*_{}\[\]<>|~])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,169 @@
+"""``layers describe``: look layers up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder.errors import IncompleteError, UsageError
+from publisher.cli.console import json_option, megabytes, print_json, print_table, progress
+from publisher.cli.group import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from publisher.catalog.index import Index, Row
+    from publisher.catalog.live import Sight
+    from publisher.catalog.select import Query
+
+#: The names of ``publisher.catalog.snippets.FORMATS``, which is not imported before it is needed; a test compares.
+SNIPPETS = ("arn", "cdk", "cdk-python", "sam", "terraform", "cloudformation", "serverless", "cli")
+
+
+@click.command("describe")
+@click.option(
+    "--region", "regions", multiple=True, required=True, help="A region, a pattern ('eu-*') or `all`; repeatable."
+)
+@click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable.")
+@click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable.")
+@click.option("--version", help="A version of the package; `latest` is the newest release that is not withdrawn.")
+@click.option("--layer-version", type=click.IntRange(min=1), help="A layer version number.")
+@click.option("--live", is_flag=True, help="Ask AWS what is there, and compare it with the ledger.")
+@click.option("--index", "index_source", metavar="FILE|URL", help="Read a layers.json instead of matrix and ledger.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", *SNIPPETS]), default="table", show_default=True,
+    help="A table, JSON, or a snippet for a tool.",
+)  # fmt: skip
+@json_option
+@click.pass_obj
+def command(settings: Settings, /, index_source: str | None, form: str, live: bool, as_json: bool, **ask: Any) -> None:
+    """Look up the layers of a region: of the newest release, or of a version or number.
+
+    Works from the ledger, or with --index from a published layers.json alone. `sam` and `cloudformation` map every
+    region of the release, since a template is of none.
+    """
+    from publisher.catalog.select import Query
+
+    if ask["version"] is not None and ask["layer_version"] is not None:
+        raise UsageError("--version and --layer-version both say which release", fix="give one of them")
+    if as_json and form in SNIPPETS:
+        raise UsageError(f"--json and --format {form} ask for two results", fix="give one of them")
+    if live and index_source:
+        raise UsageError("--live compares AWS with the ledger", fix="leave --index out")
+    query = Query(**ask)
+    form = "json" if as_json else form
+    if live:
+        _show_live(settings, query, form)
+        return
+    _show(*_recorded(_index(settings, index_source), query, form), form)
+
+
+def _index(settings: Settings, source: str | None) -> Index:
+    from publisher.catalog.index import make_index
+    from publisher.catalog.source import read_index
+
+    if source is not None:
+        return read_index(source)
+    matrix = settings.matrix()
+    return make_index(matrix, settings.ledger(matrix).releases())
+
+
+def _recorded(index: Index, query: Query, form: str) -> tuple[Sequence[Row], Sequence[str]]:
+    from dataclasses import replace
+
+    from publisher.catalog.select import select
+    from publisher.catalog.snippets import FOR_ALL_REGIONS
+
+    selection = select(index, query)
+    if form in FOR_ALL_REGIONS:
+        number = selection.rows[0].layer_version
+        everywhere = select(index, replace(query, regions=(), version=None, layer_version=number))
+        return everywhere.rows, selection.notes
+    return selection.rows, selection.notes
+
+
+def _show(rows: Sequence[Row], notes: Sequence[str], form: str) -> None:
+    from publisher.catalog.snippets import snippet
+
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    if form == "json":
+        print_json([row.model_dump(mode="json") for row in rows])
+    elif form == "table":
+        _table(rows)
+    elif rows:
+        click.echo(snippet(form, rows), nl=False)
+
+
+def _table(rows: Sequence[Row]) -> None:
+    first = rows[0]
+    state = f", withdrawn on {first.yanked.date:%Y-%m-%d}: {first.yanked.reason}" if first.yanked else ""
+    click.echo(f"{first.package} {first.version}, layer version {first.layer_version}{state}\n")
+    print_table(
+        ["region", "python", "architecture", "size", "unzipped", "published", "arn"],
+        [
+            [
+                row.region,
+                row.python,
+                str(row.architecture),
+                megabytes(row.size),
+                megabytes(row.unzipped_size) if row.unzipped_size is not None else "?",
+                f"{row.published:%Y-%m-%d}",
+                row.arn,
+            ]
+            for row in rows
+        ],
+        right=(3, 4),
+    )
+
+
+def _show_live(settings: Settings, query: Query, form: str) -> None:
+    from publisher.catalog.live import look
+
+    matrix = settings.matrix()
+    with progress() as shown:
+        report = look(matrix, settings.ledger(matrix).releases(), query, shown)
+    rows = [sight.row for sight in report.sights if sight.row is not None]
+    if form == "json":
+        print_json([_sight_json(sight) for sight in report.sights if sight.row is not None])
+    elif form == "table":
+        _live_table(report.sights)
+    else:
+        _show(rows, (), form)
+    for sight in report.sights:
+        for difference in sight.differences:
+            click.echo(f"difference: {sight.cell}: {difference}", err=True)
+    if report.silent:
+        raise IncompleteError(
+            "no answer from " + "; ".join(f"{region} ({reason})" for region, reason in report.silent.items()),
+            fix="run the command again, or look the layers up without --live",
+        )
+
+
+def _sight_json(sight: Sight) -> dict[str, Any]:
+    assert sight.row is not None  # noqa: S101 - the caller's choice
+    live = {"public": sight.public, "recorded": sight.recorded, "differences": list(sight.differences)}
+    return {**sight.row.model_dump(mode="json"), "live": live}
+
+
+def _live_table(sights: Sequence[Sight]) -> None:
+    words = {True: "yes", False: "no", None: "?"}
+    print_table(
+        ["region", "python", "architecture", "version", "size", "public", "as recorded", "arn"],
+        [
+            [
+                row.region,
+                row.python,
+                str(row.architecture),
+                row.version,
+                megabytes(row.size),
+                words[sight.public],
+                "no" if sight.differences else "yes",
+                row.arn,
+            ]
+            for sight in sights
+            if (row := sight.row) is not None
+        ],
+        right=(4,),
+    )

@@ -1,0 +1,93 @@
+"""``layers docs``: the table and the index, made from the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from builder.errors import DriftError, InputError
+from publisher.cli.console import json_option, print_json
+from publisher.cli.group import Settings
+
+
+@click.command("docs")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default="docs", show_default=True,
+    help="The folder to write to.",
+)  # fmt: skip
+@click.option(
+    "--inject", "pages", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the table between the markers of this Markdown or MDX page; repeatable.",
+)  # fmt: skip
+@click.option("--check", is_flag=True, help="Write nothing; leave with 6 where a file differs from the ledger.")
+@json_option
+@click.pass_obj
+def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bool, as_json: bool) -> None:
+    """Write the table, the index and the feed, all from the ledger.
+
+    A page for --inject has `<!-- layers:begin -->` and `<!-- layers:end -->` on lines of their own; in MDX
+    `{/* layers:begin */}` and `{/* layers:end */}`.
+    """
+    wanted = {path: text.encode() for path, text in _wanted(settings, output, pages)}  # all, before any is written
+    stale = [path for path, data in wanted.items() if _read(path) != data]
+    if not check:
+        for path in stale:
+            _write(path, wanted[path])
+    if as_json:
+        change = "differs" if check else "written"
+        print_json({"files": [{"path": str(p), "state": change if p in stale else "unchanged"} for p in wanted]})
+    elif not check:
+        for path in stale:
+            click.echo(f"wrote {path}")
+    if check and stale:
+        raise DriftError(
+            f"{len(stale)} of {len(wanted)} files differ from the ledger: {', '.join(map(str, stale))}",
+            fix="run `layers docs` and commit what it writes",
+        )
+    if not as_json:
+        left = len(wanted) - len(stale)
+        click.echo(f"{left} of {len(wanted)} files {'are' if check else 'were already'} as the ledger says")
+
+
+def _wanted(settings: Settings, output: Path, pages: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
+    from publisher.catalog.files import catalog_files
+    from publisher.catalog.index import make_index
+    from publisher.catalog.inject import inject
+    from publisher.catalog.table import body
+
+    matrix = settings.matrix()
+    index = make_index(matrix, settings.ledger(matrix).releases())
+    for name, text in catalog_files(index).items():
+        yield output / name, text
+    for page in pages:
+        yield page, inject(_page(page), body(index), str(page))
+
+
+def _page(path: Path) -> str:
+    data = _read(path)
+    if data is None:
+        raise InputError("there is no such page", where=str(path), fix="--inject takes a page that is there")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InputError("the page is not UTF-8", where=str(path)) from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    from builder.artifact import write_atomically
+
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror or error}", where=str(path)) from None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
