@@ -88,7 +88,7 @@ def _read(data: bytes) -> ElfFacts:
         **facts,
         needs=tuple(Need(*key, version) for key, version in sorted(highest.items())),
         features=tuple(sorted(features)),
-        needed=tuple(str(tag.needed) for tag in dynamic.iter_tags("DT_NEEDED")),
+        needed=tuple(str(getattr(tag, "needed", "")) for tag in dynamic.iter_tags("DT_NEEDED")),
     )
 
 

@@ -1,4 +1,4 @@
-"""Bytecode files: what their sixteen bytes of header say (PEP 552), and whether Python will use them; none is loaded."""
+"""Bytecode files: what their sixteen bytes of header say (PEP 552), and whether Python will use them."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "targets": "List what the matrix says should exist.",
     "build": "Build one zip a target, with manifest.json.",
+    "inspect": "Show what a zip holds, and check it; compare two.",
     "plan": "Show what publish would do; write nothing anywhere.",
     "publish": "Bring every cell to a release, prove it, record it.",
     "describe": "Look up the layers of a region.",

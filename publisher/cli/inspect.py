@@ -1,0 +1,139 @@
+"""``layers inspect``: what a zip holds, and whether it will run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from publisher.cli.console import json_option, megabytes, print_json, print_table
+
+if TYPE_CHECKING:
+    from builder.inspection import Comparison, Inspection
+
+_SHOWN = 10  #: files of a kind that a comparison lists
+
+
+@click.command("inspect")
+@click.argument("zips", nargs=-1, required=True, metavar="ZIP...", type=click.Path(path_type=Path))
+@click.option("--python", help="The Python it should be for; else by the manifest beside it, its name, its content.")
+@click.option("--arch", "architecture", type=click.Choice(["x86_64", "aarch64"]), help="Its architecture, likewise.")
+@click.option("--staged", is_flag=True, help="It is published through a bucket: more than 50 MB zipped is no error.")
+@click.option("--packages/--no-packages", "packages", default=True, help="List the packages.  [default: yes]")
+@json_option
+def command(
+    zips: tuple[Path, ...], python: str | None, architecture: str | None, staged: bool, packages: bool, as_json: bool
+) -> None:
+    """Show what a layer's zip holds and check it file by file; of exactly two, show also what differs.
+
+    Any zip will do, whoever built it. Ends with 3 where a zip has errors.
+    """
+    from builder.inspection import against_manifest, compare, expected_target, inspect_zip
+
+    inspections = [
+        against_manifest(inspect_zip(path, expected_target(path, python, architecture), staged=staged)) for path in zips
+    ]
+    comparison = compare(*inspections) if len(inspections) == 2 else None
+    if as_json:
+        comparison_json = comparison.as_json() if comparison else None
+        print_json({"zips": [each.as_json() for each in inspections], "comparison": comparison_json})
+    else:
+        for inspection in inspections:
+            _show(inspection, packages=packages and comparison is None)
+        if comparison:
+            _show_comparison(comparison, *inspections)
+    _refuse(inspections)
+
+
+def _show(inspection: Inspection, *, packages: bool) -> None:
+    from builder.inspection import UNZIPPED_LIMIT
+
+    click.secho(str(inspection.path), bold=True)
+    left = max(0, UNZIPPED_LIMIT - inspection.unzipped_size)
+    glibc = f", needs glibc {'.'.join(map(str, inspection.glibc))}" if inspection.glibc else ""
+    share = f"{100 * inspection.compiled // inspection.modules} %" if inspection.modules else "none"
+    facts = {
+        "for": f"Python {inspection.python or 'any'}, {inspection.architecture or 'any architecture'}{glibc}",
+        "sha256": inspection.sha256,
+        "size": f"{megabytes(inspection.size)} zipped, {megabytes(inspection.unzipped_size)} unzipped "
+        f"({megabytes(left)} left of Lambda's 250)",
+        "files": f"{sum(not f.is_folder for f in inspection.files)}, of them "
+        f"{sum(f.elf is not None for f in inspection.files)} binaries",
+        "bytecode": f"{inspection.compiled} of {inspection.modules} modules ({share})",
+        "packages": str(len(inspection.packages)),
+    }
+    for name, value in facts.items():
+        click.echo(f"  {name:9} {value}")
+    if packages and inspection.packages:
+        click.echo()
+        rows = sorted(inspection.packages, key=lambda package: -package.size)
+        table = [[f"  {package.name}", package.version, megabytes(package.size)] for package in rows]
+        print_table(["  package", "version", "unzipped"], table, right=(2,))
+    _show_findings(inspection)
+    click.echo()
+
+
+def _show_findings(inspection: Inspection) -> None:
+    warnings = len(inspection.findings) - inspection.errors
+    count = f"{inspection.errors} errors, {warnings} warnings" if inspection.findings else "none: every check passed"
+    click.echo(f"\n  findings: {count}")
+    for each in inspection.findings:
+        where = f"{printable(each.path)} " if each.path else ""
+        level = click.style(f"{each.level:7}", fg="red" if each.level == "error" else "yellow")
+        click.echo(f"  {level} {each.code}: {where}{printable(each.message)}")
+
+
+def printable(text: str) -> str:
+    """Text from inside a zip, with what a terminal might act on made visible."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
+def _show_comparison(comparison: Comparison, old: Inspection, new: Inspection) -> None:
+    click.secho(f"{old.path} → {new.path}", bold=True)
+    if comparison.same_bytes:
+        click.echo("  the same bytes")
+        return
+    click.echo(f"  zipped    {megabytes(old.size)} → {megabytes(new.size)} ({comparison.size:+,} bytes)")
+    click.echo(
+        f"  unzipped  {megabytes(old.unzipped_size)} → {megabytes(new.unzipped_size)} "
+        f"({comparison.unzipped_size:+,} bytes)"
+    )
+    for name, was, now in comparison.updated:
+        click.echo(f"  updated   {name} {was} → {now}")
+    for title, packages in (("added", comparison.added), ("removed", comparison.removed)):
+        for name, version in packages:
+            click.echo(f"  {title:9} {name} {version}")
+    if not (comparison.updated or comparison.added or comparison.removed):
+        click.echo("  packages  the same")
+    files = {
+        "added": comparison.files_added, "removed": comparison.files_removed, "changed": comparison.files_changed,
+    }  # fmt: skip
+    for title, paths in files.items():
+        _show_paths(title, paths)
+    if not any(files.values()):
+        click.echo("  files     the same; only the way they are packed differs")
+
+
+def _show_paths(title: str, paths: Sequence[str]) -> None:
+    if paths:
+        click.echo(f"  files {title}: {len(paths)}")
+        for path in paths[:_SHOWN]:
+            click.echo(f"    {printable(path)}")
+        if len(paths) > _SHOWN:
+            click.echo(f"    … and {len(paths) - _SHOWN} more (--json lists all)")
+
+
+def _refuse(inspections: Sequence[Inspection]) -> None:
+    """A zip with errors is bad input: said in the exit code, after everything was shown."""
+    from builder.errors import InputError
+
+    bad = [inspection for inspection in inspections if inspection.errors]
+    if bad:
+        total = sum(inspection.errors for inspection in bad)
+        raise InputError(
+            f"{total} errors in {len(bad)} of {len(inspections)} zips",
+            where=", ".join(str(inspection.path) for inspection in bad),
+            fix="see the findings; docs/proof.md explains each",
+        )
