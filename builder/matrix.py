@@ -95,6 +95,10 @@ class Staging(_Frozen):
     bucket: str
     home: Region
 
+    def bucket_of(self, account: str, region: str) -> str:
+        """The name of a region's bucket."""
+        return self.bucket.format(account=account, region=region)
+
 
 @dataclass(frozen=True)
 class Target:
@@ -177,6 +181,10 @@ class Matrix(_Frozen):
         """The ARN of a cell's layer, or of one layer version of it."""
         arn = f"arn:{partition_of(cell.region)}:lambda:{cell.region}:{self.account}:layer:{cell.target.layer_name}"
         return arn if number is None else f"{arn}:{number}"
+
+    def bucket(self, region: str) -> str | None:
+        """The staging bucket of a region; None where zips go in the request."""
+        return self.staging.bucket_of(self.account, region) if self.staging else None
 
     def select(self, pythons: tuple[str, ...] = (), architectures: tuple[str, ...] = ()) -> tuple[Target, ...]:
         """The targets of these Pythons and architectures (all, where none is named). InputError on unknown ones."""

@@ -184,7 +184,7 @@ def _staging(matrix: Matrix) -> Iterator[Problem]:
     if "{region}" not in matrix.staging.bucket and len(matrix.regions) > 1:
         yield ("staging", "bucket"), "needs {region}: Lambda takes a zip only from a bucket of its own region"
     for region in matrix.regions:
-        name = matrix.staging.bucket.format(account=matrix.account, region=region)
+        name = matrix.staging.bucket_of(matrix.account, region)
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
             yield ("staging", "bucket"), f"gives {name!r}, which is no bucket name"
             return

@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import InputError
 from publisher.aws.gateway import Publication
+from publisher.aws.once import Once
 
 #: A multiple of 3, so that the base64 of the pieces is the base64 of the whole.
 PIECE = 3 * 256 * 1024
@@ -35,18 +35,11 @@ class Bodies:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = threading.Lock()
-        self._made: dict[Publication, Body] = {}
-        self._making: dict[Publication, threading.Lock] = {}
+        self._once: Once[Publication, Body] = Once(self._encode)
 
     def of(self, publication: Publication) -> Body:
         """The body of a publication. InputError where its zip is not what its sha256 says."""
-        with self._lock:
-            making = self._making.setdefault(publication, threading.Lock())
-        with making:
-            if publication not in self._made:
-                self._made[publication] = self._encode(publication)
-            return self._made[publication]
+        return self._once(publication)
 
     def _encode(self, publication: Publication) -> Body:
         before, after = _around_the_zip(publication)

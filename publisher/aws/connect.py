@@ -24,13 +24,19 @@ def connect_all(matrix: Matrix) -> Mapping[str, Lambda]:
     folder = Path(tempfile.mkdtemp(prefix="layers-requests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     bodies = Bodies(folder)
+    buckets = None
+    if matrix.staging is not None:
+        from publisher.aws.staging import Buckets
+
+        buckets = Buckets(matrix, matrix.staging, session)
     return {
         region: Patient(
             BotoLambda(
                 region,
                 session.client("lambda", region_name=region, config=CONFIG),
-                bodies,
                 TokenBucket(matrix.requests_per_second),
+                bodies,
+                buckets,
             ),
             SYSTEM_CLOCK,
         )

@@ -32,9 +32,10 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int) -> None:
     if command and command[0] == "--":
         command = command[1:]
     try:
-        from publisher.sandbox.server import environment, running
+        from publisher.sandbox.server import environment, make_buckets, running
 
         with running(matrix.account, port) as address:
+            make_buckets(address, {region: name for region in matrix.regions if (name := matrix.bucket(region))})
             surroundings = environment(address, matrix.regions[0], os.environ)
             code = _run(command, surroundings) if command else _serve(surroundings)
     except ModuleNotFoundError as error:
@@ -69,13 +70,13 @@ def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
 
 
 def _serve(surroundings: dict[str, str]) -> int:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     for key, value in surroundings.items():
         if key.startswith("AWS_"):
             click.echo(f"export {key}={shlex.quote(value)}")
     sys.stdout.flush()
     click.echo("running until interrupted (Ctrl-C)", err=True)
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
     ended.wait()
     return 0

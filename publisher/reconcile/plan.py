@@ -189,7 +189,10 @@ def _action(
     if not carries(matrix, cell.target, state.held, version):
         return Conflict(f"number {number} is taken by something else: {_quote(state.held.description)}")
     if state.held.sha256 not in accepted:
-        return Conflict(f"number {number} says {version} but holds other bytes ({state.held.sha256[:12]}…)")
+        return Conflict(
+            f"number {number} says {version} but holds other bytes ({state.held.sha256[:12]}…); "
+            "if it was published by hand, record it first: layers sync"
+        )
     return Keep() if is_granted(state.grants, matrix.permission) else Permit()
 
 

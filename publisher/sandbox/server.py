@@ -52,6 +52,18 @@ def running(account: str, port: int = 0) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def make_buckets(address: str, names: Mapping[str, str]) -> None:
+    """Make these buckets (by region), as the account's infrastructure would have."""
+    import boto3
+
+    for region, name in names.items():
+        client = boto3.session.Session("sandbox", "sandbox").client("s3", region_name=region, endpoint_url=address)
+        if region == "us-east-1":
+            client.create_bucket(Bucket=name)
+        else:
+            client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})  # type: ignore[typeddict-item]
+
+
 def environment(address: str, region: str, own: Mapping[str, str]) -> dict[str, str]:
     """The environment in which boto3, the AWS CLI and every SDK find the embedded AWS and nothing else."""
     kept = {key: value for key, value in own.items() if not key.startswith("AWS_")}
@@ -81,7 +93,7 @@ class _Front:
         """Correct moto, now that our address is known."""
         from publisher.sandbox.truth import correct
 
-        correct(lambda sha256: f"{address}/_layers/{sha256}.zip")
+        correct(self._store, lambda sha256: f"{address}/_layers/{sha256}.zip")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path, method = str(environ.get("PATH_INFO", "")), environ["REQUEST_METHOD"]

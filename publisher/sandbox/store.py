@@ -53,7 +53,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._turn = threading.BoundedSemaphore(AT_ONCE)
-        self._bodies: dict[str, tuple[dict[str, Any], Stored]] = {}
+        self._bodies: dict[str, tuple[dict[str, Any], Stored | None]] = {}
 
     def take(self, stream: IO[bytes], length: int) -> bytes:
         """Take a publish request off the wire; give the short body that stands for it. Raises Refusal."""
@@ -67,6 +67,8 @@ class Store:
         finally:
             raw.unlink(missing_ok=True)
         rest, stored = self._bodies[digest]
+        if stored is None:
+            return json.dumps(rest).encode()
         return json.dumps({**rest, "Content": {"ZipFile": stand_in(stored)}}).encode()
 
     def path(self, sha256: str) -> Path:
@@ -94,15 +96,14 @@ class Store:
                 length -= len(piece)
         return Path(name), digest.hexdigest()
 
-    def _open(self, raw: Path) -> tuple[dict[str, Any], Stored]:
+    def _open(self, raw: Path) -> tuple[dict[str, Any], Stored | None]:
         try:
             body = json.loads(raw.read_bytes())
-            content = body.pop("Content")
-            text = content.get("ZipFile")
+            text = body["Content"].get("ZipFile")
         except (ValueError, AttributeError, KeyError):
             raise Refusal("InvalidRequestContentException", "Could not parse request body into json") from None
         if text is None:
-            raise Refusal("InvalidParameterValueException", "This sandbox takes zips in the request")
+            return body, None  # by way of S3
         try:
             data = base64.b64decode(text, validate=True)
         except (ValueError, TypeError):

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote
 from moto.awslambda import models
 from moto.awslambda.exceptions import UnknownLayerException
 
-from publisher.sandbox.store import Refusal, read_stand_in
+from publisher.sandbox.store import Refusal, Store, read_stand_in
 
 _LAYERS = re.compile(r"/20\d\d-\d\d-\d\d/layers(?:/(?P<name>.+?)/versions(?:/(?P<number>\d+)(?P<rest>/.*)?)?)?/?")
 _LAYER_ARN = re.compile(
@@ -25,9 +25,10 @@ _LAYER_ARN = re.compile(
 _PAGE = 50
 
 
-def correct(link: Callable[[str], str]) -> None:
+def correct(store: Store, link: Callable[[str], str]) -> None:
     """Make moto do as AWS does; ``link`` gives the address where a zip of a sha256 can be fetched."""
     _zips_by_stand_in()
+    _zips_from_buckets(store)
     _links_that_work(link)
 
 
@@ -42,6 +43,17 @@ def _zips_by_stand_in() -> None:
         return b"", size, base64.b64encode(bytes.fromhex(sha256)).decode(), sha256
 
     setattr(models, "_zipfile_content", content)  # noqa: B010 - moto's own, corrected on purpose
+
+
+def _zips_from_buckets(store: Store) -> None:
+    """A zip that Lambda takes from S3 is kept like one that came in the request."""
+
+    def content(key: Any) -> tuple[bytes, int, str, str]:
+        stored = store.keep(key.value)
+        digest = base64.b64encode(bytes.fromhex(stored.sha256)).decode()
+        return b"", stored.size, digest, stored.sha256
+
+    setattr(models, "_s3_content", content)  # noqa: B010
 
 
 def _links_that_work(link: Callable[[str], str]) -> None:
