@@ -25,7 +25,9 @@ def inject(page: str, text: str, name: str) -> str:
         raise InputError("the page has no markers to write between", where=name, fix=_HELP)
     if [kind for _, kind in marks] != ["begin", "end"]:
         line, kind = marks[2] if len(marks) > 2 else marks[0] if marks[0][1] == "end" else marks[-1]
-        raise InputError(f"a {kind} marker without its pair", where=f"{name}:{line + 1}", fix=_HELP)
+        raise InputError(
+            f"{'a' if kind == 'begin' else 'an'} {kind} marker without its pair", where=f"{name}:{line + 1}", fix=_HELP
+        )
     (begin, _), (end, _) = marks
     newline = "\r\n" if lines[begin].endswith("\r\n") else "\n"
     inner = f"\n{text.strip()}\n\n".replace("\n", newline)

@@ -1,0 +1,35 @@
+"""The JSON Schemas of the files that others read: made from the classes, kept in ``docs/``.
+
+``python -m publisher.catalog.schemas docs`` writes them anew; a test proves that they are in step.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from builder.artifact import dump_json, write_atomically
+from publisher.catalog.index import Index
+from publisher.record.release import Release
+
+_MODELS: dict[str, tuple[type[BaseModel], str]] = {
+    "layers.schema.json": (Index, "layers.json: every release and every ARN, newest first"),
+    "ledger.schema.json": (Release, "A record of the ledger: one release"),
+}
+
+
+def schemas() -> dict[str, str]:
+    """File name → JSON Schema, draft 2020-12. They describe what is written, so every key is required."""
+    texts = {}
+    for name, (model, title) in _MODELS.items():
+        schema = model.model_json_schema(mode="serialization")
+        dialect = "https://json-schema.org/draft/2020-12/schema"
+        texts[name] = dump_json({"$schema": dialect, **schema, "title": title})
+    return texts
+
+
+if __name__ == "__main__":
+    for name, text in schemas().items():
+        write_atomically(Path(sys.argv[1]) / name, text.encode())
