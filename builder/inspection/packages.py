@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from packaging.markers import InvalidMarker, UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import compatible_tags, cpython_tags, parse_tag
 from packaging.utils import canonicalize_name
@@ -16,6 +15,7 @@ from builder.artifact import Finding
 from builder.inspection.distributions import Distribution
 from builder.inspection.facts import FileFacts
 from builder.inspection.findings import dotted, finding, grouped
+from builder.inspection.markers import active_requirements
 from builder.inspection.pyc import source_of
 from builder.matrix import Target
 from builder.runtimes import Architecture
@@ -92,13 +92,10 @@ def _check_requirements(found: Sequence[Distribution], target: Target) -> Iterat
 
     Found so: a layer that was put together by another Python and lacks what only this one needs.
     """
-    environment = _environment(target)
+    active = active_requirements({each.name: each.requires for each in found}, target)
     versions = {distribution.name: distribution.version for distribution in found}
     for distribution in found:
-        for text in distribution.requires:
-            requirement = _wanted(text, environment)
-            if requirement is None:
-                continue
+        for requirement in active[distribution.name]:
             name = str(canonicalize_name(requirement.name))
             named = f"{distribution.name} {distribution.version} requires {name}{requirement.specifier}"
             if name not in versions:
@@ -110,39 +107,11 @@ def _check_requirements(found: Sequence[Distribution], target: Target) -> Iterat
                 yield finding("warning", "requirement-version", message, distribution.folder)
 
 
-def _wanted(text: str, environment: dict[str, str]) -> Requirement | None:
-    """The requirement, if it holds in this environment without any extra."""
-    try:
-        requirement = Requirement(text)
-        holds = requirement.marker is None or requirement.marker.evaluate(environment)
-    except (InvalidRequirement, InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
-        return None
-    return requirement if holds else None
-
-
 def _fits(requirement: Requirement, version: str) -> bool:
     try:
         return requirement.specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:
         return True
-
-
-def _environment(target: Target) -> dict[str, str]:
-    """The values of PEP 508's markers on the target."""
-    return {
-        "implementation_name": "cpython",
-        "implementation_version": target.runtime.full_version,
-        "os_name": "posix",
-        "platform_machine": str(target.architecture),
-        "platform_release": "",
-        "platform_system": "Linux",
-        "platform_version": "",
-        "platform_python_implementation": "CPython",
-        "python_full_version": target.runtime.full_version,
-        "python_version": target.python,
-        "sys_platform": "linux",
-        "extra": "",
-    }
 
 
 def _check_records(found: Sequence[Distribution], files: Sequence[FileFacts]) -> Iterator[Finding]:
