@@ -1,0 +1,74 @@
+"""What every test runs under: no real AWS within reach, no settings of the user's, a cache of the tests' own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+from publisher.sandbox.server import environment, running
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+ACCOUNT = "856699698935"
+#: The discard port: whoever forgets the sandbox is refused at once, and reaches nobody.
+NOWHERE = "http://127.0.0.1:9"
+#: What a command finds in a shell of the user's and must not find in a test.
+OWN = ("AWS_", "LAYERS_", "UV_OFFLINE")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_real_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No credentials, no endpoint but nowhere, and an empty cache; uv's downloads stay where they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        for key in [key for key in os.environ if key.startswith(OWN)]:
+            patch.delenv(key)
+        for key, value in environment(NOWHERE, "us-east-1", {}).items():
+            patch.setenv(key, value)
+        patch.setenv("LAYERS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running embedded AWS."""
+
+    address: str
+    account: str = ACCOUNT
+
+    def client(self, service: str = "lambda", region: str = "us-east-1") -> Any:
+        """A boto3 client of it that sends each request once."""
+        import boto3
+        from botocore.config import Config
+
+        session: Any = boto3.session.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
+        once = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        return session.client(service, region_name=region, endpoint_url=self.address, config=once)
+
+    def layers(self, region: str = "us-east-1") -> LambdaClient:
+        client: LambdaClient = self.client("lambda", region)
+        return client
+
+    def environment(self, region: str = "us-east-1") -> Mapping[str, str]:
+        """The environment in which a process finds it."""
+        return environment(self.address, region, os.environ)
+
+
+@pytest.fixture(scope="session")
+def _server(_no_real_aws: None) -> Iterator[str]:
+    with running(ACCOUNT) as address:
+        yield address
+
+
+@pytest.fixture
+def sandbox(_server: str, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The embedded AWS, empty, and found by whatever the test runs."""
+    urlopen(Request(f"{_server}/moto-api/reset", method="POST")).close()
+    for key, value in environment(_server, "us-east-1", {}).items():
+        monkeypatch.setenv(key, value)
+    return Sandbox(_server)
