@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_random_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from publisher.aws.gateway import (
     Grant,
@@ -100,10 +100,11 @@ class Patient:
 
     def _repeat(self, call: Callable[[], T], unanswered: type[Unavailable] = Unavailable) -> T:
         """Throttled calls for as long as the quota may need, calls without an answer a few times."""
+        end = self._clock.monotonic() + THROTTLED_FOR
         throttled = Retrying(
             retry=retry_if_exception_type(Throttled),
             wait=wait_random_exponential(multiplier=0.5, max=8),
-            stop=stop_after_delay(THROTTLED_FOR),
+            stop=lambda _: self._clock.monotonic() >= end,
             sleep=self._sleep,
             reraise=True,
         )

@@ -1,7 +1,8 @@
 """Observing: ask every region of the matrix what it holds, all regions at once, with as few calls as will do.
 
 First the newest version of every cell (one or two lists a region). Older versions are read only where the release's
-number cannot be known without them. Then, once the number is known, what stands at it: bytes and permission.
+number cannot be known without them. Lists lag, ``GetLayerVersion`` does not: before a cell is believed to be behind,
+it is asked for the next number. Then, once the number is known, what stands at it: bytes and permission.
 """
 
 from __future__ import annotations
@@ -59,12 +60,35 @@ def look_back(
 
     def ask(region: str) -> dict[Cell, CellState]:
         return {
-            cell: replace(remote.cells[cell], listed={v.number: v for v in _history(lambdas, cell, above)})
+            cell: replace(state, listed={**state.listed, **{v.number: v for v in _history(lambdas, cell, above)}})
             for cell, above in wanted.items()
-            if cell.region == region
+            if cell.region == region and (state := remote.cells[cell])
         }
 
     regions = tuple(dict.fromkeys(cell.region for cell in wanted))
+    return _merge(remote, *each_region(regions, ask, progress))
+
+
+def look_past_lists(lambdas: Mapping[str, Lambda], remote: Remote, cells: Iterable[Cell], progress: Progress) -> Remote:
+    """Count these cells up to where AWS really is: one call a cell, and one more for each version lists do not show."""
+    asked = tuple(cells)
+
+    def count_up(cell: Cell) -> CellState:
+        state, gateway, name = remote.cells[cell], lambdas[cell.region], cell.target.layer_name
+        listed = dict(state.listed)
+        if state.latest and state.latest not in listed and (known := gateway.get(name, state.latest)):
+            listed[state.latest] = known
+        latest = state.latest
+        while found := gateway.get(name, latest + 1):
+            latest += 1
+            listed[latest] = found
+        return replace(state, latest=latest, listed=listed)
+
+    def ask(region: str) -> dict[Cell, CellState]:
+        mine = [cell for cell in asked if cell.region == region]
+        return dict(zip(mine, in_lanes(count_up, mine), strict=True))
+
+    regions = tuple(dict.fromkeys(cell.region for cell in asked))
     return _merge(remote, *each_region(regions, ask, progress))
 
 
@@ -100,7 +124,7 @@ def _is_newest_everywhere(matrix: Matrix, version: str, remote: Remote) -> bool:
     """Whether every cell's newest version, at one number, is this release already."""
     numbers = {state.latest for state in remote.cells.values()}
     return len(numbers) == 1 and all(
-        any(carries(matrix, cell.target, listed, version) for listed in state.listed.values())
+        (newest := state.listed.get(state.latest)) is not None and carries(matrix, cell.target, newest, version)
         for cell, state in remote.cells.items()
     )
 

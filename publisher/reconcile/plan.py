@@ -212,7 +212,8 @@ def _fill(cell: Cell, number: int, releases: Sequence[Release]) -> Fill:
 def _regrant(matrix: Matrix, cell: Cell, state: CellState, releases: Sequence[Release]) -> tuple[Regrant, ...]:
     """A recorded release's number that this cell has without a record that it is public there."""
     release = next((r for r in releases if r.layer_version == state.latest and r.yanked is None), None)
-    if release is None or not carries(matrix, cell.target, state.listed[state.latest], release.version):
+    newest = state.listed.get(state.latest)
+    if release is None or newest is None or not carries(matrix, cell.target, newest, release.version):
         return ()
     record = release.cell(cell.region, cell.target.id)
     target = release.target(cell.target.id)

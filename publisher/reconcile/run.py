@@ -22,11 +22,11 @@ from builder.progress import Progress
 from publisher.aws.gateway import Lambda, Zip
 from publisher.aws.pace import Clock
 from publisher.reconcile.execute import Job, Outcome, Stop, execute
-from publisher.reconcile.number import Wanted, next_number, recorded_number, seen_number
-from publisher.reconcile.observe import look_at, look_back, observe
+from publisher.reconcile.number import Number, Wanted, next_number, recorded_number, seen_number
+from publisher.reconcile.observe import look_at, look_back, look_past_lists, observe
 from publisher.reconcile.plan import Plan, make_plan
 from publisher.reconcile.sources import Build, Sources, gather, gather_backfills, records_of
-from publisher.reconcile.state import Remote
+from publisher.reconcile.state import Remote, counted
 from publisher.record.ledger import Ledger
 from publisher.record.recorder import Recorder
 from publisher.record.release import Release
@@ -67,15 +67,45 @@ def prepare(
 ) -> Prepared:
     """Observe and plan. Nothing is written, neither to AWS nor to the ledger."""
     releases = ledger.releases()
+    remote = counted(observe(matrix, lambdas, progress), releases)
+    remote, number = _find_number(matrix, wanted, releases, lambdas, remote, progress)
+    suspects = _suspects(number, releases, remote)
+    before = remote
+    remote = look_past_lists(lambdas, remote, suspects, progress)
+    if any(state.latest > before.cells[cell].latest for cell, state in remote.cells.items()):
+        # Lists lag behind another run: count every cell, and find the number in what is really there.
+        rest = [cell for cell in remote.cells if cell not in suspects]
+        remote = look_past_lists(lambdas, remote, rest, progress)
+        remote, number = _find_number(matrix, wanted, releases, lambdas, remote, progress)
+    remote = look_at(matrix, number.value, lambdas, remote, selected, progress)
+    return Prepared(wanted, releases, remote, make_plan(matrix, wanted.version, number, remote, releases, selected))
+
+
+def _find_number(
+    matrix: Matrix,
+    wanted: Wanted,
+    releases: Sequence[Release],
+    lambdas: Mapping[str, Lambda],
+    remote: Remote,
+    progress: Progress,
+) -> tuple[Remote, Number]:
     number = recorded_number(wanted, releases)
-    remote = observe(matrix, lambdas, progress)
     if number is None and wanted.rebuild is None:
         remote = look_back(matrix, wanted.version, lambdas, remote, progress)
         number = seen_number(matrix, wanted, remote)
-    if number is None:
-        number = next_number(remote, releases)
-    remote = look_at(matrix, number.value, lambdas, remote, selected, progress)
-    return Prepared(wanted, releases, remote, make_plan(matrix, wanted.version, number, remote, releases, selected))
+    return remote, number or next_number(remote, releases)
+
+
+def _suspects(number: Number, releases: Sequence[Release], remote: Remote) -> tuple[Cell, ...]:
+    """The cells for which the lists' word is not enough, since a version too many could come of it.
+
+    Those that are behind, where the release was begun before or they are further behind than one. Where it is new,
+    one cell a region will do: the one in which every run begins.
+    """
+    begun = any(release.layer_version == number.value for release in releases) or remote.highest >= number.value
+    behind = [cell for cell, state in remote.cells.items() if state.latest < number.value - (not begun)]
+    first = {cell.region: cell for cell in reversed(tuple(remote.cells)) if remote.cells[cell].latest < number.value}
+    return tuple(dict.fromkeys((*behind, *first.values())))
 
 
 def carry_out(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from packaging.version import InvalidVersion, Version
 
 from builder.matrix import Cell, Matrix, Permission, Target
 from publisher.aws.gateway import Grant, Held, Listed
+from publisher.record.release import CellRecord, FillerRecord, Release, SurplusRecord
 
 #: Begins the description of a version that only holds a number, so that it is told from a release on sight.
 RESERVED = "Reserved number, no release"
@@ -39,6 +40,23 @@ class Remote:
     def highest(self) -> int:
         """The highest number that AWS has given out anywhere in the matrix."""
         return max((state.latest for state in self.cells.values()), default=0)
+
+
+def counted(remote: Remote, releases: Sequence[Release]) -> Remote:
+    """The remote state with the numbers that the ledger knows AWS gave out, which lists may not show: they lag, and
+    a layer whose versions were deleted is in none, though its numbers go on."""
+    given: dict[tuple[str, str], int] = {}
+    for release in releases:
+        records: tuple[CellRecord | FillerRecord | SurplusRecord, ...]
+        records = (*release.cells, *release.fillers, *release.surplus)
+        for record in records:
+            key = record.region, f"py{record.python}-{record.architecture}"
+            given[key] = max(given.get(key, 0), record.layer_version)
+    cells = {
+        cell: replace(state, latest=max(state.latest, given.get((cell.region, cell.target.id), 0)))
+        for cell, state in remote.cells.items()
+    }
+    return replace(remote, cells=cells)
 
 
 def version_in(matrix: Matrix, target: Target, description: str) -> str | None:

@@ -1,0 +1,160 @@
+"""From random states, through random faults and kills, on two machines: run again until done, and nothing is wrong.
+
+A few hundred runs as part of the tests; ``scripts/test --thorough`` (or ``LAYERS_THOROUGH=1``) makes 10,000.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, note, settings
+from hypothesis import strategies as st
+
+from builder.errors import LayersError
+from publisher.aws import fanout
+from publisher.reconcile import execute
+from tests.publisher.plan_cases import small_matrix
+from tests.publisher.simulated_runs import (
+    Doom,
+    Inline,
+    Killed,
+    MemoryLedger,
+    World,
+    assert_at_release,
+    assert_nothing_wrong,
+    assert_recorded,
+)
+from tests.simaws import At, Fault, Faults, SimulatedAws
+
+MATRIX = small_matrix()
+CELLS = MATRIX.cells
+EXAMPLES = 10_000 if os.environ.get("LAYERS_THOROUGH") else 150
+#: How long lists may lag, in seconds.
+LAGS = st.sampled_from([0.0, 0.0, 3.0, 30.0])
+DRIFT = st.lists(st.integers(0, 3), min_size=len(CELLS), max_size=len(CELLS))
+MACHINE = st.integers(0, 1)
+#: Shrinking is for the hunter (``LAYERS_SHRINK=1``): it takes minutes.
+PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("LAYERS_SHRINK")]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of ``publish`` and what it meets."""
+
+    machine: int  #: whose ledger and whose build
+    faults: Faults
+    dies_after: int | None
+
+
+WRITING = ("PublishLayerVersion", "AddLayerVersionPermission", "GetLayerVersionPolicy")
+READING = ("ListLayers", "ListLayerVersions", "GetLayerVersion")
+
+
+def scripted(operations: tuple[str | None, ...], times: list[int]) -> st.SearchStrategy[At]:
+    """Faults of these operations, that many times in a row."""
+    return st.builds(
+        At,
+        fault=st.sampled_from(list(Fault)),
+        nth=st.integers(1, 12),
+        region=st.sampled_from([None, *MATRIX.regions]),
+        operation=st.sampled_from(operations),
+        times=st.sampled_from(times),
+    )
+
+
+def runs_with(faults: st.SearchStrategy[Faults]) -> st.SearchStrategy[Run]:
+    """Runs that meet such faults, half of which die."""
+    return st.builds(Run, MACHINE, faults, st.one_of(st.none(), st.integers(1, 120)))
+
+
+SEEDS = st.integers(0, 1 << 16)
+RUNS = runs_with(
+    st.builds(
+        Faults,
+        scripted=st.lists(scripted((None, *READING, *WRITING), [1, 2, 7, 400]), max_size=4).map(tuple),
+        rate=st.sampled_from([0.0, 0.05, 0.3]),
+        seed=SEEDS,
+    )
+)
+WRITES = runs_with(st.builds(Faults, scripted=st.lists(scripted(WRITING, [1, 2, 7, 400]), max_size=4).map(tuple)))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Runs take one step after the other, so that the same example always meets the same faults."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fanout, "ThreadPoolExecutor", Inline)
+        patch.setattr(execute, "ThreadPoolExecutor", Inline)
+        yield
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(drift=DRIFT, earlier=st.lists(RUNS, max_size=1), runs=st.lists(RUNS, max_size=4), lag=LAGS)
+def test_any_fault_with_a_shared_ledger(drift: list[int], earlier: list[Run], runs: list[Run], lag: float) -> None:
+    """Machines that build other bytes share a ledger: whole regions may be gone at any time."""
+    with world_of(drift, lag) as world:
+        ledger = MemoryLedger()
+        for version, run in [*(("1.0.0", run) for run in earlier), *(("2.0.0", run) for run in runs)]:
+            attempt(world, version, run, ledger, build=str(run.machine))
+        finish(world, "2.0.0", ledger)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(drift=DRIFT, earlier=st.lists(WRITES, max_size=1), runs=st.lists(WRITES, max_size=4), last=MACHINE, lag=LAGS)
+def test_write_faults_and_kills_without_a_shared_ledger(
+    drift: list[int], earlier: list[Run], runs: list[Run], last: int, lag: float
+) -> None:
+    """Machines that share nothing: what AWS says is all they have, so every region answers when it is asked."""
+    with world_of(drift, lag) as world:
+        ledgers = (MemoryLedger(), MemoryLedger())
+        for version, run in [*(("1.0.0", run) for run in earlier), *(("2.0.0", run) for run in runs)]:
+            attempt(world, version, run, ledgers[run.machine])
+            assert_nothing_wrong(world, ledgers[1 - run.machine])
+        finish(world, "2.0.0", ledgers[last])
+
+
+@contextmanager
+def world_of(drift: list[int], lag: float) -> Iterator[World]:
+    """Cells that stand at different numbers. Each region has one at the highest: nobody who cannot see a region could
+    know that it is ahead of all others."""
+    with tempfile.TemporaryDirectory() as folder:
+        aws = SimulatedAws(MATRIX.account, MATRIX.regions, latency=(0.0, 0.2))
+        world = World(MATRIX, aws, Path(folder))
+        for cell, count in zip(CELLS, drift, strict=True):
+            for _ in range(count if cell.target == MATRIX.targets[0] else max(drift)):
+                world.foreign(cell)
+        aws.list_lag = lag
+        yield world
+
+
+def attempt(world: World, version: str, run: Run, ledger: MemoryLedger, build: str = "one") -> None:
+    """One run, however it ends; whatever it left is not wrong."""
+    world.aws.set_faults(run.faults)
+    try:
+        report = world.publish(version, ledger, build=build, doom=Doom(run.dies_after))
+        left = [(cell.id, outcome.name, outcome.error) for cell, outcome in report.outcomes.items() if not outcome.done]
+        note(f"{version} at {report.plan.number} by {run.machine}: left {left}")
+    except (Killed, LayersError) as error:
+        note(f"{version} by {run.machine}: {error!r}")
+    note(str({cell.id: [v.description[-40:] for v in world.history(cell)] for cell in CELLS}))
+    assert_nothing_wrong(world, ledger)
+
+
+def finish(world: World, version: str, ledger: MemoryLedger) -> None:
+    """A run without faults ends it: everything is at the release, exactly once."""
+    world.aws.set_faults(Faults())
+    report = world.publish(version, ledger)
+    left = [(cell.id, outcome.name, outcome.error) for cell, outcome in report.outcomes.items() if not outcome.done]
+    note(f"at the end, {report.plan.number}: left {left}")
+    assert report.complete, left
+    number = report.plan.number.value
+    assert_at_release(world, version, number)
+    assert {len(world.history(cell)) for cell in CELLS} == {number}
+    assert_nothing_wrong(world, ledger)
+    assert_recorded(world, ledger, version, number)
