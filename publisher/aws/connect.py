@@ -7,13 +7,19 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from builder.matrix import Matrix
+from builder.matrix import QUOTA_PER_SECOND, Matrix
 from publisher.aws.body import Bodies
 from publisher.aws.boto import CONFIG, BotoLambda
 from publisher.aws.gateway import Lambda
 from publisher.aws.pace import SYSTEM_CLOCK, TokenBucket
 from publisher.aws.retry import Patient
+
+if TYPE_CHECKING:
+    import boto3
+
+    from publisher.aws.staging import Buckets
 
 
 def connect_all(matrix: Matrix) -> Mapping[str, Lambda]:
@@ -21,24 +27,31 @@ def connect_all(matrix: Matrix) -> Mapping[str, Lambda]:
     import boto3
 
     session = boto3.session.Session()
-    folder = Path(tempfile.mkdtemp(prefix="layers-requests-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    bodies = Bodies(folder)
     buckets = None
     if matrix.staging is not None:
         from publisher.aws.staging import Buckets
 
         buckets = Buckets(matrix, matrix.staging, session)
-    return {
-        region: Patient(
-            BotoLambda(
-                region,
-                session.client("lambda", region_name=region, config=CONFIG),
-                TokenBucket(matrix.requests_per_second),
-                bodies,
-                buckets,
-            ),
-            SYSTEM_CLOCK,
-        )
-        for region in matrix.regions
-    }
+    bodies = Bodies(_temporary_folder())
+    rate = matrix.requests_per_second
+    return {region: _connect(session, region, rate, bodies, buckets) for region in matrix.regions}
+
+
+def reader(region: str) -> Lambda:
+    """A ``Lambda`` for looking things up in one region."""
+    import boto3
+
+    return _connect(boto3.session.Session(), region, QUOTA_PER_SECOND, Bodies(_temporary_folder()), None)
+
+
+def _connect(
+    session: boto3.session.Session, region: str, rate: float, bodies: Bodies, buckets: Buckets | None
+) -> Lambda:
+    client = session.client("lambda", region_name=region, config=CONFIG)
+    return Patient(BotoLambda(region, client, TokenBucket(rate), bodies, buckets), SYSTEM_CLOCK)
+
+
+def _temporary_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="layers-requests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -56,17 +56,7 @@ def command(settings: Settings, /, index_source: str | None, form: str, live: bo
     if live:
         _show_live(settings, query, form)
         return
-    _show(*_recorded(_index(settings, index_source), query, form), form)
-
-
-def _index(settings: Settings, source: str | None) -> Index:
-    from publisher.catalog.index import make_index
-    from publisher.catalog.source import read_index
-
-    if source is not None:
-        return read_index(source)
-    matrix = settings.matrix()
-    return make_index(matrix, settings.ledger(matrix).releases())
+    _show(*_recorded(settings.index(index_source), query, form), form)
 
 
 def _recorded(index: Index, query: Query, form: str) -> tuple[Sequence[Row], Sequence[str]]:

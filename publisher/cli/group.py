@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from builder.matrix import Matrix
     from publisher.aws.gateway import Lambda
+    from publisher.catalog.index import Index
     from publisher.record.ledger import Ledger
 
 #: Command → what ``layers --help`` says of it. The module ``publisher.cli.<command>`` holds ``command``.
@@ -26,6 +27,7 @@ COMMANDS = {
     "audit": "Compare the ledger with AWS, every cell.",
     "sync": "Make the ledger from what AWS holds.",
     "yank": "Withdraw a release; delete nothing.",
+    "verify": "Prove that an ARN holds the recorded bytes.",
     "docs": "Write the table and the JSON index from the ledger.",
     "sandbox": "Run an embedded AWS, every region, for a command.",
 }
@@ -49,6 +51,16 @@ class Settings:
         from publisher.record.ledger import FolderLedger
 
         return FolderLedger(self.ledger_path, matrix)
+
+    def index(self, source: str | None) -> Index:
+        """The index of the ledger, or the one in a file or behind an address."""
+        from publisher.catalog.index import make_index
+        from publisher.catalog.source import read_index
+
+        if source is not None:
+            return read_index(source)
+        matrix = self.matrix()
+        return make_index(matrix, self.ledger(matrix).releases())
 
     def lambdas(self, matrix: Matrix) -> Mapping[str, Lambda]:
         """Lambda in every region of the matrix, once the credentials are proved to be its account's."""
