@@ -43,11 +43,20 @@ class _Layer:
         return self.row.architecture.api_name
 
     @property
+    def cdk_runtime(self) -> str:
+        return f"PYTHON_{self.row.python.replace('.', '_')}"
+
+    @property
+    def cdk_architecture(self) -> str:
+        return _CDK_ARCHITECTURES[self.row.architecture.value]
+
+    @property
     def arn(self) -> str:
         return next(iter(self.arns.values()))
 
 
 _ARCHITECTURE_WORDS = {"x86_64": "X8664", "aarch64": "Arm64"}
+_CDK_ARCHITECTURES = {"x86_64": "X86_64", "aarch64": "ARM_64"}
 
 
 def snippet(form: str, rows: Sequence[Row]) -> str:
@@ -73,8 +82,8 @@ def _snake(text: str) -> str:
 
 
 def _example(layers: Sequence[_Layer]) -> _Layer:
-    """The layer that a template's function uses: the newest Python, on the architecture that stands first."""
-    return max(layers, key=lambda layer: tuple(int(part) for part in layer.row.python.split(".")))
+    """The layer that a template's function uses: one that is in most regions, of those the newest Python's."""
+    return max(layers, key=lambda layer: (len(layer.arns), [int(part) for part in layer.row.python.split(".")]))
 
 
 def _arn(layers: Sequence[_Layer]) -> str:
@@ -103,14 +112,13 @@ def _cdk(layers: Sequence[_Layer]) -> str:
             ");",
         ]
     example = _example(layers)
-    runtime = f"PYTHON_{example.row.python.replace('.', '_')}"
     name = f"{_pascal(example.row.package)}{example.key}"
     return "\n".join(
         [
             *lines,
             "",
-            f"// new lambda.Function(this, …, {{ runtime: lambda.Runtime.{runtime}, "
-            f"architecture: lambda.Architecture.{example.architecture.upper()}, "
+            f"// new lambda.Function(this, …, {{ runtime: lambda.Runtime.{example.cdk_runtime}, "
+            f"architecture: lambda.Architecture.{example.cdk_architecture}, "
             f"layers: [{name[0].lower() + name[1:]}], … }})",
         ]
     )
@@ -136,14 +144,13 @@ def _cdk_python(layers: Sequence[_Layer]) -> str:
             ")",
         ]
     example = _example(layers)
-    runtime = f"PYTHON_{example.row.python.replace('.', '_')}"
     variable = f"{_snake(example.row.package)}_{example.key.lower()}"
     return "\n".join(
         [
             *lines,
             "",
-            f"# lambda_.Function(self, …, runtime=lambda_.Runtime.{runtime}, "
-            f"architecture=lambda_.Architecture.{example.architecture.upper()}, layers=[{variable}], …)",
+            f"# lambda_.Function(self, …, runtime=lambda_.Runtime.{example.cdk_runtime}, "
+            f"architecture=lambda_.Architecture.{example.cdk_architecture}, layers=[{variable}], …)",
         ]
     )
 
@@ -248,9 +255,10 @@ def _terraform(layers: Sequence[_Layer]) -> str:
     regions = dict.fromkeys(region for layer in layers for region in layer.arns)
     lines = [_heading(layers), "locals {", f"  {name} = {{"]
     for region in regions:
-        lines.append(f'    "{region}" = {{')
-        lines += [f'      "{layer.row.target}" = "{layer.arns[region]}"' for layer in layers if region in layer.arns]
-        lines.append("    }")
+        there = [layer for layer in layers if region in layer.arns]
+        width = max(len(layer.row.target) for layer in there) + 2  # as `terraform fmt` has it
+        quoted = [(f'"{layer.row.target}"', layer.arns[region]) for layer in there]
+        lines += [f'    "{region}" = {{', *(f'      {key:{width}} = "{arn}"' for key, arn in quoted), "    }"]
     region = next(iter(example.arns))
     return "\n".join(
         [
