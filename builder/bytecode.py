@@ -54,7 +54,7 @@ def compile_all(
         named = [(m, folder / f"{interpreter.version}-{index}.pyc") for index, m in enumerate(unique)]
         work += [(interpreter, named[start::processes]) for start in range(processes) if named[start::processes]]
     with ThreadPoolExecutor(max_workers=processes) as pool:
-        list(pool.map(lambda job: _compile(*job, folder), work))  # raises what a worker raised
+        list(pool.map(lambda job: _compile(job[0], job[1], folder), work))  # raises what a worker raised
     return {
         interpreter: {
             module.key: path for i, named in work if i == interpreter for module, path in named if path.exists()
