@@ -10,6 +10,7 @@ import hashlib
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +19,23 @@ from typing import IO, TYPE_CHECKING, Any
 import botocore.config
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from publisher.aws import answers
 from publisher.aws.body import Bodies, Body
 from publisher.aws.errors import of_boto_error, status_of
-from publisher.aws.gateway import Grant, Held, Listed, Publication, Refused, Unavailable, Unreachable
+from publisher.aws.gateway import (
+    GatewayError,
+    Grant,
+    Held,
+    Listed,
+    Publication,
+    Refused,
+    Throttled,
+    Unavailable,
+    Unreachable,
+)
+from publisher.aws.journal import Journal, Request
 from publisher.aws.pace import TokenBucket
 
 if TYPE_CHECKING:
@@ -49,12 +62,19 @@ class BotoLambda:
     """Lambda's layers in one region."""
 
     def __init__(
-        self, region: str, client: LambdaClient, pace: TokenBucket, bodies: Bodies, buckets: Buckets | None = None
+        self,
+        region: str,
+        client: LambdaClient,
+        pace: TokenBucket,
+        bodies: Bodies,
+        buckets: Buckets | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._region = region
         self._client = client
         self._bodies = bodies
         self._buckets = buckets
+        self._journal = journal or Journal()
         self._pace = pace
         self._http = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=_ca_bundle(), retries=False)
         client.meta.events.register("before-call.lambda.PublishLayerVersion", _send_from_disk)
@@ -195,14 +215,34 @@ class BotoLambda:
     def _call(self, method: Callable[..., Any], *, missing: Any = None, **arguments: Any) -> Any:
         """One request. ``missing`` is the answer where AWS says 404; None where a 404 is an error."""
         self._pace.take()
+        started = time.monotonic()
+        error: GatewayError | None = None
+        request_id = None
         try:
-            return method(**arguments)
-        except ClientError as error:
-            if missing is not None and status_of(error) == 404:
+            answer = method(**arguments)
+            request_id = answer.get("ResponseMetadata", {}).get("RequestId")
+            return answer
+        except ClientError as failure:
+            if missing is not None and status_of(failure) == 404:
+                request_id = failure.response.get("ResponseMetadata", {}).get("RequestId")
                 return missing
-            raise of_boto_error(error) from None
-        except BotoCoreError as error:
-            raise of_boto_error(error) from None
+            error = of_boto_error(failure)
+            raise error from None
+        except (BotoCoreError, ResponseParserError) as failure:
+            error = of_boto_error(failure)
+            raise error from None
+        finally:
+            self._journal.record(
+                Request(
+                    region=self._region,
+                    operation=method.__name__,
+                    layer_name=arguments.get("LayerName"),
+                    seconds=round(time.monotonic() - started, 3),
+                    request_id=error.request_id if error else request_id,
+                    error=error.message if error else None,
+                    throttled=isinstance(error, Throttled),
+                )
+            )
 
 
 # -- a request body from the disk -------------------------------------------------------------------------------------

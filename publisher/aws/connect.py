@@ -13,6 +13,7 @@ from builder.matrix import QUOTA_PER_SECOND, Matrix
 from publisher.aws.body import Bodies
 from publisher.aws.boto import CONFIG, BotoLambda
 from publisher.aws.gateway import Lambda
+from publisher.aws.journal import Journal
 from publisher.aws.pace import SYSTEM_CLOCK, TokenBucket
 from publisher.aws.retry import Patient
 
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from publisher.aws.staging import Buckets
 
 
-def connect_all(matrix: Matrix) -> Mapping[str, Lambda]:
-    """A ``Lambda`` for each region of the matrix. AWS is found as boto3 finds it."""
+def connect_all(matrix: Matrix, journal: Journal | None = None) -> Mapping[str, Lambda]:
+    """A ``Lambda`` for each region of the matrix, which tells ``journal`` of each request.
+
+    AWS is found as boto3 finds it: environment, profile, role, ``AWS_ENDPOINT_URL``.
+    """
     import boto3
 
     session = boto3.session.Session()
@@ -33,22 +37,27 @@ def connect_all(matrix: Matrix) -> Mapping[str, Lambda]:
 
         buckets = Buckets(matrix, matrix.staging, session)
     bodies = Bodies(_temporary_folder())
-    rate = matrix.requests_per_second
-    return {region: _connect(session, region, rate, bodies, buckets) for region in matrix.regions}
+    rate, journal = matrix.requests_per_second, journal or Journal()
+    return {region: _connect(session, region, rate, bodies, buckets, journal) for region in matrix.regions}
 
 
 def reader(region: str) -> Lambda:
     """A ``Lambda`` for looking things up in one region."""
     import boto3
 
-    return _connect(boto3.session.Session(), region, QUOTA_PER_SECOND, Bodies(_temporary_folder()), None)
+    return _connect(boto3.session.Session(), region, QUOTA_PER_SECOND, Bodies(_temporary_folder()), None, Journal())
 
 
 def _connect(
-    session: boto3.session.Session, region: str, rate: float, bodies: Bodies, buckets: Buckets | None
+    session: boto3.session.Session,
+    region: str,
+    rate: float,
+    bodies: Bodies,
+    buckets: Buckets | None,
+    journal: Journal,
 ) -> Lambda:
     client = session.client("lambda", region_name=region, config=CONFIG)
-    return Patient(BotoLambda(region, client, TokenBucket(rate), bodies, buckets), SYSTEM_CLOCK)
+    return Patient(BotoLambda(region, client, TokenBucket(rate), bodies, buckets, journal), SYSTEM_CLOCK)
 
 
 def _temporary_folder() -> Path:

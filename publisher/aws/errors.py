@@ -12,6 +12,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.parsers import ResponseParserError
 
 from publisher.aws.gateway import (
     CredentialsRefused,
@@ -32,7 +33,7 @@ _CREDENTIALS = {
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError, UnauthorizedSSOTokenError)
 
 
-def of_boto_error(error: ClientError | BotoCoreError) -> GatewayError:
+def of_boto_error(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
     """The port's error for one of boto3's."""
     if isinstance(error, ClientError):
         return _of_answer(error)

@@ -54,7 +54,14 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Bars on a terminal, one plain line a step where stderr is none."""
+    """Bars on a terminal, one plain line a step where stderr is none, JSON lines where those are asked for."""
+    import logging
+
+    if logging.getLogger("layers").handlers:
+        from publisher.cli.logs import logged_progress
+
+        yield logged_progress()
+        return
     if sys.stderr.isatty():
         with _bars() as bars:
             yield bars

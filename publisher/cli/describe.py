@@ -109,11 +109,18 @@ def _table(rows: Sequence[Row]) -> None:
 
 
 def _show_live(settings: Settings, query: Query, form: str) -> None:
+    from publisher.aws.connect import connect_all
+    from publisher.aws.identity import account
+    from publisher.catalog.index import make_index
     from publisher.catalog.live import look
+    from publisher.catalog.select import check
 
     matrix = settings.matrix()
+    releases = settings.ledger(matrix).releases()
+    check(make_index(matrix, releases), query)  # before AWS is asked for anything
+    own = account(matrix) == matrix.account
     with progress() as shown:
-        report = look(matrix, settings.ledger(matrix).releases(), query, shown)
+        report = look(matrix, releases, query, connect_all(matrix), own, shown)
     rows = [sight.row for sight in report.sights if sight.row is not None]
     if form == "json":
         print_json([_sight_json(sight) for sight in report.sights if sight.row is not None])

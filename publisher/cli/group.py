@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from builder.matrix import Matrix
     from publisher.aws.gateway import Lambda
+    from publisher.aws.journal import Journal
     from publisher.catalog.index import Index
     from publisher.record.ledger import Ledger
 
@@ -21,6 +22,7 @@ COMMANDS = {
     "targets": "List what the matrix says should exist.",
     "build": "Build one zip a target, with manifest.json.",
     "inspect": "Show what a zip holds, and check it; compare two.",
+    "smoke": "Run a zip in Lambda's own runtime client.",
     "plan": "Show what publish would do; write nothing anywhere.",
     "publish": "Bring every cell to a release, prove it, record it.",
     "describe": "Look up the layers of a region.",
@@ -38,7 +40,7 @@ class Settings:
     """What the global options say."""
 
     matrix_path: Path
-    ledger_path: Path
+    ledger_place: str  #: a folder, or s3://bucket/prefix
 
     def matrix(self) -> Matrix:
         """The matrix, read and checked."""
@@ -48,9 +50,13 @@ class Settings:
 
     def ledger(self, matrix: Matrix) -> Ledger:
         """The ledger of this matrix."""
+        if self.ledger_place.startswith("s3://"):
+            from publisher.record.s3 import BucketLedger
+
+            return BucketLedger(self.ledger_place, matrix)
         from publisher.record.ledger import FolderLedger
 
-        return FolderLedger(self.ledger_path, matrix)
+        return FolderLedger(Path(self.ledger_place), matrix)
 
     def index(self, source: str | None) -> Index:
         """The index of the ledger, or the one in a file or behind an address."""
@@ -62,13 +68,13 @@ class Settings:
         matrix = self.matrix()
         return make_index(matrix, self.ledger(matrix).releases())
 
-    def lambdas(self, matrix: Matrix) -> Mapping[str, Lambda]:
+    def lambdas(self, matrix: Matrix, journal: Journal | None = None) -> Mapping[str, Lambda]:
         """Lambda in every region of the matrix, once the credentials are proved to be its account's."""
         from publisher.aws.connect import connect_all
         from publisher.aws.identity import check_account
 
         check_account(matrix)
-        return connect_all(matrix)
+        return connect_all(matrix, journal)
 
 
 class _LazyGroup(click.Group):
@@ -101,11 +107,20 @@ def _version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
     envvar="LAYERS_MATRIX", show_envvar=True, help="The matrix: what should exist.",
 )  # fmt: skip
 @click.option(
-    "--ledger", "ledger_path", type=click.Path(path_type=Path), default="ledger", show_default=True,
-    envvar="LAYERS_LEDGER", show_envvar=True, help="The ledger's folder: the record of releases.",
+    "--ledger", "ledger_place", metavar="DIR|S3", default="ledger", show_default=True,
+    envvar="LAYERS_LEDGER", show_envvar=True, help="The record of releases: a folder, or s3://bucket/prefix.",
+)  # fmt: skip
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    envvar="LAYERS_LOG_FORMAT", show_envvar=True,
+    help="Progress for people, or a JSON line for each event and each request to AWS, on stderr.",
 )  # fmt: skip
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
 @click.pass_context
-def layers(ctx: click.Context, matrix_path: Path, ledger_path: Path) -> None:
+def layers(ctx: click.Context, matrix_path: Path, ledger_place: str, log_format: str) -> None:
     """Build, publish and look up AWS Lambda layers: every Python, architecture and region at one number."""
-    ctx.obj = Settings(matrix_path, ledger_path)
+    if log_format == "json":
+        from publisher.cli.logs import write_json_lines
+
+        write_json_lines()
+    ctx.obj = Settings(matrix_path, ledger_place)

@@ -91,7 +91,7 @@ def command(
     if as_json:
         print_json(report_json(session.matrix, report))
     else:
-        show_report(session.matrix, report)
+        show_report(session.matrix, report, session.journal)
     if not report.complete:
         left = sum(not outcome.done for outcome in report.outcomes.values())
         raise IncompleteError(

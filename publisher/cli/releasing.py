@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from builder.matrix import Cell, Matrix
     from builder.progress import Progress
     from publisher.aws.gateway import Lambda
+    from publisher.aws.journal import Journal
     from publisher.reconcile.execute import Outcome
     from publisher.reconcile.plan import Action, Fill, Plan
     from publisher.reconcile.run import Prepared, Report
@@ -78,6 +79,7 @@ class Session:
     matrix: Matrix
     ledger: Ledger
     lambdas: Mapping[str, Lambda]
+    journal: Journal
     prepared: Prepared
 
 
@@ -96,13 +98,16 @@ def prepare(settings: Settings, request: Request, progress: Progress) -> Session
 
         version = newest(matrix)
 
+    from publisher.aws.journal import Journal
     from publisher.reconcile.number import Wanted
     from publisher.reconcile.run import prepare as observe_and_plan
 
-    lambdas = settings.lambdas(matrix)
+    journal = Journal()
+    lambdas = settings.lambdas(matrix, journal)
     selected = tuple(Cell(region, target) for region in regions for target in targets)
     wanted = Wanted(version, request.layer_version, request.rebuild)
-    return Session(matrix, ledger, lambdas, observe_and_plan(matrix, wanted, selected, ledger, lambdas, progress))
+    prepared = observe_and_plan(matrix, wanted, selected, ledger, lambdas, progress)
+    return Session(matrix, ledger, lambdas, journal, prepared)
 
 
 def show_plan(matrix: Matrix, plan: Plan, *, err: bool = False) -> None:
@@ -209,7 +214,7 @@ def _outcome_json(matrix: Matrix, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def show_report(matrix: Matrix, report: Report) -> None:
+def show_report(matrix: Matrix, report: Report, journal: Journal) -> None:
     """The summary of a publish on stdout: counts, number, time, and every cell that is not at the release."""
     from collections import Counter
 
@@ -228,3 +233,15 @@ def show_report(matrix: Matrix, report: Report) -> None:
         f"{matrix.package} {report.plan.version} is layer version {report.plan.number.value} "
         f"in {done} of {len(report.outcomes)} cells ({', '.join(parts)}) after {duration(report.seconds)}"
     )
+    click.echo(_requests_line(journal))
+
+
+def _requests_line(journal: Journal) -> str:
+    """What the run asked of AWS, and what of that was slow, throttled or failed."""
+    parts = [f"{journal.total} requests to Lambda"]
+    parts += [f"{region} throttled {count}" for region, count in journal.throttled.most_common(3)]
+    parts += [f"{region} failed {count}" for region, count in journal.failed.most_common(3)]
+    if journal.slowest:
+        slow = journal.slowest[0]
+        parts.append(f"slowest {slow.operation} in {slow.region}, {slow.seconds:.1f} s, request {slow.request_id}")
+    return "; ".join(parts)

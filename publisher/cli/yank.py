@@ -39,7 +39,7 @@ def command(
     if release is None:
         raise InputError(
             f"the ledger has no layer version {layer_version}",
-            where=str(settings.ledger_path),
+            where=settings.ledger_place,
             fix="look with `layers describe`; `layers sync` records what AWS has",
         )
     if undo and release.yanked is None:

@@ -52,11 +52,11 @@ class FolderLedger:
         return tuple(sorted((self._read(path) for path in paths), key=lambda release: release.layer_version))
 
     def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
-        path = self._folder / f"{number:04d}.json"
+        path = self._folder / file_name(number)
         try:
             with self._locked():
                 release = change(self._read(path) if path.exists() else None)
-                write_atomically(path, dump_json(release.model_dump(mode="json")).encode())
+                write_atomically(path, record_bytes(release))
                 return release
         except OSError as error:
             raise InputError(
@@ -67,31 +67,10 @@ class FolderLedger:
 
     def _read(self, path: Path) -> Release:
         try:
-            release = Release.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            raise InputError(
-                f"this record is damaged: {_brief(error)}",
-                where=str(path),
-                fix="restore it from version control; a ledger that is lost can be made again with `layers sync`",
-            ) from None
-        if not re.fullmatch(rf"0*{release.layer_version}", path.stem):
-            raise InputError(
-                f"this record is of layer version {release.layer_version}, its file name says {path.stem}",
-                where=str(path),
-                fix=f"it belongs in {release.layer_version:04d}.json",
-            )
-        self._check_matrix(release, path)
-        return release
-
-    def _check_matrix(self, release: Release, path: Path) -> None:
-        for key in ("account", "package", "layer_name"):
-            recorded, wanted = getattr(release, key), getattr(self._matrix, key)
-            if recorded != wanted:
-                raise InputError(
-                    f"this ledger is of another matrix: {key} is {recorded!r} here and {wanted!r} in the matrix",
-                    where=str(path),
-                    fix="give each matrix a ledger of its own: --ledger DIR",
-                )
+            data = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"this record cannot be read: {error.strerror}", where=str(path)) from None
+        return parse_record(data, path.stem, str(path), self._matrix)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -104,9 +83,40 @@ class FolderLedger:
             os.close(handle)
 
 
-def _brief(error: Exception) -> str:
-    if isinstance(error, ValidationError):
+def file_name(number: int) -> str:
+    """The name of a number's record: ``0003.json``."""
+    return f"{number:04d}.json"
+
+
+def record_bytes(release: Release) -> bytes:
+    """A record as it is written."""
+    return dump_json(release.model_dump(mode="json")).encode()
+
+
+def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
+    """A record read and checked. InputError where it is damaged, misplaced or of another matrix."""
+    try:
+        release = Release.model_validate_json(data)
+    except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        return f"{place}: {first['msg']}" if place else first["msg"]
-    return str(error)
+        raise InputError(
+            f"this record is damaged: {place + ': ' if place else ''}{first['msg']}",
+            where=where,
+            fix="restore it from version control; a ledger that is lost can be made again with `layers sync`",
+        ) from None
+    if not re.fullmatch(rf"0*{release.layer_version}", stem):
+        raise InputError(
+            f"this record is of layer version {release.layer_version}, its file name says {stem}",
+            where=where,
+            fix=f"it belongs in {file_name(release.layer_version)}",
+        )
+    for key in ("account", "package", "layer_name"):
+        recorded, wanted = getattr(release, key), getattr(matrix, key)
+        if recorded != wanted:
+            raise InputError(
+                f"this ledger is of another matrix: {key} is {recorded!r} here and {wanted!r} in the matrix",
+                where=where,
+                fix="give each matrix a ledger of its own: --ledger DIR",
+            )
+    return release

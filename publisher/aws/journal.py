@@ -1,0 +1,52 @@
+"""What was asked of AWS: each request as a log record, and the figures that a run's summary names."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+LOG = logging.getLogger("layers.aws")
+#: Slow requests that a summary names.
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request to Lambda. ``seconds`` from sending to answer; waiting for the pace does not count."""
+
+    region: str
+    operation: str
+    layer_name: str | None
+    seconds: float
+    request_id: str | None
+    error: str | None = None
+    throttled: bool = False
+
+
+class Journal:
+    """Collects a run's requests. Every method may be called from any thread; memory does not grow with the run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.operations: Counter[str] = Counter()
+        self.throttled: Counter[str] = Counter()  #: by region
+        self.failed: Counter[str] = Counter()  #: by region, throttled ones apart
+        self.slowest: list[Request] = []
+
+    def record(self, request: Request) -> None:
+        """Count a request, and log it."""
+        with self._lock:
+            self.operations[request.operation] += 1
+            if request.throttled:
+                self.throttled[request.region] += 1
+            elif request.error:
+                self.failed[request.region] += 1
+            self.slowest = sorted([*self.slowest, request], key=lambda r: -r.seconds)[:NAMED]
+        LOG.info("%s in %s", request.operation, request.region, extra={"fields": asdict(request)})
+
+    @property
+    def total(self) -> int:
+        """How many requests there were."""
+        return sum(self.operations.values())
