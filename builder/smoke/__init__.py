@@ -1,0 +1,7 @@
+"""The smoke of a zip: Lambda's own runtime client, the matching Python, a real agent turn, all on this machine."""
+
+from __future__ import annotations
+
+from builder.smoke.run import Smoke, smoke
+
+__all__ = ["Smoke", "smoke"]

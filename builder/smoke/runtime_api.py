@@ -1,0 +1,108 @@
+"""Lambda's Runtime API (developer guide, "Using the Lambda runtime API"), as far as a runtime client uses it."""
+
+from __future__ import annotations
+
+import json
+import queue
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from builder.smoke.server import Handler, Server
+
+_PREFIX = "/2018-06-01/runtime/"
+_FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:smoke"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of an invocation, or of the start."""
+
+    kind: str  #: ``response``, ``error``, ``init-error``
+    body: Any
+    at: float  #: ``time.monotonic()``
+
+
+class FunctionError(Exception):
+    """The function did not do what it should: ended, did not answer in time, or answered wrongly."""
+
+
+class RuntimeApi(Server):
+    """Hands events to the function's runtime client, and takes its answers."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._events: queue.Queue[bytes | None] = queue.Queue()
+        self._answers: queue.Queue[Answer] = queue.Queue()
+        self._ready: float | None = None
+        self._given: float | None = None
+        super().__init__(self._handler())
+
+    def invoke(self, event: object, alive: Callable[[], bool]) -> tuple[Answer, float]:
+        """Invoke the function: its answer, and the seconds from when the event was given to it until then."""
+        deadline = time.monotonic() + self._limit
+        self._events.put(json.dumps(event).encode())
+        while True:
+            try:
+                answer = self._answers.get(timeout=0.1)
+            except queue.Empty:
+                if not alive():
+                    raise FunctionError("the function ended before it answered") from None
+                if time.monotonic() > deadline:
+                    raise FunctionError(f"the function did not answer within {self._limit:.0f} s") from None
+            else:
+                return answer, answer.at - (self._given or answer.at)
+
+    @property
+    def ready(self) -> float | None:
+        """When the function first asked for work."""
+        return self._ready
+
+    def close(self) -> None:
+        """Let a client that waits for work go."""
+        self._events.put(None)
+
+    def _handler(self) -> type[Handler]:
+        api = self
+
+        class _Requests(Handler):
+            def do_GET(self) -> None:  # noqa: N802 - http.server's name
+                if self.path != f"{_PREFIX}invocation/next":
+                    self.answer_json(404, {"errorMessage": "no such path"})
+                    return
+                api._ready = api._ready or time.monotonic()
+                event = api._events.get()
+                if event is None:
+                    self.close_connection = True
+                    return
+                headers = {
+                    "Content-Type": "application/json",
+                    "Lambda-Runtime-Aws-Request-Id": str(uuid.uuid4()),
+                    "Lambda-Runtime-Deadline-Ms": str(int((time.time() + api._limit) * 1000)),
+                    "Lambda-Runtime-Invoked-Function-Arn": _FUNCTION,
+                    "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000;Sampled=0",
+                }
+                api._given = time.monotonic()
+                self.answer(200, event, headers)
+
+            def do_POST(self) -> None:  # noqa: N802 - http.server's name
+                at = time.monotonic()
+                body = self.body()
+                path = self.path.removeprefix(_PREFIX)
+                kind = "init-error" if path == "init/error" else path.rpartition("/")[2]
+                if kind not in ("response", "error", "init-error"):
+                    self.answer_json(404, {"errorMessage": "no such path"})
+                    return
+                self.answer_json(202, {"status": "OK"})
+                api._answers.put(Answer(kind, _json(body), at))
+
+        return _Requests
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
