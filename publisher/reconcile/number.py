@@ -100,6 +100,23 @@ def next_number(remote: Remote, releases: Sequence[Release]) -> Number:
     return Number(highest + 1, f"one more than {highest}, the highest anywhere" if highest else "the first")
 
 
+def without_other(version: str, number: Number, releases: Sequence[Release]) -> tuple[Release, ...]:
+    """The records without one of another release at this number that was begun and never published.
+
+    InputError where it was published: then the ledger and AWS speak of different releases.
+    """
+    kept = []
+    for release in releases:
+        if release.layer_version != number.value or Version(release.version) == Version(version):
+            kept.append(release)
+        elif release.cells:
+            raise InputError(
+                f"layer version {number.value} is {release.version} in the ledger, but AWS holds {version} there",
+                fix="see with `layers audit` what differs, and restore the ledger or make it again: layers sync",
+            )
+    return tuple(kept)
+
+
 def _refuse_taken(number: int, version: str, releases: Sequence[Release]) -> None:
     for release in releases:
         if release.layer_version != number:

@@ -22,7 +22,7 @@ from builder.progress import Progress
 from publisher.aws.gateway import Lambda, Zip
 from publisher.aws.pace import Clock
 from publisher.reconcile.execute import Job, Outcome, Stop, execute
-from publisher.reconcile.number import Number, Wanted, next_number, recorded_number, seen_number
+from publisher.reconcile.number import Number, Wanted, next_number, recorded_number, seen_number, without_other
 from publisher.reconcile.observe import look_at, look_back, look_past_lists, observe
 from publisher.reconcile.plan import Plan, make_plan
 from publisher.reconcile.sources import Build, Sources, gather, gather_backfills, records_of
@@ -77,6 +77,7 @@ def prepare(
         rest = [cell for cell in remote.cells if cell not in suspects]
         remote = look_past_lists(lambdas, remote, rest, progress)
         remote, number = _find_number(matrix, wanted, releases, lambdas, remote, progress)
+    releases = without_other(wanted.version, number, releases)
     remote = look_at(matrix, number.value, lambdas, remote, selected, progress)
     return Prepared(wanted, releases, remote, make_plan(matrix, wanted.version, number, remote, releases, selected))
 
@@ -89,7 +90,9 @@ def _find_number(
     remote: Remote,
     progress: Progress,
 ) -> tuple[Remote, Number]:
-    number = recorded_number(wanted, releases)
+    # What was only begun binds nobody once AWS has given its number to something else.
+    standing = [r for r in releases if r.cells or r.rebuild is not None or remote.highest < r.layer_version]
+    number = recorded_number(wanted, standing)
     if number is None and wanted.rebuild is None:
         remote = look_back(matrix, wanted.version, lambdas, remote, progress)
         number = seen_number(matrix, wanted, remote)

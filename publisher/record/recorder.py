@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
+from packaging.version import Version
+
 from builder.errors import InputError
 from builder.matrix import Cell, Matrix
 from publisher.aws.gateway import CREATED_FORMAT, Held
@@ -40,7 +42,9 @@ class Recorder:
         """Record what the release will be, before anything is made of it."""
 
         def start(release: Release | None) -> Release:
-            base = release or self._fresh.model_copy(update={"rebuild": rebuild})
+            base = self._base(release)
+            if release is None:
+                base = base.model_copy(update={"rebuild": rebuild})
             return base.with_targets(*targets)
 
         self._ledger.update(self._number, start)
@@ -52,8 +56,22 @@ class Recorder:
         with self._writing:
             with self._mutex:
                 batch, self._pending = self._pending, []
-            if batch:
-                self._ledger.update(self._number, lambda release: _with(release or self._fresh, batch))
+            if not batch:
+                return
+            try:
+                self._ledger.update(self._number, lambda release: _with(self._base(release), batch))
+            except BaseException:
+                with self._mutex:  # those who wait have records in it too, and must not go on either
+                    self._pending = batch + self._pending
+                raise
+
+    def _base(self, release: Release | None) -> Release:
+        """What is recorded already. Another release that was begun at this number and never published gives way."""
+        if release is None:
+            return self._fresh
+        if release.cells or Version(release.version) == Version(self._fresh.version):
+            return release
+        return self._fresh.model_copy(update={"fillers": release.fillers, "surplus": release.surplus})
 
     def backfilled(self, record: CellRecord) -> None:
         """Record a cell of an older release that this run completed."""

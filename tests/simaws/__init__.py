@@ -9,9 +9,10 @@ server for real boto3 and the AWS CLI.
     boto3 ───> HTTP ───────┘      quota, faults, log
 """
 
-from tests.simaws.aws import AwsError, Broken, Call, SimulatedAws
+from tests.simaws.aws import Broken, Call, SimulatedAws
 from tests.simaws.clock import VirtualClock
 from tests.simaws.faults import At, Fault, Faults
+from tests.simaws.layers import AwsError
 from tests.simaws.port import SimLambda
 
 __all__ = ["At", "AwsError", "Broken", "Call", "Fault", "Faults", "SimLambda", "SimulatedAws", "VirtualClock"]

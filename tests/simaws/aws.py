@@ -78,17 +78,17 @@ class SimulatedAws:
             region: RegionLayers(account, region, self.clock.monotonic, self._lag) for region in self._recent
         }
 
-    def call(self, region: str, operation: str, act: Callable[[RegionLayers], T]) -> T:
-        """Pass a call through the gate: the answer, ``AwsError`` or ``Broken``."""
+    def call(self, region: str, operation: str, act: Callable[[RegionLayers], T], *, counted: bool = True) -> T:
+        """Pass a call through the gate: the answer, ``AwsError`` or ``Broken``. ``counted``: against the quota."""
         with self.lock:
             there = self._chance.uniform(*self._latency) / 2
             back = self._chance.uniform(*self._latency) / 2
         self._wait(there)
         try:
             with self.lock:
-                return self._admit(region, operation, act)
+                return self._admit(region, operation, act, counted)
         except Broken as broken:
-            if broken.fault in (Fault.SILENCE_BEFORE, Fault.SILENCE_AFTER):
+            if broken.fault in (Fault.SILENCE_BEFORE, Fault.SILENCE_AFTER) and isinstance(self.clock, VirtualClock):
                 self._wait(PATIENCE)
             raise
         finally:
@@ -112,13 +112,13 @@ class SimulatedAws:
         with self.lock:
             return {v.number: v for v in self.regions[region].all_versions() if v.layer_name == name}
 
-    def _admit(self, region: str, operation: str, act: Callable[[RegionLayers], T]) -> T:
+    def _admit(self, region: str, operation: str, act: Callable[[RegionLayers], T], counted: bool) -> T:
         fault = self._faults.next(region, operation)
         acted = False
         try:
             if fault is Fault.NO_CONNECTION or region not in self.regions:
                 raise Broken(Fault.NO_CONNECTION)
-            if fault is Fault.THROTTLE or self._over_quota(region):
+            if fault is Fault.THROTTLE or (counted and self._over_quota(region)):
                 raise AwsError(429, "TooManyRequestsException", "Rate exceeded")
             if fault is Fault.EXPIRED:
                 raise AwsError(403, "ExpiredTokenException", "The security token included in the request is expired")

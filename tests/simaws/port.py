@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,7 +48,7 @@ class SimLambda:
         found: dict[str, Listed] = {}
         marker: str | None = None
         while True:
-            page, marker = self._call("ListLayers", lambda region, at=marker: region.list_layers(at))
+            page, marker = self._call("ListLayers", partial(RegionLayers.list_layers, marker=marker))
             found |= {version.layer_name: self._listed(version) for version in page if version.layer_name in names}
             if not marker or len(found) == len(names):
                 return found
@@ -56,7 +57,9 @@ class SimLambda:
         found: list[Listed] = []
         marker: str | None = None
         while True:
-            page, marker = self._call("ListLayerVersions", lambda region, at=marker: region.list_versions(name, at))
+            page, marker = self._call(
+                "ListLayerVersions", partial(RegionLayers.list_versions, name=name, marker=marker)
+            )
             found += [self._listed(version) for version in page if version.number > above]
             if not marker or page[-1].number <= above:
                 return tuple(found)
@@ -99,14 +102,16 @@ class SimLambda:
         self._call("RemoveLayerVersionPermission", act, missing=True)
 
     def download(self, held: Held, to: Path) -> None:
-        content = self._aws.contents[held.location.removeprefix("sim:")]
+        digest = held.location.removeprefix("sim:")
+        content = self._call("Download", lambda _: self._aws.contents[digest], counted=False)
         to.write_bytes(content.read())
 
-    def _call(self, operation: str, act: Callable[[RegionLayers], T], missing: bool = False) -> T:
-        self._pace.take()
+    def _call(self, operation: str, act: Callable[[RegionLayers], T], missing: bool = False, counted: bool = True) -> T:
+        if counted:
+            self._pace.take()
         self._watch(operation)
         try:
-            return self._aws.call(self._region, operation, act)
+            return self._aws.call(self._region, operation, act, counted=counted)
         except AwsError as error:
             if missing and error.status == 404:
                 return None  # type: ignore[return-value]
