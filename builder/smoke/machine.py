@@ -17,6 +17,11 @@ from builder.interpreters import find
 from builder.matrix import Target
 from builder.runtimes import Architecture
 
+#: Asks an emulated Python what it is, and whether the libraries are there that Lambda has and layers count on.
+_PROBE = (
+    "import ctypes, platform; ctypes.CDLL('libgcc_s.so.1'), ctypes.CDLL('libstdc++.so.6'); print(platform.machine())"
+)
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -73,14 +78,17 @@ def _emulated(target: Target) -> Machine | Unproven:
     command = (qemu, "-L", f"/usr/{architecture}-linux-gnu", str(python))
     try:
         done = subprocess.run(
-            [*command, "-I", "-S", "-c", "import platform; print(platform.machine())"],
+            [*command, "-I", "-S", "-c", _PROBE],
             capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         return Unproven(f"qemu does not run {python}: {error}")
     if done.returncode or str(architecture) not in done.stdout:
         reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        return Unproven(f"qemu does not run {python}: {reason} (is its C library there? libc6-arm64-cross)")
+        return Unproven(
+            f"qemu does not run {python} with what /usr/{architecture}-linux-gnu has: {reason} "
+            f"(Debian's libstdc++6-{'arm64' if architecture is Architecture.AARCH64 else 'amd64'}-cross brings it)"
+        )
     return Machine(command, emulated=True)
 
 
