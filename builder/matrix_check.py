@@ -44,7 +44,7 @@ def parse_matrix(text: str, name: str) -> Matrix:
     try:
         matrix = Matrix.model_validate(document.data)
     except ValidationError as error:
-        problems += [_problem(details) for details in error.errors()]
+        problems += [_problem(details) for details in error.errors() if not _follows(details)]
         matrix = _without(document.data, {str(path[0]) for path, _ in problems if path})
     problems += [*_repeated(document.data), *_across(matrix)]
     if problems or document.duplicates:
@@ -64,6 +64,20 @@ def _key(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") or "matrix"
 
 
+def _follows(details: ErrorDetails) -> bool:
+    """Whether this only says that a list is empty once its bad items, each named, are left out."""
+    return details["type"] == "too_short" and bool(details["input"])
+
+
+#: pydantic's words are those of Python; these are those of the file.
+_WORDS = {
+    "too_short": "needs at least one item",
+    "tuple_type": "a list is wanted: [one, two]",
+    "string_type": "a text is wanted, in quotes if need be",
+    "model_type": "keys of its own are wanted: {key: value}",
+}
+
+
 def _problem(details: ErrorDetails) -> Problem:
     path: Path = tuple(details["loc"])
     value = details["input"]
@@ -80,7 +94,7 @@ def _problem(details: ErrorDetails) -> Problem:
         return path, f"{value!r} is no account number: twelve digits, quoted"
     if kind == "enum":
         return path, f"{value!r} is no architecture of Lambda's: x86_64 or aarch64"
-    return path, details["msg"].removeprefix("Value error, ")
+    return path, _WORDS.get(kind) or details["msg"].removeprefix("Value error, ")
 
 
 def _without(data: dict[str, Any], bad: set[str]) -> Matrix:

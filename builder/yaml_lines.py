@@ -10,6 +10,9 @@ import yaml
 
 Path = tuple[str | int, ...]
 
+#: More values than any matrix has. Aliases of aliases make billions out of a few lines.
+LIMIT = 10_000
+
 
 @dataclass(frozen=True)
 class Located:
@@ -49,6 +52,8 @@ def _walk(
     above: frozenset[int],
 ) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
+    if len(lines) > LIMIT:
+        raise yaml.YAMLError(f"more than {LIMIT} values, aliases counted each time")
     if id(node) in above:  # an alias to a node around itself
         raise yaml.YAMLError(f"line {node.start_mark.line + 1}: a value that contains itself")
     above = above | {id(node)}
