@@ -19,8 +19,11 @@ from typing import Any, TypeVar
 
 from builder.regions import partition_of
 
-LAYER_NAME = re.compile(r"(arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+")
-STATEMENT_ID = re.compile(r"[a-zA-Z0-9-_]+")
+LAYER_NAME = re.compile(
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+)"
+    r"|[a-zA-Z0-9-_]+"
+)
+STATEMENT_ID = re.compile(r"([a-zA-Z0-9-_]+)")
 PRINCIPAL = re.compile(r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root")
 ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
 NAME_LENGTH = 140
