@@ -11,11 +11,14 @@ import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO
+from importlib.metadata import version
+from typing import Protocol
 
 import deflate
 
 LEVEL = 6
+#: Names the bytes that ``compress`` makes: part of every cache key.
+COMPRESSOR = f"libdeflate {version('deflate')} {LEVEL}"
 #: 1980-01-01 00:00, the earliest time that a zip can say, in MS-DOS form.
 _TIME, _DATE = 0, (1 << 5) | 1
 _STORED, _DEFLATED = 0, 8
@@ -51,7 +54,13 @@ def compress(content: bytes) -> Stream:
     return Stream(_STORED, content, zlib.crc32(content), len(content))
 
 
-def write_zip(file: IO[bytes], entries: Iterable[Entry]) -> None:
+class Sink(Protocol):
+    """Where a zip is written to."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+def write_zip(file: Sink, entries: Iterable[Entry]) -> None:
     """Write the entries, sorted by name. ValueError where a name stands twice or a zip64 would be needed."""
     central: list[bytes] = []
     offset = 0

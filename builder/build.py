@@ -1,37 +1,47 @@
-"""Building: resolve → install → compile → compress → assemble → check → manifest.
+"""Building: resolve → unpack → compile → compress → assemble → check → manifest.
 
-All targets of a build go through each stage together, so that what they share is done once: a file that several zips
-hold is hashed and compressed once, a module is compiled once for each Python. A zip takes its final name only when it
-is whole and proved, and the manifest comes last.
+Each target goes its own way through these stages, all targets side by side, and what they share is made once (see
+``builder.workshop``). A zip takes its final name only when all are whole and proved, and the manifest comes last.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import IO, Final
 
-from builder.archive import Entry, Stream, compress, write_zip
-from builder.artifact import Artifact, Finding, Locked, Manifest, sha256_of, write_manifest
-from builder.bytecode import Module, compile_all, pyc_path
+from pydantic import TypeAdapter
+
+from builder import bytecode, slim, uv
+from builder.archive import COMPRESSOR, Entry, compress, write_zip
+from builder.artifact import Artifact, Finding, Locked, Manifest, write_manifest
+from builder.bytecode import pyc_path
 from builder.cache import Cache, default_folder, key_of
 from builder.errors import BuildError
-from builder.inspection import ElfFacts, check_elf, elf_facts
-from builder.install import Hashes, Installed, collect, install, sizes_by_package
+from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT, FileFacts, check_files
+from builder.install import Tree, Wheel, merge, sizes_by_package
 from builder.interpreters import Interpreter, find, search
 from builder.matrix import Matrix, Target
 from builder.progress import Progress
-from builder.resolve import Lock, resolve
+from builder.resolve import Lock, requirements_of_matrix, resolve
+from builder.workshop import Packed, Workshop
 
-#: Lambda's limits (developer guide, "Lambda quotas"), in bytes.
-ZIPPED_LIMIT = 52_428_800
-UNZIPPED_LIMIT = 262_144_000
+#: Part of every cache key: changed with anything else that changes a zip, its SBOM or what is checked.
+_FORMAT = 3
+#: How long a lock that was resolved is taken again for the same question: as long as PyPI lets its pages be kept.
+ANSWER_SECONDS: Final = 600
+#: The parser of licence expressions gives other answers when two threads use it at once.
+_SBOM: Final = threading.Lock()
+_LOCK: Final = TypeAdapter(tuple[Locked, ...])
 
 
 def build(
@@ -51,8 +61,10 @@ def build(
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".layers-build-", dir=output) as name:
-            return _Build(matrix, version, tuple(targets), output, Path(name), progress).run(lock or {}, exclude_newer)
+        with tempfile.TemporaryDirectory(prefix=".layers-build-", dir=output) as folder:
+            work = Path(folder).absolute()  # uv runs elsewhere
+            one = _Build(matrix, version, work, progress, lock or {}, exclude_newer, Cache(default_folder()))
+            return _finish(one, output, targets, one.run(targets))
     except OSError as error:
         what = "the disk is full" if error.errno == errno.ENOSPC else f"{error.strerror or error}"
         raise BuildError(
@@ -60,33 +72,42 @@ def build(
         ) from None
 
 
+def _finish(one: _Build, output: Path, targets: Sequence[Target], artifacts: Mapping[Target, Artifact]) -> Manifest:
+    for artifact in artifacts.values():
+        for name in filter(None, (artifact.file, artifact.sbom)):
+            (one.work / name).replace(output / name)
+    manifest = Manifest(
+        package=one.matrix.package, version=one.version, artifacts=tuple(artifacts[target] for target in targets)
+    )
+    write_manifest(output, manifest)
+    return manifest
+
+
 @dataclass
 class _Build:
     matrix: Matrix
     version: str
-    targets: tuple[Target, ...]
-    output: Path
     work: Path
     progress: Progress
-    cache: Cache = field(default_factory=lambda: Cache(default_folder()))
-    hashes: Hashes = field(default_factory=Hashes)
-    streams: dict[str, Stream] = field(default_factory=dict)
-    elf: dict[str, ElfFacts | None] = field(default_factory=dict)
+    given: Mapping[str, Lock]
+    exclude_newer: str | None
+    cache: Cache
 
-    def run(self, given: Mapping[str, Lock], exclude_newer: str | None) -> Manifest:
-        interpreters = {python: self._interpreter(python) for python in dict.fromkeys(t.python for t in self.targets)}
-        locks = self._lock(given, exclude_newer)
-        keys = {target: self._key(target, locks[target.id], interpreters[target.python]) for target in self.targets}
-        kept = {
-            target: artifact
-            for target in self.targets
-            if (artifact := self.cache.take(keys[target], self.work / f"{target.layer_name}.zip"))
-        }
-        missing = [target for target in self.targets if target not in kept]
-        made = self._make(missing, locks, interpreters) if missing else {}
-        for target, artifact in made.items():
-            self.cache.put(keys[target], self.work / artifact.file, artifact)
-        return self._finish({**kept, **made})
+    def run(self, targets: Sequence[Target]) -> dict[Target, Artifact]:
+        """The artifact of each target; its files lie in ``work``."""
+        self.progress.begin(f"Building {self.matrix.package} {self.version}", 2 * len(targets))
+        (self.work / "wheels").mkdir()
+        self.shop = Workshop(self.work / "wheels")
+        pythons = tuple(dict.fromkeys(target.python for target in targets))
+        with ThreadPoolExecutor(max_workers=len(pythons) + len(targets)) as threads:
+            try:
+                self.interpreters = {python: threads.submit(self._interpreter, python) for python in pythons}
+                made = {target: threads.submit(self._make, target) for target in targets}
+                _raise_first(made.values())
+                return {target: future.result() for target, future in made.items()}
+            finally:
+                self.shop.stop()
+                threads.shutdown(wait=True, cancel_futures=True)
 
     def _interpreter(self, python: str) -> Interpreter | None:
         if self.matrix.bytecode == "off":
@@ -98,122 +119,93 @@ class _Build:
             self.progress.note(f"warning: no CPython {python} here; its layers go without bytecode and start slower")
         return found
 
-    def _lock(self, given: Mapping[str, Lock], exclude_newer: str | None) -> dict[str, Lock]:
-        open_targets = [target for target in self.targets if target.id not in given]
-        if not open_targets:
-            return dict(given)
-        self.progress.begin(f"Resolving {self.matrix.package} {self.version}", 1)
-        resolved = resolve(self.matrix, self.version, open_targets, exclude_newer)
-        self.progress.step("resolved", f"{len({p for lock in resolved.values() for p in lock})} wheels")
-        return {**given, **resolved}
+    def _make(self, target: Target) -> Artifact:
+        lock = self.given.get(target.id) or self._resolve(target)
+        interpreter = self.interpreters[target.python].result()
+        self.progress.step(target.id, f"{len(lock)} packages")
+        started = time.monotonic()
+        key = self._key(target, lock, interpreter)
+        artifact = self.cache.take(key, self.work)
+        if artifact is not None:
+            self.progress.step(target.id, f"{artifact.size / 1048576:.1f} MB, as built before")
+            return artifact
+        artifact = self._build(target, lock, interpreter)
+        self.cache.put(key, self.work, artifact)
+        self.progress.step(target.id, f"{artifact.size / 1048576:.1f} MB in {time.monotonic() - started:.1f} s")
+        return artifact
+
+    def _resolve(self, target: Target) -> Lock:
+        """The lock that the index gives; an answer of the web is good for as long as the web's own caches hold it."""
+        asked = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_INDEX_URL"))}
+        wanted = requirements_of_matrix(self.matrix, self.version)
+        key = key_of(wanted, target.id, uv.platform_options(target), self.exclude_newer, asked, version("uv"))
+        if uv.asks_the_web_only(os.environ) and (kept := self.cache.recall(key, ANSWER_SECONDS)):
+            return _LOCK.validate_json(kept)
+        lock = resolve(self.matrix, self.version, target, self.exclude_newer)
+        self.cache.remember(key, _LOCK.dump_json(lock).decode())
+        return lock
 
     def _key(self, target: Target, lock: Lock, interpreter: Interpreter | None) -> str:
         return key_of(
-            [target.id, target.layer_name, [p.model_dump() for p in lock], interpreter and interpreter.version]
-        )
+            _FORMAT, slim.RULES, bytecode.FORMAT, COMPRESSOR, self.matrix.package, self.version, target.id,
+            target.layer_name, target.runtime.manylinux, self.matrix.staging is None, [p.model_dump() for p in lock],
+            interpreter and [interpreter.version, interpreter.magic],
+        )  # fmt: skip
 
-    def _make(
-        self, targets: Sequence[Target], locks: Mapping[str, Lock], interpreters: Mapping[str, Interpreter | None]
-    ) -> dict[Target, Artifact]:
-        self.progress.begin("Installing wheels", len(targets))
-        trees: dict[Target, tuple[tuple[Installed, ...], dict[str, bytes]]] = {}
-
-        def unpack(target: Target) -> None:
-            folder = self.work / "installed" / target.id
-            folder.parent.mkdir(exist_ok=True)
-            install(target, locks[target.id], folder)
-            self.progress.step(target.id)
-
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            list(pool.map(unpack, targets))
-        for target in targets:
-            trees[target] = collect(target, self.work / "installed" / target.id, self.hashes)
-
-        compiled = self._compile(targets, trees, interpreters)
-        self.progress.begin("Compressing and checking", len(targets))
-        made = {}
-        for target in targets:
-            started = time.monotonic()
-            files, records = trees[target]
-            interpreter = interpreters[target.python]
-            bytecode = compiled.get(interpreter, {}) if interpreter else {}
-            made[target] = self._assemble(target, files, records, bytecode, locks[target.id], interpreter)
-            self.progress.step(target.id, f"{made[target].size / 1048576:.1f} MB in {time.monotonic() - started:.1f} s")
-        return made
-
-    def _compile(
-        self,
-        targets: Sequence[Target],
-        trees: Mapping[Target, tuple[tuple[Installed, ...], dict[str, bytes]]],
-        interpreters: Mapping[str, Interpreter | None],
-    ) -> dict[Interpreter, dict[tuple[str, str], Path]]:
-        jobs: dict[Interpreter, list[Module]] = {}
-        for target in targets:
-            interpreter = interpreters[target.python]
-            if interpreter is not None:
-                modules = (Module(f.path, f.source, f.sha256) for f in trees[target][0] if f.path.endswith(".py"))
-                jobs.setdefault(interpreter, []).extend(modules)
-        if not jobs:
-            return {}
-        self.progress.begin("Compiling bytecode", 1)
-        compiled = compile_all(jobs, self.work / "compiled")
-        self.progress.step("compiled", f"{sum(map(len, compiled.values()))} modules")
-        return compiled
-
-    def _assemble(
-        self,
-        target: Target,
-        files: Sequence[Installed],
-        records: Mapping[str, bytes],
-        bytecode: Mapping[tuple[str, str], Path],
-        lock: Lock,
-        interpreter: Interpreter | None,
-    ) -> Artifact:
-        entries = [Entry(f"python/{path}", compress(content)) for path, content in records.items()]
-        findings: list[Finding] = []
-        for file in files:
-            entries.append(Entry(f"python/{file.path}", self._stream(file.source, file.sha256), file.executable))
-            facts = self.elf[file.sha256]
-            if facts is not None:
-                findings += check_elf(f"python/{file.path}", facts, target)
-            if pyc := bytecode.get((file.path, file.sha256)):
-                digest = self.hashes.of(pyc)
-                entries.append(Entry(f"python/{pyc_path(file.path, target.python)}", self._stream(pyc, digest)))
-        path = self.work / f"{target.layer_name}.zip"
-        with path.open("wb") as out:
-            write_zip(out, entries)
-        unzipped = sum(entry.stream.size for entry in entries)
-        self._refuse(target, path.stat().st_size, unzipped, files, findings)
+    def _build(self, target: Target, lock: Lock, interpreter: Interpreter | None) -> Artifact:
+        wheels = self.shop.wheels(target, lock)
+        tree = merge(wheels)
+        packed = self._pack(target, tree, interpreter)
+        findings = (*tree.findings, *check_files([_facts(path, *each) for path, each in packed.items()], target))
+        name = f"{target.layer_name}.zip"
+        size, sha256 = self.shop.pool.submit(_write, self.work / name, packed).result()
+        unzipped = sum(each.stream.size for each, _ in packed.values())
+        self._refuse(target, size, unzipped, wheels, findings)
+        sbom = f"{target.layer_name}.cdx.json"
+        (self.work / sbom).write_bytes(data := self._sbom(target, wheels))
         return Artifact(
             target=target.id,
             python=target.python,
             architecture=target.architecture,
             layer_name=target.layer_name,
-            file=path.name,
-            sha256=sha256_of(path),
-            size=path.stat().st_size,
+            file=name,
+            sha256=sha256,
+            size=size,
             unzipped_size=unzipped,
             interpreter=interpreter.version if interpreter else None,
             lock=lock,
-            findings=tuple(findings),
+            sbom=sbom,
+            sbom_sha256=hashlib.sha256(data).hexdigest(),
+            findings=findings,
         )
 
-    def _stream(self, source: Path, sha256: str) -> Stream:
-        if sha256 not in self.streams:
-            content = source.read_bytes()
-            self.streams[sha256] = compress(content)
-            self.elf[sha256] = elf_facts(content)
-        return self.streams[sha256]
+    def _pack(self, target: Target, tree: Tree, interpreter: Interpreter | None) -> dict[str, tuple[Packed, bool]]:
+        """Every file of the zip by its path there, and whether it is executable."""
+        modules = [file for file in tree.files if slim.is_importable(file.path)]
+        code = self.shop.bytecode(interpreter, modules) if interpreter else dict
+        contents = self.shop.contents(tree.files)()
+        packed = {f"python/{file.path}": (contents[file.sha256], file.executable) for file in tree.files}
+        for path, content in tree.records.items():
+            packed[f"python/{path}"] = (Packed(compress(content), hashlib.sha256(content).hexdigest()), False)
+        for (path, _), compiled in code().items():
+            if compiled is not None:
+                packed[f"python/{pyc_path(path, target.python)}"] = (compiled, False)
+        return packed
+
+    def _sbom(self, target: Target, wheels: Sequence[Wheel]) -> bytes:
+        from builder.sbom import Component, make_sbom
+
+        components = [
+            Component(w.locked.name, w.locked.version, w.locked.filename, w.locked.sha256, w.metadata) for w in wheels
+        ]
+        with _SBOM:
+            return make_sbom(target, self.matrix.package, self.version, components)
 
     def _refuse(
-        self, target: Target, zipped: int, unzipped: int, files: Sequence[Installed], findings: Sequence[Finding]
+        self, target: Target, zipped: int, unzipped: int, wheels: Sequence[Wheel], findings: Sequence[Finding]
     ) -> None:
         """Stop before anything is uploaded that Lambda would refuse or could not load."""
-        errors = [finding for finding in findings if finding.level == "error"]
-        if errors:
-            rows = "\n".join(f"  {finding.path}: {finding.message}" for finding in errors[:10])
-            raise BuildError(f"the zip would not run there:\n{rows}", where=target.id)
-        biggest = ", ".join(f"{name} {size / 1048576:.0f} MB" for name, size in sizes_by_package(files)[:5])
+        biggest = ", ".join(f"{name} {size / 1048576:.0f} MB" for name, size in sizes_by_package(wheels)[:5])
         if unzipped > UNZIPPED_LIMIT:
             raise BuildError(
                 f"unzipped it has {unzipped:,} bytes; Lambda takes {UNZIPPED_LIMIT:,} for a function with its layers",
@@ -226,15 +218,40 @@ class _Build:
                 where=target.id,
                 fix=f"set `staging` in the matrix to go through a bucket, or leave something out: {biggest}",
             )
+        errors = [finding for finding in findings if finding.level == "error"]
+        if errors:
+            rows = "\n".join(f"  {finding.path}: {finding.message}" for finding in errors[:10])
+            raise BuildError(f"the zip would not run there:\n{rows}", where=target.id)
 
-    def _finish(self, artifacts: Mapping[Target, Artifact]) -> Manifest:
-        for target in self.targets:
-            (self.work / artifacts[target].file).replace(self.output / artifacts[target].file)
-        manifest = Manifest(
-            package=self.matrix.package,
-            version=self.version,
-            artifacts=tuple(artifacts[target] for target in self.targets),
-        )
-        write_manifest(self.output, manifest)
-        shutil.rmtree(self.work / "installed", ignore_errors=True)
-        return manifest
+
+def _facts(path: str, packed: Packed, executable: bool) -> FileFacts:
+    return FileFacts(path, 0o755 if executable else 0o644, packed.stream.size, packed.sha256, elf=packed.elf)
+
+
+class _Hashing:
+    """A file that knows the sha256 and the size of what was written to it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self.digest.update(data)
+        self.size += len(data)
+        self._file.write(data)
+
+
+def _write(path: Path, packed: Mapping[str, tuple[Packed, bool]]) -> tuple[int, str]:
+    """Write the zip; its size and sha256."""
+    with path.open("wb") as file:
+        out = _Hashing(file)
+        write_zip(out, (Entry(name, each.stream, executable) for name, (each, executable) in packed.items()))
+    return out.size, out.digest.hexdigest()
+
+
+def _raise_first(futures: Iterable[Future[Artifact]]) -> None:
+    """Wait for all; where one fails, raise that at once: the others are of no use then."""
+    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    for future in done:
+        future.result()

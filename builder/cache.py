@@ -11,13 +11,14 @@ import json
 import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.artifact import Artifact, sha256_of
+from builder.artifact import Artifact, sha256_of, write_atomically
 
-#: Part of every key: a change of the zip's making must not meet zips of the old making.
-FORMAT = 1
+_DAY = 24 * 3600
 LIMIT = 4 << 30  #: bytes; the entries used longest ago go first
 
 
@@ -30,9 +31,9 @@ def default_folder() -> Path:
     return Path(platformdirs.user_cache_dir("strands-layers", appauthor=False))
 
 
-def key_of(parts: object) -> str:
+def key_of(*parts: object) -> str:
     """The key of what is made from ``parts`` (anything JSON can say)."""
-    return hashlib.sha256(json.dumps([FORMAT, parts], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -41,35 +42,70 @@ class Cache:
 
     folder: Path
 
-    def take(self, key: str, to: Path) -> Artifact | None:
-        """Copy a zip to ``to`` and give its facts; None where there is none or it is damaged."""
+    def take(self, key: str, folder: Path) -> Artifact | None:
+        """Copy a zip and its SBOM into ``folder`` and give their facts; None where there is none or it is damaged."""
         entry = self.folder / "zips" / key
         try:
-            artifact = Artifact.model_validate_json((entry / "artifact.json").read_bytes())
-            shutil.copyfile(entry / "layer.zip", to)
-        except (OSError, ValueError):
+            promised, _, facts = (entry / "facts").read_bytes().partition(b"\n")
+            if promised.decode("ascii", "replace") != hashlib.sha256(facts).hexdigest():
+                raise ValueError("damaged")
+            artifact = Artifact.model_validate_json(facts)
+            for name, sha256 in _files(artifact):
+                shutil.copyfile(entry / name, folder / name)
+                if sha256_of(folder / name) != sha256:
+                    raise ValueError("damaged")
+        except FileNotFoundError:
             return None
-        if sha256_of(to) != artifact.sha256:
+        except ValueError:
             shutil.rmtree(entry, ignore_errors=True)
             return None
-        os.utime(entry)
+        with suppress(OSError):  # the time of its last use; a cache that cannot be written serves as well
+            os.utime(entry)
         return artifact
 
-    def put(self, key: str, zip_path: Path, artifact: Artifact) -> None:
-        """Keep a zip. A cache that cannot be written is no reason to fail a build."""
+    def put(self, key: str, folder: Path, artifact: Artifact) -> None:
+        """Keep an artifact whose files lie in ``folder``. A cache that cannot be written fails no build."""
         entry = self.folder / "zips" / key
         aside = None
         try:
             entry.parent.mkdir(parents=True, exist_ok=True)
             aside = Path(tempfile.mkdtemp(prefix=".new-", dir=entry.parent))
-            shutil.copyfile(zip_path, aside / "layer.zip")
-            (aside / "artifact.json").write_text(artifact.model_dump_json(), "utf-8")
+            for name, _ in _files(artifact):
+                shutil.copyfile(folder / name, aside / name)
+            facts = artifact.model_dump_json().encode()
+            (aside / "facts").write_bytes(hashlib.sha256(facts).hexdigest().encode() + b"\n" + facts)
             aside.rename(entry)
         except OSError:
             if aside is not None:
                 shutil.rmtree(aside, ignore_errors=True)
             return
         self.prune(LIMIT)
+
+    def recall(self, key: str, seconds: float) -> str | None:
+        """A text that was kept less than ``seconds`` ago; None where there is none or it is damaged."""
+        path = self.folder / "answers" / key
+        try:
+            if not 0 <= time.time() - path.stat().st_mtime < seconds:
+                return None
+            promised, _, text = path.read_text("utf-8").partition("\n")
+        except (OSError, ValueError):
+            return None
+        return text if hashlib.sha256(text.encode()).hexdigest() == promised else None
+
+    def remember(self, key: str, text: str) -> None:
+        """Keep a text for ``recall``."""
+        with suppress(OSError):
+            folder = self.folder / "answers"
+            for old in folder.iterdir() if folder.is_dir() else ():
+                if time.time() - old.stat().st_mtime > _DAY:
+                    old.unlink()
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            write_atomically(folder / key, f"{digest}\n{text}".encode())
+
+    def clean(self) -> int:
+        """Remove everything; gives the bytes removed."""
+        shutil.rmtree(self.folder / "answers", ignore_errors=True)
+        return self.prune(0)
 
     def size(self) -> int:
         """Bytes in the cache."""
@@ -92,6 +128,12 @@ class Cache:
             return list((self.folder / "zips").iterdir())
         except OSError:
             return []
+
+
+def _files(artifact: Artifact) -> list[tuple[str, str]]:
+    """The artifact's files with the sha256 of each."""
+    sbom = [(artifact.sbom, artifact.sbom_sha256)] if artifact.sbom and artifact.sbom_sha256 else []
+    return [(artifact.file, artifact.sha256), *sbom]
 
 
 def _size(entry: Path) -> int:

@@ -1,33 +1,36 @@
-"""Installing a lock for a target: uv unpacks exactly the locked wheels, each proved by its hash; nothing is executed.
+"""Unpacking wheels: uv installs exactly the locked wheels, each proved by its hash; nothing is executed.
 
-What comes back is every file that belongs into the zip, with its hash proved against the wheel's own RECORD, and
-``RECORD`` rewritten for what is left.
+A wheel is unpacked once for all targets whose lock names it. What comes back is every file of each wheel that belongs
+into a layer, its hash proved against the wheel's own RECORD.
 """
 
 from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import io
+import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from packaging.utils import canonicalize_name
+
 from builder import uv
-from builder.artifact import sha256_of, write_atomically
+from builder.artifact import Finding, Locked
 from builder.errors import BuildError
 from builder.matrix import Target
-from builder.resolve import Lock, requirements_of
-
-#: Files of an installation that say how it was made, not what it is (PEP 376, PEP 610, uv's own).
-_TRACES = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
+from builder.resolve import requirements_of
+from builder.slim import is_wanted
 
 
 @dataclass(frozen=True)
 class Installed:
-    """One file of an installed target: its path below ``python/``, and where its bytes lie."""
+    """One file of a wheel: its path below ``python/``, and where its bytes lie."""
 
     path: str
     source: Path
@@ -36,13 +39,89 @@ class Installed:
     executable: bool
 
 
-def install(target: Target, lock: Lock, folder: Path) -> None:
-    """Unpack the lock's wheels into ``folder``. BuildError where an index has not these bytes."""
-    requirements = folder.parent / f"{folder.name}.txt"
-    write_atomically(requirements, requirements_of(lock).encode())
+@dataclass(frozen=True)
+class Wheel:
+    """An unpacked wheel: what of it goes into a layer, sorted by path. Its RECORD is not among the files."""
+
+    locked: Locked
+    dist_info: str
+    files: tuple[Installed, ...]
+
+    @property
+    def metadata(self) -> str:
+        """The text of its METADATA."""
+        path = f"{self.dist_info}/METADATA"
+        return next((f.source.read_text("utf-8", "replace") for f in self.files if f.path == path), "")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What the wheels of a target come to together."""
+
+    files: tuple[Installed, ...]  #: sorted by path
+    records: Mapping[str, bytes]  #: each wheel's RECORD, true for ``files``
+    findings: tuple[Finding, ...]
+
+
+def unpack(wheels: Sequence[Locked], target: Target, folder: Path) -> dict[Locked, Wheel]:
+    """Unpack wheels that run on ``target`` below ``folder``. BuildError where no index has these bytes.
+
+    All are unpacked together, which is fast. Where their RECORDs do not say of each file whose it is (two wheels have
+    the same file, a RECORD is not complete), each is unpacked by itself, which is sure.
+    """
+    _install(wheels, target, folder)
+    found = _divide(wheels, folder)
+    if found is not None:
+        return found
+
+    def alone(locked: Locked) -> Wheel:
+        own = folder.with_name(f"{folder.name}-{locked.name}")
+        _install([locked], target, own)
+        (dist_info,) = _dist_infos(own)
+        return _wheel(locked, dist_info, list(_walk(own)))
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        return dict(zip(wheels, pool.map(alone, wheels), strict=True))
+
+
+def merge(wheels: Sequence[Wheel]) -> Tree:
+    """Lay wheels over each other. Where two have other bytes for one path, the first by name wins, with a warning."""
+    files: dict[str, Installed] = {}
+    owner: dict[str, str] = {}
+    findings = []
+    for wheel in sorted(wheels, key=lambda wheel: wheel.locked.name):
+        for file in wheel.files:
+            first = files.setdefault(file.path, file)
+            if first is file:
+                owner[file.path] = wheel.locked.name
+            elif first.sha256 != file.sha256:
+                findings.append(
+                    Finding(
+                        level="warning",
+                        code="wheels-collide",
+                        path=f"python/{file.path}",
+                        message=f"{owner[file.path]} and {wheel.locked.name} both have this file; the first's is taken",
+                    )
+                )
+    records = {
+        f"{wheel.dist_info}/RECORD": _record(wheel, [f for f in wheel.files if files[f.path].sha256 == f.sha256])
+        for wheel in wheels
+    }
+    return Tree(tuple(files[path] for path in sorted(files)), records, tuple(findings))
+
+
+def sizes_by_package(wheels: Iterable[Wheel]) -> list[tuple[str, int]]:
+    """The unzipped size of each package, the biggest first: what to look at when a zip is too large."""
+    sizes = [(wheel.locked.name, sum(file.size for file in wheel.files)) for wheel in wheels]
+    return sorted(sizes, key=lambda item: -item[1])
+
+
+def _install(wheels: Sequence[Locked], target: Target, folder: Path) -> None:
+    requirements = folder.with_name(f"{folder.name}.txt")
+    requirements.write_text(requirements_of(tuple(wheels)), "utf-8")
     answer = uv.run(
         [
-            "pip", "install", "--target", str(folder), "--no-deps", "--require-hashes", "--no-progress",
+            "pip", "install", "--target", str(folder), "--no-deps", "--require-hashes", "--no-python-downloads",
             "--python", sys.executable, *uv.platform_options(target), "--requirements", str(requirements),
         ],
         folder.parent,
@@ -51,114 +130,108 @@ def install(target: Target, lock: Lock, folder: Path) -> None:
         raise _explain(answer.err, target)
 
 
-class Hashes:
-    """sha256 of files, each different file once: installations of several targets share files by hard links."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, int], str] = {}
-
-    def of(self, path: Path) -> str:
-        """The file's sha256 in hex."""
-        status = path.stat()
-        key = status.st_dev, status.st_ino
-        if key not in self._known:
-            self._known[key] = sha256_of(path)
-        return self._known[key]
-
-
-def collect(target: Target, folder: Path, hashes: Hashes) -> tuple[tuple[Installed, ...], dict[str, bytes]]:
-    """The files of an installation, and the rewritten RECORDs by path. BuildError where a wheel lies about itself."""
-    files = dict(_walk(folder, hashes))
-    records: dict[str, bytes] = {}
-    for path in [path for path in files if path.endswith(".dist-info/RECORD")]:
-        records[path] = _checked_record(target, path, files)
-        del files[path]
-    return tuple(files[path] for path in sorted(files)), records
+def _divide(wheels: Sequence[Locked], folder: Path) -> dict[Locked, Wheel] | None:
+    """Each wheel with its files, or None where the RECORDs do not divide the folder's files between them."""
+    files = {file.path: file for file in _walk(folder)}
+    by_name = {locked.name: locked for locked in wheels}
+    result: dict[Locked, Wheel] = {}
+    for dist_info in _dist_infos(folder):
+        locked = by_name.get(canonicalize_name(dist_info.split("-")[0]))
+        record = files.pop(f"{dist_info}/RECORD", None)
+        if locked is None or locked in result or record is None:
+            return None
+        listed = {row[0] for row in _rows(record.source)} - {record.path}
+        if any(path not in files and is_wanted(path) for path in listed):
+            return None
+        paths = listed & files.keys()
+        own = [files.pop(path) for path in paths]
+        if any(promise not in (None, actual) for promise, actual in _promises(record.source, own)):
+            return None  # another wheel's file may lie over this one's
+        result[locked] = _wheel(locked, dist_info, [*own, record])
+    return result if len(result) == len(wheels) and not files else None
 
 
-def _walk(folder: Path, hashes: Hashes) -> Iterator[tuple[str, Installed]]:
-    for source in sorted(folder.rglob("*")):
-        path = source.relative_to(folder).as_posix()
-        if source.is_symlink():
-            raise BuildError("a wheel holds a link; Lambda layers must not", where=path)
-        if source.is_dir() or not is_wanted(path):
-            continue
-        executable = bool(source.stat().st_mode & 0o111)
-        yield path, Installed(path, source, hashes.of(source), source.stat().st_size, executable)
+def _dist_infos(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.dist-info"))
 
 
-def is_wanted(path: str) -> bool:
-    """Whether a file of an installation belongs into a layer. docs/building.md lists these rules.
-
-    Out go only things that nothing can miss at run time: console scripts (their first line names the interpreter of
-    the building machine, and a layer's ``python/bin`` is not on the PATH), bytecode that the building machine made,
-    and the installer's notes.
-    """
-    parts = PurePosixPath(path).parts
-    if parts[0] in ("bin", ".lock") or "__pycache__" in parts or path.endswith((".pyc", ".pyo")):
-        return False
-    return not (len(parts) == 2 and parts[0].endswith(".dist-info") and parts[1] in _TRACES)
-
-
-def _checked_record(target: Target, record: str, files: Mapping[str, Installed]) -> bytes:
-    """The RECORD of a distribution, proved against its files and rewritten for those that are left."""
-    rows = list(csv.reader(io.StringIO(files[record].source.read_text("utf-8"))))
-    kept: list[tuple[str, str, str]] = []
-    for row in rows:
-        path = _normal(row[0]) if row else None
-        if path is None or path not in files or path == record:
-            continue
-        file = files[path]
-        promised = _hex(row[1]) if len(row) > 1 else None
-        if promised is not None and promised != file.sha256:
+def _wheel(locked: Locked, dist_info: str, files: Sequence[Installed]) -> Wheel:
+    """The wheel with its files proved. BuildError where its RECORD says otherwise."""
+    record = next((file for file in files if file.path == f"{dist_info}/RECORD"), None)
+    if record is None:
+        raise BuildError("the wheel has no RECORD", where=locked.filename)
+    own = sorted((file for file in files if file is not record), key=lambda file: file.path)
+    for file, (promise, actual) in zip(own, _promises(record.source, own), strict=True):
+        if promise not in (None, actual):
             raise BuildError(
-                f"{path} has other bytes than its wheel's RECORD says",
-                where=f"{target.id}, {record}",
-                fix="clean uv's cache (`uv cache clean`) and build again",
+                f"{file.path} has other bytes than the wheel's RECORD says",
+                where=locked.filename,
+                fix="clean uv's cache (`uv cache clean`) and build again; if it says so again, the wheel is broken",
             )
-        encoded = base64.urlsafe_b64encode(bytes.fromhex(file.sha256)).rstrip(b"=").decode()
-        kept.append((path, f"sha256={encoded}", str(file.size)))
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([*sorted(set(kept)), (record, "", "")])
-    return text.getvalue().encode()
+    return Wheel(locked, dist_info, tuple(own))
 
 
-def _normal(path: str) -> str | None:
-    """A path of a RECORD, or None where it leads out of the installation (console scripts: ``../../bin/x``)."""
-    pure = PurePosixPath(path)
-    return None if pure.is_absolute() or ".." in pure.parts else pure.as_posix()
+def _walk(folder: Path, below: str = "") -> Iterator[Installed]:
+    for entry in os.scandir(folder):
+        path = f"{below}{entry.name}"
+        if entry.is_symlink():
+            raise BuildError("a wheel holds a link; layers must not", where=path)
+        if entry.is_dir():
+            yield from _walk(Path(entry.path), f"{path}/")
+        elif path.endswith(".dist-info/RECORD") or is_wanted(path, entry.path):
+            with open(entry.path, "rb") as file:  # noqa: PTH123 - a Path for each of ten thousand files is slow
+                content = file.read()
+            executable = bool(entry.stat().st_mode & 0o100)
+            yield Installed(path, Path(entry.path), hashlib.sha256(content).hexdigest(), len(content), executable)
 
 
-def _hex(entry: str) -> str | None:
-    algorithm, _, digest = entry.partition("=")
-    if algorithm != "sha256":
-        return None
+def _rows(record: Path) -> list[list[str]]:
+    try:
+        rows = csv.reader(io.StringIO(record.read_text("utf-8"), newline=""))
+        return [[_normal(row[0]), *row[1:]] for row in rows if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BuildError(f"a wheel's RECORD cannot be read: {error}", where=record.parent.name) from None
+
+
+def _normal(path: str) -> str:
+    return PurePosixPath(path.replace("\\", "/")).as_posix()
+
+
+def _promises(record: Path, files: Sequence[Installed]) -> Iterator[tuple[str | None, str]]:
+    """For each file the hash that the RECORD promises (None where it does not), and its own."""
+    promised = {row[0]: row[1] for row in _rows(record) if len(row) > 1 and row[1].startswith("sha256=")}
+    return ((_hex(promised[f.path]) if f.path in promised else None, f.sha256) for f in files)
+
+
+def _hex(entry: str) -> str:
+    digest = entry.partition("=")[2]
     try:
         return base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4)).hex()
     except ValueError:
-        return None
+        return "unreadable"
+
+
+def _record(wheel: Wheel, files: Sequence[Installed]) -> bytes:
+    """The RECORD for what is left of a wheel. Bytecode is not listed, as installers do it."""
+    rows = [
+        (f.path, "sha256=" + base64.urlsafe_b64encode(bytes.fromhex(f.sha256)).rstrip(b"=").decode(), str(f.size))
+        for f in files
+    ]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([*rows, (f"{wheel.dist_info}/RECORD", "", "")])
+    return text.getvalue().encode()
 
 
 def _explain(text: str, target: Target) -> BuildError:
-    flat = " ".join(text.split())
-    fix = "run the command again"
-    if "Hash mismatch" in flat or "hash" in flat.lower():
+    flat = uv.without_addresses(" ".join(text.split()))[:500]
+    if "hash mismatch" in flat.lower():
         return BuildError(
-            f"the index gives other bytes than were locked: {flat[:500]}",
+            f"the index gives other bytes than were locked: {flat}",
             where=target.id,
             fix="resolve again, or find out who changed them",
         )
     if "No space left" in flat:
         return BuildError("the disk is full", where=target.id, fix="make room, then run the command again")
-    if re.search(r"Failed to (fetch|download)|error sending request", flat):
-        flat = "the package index does not answer"
-    return BuildError(f"the wheels cannot be installed: {flat[:500]}", where=target.id, fix=fix)
-
-
-def sizes_by_package(files: Iterable[Installed]) -> list[tuple[str, int]]:
-    """The unzipped size of each top-level name, the biggest first: what to look at when a zip is too large."""
-    sizes: dict[str, int] = {}
-    for file in files:
-        name = file.path.split("/", 1)[0]
-        sizes[name] = sizes.get(name, 0) + file.size
-    return sorted(sizes.items(), key=lambda item: -item[1])
+    if re.search(r"error sending request|tcp connect|dns error|timed out", flat):
+        return BuildError(f"the package index does not answer: {flat}", where=target.id, fix="run the command again")
+    return BuildError(f"the wheels cannot be unpacked: {flat}", where=target.id, fix="run the command again")

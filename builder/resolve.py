@@ -32,33 +32,28 @@ else:
 Lock = tuple[Locked, ...]
 
 
-def resolve(
-    matrix: Matrix, version: str, targets: Sequence[Target], exclude_newer: str | None = None
-) -> dict[str, Lock]:
-    """Each target's lock, by target id, for ``version`` of the matrix's package.
+def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | None = None) -> Lock:
+    """The target's lock for ``version`` of the matrix's package. May be called for many targets at once.
 
     ``exclude_newer`` leaves out what the index got later: a date, a time (RFC 3339) or an age (``7 days``).
-    InputError where there is no such package or version; BuildError where a target cannot have it.
+    InputError where there is no such package or version; BuildError where the target cannot have it.
     """
-    wanted = [f"{matrix.requirement}=={version}", *matrix.requirements]
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        locks = list(pool.map(lambda target: _resolve(wanted, target, exclude_newer), targets))
-    result = {target.id: lock for target, lock in zip(targets, locks, strict=True)}
-    for lock in result.values():
-        _check_version(matrix, version, lock)
-    return result
+    lock = _resolve(requirements_of_matrix(matrix, version), target, exclude_newer)
+    _check_version(matrix, version, lock)
+    return lock
+
+
+def requirements_of_matrix(matrix: Matrix, version: str) -> list[str]:
+    """What is asked for: the package at exactly this version, and what else the matrix wants in the layer."""
+    return [f"{matrix.requirement}=={version}", *matrix.requirements]
 
 
 def newest(matrix: Matrix) -> str:
     """The newest stable version of the package that every target can have."""
-    found = {}
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        for target, lock in zip(
-            matrix.targets,
-            pool.map(lambda t: _resolve([matrix.requirement, *matrix.requirements], t, None), matrix.targets),
-            strict=True,
-        ):
-            found[target.id] = _locked(lock, matrix.package).version
+    wanted = [matrix.requirement, *matrix.requirements]
+    with ThreadPoolExecutor(max_workers=len(matrix.targets)) as pool:
+        locks = pool.map(lambda target: _resolve(wanted, target, None), matrix.targets)
+        found = {t.id: _locked(lock, matrix.package).version for t, lock in zip(matrix.targets, locks, strict=True)}
     versions = set(found.values())
     if len(versions) > 1:
         rows = ", ".join(f"{target}: {version}" for target, version in found.items())
@@ -80,7 +75,8 @@ def _resolve(requirements: list[str], target: Target, exclude_newer: str | None)
         answer = uv.run(
             [
                 "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
-                "--python", sys.executable, *uv.platform_options(target), *limit, "-",
+                "--no-python-downloads", "--python", sys.executable, *uv.platform_options(target),
+                "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *limit, "-",
             ],
             Path(folder),
             stdin="\n".join(requirements) + "\n",

@@ -1,18 +1,32 @@
 """uv as a subprocess, from its own package: it resolves and installs, and executes nothing of what it installs.
 
 It runs in a folder of its own, so that a ``pyproject.toml`` or ``uv.toml`` lying in the user's current folder changes
-nothing; the user's own settings (environment, ``~/.config/uv``) hold, so that a company's index works.
+nothing; the user's own settings of indexes, credentials, proxies and certificates (environment, ``~/.config/uv``)
+hold, so that a company's index works. Settings by which uv would choose other packages than those asked for do not.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import BuildError
 from builder.matrix import Target
+
+#: Settings that change what is resolved or where and how it is installed: ours to say.
+_OURS = frozenset(
+    {
+        "CONDA_PREFIX", "PYTHONPATH", "UV_BUILD_CONSTRAINT", "UV_COMPILE_BYTECODE", "UV_CONSTRAINT", "UV_EXCLUDE",
+        "UV_EXCLUDE_NEWER", "UV_FORK_STRATEGY", "UV_LINK_MODE", "UV_NO_BINARY", "UV_NO_BINARY_PACKAGE", "UV_OVERRIDE",
+        "UV_PRERELEASE", "UV_PROJECT", "UV_PYTHON", "UV_REQUIRE_HASHES", "UV_RESOLUTION", "UV_SYSTEM_PYTHON",
+        "UV_TORCH_BACKEND", "UV_WORKING_DIR", "VIRTUAL_ENV",
+    }
+)  # fmt: skip
+_INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX")
 
 
 @dataclass(frozen=True)
@@ -36,12 +50,35 @@ def run(arguments: list[str], folder: Path, *, stdin: str | None = None) -> Answ
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            env={**os.environ, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"},
+            env=environment(os.environ),
             check=False,
         )
     except OSError as error:
         raise BuildError(f"uv cannot be run: {error}", fix="install the program again") from None
     return Answer(done.returncode == 0, done.stdout, done.stderr)
+
+
+def environment(own: Mapping[str, str]) -> dict[str, str]:
+    """What uv sees of our environment ``own``."""
+    seen = {name: value for name, value in own.items() if name not in _OURS}
+    # Relative places are meant from where the user stands, and uv runs elsewhere.
+    for name in ("UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_PYTHON_INSTALL_DIR"):
+        if value := seen.get(name):
+            seen[name] = str(Path(value).absolute())
+    if value := seen.get("UV_FIND_LINKS"):
+        seen["UV_FIND_LINKS"] = " ".join(str(Path(p).absolute()) if Path(p).exists() else p for p in value.split())
+    if own.get("PIP_INDEX_URL") and not any(own.get(name) for name in _INDEXES):
+        seen["UV_DEFAULT_INDEX"] = own["PIP_INDEX_URL"]
+    return {**seen, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+
+
+def asks_the_web_only(own: Mapping[str, str]) -> bool:
+    """Whether all packages come from indexes on the web, as far as can be told: no folders, no configuration files."""
+    values = [value for name in (*_INDEXES, "PIP_INDEX_URL") if (value := own.get(name))]
+    folders = [Path(own.get("XDG_CONFIG_HOME") or Path.home() / ".config"), Path("/etc"), Path("/etc/xdg")]
+    configured = own.get("UV_CONFIG_FILE") or any((folder / "uv" / "uv.toml").exists() for folder in folders)
+    remote = all(part.rpartition("=")[2].startswith(("http://", "https://")) for v in values for part in v.split())
+    return remote and not configured
 
 
 def platform_options(target: Target) -> list[str]:
@@ -54,3 +91,8 @@ def platform_options(target: Target) -> list[str]:
         "--only-binary",
         ":all:",
     ]
+
+
+def without_addresses(text: str) -> str:
+    """uv's words without the places that packages come from: those may carry credentials."""
+    return re.sub(r"\b(?:https?|file)://\S+", "the index", text)

@@ -1,0 +1,141 @@
+"""What the targets of one build share, each piece made once by whichever target needs it first.
+
+A wheel is unpacked once, a content is compressed and looked at once, a module is compiled once for each Python. The
+targets run side by side, each in a thread that mostly waits; the work goes to a pool of as many threads as there are
+cores, in batches: subprocesses, and a compressor that leaves Python's lock alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from builder.archive import Stream, compress
+from builder.artifact import Locked
+from builder.bytecode import Module, compile_modules
+from builder.inspection import ElfFacts, elf_facts
+from builder.install import Installed, Wheel, unpack
+from builder.interpreters import Interpreter
+from builder.matrix import Target
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+#: A module: its path below ``python/`` and its source's sha256.
+Key = tuple[str, str]
+#: Keys, and what gives their results when it is done.
+Batch = tuple[list[K], "Future[Mapping[K, V]]"]
+
+#: Bytes of content in one batch of compressing: enough to be worth a thread's while, little enough to share out.
+_BATCH = 4 << 20
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A file as it goes into zips, and what it needs where it is a binary."""
+
+    stream: Stream
+    sha256: str  #: of the content
+    elf: ElfFacts | None = None
+
+
+class Claims(Generic[K, V]):
+    """Results by key, each made by the first who asks; the others wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._results: dict[K, Future[Mapping[K, V]]] = {}
+
+    def ask(self, keys: Iterable[K], start: Callable[[list[K]], Iterable[Batch[K, V]]]) -> Callable[[], dict[K, V]]:
+        """Ask for the results of ``keys``; what is given back waits for them.
+
+        ``start`` submits the making of those that nobody asked for before, in batches.
+        """
+        keys = list(keys)
+        with self._lock:
+            new = [key for key in dict.fromkeys(keys) if key not in self._results]
+            for batch, future in start(new) if new else ():
+                self._results.update(dict.fromkeys(batch, future))
+            results = {key: self._results[key] for key in keys}
+        return lambda: {key: future.result()[key] for key, future in results.items()}
+
+
+class Workshop:
+    """Every method may be called from any thread, but not from the pool's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._cores = os.cpu_count() or 1
+        self.pool = ThreadPoolExecutor(max_workers=self._cores)
+        self._wheels: Claims[Locked, Wheel] = Claims()
+        self._contents: Claims[str, Packed] = Claims()
+        self._bytecode: dict[Interpreter, Claims[Key, Packed | None]] = {}
+        self._lock = threading.Lock()
+
+    def wheels(self, target: Target, lock: Sequence[Locked]) -> list[Wheel]:
+        """The lock's wheels, unpacked."""
+
+        def start(new: list[Locked]) -> list[Batch[Locked, Wheel]]:
+            return [(new, self.pool.submit(unpack, new, target, self._folder / target.id))]
+
+        found = self._wheels.ask(lock, start)()
+        return [found[locked] for locked in lock]
+
+    def contents(self, files: Sequence[Installed]) -> Callable[[], dict[str, Packed]]:
+        """Begin with the files' contents; what is given back waits for them, compressed, by sha256."""
+        by_hash = {file.sha256: file for file in files}
+
+        def pack(keys: list[str]) -> dict[str, Packed]:
+            return {key: _pack(by_hash[key].source.read_bytes(), key) for key in keys}
+
+        def start(new: list[str]) -> list[Batch[str, Packed]]:
+            return self._submit(pack, _batches(new, lambda key: by_hash[key].size, _BATCH))
+
+        return self._contents.ask(by_hash, start)
+
+    def bytecode(self, interpreter: Interpreter, files: Sequence[Installed]) -> Callable[[], dict[Key, Packed | None]]:
+        """Begin with these modules' bytecode; what is given back waits for it. None: does not compile."""
+        modules = {m.key: m for m in (Module(f.path, f.source, f.sha256, f.size) for f in files)}
+
+        def make(keys: list[Key]) -> dict[Key, Packed | None]:
+            made = compile_modules(interpreter, [modules[key] for key in keys])
+            return {key: None if data is None else _pack(data) for key, data in zip(keys, made, strict=True)}
+
+        def start(new: list[Key]) -> list[Batch[Key, Packed | None]]:
+            share = sum(modules[key].size for key in new) // (2 * self._cores)
+            return self._submit(make, _batches(new, lambda key: modules[key].size, max(share, 1 << 18)))
+
+        with self._lock:
+            claims = self._bytecode.setdefault(interpreter, Claims())
+        return claims.ask(modules, start)
+
+    def stop(self) -> None:
+        """Start nothing more, and wait for what runs."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def _submit(self, work: Callable[[list[K]], Mapping[K, V]], batches: Iterable[list[K]]) -> list[Batch[K, V]]:
+        return [(batch, self.pool.submit(work, batch)) for batch in batches]
+
+
+def _pack(content: bytes, sha256: str | None = None) -> Packed:
+    facts = elf_facts(content) if content[:4] == b"\x7fELF" else None
+    return Packed(compress(content), sha256 or hashlib.sha256(content).hexdigest(), facts)
+
+
+def _batches(keys: Iterable[K], size: Callable[[K], int], limit: int) -> list[list[K]]:
+    """The keys in their order, divided where the sizes of a batch reach the limit."""
+    batches: list[list[K]] = [[]]
+    filled = 0
+    for key in keys:
+        if filled >= limit:
+            batches.append([])
+            filled = 0
+        batches[-1].append(key)
+        filled += size(key)
+    return [batch for batch in batches if batch]
