@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from publisher.catalog.feed import feed
-from publisher.catalog.index import SCHEMA_VERSION, Index, dump_rows
+from publisher.catalog.index import SCHEMA_VERSION, Index, Row, dump_rows
 from publisher.catalog.table import page
 
 
 def catalog_files(index: Index) -> dict[str, str]:
     """Path → text: the table, the index, the newest release, each region, the feed."""
+    rows = [row for release in index.releases for row in index.rows(release)]
     return {
         "layers.md": page(index),
         "layers.json": dump_rows(index.model_dump(mode="json")),
         "latest.json": _latest(index),
-        **{f"regions/{region}.json": _region(index, region) for region in index.all_regions},
+        **{f"regions/{region}.json": _region(index, region, rows) for region in index.all_regions},
         "feed.xml": feed(index),
     }
 
@@ -32,13 +35,12 @@ def _latest(index: Index) -> str:
     )
 
 
-def _region(index: Index, region: str) -> str:
-    rows = (row for release in index.releases for row in index.rows(release) if row.region == region)
+def _region(index: Index, region: str, rows: Sequence[Row]) -> str:
     return dump_rows(
         {
             "schema_version": SCHEMA_VERSION,
             "package": index.package,
             "region": region,
-            "layers": [row.model_dump(mode="json") for row in rows],
+            "layers": [row.model_dump(mode="json") for row in rows if row.region == region],
         }
     )
