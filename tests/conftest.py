@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
@@ -43,12 +44,7 @@ class Sandbox:
 
     def client(self, service: str = "lambda", region: str = "us-east-1") -> Any:
         """A boto3 client of it that sends each request once."""
-        import boto3
-        from botocore.config import Config
-
-        session: Any = boto3.session.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
-        once = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        return session.client(service, region_name=region, endpoint_url=self.address, config=once)
+        return _client(self.address, service, region)
 
     def layers(self, region: str = "us-east-1") -> LambdaClient:
         client: LambdaClient = self.client("lambda", region)
@@ -57,6 +53,16 @@ class Sandbox:
     def environment(self, region: str = "us-east-1") -> Mapping[str, str]:
         """The environment in which a process finds it."""
         return environment(self.address, region, os.environ)
+
+
+@cache
+def _client(address: str, service: str, region: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    session: Any = boto3.session.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
+    once = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+    return session.client(service, region_name=region, endpoint_url=address, config=once)
 
 
 @pytest.fixture(scope="session")
