@@ -38,17 +38,15 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
     if as_json:
         change = "differs" if check else "written"
         print_json({"files": [{"path": str(p), "state": change if p in stale else "unchanged"} for p in wanted]})
-    elif not check:
-        for path in stale:
-            click.echo(f"wrote {path}")
+    elif not check and stale:
+        click.echo(f"wrote {len(stale)} files: {', '.join(map(str, stale[:4]))}{' …' if len(stale) > 4 else ''}")
     if check and stale:
         raise DriftError(
             f"{len(stale)} of {len(wanted)} files differ from the ledger: {', '.join(map(str, stale))}",
             fix="run `layers docs` and commit what it writes",
         )
-    if not as_json:
-        left = len(wanted) - len(stale)
-        click.echo(f"{left} of {len(wanted)} files {'are' if check else 'were already'} as the ledger says")
+    if not as_json and not stale:
+        click.echo(f"all {len(wanted)} files are as the ledger says")
 
 
 def _wanted(settings: Settings, output: Path, pages: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:

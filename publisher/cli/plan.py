@@ -8,7 +8,7 @@ import click
 
 from publisher.cli.console import json_option, print_json, progress
 from publisher.cli.group import Settings
-from publisher.cli.releasing import make_request, plan_json, prepare, request_options, show_plan
+from publisher.cli.releasing import connect, make_request, plan_json, prepare, request_options, show_plan
 
 
 @click.command("plan")
@@ -17,9 +17,10 @@ from publisher.cli.releasing import make_request, plan_json, prepare, request_op
 @click.pass_obj
 def command(settings: Settings, /, as_json: bool, **options: Any) -> None:
     """Show what publish would do with this version, cell by cell. Nothing is written anywhere."""
+    session = connect(settings, make_request(**options))
     with progress() as shown:
-        session = prepare(settings, make_request(**options), shown)
+        plan = prepare(session, shown).plan
     if as_json:
-        print_json(plan_json(session.matrix, session.prepared.plan))
+        print_json(plan_json(session.matrix, plan))
     else:
-        show_plan(session.matrix, session.prepared.plan)
+        show_plan(session.matrix, plan)

@@ -17,6 +17,7 @@ from publisher.cli.console import json_option, print_json, progress
 from publisher.cli.group import Settings
 from publisher.cli.releasing import (
     Session,
+    connect,
     make_request,
     plan_json,
     prepare,
@@ -29,6 +30,7 @@ from publisher.cli.releasing import (
 if TYPE_CHECKING:
     from builder.artifact import Manifest
     from publisher.reconcile.execute import Stop
+    from publisher.reconcile.run import Report
 
 
 @click.command("publish")
@@ -64,30 +66,21 @@ def command(
     Builds what is missing, publishes, grants, reads back and records. Run it again after any failure: it does what is
     left. Leaves with 5 where cells are not at the release yet, each named with its reason.
     """
-    from publisher.aws.pace import SYSTEM_CLOCK
-    from publisher.reconcile.execute import Stop
-    from publisher.reconcile.run import carry_out
+    from publisher.aws.lease import lease
 
     request = make_request(**options)
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError("no terminal to ask on", fix="say --yes, or look first with `layers plan`")
     given = _read_artifacts(artifacts) if artifacts else None
-    stop = Stop()
-    with progress() as shown:
-        session = prepare(settings, request, shown)
-    plan = session.prepared.plan
+    session = connect(settings, request)
+    checked = _check(given, session) if given else None
     if dry_run:
+        with progress() as shown:
+            plan = prepare(session, shown).plan
         print_json(plan_json(session.matrix, plan)) if as_json else show_plan(session.matrix, plan)
         return
-    _check_size_of(session, max_versions)
-    show_plan(session.matrix, plan, err=True)
-    if not yes and (plan.new_versions or plan.counts.get("grant")):
-        click.confirm("Carry this out?", abort=True, err=True)
-    checked = _check(given, session) if given else None
-    with progress() as shown, _stopping(stop):
-        report = carry_out(
-            session.matrix, session.prepared, session.ledger, session.lambdas, checked, SYSTEM_CLOCK, shown, stop
-        )
+    with lease(session.matrix):
+        report = _publish(session, checked, max_versions, yes)
     if as_json:
         print_json(report_json(session.matrix, report))
     else:
@@ -101,6 +94,30 @@ def command(
         )
 
 
+def _publish(session: Session, artifacts: tuple[Path, Manifest] | None, max_versions: int, yes: bool) -> Report:
+    """Observe, plan, show, ask, carry out."""
+    from publisher.aws.pace import SYSTEM_CLOCK
+    from publisher.reconcile.execute import Stop
+    from publisher.reconcile.run import carry_out
+
+    with progress() as shown:
+        prepared = prepare(session, shown)
+    plan = prepared.plan
+    show_plan(session.matrix, plan, err=True)
+    if plan.new_versions > max_versions:
+        raise InputError(
+            f"the plan makes {plan.new_versions} layer versions, more than --max-versions {max_versions}",
+            fix="look at the plan; if it is right, give a higher --max-versions",
+        )
+    if not yes and (plan.new_versions or plan.counts.get("grant")):
+        click.confirm("Carry this out?", abort=True, err=True)
+    stop = Stop()
+    with progress() as shown, _stopping(stop):
+        return carry_out(
+            session.matrix, prepared, session.ledger, session.lambdas, artifacts, SYSTEM_CLOCK, shown, stop
+        )
+
+
 def _read_artifacts(folder: Path) -> tuple[Path, Manifest]:
     from builder.artifact import read_manifest
 
@@ -110,17 +127,7 @@ def _read_artifacts(folder: Path) -> tuple[Path, Manifest]:
 def _check(given: tuple[Path, Manifest], session: Session) -> tuple[Path, Manifest]:
     from publisher.reconcile.run import check_artifacts
 
-    return check_artifacts(*given, session.matrix, session.prepared.plan.version)
-
-
-def _check_size_of(session: Session, max_versions: int) -> None:
-    plan = session.prepared.plan
-    if plan.new_versions > max_versions:
-        show_plan(session.matrix, plan, err=True)
-        raise InputError(
-            f"the plan makes {plan.new_versions} layer versions, more than --max-versions {max_versions}",
-            fix="look at the plan; if it is right, give a higher --max-versions",
-        )
+    return check_artifacts(*given, session.matrix, session.wanted.version)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from publisher.aws.gateway import Lambda
     from publisher.aws.journal import Journal
     from publisher.reconcile.execute import Outcome
+    from publisher.reconcile.number import Wanted
     from publisher.reconcile.plan import Action, Fill, Plan
     from publisher.reconcile.run import Prepared, Report
     from publisher.record.ledger import Ledger
@@ -74,17 +75,18 @@ def make_request(
 
 @dataclass(frozen=True)
 class Session:
-    """A request prepared: matrix, ledger, connections, and the plan."""
+    """A request checked against the matrix, with the ledger and the connections it needs."""
 
     matrix: Matrix
     ledger: Ledger
     lambdas: Mapping[str, Lambda]
     journal: Journal
-    prepared: Prepared
+    wanted: Wanted
+    selected: tuple[Cell, ...]
 
 
-def prepare(settings: Settings, request: Request, progress: Progress) -> Session:
-    """Check everything that can be checked before AWS, then observe and plan. Nothing is written."""
+def connect(settings: Settings, request: Request) -> Session:
+    """Check everything that can be checked before AWS is asked about layers: matrix, options, ledger, account."""
     from builder.matrix import Cell, parse_version
 
     matrix = settings.matrix()
@@ -100,14 +102,19 @@ def prepare(settings: Settings, request: Request, progress: Progress) -> Session
 
     from publisher.aws.journal import Journal
     from publisher.reconcile.number import Wanted
-    from publisher.reconcile.run import prepare as observe_and_plan
 
     journal = Journal()
     lambdas = settings.lambdas(matrix, journal)
     selected = tuple(Cell(region, target) for region in regions for target in targets)
     wanted = Wanted(version, request.layer_version, request.rebuild)
-    prepared = observe_and_plan(matrix, wanted, selected, ledger, lambdas, progress)
-    return Session(matrix, ledger, lambdas, journal, prepared)
+    return Session(matrix, ledger, lambdas, journal, wanted, selected)
+
+
+def prepare(session: Session, progress: Progress) -> Prepared:
+    """Observe and plan. Nothing is written."""
+    from publisher.reconcile.run import prepare as observe_and_plan
+
+    return observe_and_plan(session.matrix, session.wanted, session.selected, session.ledger, session.lambdas, progress)
 
 
 def show_plan(matrix: Matrix, plan: Plan, *, err: bool = False) -> None:

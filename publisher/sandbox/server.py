@@ -144,7 +144,15 @@ def _reply(
     start_response: StartResponse, status: str, data: dict[str, Any], headers: list[tuple[str, str]] | None = None
 ) -> Iterable[bytes]:
     body = json.dumps(data).encode()
-    start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *(headers or [])])
+    start_response(
+        status,
+        [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("x-amzn-RequestId", str(uuid.uuid4())),
+            *(headers or []),
+        ],
+    )
     return [body]
 
 

@@ -1,0 +1,146 @@
+"""One publisher at a time: a lease in the staging bucket of the home region, taken by conditional write.
+
+The object says who has it and until when, by S3's own clock. It is renewed while the run goes on, and given back at
+its end; a run that died loses it when it expires. Without staging there is no such place, and a second publisher is
+noticed by the numbers that AWS gives out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import botocore.config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from builder.errors import IncompleteError, InputError
+from builder.matrix import Matrix, Staging
+from publisher.aws.errors import status_of
+
+#: How long a lease holds without being renewed, and how often it is renewed, in seconds.
+HOLDS = 600.0
+RENEWED = 120.0
+
+_CONFIG = botocore.config.Config(retries={"total_max_attempts": 3, "mode": "standard"}, connect_timeout=6)
+
+
+@dataclass(frozen=True)
+class _Held:
+    owner: str
+    until: datetime
+    etag: str
+    now: datetime  #: S3's clock at the reading
+
+
+@contextmanager
+def lease(matrix: Matrix, holds: float = HOLDS, renewed: float = RENEWED) -> Iterator[None]:
+    """Hold the matrix's lease for the block; does nothing where the matrix has no staging.
+
+    IncompleteError where another run has it, InputError where the bucket cannot be used.
+    """
+    if matrix.staging is None:
+        yield
+        return
+    taken = _Lease(matrix, matrix.staging, holds)
+    try:
+        taken.take()
+    except (ClientError, BotoCoreError) as error:
+        raise InputError(
+            f"the lease cannot be taken: {error}",
+            where=f"s3://{taken.bucket}/{taken.key}",
+            fix="is the staging bucket there, and may these credentials read and write it?",
+        ) from None
+    ended = threading.Event()
+    renewing = threading.Thread(target=taken.keep, args=(ended, renewed), daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        renewing.join()
+        taken.give_back()
+
+
+class _Lease:
+    def __init__(self, matrix: Matrix, staging: Staging, holds: float) -> None:
+        import boto3
+
+        self.bucket = staging.bucket_of(matrix.account, staging.home)
+        self.key = f"leases/{matrix.package}.json"
+        self._account = matrix.account
+        self._holds = timedelta(seconds=holds)
+        self._owner = f"{os.environ.get('GITHUB_RUN_ID') or socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+        self._etag = ""
+        self._s3: Any = boto3.session.Session().client("s3", region_name=staging.home, config=_CONFIG)
+
+    def take(self) -> None:
+        """Take it where it is free or has expired."""
+        try:
+            held = self._read()
+        except ClientError as error:
+            if status_of(error) != 404 or error.response.get("Error", {}).get("Code") == "NoSuchBucket":
+                raise
+            self._write({"IfNoneMatch": "*"}, datetime.now().astimezone())
+            held = self._read()
+        if held.owner != self._owner:
+            if held.until > held.now:
+                raise self._taken(held)
+            self._write({"IfMatch": held.etag}, held.now)
+            return
+        self._write({"IfMatch": held.etag}, held.now)  # once more, now that S3's clock is known
+
+    def keep(self, ended: threading.Event, every: float) -> None:
+        """Renew it until the run ends. Where that fails, it expires, and numbers still tell of another publisher."""
+        while not ended.wait(every):
+            try:
+                self._write({"IfMatch": self._etag}, self._read().now)
+            except (ClientError, BotoCoreError, IncompleteError):
+                continue
+
+    def give_back(self) -> None:
+        """Let it expire at once, if it is still ours."""
+        try:
+            held = self._read()
+            if held.owner == self._owner:
+                self._holds = timedelta(0)
+                self._write({"IfMatch": held.etag}, held.now)
+        except (ClientError, BotoCoreError, IncompleteError):
+            return  # it expires by itself
+
+    def _read(self) -> _Held:
+        answer = self._s3.get_object(Bucket=self.bucket, Key=self.key, ExpectedBucketOwner=self._account)
+        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        try:
+            data = json.loads(answer["Body"].read())
+            return _Held(str(data["owner"]), datetime.fromisoformat(data["until"]), answer["ETag"], now)
+        except (ValueError, KeyError, TypeError):
+            return _Held("somebody (the lease cannot be read)", now, answer["ETag"], now)
+
+    def _write(self, condition: dict[str, str], now: datetime) -> None:
+        body = json.dumps({"owner": self._owner, "until": (now + self._holds).isoformat()}).encode()
+        try:
+            answer = self._s3.put_object(
+                Bucket=self.bucket, Key=self.key, Body=body, ExpectedBucketOwner=self._account, **condition
+            )
+        except ClientError as error:
+            if status_of(error) in (404, 409, 412):
+                raise self._taken(None) from None
+            raise
+        self._etag = answer["ETag"]
+
+    def _taken(self, held: _Held | None) -> IncompleteError:
+        who = f"{held.owner}, until {held.until:%H:%M:%S %Z} unless it is renewed" if held else "just now"
+        return IncompleteError(
+            f"another run is publishing these layers ({who})",
+            where=f"s3://{self.bucket}/{self.key}",
+            fix="wait for it, then run the same command again; nothing was touched",
+        )
