@@ -56,8 +56,8 @@ def test_locks_have_hashes_and_no_addresses(name: str) -> None:
 
 def test_locks_agree() -> None:
     run, dev = locked("run"), locked("dev")
-    assert {name: str(dev[name]) for name in run} == {name: str(each) for name, each in run.items()}
-    assert {name: str(each) for name, each in locked("uv").items()} == {"uv": str(run["uv"])}
+    assert {name: dev[name].specifier for name in run} == {name: each.specifier for name, each in run.items()}
+    assert {name: each.specifier for name, each in locked("uv").items()} == {"uv": run["uv"].specifier}
 
 
 def test_locks_are_of_the_project() -> None:
