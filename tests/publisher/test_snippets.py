@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import hcl2
 import pytest
@@ -17,8 +21,10 @@ from builder.matrix import Matrix
 from publisher.catalog.index import Row, make_index
 from publisher.catalog.select import Query, select
 from publisher.catalog.snippets import FORMATS, snippet
+from tests.conftest import Sandbox
 from tests.publisher.catalog_cases import catalog_matrix, history, recorded
 from tests.publisher.plan_cases import small_matrix
+from tests.publisher.simulated_runs import make_zip
 
 MATRIX = catalog_matrix()
 
@@ -137,6 +143,23 @@ def test_the_commands_are_the_aws_cli_s_own() -> None:
     for _, _, name, *arguments in commands:
         flags = {word.removeprefix("--") for word in arguments if word.startswith("--")} - {"region"}
         assert flags <= set(known[name].arg_table)
+
+
+def test_the_commands_work_as_pasted(sandbox: Sandbox) -> None:
+    (row,) = ONE
+    sandbox.layers().publish_layer_version(LayerName=row.layer_name, Content={"ZipFile": make_zip("pasted")})
+    pasted = row.model_copy(
+        update={
+            "layer_version": 1,
+            "arn": f"arn:aws:lambda:us-east-1:{sandbox.account}:layer:{row.layer_name}:1",
+        }
+    )
+    here = {**sandbox.environment(), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["/bin/sh", "-e"], input=snippet("cli", [pasted]), env=here, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["LayerVersionArn"] == pasted.arn
 
 
 @pytest.mark.parametrize("form", sorted(FORMATS))
