@@ -20,10 +20,10 @@ def listed(name: str, data: Any) -> Listed:
         layer_name=name,
         number=_number(data),
         arn=text(data, "LayerVersionArn"),
-        description=data.get("Description") or "",
+        description=text(data, "Description", ""),
         created=_created(data),
-        runtimes=tuple(data.get("CompatibleRuntimes") or ()),
-        architectures=tuple(data.get("CompatibleArchitectures") or ()),
+        runtimes=_texts(data, "CompatibleRuntimes"),
+        architectures=_texts(data, "CompatibleArchitectures"),
     )
 
 
@@ -35,8 +35,8 @@ def held(name: str, data: dict[str, Any]) -> Held:
     return Held(
         **vars(seen),
         sha256=_hex(text(content, "CodeSha256")),
-        size=int(content.get("CodeSize") or 0),
-        location=content.get("Location") or "",
+        size=_count(content, "CodeSize"),
+        location=text(content, "Location", ""),
     )
 
 
@@ -59,7 +59,7 @@ def _grant(statement: dict[str, Any]) -> Iterator[Grant]:
         principal = principal.get("AWS")
     condition = statement.get("Condition") or {}
     organization = condition.get("StringEquals", {}).get("aws:PrincipalOrgID")
-    if condition and not organization:
+    if condition and not isinstance(organization, str):
         return  # bound to something that the matrix does not speak of
     for who in principal if isinstance(principal, list) else [principal]:
         account = re.search(r":iam::(\d{12}):root$", str(who))
@@ -67,22 +67,44 @@ def _grant(statement: dict[str, Any]) -> Iterator[Grant]:
 
 
 def items(data: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    value = data.get(key) or []
-    if not isinstance(value, list):
-        raise Unavailable(f"AWS answered with {key} that is no list")
+    """The list of a page. A page without it counts as empty only where it is JSON at all: what a proxy says instead
+    of AWS must not be taken for an account without layers."""
+    value = data.get(key)
+    kind = data.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-type", "")
+    if value is None and "json" in kind:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise Unavailable(f"AWS answered without a list of {key}")
     return value
 
 
-def text(data: dict[str, Any], key: str) -> str:
+def text(data: dict[str, Any], key: str, default: str | None = None) -> str:
+    """A text; one that is missing or null is the default, where there is one."""
     value = data.get(key)
+    if value is None and default is not None:
+        return default
     if not isinstance(value, str):
         raise Unavailable(f"AWS answered without {key}")
     return value
 
 
+def _texts(data: dict[str, Any], key: str) -> tuple[str, ...]:
+    value = data.get(key) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise Unavailable(f"AWS answered with {key} that is no list of texts")
+    return tuple(value)
+
+
+def _count(data: dict[str, Any], key: str) -> int:
+    value = data.get(key) or 0
+    if not isinstance(value, int):
+        raise Unavailable(f"AWS answered with {key} that is no number")
+    return value
+
+
 def _number(data: dict[str, Any]) -> int:
-    value = data.get("Version")
-    if not isinstance(value, int) or value < 1:
+    value = _count(data, "Version")
+    if value < 1 or isinstance(value, bool):
         raise Unavailable("AWS answered without a version number")
     return value
 

@@ -21,9 +21,10 @@ import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from builder.errors import InputError
 from publisher.aws import answers
 from publisher.aws.body import Bodies, Body
-from publisher.aws.errors import of_boto_error, status_of
+from publisher.aws.errors import is_missing, of_boto_error
 from publisher.aws.gateway import (
     GatewayError,
     Grant,
@@ -186,15 +187,23 @@ class BotoLambda:
     def download(self, held: Held, to: Path) -> None:
         if not held.location.startswith(("https://", "http://")):
             raise Refused(f"AWS gives no link to download {held.arn}")
-        handle, name = tempfile.mkstemp(prefix=".download-", dir=to.parent)
+        name: str | None = None
         try:
+            handle, name = tempfile.mkstemp(prefix=".download-", dir=to.parent)
             with os.fdopen(handle, "wb") as file:
                 actual = self._fetch(held.location, file)
             if actual != held.sha256:
                 raise Unavailable(f"the download of {held.arn} has other bytes ({actual[:12]}…) than AWS says")
             Path(name).replace(to)
+        except OSError as error:
+            raise InputError(
+                f"the download cannot be written: {error.strerror or error}",
+                where=str(to.parent),
+                fix="make room for temporary files (TMPDIR names the folder)",
+            ) from None
         finally:
-            Path(name).unlink(missing_ok=True)
+            if name is not None:
+                Path(name).unlink(missing_ok=True)
 
     def _fetch(self, location: str, file: IO[bytes]) -> str:
         digest = hashlib.sha256()
@@ -213,7 +222,7 @@ class BotoLambda:
         return digest.hexdigest()
 
     def _call(self, method: Callable[..., Any], *, missing: Any = None, **arguments: Any) -> Any:
-        """One request. ``missing`` is the answer where AWS says 404; None where a 404 is an error."""
+        """One request. ``missing`` is the answer where AWS says that there is no such thing; None: that is an error."""
         self._pace.take()
         started = time.monotonic()
         error: GatewayError | None = None
@@ -223,13 +232,17 @@ class BotoLambda:
             request_id = answer.get("ResponseMetadata", {}).get("RequestId")
             return answer
         except ClientError as failure:
-            if missing is not None and status_of(failure) == 404:
+            if missing is not None and is_missing(failure):
                 request_id = failure.response.get("ResponseMetadata", {}).get("RequestId")
                 return missing
             error = of_boto_error(failure)
             raise error from None
         except (BotoCoreError, ResponseParserError) as failure:
             error = of_boto_error(failure)
+            raise error from None
+        except (AttributeError, LookupError, TypeError, ValueError) as failure:
+            # botocore's parsers take what they get for what is documented.
+            error = Unavailable(f"AWS answered something that cannot be read ({type(failure).__name__})")
             raise error from None
         finally:
             self._journal.record(

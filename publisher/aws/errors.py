@@ -44,6 +44,12 @@ def of_boto_error(error: ClientError | BotoCoreError | ResponseParserError) -> G
     return kind(f"{type(error).__name__.removesuffix('Error')}: {text}")
 
 
+def is_missing(error: ClientError) -> bool:
+    """Whether AWS says that there is no such thing. Not every 404 does: a proxy has its own."""
+    code = error.response.get("Error", {}).get("Code")
+    return status_of(error) == 404 and code == "ResourceNotFoundException"
+
+
 def status_of(error: ClientError) -> int:
     """The HTTP status of AWS's answer."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

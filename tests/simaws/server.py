@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _download(self, path: str, query: str) -> None:
         _, _, region, digest = path.split("/")
-        until = float(parse_qs(query).get("until", ["0"])[0])
+        until = float(parse_qs(query).get("until", ["-1"])[0])
         if until < self.server.aws.clock.monotonic():
             raise AwsError(403, "AccessDenied", "Request has expired")
         contents = self.server.aws.contents
