@@ -17,7 +17,7 @@ from publisher.aws.fanout import each_region, in_lanes
 from publisher.aws.gateway import CREATED_FORMAT, CredentialsRefused, Held, Lambda, Listed, Refused
 from publisher.catalog.index import Index, Row, make_index
 from publisher.catalog.select import Query, check, select
-from publisher.reconcile.state import carries, is_granted, version_in
+from publisher.reconcile.state import RESERVED, carries, is_granted, version_in
 from publisher.record.release import Release
 
 
@@ -94,7 +94,7 @@ class _Viewer:
         row = self.recorded.get((cell.region, cell.target.id))
         number = self._number(gateway, cell, newest, row)
         if number is None:
-            return Sight(cell.id, row, None, row is not None, ("AWS has no version of this layer",))
+            return Sight(cell.id, row, None, row is not None, ("AWS has no release of this layer",))
         entry = self._entry(cell, number)
         # GetLayerVersion takes a layer's ARN for its name, and needs it where the layer is another account's.
         name = cell.target.layer_name if self.own else self.matrix.layer_arn(cell)
@@ -117,6 +117,8 @@ class _Viewer:
             return self.query.layer_version
         if row is not None and (wanted is not None or not self.own):
             return row.layer_version
+        if wanted is None and newest is not None and newest.description.startswith(RESERVED):
+            return row.layer_version if row else None  # a run is on its way past this number
         if wanted is None or newest is None:
             return newest.number if newest else None
         versions = gateway.versions(cell.target.layer_name)

@@ -19,6 +19,7 @@ from publisher.aws.gateway import Grant, Held, Lambda, Listed, Refused
 from publisher.catalog.live import Report, look
 from publisher.catalog.select import Query
 from publisher.cli.group import layers
+from publisher.reconcile.state import RESERVED
 from publisher.record.release import Release, Yanked
 from tests.conftest import Sandbox
 from tests.publisher.plan_cases import PUBLIC, WHEN, digest, release, small_matrix
@@ -59,7 +60,7 @@ class FakeRegion:
         target = next(target for target in MATRIX.targets if target.layer_name == name)
         version = self.versions[number]
         return Held(
-            name, number, "", MATRIX.describe(target, version), CREATED,
+            name, number, "", RESERVED if version == "reserved" else MATRIX.describe(target, version), CREATED,
             sha256=digest(f"{version}/{target.id}{self.build}"), size=7,
         )  # fmt: skip
 
@@ -96,7 +97,7 @@ def test_what_is_as_recorded_has_no_difference() -> None:
     [
         ({"versions": {1: "1.0", 2: "2.0"}}, (ONE,), "layer version 2 is not in the ledger"),
         ({"versions": {1: "1.0"}}, (ONE, TWO), "the ledger has layer version 2, AWS none above 1"),
-        ({"versions": {}}, (ONE,), "AWS has no version of this layer"),
+        ({"versions": {}}, (ONE,), "AWS has no release of this layer"),
         ({"versions": {1: "1.0"}, "public": False}, (ONE,), "layer version 1 is not public"),
         ({"versions": {2: "2.0"}}, (WITHDRAWN,), "layer version 2 was withdrawn and is public"),
         ({"versions": {2: "2.0"}, "public": False}, (WITHDRAWN,), None),
@@ -125,6 +126,12 @@ def test_a_version_can_be_asked_for_in_words_or_by_number() -> None:
     for ask in ({"version": "1.0"}, {"layer_version": 1}):
         assert {sight.row.layer_version for sight in see(aws, (ONE, TWO), **ask).sights if sight.row} == {1}
     assert differences(see(aws, (ONE, TWO), layer_version=9)) == {"AWS has no layer version 9"}
+
+
+def test_a_reserved_number_is_no_release() -> None:
+    report = see({"versions": {1: "1.0", 2: "reserved"}}, (ONE,))
+    assert [(sight.row.layer_version, sight.differences) for sight in report.sights if sight.row] == [(1, ())] * 2
+    assert differences(see({"versions": {1: "reserved"}}, ())) == {"AWS has no release of this layer"}
 
 
 def test_from_another_account_the_recorded_arns_are_read() -> None:
