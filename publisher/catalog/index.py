@@ -133,7 +133,7 @@ class Index(_Frozen):
         return tuple(
             self._row(release, layer, targets.get((layer.python, layer.architecture)))
             for layer in sorted(
-                release.layers, key=lambda layer: (order[layer.region], _by_target(layer.python, layer.architecture))
+                release.layers, key=lambda layer: (order[layer.region], by_target(layer.python, layer.architecture))
             )
         )
 
@@ -185,7 +185,9 @@ def _release(matrix: Matrix, release: Release) -> IndexedRelease:
         missing=missing,
         rebuild=release.rebuild,
         yanked=Withdrawal(**release.yanked.model_dump()) if release.yanked else None,
-        targets=tuple(_target(target) for target in release.targets),
+        targets=tuple(
+            _target(target) for target in sorted(release.targets, key=lambda t: by_target(t.python, t.architecture))
+        ),
         layers=tuple(_layer(cell) for cell in layers),
     )
 
@@ -201,8 +203,9 @@ def _layer(cell: CellRecord) -> IndexedLayer:
     return IndexedLayer(**cell.model_dump(exclude={"layer_version", "public"}))
 
 
-def _by_target(python: str, architecture: Architecture) -> tuple[tuple[int, ...], int]:
-    return tuple(int(part) for part in python.split(".")), list(Architecture).index(architecture)
+def by_target(python: str, architecture: str) -> tuple[tuple[int, ...], int]:
+    """The order of targets in every list: by Python, x86_64 before aarch64."""
+    return tuple(int(part) for part in python.split(".")), list(Architecture).index(Architecture(architecture))
 
 
 def split_cell(cell: str) -> tuple[str, str, str]:

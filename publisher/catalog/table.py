@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from publisher.catalog.index import Index, IndexedRelease, split_cell
+from publisher.catalog.index import Index, IndexedRelease, by_target, split_cell
 
 NOTHING_YET = "No release has been published yet."
 
@@ -72,7 +72,7 @@ def _newest_section(index: Index) -> str:
         [*split_cell(cell), "not published yet"] for cell in release.missing
     ]
     order = {region: place for place, region in enumerate(index.all_regions)}
-    arns.sort(key=lambda row: order.get(row[0], len(order)))
+    arns.sort(key=lambda row: (order.get(row[0], len(order)), by_target(row[1], row[2])))
     return "\n".join(
         [
             title + _table(["Python", "Architecture", "Zipped", "Unzipped", "sha256"], facts, right=(2, 3)),
