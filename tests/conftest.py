@@ -31,6 +31,8 @@ def _no_real_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.delenv(key)
         for key, value in environment(NOWHERE, "us-east-1", {}).items():
             patch.setenv(key, value)
+        for key in ("NO_PROXY", "no_proxy"):  # this machine's own servers are no business of a proxy's
+            patch.setenv(key, ",".join(filter(None, (os.environ.get(key), "127.0.0.1"))))
         patch.setenv("LAYERS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield
 
