@@ -94,7 +94,7 @@ def _component(component: Component, raws: Mapping[str, RawMetadata]) -> BomComp
 def _licences(raw: RawMetadata) -> Iterator[License]:
     """What a package says of its licence, the most exact first: expression, name, classifiers."""
     said = (raw.get("license_expression") or raw.get("license") or "").strip()
-    if fixup_id(said) is None and is_expression(said):
+    if said and fixup_id(said) is None and is_expression(said):
         yield LicenseExpression(said)
         return
     prefix = "License :: OSI Approved :: "

@@ -145,8 +145,7 @@ def _check_container(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -
     message = "is not ASCII and not marked as UTF-8: its name depends on who unpacks it"
     found = grouped("error", "name-encoding", message, unflagged)
     ordered = sorted(entries, key=lambda entry: entry.header_offset)
-    limit = archive.start_dir
-    ends = [*(entry.header_offset for entry in ordered[1:]), limit]
+    ends = [*(entry.header_offset for entry in ordered), archive.start_dir][1:]
     shared = [e.orig_filename for e, end in zip(ordered, ends, strict=True) if e.header_offset + e.compress_size > end]
     found += grouped("error", "zip-overlap", "shares its bytes with another entry", shared)
     if ordered and ordered[0].header_offset > 0:

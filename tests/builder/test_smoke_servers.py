@@ -1,0 +1,102 @@
+"""The smoke's own servers: real event-stream frames, and Lambda's Runtime API."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.smoke.bedrock import Bedrock, encode
+from builder.smoke.runtime_api import FunctionError, RuntimeApi
+
+PROMPT = [{"role": "user", "content": [{"text": "What is 17 times 23?"}]}]
+
+
+@given(payload=st.dictionaries(st.text(max_size=8), st.text(max_size=30), max_size=4))
+def test_a_frame_is_what_botocore_reads(payload: dict[str, str]) -> None:
+    from botocore.eventstream import EventStreamBuffer
+
+    buffer = EventStreamBuffer()
+    buffer.add_data(encode("messageStart", payload))
+    (event,) = list(buffer)
+    assert json.loads(event.payload) == payload
+    assert event.headers[":event-type"] == "messageStart"
+    assert event.headers[":message-type"] == "event"
+
+
+def _client(bedrock: Bedrock) -> Any:
+    session = boto3.session.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name="us-east-1")
+    config = Config(retries={"total_max_attempts": 1})
+    return session.client("bedrock-runtime", endpoint_url=f"http://{bedrock.address}", config=config)
+
+
+def test_the_model_asks_for_the_tool_and_tells_its_result() -> None:
+    with Bedrock() as bedrock:
+        client = _client(bedrock)
+        events = list(client.converse_stream(modelId="m", messages=PROMPT)["stream"])
+        asked = "".join(e["contentBlockDelta"]["delta"]["toolUse"]["input"] for e in events if "contentBlockDelta" in e)
+        assert json.loads(asked) == {"a": 17, "b": 23}
+        assert {"messageStop": {"stopReason": "tool_use"}} in events
+        use = {"toolUse": {"toolUseId": "1", "name": "multiply", "input": {}}}
+        result = {"toolResult": {"toolUseId": "1", "content": [{"text": "391"}]}}
+        turns = [*PROMPT, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+        events = list(client.converse_stream(modelId="m", messages=turns)["stream"])
+        text = "".join(e["contentBlockDelta"]["delta"]["text"] for e in events if "contentBlockDelta" in e)
+        assert text == "The answer is 391."
+        assert {"messageStop": {"stopReason": "end_turn"}} in events
+
+
+def test_what_the_model_does_not_know_is_refused_as_aws_refuses() -> None:
+    with Bedrock() as bedrock:
+        client = _client(bedrock)
+        with pytest.raises(ClientError, match="ValidationException"):
+            client.converse_stream(modelId="m", messages=[{"role": "user", "content": [{"text": "no numbers"}]}])
+        with pytest.raises(ClientError, match="UnknownOperationException"):
+            client.converse(modelId="m", messages=PROMPT)
+
+
+def test_the_runtime_api_hands_out_an_event_and_takes_the_answer() -> None:
+    with RuntimeApi(limit=10) as api:
+        prefix = f"http://{api.address}/2018-06-01/runtime"
+
+        def function() -> None:
+            with urlopen(f"{prefix}/invocation/next") as event:
+                number, request = json.load(event)["n"], event.headers["Lambda-Runtime-Aws-Request-Id"]
+                assert int(event.headers["Lambda-Runtime-Deadline-Ms"]) > 0
+            answer = Request(f"{prefix}/invocation/{request}/response", json.dumps(number + 1).encode(), method="POST")
+            urlopen(answer).close()
+
+        thread = threading.Thread(target=function)
+        thread.start()
+        answer, seconds = api.invoke({"n": 1}, lambda: True)
+        thread.join()
+        assert (answer.kind, answer.body) == ("response", 2)
+        assert 0 <= seconds < 10
+        assert api.ready is not None
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"{prefix}/other")
+
+
+def test_a_function_that_ends_or_hangs_is_told() -> None:
+    with RuntimeApi(limit=0.3) as api:
+        with pytest.raises(FunctionError, match="ended before"):
+            api.invoke({}, lambda: False)
+        with pytest.raises(FunctionError, match="did not answer"):
+            api.invoke({}, lambda: True)
+
+
+def test_an_error_at_the_start_is_an_answer() -> None:
+    with RuntimeApi(limit=10) as api:
+        body = json.dumps({"errorType": "X", "errorMessage": "y"}).encode()
+        urlopen(Request(f"http://{api.address}/2018-06-01/runtime/init/error", body, method="POST")).close()
+        answer, _ = api.invoke({}, lambda: True)
+        assert (answer.kind, answer.body["errorType"]) == ("init-error", "X")
