@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,7 +104,7 @@ def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
             where=where,
             fix="restore it from version control; a ledger that is lost can be made again with `layers sync`",
         ) from None
-    if not re.fullmatch(rf"0*{release.layer_version}", stem):
+    if f"{stem}.json" != file_name(release.layer_version):  # 3.json beside 0003.json would be a second record of 3
         raise InputError(
             f"this record is of layer version {release.layer_version}, its file name says {stem}",
             where=where,
