@@ -1,0 +1,236 @@
+"""What a publish costs: time against the quota, calls a cell, memory, and how these grow. Against the simulated AWS.
+
+- speed: 136 prebuilt cells through real boto3 over HTTP, 15 requests a second a region, 40 to 200 ms of latency; held
+  against what quota and latency alone would take
+- memory: eight zips of real size, sent to 17 regions by `layers publish`; the process's peak
+- scale: 34 regions × 12 targets × 20 matrices in a row, and layers with 400 old versions, in virtual time
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import multiprocessing
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from builder.artifact import Artifact, Manifest, sha256_of, write_manifest
+from builder.matrix import Matrix, load_matrix
+from builder.progress import Quiet
+from publisher.aws.connect import connect_all
+from publisher.aws.journal import Journal
+from publisher.aws.pace import SYSTEM_CLOCK
+from publisher.reconcile.execute import Stop
+from publisher.reconcile.number import Wanted
+from publisher.reconcile.run import Report, carry_out, prepare
+from publisher.record.ledger import FolderLedger
+from tests.simaws import SimulatedAws
+from tests.simaws.server import environment, serve
+
+LATENCY = (0.04, 0.2)
+QUOTA = 15
+Figures = dict[str, Any]
+
+
+def main() -> None:
+    """Measure and print a table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", choices=["speed", "memory", "scale"])
+    options = parser.parse_args()
+    parts: dict[str, Callable[[], Figures]] = {"speed": speed, "memory": memory, "scale": scale}
+    results = {name: part() for name, part in parts.items() if options.only in (None, name)}
+    if options.json:
+        print(json.dumps(results, indent=2))
+        return
+    for name, figures in results.items():
+        print(name)
+        for key, value in figures.items():
+            print(f"  {key:52} {value}")
+
+
+def speed() -> Figures:
+    """Publishing 136 small prebuilt cells, then a run with nothing to do."""
+    matrix = load_matrix(Path("layer_matrix.yaml")).model_copy(update={"requests_per_second": float(QUOTA)})
+    with tempfile.TemporaryDirectory() as name, _server(matrix, LATENCY) as surroundings:
+        folder = Path(name)
+        artifacts = _artifacts(folder / "dist", matrix, 2000)
+        with mock.patch.dict(os.environ, surroundings):
+            ledger = FolderLedger(folder / "ledger", matrix)
+            first = _timed(matrix, ledger, artifacts)
+            second = _timed(matrix, ledger, artifacts)
+    cells, regions = len(matrix.cells), len(matrix.regions)
+    return {
+        "cells published": sum(outcome.done for outcome in first[0].outcomes.values()),
+        "seconds": round(first[1], 2),
+        "seconds that quota and latency alone take": round(alone := _alone(first[2] / regions, chain=5), 2),
+        "ratio (at most 1.3)": round(first[1] / alone, 2),
+        "calls": first[2],
+        "calls at most (3.5 × cells + 2 × regions)": int(3.5 * cells + 2 * regions),
+        "calls with nothing to do": second[2],
+        "calls with nothing to do at most (2 × cells + 2 × regions)": 2 * cells + 2 * regions,
+    }
+
+
+def _timed(matrix: Matrix, ledger: FolderLedger, artifacts: tuple[Path, Manifest]) -> tuple[Report, float, int]:
+    journal = Journal()
+    lambdas = connect_all(matrix, journal)
+    started = time.monotonic()
+    prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, Quiet())
+    report = carry_out(matrix, prepared, ledger, lambdas, artifacts, SYSTEM_CLOCK, Quiet(), Stop())
+    return report, time.monotonic() - started, journal.total
+
+
+def _alone(calls: float, chain: int) -> float:
+    """Seconds for ``calls`` in a region at the quota, and the latency of the calls that must follow each other."""
+    return calls / QUOTA + chain * sum(LATENCY) / 2
+
+
+def memory() -> Figures:
+    """The peak of `layers publish` with zips of real size, and the bytes it sends."""
+    matrix = load_matrix(Path("layer_matrix.yaml"))
+    with tempfile.TemporaryDirectory() as name, _server(matrix, (0.0, 0.0), Path(name)) as surroundings:
+        folder = Path(name)
+        _artifacts(folder / "dist", matrix, 36 << 20)
+        layers = str(Path(sys.executable).with_name("layers"))
+        command = [layers, "--ledger", str(folder / "ledger"), "publish", "--version", "1.0.0"]
+        started = time.monotonic()
+        process = subprocess.Popen(
+            [*command, "--artifacts", str(folder / "dist"), "--yes"],
+            env={**os.environ, **surroundings},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(process.pid, 0)  # this process alone, not the simulation's
+        seconds = time.monotonic() - started
+    if status:
+        raise SystemExit("layers publish failed")
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        "zips, MB together": 8 * 36,
+        "uploads, MB together": 136 * 36,
+        "seconds over loopback": round(seconds, 1),
+        "peak memory, MB (at most 400)": round(peak / 1e6),
+    }
+
+
+def scale() -> Figures:
+    """Calls and memory as the work grows, without a network."""
+    from publisher.aws.pace import TokenBucket
+    from publisher.aws.retry import Patient
+    from tests.publisher.simulated_runs import MemoryLedger
+    from tests.simaws import SimLambda
+
+    regions = _many_regions(34)
+    figures: Figures = {}
+    memory_after: list[float] = []
+    with tempfile.TemporaryDirectory() as name:
+        aws = SimulatedAws("123456789012", regions)
+        for index in range(20):
+            matrix = Matrix.model_validate(
+                {
+                    "account": "123456789012",
+                    "package": f"package-{index}",
+                    "python": ["3.10", "3.11", "3.12", "3.13", "3.14"],
+                    "architectures": ["x86_64", "aarch64"],
+                    "regions": list(regions),
+                }
+            )
+            artifacts = _artifacts(Path(name) / str(index), matrix, 500)
+            lambdas = {
+                region: Patient(SimLambda(aws, region, TokenBucket(10, aws.clock)), aws.clock) for region in regions
+            }
+            before, ledger = len(aws.log), MemoryLedger()
+            started = time.process_time()
+            prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, Quiet())
+            report = carry_out(matrix, prepared, ledger, lambdas, artifacts, aws.clock, Quiet(), Stop())
+            used = time.process_time() - started
+            if index in (0, 9, 19):
+                calls = (len(aws.log) - before) / len(matrix.cells)
+                figures[f"matrix {index + 1} of 20: calls a cell"] = round(calls, 2)
+                figures[f"matrix {index + 1} of 20: CPU seconds"] = round(used, 2)
+            memory_after.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            if not report.complete:
+                raise SystemExit("a publish of the simulation is not complete")
+    figures["cells in all"] = 20 * 34 * 10
+    figures["peak memory after matrix 10 and 20, MB (with the simulation)"] = [
+        round(memory_after[9]), round(memory_after[19])
+    ]  # fmt: skip
+    return figures
+
+
+def _many_regions(count: int) -> list[str]:
+    from builder.regions import known_regions, partition_of
+
+    return sorted(region for region in known_regions() if partition_of(region) == "aws")[:count]
+
+
+def _artifacts(folder: Path, matrix: Matrix, size: int) -> tuple[Path, Manifest]:
+    """Zips of about ``size`` bytes, as `layers build` would leave them."""
+    folder.mkdir(parents=True)
+    artifacts = []
+    chance = random.Random(size)  # noqa: S311 - bytes that do not shrink, the same in every run
+    for target in matrix.targets:
+        path = folder / f"{target.layer_name}.zip"
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr(zipfile.ZipInfo("python/demo.bin", (1980, 1, 1, 0, 0, 0)), chance.randbytes(size))
+        path.write_bytes(content.getvalue())
+        artifacts.append(
+            Artifact(
+                target=target.id,
+                python=target.python,
+                architecture=target.architecture,
+                layer_name=target.layer_name,
+                file=path.name,
+                sha256=sha256_of(path),
+                size=path.stat().st_size,
+                unzipped_size=size,
+                interpreter=None,
+                lock=(),
+            )
+        )
+    manifest = Manifest(package=matrix.package, version="1.0.0", artifacts=tuple(artifacts))
+    write_manifest(folder, manifest)
+    return folder, manifest
+
+
+@contextmanager
+def _server(matrix: Matrix, latency: tuple[float, float], folder: Path | None = None) -> Iterator[dict[str, str]]:
+    """The simulated AWS in a process of its own, so that it takes no time and memory from what is measured."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=(theirs, matrix.account, matrix.regions, latency, folder), daemon=True
+    )
+    process.start()
+    try:
+        yield environment(ours.recv())
+    finally:
+        ours.send("end")
+        process.join()
+
+
+def _serve(
+    pipe: Connection, account: str, regions: tuple[str, ...], latency: tuple[float, float], folder: Path | None
+) -> None:
+    aws = SimulatedAws(account, regions, clock=SYSTEM_CLOCK, latency=latency, quota=QUOTA, folder=folder)
+    with serve(aws) as address:
+        pipe.send(address)
+        pipe.recv()
+
+
+if __name__ == "__main__":
+    main()
