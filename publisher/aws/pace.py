@@ -34,8 +34,8 @@ class TokenBucket:
     the quota."""
 
     def __init__(self, rate: float, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._rate = rate
-        self._capacity = max(1.0, QUOTA_PER_SECOND - rate)
+        self._rate = min(rate, QUOTA_PER_SECOND - 1.0)  # and one that has waited: never more than the quota
+        self._capacity = QUOTA_PER_SECOND - self._rate
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens = self._capacity
