@@ -225,7 +225,9 @@ class _Build:
 
 
 def _facts(path: str, packed: Packed, executable: bool) -> FileFacts:
-    return FileFacts(path, 0o755 if executable else 0o644, packed.stream.size, packed.sha256, elf=packed.elf)
+    return FileFacts(
+        path, 0o755 if executable else 0o644, packed.stream.size, packed.sha256, elf=packed.elf, pyc=packed.pyc
+    )
 
 
 class _Hashing:

@@ -54,9 +54,7 @@ class Cache:
                 shutil.copyfile(entry / name, folder / name)
                 if sha256_of(folder / name) != sha256:
                     raise ValueError("damaged")
-        except FileNotFoundError:
-            return None
-        except ValueError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
             shutil.rmtree(entry, ignore_errors=True)
             return None
         with suppress(OSError):  # the time of its last use; a cache that cannot be written serves as well

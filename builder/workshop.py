@@ -18,8 +18,8 @@ from typing import Generic, TypeVar
 
 from builder.archive import Stream, compress
 from builder.artifact import Locked
-from builder.bytecode import Module, compile_modules
-from builder.inspection import ElfFacts, elf_facts
+from builder.bytecode import Module, compile_modules, pyc_path
+from builder.inspection import ElfFacts, PycFacts, elf_facts, pyc_facts
 from builder.install import Installed, Wheel, unpack
 from builder.interpreters import Interpreter
 from builder.matrix import Target
@@ -43,6 +43,7 @@ class Packed:
     stream: Stream
     sha256: str  #: of the content
     elf: ElfFacts | None = None
+    pyc: PycFacts | None = None
 
 
 class Claims(Generic[K, V]):
@@ -104,8 +105,12 @@ class Workshop:
         modules = {m.key: m for m in (Module(f.path, f.source, f.sha256, f.size) for f in files)}
 
         def make(keys: list[Key]) -> dict[Key, Packed | None]:
+            python = interpreter.version.rpartition(".")[0]
             made = compile_modules(interpreter, [modules[key] for key in keys])
-            return {key: None if data is None else _pack(data) for key, data in zip(keys, made, strict=True)}
+            return {
+                key: _pack_pyc(pyc_path(key[0], python), data) if data else None
+                for key, data in zip(keys, made, strict=True)
+            }
 
         def start(new: list[Key]) -> list[Batch[Key, Packed | None]]:
             share = sum(modules[key].size for key in new) // (2 * self._cores)
@@ -123,9 +128,13 @@ class Workshop:
         return [(batch, self.pool.submit(work, batch)) for batch in batches]
 
 
-def _pack(content: bytes, sha256: str | None = None) -> Packed:
+def _pack(content: bytes, sha256: str) -> Packed:
     facts = elf_facts(content) if content[:4] == b"\x7fELF" else None
-    return Packed(compress(content), sha256 or hashlib.sha256(content).hexdigest(), facts)
+    return Packed(compress(content), sha256, facts)
+
+
+def _pack_pyc(path: str, content: bytes) -> Packed:
+    return Packed(compress(content), hashlib.sha256(content).hexdigest(), pyc=pyc_facts(f"python/{path}", content))
 
 
 def _batches(keys: Iterable[K], size: Callable[[K], int], limit: int) -> list[list[K]]:
