@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from builder.errors import InputError
+from builder.matrix import Cell
+from publisher.reconcile.execute import Stop
+from publisher.record.release import Release
 from tests.publisher.plan_cases import small_matrix
 from tests.publisher.simulated_runs import (
+    Doom,
     MemoryLedger,
     World,
     assert_at_release,
+    assert_ledger_true,
     assert_nothing_wrong,
     assert_recorded,
 )
@@ -189,5 +196,112 @@ def test_selected_cells_only_then_the_rest(world: World) -> None:
     assert world.publish("1.0.0", ledger, cells=some).complete
     assert ledger.records[1].completed is None
     assert {call.region for call in world.aws.log if call.operation == "PublishLayerVersion"} == {"us-east-1"}
+    assert world.publish("1.0.0", ledger).complete
+    done(world, ledger, "1.0.0", 1)
+
+
+class Rival(Doom):
+    """Another publisher that takes a number after we have looked and before we act."""
+
+    def __init__(self, world: World, cell: Cell) -> None:
+        super().__init__()
+        self.world, self.cell, self.acted = world, cell, False
+
+    def __call__(self, what: str = "") -> None:
+        if what == "PublishLayerVersion" and not self.acted:
+            self.acted = True
+            self.world.foreign(self.cell, "a rival's")
+
+
+def test_a_rival_is_noticed_by_the_number_and_stops_the_run(world: World) -> None:
+    ledger = MemoryLedger()
+    report = world.publish("1.0.0", ledger, doom=Rival(world, CELLS[0]))
+    assert report.outcomes[CELLS[0]].name == "conflict"
+    assert "another publisher" in str(report.stopped)
+    assert [v.description[:4] for v in world.history(CELLS[0])] == ["a ri", "PyPI"]
+    assert not world.is_public(CELLS[0], 2)
+    assert [(s.region, s.layer_version) for s in ledger.records[1].surplus] == [(CELLS[0].region, 2)]
+    assert_ledger_true(world, ledger)
+    report = world.publish("1.1.0", ledger)
+    assert report.plan.number.value == 3
+    assert report.complete
+    assert_at_release(world, "1.1.0", 3)
+
+
+def test_a_layer_whose_versions_were_deleted_counts_on(world: World) -> None:
+    """It is in no list, but the ledger knows its number."""
+    ledger = MemoryLedger()
+    world.publish("1.0.0", ledger)
+    world.aws.regions[CELLS[0].region].delete(CELLS[0].target.layer_name, 1)
+    report = world.publish("1.0.0", ledger)
+    assert {cell: outcome.name for cell, outcome in report.outcomes.items() if not outcome.done} == {
+        CELLS[0]: "conflict"
+    }
+    assert world.history(CELLS[0]) == []
+    report = world.publish("1.1.0", ledger)
+    assert report.complete
+    assert_at_release(world, "1.1.0", 2)
+    assert [v.number for v in world.history(CELLS[0])] == [2]
+
+
+def test_deleted_versions_that_nobody_recorded_are_got_through(world: World) -> None:
+    """Only a publish shows how far such a layer has counted: the next release has every cell again."""
+    for cell in CELLS:
+        for _ in range(3):
+            world.foreign(cell)
+    for number in (1, 2, 3):
+        world.aws.regions[CELLS[0].region].delete(CELLS[0].target.layer_name, number)
+    ledger = MemoryLedger()
+    world.publish("1.0.0", ledger)
+    world.publish("1.0.0", ledger)
+    report = world.publish("1.1.0", ledger)
+    assert report.complete
+    assert_at_release(world, "1.1.0", report.plan.number.value)
+
+
+def test_a_ledger_of_another_release_at_this_number_is_refused(world: World) -> None:
+    theirs, ours = MemoryLedger(), MemoryLedger()
+    world.publish("1.0.0", theirs)
+    other = World(MATRIX, SimulatedAws(MATRIX.account, MATRIX.regions), world.folder)
+    other.publish("2.0.0", ours)
+    with pytest.raises(InputError, match=r"layer version 1 is 2\.0\.0 in the ledger, but AWS holds 1\.0\.0"):
+        world.publish("1.0.0", ours)
+
+
+def test_a_full_disk_under_the_ledger_stops_the_run(world: World) -> None:
+    class Full(MemoryLedger):
+        def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
+            if sum(len(release.cells) for release in self.records.values()) >= 2:
+                raise InputError("the ledger cannot be written: No space left on device")
+            return super().update(number, change)
+
+    ledger = Full()
+    report = world.publish("1.0.0", ledger)
+    assert not report.complete
+    assert "No space left" in str(report.stopped)
+    assert_ledger_true(world, ledger)
+    whole = MemoryLedger(ledger.records)
+    assert world.publish("1.0.0", whole).complete
+    done(world, whole, "1.0.0", 1)
+
+
+def test_ctrl_c_finishes_what_is_in_flight(tmp_path: Path) -> None:
+    matrix = small_matrix(python=["3.10", "3.11", "3.12", "3.13"], architectures=["x86_64", "aarch64"])
+    world = World(matrix, SimulatedAws(matrix.account, matrix.regions), tmp_path)
+    stop = Stop()
+
+    class Interrupt(Doom):
+        def __call__(self, what: str = "") -> None:
+            self.moments += 1
+            if self.moments >= 40:
+                stop("interrupted by SIGINT")
+
+    ledger = MemoryLedger()
+    report = world.publish("1.0.0", ledger, doom=Interrupt(), stop=stop)
+    assert report.stopped == "interrupted by SIGINT"
+    assert {outcome.name for outcome in report.outcomes.values()} == {"published", "interrupted"}
+    for cell, outcome in report.outcomes.items():
+        assert len(world.history(cell)) == (outcome.name == "published")
+    assert_nothing_wrong(world, ledger)
     assert world.publish("1.0.0", ledger).complete
     done(world, ledger, "1.0.0", 1)

@@ -5,6 +5,7 @@ A few hundred runs as part of the tests; ``scripts/test --thorough`` (or ``LAYER
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -121,6 +122,42 @@ def test_write_faults_and_kills_without_a_shared_ledger(
         finish(world, goal, ledgers[last])
 
 
+@pytest.mark.parametrize("same_ledger", [True, False])
+def test_killed_at_every_moment_of_a_first_release(same_ledger: bool) -> None:
+    for moment in itertools.count(1):
+        with world_of([0, 1, 0, 0, 0, 0], lag=3.0) as world:
+            ledger = MemoryLedger()
+            if not dies(world, "2.0.0", ledger, moment):
+                break
+            finish(world, "2.0.0", ledger if same_ledger else MemoryLedger())
+
+
+def test_killed_at_every_moment_of_filling_a_new_region() -> None:
+    """Number 1 is nobody's and gets reserved, 2 is a recorded release and gets its own bytes, public."""
+    old = small_matrix(regions=MATRIX.regions[:2])
+    for moment in itertools.count(1):
+        with world_of([0] * len(CELLS), lag=3.0) as world:
+            for cell in old.cells:
+                world.foreign(cell)
+            ledger = MemoryLedger()
+            assert World(old, world.aws, world.folder).publish("1.0.0", ledger).complete
+            if not dies(world, "2.0.0", ledger, moment):
+                break
+            finish(world, "2.0.0", ledger)
+            assert_at_release(world, "1.0.0", 2)
+    assert moment > 60
+
+
+def dies(world: World, version: str, ledger: MemoryLedger, moment: int) -> bool:
+    """Whether a run lives long enough to die at this moment."""
+    try:
+        world.publish(version, ledger, doom=Doom(moment))
+    except Killed:
+        assert_nothing_wrong(world, ledger)
+        return True
+    return False
+
+
 def in_order(runs: list[tuple[str, Run]], goal: str) -> list[tuple[str, Run]]:
     """A release that was begun can be finished as long as none was begun after it; a new one always."""
     return sorted(runs, key=lambda run: run[0]) if goal == "2.0.0" else runs
@@ -158,7 +195,6 @@ def finish(world: World, version: str, ledger: MemoryLedger) -> None:
     world.aws.set_faults(Faults())
     report = world.publish(version, ledger)
     left = [(cell.id, outcome.name, outcome.error) for cell, outcome in report.outcomes.items() if not outcome.done]
-    note(f"at the end, {report.plan.number}: left {left}")
     assert report.complete, left
     number = report.plan.number.value
     assert_at_release(world, version, number)
