@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 
 import click
@@ -37,6 +38,8 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int) -> None:
         with running(matrix.account, port) as address:
             make_buckets(address, {region: name for region in matrix.regions if (name := matrix.bucket(region))})
             surroundings = environment(address, matrix.regions[0], os.environ)
+            # so that COMMAND may say `layers`, wherever this one is installed
+            surroundings["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
             code = _run(command, surroundings) if command else _serve(surroundings)
     except ModuleNotFoundError as error:
         raise InputError(
