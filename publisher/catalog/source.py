@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -11,10 +12,16 @@ from urllib.request import Request, urlopen
 from pydantic import ValidationError
 
 from builder.errors import InputError
-from publisher.catalog.index import SCHEMA_VERSION, Index
+from builder.matrix import LAYER_NAME
+from builder.regions import partition_of
+from publisher.catalog.index import SCHEMA_VERSION, Index, IndexedLayer, IndexedRelease
 
 TIMEOUT = 20
 LIMIT = 256 * 1024 * 1024
+
+_NAME = r"[0-9A-Za-z][0-9A-Za-z.!+_-]*"
+_REGION = r"[a-z]+(-[a-z0-9]+)+"
+_PYTHON = r"[0-9]+\.[0-9]+"
 
 
 def read_index(source: str) -> Index:
@@ -28,13 +35,38 @@ def read_index(source: str) -> Index:
         ) from None
     _check_version(document, source)
     try:
-        return Index.model_validate(document)
+        index = Index.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InputError(
             f"not an index: {place}: {first['msg']}", where=source, fix="give the layers.json that `layers docs` writes"
         ) from None
+    _check_words(index, source)
+    return index
+
+
+def _check_words(index: Index, source: str) -> None:
+    """Refuse words that no index has: they would stand in snippets that people paste into a shell."""
+    layers = [(release, layer) for release in index.releases for layer in release.layers]
+    words = {
+        (r"[0-9]{12}", index.account),
+        (_NAME, index.package),
+        *((_NAME, release.version) for release in index.releases),
+    }
+    words |= {(_PYTHON, layer.python) for _, layer in layers}
+    words |= {(_REGION, layer.region) for _, layer in layers}
+    words |= {(LAYER_NAME.pattern, layer.layer_name) for _, layer in layers}
+    bad = [word for shape, word in sorted(words) if not re.fullmatch(shape, word)]
+    if not bad:
+        bad = [layer.arn for release, layer in layers if layer.arn != _arn(index, release, layer)]
+    if bad:
+        raise InputError(f"not an index: {bad[0]!r} does not belong there", where=source, fix="do not use this file")
+
+
+def _arn(index: Index, release: IndexedRelease, layer: IndexedLayer) -> str:
+    where = f"arn:{partition_of(layer.region)}:lambda:{layer.region}:{index.account}"
+    return f"{where}:layer:{layer.layer_name}:{release.layer_version}"
 
 
 def _check_version(document: Any, source: str) -> None:

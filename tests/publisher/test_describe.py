@@ -278,6 +278,26 @@ def test_a_bad_index_is_named_for_what_it_is(index_file: Path, damage: Callable[
     assert words in str(result.exception)
 
 
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [
+        ("arn", "arn:aws:lambda:us-east-1:123456789012:layer:x:4; touch /tmp/x"),
+        ("arn", "arn:aws:lambda:us-east-1:123456789012:layer:demo-agents-py3_10-x86_64:5"),
+        ("region", "us-east-1 $(id)"),
+        ("layer_name", "a`id`"),
+        ("python", '3"'),
+    ],
+)
+def test_an_index_holds_nothing_that_a_snippet_must_not(index_file: Path, key: str, word: str) -> None:
+    data = json.loads(index_file.read_text())
+    data["releases"][0]["layers"][0][key] = word
+    index_file.write_text(json.dumps(data))
+    result = from_index(index_file, "--format", "cli")
+    assert isinstance(result.exception, InputError)
+    assert f"{word!r} does not belong there" in str(result.exception)
+    assert result.stdout == ""
+
+
 def test_an_index_that_is_not_there(tmp_path: Path, address: str) -> None:
     for source in (tmp_path / "none.json", f"{address}/none.json", "http://127.0.0.1:1/layers.json"):
         result = from_index(source)
