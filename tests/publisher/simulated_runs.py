@@ -152,7 +152,7 @@ class World:
             make_artifacts(self.folder, self.matrix, version, build),
             self.aws.clock,
             Quiet(),
-            stop or Stop(),
+            Stop() if stop is None else stop,
         )
 
     def lambdas(self, doom: Doom | None = None) -> dict[str, Lambda]:
