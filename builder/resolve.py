@@ -32,13 +32,17 @@ else:
 Lock = tuple[Locked, ...]
 
 
+class ConflictError(BuildError):
+    """The requirements contradict each other, or what the target has."""
+
+
 def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | None = None) -> Lock:
     """The target's lock for ``version`` of the matrix's package. May be called for many targets at once.
 
     ``exclude_newer`` leaves out what the index got later: a date, a time (RFC 3339) or an age (``7 days``).
     InputError where there is no such package or version; BuildError where the target cannot have it.
     """
-    lock = _resolve(requirements_of_matrix(matrix, version), target, exclude_newer)
+    lock = resolve_requirements(requirements_of_matrix(matrix, version), target, exclude_newer=exclude_newer)
     _check_version(matrix, version, lock)
     return lock
 
@@ -52,7 +56,7 @@ def newest(matrix: Matrix) -> str:
     """The newest stable version of the package that every target can have."""
     wanted = [matrix.requirement, *matrix.requirements]
     with ThreadPoolExecutor(max_workers=len(matrix.targets)) as pool:
-        locks = pool.map(lambda target: _resolve(wanted, target, None), matrix.targets)
+        locks = pool.map(lambda target: resolve_requirements(wanted, target), matrix.targets)
         found = {t.id: _locked(lock, matrix.package).version for t, lock in zip(matrix.targets, locks, strict=True)}
     versions = set(found.values())
     if len(versions) > 1:
@@ -69,9 +73,23 @@ def requirements_of(lock: Lock) -> str:
     return "".join(f"{locked.name}=={locked.version} --hash=sha256:{locked.sha256}\n" for locked in lock)
 
 
-def _resolve(requirements: list[str], target: Target, exclude_newer: str | None) -> Lock:
+def resolve_requirements(
+    requirements: Sequence[str],
+    target: Target,
+    *,
+    constraints: Sequence[str] = (),
+    exclude_newer: str | None = None,
+) -> Lock:
+    """The target's lock for any requirements. ``constraints`` bind the versions of what is needed and add nothing.
+
+    ConflictError where no versions satisfy them all.
+    """
     limit = ["--exclude-newer", exclude_newer] if exclude_newer else []
     with tempfile.TemporaryDirectory(prefix="layers-resolve-") as folder:
+        if constraints:
+            bounds = Path(folder) / "constraints.txt"
+            bounds.write_text("\n".join(constraints) + "\n", "utf-8")
+            limit += ["--constraint", str(bounds)]
         answer = uv.run(
             [
                 "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
@@ -177,7 +195,7 @@ def _explain(text: str, target: Target, requirements: Sequence[str]) -> LayersEr
     """uv's failure in the program's own words; its own text where it says something we do not know."""
     flat = " ".join(text.split())
     if found := re.search(
-        r"\b(\S+) (?:has no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
+        r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
     ):
         return _no_wheel(found[1].replace("==", " "), target)
     if found := re.search(r"Because (\S+) was not found in the", flat):
@@ -192,6 +210,8 @@ def _explain(text: str, target: Target, requirements: Sequence[str]) -> LayersEr
             where=_whose(found[1], requirements),
             fix="check the version; a fresh release may take some minutes to appear",
         )
+    if "No solution found" in flat:
+        return ConflictError(f"cannot be resolved: {_brief(flat)}", where=target.id)
     if re.search(r"Failed to fetch|error sending request|[Cc]onnect|dns error|timed out|offline|network", flat):
         return BuildError(
             f"the package index does not answer: {_last_cause(text)}",
@@ -213,5 +233,6 @@ def _last_cause(text: str) -> str:
 
 
 def _brief(text: str) -> str:
+    text = text[max(text.find("error: "), 0) :]  # after uv's warnings
     text = text.removeprefix("error: ").replace("No solution found when resolving dependencies cause: ", "")
     return text if len(text) <= 600 else text[:599] + "…"
