@@ -222,7 +222,7 @@ def _process(
     """The function's process, in a group of its own; it and what it started end with the block."""
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=out,
             start_new_session=True,
         )  # fmt: skip
     try:
@@ -231,6 +231,8 @@ def _process(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        if process.stdin:
+            process.stdin.close()
 
 
 def _refused(log: Path) -> tuple[str, ...]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,3 +142,27 @@ def test_a_dangerous_zip_is_not_unpacked(tmp_path: Path) -> None:
     report = smoke(write(tmp_path / "z.zip", {**distribution("a"), "python/../../../escaped": b""}), own())
     assert report.status == "failed"
     assert "not unpacked" in str(report.reason)
+
+
+@needs_linux
+@pytest.mark.index
+def test_a_smoke_that_is_killed_leaves_no_function_behind(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    source = f"import os, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    path = write(tmp_path / "z.zip", distribution("a", files={"a/__init__.py": source.encode()}))
+    code = (
+        "import sys; from pathlib import Path; from builder.smoke import smoke; from tests.builder.zips import target;"
+        "smoke(Path(sys.argv[1]), target(*sys.argv[2:]))"
+    )
+    command = [sys.executable, "-c", code, str(path), PYTHON, str(HERE)]
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}) as process:
+        _wait_for(lambda: note.exists() and bool(note.read_text()))
+        process.kill()
+    _wait_for(lambda: not _runs(int(note.read_text())))
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -4,8 +4,11 @@ Run as a script with one argument: JSON of the paths and the handler. Nothing th
 """
 
 import json
+import os
+import signal
 import socket
 import sys
+import threading
 from typing import Any
 
 _LOCAL = ("127.0.0.1", "::1", "localhost")
@@ -23,8 +26,16 @@ def guard(event: str, arguments: tuple[Any, ...]) -> None:
         raise socket.gaierror(socket.EAI_AGAIN, "no network in a smoke test")
 
 
+def end_with_parent() -> None:
+    """Whoever started this holds the other end of standard input; when it goes, however it goes, so does all this."""
+    while os.read(0, 1024):
+        pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
 def main() -> None:
     settings = json.loads(sys.argv[1])
+    threading.Thread(target=end_with_parent, daemon=True).start()
     sys.addaudithook(guard)
     sys.path[:0] = settings["before"]
     sys.path += settings["after"]
