@@ -35,7 +35,7 @@ from tests.simaws import At, Fault, Faults, SimulatedAws
 
 MATRIX = small_matrix()
 CELLS = MATRIX.cells
-EXAMPLES = 10_000 if os.environ.get("LAYERS_THOROUGH") else 150
+EXAMPLES = 10_000 if os.environ.get("LAYERS_THOROUGH") else 100
 #: How long lists may lag, in seconds.
 LAGS = st.sampled_from([0.0, 0.0, 3.0, 30.0])
 DRIFT = st.lists(st.integers(0, 3), min_size=len(CELLS), max_size=len(CELLS))
