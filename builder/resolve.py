@@ -52,11 +52,11 @@ def requirements_of_matrix(matrix: Matrix, version: str) -> list[str]:
     return [f"{matrix.requirement}=={version}", *matrix.requirements]
 
 
-def newest(matrix: Matrix) -> str:
+def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
     """The newest stable version of the package that every target can have."""
     wanted = [matrix.requirement, *matrix.requirements]
     with ThreadPoolExecutor(max_workers=len(matrix.targets)) as pool:
-        locks = pool.map(lambda target: resolve_requirements(wanted, target), matrix.targets)
+        locks = pool.map(lambda t: resolve_requirements(wanted, t, exclude_newer=exclude_newer), matrix.targets)
         found = {t.id: _locked(lock, matrix.package).version for t, lock in zip(matrix.targets, locks, strict=True)}
     versions = set(found.values())
     if len(versions) > 1:
@@ -194,6 +194,10 @@ def _no_wheel(package: str, target: Target) -> BuildError:
 def _explain(text: str, target: Target, requirements: Sequence[str]) -> LayersError:
     """uv's failure in the program's own words; its own text where it says something we do not know."""
     flat = " ".join(text.split())
+    if "for '--exclude-newer" in flat:
+        return InputError(
+            "the cut-off is no date, time or age", where="--exclude-newer", fix='like 2026-11-01 or "7 days"'
+        )
     if found := re.search(
         r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
     ):

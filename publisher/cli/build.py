@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.errors import InputError, UsageError
 from publisher.cli.console import duration, json_option, megabytes, print_json, print_table, progress
 from publisher.cli.group import Settings
 
 if TYPE_CHECKING:
-    from builder.artifact import Manifest
+    from collections.abc import Mapping, Sequence
+
+    from builder.artifact import Locked, Manifest
+    from builder.matrix import Target
+    from publisher.record.release import Release
 
 
 @click.command("build")
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="The folder for the zips and manifest.json.",
 )
+@click.option("--locked", is_flag=True, help="Install exactly what the ledger records for this version.")
+@click.option("--exclude-newer", metavar="DATE|AGE", help='Resolve as the index was then: 2026-11-01, "7 days".')
 @json_option
 @click.pass_obj
 def command(
@@ -35,6 +42,8 @@ def command(
     pythons: tuple[str, ...],
     architectures: tuple[str, ...],
     output: Path,
+    locked: bool,
+    exclude_newer: str | None,
     as_json: bool,
 ) -> None:
     """Build one zip a target of the matrix: right for its Python, architecture and glibc, the same bytes anywhere."""
@@ -42,16 +51,56 @@ def command(
     from builder.matrix import parse_version
     from builder.resolve import newest
 
+    if locked and exclude_newer:
+        raise UsageError("--locked resolves nothing, so --exclude-newer means nothing", fix="give one of them")
     matrix = settings.matrix()
     targets = matrix.select(pythons, architectures)
+    releases = settings.ledger(matrix).releases()
     started = time.monotonic()
-    wanted = newest(matrix) if version == "latest" else parse_version(version)
+    wanted = newest(matrix, exclude_newer) if version == "latest" else parse_version(version)
+    locks = _recorded(releases, wanted, targets) if locked else None
     with progress() as shown:
-        manifest = build(matrix, wanted, targets, output, shown)
+        manifest = build(matrix, wanted, targets, output, shown, lock=locks, exclude_newer=exclude_newer)
+    _show_changes(releases, manifest)
     if as_json:
         print_json(manifest.model_dump(mode="json"))
     else:
         _show(manifest, output, time.monotonic() - started)
+
+
+def _recorded(releases: Sequence[Release], version: str, targets: Sequence[Target]) -> Mapping[str, tuple[Locked, ...]]:
+    """The targets' locks of the newest release of this version."""
+    release = max((r for r in releases if r.version == version), key=lambda r: r.layer_version, default=None)
+    if release is None:
+        raise InputError(f"the ledger has no release of {version}", where="--locked", fix="build without --locked")
+    locks = {t.id: record.lock for t in targets if (record := release.target(t.id)) and record.lock}
+    missing = [target.id for target in targets if target.id not in locks]
+    if missing:
+        raise InputError(
+            f"layer version {release.layer_version} has no lock for {', '.join(missing)}",
+            where="--locked",
+            fix="leave these targets out, or build without --locked",
+        )
+    return locks
+
+
+def _show_changes(releases: Sequence[Release], manifest: Manifest) -> None:
+    """What the locks differ in from the last release's, targets with the same changes together."""
+    from builder.changes import changes
+
+    last = max((r for r in releases if not r.yanked), key=lambda r: r.layer_version, default=None)
+    if last is None:
+        return
+    found: dict[tuple[str, ...], list[str]] = {}
+    for artifact in manifest.artifacts:
+        record = last.target(artifact.target)
+        if record and record.lock and (change := changes(record.lock, artifact.lock)):
+            found.setdefault(tuple(change.lines()), []).append(artifact.target)
+    click.echo(f"since layer version {last.layer_version} ({last.version}): {'' if found else 'no change'}", err=True)
+    for lines, targets in found.items():
+        click.echo(f"  {', '.join(targets)}", err=True)
+        for line in lines:
+            click.echo(f"    {line}", err=True)
 
 
 def _show(manifest: Manifest, output: Path, seconds: float) -> None:

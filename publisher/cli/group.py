@@ -31,6 +31,7 @@ COMMANDS = {
     "yank": "Withdraw a release; delete nothing.",
     "verify": "Prove that an ARN holds the recorded bytes.",
     "docs": "Write the table and the JSON index from the ledger.",
+    "cache": "Show or clean the program's own cache.",
     "sandbox": "Run an embedded AWS, every region, for a command.",
 }
 
