@@ -96,6 +96,7 @@ def test_a_template_maps_every_region_to_its_arn(form: str) -> None:
 @pytest.mark.parametrize("selection", SELECTIONS)
 def test_terraform_reads_it(selection: Sequence[Row]) -> None:
     (local,) = hcl2.loads(snippet("terraform", selection))["locals"]
+    assert "demo_agents_layers" in local
     arns = json.dumps(local)
     assert all(row.arn in arns for row in selection)
 
