@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
+from botocore.parsers import ResponseParserError
 
 from builder.errors import IncompleteError, InputError
 from builder.matrix import Matrix
@@ -55,8 +56,11 @@ def _caller(matrix: Matrix) -> Mapping[str, Any]:
                     fix="renew them; nothing was touched",
                 ) from None
             silent = str(error)
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             silent = str(error).splitlines()[0]
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # botocore's parsers take what they get for what is documented.
+            silent = f"something else answers in its place ({type(error).__name__})"
     raise IncompleteError(
         f"STS does not answer: {silent}", where=", ".join(regions), fix="nothing was touched; run the command again"
     )

@@ -9,6 +9,7 @@ import pytest
 from builder.errors import IncompleteError, InputError
 from publisher.aws.identity import check_account
 from tests.publisher.plan_cases import small_matrix
+from tests.publisher.test_boto import canned
 from tests.simaws import SimulatedAws
 from tests.simaws.server import environment, serve
 
@@ -48,6 +49,18 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(InputError, match="no AWS credentials"):
         check_account(MATRIX)
+
+
+def test_something_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with canned(200, b"<html>sign in here</html>") as address:
+        for key, value in environment(address).items():
+            monkeypatch.setenv(key, value)
+        with pytest.raises((IncompleteError, InputError)):
+            check_account(MATRIX)
+    with canned(200, b"sign in here") as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        with pytest.raises(IncompleteError):
+            check_account(MATRIX)
 
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 self._answer(body, size, digest)
             except AwsError as error:
-                self._send(error.status, {"Type": "User", "message": error.message}, {"x-amzn-ErrorType": error.code})
+                self._refuse(error)
             except Broken as broken:
                 self._break(broken.fault)
 
@@ -154,6 +154,16 @@ class _Handler(BaseHTTPRequestHandler):
             f"<RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
         )
         self._write(200, text.encode(), {"Content-Type": "text/xml"})
+
+    def _refuse(self, error: AwsError) -> None:
+        if "/sts/" not in self.headers.get("Authorization", ""):
+            self._send(error.status, {"Type": "User", "message": error.message}, {"x-amzn-ErrorType": error.code})
+            return
+        text = (
+            f"<ErrorResponse><Error><Type>Sender</Type><Code>{error.code}</Code><Message>{error.message}</Message>"
+            f"</Error><RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
+        )
+        self._write(error.status, text.encode(), {"Content-Type": "text/xml"})
 
     def _send(self, status: int, answer: object, headers: Mapping[str, str] | None = None) -> None:
         data = b"" if status == 204 else json.dumps(answer).encode()
