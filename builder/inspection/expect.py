@@ -22,10 +22,22 @@ def expected_target(path: Path, python: str | None = None, architecture: str | N
     """
     if python and python not in RUNTIMES:
         raise UsageError(f"{python!r} is no Python of Lambda's", fix=f"known are {', '.join(RUNTIMES)}")
-    if bool(python) != bool(architecture):
-        raise UsageError("--python and --arch go together", fix="name both, or neither")
-    if python and architecture:
-        return Target(python, _architecture(architecture), path.stem)
+    told = _told(path)
+    if not python and not architecture:
+        return told
+    if told is None and not (python and architecture):
+        raise UsageError(
+            "neither a manifest nor its name tells the rest", where=str(path), fix="--python and --arch both"
+        )
+    return Target(
+        python or (told.python if told else ""),
+        _architecture(architecture or (str(told.architecture) if told else "")),
+        told.layer_name if told else path.stem,
+    )
+
+
+def _told(path: Path) -> Target | None:
+    """The target by the manifest beside the zip, else by the zip's name."""
     if artifact := manifest_entry(path):
         return Target(artifact.python, artifact.architecture, artifact.layer_name)
     match = _NAMED.search(path.stem)

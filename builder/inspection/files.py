@@ -21,6 +21,8 @@ UNZIPPED_LIMIT: Final = 262_144_000
 ROOM_WANTED: Final = 100 * 1024 * 1024
 #: Linux's limits for a name and, with ``/opt/`` before it, a path.
 _NAME_LIMIT, _PATH_LIMIT = 255, 4096 - len("/opt/") - 1
+#: Parts of ASCII letters, digits and the usual marks, none beginning with a dot.
+_PLAIN = re.compile(r"[\w+-][\w+.-]*(?:/[\w+-][\w+.-]*)*/?", re.ASCII)
 
 
 def import_roots(python: str) -> tuple[str, str]:
@@ -41,7 +43,8 @@ def check_files(files: Sequence[FileFacts], target: Target) -> tuple[Finding, ..
 
 def check_names(paths: Sequence[str], target: Target) -> list[Finding]:
     """Paths that Lambda refuses, that would leave ``/opt``, that hide each other, or that no import finds."""
-    findings = [finding("error", code, message, path) for path in paths for code, message in _bad_name(path)]
+    odd = [path for path in paths if not _plain(path)]
+    findings = [finding("error", code, message, path) for path in odd for code, message in _bad_name(path)]
     findings += grouped(
         "error", "name-twice", "stands in the zip twice", [p for p, n in Counter(paths).items() if n > 1]
     )
@@ -58,6 +61,11 @@ def check_names(paths: Sequence[str], target: Target) -> list[Finding]:
             finding("error", "empty", "holds nothing under python/: a function could import nothing from it")
         )
     return findings
+
+
+def _plain(path: str) -> bool:
+    """Whether a path has nothing that `_bad_name` would look at: true of nearly all, and quick."""
+    return len(path) <= _NAME_LIMIT and _PLAIN.fullmatch(path) is not None
 
 
 def _bad_name(path: str) -> Iterable[tuple[str, str]]:
@@ -84,7 +92,7 @@ def _bad_name(path: str) -> Iterable[tuple[str, str]]:
 def _collisions(paths: Sequence[str]) -> list[Finding]:
     """Names that differ by case only (one is lost where someone unpacks on macOS), and files that are also folders."""
     files = {path for path in paths if not path.endswith("/")}
-    folders = {path[:i] for path in paths for i, character in enumerate(path) if character == "/"}
+    folders = _folders(paths)
     spellings: dict[str, set[str]] = {}
     for path in {*files, *folders}:
         spellings.setdefault(path.casefold(), set()).add(path)
@@ -93,6 +101,15 @@ def _collisions(paths: Sequence[str]) -> list[Finding]:
         *grouped("error", "name-both", "is a file and also a folder", sorted(files & folders)),
         *grouped("warning", "name-case", "differs from another path by upper and lower case only", alike),
     ]
+
+
+def _folders(paths: Sequence[str]) -> set[str]:
+    """Every folder above the paths."""
+    found: set[str] = set()
+    for path in paths:
+        while (end := path.rfind("/")) >= 0 and (path := path[:end]) not in found:
+            found.add(path)
+    return found
 
 
 def _check_modes(files: Sequence[FileFacts]) -> list[Finding]:

@@ -155,8 +155,11 @@ def test_what_a_zip_should_be(tmp_path: Path) -> None:
     said = expected_target(path, "3.12", "x86_64")
     assert said is not None
     assert said.id == "py3.12-x86_64"
+    in_part = expected_target(path, "3.12")
+    assert in_part is not None
+    assert in_part.id == "py3.12-aarch64"
     with pytest.raises(UsageError):
-        expected_target(path, "3.12")
+        expected_target(tmp_path / "layer.zip", "3.12")
     with pytest.raises(UsageError):
         expected_target(path, "2.7", "x86_64")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builder.artifact import Finding
 from builder.inspection import UNZIPPED_LIMIT, FileFacts, PycFacts, check_files, pyc_facts
-from builder.inspection.files import check_zipped_size
+from builder.inspection.files import _bad_name, _plain, check_zipped_size
 from builder.inspection.pyc import python_of, source_of, usable
 from tests.builder.zips import codes, pyc, target
 
@@ -63,6 +65,11 @@ def test_odd_places_and_spellings_are_warnings() -> None:
     assert check(file("python/A.py"), file("python/x/B"), file("python/X/c"))["name-case"].message.endswith(
         "(and 1 more)"
     )
+
+
+@given(path=st.text(st.sampled_from("ab./:\\é\x00\n") | st.characters(codec="utf-8"), min_size=1, max_size=12))
+def test_what_is_passed_by_without_a_look_is_good(path: str) -> None:
+    assert not (_plain(path) and list(_bad_name(path)))
 
 
 def test_a_zip_without_anything_to_import_is_an_error() -> None:
