@@ -69,7 +69,7 @@ def prepare(
     releases = ledger.releases()
     remote = counted(observe(matrix, lambdas, progress), releases)
     remote, number = _find_number(matrix, wanted, releases, lambdas, remote, progress)
-    suspects = _suspects(number, releases, remote)
+    suspects = _suspects(number, releases, remote, selected)
     before = remote
     remote = look_past_lists(lambdas, remote, suspects, progress)
     if any(state.latest > before.cells[cell].latest for cell, state in remote.cells.items()):
@@ -99,14 +99,17 @@ def _find_number(
     return remote, number or next_number(remote, releases)
 
 
-def _suspects(number: Number, releases: Sequence[Release], remote: Remote) -> tuple[Cell, ...]:
+def _suspects(
+    number: Number, releases: Sequence[Release], remote: Remote, selected: Sequence[Cell]
+) -> tuple[Cell, ...]:
     """The cells for which the lists' word is not enough, since a version too many could come of it.
 
-    Those that are behind, where the release was begun before or they are further behind than one. Where it is new,
-    one cell a region will do: the one in which every run begins.
+    Of the selected ones those that are behind, where the release was begun before or they are further behind than
+    one. Where it is new, one cell a region will do: the one in which every run begins.
     """
     begun = any(release.layer_version == number.value for release in releases) or remote.highest >= number.value
-    behind = [cell for cell, state in remote.cells.items() if state.latest < number.value - (not begun)]
+    seen = [cell for cell in selected if cell in remote.cells]
+    behind = [cell for cell in seen if remote.cells[cell].latest < number.value - (not begun)]
     first = {cell.region: cell for cell in reversed(tuple(remote.cells)) if remote.cells[cell].latest < number.value}
     return tuple(dict.fromkeys((*behind, *first.values())))
 
