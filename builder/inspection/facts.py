@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from builder.inspection.elf import ElfFacts
@@ -32,7 +33,7 @@ class FileFacts:
     pyc: PycFacts | None = None
     modified: int | None = None  #: the zip's time of it, in seconds since 1970, taken as UTC
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The last part of the path."""
         return self.path.rpartition("/")[2]
