@@ -14,6 +14,7 @@ from pathlib import Path
 
 from builder.artifact import Artifact, Locked, Manifest, sha256_of
 from builder.errors import InputError
+from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from builder.matrix import Matrix, Target
 from builder.progress import Progress
 from publisher.aws.gateway import GatewayError, Lambda, Zip
@@ -21,9 +22,10 @@ from publisher.reconcile.plan import Backfill, Plan, Publish
 from publisher.reconcile.state import Remote
 from publisher.record.release import Release, TargetRecord
 
-#: A zip sent in the request: 50 MB (developer guide, "Lambda quotas"). Larger ones go through a bucket.
-DIRECT_LIMIT = 52_428_800
-UNZIPPED_LIMIT = 262_144_000
+#: A whole ``PublishLayerVersion`` request, with the zip as base64 (developer guide, "Lambda quotas").
+REQUEST_LIMIT = 69_905_067
+#: What a request says besides the zip; generous.
+REQUEST_REST = 4096
 
 #: Builds these targets into the folder, from these locks where given.
 Build = Callable[[tuple[Target, ...], Mapping[str, tuple[Locked, ...]]], tuple[Path, Manifest]]
@@ -236,9 +238,10 @@ def _built(sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: 
 
 def _check_sizes(payload: Payload, matrix: Matrix) -> None:
     where = f"{payload.record.id} ({payload.zip.path})"
-    if payload.zip.size > DIRECT_LIMIT and matrix.staging is None:
+    request = 4 * ((payload.zip.size + 2) // 3) + REQUEST_REST
+    if (payload.zip.size > ZIPPED_LIMIT or request > REQUEST_LIMIT) and matrix.staging is None:
         raise InputError(
-            f"the zip has {payload.zip.size:,} bytes; Lambda takes {DIRECT_LIMIT:,} in a request",
+            f"the zip has {payload.zip.size:,} bytes; Lambda takes {ZIPPED_LIMIT:,} in a request",
             where=where,
             fix="set `staging` in the matrix, or leave something out",
         )
