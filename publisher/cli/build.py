@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.errors import InputError, UsageError
+from builder.errors import InputError, LayersError, UsageError
 from publisher.cli.console import duration, json_option, megabytes, print_json, print_table, progress
 from publisher.cli.group import Settings
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from builder.artifact import Locked, Manifest
-    from builder.matrix import Target
+    from builder.matrix import Matrix, Target
     from publisher.record.release import Release
 
 
@@ -55,7 +55,7 @@ def command(
         raise UsageError("--locked resolves nothing, so --exclude-newer means nothing", fix="give one of them")
     matrix = settings.matrix()
     targets = matrix.select(pythons, architectures)
-    releases = settings.ledger(matrix).releases()
+    releases = _releases(settings, matrix, needed=locked)
     started = time.monotonic()
     wanted = newest(matrix, exclude_newer) if version == "latest" else parse_version(version)
     locks = _recorded(releases, wanted, targets) if locked else None
@@ -66,6 +66,17 @@ def command(
         print_json(manifest.model_dump(mode="json"))
     else:
         _show(manifest, output, time.monotonic() - started)
+
+
+def _releases(settings: Settings, matrix: Matrix, *, needed: bool) -> Sequence[Release]:
+    """What the ledger records; a build that does not install from it does without one that cannot be read."""
+    try:
+        return settings.ledger(matrix).releases()
+    except LayersError as error:
+        if needed:
+            raise
+        click.echo(f"changes since the last release are not shown: {error.what}", err=True)
+        return ()
 
 
 def _recorded(releases: Sequence[Release], version: str, targets: Sequence[Target]) -> Mapping[str, tuple[Locked, ...]]:

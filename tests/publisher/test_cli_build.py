@@ -78,6 +78,15 @@ def test_locked_without_a_release(run) -> None:  # type: ignore[no-untyped-def]
         run("build", "--version", "1.0", "--locked")
 
 
+def test_a_damaged_ledger_stops_only_what_needs_it(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "1.json").write_text("{")
+    (tmp_path / "ledger" / "0001.json").write_text("{")
+    assert "not shown" in run("build", "--version", "1.0").stderr
+    with pytest.raises(InputError):
+        run("build", "--version", "1.0", "--locked")
+
+
 def test_a_cut_off_that_is_none(run) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match="no date, time or age"):
         run("build", "--version", "1.0", "--exclude-newer", "blah")
