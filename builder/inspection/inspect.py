@@ -71,6 +71,7 @@ class Inspection:
             "unzipped_size": self.unzipped_size,
             "unzipped_limit": UNZIPPED_LIMIT,
             "files": sum(not file.is_folder for file in self.files),
+            "errors": self.errors,
             "glibc": self.glibc and dotted(self.glibc),
             "bytecode": {"modules": self.modules, "compiled": self.compiled},
             "packages": [asdict(package) for package in self.packages],
