@@ -32,6 +32,7 @@ COMMANDS = {
     "verify": "Prove that an ARN holds the recorded bytes.",
     "docs": "Write the table and the JSON index from the ledger.",
     "cache": "Show or clean the program's own cache.",
+    "package": "Package an agent of your own: app.zip and dependencies.zip.",
     "sandbox": "Run an embedded AWS, every region, for a command.",
 }
 

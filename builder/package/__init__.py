@@ -1,0 +1,8 @@
+"""Packaging somebody's own agent: ``app.zip`` with its files, ``dependencies.zip`` with the packages that it needs."""
+
+from __future__ import annotations
+
+from builder.package.dependencies import Layer
+from builder.package.run import Package, Zipped, package
+
+__all__ = ["Layer", "Package", "Zipped", "package"]

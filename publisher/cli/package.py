@@ -1,0 +1,178 @@
+"""``layers package``: the zips of somebody's own agent."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder.errors import InputError
+from builder.runtimes import RUNTIMES, Architecture
+from publisher.cli.console import json_option, megabytes, print_json, print_table, progress
+from publisher.cli.group import Settings
+
+if TYPE_CHECKING:
+    from builder.package import Package
+    from publisher.catalog.attach import Attached
+
+_MACHINES = {"arm64": Architecture.AARCH64, "aarch64": Architecture.AARCH64}
+
+
+def _python(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is None or value in RUNTIMES:
+        return value
+    digits = re.sub(r"[^0-9]", "", value)
+    meant = next((python for python in RUNTIMES if python.replace(".", "") == digits), None)
+    known = f"known are {', '.join(RUNTIMES)}"
+    raise InputError(
+        f"{value!r} is no Python of Lambda's", where="--python", fix=f"did you mean {meant}?" if meant else known
+    )
+
+
+def _architecture(_context: click.Context, _option: click.Parameter, value: str | None) -> Architecture | None:
+    folded = (value or "").lower().replace("-", "_")
+    if not folded:
+        return None
+    if folded in ("x86_64", *_MACHINES):
+        return _MACHINES.get(folded, Architecture.X86_64)
+    hint = "did you mean x86_64?" if folded in ("amd64", "x64", "x86") else "known are x86_64 and aarch64 (or arm64)"
+    raise InputError(f"{value!r} is no architecture of Lambda's", where="--arch", fix=hint)
+
+
+@click.command("package")
+@click.argument("app", metavar="APP_DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--python", callback=_python,
+    help="The function's Python.  [default: the layer's, or this program's where Lambda has it, or 3.12]",
+)  # fmt: skip
+@click.option(
+    "--arch", "architecture", callback=_architecture,
+    help="The function's architecture, x86_64 or aarch64.  [default: the layer's, or this machine's]",
+)  # fmt: skip
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default="packaging", show_default=True,
+    help="The folder for app.zip and dependencies.zip.",
+)  # fmt: skip
+@click.option(
+    "--requirements", type=click.Path(path_type=Path),
+    help="What the app needs: a requirements file or pyproject.toml.  [default: the nearest, in APP_DIR or above it]",
+)  # fmt: skip
+@click.option(
+    "--on-layer", metavar="ARN|VERSION|latest",
+    help="The function has this published layer besides: take only what it lacks, at versions that fit it.",
+)  # fmt: skip
+@click.option(
+    "--index", "index_source", metavar="FILE|URL", help="For --on-layer: a layers.json instead of the ledger."
+)
+@click.option("--staged", is_flag=True, help="The zips go through a bucket, as CDK and SAM do: over 50 MB is no error.")
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    /,
+    app: Path,
+    python: str | None,
+    architecture: Architecture | None,
+    output: Path,
+    requirements: Path | None,
+    on_layer: str | None,
+    index_source: str | None,
+    staged: bool,
+    as_json: bool,
+) -> None:
+    """Package an agent of your own: app.zip with the files of APP_DIR, and dependencies.zip, a layer of the packages
+    that it needs, built as the official ones are.
+
+    Needs no matrix; with --on-layer, a ledger or an --index.
+    """
+    from builder.matrix import Target
+    from builder.package import package
+
+    defaults = _defaults()
+    attached = _attach(settings, on_layer, index_source, python, architecture, defaults) if on_layer else None
+    if attached is not None:
+        python, architecture = attached.python, attached.architecture
+    target = Target(python or defaults[0], architecture or defaults[1], "dependencies")
+    with progress() as shown:
+        for note in attached.notes if attached else ():
+            shown.note(f"warning: the layer: {note}")
+        shown.note(f"for Python {target.python} on {target.architecture}")
+        layer = attached.layer if attached else None
+        made = package(app, target, output, shown, requirements=requirements, layer=layer, staged=staged)
+    print_json(_as_json(made)) if as_json else _show(made)
+
+
+def _defaults() -> tuple[str, Architecture]:
+    running = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return running if running in RUNTIMES else "3.12", _MACHINES.get(platform.machine().lower(), Architecture.X86_64)
+
+
+def _attach(settings: Settings, wanted: str, index_source: str | None, *ask: Any) -> Attached:
+    from publisher.catalog.attach import attach
+
+    if index_source is None and not settings.matrix_path.exists():
+        raise InputError(
+            "there is neither an index nor a matrix to look the layer up in",
+            where="--on-layer",
+            fix="name the published layers.json with --index FILE|URL",
+        )
+    return attach(settings.index(index_source), wanted, *ask)
+
+
+def _as_json(made: Package) -> dict[str, Any]:
+    needed = made.dependencies
+    folder = made.app.file.parent
+    return {
+        "python": made.target.python,
+        "architecture": str(made.target.architecture),
+        "app": {
+            "file": str(made.app.file),
+            "sha256": made.app.sha256,
+            "size": made.app.size,
+            "unzipped_size": made.app.unzipped_size,
+        },
+        "dependencies": needed
+        and {
+            "file": str(folder / needed.file),
+            "sha256": needed.sha256,
+            "size": needed.size,
+            "unzipped_size": needed.unzipped_size,
+            "sbom": str(folder / needed.sbom) if needed.sbom else None,
+            "packages": {each.name: each.version for each in needed.lock},
+        },
+        "requirements": str(made.requirements) if made.requirements else None,
+        "on_layer": made.layer.arn if made.layer else None,
+        "total_unzipped": made.total_unzipped,
+    }
+
+
+def _show(made: Package) -> None:
+    from builder.inspection import UNZIPPED_LIMIT
+
+    app, needed, layer = made.app, made.dependencies, made.layer
+    rows = [[str(app.file), megabytes(app.size), megabytes(app.unzipped_size), "", app.sha256[:12]]]
+    if needed:
+        file, packages = str(app.file.parent / needed.file), str(len(needed.lock))
+        sizes = [megabytes(needed.size), megabytes(needed.unzipped_size)]
+        rows.append([file, *sizes, packages, needed.sha256[:12]])
+    if layer:
+        unzipped = "?" if layer.unzipped_size is None else megabytes(layer.unzipped_size)
+        rows.append([layer.arn, "", unzipped, str(len(layer.packages)), ""])
+    print_table(["zip", "size", "unzipped", "packages", "sha256"], rows, right=(1, 2, 3))
+    click.echo("")
+    if made.requirements is None:
+        click.echo("no requirements.txt or pyproject.toml in the app's folder or above it: only app.zip was made")
+    elif needed is None:
+        what = f"{layer.title} has all of it" if layer else "it asks for nothing"
+        click.echo(f"packages by {made.requirements}: {what}, so only app.zip was made")
+    else:
+        click.echo(f"packages by {made.requirements}" + (f", on top of {layer.title}" if layer else ""))
+    click.echo(
+        f"for Python {made.target.python} on {made.target.architecture.api_name}: "
+        f"{megabytes(made.total_unzipped)} of {megabytes(UNZIPPED_LIMIT)} unzipped"
+        + (" (the layer's size is not known)" if layer and layer.unzipped_size is None else "")
+    )
