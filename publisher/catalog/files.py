@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from publisher.catalog.feed import feed
 from publisher.catalog.index import SCHEMA_VERSION, Index, Row, dump_rows
+from publisher.catalog.page import index_html
 from publisher.catalog.table import page
 
 
 def catalog_files(index: Index) -> dict[str, str]:
-    """Path → text: the table, the index, the newest release, each region, the feed."""
+    """Path → text: the table, the index, the newest release, each region, the feed, the page."""
     rows = [row for release in index.releases for row in index.rows(release)]
     return {
         "layers.md": page(index),
@@ -18,6 +19,7 @@ def catalog_files(index: Index) -> dict[str, str]:
         "latest.json": _latest(index),
         **{f"regions/{region}.json": _region(index, region, rows) for region in index.all_regions},
         "feed.xml": feed(index),
+        "index.html": index_html(index),
     }
 
 

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from publisher.catalog.index import Index, IndexedRelease, by_target, split_cell
-
-NOTHING_YET = "No release has been published yet."
+from publisher.catalog.standing import NOTHING_YET, Mark, date, marks, megabytes, sizes
 
 
 def page(index: Index) -> str:
@@ -47,7 +46,7 @@ def _releases_section(index: Index) -> str:
     if not index.releases:
         return f"{head}{NOTHING_YET}\n"
     rows = [
-        [str(release.layer_version), _text(release.version), _date(release), _sizes(release), _status(index, release)]
+        [str(release.layer_version), _text(release.version), date(release), sizes(release), _status(index, release)]
         for release in index.releases
     ]
     return head + _table(["Layer version", _text(index.package), "Date", "Size", "Status"], rows, right=(0, 3))
@@ -62,8 +61,8 @@ def _newest_section(index: Index) -> str:
         [
             target.python,
             target.architecture.value,
-            _size(target.size),
-            _size(target.unzipped_size),
+            megabytes(target.size),
+            megabytes(target.unzipped_size),
             f"`{target.sha256}`" if target.sha256 else "",
         ]
         for target in release.targets
@@ -81,39 +80,14 @@ def _newest_section(index: Index) -> str:
     )
 
 
-def _date(release: IndexedRelease) -> str:
-    return f"{release.published:%Y-%m-%d}" if release.published else ""
-
-
-def _sizes(release: IndexedRelease) -> str:
-    sizes = [layer.size for layer in release.layers]
-    if not sizes:
-        return ""
-    least, most = _size(min(sizes)), _size(max(sizes))
-    return least if least == most else f"{least.removesuffix(' MB')} to {most}"
-
-
-def _size(size: int | None) -> str:
-    return "" if size is None else f"{size / 1048576:.1f} MB"
-
-
 def _status(index: Index, release: IndexedRelease) -> str:
-    words = []
-    if release.yanked:
-        words.append(f"**withdrawn** on {release.yanked.date:%Y-%m-%d}: {_text(release.yanked.reason)}")
-    if not release.complete:
-        there = len(release.layers)
-        words.append(f"**incomplete**: {there} of {there + len(release.missing)} layers")
-    if release.rebuild:
-        words.append(f"rebuilt: {_text(release.rebuild)}" if release.rebuild != "rebuilt" else "rebuilt")
-    later = [
-        other.layer_version
-        for other in index.releases
-        if other.version == release.version and other.layer_version > release.layer_version and not other.yanked
-    ]
-    if later:
-        words.append(f"replaced by {max(later)}")
-    return "; ".join(words)
+    return "; ".join(_mark(mark) for mark in marks(index, release))
+
+
+def _mark(mark: Mark) -> str:
+    word = f"**{mark.word}**" if mark.word in ("withdrawn", "incomplete") else mark.word
+    words = f"{word} {mark.detail}" if mark.detail else word
+    return f"{words}: {_text(mark.reason)}" if mark.reason else words
 
 
 def _table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:

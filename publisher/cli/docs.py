@@ -25,7 +25,7 @@ from publisher.cli.group import Settings
 @json_option
 @click.pass_obj
 def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bool, as_json: bool) -> None:
-    """Write the table, the index and the feed, all from the ledger.
+    """Write the table, the index, the feed and the page, all from the ledger.
 
     A page for --inject has `<!-- layers:begin -->` and `<!-- layers:end -->` on lines of their own; in MDX
     `{/* layers:begin */}` and `{/* layers:end */}`.

@@ -1,0 +1,141 @@
+// What the page knows and what follows from it. No document in here.
+
+/** The state that the page opens with: of the newest release the newest Python, x86_64, the first region. */
+function defaults(data) {
+  const release = data.releases.find((each) => each.number === data.newest) ?? data.releases[0];
+  const there = release.targets.filter((each) => placesOf(data, each).length > 0);
+  const python = data.targets[(there.at(-1) ?? release.targets.at(-1)).target].python;
+  const made = release.targets.find((each) => data.targets[each.target].python === python);
+  return {
+    layer: String(release.number),
+    python,
+    arch: data.targets[made.target].architecture,
+    region: data.regions[placesOf(data, made)[0] ?? 0].name,
+    tool: data.tools[0].id,
+  };
+}
+
+/** What may stand in the address, by key. */
+function choices(data) {
+  return {
+    layer: data.releases.map((each) => String(each.number)),
+    python: [...new Set(data.targets.map((each) => each.python))],
+    arch: [...new Set(data.targets.map((each) => each.architecture))],
+    region: data.regions.map((each) => each.name),
+    tool: data.tools.map((each) => each.id),
+  };
+}
+
+/** The state of an address (`#layer=2&python=3.12`), and a sentence for each word in it that names nothing. */
+function readState(data, hash) {
+  const state = defaults(data);
+  const problems = [];
+  const words = new URLSearchParams(hash.replace(/^#/, ""));
+  const version = words.get("version");
+  if (version !== null && !words.has("layer")) {
+    const found = data.releases.filter((each) => each.version === version);
+    const usable = found.find((each) => !markOf(each, "withdrawn")) ?? found[0];
+    if (usable) words.set("layer", usable.number);
+    else problems.push(`${data.package} ${version} has no layer.`);
+  }
+  for (const [key, known] of Object.entries(choices(data))) {
+    const word = words.get(key);
+    if (word === null) continue;
+    if (known.includes(word)) state[key] = word;
+    else problems.push(`The address says ${key}=${word}, which is not known here. You see ${state[key]}.`);
+  }
+  return { state, problems };
+}
+
+function writeState(state) {
+  return `#${new URLSearchParams(state)}`;
+}
+
+function markOf(release, word) {
+  return release.marks.find((mark) => mark[0] === word);
+}
+
+/** Places in `data.regions` of the regions that a release's target is in. */
+function placesOf(data, made) {
+  return made.regions ?? [...data.regions.keys()];
+}
+
+/** The layer that the state names: its release, its target, and its facts where it is there. */
+function findCell(data, { layer, python, arch, region }) {
+  const release = data.releases.find((each) => String(each.number) === layer);
+  const place = data.targets.findIndex((each) => each.python === python && each.architecture === arch);
+  return cellOf(data, release, place, data.regions.findIndex((each) => each.name === region));
+}
+
+function cellOf(data, release, place, regionPlace) {
+  const target = data.targets[place];
+  const made = release.targets.find((each) => each.target === place);
+  const there = Boolean(made) && placesOf(data, made).includes(regionPlace);
+  const pending = Boolean(made?.pending?.includes(regionPlace));
+  const { name: region, partition } = data.regions[regionPlace];
+  const other = made?.other?.[region] ?? {};
+  const layer = other.layer ?? `arn:${partition}:lambda:${region}:${data.account}:layer:${target?.name}`;
+  const sameBytes = other.sha256 === undefined;
+  return {
+    release, target, place, made, there, pending, region, regionPlace, layer, sameBytes,
+    arn: `${layer}:${release.number}`,
+    facts: sameBytes ? (made ?? {}) : { sha256: other.sha256, size: other.size },
+  };
+}
+
+/** A tool's text for a cell. Some tools' templates are of no region: their lines with an ARN are repeated for all. */
+function snippetOf(data, cell, tool) {
+  const fill = (text, { region, layer, arn }) => {
+    const values = { region, layer, arn, number: cell.release.number, version: cell.release.version };
+    return text.replace(/@@(\w+)@@/g, (_, name) => values[name]);
+  };
+  const template = cell.target.snippets[tool.id];
+  if (!tool.everyRegion) return fill(template, cell);
+  const everywhere = placesOf(data, cell.made).map((place) => cellOf(data, cell.release, cell.place, place));
+  const perRegion = /(?:^.*@@(?:region|layer)@@.*\n)+/gm;
+  return fill(template.replace(perRegion, (lines) => everywhere.map((each) => fill(lines, each)).join("")), cell);
+}
+
+/** Name → version of what a release's target holds, or null where nobody knows. */
+function packagesOf(release, place) {
+  const made = release.targets.find((each) => each.target === place);
+  if (made?.packages === undefined) return null;
+  const held = release.packages.filter(([, , targets]) => !targets || targets.includes(place));
+  return new Map(held.map(([name, version]) => [name, version]));
+}
+
+/** The release before this one that has the target's packages on record and was not withdrawn. */
+function releaseBefore(data, cell) {
+  return data.releases.find(
+    (each) => each.number < cell.release.number && !markOf(each, "withdrawn") && packagesOf(each, cell.place),
+  );
+}
+
+/** What changed from one package list to the next: `[name, before, after]`, where null is nothing. */
+function changesOf(before, after) {
+  const names = [...new Set([...before.keys(), ...after.keys()])].sort();
+  const pairs = names.map((name) => [name, before.get(name) ?? null, after.get(name) ?? null]);
+  return pairs.filter(([, old, now]) => old !== now);
+}
+
+/** The newest release that has this very cell and can be used. */
+function bestFor(data, cell) {
+  return data.releases.find(
+    (each) => !markOf(each, "withdrawn") && cellOf(data, each, cell.place, cell.regionPlace).there,
+  );
+}
+
+function megabytes(size) {
+  return size === undefined ? "not recorded" : `${(size / 1048576).toFixed(1)} MB`;
+}
+
+/** What is on record of a target over the releases, oldest first. */
+function historyOf(data, place) {
+  const points = data.releases.map((release) => ({
+    number: release.number,
+    version: release.version,
+    withdrawn: Boolean(markOf(release, "withdrawn")),
+    facts: release.targets.find((each) => each.target === place) ?? {},
+  }));
+  return points.reverse();
+}

@@ -1,0 +1,58 @@
+"""How a release stands, and its facts in words: the same in the table and on the page. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from publisher.catalog.index import Index, IndexedRelease
+
+NOTHING_YET = "No release has been published yet."
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One thing that a reader must know of a release: ``withdrawn`` ``on 2026-01-10``: ``a broken wheel``."""
+
+    word: Literal["withdrawn", "incomplete", "rebuilt", "replaced"]
+    detail: str = ""
+    reason: str = ""  #: what a person wrote: any text
+
+
+def marks(index: Index, release: IndexedRelease) -> tuple[Mark, ...]:
+    """What is unusual of a release, the gravest first."""
+    found = []
+    if release.yanked:
+        found.append(Mark("withdrawn", f"on {release.yanked.date:%Y-%m-%d}", release.yanked.reason))
+    if not release.complete:
+        there = len(release.layers)
+        found.append(Mark("incomplete", reason=f"{there} of {there + len(release.missing)} layers"))
+    if release.rebuild:
+        found.append(Mark("rebuilt", reason=release.rebuild if release.rebuild != "rebuilt" else ""))
+    later = [
+        other.layer_version
+        for other in index.releases
+        if other.version == release.version and other.layer_version > release.layer_version and not other.yanked
+    ]
+    if later:
+        found.append(Mark("replaced", f"by {max(later)}"))
+    return tuple(found)
+
+
+def date(release: IndexedRelease) -> str:
+    """The day on which the first layer of the release was published, or nothing."""
+    return f"{release.published:%Y-%m-%d}" if release.published else ""
+
+
+def sizes(release: IndexedRelease) -> str:
+    """``33.9 to 36.6 MB``: of the smallest and the largest layer."""
+    found = [layer.size for layer in release.layers]
+    if not found:
+        return ""
+    least, most = megabytes(min(found)), megabytes(max(found))
+    return least if least == most else f"{least.removesuffix(' MB')} to {most}"
+
+
+def megabytes(size: int | None) -> str:
+    """``36.6 MB``, or nothing."""
+    return "" if size is None else f"{size / 1048576:.1f} MB"

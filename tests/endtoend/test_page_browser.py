@@ -1,0 +1,499 @@
+"""The page in real Chromium, opened from the file system as a reader might.
+
+Pictures of it are kept in ``test-output/page/``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import cycle, product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from publisher.catalog.index import Row, make_index
+from publisher.catalog.page import index_html
+from publisher.catalog.snippets import FOR_ALL_REGIONS, FORMATS, snippet
+from publisher.catalog.standing import NOTHING_YET
+from tests.publisher.page_cases import NASTY, official_history, official_matrix
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+DRIVER = shutil.which("chromedriver")
+PICTURES = Path(__file__).parents[2] / "test-output" / "page"
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    "--disable-ipc-flooding-protection",  # a hundred addresses in a second are one test here
+)
+MATRIX = official_matrix()
+INDEX = make_index(MATRIX, official_history(MATRIX))
+ROWS = {
+    (row.layer_version, row.python, row.architecture.value, row.region): row
+    for release in INDEX.releases
+    for row in INDEX.rows(release)
+}
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="no Chromium with chromedriver on PATH (Debian: chromium, chromium-driver)"
+)
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    options = ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=ChromeService(DRIVER))
+    driver.set_script_timeout(30)
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """The page as a reader has it before them."""
+
+    def __init__(self, chrome: Chrome, file: Path) -> None:
+        self.chrome = chrome
+        self.file = file
+
+    def open(self, address: str = "", *, width: int = 1100, scheme: str = "light") -> Page:
+        """Anew, on a screen of this width, in this scheme; ``address`` from its ``#`` on."""
+        self.chrome.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        )
+        self._screen(width, 900)
+        self.chrome.get("about:blank")
+        self.chrome.get(self.file.as_uri() + address)
+        return self
+
+    def _screen(self, width: int, height: int) -> None:
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+    def picture(self, name: str, width: int) -> None:
+        """All of it, from top to bottom."""
+        self._screen(width, self.run("return document.documentElement.scrollHeight"))
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        assert self.chrome.save_screenshot(str(PICTURES / f"{name}.png"))
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.chrome.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+
+    def find(self, selector: str) -> WebElement:
+        return self.chrome.find_element(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        """What is read there: nothing of what is hidden."""
+        return self.find(selector).text
+
+    def choose(self, key: str, value: str) -> None:
+        """As a mouse does."""
+        if key in ("layer", "region"):
+            Select(self.find(f"#{key}")).select_by_value(value)
+        else:
+            self.find(f'input[name="{key}"][value="{value}"]').click()
+
+    @property
+    def state(self) -> dict[str, str]:
+        """What the controls say."""
+        script = """const at = (name) => document.querySelector(`input[name=${name}]:checked`)?.value;
+            const chosen = (id) => document.getElementById(id).value;
+            return {layer: chosen("layer"), region: chosen("region"),
+                    python: at("python"), arch: at("arch"), tool: at("tool")};"""
+        state: dict[str, str] = self.run(script)
+        return state
+
+    def until(self, condition: Callable[[], object]) -> None:
+        WebDriverWait(self.chrome, 5, poll_frequency=0.02).until(lambda _: condition())
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """What the browser wrote to its console since it was asked last."""
+        entries: list[dict[str, Any]] = self.chrome.get_log("browser")  # type: ignore[no-untyped-call]
+        return entries
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "index.html"
+    path.write_text(index_html(INDEX))
+    return path
+
+
+@pytest.fixture
+def page(chrome: Chrome, file: Path) -> Iterator[Page]:
+    page = Page(chrome, file).open()
+    page.complaints()
+    yield page
+    assert page.complaints() == []
+
+
+def _arn(number: int, python: str, architecture: str, region: str) -> str:
+    return ROWS[number, python, architecture, region].arn
+
+
+def test_it_opens_with_the_newest_release(page: Page) -> None:
+    assert page.text("#arn") == _arn(5, "3.13", "x86_64", "us-east-1")
+    assert page.state == {"layer": "5", "python": "3.13", "arch": "x86_64", "region": "us-east-1", "tool": "cdk"}
+    assert not page.find("#message").is_displayed()
+    assert page.text("#live") == ""
+
+
+def test_choosing_shows_the_arn_and_the_snippet(page: Page) -> None:
+    for key, value in (("layer", "3"), ("python", "3.12"), ("arch", "aarch64"), ("region", "us-gov-west-1")):
+        page.choose(key, value)
+    page.choose("tool", "terraform")
+    row = ROWS[3, "3.12", "aarch64", "us-gov-west-1"]
+    assert page.text("#arn") == row.arn
+    assert row.arn.startswith("arn:aws-us-gov:")
+    assert page.find("#snippet").get_attribute("textContent") == snippet("terraform", [row])
+
+
+def test_every_layer_of_every_release(page: Page) -> None:
+    tools = cycle(form for form in FORMATS if form != "arn")  # by turns
+    releases = [release.layer_version for release in INDEX.releases]
+    pythons, architectures = MATRIX.python, [each.value for each in MATRIX.architectures]
+    cells = list(zip(product(releases, pythons, architectures, INDEX.all_regions), tools, strict=False))
+    addresses = [
+        f"#layer={number}&python={python}&arch={architecture}&region={region}&tool={tool}"
+        for (number, python, architecture, region), tool in cells
+    ]
+    shown: list[list[str] | None] = page.chrome.execute_async_script(  # type: ignore[no-untyped-call]
+        """const [addresses, done] = arguments, shown = [];
+        const text = (id) => document.getElementById(id).textContent;
+        const next = () => {
+          if (shown.length) shown.push(document.getElementById("found").hidden ? null : [text("arn"), text("snippet")]);
+          else shown.push(0);
+          if (shown.length > addresses.length) { removeEventListener("hashchange", next); done(shown.slice(1)); }
+          else location.replace(addresses[shown.length - 1]);
+        };
+        addEventListener("hashchange", next);
+        next();""",
+        addresses,
+    )
+    assert len(shown) == len(addresses)
+    for (cell, tool), seen in zip(cells, shown, strict=True):
+        row = ROWS.get(cell)
+        assert seen == (None if row is None else [row.arn, _snippet(tool, row)]), (cell, tool)
+
+
+def _snippet(tool: str, row: Row) -> str:
+    of_target = [each for each in ROWS.values() if (each.layer_version, each.target) == (row.layer_version, row.target)]
+    return snippet(tool, of_target if tool in FOR_ALL_REGIONS else [row])
+
+
+def test_one_click_copies(page: Page) -> None:
+    origin = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    page.chrome.execute_cdp_cmd("Browser.grantPermissions", origin)
+    page.find('[data-copies="arn"]').click()
+    page.until(lambda: page.text('[data-copies="arn"]') == "Copied")
+    assert _pasted(page) == _arn(5, "3.13", "x86_64", "us-east-1")
+    assert page.find("#live").get_attribute("textContent") == "Copied."
+    page.find('[data-copies="snippet"]').click()
+    page.until(lambda: page.text('[data-copies="snippet"]') == "Copied")
+    assert _pasted(page) == snippet("cdk", [ROWS[5, "3.13", "x86_64", "us-east-1"]]).rstrip("\n")
+    page.find('[aria-label="Copy sha256 of the zip"]').click()
+    page.until(lambda: page.text('[aria-label="Copy sha256 of the zip"]') == "Copied")
+    assert _pasted(page) == ROWS[5, "3.13", "x86_64", "us-east-1"].sha256
+
+
+@pytest.mark.parametrize("clipboard", ["undefined", "{ writeText: async () => { throw new Error('no') } }"])
+def test_without_a_clipboard_it_is_copied_in_the_old_way(page: Page, clipboard: str) -> None:
+    page.run(f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard}, configurable: true }})")
+    button = page.find('[data-copies="arn"]')
+    button.click()
+    page.until(lambda: button.text == "Copied")
+    assert _pasted(page) == _arn(5, "3.13", "x86_64", "us-east-1")
+    assert page.run("return document.querySelectorAll('textarea.unseen').length") == 0
+
+
+def _pasted(page: Page) -> str:
+    """What the clipboard holds: pasted into a field, as a person would."""
+    page.run("document.body.append(Object.assign(document.createElement('textarea'), { id: 'paste' }))")
+    field = page.find("#paste")
+    field.send_keys(Keys.CONTROL, "v")
+    text: str = field.get_property("value")  # type: ignore[assignment]
+    page.run("arguments[0].remove()", field)
+    return text
+
+
+def test_where_nothing_can_be_copied_the_text_is_selected(page: Page) -> None:
+    page.run("Object.defineProperty(navigator, 'clipboard', { value: undefined }); document.execCommand = () => false")
+    page.find('[data-copies="arn"]').click()
+    page.until(lambda: page.text('[data-copies="arn"]') == "Press Ctrl+C")
+    assert page.run("return getSelection().toString().trim()") == _arn(5, "3.13", "x86_64", "us-east-1")
+
+
+def test_the_address_holds_the_choice_through_reload_and_back(page: Page) -> None:
+    page.choose("layer", "3")
+    page.choose("region", "eu-central-1")
+    address = page.chrome.current_url
+    assert "layer=3" in address
+    assert "region=eu-central-1" in address
+    page.chrome.refresh()
+    assert page.text("#arn") == _arn(3, "3.13", "x86_64", "eu-central-1")
+    page.chrome.back()
+    page.until(lambda: page.state["region"] == "us-east-1")
+    assert page.text("#arn") == _arn(3, "3.13", "x86_64", "us-east-1")
+    page.chrome.back()
+    page.until(lambda: page.state["layer"] == "5")
+    page.chrome.forward()
+    page.until(lambda: page.text("#arn") == _arn(3, "3.13", "x86_64", "us-east-1"))
+    page.open(address[address.index("#") :])
+    assert page.text("#arn") == _arn(3, "3.13", "x86_64", "eu-central-1")
+
+
+def test_an_address_may_name_the_version(page: Page) -> None:
+    page.open("#version=1.61.0&arch=aarch64")
+    assert page.text("#arn") == _arn(4, "3.13", "aarch64", "us-east-1")
+    page.open("#version=9.9")
+    assert "strands-agents 9.9 has no layer." in page.text("#notices")
+
+
+def test_an_address_that_names_nothing_says_so(page: Page) -> None:
+    page.open("#python=3.99&region=us-east-1&layer=%3Cimg%20src=x%3E")
+    assert "The address says python=3.99, which is not known here. You see 3.13." in page.text("#notices")
+    assert "The address says layer=<img src=x>" in page.text("#notices")
+    assert page.text("#arn") == _arn(5, "3.13", "x86_64", "us-east-1")
+
+
+def test_the_keyboard_is_enough(page: Page) -> None:
+    active = page.chrome.switch_to
+    page.find("body").send_keys(Keys.TAB)
+    assert active.active_element.get_attribute("id") == "layer"
+    active.active_element.send_keys(Keys.ARROW_DOWN)
+    page.until(lambda: page.state["layer"] == "4")
+    order = []
+    for _ in range(3):
+        active.active_element.send_keys(Keys.TAB)
+        order.append(active.active_element.get_attribute("name") or active.active_element.get_attribute("id"))
+    assert order == ["region", "python", "arch"]
+    active.active_element.send_keys(Keys.ARROW_RIGHT)
+    page.until(lambda: page.text("#arn") == _arn(4, "3.13", "aarch64", "us-east-1"))
+    outline = page.run("return getComputedStyle(document.activeElement.nextElementSibling).outlineStyle")
+    assert outline == "solid"
+    for _ in range(2):
+        active.active_element.send_keys(Keys.TAB)
+    assert active.active_element.get_attribute("data-copies") == "arn"
+    active.active_element.send_keys(Keys.ENTER)
+    page.until(lambda: page.text('[data-copies="arn"]') == "Copied")
+
+
+def test_a_screen_reader_hears_each_choice_and_finds_names_for_all(page: Page) -> None:
+    page.choose("arch", "aarch64")
+    arn = _arn(5, "3.13", "aarch64", "us-east-1")
+    live = page.find("#live")
+    assert live.get_attribute("textContent") == (
+        f"Layer version 5: strands-agents 1.62.0, Python 3.13, aarch64, us-east-1. {arn}"
+    )
+    assert live.get_attribute("role") == "status"
+    controls = page.chrome.find_elements(
+        By.CSS_SELECTOR, "select, input, button, summary, a, pre[tabindex], svg, .wide"
+    )
+    unnamed = [each.get_attribute("outerHTML") for each in controls if each.is_displayed() and not _name(each)]
+    assert unnamed == []
+    assert _name(page.find("#python")) == "Python"
+    assert _name(page.find("#charts svg")) == "Size over releases"
+    levels = [int(each.tag_name[1]) for each in page.chrome.find_elements(By.CSS_SELECTOR, "h1, h2, h3")]
+    assert levels[0] == 1
+    assert set(levels[1:]) == {2}
+
+
+def _name(found: WebElement) -> str:
+    scroller = found.get_attribute("class") == "wide" and not found.get_attribute("tabindex")
+    return found.accessible_name or ("not focusable" if scroller else "")
+
+
+def test_what_changed_since_the_last_release(page: Page) -> None:
+    assert page.text("#changes-title") == "Changed since layer version 4 (1.61.0)"
+    rows = [row.text for row in page.chrome.find_elements(By.CSS_SELECTOR, "#changes tbody tr")]
+    assert rows == [
+        "boto3 updated 1.44.1 1.44.5",
+        "botocore updated 1.44.1 1.44.5",
+        "mcp updated 2.1.0 2.1.1",
+        "mcp-types added 2.1.1",
+        "pycparser removed 3.11",
+        "strands-agents updated 1.61.0 1.62.0",
+        "truststore added 0.10.5",
+    ]
+    page.choose("layer", "3")
+    assert page.text("#changes") == "There is no earlier release to compare with."  # 2 was withdrawn, 1 has no record
+    page.choose("layer", "1")
+    assert "is not in us-east-1 at this number" in page.text("#notices")
+    page.choose("python", "3.10")
+    assert page.text("#changes") == "What is in this layer is not on record."
+
+
+def test_the_facts_of_the_chosen_layer(page: Page) -> None:
+    page.choose("python", "3.10")
+    facts = page.text("#facts")
+    target = next(each for each in INDEX.releases[0].targets if (each.python, each.architecture) == ("3.10", "x86_64"))
+    for words in ("36.7 MB", "78.7 MB", "CPython 3.10.7", "strands-agents-py3_10-x86_64.cdx.json"):
+        assert words in facts
+    assert target.sha256 in facts.split("\n")
+    assert target.sbom_sha256 in facts.split("\n")
+    page.find("#packages-title").click()
+    held = page.text("#packages")
+    assert "exceptiongroup 1.3.1" in held.replace("\n", " ")
+    assert len(held.replace(" ", "\n").split()) == 2 * len(target.packages or {})
+
+
+def test_a_region_with_other_bytes_has_its_own_facts(page: Page) -> None:
+    page.open("#layer=1&python=3.12&region=us-west-2")
+    row = ROWS[1, "3.12", "x86_64", "us-west-2"]
+    assert row.sha256 in page.text("#facts").split("\n")
+    assert "not the same, byte for byte" in page.text("#notices")
+
+
+def test_a_withdrawn_release_is_shown_as_such(page: Page) -> None:
+    page.open("#layer=2&python=3.12")
+    assert page.text("#notices").startswith("Withdrawn on 2026-10-16: ")
+    assert NASTY in page.text("#notices")
+    assert NASTY in page.text(".releases")
+    assert page.run("return document.images.length") == 0
+    page.find("#notices a").click()
+    page.until(lambda: page.text("#arn") == _arn(5, "3.12", "x86_64", "us-east-1"))
+    assert page.chrome.switch_to.active_element.get_attribute("id") == "layer"
+
+
+def test_a_layer_that_is_not_there_yet_names_the_newest_that_is(page: Page) -> None:
+    page.open("#layer=5&region=ap-northeast-1&python=3.12")
+    assert page.text("#notices") == (
+        "strands-agents-py3_12-x86_64 is not in ap-northeast-1 yet: the release is still being published. "
+        "Use layer version 4 (1.61.0)."
+    )
+    assert not page.find("#found").is_displayed()
+    page.find("#notices a").click()
+    page.until(lambda: page.text("#arn") == _arn(4, "3.12", "x86_64", "ap-northeast-1"))
+    assert "Rebuilt: CVE-2026-31337 in cryptography." in page.text("#notices")
+    page.choose("layer", "3")
+    assert "Replaced: the same version was built again. Use layer version 4 (1.61.0)." in page.text("#notices")
+
+
+def test_the_picture_and_its_table_say_the_same(page: Page) -> None:
+    page.open("#layer=4&python=3.12")
+    bars = page.chrome.find_elements(By.CSS_SELECTOR, "#charts g.release")
+    assert [bar.find_element(By.TAG_NAME, "title").get_attribute("textContent") for bar in bars][:2] == [
+        "Layer version 2 (1.58.0), withdrawn: 35.4 MB zipped, 76.3 MB unzipped",
+        "Layer version 3 (1.61.0): 36.3 MB zipped, 78.1 MB unzipped",
+    ]
+    assert [bar.get_attribute("class") for bar in bars if "current" in (bar.get_attribute("class") or "")] == [
+        "release current"
+    ]
+    heights = [float(bar.find_element(By.CSS_SELECTOR, "rect.size").get_attribute("height") or 0) for bar in bars]
+    assert heights == sorted(heights)
+    page.find("#charts summary").click()
+    assert "2 1.58.0 (withdrawn) 35.4 MB 76.3 MB" in page.text("#charts table")
+
+
+def test_the_release_table_leads_to_a_release(page: Page) -> None:
+    page.choose("arch", "aarch64")
+    page.find('.releases a[href="#layer=3"]').click()
+    page.until(lambda: page.text("#arn") == _arn(3, "3.13", "aarch64", "us-east-1"))
+
+
+def test_without_a_release_it_says_so(page: Page, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.html"
+    empty.write_text(index_html(make_index(MATRIX, ())))
+    other = Page(page.chrome, empty).open()
+    assert other.text("#message") == NOTHING_YET
+    assert not other.find("#chooser").is_displayed()
+    assert not other.find(".releases").is_displayed()
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: "{}", lambda data: ""])
+def test_data_that_cannot_be_read_is_said_and_the_table_named(
+    chrome: Chrome, file: Path, tmp_path: Path, damage: Callable[[str], str]
+) -> None:
+    head, rest = file.read_text().split('id="data">\n')
+    data, tail = rest.split("\n</script>", 1)
+    broken = tmp_path / "broken.html"
+    broken.write_text(f'{head}id="data">\n{damage(data)}\n</script>{tail}')
+    page = Page(chrome, broken).open()
+    assert page.text("#message").startswith("This page’s data cannot be read")
+    assert page.find('#message a[href="layers.md"]').is_displayed()
+    assert not page.find("#chooser").is_displayed()
+    page.complaints()
+
+
+def test_without_javascript_it_says_where_the_table_is(page: Page) -> None:
+    page.chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        page.open()
+        assert "The chooser needs JavaScript. Every ARN is also in the table" in page.text("#message")
+        assert "1.62.0" in page.text(".releases")
+        assert not page.find("#chooser").is_displayed()
+    finally:
+        page.chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_nothing_is_requested(page: Page) -> None:
+    page.chrome.execute_cdp_cmd("Network.enable", {})
+    page.open("#layer=4")
+    page.choose("tool", "sam")
+    assert page.run("return performance.getEntriesByType('resource').map((each) => each.name)") == []
+
+
+LOOKS = {
+    "desktop-light": ("", 1100, "light"),
+    "desktop-dark": ("#layer=2&python=3.12&arch=aarch64&tool=sam", 1100, "dark"),
+    "phone-light": ("#layer=4", 360, "light"),
+    "phone-dark": ("#layer=5&region=ap-northeast-1", 360, "dark"),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_it_can_be_read_everywhere(page: Page, look: str) -> None:
+    address, width, scheme = LOOKS[look]
+    page.open(address, width=width, scheme=scheme)
+    page.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    assert page.run("return document.documentElement.scrollWidth") <= width
+    assert page.run(FAINT) == []
+    assert page.run(SMALL) == []
+    page.run("document.querySelectorAll('details').forEach((each) => { each.open = false; })")
+    page.picture(look, width)
+
+
+#: Every text with less contrast than WCAG AA asks for.
+FAINT = """
+const parts = (color) => color.match(/[\\d.]+/g).map(Number);
+const light = (color) => {
+  const [r, g, b] = parts(color).map((each) => each / 255)
+    .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (element) => {
+  for (let each = element; each; each = each.parentElement) {
+    const color = getComputedStyle(each).backgroundColor;
+    if (parts(color)[3] !== 0) return color;
+  }
+  return "rgb(255, 255, 255)";
+};
+const faint = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) {
+  const element = texts.currentNode.parentElement;
+  if (!texts.currentNode.data.trim() || !element.checkVisibility() || element.closest("script, title, desc")) continue;
+  const style = getComputedStyle(element);
+  const [one, other] = [element.closest("svg") ? style.fill : style.color, behind(element)].map(light);
+  const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+  if (contrast < 4.5) faint.push([texts.currentNode.data.trim(), contrast]);
+}
+return faint;
+"""
+
+#: Every control that is too small to hit with a finger (WCAG 2.5.8: 24 pixels).
+SMALL = """
+return [...document.querySelectorAll("select, button, label > input, summary, table a")]
+  .filter((each) => each.checkVisibility())
+  .map((each) => [each.outerHTML.slice(0, 80), each.getBoundingClientRect()])
+  .filter(([, box]) => box.width < 24 || box.height < 24)
+  .map(([words, box]) => [words, box.width, box.height]);
+"""
