@@ -9,12 +9,14 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from builder.smoke.server import Handler, Server
 
 Event = tuple[str, dict[str, Any]]
+#: What a model says next in a conversation.
+Model = Callable[[list[dict[str, Any]]], Iterable[Event]]
 _STRING = 7  # type of a header's value
 
 
@@ -54,20 +56,22 @@ def converse(messages: list[dict[str, Any]]) -> Iterable[Event]:
 
 
 class Bedrock(Server):
-    """Answers ``POST /model/…/converse-stream``; any other call of AWS is refused as AWS refuses."""
+    """Answers ``POST /model/…/converse-stream`` as ``model`` does; any other call of AWS is refused as AWS refuses."""
 
-    def __init__(self) -> None:
-        super().__init__(_Requests)
+    def __init__(self, model: Model = converse) -> None:
+        super().__init__(type("_Requests", (_Requests,), {"model": staticmethod(model)}))
 
 
 class _Requests(Handler):
+    model: Model
+
     def do_POST(self) -> None:  # noqa: N802 - http.server's name
         body = self.body()
         if not re.fullmatch(r"/model/[^/]+/converse-stream", self.path):
             self._refuse(404, "UnknownOperationException", f"a smoke's stand-in has no {self.path}")
             return
         try:
-            frames = b"".join(encode(kind, payload) for kind, payload in converse(json.loads(body)["messages"]))
+            frames = b"".join(encode(kind, payload) for kind, payload in self.model(json.loads(body)["messages"]))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             self._refuse(400, "ValidationException", f"not a request that the stand-in understands: {error!r}")
             return

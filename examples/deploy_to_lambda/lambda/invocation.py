@@ -1,0 +1,50 @@
+"""From a Lambda event to a prompt: what every handler here shares."""
+
+import base64
+import functools
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+Event = dict[str, Any]
+
+#: The model in Bedrock: a model's id or an inference profile's. None takes the SDK's own choice.
+MODEL = os.environ.get("MODEL_ID") or None
+
+
+class BadRequestError(ValueError):
+    """The event holds no prompt."""
+
+
+def prompt_of(event: Event) -> str:
+    """The prompt: ``{"prompt": "…"}`` as it was given, or as the body of a request to a function URL."""
+    request = event
+    if "requestContext" in event:
+        body = event.get("body") or "{}"
+        text = base64.b64decode(body) if event.get("isBase64Encoded") else body
+        try:
+            request = json.loads(text)
+        except ValueError:
+            raise BadRequestError("the body is no JSON") from None
+    prompt = request.get("prompt") if isinstance(request, dict) else None
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise BadRequestError('say what to do: {"prompt": "What is the weather in Seattle?"}')
+    return prompt
+
+
+def handles(answer: Callable[[str], str]) -> Callable[[Event, object], object]:
+    """A Lambda handler of a function from prompt to answer. A bad request to a function URL is a 400, not a failure."""
+
+    @functools.wraps(answer)
+    def handler(event: Event, context: object) -> object:
+        try:
+            prompt = prompt_of(event)
+        except BadRequestError as error:
+            if "requestContext" not in event:
+                raise
+            headers = {"Content-Type": "application/json"}
+            return {"statusCode": 400, "headers": headers, "body": json.dumps({"error": str(error)})}
+        return answer(prompt)
+
+    return handler

@@ -1,0 +1,19 @@
+"""An agent with the tools of an MCP server, connected anew for each invocation. Start with this one.
+
+Nothing of one conversation is left for the next, and a connection that broke while the function was frozen harms
+nobody. The price is a handshake for each invocation.
+"""
+
+import os
+
+from invocation import MODEL, handles
+from mcp_tools import all_tools
+from strands import Agent
+from strands.tools.mcp import MCPClient
+
+
+@handles
+def handler(prompt: str) -> str:
+    with MCPClient(url=os.environ["MCP_URL"], startup_timeout=10) as server:
+        agent = Agent(model=MODEL, tools=all_tools(server), callback_handler=None)
+        return str(agent(prompt))

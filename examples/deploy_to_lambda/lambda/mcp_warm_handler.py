@@ -1,0 +1,56 @@
+"""An agent with the tools of an MCP server, connected once and kept while the function is warm.
+
+WARNING: one connection then serves whoever calls, one after the other. What the server keeps for a connection (a
+session, a login, a working folder, what was said) crosses from one user or tenant to the next. Keep a connection only
+for a server that remembers nothing, or for a function with a single tenant. Otherwise: mcp_handler.py.
+
+A connection may die while the function is frozen, or when the server is started again. So each invocation asks for the
+tools first, which it needs anyway, and connects once more if that fails.
+"""
+
+import contextlib
+import logging
+import os
+
+from invocation import MODEL, handles
+from mcp_tools import all_tools
+from strands import Agent
+from strands.tools.mcp import MCPClient
+from strands.types.tools import AgentTool
+
+log = logging.getLogger(__name__)
+
+
+class Connection:
+    """A connection that is made when it is first needed, and again when it died."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._server: MCPClient | None = None
+
+    def tools(self) -> list[AgentTool]:
+        """The server's tools, over a connection that just worked."""
+        if self._server is not None:
+            try:
+                return all_tools(self._server)
+            except Exception as error:  # noqa: BLE001 - a new connection answers, or fails with its own reason
+                log.warning("connecting to the MCP server again: %s", error)
+                self._drop()
+        self._server = MCPClient(url=self._url, startup_timeout=10).start()
+        return all_tools(self._server)
+
+    def _drop(self) -> None:
+        dead, self._server = self._server, None
+        if dead is not None:
+            with contextlib.suppress(Exception):  # closing what is dead already may fail, and does no harm
+                dead.stop(None, None, None)
+
+
+connection = Connection(os.environ["MCP_URL"])
+
+
+@handles
+def handler(prompt: str) -> str:
+    # The agent is new each time, all the same: its memory is the conversation.
+    agent = Agent(model=MODEL, tools=connection.tools(), callback_handler=None)
+    return str(agent(prompt))

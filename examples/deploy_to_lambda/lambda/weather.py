@@ -1,0 +1,44 @@
+"""The weather service, as a tool of an agent. It needs nothing but the standard library."""
+
+import json
+import os
+import urllib.error
+import urllib.request
+from typing import Any
+
+from strands import tool
+
+#: The service; another address for tests, or for a service that speaks like it.
+SERVICE = os.environ.get("WEATHER_URL", "https://api.weather.gov").rstrip("/")
+_HEADERS = {"Accept": "application/geo+json", "User-Agent": "strands-agent-on-lambda"}
+_SECONDS = 10
+
+
+@tool
+def forecast(latitude: float, longitude: float) -> str:
+    """Get the weather forecast for a place in the United States.
+
+    Args:
+        latitude: Degrees north, for example 47.61.
+        longitude: Degrees east, negative in the United States, for example -122.33.
+    """
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+        raise ValueError(f"{latitude}, {longitude} is no place on Earth")
+    cell = _get(f"/points/{latitude:.4f},{longitude:.4f}")["properties"]
+    # The path is ours: an address that an answer names is not followed to wherever it leads.
+    found = _get(f"/gridpoints/{cell['gridId']}/{cell['gridX']},{cell['gridY']}/forecast")
+    return "\n".join(
+        f"{period['name']}: {period['temperature']} °{period['temperatureUnit']}, {period['detailedForecast']}"
+        for period in found["properties"]["periods"]
+    )
+
+
+def _get(path: str) -> Any:
+    request = urllib.request.Request(SERVICE + path, headers=_HEADERS)  # noqa: S310 - the address is the deployer's
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise RuntimeError(f"the weather service answers {path} with {error.code} {error.reason}") from None
+    except OSError as error:
+        raise RuntimeError(f"the weather service does not answer: {error}") from None

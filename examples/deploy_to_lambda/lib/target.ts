@@ -1,0 +1,28 @@
+import * as lambda from "aws-cdk-lib/aws-lambda";
+
+/** One Python on one architecture: a layer is for exactly one. */
+export interface Target {
+  /** As `3.12`. */
+  readonly python: string;
+  readonly architecture: lambda.Architecture;
+}
+
+export const RUNTIMES: Record<string, lambda.Runtime> = {
+  "3.10": lambda.Runtime.PYTHON_3_10,
+  "3.11": lambda.Runtime.PYTHON_3_11,
+  "3.12": lambda.Runtime.PYTHON_3_12,
+  "3.13": lambda.Runtime.PYTHON_3_13,
+};
+
+export function runtimeOf(target: Target): lambda.Runtime {
+  const runtime = RUNTIMES[target.python];
+  if (runtime === undefined) {
+    throw new Error(`There is no layer for Python ${target.python}; choose one of ${Object.keys(RUNTIMES).join(", ")}.`);
+  }
+  return runtime;
+}
+
+/** Layer names say aarch64 where Lambda says arm64. */
+export function architectureInName(architecture: lambda.Architecture): string {
+  return architecture === lambda.Architecture.ARM_64 ? "aarch64" : "x86_64";
+}

@@ -1,0 +1,112 @@
+"""A function of the examples as Lambda runs it: its own folder, a layer in /opt's place, Lambda's runtime client."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.matrix import Target
+from builder.smoke.bedrock import Bedrock, Event
+from builder.smoke.client import client_folder
+from builder.smoke.machine import Machine, machine_for
+from builder.smoke.run import FUNCTION, _environment, _process
+from builder.smoke.runtime_api import RuntimeApi
+
+LIMIT = 60.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool that the model asks for."""
+
+    tool: str
+    arguments: dict[str, Any]
+
+
+class Scripted:
+    """A model that asks for these tools, one a turn, then tells all that they gave. It remembers what it was told."""
+
+    def __init__(self, *calls: Call) -> None:
+        self.calls = calls
+        self.heard: list[list[dict[str, Any]]] = []
+
+    def __call__(self, messages: list[dict[str, Any]]) -> Iterator[Event]:
+        self.heard.append(messages)
+        results = [part["toolResult"] for message in messages for part in message["content"] if "toolResult" in part]
+        asks = len(results) < len(self.calls)
+        yield "messageStart", {"role": "assistant"}
+        if asks:
+            call = self.calls[len(results)]
+            use = {"toolUseId": f"use-{len(results)}", "name": call.tool}
+            yield "contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": use}}
+            piece = {"toolUse": {"input": json.dumps(call.arguments)}}
+        else:
+            piece = {"text": " | ".join(part["text"] for result in results for part in result["content"])}
+        yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": piece}
+        yield "contentBlockStop", {"contentBlockIndex": 0}
+        yield "messageStop", {"stopReason": "tool_use" if asks else "end_turn"}
+        usage = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
+        yield "metadata", {"usage": usage, "metrics": {"latencyMs": 1}}
+
+
+def unpack(layer: Path, folder: Path) -> Path:
+    """The layer's ``python`` folder."""
+    with zipfile.ZipFile(layer) as archive:
+        archive.extractall(folder)
+    return folder / "python"
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that is being run."""
+
+    api: RuntimeApi
+    process: Any
+    log: Path
+
+    def invoke(self, event: object) -> Any:
+        """Its answer. AssertionError with its last words where it failed."""
+        kind, body = self.attempt(event)
+        assert kind == "response", f"{body}\n{self.log.read_text()[-3000:]}"
+        return body
+
+    def attempt(self, event: object) -> tuple[str, Any]:
+        """``response`` or ``error``, and what it says."""
+        answer, _ = self.api.invoke(event, lambda: self.process.poll() is None)
+        return answer.kind, answer.body
+
+
+@contextlib.contextmanager
+def running(
+    target: Target, code: Path, python: Path, handler: str, model: Scripted, variables: Mapping[str, str], folder: Path
+) -> Iterator[Function]:
+    """The function until the block ends. Whatever it tries to reach outside this machine is refused."""
+    folder.mkdir(parents=True, exist_ok=True)
+    machine = machine_for(target, None)
+    assert isinstance(machine, Machine)
+    client = client_folder(target, sdk=False)
+    settings = {"before": [str(code), str(python)], "after": [str(client)], "handler": handler}
+    log = folder / "log"
+    with RuntimeApi(LIMIT) as api, Bedrock(model) as bedrock:
+        environment = {**_environment(target, folder, api.address, bedrock.address, []), **variables}
+        environment |= {"LAMBDA_TASK_ROOT": str(code), "_HANDLER": handler}
+        command = [*machine.command, "-I", "-S", "-B", str(FUNCTION / "bootstrap.py"), json.dumps(settings)]
+        with _process(command, environment, folder, log) as process:
+            try:
+                yield Function(api, process, log)
+            finally:
+                api.close()
+
+
+def until(ready: Any, seconds: float = 20) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline, "it is not so in time"
+        time.sleep(0.05)
