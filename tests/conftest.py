@@ -29,7 +29,7 @@ def _no_real_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for key in [key for key in os.environ if key.startswith(OWN)]:
             patch.delenv(key)
-        for key, value in environment(NOWHERE, "us-east-1", {}).items():
+        for key, value in environment(NOWHERE, "us-east-1", os.environ).items():
             patch.setenv(key, value)
         for key in ("NO_PROXY", "no_proxy"):  # this machine's own servers are no business of a proxy's
             patch.setenv(key, ",".join(filter(None, (os.environ.get(key), "127.0.0.1"))))
@@ -77,6 +77,6 @@ def _server(_no_real_aws: None) -> Iterator[str]:
 def sandbox(_server: str, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """The embedded AWS, empty, and found by whatever the test runs."""
     urlopen(Request(f"{_server}/moto-api/reset", method="POST")).close()
-    for key, value in environment(_server, "us-east-1", {}).items():
+    for key, value in environment(_server, "us-east-1", os.environ).items():
         monkeypatch.setenv(key, value)
     return Sandbox(_server)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
+from collections.abc import Mapping
 
 import click
 
@@ -32,15 +33,18 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int) -> None:
     matrix = settings.matrix()
     if command and command[0] == "--":
         command = command[1:]
+    own = dict(os.environ)
+    for key in [key for key in own if key.startswith("AWS_")]:
+        del os.environ[key]  # moto asks boto3 for a session, which would look for the user's profile
     try:
         from publisher.sandbox.server import environment, make_buckets, running
 
         with running(matrix.account, port) as address:
             make_buckets(address, {region: name for region in matrix.regions if (name := matrix.bucket(region))})
-            surroundings = environment(address, matrix.regions[0], os.environ)
+            surroundings = environment(address, matrix.regions[0], own)
             # so that COMMAND may say `layers`, wherever this one is installed
-            surroundings["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
-            code = _run(command, surroundings) if command else _serve(surroundings)
+            surroundings["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), own.get("PATH", "")])
+            code = _run(command, surroundings) if command else _serve(surroundings, own)
     except ModuleNotFoundError as error:
         raise InputError(
             f"the embedded AWS is not installed ({error.name})", fix="pip install 'strands-layers[sandbox]'"
@@ -72,12 +76,14 @@ def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _serve(surroundings: dict[str, str]) -> int:
+def _serve(surroundings: dict[str, str], own: Mapping[str, str]) -> int:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    for key in sorted(own.keys() - surroundings.keys()):
+        click.echo(f"unset {key}")  # a profile of the user's would win over what follows
     for key, value in surroundings.items():
-        if key.startswith("AWS_"):
+        if key.startswith("AWS_") or own.get(key) != value:
             click.echo(f"export {key}={shlex.quote(value)}")
     sys.stdout.flush()
     click.echo("running until interrupted (Ctrl-C)", err=True)

@@ -68,8 +68,11 @@ def make_buckets(address: str, names: Mapping[str, str]) -> None:
 def environment(address: str, region: str, own: Mapping[str, str]) -> dict[str, str]:
     """The environment in which boto3, the AWS CLI and every SDK find the embedded AWS and nothing else."""
     kept = {key: value for key, value in own.items() if not key.startswith("AWS_")}
+    direct = ",".join(filter(None, (own.get("no_proxy") or own.get("NO_PROXY"), "127.0.0.1")))
     return {
         **kept,
+        "NO_PROXY": direct,  # a proxy cannot reach this machine's own server
+        "no_proxy": direct,
         "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
@@ -104,13 +107,13 @@ class _Front:
             if method == "POST" and _PUBLISH.fullmatch(path):
                 length = int(environ.get("CONTENT_LENGTH") or 0)
                 _replace_body(environ, self._store.take(environ["wsgi.input"], length))
-            if answer := self._answer(environ, method, path):
-                return _reply(start_response, "200 OK", answer)
+            if (answer := self._answer(environ, method, path)) is not None:
+                return _reply(start_response, "204 No Content" if method == "DELETE" else "200 OK", answer)
+            return self._moto(environ, start_response)
         except Refusal as refusal:
             status = _STATUS.get(refusal.status, "400 Bad Request")
             kind = {"Type": "User", "message": refusal.message, "Message": refusal.message}
             return _reply(start_response, status, kind, [("x-amzn-ErrorType", refusal.code)])
-        return self._moto(environ, start_response)
 
     def _answer(self, environ: Environ, method: str, path: str) -> dict[str, Any] | None:
         region = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -143,7 +146,7 @@ def _replace_body(environ: Environ, body: bytes) -> None:
 def _reply(
     start_response: StartResponse, status: str, data: dict[str, Any], headers: list[tuple[str, str]] | None = None
 ) -> Iterable[bytes]:
-    body = json.dumps(data).encode()
+    body = b"" if status.startswith("204") else json.dumps(data).encode()
     start_response(
         status,
         [

@@ -58,7 +58,11 @@ class Store:
     def take(self, stream: IO[bytes], length: int) -> bytes:
         """Take a publish request off the wire; give the short body that stands for it. Raises Refusal."""
         if length > REQUEST_LIMIT:
-            raise Refusal("RequestTooLargeException", f"Request must be smaller than {REQUEST_LIMIT} bytes", 413)
+            raise Refusal(
+                "RequestEntityTooLargeException",
+                f"Request must be smaller than {REQUEST_LIMIT} bytes for the PublishLayerVersion operation",
+                413,
+            )
         raw, digest = self._spool(stream, length)
         try:
             with self._turn:

@@ -26,7 +26,7 @@ from urllib.request import urlopen
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import ACCOUNT, Sandbox
+from tests.conftest import ACCOUNT, NOWHERE, Sandbox
 
 NAME = "strands-agents-py3_12-x86_64"
 ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:{NAME}"
@@ -101,6 +101,14 @@ class TestPublishing:
         with urlopen(made["Content"]["Location"]) as answer:
             assert answer.read() == content
 
+    def test_refuses_what_is_no_zip_in_a_bucket(self, sandbox: Sandbox) -> None:
+        s3 = sandbox.client("s3")
+        s3.create_bucket(Bucket="strands-layer")
+        s3.put_object(Bucket="strands-layer", Key="layer.zip", Body=b"no zip")
+        source: Any = {"S3Bucket": "strands-layer", "S3Key": "layer.zip"}
+        call = lambda: sandbox.layers().publish_layer_version(LayerName=NAME, Content=source)  # noqa: E731
+        assert refusal(call)[:2] == ("InvalidParameterValueException", 400)
+
     def test_a_function_can_have_it(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         role = sandbox.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
@@ -126,8 +134,8 @@ class TestRefusing:
         assert message == "Unzipped size must be smaller than 262144000 bytes"
 
     def test_a_request_of_more_than_50_mb(self, sandbox: Sandbox) -> None:
-        _code, status, message = refusal(lambda: publish(sandbox, content=os.urandom(52_428_801)))
-        assert status == 413
+        code, status, message = refusal(lambda: publish(sandbox, content=os.urandom(52_428_801)))
+        assert (code, status) == ("RequestEntityTooLargeException", 413)
         assert "Request must be smaller than 69905067 bytes" in message
 
     @pytest.mark.parametrize(
@@ -137,6 +145,8 @@ class TestRefusing:
             ("licenseInfo", {"LicenseInfo": "x" * 513}),
             ("layerName", {"name": "x" * 141}),
             ("layerName", {"name": "no.dots"}),
+            ("compatibleRuntimes", {"CompatibleRuntimes": ["python3.99"]}),
+            ("compatibleArchitectures", {"CompatibleArchitectures": ["aarch64"]}),
         ],
     )
     def test_fields_against_the_model(self, sandbox: Sandbox, field: str, more: dict[str, Any]) -> None:
@@ -181,6 +191,9 @@ class TestReading:
             assert message == "The resource you requested does not exist."
         assert refusal(lambda: lambda_.get_layer_version_by_arn(Arn=ARN))[0] == "ValidationException"
         lambda_.delete_layer_version(LayerName=NAME, VersionNumber=7)
+        lambda_.delete_layer_version(LayerName="unknown", VersionNumber=1)
+        code, _, message = refusal(lambda: lambda_.get_layer_version(LayerName=NAME, VersionNumber=0))
+        assert (code, message) == ("InvalidParameterValueException", "Layer Version Cannot be less than 1")
 
     def test_lists_newest_first_and_without_content(self, sandbox: Sandbox) -> None:
         for number in range(1, 13):
@@ -208,6 +221,7 @@ class TestReading:
         assert [[v["Version"] for v in page["LayerVersions"]] for page in pages] == [[5, 4], [3, 2], [1]]
         pages_of_layers = list(lambda_.get_paginator("list_layers").paginate(PaginationConfig={"PageSize": 3}))
         assert [len(page["Layers"]) for page in pages_of_layers] == [3, 1]
+        assert refusal(lambda: lambda_.list_layers(MaxItems=51))[0] == "ValidationException"
 
     def test_lists_what_fits(self, sandbox: Sandbox) -> None:
         publish(sandbox, CompatibleArchitectures=["x86_64"], CompatibleRuntimes=["python3.12"])
@@ -217,6 +231,8 @@ class TestReading:
         assert [version["Version"] for version in listed] == [1]
         listed = lambda_.list_layer_versions(LayerName=NAME, CompatibleRuntime="python3.13")["LayerVersions"]
         assert [version["Version"] for version in listed] == [2]
+        (layer,) = lambda_.list_layers(CompatibleRuntime="python3.12")["Layers"]
+        assert layer["LatestMatchingVersion"]["Version"] == 1  # the latest that matches, not the latest
         assert lambda_.list_layers(CompatibleRuntime="python3.9")["Layers"] == []
 
 
@@ -224,8 +240,8 @@ class TestPolicies:
     @staticmethod
     def grant(sandbox: Sandbox, sid: str = "public", **more: str) -> Any:
         return sandbox.layers().add_layer_version_permission(
-            LayerName=NAME, VersionNumber=1, StatementId=sid, Action="lambda:GetLayerVersion",
-            **{"Principal": "*", **more},
+            LayerName=NAME, VersionNumber=1, StatementId=sid,
+            **{"Action": "lambda:GetLayerVersion", "Principal": "*", **more},
         )  # fmt: skip
 
     @staticmethod
@@ -245,6 +261,18 @@ class TestPolicies:
         assert json.loads(made["Statement"]) == statement
         assert json.loads(self.policy(sandbox)["Policy"])["Statement"] == [statement]
 
+    def test_an_organization(self, sandbox: Sandbox) -> None:
+        publish(sandbox)
+        self.grant(sandbox, OrganizationId="o-abcdefghij")
+        (statement,) = json.loads(self.policy(sandbox)["Policy"])["Statement"]
+        assert statement["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "o-abcdefghij"}}
+
+    def test_another_account(self, sandbox: Sandbox) -> None:
+        publish(sandbox)
+        self.grant(sandbox, Principal="123456789012")
+        (statement,) = json.loads(self.policy(sandbox)["Policy"])["Statement"]
+        assert statement["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+
     def test_a_used_statement_id_is_a_conflict(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         self.grant(sandbox)
@@ -252,6 +280,10 @@ class TestPolicies:
         assert (code, status) == ("ResourceConflictException", 409)
         assert message.startswith("The statement id (public) provided already exists.")
         assert len(json.loads(self.policy(sandbox)["Policy"])["Statement"]) == 1
+
+    def test_only_one_action(self, sandbox: Sandbox) -> None:
+        publish(sandbox)
+        assert refusal(lambda: self.grant(sandbox, Action="lambda:*"))[0] == "ValidationException"
 
     def test_taken_back(self, sandbox: Sandbox) -> None:
         publish(sandbox)
@@ -268,9 +300,12 @@ class TestPolicies:
 
     def test_none(self, sandbox: Sandbox) -> None:
         publish(sandbox)
-        assert refusal(lambda: self.policy(sandbox))[:2] == ("ResourceNotFoundException", 404)
+        code, status, message = refusal(lambda: self.policy(sandbox))
+        assert (code, status) == ("ResourceNotFoundException", 404)
+        assert message == "No policy is associated with the given resource."
         sandbox.layers().delete_layer_version(LayerName=NAME, VersionNumber=1)
-        assert refusal(lambda: self.policy(sandbox))[:2] == ("ResourceNotFoundException", 404)
+        code, status, message = refusal(lambda: self.policy(sandbox))
+        assert (code, status, message) == ("ResourceNotFoundException", 404, f"Layer version {ARN}:1 does not exist.")
 
 
 def test_the_aws_cli_as_in_the_guide(sandbox: Sandbox) -> None:
@@ -313,6 +348,12 @@ class TestCommand:
         assert not set(own) & set(seen)
         assert refused(seen["AWS_ENDPOINT_URL"])
 
+    def test_works_behind_a_proxy_and_whatever_the_profile(self) -> None:
+        code = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+        own = {"AWS_PROFILE": "nobodys", "HTTP_PROXY": NOWHERE, "http_proxy": NOWHERE, "NO_PROXY": "corp.example"}
+        out, err = sandbox_command("--", sys.executable, "-c", code, **own).communicate(timeout=60)
+        assert out == f"{ACCOUNT}\n", err
+
     def test_leaves_with_the_commands_exit_code(self) -> None:
         process = sandbox_command("--", sys.executable, "-c", "import sys; print('hello --json'); sys.exit(41)")
         assert process.communicate(timeout=60)[0] == "hello --json\n"
@@ -328,6 +369,7 @@ class TestCommand:
         with serving(tmp_path) as (process, environment):
             process.send_signal(number)
             assert process.wait(20) == 0
+            assert "unset AWS_PROFILE" in environment
             assert refused(environment["AWS_ENDPOINT_URL"])
             assert list(tmp_path.iterdir()) == []
 
@@ -345,7 +387,7 @@ class TestCommand:
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """``layers sandbox`` without a command, and the environment that it prints."""
-    process = sandbox_command(TMPDIR=str(folder))
+    process = sandbox_command(TMPDIR=str(folder), AWS_PROFILE="production")
     assert process.stdout
     try:
         exports: dict[str, str] = {}
