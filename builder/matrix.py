@@ -24,6 +24,8 @@ LAYER_NAME = re.compile(r"[a-zA-Z0-9_-]{1,140}")
 DESCRIPTION_LIMIT = 256
 LICENSE_LIMIT = 512
 QUOTA_PER_SECOND = 15
+#: Of a parameter's path, whose name, ARN and all, has at most 1011 characters.
+PREFIX_LIMIT = 800
 
 
 def _python(value: str) -> str:
@@ -59,6 +61,17 @@ def _requirement(value: str) -> str:
         raise ValueError(f"{value!r} is no requirement: {str(error).splitlines()[0]}") from None
     if requirement.url:
         raise ValueError(f"{value!r} names an address; a layer is made of released wheels only")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9_.-]+){1,12}", value) or len(value) > PREFIX_LIMIT:
+        raise ValueError(
+            f"{value!r} is no path of parameters: up to 12 names of letters, digits, `_`, `.` and `-`, "
+            "each with a slash before it, like /strands-agents/layers"
+        )
+    if re.match(r"/(aws|ssm)", value, re.IGNORECASE):
+        raise ValueError(f"{value!r} begins with a name that AWS keeps to itself (aws, ssm)")
     return value
 
 
@@ -98,6 +111,12 @@ class Staging(_Frozen):
     def bucket_of(self, account: str, region: str) -> str:
         """The name of a region's bucket."""
         return self.bucket.format(account=account, region=region)
+
+
+class Parameters(_Frozen):
+    """SSM parameters with the ARNs of releases, below a path."""
+
+    prefix: Annotated[str, AfterValidator(_prefix)]
 
 
 @dataclass(frozen=True)
@@ -145,6 +164,7 @@ class Matrix(_Frozen):
     license: Annotated[str, Field(max_length=LICENSE_LIMIT)] = "Apache-2.0"
     permission: Permission = Permission()
     staging: Staging | None = None
+    parameters: Parameters | None = None
     bytecode: Annotated[Literal["required", "auto", "off"], BeforeValidator(_bytecode)] = "required"
     requests_per_second: Annotated[float, Field(gt=0, le=QUOTA_PER_SECOND, strict=True)] = 10
 

@@ -83,7 +83,9 @@ def _problem(details: ErrorDetails) -> Problem:
     value = details["input"]
     kind = details["type"]
     if kind == "extra_forbidden":
-        known = list(Matrix.model_fields) if len(path) == 1 else ["principal", "organization", "bucket", "home"]
+        known = (
+            list(Matrix.model_fields) if len(path) == 1 else ["principal", "organization", "bucket", "home", "prefix"]
+        )
         hint = did_you_mean(str(path[-1]), known)
         return path, "unknown key" + (f": {hint}" if hint else "")
     if kind == "missing":

@@ -70,12 +70,13 @@ def package(
     *,
     requirements: Path | None = None,
     layer: Layer | None = None,
-    staged: bool = False,
+    direct: bool = False,
 ) -> Package:
     """Make ``app.zip`` and ``dependencies.zip`` in ``output``.
 
-    ``requirements``: the file that says what is needed; the nearest to the app where None. ``staged``: the zips go
-    through a bucket, so only 250 MB hold. InputError and BuildError leave what was there before.
+    ``requirements``: the file that says what is needed; the nearest to the app where None. ``direct``: the zips are
+    sent in requests, and what is too big for one is refused; a bucket, as CDK and SAM use it, takes more. InputError
+    and BuildError leave what was there before.
     """
     if output.resolve() == app.resolve():
         raise InputError("the zips would lie among the app's files", where=str(output), fix="name another --output")
@@ -90,7 +91,7 @@ def package(
             zipped = _zip_app(files, target, folder / APP)
             made = _build(app, wanted, target, lock, folder, progress) if wanted and lock else None
             result = Package(target, zipped, made, source, layer)
-            _check_limits(result, staged)
+            _check_limits(result, direct, progress)
             _put_in_place(folder, output, progress)
     except OSError as error:
         what = "the disk is full" if error.errno == errno.ENOSPC else f"{error.strerror or error}"
@@ -163,7 +164,7 @@ def _bytecode(target: Target, progress: Progress) -> Literal["required", "off"]:
     return "required"
 
 
-def _check_limits(made: Package, staged: bool) -> None:
+def _check_limits(made: Package, direct: bool, progress: Progress) -> None:
     zips = {APP: made.app.size}
     parts = {APP: made.app.unzipped_size}
     if made.dependencies:
@@ -180,12 +181,17 @@ def _check_limits(made: Package, staged: bool) -> None:
             fix="leave something out of the requirements or, with a .lambdaignore, of the app",
         )
     for name, size in zips.items():
-        if size > ZIPPED_LIMIT and not staged:
-            raise BuildError(
-                f"{name} has {size:,} bytes; Lambda takes {ZIPPED_LIMIT:,} in a request",
-                where=made.target.id,
-                fix="say --staged if it goes through a bucket, as CDK and SAM do; or leave something out",
+        if size > ZIPPED_LIMIT:
+            problem = (
+                f"{name} has {size:,} bytes; Lambda takes {ZIPPED_LIMIT:,} in a request, and more from a bucket only"
             )
+            if direct:
+                raise BuildError(
+                    problem,
+                    where=made.target.id,
+                    fix="leave something out; or deploy it with CDK or SAM, without --direct",
+                )
+            progress.note(f"warning: {problem} (CDK and SAM do it so)")
 
 
 def _put_in_place(folder: Path, output: Path, progress: Progress) -> None:

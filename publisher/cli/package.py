@@ -68,7 +68,7 @@ def _architecture(_context: click.Context, _option: click.Parameter, value: str 
 @click.option(
     "--index", "index_source", metavar="FILE|URL", help="For --on-layer: a layers.json instead of the ledger."
 )
-@click.option("--staged", is_flag=True, help="The zips go through a bucket, as CDK and SAM do: over 50 MB is no error.")
+@click.option("--direct", is_flag=True, help="The zips are sent in requests, not through a bucket: refuse over 50 MB.")
 @json_option
 @click.pass_obj
 def command(
@@ -81,7 +81,7 @@ def command(
     requirements: Path | None,
     on_layer: str | None,
     index_source: str | None,
-    staged: bool,
+    direct: bool,
     as_json: bool,
 ) -> None:
     """Package an agent of your own: app.zip with the files of APP_DIR, and dependencies.zip, a layer of the packages
@@ -102,7 +102,7 @@ def command(
             shown.note(f"warning: the layer: {note}")
         shown.note(f"for Python {target.python} on {target.architecture}")
         layer = attached.layer if attached else None
-        made = package(app, target, output, shown, requirements=requirements, layer=layer, staged=staged)
+        made = package(app, target, output, shown, requirements=requirements, layer=layer, direct=direct)
     print_json(_as_json(made)) if as_json else _show(made)
 
 

@@ -15,6 +15,7 @@ import click
 from builder.errors import IncompleteError, InputError, UsageError
 from publisher.cli.console import json_option, print_json, progress
 from publisher.cli.group import Settings
+from publisher.cli.parameters import check_parameters, keep_parameters, show_parameters, with_parameters
 from publisher.cli.releasing import (
     Session,
     connect,
@@ -81,10 +82,12 @@ def command(
         return
     with lease(session.matrix):
         report = _publish(session, checked, max_versions, yes)
+        kept = None if report.stopped else keep_parameters(session.matrix, session.ledger.releases())
     if as_json:
-        print_json(report_json(session.matrix, report))
+        print_json(with_parameters(report_json(session.matrix, report), kept))
     else:
         show_report(session.matrix, report, session.journal)
+        show_parameters(kept)
     if not report.complete:
         left = sum(not outcome.done for outcome in report.outcomes.values())
         raise IncompleteError(
@@ -92,6 +95,7 @@ def command(
             + (f"; stopped: {report.stopped}" if report.stopped else ""),
             fix="run the same command again; it does what is left",
         )
+    check_parameters(kept)
 
 
 def _publish(session: Session, artifacts: tuple[Path, Manifest] | None, max_versions: int, yes: bool) -> Report:

@@ -10,6 +10,7 @@ import click
 from builder.errors import IncompleteError, InputError, UsageError
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.parameters import check_parameters, keep_parameters, show_parameters, with_parameters
 
 
 @click.command("yank")
@@ -56,16 +57,20 @@ def command(
         else:
             now = datetime.now(timezone.utc).replace(microsecond=0)
             changed = withdraw(release, reason or "", ledger, lambdas, now, shown)
+    kept = keep_parameters(matrix, ledger.releases())
     failed = [each for each in changed if each.error]
     if as_json:
         print_json(
-            {
-                "package": release.package,
-                "version": release.version,
-                "layer_version": layer_version,
-                "complete": not failed,
-                "cells": [{"arn": each.record.arn, "error": each.error} for each in changed],
-            }
+            with_parameters(
+                {
+                    "package": release.package,
+                    "version": release.version,
+                    "layer_version": layer_version,
+                    "complete": not failed,
+                    "cells": [{"arn": each.record.arn, "error": each.error} for each in changed],
+                },
+                kept,
+            )
         )
     else:
         if failed:
@@ -73,5 +78,7 @@ def command(
         done = len(changed) - len(failed)
         state = "public again" if undo else "withdrawn"
         click.echo(f"{release.package} {release.version}, layer version {layer_version}: {done} cells {state}")
+        show_parameters(kept)
     if failed:
         raise IncompleteError(f"{len(failed)} cells are not done", fix="run the same command again")
+    check_parameters(kept)

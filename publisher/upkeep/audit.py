@@ -18,7 +18,7 @@ from publisher.record.release import CellRecord, Release
 
 Problem = Literal[
     "missing", "unrecorded", "bytes", "private", "public", "runtime", "architecture", "number", "surplus", "foreign",
-    "silent",
+    "silent", "parameter",
 ]  # fmt: skip
 
 

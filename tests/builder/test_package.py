@@ -287,9 +287,19 @@ def test_everything_counts_against_lambdas_limit_the_layer_too(
 
 
 def test_a_zip_over_the_request_limit_needs_a_bucket(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Notes(Quiet):
+        said = ""
+
+        def note(self, text: str) -> None:
+            self.said += text
+
     monkeypatch.setattr(running, "ZIPPED_LIMIT", 100)
-    assert "--staged" in refusal(app, BuildError)
-    assert package(app, TARGET, app.parent / "packaging", Quiet(), staged=True).app.size > 100
+    output, notes = app.parent / "packaging", Notes()
+    with pytest.raises(BuildError, match="from a bucket only"):
+        package(app, TARGET, output, Quiet(), direct=True)
+    assert not (output / "app.zip").exists()
+    assert package(app, TARGET, output, notes).app.size > 100
+    assert "from a bucket only" in notes.said
 
 
 def test_an_app_that_is_too_big_is_refused_before_it_is_read(app: Path) -> None:
