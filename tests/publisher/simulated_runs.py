@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from builder.artifact import Artifact, Manifest
+from builder.artifact import Artifact, Manifest, write_atomically
 from builder.matrix import Cell, Matrix
 from builder.progress import Quiet
 from publisher.aws.gateway import Lambda
@@ -100,7 +100,7 @@ def make_artifacts(folder: Path, matrix: Matrix, version: str, build: str = "one
     for target in matrix.targets:
         text = f"{version} {target.id} {build}"
         data = make_zip(text)
-        (place / f"{target.layer_name}.zip").write_bytes(data)
+        write_atomically(place / f"{target.layer_name}.zip", data)  # two runs may make it at once
         artifacts.append(
             Artifact(
                 target=target.id,
