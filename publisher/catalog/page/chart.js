@@ -53,9 +53,12 @@ function pictureOf(chart, points, current, width) {
     );
   }
   const every = Math.ceil(28 / slot); // so that the numbers below do not touch
+  const chosen = points.findIndex(({ number }) => number === current);
+  const numbered = (place) => place === chosen
+    || (place % every === 0 && (chosen < 0 || Math.abs(place - chosen) >= every));
   points.forEach((point, place) => {
     const middle = MARGIN.left + slot * (place + 0.5);
-    const words = [point.withdrawn && "withdrawn", point.number === current && "current"].filter(Boolean);
+    const words = [point.withdrawn && "withdrawn", place === chosen && "current"].filter(Boolean);
     const group = drawing("g", { class: ["release", ...words].join(" ") });
     group.append(drawing("title", {}, sentenceOf(chart, point)));
     for (const { key } of chart.series) {
@@ -64,7 +67,7 @@ function pictureOf(chart, points, current, width) {
       const height = (inner.height * value) / chart.scale / top;
       group.append(drawing("rect", { class: key, x: middle - bar / 2, y: y(0) - height, width: bar, height, rx: 2 }));
     }
-    if (place % every === 0 || point.number === current) {
+    if (numbered(place)) {
       group.append(drawing("text", { x: middle, y: HEIGHT - 8, "text-anchor": "middle" }, point.number));
     }
     shape.append(group);
@@ -83,12 +86,11 @@ function tableOf(chart, points) {
   return element(
     "details", {},
     element("summary", {}, "As a table"),
-    element(
-      "div", { class: "wide" },
-      tableElement(head, [...points].reverse().map(({ number, version, withdrawn, facts }) => [
-        number, withdrawn ? `${version} (withdrawn)` : version, ...series.map(({ key }) => chart.format(facts[key])),
-      ])),
-    ),
+    wideTable(`${chart.title} over releases`, head, [...points].reverse().map((point) => [
+      point.number,
+      point.withdrawn ? `${point.version} (withdrawn)` : point.version,
+      ...series.map(({ key }) => chart.format(point.facts[key])),
+    ])),
   );
 }
 

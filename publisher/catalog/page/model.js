@@ -41,10 +41,21 @@ function readState(data, hash) {
   for (const [key, known] of Object.entries(choices(data))) {
     const word = words.get(key);
     if (word === null) continue;
-    if (known.includes(word)) state[key] = word;
-    else problems.push(`The address says ${key}=${word}, which is not known here. You see ${state[key]}.`);
+    const found = known.find((each) => each === word) ?? known.find((each) => plain(each) === plain(word));
+    state[key] = found ?? state[key];
+    if (found === undefined) {
+      problems.push(`The address says ${key}=${word}, which is not known here. You see ${state[key]}.`);
+    } else if (found !== word) {
+      problems.push(`The address says ${key}=${word}. You see ${found}, which it probably means.`);
+    }
   }
   return { state, problems };
+}
+
+/** A word without the ways of writing it: py3_12 and 3.12, arm64 and aarch64 are the same. */
+function plain(word) {
+  const letters = word.toLowerCase().replace(/^py(thon)?/, "").replace(/[^a-z0-9]/g, "");
+  return { arm: "aarch64", arm64: "aarch64", amd64: "x8664", x64: "x8664" }[letters] ?? letters;
 }
 
 function writeState(state) {

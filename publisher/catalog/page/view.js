@@ -28,6 +28,11 @@ function tableElement(head, rows) {
   );
 }
 
+/** A table that scrolls by itself where it is too wide, also from the keyboard. */
+function wideTable(label, head, rows) {
+  return element("div", { class: "wide", tabindex: 0, role: "group", "aria-label": label }, tableElement(head, rows));
+}
+
 // ---- controls ----
 
 function buildControls(data, change) {
@@ -100,11 +105,13 @@ function noticesOf(data, cell) {
   const elsewhere = best && best.number !== release.number ? [" ", linkTo(best, "Use layer version"), "."] : [];
   for (const [word, detail, reason] of release.marks) {
     if (word === "withdrawn") {
-      say("danger", element("strong", {}, `Withdrawn ${detail}: `), `${sentence(reason)} New functions cannot use it.`, ...elsewhere);
+      const words = `${sentence(reason)} New functions cannot use it.`;
+      say("danger", element("strong", {}, `Withdrawn ${detail}: `), words, ...elsewhere);
     } else if (word === "incomplete" && cell.there) {
       say("warning", element("strong", {}, "Still being published: "), `${reason} are there, this one among them.`);
     } else if (word === "rebuilt") {
-      say("plain", element("strong", {}, "Rebuilt"), reason ? `: ${sentence(reason)}` : ".", ` The same ${data.package}, made again.`);
+      const words = `${reason ? `: ${sentence(reason)}` : "."} The same ${data.package}, made again.`;
+      say("plain", element("strong", {}, "Rebuilt"), words);
     } else if (word === "replaced") {
       const number = Number(detail.replace(/\D/g, ""));
       say("warning", element("strong", {}, "Replaced: "), "the same version was built again. ",
@@ -113,10 +120,11 @@ function noticesOf(data, cell) {
   }
   if (!cell.there) {
     const what = cell.target ? cell.target.name : "A layer of this Python and architecture";
-    const why = cell.pending ? `is not in ${region} yet: the release is still being published.` : `is not in ${region} at this number.`;
-    say("warning", element("strong", {}, what), ` ${why}`, ...(markOf(release, "withdrawn") ? [] : elsewhere));
+    const why = cell.pending ? "yet: the release is still being published." : "at this number.";
+    say("warning", element("strong", {}, what), ` is not in ${region} ${why}`, ...(markOf(release, "withdrawn") ? [] : elsewhere));
   } else if (!cell.sameBytes) {
-    say("warning", "The zip in this region is not the same, byte for byte, as in others. What is in it is not on record.");
+    say("warning", "The zip in this region is not the same, byte for byte, as in others.",
+      " What is in it is not on record.");
   }
   if (notices.length === 0 && elsewhere.length && best.number > release.number) {
     say("plain", "There is a newer one.", ...elsewhere);
@@ -130,7 +138,8 @@ function sentence(text) {
 
 function factsOf({ release, target, facts }) {
   const code = (text, what) => [
-    element("code", {}, text), element("button", { type: "button", class: "small", "data-copy": text, "aria-label": `Copy ${what}` }, "Copy"),
+    element("code", {}, text),
+    element("button", { type: "button", class: "small", "data-copy": text, "aria-label": `Copy ${what}` }, "Copy"),
   ];
   const rows = [
     ["Layer", [element("code", {}, target.name)]],
@@ -165,7 +174,7 @@ function changesElement(held, before, place) {
     const word = old === null ? "added" : now === null ? "removed" : "updated";
     return [name, element("span", { class: `mark ${word}` }, word), old ?? "", now ?? ""];
   });
-  return element("div", { class: "wide" }, tableElement(["Package", "Change", "Before", "Now"], rows));
+  return wideTable("Changed packages", ["Package", "Change", "Before", "Now"], rows);
 }
 
 function showCharts(data, cell) {
@@ -206,7 +215,7 @@ async function copyFor(button) {
   const done = await copy(text);
   button.textContent = done ? "Copied" : "Press Ctrl+C";
   byId("live").textContent = done ? "Copied." : "It could not be copied. It is selected: press Ctrl+C.";
-  if (!done) getSelection().selectAllChildren(button.dataset.copies ? byId(button.dataset.copies) : button.previousSibling);
+  if (!done) getSelection().selectAllChildren(byId(button.dataset.copies) ?? button.previousElementSibling);
   setTimeout(() => { button.textContent = "Copy"; }, 2000);
 }
 
@@ -230,6 +239,7 @@ function start(data) {
     if (cell.made) showCharts(data, cell);
   });
   document.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // for a tab or a window of its own
     const link = event.target.closest('a[href^="#layer="]');
     const button = event.target.closest("[data-copy], [data-copies]");
     if (link) { // a release, with all else as it is chosen
