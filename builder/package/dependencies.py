@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from packaging.utils import canonicalize_name
 
 from builder.errors import BuildError, InputError
+from builder.inspection.markers import active_requirements
 from builder.matrix import Target
 from builder.package.requirements import Asked, Requirements
 from builder.progress import Progress
@@ -54,17 +55,45 @@ def lock_of(wanted: Requirements, target: Target, layer: Layer | None, progress:
         bounds = [*wanted.constraints, *(f"{name}=={pins[name]}" for name in held)]
         return resolve_requirements([each.text for each in wanted.asked], target, constraints=bounds)
 
+    if layer and (own := _own_conflicts(wanted.asked, pins, target)):
+        raise _conflicts_error(own, layer)
     try:
         lock = resolve(tuple(pins))
-    except ConflictError as error:
+    except ConflictError:
         if layer is None:
             raise
-        resolve(())  # what is wrong without the layer is no conflict with it
-        progress.note(f"the layer's versions do not fit; looking for those that are in the way ({error.where})")
-        raise _conflicts_error(_conflicts(wanted.asked, pins, resolve), layer) from None
+        progress.note("the layer's versions do not fit; looking for those that are in the way")
+        raise _conflicts_error(_conflicts(pins, resolve), layer) from None
     lacking = tuple(locked for locked in lock if locked.name not in pins)
     _check_hashes(wanted, lacking)
     return lacking
+
+
+def _own_conflicts(asked: Sequence[Asked], pins: Mapping[str, str], target: Target) -> list[Conflict]:
+    """The app's own requirements that the layer does not meet: no index need be asked for these."""
+    found = []
+    for each in asked:
+        for active in active_requirements({"": [each.text]}, target)[""]:
+            if each.name in pins and not active.specifier.contains(pins[each.name], prereleases=True):
+                found.append(Conflict(each.name, f"{each.where} wants {each.text}", pins[each.name]))
+    return found
+
+
+def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]) -> list[Conflict]:
+    """What the app's packages, or theirs, want otherwise than the layer has it."""
+    free = {each.name: each.version for each in resolve(())}  # what is wrong without the layer is no conflict with it
+    met = [name for name in free if free[name] == pins.get(name)]
+
+    def attempt(held: Sequence[str]) -> ConflictError | None:
+        try:
+            resolve([*met, *held])
+        except ConflictError as error:
+            return error
+        return None
+
+    found = in_the_way([name for name in pins if name not in met], attempt)
+    rest = {each.name: each.version for each in resolve([name for name in pins if name not in found])}
+    return [Conflict(name, _wants(name, text, rest), pins[name]) for name, text in found.items()]
 
 
 def in_the_way(names: Sequence[str], attempt: Callable[[Sequence[str]], ConflictError | None]) -> dict[str, str]:
@@ -90,25 +119,8 @@ def in_the_way(names: Sequence[str], attempt: Callable[[Sequence[str]], Conflict
     return failed
 
 
-def _conflicts(
-    asked: Sequence[Asked], pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]
-) -> list[Conflict]:
-    def attempt(held: Sequence[str]) -> ConflictError | None:
-        try:
-            resolve(held)
-        except ConflictError as error:
-            return error
-        return None
-
-    found = in_the_way(list(pins), attempt)
-    rest = {each.name: each.version for each in resolve([name for name in pins if name not in found])}
-    return [Conflict(name, _wants(name, asked, text, rest), pins[name]) for name, text in found.items()]
-
-
-def _wants(name: str, asked: Sequence[Asked], text: str, rest: Mapping[str, str]) -> str:
-    """Who wants what of a package: the app's own line, a package of uv's explanation, or what would be taken."""
-    if own := next((each for each in asked if each.name == name), None):
-        return f"{own.where} wants {own.text}"
+def _wants(name: str, text: str, rest: Mapping[str, str]) -> str:
+    """Who wants what of a package: one that uv's explanation names, or what would be taken."""
     if match := re.search(rf"(\S+) depends? on ({re.escape(name)}(?:\[[^]]*\])?[<>=!~][^\s]*)", text):
         return f"{match[1]} wants {match[2].rstrip(',')}"
     return f"the app needs {name}=={rest[name]}" if name in rest else "the app's packages cannot have it"

@@ -328,16 +328,26 @@ def test_on_a_layer_only_what_it_lacks_is_taken_at_its_versions(app: Path, index
     assert packaged(app, layer_of(base="2.0", extra="2.0", tools="1.0")).dependencies is None
 
 
-def test_conflicts_with_the_layer_are_named_all_of_them(app: Path, index: Path) -> None:
+def test_requirements_that_the_layer_does_not_meet_are_named_all_of_them(app: Path) -> None:
+    asks(app, "core>1,<3\nbase[x]~=2.0\nfine>=1\nother<1; python_version < '3.12'\n")
+    said = refusal(app, BuildError, layer_of(base="1.0", core="1.0", fine="2.0b1", other="1.0"))
+    assert "on top of demo 1.0, layer version 2" in said
+    assert "core: requirements.txt:1 wants core>1,<3; the layer has 1.0" in said
+    assert "base: requirements.txt:2 wants base[x]~=2.0; the layer has 1.0" in said
+    assert "fine:" not in said
+    assert "other:" not in said
+
+
+def test_what_the_apps_packages_want_otherwise_than_the_layer_has_it_is_named(app: Path, index: Path) -> None:
     for version in ("1.0", "2.0"):
         for name in ("base", "core", "fine"):
             make_wheel(index, name, version)
     make_wheel(index, "tools", requires=("base>=2", "fine"))
-    asks(app, "tools\ncore>1\n")
+    make_wheel(index, "more", requires=("core==2.0",))
+    asks(app, "tools\nmore\n")
     said = refusal(app, BuildError, layer_of(base="1.0", core="1.0", fine="1.0"))
-    assert "on top of demo 1.0, layer version 2" in said
-    assert "core: requirements.txt:2 wants core>1; the layer has 1.0" in said
     assert "base: tools wants base>=2; the layer has 1.0" in said
+    assert "core: more wants core==2.0; the layer has 1.0" in said
     assert "fine:" not in said
 
 
