@@ -180,9 +180,9 @@ def _check_version(matrix: Matrix, version: str, lock: Lock) -> None:
         )
 
 
-def _no_wheel(package: str, target: Target) -> BuildError:
+def _no_wheel(package: str, target: Target) -> ConflictError:
     glibc = ".".join(map(str, target.runtime.glibc))
-    return BuildError(
+    return ConflictError(
         f"{package} has no wheel that runs on {target.runtime.api_name} for {target.architecture} "
         f"({target.runtime.system}, glibc {glibc}: up to {target.runtime.manylinux})",
         where=target.id,

@@ -121,8 +121,9 @@ def in_the_way(names: Sequence[str], attempt: Callable[[Sequence[str]], Conflict
 
 def _wants(name: str, text: str, rest: Mapping[str, str]) -> str:
     """Who wants what of a package: one that uv's explanation names, or what would be taken."""
-    if match := re.search(rf"(\S+) depends? on ({re.escape(name)}(?:\[[^]]*\])?[<>=!~][^\s]*)", text):
-        return f"{match[1]} wants {match[2].rstrip(',')}"
+    for match in re.finditer(rf"(\S+) depends? on ({re.escape(name)}(?:\[[^]]*\])?[<>=!~]\S*)", text):
+        if "<" not in match[1]:  # of old versions, which uv would only fall back to
+            return f"{match[1]} wants {match[2].rstrip(',')}"
     return f"the app needs {name}=={rest[name]}" if name in rest else "the app's packages cannot have it"
 
 

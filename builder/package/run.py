@@ -19,7 +19,7 @@ from builder.archive import Entry, compress, write_zip
 from builder.artifact import Artifact
 from builder.build import build
 from builder.errors import BuildError, InputError
-from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT, FileFacts, elf_facts
+from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT, FileFacts, elf_facts, inspect_zip
 from builder.inspection.binaries import check_binaries
 from builder.interpreters import find
 from builder.matrix import Matrix, Staging, Target
@@ -91,7 +91,7 @@ def package(
             zipped = _zip_app(files, target, folder / APP)
             made = _build(app, wanted, target, lock, folder, progress) if wanted and lock else None
             result = Package(target, zipped, made, source, layer)
-            _check_limits(result, direct, progress)
+            _check_limits(result, folder, direct, progress)
             _put_in_place(folder, output, progress)
     except OSError as error:
         what = "the disk is full" if error.errno == errno.ENOSPC else f"{error.strerror or error}"
@@ -164,7 +164,7 @@ def _bytecode(target: Target, progress: Progress) -> Literal["required", "off"]:
     return "required"
 
 
-def _check_limits(made: Package, direct: bool, progress: Progress) -> None:
+def _check_limits(made: Package, folder: Path, direct: bool, progress: Progress) -> None:
     zips = {APP: made.app.size}
     parts = {APP: made.app.unzipped_size}
     if made.dependencies:
@@ -174,11 +174,13 @@ def _check_limits(made: Package, direct: bool, progress: Progress) -> None:
         parts[made.layer.title] = made.layer.unzipped_size
     if made.total_unzipped > UNZIPPED_LIMIT:
         rows = ", ".join(f"{name} {size:,}" for name, size in parts.items())
+        biggest = _biggest(made, folder)
         raise BuildError(
             f"unzipped it is {made.total_unzipped:,} bytes together ({rows}); "
             f"Lambda takes {UNZIPPED_LIMIT:,} for a function with its layers",
             where=made.target.id,
-            fix="leave something out of the requirements or, with a .lambdaignore, of the app",
+            fix="leave something out of the requirements or, with a .lambdaignore, of the app"
+            + (f"; the biggest packages are {biggest}" if biggest else ""),
         )
     for name, size in zips.items():
         if size > ZIPPED_LIMIT:
@@ -192,6 +194,13 @@ def _check_limits(made: Package, direct: bool, progress: Progress) -> None:
                     fix="leave something out; or deploy it with CDK or SAM, without --direct",
                 )
             progress.note(f"warning: {problem} (CDK and SAM do it so)")
+
+
+def _biggest(made: Package, folder: Path) -> str:
+    if made.dependencies is None:
+        return ""
+    found = sorted(inspect_zip(folder / made.dependencies.file, made.target).packages, key=lambda each: -each.size)
+    return ", ".join(f"{each.name} {each.size / 1048576:.0f} MB" for each in found[:5])
 
 
 def _put_in_place(folder: Path, output: Path, progress: Progress) -> None:

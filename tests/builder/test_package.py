@@ -284,6 +284,7 @@ def test_everything_counts_against_lambdas_limit_the_layer_too(
     assert "app.zip" in said
     assert "dependencies.zip" in said
     assert "demo 1.0, layer version 2 49,900" in said
+    assert "the biggest packages are tools 0 MB" in said
 
 
 def test_a_zip_over_the_request_limit_needs_a_bucket(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
