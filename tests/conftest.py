@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from publisher.sandbox.server import environment, running
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+
+# A machine that is busy is no finding.
+settings.register_profile("layers", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("layers")
 
 ACCOUNT = "856699698935"
 #: The discard port: whoever forgets the sandbox is refused at once, and reaches nobody.
