@@ -50,13 +50,17 @@ def sdk_version() -> str:
     return next(line.partition("==")[2] for line in lines if line.startswith("strands-agents=="))
 
 
+def layer_of(version: str, folder: Path) -> Path:
+    """The unpacked official layer of this machine's architecture."""
+    root = EXAMPLE.parents[1]
+    layers("build", "--version", version, "--python", "3.12", "--arch", HERE, "--output", folder, cwd=root)
+    return unpack(folder / f"{TARGET.layer_name}.zip", folder / "opt")
+
+
 @pytest.fixture(scope="module")
 def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The unpacked official layer of this machine's architecture."""
-    folder = tmp_path_factory.mktemp("official")
-    root = EXAMPLE.parents[1]
-    layers("build", "--version", sdk_version(), "--python", "3.12", "--arch", HERE, "--output", folder, cwd=root)
-    return unpack(folder / f"{TARGET.layer_name}.zip", folder / "opt")
+    """The layer of the SDK that the example names."""
+    return layer_of(sdk_version(), tmp_path_factory.mktemp("official"))
 
 
 class Weather(Server):
@@ -232,3 +236,21 @@ def test_the_warm_mcp_agent_keeps_its_connection_and_makes_it_again(
         mcp.start()
         assert "HELLO!" in function.invoke({"prompt": "say hello loudly"})
         assert mcp.handshakes == before + 1
+
+
+def test_both_mcp_agents_on_a_layer_with_the_first_major_version_of_mcp(mcp: McpServer, tmp_path: Path) -> None:
+    older = layer_of("1.40.0", tmp_path / "older")
+    model = Scripted(Call("shout", {"text": "hello"}))
+    variables = {"MCP_URL": mcp.url}
+    with running(TARGET, CODE, older, "mcp_handler.handler", model, variables, tmp_path / "f") as function:
+        assert "HELLO!" in function.invoke({"prompt": "say hello loudly"})
+    with running(TARGET, CODE, older, "mcp_warm_handler.handler", model, variables, tmp_path / "warm") as function:
+        for _ in range(2):
+            assert "HELLO!" in function.invoke({"prompt": "say hello loudly"})
+        assert mcp.handshakes == 2
+        # Here a connection is a session, which a server that was started again does not know.
+        mcp.stop()
+        mcp.start()
+        assert "HELLO!" in function.invoke({"prompt": "say hello loudly"})
+        assert "connecting to the MCP server again" in function.log.read_text()
+        assert mcp.handshakes == 3

@@ -38,11 +38,8 @@ regions: [us-east-1, eu-west-1]
 """
 
 _machine = machine_for(TARGET, None)
-pytestmark = [
-    pytest.mark.index,
-    pytest.mark.slow,
-    pytest.mark.skipif(isinstance(_machine, Unproven), reason=str(getattr(_machine, "reason", ""))),
-]
+slow = pytest.mark.slow
+runs_layers = pytest.mark.skipif(isinstance(_machine, Unproven), reason=str(getattr(_machine, "reason", "")))
 
 
 @dataclass(frozen=True)
@@ -152,6 +149,9 @@ def test_every_block_is_a_file_or_is_run() -> None:
             assert block.word, f"no file's name: {block.text}"
 
 
+@slow
+@runs_layers
+@pytest.mark.index
 def test_the_official_layer_and_one_on_top_of_it(world: Path, home: Path) -> None:
     options = f"--matrix {world}/matrix.yaml --ledger {world}/ledger"
     release = f"layers {options} publish --version {VERSION} --artifacts {world}/dist --yes\n"
@@ -188,6 +188,8 @@ def test_the_official_layer_and_one_on_top_of_it(world: Path, home: Path) -> Non
     assert (home / "alone" / "dependencies.zip").stat().st_size > 20_000_000
 
 
+@slow
+@pytest.mark.index
 def test_a_matrix_of_ones_own(home: Path) -> None:
     printed = shell(commands("own"), home)
     assert "arn:aws:lambda:eu-west-1:123456789012:layer:our-agents-py3_12-x86_64:1" in printed
@@ -195,6 +197,8 @@ def test_a_matrix_of_ones_own(home: Path) -> None:
     assert index["account"] == "123456789012"
 
 
+@slow
+@pytest.mark.index
 @pytest.mark.skipif(shutil.which("npm") is None, reason="the CDK needs Node.js, and npm is not on the PATH")
 def test_the_cdk(tmp_path: Path) -> None:
     app_in(tmp_path / "examples" / "deploy_to_lambda")  # its packages are installed already

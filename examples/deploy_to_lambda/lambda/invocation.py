@@ -22,9 +22,8 @@ def prompt_of(event: Event) -> str:
     request = event
     if "requestContext" in event:
         body = event.get("body") or "{}"
-        text = base64.b64decode(body) if event.get("isBase64Encoded") else body
         try:
-            request = json.loads(text)
+            request = json.loads(base64.b64decode(body) if event.get("isBase64Encoded") else body)
         except ValueError:
             raise BadRequestError("the body is no JSON") from None
     prompt = request.get("prompt") if isinstance(request, dict) else None

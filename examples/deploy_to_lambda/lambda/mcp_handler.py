@@ -7,13 +7,12 @@ nobody. The price is a handshake for each invocation.
 import os
 
 from invocation import MODEL, handles
-from mcp_tools import all_tools
+from mcp_tools import all_tools, client_of
 from strands import Agent
-from strands.tools.mcp import MCPClient
 
 
 @handles
 def handler(prompt: str) -> str:
-    with MCPClient(url=os.environ["MCP_URL"], startup_timeout=10) as server:
+    with client_of(os.environ["MCP_URL"]) as server:
         agent = Agent(model=MODEL, tools=all_tools(server), callback_handler=None)
         return str(agent(prompt))

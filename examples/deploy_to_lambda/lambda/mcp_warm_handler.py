@@ -13,7 +13,7 @@ import logging
 import os
 
 from invocation import MODEL, handles
-from mcp_tools import all_tools
+from mcp_tools import all_tools, client_of
 from strands import Agent
 from strands.tools.mcp import MCPClient
 from strands.types.tools import AgentTool
@@ -36,7 +36,7 @@ class Connection:
             except Exception as error:  # noqa: BLE001 - a new connection answers, or fails with its own reason
                 log.warning("connecting to the MCP server again: %s", error)
                 self._drop()
-        self._server = MCPClient(url=self._url, startup_timeout=10).start()
+        self._server = client_of(self._url).start()
         return all_tools(self._server)
 
     def _drop(self) -> None:
