@@ -11,7 +11,7 @@ from publisher.aws.gateway import Lambda
 from publisher.catalog.index import Index, Row
 
 _ARN = re.compile(
-    r"(?P<layer>arn:(?P<partition>[a-z-]+):lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):layer:(?P<name>[A-Za-z0-9_-]+))"
+    r"(?P<layer>arn:(?P<partition>[a-z-]+):lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):layer:(?P<name>[A-Za-z0-9_.-]+))"
     r"(?::(?P<number>\d+))?"
 )
 

@@ -130,6 +130,8 @@ def test_a_layer_is_found_by_version_for_this_target() -> None:
     [
         (ARN.replace("aarch64", "arm64"), f"did you mean {ARN}?"),
         (ARN.replace("py3_12", "py312"), f"did you mean {ARN}?"),
+        (ARN.replace("py3_12-aarch64", "py3.12-arm64"), f"did you mean {ARN}?"),
+        (ARN.replace("eu-west-1", "eu-west-9"), f"did you mean {ARN}?"),
         (ARN.removesuffix(":4"), "without a version number"),
         ("arn:aws:s3:::bucket", "no ARN of a layer version"),
         ("9.9", "has no layer"),
