@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+import click
 
 from builder.errors import LayersError
 from publisher.cli.group import layers
+
+#: What shells say of a command that Ctrl-C ended, and of one whose reader went away.
+INTERRUPTED = 130
+BROKEN_PIPE = 141
 
 
 def main() -> None:
     """Run the command line; every error of the program's own becomes one message and its exit code."""
     try:
-        layers.main(standalone_mode=True)
+        code = layers.main(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)
     except LayersError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the last word of the program
+        click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped: nothing more was done", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
+        sys.exit(BROKEN_PIPE)
