@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
+from click.utils import PacifyFlushWrapper
 
 from builder.errors import LayersError
 from publisher.cli.group import layers
@@ -19,8 +19,6 @@ def main() -> None:
     """Run the command line; every error of the program's own becomes one message and its exit code."""
     try:
         code = layers.main(standalone_mode=False)
-        sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else 0)
     except LayersError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -30,6 +28,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped: nothing more was done", err=True)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
-        sys.exit(BROKEN_PIPE)
+    except SystemExit:
+        if isinstance(sys.stdout, PacifyFlushWrapper):  # click's way of ending where the reader is gone
+            sys.exit(BROKEN_PIPE)
+        raise
+    sys.exit(code if isinstance(code, int) else 0)
