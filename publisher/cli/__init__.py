@@ -29,7 +29,7 @@ def main() -> None:
         click.echo("stopped: nothing more was done", err=True)
         sys.exit(INTERRUPTED)
     except SystemExit:
-        if isinstance(sys.stdout, PacifyFlushWrapper):  # click's way of ending where the reader is gone
+        if type(sys.stdout).__name__ == PacifyFlushWrapper.__name__:  # click's way of ending where the reader is gone
             sys.exit(BROKEN_PIPE)
         raise
     sys.exit(code if isinstance(code, int) else 0)
