@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import click
-from click.utils import PacifyFlushWrapper
 
 from builder.errors import LayersError
 from publisher.cli.group import layers
@@ -29,7 +28,7 @@ def main() -> None:
         click.echo("stopped: nothing more was done", err=True)
         sys.exit(INTERRUPTED)
     except SystemExit:
-        if type(sys.stdout).__name__ == PacifyFlushWrapper.__name__:  # click's way of ending where the reader is gone
+        if sys.stdout.__class__.__name__ == "PacifyFlushWrapper":  # click's way of ending where the reader is gone
             sys.exit(BROKEN_PIPE)
         raise
     sys.exit(code if isinstance(code, int) else 0)
