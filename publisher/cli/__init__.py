@@ -9,9 +9,8 @@ import click
 from builder.errors import LayersError
 from publisher.cli.group import layers
 
-#: What shells say of a command that Ctrl-C ended, and of one whose reader went away.
+#: What shells say of a command that Ctrl-C ended.
 INTERRUPTED = 130
-BROKEN_PIPE = 141
 
 
 def main() -> None:
@@ -27,8 +26,4 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped: nothing more was done", err=True)
         sys.exit(INTERRUPTED)
-    except SystemExit:
-        if sys.stdout.__class__.__name__ == "PacifyFlushWrapper":  # click's way of ending where the reader is gone
-            sys.exit(BROKEN_PIPE)
-        raise
     sys.exit(code if isinstance(code, int) else 0)
