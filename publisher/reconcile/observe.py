@@ -56,7 +56,6 @@ def look_back(
     }
     if not wanted:
         return remote
-    progress.note(f"reading the history of {len(wanted)} cells to find {version}")
 
     def ask(region: str) -> dict[Cell, CellState]:
         return {
@@ -66,6 +65,7 @@ def look_back(
         }
 
     regions = tuple(dict.fromkeys(cell.region for cell in wanted))
+    progress.begin(f"Reading the history of {len(wanted)} cells to find {version}", len(regions))
     return _merge(remote, *each_region(regions, ask, progress))
 
 
@@ -89,6 +89,9 @@ def look_past_lists(lambdas: Mapping[str, Lambda], remote: Remote, cells: Iterab
         return dict(zip(mine, in_lanes(count_up, mine), strict=True))
 
     regions = tuple(dict.fromkeys(cell.region for cell in asked))
+    if not regions:
+        return remote
+    progress.begin(f"Asking {len(asked)} cells for their next number", len(regions))
     return _merge(remote, *each_region(regions, ask, progress))
 
 
