@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,9 +53,23 @@ def find(python: str) -> Interpreter:
 def search(python: str) -> Interpreter | None:
     """The same, without fetching."""
     candidates = {path.resolve(): path for path in _candidates(python)}
-    asked = (_ask(path) for path in candidates.values())
-    fitting = [found for found in asked if found and found.version.rsplit(".", 1)[0] == python]
+    shims = [path for path in candidates.values() if _is_script(path)]
+    # Programs first: a version manager's shim is slow, and mostly leads to one of them.
+    return _best(python, [path for path in candidates.values() if path not in shims]) or _best(python, shims)
+
+
+def _best(python: str, paths: Sequence[Path]) -> Interpreter | None:
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        fitting = [found for found in pool.map(_ask, paths) if found and found.version.rsplit(".", 1)[0] == python]
     return max(fitting, key=lambda found: (int(found.version.rsplit(".", 1)[1]), str(found.path)), default=None)
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
 
 
 def _candidates(python: str) -> Iterator[Path]:
