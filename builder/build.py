@@ -63,8 +63,8 @@ def build(
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".layers-build-", dir=output) as folder:
             work = Path(folder).absolute()  # uv runs elsewhere
-            one = _Build(matrix, version, work, progress, lock or {}, exclude_newer, Cache(default_folder()))
-            return _finish(one, output, targets, one.run(targets))
+            one = _Build(matrix, version, work, output, progress, lock or {}, exclude_newer, Cache(default_folder()))
+            return _finish(one, targets, one.run(targets))
     except OSError as error:
         what = "the disk is full" if error.errno == errno.ENOSPC else f"{error.strerror or error}"
         raise BuildError(
@@ -72,14 +72,15 @@ def build(
         ) from None
 
 
-def _finish(one: _Build, output: Path, targets: Sequence[Target], artifacts: Mapping[Target, Artifact]) -> Manifest:
+def _finish(one: _Build, targets: Sequence[Target], artifacts: Mapping[Target, Artifact]) -> Manifest:
     for artifact in artifacts.values():
         for name in filter(None, (artifact.file, artifact.sbom)):
-            (one.work / name).replace(output / name)
+            if (one.work / name).exists():  # else it was there already
+                (one.work / name).replace(one.output / name)
     manifest = Manifest(
         package=one.matrix.package, version=one.version, artifacts=tuple(artifacts[target] for target in targets)
     )
-    write_manifest(output, manifest)
+    write_manifest(one.output, manifest)
     return manifest
 
 
@@ -88,6 +89,7 @@ class _Build:
     matrix: Matrix
     version: str
     work: Path
+    output: Path
     progress: Progress
     given: Mapping[str, Lock]
     exclude_newer: str | None
@@ -125,7 +127,7 @@ class _Build:
         self.progress.step(target.id, f"{len(lock)} packages")
         started = time.monotonic()
         key = self._key(target, lock, interpreter)
-        artifact = self.cache.take(key, self.work)
+        artifact = self.cache.take(key, self.work, self.output)
         if artifact is not None:
             self.progress.step(target.id, f"{artifact.size / 1048576:.1f} MB, as built before")
             return artifact

@@ -42,8 +42,11 @@ class Cache:
 
     folder: Path
 
-    def take(self, key: str, folder: Path) -> Artifact | None:
-        """Copy a zip and its SBOM into ``folder`` and give their facts; None where there is none or it is damaged."""
+    def take(self, key: str, folder: Path, there: Path | None = None) -> Artifact | None:
+        """Copy a zip and its SBOM into ``folder`` and give their facts; None where there is none or it is damaged.
+
+        What lies in the folder ``there`` already, with the right bytes, is not copied.
+        """
         entry = self.folder / "zips" / key
         try:
             promised, _, facts = (entry / "facts").read_bytes().partition(b"\n")
@@ -51,6 +54,8 @@ class Cache:
                 raise ValueError("damaged")
             artifact = Artifact.model_validate_json(facts)
             for name, sha256 in _files(artifact):
+                if there and (there / name).is_file() and sha256_of(there / name) == sha256:
+                    continue
                 shutil.copyfile(entry / name, folder / name)
                 if sha256_of(folder / name) != sha256:
                     raise ValueError("damaged")
