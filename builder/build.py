@@ -41,6 +41,8 @@ _FORMAT = 3
 ANSWER_SECONDS: Final = 600
 #: The parser of licence expressions gives other answers when two threads use it at once.
 _SBOM: Final = threading.Lock()
+#: Questions to the index at once: the first answers are worked on while the others are waited for.
+_ASKING: Final = threading.BoundedSemaphore(3)
 _LOCK: Final = TypeAdapter(tuple[Locked, ...])
 
 
@@ -143,7 +145,8 @@ class _Build:
         key = key_of(wanted, target.id, uv.platform_options(target), self.exclude_newer, asked, version("uv"))
         if uv.asks_the_web_only(os.environ) and (kept := self.cache.recall(key, ANSWER_SECONDS)):
             return _LOCK.validate_json(kept)
-        lock = resolve(self.matrix, self.version, target, self.exclude_newer)
+        with _ASKING:
+            lock = resolve(self.matrix, self.version, target, self.exclude_newer)
         self.cache.remember(key, _LOCK.dump_json(lock).decode())
         return lock
 
