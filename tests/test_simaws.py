@@ -37,7 +37,7 @@ ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=2, connect_timeout
 def zipped(text: str = "print()") -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("python/x.py", text)
+        archive.writestr(zipfile.ZipInfo("python/x.py"), text)  # without the time of now
     return buffer.getvalue()
 
 
