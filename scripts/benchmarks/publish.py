@@ -3,7 +3,7 @@
 - speed: 136 prebuilt cells through real boto3 over HTTP, 15 requests a second a region, 40 to 200 ms of latency; held
   against what quota and latency alone would take
 - memory: eight zips of real size, sent to 17 regions by `layers publish`; the process's peak
-- scale: 34 regions × 12 targets × 20 matrices in a row, and layers with 400 old versions, in virtual time
+- scale: 34 regions × 10 targets × 20 matrices in a row, and layers with 400 old versions, in virtual time
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,17 +31,21 @@ from builder.artifact import Artifact, Manifest, sha256_of, write_manifest
 from builder.matrix import Matrix, load_matrix
 from builder.progress import Quiet
 from publisher.aws.connect import connect_all
+from publisher.aws.gateway import Publication, Zip
 from publisher.aws.journal import Journal
-from publisher.aws.pace import SYSTEM_CLOCK
+from publisher.aws.pace import SYSTEM_CLOCK, TokenBucket
+from publisher.aws.retry import Patient
 from publisher.reconcile.execute import Stop
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.run import Report, carry_out, prepare
 from publisher.record.ledger import FolderLedger
-from tests.simaws import SimulatedAws
+from tests.publisher.simulated_runs import MemoryLedger
+from tests.simaws import SimLambda, SimulatedAws
 from tests.simaws.server import environment, serve
 
 LATENCY = (0.04, 0.2)
 QUOTA = 15
+ACCOUNT = "123456789012"
 Figures = dict[str, Any]
 
 
@@ -129,47 +133,65 @@ def memory() -> Figures:
 
 def scale() -> Figures:
     """Calls and memory as the work grows, without a network."""
-    from publisher.aws.pace import TokenBucket
-    from publisher.aws.retry import Patient
-    from tests.publisher.simulated_runs import MemoryLedger
-    from tests.simaws import SimLambda
-
     regions = _many_regions(34)
     figures: Figures = {}
     memory_after: list[float] = []
     with tempfile.TemporaryDirectory() as name:
-        aws = SimulatedAws("123456789012", regions)
+        aws = SimulatedAws(ACCOUNT, regions)
         for index in range(20):
-            matrix = Matrix.model_validate(
-                {
-                    "account": "123456789012",
-                    "package": f"package-{index}",
-                    "python": ["3.10", "3.11", "3.12", "3.13", "3.14"],
-                    "architectures": ["x86_64", "aarch64"],
-                    "regions": list(regions),
-                }
-            )
-            artifacts = _artifacts(Path(name) / str(index), matrix, 500)
-            lambdas = {
-                region: Patient(SimLambda(aws, region, TokenBucket(10, aws.clock)), aws.clock) for region in regions
-            }
-            before, ledger = len(aws.log), MemoryLedger()
+            matrix = _matrix(f"package-{index}", ["3.10", "3.11", "3.12", "3.13", "3.14"], regions)
             started = time.process_time()
-            prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, Quiet())
-            report = carry_out(matrix, prepared, ledger, lambdas, artifacts, aws.clock, Quiet(), Stop())
-            used = time.process_time() - started
+            calls = _simulated(aws, matrix, Path(name))
             if index in (0, 9, 19):
-                calls = (len(aws.log) - before) / len(matrix.cells)
-                figures[f"matrix {index + 1} of 20: calls a cell"] = round(calls, 2)
-                figures[f"matrix {index + 1} of 20: CPU seconds"] = round(used, 2)
+                figures[f"matrix {index + 1} of 20: calls a cell"] = round(calls / len(matrix.cells), 2)
+                figures[f"matrix {index + 1} of 20: CPU seconds"] = round(time.process_time() - started, 2)
             memory_after.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-            if not report.complete:
-                raise SystemExit("a publish of the simulation is not complete")
-    figures["cells in all"] = 20 * 34 * 10
-    figures["peak memory after matrix 10 and 20, MB (with the simulation)"] = [
-        round(memory_after[9]), round(memory_after[19])
-    ]  # fmt: skip
+        figures["cells in all"] = 20 * len(regions) * 10
+        peaks = [round(memory_after[9]), round(memory_after[19])]
+        figures["peak memory after matrix 10 and 20, MB (with the simulation)"] = peaks
+        figures["400 old versions in each layer, no ledger: calls a cell"] = _old(Path(name), 400)
+        figures["one old version in each layer, no ledger: calls a cell"] = _old(Path(name), 1)
     return figures
+
+
+def _old(folder: Path, versions: int) -> float:
+    """Calls a cell of a release after so many versions that no ledger knows."""
+    matrix = _matrix("old", ["3.12", "3.13"], _many_regions(3))
+    aws = SimulatedAws(ACCOUNT, matrix.regions)
+    one = _artifacts(folder / f"old-{versions}", matrix, 100)[0] / f"{matrix.targets[0].layer_name}.zip"
+    zip_ = Zip(one, sha256_of(one), one.stat().st_size)
+    for cell in matrix.cells:
+        gateway = SimLambda(aws, cell.region, TokenBucket(10, aws.clock))
+        for number in range(versions):
+            said = matrix.describe(cell.target, f"0.{number}")
+            gateway.publish(Publication(cell.target.layer_name, said, "", ("python3.12",), ("x86_64",), zip_))
+    return round(_simulated(aws, matrix, folder / f"new-{versions}") / len(matrix.cells), 2)
+
+
+def _simulated(aws: SimulatedAws, matrix: Matrix, folder: Path) -> int:
+    """Publish a matrix in the simulation, with an empty ledger: the calls that took."""
+    artifacts = _artifacts(folder / matrix.package, matrix, 500)
+    lambdas = {
+        region: Patient(SimLambda(aws, region, TokenBucket(10, aws.clock)), aws.clock) for region in matrix.regions
+    }
+    before, ledger = len(aws.log), MemoryLedger()
+    prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, Quiet())
+    report = carry_out(matrix, prepared, ledger, lambdas, artifacts, aws.clock, Quiet(), Stop())
+    if not report.complete:
+        raise SystemExit("a publish of the simulation is not complete")
+    return len(aws.log) - before
+
+
+def _matrix(package: str, pythons: list[str], regions: Sequence[str]) -> Matrix:
+    return Matrix.model_validate(
+        {
+            "account": ACCOUNT,
+            "package": package,
+            "python": pythons,
+            "architectures": ["x86_64", "aarch64"],
+            "regions": list(regions),
+        }
+    )
 
 
 def _many_regions(count: int) -> list[str]:
