@@ -16,6 +16,8 @@ from builder.errors import InputError
 from publisher.aws.gateway import Publication
 from publisher.aws.once import Once
 
+#: A whole ``PublishLayerVersion`` request, with the zip as base64 (developer guide, "Lambda quotas").
+REQUEST_LIMIT = 69_905_067
 #: A multiple of 3, so that the base64 of the pieces is the base64 of the whole.
 PIECE = 3 * 256 * 1024
 _MARK = "\0zip\0"

@@ -28,6 +28,7 @@ def command(
     Functions that have the layer keep it; nobody can attach it anew.
     """
     from publisher.aws.pace import SYSTEM_CLOCK
+    from publisher.record.release import at_number
     from publisher.upkeep.withdraw import restore, withdraw
 
     if bool(reason) == undo:
@@ -36,7 +37,7 @@ def command(
         raise UsageError("no terminal to ask on", fix="say --yes")
     matrix = settings.matrix()
     ledger = settings.ledger(matrix)
-    release = next((r for r in ledger.releases() if r.layer_version == layer_version), None)
+    release = at_number(ledger.releases(), layer_version)
     if release is None:
         raise InputError(
             f"the ledger has no layer version {layer_version}",

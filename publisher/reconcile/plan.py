@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 from builder.matrix import Cell, Matrix
 from publisher.reconcile.number import Number
 from publisher.reconcile.state import CellState, Remote, carries, is_granted
-from publisher.record.release import CellRecord, Release
+from publisher.record.release import CellRecord, Release, at_number
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def make_plan(
     selected: Sequence[Cell],
 ) -> Plan:
     """The plan for the selected cells; ``remote`` was looked at whole, with what stands at ``number``."""
-    recorded = next((release for release in releases if release.layer_version == number.value), None)
+    recorded = at_number(releases, number.value)
     wanted = release_bytes(matrix, version, number.value, remote, recorded)
     actions: dict[Cell, Action] = {}
     for cell in selected:
@@ -197,8 +197,8 @@ def _action(
 
 
 def _fill(cell: Cell, number: int, releases: Sequence[Release]) -> Fill:
-    release = next((r for r in releases if r.layer_version == number and r.yanked is None), None)
-    if release is None:
+    release = at_number(releases, number)
+    if release is None or release.yanked is not None:
         return Reserve(number)
     copies = [record for record in release.cells if record.key[1] == cell.target.id and record.public]
     if not copies:
@@ -211,9 +211,11 @@ def _fill(cell: Cell, number: int, releases: Sequence[Release]) -> Fill:
 
 def _regrant(matrix: Matrix, cell: Cell, state: CellState, releases: Sequence[Release]) -> tuple[Regrant, ...]:
     """A recorded release's number that this cell has without a record that it is public there."""
-    release = next((r for r in releases if r.layer_version == state.latest and r.yanked is None), None)
+    release = at_number(releases, state.latest)
     newest = state.listed.get(state.latest)
-    if release is None or newest is None or not carries(matrix, cell.target, newest, release.version):
+    if release is None or release.yanked is not None or newest is None:
+        return ()
+    if not carries(matrix, cell.target, newest, release.version):
         return ()
     record = release.cell(cell.region, cell.target.id)
     target = release.target(cell.target.id)

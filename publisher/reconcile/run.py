@@ -29,7 +29,7 @@ from publisher.reconcile.sources import Build, Sources, gather, gather_backfills
 from publisher.reconcile.state import Remote, counted
 from publisher.record.ledger import Ledger
 from publisher.record.recorder import Recorder
-from publisher.record.release import Release
+from publisher.record.release import Release, at_number
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _builder(matrix: Matrix, version: str, folder: Path, progress: Progress) -> 
 
 def _complete(matrix: Matrix, plan: Plan, ledger: Ledger, recorder: Recorder) -> None:
     """Record the release as complete once every cell of the matrix is, by however many runs."""
-    release = next((r for r in ledger.releases() if r.layer_version == plan.number.value), None)
+    release = at_number(ledger.releases(), plan.number.value)
     if release is None or release.completed:
         return
     public = {record.key for record in release.cells if record.public}

@@ -17,13 +17,12 @@ from builder.errors import InputError
 from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from builder.matrix import Matrix, Target
 from builder.progress import Progress
+from publisher.aws.body import REQUEST_LIMIT
 from publisher.aws.gateway import GatewayError, Lambda, Zip
 from publisher.reconcile.plan import Backfill, Plan, Publish
 from publisher.reconcile.state import Remote
-from publisher.record.release import Release, TargetRecord
+from publisher.record.release import Release, TargetRecord, at_number
 
-#: A whole ``PublishLayerVersion`` request, with the zip as base64 (developer guide, "Lambda quotas").
-REQUEST_LIMIT = 69_905_067
 #: What a request says besides the zip; generous.
 REQUEST_REST = 4096
 
@@ -58,7 +57,7 @@ def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
 
     A target whose bytes are published already, but cannot be had now, is left out: its cells wait for the next run.
     """
-    recorded = next((r for r in sources.releases if r.layer_version == plan.number.value), None)
+    recorded = at_number(sources.releases, plan.number.value)
     payloads: dict[str, Payload] = {}
     to_build: list[Target] = []
     for target in sources.matrix.targets:
@@ -78,7 +77,7 @@ def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
 
 def records_of(sources: Sources, plan: Plan, payloads: Mapping[str, Payload]) -> tuple[TargetRecord, ...]:
     """What to record of the release's targets: in full where the bytes are at hand, else what AWS says of them."""
-    recorded = next((r for r in sources.releases if r.layer_version == plan.number.value), None)
+    recorded = at_number(sources.releases, plan.number.value)
     records = [payload.record for payload in payloads.values()]
     for target in sources.matrix.targets:
         wanted = plan.bytes_of.get(target.id)

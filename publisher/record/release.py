@@ -6,6 +6,7 @@ sha256, its date, and for each target what is in its zip. ``docs/ledger.schema.j
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -126,6 +127,11 @@ class Release(_Frozen):
             merged.values(), key=lambda cell: (cell.region, _version_key(cell.python), cell.architecture.value)
         )
         return self.model_copy(update={"cells": tuple(ordered)})
+
+
+def at_number(releases: Iterable[Release], number: int) -> Release | None:
+    """The release that has this layer version number, or None."""
+    return next((release for release in releases if release.layer_version == number), None)
 
 
 def _version_key(python: str) -> tuple[int, ...]:

@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-#: Limits of ``PublishLayerVersion`` (developer guide, "Lambda quotas"), in bytes.
-REQUEST_LIMIT = 69_905_067
-ZIPPED_LIMIT = 52_428_800
-UNZIPPED_LIMIT = 262_144_000
+from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
+from publisher.aws.body import REQUEST_LIMIT
+
 #: Uploads whose JSON is in memory at once.
 AT_ONCE = 2
 
