@@ -1,0 +1,154 @@
+"""Stand-ins for the actions that the workflows use. Each does what the action is used for, refuses what the action
+would refuse, and takes no input that it does not know; an action without a stand-in fails the rehearsal."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from scripts.rehearsal.world import World, git
+
+
+class StepError(Exception):
+    """A step failed; the text says how."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a step runs: its job's workspace, permissions and environment (which an action may add to)."""
+
+    world: World
+    workspace: Path
+    permissions: Mapping[str, str]
+    environment: dict[str, str]
+
+    def need(self, scope: str, level: str) -> None:
+        """StepError where the job's token may not do this."""
+        if self.permissions.get(scope, "none") not in (level, "write"):
+            raise StepError(f"this job lacks the permission {scope}: {level}")
+
+
+Inputs = Mapping[str, str]
+Outputs = dict[str, str]
+
+
+def checkout(place: Place, inputs: Inputs) -> Outputs:
+    """Clone the repository; the job's token stays in it only where it is asked to."""
+    _known(inputs, "path", "ref", "repository", "persist-credentials", "fetch-depth")
+    place.need("contents", "read")
+    if inputs.get("repository", place.world.repository) != place.world.repository:
+        raise StepError(f"there is no repository {inputs['repository']}")
+    folder = place.workspace / inputs.get("path", ".")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        git(folder, "clone", "--quiet", str(place.world.origin), ".")
+        git(folder, "checkout", "--quiet", "--detach", inputs.get("ref") or place.environment["GITHUB_SHA"])
+    except subprocess.CalledProcessError as error:
+        raise StepError(error.stderr.strip()) from None
+    if place.permissions.get("contents") != "write":
+        git(folder, "remote", "set-url", "--push", "origin", "/this token may not push")
+    return {"commit": git(folder, "rev-parse", "HEAD")}
+
+
+def upload_artifact(place: Place, inputs: Inputs) -> Outputs:
+    """Keep a folder's files under a name; a second upload of it must say that it replaces."""
+    _known(inputs, "name", "path", "if-no-files-found", "overwrite", "retention-days", "compression-level")
+    source, kept = place.workspace / inputs["path"], place.world.artifacts / inputs["name"]
+    if not source.is_dir():
+        if inputs.get("if-no-files-found") == "error":
+            raise StepError(f"no files were found with the provided path: {inputs['path']}")
+        return {}
+    if kept.exists():
+        if inputs.get("overwrite") != "true":
+            raise StepError(f"409 Conflict: an artifact with the name {inputs['name']} exists")
+        shutil.rmtree(kept)
+    # Hidden files stay behind, as the action leaves them.
+    shutil.copytree(source, kept, ignore=lambda _folder, names: [name for name in names if name.startswith(".")])
+    return {"artifact-id": "1"}
+
+
+def download_artifact(place: Place, inputs: Inputs) -> Outputs:
+    """Bring one artifact, or those that fit a pattern, each into a folder of its name."""
+    _known(inputs, "name", "pattern", "path", "merge-multiple")
+    target = place.workspace / inputs.get("path", ".")
+    if "name" in inputs:
+        if not (place.world.artifacts / inputs["name"]).is_dir():
+            raise StepError(f"artifact not found for name: {inputs['name']}")
+        shutil.copytree(place.world.artifacts / inputs["name"], target, dirs_exist_ok=True)
+        return {}
+    target.mkdir(parents=True, exist_ok=True)
+    for kept in sorted(place.world.artifacts.iterdir()):
+        if fnmatch(kept.name, inputs["pattern"]):
+            into = target if inputs.get("merge-multiple") == "true" else target / kept.name
+            shutil.copytree(kept, into, dirs_exist_ok=True)
+    return {}
+
+
+def configure_aws_credentials(place: Place, inputs: Inputs) -> Outputs:
+    """Credentials of a role by OIDC: AWS is within reach of the steps that follow."""
+    _known(inputs, "role-to-assume", "aws-region", "role-session-name", "role-duration-seconds")
+    place.need("id-token", "write")
+    for name in ("role-to-assume", "aws-region"):
+        if not inputs.get(name):
+            raise StepError(f"input required and not supplied: {name}")
+    place.environment.update(place.world.aws)
+    place.environment.update(AWS_REGION=inputs["aws-region"], AWS_DEFAULT_REGION=inputs["aws-region"])
+    place.world.say(f"        the role {inputs['role-to-assume']}")
+    return {}
+
+
+def attest(place: Place, inputs: Inputs) -> Outputs:
+    """Provenance of the subjects that a checksum file names."""
+    _known(inputs, "subject-checksums")
+    place.need("id-token", "write")
+    place.need("attestations", "write")
+    lines = (place.workspace / inputs["subject-checksums"]).read_text().splitlines()
+    if not lines:
+        raise StepError("no subjects found")
+    for line in lines:
+        digest, _, name = line.partition("  ")
+        if len(digest) != 64 or not name:
+            raise StepError(f"not a line of sha256sum: {line!r}")
+    place.world.say(f"        provenance of {len(lines)} files")
+    return {"attestation-id": "1"}
+
+
+def setup_python(place: Place, inputs: Inputs) -> Outputs:
+    """A Python on the PATH: this machine's."""
+    _known(inputs, "python-version")
+    name = f"python{inputs['python-version']}"
+    homes = Path.home() / ".pyenv" / "versions"
+    found = shutil.which(name) or next((str(p) for p in sorted(homes.glob(f"*/bin/{name}"))), None)
+    if found is None:
+        raise StepError(f"there is no {name} on this machine")
+    place.environment["PYTHON"] = found
+    return {"python-version": inputs["python-version"]}
+
+
+ACTIONS: Mapping[str, Callable[[Place, Inputs], Outputs]] = {
+    "actions/checkout": checkout,
+    "actions/upload-artifact": upload_artifact,
+    "actions/download-artifact": download_artifact,
+    "aws-actions/configure-aws-credentials": configure_aws_credentials,
+    "actions/attest": attest,
+    "actions/setup-python": setup_python,
+}
+
+
+def run_action(uses: str, place: Place, inputs: Inputs) -> Outputs:
+    """Do what an action would do. StepError where it would fail, or where nobody here knows it."""
+    name, _, commit = uses.partition("@")
+    if name not in ACTIONS:
+        raise StepError(f"a rehearsal has no stand-in for {name}")
+    if len(commit) != 40:
+        raise StepError(f"{uses} is not pinned by its commit")
+    return ACTIONS[name](place, inputs)
+
+
+def _known(inputs: Inputs, *names: str) -> None:
+    if unknown := sorted(set(inputs) - set(names)):
+        raise StepError(f"the stand-in knows no input {', '.join(unknown)}")

@@ -1,0 +1,261 @@
+"""GitHub's expressions, as far as workflows use them: literals, contexts, operators and the pure functions.
+
+Stricter than GitHub in one thing: a name that is not there is an error, where GitHub would go on with an empty text. A
+misspelt output must fail in a rehearsal and not on release day.
+Reference: "Evaluate expressions in workflows and actions", GitHub's documentation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from builder.errors import InputError
+
+Value = Any  #: what JSON has: None, bool, int, float, str, list, dict
+Functions = Mapping[str, Callable[..., Value]]
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>-?(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?))"
+    r"|'(?P<text>(?:[^']|'')*)'"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_-]*)"
+    r"|(?P<sign>&&|\|\||==|!=|<=|>=|[<>!()\[\],.*]))"
+)
+_BINARY = {"||": 1, "&&": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4}
+_EMBEDDED = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+
+
+class Open(dict[str, Value]):
+    """A context in which anything may be missing, and is null then: an event's payload differs by event."""
+
+
+class ExpressionError(InputError):
+    """An expression that cannot be read, or names what is not there."""
+
+
+def evaluate(text: str, contexts: Mapping[str, Value], functions: Functions) -> Value:
+    """The value of one expression, without its ``${{ }}``."""
+    parser = _Parser(text, contexts, {**_FUNCTIONS, **functions})
+    value = parser.binary(0)
+    if parser.peek() is not None:
+        raise ExpressionError(f"something is left over: {parser.peek()!r}", where=text.strip())
+    return value
+
+
+def expand(value: Value, contexts: Mapping[str, Value], functions: Functions) -> Value:
+    """A value of the YAML with its expressions evaluated; one that is only an expression keeps its type."""
+    if isinstance(value, dict):
+        return {key: expand(item, contexts, functions) for key, item in value.items()}
+    if isinstance(value, list):
+        return [expand(item, contexts, functions) for item in value]
+    if not isinstance(value, str):
+        return value
+    whole = _EMBEDDED.fullmatch(value.strip())
+    if whole and "${{" not in whole[1]:
+        return evaluate(whole[1], contexts, functions)
+    return _EMBEDDED.sub(lambda match: as_text(evaluate(match[1], contexts, functions)), value)
+
+
+def as_text(value: Value) -> str:
+    """A value as it stands in a text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def is_true(value: Value) -> bool:
+    """Whether GitHub takes a value for true: not null, false, 0 or an empty text."""
+    return value not in (None, False, 0, "")
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    value: Any
+
+
+class _Parser:
+    """Reads and evaluates in one go; what ``&&`` and ``||`` skip is read, and not evaluated."""
+
+    def __init__(self, text: str, contexts: Mapping[str, Value], functions: Functions) -> None:
+        self._text = text
+        self._tokens = _tokens(text)
+        self._at = 0
+        self._contexts = contexts
+        self._functions = functions
+        self._skipping = 0
+
+    def peek(self) -> Any:
+        return self._tokens[self._at].value if self._at < len(self._tokens) else None
+
+    def binary(self, least: int) -> Value:
+        left = self._unary()
+        while (sign := self._sign()) in _BINARY and (rank := _BINARY[sign]) > least:
+            self._at += 1
+            skip = (sign == "&&" and not is_true(left)) or (sign == "||" and is_true(left))
+            self._skipping += skip
+            right = self.binary(rank)
+            self._skipping -= skip
+            if sign not in ("&&", "||"):
+                left = _compare(sign, left, right)
+            elif not skip:
+                left = right
+        return left
+
+    def _unary(self) -> Value:
+        if self._take("!"):
+            return not is_true(self._unary())
+        return self._postfix(self._primary())
+
+    def _primary(self) -> Value:
+        token = self._next()
+        if token.kind in ("number", "text"):
+            return token.value
+        if token.kind == "sign" and token.value == "(":
+            value = self.binary(0)
+            self._expect(")")
+            return value
+        if token.kind != "name":
+            raise ExpressionError(f"{token.value!r} is not expected here", where=self._text.strip())
+        name = str(token.value)
+        if name in ("true", "false", "null"):
+            return {"true": True, "false": False, "null": None}[name]
+        if self._take("("):
+            return self._call(name)
+        return self._look_up(self._contexts, name, "there is no context")
+
+    def _call(self, name: str) -> Value:
+        arguments = []
+        while not self._take(")"):
+            arguments.append(self.binary(0))
+            if not self._take(","):
+                self._expect(")")
+                break
+        function = {key.lower(): value for key, value in self._functions.items()}.get(name.lower())
+        if function is None:
+            raise ExpressionError(f"there is no function {name}", where=self._text.strip())
+        return None if self._skipping else function(*arguments)
+
+    def _postfix(self, value: Value) -> Value:
+        while True:
+            if self._take("."):
+                value = self._look_up(value, str(self._next().value), "there is no")
+            elif self._take("["):
+                value = self._look_up(value, self.binary(0), "there is no")
+                self._expect("]")
+            else:
+                return value
+
+    def _look_up(self, holder: Value, key: Value, what: str) -> Value:
+        if self._skipping:
+            return None
+        if isinstance(holder, Mapping) and key in holder:
+            return holder[key]
+        if isinstance(holder, Open):
+            return None
+        if isinstance(holder, list) and isinstance(key, int) and 0 <= key < len(holder):
+            return holder[key]
+        raise ExpressionError(f"{what} {key!r} here", where=self._text.strip())
+
+    def _sign(self) -> str:
+        token = self._tokens[self._at] if self._at < len(self._tokens) else None
+        return str(token.value) if token and token.kind == "sign" else ""
+
+    def _take(self, sign: str) -> bool:
+        found = self._sign() == sign
+        self._at += found
+        return found
+
+    def _expect(self, sign: str) -> None:
+        if not self._take(sign):
+            raise ExpressionError(f"{sign!r} is missing", where=self._text.strip())
+
+    def _next(self) -> _Token:
+        if self._at >= len(self._tokens):
+            raise ExpressionError("it ends too early", where=self._text.strip())
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+
+def _tokens(text: str) -> Sequence[_Token]:
+    tokens, at = [], 0
+    text = text.rstrip()
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise ExpressionError(f"cannot be read from {text[at:]!r} on", where=text.strip())
+        kind = str(match.lastgroup)
+        value: Any = match[kind]
+        if kind == "number":
+            value = int(value, 0) if re.fullmatch(r"-?(0x[0-9a-fA-F]+|\d+)", value) else float(value)
+        elif kind == "text":
+            value = value.replace("''", "'")
+        tokens.append(_Token(kind, value))
+        at = match.end()
+    return tokens
+
+
+def _compare(sign: str, left: Value, right: Value) -> bool:
+    if isinstance(left, str) and isinstance(right, str):
+        left, right = left.lower(), right.lower()  # GitHub ignores case
+    elif type(left) is not type(right):
+        left, right = _number(left), _number(right)
+    match sign:
+        case "==":
+            return bool(left == right)
+        case "!=":
+            return bool(left != right)
+        case "<":
+            return bool(left < right)
+        case "<=":
+            return bool(left <= right)
+        case ">":
+            return bool(left > right)
+        case _:
+            return bool(left >= right)
+
+
+def _number(value: Value) -> float:
+    """A value as a number, as GitHub compares values of different kinds; what is none equals nothing."""
+    if value is None or value == "":
+        return 0
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def _contains(where: Value, what: Value) -> bool:
+    if isinstance(where, list):
+        return any(_compare("==", item, what) for item in where)
+    return as_text(what).lower() in as_text(where).lower()
+
+
+def _format(text: str, *values: Value) -> str:
+    filled = re.sub(r"\{(\d+)\}", lambda match: as_text(values[int(match[1])]), text)
+    return filled.replace("{{", "{").replace("}}", "}")
+
+
+def _from_json(text: Value) -> Value:
+    try:
+        return json.loads(as_text(text))
+    except ValueError as error:
+        raise ExpressionError(f"not JSON: {text!r} ({error})", where="fromJSON") from None
+
+
+_FUNCTIONS: Functions = {
+    "contains": _contains,
+    "startsWith": lambda text, part: as_text(text).lower().startswith(as_text(part).lower()),
+    "endsWith": lambda text, part: as_text(text).lower().endswith(as_text(part).lower()),
+    "format": _format,
+    "join": lambda items, glue=",": as_text(glue).join(map(as_text, items)),
+    "toJSON": lambda value: json.dumps(value, indent=2),
+    "fromJSON": _from_json,
+}

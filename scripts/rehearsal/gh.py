@@ -1,0 +1,102 @@
+"""A stand-in for GitHub's ``gh``, as far as the workflows use it: pull requests and issues, kept in a JSON file.
+
+Runs as a script of its own, by a runner's steps. What the job's permissions do not allow is refused, as GitHub does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+STATE = Path(os.environ["REHEARSAL_FORGE"])
+PERMISSIONS: dict[str, str] = json.loads(os.environ["REHEARSAL_PERMISSIONS"])
+SCOPES = {"pr": "pull-requests", "issue": "issues"}
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    if arguments.kind == "auth":
+        sys.stdin.read()
+        print(f"username=x-access-token\npassword={os.environ.get('GH_TOKEN', '')}")
+        return
+    if not os.environ.get("GH_TOKEN"):
+        sys.exit("gh: To use GitHub CLI in a GitHub Actions workflow, set the GH_TOKEN environment variable.")
+    scope = SCOPES[arguments.kind]
+    needed = ("read", "write") if arguments.action == "list" else ("write",)
+    if PERMISSIONS.get(scope) not in needed:
+        sys.exit(f"gh: Resource not accessible by integration (HTTP 403): this job's token lacks {scope}: {needed[-1]}")
+    state = json.loads(STATE.read_text()) if STATE.exists() else {"pr": [], "issue": []}
+    print(_act(arguments, state[arguments.kind]))
+    STATE.write_text(json.dumps(state, indent=2))
+
+
+def _act(arguments: argparse.Namespace, things: list[dict[str, Any]]) -> str:
+    if arguments.action == "list":
+        wanted = [t for t in things if t["state"] == "OPEN" and _fits(t, arguments)]
+        return json.dumps([{key: thing[key] for key in arguments.json.split(",")} for thing in wanted])
+    if arguments.action == "create":
+        thing: dict[str, Any] = {
+            "number": len(things) + 1,
+            "state": "OPEN",
+            "comments": [],
+            "labels": [],
+            "headRefName": None,
+        }
+        things.append(thing)
+    else:
+        thing = next(t for t in things if str(t["number"]) == arguments.number)
+    if arguments.action == "comment":
+        thing["comments"].append(_body(arguments))
+    else:
+        thing.update(title=arguments.title or thing.get("title"), body=_body(arguments) or thing.get("body"))
+        thing["headRefName"] = getattr(arguments, "head", None) or thing["headRefName"]
+        thing["labels"] = arguments.label or thing["labels"]
+    return f"https://example.com/{arguments.kind}/{thing['number']}"
+
+
+def _fits(thing: dict[str, Any], arguments: argparse.Namespace) -> bool:
+    return all(
+        wanted is None or wanted == has
+        for wanted, has in (
+            (getattr(arguments, "head", None), thing["headRefName"]),
+            (arguments.label and arguments.label[0], (thing["labels"] or [None])[0]),
+        )
+    )
+
+
+def _body(arguments: argparse.Namespace) -> str | None:
+    return Path(arguments.body_file).read_text() if arguments.body_file else None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gh")
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    auth = kinds.add_parser("auth")
+    auth.add_argument("action", choices=["git-credential"])
+    auth.add_argument("operation")
+    for kind in ("pr", "issue"):
+        actions = kinds.add_parser(kind).add_subparsers(dest="action", required=True)
+        for action in ("list", "create", "edit", "comment"):
+            each = actions.add_parser(action)
+            if action in ("edit", "comment"):
+                each.add_argument("number")
+            if action == "list":
+                each.add_argument("--state", choices=["open"], default="open")
+                each.add_argument("--json", required=True)
+            else:
+                each.add_argument("--title")
+                each.add_argument("--body-file")
+            if kind == "pr":
+                each.add_argument("--head")
+                each.add_argument("--base")
+            each.add_argument("--label", action="append")
+            each.add_argument("--repo")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""One job on one runner: its steps in a fresh workspace, as GitHub's runner does them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from scripts.rehearsal.actions import Place, StepError, run_action
+from scripts.rehearsal.expressions import Open, as_text, evaluate, expand, is_true
+from scripts.rehearsal.workflow import Table, read_yaml
+from scripts.rehearsal.world import World
+
+Result = Literal["success", "failure", "skipped"]
+_SHELLS = {None: ["bash", "-e"], "bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"], "sh": ["sh", "-e"]}
+
+
+class RunnerDiedError(Exception):
+    """The machine of a job is gone: nothing more of the job is done."""
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """What became of a job."""
+
+    result: Result
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Job:
+    """One job on one runner."""
+
+    world: World
+    label: str
+    name: str
+    job: Table
+    contexts: Table
+    permissions: Mapping[str, str]
+    workflow_env: Table
+
+    def run(self) -> JobRun:
+        with tempfile.TemporaryDirectory(prefix="runner-", dir=self.world.folder) as name:
+            self.temp = Path(name) / "temp"
+            workspace = Path(name) / "work"
+            self.temp.mkdir()
+            workspace.mkdir()
+            self.steps: Table = {}
+            self.contexts = {**self.contexts, "steps": self.steps}
+            self.contexts["runner"] = {**self.contexts["runner"], "temp": str(self.temp)}
+            self.place = Place(self.world, workspace, self.permissions, self._environment(workspace))
+            self.sound = True
+            try:
+                for index, step in enumerate(self.job["steps"]):
+                    self._step(index, step, self.contexts)
+            except RunnerDiedError:
+                self.world.say(f"{self.label}: the runner died")
+                return JobRun("failure")
+            if not self.sound:
+                return JobRun("failure")
+            return JobRun("success", self._outputs())
+
+    def _outputs(self) -> dict[str, str]:
+        outputs: Table = expand(self.job.get("outputs") or {}, self.contexts, {})
+        return {key: as_text(value) for key, value in outputs.items()}
+
+    def _environment(self, workspace: Path) -> dict[str, str]:
+        github = self.contexts["github"]
+        own = {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_WORKSPACE": str(workspace),
+            "RUNNER_TEMP": str(self.temp),
+            "TMPDIR": str(self.temp),
+            "LAYERS_CACHE_DIR": str(self.temp / "cache"),
+            "REHEARSAL_FORGE": str(self.world.forge),
+            "REHEARSAL_PERMISSIONS": json.dumps(self.permissions),
+            **{
+                f"GITHUB_{key.upper()}": str(github[key])
+                for key in ("repository", "sha", "ref", "ref_name", "run_id", "run_attempt", "event_name", "server_url")
+            },
+        }
+        env: Table = expand({**self.workflow_env, **(self.job.get("env") or {})}, self.contexts, {})
+        return {**self.world.environment(), **own, **{key: as_text(value) for key, value in env.items()}}
+
+    def _step(self, index: int, step: Table, contexts: Table) -> None:
+        title = step.get("name") or step.get("uses") or step.get("run", "").strip().splitlines()[0]
+        if self.world.dies == (self.name, title):
+            raise RunnerDiedError
+        env = {**contexts, "env": Open(self.place.environment)}
+        outcome: Result = "skipped"
+        outputs: Mapping[str, str] = {}
+        if holds(step.get("if"), env, self.sound):
+            try:
+                outputs = self._do(index, step, env)
+                outcome = "success"
+            except StepError as error:
+                outcome = "failure"
+                self.world.say(f"{self.label}: {title}: {error}")
+                self.sound = self.sound and step.get("continue-on-error") is True
+        if "id" in step:
+            self.steps[step["id"]] = {"outcome": outcome, "conclusion": outcome, "outputs": outputs}
+
+    def _do(self, index: int, step: Table, contexts: Table) -> Mapping[str, str]:
+        env = {key: as_text(value) for key, value in expand(step.get("env") or {}, contexts, {}).items()}
+        contexts = {**contexts, "env": Open({**self.place.environment, **env})}
+        inputs = {key: as_text(value) for key, value in expand(step.get("with") or {}, contexts, {}).items()}
+        if "run" in step:
+            if "${{" in step["run"]:
+                raise StepError("an expression is expanded inside a script")
+            return self._script(index, step, env, expand(step.get("working-directory", "."), contexts, {}))
+        if not step["uses"].startswith("./"):
+            return run_action(step["uses"], self.place, inputs)
+        return self._composite(step["uses"], inputs, contexts)
+
+    def _composite(self, uses: str, inputs: Mapping[str, str], contexts: Table) -> Mapping[str, str]:
+        """An action of the repository's own: steps, run here."""
+        action = read_yaml(self.place.workspace / uses / "action.yml")
+        declared = action.get("inputs") or {}
+        if unknown := sorted(set(inputs) - set(declared)):
+            raise StepError(f"{uses} has no input {', '.join(unknown)}")
+        values = {name: inputs.get(name, as_text((spec or {}).get("default"))) for name, spec in declared.items()}
+        outer, self.steps = self.steps, {}
+        inner = {**contexts, "inputs": values, "steps": self.steps}
+        try:
+            for index, step in enumerate(action["runs"]["steps"]):
+                self._step(1000 + index, step, inner)
+            if not self.sound:
+                raise StepError(f"a step of {uses} failed")
+            return {
+                name: as_text(expand(spec["value"], inner, {})) for name, spec in (action.get("outputs") or {}).items()
+            }
+        finally:
+            self.steps = outer
+
+    def _script(self, index: int, step: Table, env: Mapping[str, str], folder: str) -> Mapping[str, str]:
+        names = ("OUTPUT", "ENV", "PATH", "STEP_SUMMARY")
+        files = {name: self.temp / f"{name.lower()}-{index}-{os.urandom(3).hex()}" for name in names}
+        for file in files.values():
+            file.touch()
+        script = self.temp / f"step-{index}.sh"
+        script.write_text(step["run"])
+        shell = _SHELLS.get(step.get("shell") or self._default_shell())
+        if shell is None:
+            raise StepError(f"a rehearsal has no shell {step['shell']}")
+        done = subprocess.run(
+            [*shell, str(script)],
+            cwd=self.place.workspace / folder,
+            env={**self.place.environment, **env, **{f"GITHUB_{name}": str(path) for name, path in files.items()}},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        self._log(step, done.stdout)
+        self.place.environment.update(_pairs(files["ENV"].read_text()))
+        for line in reversed(files["PATH"].read_text().splitlines()):
+            self.place.environment["PATH"] = f"{line}{os.pathsep}{self.place.environment['PATH']}"
+        self._keep_summary(files["STEP_SUMMARY"].read_text())
+        if done.returncode:
+            raise StepError(f"ended with {done.returncode}:\n{done.stdout[-3000:]}")
+        return _pairs(files["OUTPUT"].read_text())
+
+    def _default_shell(self) -> str | None:
+        shell: str | None = ((self.job.get("defaults") or {}).get("run") or {}).get("shell")
+        return shell
+
+    def _log(self, step: Table, text: str) -> None:
+        folder = self.world.folder / "logs"
+        folder.mkdir(exist_ok=True)
+        with (folder / f"{re.sub('[^A-Za-z0-9.]+', '-', self.label)}.log").open("a") as file:
+            file.write(f"=== {step.get('name') or step['run'].strip().splitlines()[0]}\n{text}\n")
+
+    def _keep_summary(self, text: str) -> None:
+        if text:
+            with (self.world.folder / "summary.md").open("a") as file:
+                file.write(f"<!-- {self.label} -->\n{text}\n")
+
+
+def holds(condition: Any, contexts: Table, sound: bool) -> bool:
+    """A condition of a job or step. One that asks for no status means also that all is well so far."""
+    if condition is None:
+        return sound
+    text = str(condition).strip()
+    text = text[3:-2] if text.startswith("${{") else text
+    functions: Mapping[str, Callable[..., bool]] = {
+        "success": lambda: sound,
+        "failure": lambda: not sound,
+        "always": lambda: True,
+        "cancelled": lambda: False,
+    }
+    asks = re.search(r"\b(success|failure|always|cancelled)\s*\(", text)
+    return (bool(asks) or sound) and is_true(evaluate(text, contexts, functions))
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """``name=value`` lines, and values of many lines between ``name<<END`` and ``END``."""
+    pairs: dict[str, str] = {}
+    lines = iter(text.splitlines())
+    for line in lines:
+        if match := re.fullmatch(r"([^=<]+)<<(.+)", line):
+            value = []
+            for inner in lines:
+                if inner == match[2]:
+                    break
+                value.append(inner)
+            else:
+                raise StepError(f"no {match[2]!r} ends the value of {match[1]}")
+            pairs[match[1]] = "\n".join(value)
+        elif "=" in line:
+            name, _, pairs_value = line.partition("=")
+            pairs[name] = pairs_value
+        elif line:
+            raise StepError(f"invalid format {line!r} in an output file")
+    return pairs

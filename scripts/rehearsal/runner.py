@@ -1,0 +1,117 @@
+"""Runs a workflow as GitHub would: jobs after those that they need, a matrix spread out, called workflows as well.
+
+What a step says through ``$GITHUB_OUTPUT``, ``$GITHUB_ENV``, ``$GITHUB_PATH`` and ``$GITHUB_STEP_SUMMARY`` counts; its
+expressions are evaluated strictly (``expressions``), its actions stood in for (``actions``).
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from builder.errors import InputError
+from scripts.rehearsal.expressions import Open, expand
+from scripts.rehearsal.job import Job, JobRun, Result, holds
+from scripts.rehearsal.workflow import Table, Workflow, combinations, needs_of
+from scripts.rehearsal.world import World
+
+#: Runs of one job's matrix at once; GitHub would give each a runner of its own.
+AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class WorkflowRun:
+    """One run of a workflow: what started it, and what its jobs came to."""
+
+    world: World
+    workflow: Workflow
+    event: str
+    inputs: Mapping[str, Any]
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    allowed: Mapping[str, str] | None = None  #: the permissions of the job that calls this workflow
+    prefix: str = ""  #: of the jobs' names: the calling job's
+    jobs: dict[str, JobRun] = field(default_factory=dict)
+
+    @property
+    def result(self) -> Result:
+        return "failure" if any(job.result == "failure" for job in self.jobs.values()) else "success"
+
+    def run(self) -> WorkflowRun:
+        """Run every job that its condition lets run."""
+        for name in self.workflow.in_order():
+            self.jobs[name] = self._job(name, self.workflow.jobs[name])
+        return self
+
+    def _job(self, name: str, job: Table) -> JobRun:
+        needed = {each: self.jobs[each] for each in needs_of(job)}
+        contexts = self._contexts(needed)
+        sound = all(each.result == "success" for each in needed.values())
+        if not holds(job.get("if"), contexts, sound):
+            self.world.say(f"{self.prefix}{name}: skipped")
+            return JobRun("skipped")
+        strategy = expand(job.get("strategy") or {}, contexts, {})
+        if not strategy:
+            return self._one(name, job, {**contexts, "matrix": {}})
+        rows = combinations(strategy)
+        if not rows:
+            return JobRun("skipped")
+        at_once = min(int(strategy.get("max-parallel", AT_ONCE)), AT_ONCE)
+        with ThreadPoolExecutor(at_once) as pool:
+            runs = list(pool.map(lambda row: self._one(name, job, {**contexts, "matrix": row}), rows))
+        failed = any(run.result == "failure" for run in runs)
+        return JobRun("failure" if failed else "success", {k: v for run in runs for k, v in run.outputs.items()})
+
+    def _one(self, name: str, job: Table, contexts: Table) -> JobRun:
+        permissions = self.workflow.permissions(job, self.allowed)
+        label = self.prefix + name + "".join(f" {value}" for value in list(contexts["matrix"].values())[:1])
+        if "uses" in job:
+            return self._called(label, job, contexts, permissions)
+        environment = expand(job.get("environment"), contexts, {})
+        group = expand(job.get("concurrency"), contexts, {})
+        notes = [f"environment {environment}"] * bool(environment) + [f"one at a time: {group}"] * bool(group)
+        self.world.say(f"{label}: begins" + (f" ({'; '.join(map(str, notes))})" if notes else ""))
+        run = Job(self.world, label, name, job, contexts, permissions, self.workflow.document.get("env") or {}).run()
+        self.world.say(f"{label}: {run.result}" + (f" {dict(run.outputs)}" if run.outputs else ""))
+        return run
+
+    def _called(self, label: str, job: Table, contexts: Table, permissions: Mapping[str, str]) -> JobRun:
+        path = self.workflow.path.parents[2] / job["uses"]
+        workflow = Workflow.read(path)
+        inputs = workflow.inputs("workflow_call", expand(job.get("with") or {}, contexts, {}))
+        self.world.say(f"{label}: calls {job['uses']} {inputs}")
+        run = WorkflowRun(self.world, workflow, "workflow_call", inputs, self.payload, permissions, f"{label} / ").run()
+        return JobRun(run.result)
+
+    def _contexts(self, needed: Mapping[str, JobRun]) -> Table:
+        sha = self.world.head()
+        return {
+            "github": {
+                "repository": self.world.repository, "sha": sha, "ref": "refs/heads/main", "ref_name": "main",
+                "run_id": str(self.world.run_id), "run_attempt": "1", "event_name": self.event, "token": "token",
+                "server_url": "https://example.com", "repository_owner": self.world.repository.split("/")[0],
+                "event": Open(client_payload=Open(self.payload)),
+            },
+            "job": {"workflow_sha": sha, "workflow_repository": self.world.repository},
+            "inputs": Open(self.inputs),
+            "vars": Open(self.world.variables),
+            "secrets": {"GITHUB_TOKEN": "token"},
+            "needs": {name: {"result": run.result, "outputs": run.outputs} for name, run in needed.items()},
+            "runner": {"temp": "", "os": "Linux", "arch": platform.machine()},
+        }  # fmt: skip
+
+
+def run_workflow(
+    world: World, source: Path, name: str, event: str, inputs: Mapping[str, Any], payload: Mapping[str, Any]
+) -> WorkflowRun:
+    """Run a workflow of the repository as an event would. InputError where the file itself is wrong."""
+    workflow = Workflow.read(source / ".github" / "workflows" / name)
+    if event not in workflow.document["on"]:
+        raise InputError(f"is not started by {event}", where=name)
+    if shutil.which("bash") is None:
+        raise InputError("a runner's steps want bash, and there is none on this machine")
+    return WorkflowRun(world, workflow, event, workflow.inputs(event, inputs), payload).run()

@@ -1,0 +1,123 @@
+"""A workflow file as it is written: jobs, what they need, their matrix, their inputs and permissions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from builder.errors import InputError
+
+Table = dict[str, Any]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as GitHub reads it: ``on`` is a word."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read_yaml(path: Path) -> Table:
+    """A workflow's or an action's file."""
+    try:
+        document = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except FileNotFoundError:
+        raise InputError("there is no such file", where=str(path)) from None
+    except yaml.YAMLError as error:
+        raise InputError(f"not YAML: {error}", where=str(path)) from None
+    if not isinstance(document, dict):
+        raise InputError("not a workflow", where=str(path))
+    return document
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """One workflow file."""
+
+    path: Path
+    document: Table
+
+    @classmethod
+    def read(cls, path: Path) -> Workflow:
+        return cls(path, read_yaml(path))
+
+    @property
+    def jobs(self) -> Mapping[str, Table]:
+        jobs: Mapping[str, Table] = self.document["jobs"]
+        return jobs
+
+    def in_order(self) -> list[str]:
+        """The jobs, each after those that it needs."""
+        ordered: list[str] = []
+        left = dict(self.jobs)
+        while left:
+            ready = [name for name, job in left.items() if set(needs_of(job)) <= set(ordered)]
+            if not ready:
+                raise InputError(f"these jobs need each other or what is not there: {', '.join(left)}", where=self.name)
+            ordered += ready
+            left = {name: job for name, job in left.items() if name not in ready}
+        return ordered
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def inputs(self, event: str, given: Mapping[str, Any]) -> Table:
+        """The ``inputs`` context: what is given, and the defaults of the event's declaration."""
+        triggers = self.document["on"]
+        declared = (triggers.get(event) or {}).get("inputs") or {} if isinstance(triggers, dict) else {}
+        if unknown := sorted(set(given) - set(declared)):
+            raise InputError(f"there is no input {', '.join(unknown)} for {event}", where=self.name)
+        required = (name for name, spec in declared.items() if spec.get("required") and "default" not in spec)
+        missing = [name for name in required if not given.get(name)]
+        if missing:
+            raise InputError(f"the input {', '.join(missing)} is required for {event}", where=self.name)
+        empty = {"boolean": False, "number": 0}
+        values = {name: spec.get("default", empty.get(spec.get("type"), "")) for name, spec in declared.items()}
+        return {**values, **given}
+
+    def permissions(self, job: Table, allowed: Mapping[str, str] | None) -> Mapping[str, str]:
+        """What a job's token may do. A called workflow may not ask for more than its caller allows."""
+        wanted = job.get("permissions", self.document.get("permissions"))
+        if not isinstance(wanted, dict):
+            raise InputError("says nothing of its permissions", where=self.name)
+        rank = {"none": 0, "read": 1, "write": 2}
+        if allowed is not None:
+            for scope, level in wanted.items():
+                if rank[level] > rank[allowed.get(scope, "none")]:
+                    raise InputError(f"asks for {scope}: {level}, which its caller does not allow", where=self.name)
+        return wanted
+
+
+def needs_of(job: Table) -> Sequence[str]:
+    """The jobs that a job waits for."""
+    needs = job.get("needs", [])
+    return [needs] if isinstance(needs, str) else needs
+
+
+def combinations(strategy: Table) -> list[Table]:
+    """The matrix of a job, spread out: one table a run of it."""
+    matrix = dict(strategy.get("matrix") or {})
+    include, exclude = matrix.pop("include", []), matrix.pop("exclude", [])
+    products = itertools.product(*matrix.values()) if matrix else ()
+    rows: list[Table] = [dict(zip(matrix, values, strict=True)) for values in products]
+    rows = [row for row in rows if not any(item.items() <= row.items() for item in exclude)]
+    return [*rows, *_included(rows, include, set(matrix))]
+
+
+def _included(rows: list[Table], include: Sequence[Table], keys: set[str]) -> Iterator[Table]:
+    """An ``include`` joins the rows that it does not contradict, and is a row of its own where there is none."""
+    for item in include:
+        fitting = [row for row in rows if all(row[key] == item[key] for key in keys & set(item))]
+        for row in fitting:
+            row.update(item)
+        if not fitting:
+            yield dict(item)

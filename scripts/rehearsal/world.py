@@ -1,0 +1,105 @@
+"""What a rehearsal has in GitHub's and AWS's place: a repository to clone and push to, artifacts, variables, an AWS."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+#: What a runner has not: this shell's AWS, its GitHub, its virtual environment, this program's settings.
+_FOREIGN = ("AWS_", "GITHUB_", "GH_", "LAYERS_", "VIRTUAL_ENV", "PYTHON", "RUNNER_", "CI")
+
+
+@dataclass
+class World:
+    """Everything that outlives a job."""
+
+    folder: Path
+    aws: Mapping[str, str]  #: the environment in which AWS is found
+    variables: Mapping[str, str]
+    repository: str = "example/layers"
+    run_id: int = 1
+    #: The end of a runner: this job dies before its step of this name.
+    dies: tuple[str, str] | None = None
+    said: list[str] = field(default_factory=list)
+    _started: float = field(default_factory=time.monotonic)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def origin(self) -> Path:
+        """The repository, as GitHub has it."""
+        return self.folder / "origin.git"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "artifacts"
+
+    @property
+    def tools(self) -> Path:
+        """Programs that a runner has: ``gh``."""
+        return self.folder / "tools"
+
+    @property
+    def forge(self) -> Path:
+        """The pull requests and issues."""
+        return self.folder / "forge.json"
+
+    def environment(self) -> dict[str, str]:
+        """A runner's own environment: nothing of this shell's that a runner would not have."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
+        path = [str(self.tools), *(p for p in kept.get("PATH", "").split(os.pathsep) if ".venv" not in p)]
+        return {**kept, "PATH": os.pathsep.join(path), "CI": "true", "GIT_TERMINAL_PROMPT": "0"}
+
+    def say(self, text: str) -> None:
+        """One line of progress."""
+        with self._lock:
+            self.said.append(text)
+            click.echo(f"{time.monotonic() - self._started:6.1f} s  {text}", err=True)
+
+    def head(self, branch: str = "main") -> str:
+        """The commit that a branch of the repository is at."""
+        return git(self.origin, "rev-parse", f"refs/heads/{branch}")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder; what it printed."""
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
+    return done.stdout.strip()
+
+
+def make_world(
+    folder: Path, source: Path, aws: Mapping[str, str], variables: Mapping[str, str], matrix: Path | None = None
+) -> World:
+    """A repository with what ``source`` holds now, committed or not; its matrix may be replaced."""
+    world = World(folder, aws, variables)
+    work = folder / "source"
+    for each in (world.artifacts, world.tools, work):
+        each.mkdir(parents=True)
+    files = git(source, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
+    for name in files:
+        if name and (source / name).is_file():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            (work / name).write_bytes((source / name).read_bytes())
+            (work / name).chmod((source / name).stat().st_mode)
+    if matrix is not None:
+        (work / "layer_matrix.yaml").write_bytes(matrix.read_bytes())
+    git(work, "init", "--quiet", "--initial-branch", "main")
+    git(work, "add", "--all")
+    who = ("-c", "user.name=rehearsal", "-c", "user.email=rehearsal@example.com")
+    git(work, *who, "commit", "--quiet", "--message", "What is rehearsed")
+    git(folder, "clone", "--quiet", "--bare", str(work), str(world.origin))
+    _tool(world, "gh", source / "scripts" / "rehearsal" / "gh.py")
+    return world
+
+
+def _tool(world: World, name: str, script: Path) -> None:
+    path = world.tools / name
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
+    path.chmod(0o755)
