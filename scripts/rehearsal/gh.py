@@ -14,7 +14,7 @@ from typing import Any
 
 STATE = Path(os.environ["REHEARSAL_FORGE"])
 PERMISSIONS: dict[str, str] = json.loads(os.environ["REHEARSAL_PERMISSIONS"])
-SCOPES = {"pr": "pull-requests", "issue": "issues"}
+SCOPES = {"pr": "pull-requests", "issue": "issues", "label": "issues"}
 
 
 def main() -> None:
@@ -29,7 +29,14 @@ def main() -> None:
     needed = ("read", "write") if arguments.action == "list" else ("write",)
     if PERMISSIONS.get(scope) not in needed:
         sys.exit(f"gh: Resource not accessible by integration (HTTP 403): this job's token lacks {scope}: {needed[-1]}")
-    state = json.loads(STATE.read_text()) if STATE.exists() else {"pr": [], "issue": []}
+    state = json.loads(STATE.read_text()) if STATE.exists() else {"pr": [], "issue": [], "label": []}
+    if arguments.kind == "label":
+        state["label"].append(arguments.name)
+        STATE.write_text(json.dumps(state, indent=2))
+        return
+    if unknown := set(arguments.label or ()) - set(state["label"]):
+        if arguments.action != "list":
+            sys.exit(f"gh: could not add label: {unknown} not found")
     print(_act(arguments, state[arguments.kind]))
     STATE.write_text(json.dumps(state, indent=2))
 
@@ -53,7 +60,7 @@ def _act(arguments: argparse.Namespace, things: list[dict[str, Any]]) -> str:
         thing["comments"].append(_body(arguments))
     else:
         thing.update(title=arguments.title or thing.get("title"), body=_body(arguments) or thing.get("body"))
-        thing["headRefName"] = getattr(arguments, "head", None) or thing["headRefName"]
+        thing["headRefName"] = getattr(arguments, "head", None) or thing.get("headRefName")
         thing["labels"] = arguments.label or thing["labels"]
     return f"https://example.com/{arguments.kind}/{thing['number']}"
 
@@ -62,7 +69,7 @@ def _fits(thing: dict[str, Any], arguments: argparse.Namespace) -> bool:
     return all(
         wanted is None or wanted == has
         for wanted, has in (
-            (getattr(arguments, "head", None), thing["headRefName"]),
+            (getattr(arguments, "head", None), thing.get("headRefName")),
             (arguments.label and arguments.label[0], (thing["labels"] or [None])[0]),
         )
     )
@@ -78,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     auth = kinds.add_parser("auth")
     auth.add_argument("action", choices=["git-credential"])
     auth.add_argument("operation")
+    label = kinds.add_parser("label")
+    label.add_argument("action", choices=["create"])
+    label.add_argument("name")
+    label.add_argument("--force", action="store_true")
     for kind in ("pr", "issue"):
         actions = kinds.add_parser(kind).add_subparsers(dest="action", required=True)
         for action in ("list", "create", "edit", "comment"):
