@@ -35,8 +35,6 @@ def forge() -> None:
 @click.argument("folder", envvar="LAYERS_LEDGER")
 def ledger(folder: str) -> None:
     """Bring the ledger's FOLDER up to what the open pull request records; main may not have it yet."""
-    if folder.startswith("s3://"):
-        return
     if not _gh_json("pr", "list", "--head", BRANCH, "--state", "open", "--json", "number"):
         click.echo("no pull request waits with records")
         return

@@ -34,9 +34,9 @@ def main() -> None:
         state["label"].append(arguments.name)
         STATE.write_text(json.dumps(state, indent=2))
         return
-    if unknown := set(arguments.label or ()) - set(state["label"]):
-        if arguments.action != "list":
-            sys.exit(f"gh: could not add label: {unknown} not found")
+    unknown = set(arguments.label or ()) - set(state["label"])
+    if unknown and arguments.action != "list":
+        sys.exit(f"gh: could not add label: {unknown} not found")
     print(_act(arguments, state[arguments.kind]))
     STATE.write_text(json.dumps(state, indent=2))
 

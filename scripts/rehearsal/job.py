@@ -15,7 +15,7 @@ from typing import Any, Literal
 from scripts.rehearsal.actions import Place, StepError, run_action
 from scripts.rehearsal.expressions import Open, as_text, evaluate, expand, is_true
 from scripts.rehearsal.workflow import Table, read_yaml
-from scripts.rehearsal.world import World
+from scripts.rehearsal.world import World, git
 
 Result = Literal["success", "failure", "skipped"]
 _SHELLS = {None: ["bash", "-e"], "bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"], "sh": ["sh", "-e"]}
@@ -43,7 +43,7 @@ class Job:
     job: Table
     contexts: Table
     permissions: Mapping[str, str]
-    workflow_env: Table
+    workflow: Table  #: the whole file
 
     def run(self) -> JobRun:
         with tempfile.TemporaryDirectory(prefix="runner-", dir=self.world.folder) as name:
@@ -57,8 +57,8 @@ class Job:
             self.place = Place(self.world, workspace, self.permissions, self._environment(workspace))
             self.sound = True
             try:
-                for index, step in enumerate(self.job["steps"]):
-                    self._step(index, step, self.contexts)
+                for step in self.job["steps"]:
+                    self._step(step, self.contexts)
             except RunnerDiedError:
                 self.world.say(f"{self.label}: the runner died")
                 return JobRun("failure")
@@ -85,10 +85,10 @@ class Job:
                 for key in ("repository", "sha", "ref", "ref_name", "run_id", "run_attempt", "event_name", "server_url")
             },
         }
-        env: Table = expand({**self.workflow_env, **(self.job.get("env") or {})}, self.contexts, {})
+        env: Table = expand({**(self.workflow.get("env") or {}), **(self.job.get("env") or {})}, self.contexts, {})
         return {**self.world.environment(), **own, **{key: as_text(value) for key, value in env.items()}}
 
-    def _step(self, index: int, step: Table, contexts: Table) -> None:
+    def _step(self, step: Table, contexts: Table) -> None:
         title = step.get("name") or step.get("uses") or step.get("run", "").strip().splitlines()[0]
         if self.world.dies == (self.name, title):
             raise RunnerDiedError
@@ -97,7 +97,7 @@ class Job:
         outputs: Mapping[str, str] = {}
         if holds(step.get("if"), env, self.sound):
             try:
-                outputs = self._do(index, step, env)
+                outputs = self._do(step, env)
                 outcome = "success"
             except StepError as error:
                 outcome = "failure"
@@ -106,46 +106,52 @@ class Job:
         if "id" in step:
             self.steps[step["id"]] = {"outcome": outcome, "conclusion": outcome, "outputs": outputs}
 
-    def _do(self, index: int, step: Table, contexts: Table) -> Mapping[str, str]:
+    def _do(self, step: Table, contexts: Table) -> Mapping[str, str]:
         env = {key: as_text(value) for key, value in expand(step.get("env") or {}, contexts, {}).items()}
         contexts = {**contexts, "env": Open({**self.place.environment, **env})}
         inputs = {key: as_text(value) for key, value in expand(step.get("with") or {}, contexts, {}).items()}
         if "run" in step:
             if "${{" in step["run"]:
                 raise StepError("an expression is expanded inside a script")
-            return self._script(index, step, env, expand(step.get("working-directory", "."), contexts, {}))
-        if not step["uses"].startswith("./"):
+            folder = step.get("working-directory") or self._default("working-directory") or "."
+            return self._script(step, env, as_text(expand(folder, contexts, {})))
+        if not step["uses"].startswith("$/"):
             return run_action(step["uses"], self.place, inputs)
         return self._composite(step["uses"], inputs, contexts)
 
     def _composite(self, uses: str, inputs: Mapping[str, str], contexts: Table) -> Mapping[str, str]:
-        """An action of the repository's own: steps, run here."""
-        action = read_yaml(self.place.workspace / uses / "action.yml")
+        """An action of the workflow's own repository, at the workflow's commit: its steps, run here."""
+        repository = self.temp.parent / "actions"
+        if not repository.exists():
+            git(self.temp, "clone", "--quiet", str(self.world.origin), str(repository))
+        folder = repository / uses.removeprefix("$/")
+        action = read_yaml(folder / "action.yml")
         declared = action.get("inputs") or {}
         if unknown := sorted(set(inputs) - set(declared)):
             raise StepError(f"{uses} has no input {', '.join(unknown)}")
         values = {name: inputs.get(name, as_text((spec or {}).get("default"))) for name, spec in declared.items()}
         outer, self.steps = self.steps, {}
+        self.place.environment["GITHUB_ACTION_PATH"] = str(folder)
         inner = {**contexts, "inputs": values, "steps": self.steps}
         try:
-            for index, step in enumerate(action["runs"]["steps"]):
-                self._step(1000 + index, step, inner)
+            for step in action["runs"]["steps"]:
+                self._step({"working-directory": ".", **step}, inner)  # the caller's defaults are not its own
             if not self.sound:
                 raise StepError(f"a step of {uses} failed")
-            return {
-                name: as_text(expand(spec["value"], inner, {})) for name, spec in (action.get("outputs") or {}).items()
-            }
+            outputs: Table = {name: spec["value"] for name, spec in (action.get("outputs") or {}).items()}
+            return {name: as_text(expand(value, inner, {})) for name, value in outputs.items()}
         finally:
             self.steps = outer
+            del self.place.environment["GITHUB_ACTION_PATH"]
 
-    def _script(self, index: int, step: Table, env: Mapping[str, str], folder: str) -> Mapping[str, str]:
-        names = ("OUTPUT", "ENV", "PATH", "STEP_SUMMARY")
-        files = {name: self.temp / f"{name.lower()}-{index}-{os.urandom(3).hex()}" for name in names}
+    def _script(self, step: Table, env: Mapping[str, str], folder: str) -> Mapping[str, str]:
+        own = Path(tempfile.mkdtemp(prefix="step-", dir=self.temp))
+        files = {name: own / name.lower() for name in ("OUTPUT", "ENV", "PATH", "STEP_SUMMARY")}
         for file in files.values():
             file.touch()
-        script = self.temp / f"step-{index}.sh"
+        script = own / "script.sh"
         script.write_text(step["run"])
-        shell = _SHELLS.get(step.get("shell") or self._default_shell())
+        shell = _SHELLS.get(step.get("shell") or self._default("shell"))
         if shell is None:
             raise StepError(f"a rehearsal has no shell {step['shell']}")
         done = subprocess.run(
@@ -167,9 +173,13 @@ class Job:
             raise StepError(f"ended with {done.returncode}:\n{done.stdout[-3000:]}")
         return _pairs(files["OUTPUT"].read_text())
 
-    def _default_shell(self) -> str | None:
-        shell: str | None = ((self.job.get("defaults") or {}).get("run") or {}).get("shell")
-        return shell
+    def _default(self, key: str) -> str | None:
+        """What the job, or else the workflow, says of all its scripts."""
+        for place in (self.job, self.workflow):
+            value: str | None = ((place.get("defaults") or {}).get("run") or {}).get(key)
+            if value is not None:
+                return value
+        return None
 
     def _log(self, step: Table, text: str) -> None:
         folder = self.world.folder / "logs"

@@ -75,12 +75,12 @@ class WorkflowRun:
         group = expand(job.get("concurrency"), contexts, {})
         notes = [f"environment {environment}"] * bool(environment) + [f"one at a time: {group}"] * bool(group)
         self.world.say(f"{label}: begins" + (f" ({'; '.join(map(str, notes))})" if notes else ""))
-        run = Job(self.world, label, name, job, contexts, permissions, self.workflow.document.get("env") or {}).run()
+        run = Job(self.world, label, name, job, contexts, permissions, self.workflow.document).run()
         self.world.say(f"{label}: {run.result}" + (f" {dict(run.outputs)}" if run.outputs else ""))
         return run
 
     def _called(self, label: str, job: Table, contexts: Table, permissions: Mapping[str, str]) -> JobRun:
-        path = self.workflow.path.parents[2] / job["uses"]
+        path = self.workflow.path.parents[2] / job["uses"].removeprefix("$/")
         workflow = Workflow.read(path)
         inputs = workflow.inputs("workflow_call", expand(job.get("with") or {}, contexts, {}))
         self.world.say(f"{label}: calls {job['uses']} {inputs}")
@@ -96,7 +96,6 @@ class WorkflowRun:
                 "server_url": "https://example.com", "repository_owner": self.world.repository.split("/")[0],
                 "event": Open(client_payload=Open(self.payload)),
             },
-            "job": {"workflow_sha": sha, "workflow_repository": self.world.repository},
             "inputs": Open(self.inputs),
             "vars": Open(self.world.variables),
             "secrets": {"GITHUB_TOKEN": "token"},

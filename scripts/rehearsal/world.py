@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -56,6 +57,12 @@ class World:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
         path = [str(self.tools), *(p for p in kept.get("PATH", "").split(os.pathsep) if ".venv" not in p)]
         return {**kept, "PATH": os.pathsep.join(path), "CI": "true", "GIT_TERMINAL_PROMPT": "0"}
+
+    def next_run(self) -> None:
+        """Another run: it has no artifacts yet."""
+        self.run_id += 1
+        shutil.rmtree(self.artifacts)
+        self.artifacts.mkdir()
 
     def say(self, text: str) -> None:
         """One line of progress."""

@@ -1,0 +1,143 @@
+"""The command behind ``scripts/rehearse``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from builder.errors import LayersError, UsageError
+from builder.matrix import load_matrix
+from publisher.sandbox.server import environment, running
+from scripts.rehearsal.runner import WorkflowRun, run_workflow
+from scripts.rehearsal.world import World, git, make_world
+
+ROOT = Path(__file__).parents[2]
+#: What a repository's settings say; docs/operations.md has the real ones.
+VARIABLES = {
+    "LAYERS_PUBLISHER_ROLE": "publisher",
+    "LAYERS_CANARY_RUNNER_ROLE": "canary-runner",
+    "LAYERS_AUDITOR_ROLE": "auditor",
+    "LAYERS_WITHDRAWER_ROLE": "withdrawer",
+}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--workflow", "workflows", multiple=True, help="Of .github/workflows; repeatable. [default: release.yml]")
+@click.option("--event", default="workflow_dispatch", show_default=True, help="What starts it.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input of it; repeatable.")
+@click.option("--payload", multiple=True, metavar="NAME=VALUE", help="Of a repository_dispatch; repeatable.")
+@click.option(
+    "--matrix", type=click.Path(path_type=Path, exists=True), help="Another matrix in the repository's place."
+)
+@click.option("--dies", metavar="JOB:STEP", help="First a run whose runner dies before this step; then the whole.")
+@click.option("--endpoint", metavar="URL", help="An AWS that answers there, in the embedded one's place.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=".rehearsal", show_default=True, help="What is kept."
+)
+def rehearse(
+    workflows: Sequence[str],
+    event: str,
+    inputs: Sequence[str],
+    payload: Sequence[str],
+    matrix: Path | None,
+    dies: str | None,
+    endpoint: str | None,
+    output: Path,
+) -> None:
+    """Run workflows' own steps on this machine, with their outputs and artifacts, against the embedded AWS.
+
+    The repository is what this checkout holds now, committed or not. GitHub and its actions are stood in for; the
+    steps are the real ones. A broken workflow fails here, and not on release day.
+    """
+    account = load_matrix(matrix or ROOT / "layer_matrix.yaml").account
+    with _aws(endpoint, account) as aws, tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
+        world = make_world(Path(folder), ROOT, aws, VARIABLES, matrix)
+        runs = []
+        for name in workflows or ["release.yml"]:
+            if dies:
+                job, _, step = dies.partition(":")
+                world.dies = (job, step)
+                _start(world, name, event, inputs, payload)
+                world.dies = None
+                world.next_run()
+            runs.append(_start(world, name, event, inputs, payload))
+            world.next_run()
+        _keep(world, output)
+    _show(runs, output)
+    sys.exit(0 if all(run.result == "success" for run in runs) else 4)
+
+
+def _start(world: World, name: str, event: str, inputs: Sequence[str], payload: Sequence[str]) -> WorkflowRun:
+    world.say(f"{name}, by {event}")
+    return run_workflow(world, ROOT, name, event, _named(inputs), _named(payload))
+
+
+@contextmanager
+def _aws(endpoint: str | None, account: str) -> Iterator[Mapping[str, str]]:
+    if endpoint:
+        yield _only_aws(environment(endpoint, "us-east-1", {}))
+        return
+    with running(account) as address:
+        yield _only_aws(environment(address, "us-east-1", {}))
+
+
+def _only_aws(variables: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in variables.items() if key.startswith("AWS_")}
+
+
+def _named(pairs: Sequence[str]) -> dict[str, str]:
+    values = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise UsageError(f"{pair!r} is no NAME=VALUE")
+        values[name] = value
+    return values
+
+
+def _keep(world: World, output: Path) -> None:
+    """The logs, the summary, and the repository and its pull request as they are now."""
+    if output.exists():
+        shutil.rmtree(output)
+    output.mkdir(parents=True)
+    for name in ("logs", "summary.md", "forge.json"):
+        if (world.folder / name).is_dir():
+            shutil.copytree(world.folder / name, output / name)
+        elif (world.folder / name).exists():
+            shutil.copy(world.folder / name, output / name)
+    git(
+        output.parent.absolute(),
+        "clone",
+        "--quiet",
+        "--no-single-branch",
+        str(world.origin),
+        str(output.absolute() / "repository"),
+    )
+
+
+def _show(runs: Sequence[WorkflowRun], output: Path) -> None:
+    for run in runs:
+        click.echo(f"{run.workflow.name}: {run.result}")
+        for name, job in run.jobs.items():
+            click.echo(f"  {name:<10} {job.result}")
+    forge = output / "forge.json"
+    for kind, things in (json.loads(forge.read_text()) if forge.exists() else {}).items():
+        for thing in things if kind != "label" else ():
+            click.echo(f"{'pull request' if kind == 'pr' else kind} {thing['number']}: {thing['title']}")
+    click.echo(f"\nThe logs of all jobs, the job summary and the repository are in {os.path.relpath(output)}/.")
+
+
+if __name__ == "__main__":
+    try:
+        rehearse()
+    except LayersError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
