@@ -77,14 +77,43 @@ class Manifest(_Frozen):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a build's folder. InputError where there is none or it is no manifest."""
-    path = folder / MANIFEST
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    """The manifest of a build's folder, or of a folder of such folders: a build that was spread over machines.
+
+    InputError where there is none, it is no manifest, or parts of it are of different builds.
+    """
+    if (folder / MANIFEST).exists():
+        return _read(folder / MANIFEST)
+    paths = sorted(folder.glob(f"*/{MANIFEST}"))
+    if not paths:
         raise InputError(
             "there is no manifest.json", where=str(folder), fix="make one with `layers build --output DIR`"
-        ) from None
+        )
+    parts = {path.parent.name: _read(path) for path in paths}
+    first = next(iter(parts.values()))
+    artifacts: dict[str, Artifact] = {}
+    for name, part in parts.items():
+        if (part.package, part.version) != (first.package, first.version):
+            raise InputError(
+                f"there are builds of {first.package} {first.version} and of {part.package} {part.version}",
+                where=str(folder),
+                fix="give a folder with the parts of one build",
+            )
+        for artifact in part.artifacts:
+            if artifact.target in artifacts:
+                before = artifacts[artifact.target].file
+                raise InputError(
+                    f"there are two zips of {artifact.target}: {before} and {name}/{artifact.file}",
+                    where=str(folder),
+                    fix="give a folder with the parts of one build",
+                )
+            sbom = artifact.sbom and f"{name}/{artifact.sbom}"
+            artifacts[artifact.target] = artifact.model_copy(update={"file": f"{name}/{artifact.file}", "sbom": sbom})
+    return first.model_copy(update={"artifacts": tuple(artifacts.values())})
+
+
+def _read(path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise InputError(f"not a manifest: {error}", where=str(path), fix="build again") from None
 

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import click
 
+from builder.errors import UsageError
 from publisher.cli.console import json_option, print_json, print_table
 from publisher.cli.group import Settings
 
 
 @click.command("targets")
-@click.option("--format", "form", type=click.Choice(["table", "json", "github"]), default="table", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "github", "regions"]), default="table", show_default=True
+)
+@click.option(
+    "--by", type=click.Choice(["target", "python"]), default="target", show_default=True,
+    help="With --format github: a job for each target, or for each Python.",
+)  # fmt: skip
 @json_option
 @click.pass_obj
-def command(settings: Settings, form: str, as_json: bool) -> None:
+def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
     """List the targets of the matrix: one Python × one architecture each, in every region.
 
-    ``--format github`` prints the JSON that a workflow's ``strategy.matrix`` takes, on one line.
+    ``--format github`` prints the JSON that a workflow's ``strategy.matrix`` takes, on one line; ``--format regions``
+    the regions, one a line.
     """
     import json
 
     matrix = settings.matrix()
+    if by == "python" and form != "github":
+        raise UsageError("--by goes with --format github")
     rows = [
         {
             "target": target.id,
@@ -30,7 +40,10 @@ def command(settings: Settings, form: str, as_json: bool) -> None:
         for target in matrix.targets
     ]
     if form == "github":
-        click.echo(json.dumps({"include": rows}, separators=(",", ":")))
+        jobs = rows if by == "target" else [{"python": python} for python in matrix.python]
+        click.echo(json.dumps({"include": jobs}, separators=(",", ":")))
+    elif form == "regions":
+        click.echo("\n".join(matrix.regions))
     elif form == "json" or as_json:
         regions = list(matrix.regions)
         print_json([{**row, "regions": regions} for row in rows])
