@@ -37,6 +37,7 @@ VARIABLES = {
 @click.option(
     "--matrix", type=click.Path(path_type=Path, exists=True), help="Another matrix in the repository's place."
 )
+@click.option("--caller", type=click.Path(path_type=Path, exists=True), help="A repository that calls these workflows.")
 @click.option("--dies", metavar="JOB:STEP", help="First a run whose runner dies before this step; then the whole.")
 @click.option("--endpoint", metavar="URL", help="An AWS that answers there, in the embedded one's place.")
 @click.option(
@@ -48,6 +49,7 @@ def rehearse(
     inputs: Sequence[str],
     payload: Sequence[str],
     matrix: Path | None,
+    caller: Path | None,
     dies: str | None,
     endpoint: str | None,
     output: Path,
@@ -57,27 +59,30 @@ def rehearse(
     The repository is what this checkout holds now, committed or not. GitHub and its actions are stood in for; the
     steps are the real ones. A broken workflow fails here, and not on release day.
     """
-    account = load_matrix(matrix or ROOT / "layer_matrix.yaml").account
+    source = caller or ROOT
+    account = load_matrix(matrix or source / "layer_matrix.yaml").account
     with _aws(endpoint, account) as aws, tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
-        world = make_world(Path(folder), ROOT, aws, VARIABLES, matrix)
+        world = make_world(Path(folder), ROOT, aws, VARIABLES, caller=caller, matrix=matrix)
         runs = []
         for name in workflows or ["release.yml"]:
             if dies:
                 job, _, step = dies.partition(":")
                 world.dies = (job, step)
-                _start(world, name, event, inputs, payload)
+                _start(world, source, name, event, inputs, payload)
                 world.dies = None
                 world.next_run()
-            runs.append(_start(world, name, event, inputs, payload))
+            runs.append(_start(world, source, name, event, inputs, payload))
             world.next_run()
         _keep(world, output)
     _show(runs, output)
     sys.exit(0 if all(run.result == "success" for run in runs) else 4)
 
 
-def _start(world: World, name: str, event: str, inputs: Sequence[str], payload: Sequence[str]) -> WorkflowRun:
+def _start(
+    world: World, source: Path, name: str, event: str, inputs: Sequence[str], payload: Sequence[str]
+) -> WorkflowRun:
     world.say(f"{name}, by {event}")
-    return run_workflow(world, ROOT, name, event, _named(inputs), _named(payload))
+    return run_workflow(world, source, name, event, _named(inputs), _named(payload))
 
 
 @contextmanager

@@ -123,7 +123,7 @@ class Job:
         """An action of the workflow's own repository, at the workflow's commit: its steps, run here."""
         repository = self.temp.parent / "actions"
         if not repository.exists():
-            git(self.temp, "clone", "--quiet", str(self.world.origin), str(repository))
+            git(self.temp, "clone", "--quiet", str(self.world.program), str(repository))
         folder = repository / uses.removeprefix("$/")
         action = read_yaml(folder / "action.yml")
         declared = action.get("inputs") or {}

@@ -7,6 +7,7 @@ expressions are evaluated strictly (``expressions``), its actions stood in for (
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -80,12 +81,20 @@ class WorkflowRun:
         return run
 
     def _called(self, label: str, job: Table, contexts: Table, permissions: Mapping[str, str]) -> JobRun:
-        path = self.workflow.path.parents[2] / job["uses"].removeprefix("$/")
-        workflow = Workflow.read(path)
+        workflow = Workflow.read(self._path(job["uses"]))
         inputs = workflow.inputs("workflow_call", expand(job.get("with") or {}, contexts, {}))
         self.world.say(f"{label}: calls {job['uses']} {inputs}")
         run = WorkflowRun(self.world, workflow, "workflow_call", inputs, self.payload, permissions, f"{label} / ").run()
         return JobRun(run.result)
+
+    def _path(self, uses: str) -> Path:
+        """The file of a called workflow: of the same repository, or of the program's, pinned by its commit."""
+        if uses.startswith("$/"):
+            return self.workflow.path.parents[2] / uses.removeprefix("$/")
+        pinned = re.fullmatch(r"[^/]+/[^/]+/(\.github/workflows/[^@]+)@[0-9a-f]{40}", uses)
+        if pinned is None:
+            raise InputError(f"{uses} is neither of this repository nor pinned by a commit", where=self.workflow.name)
+        return self.world.source / pinned[1]
 
     def _contexts(self, needed: Mapping[str, JobRun]) -> Table:
         sha = self.world.head()

@@ -23,6 +23,7 @@ class World:
     """Everything that outlives a job."""
 
     folder: Path
+    source: Path  #: the checkout of the program, whose workflows are run
     aws: Mapping[str, str]  #: the environment in which AWS is found
     variables: Mapping[str, str]
     repository: str = "example/layers"
@@ -37,6 +38,12 @@ class World:
     def origin(self) -> Path:
         """The repository, as GitHub has it."""
         return self.folder / "origin.git"
+
+    @property
+    def program(self) -> Path:
+        """The repository that has the called workflow and the program; the same one, unless another team calls it."""
+        other = self.folder / "program.git"
+        return other if other.exists() else self.origin
 
     @property
     def artifacts(self) -> Path:
@@ -82,28 +89,44 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def make_world(
-    folder: Path, source: Path, aws: Mapping[str, str], variables: Mapping[str, str], matrix: Path | None = None
+    folder: Path,
+    program: Path,
+    aws: Mapping[str, str],
+    variables: Mapping[str, str],
+    *,
+    caller: Path | None = None,
+    matrix: Path | None = None,
 ) -> World:
-    """A repository with what ``source`` holds now, committed or not; its matrix may be replaced."""
-    world = World(folder, aws, variables)
-    work = folder / "source"
-    for each in (world.artifacts, world.tools, work):
+    """A world whose repository is ``program`` as it is now, or ``caller``, another team's that calls its workflow.
+
+    The matrix in the repository may be replaced by another one.
+    """
+    world = World(folder, program, aws, variables)
+    for each in (world.artifacts, world.tools):
         each.mkdir(parents=True)
+    if caller is not None:
+        _repository(folder / "program.git", program)
+    _repository(world.origin, caller or program, matrix)
+    _tool(world, "gh", program / "scripts" / "rehearsal" / "gh.py")
+    return world
+
+
+def _repository(bare: Path, source: Path, matrix: Path | None = None) -> None:
+    """A bare repository with what a checkout holds now, committed or not."""
+    work = bare.with_suffix(".source")
     files = git(source, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
     for name in files:
         if name and (source / name).is_file():
             (work / name).parent.mkdir(parents=True, exist_ok=True)
-            (work / name).write_bytes((source / name).read_bytes())
-            (work / name).chmod((source / name).stat().st_mode)
+            shutil.copy(source / name, work / name)
     if matrix is not None:
-        (work / "layer_matrix.yaml").write_bytes(matrix.read_bytes())
+        shutil.copy(matrix, work / "layer_matrix.yaml")
     git(work, "init", "--quiet", "--initial-branch", "main")
     git(work, "add", "--all")
     who = ("-c", "user.name=rehearsal", "-c", "user.email=rehearsal@example.com")
     git(work, *who, "commit", "--quiet", "--message", "What is rehearsed")
-    git(folder, "clone", "--quiet", "--bare", str(work), str(world.origin))
-    _tool(world, "gh", source / "scripts" / "rehearsal" / "gh.py")
-    return world
+    git(bare.parent, "clone", "--quiet", "--bare", str(work), str(bare))
+    shutil.rmtree(work)
 
 
 def _tool(world: World, name: str, script: Path) -> None:

@@ -24,7 +24,7 @@ ATTEST = "actions/attest@59d89421af93a897026c735860bf21b6eb4f7b26"
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """A small repository, and an AWS that is an address only."""
-    world = World(tmp_path / "world", {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, {"ROLE": "a-role"})
+    world = World(tmp_path / "world", REPO, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, {"ROLE": "a-role"})
     for folder in (world.artifacts, world.tools, world.folder / "source"):
         folder.mkdir(parents=True)
     source = world.folder / "source"
@@ -177,6 +177,18 @@ def test_a_called_workflow_may_not_do_more_than_its_caller(world: World) -> None
     assert run(world, jobs.replace("LEVEL", "write")).result == "success"
     with pytest.raises(InputError, match="contents: write, which its caller does not allow"):
         run(world, jobs.replace("LEVEL", "read"))
+
+
+def test_a_workflow_of_another_repository_is_called_by_its_commit(world: World, tmp_path: Path) -> None:
+    world.source = tmp_path
+    (tmp_path / ".github" / "workflows").mkdir(parents=True)
+    (tmp_path / ".github" / "workflows" / "called.yml").write_text(
+        "on: {workflow_call: }\npermissions: {}\njobs: {a: {runs-on: x, steps: [{run: exit 0}]}}\n"
+    )
+    call = "call: {permissions: {}, uses: example/other/.github/workflows/called.yml@REF}"
+    assert run(world, call.replace("REF", "a" * 40)).result == "success"
+    with pytest.raises(InputError, match="nor pinned by a commit"):
+        run(world, call.replace("REF", "main"))
 
 
 def test_a_runner_that_dies_does_nothing_more(world: World) -> None:
