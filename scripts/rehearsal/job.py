@@ -15,7 +15,7 @@ from typing import Any, Literal
 from scripts.rehearsal.actions import Place, StepError, run_action
 from scripts.rehearsal.expressions import Open, as_text, evaluate, expand, is_true
 from scripts.rehearsal.workflow import Table, read_yaml
-from scripts.rehearsal.world import World, git
+from scripts.rehearsal.world import World
 
 Result = Literal["success", "failure", "skipped"]
 _SHELLS = {None: ["bash", "-e"], "bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"], "sh": ["sh", "-e"]}
@@ -121,10 +121,7 @@ class Job:
 
     def _composite(self, uses: str, inputs: Mapping[str, str], contexts: Table) -> Mapping[str, str]:
         """An action of the workflow's own repository, at the workflow's commit: its steps, run here."""
-        repository = self.temp.parent / "actions"
-        if not repository.exists():
-            git(self.temp, "clone", "--quiet", str(self.world.program), str(repository))
-        folder = repository / uses.removeprefix("$/")
+        folder = self.world.actions() / uses.removeprefix("$/")
         action = read_yaml(folder / "action.yml")
         declared = action.get("inputs") or {}
         if unknown := sorted(set(inputs) - set(declared)):

@@ -59,6 +59,15 @@ class World:
         """The pull requests and issues."""
         return self.folder / "forge.json"
 
+    def actions(self) -> Path:
+        """The program's repository as a runner downloads it with an action of its own. One for all runners, so that
+        what the action installs there is installed once."""
+        folder = self.folder / "actions"
+        with self._lock:
+            if not folder.exists():
+                git(self.folder, "clone", "--quiet", str(self.program), str(folder))
+        return folder
+
     def environment(self) -> dict[str, str]:
         """A runner's own environment: nothing of this shell's that a runner would not have."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
