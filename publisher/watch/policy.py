@@ -13,6 +13,7 @@ from datetime import datetime
 from packaging.version import InvalidVersion, Version
 
 from builder.durations import in_words
+from builder.errors import plain
 from builder.matrix import Releases, Target
 from publisher.record.release import Release
 from publisher.watch.index import Available
@@ -45,10 +46,11 @@ class Choice:
 
 def recorded_versions(releases: Iterable[Release]) -> frozenset[Version]:
     """The versions of all releases, also of those that were withdrawn: none of them is new."""
-    return frozenset(version for release in releases for version in _parsed(release.version))
+    return frozenset(version for release in releases for version in parsed(release.version))
 
 
-def _parsed(text: str) -> tuple[Version, ...]:
+def parsed(text: str) -> tuple[Version, ...]:
+    """A recorded version; nothing where it is none."""
     try:
         return (Version(text),)
     except InvalidVersion:  # a description that `layers sync` found
@@ -97,7 +99,7 @@ def _against(
     if version.is_prerelease:
         return HeldBack(candidate.name, "a pre-release")
     if candidate.yanked is not None:
-        return HeldBack(candidate.name, "yanked" + (f": {candidate.yanked}" if candidate.yanked else ""))
+        return HeldBack(candidate.name, "yanked" + (f": {plain(candidate.yanked)}" if candidate.yanked else ""))
     if policy.policy == "by-hand":
         return HeldBack(candidate.name, "the matrix wants releases by hand")
     if policy.policy == "minor" and last is not None and _minor(version) <= _minor(last):
@@ -120,7 +122,7 @@ def _minor(version: Version) -> tuple[int, int, int]:
 
 def _reason(last: Version | None, passed: int) -> str:
     if last is None:
-        return "it is the newest, and nothing is released yet"
+        return "nothing is released yet, and it is the newest that may be"
     return f"it is newer than {last}, the newest in the ledger" + (
         f"; {passed} between them passed over" if passed else ""
     )
