@@ -64,3 +64,9 @@ FAMILIES: tuple[type[LayersError], ...] = (
     IncompleteError,
     DriftError,
 )
+
+
+def plain(text: str, limit: int = 200) -> str:
+    """Somebody else's words as one line that no terminal or log takes for more."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from builder.durations import parse_duration
 from builder.errors import InputError
 from builder.regions import did_you_mean, known_regions, partition_of
 from builder.runtimes import RUNTIMES, Architecture, Runtime
@@ -26,6 +28,8 @@ LICENSE_LIMIT = 512
 QUOTA_PER_SECOND = 15
 #: Of a parameter's path, whose name, ARN and all, has at most 1011 characters.
 PREFIX_LIMIT = 800
+#: Which new versions become releases: each, the first of each minor, those that a person names.
+POLICIES = ("every", "minor", "by-hand")
 
 
 def _python(value: str) -> str:
@@ -75,6 +79,26 @@ def _prefix(value: str) -> str:
     return value
 
 
+def _releases(value: Any) -> Any:
+    return {"policy": value} if isinstance(value, str) else value  # `releases: minor`
+
+
+def _policy(value: Any) -> Any:
+    if isinstance(value, str) and value not in POLICIES:
+        meant = {"all": "every", "any": "every", "manual": "by-hand", "never": "by-hand", "none": "by-hand"}.get(value)
+        hint = f": did you mean {meant}?" if meant else _hint(value, list(POLICIES))
+        raise ValueError(f"{value!r} is no policy ({', '.join(POLICIES)})" + hint)
+    return value
+
+
+def _age(value: Any) -> Any:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, int | float):
+        raise ValueError(f'{value!r} of what? write it with its unit: "2 days"')
+    return value
+
+
 def _bytecode(value: Any) -> Any:
     return "off" if value is False else value  # YAML 1.1 reads a bare `off` as false
 
@@ -111,6 +135,13 @@ class Staging(_Frozen):
     def bucket_of(self, account: str, region: str) -> str:
         """The name of a region's bucket."""
         return self.bucket.format(account=account, region=region)
+
+
+class Releases(_Frozen):
+    """Which new versions of the package become releases, as ``layers watch`` sees it."""
+
+    policy: Annotated[Literal["every", "minor", "by-hand"], BeforeValidator(_policy)] = "every"
+    minimum_age: Annotated[timedelta, BeforeValidator(_age)] | None = None
 
 
 class Parameters(_Frozen):
@@ -165,6 +196,7 @@ class Matrix(_Frozen):
     permission: Permission = Permission()
     staging: Staging | None = None
     parameters: Parameters | None = None
+    releases: Annotated[Releases, BeforeValidator(_releases)] = Releases()
     bytecode: Annotated[Literal["required", "auto", "off"], BeforeValidator(_bytecode)] = "required"
     requests_per_second: Annotated[float, Field(gt=0, le=QUOTA_PER_SECOND, strict=True)] = 10
 
@@ -243,8 +275,10 @@ def parse_version(text: str) -> str:
     """The version as the package index writes it (PEP 440, normalised). InputError where it is none."""
     try:
         return str(Version(text))
-    except InvalidVersion:
-        raise InputError(f"{text!r} is no version (PEP 440)", fix="give one like 1.62.0") from None
+    except ValueError:  # InvalidVersion, and what Python says of numbers with thousands of digits
+        meant = text.removeprefix("refs/tags/")
+        fix = "give the version of the tag alone, without refs/tags/" if meant != text else "give one like 1.62.0"
+        raise InputError(f"{text[:80]!a} is no version (PEP 440)", fix=fix) from None
 
 
 def load_matrix(path: Path) -> Matrix:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from builder.errors import InputError
-from builder.matrix import DESCRIPTION_LIMIT, LAYER_NAME, Matrix, Target
+from builder.matrix import DESCRIPTION_LIMIT, LAYER_NAME, Matrix, Parameters, Permission, Releases, Staging, Target
 from builder.regions import did_you_mean
 from builder.yaml_lines import Located, Path, load
 
@@ -69,6 +69,9 @@ def _follows(details: ErrorDetails) -> bool:
     return details["type"] == "too_short" and bool(details["input"])
 
 
+#: The keys of keys.
+_INNER_KEYS = [key for model in (Permission, Staging, Parameters, Releases) for key in model.model_fields]
+
 #: pydantic's words are those of Python; these are those of the file.
 _WORDS = {
     "too_short": "needs at least one item",
@@ -83,9 +86,7 @@ def _problem(details: ErrorDetails) -> Problem:
     value = details["input"]
     kind = details["type"]
     if kind == "extra_forbidden":
-        known = (
-            list(Matrix.model_fields) if len(path) == 1 else ["principal", "organization", "bucket", "home", "prefix"]
-        )
+        known = list(Matrix.model_fields) if len(path) == 1 else _INNER_KEYS
         hint = did_you_mean(str(path[-1]), known)
         return path, "unknown key" + (f": {hint}" if hint else "")
     if kind == "missing":

@@ -21,7 +21,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from builder import uv
 from builder.artifact import Locked
-from builder.errors import BuildError, InputError, LayersError
+from builder.errors import BuildError, InputError, LayersError, plain
 from builder.matrix import Matrix, Target
 
 if sys.version_info >= (3, 11):
@@ -30,6 +30,10 @@ else:
     import tomli as tomllib
 
 Lock = tuple[Locked, ...]
+
+#: What uv says of these; a reason may have any characters.
+_YANKED = re.compile(r'^warning: `([^`\s]+)==([^`\s]+)` is yanked(?: \(reason: "(.*?)"\)$)?', re.MULTILINE | re.DOTALL)
+_NO_VERSION = re.compile(r"there is no version of (\S+?)(?:==|===)(\S+)")
 
 
 class ConflictError(BuildError):
@@ -40,10 +44,11 @@ def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | N
     """The target's lock for ``version`` of the matrix's package. May be called for many targets at once.
 
     ``exclude_newer`` leaves out what the index got later: a date, a time (RFC 3339) or an age (``7 days``).
-    InputError where there is no such package or version; BuildError where the target cannot have it.
+    InputError where there is no such package or version, or it was yanked; BuildError where the target cannot have it.
     """
-    lock = resolve_requirements(requirements_of_matrix(matrix, version), target, exclude_newer=exclude_newer)
+    lock, said = _ask(requirements_of_matrix(matrix, version), target, exclude_newer=exclude_newer)
     _check_version(matrix, version, lock)
+    _check_yanked(matrix, version, said)
     return lock
 
 
@@ -84,21 +89,33 @@ def resolve_requirements(
 
     ConflictError where no versions satisfy them all.
     """
+    return _ask(requirements, target, constraints=constraints, exclude_newer=exclude_newer)[0]
+
+
+def _ask(
+    requirements: Sequence[str],
+    target: Target,
+    *,
+    constraints: Sequence[str] = (),
+    exclude_newer: str | None = None,
+) -> tuple[Lock, str]:
+    """The lock, and what uv said of it."""
     limit = ["--exclude-newer", exclude_newer] if exclude_newer else []
     with tempfile.TemporaryDirectory(prefix="layers-resolve-") as folder:
         if constraints:
             bounds = Path(folder) / "constraints.txt"
             bounds.write_text("\n".join(constraints) + "\n", "utf-8")
             limit += ["--constraint", str(bounds)]
-        answer = uv.run(
-            [
-                "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
-                "--no-python-downloads", "--python", sys.executable, *uv.platform_options(target),
-                "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *limit, "-",
-            ],
-            Path(folder),
-            stdin="\n".join(requirements) + "\n",
-        )  # fmt: skip
+        command = [
+            "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
+            "--no-python-downloads", "--python", sys.executable, *uv.platform_options(target),
+            "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *limit, "-",
+        ]  # fmt: skip
+        asked = "\n".join(requirements) + "\n"
+        answer = uv.run(command, Path(folder), stdin=asked)
+        if not answer.ok and (missing := _NO_VERSION.search(" ".join(answer.err.split()))):
+            # uv believes a page for as long as the index lets it be kept, and a fresh release is on none of those.
+            answer = uv.run([*command, "--refresh-package", _name_of(missing[1])], Path(folder), stdin=asked)
     if not answer.ok:
         raise _explain(answer.err, target, requirements)
     if missing := re.search(r"package `([^`]+)` does not have an extra named `([^`]+)`", answer.err):
@@ -108,7 +125,7 @@ def resolve_requirements(
     except tomllib.TOMLDecodeError as error:
         raise BuildError(f"uv gave a lock that cannot be read: {error}", where=target.id) from None
     packages = [_choose(package, target) for package in document.get("packages", [])]
-    return tuple(sorted(packages, key=lambda locked: locked.name))
+    return tuple(sorted(packages, key=lambda locked: locked.name)), answer.err
 
 
 def _choose(package: dict[str, Any], target: Target) -> Locked:
@@ -180,6 +197,22 @@ def _check_version(matrix: Matrix, version: str, lock: Lock) -> None:
         )
 
 
+def _check_yanked(matrix: Matrix, version: str, said: str) -> None:
+    """uv takes a yanked version that is pinned, and warns."""
+    for name, found, reason in _YANKED.findall(said):
+        if _name_of(name) == canonicalize_name(matrix.package) and found == version:
+            raise yanked_error(matrix.package, version, reason)
+
+
+def yanked_error(package: str, version: str, reason: str) -> InputError:
+    """What is said where a release would be made of a yanked version."""
+    why = plain(reason)
+    return InputError(
+        f"{package} {version} was yanked from the package index" + (f": {why}" if why else ""),
+        fix="release another version; a release of it that was begun is completed from its record (layers publish)",
+    )
+
+
 def _no_wheel(package: str, target: Target) -> ConflictError:
     glibc = ".".join(map(str, target.runtime.glibc))
     return ConflictError(
@@ -208,7 +241,7 @@ def _explain(text: str, target: Target, requirements: Sequence[str]) -> LayersEr
             where=_whose(found[1], requirements),
             fix="check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
         )
-    if found := re.search(r"there is no version of (\S+?)(?:==|===)(\S+)", flat):
+    if found := _NO_VERSION.search(flat):
         return InputError(
             f"the package index has no {found[1]} {found[2]}",
             where=_whose(found[1], requirements),
@@ -225,9 +258,12 @@ def _explain(text: str, target: Target, requirements: Sequence[str]) -> LayersEr
     return BuildError(f"cannot be resolved: {_brief(flat)}", where=target.id)
 
 
+def _name_of(requirement: str) -> str:
+    return canonicalize_name(re.split(r"[\[=<>!~; ]", requirement)[0])
+
+
 def _whose(package: str, requirements: Sequence[str]) -> str:
-    name = re.split(r"[\[=<>!~; ]", package)[0]
-    asked = any(canonicalize_name(re.split(r"[\[=<>!~; ]", r)[0]) == canonicalize_name(name) for r in requirements)
+    asked = any(_name_of(requirement) == _name_of(package) for requirement in requirements)
     return "package and version asked for" if asked else f"a requirement of {requirements[0]}"
 
 

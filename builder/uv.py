@@ -66,7 +66,7 @@ def environment(own: Mapping[str, str]) -> dict[str, str]:
         if value := seen.get(name):
             seen[name] = str(Path(value).absolute())
     if value := seen.get("UV_FIND_LINKS"):
-        seen["UV_FIND_LINKS"] = " ".join(str(Path(p).absolute()) if Path(p).exists() else p for p in value.split())
+        seen["UV_FIND_LINKS"] = ",".join(str(Path(p).absolute()) if Path(p).exists() else p for p in value.split(","))
     if own.get("PIP_INDEX_URL") and not any(own.get(name) for name in _INDEXES):
         seen["UV_DEFAULT_INDEX"] = own["PIP_INDEX_URL"]
     return {**seen, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
@@ -77,7 +77,8 @@ def asks_the_web_only(own: Mapping[str, str]) -> bool:
     values = [value for name in (*_INDEXES, "PIP_INDEX_URL") if (value := own.get(name))]
     folders = [Path(own.get("XDG_CONFIG_HOME") or Path.home() / ".config"), Path("/etc"), Path("/etc/xdg")]
     configured = own.get("UV_CONFIG_FILE") or any((folder / "uv" / "uv.toml").exists() for folder in folders)
-    remote = all(part.rpartition("=")[2].startswith(("http://", "https://")) for v in values for part in v.split())
+    parts = [part.rpartition("=")[2] for value in values for part in re.split(r"[\s,]+", value) if part]
+    remote = all(part.startswith(("http://", "https://")) for part in parts)
     return remote and not configured
 
 

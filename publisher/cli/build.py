@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from builder.errors import InputError, LayersError, UsageError
 from publisher.cli.console import duration, json_option, megabytes, print_json, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.waiting import named_version, wait_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="The folder for the zips and manifest.json.",
 )
+@wait_option
 @click.option("--locked", is_flag=True, help="Install exactly what the ledger records for this version.")
 @click.option("--exclude-newer", metavar="DATE|AGE", help='Resolve as the index was then: 2026-11-01, "7 days".')
 @json_option
@@ -42,6 +45,7 @@ def command(
     pythons: tuple[str, ...],
     architectures: tuple[str, ...],
     output: Path,
+    wait: timedelta | None,
     locked: bool,
     exclude_newer: str | None,
     as_json: bool,
@@ -53,10 +57,14 @@ def command(
 
     if locked and exclude_newer:
         raise UsageError("--locked resolves nothing, so --exclude-newer means nothing", fix="give one of them")
+    if locked and wait is not None:
+        raise UsageError("--locked asks no package index, so there is nothing to wait for", fix="leave --wait out")
     matrix = settings.matrix()
     targets = matrix.select(pythons, architectures)
     releases = _releases(settings, matrix, needed=locked)
     started = time.monotonic()
+    if wait is not None:
+        version = named_version(matrix, targets, version, wait)
     wanted = newest(matrix, exclude_newer) if version == "latest" else parse_version(version)
     locks = _recorded(releases, wanted, targets) if locked else None
     with progress() as shown:

@@ -6,6 +6,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from publisher.cli.console import json_option, print_json, progress
 from publisher.cli.group import Settings
 from publisher.cli.parameters import check_parameters, keep_parameters, show_parameters, with_parameters
 from publisher.cli.releasing import (
+    Request,
     Session,
     connect,
     make_request,
@@ -27,6 +30,7 @@ from publisher.cli.releasing import (
     show_plan,
     show_report,
 )
+from publisher.cli.waiting import named_version, wait_option
 
 if TYPE_CHECKING:
     from builder.artifact import Manifest
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
 @click.command("publish")
 @request_options
+@wait_option
 @click.option(
     "--artifacts",
     type=click.Path(path_type=Path, file_okay=False),
@@ -55,6 +60,7 @@ if TYPE_CHECKING:
 def command(
     settings: Settings,
     /,
+    wait: timedelta | None,
     artifacts: Path | None,
     max_versions: int,
     dry_run: bool,
@@ -72,6 +78,8 @@ def command(
     request = make_request(**options)
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError("no terminal to ask on", fix="say --yes, or look first with `layers plan`")
+    if wait is not None:
+        request = _wait(settings, request, wait, artifacts)
     given = _read_artifacts(artifacts) if artifacts else None
     session = connect(settings, request)
     checked = _check(given, session) if given else None
@@ -96,6 +104,18 @@ def command(
             fix="run the same command again; it does what is left",
         )
     check_parameters(kept)
+
+
+def _wait(settings: Settings, request: Request, wait: timedelta, artifacts: Path | None) -> Request:
+    """The request, once its version is on the package index or the ledger has it."""
+    if artifacts:
+        raise UsageError(
+            "--artifacts is a build that is there, so there is nothing to wait for", fix="leave --wait out"
+        )
+    matrix = settings.matrix()
+    targets = matrix.select(request.pythons, request.architectures)
+    recorded = settings.ledger(matrix).releases
+    return replace(request, version=named_version(matrix, targets, request.version, wait, recorded))
 
 
 def _publish(session: Session, artifacts: tuple[Path, Manifest] | None, max_versions: int, yes: bool) -> Report:

@@ -27,8 +27,8 @@ def test_what_would_choose_other_packages_does_not() -> None:
 def test_relative_places_are_meant_from_where_the_user_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "wheels").mkdir()
     monkeypatch.chdir(tmp_path)
-    seen = environment({"UV_FIND_LINKS": "wheels https://x/links", "UV_CACHE_DIR": "cache"})
-    assert seen["UV_FIND_LINKS"] == f"{tmp_path / 'wheels'} https://x/links"
+    seen = environment({"UV_FIND_LINKS": "wheels,https://x/links", "UV_CACHE_DIR": "cache"})
+    assert seen["UV_FIND_LINKS"] == f"{tmp_path / 'wheels'},https://x/links"
     assert seen["UV_CACHE_DIR"] == str(tmp_path / "cache")
 
 
@@ -45,6 +45,7 @@ def test_pips_index_serves_where_uv_has_none() -> None:
         ({"UV_INDEX": "a=https://x/y https://z/"}, True),
         ({"UV_INDEX": "file:///x"}, False),
         ({"UV_FIND_LINKS": "wheels"}, False),
+        ({"UV_FIND_LINKS": "https://x/links,wheels"}, False),
         ({"UV_NO_INDEX": "1"}, False),
         ({"UV_CONFIG_FILE": "uv.toml"}, False),
         ({"PIP_INDEX_URL": "file:///x"}, False),

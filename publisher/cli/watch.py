@@ -1,0 +1,133 @@
+"""``layers watch``: what is to be done, by the package index, the ledger and the advisories."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import click
+
+from builder.errors import UsageError
+from publisher.cli.console import json_option, print_json, print_table
+from publisher.cli.group import Settings
+from publisher.cli.waiting import named_version, wait_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from builder.matrix import Matrix
+    from publisher.record.release import Release
+    from publisher.watch.rebuild import Findings
+    from publisher.watch.report import Report
+
+#: Versions that are held back, of those that the table shows.
+SHOWN = 10
+
+
+@click.command("watch")
+@click.option("--version", help="Only say whether this version is on the package index; `latest`: which one is.")
+@wait_option
+@click.option("--advisories", is_flag=True, help="Ask also for advisories that name what the newest release bundles.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "github"]), default="table", show_default=True,
+    help="`github`: lines for a workflow's $GITHUB_OUTPUT.",
+)  # fmt: skip
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings, /, version: str | None, wait: timedelta | None, advisories: bool, form: str, as_json: bool
+) -> None:
+    """Say what is to be done: which version to release, which release to complete, which one to rebuild.
+
+    Reads the package index and the ledger, and writes nothing anywhere. With --version: leaves with 3 where the
+    version is not on the index, or was yanked.
+    """
+    if as_json and form == "github":
+        raise UsageError("--json and --format github are two forms of one result", fix="give one of them")
+    if wait is not None and version is None:
+        raise UsageError("--wait is for a version that is not there yet", fix="name it: --version V")
+    if version is not None and advisories:
+        raise UsageError("--advisories is about the newest release", fix="leave --version out")
+    matrix = settings.matrix()
+    if version is not None:
+        found = named_version(matrix, matrix.targets, version, wait, settings.ledger(matrix).releases)
+        _show_named(matrix, found, form, as_json)
+        return
+    _show(matrix, _look(matrix, settings.ledger(matrix).releases(), advisories), form, as_json)
+
+
+def _look(matrix: Matrix, releases: Sequence[Release], advisories: bool) -> Report:
+    from publisher.watch.incomplete import incomplete
+    from publisher.watch.index import SimpleIndex
+    from publisher.watch.policy import choose, newest, recorded_versions
+    from publisher.watch.report import Report
+
+    on_index = SimpleIndex().versions(matrix.package)
+    known = newest(on_index)
+    now = datetime.now(timezone.utc)
+    return Report(
+        matrix.package,
+        known.name if known else None,
+        choose(matrix.releases, on_index, recorded_versions(releases), matrix.targets, now),
+        incomplete(matrix, releases),
+        _examine(matrix, releases) if advisories else None,
+    )
+
+
+def _examine(matrix: Matrix, releases: Sequence[Release]) -> Findings:
+    from builder.resolve import resolve
+    from publisher.watch.advisories import PipAudit
+    from publisher.watch.rebuild import examine
+
+    return examine(matrix, releases, PipAudit(), lambda version, target: resolve(matrix, version, target))
+
+
+def _show_named(matrix: Matrix, version: str, form: str, as_json: bool) -> None:
+    from publisher.watch.report import outputs
+
+    if as_json:
+        print_json({"package": matrix.package, "version": version, "versions": [version]})
+    elif form == "github":
+        click.echo(outputs(version, [version], None, f"{version} was named"))
+    else:
+        click.echo(version)
+
+
+def _show(matrix: Matrix, report: Report, form: str, as_json: bool) -> None:
+    from publisher.watch.report import outputs, report_json
+
+    release = report.choice.release
+    if as_json:
+        print_json(report_json(report))
+    elif form == "github":
+        new = release.version if release else None
+        click.echo(outputs(new, report.versions, report.rebuild, report.reason(matrix)))
+    else:
+        _show_table(matrix, report)
+
+
+def _show_table(matrix: Matrix, report: Report) -> None:
+    from publisher.watch.report import held_words, lacks_words, named_words
+
+    choice, found = report.choice, report.advisories
+    rows = [["complete", each.version, lacks_words(each, matrix)] for each in report.incomplete]
+    rows += [["release", choice.release.version, choice.release.reason]] if choice.release else []
+    if found and found.release:
+        version = found.release.version
+        rows += [["rebuild", version, f"{named_words(n)}: {', '.join(n.targets)}"] for n in found.mended]
+        rows += [["no mend", version, f"{named_words(n)}: {n.reason}"] for n in found.unmended]
+        rows += [["not known", version, each] for each in found.unknown]
+    rows += [["held back", held.version, held_words(held)] for held in choice.held_back[:SHOWN]]
+    if rows:
+        print_table(["what", "version", "why"], rows)
+        click.echo("")
+    if (more := len(choice.held_back) - SHOWN) > 0:
+        click.echo(f"{more} older versions are held back too")
+    click.echo(f"{report.package}: the newest on the package index is {report.newest or 'none'}; {_to_do(report)}")
+
+
+def _to_do(report: Report) -> str:
+    commands = [f"layers publish --version {version}" for version in report.versions]
+    if report.rebuild:
+        commands.append(f"layers publish --version {report.rebuild} --rebuild")
+    return "to do: " + ", ".join(commands) if commands else "nothing is to be done"

@@ -1,0 +1,128 @@
+"""Which version should become a release. Pure: the index, the ledger, the policy and the time go in.
+
+The newest version that nothing speaks against is chosen, if it is newer than every recorded one. Versions between the
+two are passed over: a layer is for who wants the newest, and each takes a number everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from packaging.version import InvalidVersion, Version
+
+from builder.durations import in_words
+from builder.errors import plain
+from builder.matrix import Releases, Target
+from publisher.record.release import Release
+from publisher.watch.index import Available
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A version to release, and why."""
+
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """A version that is newer than every release and is not to be released now."""
+
+    version: str
+    reason: str
+    until: datetime | None = None  #: when the reason ends, where that is known
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the policy says of the versions on the index."""
+
+    release: Proposal | None
+    held_back: tuple[HeldBack, ...]  #: newest first
+
+
+def recorded_versions(releases: Iterable[Release]) -> frozenset[Version]:
+    """The versions of all releases, also of those that were withdrawn: none of them is new."""
+    return frozenset(version for release in releases for version in parsed(release.version))
+
+
+def parsed(text: str) -> tuple[Version, ...]:
+    """A recorded version; nothing where it is none."""
+    try:
+        return (Version(text),)
+    except InvalidVersion:  # a description that `layers sync` found
+        return ()
+
+
+def choose(
+    policy: Releases,
+    on_index: Iterable[Available],
+    recorded: Collection[Version],
+    targets: Sequence[Target],
+    now: datetime,
+) -> Choice:
+    """The newest version that may be released now, and why no newer one may."""
+    last = max(recorded, default=None)
+    newer = sorted((a for a in on_index if last is None or a.version > last), key=lambda a: a.version, reverse=True)
+    held: list[HeldBack] = []
+    for place, candidate in enumerate(newer):
+        against = _against(candidate, policy, last, targets, now)
+        if against is None:
+            passed = sum(not each.version.is_prerelease for each in newer[place + 1 :]) if last else 0
+            return Choice(Proposal(candidate.name, _reason(last, passed)), tuple(held))
+        held.append(against)
+    return Choice(None, tuple(held))
+
+
+def newest(on_index: Iterable[Available], targets: Sequence[Target] = ()) -> Available | None:
+    """The newest stable version that was not yanked and that all these targets can have."""
+    usable = (a for a in on_index if not a.version.is_prerelease and a.yanked is None)
+    for candidate in sorted(usable, key=lambda a: a.version, reverse=True):
+        if not candidate.lacking(targets):
+            return candidate
+    return None
+
+
+def no_wheels(targets: Sequence[Target]) -> str:
+    """What is said of a version that these targets cannot have."""
+    return f"it has no wheel for {', '.join(target.id for target in targets)}"
+
+
+def _against(
+    candidate: Available, policy: Releases, last: Version | None, targets: Sequence[Target], now: datetime
+) -> HeldBack | None:
+    """What speaks against releasing a version now."""
+    version = candidate.version
+    if version.is_prerelease:
+        return HeldBack(candidate.name, "a pre-release")
+    if candidate.yanked is not None:
+        return HeldBack(candidate.name, "yanked" + (f": {plain(candidate.yanked)}" if candidate.yanked else ""))
+    if policy.policy == "by-hand":
+        return HeldBack(candidate.name, "the matrix wants releases by hand")
+    if policy.policy == "minor" and last is not None and _minor(version) <= _minor(last):
+        return HeldBack(candidate.name, f"the matrix wants a release for each minor version, and there is {last}")
+    if lacking := candidate.lacking(targets):
+        return HeldBack(candidate.name, no_wheels(lacking))
+    if policy.minimum_age is None:
+        return None
+    if candidate.uploaded is None:
+        return HeldBack(candidate.name, "the index does not say when it was uploaded, and the matrix has minimum_age")
+    ripe = candidate.uploaded + policy.minimum_age
+    if now < ripe:
+        return HeldBack(candidate.name, f"younger than {in_words(policy.minimum_age)}", ripe)
+    return None
+
+
+def _minor(version: Version) -> tuple[int, int, int]:
+    return version.epoch, version.major, version.minor
+
+
+def _reason(last: Version | None, passed: int) -> str:
+    if last is None:
+        return "nothing is released yet, and it is the newest that may be"
+    return f"it is newer than {last}, the newest in the ledger" + (
+        f"; {passed} between them passed over" if passed else ""
+    )

@@ -1,0 +1,166 @@
+"""A package index on this machine: pages in JSON or HTML, files, and everything that can go wrong with one."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import html
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: Everything by which uv finds another index.
+SETTINGS = (
+    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX",
+    "UV_INDEX_STRATEGY", "UV_CONFIG_FILE", "UV_NO_CONFIG", "PIP_INDEX_URL",
+)  # fmt: skip
+JSON = "application/vnd.pypi.simple.v1+json"
+
+
+@dataclass
+class Entry:
+    """A file as the index lists it; ``content`` None: listed, and not to be had."""
+
+    name: str
+    content: bytes | None = None
+    yanked: bool | str = False
+    uploaded: str | None = "2026-01-01T00:00:00Z"
+    requires_python: str | None = None
+
+
+@dataclass
+class PackageIndex:
+    """What is served. Tests change it while it runs."""
+
+    address: str = ""
+    projects: dict[str, list[Entry]] = field(default_factory=dict)
+    form: str = "json"  #: or html
+    hashes: bool = True
+    kept: str = ""  #: Cache-Control of pages
+    account: str = ""  #: user:password, where one is wanted
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    #: Answers instead of the index: gets the handler, says whether it has answered.
+    fault: Callable[[BaseHTTPRequestHandler], bool] | None = None
+
+    def add(self, name: str, content: bytes | None = None, **more: Any) -> Entry:
+        """List a file; its project follows from its name."""
+        project = name.split("-")[0].lower().replace("_", "-").replace(".", "-")
+        entry = Entry(name, content, **more)
+        self.projects.setdefault(project, []).append(entry)
+        return entry
+
+    def add_wheel(self, path: Path, **more: Any) -> Entry:
+        """List and serve a wheel."""
+        return self.add(path.name, path.read_bytes(), **more)
+
+    def pages_asked(self) -> int:
+        return sum(path.startswith("/simple/") for path, _ in self.asked)
+
+    def page(self, project: str) -> tuple[bytes, str]:
+        entries = self.projects[project]
+        if self.form == "html":
+            return "".join(self._link(entry) for entry in entries).encode(), "text/html; charset=utf-8"
+        files = [
+            {
+                "filename": entry.name,
+                "url": f"/files/{entry.name}",
+                "hashes": self._hashes(entry),
+                "yanked": entry.yanked,
+                **({"upload-time": entry.uploaded} if entry.uploaded else {}),
+                **({"requires-python": entry.requires_python} if entry.requires_python else {}),
+            }
+            for entry in entries
+        ]
+        return json.dumps({"meta": {"api-version": "1.1"}, "name": project, "files": files}).encode(), JSON
+
+    def _link(self, entry: Entry) -> str:
+        digest = self._hashes(entry).get("sha256")
+        more = f' data-requires-python="{html.escape(entry.requires_python)}"' if entry.requires_python else ""
+        if entry.yanked is not False:
+            more += f' data-yanked="{html.escape(entry.yanked if isinstance(entry.yanked, str) else "")}"'
+        mark = f"#sha256={digest}" if digest else ""
+        return f'<a href="../../files/{entry.name}{mark}"{more}>{entry.name}</a><br>\n'
+
+    def _hashes(self, entry: Entry) -> dict[str, str]:
+        return {"sha256": hashlib.sha256(entry.content or b"").hexdigest()} if self.hashes else {}
+
+    def file(self, name: str) -> bytes | None:
+        found = (entry for entries in self.projects.values() for entry in entries if entry.name == name)
+        return next((entry.content for entry in found), None)
+
+
+def send(
+    handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", kind: str = "text/plain", **headers: str
+) -> bool:
+    """An answer; for faults too."""
+    handler.send_response(status)
+    handler.send_header("Content-Type", kind)
+    for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(body)
+    return True
+
+
+@contextmanager
+def running_index() -> Iterator[PackageIndex]:
+    """An index on 127.0.0.1, empty."""
+    index = PackageIndex()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None: ...
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            index.asked.append((self.path, dict(self.headers)))
+            if index.fault is not None and index.fault(self):
+                return
+            if index.account:
+                from base64 import b64encode
+
+                if self.headers.get("Authorization") != f"Basic {b64encode(index.account.encode()).decode()}":
+                    send(self, 401, WWW_Authenticate="Basic")
+                    return
+            kind, _, name = self.path.strip("/").partition("/")
+            if kind == "simple" and name in index.projects:
+                body, form = index.page(name)
+                packed = {"Content_Encoding": "gzip"} if "gzip" in self.headers.get("Accept-Encoding", "") else {}
+                kept = {"Cache_Control": index.kept} if index.kept else {}
+                send(self, 200, gzip.compress(body) if packed else body, form, **packed, **kept)
+            elif kind == "files" and (content := index.file(name)) is not None:
+                send(self, 200, content, "application/octet-stream")
+            else:
+                send(self, 404)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    index.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield index
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def use_index(patch: pytest.MonkeyPatch, address: str, folder: Path) -> None:
+    """Let uv and the program find packages at ``address`` and nowhere else, with nothing of the user's settings."""
+    for name in SETTINGS:
+        patch.delenv(name, raising=False)
+    patch.setenv("UV_DEFAULT_INDEX", address)
+    patch.setenv("UV_CACHE_DIR", str(folder / "uv-cache"))
+    patch.setenv("XDG_CONFIG_HOME", str(folder / "no-config"))
+    patch.setenv("NETRC", str(folder / "no-netrc"))
+    patch.setenv("UV_HTTP_RETRIES", "0")
+    patch.setenv("UV_HTTP_TIMEOUT", "5")
