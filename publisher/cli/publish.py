@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,10 +23,10 @@ from publisher.cli.releasing import (
     show_plan,
     show_report,
 )
+from publisher.cli.stopping import stopping
 
 if TYPE_CHECKING:
     from builder.artifact import Manifest
-    from publisher.reconcile.execute import Stop
     from publisher.reconcile.run import Report
 
 
@@ -116,7 +112,7 @@ def _publish(session: Session, artifacts: tuple[Path, Manifest] | None, max_vers
     if not yes and (plan.new_versions or plan.counts.get("grant")):
         click.confirm("Carry this out?", abort=True, err=True)
     stop = Stop()
-    with progress() as shown, _stopping(stop):
+    with progress() as shown, stopping(stop, "what is in flight is finished and recorded (again to stop at once)"):
         return carry_out(
             session.matrix, prepared, session.ledger, session.lambdas, artifacts, SYSTEM_CLOCK, shown, stop
         )
@@ -132,21 +128,3 @@ def _check(given: tuple[Path, Manifest], session: Session) -> tuple[Path, Manife
     from publisher.reconcile.run import check_artifacts
 
     return check_artifacts(*given, session.matrix, session.wanted.version)
-
-
-@contextmanager
-def _stopping(stop: Stop) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) ends the run in order; the second at once."""
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if stop:
-            raise KeyboardInterrupt
-        click.echo("stopping: what is in flight is finished and recorded (again to stop at once)", err=True)
-        stop(f"interrupted by {signal.Signals(number).name}")
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
