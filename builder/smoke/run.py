@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import signal
-import subprocess
 import tempfile
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -26,10 +22,10 @@ from builder.matrix import Target
 from builder.runtimes import Architecture
 from builder.smoke.bedrock import Bedrock
 from builder.smoke.client import client_folder, version_of
+from builder.smoke.function_process import FUNCTION, Code, FunctionProcess, environment, refused, running
 from builder.smoke.machine import Machine, Unproven, machine_for
 from builder.smoke.runtime_api import FunctionError, RuntimeApi
 
-FUNCTION = Path(__file__).parent / "function"
 #: Seconds for the start and an invocation; under emulation ten times as many.
 LIMIT = 60.0
 #: Findings with which a zip is not even unpacked here.
@@ -99,46 +95,42 @@ def _run(report: Smoke, inspection: Inspection, target: Target, machine: Machine
     client = client_folder(target, sdk="botocore" not in packages)
     is_agent = "strands-agents" in packages
     report = replace(report, kind="agent" if is_agent else "imports", client=version_of(client))
-    settings = {
-        "before": [str(FUNCTION), *(str(layer / root.rstrip("/")) for root in import_roots(target.python))],
-        "after": [str(client)],
-        "handler": "smoke_agent.handler" if is_agent else "smoke_imports.handler",
-    }
-    limit = LIMIT * (10 if machine.emulated else 1)
-    log = folder / "log"
-    with RuntimeApi(limit) as api, Bedrock() as bedrock:
-        environment = _environment(target, folder, api.address, bedrock.address, _modules(inspection))
-        command = [*machine.command, "-I", "-S", "-B", str(FUNCTION / "bootstrap.py"), json.dumps(settings)]
-        started = time.monotonic()
-        try:
-            with _process(command, environment, folder, log) as process:
-                try:
-                    facts, times = _invoke_twice(api, process, is_agent, layer)
-                finally:
-                    api.close()
-        except FunctionError as error:
-            return replace(report, reason=str(error), refused=_refused(log), output=_tail(log))
-        return replace(
-            report,
-            status="proven",
-            interpreter=str(facts.get("python")),
-            import_seconds=round(float(facts["import_seconds"]), 3),
-            ready_seconds=round((api.ready or started) - started, 3),
-            first_seconds=round(times[0], 3),
-            second_seconds=round(times[1], 3),
-            peak_memory=facts.get("peak_memory"),
-            refused=_refused(log),
-        )
+    code = Code(
+        handler="smoke_agent.handler" if is_agent else "smoke_imports.handler",
+        before=(FUNCTION, *(layer / root for root in import_roots(target.python))),
+        after=(client,),
+    )
+    with RuntimeApi(LIMIT * (10 if machine.emulated else 1)) as api, Bedrock() as bedrock:
+        variables = {
+            **environment(target, folder, api, layer),
+            "AWS_ENDPOINT_URL": f"http://{bedrock.address}",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"http://{bedrock.address}",
+            "SMOKE_MODULES": json.dumps(_modules(inspection)),
+        }
+        with running(machine, code, api, variables, folder) as function:
+            try:
+                facts, times = _invoke_twice(function, is_agent, layer)
+            except FunctionError as error:
+                return replace(report, reason=str(error), refused=refused(function.log), output=function.words())
+            return replace(
+                report,
+                status="proven",
+                interpreter=str(facts.get("python")),
+                import_seconds=round(float(facts["import_seconds"]), 3),
+                ready_seconds=round(function.ready_seconds, 3),
+                first_seconds=round(times[0], 3),
+                second_seconds=round(times[1], 3),
+                peak_memory=facts.get("peak_memory"),
+                refused=refused(function.log),
+            )
 
 
-def _invoke_twice(
-    api: RuntimeApi, process: subprocess.Popen[bytes], is_agent: bool, layer: Path
-) -> tuple[dict[str, Any], list[float]]:
+def _invoke_twice(function: FunctionProcess, is_agent: bool, layer: Path) -> tuple[dict[str, Any], list[float]]:
     """What the function said at last, and how long each invocation took. FunctionError where one is not right."""
     times = []
     facts: dict[str, Any] = {}
     for event in _EVENTS:
-        answer, seconds = api.invoke(event, lambda: process.poll() is None)
+        answer, seconds = function.invoke(event)
         if answer.kind != "response" or not isinstance(answer.body, dict):
             raise FunctionError(_why(answer.kind, answer.body))
         facts = answer.body
@@ -176,69 +168,3 @@ def _modules(inspection: Inspection) -> list[str]:
         public = [name for name in package.modules if not name.startswith("_")]
         names.update(public or package.modules)
     return sorted(names - {"test", "tests", "docs", "examples"})
-
-
-def _environment(target: Target, folder: Path, runtime_api: str, bedrock: str, modules: list[str]) -> dict[str, str]:
-    """What Lambda sets for a function, with credentials that are none; nothing of this machine's."""
-    home = folder / "home"
-    home.mkdir()
-    return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
-        "LD_LIBRARY_PATH": str(folder / "opt" / "lib"),
-        "LANG": "en_US.UTF-8",
-        "TZ": ":UTC",
-        "HOME": str(home),
-        "TMPDIR": str(home),
-        "AWS_LAMBDA_RUNTIME_API": runtime_api,
-        "AWS_LAMBDA_FUNCTION_NAME": "smoke",
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/smoke",
-        "AWS_LAMBDA_LOG_STREAM_NAME": "smoke",
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_{target.runtime.api_name}",
-        "LAMBDA_TASK_ROOT": str(FUNCTION),
-        "LAMBDA_RUNTIME_DIR": "/var/runtime",
-        "_HANDLER": "smoke",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "smoke",
-        "AWS_SECRET_ACCESS_KEY": "smoke",
-        "AWS_SESSION_TOKEN": "smoke",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": str(home / "none"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(home / "none"),
-        "AWS_ENDPOINT_URL": f"http://{bedrock}",
-        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"http://{bedrock}",
-        "NO_PROXY": "127.0.0.1",
-        "SMOKE_MODULES": json.dumps(modules),
-    }
-
-
-@contextlib.contextmanager
-def _process(
-    command: list[str], environment: dict[str, str], folder: Path, log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The function's process, in a group of its own; it and what it started end with the block."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=out,
-            start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if process.stdin:
-            process.stdin.close()
-
-
-def _refused(log: Path) -> tuple[str, ...]:
-    lines = log.read_text("utf-8", "replace").splitlines()
-    return tuple(sorted({line.removeprefix("smoke: refused ") for line in lines if line.startswith("smoke: refused ")}))
-
-
-def _tail(log: Path, size: int = 4000) -> str:
-    return log.read_text("utf-8", "replace")[-size:].strip()

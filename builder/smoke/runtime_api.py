@@ -29,29 +29,43 @@ class FunctionError(Exception):
     """The function did not do what it should: ended, did not answer in time, or answered wrongly."""
 
 
-class RuntimeApi(Server):
-    """Hands events to the function's runtime client, and takes its answers."""
+class EndedError(FunctionError):
+    """Its process is gone."""
 
-    def __init__(self, limit: float) -> None:
+
+class TimedOutError(FunctionError):
+    """It did not answer in time."""
+
+
+class RuntimeApi(Server):
+    """Hands events to the function's runtime client, and takes its answers.
+
+    ``limit`` is the time that an invocation has, ``start`` what the function has besides before it asks for the first.
+    """
+
+    def __init__(self, limit: float, *, start: float = 0.0, arn: str = _FUNCTION) -> None:
         self._limit = limit
-        self._events: queue.Queue[bytes | None] = queue.Queue()
+        self._start = start
+        self._arn = arn
+        self._events: queue.Queue[tuple[bytes, str] | None] = queue.Queue()
         self._answers: queue.Queue[Answer] = queue.Queue()
         self._ready: float | None = None
         self._given: float | None = None
         super().__init__(self._handler())
 
-    def invoke(self, event: object, alive: Callable[[], bool]) -> tuple[Answer, float]:
+    def invoke(self, event: object, alive: Callable[[], bool], request_id: str | None = None) -> tuple[Answer, float]:
         """Invoke the function: its answer, and the seconds from when the event was given to it until then."""
-        deadline = time.monotonic() + self._limit
-        self._events.put(json.dumps(event).encode())
+        deadline = time.monotonic() + self._limit + (0 if self._ready else self._start)
+        self._given = None
+        self._events.put((json.dumps(event).encode(), request_id or str(uuid.uuid4())))
         while True:
             try:
                 answer = self._answers.get(timeout=0.1)
             except queue.Empty:
                 if not alive():
-                    raise FunctionError("the function ended before it answered") from None
-                if time.monotonic() > deadline:
-                    raise FunctionError(f"the function did not answer within {self._limit:.0f} s") from None
+                    raise EndedError("the function ended before it answered") from None
+                if time.monotonic() > min(deadline, (self._given or deadline) + self._limit):
+                    raise TimedOutError(f"the function did not answer within {self._limit:.0f} s") from None
             else:
                 return answer, answer.at - (self._given or answer.at)
 
@@ -73,19 +87,19 @@ class RuntimeApi(Server):
                     self.answer_json(404, {"errorMessage": "no such path"})
                     return
                 api._ready = api._ready or time.monotonic()
-                event = api._events.get()
-                if event is None:
+                given = api._events.get()
+                if given is None:
                     self.close_connection = True
                     return
                 headers = {
                     "Content-Type": "application/json",
-                    "Lambda-Runtime-Aws-Request-Id": str(uuid.uuid4()),
+                    "Lambda-Runtime-Aws-Request-Id": given[1],
                     "Lambda-Runtime-Deadline-Ms": str(int((time.time() + api._limit) * 1000)),
-                    "Lambda-Runtime-Invoked-Function-Arn": _FUNCTION,
+                    "Lambda-Runtime-Invoked-Function-Arn": api._arn,
                     "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000;Sampled=0",
                 }
                 api._given = time.monotonic()
-                self.answer(200, event, headers)
+                self.answer(200, given[0], headers)
 
             def do_POST(self) -> None:  # noqa: N802 - http.server's name
                 at = time.monotonic()

@@ -10,33 +10,28 @@ import hashlib
 import os
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import botocore.config
 import urllib3
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from builder.errors import InputError
 from publisher.aws import answers
 from publisher.aws.body import Bodies, Body
-from publisher.aws.errors import is_missing, of_boto_error
+from publisher.aws.call import Caller
 from publisher.aws.gateway import (
-    GatewayError,
     Grant,
     Held,
     Listed,
     Publication,
     Refused,
-    Throttled,
     Unavailable,
     Unreachable,
 )
-from publisher.aws.journal import Journal, Request
+from publisher.aws.journal import Journal
 from publisher.aws.pace import TokenBucket
 
 if TYPE_CHECKING:
@@ -75,8 +70,7 @@ class BotoLambda:
         self._client = client
         self._bodies = bodies
         self._buckets = buckets
-        self._journal = journal or Journal()
-        self._pace = pace
+        self._call = Caller(region, pace, journal or Journal())
         self._http = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=_ca_bundle(), retries=False)
         client.meta.events.register("before-call.lambda.PublishLayerVersion", _send_from_disk)
 
@@ -220,42 +214,6 @@ class BotoLambda:
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"the download broke: {type(error).__name__}") from None
         return digest.hexdigest()
-
-    def _call(self, method: Callable[..., Any], *, missing: Any = None, **arguments: Any) -> Any:
-        """One request. ``missing`` is the answer where AWS says that there is no such thing; None: that is an error."""
-        self._pace.take()
-        started = time.monotonic()
-        error: GatewayError | None = None
-        request_id = None
-        try:
-            answer = method(**arguments)
-            request_id = answer.get("ResponseMetadata", {}).get("RequestId")
-            return answer
-        except ClientError as failure:
-            if missing is not None and is_missing(failure):
-                request_id = failure.response.get("ResponseMetadata", {}).get("RequestId")
-                return missing
-            error = of_boto_error(failure)
-            raise error from None
-        except (BotoCoreError, ResponseParserError) as failure:
-            error = of_boto_error(failure)
-            raise error from None
-        except (AttributeError, LookupError, TypeError, ValueError) as failure:
-            # botocore's parsers take what they get for what is documented.
-            error = Unavailable(f"AWS answered something that cannot be read ({type(failure).__name__})")
-            raise error from None
-        finally:
-            self._journal.record(
-                Request(
-                    region=self._region,
-                    operation=method.__name__,
-                    layer_name=arguments.get("LayerName"),
-                    seconds=round(time.monotonic() - started, 3),
-                    request_id=error.request_id if error else request_id,
-                    error=error.message if error else None,
-                    throttled=isinstance(error, Throttled),
-                )
-            )
 
 
 # -- a request body from the disk -------------------------------------------------------------------------------------

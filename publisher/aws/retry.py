@@ -35,14 +35,51 @@ THROTTLED_FOR = 120.0
 TRIES = 5
 
 
-class Patient:
-    """A ``Lambda`` that repeats what is safe to repeat. Counts the repeats, for the run's summary."""
+class Patience:
+    """Repeats calls. Counts the repeats, for the run's summary."""
 
-    def __init__(self, inner: Lambda, clock: Clock) -> None:
-        self._inner = inner
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self.repeats = 0
+
+    def repeat(self, call: Callable[[], T], unanswered: type[Unavailable] = Unavailable, tries: int = TRIES) -> T:
+        """Throttled calls for as long as the quota may need, calls without an answer a few times."""
+        end = self._clock.monotonic() + THROTTLED_FOR
+        throttled = Retrying(
+            retry=retry_if_exception_type(Throttled),
+            wait=wait_random_exponential(multiplier=0.5, max=8),
+            stop=lambda _: self._clock.monotonic() >= end,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        answered = Retrying(
+            retry=retry_if_exception_type(unanswered),
+            wait=wait_random_exponential(multiplier=0.5, max=6),
+            stop=stop_after_attempt(tries),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return answered(lambda: throttled(call))
+
+    def _sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.repeats += 1
+        self._clock.sleep(seconds)
+
+
+class Patient:
+    """A ``Lambda`` that repeats what is safe to repeat."""
+
+    def __init__(self, inner: Lambda, clock: Clock) -> None:
+        self._inner = inner
+        self._patience = Patience(clock)
+        self._repeat = self._patience.repeat
+
+    @property
+    def repeats(self) -> int:
+        """How often calls were repeated, for the run's summary."""
+        return self._patience.repeats
 
     @property
     def region(self) -> str:
@@ -97,27 +134,3 @@ class Patient:
                 self._inner.download(fresh, to)
 
         self._repeat(fetch)
-
-    def _repeat(self, call: Callable[[], T], unanswered: type[Unavailable] = Unavailable) -> T:
-        """Throttled calls for as long as the quota may need, calls without an answer a few times."""
-        end = self._clock.monotonic() + THROTTLED_FOR
-        throttled = Retrying(
-            retry=retry_if_exception_type(Throttled),
-            wait=wait_random_exponential(multiplier=0.5, max=8),
-            stop=lambda _: self._clock.monotonic() >= end,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        answered = Retrying(
-            retry=retry_if_exception_type(unanswered),
-            wait=wait_random_exponential(multiplier=0.5, max=6),
-            stop=stop_after_attempt(TRIES),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        return answered(lambda: throttled(call))
-
-    def _sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.repeats += 1
-        self._clock.sleep(seconds)

@@ -30,6 +30,7 @@ COMMANDS = {
     "sync": "Make the ledger from what AWS holds.",
     "yank": "Withdraw a release; delete nothing.",
     "verify": "Prove that an ARN holds the recorded bytes.",
+    "canary": "Prove a release with real functions on its layers.",
     "docs": "Write the table, the JSON index and the page from the ledger.",
     "cache": "Show or clean the program's own cache.",
     "watch": "Say what is to be done: a new version, an incomplete release, a rebuild.",

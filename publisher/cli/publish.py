@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,11 +26,11 @@ from publisher.cli.releasing import (
     show_plan,
     show_report,
 )
+from publisher.cli.stopping import stopping
 from publisher.cli.waiting import named_version, wait_option
 
 if TYPE_CHECKING:
     from builder.artifact import Manifest
-    from publisher.reconcile.execute import Stop
     from publisher.reconcile.run import Report
 
 
@@ -136,7 +132,7 @@ def _publish(session: Session, artifacts: tuple[Path, Manifest] | None, max_vers
     if not yes and (plan.new_versions or plan.counts.get("grant")):
         click.confirm("Carry this out?", abort=True, err=True)
     stop = Stop()
-    with progress() as shown, _stopping(stop):
+    with progress() as shown, stopping(stop, "what is in flight is finished and recorded (again to stop at once)"):
         return carry_out(
             session.matrix, prepared, session.ledger, session.lambdas, artifacts, SYSTEM_CLOCK, shown, stop
         )
@@ -152,21 +148,3 @@ def _check(given: tuple[Path, Manifest], session: Session) -> tuple[Path, Manife
     from publisher.reconcile.run import check_artifacts
 
     return check_artifacts(*given, session.matrix, session.wanted.version)
-
-
-@contextmanager
-def _stopping(stop: Stop) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) ends the run in order; the second at once."""
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if stop:
-            raise KeyboardInterrupt
-        click.echo("stopping: what is in flight is finished and recorded (again to stop at once)", err=True)
-        stop(f"interrupted by {signal.Signals(number).name}")
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

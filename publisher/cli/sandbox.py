@@ -10,17 +10,25 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
 from publisher.cli.group import Settings
 
+if TYPE_CHECKING:
+    from builder.matrix import Matrix
+
 
 @click.command("sandbox", context_settings={"ignore_unknown_options": True})
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; a free one if not given.")
+@click.option(
+    "--stand-in", is_flag=True,
+    help="Answer for canary functions that this machine cannot run, from their layers' metadata; says so on stderr.",
+)  # fmt: skip
 @click.pass_obj
-def command(settings: Settings, /, command: tuple[str, ...], port: int) -> None:
+def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in: bool) -> None:
     """Run an embedded AWS (moto's server) for every region, with the account of the matrix.
 
     With COMMAND, runs it in an environment in which boto3, the AWS CLI and every SDK find this AWS, and leaves with
@@ -37,9 +45,10 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int) -> None:
     for key in [key for key in own if key.startswith("AWS_")]:
         del os.environ[key]  # moto asks boto3 for a session, which would look for the user's profile
     try:
-        from publisher.sandbox.server import environment, make_buckets, running
+        from publisher.sandbox.server import environment, make_buckets, make_roles, running
 
-        with running(matrix.account, port) as address:
+        with running(matrix.account, port, stand_in=stand_in, say=lambda text: click.echo(text, err=True)) as address:
+            make_roles(address, _roles(matrix))
             make_buckets(address, {region: name for region in matrix.regions if (name := matrix.bucket(region))})
             surroundings = environment(address, matrix.regions[0], own)
             # so that COMMAND may say `layers`, wherever this one is installed
@@ -54,6 +63,14 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int) -> None:
             raise
         raise InputError(f"the embedded AWS cannot start: {error}", where=f"127.0.0.1:{port}") from None
     sys.exit(code)
+
+
+def _roles(matrix: Matrix) -> dict[str, list[str]]:
+    """The role of canary functions, in each partition of the matrix's regions."""
+    from builder.regions import partition_of
+    from publisher.names import canary_role
+
+    return {region: [canary_role(matrix)] for region in {partition_of(r): r for r in matrix.regions}.values()}
 
 
 def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:

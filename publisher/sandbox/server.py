@@ -13,11 +13,13 @@ import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote
 
 from publisher.sandbox.store import Refusal, Store
 
@@ -27,21 +29,32 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 _DOWNLOAD = re.compile(r"/_layers/([0-9a-f]{64})\.zip")
 _PUBLISH = re.compile(r"/20\d\d-\d\d-\d\d/layers/.+/versions/?")
 _REGION = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/lambda/")
-_STATUS = {400: "400 Bad Request", 404: "404 Not Found", 409: "409 Conflict", 413: "413 Payload Too Large"}
+_FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
+_INVOCATIONS = re.compile(r"/2015-03-31/functions/(.+)/invocations/?")
+
+
+def _quiet(_text: str) -> None:
+    """Nobody is told."""
 
 
 @contextmanager
-def running(account: str, port: int = 0) -> Iterator[str]:
-    """Run the embedded AWS until the block ends; gives its address. Everything it holds goes with it."""
+def running(
+    account: str, port: int = 0, *, stand_in: bool = False, say: Callable[[str], None] = _quiet
+) -> Iterator[str]:
+    """Run the embedded AWS until the block ends; gives its address. Everything it holds goes with it.
+
+    ``stand_in``: canary functions that this machine cannot run are answered for from their layers' metadata, and
+    ``say`` is told of each.
+    """
     os.environ["MOTO_ACCOUNT_ID"] = account  # moto reads it when it is imported
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
     folder = Path(tempfile.mkdtemp(prefix="layers-sandbox-"))
-    front = _Front(Store(folder), DomainDispatcherApplication(create_backend_app), account)
+    front = _Front(folder, DomainDispatcherApplication(create_backend_app), account)
     server = make_server("127.0.0.1", port, front, threaded=True, request_handler=_quiet_handler())
     address = f"http://127.0.0.1:{server.server_port}"
-    front.start(address)
+    front.start(address, stand_in, say)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -63,6 +76,19 @@ def make_buckets(address: str, names: Mapping[str, str]) -> None:
             client.create_bucket(Bucket=name)
         else:
             client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})  # type: ignore[typeddict-item]
+
+
+def make_roles(address: str, names: Mapping[str, Sequence[str]]) -> None:
+    """Make roles that Lambda may assume, as the account's infrastructure would have. ``names``: by a region of each
+    partition, since each has its own."""
+    import boto3
+
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    for region, roles in names.items():
+        client = boto3.session.Session("sandbox", "sandbox").client("iam", region_name=region, endpoint_url=address)
+        for role in roles:
+            client.create_role(RoleName=role, AssumeRolePolicyDocument=policy)
 
 
 def environment(address: str, region: str, own: Mapping[str, str]) -> dict[str, str]:
@@ -88,16 +114,23 @@ def environment(address: str, region: str, own: Mapping[str, str]) -> dict[str, 
 class _Front:
     """The WSGI application in front of moto."""
 
-    def __init__(self, store: Store, moto: Callable[[Environ, StartResponse], Iterable[bytes]], account: str) -> None:
-        self._store = store
+    def __init__(self, folder: Path, moto: Callable[[Environ, StartResponse], Iterable[bytes]], account: str) -> None:
+        self._folder = folder
+        self._store = Store(folder)
         self._moto = moto
         self._account = account
 
-    def start(self, address: str) -> None:
+    def start(self, address: str, stand_in: bool, say: Callable[[str], None]) -> None:
         """Correct moto, now that our address is known."""
-        from publisher.sandbox.truth import correct
+        from publisher.sandbox import functions, truth
+        from publisher.sandbox.invoking import Invoker
 
-        correct(self._store, lambda sha256: f"{address}/_layers/{sha256}.zip")
+        def link(sha256: str) -> str:
+            return f"{address}/_layers/{sha256}.zip"
+
+        truth.correct(self._store, link)
+        functions.correct(self._store, link)
+        self._invoker = Invoker(self._store, self._folder, address, stand_in, say)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path, method = str(environ.get("PATH_INFO", "")), environ["REQUEST_METHOD"]
@@ -107,31 +140,53 @@ class _Front:
             if method == "POST" and _PUBLISH.fullmatch(path):
                 length = int(environ.get("CONTENT_LENGTH") or 0)
                 _replace_body(environ, self._store.take(environ["wsgi.input"], length))
-            if (answer := self._answer(environ, method, path)) is not None:
-                return _reply(start_response, "204 No Content" if method == "DELETE" else "200 OK", answer)
-            return self._moto(environ, start_response)
+            return self._answer(environ, method, path, start_response) or self._moto(environ, start_response)
         except Refusal as refusal:
-            status = _STATUS.get(refusal.status, "400 Bad Request")
             kind = {"Type": "User", "message": refusal.message, "Message": refusal.message}
-            return _reply(start_response, status, kind, [("x-amzn-ErrorType", refusal.code)])
+            return _reply(start_response, refusal.status, kind, {"x-amzn-ErrorType": refusal.code})
 
-    def _answer(self, environ: Environ, method: str, path: str) -> dict[str, Any] | None:
+    def _answer(
+        self, environ: Environ, method: str, path: str, start_response: StartResponse
+    ) -> Iterable[bytes] | None:
+        """The answer to a request where moto's would differ from AWS's; None: moto may answer. Raises Refusal."""
         region = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
-        if region is None or "/layers" not in path:
+        if region is None:
             return None
         from moto.awslambda.models import lambda_backends
 
-        from publisher.sandbox.truth import answer
-
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) if method == "POST" else b""
+        backend = lambda_backends[self._account][region[1]]
+        query = environ.get("QUERY_STRING", "")
+        body = b""
         if method == "POST":
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             _replace_body(environ, body)
-        return answer(method, path, environ.get("QUERY_STRING", ""), body, lambda_backends[self._account][region[1]])
+        if method == "POST" and (invoked := _INVOCATIONS.fullmatch(path)):
+            return self._invoke(unquote(invoked[1]), query, body, backend, environ, start_response)
+        if method == "POST" and _FUNCTIONS.fullmatch(path):
+            from publisher.sandbox.functions import refuse_creation
+
+            refuse_creation(body, backend, self._store)
+        if "/layers" in path:
+            from publisher.sandbox.truth import answer
+
+            if (found := answer(method, path, query, body, backend)) is not None:
+                return _reply(start_response, 204 if method == "DELETE" else 200, found)
+        return None
+
+    def _invoke(
+        self, name: str, query: str, body: bytes, backend: Any, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        from publisher.sandbox.functions import find
+
+        function = find(name, parse_qs(query).get("Qualifier", [None])[0], backend, self._store)
+        kind = environ.get("HTTP_X_AMZ_INVOCATION_TYPE") or "RequestResponse"
+        invocation = self._invoker.invoke(function, body, kind, environ.get("HTTP_X_AMZ_LOG_TYPE", "None"))
+        return _reply(start_response, invocation.status, invocation.payload, dict(invocation.headers))
 
     def _download(self, sha256: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = self._store.path(sha256)
         if not path.exists():
-            return _reply(start_response, "404 Not Found", {})
+            return _reply(start_response, 404, {})
         start_response("200 OK", [("Content-Type", "application/zip"), ("Content-Length", str(path.stat().st_size))])
         from werkzeug.wsgi import wrap_file
 
@@ -144,18 +199,20 @@ def _replace_body(environ: Environ, body: bytes) -> None:
 
 
 def _reply(
-    start_response: StartResponse, status: str, data: dict[str, Any], headers: list[tuple[str, str]] | None = None
+    start_response: StartResponse,
+    status: int,
+    data: dict[str, Any] | bytes,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterable[bytes]:
-    body = b"" if status.startswith("204") else json.dumps(data).encode()
-    start_response(
-        status,
-        [
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            ("x-amzn-RequestId", str(uuid.uuid4())),
-            *(headers or []),
-        ],
-    )
+    body = data if isinstance(data, bytes) else json.dumps(data).encode()
+    if status == HTTPStatus.NO_CONTENT:
+        body = b""
+    usual = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "x-amzn-RequestId": str(uuid.uuid4()),
+    }
+    start_response(f"{status} {HTTPStatus(status).phrase}", list({**usual, **(headers or {})}.items()))
     return [body]
 
 

@@ -220,7 +220,7 @@ def _refuse_invalid(name: str, body: bytes) -> None:
     for key, limit in {"Description": 256, "LicenseInfo": 512}.items():
         if len(value := data.get(key) or "") > limit:
             raise _invalid(key, value, f"Member must have length less than or equal to {limit}")
-    for key, known in {"CompatibleRuntimes": _runtimes(), "CompatibleArchitectures": {"x86_64", "arm64"}}.items():
+    for key, known in {"CompatibleRuntimes": runtimes(), "CompatibleArchitectures": {"x86_64", "arm64"}}.items():
         if set(values := data.get(key) or []) - known:
             choices = ", ".join(sorted(known))
             raise _invalid(key, f"[{', '.join(values)}]", f"Member must satisfy enum value set: [{choices}]")
@@ -238,7 +238,7 @@ def _invalid(key: str, value: object, constraint: str) -> Refusal:
 
 
 @cache
-def _runtimes() -> frozenset[str]:
+def runtimes() -> frozenset[str]:
     """The runtimes that the SDK's model of Lambda knows."""
     import botocore.session
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from builder.matrix import Target
+from builder.smoke import function_process
 from builder.smoke.bedrock import Bedrock, Event
 from builder.smoke.client import client_folder
+from builder.smoke.function_process import Code, FunctionProcess, environment
 from builder.smoke.machine import Machine, machine_for
-from builder.smoke.run import FUNCTION, _environment, _process
 from builder.smoke.runtime_api import RuntimeApi
 
 LIMIT = 60.0
@@ -66,19 +67,21 @@ def unpack(layer: Path, folder: Path) -> Path:
 class Function:
     """A function that is being run."""
 
-    api: RuntimeApi
-    process: Any
-    log: Path
+    running: FunctionProcess
+
+    @property
+    def log(self) -> Path:
+        return self.running.log
 
     def invoke(self, event: object) -> Any:
         """Its answer. AssertionError with its last words where it failed."""
         kind, body = self.attempt(event)
-        assert kind == "response", f"{body}\n{self.log.read_text()[-3000:]}"
+        assert kind == "response", f"{body}\n{self.running.words()}"
         return body
 
     def attempt(self, event: object) -> tuple[str, Any]:
         """``response`` or ``error``, and what it says."""
-        answer, _ = self.api.invoke(event, lambda: self.process.poll() is None)
+        answer, _ = self.running.invoke(event)
         return answer.kind, answer.body
 
 
@@ -91,17 +94,18 @@ def running(
     machine = machine_for(target, None)
     assert isinstance(machine, Machine)
     client = client_folder(target, sdk=False)
-    settings = {"before": [str(code), str(python)], "after": [str(client)], "handler": handler}
-    log = folder / "log"
+    made_of = Code(handler, before=(code, python), after=(client,))
     with RuntimeApi(LIMIT) as api, Bedrock(model) as bedrock:
-        environment = {**_environment(target, folder, api.address, bedrock.address, []), **variables}
-        environment |= {"LAMBDA_TASK_ROOT": str(code), "_HANDLER": handler}
-        command = [*machine.command, "-I", "-S", "-B", str(FUNCTION / "bootstrap.py"), json.dumps(settings)]
-        with _process(command, environment, folder, log) as process:
-            try:
-                yield Function(api, process, log)
-            finally:
-                api.close()
+        surroundings = {
+            **environment(target, folder, api, folder / "opt"),
+            "AWS_ENDPOINT_URL": f"http://{bedrock.address}",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"http://{bedrock.address}",
+            **variables,
+            "LAMBDA_TASK_ROOT": str(code),
+            "_HANDLER": handler,
+        }
+        with function_process.running(machine, made_of, api, surroundings, folder) as function:
+            yield Function(function)
 
 
 def until(ready: Any, seconds: float = 20) -> None:

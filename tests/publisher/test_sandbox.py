@@ -385,9 +385,9 @@ class TestCommand:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+def serving(folder: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """``layers sandbox`` without a command, and the environment that it prints."""
-    process = sandbox_command(TMPDIR=str(folder), AWS_PROFILE="production")
+    process = sandbox_command(*options, **{"TMPDIR": str(folder), "AWS_PROFILE": "production", **environment})
     assert process.stdout
     try:
         exports: dict[str, str] = {}

@@ -1,0 +1,57 @@
+"""The handler of a canary: imports a package from its layer, and tells what it found. Knows no package by name."""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import platform
+import time
+from types import ModuleType
+
+#: What wheels bring beside their packages, and nobody imports.
+ASIDE = {"test", "tests", "docs", "examples", "scripts", "bin"}
+
+
+def handler(event: "dict[str, str]", context: object) -> "dict[str, object]":
+    distribution = importlib.metadata.distribution(event["package"])
+    names = import_names(distribution)
+    started = time.perf_counter()
+    modules = [importlib.import_module(name) for name in names]
+    seconds = time.perf_counter() - started
+    return {
+        "version": distribution.version,
+        "metadata_from": str(distribution.locate_file("")),
+        "loaded_from": {module.__name__: loaded_from(module) for module in modules},
+        "import_seconds": seconds,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def import_names(distribution: importlib.metadata.Distribution) -> "list[str]":
+    """What ``import`` finds a package by: its top-level packages and modules; in a namespace, the packages below it.
+
+    Private ones only where there are no others.
+    """
+    packages, modules = set(), set()
+    for path in distribution.files or ():
+        *folders, file = path.parts
+        stem = file.split(".")[0]
+        parts = (*folders, stem)
+        if file.endswith((".py", ".so")) and all(part.isidentifier() for part in parts) and parts[0] not in ASIDE:
+            packages.add(parts[:-1]) if stem == "__init__" else modules.add(parts)
+    packages.discard(())
+    tops = packages | {parts for parts in modules if len(parts) == 1}
+    roots = {parts for parts in tops or modules if not any(parts[:n] in packages for n in range(1, len(parts)))}
+    names = sorted(".".join(parts) for parts in roots) or unrecorded(distribution)
+    return [name for name in names if not name.startswith("_")] or names
+
+
+def unrecorded(distribution: importlib.metadata.Distribution) -> "list[str]":
+    """The same of a package without a RECORD; none where it has no modules at all."""
+    listed = (distribution.read_text("top_level.txt") or "").split()
+    guess = distribution.metadata["Name"].replace("-", "_").lower()
+    return sorted(listed) or ([guess] if guess.isidentifier() and importlib.util.find_spec(guess) else [])
+
+
+def loaded_from(module: ModuleType) -> str:
+    return module.__file__ or str(next(iter(module.__path__), ""))

@@ -1,0 +1,167 @@
+"""``layers canary``: real functions on published layers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder.errors import DriftError, IncompleteError, UsageError
+from publisher.cli.console import json_option, print_json, print_table, progress
+from publisher.cli.group import Settings
+from publisher.cli.stopping import stopping
+
+if TYPE_CHECKING:
+    from builder.matrix import Cell, Matrix
+    from publisher.canary.select import Selected
+    from publisher.canary.trial import Trial
+
+
+@click.command("canary")
+@click.option(
+    "--region", "regions", multiple=True, required=True, help="A region, a pattern ('eu-*') or `all`; repeatable."
+)
+@click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable.")
+@click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable.")
+@click.option("--version", help="A version of the package; `latest` is the newest release that is not withdrawn.")
+@click.option("--layer-version", type=click.IntRange(min=1), help="A layer version number.")
+@click.option("--role", metavar="ARN", help="The role of the functions, instead of the one that `layers infra` makes.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, **ask: Any) -> None:
+    """Prove a recorded release with real functions: one on each layer, invoked, compared with the ledger, removed.
+
+    Leaves with 6 where a layer is not what the ledger says or does not work, with 5 where nothing can be said of one.
+    No function is left behind.
+    """
+    from publisher.aws.identity import check_account
+    from publisher.aws.pace import SYSTEM_CLOCK
+    from publisher.canary.boto import connect
+    from publisher.canary.run import Roles, try_all
+    from publisher.canary.select import select
+    from publisher.catalog.index import make_index
+    from publisher.catalog.select import Query
+    from publisher.reconcile.execute import Stop
+
+    if ask["version"] is not None and ask["layer_version"] is not None:
+        raise UsageError("--version and --layer-version both say which release", fix="give one of them")
+    if not (yes or sys.stdin.isatty()):
+        raise UsageError("no terminal to ask on", fix="say --yes")
+    matrix = settings.matrix()
+    selected = select(matrix, make_index(matrix, settings.ledger(matrix).releases()), Query(**ask))
+    regions = tuple(dict.fromkeys(case.region for case in selected.cases))
+    roles = Roles(matrix, role, regions)
+    check_account(matrix)
+    if not yes:
+        what = (
+            f"{len(selected.cases)} functions on {selected.package} {selected.version}, layer version {selected.number}"
+        )
+        click.confirm(f"Make, invoke and remove {what}, in {', '.join(regions)}?", abort=True, err=True)
+    stop = Stop()
+    with progress() as shown, stopping(stop, "functions that were made are removed first"):
+        functions = connect(regions, matrix.requests_per_second)
+        trials = try_all(
+            matrix, selected.cases, functions, roles, SYSTEM_CLOCK, shown, lambda: stop.reason if stop else None
+        )
+    if as_json:
+        print_json(_document(matrix, selected, trials))
+    else:
+        _show(selected, trials)
+    _judge(selected, trials)
+
+
+def _document(matrix: Matrix, selected: Selected, trials: Sequence[Trial]) -> dict[str, Any]:
+    return {
+        "package": selected.package,
+        "version": selected.version,
+        "layer_version": selected.number,
+        "cells": [*map(_trial_json, trials), *(_absent_json(matrix, selected, cell) for cell in selected.absent)],
+    }
+
+
+def _trial_json(trial: Trial) -> dict[str, Any]:
+    case = trial.case
+    return {
+        "region": case.region,
+        "python": case.target.python,
+        "architecture": case.target.architecture.value,
+        "layer_name": case.target.layer_name,
+        "layer_version": case.number,
+        "arn": case.arn,
+        "status": trial.status,
+        "package_version": trial.package_version,
+        "import_seconds": trial.import_seconds,
+        "sha256": trial.sha256,
+        "reason": trial.reason,
+    }
+
+
+_ABSENT = "not published there yet: `layers publish` does what is left"
+
+
+def _absent_json(matrix: Matrix, selected: Selected, cell: Cell) -> dict[str, Any]:
+    return {
+        "region": cell.region,
+        "python": cell.target.python,
+        "architecture": cell.target.architecture.value,
+        "layer_name": cell.target.layer_name,
+        "layer_version": selected.number,
+        "arn": matrix.layer_arn(cell, selected.number),
+        "status": "deferred",
+        "package_version": None,
+        "import_seconds": None,
+        "sha256": None,
+        "reason": _ABSENT,
+    }
+
+
+def _show(selected: Selected, trials: Sequence[Trial]) -> None:
+    print_table(
+        ["cell", "status", "version", "import", "reason"],
+        [
+            [
+                trial.case.id,
+                trial.status,
+                trial.package_version or "-",
+                "-" if trial.import_seconds is None else f"{trial.import_seconds:.2f} s",
+                trial.reason or "",
+            ]
+            for trial in trials
+        ]
+        + [[cell.id, "deferred", "-", "-", _ABSENT] for cell in selected.absent],
+        right=(3,),
+    )
+    for trial in trials:
+        if trial.log:
+            click.echo(f"\n{trial.case.id} wrote")
+            click.echo("".join(f"  | {line}\n" for line in trial.log.splitlines()), nl=False)
+    proven = sum(trial.status == "proven" for trial in trials)
+    click.echo(
+        f"\n{selected.package} {selected.version}, layer version {selected.number}: "
+        f"{proven} of {len(trials) + len(selected.absent)} cells proven"
+    )
+
+
+def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
+    """Leave as the worst of the cells says."""
+    failed = [trial.case.id for trial in trials if trial.status == "failed"]
+    deferred = [trial.case.id for trial in trials if trial.status == "deferred"]
+    deferred += [cell.id for cell in selected.absent]
+    if failed:
+        raise DriftError(
+            f"{len(failed)} layers are not what the ledger says, or do not work",
+            where=_named(failed),
+            fix=f"see the reasons above; withdraw the release with `layers yank --layer-version {selected.number}`, "
+            "or compare all of it with `layers audit`",
+        )
+    if deferred:
+        raise IncompleteError(
+            f"nothing can be said of {len(deferred)} layers", where=_named(deferred), fix="run the same command again"
+        )
+
+
+def _named(cells: Sequence[str]) -> str:
+    return ", ".join(cells[:8]) + (" …" if len(cells) > 8 else "")

@@ -1,0 +1,32 @@
+"""Ctrl-C and SIGTERM as a wish to end in order, for commands that must not leave things half done."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from publisher.reconcile.execute import Stop
+
+
+@contextmanager
+def stopping(stop: Stop, what: str) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) ends the run in order, and says ``what`` is done before; the second at once."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop:
+            raise KeyboardInterrupt
+        click.echo(f"stopping: {what}", err=True)
+        stop(f"interrupted by {signal.Signals(number).name}")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
