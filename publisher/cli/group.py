@@ -31,6 +31,7 @@ COMMANDS = {
     "yank": "Withdraw a release; delete nothing.",
     "verify": "Prove that an ARN holds the recorded bytes.",
     "docs": "Write the table, the JSON index and the page from the ledger.",
+    "infra": "Print the CloudFormation that the matrix needs: roles, buckets.",
     "cache": "Show or clean the program's own cache.",
     "package": "Package an agent of your own: app.zip and dependencies.zip.",
     "sandbox": "Run an embedded AWS, every region, for a command.",
