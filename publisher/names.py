@@ -52,3 +52,18 @@ def canary_role(matrix: Matrix) -> str:
 def canary_function(matrix: Matrix, target: Target) -> str:
     """The function that tries a target's layer: ``strands-agents-layers-canary-py3_12-x86_64``."""
     return f"{stem(matrix)}-canary-py{target.python.replace('.', '_')}-{target.architecture.value}"
+
+
+def staging_stack_set(matrix: Matrix) -> str:
+    """The StackSet of the staging buckets."""
+    return f"{stem(matrix)}-staging"
+
+
+def staging_administration_role(matrix: Matrix) -> str:
+    """The role with which CloudFormation carries that StackSet to the regions."""
+    return f"{stem(matrix)}-staging-administration"
+
+
+def staging_execution_role(matrix: Matrix) -> str:
+    """The role with which CloudFormation makes the staging bucket of a region."""
+    return f"{stem(matrix)}-staging-execution"

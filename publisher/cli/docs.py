@@ -9,6 +9,7 @@ import click
 
 from builder.errors import DriftError, InputError
 from publisher.cli.console import json_option, print_json
+from publisher.cli.files import read, write
 from publisher.cli.group import Settings
 
 
@@ -31,10 +32,10 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
     `{/* layers:begin */}` and `{/* layers:end */}`.
     """
     wanted = {path: text.encode() for path, text in _wanted(settings, output, pages)}  # all, before any is written
-    stale = [path for path, data in wanted.items() if _read(path) != data]
+    stale = [path for path, data in wanted.items() if read(path) != data]
     if not check:
         for path in stale:
-            _write(path, wanted[path])
+            write(path, wanted[path])
     if as_json:
         change = "differs" if check else "written"
         print_json({"files": [{"path": str(p), "state": change if p in stale else "unchanged"} for p in wanted]})
@@ -64,28 +65,10 @@ def _wanted(settings: Settings, output: Path, pages: tuple[Path, ...]) -> Iterat
 
 
 def _page(path: Path) -> str:
-    data = _read(path)
+    data = read(path)
     if data is None:
         raise InputError("there is no such page", where=str(path), fix="--inject takes a page that is there")
     try:
         return data.decode()
     except UnicodeDecodeError:
         raise InputError("the page is not UTF-8", where=str(path)) from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    from builder.artifact import write_atomically
-
-    try:
-        write_atomically(path, data)
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror or error}", where=str(path)) from None
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", where=str(path)) from None

@@ -24,6 +24,14 @@ _CONFIG = botocore.config.Config(retries={"total_max_attempts": 5, "mode": "stan
 TRIES = 20
 
 
+def bucket_and_prefix(place: str) -> tuple[str, str]:
+    """What ``s3://bucket/prefix`` names; the prefix ends with a slash, or is empty. InputError without a bucket."""
+    bucket, _, prefix = place.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise InputError(f"{place!r} names no bucket", fix="write it so: --ledger s3://bucket/prefix")
+    return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+
 class _OvertakenError(Exception):
     """Somebody else wrote the record since we read it."""
 
@@ -34,12 +42,8 @@ class BucketLedger:
     def __init__(self, place: str, matrix: Matrix) -> None:
         import boto3
 
-        bucket, _, prefix = place.removeprefix("s3://").partition("/")
-        if not bucket:
-            raise InputError(f"{place!r} names no bucket", fix="write it so: --ledger s3://bucket/prefix")
         self._place = place
-        self._bucket = bucket
-        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._bucket, self._prefix = bucket_and_prefix(place)
         self._matrix = matrix
         self._s3: Any = boto3.session.Session().client("s3", config=_CONFIG, region_name=_region(matrix))
 

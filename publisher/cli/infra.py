@@ -1,0 +1,126 @@
+"""``layers infra``: CloudFormation for what a matrix needs in its account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from builder.errors import DriftError, UsageError
+from publisher.cli.console import json_option, print_json
+from publisher.cli.files import read, write
+from publisher.cli.group import Settings
+
+if TYPE_CHECKING:
+    from publisher.infra.scope import Scope
+    from publisher.infra.text import Template
+
+PARTS = ("roles", "staging", "ledger")
+#: Where --check looks without --output.
+FOLDER = Path("infra")
+
+
+@click.command("infra")
+@click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only this template; repeatable.")
+@click.option("--repository", metavar="OWNER/NAME", help="The GitHub repository; else it is asked for on deployment.")
+@click.option(
+    "--environment", metavar="NAME", default="layers", show_default=True,
+    help="What the names of its environments begin with: NAME-publish, -audit, -canary, -withdraw.",
+)  # fmt: skip
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False),
+    help="Write every template that the matrix needs to this folder, instead of printing one.",
+)  # fmt: skip
+@click.option("--check", is_flag=True, help="Write nothing; leave with 6 where a file of --output (infra) differs.")
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    parts: tuple[str, ...],
+    repository: str | None,
+    environment: str,
+    output: Path | None,
+    check: bool,
+    as_json: bool,
+) -> None:
+    """Print the CloudFormation that the matrix needs in its account: the roles, unless another --part is asked for.
+
+    `roles`: what GitHub's jobs may take, with GitHub's OIDC provider. `staging`: the buckets of `staging`, in every
+    region. `ledger`: the bucket of a ledger in S3. docs/infra.md says what each role may do, and how to deploy them.
+    """
+    from publisher.infra.scope import make_scope
+
+    scope = make_scope(settings.matrix(), settings.ledger_place, repository, environment)
+    if output or check:
+        _keep(scope, tuple(dict.fromkeys(parts)), output or FOLDER, check, as_json)
+    else:
+        _print(scope, parts or ("roles",), as_json)
+
+
+def _print(scope: Scope, parts: tuple[str, ...], as_json: bool) -> None:
+    from publisher.infra.text import plain
+
+    if len(set(parts)) > 1:
+        raise UsageError("several templates are no one document", fix="name one --part, or a folder with --output")
+    template = _template(scope, parts[0])
+    if as_json:
+        print_json(plain(template))
+    else:
+        click.echo(_text(scope, template), nl=False)
+    if others := [part for part in _needed(scope) if part not in parts]:
+        click.echo(f"note: this needs {' and '.join(others)}, too: --part, or --output DIR for all", err=True)
+
+
+def _keep(scope: Scope, parts: tuple[str, ...], folder: Path, check: bool, as_json: bool) -> None:
+    """Write the files that differ, or with ``check`` name them. One that is not needed is named, and left alone."""
+    asked = parts or _needed(scope)
+    wanted = {folder / f"{part}.yaml": _text(scope, _template(scope, part)).encode() for part in asked}
+    states = {path: _state(read(path), data) for path, data in wanted.items()}
+    if not parts:
+        unasked = (folder / f"{part}.yaml" for part in PARTS if part not in asked)
+        states |= {path: "not needed" for path in unasked if path.exists()}
+    if not check:
+        for path in (path for path in wanted if states[path] != "unchanged"):
+            write(path, wanted[path])
+            states[path] = "written"
+    if as_json:
+        print_json({"files": [{"path": str(path), "state": state} for path, state in states.items()]})
+    else:
+        for path, state in states.items():
+            click.echo(f"{path}: {state}")
+    wrong = [path for path, state in states.items() if state != "unchanged"]
+    if check and wrong:
+        raise DriftError(
+            f"{len(wrong)} of {len(states)} files differ from the matrix: {', '.join(map(str, wrong))}",
+            fix=f"run `layers infra --output {folder}` with the same options; remove what is not needed",
+        )
+
+
+def _state(there: bytes | None, wanted: bytes) -> str:
+    if there is None:
+        return "missing"
+    return "unchanged" if there == wanted else "differs"
+
+
+def _needed(scope: Scope) -> tuple[str, ...]:
+    needed = {"roles": True, "staging": scope.matrix.staging is not None, "ledger": scope.ledger is not None}
+    return tuple(part for part in PARTS if needed[part])
+
+
+def _template(scope: Scope, part: str) -> Template:
+    from publisher.infra.buckets import ledger_template
+    from publisher.infra.roles import roles_template
+    from publisher.infra.staging import staging_template
+
+    return {"roles": roles_template, "staging": staging_template, "ledger": ledger_template}[part](scope)
+
+
+def _text(scope: Scope, template: Template) -> str:
+    from publisher.infra.text import as_yaml
+
+    return as_yaml(
+        template,
+        f"Made by `layers infra` for the matrix of {scope.matrix.package} in account {scope.account}: change that, not "
+        "this. docs/infra.md of strands-layers says what it is and how to deploy it.",
+    )

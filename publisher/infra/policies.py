@@ -1,0 +1,237 @@
+"""What each role may do: exactly what its commands ask of AWS, statement by statement, each wildcard with its reason.
+
+``tests/publisher/test_infra_policies.py`` runs the commands under these policies, and holds them against every action
+that AWS has. ``sts:GetCallerIdentity``, which every command asks first, needs no permission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from publisher import names
+from publisher.infra.scope import Scope
+
+Statement = dict[str, Any]
+
+#: Why an ARN has a wildcard where its region stands.
+_REGIONS = "Any region in the ARNs, the matrix's regions by the condition: every pair of them would pass IAM's limit."
+
+
+def publisher(scope: Scope) -> list[Statement]:
+    """``publish`` and ``plan``, and ``yank --undo``, which grants again."""
+    return [
+        _list_layers(scope),
+        allow(
+            "PublishLayers",
+            ["lambda:PublishLayerVersion"],
+            scope.layers(scope.layer_names),
+            _in_regions(scope),
+            note=_REGIONS,
+        ),
+        allow(
+            "ReadAndGrantLayers",
+            ["lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy", "lambda:AddLayerVersionPermission"],
+            scope.layer_versions(scope.layer_names),
+            _in_regions(scope),
+            note="AWS has no condition for whom a layer is shared with. What can be granted is GetLayerVersion alone.",
+        ),
+        *_stage(scope),
+        *_ledger(scope, write=True),
+        *_parameters(scope, write=True),
+    ]
+
+
+def auditor(scope: Scope) -> list[Statement]:
+    """``audit``, ``describe --live``, ``verify``, ``plan``, and what ``sync`` reads. Writes nothing."""
+    return [
+        _list_layers(scope),
+        allow(
+            "ReadLayers",
+            ["lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy"],
+            scope.layer_versions(scope.recorded_names),
+            _in_regions(scope),
+            note=f"Layers of Pythons that the matrix has retired too: they stay recorded. {_REGIONS}",
+        ),
+        *_ledger(scope, write=False),
+        *_parameters(scope, write=False),
+    ]
+
+
+def canary_runner(scope: Scope) -> list[Statement]:
+    """``canary``: one function for each target, with that target's layer, made, invoked and removed."""
+    functions = scope.functions(names.canary_function(scope.matrix, target) for target in scope.matrix.targets)
+    layers = scope.layer_versions(scope.layer_names)
+    only_these = {
+        **_in_regions(scope),
+        # ForAllValues is true of a function without layers, too: hence Null.
+        "ForAllValues:StringLike": {"lambda:Layer": layers},
+        "Null": {"lambda:Layer": "false", "lambda:VpcIds": "true"},
+    }
+    return [
+        allow("ReadLayers", ["lambda:GetLayerVersion"], layers, _in_regions(scope), note=_REGIONS),
+        allow(
+            "MakeCanaries",
+            ["lambda:CreateFunction"],
+            functions,
+            only_these,
+            note="With these layers only, with one at least, and in no VPC.",
+        ),
+        allow(
+            "RunCanaries",
+            [
+                "lambda:DeleteFunction",
+                "lambda:GetFunction",
+                "lambda:GetFunctionConfiguration",
+                "lambda:InvokeFunction",
+            ],
+            functions,
+            _in_regions(scope),
+        ),
+        allow(
+            "PassCanaryRole",
+            ["iam:PassRole"],
+            [scope.role(names.canary_role(scope.matrix))],
+            {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+            note="The one role that a canary may have allows nothing.",
+        ),
+        *_ledger(scope, write=False),
+    ]
+
+
+def withdrawer(scope: Scope) -> list[Statement]:
+    """``yank``: takes permissions back. It cannot grant: ``yank --undo`` is the publisher's."""
+    return [
+        allow(
+            "TakePermissionsBack",
+            ["lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"],
+            scope.layer_versions(scope.recorded_names),
+            _in_regions(scope),
+            note=f"Layers of Pythons that the matrix has retired too: old releases have them. {_REGIONS}",
+        ),
+        *_ledger(scope, write=True),
+        *_parameters(scope, write=True),
+    ]
+
+
+def _list_layers(scope: Scope) -> Statement:
+    return allow(
+        "ListLayers",
+        ["lambda:ListLayers", "lambda:ListLayerVersions"],
+        ["*"],
+        _in_regions(scope),
+        note="AWS knows no resource for these two. They show names, numbers and descriptions of the account's layers.",
+    )
+
+
+def _stage(scope: Scope) -> list[Statement]:
+    """Zips on their way through the staging buckets, and the lease by which one run at a time publishes."""
+    staging = scope.matrix.staging
+    if staging is None:
+        return []
+    buckets = [staging.bucket_of(scope.account, region) for region in scope.regions]
+    home = staging.bucket_of(scope.account, staging.home)
+    zips = "layers/*.zip"
+    return [
+        _find("FindStaged", scope, buckets),
+        allow(
+            "StageZips",
+            ["s3:GetObject", "s3:PutObject"],
+            [scope.in_bucket(bucket, zips) for bucket in buckets],
+            _in_account(scope),
+            note="The wildcard is a zip's sha256. Lambda reads the zip with these permissions, too.",
+        ),
+        allow(
+            "GiveUpUpload",
+            ["s3:AbortMultipartUpload"],
+            [scope.in_bucket(home, zips)],
+            _in_account(scope),
+            note="Uploads of several parts go to the home region only; the other buckets get copies.",
+        ),
+        allow(
+            "HoldLease",
+            ["s3:GetObject", "s3:PutObject"],
+            [scope.in_bucket(home, f"leases/{scope.matrix.package}.json")],
+            _in_account(scope),
+        ),
+    ]
+
+
+def _ledger(scope: Scope, *, write: bool) -> list[Statement]:
+    """The records, where the ledger lies in a bucket. In a folder it needs nothing of AWS."""
+    if scope.ledger is None:
+        return []
+    bucket, prefix = scope.ledger
+    return [
+        _find("FindRecords", scope, [bucket]),
+        allow(
+            "KeepRecords" if write else "ReadRecords",
+            ["s3:GetObject", "s3:PutObject"] if write else ["s3:GetObject"],
+            [scope.in_bucket(bucket, f"{prefix}????.json")],
+            _in_account(scope),
+            note="One object a release; the question marks are its number.",
+        ),
+    ]
+
+
+def _parameters(scope: Scope, *, write: bool) -> list[Statement]:
+    """The SSM parameters below the matrix's prefix, where it has one."""
+    if scope.matrix.parameters is None:
+        return []
+    prefix = scope.matrix.parameters.prefix
+    everything = [scope.parameters(f"{prefix}/*")]
+    if not write:
+        return [allow("ReadParameters", ["ssm:GetParameters"], everything, _in_regions(scope))]
+    return [
+        allow(
+            "KeepParameters",
+            ["ssm:GetParameters", "ssm:PutParameter"],
+            everything,
+            _in_regions(scope),
+            note="The prefix is this matrix's alone. Releases of retired Pythons have parameters below it, too.",
+        ),
+        allow(
+            "RetireLatest",
+            ["ssm:DeleteParameters"],
+            [scope.parameters(f"{prefix}/*/latest")],
+            _in_regions(scope),
+            note="`latest` goes where every release that it could point to is withdrawn; nothing else is ever removed.",
+        ),
+    ]
+
+
+def _find(sid: str, scope: Scope, buckets: Sequence[str]) -> Statement:
+    return allow(
+        sid,
+        ["s3:ListBucket"],
+        [scope.in_bucket(bucket) for bucket in buckets],
+        _in_account(scope),
+        note="Without it S3 answers 403 instead of 404 for what is not there. It shows keys, not what they hold.",
+    )
+
+
+def allow(
+    sid: str,
+    actions: Sequence[str],
+    resources: Sequence[str],
+    condition: dict[str, Any] | None = None,
+    note: str | None = None,
+) -> Statement:
+    """One statement; ``note`` is its comment."""
+    return {
+        **({"#": note} if note else {}),
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": list(actions),
+        "Resource": list(resources),
+        **({"Condition": condition} if condition else {}),
+    }
+
+
+def _in_regions(scope: Scope) -> dict[str, Any]:
+    return {"StringEquals": {"aws:RequestedRegion": list(scope.regions)}}
+
+
+def _in_account(scope: Scope) -> dict[str, Any]:
+    """A bucket's name tells nothing of its owner: one that a stranger has taken is not ours to use."""
+    return {"StringEquals": {"aws:ResourceAccount": scope.account}}

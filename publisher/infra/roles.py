@@ -1,0 +1,132 @@
+"""The template of the roles: what GitHub's jobs may take, each from an environment of its own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from builder.errors import InputError
+from publisher import names
+from publisher.infra import policies
+from publisher.infra.scope import REPOSITORY, Scope
+from publisher.infra.text import Template, plain
+
+#: Of all inline policies of a role together, without white space (IAM's quotas).
+INLINE_LIMIT = 10_240
+GITHUB = "token.actions.githubusercontent.com"
+#: Who a token is for: any word will do that provider and trust agree on; this is what the usual action asks for.
+AUDIENCE = "sts.amazonaws.com"
+
+
+def roles_template(scope: Scope) -> Template:
+    """GitHub's provider and the roles. InputError where a policy passes IAM's limit."""
+    matrix = scope.matrix
+    jobs = {
+        "Publisher": (names.publisher_role(matrix), "publish", policies.publisher(scope)),
+        "Auditor": (names.auditor_role(matrix), "audit", policies.auditor(scope)),
+        "CanaryRunner": (names.canary_runner_role(matrix), "canary", policies.canary_runner(scope)),
+        "Withdrawer": (names.withdrawer_role(matrix), "withdraw", policies.withdrawer(scope)),
+    }
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"Roles of the layers of {matrix.package}: to publish, audit, try and withdraw them.",
+        "Parameters": _parameters(scope),
+        "Conditions": {"MakeProvider": {"Fn::Equals": [{"Ref": "CreateProvider"}, "true"]}},
+        "Resources": {
+            "Provider": _provider(),
+            **{key: _job(scope, *job) for key, job in jobs.items()},
+            "Canary": _canary(scope),
+        },
+        "Outputs": {f"{key}Arn": {"Value": {"Fn::GetAtt": [key, "Arn"]}} for key in (*jobs, "Canary")},
+    }
+
+
+def _parameters(scope: Scope) -> dict[str, Any]:
+    return {
+        "Repository": {
+            "Type": "String",
+            "Description": "The GitHub repository as its tokens name it: OWNER/NAME, or OWNER@ID/NAME@ID",
+            "AllowedPattern": REPOSITORY,
+            **({"Default": scope.repository} if scope.repository else {}),
+        },
+        "CreateProvider": {
+            "Type": "String",
+            "Description": "false where the account has GitHub's OIDC provider already: it can have one only",
+            "AllowedValues": ["true", "false"],
+            "Default": "true",
+        },
+    }
+
+
+def _provider() -> dict[str, Any]:
+    return {
+        "#": "Stays when the stack goes: others in the account may rely on it by then.",
+        "Type": "AWS::IAM::OIDCProvider",
+        "Condition": "MakeProvider",
+        "DeletionPolicy": "Retain",
+        "UpdateReplacePolicy": "Retain",
+        "Properties": {"Url": f"https://{GITHUB}", "ClientIdList": [AUDIENCE]},
+    }
+
+
+def _job(scope: Scope, name: str, task: str, statements: list[policies.Statement]) -> dict[str, Any]:
+    """A role that jobs of one environment of the repository take."""
+    environment = f"{scope.environment}-{task}"
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    size = len(json.dumps(plain(policy), separators=(",", ":")))
+    if size > INLINE_LIMIT:
+        raise InputError(
+            f"the policy of {name} has {size:,} characters; IAM takes {INLINE_LIMIT:,}",
+            fix="shorten layer_name, staging.bucket or parameters.prefix in the matrix, or give it fewer regions",
+        )
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "RoleName": name,
+            "Description": f"Taken by jobs of the GitHub environment {environment}; made by layers infra",
+            "MaxSessionDuration": 3600,
+            "AssumeRolePolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": "sts:AssumeRoleWithWebIdentity",
+                        "Principal": {"Federated": _provider_arn(scope)},
+                        "Condition": {
+                            "StringEquals": {
+                                f"{GITHUB}:aud": AUDIENCE,
+                                f"{GITHUB}:sub": {"Fn::Sub": f"repo:${{Repository}}:environment:{environment}"},
+                            }
+                        },
+                    }
+                ],
+            },
+            "Policies": [{"PolicyName": task, "PolicyDocument": policy}],
+        },
+    }
+
+
+def _provider_arn(scope: Scope) -> dict[str, Any]:
+    existing = f"arn:{scope.partition}:iam::{scope.account}:oidc-provider/{GITHUB}"
+    return {"Fn::If": ["MakeProvider", {"Ref": "Provider"}, existing]}
+
+
+def _canary(scope: Scope) -> dict[str, Any]:
+    return {
+        "#": "What canary functions run with. No policy: not even a log group is left of them.",
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "RoleName": names.canary_role(scope.matrix),
+            "Description": "Canary functions run with it; it allows nothing; made by layers infra",
+            "AssumeRolePolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": "sts:AssumeRole",
+                        "Principal": {"Service": "lambda.amazonaws.com"},
+                    }
+                ],
+            },
+        },
+    }

@@ -1,0 +1,133 @@
+"""What the templates are about: a matrix, the place of its ledger, and whose GitHub jobs may take the roles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from builder.errors import InputError
+from builder.matrix import Matrix
+from builder.regions import partition_of
+from builder.runtimes import RUNTIMES, Architecture
+
+#: ``OWNER/NAME``, or ``OWNER@ID/NAME@ID`` as GitHub writes repositories made after 15 July 2026 into its tokens.
+REPOSITORY = (
+    r"^([A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9._-]{1,100}"
+    r"|[A-Za-z0-9][A-Za-z0-9_-]{0,38}@[0-9]{1,20}/[A-Za-z0-9._-]{1,100}@[0-9]{1,20})$"
+)
+_ENVIRONMENT = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+#: What S3 calls safe in a key, less what a policy would read as a wildcard or a variable.
+_PREFIX = r"[A-Za-z0-9!_.'()/-]*"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Make one with ``make_scope``, which checks."""
+
+    matrix: Matrix
+    partition: str
+    ledger: tuple[str, str] | None  #: bucket and prefix (with its slash, or empty); None: the ledger is no bucket
+    repository: str | None  #: None: given when the template is deployed
+    environment: str  #: what the names of GitHub's environments begin with
+
+    @property
+    def account(self) -> str:
+        return self.matrix.account
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        return self.matrix.regions
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """The layers of the matrix."""
+        return _names(self.matrix)
+
+    @cached_property
+    def recorded_names(self) -> tuple[str, ...]:
+        """The layers that a release may have: of every Python that Lambda has, also one that the matrix has retired."""
+        keys = self.matrix.model_dump()
+        every = Matrix.model_validate({**keys, "python": tuple(RUNTIMES), "architectures": tuple(Architecture)})
+        return tuple(dict.fromkeys((*self.layer_names, *_names(every))))
+
+    def layers(self, names: Iterable[str]) -> list[str]:
+        """The ARNs of layers, in any region."""
+        return [f"arn:{self.partition}:lambda:*:{self.account}:layer:{name}" for name in names]
+
+    def layer_versions(self, names: Iterable[str]) -> list[str]:
+        """The ARNs of all versions of layers, in any region."""
+        return [f"{arn}:*" for arn in self.layers(names)]
+
+    def functions(self, names: Iterable[str]) -> list[str]:
+        """The ARNs of functions, in any region."""
+        return [f"arn:{self.partition}:lambda:*:{self.account}:function:{name}" for name in names]
+
+    def parameters(self, path: str) -> str:
+        """The ARN of parameters, in any region."""
+        return f"arn:{self.partition}:ssm:*:{self.account}:parameter{path}"
+
+    def role(self, name: str) -> str:
+        """The ARN of a role."""
+        return f"arn:{self.partition}:iam::{self.account}:role/{name}"
+
+    def stacks(self, path: str) -> str:
+        """The ARN of stacks or StackSets, in any region."""
+        return f"arn:{self.partition}:cloudformation:*:{self.account}:{path}"
+
+    def in_bucket(self, bucket: str, key: str | None = None) -> str:
+        """The ARN of a bucket, or of objects in it."""
+        return f"arn:{self.partition}:s3:::{bucket}" + (f"/{key}" if key is not None else "")
+
+
+def make_scope(matrix: Matrix, ledger_place: str, repository: str | None = None, environment: str = "layers") -> Scope:
+    """What the templates of this matrix are about. InputError where there can be none."""
+    partitions = {region: partition_of(region) for region in matrix.regions}
+    if len(set(partitions.values())) > 1:
+        first = {partition: region for region, partition in reversed(partitions.items())}
+        named = ", ".join(f"{partition} ({first[partition]}, …)" for partition in dict.fromkeys(partitions.values()))
+        raise InputError(
+            f"the matrix has regions of several partitions: {named}; an account, and so its roles, is of one",
+            fix="give each partition a matrix of its own, with that partition's account",
+        )
+    if repository is not None and not re.fullmatch(REPOSITORY, repository):
+        raise InputError(
+            f"{repository!r} is no GitHub repository",
+            where="--repository",
+            fix="write OWNER/NAME; for one made after 15 July 2026 OWNER@ID/NAME@ID, as its tokens say",
+        )
+    if not re.fullmatch(_ENVIRONMENT, environment):
+        raise InputError(
+            f"{environment!r} cannot begin the names of GitHub environments",
+            where="--environment",
+            fix="up to 100 letters, digits, `_`, `.` and `-`, like layers",
+        )
+    partition = next(iter(partitions.values()))
+    return Scope(matrix, partition, _ledger(matrix, ledger_place), repository, environment)
+
+
+def _ledger(matrix: Matrix, place: str) -> tuple[str, str] | None:
+    if not place.startswith("s3://"):
+        return None
+    from publisher.record.s3 import bucket_and_prefix
+
+    bucket, prefix = bucket_and_prefix(place)
+    if not re.fullmatch(_BUCKET, bucket) or not re.fullmatch(_PREFIX, prefix):
+        raise InputError(
+            f"no policy can name {place!r} exactly",
+            where="--ledger",
+            fix="use a bucket's name and a prefix of letters, digits and !_.'()/-",
+        )
+    if bucket in {matrix.bucket(region) for region in matrix.regions}:
+        raise InputError(
+            f"the ledger would lie in the staging bucket {bucket}",
+            where="--ledger",
+            fix="give it a bucket of its own: its versions are kept, and what is staged expires",
+        )
+    return bucket, prefix
+
+
+def _names(matrix: Matrix) -> tuple[str, ...]:
+    return tuple(target.layer_name for target in matrix.targets)
