@@ -88,17 +88,12 @@ def _sbom(folder: Path, artifact: Artifact) -> bytes | None:
     return data
 
 
-def keep(ledger: Ledger, number: int, recorded: Release | None, facts: Iterable[Facts]) -> tuple[TargetRecord, ...]:
-    """Keep the SBOMs, and give the records that say something new. A record never speaks before its SBOM is kept."""
-    found = tuple(facts)
-    kept = ledger.sboms() if any(each.sbom is not None for each in found) else frozenset()
-    records = []
-    for each in found:
-        known = recorded.target(each.record.id) if recorded else None
-        path = sbom_path(number, each.record.layer_name)
-        same = known is not None and known.sbom_sha256 == each.record.sbom_sha256
-        if each.sbom is not None and not (same and path in kept):
-            ledger.keep_sbom(path, each.sbom)
-        if known is None or each.record.with_facts_of(known) != known:
-            records.append(each.record)
-    return tuple(records)
+def keep_sboms(ledger: Ledger, number: int, recorded: Release | None, facts: Iterable[Facts]) -> None:
+    """Keep the SBOMs that the ledger has not got yet."""
+    found = [(each.record, each.sbom) for each in facts if each.sbom is not None]
+    kept = ledger.sboms() if found else frozenset()
+    for record, sbom in found:
+        known = recorded.target(record.id) if recorded else None
+        path = sbom_path(number, record.layer_name)
+        if path not in kept or known is None or known.sbom_sha256 != record.sbom_sha256:
+            ledger.keep_sbom(path, sbom)
