@@ -40,11 +40,13 @@ class Smoke:
     zip: str
     target: str
     status: Literal["proven", "unproven", "failed"]
+    sha256: str  #: of the zip
     reason: str | None = None  #: why not proven
     kind: Literal["agent", "imports"] | None = None
     interpreter: str | None = None
     client: str | None = None  #: the version of awslambdaric
     emulated: bool = False
+    starts: int = 1  #: the figures are those of the median one
     import_seconds: float | None = None
     ready_seconds: float | None = None  #: from the start of the process to the first request for work
     first_seconds: float | None = None
@@ -63,10 +65,11 @@ def smoke(path: Path, target: Target | None = None) -> Smoke:
     inspection = inspect_zip(path, target)
     if target is None:
         if inspection.python is None:
-            return Smoke(str(path), "unknown", "unproven", "nothing in the zip says which Python it is for")
+            reason = "nothing in the zip says which Python it is for"
+            return Smoke(str(path), "unknown", "unproven", inspection.sha256, reason)
         architecture = Architecture(inspection.architecture or Architecture.X86_64)
         target = Target(inspection.python, architecture, path.stem)
-    report = Smoke(str(path), target.id, "failed")
+    report = Smoke(str(path), target.id, "failed", inspection.sha256)
     unsafe = [f for f in inspection.findings if f.level == "error" and f.code.startswith(_UNSAFE)]
     if unsafe:
         return replace(report, reason=f"not unpacked: {unsafe[0].path or 'it'} {unsafe[0].message}")

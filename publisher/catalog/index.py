@@ -8,7 +8,7 @@ do not know; what a key means changes only with ``schema_version``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal
@@ -16,10 +16,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 from builder.artifact import Sha256
+from builder.coldstart import ColdStart
 from builder.matrix import Matrix
 from builder.regions import partition_of
 from builder.runtimes import Architecture
-from publisher.record.release import CellRecord, Release, TargetRecord
+from publisher.record.ledger import SBOMS
+from publisher.record.release import CellRecord, Release, TargetRecord, sbom_path
 
 SCHEMA_VERSION: Final = 1
 
@@ -60,6 +62,12 @@ class Row(_Frozen):
         return f"py{self.python}-{self.architecture}"
 
 
+class IndexedColdStart(ColdStart):
+    """How the zip started when it was proved, on the machine that is named."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
 class IndexedTarget(_Frozen):
     """What one target's zip is in a release. Facts that nobody knows are null."""
 
@@ -71,7 +79,9 @@ class IndexedTarget(_Frozen):
     unzipped_size: int | None
     interpreter: str | None = None
     sbom: str | None = None
+    sbom_path: str | None = None  #: where it lies, as seen from the index
     sbom_sha256: Sha256 | None = None
+    cold_start: IndexedColdStart | None = None
     packages: dict[str, str] | None = None
 
 
@@ -149,8 +159,8 @@ class Index(_Frozen):
         )
 
 
-def make_index(matrix: Matrix, releases: Iterable[Release]) -> Index:
-    """The index of a ledger."""
+def make_index(matrix: Matrix, releases: Iterable[Release], sboms: Collection[str] = ()) -> Index:
+    """The index of a ledger, and of the SBOMs that it keeps."""
     ordered = sorted(releases, key=lambda release: release.layer_version, reverse=True)
     return Index(
         account=matrix.account,
@@ -160,7 +170,7 @@ def make_index(matrix: Matrix, releases: Iterable[Release]) -> Index:
         python=matrix.python,
         architectures=matrix.architectures,
         regions=matrix.regions,
-        releases=tuple(_release(matrix, release) for release in ordered),
+        releases=tuple(_release(matrix, release, sboms) for release in ordered),
     )
 
 
@@ -171,7 +181,7 @@ def _arn_template(matrix: Matrix) -> str:
     return f"arn:{partition}:lambda:{{region}}:{matrix.account}:layer:{name}:{{layer_version}}"
 
 
-def _release(matrix: Matrix, release: Release) -> IndexedRelease:
+def _release(matrix: Matrix, release: Release, sboms: Collection[str]) -> IndexedRelease:
     # A cell that is not public is of no use to anybody yet. Those of a withdrawn release were, and are shown as such.
     layers = tuple(cell for cell in release.cells if cell.public or release.yanked)
     there = {cell.key for cell in layers}
@@ -186,15 +196,18 @@ def _release(matrix: Matrix, release: Release) -> IndexedRelease:
         rebuild=release.rebuild,
         yanked=Withdrawal(**release.yanked.model_dump()) if release.yanked else None,
         targets=tuple(
-            _target(target) for target in sorted(release.targets, key=lambda t: by_target(t.python, t.architecture))
+            _target(release, target, sboms)
+            for target in sorted(release.targets, key=lambda t: by_target(t.python, t.architecture))
         ),
         layers=tuple(_layer(cell) for cell in layers),
     )
 
 
-def _target(target: TargetRecord) -> IndexedTarget:
+def _target(release: Release, target: TargetRecord, sboms: Collection[str]) -> IndexedTarget:
+    path = sbom_path(release.layer_version, target.layer_name)
     return IndexedTarget(
         **target.model_dump(exclude={"lock"}),
+        sbom_path=f"{SBOMS}/{path}" if target.sbom_sha256 and path in sboms else None,
         packages={locked.name: locked.version for locked in target.lock} if target.lock is not None else None,
     )
 

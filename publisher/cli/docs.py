@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -31,11 +34,11 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
     A page for --inject has `<!-- layers:begin -->` and `<!-- layers:end -->` on lines of their own; in MDX
     `{/* layers:begin */}` and `{/* layers:end */}`.
     """
-    wanted = {path: text.encode() for path, text in _wanted(settings, output, pages)}  # all, before any is written
-    stale = [path for path, data in wanted.items() if read(path) != data]
-    if not check:
-        for path in stale:
-            write(path, wanted[path])
+    wanted = _wanted(settings, output, pages)
+    stale = [path for path, file in wanted.items() if _sha256(read(path)) != file.sha256]
+    data = {} if check else {path: wanted[path].read() for path in stale}  # all, before any is written
+    for path, written in data.items():
+        write(path, written)
     if as_json:
         change = "differs" if check else "written"
         print_json({"files": [{"path": str(p), "state": change if p in stale else "unchanged"} for p in wanted]})
@@ -50,18 +53,35 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
         click.echo(f"all {len(wanted)} files are as the ledger says")
 
 
-def _wanted(settings: Settings, output: Path, pages: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
+@dataclass(frozen=True)
+class _File:
+    """What a file shall be, and how its bytes are had."""
+
+    sha256: str
+    read: Callable[[], bytes]
+
+
+def _wanted(settings: Settings, output: Path, pages: tuple[Path, ...]) -> dict[Path, _File]:
     from publisher.catalog.files import catalog_files
     from publisher.catalog.index import make_index
     from publisher.catalog.inject import inject
+    from publisher.catalog.sboms import kept_sboms
     from publisher.catalog.table import body
 
     matrix = settings.matrix()
-    index = make_index(matrix, settings.ledger(matrix).releases())
-    for name, text in catalog_files(index).items():
-        yield output / name, text
-    for page in pages:
-        yield page, inject(_page(page), body(index), str(page))
+    ledger = settings.ledger(matrix)
+    releases, kept = ledger.releases(), ledger.sboms()
+    index = make_index(matrix, releases, kept)
+    texts = {output / name: text for name, text in catalog_files(index).items()}
+    texts |= {page: inject(_page(page), body(index), str(page)) for page in pages}
+    files = {path: _File(_sha256(text.encode()) or "", text.encode) for path, text in texts.items()}
+    return files | {
+        output / sbom.file: _File(sbom.sha256, partial(sbom.read, ledger)) for sbom in kept_sboms(releases, kept)
+    }
+
+
+def _sha256(data: bytes | None) -> str | None:
+    return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _page(path: Path) -> str:

@@ -22,22 +22,38 @@ if TYPE_CHECKING:
 @click.option("--python", help="The Python it is for; else by the manifest beside it, its name, its content.")
 @click.option("--arch", "architecture", type=click.Choice(["x86_64", "aarch64"]), help="Its architecture, likewise.")
 @click.option("--strict", is_flag=True, help="End with 4 also where a zip is unproven.")
+@click.option(
+    "--times", type=click.IntRange(1, 99), default=1, show_default=True,
+    help="Start each zip so often, and show the start that was ready in the median time.",
+)  # fmt: skip
+@click.option("--record", is_flag=True, help="Keep the figures in smoke.json beside each zip; publish takes them.")
 @json_option
-def command(zips: tuple[Path, ...], python: str | None, architecture: str | None, strict: bool, as_json: bool) -> None:
+def command(
+    zips: tuple[Path, ...],
+    python: str | None,
+    architecture: str | None,
+    strict: bool,
+    times: int,
+    record: bool,
+    as_json: bool,
+) -> None:
     """Run a layer's zip in Lambda's own runtime client: start, a first and a second invocation.
 
     A layer with strands-agents answers an agent's turn with a tool call, against a stand-in for Bedrock on this
     machine; of any other the packages are imported. What this machine cannot run is `unproven`, and said to be.
     """
+    from builder.coldstart import record_smoke
     from builder.inspection import expected_target
-    from builder.smoke import smoke
+    from builder.smoke import smoke_often, smoked
 
     reports = []
     with progress() as shown, _terminable():
         shown.begin("Smoke", len(zips))
         for path in zips:
-            report = smoke(path, expected_target(path, python, architecture))
+            report = smoke_often(path, expected_target(path, python, architecture), times)
             reports.append(report)
+            if record:
+                record_smoke(path.parent, report.sha256, smoked(report))
             shown.step(path.name, report.status)
     if as_json:
         print_json([report.as_json() for report in reports])

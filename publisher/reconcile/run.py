@@ -22,10 +22,11 @@ from builder.progress import Progress
 from publisher.aws.gateway import Lambda, Zip
 from publisher.aws.pace import Clock
 from publisher.reconcile.execute import Job, Outcome, Stop, execute
+from publisher.reconcile.facts import keep_sboms
 from publisher.reconcile.number import Number, Wanted, next_number, recorded_number, seen_number, without_other
 from publisher.reconcile.observe import look_at, look_back, look_past_lists, observe
 from publisher.reconcile.plan import Plan, make_plan
-from publisher.reconcile.sources import Build, Sources, gather, gather_backfills, records_of
+from publisher.reconcile.sources import Build, Sources, facts_to_record, gather, gather_backfills
 from publisher.reconcile.state import Remote, counted
 from publisher.record.ledger import Ledger
 from publisher.record.recorder import Recorder
@@ -136,9 +137,10 @@ def carry_out(
         payloads = gather(sources, plan)
         backfills = gather_backfills(sources, plan)
         recorder = Recorder(ledger, matrix, plan.version, plan.number.value, _now())
-        records = records_of(sources, plan, payloads)
-        if records:
-            recorder.begin(records, wanted.rebuild)
+        facts = tuple(facts_to_record(sources, plan, payloads))
+        keep_sboms(ledger, plan.number.value, at_number(prepared.releases, plan.number.value), facts)
+        if facts:
+            recorder.begin(tuple(each.record for each in facts), wanted.rebuild)
         job = Job(
             matrix=matrix,
             plan=plan,

@@ -8,7 +8,7 @@ a build makes now.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from builder.matrix import Matrix, Target
 from builder.progress import Progress
 from publisher.aws.body import REQUEST_LIMIT
 from publisher.aws.gateway import GatewayError, Lambda, Zip
+from publisher.reconcile.facts import Facts, bare_facts, facts_of, refuse_failed
 from publisher.reconcile.plan import Backfill, Plan, Publish
 from publisher.reconcile.state import Remote
-from publisher.record.release import Release, TargetRecord, at_number
+from publisher.record.release import Release, at_number
 
 #: What a request says besides the zip; generous.
 REQUEST_REST = 4096
@@ -35,7 +36,7 @@ class Payload:
     """The bytes for one target, proved, and what is to be recorded of them."""
 
     zip: Zip
-    record: TargetRecord
+    facts: Facts
 
 
 @dataclass(frozen=True)
@@ -75,23 +76,22 @@ def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
     return payloads
 
 
-def records_of(sources: Sources, plan: Plan, payloads: Mapping[str, Payload]) -> tuple[TargetRecord, ...]:
-    """What to record of the release's targets: in full where the bytes are at hand, else what AWS says of them."""
+def facts_to_record(sources: Sources, plan: Plan, payloads: Mapping[str, Payload]) -> Iterator[Facts]:
+    """What to record of the release's targets: in full where it is at hand, else what AWS says of them."""
     recorded = at_number(sources.releases, plan.number.value)
-    records = [payload.record for payload in payloads.values()]
     for target in sources.matrix.targets:
         wanted = plan.bytes_of.get(target.id)
         known = recorded.target(target.id) if recorded else None
-        if target.id in payloads or wanted is None or (known and known.sha256 == wanted):
-            continue
         artifact = sources.artifacts[1].artifact(target.id) if sources.artifacts else None
-        if sources.artifacts and artifact and artifact.sha256 == wanted:
-            records.append(_payload(sources.artifacts[0], artifact).record)
-        else:
+        if target.id in payloads:
+            yield payloads[target.id].facts
+        elif wanted is None:
+            continue
+        elif sources.artifacts and artifact and artifact.sha256 == wanted:
+            yield facts_of(sources.artifacts[0], artifact)
+        elif known is None or known.sha256 != wanted:
             held = (s.held for c, s in sources.remote.cells.items() if c.target == target and s.held)
-            size = next((h.size for h in held if h.sha256 == wanted), None)
-            records.append(_bare_record(target, wanted, size))
-    return tuple(records)
+            yield bare_facts(target, wanted, next((h.size for h in held if h.sha256 == wanted), None))
 
 
 def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]:
@@ -136,6 +136,7 @@ def _offered(sources: Sources, plan: Plan, target: Target) -> Payload | None:
     if wanted is not None and artifact.sha256 != wanted:
         sources.progress.note(f"{target.id}: other bytes are published already and win over the given artifact")
         return None
+    refuse_failed(folder, artifact)
     return _payload(folder, artifact)
 
 
@@ -151,19 +152,7 @@ def _payload(folder: Path, artifact: Artifact) -> Payload:
             where=str(path),
             fix="build it again",
         )
-    record = TargetRecord(
-        python=artifact.python,
-        architecture=artifact.architecture,
-        layer_name=artifact.layer_name,
-        sha256=artifact.sha256,
-        size=path.stat().st_size,
-        unzipped_size=artifact.unzipped_size,
-        interpreter=artifact.interpreter,
-        lock=artifact.lock,
-        sbom=artifact.sbom,
-        sbom_sha256=artifact.sbom_sha256,
-    )
-    return Payload(Zip(path, artifact.sha256, path.stat().st_size), record)
+    return Payload(Zip(path, artifact.sha256, path.stat().st_size), facts_of(folder, artifact))
 
 
 def _copied(sources: Sources, plan: Plan, target: Target, recorded: Release | None) -> Payload | None:
@@ -180,18 +169,7 @@ def _copied(sources: Sources, plan: Plan, target: Target, recorded: Release | No
     if copy is None:
         return None
     known = recorded.target(target.id) if recorded else None
-    return Payload(copy, known or _bare_record(target, wanted, copy.size, _unzipped_size(copy.path)))
-
-
-def _bare_record(target: Target, sha256: str, size: int | None, unzipped_size: int | None = None) -> TargetRecord:
-    return TargetRecord(
-        python=target.python,
-        architecture=target.architecture,
-        layer_name=target.layer_name,
-        sha256=sha256,
-        size=size,
-        unzipped_size=unzipped_size,
-    )
+    return Payload(copy, Facts(known) if known else bare_facts(target, wanted, copy.size, _unzipped_size(copy.path)))
 
 
 def _copy(sources: Sources, target: Target, number: int, sha256: str, regions: Sequence[str]) -> Zip | None:
@@ -236,7 +214,7 @@ def _built(sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: 
 
 
 def _check_sizes(payload: Payload, matrix: Matrix) -> None:
-    where = f"{payload.record.id} ({payload.zip.path})"
+    where = f"{payload.facts.record.id} ({payload.zip.path})"
     request = 4 * ((payload.zip.size + 2) // 3) + REQUEST_REST
     if (payload.zip.size > ZIPPED_LIMIT or request > REQUEST_LIMIT) and matrix.staging is None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The ledger: the record of releases, one file each, ``0003.json`` for layer version 3.
+"""The ledger: the record of releases, one file each, ``0003.json`` for layer version 3; SBOMs lie below ``sbom/``.
 
 A file is replaced whole (written aside, flushed, renamed) under a lock, so that neither a killed process nor a second
 one loses a line. The ledger belongs to one matrix and says so when it is read with another.
@@ -20,6 +20,9 @@ from builder.errors import InputError
 from builder.matrix import Matrix
 from publisher.record.release import Release
 
+#: The folder in a ledger, and in the catalog, that holds the SBOMs.
+SBOMS = "sbom"
+
 
 class Ledger(Protocol):
     """Where releases are recorded."""
@@ -33,6 +36,15 @@ class Ledger(Protocol):
         ``change`` gets what is recorded now (None: nothing yet) and gives what shall be; with several writers it may
         be called more than once.
         """
+
+    def sboms(self) -> frozenset[str]:
+        """The SBOMs that are kept, by the paths that ``sbom_path`` gives them."""
+
+    def sbom(self, path: str) -> bytes:
+        """One that is kept. InputError where it cannot be read."""
+
+    def keep_sbom(self, path: str, data: bytes) -> None:
+        """Keep one, whole and in place of an older one."""
 
 
 class FolderLedger:
@@ -52,24 +64,30 @@ class FolderLedger:
 
     def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
         path = self._folder / file_name(number)
-        try:
-            with self._locked():
-                release = change(self._read(path) if path.exists() else None)
-                write_atomically(path, record_bytes(release))
-                return release
-        except OSError as error:
-            raise InputError(
-                f"the ledger cannot be written: {error.strerror or error}",
-                where=str(path),
-                fix="make room or give it a folder that can be written (--ledger DIR), then run the command again",
-            ) from None
+        with _writing(path), self._locked():
+            release = change(self._read(path) if path.exists() else None)
+            write_atomically(path, record_bytes(release))
+            return release
+
+    def sboms(self) -> frozenset[str]:
+        folder = self._folder / SBOMS
+        return frozenset(path.relative_to(folder).as_posix() for path in folder.glob("[0-9]*/*.cdx.json"))
+
+    def sbom(self, path: str) -> bytes:
+        return self._bytes(self._folder / SBOMS / path)
+
+    def keep_sbom(self, path: str, data: bytes) -> None:
+        with _writing(self._folder / SBOMS / path):
+            write_atomically(self._folder / SBOMS / path, data)
 
     def _read(self, path: Path) -> Release:
+        return parse_record(self._bytes(path), path.stem, str(path), self._matrix)
+
+    def _bytes(self, path: Path) -> bytes:
         try:
-            data = path.read_bytes()
+            return path.read_bytes()
         except OSError as error:
             raise InputError(f"this record cannot be read: {error.strerror}", where=str(path)) from None
-        return parse_record(data, path.stem, str(path), self._matrix)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -80,6 +98,18 @@ class FolderLedger:
             yield
         finally:
             os.close(handle)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"the ledger cannot be written: {error.strerror or error}",
+            where=str(path),
+            fix="make room or give it a folder that can be written (--ledger DIR), then run the command again",
+        ) from None
 
 
 def file_name(number: int) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from builder.artifact import Locked, Sha256
+from builder.coldstart import ColdStart
 from builder.runtimes import Architecture
 
 
@@ -32,11 +33,19 @@ class TargetRecord(_Frozen):
     lock: tuple[Locked, ...] | None = None
     sbom: str | None = None  #: the SBOM's file name
     sbom_sha256: Sha256 | None = None
+    cold_start: ColdStart | None = None  #: as measured on the machine that it names
 
     @property
     def id(self) -> str:
         """The target's identifier: ``py3.12-x86_64``."""
         return f"py{self.python}-{self.architecture}"
+
+    def with_facts_of(self, other: TargetRecord) -> TargetRecord:
+        """This record, with what another one knows of the same bytes and this one does not."""
+        if self.sha256 is None or self.sha256 != other.sha256:
+            return self
+        lacking = [name for name in type(self).model_fields if getattr(self, name) is None]
+        return self.model_copy(update={name: getattr(other, name) for name in lacking})
 
 
 class CellRecord(_Frozen):
@@ -115,8 +124,12 @@ class Release(_Frozen):
         return next((cell for cell in self.cells if cell.key == (region, target_id)), None)
 
     def with_targets(self, *records: TargetRecord) -> Release:
-        """The release with these target records, which replace those of the same target."""
-        merged = {target.id: target for target in (*self.targets, *records)}
+        """The release with these target records, which replace those of the same target. No fact of bytes that stay
+        the same is lost."""
+        merged = {target.id: target for target in self.targets}
+        for record in records:
+            known = merged.get(record.id)
+            merged[record.id] = record.with_facts_of(known) if known else record
         ordered = sorted(merged.values(), key=lambda target: (_version_key(target.python), target.architecture.value))
         return self.model_copy(update={"targets": tuple(ordered)})
 
@@ -132,6 +145,11 @@ class Release(_Frozen):
 def at_number(releases: Iterable[Release], number: int) -> Release | None:
     """The release that has this layer version number, or None."""
     return next((release for release in releases if release.layer_version == number), None)
+
+
+def sbom_path(number: int, layer_name: str) -> str:
+    """Where the SBOM of a release's layer is kept, below the ledger's and the catalog's ``sbom/``."""
+    return f"{number:04d}/{layer_name}.cdx.json"
 
 
 def _version_key(python: str) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from builder.errors import InputError
 from builder.matrix import Matrix
 from publisher.aws.errors import status_of
-from publisher.record.ledger import file_name, parse_record, record_bytes
+from publisher.record.ledger import SBOMS, file_name, parse_record, record_bytes
 from publisher.record.release import Release
 
 _CONFIG = botocore.config.Config(retries={"total_max_attempts": 5, "mode": "standard"}, connect_timeout=6)
@@ -71,6 +71,33 @@ class BucketLedger:
         except (ClientError, BotoCoreError) as error:
             raise self._unreachable(error) from None
 
+    def sboms(self) -> frozenset[str]:
+        folder = f"{self._prefix}{SBOMS}/"
+        try:
+            return frozenset(key.removeprefix(folder) for key in self._list(folder) if key.endswith(".cdx.json"))
+        except (ClientError, BotoCoreError) as error:
+            raise self._unreachable(error) from None
+
+    def sbom(self, path: str) -> bytes:
+        key = f"{self._prefix}{SBOMS}/{path}"
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key, ExpectedBucketOwner=self._matrix.account)
+            return bytes(answer["Body"].read())
+        except (ClientError, BotoCoreError) as error:
+            raise self._unreachable(error) from None
+
+    def keep_sbom(self, path: str, data: bytes) -> None:
+        try:
+            self._s3.put_object(
+                Bucket=self._bucket,
+                Key=f"{self._prefix}{SBOMS}/{path}",
+                Body=data,
+                ContentType="application/vnd.cyclonedx+json",
+                ExpectedBucketOwner=self._matrix.account,
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._unreachable(error) from None
+
     def _change(self, key: str, change: Callable[[Release | None], Release]) -> Release:
         try:
             before, etag = self._read(key)
@@ -102,14 +129,16 @@ class BucketLedger:
         return parse_record(answer["Body"].read(), stem, f"s3://{self._bucket}/{key}", self._matrix), answer["ETag"]
 
     def _keys(self) -> Iterator[str]:
+        for key in self._list(self._prefix, Delimiter="/"):  # what lies deeper is no record
+            if key.endswith(".json"):
+                yield key
+
+    def _list(self, prefix: str, **options: str) -> Iterator[str]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self._prefix, ExpectedBucketOwner=self._matrix.account
+            Bucket=self._bucket, Prefix=prefix, ExpectedBucketOwner=self._matrix.account, **options
         )
         for page in pages:
-            for item in page.get("Contents", []):
-                name = item["Key"].removeprefix(self._prefix)
-                if name.endswith(".json") and "/" not in name:
-                    yield item["Key"]
+            yield from (item["Key"] for item in page.get("Contents", []))
 
     def _unreachable(self, error: Exception) -> InputError:
         return InputError(

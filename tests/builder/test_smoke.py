@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -11,11 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from builder.artifact import sha256_of
+from builder.coldstart import read_smokes
 from builder.matrix import Target
 from builder.runtimes import RUNTIMES
 from builder.smoke import Smoke, smoke
 from builder.smoke import machine as machines
+from publisher.cli.group import layers
 from tests.builder.zips import distribution, target, write
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -50,6 +55,17 @@ class TestInTheRuntimeClient:
         assert report.peak_memory is None or report.peak_memory > 5_000_000
         assert None not in (report.import_seconds, report.ready_seconds, report.first_seconds, report.second_seconds)
         assert (report.import_seconds or 0) <= (report.ready_seconds or 0)
+
+    def test_what_it_showed_is_recorded_beside_the_zip(self, tmp_path: Path) -> None:
+        path = write(tmp_path / f"demo-py{PYTHON.replace('.', '_')}-{HERE}.zip", distribution("mypackage"))
+        result = CliRunner().invoke(layers, ["smoke", str(path), "--record", "--times", "3", "--json"])
+        assert result.exit_code == 0
+        (report,) = json.loads(result.stdout)
+        start = read_smokes(tmp_path).cold_start(sha256_of(path))
+        assert start is not None
+        assert (start.starts, start.machine, start.interpreter) == (3, platform.machine(), platform.python_version())
+        assert 0 <= start.import_seconds < start.ready_seconds == report["ready_seconds"]
+        assert report["sha256"] == sha256_of(path)
 
     def test_an_import_that_fails_fails_the_smoke(self, tmp_path: Path) -> None:
         report = smoke_of(tmp_path, "import not_there\n")

@@ -22,7 +22,7 @@ from publisher.catalog.index import Row, make_index
 from publisher.catalog.page import index_html
 from publisher.catalog.snippets import FOR_ALL_REGIONS, FORMATS, snippet
 from publisher.catalog.standing import NOTHING_YET
-from tests.publisher.page_cases import NASTY, official_history, official_matrix
+from tests.publisher.page_cases import NASTY, kept_sboms, official_history, official_matrix
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 DRIVER = shutil.which("chromedriver")
@@ -33,7 +33,8 @@ FLAGS = (
     "--disable-ipc-flooding-protection",  # a hundred addresses in a second are one test here
 )
 MATRIX = official_matrix()
-INDEX = make_index(MATRIX, official_history(MATRIX))
+HISTORY = official_history(MATRIX)
+INDEX = make_index(MATRIX, HISTORY, kept_sboms(HISTORY[1:]))
 ROWS = {
     (row.layer_version, row.python, row.architecture.value, row.region): row
     for release in INDEX.releases
@@ -362,7 +363,12 @@ def test_the_facts_of_the_chosen_layer(page: Page) -> None:
     page.choose("python", "3.10")
     facts = page.text("#facts")
     target = next(each for each in INDEX.releases[0].targets if (each.python, each.architecture) == ("3.10", "x86_64"))
-    for words in ("36.7 MB", "78.7 MB", "CPython 3.10.7", "strands-agents-py3_10-x86_64.cdx.json"):
+    for words in (
+        *("36.7 MB", "78.7 MB", "CPython 3.10.7", "strands-agents-py3_10-x86_64.cdx.json"),
+        "1.20 s until it asks for work, of that 0.96 s importing;",
+        "then 0.31 s for the first invocation, 0.02 s for the next. 93.5 MB of memory.",
+        "CPython 3.10.7 on x86_64, Example Processor 9000 @ 2.60GHz, the median of 3 starts.",
+    ):
         assert words in facts
     assert target.sha256 in facts.split("\n")
     assert target.sbom_sha256 in facts.split("\n")
@@ -370,6 +376,14 @@ def test_the_facts_of_the_chosen_layer(page: Page) -> None:
     held = page.text("#packages")
     assert "exceptiongroup 1.3.1" in held.replace("\n", " ")
     assert len(held.replace(" ", "\n").split()) == 2 * len(target.packages or {})
+
+
+def test_the_sbom_is_a_link_where_the_ledger_keeps_it(page: Page) -> None:
+    link = page.find("#facts a")
+    assert link.get_dom_attribute("href") == "sbom/0005/strands-agents-py3_13-x86_64.cdx.json"
+    assert link.text == "strands-agents-py3_13-x86_64.cdx.json"
+    page.open("#layer=1&python=3.10")
+    assert page.chrome.find_elements(By.CSS_SELECTOR, "#facts a") == []
 
 
 def test_a_region_with_other_bytes_has_its_own_facts(page: Page) -> None:
@@ -406,7 +420,7 @@ def test_a_layer_that_is_not_there_yet_names_the_newest_that_is(page: Page) -> N
 
 def test_the_picture_and_its_table_say_the_same(page: Page) -> None:
     page.open("#layer=4&python=3.12")
-    bars = page.chrome.find_elements(By.CSS_SELECTOR, "#charts g.release")
+    bars = page.chrome.find_elements(By.CSS_SELECTOR, "#charts figure:first-child g.release")
     assert [bar.find_element(By.TAG_NAME, "title").get_attribute("textContent") for bar in bars][:2] == [
         "Layer version 2 (1.58.0), withdrawn: 35.4 MB zipped, 76.3 MB unzipped",
         "Layer version 3 (1.61.0): 36.3 MB zipped, 78.1 MB unzipped",
@@ -414,10 +428,38 @@ def test_the_picture_and_its_table_say_the_same(page: Page) -> None:
     assert [bar.get_attribute("class") for bar in bars if "current" in (bar.get_attribute("class") or "")] == [
         "release current"
     ]
-    heights = [float(bar.find_element(By.CSS_SELECTOR, "rect.size").get_attribute("height") or 0) for bar in bars]
+    heights = [float(bar.find_element(By.CSS_SELECTOR, "rect.part").get_attribute("height") or 0) for bar in bars]
     assert heights == sorted(heights)
     page.find("#charts summary").click()
     assert "2 1.58.0 (withdrawn) 35.4 MB 76.3 MB" in page.text("#charts table")
+
+
+def test_the_picture_of_the_cold_start_has_no_bar_where_nobody_measured(page: Page) -> None:
+    page.open("#layer=4&python=3.12")
+    figure = "#charts figure:nth-child(2)"
+    bars = page.chrome.find_elements(By.CSS_SELECTOR, f"{figure} g.release")
+    assert [bar.find_element(By.TAG_NAME, "title").get_attribute("textContent") for bar in bars] == [
+        "Layer version 2 (1.58.0), withdrawn: 0.75 s importing, 0.99 s until it asks for work",
+        "Layer version 3 (1.61.0): not recorded",
+        "Layer version 4 (1.61.0): 0.85 s importing, 1.09 s until it asks for work",
+        "Layer version 5 (1.62.0): 0.96 s importing, 1.20 s until it asks for work",
+    ]
+    assert [len(bar.find_elements(By.TAG_NAME, "rect")) for bar in bars] == [2, 0, 2, 2]
+    assert "Measured on x86_64, Example Processor 9000 @ 2.60GHz." in page.text(figure)
+    page.find(f"{figure} summary").click()
+    assert "3 1.61.0 not recorded not recorded" in page.text(f"{figure} table")
+    page.choose("python", "3.13")  # what is open stays open, in its own figure
+    assert page.run("return [...document.querySelectorAll('#charts details')].map((each) => each.open)") == [
+        False,
+        True,
+    ]
+    page.choose("arch", "aarch64")
+    assert _titles(page) == ["Size"]
+    assert "Cold start\nnot measured" in page.text("#facts")
+
+
+def _titles(page: Page) -> list[str]:
+    return [each.text for each in page.chrome.find_elements(By.CSS_SELECTOR, "#charts figcaption strong")]
 
 
 def test_the_release_table_leads_to_a_release(page: Page) -> None:

@@ -50,6 +50,7 @@ class MemoryLedger:
     """A ledger that is as safe as the one in a folder, without a disk."""
 
     records: dict[int, Release] = field(default_factory=dict)
+    kept: dict[str, bytes] = field(default_factory=dict)
     doom: Doom = field(default_factory=Doom)
 
     def releases(self) -> tuple[Release, ...]:
@@ -60,6 +61,17 @@ class MemoryLedger:
         self.records[number] = change(self.records.get(number))
         self.doom()
         return self.records[number]
+
+    def sboms(self) -> frozenset[str]:
+        return frozenset(self.kept)
+
+    def sbom(self, path: str) -> bytes:
+        return self.kept[path]
+
+    def keep_sbom(self, path: str, data: bytes) -> None:
+        self.doom()
+        self.kept[path] = data
+        self.doom()
 
 
 class Inline:

@@ -22,12 +22,12 @@ from publisher.catalog.snippets import FOR_ALL_REGIONS, FORMATS, snippet
 from publisher.catalog.standing import NOTHING_YET
 from publisher.record.release import Release, Yanked
 from tests.publisher.catalog_cases import catalog_matrix, history, recorded
-from tests.publisher.page_cases import made, official_history, official_matrix
+from tests.publisher.page_cases import kept_sboms, made, official_history, official_matrix
 from tests.publisher.plan_cases import small_matrix
 
 MATRIX = official_matrix()
 HISTORY = official_history(MATRIX)
-INDEX = make_index(MATRIX, HISTORY)
+INDEX = make_index(MATRIX, HISTORY, kept_sboms(HISTORY[1:]))
 SMALL = make_index(catalog_matrix(), history(catalog_matrix()))
 
 
@@ -231,7 +231,7 @@ def test_without_javascript_the_releases_and_the_way_to_the_table_are_there() ->
 
 
 def test_the_same_ledger_is_the_same_page() -> None:
-    assert index_html(make_index(MATRIX, HISTORY[::-1])) == index_html(INDEX)
+    assert index_html(make_index(MATRIX, HISTORY[::-1], kept_sboms(HISTORY[1:]))) == index_html(INDEX)
 
 
 def _year() -> tuple[Matrix, list[Release]]:
@@ -253,7 +253,7 @@ def _year() -> tuple[Matrix, list[Release]]:
 
 def test_forty_releases_of_136_layers_stay_small() -> None:
     matrix, releases = _year()
-    index = make_index(matrix, releases)
+    index = make_index(matrix, releases, kept_sboms(releases))
     assert sum(len(release.layers) for release in index.releases) == 40 * 136
     assert len(index_html(index).encode()) < 300_000
     assert {region["partition"] for region in page_data(index)["regions"]} == {partition_of("us-east-1")}

@@ -13,7 +13,16 @@ from typing import Any
 
 from builder.regions import partition_of
 from builder.runtimes import Architecture
-from publisher.catalog.index import Index, IndexedLayer, IndexedRelease, IndexedTarget, Row, by_target, split_cell
+from publisher.catalog.index import (
+    Index,
+    IndexedColdStart,
+    IndexedLayer,
+    IndexedRelease,
+    IndexedTarget,
+    Row,
+    by_target,
+    split_cell,
+)
 from publisher.catalog.snippets import FOR_ALL_REGIONS, FORMATS, snippet
 from publisher.catalog.standing import date, marks
 
@@ -130,11 +139,29 @@ def _facts(target: IndexedTarget | None) -> dict[str, Any]:
         "size": target.size,
         "unzipped": target.unzipped_size,
         "interpreter": target.interpreter,
-        "sbom": target.sbom,
+        "sbom": target.sbom_path or target.sbom,
+        "sbomThere": bool(target.sbom_path) or None,
         "sbomSha256": target.sbom_sha256,
+        "start": _start(target.cold_start),
         "packages": None if target.packages is None else len(target.packages),
     }
     return {key: value for key, value in known.items() if value is not None}
+
+
+def _start(cold_start: IndexedColdStart | None) -> dict[str, Any] | None:
+    """How the zip started, in seconds and bytes, and where that was."""
+    if cold_start is None:
+        return None
+    return {
+        "importing": cold_start.import_seconds,
+        "ready": cold_start.ready_seconds,
+        "first": cold_start.first_seconds,
+        "second": cold_start.second_seconds,
+        "memory": cold_start.peak_memory,
+        "python": cold_start.interpreter,
+        "on": ", ".join(filter(None, (cold_start.machine, cold_start.processor))),
+        "starts": cold_start.starts,
+    }
 
 
 def _where(index: Index, layers: Sequence[IndexedLayer], pending: Sequence[str]) -> dict[str, Any]:

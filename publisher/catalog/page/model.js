@@ -140,6 +140,10 @@ function megabytes(size) {
   return size === undefined ? "not recorded" : `${(size / 1048576).toFixed(1)} MB`;
 }
 
+function seconds(time) {
+  return time === undefined ? "not recorded" : `${time.toFixed(2)} s`;
+}
+
 /** What is on record of a target over the releases, oldest first. */
 function historyOf(data, place) {
   const points = data.releases.map((release) => ({

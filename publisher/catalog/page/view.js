@@ -136,6 +136,32 @@ function sentence(text) {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
+/** The SBOM: a link where it is published, its name where only that is on record. */
+function sbomOf({ sbom, sbomThere }) {
+  if (!sbom) return ["not recorded"];
+  const name = element("code", {}, sbom.split("/").at(-1));
+  return [sbomThere ? element("a", { href: sbom }, name) : name];
+}
+
+function titleOf(details) {
+  return details.closest("figure").querySelector("strong").textContent;
+}
+
+/** How the layer started where it was proved. */
+function startOf(start) {
+  if (!start) return ["not measured"];
+  const parts = [
+    `${seconds(start.ready)} until it asks for work, of that ${seconds(start.importing)} importing;`,
+    `then ${seconds(start.first)} for the first invocation, ${seconds(start.second)} for the next.`,
+    start.memory ? `${megabytes(start.memory)} of memory.` : "",
+  ];
+  const times = start.starts > 1 ? `, the median of ${start.starts} starts` : "";
+  return [
+    element("span", {}, parts.join(" ")),
+    element("small", {}, `CPython ${start.python} on ${start.on}${times}. On Lambda it depends on the memory setting.`),
+  ];
+}
+
 function factsOf({ release, target, facts }) {
   const code = (text, what) => [
     element("code", {}, text),
@@ -147,8 +173,9 @@ function factsOf({ release, target, facts }) {
     ["Zipped", [megabytes(facts.size)]],
     ["Unzipped", [megabytes(facts.unzipped), ...(facts.unzipped ? [element("small", {}, LAMBDA_LIMIT)] : [])]],
     ["Bytecode", [facts.interpreter ? `CPython ${facts.interpreter}` : "not recorded"]],
+    ["Cold start", startOf(facts.start)],
     ["sha256", facts.sha256 ? code(facts.sha256, "sha256 of the zip") : ["differs by region"]],
-    ["SBOM", facts.sbom ? [element("code", {}, facts.sbom)] : ["not recorded"]],
+    ["SBOM", sbomOf(facts)],
   ];
   if (facts.sbomSha256) rows.push(["SBOM’s sha256", code(facts.sbomSha256, "sha256 of the SBOM")]);
   return rows.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, ...value)));
@@ -180,11 +207,11 @@ function changesElement(held, before, place) {
 function showCharts(data, cell) {
   const points = historyOf(data, cell.place);
   const width = Math.max(260, Math.floor(byId("charts").clientWidth));
-  const opened = byId("charts").querySelector("details")?.open;
-  const figures = CHARTS.map((chart) => figureOf(chart, points, cell.release.number, width)).filter(Boolean);
+  const opened = new Set([...byId("charts").querySelectorAll("details[open]")].map(titleOf));
+  const figures = figuresOf(points, cell.release.number, width);
   byId("charts").replaceChildren(...figures);
   byId("charts-section").hidden = figures.length === 0;
-  if (opened) byId("charts").querySelector("details").open = true;
+  for (const each of byId("charts").querySelectorAll("details")) each.open = opened.has(titleOf(each));
 }
 
 // ---- copying ----

@@ -1,0 +1,46 @@
+"""The SBOMs of the catalog: copies of those that the ledger keeps, proved by what its records say of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from builder.errors import InputError
+from publisher.record.ledger import SBOMS, Ledger
+from publisher.record.release import Release, sbom_path
+
+
+@dataclass(frozen=True)
+class Sbom:
+    """One SBOM: where it lies below ``sbom/``, and what it must be."""
+
+    path: str
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        """Where it lies in the catalog."""
+        return f"{SBOMS}/{self.path}"
+
+    def read(self, ledger: Ledger) -> bytes:
+        """Its bytes from the ledger. InputError where they are others than those of the release."""
+        data = ledger.sbom(self.path)
+        actual = hashlib.sha256(data).hexdigest()
+        if actual != self.sha256:
+            raise InputError(
+                f"this SBOM's sha256 is {actual[:12]}…, the release's record says {self.sha256[:12]}…",
+                where=f"the ledger's {self.file}",
+                fix="restore it from version control, or remove it: then the catalog goes without",
+            )
+        return data
+
+
+def kept_sboms(releases: Iterable[Release], kept: Collection[str]) -> tuple[Sbom, ...]:
+    """The SBOMs of these releases that are kept. Those of releases made by hand are not, and nobody misses them."""
+    return tuple(
+        Sbom(path, target.sbom_sha256)
+        for release in releases
+        for target in release.targets
+        if target.sbom_sha256 and (path := sbom_path(release.layer_version, target.layer_name)) in kept
+    )
