@@ -55,17 +55,22 @@ def build(
     *,
     lock: Mapping[str, tuple[Locked, ...]] | None = None,
     exclude_newer: str | None = None,
+    interpreters: Mapping[str, str | None] | None = None,
+    cache: Cache | None = None,
 ) -> Manifest:
     """Build the targets' zips into ``output`` and write their manifest.
 
-    ``lock`` gives locks by target id; what it lacks is resolved. InputError where there is no such version,
-    BuildError where a zip cannot be made or is not right; then nothing stands under a final name.
+    ``lock`` gives locks by target id; what it lacks is resolved. ``interpreters`` gives for each Python the exact
+    CPython that compiles ("3.12.1"), or None for no bytecode; without it the matrix says. ``cache`` stands in for the
+    user's. InputError where there is no such version, BuildError where a zip cannot be made or is not right; then
+    nothing stands under a final name.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".layers-build-", dir=output) as folder:
             work = Path(folder).absolute()  # uv runs elsewhere
-            one = _Build(matrix, version, work, output, progress, lock or {}, exclude_newer, Cache(default_folder()))
+            kept = cache or Cache(default_folder())
+            one = _Build(matrix, version, work, output, progress, lock or {}, exclude_newer, kept, interpreters)
             return _finish(one, targets, one.run(targets))
     except OSError as error:
         what = "the disk is full" if error.errno == errno.ENOSPC else f"{error.strerror or error}"
@@ -96,6 +101,7 @@ class _Build:
     given: Mapping[str, Lock]
     exclude_newer: str | None
     cache: Cache
+    exact: Mapping[str, str | None] | None
 
     def run(self, targets: Sequence[Target]) -> dict[Target, Artifact]:
         """The artifact of each target; its files lie in ``work``."""
@@ -114,6 +120,9 @@ class _Build:
                 threads.shutdown(wait=True, cancel_futures=True)
 
     def _interpreter(self, python: str) -> Interpreter | None:
+        if self.exact is not None:
+            exact = self.exact[python]
+            return find(python, exact) if exact else None
         if self.matrix.bytecode == "off":
             return None
         if self.matrix.bytecode == "required":

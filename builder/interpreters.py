@@ -34,33 +34,35 @@ class Interpreter:
 
 
 @cache
-def find(python: str) -> Interpreter:
-    """The CPython ``python`` ("3.12") with the highest patch level on this machine, fetched by uv where there is none.
+def find(python: str, exact: str | None = None) -> Interpreter:
+    """The CPython ``python`` ("3.12") with the highest patch level on this machine, or with ``exact``'s ("3.12.1").
 
-    BuildError where it cannot be had.
+    uv fetches it where there is none. BuildError where it cannot be had.
     """
-    found = search(python) or _fetch(python)
+    found = search(python, exact) or _fetch(python, exact)
     if found is None:
         raise BuildError(
-            f"there is no CPython {python} on this machine to compile bytecode with, and uv could not fetch one",
+            f"there is no CPython {exact or python} on this machine to compile bytecode with, and uv cannot fetch it",
             where=f"Python {python}",
-            fix=f"install it (`uv python install {python}`, pyenv, your system's packages), "
+            fix=f"install it (`uv python install {exact or python}`, pyenv, your system's packages), "
             "or set `bytecode: auto` in the matrix",
         )
     return found
 
 
-def search(python: str) -> Interpreter | None:
+def search(python: str, exact: str | None = None) -> Interpreter | None:
     """The same, without fetching."""
     candidates = {path.resolve(): path for path in _candidates(python)}
     shims = [path for path in candidates.values() if _is_script(path)]
     # Programs first: a version manager's shim is slow, and mostly leads to one of them.
-    return _best(python, [path for path in candidates.values() if path not in shims]) or _best(python, shims)
+    programs = [path for path in candidates.values() if path not in shims]
+    return _best(python, exact, programs) or _best(python, exact, shims)
 
 
-def _best(python: str, paths: Sequence[Path]) -> Interpreter | None:
+def _best(python: str, exact: str | None, paths: Sequence[Path]) -> Interpreter | None:
     with ThreadPoolExecutor(max_workers=4) as pool:
         fitting = [found for found in pool.map(_ask, paths) if found and found.version.rsplit(".", 1)[0] == python]
+    fitting = [found for found in fitting if exact in (None, found.version)]
     return max(fitting, key=lambda found: (int(found.version.rsplit(".", 1)[1]), str(found.path)), default=None)
 
 
@@ -114,9 +116,9 @@ def _ask(path: Path) -> Interpreter | None:
     return Interpreter(Path(executable or path), ".".join(map(str, version)), magic)
 
 
-def _fetch(python: str) -> Interpreter | None:
+def _fetch(python: str, exact: str | None) -> Interpreter | None:
     if os.environ.get("UV_PYTHON_DOWNLOADS") == "never":
         return None
     with tempfile.TemporaryDirectory(prefix="layers-python-") as folder:
-        uv.run(["python", "install", python], Path(folder))
-    return search(python)
+        uv.run(["python", "install", exact or python], Path(folder))
+    return search(python, exact)

@@ -23,6 +23,7 @@ COMMANDS = {
     "build": "Build one zip a target, with manifest.json.",
     "inspect": "Show what a zip holds, and check it; compare two.",
     "smoke": "Run a zip in Lambda's own runtime client.",
+    "reproduce": "Build a build's zips a second time, and compare.",
     "plan": "Show what publish would do; write nothing anywhere.",
     "publish": "Bring every cell to a release, prove it, record it.",
     "describe": "Look up the layers of a region.",

@@ -90,7 +90,7 @@ def _aws(endpoint: str | None, account: str) -> Iterator[Mapping[str, str]]:
     if endpoint:
         yield _only_aws(environment(endpoint, "us-east-1", {}))
         return
-    with running(account) as address:
+    with running(account, stand_in=True) as address:
         yield _only_aws(environment(address, "us-east-1", {}))
 
 

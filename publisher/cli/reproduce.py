@@ -1,0 +1,99 @@
+"""``layers reproduce``: a build's zips made again, and compared."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from builder.errors import BuildError, InputError
+from publisher.cli.console import json_option, print_json, print_table, progress
+from publisher.cli.group import Settings
+
+if TYPE_CHECKING:
+    from builder.artifact import Artifact, Manifest
+
+
+@click.command("reproduce")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable.")
+@click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), help="Keep the second build here, to look into it."
+)
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    /,
+    folder: Path,
+    pythons: tuple[str, ...],
+    architectures: tuple[str, ...],
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Build the zips of DIR a second time, on this machine, and compare the bytes.
+
+    Takes the locks and the exact interpreters of DIR's manifest.json, and nothing else of it. Leaves with 4 where a zip
+    comes out otherwise: then the first build cannot be trusted, or this one.
+    """
+    from builder.artifact import read_manifest
+    from builder.build import build
+    from builder.cache import Cache
+
+    matrix = settings.matrix()
+    first = read_manifest(folder)
+    chosen = [target for target in matrix.select(pythons, architectures) if first.artifact(target.id)]
+    _check(first, matrix.package, bool(chosen), folder)
+    made = {a.target: a for a in first.artifacts}
+    # What was built before on this machine proves nothing: this build has a cache of its own.
+    with _place(output) as place, tempfile.TemporaryDirectory(prefix="layers-cache-") as empty, progress() as shown:
+        second = build(
+            matrix, first.version, chosen, place, shown,
+            lock={target.id: made[target.id].lock for target in chosen},
+            interpreters={target.python: made[target.id].interpreter for target in chosen},
+            cache=Cache(Path(empty)),
+        )  # fmt: skip
+        _report([(made[artifact.target], artifact) for artifact in second.artifacts], folder, output, as_json)
+
+
+def _check(first: Manifest, package: str, chosen: bool, folder: Path) -> None:
+    if first.package != package:
+        raise InputError(f"this build is of {first.package}, the matrix of {package}", where=str(folder))
+    if not chosen:
+        raise InputError("this build has none of the targets asked for", where=str(folder))
+
+
+@contextmanager
+def _place(output: Path | None) -> Iterator[Path]:
+    if output is not None:
+        yield output
+        return
+    with tempfile.TemporaryDirectory(prefix="layers-reproduce-") as folder:
+        yield Path(folder)
+
+
+def _report(pairs: list[tuple[Artifact, Artifact]], folder: Path, output: Path | None, as_json: bool) -> None:
+    same = {first.target: first.sha256 == second.sha256 for first, second in pairs}
+    if as_json:
+        keys = ("target", "first", "second", "same")
+        rows = [(first.target, first.sha256, second.sha256, same[first.target]) for first, second in pairs]
+        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+    else:
+        print_table(
+            ["target", "first", "second", ""],
+            [[f.target, f.sha256[:12], s.sha256[:12], "same" if same[f.target] else "differs"] for f, s in pairs],
+        )
+    differ = [first for first, _ in pairs if not same[first.target]]
+    if differ:
+        second = output or Path("DIR")
+        raise BuildError(
+            f"{len(differ)} of {len(pairs)} zips come out otherwise",
+            where=", ".join(first.target for first in differ),
+            fix=f"see what differs: layers inspect {folder / differ[0].file} {second / Path(differ[0].file).name}"
+            + ("" if output else "; keep the second build with --output DIR"),
+        )
