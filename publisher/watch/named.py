@@ -15,8 +15,8 @@ from builder.progress import Progress
 from builder.resolve import yanked_error
 from publisher.aws.pace import Clock
 from publisher.record.release import Release
-from publisher.watch.fetch import SilentError
 from publisher.watch.index import Available, Index, NoPackageError
+from publisher.watch.places import SilentError
 from publisher.watch.policy import newest, no_wheels, parsed
 
 #: Seconds from one question to the next; short waits ask more often.
