@@ -9,7 +9,7 @@ from datetime import timedelta
 from packaging.version import Version
 
 from builder.durations import in_words
-from builder.errors import InputError
+from builder.errors import InputError, plain
 from builder.matrix import Matrix, Target
 from builder.progress import Progress
 from builder.resolve import yanked_error
@@ -83,7 +83,8 @@ def _look(asked: Asked, on_index: Sequence[Available]) -> Available:
     if found is None:
         known = newest(on_index)
         raise NotThereError(
-            f"the package index has no {package} {wanted}" + (f"; its newest is {known.name}" if known else ""),
+            f"the package index has no {package} {plain(str(wanted), 80)}"
+            + (f"; its newest is {known.name}" if known else ""),
             fix="check the version; if it is about to be uploaded, wait for it: --wait 30m",
         )
     if found.yanked is not None:
