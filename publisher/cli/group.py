@@ -31,8 +31,8 @@ COMMANDS = {
     "yank": "Withdraw a release; delete nothing.",
     "verify": "Prove that an ARN holds the recorded bytes.",
     "docs": "Write the table, the JSON index and the page from the ledger.",
-    "cache": "Show or clean the program's own cache.",
     "watch": "Say what is to be done: a new version, an incomplete release, a rebuild.",
+    "cache": "Show or clean the program's own cache.",
     "package": "Package an agent of your own: app.zip and dependencies.zip.",
     "sandbox": "Run an embedded AWS, every region, for a command.",
 }

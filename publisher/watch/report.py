@@ -105,7 +105,7 @@ def outputs(version: str | None, versions: Sequence[str], rebuild: str | None, r
         "rebuild": rebuild or "",
         "reason": reason,
     }
-    return "\n".join(f"{name}={plain(value, 10_000)}" for name, value in values.items())
+    return "\n".join(f"{name}={plain(value, len(value) + 1)}" for name, value in values.items())
 
 
 def held_words(held: HeldBack) -> str:
