@@ -88,7 +88,9 @@ def places() -> Places:
         said_of.setdefault(option, []).append(address.strip())
     indexes = (*said_of.get("--extra-index-url", ()), *said_of.get("--index-url", ()))
     return Places(
-        () if _no_index(seen, settings) else tuple(Place(each, credentials=credentials.get(each)) for each in indexes),
+        ()
+        if _no_index(seen, settings)
+        else tuple(Place(each, credentials=credentials.get(each.rstrip("/"))) for each in indexes),
         tuple(Place(each, flat=True) for each in said_of.get("--find-links", ())),
         merged=_strategy(seen, settings).startswith("unsafe"),
     )
@@ -121,7 +123,7 @@ def _credentials(seen: Mapping[str, str], settings: Settings) -> dict[str, tuple
         variable = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
         pair = seen.get(f"{variable}_USERNAME", ""), seen.get(f"{variable}_PASSWORD", "")
         if name and any(pair):
-            found.setdefault(address, pair)
+            found.setdefault(address.rstrip("/"), pair)
     return found
 
 

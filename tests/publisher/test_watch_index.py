@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,41 @@ def test_a_proxy_is_asked(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://index.example/simple")
     monkeypatch.setenv("http_proxy", index.address)
     assert list(versions()) == ["1.0"]
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate of 127.0.0.1 that nobody vouches for, with its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "index of a test")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form, bare = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path = folder / "certificate.pem"
+    pem = serialization.Encoding.PEM
+    path.write_bytes(certificate.public_bytes(pem) + key.private_bytes(pem, form, bare))
+    return path
+
+
+def test_only_a_certificate_that_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = self_signed(tmp_path)
+    with running_index(certificate) as index:
+        use_index(monkeypatch, f"{index.address}/simple", tmp_path)
+        index.add("demo-1.0-py3-none-any.whl")
+        with pytest.raises(SilentError, match="its certificate is not accepted"):
+            versions()
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert list(versions()) == ["1.0"]
+        monkeypatch.setenv("UV_DEFAULT_INDEX", f"{index.address.replace('127.0.0.1', 'localhost')}/simple")
+        with pytest.raises(SilentError, match="its certificate is not accepted"):
+            versions()
 
 
 # What a page says
