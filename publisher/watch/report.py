@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -42,7 +42,7 @@ class Report:
         return found.release.version if found and found.release and found.mended else None
 
     def reason(self, matrix: Matrix) -> str:
-        """Everything in one line."""
+        """Everything in one sentence."""
         parts = [f"{each.version} is to be completed: {lacks_words(each, matrix)}" for each in self.incomplete]
         if self.choice.release:
             parts.append(f"{self.choice.release.version} is to be released: {self.choice.release.reason}")
@@ -52,7 +52,7 @@ class Report:
         if not parts:
             parts = ["nothing is to be done"]
             parts += [f"{held.version} is held back: {held_words(held)}" for held in self.choice.held_back[:1]]
-        return plain("; ".join(parts), REASON_LIMIT)
+        return "; ".join(parts)
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -99,13 +99,13 @@ def _named_json(named: Named) -> dict[str, Any]:
 
 def outputs(version: str | None, versions: Sequence[str], rebuild: str | None, reason: str) -> str:
     """Lines for ``$GITHUB_OUTPUT``. No value can begin another one: each is one line, whatever it is made of."""
-    values: Mapping[str, str] = {
-        "version": version or "",
+    lines = {
+        "version": plain(version or ""),
         "versions": json.dumps(list(versions), separators=(",", ":")),
-        "rebuild": rebuild or "",
-        "reason": reason,
+        "rebuild": plain(rebuild or ""),
+        "reason": plain(reason, REASON_LIMIT),
     }
-    return "\n".join(f"{name}={plain(value, len(value) + 1)}" for name, value in values.items())
+    return "\n".join(f"{name}={value}" for name, value in lines.items())
 
 
 def held_words(held: HeldBack) -> str:

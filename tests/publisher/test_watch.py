@@ -10,11 +10,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builder.artifact import read_manifest
 from builder.matrix import Cell
 from publisher.record.ledger import file_name, record_bytes
 from publisher.record.release import Release, TargetRecord, Yanked
+from publisher.watch.report import outputs
 from tests.builder.package_index import PackageIndex, running_index, send, use_index
 from tests.builder.wheels import make_wheel
 from tests.conftest import Sandbox
@@ -159,6 +162,16 @@ def test_no_output_can_make_another_one(index: PackageIndex, layers: Layers) -> 
     assert out.startswith(
         "version=\nversions=[]\nrebuild=\nreason=nothing is to be done; 1.1 is held back: yanked: x v"
     )
+
+
+@given(st.text(), st.lists(st.text()), st.text(), st.text())
+def test_outputs_are_four_lines_whatever_they_are_made_of(
+    version: str, versions: list[str], rebuild: str, reason: str
+) -> None:
+    lines = outputs(version, versions, rebuild, reason).splitlines()
+    assert [line.partition("=")[0] for line in lines] == ["version", "versions", "rebuild", "reason"]
+    assert json.loads(lines[1].partition("=")[2]) == versions
+    assert len(lines[3]) < 600
 
 
 @pytest.mark.parametrize(
