@@ -60,7 +60,7 @@ def _read(path: Path) -> Answer | None:
     """A folder's names, or the page that an index in a folder has for a project."""
     try:
         if path.is_dir() and not (path / "index.html").is_file():
-            return Answer("\n".join(each.name for each in path.iterdir()).encode(), "names")
+            return Answer("\n".join(each.name for each in path.iterdir()).encode("utf-8", "replace"), "names")
         page = path / "index.html" if path.is_dir() else path
         return Answer(page.read_bytes(), "text/html")
     except FileNotFoundError:

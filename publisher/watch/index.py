@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Protocol
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from builder.errors import InputError
@@ -148,9 +148,16 @@ def _tags(target: Target) -> frozenset[Tag]:
 def _runs_on(file: File, target: Target) -> bool:
     try:
         tags = parse_wheel_filename(file.name)[3]
-        python = SpecifierSet(file.requires_python or "")
-    except InvalidWheelFilename:
+    except ValueError:  # InvalidWheelFilename, and what follows from odd numbers in it
         return False
-    except InvalidSpecifier:  # installers read over it too
-        python = SpecifierSet()
-    return python.contains(target.runtime.full_version) and not tags.isdisjoint(_tags(target))
+    return _python(file.requires_python or "").contains(target.runtime.full_version) and not tags.isdisjoint(
+        _tags(target)
+    )
+
+
+@lru_cache(maxsize=256)
+def _python(text: str) -> SpecifierSet:
+    try:
+        return SpecifierSet(text)
+    except ValueError:  # installers read over it too
+        return SpecifierSet()

@@ -64,8 +64,14 @@ def wait_for(asked: Asked, wait: timedelta, index: Index, clock: Clock, progress
                 raise type(error)(
                     what, where=error.where, fix="see whether its release went wrong, then try again"
                 ) from None
-            progress.note(f"{error.what}; asked again for another {in_words(timedelta(seconds=max(round(left), 1)))}")
+            progress.note(f"{error.what}; asked again for another {in_words(_rounded(left))}")
             clock.sleep(min(every, left))
+
+
+def _rounded(seconds: float) -> timedelta:
+    """In seconds, or in minutes where they are many."""
+    unit = 60 if seconds > 120 else 1
+    return timedelta(seconds=max(round(seconds / unit), 1) * unit)
 
 
 def _look(asked: Asked, on_index: Sequence[Available]) -> Available:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -10,10 +11,16 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builder.errors import InputError
-from publisher.watch.index import Available, NoPackageError, SimpleIndex
+from builder.matrix import Releases
+from publisher.watch.fetch import Answer
+from publisher.watch.index import Available, NoPackageError, SimpleIndex, group
+from publisher.watch.pages import NotAPageError, read_page
 from publisher.watch.places import Place, Places, SilentError, places
+from publisher.watch.policy import choose
 from tests.builder.package_index import JSON, PackageIndex, running_index, send, use_index
 from tests.builder.wheels import make_wheel, target_of
 
@@ -325,8 +332,13 @@ def page(body: bytes, kind: str = JSON, status: int = 200, **headers: str) -> ob
         (page(b"{}"), "files: Field required"),
         (page(b'{"files": [{"filename": 3}]}'), "files.0.filename"),
         (page(b'{"files": [{"filename": "demo-1.0.tar.gz", "upload-time": "yesterday"}]}'), "files.0.upload-time"),
+        (
+            page(b'{"files": [{"filename": "demo-1.0.tar.gz", "upload-time": "9999-12-31T23:59:59-14:00"}]}'),
+            "year 9999",
+        ),
         (page(b'{"meta": {"api-version": "2.0"}, "files": []}'), "version 2.0 of the Simple API"),
         (page(b'<meta name="pypi:repository-version" content="2.0">', "text/html"), "version 2.0 of the Simple API"),
+        (page(b"<![x[", "text/html"), "HTML that cannot be read|shows no file"),
         (page(b"\x00\xff\x00garbage", "application/octet-stream"), "answers with application/octet-stream"),
         (page(b"", ""), "answers with something"),
         (page(b"<html>Please <a href='/login'>log in</a>", "text/html"), "shows no file of demo"),
@@ -344,6 +356,38 @@ def test_an_index_that_is_none(fault: object, words: str, index: PackageIndex) -
     with pytest.raises(InputError, match=words) as caught:
         versions()
     assert caught.value.exit_code == 3
+
+
+ODD = st.one_of(
+    st.binary(max_size=200),
+    st.text("<![->a href='=/x\"", max_size=60).map(str.encode),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "files": st.lists(
+                st.dictionaries(
+                    st.sampled_from(["filename", "yanked", "upload-time", "requires-python"]),
+                    st.none() | st.booleans() | st.text(max_size=20) | st.integers() | st.datetimes().map(str)
+                    | st.sampled_from(["demo-1.0-py3-none-any.whl", f"demo-{'9' * 5000}-x.whl", "demo-.whl"]),
+                ),
+                max_size=4,
+            ),
+            "meta": st.none() | st.dictionaries(st.just("api-version"), st.text(max_size=4)),
+        },
+    ).map(lambda page: json.dumps(page).encode()),
+)  # fmt: skip
+
+
+@given(ODD, st.sampled_from([JSON, "text/html", "application/octet-stream", ""]))
+def test_no_page_is_a_defect(body: bytes, kind: str) -> None:
+    """Whatever comes is read or refused, and what was read can be judged."""
+    try:
+        files = read_page(Answer(body, kind))
+    except NotAPageError:
+        return
+    choose(
+        Releases(minimum_age=timedelta(days=366)), group("demo", files), (), [target_of()], datetime.now(timezone.utc)
+    )
 
 
 def test_json_and_html_by_their_looks(index: PackageIndex) -> None:
