@@ -68,19 +68,20 @@ class SimpleIndex:
     """The indexes and folders that the builder's uv takes packages from."""
 
     def __init__(self, where: Places | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._places = where or places()
+        self._places = where
         self._clock = clock
 
     def versions(self, package: str) -> tuple[Available, ...]:
         project = canonicalize_name(package)
-        files = [file for place in self._places.links for file in self._files(place, "") or ()]
+        where = self._places = self._places or places()
+        files = [file for place in where.links for file in self._files(place, "") or ()]
         known = False
-        for place in self._places.indexes:
+        for place in where.indexes:
             found = self._files(place, project)
             if found is not None:
                 files += found
                 known = True
-                if not self._places.merged:
+                if not where.merged:
                     break
         versions = group(project, files)
         if versions:
@@ -88,12 +89,12 @@ class SimpleIndex:
         if known:
             raise InputError(
                 f"the package index shows no file of {package}",
-                where=", ".join(dict.fromkeys(place.shown for place in self._places.indexes)),
+                where=", ".join(dict.fromkeys(place.shown for place in where.indexes)),
                 fix="see whether this is the page of an index, and not of a log-in or a proxy",
             )
         raise NoPackageError(
             f"the package index has no package {package!r}",
-            where=", ".join(dict.fromkeys(place.shown for place in (*self._places.indexes, *self._places.links))),
+            where=", ".join(dict.fromkeys(place.shown for place in (*where.indexes, *where.links))),
             fix="check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
         )
 
