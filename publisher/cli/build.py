@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("build")
 @click.option("--version", required=True, help="The package version; `latest` is the newest stable one.")
+@wait_option
 @click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable.")
 @click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable.")
 @click.option(
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     show_default=True,
     help="The folder for the zips and manifest.json.",
 )
-@wait_option
 @click.option("--locked", is_flag=True, help="Install exactly what the ledger records for this version.")
 @click.option("--exclude-newer", metavar="DATE|AGE", help='Resolve as the index was then: 2026-11-01, "7 days".')
 @json_option

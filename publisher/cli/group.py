@@ -34,8 +34,8 @@ COMMANDS = {
     "canary": "Prove a release with real functions on its layers.",
     "docs": "Write the table, the JSON index and the page from the ledger.",
     "infra": "Print the CloudFormation that the matrix needs: roles, buckets.",
-    "cache": "Show or clean the program's own cache.",
     "watch": "Say what is to be done: a new version, an incomplete release, a rebuild.",
+    "cache": "Show or clean the program's own cache.",
     "package": "Package an agent of your own: app.zip and dependencies.zip.",
     "sandbox": "Run an embedded AWS, every region, for a command.",
 }

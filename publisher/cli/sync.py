@@ -33,6 +33,7 @@ def command(settings: Settings, /, as_json: bool) -> None:
             "cells": len(release.cells),
             "public": sum(record.public for record in release.cells),
             "of": len(matrix.cells),
+            "withdrawn": release.yanked is not None,
         }
         for release in synced.releases
     ]
@@ -42,7 +43,12 @@ def command(settings: Settings, /, as_json: bool) -> None:
         print_table(
             ["layer version", "version", "cells", "public"],
             [
-                [str(r["layer_version"]), str(r["version"]), f"{r['cells']} of {r['of']}", str(r["public"])]
+                [
+                    str(r["layer_version"]),
+                    str(r["version"]),
+                    f"{r['cells']} of {r['of']}",
+                    "withdrawn" if r["withdrawn"] else str(r["public"]),
+                ]
                 for r in rows
             ],
         )

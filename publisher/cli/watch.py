@@ -50,8 +50,9 @@ def command(
         raise UsageError("--advisories is about the newest release", fix="leave --version out")
     matrix = settings.matrix()
     if version is not None:
-        found = named_version(matrix, matrix.targets, version, wait, settings.ledger(matrix).releases)
-        _show_named(matrix, found, form, as_json)
+        ledger = settings.ledger(matrix)
+        found = named_version(matrix, matrix.targets, version, wait, ledger.releases)
+        _show_named(matrix, found, ledger.releases(), form, as_json)
         return
     _show(matrix, _look(matrix, settings.ledger(matrix).releases(), advisories), form, as_json)
 
@@ -82,13 +83,14 @@ def _examine(matrix: Matrix, releases: Sequence[Release]) -> Findings:
     return examine(matrix, releases, PipAudit(), lambda version, target: resolve(matrix, version, target))
 
 
-def _show_named(matrix: Matrix, version: str, form: str, as_json: bool) -> None:
-    from publisher.watch.report import outputs
+def _show_named(matrix: Matrix, version: str, releases: Sequence[Release], form: str, as_json: bool) -> None:
+    from publisher.watch.report import has_locks, outputs
 
     if as_json:
         print_json({"package": matrix.package, "version": version, "versions": [version]})
     elif form == "github":
-        click.echo(outputs(version, [version], None, f"{version} was named"))
+        locked = has_locks(matrix, releases, version)
+        click.echo(outputs(version, [version], None, f"{version} was named", locked=locked))
     else:
         click.echo(version)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 
 from builder.matrix import Cell, Matrix
 from builder.progress import Progress
@@ -18,7 +18,7 @@ from publisher.aws.gateway import Lambda
 from publisher.reconcile.state import is_granted, version_in
 from publisher.record.ledger import Ledger
 from publisher.record.recorder import cell_record
-from publisher.record.release import CellRecord, Release, TargetRecord
+from publisher.record.release import CellRecord, Release, TargetRecord, Yanked
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress
     found = [each for region in matrix.regions for each in answers.get(region, [])]
     known = {release.layer_version: release for release in ledger.releases()}
     merged, left_out = merge(matrix, found, known)
+    merged = with_withdrawn(matrix, merged, known, datetime.now(timezone.utc).replace(microsecond=0))
     for release in merged:
         if release != known.get(release.layer_version):
             ledger.update(release.layer_version, lambda _now, release=release: release)  # type: ignore[misc]
@@ -94,6 +95,27 @@ def merge(
         if fitting:
             releases.append(_release(matrix, number, version, fitting, known.get(number)))
     return tuple(releases), tuple(left_out)
+
+
+def with_withdrawn(
+    matrix: Matrix, releases: Sequence[Release], known: Mapping[int, Release], now: datetime
+) -> tuple[Release, ...]:
+    """The releases, those marked as withdrawn that nobody recorded and nobody may use. Pure.
+
+    A release that is private in every cell was withdrawn, or its run was stopped before it granted anything. It counts
+    as withdrawn where all its cells are there, or a later release is public: else the next run would make public what
+    somebody took back. ``layers yank --undo`` is the way back.
+    """
+    public = [release.layer_version for release in releases if any(cell.public for cell in release.cells)]
+    marked = []
+    for release in releases:
+        whole = {cell.key for cell in release.cells} >= {(cell.region, cell.target.id) for cell in matrix.cells}
+        taken_back = release.layer_version not in public and (whole or max(public, default=0) > release.layer_version)
+        if taken_back and release.cells and release.layer_version not in known:
+            yanked = Yanked(date=now, reason="private in every cell when the ledger was made from what AWS holds")
+            release = release.model_copy(update={"yanked": yanked})
+        marked.append(release)
+    return tuple(marked)
 
 
 def _release(matrix: Matrix, number: int, version: str, found: Sequence[Found], known: Release | None) -> Release:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -127,9 +128,16 @@ def _run(pins: Collection[Pin], folder: Path) -> str:
     except OSError as error:
         raise _unanswered(str(error)) from None
     if done.returncode not in (0, 1) or not done.stdout.strip():
-        lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
-        raise _unanswered(plain(without_addresses(lines[-1])) if lines else f"pip-audit ended with {done.returncode}")
+        raise _unanswered(_last_word(done.stderr) or f"pip-audit ended with {done.returncode}")
     return done.stdout
+
+
+def _last_word(text: str) -> str:
+    """Why pip-audit ended, without addresses: those may hold a token."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("WARNING")]
+    last = lines[-1] if lines else ""
+    exception = re.match(r"(?:\w+\.)*(\w+)(?::|$)", last)
+    return exception[1] if exception and "Traceback" in text else plain(without_addresses(last))
 
 
 def _read(text: str, pins: Collection[Pin]) -> dict[Pin, tuple[Advisory, ...]]:

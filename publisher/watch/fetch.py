@@ -20,7 +20,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from builder.errors import InputError
 from publisher.aws.pace import SYSTEM_CLOCK, Clock
-from publisher.watch.places import Place
+from publisher.watch.places import Place, SilentError
 
 #: Of one answer. The largest project pages have some tens of megabytes.
 LIMIT = 256 * 1024 * 1024
@@ -28,10 +28,6 @@ LIMIT = 256 * 1024 * 1024
 TRICKLE = 4
 REDIRECTS = 5
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
-
-
-class SilentError(InputError):
-    """The index gives no answer now, and may give one later."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def _read(path: Path) -> Answer | None:
     """A folder's names, or the page that an index in a folder has for a project."""
     try:
         if path.is_dir() and not (path / "index.html").is_file():
-            return Answer("\n".join(each.name for each in path.iterdir()).encode(), "names")
+            return Answer("\n".join(each.name for each in path.iterdir()).encode("utf-8", "replace"), "names")
         page = path / "index.html" if path.is_dir() else path
         return Answer(page.read_bytes(), "text/html")
     except FileNotFoundError:
@@ -173,10 +169,10 @@ def _words(cause: BaseException, seconds: int) -> str:
     match cause:
         case urllib3.exceptions.NameResolutionError():
             return "there is no host of this name"
+        case urllib3.exceptions.NewConnectionError():  # which urllib3 counts among the next ones
+            return "nobody listens there"
         case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.ReadTimeoutError():
             return f"nothing came within {seconds} s"
-        case urllib3.exceptions.NewConnectionError():
-            return "nobody listens there"
         case urllib3.exceptions.SSLError():
             return f"its certificate is not accepted ({cause.args[0] if cause.args else cause})"
         case urllib3.exceptions.ProxyError():

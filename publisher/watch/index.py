@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Protocol
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from builder.errors import InputError
@@ -68,19 +68,20 @@ class SimpleIndex:
     """The indexes and folders that the builder's uv takes packages from."""
 
     def __init__(self, where: Places | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._places = where or places()
+        self._places = where
         self._clock = clock
 
     def versions(self, package: str) -> tuple[Available, ...]:
         project = canonicalize_name(package)
-        files = [file for place in self._places.links for file in self._files(place, "") or ()]
+        where = self._places = self._places or places()
+        files = [file for place in where.links for file in self._files(place, "") or ()]
         known = False
-        for place in self._places.indexes:
+        for place in where.indexes:
             found = self._files(place, project)
             if found is not None:
                 files += found
                 known = True
-                if not self._places.merged:
+                if not where.merged:
                     break
         versions = group(project, files)
         if versions:
@@ -88,12 +89,12 @@ class SimpleIndex:
         if known:
             raise InputError(
                 f"the package index shows no file of {package}",
-                where=", ".join(dict.fromkeys(place.shown for place in self._places.indexes)),
+                where=", ".join(dict.fromkeys(place.shown for place in where.indexes)),
                 fix="see whether this is the page of an index, and not of a log-in or a proxy",
             )
         raise NoPackageError(
             f"the package index has no package {package!r}",
-            where=", ".join(dict.fromkeys(place.shown for place in (*self._places.indexes, *self._places.links))),
+            where=", ".join(dict.fromkeys(place.shown for place in (*where.indexes, *where.links))),
             fix="check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
         )
 
@@ -148,9 +149,16 @@ def _tags(target: Target) -> frozenset[Tag]:
 def _runs_on(file: File, target: Target) -> bool:
     try:
         tags = parse_wheel_filename(file.name)[3]
-        python = SpecifierSet(file.requires_python or "")
-    except InvalidWheelFilename:
+    except ValueError:  # InvalidWheelFilename, and what follows from odd numbers in it
         return False
-    except InvalidSpecifier:  # installers read over it too
-        python = SpecifierSet()
-    return python.contains(target.runtime.full_version) and not tags.isdisjoint(_tags(target))
+    return _python(file.requires_python or "").contains(target.runtime.full_version) and not tags.isdisjoint(
+        _tags(target)
+    )
+
+
+@lru_cache(maxsize=256)
+def _python(text: str) -> SpecifierSet:
+    try:
+        return SpecifierSet(text)
+    except ValueError:  # installers read over it too
+        return SpecifierSet()

@@ -9,14 +9,14 @@ from datetime import timedelta
 from packaging.version import Version
 
 from builder.durations import in_words
-from builder.errors import InputError
+from builder.errors import InputError, plain
 from builder.matrix import Matrix, Target
 from builder.progress import Progress
 from builder.resolve import yanked_error
 from publisher.aws.pace import Clock
 from publisher.record.release import Release
-from publisher.watch.fetch import SilentError
 from publisher.watch.index import Available, Index, NoPackageError
+from publisher.watch.places import SilentError
 from publisher.watch.policy import newest, no_wheels, parsed
 
 #: Seconds from one question to the next; short waits ask more often.
@@ -64,8 +64,14 @@ def wait_for(asked: Asked, wait: timedelta, index: Index, clock: Clock, progress
                 raise type(error)(
                     what, where=error.where, fix="see whether its release went wrong, then try again"
                 ) from None
-            progress.note(f"{error.what}; asked again for another {in_words(timedelta(seconds=max(round(left), 1)))}")
+            progress.note(f"{error.what}; asked again for another {in_words(_rounded(left))}")
             clock.sleep(min(every, left))
+
+
+def _rounded(seconds: float) -> timedelta:
+    """In seconds, or in minutes where they are many."""
+    unit = 60 if seconds > 120 else 1
+    return timedelta(seconds=max(round(seconds / unit), 1) * unit)
 
 
 def _look(asked: Asked, on_index: Sequence[Available]) -> Available:
@@ -83,7 +89,8 @@ def _look(asked: Asked, on_index: Sequence[Available]) -> Available:
     if found is None:
         known = newest(on_index)
         raise NotThereError(
-            f"the package index has no {package} {wanted}" + (f"; its newest is {known.name}" if known else ""),
+            f"the package index has no {package} {plain(str(wanted), 80)}"
+            + (f"; its newest is {known.name}" if known else ""),
             fix="check the version; if it is about to be uploaded, wait for it: --wait 30m",
         )
     if found.yanked is not None:

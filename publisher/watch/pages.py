@@ -77,13 +77,18 @@ def _yanked(said: bool | str | None) -> str | None:
 def _utc(moment: datetime | None) -> datetime | None:
     if moment is None:
         return None
+    if not 1990 < moment.year < 9000:  # where time zones and ages leave the calendar
+        raise NotAPageError(f"a file was uploaded in the year {moment.year}")
     return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _from_html(text: str) -> tuple[File, ...]:
     reader = _Links()
-    reader.feed(text)
-    reader.close()
+    try:
+        reader.feed(text)
+        reader.close()
+    except AssertionError as error:  # html.parser's word for some declarations
+        raise NotAPageError(f"HTML that cannot be read: {error}"[:200]) from None
     return tuple(reader.files)
 
 

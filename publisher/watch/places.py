@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from builder import uv
-from builder.errors import InputError
+from builder.errors import InputError, plain
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,6 +25,10 @@ else:
     import tomli as tomllib
 
 Settings = Sequence[Mapping[str, Any]]
+
+
+class SilentError(InputError):
+    """The index gives no answer now, and may give one later."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Places:
 
 
 def places() -> Places:
-    """The places that uv is set to. InputError where its settings are wrong."""
+    """The places that uv is set to. InputError where its settings are wrong, SilentError where links do not answer."""
     with tempfile.TemporaryDirectory(prefix="layers-watch-") as folder:
         answer = uv.run(
             [
@@ -71,8 +75,10 @@ def places() -> Places:
             stdin="",
         )  # fmt: skip
     if not answer.ok:
-        said = uv.without_addresses(" ".join(answer.err.split()))
-        raise InputError(f"uv cannot use its settings: {said[:400]}", fix="look at the variables UV_… and at uv.toml")
+        said = plain(uv.without_addresses(answer.err.partition("error: ")[2] or answer.err), 400)
+        if "Failed to fetch" in said:  # links on the web, which uv reads at once
+            raise SilentError(f"the package index does not answer: {said}", fix="run the command again later")
+        raise InputError(f"uv cannot use its settings: {said}", fix="look at the variables UV_… and at uv.toml")
     seen = uv.environment(os.environ)
     settings = tuple(_settings(seen))
     credentials = _credentials(seen, settings)
@@ -82,7 +88,9 @@ def places() -> Places:
         said_of.setdefault(option, []).append(address.strip())
     indexes = (*said_of.get("--extra-index-url", ()), *said_of.get("--index-url", ()))
     return Places(
-        () if _no_index(seen, settings) else tuple(Place(each, credentials=credentials.get(each)) for each in indexes),
+        ()
+        if _no_index(seen, settings)
+        else tuple(Place(each, credentials=credentials.get(each.rstrip("/"))) for each in indexes),
         tuple(Place(each, flat=True) for each in said_of.get("--find-links", ())),
         merged=_strategy(seen, settings).startswith("unsafe"),
     )
@@ -115,7 +123,7 @@ def _credentials(seen: Mapping[str, str], settings: Settings) -> dict[str, tuple
         variable = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
         pair = seen.get(f"{variable}_USERNAME", ""), seen.get(f"{variable}_PASSWORD", "")
         if name and any(pair):
-            found.setdefault(address, pair)
+            found.setdefault(address.rstrip("/"), pair)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 from builder.errors import plain
 from builder.matrix import Matrix
 from publisher.catalog.index import iso
+from publisher.record.release import Release
 from publisher.watch.incomplete import Incomplete
-from publisher.watch.policy import Choice, HeldBack
+from publisher.watch.policy import Choice, HeldBack, parsed
 from publisher.watch.rebuild import Findings, Named
 
 #: Of a line that goes into a workflow's output, and from there into a record.
@@ -42,7 +43,7 @@ class Report:
         return found.release.version if found and found.release and found.mended else None
 
     def reason(self, matrix: Matrix) -> str:
-        """Everything in one line."""
+        """Everything in one sentence."""
         parts = [f"{each.version} is to be completed: {lacks_words(each, matrix)}" for each in self.incomplete]
         if self.choice.release:
             parts.append(f"{self.choice.release.version} is to be released: {self.choice.release.reason}")
@@ -52,7 +53,7 @@ class Report:
         if not parts:
             parts = ["nothing is to be done"]
             parts += [f"{held.version} is held back: {held_words(held)}" for held in self.choice.held_back[:1]]
-        return plain("; ".join(parts), REASON_LIMIT)
+        return "; ".join(parts)
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -97,15 +98,30 @@ def _named_json(named: Named) -> dict[str, Any]:
     }
 
 
-def outputs(version: str | None, versions: Sequence[str], rebuild: str | None, reason: str) -> str:
-    """Lines for ``$GITHUB_OUTPUT``. No value can begin another one: each is one line, whatever it is made of."""
-    values: Mapping[str, str] = {
-        "version": version or "",
+def outputs(
+    version: str | None, versions: Sequence[str], rebuild: str | None, reason: str, *, locked: bool | None = None
+) -> str:
+    """Lines for ``$GITHUB_OUTPUT``. No value can begin another one: each is one line, whatever it is made of.
+
+    ``locked``, of a named version: the ledger has its lock for every target, so that a build can install exactly that.
+    """
+    lines = {
+        "version": plain(version or ""),
         "versions": json.dumps(list(versions), separators=(",", ":")),
-        "rebuild": rebuild or "",
-        "reason": reason,
+        "rebuild": plain(rebuild or ""),
+        "reason": plain(reason, REASON_LIMIT),
     }
-    return "\n".join(f"{name}={plain(value, 10_000)}" for name, value in values.items())
+    if locked is not None:
+        lines["locked"] = "true" if locked else "false"
+    return "\n".join(f"{name}={value}" for name, value in lines.items())
+
+
+def has_locks(matrix: Matrix, releases: Sequence[Release], version: str) -> bool:
+    """Whether the newest release of a version has a lock for each of the matrix's targets."""
+    same = [release for release in releases if parsed(release.version) == parsed(version)]
+    last = max(same, key=lambda release: release.layer_version, default=None)
+    records = [last.target(target.id) for target in matrix.targets] if last else []
+    return bool(records) and all(record and record.lock for record in records)
 
 
 def held_words(held: HeldBack) -> str:

@@ -6,7 +6,9 @@ import gzip
 import hashlib
 import html
 import json
+import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -111,8 +113,8 @@ def send(
 
 
 @contextmanager
-def running_index() -> Iterator[PackageIndex]:
-    """An index on 127.0.0.1, empty."""
+def running_index(certificate: Path | None = None) -> Iterator[PackageIndex]:
+    """An index on 127.0.0.1, empty; over TLS with a certificate and its key, where one is given."""
     index = PackageIndex()
 
     class Handler(BaseHTTPRequestHandler):
@@ -125,12 +127,10 @@ def running_index() -> Iterator[PackageIndex]:
             index.asked.append((self.path, dict(self.headers)))
             if index.fault is not None and index.fault(self):
                 return
-            if index.account:
-                from base64 import b64encode
-
-                if self.headers.get("Authorization") != f"Basic {b64encode(index.account.encode()).decode()}":
-                    send(self, 401, WWW_Authenticate="Basic")
-                    return
+            secret = f"Basic {b64encode(index.account.encode()).decode()}"
+            if index.account and self.headers.get("Authorization") != secret:
+                send(self, 401, WWW_Authenticate="Basic")
+                return
             kind, _, name = self.path.strip("/").partition("/")
             if kind == "simple" and name in index.projects:
                 body, form = index.page(name)
@@ -144,7 +144,11 @@ def running_index() -> Iterator[PackageIndex]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    index.address = f"http://127.0.0.1:{server.server_port}"
+    index.address = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

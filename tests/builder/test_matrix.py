@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import product
 from pathlib import Path
 
@@ -64,6 +65,23 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert (matrix.bytecode, matrix.requests_per_second) == ("required", 10)
     (target,) = matrix.targets
     assert matrix.describe(target, "1.2") == "PyPI package: demo v1.2 (Python 3.12, x86_64)"
+
+
+@pytest.mark.parametrize(
+    ("text", "policy", "hours"),
+    [
+        ("", "every", None),
+        ("releases: minor\n", "minor", None),
+        ("releases: {policy: by-hand}\n", "by-hand", None),
+        ('releases: {minimum_age: "2 days"}\n', "every", 48),
+        ("releases: {policy: minor, minimum_age: 36 hours}\n", "minor", 36),
+        ("releases: {minimum_age: null}\n", "every", None),
+    ],
+)
+def test_which_versions_become_releases(text: str, policy: str, hours: int | None) -> None:
+    releases = parse(BASE + text).releases
+    assert releases.policy == policy
+    assert releases.minimum_age == (None if hours is None else timedelta(hours=hours))
 
 
 @pytest.mark.parametrize("word", ["off", "no", '"off"'])
@@ -169,6 +187,17 @@ regions: [us-east-1]
         ),
         ('staging: {bucket: "x-{region}", home: eu-west-1}', "6: staging.home: eu-west-1 is not one of the matrix's"),
         ('staging: {bucket: "B_{region}", home: us-east-1}', "6: staging.bucket: gives 'B_us-east-1', which is no"),
+        ("releases: minors", "6: releases.policy: 'minors' is no policy (every, minor, by-hand): did you mean minor?"),
+        (
+            "releases: manual",
+            "6: releases.policy: 'manual' is no policy (every, minor, by-hand): did you mean by-hand?",
+        ),
+        ("releases: {\n  policy: 1}", "7: releases.policy: Input should be 'every', 'minor' or 'by-hand'"),
+        ("releases: [every]", "6: releases: keys of its own are wanted"),
+        ("releases: {minimal_age: 2 days}", "6: releases.minimal_age: unknown key: did you mean minimum_age?"),
+        ("releases: {minimum_age: 2}", "6: releases.minimum_age: 2 of what? write it with its unit"),
+        ("releases: {minimum_age: -1 day}", "6: releases.minimum_age: '-1 day' is no length of time"),
+        ("releases: {minimum_age: 2 moons}", "6: releases.minimum_age: 'moons' is no unit of time"),
         ("bytecode: maybe", "6: bytecode:"),
         ("requests_per_second: 0", "6: requests_per_second: Input should be greater than 0"),
         ("requests_per_second: 15.5", "6: requests_per_second: Input should be less than or equal to 15"),
@@ -304,7 +333,7 @@ def test_versions_are_written_as_the_index_writes_them(text: str, version: str) 
     assert parse_version(text) == version
 
 
-@pytest.mark.parametrize("text", ["", "latest!", "one", "1..2"])
+@pytest.mark.parametrize("text", ["", "latest!", "one", "1..2", "9" * 5000, "refs/tags/v1.0", "1.0\nx"])
 def test_what_is_no_version(text: str) -> None:
     with pytest.raises(InputError, match="no version"):
         parse_version(text)

@@ -164,11 +164,10 @@ def test_layers_that_were_made_by_hand(home: Home, tmp_path: Path) -> None:
 
 def test_a_new_account(home: Home) -> None:
     home.release("1.62.0")
-    home.run("true")
     text = "\n".join(text for word, text in blocks() if word == "new-account")
     # The canary needs a function's runtime, which is tests/endtoend/test_canary.py's part.
-    printed = home.run(re.sub(r"^layers canary .*$", "", text, flags=re.MULTILINE))
-    assert "strands-agents-layers-publisher" in printed
+    home.run(re.sub(r"^layers canary .*$", "", text, flags=re.MULTILINE))
+    home.run("aws iam get-role --role-name strands-agents-layers-publisher")
     assert home.ledger(1)["completed"] is not None
     assert "strands-agents-py3_12-x86_64:1" in (home.folder / "docs" / "layers.md").read_text()
 
@@ -210,7 +209,6 @@ def test_a_region_that_is_out_for_a_week(home: Home) -> None:
         home.run("layers publish --version 1.63.0 --yes || test $? = 5")
     home.endpoint = home.sandbox.address
     home.do("region-back")
-    home.run("layers publish --version 1.63.0 --yes && layers audit")
     assert home.versions("strands-agents-py3_10-x86_64", "us-west-1") == {1: True, 2: True, 3: True}
     for number in (1, 2, 3):
         assert home.ledger(number)["completed"] is not None
@@ -258,5 +256,4 @@ def test_a_leaked_role(home: Home) -> None:
 
 def roles() -> str:
     """The account's roles, as docs/operations.md makes them first."""
-    text = next(text for word, text in blocks() if word == "new-account")
-    return text
+    return next(text for word, text in blocks() if word == "new-account")

@@ -103,6 +103,21 @@ def test_a_lost_ledger_is_made_again(layers: Layers) -> None:
     assert after["completed"] is not None
 
 
+def test_a_withdrawn_release_is_not_made_public_again_for_want_of_its_record(layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    assert layers("yank", "--layer-version", "1", "--reason", "wrong", "--yes").code == 0
+    assert layers.publish("2.0").code == 0
+    assert layers("yank", "--layer-version", "2", "--reason", "wrong too", "--yes").code == 0
+    for record in Path(layers.ledger).glob("0*.json"):
+        record.unlink()
+    synced = layers("sync", "--json")
+    assert [release["withdrawn"] for release in synced.json["releases"]] == [True, True]
+    assert layers("audit").code == 0
+    assert layers.publish("2.0").code == 3
+    assert layers("yank", "--layer-version", "2", "--undo", "--yes").code == 0
+    assert layers("sync", "--json").json["releases"][1]["withdrawn"] is False
+
+
 def test_audit_finds_every_kind_of_drift(sandbox: Sandbox, layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     name = layers.matrix.targets[0].layer_name
