@@ -17,6 +17,9 @@ Statement = dict[str, Any]
 #: Why an ARN has a wildcard where its region stands.
 _REGIONS = "Any region in the ARNs, the matrix's regions by the condition: every pair of them would pass IAM's limit."
 
+#: Why a role that looks at recorded releases has more layers than the matrix.
+_RETIRED = "Layers of every Python that Lambda has: releases keep those that the matrix has retired."
+
 
 def publisher(scope: Scope) -> list[Statement]:
     """``publish`` and ``plan``, and ``yank --undo``, which grants again."""
@@ -51,7 +54,7 @@ def auditor(scope: Scope) -> list[Statement]:
             ["lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy"],
             scope.layer_versions(scope.recorded_names),
             _in_regions(scope),
-            note=f"Layers of Pythons that the matrix has retired too: they stay recorded. {_REGIONS}",
+            note=f"{_RETIRED} {_REGIONS}",
         ),
         *_ledger(scope, write=False),
         *_parameters(scope, write=False),
@@ -60,8 +63,8 @@ def auditor(scope: Scope) -> list[Statement]:
 
 def canary_runner(scope: Scope) -> list[Statement]:
     """``canary``: one function for each target, with that target's layer, made, invoked and removed."""
-    functions = scope.functions(names.canary_function(scope.matrix, target) for target in scope.matrix.targets)
-    layers = scope.layer_versions(scope.layer_names)
+    functions = scope.functions(names.canary_function(scope.matrix, target) for target in scope.recorded)
+    layers = scope.layer_versions(scope.recorded_names)
     only_these = {
         **_in_regions(scope),
         # ForAllValues is true of a function without layers, too: hence Null.
@@ -69,7 +72,7 @@ def canary_runner(scope: Scope) -> list[Statement]:
         "Null": {"lambda:Layer": "false", "lambda:VpcIds": "true"},
     }
     return [
-        allow("ReadLayers", ["lambda:GetLayerVersion"], layers, _in_regions(scope), note=_REGIONS),
+        allow("ReadLayers", ["lambda:GetLayerVersion"], layers, _in_regions(scope), note=f"{_RETIRED} {_REGIONS}"),
         allow(
             "MakeCanaries",
             ["lambda:CreateFunction"],
@@ -79,12 +82,7 @@ def canary_runner(scope: Scope) -> list[Statement]:
         ),
         allow(
             "RunCanaries",
-            [
-                "lambda:DeleteFunction",
-                "lambda:GetFunction",
-                "lambda:GetFunctionConfiguration",
-                "lambda:InvokeFunction",
-            ],
+            ["lambda:GetFunctionConfiguration", "lambda:InvokeFunction", "lambda:DeleteFunction"],
             functions,
             _in_regions(scope),
         ),
@@ -107,7 +105,7 @@ def withdrawer(scope: Scope) -> list[Statement]:
             ["lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"],
             scope.layer_versions(scope.recorded_names),
             _in_regions(scope),
-            note=f"Layers of Pythons that the matrix has retired too: old releases have them. {_REGIONS}",
+            note=f"{_RETIRED} {_REGIONS}",
         ),
         *_ledger(scope, write=True),
         *_parameters(scope, write=True),

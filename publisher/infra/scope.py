@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from builder.errors import InputError
-from builder.matrix import Matrix
+from builder.matrix import Matrix, Target
 from builder.regions import partition_of
 from builder.runtimes import RUNTIMES, Architecture
 
@@ -44,14 +44,19 @@ class Scope:
     @property
     def layer_names(self) -> tuple[str, ...]:
         """The layers of the matrix."""
-        return _names(self.matrix)
+        return tuple(target.layer_name for target in self.matrix.targets)
 
     @cached_property
-    def recorded_names(self) -> tuple[str, ...]:
-        """The layers that a release may have: of every Python that Lambda has, also one that the matrix has retired."""
+    def recorded(self) -> tuple[Target, ...]:
+        """Every target that a release may have: of all Pythons that Lambda has, also those that the matrix retired."""
         keys = self.matrix.model_dump()
         every = Matrix.model_validate({**keys, "python": tuple(RUNTIMES), "architectures": tuple(Architecture)})
-        return tuple(dict.fromkeys((*self.layer_names, *_names(every))))
+        return tuple({target.layer_name: target for target in (*every.targets, *self.matrix.targets)}.values())
+
+    @property
+    def recorded_names(self) -> tuple[str, ...]:
+        """The layers of all these."""
+        return tuple(target.layer_name for target in self.recorded)
 
     def layers(self, names: Iterable[str]) -> list[str]:
         """The ARNs of layers, in any region."""
@@ -127,7 +132,3 @@ def _ledger(matrix: Matrix, place: str) -> tuple[str, str] | None:
             fix="give it a bucket of its own: its versions are kept, and what is staged expires",
         )
     return bucket, prefix
-
-
-def _names(matrix: Matrix) -> tuple[str, ...]:
-    return tuple(target.layer_name for target in matrix.targets)
