@@ -51,7 +51,10 @@ MATRICES: dict[str, tuple[dict[str, Any], str]] = {
         },
         LEDGER,
     ),
-    "one region": ({**of_regions("eu-west-1"), "staging": {"bucket": "stage", "home": "eu-west-1"}}, LEDGER),
+    "one region": (
+        {**of_regions("eu-west-1"), "package": "3d-agents", "staging": {"bucket": "stage", "home": "eu-west-1"}},
+        LEDGER,
+    ),
     "regions that must be enabled": (of_regions("us-east-1", "ap-east-1", "me-south-1"), LEDGER),
     "China": (of_regions("cn-north-1", "cn-northwest-1"), LEDGER),
     "GovCloud": (of_regions("us-gov-west-1", "us-gov-east-1"), LEDGER),

@@ -468,7 +468,7 @@ def staging() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "may"), [("demo-layers-staging", True), ("demo-layers-staging-2", False), ("other", False)]
+    ("name", "may"), [("staging-demo-layers", True), ("staging-demo-layers-2", False), ("other", False)]
 )
 def test_only_the_staging_stack_set_takes_its_roles(name: str, may: bool) -> None:
     made = staging()
@@ -486,7 +486,7 @@ def test_the_execution_role_makes_these_buckets_and_reads_nothing_of_the_account
     own = {"aws:ResourceAccount": ACCOUNT}
     stack = f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack"
     assert allowed(policy, Request("s3:CreateBucket", OWN["bucket"], own))
-    assert allowed(policy, Request("cloudformation:CreateStack", f"{stack}/StackSet-demo-layers-staging-1a/2b", own))
+    assert allowed(policy, Request("cloudformation:CreateStack", f"{stack}/StackSet-staging-demo-layers-1a/2b", own))
     assert allowed(policy, Request("s3:GetObject", "arn:aws:s3:::of-aws/template", {"aws:ResourceAccount": "1"}))
     refused = [
         Request("s3:CreateBucket", "arn:aws:s3:::other", own),
