@@ -42,6 +42,7 @@ def publisher(scope: Scope) -> list[Statement]:
         *_stage(scope),
         *_ledger(scope, write=True),
         *_parameters(scope, write=True),
+        *(_canaries(scope) if scope.canary_first else ()),
     ]
 
 
@@ -63,16 +64,43 @@ def auditor(scope: Scope) -> list[Statement]:
 
 def canary_runner(scope: Scope) -> list[Statement]:
     """``canary``: one function for each target, with that target's layer, made, invoked and removed."""
+    return [
+        allow(
+            "ReadLayers",
+            ["lambda:GetLayerVersion"],
+            scope.layer_versions(scope.recorded_names),
+            _in_regions(scope),
+            note=f"{_RETIRED} {_REGIONS}",
+        ),
+        *_canaries(scope),
+        *_ledger(scope, write=False),
+    ]
+
+
+def withdrawer(scope: Scope) -> list[Statement]:
+    """``yank``: takes permissions back. It cannot grant: ``yank --undo`` is the publisher's."""
+    return [
+        allow(
+            "TakePermissionsBack",
+            ["lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"],
+            scope.layer_versions(scope.recorded_names),
+            _in_regions(scope),
+            note=f"{_RETIRED} {_REGIONS}",
+        ),
+        *_ledger(scope, write=True),
+        *_parameters(scope, write=True),
+    ]
+
+
+def _canaries(scope: Scope) -> list[Statement]:
     functions = scope.functions(names.canary_function(scope.matrix, target) for target in scope.recorded)
-    layers = scope.layer_versions(scope.recorded_names)
     only_these = {
         **_in_regions(scope),
         # ForAllValues is true of a function without layers, too: hence Null.
-        "ForAllValues:StringLike": {"lambda:Layer": layers},
+        "ForAllValues:StringLike": {"lambda:Layer": scope.layer_versions(scope.recorded_names)},
         "Null": {"lambda:Layer": "false", "lambda:VpcIds": "true"},
     }
     return [
-        allow("ReadLayers", ["lambda:GetLayerVersion"], layers, _in_regions(scope), note=f"{_RETIRED} {_REGIONS}"),
         allow(
             "MakeCanaries",
             ["lambda:CreateFunction"],
@@ -93,22 +121,6 @@ def canary_runner(scope: Scope) -> list[Statement]:
             {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
             note="The one role that a canary may have allows nothing.",
         ),
-        *_ledger(scope, write=False),
-    ]
-
-
-def withdrawer(scope: Scope) -> list[Statement]:
-    """``yank``: takes permissions back. It cannot grant: ``yank --undo`` is the publisher's."""
-    return [
-        allow(
-            "TakePermissionsBack",
-            ["lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"],
-            scope.layer_versions(scope.recorded_names),
-            _in_regions(scope),
-            note=f"{_RETIRED} {_REGIONS}",
-        ),
-        *_ledger(scope, write=True),
-        *_parameters(scope, write=True),
     ]
 
 

@@ -32,6 +32,7 @@ class Scope:
     ledger: tuple[str, str] | None  #: bucket and prefix (with its slash, or empty); None: the ledger is no bucket
     repository: str | None  #: None: given when the template is deployed
     environment: str  #: what the names of GitHub's environments begin with
+    canary_first: bool  #: whether the publisher makes canary functions, too
 
     @property
     def account(self) -> str:
@@ -87,7 +88,13 @@ class Scope:
         return f"arn:{self.partition}:s3:::{bucket}" + (f"/{key}" if key is not None else "")
 
 
-def make_scope(matrix: Matrix, ledger_place: str, repository: str | None = None, environment: str = "layers") -> Scope:
+def make_scope(
+    matrix: Matrix,
+    ledger_place: str,
+    repository: str | None = None,
+    environment: str = "layers",
+    canary_first: bool = False,
+) -> Scope:
     """What the templates of this matrix are about. InputError where there can be none."""
     partitions = {region: partition_of(region) for region in matrix.regions}
     if len(set(partitions.values())) > 1:
@@ -110,7 +117,7 @@ def make_scope(matrix: Matrix, ledger_place: str, repository: str | None = None,
             fix="up to 100 letters, digits, `_`, `.` and `-`, like layers",
         )
     partition = next(iter(partitions.values()))
-    return Scope(matrix, partition, _ledger(matrix, ledger_place), repository, environment)
+    return Scope(matrix, partition, _ledger(matrix, ledger_place), repository, environment, canary_first)
 
 
 def _ledger(matrix: Matrix, place: str) -> tuple[str, str] | None:

@@ -361,6 +361,15 @@ def test_without_the_right_region_account_or_service_nothing_is_allowed(name: st
     )
 
 
+def test_a_publisher_that_puts_the_canary_first_has_the_runner_s_permissions_too() -> None:
+    scope = make_scope(Matrix.model_validate(FULL), LEDGER, canary_first=True)
+    made = resolved(plain(roles_template(scope)), {"Repository": REPOSITORY}, ACCOUNT)
+    both = statements_of(made["Publisher"])
+    assert len({statement["Sid"] for statement in both}) == len(both)
+    assert {action for each in both for action in each["Action"]} == ACTIONS["Publisher"] | ACTIONS["CanaryRunner"]
+    assert statements_of(made["CanaryRunner"]) == statements("CanaryRunner")
+
+
 def test_only_latest_can_be_removed_and_only_the_lease_of_this_package_held() -> None:
     policy = statements("Publisher")
     assert allowed(policy, Request("ssm:DeleteParameters", OWN["latest"], FAVOURABLE))
