@@ -55,8 +55,8 @@ def canary_function(matrix: Matrix, target: Target) -> str:
 
 
 def staging_stack_set(matrix: Matrix) -> str:
-    """The StackSet of the staging buckets."""
-    return f"{stem(matrix)}-staging"
+    """The StackSet of the staging buckets. Its name has to begin with a letter, which a package's need not."""
+    return f"staging-{stem(matrix)}"
 
 
 def staging_administration_role(matrix: Matrix) -> str:

@@ -28,6 +28,7 @@ FOLDER = Path("infra")
     "--environment", metavar="NAME", default="layers", show_default=True,
     help="What the names of its environments begin with: NAME-publish, -audit, -canary, -withdraw.",
 )  # fmt: skip
+@click.option("--canary-first", is_flag=True, help="Let the publisher make canary functions: publish --canary-first.")
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False),
     help="Write every template that the matrix needs to this folder, instead of printing one.",
@@ -40,6 +41,7 @@ def command(
     parts: tuple[str, ...],
     repository: str | None,
     environment: str,
+    canary_first: bool,
     output: Path | None,
     check: bool,
     as_json: bool,
@@ -51,7 +53,7 @@ def command(
     """
     from publisher.infra.scope import make_scope
 
-    scope = make_scope(settings.matrix(), settings.ledger_place, repository, environment)
+    scope = make_scope(settings.matrix(), settings.ledger_place, repository, environment, canary_first)
     if output or check:
         _keep(scope, tuple(dict.fromkeys(parts)), output or FOLDER, check, as_json)
     else:

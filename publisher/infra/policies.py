@@ -17,6 +17,9 @@ Statement = dict[str, Any]
 #: Why an ARN has a wildcard where its region stands.
 _REGIONS = "Any region in the ARNs, the matrix's regions by the condition: every pair of them would pass IAM's limit."
 
+#: Why a role that looks at recorded releases has more layers than the matrix.
+_RETIRED = "Layers of every Python that Lambda has: releases keep those that the matrix has retired."
+
 
 def publisher(scope: Scope) -> list[Statement]:
     """``publish`` and ``plan``, and ``yank --undo``, which grants again."""
@@ -39,6 +42,7 @@ def publisher(scope: Scope) -> list[Statement]:
         *_stage(scope),
         *_ledger(scope, write=True),
         *_parameters(scope, write=True),
+        *(_canaries(scope) if scope.canary_first else ()),
     ]
 
 
@@ -51,7 +55,7 @@ def auditor(scope: Scope) -> list[Statement]:
             ["lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy"],
             scope.layer_versions(scope.recorded_names),
             _in_regions(scope),
-            note=f"Layers of Pythons that the matrix has retired too: they stay recorded. {_REGIONS}",
+            note=f"{_RETIRED} {_REGIONS}",
         ),
         *_ledger(scope, write=False),
         *_parameters(scope, write=False),
@@ -60,41 +64,15 @@ def auditor(scope: Scope) -> list[Statement]:
 
 def canary_runner(scope: Scope) -> list[Statement]:
     """``canary``: one function for each target, with that target's layer, made, invoked and removed."""
-    functions = scope.functions(names.canary_function(scope.matrix, target) for target in scope.matrix.targets)
-    layers = scope.layer_versions(scope.layer_names)
-    only_these = {
-        **_in_regions(scope),
-        # ForAllValues is true of a function without layers, too: hence Null.
-        "ForAllValues:StringLike": {"lambda:Layer": layers},
-        "Null": {"lambda:Layer": "false", "lambda:VpcIds": "true"},
-    }
     return [
-        allow("ReadLayers", ["lambda:GetLayerVersion"], layers, _in_regions(scope), note=_REGIONS),
         allow(
-            "MakeCanaries",
-            ["lambda:CreateFunction"],
-            functions,
-            only_these,
-            note="With these layers only, with one at least, and in no VPC.",
-        ),
-        allow(
-            "RunCanaries",
-            [
-                "lambda:DeleteFunction",
-                "lambda:GetFunction",
-                "lambda:GetFunctionConfiguration",
-                "lambda:InvokeFunction",
-            ],
-            functions,
+            "ReadLayers",
+            ["lambda:GetLayerVersion"],
+            scope.layer_versions(scope.recorded_names),
             _in_regions(scope),
+            note=f"{_RETIRED} {_REGIONS}",
         ),
-        allow(
-            "PassCanaryRole",
-            ["iam:PassRole"],
-            [scope.role(names.canary_role(scope.matrix))],
-            {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
-            note="The one role that a canary may have allows nothing.",
-        ),
+        *_canaries(scope),
         *_ledger(scope, write=False),
     ]
 
@@ -107,10 +85,42 @@ def withdrawer(scope: Scope) -> list[Statement]:
             ["lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"],
             scope.layer_versions(scope.recorded_names),
             _in_regions(scope),
-            note=f"Layers of Pythons that the matrix has retired too: old releases have them. {_REGIONS}",
+            note=f"{_RETIRED} {_REGIONS}",
         ),
         *_ledger(scope, write=True),
         *_parameters(scope, write=True),
+    ]
+
+
+def _canaries(scope: Scope) -> list[Statement]:
+    functions = scope.functions(names.canary_function(scope.matrix, target) for target in scope.recorded)
+    only_these = {
+        **_in_regions(scope),
+        # ForAllValues is true of a function without layers, too: hence Null.
+        "ForAllValues:StringLike": {"lambda:Layer": scope.layer_versions(scope.recorded_names)},
+        "Null": {"lambda:Layer": "false", "lambda:VpcIds": "true"},
+    }
+    return [
+        allow(
+            "MakeCanaries",
+            ["lambda:CreateFunction"],
+            functions,
+            only_these,
+            note="With these layers only, with one at least, and in no VPC.",
+        ),
+        allow(
+            "RunCanaries",
+            ["lambda:GetFunctionConfiguration", "lambda:InvokeFunction", "lambda:DeleteFunction"],
+            functions,
+            _in_regions(scope),
+        ),
+        allow(
+            "PassCanaryRole",
+            ["iam:PassRole"],
+            [scope.role(names.canary_role(scope.matrix))],
+            {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+            note="The one role that a canary may have allows nothing.",
+        ),
     ]
 
 

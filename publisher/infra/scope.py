@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from builder.errors import InputError
-from builder.matrix import Matrix
+from builder.matrix import Matrix, Target
 from builder.regions import partition_of
 from builder.runtimes import RUNTIMES, Architecture
 
@@ -32,6 +32,7 @@ class Scope:
     ledger: tuple[str, str] | None  #: bucket and prefix (with its slash, or empty); None: the ledger is no bucket
     repository: str | None  #: None: given when the template is deployed
     environment: str  #: what the names of GitHub's environments begin with
+    canary_first: bool  #: whether the publisher makes canary functions, too
 
     @property
     def account(self) -> str:
@@ -44,14 +45,19 @@ class Scope:
     @property
     def layer_names(self) -> tuple[str, ...]:
         """The layers of the matrix."""
-        return _names(self.matrix)
+        return tuple(target.layer_name for target in self.matrix.targets)
 
     @cached_property
-    def recorded_names(self) -> tuple[str, ...]:
-        """The layers that a release may have: of every Python that Lambda has, also one that the matrix has retired."""
+    def recorded(self) -> tuple[Target, ...]:
+        """Every target that a release may have: of all Pythons that Lambda has, also those that the matrix retired."""
         keys = self.matrix.model_dump()
         every = Matrix.model_validate({**keys, "python": tuple(RUNTIMES), "architectures": tuple(Architecture)})
-        return tuple(dict.fromkeys((*self.layer_names, *_names(every))))
+        return tuple({target.layer_name: target for target in (*every.targets, *self.matrix.targets)}.values())
+
+    @property
+    def recorded_names(self) -> tuple[str, ...]:
+        """The layers of all these."""
+        return tuple(target.layer_name for target in self.recorded)
 
     def layers(self, names: Iterable[str]) -> list[str]:
         """The ARNs of layers, in any region."""
@@ -82,7 +88,13 @@ class Scope:
         return f"arn:{self.partition}:s3:::{bucket}" + (f"/{key}" if key is not None else "")
 
 
-def make_scope(matrix: Matrix, ledger_place: str, repository: str | None = None, environment: str = "layers") -> Scope:
+def make_scope(
+    matrix: Matrix,
+    ledger_place: str,
+    repository: str | None = None,
+    environment: str = "layers",
+    canary_first: bool = False,
+) -> Scope:
     """What the templates of this matrix are about. InputError where there can be none."""
     partitions = {region: partition_of(region) for region in matrix.regions}
     if len(set(partitions.values())) > 1:
@@ -105,7 +117,7 @@ def make_scope(matrix: Matrix, ledger_place: str, repository: str | None = None,
             fix="up to 100 letters, digits, `_`, `.` and `-`, like layers",
         )
     partition = next(iter(partitions.values()))
-    return Scope(matrix, partition, _ledger(matrix, ledger_place), repository, environment)
+    return Scope(matrix, partition, _ledger(matrix, ledger_place), repository, environment, canary_first)
 
 
 def _ledger(matrix: Matrix, place: str) -> tuple[str, str] | None:
@@ -127,7 +139,3 @@ def _ledger(matrix: Matrix, place: str) -> tuple[str, str] | None:
             fix="give it a bucket of its own: its versions are kept, and what is staged expires",
         )
     return bucket, prefix
-
-
-def _names(matrix: Matrix) -> tuple[str, ...]:
-    return tuple(target.layer_name for target in matrix.targets)

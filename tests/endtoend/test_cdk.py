@@ -24,9 +24,9 @@ pytestmark = [
 ]
 
 
-def node_modules() -> Path:
-    """The packages of package.json, installed once for each of its contents and kept outside the repository."""
-    text = (EXAMPLE / "package.json").read_bytes()
+def node_modules(package: Path = EXAMPLE) -> Path:
+    """The packages of a package.json, installed once for each of its contents and kept outside the repository."""
+    text = (package / "package.json").read_bytes()
     kept = Path.home() / ".cache" / "strands-layers-tests" / "node" / hashlib.sha256(text).hexdigest()[:16]
     if not kept.is_dir():
         kept.parent.mkdir(parents=True, exist_ok=True)
