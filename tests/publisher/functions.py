@@ -71,7 +71,7 @@ def make_function(sandbox: Sandbox, source: str = "", *, name: str = "f", role: 
     )
 
 
-def publish_real(layers: Layers, version: str, *, source: str = "", content: bytes = b"") -> Ended:
+def publish_real(layers: Layers, version: str, *more: str, source: str = "", content: bytes = b"") -> Ended:
     """Publish a release whose layers hold a package with this source, or have this content."""
     folder, manifest = make_artifacts(layers.folder / "dist", layers.matrix, version)
     artifacts = []
@@ -81,4 +81,4 @@ def publish_real(layers: Layers, version: str, *, source: str = "", content: byt
         facts = {"sha256": sha256(data).hexdigest(), "size": len(data)}
         artifacts.append(artifact.model_copy(update=facts))
     write_manifest(folder, manifest.model_copy(update={"artifacts": tuple(artifacts)}))
-    return layers("publish", "--version", version, "--artifacts", str(folder), "--yes")
+    return layers("publish", "--version", version, "--artifacts", str(folder), "--yes", *more)

@@ -217,3 +217,44 @@ def until(ready: Callable[[], bool]) -> None:
     while not ready():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_role_that_is_not_there(sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("publisher.canary.trial.PATIENCE", 0.5)
+    sandbox.client("iam").delete_role(RoleName=canary_role(layers.matrix))
+    done = layers("canary", "--region", "us-east-1", "--yes", "--json")
+    (cell,) = done.json["cells"]
+    assert (done.code, cell["status"]) == (5, "deferred")
+    assert "cannot assume arn:aws:iam::856699698935:role/demo-layers-canary" in cell["reason"]
+    assert "layers infra" in cell["reason"]
+
+
+def published(sandbox: Sandbox, layers: Layers) -> dict[str, int]:
+    """How many versions each region has."""
+    name = layers.matrix.targets[0].layer_name
+    return {r: len(sandbox.layers(r).list_layer_versions(LayerName=name)["LayerVersions"]) for r in REGIONS}
+
+
+def test_publish_with_the_canary_first(sandbox: Sandbox, layers: Layers) -> None:
+    options = ["--canary-first", "--json"]
+    done = publish_real(layers, "1.1", *options)
+    assert (done.code, done.json["complete"], functions(sandbox)) == (0, True, [])
+    assert list(done.json) == ["package", "version", "layer_version", "complete", "cells"]
+    assert list(done.json["cells"][0]) == [
+        "region", "python", "architecture", "layer_name", "layer_version", "arn", "sha256", "outcome", "error",
+    ]  # fmt: skip
+    assert f"us-east-1/py{PYTHON}-{HERE}: proven, 1.1, import " in done.err
+
+    broken = publish_real(layers, "1.2", *options, "--canary-region", "eu-west-1", source="import not_there")
+    assert (broken.code, functions(sandbox)) == (5, [])
+    assert published(sandbox, layers) == {"us-east-1": 2, "eu-west-1": 3}
+    waits, first = broken.json["cells"]
+    assert (first["outcome"], first["error"], waits["outcome"]) == ("published", None, "deferred")
+    assert waits["error"].startswith(
+        f"the canary does not prove eu-west-1/py{PYTHON}-{HERE}, failed: the function fail"
+    )
+    assert "1 of 2 cells are not at the release; the canary does not prove" in broken.err
+
+    assert publish_real(layers, "1.2", "--canary-region", "us-east-1").code == 2
+    assert publish_real(layers, "1.2", "--canary-first", "--canary-region", "ap-south-1").code == 3
+    assert publish_real(layers, "1.2", "--canary-first", "--canary-role", "canary").code == 3
