@@ -100,14 +100,13 @@ class BotoFunctions:
         )
 
     def invoke(self, name: str, event: dict[str, str]) -> Invoked:
-        return self._call(self._invoke, name=name, event=event)["Invoked"]  # type: ignore[no-any-return]
+        def invoke() -> dict[str, Any]:  # and read the payload, which may break like any other answer
+            answer = self._invoking.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event).encode())
+            log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
+            invoked = Invoked(answer["Payload"].read(), bool(answer.get("FunctionError")), log)
+            return {"ResponseMetadata": answer["ResponseMetadata"], "Invoked": invoked}
 
-    def _invoke(self, name: str, event: dict[str, str]) -> dict[str, Any]:
-        """An invocation, its payload read too: that may break like any other answer."""
-        answer = self._invoking.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event).encode())
-        log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
-        invoked = Invoked(answer["Payload"].read(), bool(answer.get("FunctionError")), log)
-        return {"ResponseMetadata": answer["ResponseMetadata"], "Invoked": invoked}
+        return self._call(invoke)["Invoked"]  # type: ignore[no-any-return]
 
     def delete(self, name: str) -> None:
         self._call(self._client.delete_function, FunctionName=name, missing={})

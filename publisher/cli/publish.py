@@ -99,14 +99,18 @@ def command(
         show_report(session.matrix, report, session.journal)
         show_parameters(kept)
     if not report.complete:
-        left = sum(not outcome.done for outcome in report.outcomes.values())
-        raise IncompleteError(
-            f"{left} of {len(report.outcomes)} cells are not at the release"
-            + (f"; stopped: {report.stopped}" if report.stopped else "")
-            + (f"; {report.waited}" if report.waited else ""),
-            fix="run the same command again; it does what is left",
-        )
+        raise _incomplete(report)
     check_parameters(kept)
+
+
+def _incomplete(report: Report) -> IncompleteError:
+    left = sum(not outcome.done for outcome in report.outcomes.values())
+    texts = (
+        f"{left} of {len(report.outcomes)} cells are not at the release" if left else None,
+        f"stopped: {report.stopped}" if report.stopped else None,
+        report.waited,
+    )
+    return IncompleteError("; ".join(filter(None, texts)), fix="run the same command again; it does what is left")
 
 
 def _canary(session: Session, region: str | None, role: str | None) -> tuple[str, Roles]:

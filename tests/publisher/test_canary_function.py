@@ -37,12 +37,20 @@ def installed(folder: Path, files: Mapping[str, bytes]) -> importlib.metadata.Di
         (["company/one/__init__.py", "company/two/__init__.py", "company/note.py"], ["company.one", "company.two"]),
         (["company/tool.py"], ["company.tool"]),
         (["bin/demo.py", "demo/__init__.py", "share/not-a-module/x.py", "../../bin/demo"], ["demo"]),
+        (["De_Mo/__init__.py", "demo/__init__.py", "beside/__init__.py"], ["demo"]),
+        (["company/_private/__init__.py", "company/one/__init__.py"], ["company.one"]),
         ([], []),
     ],
 )
 def test_import_names(tmp_path: Path, files: list[str], names: list[str]) -> None:
     content = distribution("demo", files=dict.fromkeys(files, EMPTY))
     assert import_names(installed(tmp_path, content)) == names
+
+
+def test_a_package_in_a_namespace_that_is_called_as_it_stands_for_what_lies_beside(tmp_path: Path) -> None:
+    files = ["company/cloud/storage/__init__.py", "company/cloud/storage_control/__init__.py"]
+    content = distribution("company_cloud.storage", files=dict.fromkeys(files, EMPTY))
+    assert import_names(installed(tmp_path, content)) == ["company.cloud.storage"]
 
 
 def test_without_a_record(tmp_path: Path) -> None:
