@@ -18,7 +18,7 @@ from publisher.aws import answers
 from publisher.aws.boto import CONFIG
 from publisher.aws.call import Caller
 from publisher.aws.errors import is_missing, of_boto_error
-from publisher.aws.gateway import GatewayError, Held, Unavailable
+from publisher.aws.gateway import GatewayError, Held, Refused, Unavailable
 from publisher.aws.journal import Journal
 from publisher.aws.pace import SYSTEM_CLOCK, Clock, TokenBucket
 from publisher.aws.retry import Patience
@@ -153,6 +153,8 @@ def _of_create(error: ClientError) -> type[GatewayError] | None:
         return None
     if "cannot be assumed" in message:
         return RoleError
+    if "no longer supported" in message:  # a Python that is retired, which says nothing of the layer
+        return Refused
     return NotNowError if "does not exist" in message else InvalidError  # the layer is there: it was asked for before
 
 

@@ -171,45 +171,43 @@ def test_another_role(sandbox: Sandbox, layers: Layers) -> None:
     assert layers("canary", "--region", "us-east-1", "--role", role, "--yes").code == 0
 
 
-def left_behind(sandbox: Sandbox, layers: Layers) -> str:
-    """A function of a canary's name, just made."""
-    name = canary_function(layers.matrix, layers.matrix.targets[0])
-    sandbox.layers().create_function(
-        FunctionName=name, Role=make_role(sandbox, "left"), Runtime="python3.12", Handler="h.h",
-        Code={"ZipFile": layer_zip()},
-    )  # fmt: skip
-    return name
-
-
-def test_another_canary_at_work_is_left_alone(sandbox: Sandbox, layers: Layers) -> None:
-    name = left_behind(sandbox, layers)
-    done = layers("canary", "--region", "us-east-1", "--yes", "--json")
-    (cell,) = done.json["cells"]
-    assert (done.code, cell["status"], functions(sandbox)) == (5, "deferred", [name])
-    assert "another canary is at work" in cell["reason"]
-
-
-def test_what_a_killed_run_left_is_removed(sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
-    left_behind(sandbox, layers)
-    monkeypatch.setattr("publisher.canary.trial.LEFT_AFTER", timedelta())
-    assert layers("canary", "--region", "us-east-1", "--yes").code == 0
-    assert functions(sandbox) == []
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_removes_the_functions(sandbox: Sandbox, layers: Layers, number: signal.Signals) -> None:
-    assert publish_real(layers, "1.1", source="import time; time.sleep(3)").code == 0
+def begun(sandbox: Sandbox, layers: Layers) -> subprocess.Popen[str]:
+    """A canary of a layer that takes its time, whose function is there."""
+    assert publish_real(layers, "1.1", source="import time; time.sleep(2)").code == 0
     command = [
         sys.executable, "-c", "from publisher.cli import main; main()", "--matrix", str(layers.folder / "matrix.yaml"),
         "--ledger", layers.ledger, "canary", "--region", "us-east-1", "--yes", "--json",
     ]  # fmt: skip
     process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until(lambda: functions(sandbox) != [])
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_removes_the_functions(sandbox: Sandbox, layers: Layers, number: signal.Signals) -> None:
+    process = begun(sandbox, layers)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert functions(sandbox) == []
     assert "stopping: functions that were made are removed first" in err
     assert process.returncode in (0, 5), err  # where the function had been invoked already, its answer counts
+
+
+def test_what_a_killed_run_left(sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = begun(sandbox, layers)
+    process.kill()
+    process.communicate()
+    name = canary_function(layers.matrix, layers.matrix.targets[0])
+    assert functions(sandbox) == [name]
+
+    done = layers("canary", "--region", "us-east-1", "--yes", "--json")  # it may be at work still
+    (cell,) = done.json["cells"]
+    assert (done.code, cell["status"], functions(sandbox)) == (5, "deferred", [name])
+    assert f"another canary is at work: function {name} was made 0 minutes ago" in cell["reason"]
+
+    monkeypatch.setattr("publisher.canary.trial.LEFT_AFTER", timedelta())
+    assert layers("canary", "--region", "us-east-1", "--yes").code == 0
+    assert functions(sandbox) == []
 
 
 def until(ready: Callable[[], bool]) -> None:

@@ -48,7 +48,8 @@ def test_import_names(tmp_path: Path, files: list[str], names: list[str]) -> Non
 
 
 def test_a_package_in_a_namespace_that_is_called_as_it_stands_for_what_lies_beside(tmp_path: Path) -> None:
-    files = ["company/cloud/storage/__init__.py", "company/cloud/storage_control/__init__.py"]
+    beside = ("_storage", "storage_control")
+    files = [f"company/cloud/{name}/__init__.py" for name in ("storage", *beside)]
     content = distribution("company_cloud.storage", files=dict.fromkeys(files, EMPTY))
     assert import_names(installed(tmp_path, content)) == ["company.cloud.storage"]
 

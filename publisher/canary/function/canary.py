@@ -45,9 +45,8 @@ def import_names(distribution: importlib.metadata.Distribution) -> "list[str]":
     tops = packages | {parts for parts in modules if len(parts) == 1}
     roots = {parts for parts in tops or modules if not any(parts[:n] in packages for n in range(1, len(parts)))}
     names = sorted(".".join(parts) for parts in roots) or unrecorded(distribution)
-    own = [name for name in names if folded(name) == folded(distribution.metadata["Name"])]
-    public = [name for name in names if not any(part.startswith("_") for part in name.split("."))]
-    return own or public or names
+    public = [name for name in names if not any(part.startswith("_") for part in name.split("."))] or names
+    return [name for name in public if folded(name) == folded(distribution.metadata["Name"])] or public
 
 
 def unrecorded(distribution: importlib.metadata.Distribution) -> "list[str]":
