@@ -149,7 +149,7 @@ def _publish(
         )
     if canary:
         click.echo(f"  {canary[0]} goes first, the others when a canary has proved it", err=True)
-    if not yes and (plan.new_versions or plan.counts.get("grant")):
+    if not yes and (plan.new_versions or plan.counts.get("grant") or canary):
         click.confirm("Carry this out?", abort=True, err=True)
     stop = Stop()
     with progress() as shown, stopping(stop, "what is in flight is finished and recorded (again to stop at once)"):
