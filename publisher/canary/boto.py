@@ -18,7 +18,7 @@ from publisher.aws import answers
 from publisher.aws.boto import CONFIG
 from publisher.aws.call import Caller
 from publisher.aws.errors import is_missing, of_boto_error
-from publisher.aws.gateway import GatewayError, Held, Unavailable
+from publisher.aws.gateway import GatewayError, Held, Refused, Unavailable
 from publisher.aws.journal import Journal
 from publisher.aws.pace import SYSTEM_CLOCK, Clock, TokenBucket
 from publisher.aws.retry import Patience
@@ -100,14 +100,13 @@ class BotoFunctions:
         )
 
     def invoke(self, name: str, event: dict[str, str]) -> Invoked:
-        return self._call(self._invoke, name=name, event=event)["Invoked"]  # type: ignore[no-any-return]
+        def invoke() -> dict[str, Any]:  # and read the payload, which may break like any other answer
+            answer = self._invoking.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event).encode())
+            log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
+            invoked = Invoked(answer["Payload"].read(), bool(answer.get("FunctionError")), log)
+            return {"ResponseMetadata": answer["ResponseMetadata"], "Invoked": invoked}
 
-    def _invoke(self, name: str, event: dict[str, str]) -> dict[str, Any]:
-        """An invocation, its payload read too: that may break like any other answer."""
-        answer = self._invoking.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event).encode())
-        log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
-        invoked = Invoked(answer["Payload"].read(), bool(answer.get("FunctionError")), log)
-        return {"ResponseMetadata": answer["ResponseMetadata"], "Invoked": invoked}
+        return self._call(invoke)["Invoked"]  # type: ignore[no-any-return]
 
     def delete(self, name: str) -> None:
         self._call(self._client.delete_function, FunctionName=name, missing={})
@@ -154,6 +153,8 @@ def _of_create(error: ClientError) -> type[GatewayError] | None:
         return None
     if "cannot be assumed" in message:
         return RoleError
+    if "no longer supported" in message:  # a Python that is retired, which says nothing of the layer
+        return Refused
     return NotNowError if "does not exist" in message else InvalidError  # the layer is there: it was asked for before
 
 

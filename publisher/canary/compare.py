@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from builder.matrix import Target
+from publisher.catalog.select import same_version
 
 #: Where Lambda unpacks a function's layers.
 LAYERS = "/opt/"
@@ -65,7 +65,7 @@ def read_error(payload: bytes) -> str:
 
 def problems(case: Case, answer: Answer) -> Iterator[str]:
     """What is not as the ledger says; nothing where the layer is proven."""
-    if not _same(answer.version, case.version):
+    if not same_version(answer.version, case.version):
         yield f"it holds {case.package} {answer.version}, the ledger says {case.version}"
     for name, place in {**answer.loaded_from, f"{case.package}'s metadata": answer.metadata_from}.items():
         if not f"{place}/".startswith(f"{LAYERS}python/"):
@@ -74,10 +74,3 @@ def problems(case: Case, answer: Answer) -> Iterator[str]:
         yield f"it ran on Python {answer.python}, not {case.target.python}"
     if answer.machine != case.target.architecture.value:
         yield f"it ran on {answer.machine}, not {case.target.architecture}"
-
-
-def _same(one: str, other: str) -> bool:
-    try:
-        return Version(one) == Version(other)
-    except InvalidVersion:
-        return one == other

@@ -8,7 +8,7 @@ from builder.errors import InputError
 from builder.matrix import Cell, Matrix, Target
 from publisher.canary.compare import Case
 from publisher.catalog.index import Index, IndexedRelease, Row
-from publisher.catalog.select import Query, check
+from publisher.catalog.select import Query, check, same_version
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def _release(index: Index, query: Query) -> IndexedRelease:
         for release in index.releases
         if release.layers
         and query.layer_version in (None, release.layer_version)
-        and query.version in (None, release.version)
+        and (query.version is None or same_version(release.version, query.version))
     ]
     usable = [release for release in found if not release.yanked]
     if usable:

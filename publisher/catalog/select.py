@@ -83,7 +83,7 @@ def _candidates(index: Index, query: Query) -> list[IndexedRelease]:
                 "every recorded release was withdrawn", fix="look at one with --version or --layer-version"
             )
         return usable
-    found = [release for release in index.releases if _same(release.version, query.version)]
+    found = [release for release in index.releases if same_version(release.version, query.version)]
     if not found:
         versions = list(dict.fromkeys(release.version for release in index.releases))
         raise InputError(
@@ -180,7 +180,8 @@ def _known(wanted: Iterable[str], recorded: Iterable[str]) -> list[str]:
     return list(dict.fromkeys((*wanted, *recorded)))
 
 
-def _same(one: str, other: str) -> bool:
+def same_version(one: str, other: str) -> bool:
+    """Whether two texts name one version (PEP 440), or are the same where they name none."""
     try:
         return Version(one) == Version(other)
     except InvalidVersion:

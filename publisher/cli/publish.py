@@ -31,6 +31,10 @@ from publisher.cli.waiting import named_version, wait_option
 
 if TYPE_CHECKING:
     from builder.artifact import Manifest
+    from builder.progress import Progress
+    from publisher.canary.run import Roles
+    from publisher.reconcile.execute import Stop
+    from publisher.reconcile.parts import First
     from publisher.reconcile.run import Report
 
 
@@ -49,6 +53,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Refuse a plan that makes more layer versions than this.",
 )
+@click.option("--canary-first", is_flag=True, help="One region first; the others when a canary has proved it.")
+@click.option("--canary-region", metavar="REGION", help="That region; the first selected one if not given.")
+@click.option("--canary-role", metavar="ARN", help="The role of its functions, as for `layers canary --role`.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop, as `layers plan` does.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
@@ -59,6 +66,9 @@ def command(
     wait: timedelta | None,
     artifacts: Path | None,
     max_versions: int,
+    canary_first: bool,
+    canary_region: str | None,
+    canary_role: str | None,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -67,17 +77,21 @@ def command(
     """Bring every cell of the matrix to a release, at one number, from whatever state it is in.
 
     Builds what is missing, publishes, grants, reads back and records. Run it again after any failure: it does what is
-    left. Leaves with 5 where cells are not at the release yet, each named with its reason.
+    left. Leaves with 5 where cells are not at the release yet, each named with its reason. With --canary-first the
+    other regions wait where real functions in the first one do not prove its layers.
     """
     from publisher.aws.lease import lease
 
     request = make_request(**options)
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError("no terminal to ask on", fix="say --yes, or look first with `layers plan`")
+    if (canary_region or canary_role) and not canary_first:
+        raise UsageError("--canary-region and --canary-role go with --canary-first")
     if wait is not None:
         request = _wait(settings, request, wait, artifacts)
     given = _read_artifacts(artifacts) if artifacts else None
     session = connect(settings, request)
+    canary = _canary(session, canary_region, canary_role) if canary_first else None
     checked = _check(given, session) if given else None
     if dry_run:
         with progress() as shown:
@@ -85,7 +99,7 @@ def command(
         print_json(plan_json(session.matrix, plan)) if as_json else show_plan(session.matrix, plan)
         return
     with lease(session.matrix):
-        report = _publish(session, checked, max_versions, yes)
+        report = _publish(session, checked, max_versions, yes, canary)
         kept = None if report.stopped else keep_parameters(session.matrix, session.ledger.releases())
     if as_json:
         print_json(with_parameters(report_json(session.matrix, report), kept))
@@ -93,12 +107,7 @@ def command(
         show_report(session.matrix, report, session.journal)
         show_parameters(kept)
     if not report.complete:
-        left = sum(not outcome.done for outcome in report.outcomes.values())
-        raise IncompleteError(
-            f"{left} of {len(report.outcomes)} cells are not at the release"
-            + (f"; stopped: {report.stopped}" if report.stopped else ""),
-            fix="run the same command again; it does what is left",
-        )
+        raise _incomplete(report)
     check_parameters(kept)
 
 
@@ -114,7 +123,36 @@ def _wait(settings: Settings, request: Request, wait: timedelta, artifacts: Path
     return replace(request, version=named_version(matrix, targets, request.version, wait, recorded))
 
 
-def _publish(session: Session, artifacts: tuple[Path, Manifest] | None, max_versions: int, yes: bool) -> Report:
+def _incomplete(report: Report) -> IncompleteError:
+    left = sum(not outcome.done for outcome in report.outcomes.values())
+    texts = (
+        f"{left} of {len(report.outcomes)} cells are not at the release" if left else None,
+        f"stopped: {report.stopped}" if report.stopped else None,
+        report.waited,
+    )
+    return IncompleteError("; ".join(filter(None, texts)), fix="run the same command again; it does what is left")
+
+
+def _canary(session: Session, region: str | None, role: str | None) -> tuple[str, Roles]:
+    """The region that goes first, and the role of its functions."""
+    from publisher.canary.run import Roles
+
+    selected = tuple(dict.fromkeys(cell.region for cell in session.selected))
+    if region is not None and region not in selected:
+        raise InputError(
+            f"--canary-region {region} is not among the selected regions", fix=f"name one of {', '.join(selected)}"
+        )
+    region = region or selected[0]
+    return region, Roles(session.matrix, role, (region,))
+
+
+def _publish(
+    session: Session,
+    artifacts: tuple[Path, Manifest] | None,
+    max_versions: int,
+    yes: bool,
+    canary: tuple[str, Roles] | None,
+) -> Report:
     """Observe, plan, show, ask, carry out."""
     from publisher.aws.pace import SYSTEM_CLOCK
     from publisher.reconcile.execute import Stop
@@ -129,13 +167,29 @@ def _publish(session: Session, artifacts: tuple[Path, Manifest] | None, max_vers
             f"the plan makes {plan.new_versions} layer versions, more than --max-versions {max_versions}",
             fix="look at the plan; if it is right, give a higher --max-versions",
         )
-    if not yes and (plan.new_versions or plan.counts.get("grant")):
+    if canary:
+        click.echo(f"  {canary[0]} goes first, the others when a canary has proved it", err=True)
+    if not yes and (plan.new_versions or plan.counts.get("grant") or canary):
         click.confirm("Carry this out?", abort=True, err=True)
     stop = Stop()
     with progress() as shown, stopping(stop, "what is in flight is finished and recorded (again to stop at once)"):
         return carry_out(
-            session.matrix, prepared, session.ledger, session.lambdas, artifacts, SYSTEM_CLOCK, shown, stop
+            session.matrix,
+            prepared,
+            session.ledger,
+            session.lambdas,
+            artifacts,
+            SYSTEM_CLOCK,
+            shown,
+            stop,
+            _first(session, canary, shown, stop) if canary else None,
         )
+
+
+def _first(session: Session, canary: tuple[str, Roles], shown: Progress, stop: Stop) -> First:
+    from publisher.canary.first import canary_in
+
+    return canary_in(session.matrix, session.wanted.version, *canary, session.journal, shown, stop)
 
 
 def _read_artifacts(folder: Path) -> tuple[Path, Manifest]:

@@ -25,6 +25,7 @@ from publisher.reconcile.execute import Job, Outcome, Stop, execute
 from publisher.reconcile.facts import keep_sboms
 from publisher.reconcile.number import Number, Wanted, next_number, recorded_number, seen_number, without_other
 from publisher.reconcile.observe import look_at, look_back, look_past_lists, observe
+from publisher.reconcile.parts import First, execute_in_parts
 from publisher.reconcile.plan import Plan, make_plan
 from publisher.reconcile.sources import Build, Sources, facts_to_record, gather, gather_backfills
 from publisher.reconcile.state import Remote, counted
@@ -51,11 +52,12 @@ class Report:
     outcomes: Mapping[Cell, Outcome]
     seconds: float
     stopped: str | None = None
+    waited: str | None = None  #: why the other regions had to wait for the first one, where they had
 
     @property
     def complete(self) -> bool:
-        """Whether every selected cell is at the release."""
-        return all(outcome.done for outcome in self.outcomes.values())
+        """Whether every selected cell is at the release, and the first region was proven where that was asked for."""
+        return self.waited is None and all(outcome.done for outcome in self.outcomes.values())
 
 
 def prepare(
@@ -124,8 +126,9 @@ def carry_out(
     clock: Clock,
     progress: Progress,
     stop: Stop,
+    first: First | None = None,
 ) -> Report:
-    """Do what the plan says; every act is recorded before the next one."""
+    """Do what the plan says, in two parts where a region goes ``first``; every act is recorded before the next one."""
     started = time.monotonic()
     plan, wanted = prepared.plan, prepared.wanted
     with tempfile.TemporaryDirectory(prefix="layers-publish-") as name:
@@ -153,9 +156,9 @@ def carry_out(
             clock=clock,
             progress=progress,
         )
-        outcomes = execute(job, stop)
+        outcomes, waited = execute_in_parts(job, stop, first) if first else (execute(job, stop), None)
     _complete(matrix, plan, ledger, recorder)
-    return Report(plan, outcomes, time.monotonic() - started, stop.reason)
+    return Report(plan, outcomes, time.monotonic() - started, stop.reason, waited)
 
 
 def _builder(matrix: Matrix, version: str, folder: Path, progress: Progress) -> Build:

@@ -75,6 +75,7 @@ class Invoker:
         self._say = say
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._unpacked: Once[tuple[str, ...], Path] = Once(self._unpack)
+        self._machines: Once[Target, Machine | Unproven] = Once(lambda target: machine_for(target, None))
 
     def invoke(self, function: Function, body: bytes, kind: str, log_type: str) -> Invocation:
         """Invoke a function. Raises Refusal where it cannot be."""
@@ -102,7 +103,7 @@ class Invoker:
 
     def _done(self, function: Function, event: Any, request_id: str) -> _Done:
         target = _target(function)
-        runtime = _runtime(target)
+        runtime = self._runtime(target)
         if isinstance(runtime, Unproven):
             return self._answered_for(function, target, event, runtime.reason)
         if not self._turns.acquire(timeout=TURN):
@@ -111,6 +112,16 @@ class Invoker:
             return self._run(function, target, runtime, event, request_id)
         finally:
             self._turns.release()
+
+    def _runtime(self, target: Target) -> _Runtime | Unproven:
+        """What runs the target here, or why nothing does."""
+        machine = self._machines(target)
+        if isinstance(machine, Unproven):
+            return machine
+        try:
+            return _Runtime(machine, client_folder(target, sdk=True))
+        except LayersError as error:
+            return Unproven(error.what)
 
     def _run(self, function: Function, target: Target, runtime: _Runtime, event: Any, request_id: str) -> _Done:
         task, opt = self._unpacked((function.code,)), self._unpacked(function.layers)
@@ -182,18 +193,7 @@ def _target(function: Function) -> Target:
     if python not in RUNTIMES:
         raise Refusal("InvalidParameterValueException", f"this embedded AWS runs no {function.runtime}")
     architecture = Architecture.AARCH64 if function.architecture == "arm64" else Architecture.X86_64
-    return Target(python, architecture, function.name)
-
-
-def _runtime(target: Target) -> _Runtime | Unproven:
-    """What runs the target here, or why nothing does."""
-    machine = machine_for(target, None)
-    if isinstance(machine, Unproven):
-        return machine
-    try:
-        return _Runtime(machine, client_folder(target, sdk=True))
-    except LayersError as error:
-        return Unproven(error.what)
+    return Target(python, architecture, "function")
 
 
 def _outcome(process: FunctionProcess, function: Function, event: Any, request_id: str) -> _Done:

@@ -7,13 +7,17 @@ import platform
 import sys
 import zipfile
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
+from builder.artifact import write_manifest
 from builder.runtimes import RUNTIMES
 from tests.builder.zips import distribution
 from tests.conftest import Sandbox
+from tests.publisher.command import Ended, Layers
+from tests.publisher.simulated_runs import make_artifacts
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 HERE = {"x86_64": "x86_64", "aarch64": "aarch64"}.get(platform.machine(), "x86_64")
@@ -65,3 +69,16 @@ def make_function(sandbox: Sandbox, source: str = "", *, name: str = "f", role: 
             **more,
         }
     )
+
+
+def publish_real(layers: Layers, version: str, *more: str, source: str = "", content: bytes = b"") -> Ended:
+    """Publish a release whose layers hold a package with this source, or have this content."""
+    folder, manifest = make_artifacts(layers.folder / "dist", layers.matrix, version)
+    artifacts = []
+    for artifact in manifest.artifacts:
+        data = content or layer_zip(version, source)
+        (folder / artifact.file).write_bytes(data)
+        facts = {"sha256": sha256(data).hexdigest(), "size": len(data)}
+        artifacts.append(artifact.model_copy(update=facts))
+    write_manifest(folder, manifest.model_copy(update={"artifacts": tuple(artifacts)}))
+    return layers("publish", "--version", version, "--artifacts", str(folder), "--yes", *more)

@@ -19,6 +19,7 @@ from publisher.aws.pace import TokenBucket
 from publisher.aws.retry import Patient
 from publisher.reconcile.execute import Stop
 from publisher.reconcile.number import Wanted
+from publisher.reconcile.parts import First
 from publisher.reconcile.run import Report, carry_out, prepare
 from publisher.reconcile.state import RESERVED
 from publisher.record.release import Release
@@ -149,6 +150,7 @@ class World:
         layer_version: int | None = None,
         rebuild: str | None = None,
         stop: Stop | None = None,
+        first: First | None = None,
     ) -> Report:
         """One ``layers publish --artifacts``."""
         doom = doom or Doom()
@@ -165,6 +167,7 @@ class World:
             self.aws.clock,
             Quiet(),
             Stop() if stop is None else stop,
+            first,
         )
 
     def lambdas(self, doom: Doom | None = None) -> dict[str, Lambda]:

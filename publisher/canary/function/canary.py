@@ -4,6 +4,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import platform
+import re
 import time
 from types import ModuleType
 
@@ -30,7 +31,8 @@ def handler(event: "dict[str, str]", context: object) -> "dict[str, object]":
 def import_names(distribution: importlib.metadata.Distribution) -> "list[str]":
     """What ``import`` finds a package by: its top-level packages and modules; in a namespace, the packages below it.
 
-    Private ones only where there are no others.
+    One that is called as the package is stands for all: what lies beside it may need extras. Private ones are imported
+    only where there are no others.
     """
     packages, modules = set(), set()
     for path in distribution.files or ():
@@ -43,14 +45,19 @@ def import_names(distribution: importlib.metadata.Distribution) -> "list[str]":
     tops = packages | {parts for parts in modules if len(parts) == 1}
     roots = {parts for parts in tops or modules if not any(parts[:n] in packages for n in range(1, len(parts)))}
     names = sorted(".".join(parts) for parts in roots) or unrecorded(distribution)
-    return [name for name in names if not name.startswith("_")] or names
+    public = [name for name in names if not any(part.startswith("_") for part in name.split("."))] or names
+    return [name for name in public if folded(name) == folded(distribution.metadata["Name"])] or public
 
 
 def unrecorded(distribution: importlib.metadata.Distribution) -> "list[str]":
     """The same of a package without a RECORD; none where it has no modules at all."""
     listed = (distribution.read_text("top_level.txt") or "").split()
-    guess = distribution.metadata["Name"].replace("-", "_").lower()
+    guess = folded(distribution.metadata["Name"]).replace("-", "_")
     return sorted(listed) or ([guess] if guess.isidentifier() and importlib.util.find_spec(guess) else [])
+
+
+def folded(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def loaded_from(module: ModuleType) -> str:
