@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.errors import IncompleteError, InputError, UsageError
+from publisher.cli import github
 from publisher.cli.console import json_option, print_json, progress
 from publisher.cli.group import Settings
 from publisher.cli.parameters import check_parameters, keep_parameters, show_parameters, with_parameters
@@ -30,6 +31,7 @@ from publisher.cli.releasing import (
 
 if TYPE_CHECKING:
     from builder.artifact import Manifest
+    from publisher.parameters.keep import Kept
     from publisher.reconcile.execute import Stop
     from publisher.reconcile.run import Report
 
@@ -83,6 +85,7 @@ def command(
     with lease(session.matrix):
         report = _publish(session, checked, max_versions, yes)
         kept = None if report.stopped else keep_parameters(session.matrix, session.ledger.releases())
+    _tell_github(session, report, kept)
     if as_json:
         print_json(with_parameters(report_json(session.matrix, report), kept))
     else:
@@ -96,6 +99,15 @@ def command(
             fix="run the same command again; it does what is left",
         )
     check_parameters(kept)
+
+
+def _tell_github(session: Session, report: Report, kept: Kept | None) -> None:
+    if github.listens():
+        from publisher.summary.publish import cell_notes, publish_section
+
+        releases = session.ledger.releases()
+        github.summarize(publish_section(session.matrix, report, session.journal.line(), releases, kept))
+        github.annotate(cell_notes(session.matrix, report))
 
 
 def _publish(session: Session, artifacts: tuple[Path, Manifest] | None, max_versions: int, yes: bool) -> Report:
