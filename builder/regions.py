@@ -42,5 +42,6 @@ def partition_of(region: str) -> str:
 
 def did_you_mean(word: str, choices: frozenset[str] | list[str]) -> str | None:
     """A hint that names the nearest of ``choices``, or None where nothing is near."""
-    near = get_close_matches(word.lower(), sorted(choices), n=1, cutoff=0.6)
+    swapped = [choice for choice in sorted(choices) if sorted(choice) == sorted(word.lower())]  # us-esat-1
+    near = swapped or get_close_matches(word.lower(), sorted(choices), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else None

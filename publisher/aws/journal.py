@@ -50,3 +50,13 @@ class Journal:
     def total(self) -> int:
         """How many requests there were."""
         return sum(self.operations.values())
+
+    def line(self) -> str:
+        """What the run asked of AWS, and what of that was slow, throttled or failed."""
+        parts = [f"{self.total} requests to Lambda"]
+        parts += [f"{region} throttled {count}" for region, count in self.throttled.most_common(3)]
+        parts += [f"{region} failed {count}" for region, count in self.failed.most_common(3)]
+        if self.slowest:
+            slow = self.slowest[0]
+            parts.append(f"slowest {slow.operation} in {slow.region}, {slow.seconds:.1f} s, request {slow.request_id}")
+        return "; ".join(parts)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from builder.errors import InputError
 from builder.package.dependencies import Layer
 from builder.runtimes import Architecture
+from publisher.catalog.arn import find
 from publisher.catalog.index import Index, IndexedTarget, Row
 from publisher.catalog.select import Query, select
-from publisher.upkeep.verify import find
 
 
 @dataclass(frozen=True)

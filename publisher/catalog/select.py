@@ -154,7 +154,8 @@ def _pythons(words: Sequence[str], index: Index) -> tuple[str, ...]:
     for word in words:
         if word not in known:
             digits = re.sub(r"[^0-9]", "", word)
-            meant = next((python for python in known if python.replace(".", "") == digits), None)
+            exact = [python for python in known if python.replace(".", "") == digits]
+            meant = next(iter(exact or [python for python in known if word.startswith(f"{python}.")]), None)
             raise InputError(
                 f"no layer is for Python {word!r}",
                 fix=f"did you mean {meant}?" if meant else f"there are layers for {', '.join(known)}",

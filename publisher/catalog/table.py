@@ -1,21 +1,18 @@
 """The table: Markdown that says which layer versions hold which package versions, and every ARN. Pure.
 
-It is read as Markdown and as MDX: braces stand in code only, and what people wrote (reasons) is escaped. Columns are
-not padded, so that a new row changes no other.
+It is read as Markdown and as MDX: braces stand in code only, and what people wrote (reasons) is escaped.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-
 from publisher.catalog.index import Index, IndexedRelease, by_target, split_cell
 from publisher.catalog.standing import NOTHING_YET, Mark, date, marks, megabytes, sizes
+from publisher.markdown import table, text
 
 
 def page(index: Index) -> str:
     """The whole of ``layers.md``."""
-    return f"# Lambda layers of {_text(index.package)}\n\n{body(index)}"
+    return f"# Lambda layers of {text(index.package)}\n\n{body(index)}"
 
 
 def body(index: Index) -> str:
@@ -38,7 +35,7 @@ def _arn_section(index: Index) -> str:
         if f"{{{name}}}" in index.arn
     ]
     rows.append(["`{layer_version}`", "a number of the table below; the same in every region"])
-    return f"## ARN\n\n```text\n{index.arn}\n```\n\n{_table(['Part', 'Values'], rows)}"
+    return f"## ARN\n\n```text\n{index.arn}\n```\n\n{table(['Part', 'Values'], rows)}"
 
 
 def _releases_section(index: Index) -> str:
@@ -46,17 +43,17 @@ def _releases_section(index: Index) -> str:
     if not index.releases:
         return f"{head}{NOTHING_YET}\n"
     rows = [
-        [str(release.layer_version), _text(release.version), date(release), sizes(release), _status(index, release)]
+        [str(release.layer_version), text(release.version), date(release), sizes(release), _status(index, release)]
         for release in index.releases
     ]
-    return head + _table(["Layer version", _text(index.package), "Date", "Size", "Status"], rows, right=(0, 3))
+    return head + table(["Layer version", text(index.package), "Date", "Size", "Status"], rows, right=(0, 3))
 
 
 def _newest_section(index: Index) -> str:
     release = index.newest
     if release is None:
         return ""
-    title = f"## Layer version {release.layer_version}: {_text(index.package)} {_text(release.version)}\n\n"
+    title = f"## Layer version {release.layer_version}: {text(index.package)} {text(release.version)}\n\n"
     facts = [
         [
             target.python,
@@ -74,8 +71,8 @@ def _newest_section(index: Index) -> str:
     arns.sort(key=lambda row: (order.get(row[0], len(order)), by_target(row[1], row[2])))
     return "\n".join(
         [
-            title + _table(["Python", "Architecture", "Zipped", "Unzipped", "sha256"], facts, right=(2, 3)),
-            _table(["Region", "Python", "Architecture", "ARN"], arns),
+            title + table(["Python", "Architecture", "Zipped", "Unzipped", "sha256"], facts, right=(2, 3)),
+            table(["Region", "Python", "Architecture", "ARN"], arns),
         ]
     )
 
@@ -87,18 +84,4 @@ def _status(index: Index, release: IndexedRelease) -> str:
 def _mark(mark: Mark) -> str:
     word = f"**{mark.word}**" if mark.word in ("withdrawn", "incomplete") else mark.word
     words = f"{word} {mark.detail}" if mark.detail else word
-    return f"{words}: {_text(mark.reason)}" if mark.reason else words
-
-
-def _table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
-    lines = [
-        "| " + " | ".join(headers) + " |",
-        "|" + "|".join("---:" if place in right else "---" for place in range(len(headers))) + "|",
-    ]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _text(text: str) -> str:
-    """Plain text as Markdown and MDX: on one line, and nothing in it is markup."""
-    return re.sub(r"([\\`*_{}\[\]<>|~])", r"\\\1", " ".join(text.split()))
+    return f"{words}: {text(mark.reason)}" if mark.reason else words

@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from builder.errors import LayersError
+from builder.errors import LayersError, UsageError
+from publisher.cli import github
 from publisher.cli.group import layers
 
 #: What shells say of a command that Ctrl-C ended.
@@ -19,9 +20,11 @@ def main() -> None:
         code = layers.main(standalone_mode=False)
     except LayersError as error:
         click.echo(f"error: {error}", err=True)
+        github.annotate_end(error)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
+        github.annotate_end(UsageError(error.format_message()))
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped: nothing more was done", err=True)

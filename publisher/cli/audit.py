@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.errors import DriftError, UsageError
+from publisher.cli import github
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.parameters import keep_parameters, parameter_drifts, show_parameters, with_parameters
@@ -46,6 +47,11 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
             click.confirm(f"Mend {count} parameters?", abort=True, err=True)
         kept = keep_parameters(matrix, releases)
         drifts = [*result.drifts, *parameter_drifts(matrix, releases)]
+    if github.listens():
+        from publisher.summary.proofs import audit_notes, audit_section
+
+        github.summarize(audit_section(result.checked, len(releases), drifts))
+        github.annotate(audit_notes(drifts))
     if as_json:
         document = {"checked": result.checked, "drift": [asdict(drift) for drift in drifts]}
         print_json(with_parameters(document, kept))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.errors import InputError, LayersError, UsageError
+from publisher.cli import github
 from publisher.cli.console import duration, json_option, megabytes, print_json, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.waiting import named_version, wait_option
@@ -69,11 +70,13 @@ def command(
     locks = _recorded(releases, wanted, targets) if locked else None
     with progress() as shown:
         manifest = build(matrix, wanted, targets, output, shown, lock=locks, exclude_newer=exclude_newer)
+    seconds = time.monotonic() - started
     _show_changes(releases, manifest)
+    _tell_github(releases, manifest, seconds)
     if as_json:
         print_json(manifest.model_dump(mode="json"))
     else:
-        _show(manifest, output, time.monotonic() - started)
+        _show(manifest, output, seconds)
 
 
 def _releases(settings: Settings, matrix: Matrix, *, needed: bool) -> Sequence[Release]:
@@ -105,21 +108,26 @@ def _recorded(releases: Sequence[Release], version: str, targets: Sequence[Targe
 
 def _show_changes(releases: Sequence[Release], manifest: Manifest) -> None:
     """What the locks differ in from the last release's, targets with the same changes together."""
-    from builder.changes import changes
+    from publisher.summary.compare import Made, changed, last_before, title
 
-    last = max((r for r in releases if not r.yanked), key=lambda r: r.layer_version, default=None)
+    last = last_before(releases)
     if last is None:
         return
-    found: dict[tuple[str, ...], list[str]] = {}
-    for artifact in manifest.artifacts:
-        record = last.target(artifact.target)
-        if record and record.lock and (change := changes(record.lock, artifact.lock)):
-            found.setdefault(tuple(change.lines()), []).append(artifact.target)
-    click.echo(f"since layer version {last.layer_version} ({last.version}): {'' if found else 'no change'}", err=True)
-    for lines, targets in found.items():
+    made = [Made(each.target, each.size, each.unzipped_size, each.lock) for each in manifest.artifacts]
+    found = changed(made, last)
+    click.echo(f"since {title(last)}: {'' if found else 'no change'}", err=True)
+    for change, targets in found.items():
         click.echo(f"  {', '.join(targets)}", err=True)
-        for line in lines:
+        for line in change.lines():
             click.echo(f"    {line}", err=True)
+
+
+def _tell_github(releases: Sequence[Release], manifest: Manifest, seconds: float) -> None:
+    if github.listens():
+        from publisher.summary.proofs import build_notes, build_section
+
+        github.summarize(build_section(manifest, releases, seconds))
+        github.annotate(build_notes(manifest))
 
 
 def _show(manifest: Manifest, output: Path, seconds: float) -> None:

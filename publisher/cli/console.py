@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from builder.progress import Progress
+from publisher.figures import duration as duration
+from publisher.figures import megabytes as megabytes
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -38,18 +40,6 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right:
             cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
         click.echo(click.style("  ".join(cells).rstrip(), bold=index == 0))
-
-
-def megabytes(size: int) -> str:
-    """``29.8 MB``, in units of 1024² as Lambda's limits are."""
-    return f"{size / 1048576:.1f} MB"
-
-
-def duration(seconds: float) -> str:
-    """``1.2 s`` or ``2 min 5 s``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from publisher.cli import github
 from publisher.cli.console import json_option, megabytes, print_json, print_table
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ def command(
         against_manifest(inspect_zip(path, expected_target(path, python, architecture), staged=staged)) for path in zips
     ]
     comparison = compare(*inspections) if len(inspections) == 2 else None
+    if github.listens():
+        from publisher.summary.proofs import inspect_notes, inspect_section
+
+        github.summarize(inspect_section(inspections))
+        github.annotate(inspect_notes(inspections))
     if as_json:
         comparison_json = comparison.as_json() if comparison else None
         print_json({"zips": [each.as_json() for each in inspections], "comparison": comparison_json})

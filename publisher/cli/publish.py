@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.errors import IncompleteError, InputError, UsageError
+from publisher.cli import github
 from publisher.cli.console import json_option, print_json, progress
 from publisher.cli.group import Settings
 from publisher.cli.parameters import check_parameters, keep_parameters, show_parameters, with_parameters
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from builder.artifact import Manifest
     from builder.progress import Progress
     from publisher.canary.run import Roles
+    from publisher.parameters.keep import Kept
     from publisher.reconcile.execute import Stop
     from publisher.reconcile.parts import First
     from publisher.reconcile.run import Report
@@ -101,6 +103,7 @@ def command(
     with lease(session.matrix):
         report = _publish(session, checked, max_versions, yes, canary)
         kept = None if report.stopped else keep_parameters(session.matrix, session.ledger.releases())
+    _tell_github(session, report, kept)
     if as_json:
         print_json(with_parameters(report_json(session.matrix, report), kept))
     else:
@@ -144,6 +147,15 @@ def _canary(session: Session, region: str | None, role: str | None) -> tuple[str
         )
     region = region or selected[0]
     return region, Roles(session.matrix, role, (region,))
+
+
+def _tell_github(session: Session, report: Report, kept: Kept | None) -> None:
+    if github.listens():
+        from publisher.summary.publish import cell_notes, publish_section
+
+        releases = session.ledger.releases()
+        github.summarize(publish_section(session.matrix, report, session.journal.line(), releases, kept))
+        github.annotate(cell_notes(session.matrix, report))
 
 
 def _publish(

@@ -240,15 +240,4 @@ def show_report(matrix: Matrix, report: Report, journal: Journal) -> None:
         f"{matrix.package} {report.plan.version} is layer version {report.plan.number.value} "
         f"in {done} of {len(report.outcomes)} cells ({', '.join(parts)}) after {duration(report.seconds)}"
     )
-    click.echo(_requests_line(journal))
-
-
-def _requests_line(journal: Journal) -> str:
-    """What the run asked of AWS, and what of that was slow, throttled or failed."""
-    parts = [f"{journal.total} requests to Lambda"]
-    parts += [f"{region} throttled {count}" for region, count in journal.throttled.most_common(3)]
-    parts += [f"{region} failed {count}" for region, count in journal.failed.most_common(3)]
-    if journal.slowest:
-        slow = journal.slowest[0]
-        parts.append(f"slowest {slow.operation} in {slow.region}, {slow.seconds:.1f} s, request {slow.request_id}")
-    return "; ".join(parts)
+    click.echo(journal.line())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from publisher.cli import github
 from publisher.cli.console import json_option, megabytes, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ def command(
             if record:
                 record_smoke(path.parent, report.sha256, smoked(report))
             shown.step(path.name, report.status)
+    if github.listens():
+        from publisher.summary.proofs import smoke_notes, smoke_section
+
+        github.summarize(smoke_section(reports))
+        github.annotate(smoke_notes(reports, strict))
     if as_json:
         print_json([report.as_json() for report in reports])
     else:

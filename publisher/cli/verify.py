@@ -21,7 +21,8 @@ def command(settings: Settings, /, arn: str, index_source: str | None, as_json: 
     """
     from publisher.aws.connect import reader
     from publisher.aws.gateway import GatewayError
-    from publisher.upkeep.verify import find, verify
+    from publisher.catalog.arn import find
+    from publisher.upkeep.verify import verify
 
     row = find(settings.index(index_source), arn)
     withdrawn = f"withdrawn on {row.yanked.date:%Y-%m-%d}: {row.yanked.reason}" if row.yanked else None

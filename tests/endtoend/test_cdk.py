@@ -24,9 +24,8 @@ pytestmark = [
 ]
 
 
-def node_modules(package: Path = EXAMPLE) -> Path:
+def node_modules(text: bytes) -> Path:
     """The packages of a package.json, installed once for each of its contents and kept outside the repository."""
-    text = (package / "package.json").read_bytes()
     kept = Path.home() / ".cache" / "strands-layers-tests" / "node" / hashlib.sha256(text).hexdigest()[:16]
     if not kept.is_dir():
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +48,7 @@ def app_in(folder: Path) -> Path:
     """A copy of the example, ready to run."""
     left = shutil.ignore_patterns("node_modules", "build", "cdk.out", "packaging", "__pycache__")
     shutil.copytree(EXAMPLE, folder, ignore=left)
-    (folder / "node_modules").symlink_to(node_modules())
+    (folder / "node_modules").symlink_to(node_modules((EXAMPLE / "package.json").read_bytes()))
     return folder
 
 

@@ -33,7 +33,7 @@ pytestmark = [
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("simulator") / "made"
     shutil.copytree(SIMULATOR, folder, ignore=shutil.ignore_patterns("node_modules"))
-    (folder / "node_modules").symlink_to(node_modules(SIMULATOR))
+    (folder / "node_modules").symlink_to(node_modules((SIMULATOR / "package.json").read_bytes()))
     return folder
 
 

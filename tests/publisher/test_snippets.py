@@ -102,6 +102,21 @@ def test_terraform_reads_it(selection: Sequence[Row]) -> None:
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
+def test_terraform_reads_what_it_says_of_a_function(selection: Sequence[Row]) -> None:
+    text = snippet("terraform", selection)
+    lines = "\n".join(re.findall(r"^#   (.*)$", text, re.MULTILINE))
+    (resource,) = hcl2.loads(f'resource "aws_lambda_function" "agent" {{\n{lines}\n}}\n')["resource"]
+    ((function,),) = (kinds.values() for kinds in resource.values())
+    asked = re.search(r'local\.(\w+)\[("[\w-]+")\]\[("[\w.-]+")\]', function["layers"][0])
+    assert asked is not None
+    (local,) = hcl2.loads(text)["locals"]
+    arn = local[asked[1]][asked[2]][asked[3]].strip('"')
+    (row,) = [row for row in selection if row.arn == arn]
+    assert function["runtime"] == f'"python{row.python}"'
+    assert function["architectures"] == [f'"{row.architecture.api_name}"']
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
 def test_cdk_for_python_is_python_that_makes_each_layer_once(selection: Sequence[Row]) -> None:
     tree = ast.parse(snippet("cdk-python", selection))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]

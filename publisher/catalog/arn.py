@@ -1,0 +1,76 @@
+"""Finding a layer version by its ARN, and saying what is wrong with one that is not recorded. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from builder.errors import InputError
+from publisher.catalog.index import Index, Row
+from publisher.catalog.select import Query, select
+
+#: The form of an ARN of a layer, with whatever people put in its places.
+_ARN = re.compile(
+    r"arn:(?P<partition>[^:]*):lambda:(?P<region>[^:]*):(?P<account>[^:]*):layer:(?P<name>[^:]+)(?::(?P<number>[^:]*))?"
+)
+
+
+def find(index: Index, arn: str) -> Row:
+    """The recorded layer version of an ARN. InputError says what is wrong with it and what was probably meant."""
+    rows = {row.arn: row for release in index.releases for row in index.rows(release)}
+    arn = arn.strip()
+    if arn in rows:
+        return rows[arn]
+    what, instead = _explain(index, rows, arn)
+    meant, certain = _meant(rows, arn)
+    hints = [f"did you mean {meant}?" if meant else None, None if certain else instead]
+    raise InputError(what, fix="; ".join(filter(None, hints)) or "see `layers describe --region all`")
+
+
+def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str | None]:
+    """What is wrong with an ARN that is not recorded, the first thing first; and what there is instead."""
+    match = _ARN.fullmatch(arn)
+    if match is None:
+        return f"{arn!r} is no ARN of a layer version", f"they look so: {_example(rows, arn) or index.arn}"
+    name, number = match["name"], match["number"]
+    if number is None:
+        return f"{arn} is the ARN of a layer, without a version number", None
+    if match["account"] != index.account:
+        return f"account {match['account']} is not the publisher of {index.package}", f"that is {index.account}"
+    known = {row.layer_name: row for row in rows.values()}
+    if name not in known:
+        return f"no layer is called {name}", f"there are {', '.join(known)}" if known else None
+    if not number.isdigit():
+        return f"{number!r} is no layer version number", None
+    target = (known[name].python,), (known[name].architecture.value,)
+    try:
+        select(index, Query((match["region"],), *target, layer_version=int(number)))
+    except InputError as error:
+        return error.what, error.fix if error.fix and not error.fix.startswith("did you mean") else None
+    return f"{arn} is not recorded", None
+
+
+def _meant(rows: Mapping[str, Row], arn: str) -> tuple[str | None, bool]:
+    """The recorded ARN that was probably meant, and whether it is the only one that can have been."""
+    folded = {known.lower(): known for known in rows}
+    right = _put_right(arn.lower())
+    if right in folded:
+        return folded[right], True
+    layer = ":".join(right.split(":")[:7])
+    newest = [known for known in folded if known.startswith(f"{layer}:")]
+    near = newest or get_close_matches(right, folded, n=1, cutoff=0.8)
+    return (folded[near[0]], False) if near else (None, False)
+
+
+def _put_right(arn: str) -> str:
+    """An ARN without what people get wrong: the API's word for aarch64, a Python without its underscore."""
+    arn = re.sub(r"(?<=[-_])(?:arm64|arm)(?=:|$)", "aarch64", arn)
+    arn = re.sub(r"(?<=[-_])(?:amd64|x64|x86-64)(?=:|$)", "x86_64", arn)
+    return re.sub(r"py(3)[._-]?(\d{1,2})[-_](?=[a-z])", r"py\1_\2-", arn)
+
+
+def _example(rows: Mapping[str, Row], words: str) -> str | None:
+    """An ARN: of the layer that the words name, if they name one."""
+    named = (arn for arn, row in rows.items() if row.layer_name in words)
+    return next(named, next(iter(rows), None))

@@ -1,0 +1,112 @@
+"""Snippets in the tools that they are for, as far as those need no account: SAM, Serverless, the CDK.
+
+The tools come from the package indexes. What can be asked without them: ``tests/publisher/test_snippets.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from publisher.catalog.index import Row
+from publisher.catalog.snippets import snippet
+from tests.endtoend.test_cdk import EXAMPLE, node_modules
+from tests.publisher.test_snippets import MANY, ONE, rows
+
+SAM = "aws-sam-cli==1.170.0"
+SERVERLESS = b'{"private": true, "dependencies": {"osls": "4.3.1"}}'  # Serverless 3 as it is kept up: no log-in
+SOME = rows(pythons=("3.12",), regions=("eu-*",))
+SELECTIONS = {"one": ONE, "some": SOME, "many": MANY}
+
+pytestmark = [pytest.mark.index, pytest.mark.slow, pytest.mark.parametrize("selection", SELECTIONS)]
+needs_node = pytest.mark.skipif(shutil.which("npm") is None, reason="it needs Node.js, and npm is not on the PATH")
+
+
+def run(folder: Path, *command: str, **variables: str) -> str:
+    quiet = {"SAM_CLI_TELEMETRY": "0", "SLS_NOTIFICATIONS_MODE": "off", "CI": "true", "HOME": str(folder)}
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **quiet, **variables}, capture_output=True, text=True, check=False,
+        timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("form", ["sam", "cloudformation"])
+def test_sam_validates_it(tmp_path: Path, selection: str, form: str) -> None:
+    (tmp_path / "template.yaml").write_text(snippet(form, SELECTIONS[selection]))
+    uv = str(Path(sys.executable).parent / "uv")
+    tools = {name: str(Path.home() / ".cache" / "strands-layers-tests" / name) for name in ("uv", "uv-tools")}
+    kept = {"UV_CACHE_DIR": tools["uv"], "UV_TOOL_DIR": tools["uv-tools"]}
+    command = [uv, "tool", "run", "--from", SAM, "sam", "validate", "--template", "template.yaml"]
+    assert "is a valid SAM Template" in run(tmp_path, *command, "--lint", **kept)
+    if form == "sam":
+        assert "is a valid SAM Template" in run(tmp_path, *command, **kept)
+
+
+@needs_node
+def test_serverless_packages_it(tmp_path: Path, selection: str) -> None:
+    text = snippet("serverless", SELECTIONS[selection]) + "configValidationMode: error\n"
+    (tmp_path / "serverless.yml").write_text(text)
+    (tmp_path / "agent_handler.py").write_text("def handler(event, context):\n    return event\n")
+    region = SELECTIONS[selection][-1].region
+    run(tmp_path, str(node_modules(SERVERLESS) / ".bin" / "serverless"), "package", "--region", region)
+    template = json.loads((tmp_path / ".serverless" / "cloudformation-template-update-stack.json").read_text())
+    (layer,) = _function(template)["Layers"]
+    assert layer in {row.arn for row in SELECTIONS[selection] if row.region == region}
+
+
+@needs_node
+def test_the_cdk_compiles_and_synthesizes_it(tmp_path: Path, selection: str) -> None:
+    (tmp_path / "node_modules").symlink_to(node_modules((EXAMPLE / "package.json").read_bytes()))
+    (tmp_path / "stack.ts").write_text(stack(snippet("cdk", SELECTIONS[selection])))
+    options = ["--strict", "--skipLibCheck", "--module", "node16", "--target", "ES2022", "--types", "node"]
+    run(tmp_path, "node_modules/.bin/tsc", *options, "stack.ts")
+    run(tmp_path, "node", "stack.js")
+    template = json.loads((tmp_path / "out" / "pasted.template.json").read_text())
+    (layer,) = _function(template)["Layers"]
+    if isinstance(layer, str):
+        assert [layer] == [row.arn for row in SELECTIONS[selection]]
+    else:
+        name, region, key = layer["Fn::FindInMap"]
+        assert region == {"Ref": "AWS::Region"}
+        found = {place: values[key] for place, values in template["Mappings"][name].items()}
+        assert found == {row.region: row.arn for row in _same_layer(SELECTIONS[selection], found)}
+
+
+def stack(text: str) -> str:
+    """The snippet where its comments say that it belongs, in a stack."""
+    imports = set(re.findall(r"^// (import .*)$", text, re.MULTILINE)) | {'import * as cdk from "aws-cdk-lib";'}
+    (function,) = re.findall(r"^// (new lambda\.Function.*)$", text, re.MULTILINE)
+    code = 'lambda.Code.fromInline("def handler(event, context): pass")'
+    function = function.replace("this, …", 'this, "Agent"').replace(
+        ", … }", f', handler: "index.handler", code: {code} }}'
+    )
+    body = [
+        *sorted(imports),
+        "class Pasted extends cdk.Stack {",
+        "constructor(app: cdk.App) {",
+        'super(app, "pasted");',
+    ]
+    end = ["}", "}", 'const app = new cdk.App({ outdir: "out" });', "new Pasted(app);", "app.synth();"]
+    return "\n".join([*body, text, f"{function};", *end, ""])
+
+
+def _function(template: dict[str, Any]) -> dict[str, Any]:
+    (found,) = [part for part in template["Resources"].values() if part["Type"] == "AWS::Lambda::Function"]
+    properties: dict[str, Any] = found["Properties"]
+    return properties
+
+
+def _same_layer(selection: tuple[Row, ...], found: dict[str, str]) -> list[Row]:
+    names = {arn.split(":")[6] for arn in found.values()}
+    assert len(names) == 1
+    return [row for row in selection if row.layer_name in names]
