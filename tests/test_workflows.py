@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from builder.matrix import load_matrix
+from publisher.infra.roles import roles_template
+from publisher.infra.scope import make_scope
+from publisher.infra.text import plain
 from scripts.rehearsal.workflow import read_yaml
 
 GITHUB = Path(__file__).parents[1] / ".github"
@@ -50,3 +54,19 @@ def test_actions_are_pinned_and_scripts_are_only_scripts(path: Path) -> None:
         assert uses is None or uses.startswith("$/") or len(uses.partition("@")[2]) == 40, step
         assert "${{" not in step.get("run", ""), step
         assert "secrets." not in str(step), "OIDC and the job's own token serve"
+
+
+def test_each_role_is_taken_from_the_environment_that_it_trusts() -> None:
+    """The workflows and the account's templates must agree, or no job gets its role."""
+    resources = roles_template(make_scope(load_matrix(GITHUB.parent / "layer_matrix.yaml"), "ledger", None, "layers"))
+    taken = set()
+    for path in WORKFLOWS:
+        for job in read_yaml(path)["jobs"].values():
+            for step in job.get("steps", []):
+                if (step.get("uses") or "").startswith("aws-actions/configure-aws-credentials@"):
+                    variable = step["with"]["role-to-assume"].removeprefix("${{ vars.LAYERS_").removesuffix("_ROLE }}")
+                    role = "".join(word.title() for word in variable.split("_"))
+                    subject = str(plain(resources)["Resources"][role]["Properties"]["AssumeRolePolicyDocument"])
+                    assert f":environment:{job['environment']}" in subject, (path.name, role)
+                    taken.add(role)
+    assert taken == {"Publisher", "Auditor", "CanaryRunner", "Withdrawer"}

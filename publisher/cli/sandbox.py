@@ -17,7 +17,7 @@ import click
 from publisher.cli.group import Settings
 
 if TYPE_CHECKING:
-    from builder.matrix import Matrix
+    pass
 
 
 @click.command("sandbox", context_settings={"ignore_unknown_options": True})
@@ -45,11 +45,11 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in
     for key in [key for key in own if key.startswith("AWS_")]:
         del os.environ[key]  # moto asks boto3 for a session, which would look for the user's profile
     try:
-        from publisher.sandbox.server import environment, make_buckets, make_roles, running
+        from publisher.sandbox.account import furnish
+        from publisher.sandbox.server import environment, running
 
         with running(matrix.account, port, stand_in=stand_in, say=lambda text: click.echo(text, err=True)) as address:
-            make_roles(address, _roles(matrix))
-            make_buckets(address, {region: name for region in matrix.regions if (name := matrix.bucket(region))})
+            furnish(address, matrix)
             surroundings = environment(address, matrix.regions[0], own)
             # so that COMMAND may say `layers`, wherever this one is installed
             surroundings["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), own.get("PATH", "")])
@@ -63,14 +63,6 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in
             raise
         raise InputError(f"the embedded AWS cannot start: {error}", where=f"127.0.0.1:{port}") from None
     sys.exit(code)
-
-
-def _roles(matrix: Matrix) -> dict[str, list[str]]:
-    """The role of canary functions, in each partition of the matrix's regions."""
-    from builder.regions import partition_of
-    from publisher.names import canary_role
-
-    return {region: [canary_role(matrix)] for region in {partition_of(r): r for r in matrix.regions}.values()}
 
 
 def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:

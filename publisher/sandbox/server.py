@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from io import BytesIO
@@ -66,31 +66,6 @@ def running(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_buckets(address: str, names: Mapping[str, str]) -> None:
-    """Make these buckets (by region), as the account's infrastructure would have."""
-    import boto3
-
-    for region, name in names.items():
-        client = boto3.session.Session("sandbox", "sandbox").client("s3", region_name=region, endpoint_url=address)
-        if region == "us-east-1":
-            client.create_bucket(Bucket=name)
-        else:
-            client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})  # type: ignore[typeddict-item]
-
-
-def make_roles(address: str, names: Mapping[str, Sequence[str]]) -> None:
-    """Make roles that Lambda may assume, as the account's infrastructure would have. ``names``: by a region of each
-    partition, since each has its own."""
-    import boto3
-
-    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    for region, roles in names.items():
-        client = boto3.session.Session("sandbox", "sandbox").client("iam", region_name=region, endpoint_url=address)
-        for role in roles:
-            client.create_role(RoleName=role, AssumeRolePolicyDocument=policy)
-
-
 def environment(address: str, region: str, own: Mapping[str, str]) -> dict[str, str]:
     """The environment in which boto3, the AWS CLI and every SDK find the embedded AWS and nothing else."""
     kept = {key: value for key, value in own.items() if not key.startswith("AWS_")}
@@ -123,11 +98,13 @@ class _Front:
     def start(self, address: str, stand_in: bool, say: Callable[[str], None]) -> None:
         """Correct moto, now that our address is known."""
         from publisher.sandbox import functions, truth
+        from publisher.sandbox.account import let_roles_be_replaced
         from publisher.sandbox.invoking import Invoker
 
         def link(sha256: str) -> str:
             return f"{address}/_layers/{sha256}.zip"
 
+        let_roles_be_replaced()
         truth.correct(self._store, link)
         functions.correct(self._store, link)
         self._invoker = Invoker(self._store, self._folder, address, stand_in, say)

@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 
 from builder.errors import LayersError, UsageError
-from builder.matrix import load_matrix
+from builder.matrix import Matrix, load_matrix
+from publisher.sandbox.account import furnish
 from publisher.sandbox.server import environment, running
 from scripts.rehearsal.runner import WorkflowRun, run_workflow
 from scripts.rehearsal.world import World, git, make_world
@@ -60,8 +61,8 @@ def rehearse(
     steps are the real ones. A broken workflow fails here, and not on release day.
     """
     source = caller or ROOT
-    account = load_matrix(matrix or source / "layer_matrix.yaml").account
-    with _aws(endpoint, account) as aws, tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
+    read = load_matrix(matrix or source / "layer_matrix.yaml")
+    with _aws(endpoint, read) as aws, tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         world = make_world(Path(folder), ROOT, aws, VARIABLES, caller=caller, matrix=matrix)
         runs = []
         for name in workflows or ["release.yml"]:
@@ -86,11 +87,12 @@ def _start(
 
 
 @contextmanager
-def _aws(endpoint: str | None, account: str) -> Iterator[Mapping[str, str]]:
+def _aws(endpoint: str | None, matrix: Matrix) -> Iterator[Mapping[str, str]]:
     if endpoint:
         yield _only_aws(environment(endpoint, "us-east-1", {}))
         return
-    with running(account, stand_in=True) as address:
+    with running(matrix.account, stand_in=True) as address:
+        furnish(address, matrix)
         yield _only_aws(environment(address, "us-east-1", {}))
 
 

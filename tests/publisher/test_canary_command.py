@@ -17,7 +17,7 @@ import pytest
 from publisher.names import canary_function, canary_role
 from publisher.record.ledger import FolderLedger
 from publisher.record.release import Release, Yanked
-from publisher.sandbox.server import make_roles
+from publisher.sandbox.account import make_roles
 from tests.conftest import Sandbox
 from tests.publisher.command import SMALL, Layers
 from tests.publisher.functions import HERE, OTHER, PYTHON, layer_zip, make_role, publish_real, runs_functions

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from publisher.canary.code import HANDLER, function_zip
-from publisher.sandbox.server import make_roles
+from publisher.sandbox.account import make_roles
 from tests.conftest import ACCOUNT, Sandbox
 from tests.publisher.functions import (
     OTHER,
@@ -276,6 +276,15 @@ def test_a_role_in_each_partition(sandbox: Sandbox) -> None:
             FunctionName="f", Role=role, Runtime="python3.12", Handler="h.h", Code={"ZipFile": zipped({"h.py": ""})}
         )
         assert made["Role"] == role
+
+
+def test_the_role_gives_way_to_one_that_somebody_makes(sandbox: Sandbox) -> None:
+    make_roles(sandbox.address, {"us-east-1": ["canary"]})
+    iam = sandbox.client("iam")
+    made = iam.create_role(RoleName="canary", Path="/x/", AssumeRolePolicyDocument="{}")["Role"]
+    assert [role["Arn"] for role in iam.list_roles()["Roles"]] == [made["Arn"]]
+    with pytest.raises(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName="canary", AssumeRolePolicyDocument="{}")
 
 
 def test_the_command_has_the_role_of_its_matrix(tmp_path: Path) -> None:

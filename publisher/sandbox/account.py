@@ -1,0 +1,63 @@
+"""What a matrix's account has before anything is published: staging buckets, and the role of canary functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from builder.matrix import Matrix
+from builder.regions import partition_of
+from publisher.names import canary_role
+
+#: How ``make_roles`` marks what the sandbox made by itself: the role's description.
+_OWN = "made by the sandbox"
+
+
+def furnish(address: str, matrix: Matrix) -> None:
+    """Make what ``layers infra`` would have made and publishing relies on."""
+    regions = {partition_of(region): region for region in matrix.regions}
+    make_roles(address, {region: [canary_role(matrix)] for region in regions.values()})
+    make_buckets(address, {region: name for region in matrix.regions if (name := matrix.bucket(region))})
+
+
+def make_buckets(address: str, names: Mapping[str, str]) -> None:
+    """Make these buckets (by region), as the account's infrastructure would have."""
+    import boto3
+
+    for region, name in names.items():
+        client = boto3.session.Session("sandbox", "sandbox").client("s3", region_name=region, endpoint_url=address)
+        if region == "us-east-1":
+            client.create_bucket(Bucket=name)
+        else:
+            client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})  # type: ignore[typeddict-item]
+
+
+def make_roles(address: str, names: Mapping[str, Sequence[str]]) -> None:
+    """Make roles that Lambda may assume, as the account's infrastructure would have. ``names``: by a region of each
+    partition, since each has its own."""
+    import boto3
+
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    for region, roles in names.items():
+        client = boto3.session.Session("sandbox", "sandbox").client("iam", region_name=region, endpoint_url=address)
+        for role in roles:
+            client.create_role(RoleName=role, Description=_OWN, AssumeRolePolicyDocument=policy)
+
+
+@cache
+def let_roles_be_replaced() -> None:
+    """A role that the sandbox made by itself gives way to one that somebody makes, as ``layers infra``'s stack does."""
+    from moto.iam.models import IAMBackend
+
+    original = IAMBackend.create_role
+
+    def create_role(self: Any, role_name: str, *arguments: Any, **named: Any) -> Any:
+        for key, role in list(self.roles.items()):
+            if role.name == role_name and role.description == _OWN:
+                del self.roles[key]
+        return original(self, role_name, *arguments, **named)
+
+    setattr(IAMBackend, "create_role", create_role)  # noqa: B010 - moto's own, corrected on purpose
