@@ -81,8 +81,18 @@ class Smokes(_Frozen):
 
 
 def read_smokes(folder: Path) -> Smokes:
-    """What is recorded in a folder; nothing where there is no record. InputError where it cannot be read."""
-    path = folder / SMOKES
+    """What is recorded in a folder and in those right below it: smokes may have been spread over machines.
+
+    Nothing where there is no record. InputError where one cannot be read.
+    """
+    smokes = Smokes()
+    for path in (folder / SMOKES, *sorted(folder.glob(f"*/{SMOKES}"))):
+        for sha256, smoked in _read(path).smokes.items():
+            smokes = smokes.having(sha256, smoked)
+    return smokes
+
+
+def _read(path: Path) -> Smokes:
     try:
         return Smokes.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -100,7 +110,7 @@ def record_smoke(folder: Path, sha256: str, smoked: Smoked) -> None:
     path = folder / SMOKES
     try:
         with _locked(folder):
-            smokes = read_smokes(folder).having(sha256, smoked)
+            smokes = _read(path).having(sha256, smoked)
             write_atomically(path, dump_json(smokes.model_dump(mode="json")).encode())
     except OSError as error:
         raise InputError(

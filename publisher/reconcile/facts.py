@@ -35,7 +35,7 @@ def facts_of(folder: Path, artifact: Artifact) -> Facts:
         unzipped_size=artifact.unzipped_size,
         interpreter=artifact.interpreter,
         lock=artifact.lock,
-        sbom=artifact.sbom,
+        sbom=artifact.sbom and Path(artifact.sbom).name,
         sbom_sha256=artifact.sbom_sha256,
         cold_start=read_smokes(folder).cold_start(artifact.sha256),
     )

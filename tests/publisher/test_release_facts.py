@@ -88,6 +88,44 @@ def test_the_ledger_takes_figures_and_sboms_of_the_very_bytes(layers: Layers) ->
     assert target(layers, X86)["cold_start"] == START.model_dump()
 
 
+def spread(folder: Path) -> Path:
+    """The same build as several machines leave it: a folder for each Python's zips, one for each smoke."""
+    whole = folder.with_name(f"{folder.name}-spread")
+    manifest = read_manifest(folder)
+    for artifact in manifest.artifacts:
+        part = whole / f"zips-{artifact.target}"
+        part.mkdir(parents=True)
+        for name in filter(None, (artifact.file, artifact.sbom)):
+            (part / name).write_bytes((folder / name).read_bytes())
+        write_manifest(part, manifest.model_copy(update={"artifacts": (artifact,)}))
+    (whole / "proof").mkdir()
+    (folder / "smoke.json").rename(whole / "proof" / "smoke.json")
+    return whole
+
+
+def test_a_build_that_was_spread_over_machines_is_one(layers: Layers) -> None:
+    folder = spread(build(layers, "1.0"))
+    assert publish(layers, folder).code == 0
+    assert target(layers, X86)["cold_start"] == START.model_dump()
+    assert target(layers, X86)["sbom"] == f"{X86}.cdx.json"
+    kept = Path(layers.ledger) / "sbom" / "0001" / f"{X86}.cdx.json"
+    assert kept.read_bytes() == sbom_of("1.0 py3.12-x86_64")
+
+
+def test_parts_of_two_builds_are_none(layers: Layers) -> None:
+    folder = spread(build(layers, "1.0"))
+    other = spread(build(layers, "1.1", name="two"))
+    (other / "zips-py3.12-x86_64").rename(folder / "zips-of-another")
+    ended = publish(layers, folder)
+    assert ended.code == 3
+    assert "builds of demo 1.1 and of demo 1.0" in ended.err
+    twice = spread(build(layers, "1.0", name="three"))
+    (twice / "zips-py3.12-x86_64").rename(other / "x")
+    folder = spread(build(layers, "1.0", name="four"))
+    (other / "x").rename(folder / "zips-again")
+    assert "two zips of py3.12-x86_64" in publish(layers, folder).err
+
+
 def test_figures_of_other_bytes_are_not_taken(layers: Layers) -> None:
     folder = build(layers, "1.0")
     other = build(layers, "1.0", smoke=False, name="two")
