@@ -71,6 +71,11 @@ class Manifest(_Frozen):
     version: str
     artifacts: tuple[Artifact, ...]
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """The sha256 of each zip, by target id."""
+        return {artifact.target: artifact.sha256 for artifact in self.artifacts}
+
     def artifact(self, target: str) -> Artifact | None:
         """The artifact of a target id, or None."""
         return next((artifact for artifact in self.artifacts if artifact.target == target), None)

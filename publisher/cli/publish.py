@@ -94,6 +94,8 @@ def command(
     given = _read_artifacts(artifacts) if artifacts else None
     session = connect(settings, request)
     canary = _canary(session, canary_region, canary_role) if canary_first else None
+    if given:
+        session = replace(session, wanted=replace(session.wanted, digests=given[1].digests))
     checked = _check(given, session) if given else None
     if dry_run:
         with progress() as shown:

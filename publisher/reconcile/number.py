@@ -7,8 +7,8 @@ more than the highest number anywhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from packaging.version import Version
 
@@ -33,6 +33,8 @@ class Wanted:
     version: str
     layer_version: int | None = None
     rebuild: str | None = None  #: the reason of a rebuild, where one was asked for
+    #: The sha256 of each target's zip, by target id, where the zips are given: so a rebuild is known that was begun.
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | None:
@@ -45,7 +47,7 @@ def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | Non
         return Number(wanted.layer_version, "asked for by --layer-version")
     same = [release for release in releases if Version(release.version) == Version(wanted.version)]
     if wanted.rebuild is not None:
-        begun = [release for release in same if release.rebuild is not None and release.completed is None]
+        begun = [release for release in same if release.rebuild is not None and _is_this_rebuild(release, wanted)]
         return Number(begun[-1].layer_version, "where this rebuild was begun") if begun else None
     if not same:
         return None
@@ -57,6 +59,28 @@ def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | Non
             fix="publish it at a new number with --rebuild",
         )
     return Number(newest.layer_version, "where the ledger has this release")
+
+
+def _is_this_rebuild(release: Release, wanted: Wanted) -> bool:
+    """Whether a run for the same rebuild made this release: it is not complete, or has the same reason and bytes."""
+    if release.completed is None:
+        return True
+    bytes_of = {target.id: target.sha256 for target in release.targets}
+    same = bool(wanted.digests) and all(bytes_of.get(key) == digest for key, digest in wanted.digests.items())
+    return same and release.rebuild == wanted.rebuild and release.yanked is None
+
+
+def rebuilt_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | None:
+    """The highest number, where AWS holds the given zips of this version there already, and nobody recorded it.
+
+    So a rebuild whose runner died before its record was kept goes on where it was begun.
+    """
+    for cell, state in remote.cells.items():
+        held = state.held
+        if held and held.number == remote.highest and carries(matrix, cell.target, held, wanted.version):
+            if held.sha256 == wanted.digests.get(cell.target.id):
+                return Number(held.number, f"where AWS holds these very zips, in {cell.region}")
+    return None
 
 
 def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | None:

@@ -23,7 +23,15 @@ from publisher.aws.gateway import Lambda, Zip
 from publisher.aws.pace import Clock
 from publisher.reconcile.execute import Job, Outcome, Stop, execute
 from publisher.reconcile.facts import keep_sboms
-from publisher.reconcile.number import Number, Wanted, next_number, recorded_number, seen_number, without_other
+from publisher.reconcile.number import (
+    Number,
+    Wanted,
+    next_number,
+    rebuilt_number,
+    recorded_number,
+    seen_number,
+    without_other,
+)
 from publisher.reconcile.observe import look_at, look_back, look_past_lists, observe
 from publisher.reconcile.parts import First, execute_in_parts
 from publisher.reconcile.plan import Plan, make_plan
@@ -99,6 +107,9 @@ def _find_number(
     if number is None and wanted.rebuild is None:
         remote = look_back(matrix, wanted.version, lambdas, remote, progress)
         number = seen_number(matrix, wanted, remote)
+    if number is None and wanted.rebuild is not None and wanted.digests and not at_number(releases, remote.highest):
+        remote = look_at(matrix, remote.highest, lambdas, remote, (), progress)
+        number = rebuilt_number(matrix, wanted, remote)
     return remote, number or next_number(remote, releases)
 
 

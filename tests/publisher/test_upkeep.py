@@ -178,6 +178,21 @@ def test_a_withdrawn_version_can_be_rebuilt_at_a_new_number(sandbox: Sandbox, la
     assert (again.json["layer_version"], again.json["complete"]) == (2, True)
 
 
+def test_a_rebuild_that_is_run_again_is_not_made_twice(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    rebuild = ("--rebuild", "--reason", "CVE-1", "--json")
+    assert layers.publish("1.0", *rebuild, build="two").json["layer_version"] == 2
+    again = layers.publish("1.0", *rebuild, build="two")
+    assert (again.json["layer_version"], again.json["complete"]) == (2, True)
+    (Path(layers.ledger) / "0002.json").unlink()  # the runner died before its record was kept
+    again = layers.publish("1.0", *rebuild, build="two")
+    assert (again.json["layer_version"], again.json["complete"]) == (2, True)
+    assert public_numbers(sandbox, layers) == {1, 2}
+    assert json.loads((Path(layers.ledger) / "0002.json").read_text())["rebuild"] == "CVE-1"
+    another = layers.publish("1.0", "--rebuild", "--reason", "CVE-2", "--json", build="three")
+    assert another.json["layer_version"] == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
