@@ -81,8 +81,19 @@ class Smokes(_Frozen):
 
 
 def read_smokes(folder: Path) -> Smokes:
-    """What is recorded in a folder; nothing where there is no record. InputError where it cannot be read."""
-    path = folder / SMOKES
+    """What is recorded in a folder, also by other machines, whose records may lie there as ``smoke-….json``.
+
+    InputError where one cannot be read.
+    """
+    found = Smokes()
+    for path in sorted(folder.glob("smoke*.json")):
+        for sha256, smoked in _read(path).smokes.items():
+            found = found.having(sha256, smoked)
+    return found
+
+
+def _read(path: Path) -> Smokes:
+    """One file; nothing where there is none."""
     try:
         return Smokes.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -100,7 +111,7 @@ def record_smoke(folder: Path, sha256: str, smoked: Smoked) -> None:
     path = folder / SMOKES
     try:
         with _locked(folder):
-            smokes = read_smokes(folder).having(sha256, smoked)
+            smokes = _read(path).having(sha256, smoked)
             write_atomically(path, dump_json(smokes.model_dump(mode="json")).encode())
     except OSError as error:
         raise InputError(
