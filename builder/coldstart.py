@@ -81,19 +81,18 @@ class Smokes(_Frozen):
 
 
 def read_smokes(folder: Path) -> Smokes:
-    """What is recorded in a folder, also by other machines, whose records may lie there as ``smoke-….json``.
+    """What is recorded in a folder and in those right below it: smokes may have been spread over machines.
 
-    InputError where one cannot be read.
+    Nothing where there is no record. InputError where one cannot be read.
     """
-    found = Smokes()
-    for path in sorted(folder.glob("smoke*.json")):
+    smokes = Smokes()
+    for path in (folder / SMOKES, *sorted(folder.glob(f"*/{SMOKES}"))):
         for sha256, smoked in _read(path).smokes.items():
-            found = found.having(sha256, smoked)
-    return found
+            smokes = smokes.having(sha256, smoked)
+    return smokes
 
 
 def _read(path: Path) -> Smokes:
-    """One file; nothing where there is none."""
     try:
         return Smokes.model_validate_json(path.read_bytes())
     except FileNotFoundError:
