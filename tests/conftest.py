@@ -24,8 +24,8 @@ settings.load_profile("layers")
 ACCOUNT = "856699698935"
 #: The discard port: whoever forgets the sandbox is refused at once, and reaches nobody.
 NOWHERE = "http://127.0.0.1:9"
-#: What a command finds in a shell of the user's and must not find in a test.
-OWN = ("AWS_", "LAYERS_", "UV_OFFLINE")
+#: What a command finds in a shell of the user's, or in a workflow, and must not find in a test.
+OWN = ("AWS_", "LAYERS_", "UV_OFFLINE", "GITHUB_")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -32,7 +32,7 @@ def attach(
     in a layer is the same in all. InputError where there is no such layer or nobody recorded what is in it.
     """
     notes: tuple[str, ...]
-    if wanted.startswith("arn:"):
+    if ":" in wanted:
         row = find(index, wanted)
         _agree(row, python, architecture)
         withdrawn = row.yanked

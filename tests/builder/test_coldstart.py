@@ -62,6 +62,19 @@ def test_an_emulator_s_figure_is_none() -> None:
     assert Smokes().cold_start(ONE) is None
 
 
+def test_records_of_two_machines_add_up(tmp_path: Path) -> None:
+    arm = Smoked(file="b.zip", target="py3.12-aarch64", status="proven", cold_start=figures(0.8))
+    cannot = arm.model_copy(update={"status": "unproven", "cold_start": None})
+    record_smoke(tmp_path, ONE, PROVEN)
+    record_smoke(tmp_path, OTHER, cannot)
+    elsewhere = tmp_path / "arm64"
+    elsewhere.mkdir()
+    record_smoke(elsewhere, ONE, UNPROVEN)
+    record_smoke(elsewhere, OTHER, arm)
+    smokes = read_smokes(tmp_path)
+    assert (smokes.cold_start(ONE), smokes.cold_start(OTHER)) == (figures(), figures(0.8))
+
+
 def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     def write(place: int) -> None:
         record_smoke(tmp_path, f"{place:064d}", PROVEN.model_copy(update={"file": f"{place}.zip"}))

@@ -458,6 +458,23 @@ def test_the_picture_of_the_cold_start_has_no_bar_where_nobody_measured(page: Pa
     assert "Cold start\nnot measured" in page.text("#facts")
 
 
+def test_figures_of_different_machines_are_said_to_be(page: Page, tmp_path: Path) -> None:
+    moved = HISTORY[-1].model_copy(
+        update={
+            "targets": tuple(
+                each.model_copy(
+                    update={"cold_start": each.cold_start and each.cold_start.model_copy(update={"processor": "Other"})}
+                )
+                for each in HISTORY[-1].targets
+            )
+        }
+    )
+    path = tmp_path / "index.html"
+    path.write_text(index_html(make_index(MATRIX, (*HISTORY[:-1], moved))))
+    other = Page(page.chrome, path).open()
+    assert "Measured on different machines" in other.text("#charts figure:nth-child(2)")
+
+
 def _titles(page: Page) -> list[str]:
     return [each.text for each in page.chrome.find_elements(By.CSS_SELECTOR, "#charts figcaption strong")]
 
