@@ -41,6 +41,7 @@ def publisher(scope: Scope) -> list[Statement]:
         ),
         *_stage(scope),
         *_ledger(scope, write=True),
+        *_sboms(scope, "s3:PutObject"),
         *_parameters(scope, write=True),
         *(_canaries(scope) if scope.canary_first else ()),
     ]
@@ -58,6 +59,7 @@ def auditor(scope: Scope) -> list[Statement]:
             note=f"{_RETIRED} {_REGIONS}",
         ),
         *_ledger(scope, write=False),
+        *_sboms(scope, "s3:GetObject"),
         *_parameters(scope, write=False),
     ]
 
@@ -181,6 +183,22 @@ def _ledger(scope: Scope, *, write: bool) -> list[Statement]:
             _in_account(scope),
             note="One object a release; the question marks are its number.",
         ),
+    ]
+
+
+def _sboms(scope: Scope, action: str) -> list[Statement]:
+    """The SBOMs beside the records: ``publish`` keeps them, ``docs`` reads them."""
+    if scope.ledger is None:
+        return []
+    bucket, prefix = scope.ledger
+    return [
+        allow(
+            "KeepSboms" if action == "s3:PutObject" else "ReadSboms",
+            [action],
+            [scope.in_bucket(bucket, f"{prefix}sbom/*.cdx.json")],
+            _in_account(scope),
+            note="One object a layer; the wildcard is its release's number and its name.",
+        )
     ]
 
 

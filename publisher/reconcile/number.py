@@ -77,9 +77,10 @@ def rebuilt_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | N
     """
     for cell, state in remote.cells.items():
         held = state.held
-        if held and held.number == remote.highest and carries(matrix, cell.target, held, wanted.version):
-            if held.sha256 == wanted.digests.get(cell.target.id):
-                return Number(held.number, f"where AWS holds these very zips, in {cell.region}")
+        if held is None or held.number != remote.highest or held.sha256 != wanted.digests.get(cell.target.id):
+            continue
+        if carries(matrix, cell.target, held, wanted.version):
+            return Number(held.number, f"where AWS holds these very zips, in {cell.region}")
     return None
 
 

@@ -25,11 +25,14 @@ from publisher.infra.roles import GITHUB, roles_template
 from publisher.infra.scope import make_scope
 from publisher.infra.staging import staging_template
 from publisher.infra.text import plain
+from publisher.names import canary_role
 from publisher.record.release import Yanked
 from publisher.record.s3 import BucketLedger
+from publisher.sandbox.account import make_roles
 from tests.conftest import ACCOUNT, Sandbox
 from tests.publisher.aws_calls import Role, acting_as
 from tests.publisher.command import SMALL, Layers
+from tests.publisher.functions import publish_real, runs_functions
 from tests.publisher.iam import Request, Statement, allowed, names, resolved, statements_of, trust_of
 from tests.publisher.test_in_buckets import make_bucket
 
@@ -105,7 +108,10 @@ def large_artifacts(world: Layers, version: str) -> str:
         path = folder / artifact.file
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("python/data.bin", os.urandom(9 << 20))
-        made.append(artifact.model_copy(update={"sha256": sha256_of(path), "size": path.stat().st_size}))
+        sbom = folder / f"{artifact.layer_name}.cdx.json"
+        sbom.write_text("{}")
+        facts = {"sha256": sha256_of(path), "size": path.stat().st_size, "sbom": sbom.name}
+        made.append(artifact.model_copy(update={**facts, "sbom_sha256": sha256_of(sbom)}))
     write_manifest(folder, manifest.model_copy(update={"artifacts": tuple(made)}))
     return str(folder)
 
@@ -144,9 +150,10 @@ def unused(role: Role, name: str) -> list[tuple[str, str, str]]:
 
 
 def test_the_auditor_reads(world: Layers) -> None:
-    assert world.publish("1.0").code == 0
+    assert world("publish", "--version", "1.0", "--artifacts", large_artifacts(world, "1.0"), "--yes").code == 0
     arn = world("describe", "--region", "us-east-1", "--json").json[0]["arn"]
     with credentials("Auditor") as role:
+        assert world("docs", "--output", str(world.folder / "docs")).code == 0
         assert world("audit").code == 0
         assert world("describe", "--region", "all", "--live").code == 0
         assert world("verify", arn).code == 0
@@ -175,12 +182,20 @@ def test_the_withdrawer_withdraws(world: Layers) -> None:
     assert {request.action for request in role.refused} == {"lambda:AddLayerVersionPermission"}
 
 
-def test_a_canary_function_is_made_invoked_and_removed(sandbox: Sandbox, world: Layers) -> None:
+@runs_functions
+@pytest.mark.index
+def test_the_canary_runner_makes_invokes_and_removes_functions(sandbox: Sandbox, world: Layers) -> None:
+    assert publish_real(world, "1.0").code == 0
+    make_roles(sandbox.address, {"us-east-1": [canary_role(world.matrix)]})
+    with credentials("CanaryRunner") as role:
+        assert world("canary", "--region", "us-east-1", "--yes").code == 0
+    assert role.refused == []
+    assert role.actions == ACTIONS["CanaryRunner"]
+
+
+def test_the_canary_runner_makes_no_other_function(sandbox: Sandbox, world: Layers) -> None:
     assert world.publish("1.0").code == 0
-    assert sandbox.client("iam").create_role(
-        RoleName="demo-layers-canary",
-        AssumeRolePolicyDocument=json.dumps({"Statement": trust_of(roles(FULL)["Canary"])}),
-    )
+    make_roles(sandbox.address, {"us-east-1": [canary_role(world.matrix)]})
     arn = world("describe", "--region", "us-east-1", "--json").json[0]["arn"]
     made = {
         "FunctionName": "demo-layers-canary-py3_12-x86_64",
@@ -191,15 +206,8 @@ def test_a_canary_function_is_made_invoked_and_removed(sandbox: Sandbox, world: 
         "Layers": [arn],
     }
     client = sandbox.layers()
-    with credentials("CanaryRunner") as role:
-        assert world("describe", "--region", "us-east-1").code == 0  # what is recorded of the layer
-        client.get_layer_version(LayerName="demo-py3_12-x86_64", VersionNumber=1)
+    with credentials("CanaryRunner"):
         client.create_function(**made)
-        client.get_function_configuration(FunctionName=made["FunctionName"])
-        client.delete_function(FunctionName=made["FunctionName"])
-        assert role.refused == []
-        assert role.actions == ACTIONS["CanaryRunner"] - {"lambda:InvokeFunction"}
-        assert role.may([invocation(made["FunctionName"])])
         for wrong in (
             {"FunctionName": "demo-layers-other"},
             {"Role": f"arn:aws:iam::{ACCOUNT}:role/administrator"},
@@ -209,12 +217,6 @@ def test_a_canary_function_is_made_invoked_and_removed(sandbox: Sandbox, world: 
         ):
             with pytest.raises(ClientError, match="AccessDenied"):
                 client.create_function(**{**made, **wrong})
-
-
-def invocation(function: str) -> Request:
-    """The embedded AWS runs functions in containers, which a machine need not have."""
-    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{function}"
-    return Request("lambda:InvokeFunction", arn, {"aws:RequestedRegion": "us-east-1"})
 
 
 def test_without_staging_parameters_and_bucket_there_is_only_lambda(sandbox: Sandbox, tmp_path: Path) -> None:
