@@ -18,6 +18,7 @@ from builder.matrix import Matrix, load_matrix
 from publisher.sandbox.account import furnish
 from publisher.sandbox.server import environment, running
 from scripts.rehearsal.runner import WorkflowRun, run_workflow
+from scripts.rehearsal.workflow import Workflow
 from scripts.rehearsal.world import World, git, make_world
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,9 @@ VARIABLES = {
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--workflow", "workflows", multiple=True, help="Of .github/workflows; repeatable. [default: release.yml]")
 @click.option("--event", default="workflow_dispatch", show_default=True, help="What starts it.")
-@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input of it; repeatable.")
+@click.option(
+    "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input, of those that have it; repeatable."
+)
 @click.option("--payload", multiple=True, metavar="NAME=VALUE", help="Of a repository_dispatch; repeatable.")
 @click.option(
     "--matrix", type=click.Path(path_type=Path, exists=True), help="Another matrix in the repository's place."
@@ -65,6 +68,7 @@ def rehearse(
     with _aws(endpoint, read) as aws, tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         world = make_world(Path(folder), ROOT, aws, VARIABLES, caller=caller, matrix=matrix)
         runs = []
+        _check_inputs(source, workflows or ["release.yml"], event, inputs)
         for name in workflows or ["release.yml"]:
             if dies:
                 job, _, step = dies.partition(":")
@@ -83,7 +87,19 @@ def _start(
     world: World, source: Path, name: str, event: str, inputs: Sequence[str], payload: Sequence[str]
 ) -> WorkflowRun:
     world.say(f"{name}, by {event}")
-    return run_workflow(world, source, name, event, _named(inputs), _named(payload))
+    declared = _declared(source, name, event)
+    given = {key: value for key, value in _named(inputs).items() if key in declared}
+    return run_workflow(world, source, name, event, given, _named(payload))
+
+
+def _declared(source: Path, name: str, event: str) -> set[str]:
+    return set(Workflow.read(source / ".github" / "workflows" / name).declared(event))
+
+
+def _check_inputs(source: Path, names: Sequence[str], event: str, inputs: Sequence[str]) -> None:
+    known = set().union(*(_declared(source, name, event) for name in names))
+    if unknown := sorted(set(_named(inputs)) - known):
+        raise UsageError(f"no input {', '.join(unknown)} of {', '.join(names)}")
 
 
 @contextmanager

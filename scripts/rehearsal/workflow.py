@@ -70,10 +70,17 @@ class Workflow:
     def name(self) -> str:
         return self.path.name
 
+    def declared(self, event: str) -> Mapping[str, Table]:
+        """The inputs that an event may give."""
+        triggers = self.document["on"]
+        declared: Mapping[str, Table] = (
+            (triggers.get(event) or {}).get("inputs") or {} if isinstance(triggers, dict) else {}
+        )
+        return declared
+
     def inputs(self, event: str, given: Mapping[str, Any]) -> Table:
         """The ``inputs`` context: what is given, and the defaults of the event's declaration."""
-        triggers = self.document["on"]
-        declared = (triggers.get(event) or {}).get("inputs") or {} if isinstance(triggers, dict) else {}
+        declared = self.declared(event)
         if unknown := sorted(set(given) - set(declared)):
             raise InputError(f"there is no input {', '.join(unknown)} for {event}", where=self.name)
         required = (name for name, spec in declared.items() if spec.get("required") and "default" not in spec)
