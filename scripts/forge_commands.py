@@ -32,7 +32,7 @@ def forge() -> None:
 
 
 @forge.command()
-@click.argument("folder", envvar="LAYERS_LEDGER")
+@click.argument("folder", envvar="LAYERS_LEDGER", default="ledger")
 def ledger(folder: str) -> None:
     """Bring the ledger's FOLDER up to what the open pull request records; main may not have it yet."""
     if not _gh_json("pr", "list", "--head", BRANCH, "--state", "open", "--json", "number"):

@@ -97,7 +97,7 @@ def _declared(source: Path, name: str, event: str) -> set[str]:
 
 
 def _check_inputs(source: Path, names: Sequence[str], event: str, inputs: Sequence[str]) -> None:
-    known = set().union(*(_declared(source, name, event) for name in names))
+    known = {each for name in names for each in _declared(source, name, event)}
     if unknown := sorted(set(_named(inputs)) - known):
         raise UsageError(f"no input {', '.join(unknown)} of {', '.join(names)}")
 
