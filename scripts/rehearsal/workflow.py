@@ -88,7 +88,7 @@ class Workflow:
         if missing:
             raise InputError(f"the input {', '.join(missing)} is required for {event}", where=self.name)
         empty = {"boolean": False, "number": 0}
-        values = {name: spec.get("default", empty.get(spec.get("type"), "")) for name, spec in declared.items()}
+        values = {name: spec.get("default", empty.get(str(spec.get("type")), "")) for name, spec in declared.items()}
         return {**values, **given}
 
     def permissions(self, job: Table, allowed: Mapping[str, str] | None) -> Mapping[str, str]:
