@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 from builder.archive import Stream, compress
 from builder.artifact import Locked
-from builder.bytecode import Module, compile_modules, pyc_path
+from builder.bytecode import Compilers, Module, pyc_path
 from builder.inspection import ElfFacts, PycFacts, elf_facts, pyc_facts
 from builder.install import Installed, Wheel, unpack
 from builder.interpreters import Interpreter
@@ -77,6 +77,7 @@ class Workshop:
         self._wheels: Claims[Locked, Wheel] = Claims()
         self._contents: Claims[str, Packed] = Claims()
         self._bytecode: dict[Interpreter, Claims[Key, Packed | None]] = {}
+        self._compilers = Compilers(self._cores)
         self._lock = threading.Lock()
 
     def wheels(self, target: Target, lock: Sequence[Locked]) -> list[Wheel]:
@@ -106,15 +107,14 @@ class Workshop:
 
         def make(keys: list[Key]) -> dict[Key, Packed | None]:
             python = interpreter.version.rpartition(".")[0]
-            made = compile_modules(interpreter, [modules[key] for key in keys])
+            made = self._compilers.compile(interpreter, [modules[key] for key in keys])
             return {
                 key: _pack_pyc(pyc_path(key[0], python), data) if data else None
                 for key, data in zip(keys, made, strict=True)
             }
 
         def start(new: list[Key]) -> list[Batch[Key, Packed | None]]:
-            share = sum(modules[key].size for key in new) // (2 * self._cores)
-            return self._submit(make, _batches(new, lambda key: modules[key].size, max(share, 1 << 18)))
+            return self._submit(make, _batches(new, lambda key: modules[key].size, 1 << 18))
 
         with self._lock:
             claims = self._bytecode.setdefault(interpreter, Claims())
@@ -123,6 +123,7 @@ class Workshop:
     def stop(self) -> None:
         """Start nothing more, and wait for what runs."""
         self.pool.shutdown(wait=True, cancel_futures=True)
+        self._compilers.close()
 
     def _submit(self, work: Callable[[list[K]], Mapping[K, V]], batches: Iterable[list[K]]) -> list[Batch[K, V]]:
         return [(batch, self.pool.submit(work, batch)) for batch in batches]
