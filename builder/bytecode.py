@@ -27,7 +27,7 @@ class Module:
     """A source file and its path below ``python/``."""
 
     path: str
-    source: Path
+    source: str
     sha256: str
     size: int
 
@@ -92,7 +92,7 @@ class _Compiler:
 
     def __init__(self, interpreter: Interpreter) -> None:
         self.interpreter = interpreter
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         self._process = subprocess.Popen(
             [interpreter.path, "-S", "-s", "-B", "-X", "utf8", "-W", "ignore", "-c", WORKER.read_text("utf-8")],
             cwd="/",
@@ -105,15 +105,16 @@ class _Compiler:
 
     def compile(self, modules: Sequence[Module]) -> Iterator[bytes | None]:
         """See ``Compilers.compile``. The worker reads the whole batch before it writes, so neither waits for ever."""
-        assert self._process.stdin and self._process.stdout  # noqa: S101 - pipes
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None  # noqa: S101, PT018 - pipes, both
         lines = "".join(f"{module.source}\t{MOUNTED}{module.path}\n" for module in modules)
         with suppress(BrokenPipeError):  # what it says is shown below
-            self._process.stdin.write(f"{lines}\n".encode("utf-8", "surrogateescape"))
-            self._process.stdin.flush()
+            stdin.write(f"{lines}\n".encode("utf-8", "surrogateescape"))
+            stdin.flush()
         for _ in modules:
-            length = self._process.stdout.read(4)
+            length = stdout.read(4)
             size = int.from_bytes(length, "little")
-            data = self._process.stdout.read(size)
+            data = stdout.read(size)
             if len(length) < 4 or len(data) < size:
                 raise self._broken()
             yield data or None

@@ -30,6 +30,8 @@ else:
     import tomli as tomllib
 
 Lock = tuple[Locked, ...]
+#: How uv says that an index lacks a package or a version.
+_MISSING = re.compile(r"was not found in the|there is no version of")
 
 
 class ConflictError(BuildError):
@@ -55,9 +57,14 @@ def requirements_of_matrix(matrix: Matrix, version: str) -> list[str]:
 def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
     """The newest stable version of the package that every target can have."""
     wanted = [matrix.requirement, *matrix.requirements]
+
+    def version_for(target: Target) -> str:
+        return _locked(resolve_requirements(wanted, target, exclude_newer=exclude_newer), matrix.package).version
+
+    first, *others = matrix.targets
+    found = {first.id: version_for(first)}  # alone: its pages serve the others
     with ThreadPoolExecutor(max_workers=len(matrix.targets)) as pool:
-        locks = pool.map(lambda t: resolve_requirements(wanted, t, exclude_newer=exclude_newer), matrix.targets)
-        found = {t.id: _locked(lock, matrix.package).version for t, lock in zip(matrix.targets, locks, strict=True)}
+        found |= zip((target.id for target in others), pool.map(version_for, others), strict=True)
     versions = set(found.values())
     if len(versions) > 1:
         rows = ", ".join(f"{target}: {version}" for target, version in found.items())
@@ -84,21 +91,22 @@ def resolve_requirements(
 
     ConflictError where no versions satisfy them all.
     """
-    limit = ["--exclude-newer", exclude_newer] if exclude_newer else []
-    with tempfile.TemporaryDirectory(prefix="layers-resolve-") as folder:
+    options = ["--exclude-newer", exclude_newer] if exclude_newer else []
+    asked = "\n".join(requirements) + "\n"
+    with tempfile.TemporaryDirectory(prefix="layers-resolve-") as name:
         if constraints:
-            bounds = Path(folder) / "constraints.txt"
+            bounds = Path(name) / "constraints.txt"
             bounds.write_text("\n".join(constraints) + "\n", "utf-8")
-            limit += ["--constraint", str(bounds)]
-        answer = uv.run(
-            [
-                "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
-                "--no-python-downloads", "--python", sys.executable, *uv.platform_options(target),
-                "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *limit, "-",
-            ],
-            Path(folder),
-            stdin="\n".join(requirements) + "\n",
-        )  # fmt: skip
+            options += ["--constraint", str(bounds)]
+        command = [
+            "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
+            "--no-python-downloads", "--python", sys.executable, *uv.platform_options(target),
+            "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *options, "-",
+        ]  # fmt: skip
+        answer = uv.run(command, Path(name), stdin=asked)
+        if not answer.ok and _MISSING.search(" ".join(answer.err.split())):
+            # Pages are kept for some minutes: what is not on them may have come since.
+            answer = uv.run([*command, "--refresh"], Path(name), stdin=asked)
     if not answer.ok:
         raise _explain(answer.err, target, requirements)
     if missing := re.search(r"package `([^`]+)` does not have an extra named `([^`]+)`", answer.err):
@@ -114,7 +122,7 @@ def resolve_requirements(
 def _choose(package: dict[str, Any], target: Target) -> Locked:
     """The wheel of a package that installers take for the target: the one whose tag stands first."""
     name, version = str(package.get("name")), str(package.get("version"))
-    order = {tag: index for index, tag in enumerate(supported_tags(target))}
+    order = _order(target)
     best: tuple[int, tuple[Any, ...], str, str] | None = None
     for wheel in package.get("wheels", []):
         filename = wheel.get("name") or _basename(str(wheel.get("url") or wheel.get("path") or ""))
@@ -148,6 +156,11 @@ def supported_tags(target: Target) -> tuple[tags.Tag, ...]:
             ]
         )
     )
+
+
+@lru_cache(maxsize=32)
+def _order(target: Target) -> dict[tags.Tag, int]:
+    return {tag: index for index, tag in enumerate(supported_tags(target))}
 
 
 def _platforms(target: Target) -> Iterator[str]:

@@ -7,19 +7,17 @@ cores, in batches: subprocesses, and a compressor that leaves Python's lock alon
 
 from __future__ import annotations
 
-import hashlib
 import os
+import shutil
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from builder.archive import Stream, compress
 from builder.artifact import Locked
+from builder.assemble import Packed, pack, pack_pyc
 from builder.bytecode import Compilers, Module, pyc_path
-from builder.inspection import ElfFacts, PycFacts, elf_facts, pyc_facts
 from builder.install import Installed, Wheel, unpack
 from builder.interpreters import Interpreter
 from builder.matrix import Target
@@ -32,18 +30,10 @@ Key = tuple[str, str]
 #: Keys, and what gives their results when it is done.
 Batch = tuple[list[K], "Future[Mapping[K, V]]"]
 
-#: Bytes of content in one batch of compressing: enough to be worth a thread's while, little enough to share out.
-_BATCH = 4 << 20
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A file as it goes into zips, and what it needs where it is a binary."""
-
-    stream: Stream
-    sha256: str  #: of the content
-    elf: ElfFacts | None = None
-    pyc: PycFacts | None = None
+#: Bytes of content in one batch of compressing, and of source in one of compiling: enough to be worth a thread's while,
+#: little enough to share out.
+_CONTENT_BATCH = 4 << 20
+_SOURCE_BATCH = 1 << 18
 
 
 class Claims(Generic[K, V]):
@@ -64,16 +54,22 @@ class Claims(Generic[K, V]):
             for batch, future in start(new) if new else ():
                 self._results.update(dict.fromkeys(batch, future))
             results = {key: self._results[key] for key in keys}
-        return lambda: {key: future.result()[key] for key, future in results.items()}
+
+        def wait() -> dict[K, V]:
+            done = {future: future.result() for future in set(results.values())}
+            return {key: done[future][key] for key, future in results.items()}
+
+        return wait
 
 
 class Workshop:
     """Every method may be called from any thread, but not from the pool's own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, users: int) -> None:
         self._folder = folder
+        self._users = users
         self._cores = os.cpu_count() or 1
-        self.pool = ThreadPoolExecutor(max_workers=self._cores)
+        self._pool = ThreadPoolExecutor(max_workers=self._cores)
         self._wheels: Claims[Locked, Wheel] = Claims()
         self._contents: Claims[str, Packed] = Claims()
         self._bytecode: dict[Interpreter, Claims[Key, Packed | None]] = {}
@@ -84,7 +80,7 @@ class Workshop:
         """The lock's wheels, unpacked."""
 
         def start(new: list[Locked]) -> list[Batch[Locked, Wheel]]:
-            return [(new, self.pool.submit(unpack, new, target, self._folder / target.id))]
+            return [(new, self._pool.submit(unpack, new, target, self._folder / target.id))]
 
         found = self._wheels.ask(lock, start)()
         return [found[locked] for locked in lock]
@@ -93,11 +89,11 @@ class Workshop:
         """Begin with the files' contents; what is given back waits for them, compressed, by sha256."""
         by_hash = {file.sha256: file for file in files}
 
-        def pack(keys: list[str]) -> dict[str, Packed]:
-            return {key: _pack(by_hash[key].source.read_bytes(), key) for key in keys}
+        def make(keys: list[str]) -> dict[str, Packed]:
+            return {key: pack(_read(by_hash[key].source), key) for key in keys}
 
         def start(new: list[str]) -> list[Batch[str, Packed]]:
-            return self._submit(pack, _batches(new, lambda key: by_hash[key].size, _BATCH))
+            return self._submit(make, _batches(new, lambda key: by_hash[key].size, _CONTENT_BATCH))
 
         return self._contents.ask(by_hash, start)
 
@@ -109,33 +105,37 @@ class Workshop:
             python = interpreter.version.rpartition(".")[0]
             made = self._compilers.compile(interpreter, [modules[key] for key in keys])
             return {
-                key: _pack_pyc(pyc_path(key[0], python), data) if data else None
+                key: pack_pyc(pyc_path(key[0], python), data) if data else None
                 for key, data in zip(keys, made, strict=True)
             }
 
         def start(new: list[Key]) -> list[Batch[Key, Packed | None]]:
-            return self._submit(make, _batches(new, lambda key: modules[key].size, 1 << 18))
+            return self._submit(make, _batches(new, lambda key: modules[key].size, _SOURCE_BATCH))
 
         with self._lock:
             claims = self._bytecode.setdefault(interpreter, Claims())
         return claims.ask(modules, start)
 
+    def leave(self) -> None:
+        """Said by each user once, when nothing that it asked for is still to come: the last leaves no wheels behind."""
+        with self._lock:
+            self._users -= 1
+            last = not self._users
+        for folder in self._folder.iterdir() if last else ():
+            self._pool.submit(shutil.rmtree, folder, ignore_errors=True)
+
     def stop(self) -> None:
-        """Start nothing more, and wait for what runs."""
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        """Start nothing more that anyone would have waited for, and wait for what runs."""
+        self._pool.shutdown(wait=True, cancel_futures=self._users > 0)
         self._compilers.close()
 
     def _submit(self, work: Callable[[list[K]], Mapping[K, V]], batches: Iterable[list[K]]) -> list[Batch[K, V]]:
-        return [(batch, self.pool.submit(work, batch)) for batch in batches]
+        return [(batch, self._pool.submit(work, batch)) for batch in batches]
 
 
-def _pack(content: bytes, sha256: str) -> Packed:
-    facts = elf_facts(content) if content[:4] == b"\x7fELF" else None
-    return Packed(compress(content), sha256, facts)
-
-
-def _pack_pyc(path: str, content: bytes) -> Packed:
-    return Packed(compress(content), hashlib.sha256(content).hexdigest(), pyc=pyc_facts(f"python/{path}", content))
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of ten thousand is slow
+        return file.read()
 
 
 def _batches(keys: Iterable[K], size: Callable[[K], int], limit: int) -> list[list[K]]:
