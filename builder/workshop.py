@@ -121,8 +121,8 @@ class Workshop:
         with self._lock:
             self._users -= 1
             last = not self._users
-        for folder in self._folder.iterdir() if last else ():
-            self._pool.submit(shutil.rmtree, folder, ignore_errors=True)
+        for unpacked in self._folder.glob("*/*") if last else ():
+            self._pool.submit(shutil.rmtree, unpacked, ignore_errors=True)
 
     def stop(self) -> None:
         """Start nothing more that anyone would have waited for, and wait for what runs."""
