@@ -22,7 +22,7 @@ from typing import Final
 from builder import bytecode, slim
 from builder.archive import COMPRESSOR
 from builder.artifact import Artifact, Finding, Locked, Manifest, write_manifest
-from builder.assemble import Packed, facts_of, pack, write
+from builder.assemble import facts_of, pack, write
 from builder.bytecode import pyc_path
 from builder.cache import Cache, default_folder, key_of
 from builder.errors import BuildError
@@ -33,7 +33,7 @@ from builder.locks import Locks
 from builder.matrix import Matrix, Target
 from builder.progress import Progress
 from builder.resolve import Lock
-from builder.workshop import Workshop
+from builder.workshop import Bytecode, Contents, Workshop
 
 #: Part of every cache key: changed with anything else that changes a zip, its SBOM or what is checked.
 _FORMAT = 3
@@ -41,6 +41,19 @@ _FORMAT = 3
 _SBOM: Final = threading.Lock()
 
 
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """What a build makes, it keeps to its end: looking for garbage among it, again and again, finds none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_no_collecting()
 def build(
     matrix: Matrix,
     version: str,
@@ -58,7 +71,7 @@ def build(
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".layers-build-", dir=output) as folder, _no_collecting():
+        with tempfile.TemporaryDirectory(prefix=".layers-build-", dir=output) as folder:
             work = Path(folder).absolute()  # uv runs elsewhere
             cache = Cache(default_folder())
             locks = Locks(matrix, version, exclude_newer, lock or {}, cache)
@@ -71,18 +84,6 @@ def build(
         ) from None
 
 
-@contextmanager
-def _no_collecting() -> Iterator[None]:
-    """What a build makes, it keeps to its end: looking for garbage among it, again and again, finds none."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def _finish(one: _Build, targets: Sequence[Target], artifacts: Mapping[Target, Artifact]) -> Manifest:
     for artifact in artifacts.values():
         for name in filter(None, (artifact.file, artifact.sbom)):
@@ -93,6 +94,19 @@ def _finish(one: _Build, targets: Sequence[Target], artifacts: Mapping[Target, A
     )
     write_manifest(one.output, manifest)
     return manifest
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A target's zip that has to be made, and what of."""
+
+    target: Target
+    lock: Lock
+    interpreter: Interpreter | None
+    key: str  #: the cache's
+    started: float
+    wheels: Sequence[Wheel]
+    tree: Tree
 
 
 @dataclass
@@ -111,12 +125,14 @@ class _Build:
         (self.work / "wheels").mkdir()
         self.shop = Workshop(self.work / "wheels", len(targets))
         pythons = tuple(dict.fromkeys(target.python for target in targets))
-        with ThreadPoolExecutor(max_workers=len(pythons) + len(targets)) as threads:
+        with ThreadPoolExecutor(max_workers=len(pythons) + 2 * len(targets)) as threads:
             try:
                 self.interpreters = {python: threads.submit(self._interpreter, python) for python in pythons}
-                made = {target: threads.submit(self._make, target) for target in targets}
-                _raise_first(made.values())
-                return {target: future.result() for target, future in made.items()}
+                prepared = [threads.submit(self._prepare, target) for target in targets]
+                # Begun one after the other, they are done so too: the last has little left to do when the work ends.
+                made = [threads.submit(self._begin(future.result())) for future in prepared]
+                _raise_first(made)
+                return {target: future.result() for target, future in zip(targets, made, strict=True)}
             finally:
                 self.shop.stop()
                 threads.shutdown(wait=True, cancel_futures=True)
@@ -131,7 +147,8 @@ class _Build:
             self.progress.note(f"warning: no CPython {python} here; its layers go without bytecode and start slower")
         return found
 
-    def _make(self, target: Target) -> Artifact:
+    def _prepare(self, target: Target) -> _Job | Artifact:
+        """What has to be made of which wheels; or the artifact, where it was made before."""
         lock = self.locks.of(target)
         interpreter = self.interpreters[target.python].result()
         self.progress.step(target.id, f"{len(lock)} packages")
@@ -142,10 +159,8 @@ class _Build:
             self.shop.leave()
             self.progress.step(target.id, f"{artifact.size / 1048576:.1f} MB, as built before")
             return artifact
-        artifact = self._build(target, lock, interpreter)
-        self.cache.put(key, self.work, artifact)
-        self.progress.step(target.id, f"{artifact.size / 1048576:.1f} MB in {time.monotonic() - started:.1f} s")
-        return artifact
+        wheels = self.shop.wheels(target, lock)
+        return _Job(target, lock, interpreter, key, started, wheels, merge(wheels))
 
     def _key(self, target: Target, lock: Lock, interpreter: Interpreter | None) -> str:
         return key_of(
@@ -154,20 +169,32 @@ class _Build:
             interpreter and [interpreter.version, interpreter.magic],
         )  # fmt: skip
 
-    def _build(self, target: Target, lock: Lock, interpreter: Interpreter | None) -> Artifact:
-        wheels = self.shop.wheels(target, lock)
-        tree = merge(wheels)
-        packed = self._pack(target, tree, interpreter)
+    def _begin(self, job: _Job | Artifact) -> Callable[[], Artifact]:
+        """Begin with the target's files; what is given back waits for them and makes the artifact."""
+        if isinstance(job, Artifact):
+            return lambda: job
+        modules = [file for file in job.tree.files if slim.is_importable(file.path)]
+        code = self.shop.bytecode(job.interpreter, modules) if job.interpreter else dict
+        contents = self.shop.contents(job.tree.files)
+        return lambda: self._complete(job, contents, code)
+
+    def _complete(self, job: _Job, contents: Contents, code: Bytecode) -> Artifact:
+        target, tree = job.target, job.tree
+        packed = contents()
+        files = {f"python/{path}": (pack(content), False) for path, content in tree.records.items()}
+        files.update((f"python/{file.path}", (packed[file.sha256], file.executable)) for file in tree.files)
         sbom = f"{target.layer_name}.cdx.json"
-        (self.work / sbom).write_bytes(data := self._sbom(target, wheels))
-        files = packed()
+        (self.work / sbom).write_bytes(data := self._sbom(target, job.wheels))
+        for (path, _), compiled in code().items():
+            if compiled is not None:
+                files[f"python/{pyc_path(path, target.python)}"] = (compiled, False)
         self.shop.leave()
         findings = (*tree.findings, *check_files(facts_of(files), target))
         name = f"{target.layer_name}.zip"
         size, sha256 = write(self.work / name, files)
         unzipped = sum(each.stream.size for each, _ in files.values())
-        self._refuse(target, size, unzipped, wheels, findings)
-        return Artifact(
+        self._refuse(target, size, unzipped, job.wheels, findings)
+        artifact = Artifact(
             target=target.id,
             python=target.python,
             architecture=target.architecture,
@@ -176,32 +203,15 @@ class _Build:
             sha256=sha256,
             size=size,
             unzipped_size=unzipped,
-            interpreter=interpreter.version if interpreter else None,
-            lock=lock,
+            interpreter=job.interpreter.version if job.interpreter else None,
+            lock=job.lock,
             sbom=sbom,
             sbom_sha256=hashlib.sha256(data).hexdigest(),
             findings=findings,
         )
-
-    def _pack(
-        self, target: Target, tree: Tree, interpreter: Interpreter | None
-    ) -> Callable[[], dict[str, tuple[Packed, bool]]]:
-        """Begin with every file of the zip; what is given back waits for them, by path there, and with whether it is
-        executable."""
-        modules = [file for file in tree.files if slim.is_importable(file.path)]
-        code = self.shop.bytecode(interpreter, modules) if interpreter else dict
-        contents = self.shop.contents(tree.files)
-        packed = {f"python/{path}": (pack(content), False) for path, content in tree.records.items()}
-
-        def wait() -> dict[str, tuple[Packed, bool]]:
-            done = contents()
-            packed.update((f"python/{file.path}", (done[file.sha256], file.executable)) for file in tree.files)
-            for (path, _), compiled in code().items():
-                if compiled is not None:
-                    packed[f"python/{pyc_path(path, target.python)}"] = (compiled, False)
-            return packed
-
-        return wait
+        self.cache.put(job.key, self.work, artifact)
+        self.progress.step(target.id, f"{size / 1048576:.1f} MB in {time.monotonic() - job.started:.1f} s")
+        return artifact
 
     def _sbom(self, target: Target, wheels: Sequence[Wheel]) -> bytes:
         from builder.sbom import Component, make_sbom

@@ -27,6 +27,9 @@ V = TypeVar("V")
 
 #: A module: its path below ``python/`` and its source's sha256.
 Key = tuple[str, str]
+#: What waits for contents by sha256, and for bytecode; None there: does not compile.
+Contents = Callable[[], "dict[str, Packed]"]
+Bytecode = Callable[[], "dict[Key, Packed | None]"]
 #: Keys, and what gives their results when it is done.
 Batch = tuple[list[K], "Future[Mapping[K, V]]"]
 
@@ -34,6 +37,8 @@ Batch = tuple[list[K], "Future[Mapping[K, V]]"]
 #: little enough to share out.
 _CONTENT_BATCH = 4 << 20
 _SOURCE_BATCH = 1 << 18
+#: Wheels that are unpacked together at least: each run of uv takes its time to begin.
+_WHEELS = 16
 
 
 class Claims(Generic[K, V]):
@@ -80,13 +85,19 @@ class Workshop:
         """The lock's wheels, unpacked."""
 
         def start(new: list[Locked]) -> list[Batch[Locked, Wheel]]:
-            return [(new, self._pool.submit(unpack, new, target, self._folder / target.id))]
+            parts = min(self._cores, -(-len(new) // _WHEELS))
+            batches = [new[number::parts] for number in range(parts)]
+            folders = [self._folder / f"{target.id}-{number}" for number in range(parts)]
+            return [
+                (batch, self._pool.submit(unpack, batch, target, folder))
+                for batch, folder in zip(batches, folders, strict=True)
+            ]
 
         found = self._wheels.ask(lock, start)()
         return [found[locked] for locked in lock]
 
-    def contents(self, files: Sequence[Installed]) -> Callable[[], dict[str, Packed]]:
-        """Begin with the files' contents; what is given back waits for them, compressed, by sha256."""
+    def contents(self, files: Sequence[Installed]) -> Contents:
+        """Begin with the files' contents; what is given back waits for them."""
         by_hash = {file.sha256: file for file in files}
 
         def make(keys: list[str]) -> dict[str, Packed]:
@@ -97,8 +108,8 @@ class Workshop:
 
         return self._contents.ask(by_hash, start)
 
-    def bytecode(self, interpreter: Interpreter, files: Sequence[Installed]) -> Callable[[], dict[Key, Packed | None]]:
-        """Begin with these modules' bytecode; what is given back waits for it. None: does not compile."""
+    def bytecode(self, interpreter: Interpreter, files: Sequence[Installed]) -> Bytecode:
+        """Begin with these modules' bytecode; what is given back waits for it."""
         modules = {m.key: m for m in (Module(f.path, f.source, f.sha256, f.size) for f in files)}
 
         def make(keys: list[Key]) -> dict[Key, Packed | None]:
