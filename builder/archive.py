@@ -11,14 +11,13 @@ import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Protocol
 
 import deflate
 
 LEVEL = 5
 #: Names the bytes that ``compress`` makes: part of every cache key.
-COMPRESSOR = f"libdeflate {version('deflate')} {LEVEL}, gzip stored"
+COMPRESSOR = f"libdeflate {deflate.__version__} {LEVEL}, gzip stored"
 #: 1980-01-01 00:00, the earliest time that a zip can say, in MS-DOS form.
 _TIME, _DATE = 0, (1 << 5) | 1
 _STORED, _DEFLATED = 0, 8

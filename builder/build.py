@@ -107,6 +107,7 @@ class _Job:
     started: float
     wheels: Sequence[Wheel]
     tree: Tree
+    contents: Contents
 
 
 @dataclass
@@ -129,8 +130,8 @@ class _Build:
             try:
                 self.interpreters = {python: threads.submit(self._interpreter, python) for python in pythons}
                 prepared = [threads.submit(self._prepare, target) for target in targets]
-                # Begun one after the other, they are done so too: the last has little left to do when the work ends.
-                made = [threads.submit(self._begin(future.result())) for future in prepared]
+                # Compiled one after the other, they are done so too: the last has little left to do when the work ends.
+                made = [threads.submit(self._compile(future.result())) for future in prepared]
                 _raise_first(made)
                 return {target: future.result() for target, future in zip(targets, made, strict=True)}
             finally:
@@ -148,7 +149,7 @@ class _Build:
         return found
 
     def _prepare(self, target: Target) -> _Job | Artifact:
-        """What has to be made of which wheels; or the artifact, where it was made before."""
+        """What has to be made of which wheels, already begun with; or the artifact, where it was made before."""
         lock = self.locks.of(target)
         interpreter = self.interpreters[target.python].result()
         self.progress.step(target.id, f"{len(lock)} packages")
@@ -160,7 +161,8 @@ class _Build:
             self.progress.step(target.id, f"{artifact.size / 1048576:.1f} MB, as built before")
             return artifact
         wheels = self.shop.wheels(target, lock)
-        return _Job(target, lock, interpreter, key, started, wheels, merge(wheels))
+        tree = merge(wheels)
+        return _Job(target, lock, interpreter, key, started, wheels, tree, self.shop.contents(tree.files))
 
     def _key(self, target: Target, lock: Lock, interpreter: Interpreter | None) -> str:
         return key_of(
@@ -169,18 +171,17 @@ class _Build:
             interpreter and [interpreter.version, interpreter.magic],
         )  # fmt: skip
 
-    def _begin(self, job: _Job | Artifact) -> Callable[[], Artifact]:
-        """Begin with the target's files; what is given back waits for them and makes the artifact."""
+    def _compile(self, job: _Job | Artifact) -> Callable[[], Artifact]:
+        """Begin with the target's bytecode; what is given back waits for everything and makes the artifact."""
         if isinstance(job, Artifact):
             return lambda: job
         modules = [file for file in job.tree.files if slim.is_importable(file.path)]
         code = self.shop.bytecode(job.interpreter, modules) if job.interpreter else dict
-        contents = self.shop.contents(job.tree.files)
-        return lambda: self._complete(job, contents, code)
+        return lambda: self._complete(job, code)
 
-    def _complete(self, job: _Job, contents: Contents, code: Bytecode) -> Artifact:
+    def _complete(self, job: _Job, code: Bytecode) -> Artifact:
         target, tree = job.target, job.tree
-        packed = contents()
+        packed = job.contents()
         files = {f"python/{path}": (pack(content), False) for path, content in tree.records.items()}
         files.update((f"python/{file.path}", (packed[file.sha256], file.executable)) for file in tree.files)
         sbom = f"{target.layer_name}.cdx.json"

@@ -48,6 +48,7 @@ class Wheel:
     locked: Locked
     dist_info: str
     files: tuple[Installed, ...]
+    record: bytes  #: its RECORD, true for ``files``
 
     @property
     def metadata(self) -> str:
@@ -104,10 +105,11 @@ def merge(wheels: Sequence[Wheel]) -> Tree:
                         message=f"{owner[file.path]} and {wheel.locked.name} both have this file; the first's is taken",
                     )
                 )
-    records = {
-        f"{wheel.dist_info}/RECORD": _record(wheel, [f for f in wheel.files if files[f.path].sha256 == f.sha256])
-        for wheel in wheels
-    }
+    records = {}
+    for wheel in wheels:
+        left = [file for file in wheel.files if files[file.path].sha256 == file.sha256]
+        record = wheel.record if len(left) == len(wheel.files) else _record(wheel.dist_info, left)
+        records[f"{wheel.dist_info}/RECORD"] = record
     return Tree(tuple(files[path] for path in sorted(files)), records, tuple(findings))
 
 
@@ -178,7 +180,8 @@ def _alone(locked: Locked, folder: Path) -> Wheel:
 
 
 def _wheel(locked: Locked, dist_info: str, files: Sequence[Installed]) -> Wheel:
-    return Wheel(locked, dist_info, tuple(sorted(files, key=lambda file: file.path)))
+    sorted_files = tuple(sorted(files, key=lambda file: file.path))
+    return Wheel(locked, dist_info, sorted_files, _record(dist_info, sorted_files))
 
 
 def _walk(folder: Path | str, below: str = "") -> Iterator[Installed]:
@@ -229,14 +232,14 @@ def _hex(entry: str) -> str | None:
         return "unreadable"
 
 
-def _record(wheel: Wheel, files: Sequence[Installed]) -> bytes:
+def _record(dist_info: str, files: Sequence[Installed]) -> bytes:
     """The RECORD for what is left of a wheel. Bytecode is not listed, as installers do it."""
     rows = [
         (f.path, "sha256=" + base64.urlsafe_b64encode(bytes.fromhex(f.sha256)).rstrip(b"=").decode(), str(f.size))
         for f in files
     ]
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([*rows, (f"{wheel.dist_info}/RECORD", "", "")])
+    csv.writer(text, lineterminator="\n").writerows([*rows, (f"{dist_info}/RECORD", "", "")])
     return text.getvalue().encode()
 
 
