@@ -11,20 +11,26 @@ import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Protocol
 
 import deflate
 
-LEVEL = 6
+LEVEL = 5
 #: Names the bytes that ``compress`` makes: part of every cache key.
-COMPRESSOR = f"libdeflate {version('deflate')} {LEVEL}"
+COMPRESSOR = f"libdeflate {deflate.__version__} {LEVEL}, gzip stored"
 #: 1980-01-01 00:00, the earliest time that a zip can say, in MS-DOS form.
 _TIME, _DATE = 0, (1 << 5) | 1
 _STORED, _DEFLATED = 0, 8
 _UTF8 = 0x800
 _UNIX = 3
 _LIMIT = 0xFFFFFFFF
+_COMMON = struct.Struct("<HHHHHLLLHH")  # what the local header and the central directory have in common
+_REST = struct.Struct("<HHHLL")
+_MADE_BY = bytes((20, _UNIX))
+#: Bytes written at once.
+_CHUNK = 1 << 20
+#: How gzip's files begin, botocore's data for one: looking for more to save in them takes time and finds nothing.
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,11 @@ class Entry:
 
 
 def compress(content: bytes) -> Stream:
-    """The content's stream: DEFLATE, or stored where that would not be shorter."""
-    data = bytes(deflate.deflate_compress(content, LEVEL)) if content else b""
-    if len(data) < len(content):
-        return Stream(_DEFLATED, data, zlib.crc32(content), len(content))
+    """The content's stream: DEFLATE, or stored where that would not be shorter or something else compressed it."""
+    compressible = content and not content.startswith(_GZIP)
+    data = deflate.deflate_compress(content, LEVEL) if compressible else b""
+    if 0 < len(data) < len(content):
+        return Stream(_DEFLATED, bytes(data), zlib.crc32(content), len(content))
     return Stream(_STORED, content, zlib.crc32(content), len(content))
 
 
@@ -63,33 +70,30 @@ class Sink(Protocol):
 def write_zip(file: Sink, entries: Iterable[Entry]) -> None:
     """Write the entries, sorted by name. ValueError where a name stands twice or a zip64 would be needed."""
     central: list[bytes] = []
-    offset = 0
+    pending: list[bytes] = []  # written together: an entry's header and content are small, and there are thousands
+    offset = written = 0
     previous: bytes | None = None
     for entry in sorted(entries, key=lambda entry: entry.name.encode()):
         name = entry.name.encode()
         if name == previous:
             raise ValueError(f"{entry.name} stands twice")
         previous = name
-        flags = 0 if name.isascii() else _UTF8
         stream = entry.stream
-        common = struct.pack(
-            "<HHHHHLLLHH",
-            20, flags, stream.method, _TIME, _DATE, stream.crc, len(stream.data), stream.size, len(name), 0,
+        common = _COMMON.pack(
+            20, 0 if name.isascii() else _UTF8, stream.method, _TIME, _DATE, stream.crc, len(stream.data), stream.size,
+            len(name), 0,
         )  # fmt: skip
-        mode = 0o100755 if entry.executable else 0o100644
-        central.append(
-            b"PK\x01\x02"
-            + struct.pack("<BB", 20, _UNIX)
-            + common
-            + struct.pack("<HHHLL", 0, 0, 0, mode << 16, offset)
-            + name
-        )
-        header = b"PK\x03\x04" + common + name
-        file.write(header)
-        file.write(stream.data)
-        offset += len(header) + len(stream.data)
+        attributes = (0o100755 if entry.executable else 0o100644) << 16
+        central += (b"PK\x01\x02", _MADE_BY, common, _REST.pack(0, 0, 0, attributes, offset), name)
+        pending += (b"PK\x03\x04", common, name, stream.data)
+        offset += 4 + len(common) + len(name) + len(stream.data)
+        if offset - written > _CHUNK:
+            file.write(b"".join(pending))
+            pending.clear()
+            written = offset
     directory = b"".join(central)
-    if offset + len(directory) > _LIMIT or len(central) > 0xFFFF:
+    count = len(central) // 5
+    if offset + len(directory) > _LIMIT or count > 0xFFFF:
         raise ValueError("more than a zip without zip64 can hold")
-    file.write(directory)
-    file.write(b"PK\x05\x06" + struct.pack("<HHHHLLH", 0, 0, len(central), len(central), len(directory), offset, 0))
+    end = b"PK\x05\x06" + struct.pack("<HHHHLLH", 0, 0, count, count, len(directory), offset, 0)
+    file.write(b"".join((*pending, directory, end)))

@@ -125,7 +125,8 @@ def _read(path: Path) -> Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write ``manifest.json``, whole or not at all."""
-    write_atomically(folder / MANIFEST, dump_json(manifest.model_dump(mode="json")).encode())
+    # Not flushed: the zips are not, and this would wait for the disk to have them all.
+    write_atomically(folder / MANIFEST, dump_json(manifest.model_dump(mode="json")).encode(), flush=False)
 
 
 def dump_json(data: object) -> str:
@@ -133,15 +134,19 @@ def dump_json(data: object) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write aside, flush to the disk, rename: ``path`` has the old bytes or the new ones, whatever happens."""
+def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
+    """Write aside, flush to the disk, rename: ``path`` has the old bytes or the new ones, whatever happens.
+
+    Without ``flush`` whatever but a power failure.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:

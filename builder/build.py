@@ -7,45 +7,53 @@ Each target goes its own way through these stages, all targets side by side, and
 from __future__ import annotations
 
 import errno
+import gc
 import hashlib
-import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from pydantic import TypeAdapter
-
-from builder import bytecode, slim, uv
-from builder.archive import COMPRESSOR, Entry, compress, write_zip
+from builder import bytecode, slim
+from builder.archive import COMPRESSOR
 from builder.artifact import Artifact, Finding, Locked, Manifest, write_manifest
+from builder.assemble import facts_of, pack, write
 from builder.bytecode import pyc_path
 from builder.cache import Cache, default_folder, key_of
 from builder.errors import BuildError
-from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT, FileFacts, check_files
+from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT, check_files
 from builder.install import Tree, Wheel, merge, sizes_by_package
 from builder.interpreters import Interpreter, find, search
+from builder.locks import Locks
 from builder.matrix import Matrix, Target
 from builder.progress import Progress
-from builder.resolve import Lock, requirements_of_matrix, resolve
-from builder.workshop import Packed, Workshop
+from builder.resolve import Lock
+from builder.workshop import Bytecode, Contents, Workshop
 
 #: Part of every cache key: changed with anything else that changes a zip, its SBOM or what is checked.
 _FORMAT = 3
-#: How long a lock that was resolved is taken again for the same question: as long as PyPI lets its pages be kept.
-ANSWER_SECONDS: Final = 600
 #: The parser of licence expressions gives other answers when two threads use it at once.
 _SBOM: Final = threading.Lock()
-#: Questions to the index at once: the first answers are worked on while the others are waited for.
-_ASKING: Final = threading.BoundedSemaphore(3)
-_LOCK: Final = TypeAdapter(tuple[Locked, ...])
 
 
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """What a build makes, it keeps to its end: looking for garbage among it, again and again, finds none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_no_collecting()
 def build(
     matrix: Matrix,
     version: str,
@@ -70,7 +78,8 @@ def build(
         with tempfile.TemporaryDirectory(prefix=".layers-build-", dir=output) as folder:
             work = Path(folder).absolute()  # uv runs elsewhere
             kept = cache or Cache(default_folder())
-            one = _Build(matrix, version, work, output, progress, lock or {}, exclude_newer, kept, interpreters)
+            locks = Locks(matrix, version, exclude_newer, lock or {}, kept)
+            one = _Build(matrix, version, work, output, progress, locks, kept, interpreters)
             return _finish(one, targets, one.run(targets))
     except OSError as error:
         what = "the disk is full" if error.errno == errno.ENOSPC else f"{error.strerror or error}"
@@ -91,6 +100,20 @@ def _finish(one: _Build, targets: Sequence[Target], artifacts: Mapping[Target, A
     return manifest
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A target's zip that has to be made, and what of."""
+
+    target: Target
+    lock: Lock
+    interpreter: Interpreter | None
+    key: str  #: the cache's
+    started: float
+    wheels: Sequence[Wheel]
+    tree: Tree
+    contents: Contents
+
+
 @dataclass
 class _Build:
     matrix: Matrix
@@ -98,8 +121,7 @@ class _Build:
     work: Path
     output: Path
     progress: Progress
-    given: Mapping[str, Lock]
-    exclude_newer: str | None
+    locks: Locks
     cache: Cache
     exact: Mapping[str, str | None] | None
 
@@ -107,14 +129,16 @@ class _Build:
         """The artifact of each target; its files lie in ``work``."""
         self.progress.begin(f"Building {self.matrix.package} {self.version}", 2 * len(targets))
         (self.work / "wheels").mkdir()
-        self.shop = Workshop(self.work / "wheels")
+        self.shop = Workshop(self.work / "wheels", len(targets))
         pythons = tuple(dict.fromkeys(target.python for target in targets))
-        with ThreadPoolExecutor(max_workers=len(pythons) + len(targets)) as threads:
+        with ThreadPoolExecutor(max_workers=len(pythons) + 2 * len(targets)) as threads:
             try:
                 self.interpreters = {python: threads.submit(self._interpreter, python) for python in pythons}
-                made = {target: threads.submit(self._make, target) for target in targets}
-                _raise_first(made.values())
-                return {target: future.result() for target, future in made.items()}
+                prepared = [threads.submit(self._prepare, target) for target in targets]
+                # Compiled one after the other, they are done so too: the last has little left to do when the work ends.
+                made = [threads.submit(self._compile(future.result())) for future in prepared]
+                _raise_first(made)
+                return {target: future.result() for target, future in zip(targets, made, strict=True)}
             finally:
                 self.shop.stop()
                 threads.shutdown(wait=True, cancel_futures=True)
@@ -132,32 +156,21 @@ class _Build:
             self.progress.note(f"warning: no CPython {python} here; its layers go without bytecode and start slower")
         return found
 
-    def _make(self, target: Target) -> Artifact:
-        lock = self.given.get(target.id) or self._resolve(target)
+    def _prepare(self, target: Target) -> _Job | Artifact:
+        """What has to be made of which wheels, already begun with; or the artifact, where it was made before."""
+        lock = self.locks.of(target)
         interpreter = self.interpreters[target.python].result()
         self.progress.step(target.id, f"{len(lock)} packages")
         started = time.monotonic()
         key = self._key(target, lock, interpreter)
         artifact = self.cache.take(key, self.work, self.output)
         if artifact is not None:
+            self.shop.leave()
             self.progress.step(target.id, f"{artifact.size / 1048576:.1f} MB, as built before")
             return artifact
-        artifact = self._build(target, lock, interpreter)
-        self.cache.put(key, self.work, artifact)
-        self.progress.step(target.id, f"{artifact.size / 1048576:.1f} MB in {time.monotonic() - started:.1f} s")
-        return artifact
-
-    def _resolve(self, target: Target) -> Lock:
-        """The lock that the index gives; an answer of the web is good for as long as the web's own caches hold it."""
-        asked = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_INDEX_URL"))}
-        wanted = requirements_of_matrix(self.matrix, self.version)
-        key = key_of(wanted, target.id, uv.platform_options(target), self.exclude_newer, asked, version("uv"))
-        if uv.asks_the_web_only(os.environ) and (kept := self.cache.recall(key, ANSWER_SECONDS)):
-            return _LOCK.validate_json(kept)
-        with _ASKING:
-            lock = resolve(self.matrix, self.version, target, self.exclude_newer)
-        self.cache.remember(key, _LOCK.dump_json(lock).decode())
-        return lock
+        wheels = self.shop.wheels(target, lock)
+        tree = merge(wheels)
+        return _Job(target, lock, interpreter, key, started, wheels, tree, self.shop.contents(tree.files))
 
     def _key(self, target: Target, lock: Lock, interpreter: Interpreter | None) -> str:
         return key_of(
@@ -166,18 +179,31 @@ class _Build:
             interpreter and [interpreter.version, interpreter.magic],
         )  # fmt: skip
 
-    def _build(self, target: Target, lock: Lock, interpreter: Interpreter | None) -> Artifact:
-        wheels = self.shop.wheels(target, lock)
-        tree = merge(wheels)
-        packed = self._pack(target, tree, interpreter)
-        findings = (*tree.findings, *check_files([_facts(path, *each) for path, each in packed.items()], target))
-        name = f"{target.layer_name}.zip"
-        size, sha256 = self.shop.pool.submit(_write, self.work / name, packed).result()
-        unzipped = sum(each.stream.size for each, _ in packed.values())
-        self._refuse(target, size, unzipped, wheels, findings)
+    def _compile(self, job: _Job | Artifact) -> Callable[[], Artifact]:
+        """Begin with the target's bytecode; what is given back waits for everything and makes the artifact."""
+        if isinstance(job, Artifact):
+            return lambda: job
+        modules = [file for file in job.tree.files if slim.is_importable(file.path)]
+        code = self.shop.bytecode(job.interpreter, modules) if job.interpreter else dict
+        return lambda: self._complete(job, code)
+
+    def _complete(self, job: _Job, code: Bytecode) -> Artifact:
+        target, tree = job.target, job.tree
+        packed = job.contents()
+        files = {f"python/{path}": (pack(content), False) for path, content in tree.records.items()}
+        files.update((f"python/{file.path}", (packed[file.sha256], file.executable)) for file in tree.files)
         sbom = f"{target.layer_name}.cdx.json"
-        (self.work / sbom).write_bytes(data := self._sbom(target, wheels))
-        return Artifact(
+        (self.work / sbom).write_bytes(data := self._sbom(target, job.wheels))
+        for (path, _), compiled in code().items():
+            if compiled is not None:
+                files[f"python/{pyc_path(path, target.python)}"] = (compiled, False)
+        self.shop.leave()
+        findings = (*tree.findings, *check_files(facts_of(files), target))
+        name = f"{target.layer_name}.zip"
+        size, sha256 = write(self.work / name, files)
+        unzipped = sum(each.stream.size for each, _ in files.values())
+        self._refuse(target, size, unzipped, job.wheels, findings)
+        artifact = Artifact(
             target=target.id,
             python=target.python,
             architecture=target.architecture,
@@ -186,25 +212,15 @@ class _Build:
             sha256=sha256,
             size=size,
             unzipped_size=unzipped,
-            interpreter=interpreter.version if interpreter else None,
-            lock=lock,
+            interpreter=job.interpreter.version if job.interpreter else None,
+            lock=job.lock,
             sbom=sbom,
             sbom_sha256=hashlib.sha256(data).hexdigest(),
             findings=findings,
         )
-
-    def _pack(self, target: Target, tree: Tree, interpreter: Interpreter | None) -> dict[str, tuple[Packed, bool]]:
-        """Every file of the zip by its path there, and whether it is executable."""
-        modules = [file for file in tree.files if slim.is_importable(file.path)]
-        code = self.shop.bytecode(interpreter, modules) if interpreter else dict
-        contents = self.shop.contents(tree.files)()
-        packed = {f"python/{file.path}": (contents[file.sha256], file.executable) for file in tree.files}
-        for path, content in tree.records.items():
-            packed[f"python/{path}"] = (Packed(compress(content), hashlib.sha256(content).hexdigest()), False)
-        for (path, _), compiled in code().items():
-            if compiled is not None:
-                packed[f"python/{pyc_path(path, target.python)}"] = (compiled, False)
-        return packed
+        self.cache.put(job.key, self.work, artifact)
+        self.progress.step(target.id, f"{size / 1048576:.1f} MB in {time.monotonic() - job.started:.1f} s")
+        return artifact
 
     def _sbom(self, target: Target, wheels: Sequence[Wheel]) -> bytes:
         from builder.sbom import Component, make_sbom
@@ -236,34 +252,6 @@ class _Build:
         if errors:
             rows = "\n".join(f"  {finding.path}: {finding.message}" for finding in errors[:10])
             raise BuildError(f"the zip would not run there:\n{rows}", where=target.id)
-
-
-def _facts(path: str, packed: Packed, executable: bool) -> FileFacts:
-    return FileFacts(
-        path, 0o755 if executable else 0o644, packed.stream.size, packed.sha256, elf=packed.elf, pyc=packed.pyc
-    )
-
-
-class _Hashing:
-    """A file that knows the sha256 and the size of what was written to it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        self.digest.update(data)
-        self.size += len(data)
-        self._file.write(data)
-
-
-def _write(path: Path, packed: Mapping[str, tuple[Packed, bool]]) -> tuple[int, str]:
-    """Write the zip; its size and sha256."""
-    with path.open("wb") as file:
-        out = _Hashing(file)
-        write_zip(out, (Entry(name, each.stream, executable) for name, (each, executable) in packed.items()))
-    return out.size, out.digest.hexdigest()
 
 
 def _raise_first(futures: Iterable[Future[Artifact]]) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +19,7 @@ WORKER = Path(__file__).with_name("compile_worker.py")
 #: Where a layer's Python files are at run time, and so what tracebacks say.
 MOUNTED = "/opt/python/"
 #: Part of every cache key: changed with the bytes that the worker makes.
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Module:
     """A source file and its path below ``python/``."""
 
     path: str
-    source: Path
+    source: str
     sha256: str
     size: int
 
@@ -41,33 +44,92 @@ def pyc_path(path: str, python: str) -> str:
     return f"{folder}/{cached}" if folder else cached
 
 
-def compile_modules(interpreter: Interpreter, modules: Sequence[Module]) -> list[bytes | None]:
-    """The ``.pyc`` of each module; None for one that is no valid source for that Python (a template, Python 2)."""
-    lines = "".join(f"{module.source}\t{MOUNTED}{module.path}\n" for module in modules)
-    done = subprocess.run(
-        [interpreter.path, "-S", "-s", "-B", "-X", "utf8", "-W", "ignore", "-c", WORKER.read_text("utf-8")],
-        cwd="/",
-        input=lines.encode("utf-8", "surrogateescape"),
-        capture_output=True,
-        check=False,
-        # Not -I, which ignores PYTHONHASHSEED; an empty environment and -S -s keep out the same things.
-        env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"},
-    )
-    results = list(_split(done.stdout)) if done.returncode == 0 else []
-    if len(results) != len(modules):
-        raise BuildError(
-            f"the compiler ended with {done.returncode}: {done.stderr.decode(errors='replace').strip()[-300:]}",
-            where=f"CPython {interpreter.version} ({interpreter.path})",
+class Compilers:
+    """Runs the interpreters' compilers, each kept for the next batch of its Python: starting one takes a while.
+
+    May be used from any thread. As many as are used at once are kept, ``spare`` at most.
+    """
+
+    def __init__(self, spare: int) -> None:
+        self._spare = spare
+        self._idle: list[_Compiler] = []
+        self._lock = threading.Lock()
+
+    def compile(self, interpreter: Interpreter, modules: Sequence[Module]) -> Iterator[bytes | None]:
+        """The ``.pyc`` of each module; None for one that is no valid source for that Python (a template, Python 2)."""
+        compiler = self._take(interpreter)
+        try:
+            yield from compiler.compile(modules)
+        except BaseException:
+            compiler.end()
+            raise
+        self._keep(compiler)
+
+    def close(self) -> None:
+        """End those that are kept."""
+        while self._idle:
+            self._idle.pop().end()
+
+    def _take(self, interpreter: Interpreter) -> _Compiler:
+        with self._lock:
+            for compiler in reversed(self._idle):
+                if compiler.interpreter == interpreter:
+                    self._idle.remove(compiler)
+                    return compiler
+        return _Compiler(interpreter)
+
+    def _keep(self, compiler: _Compiler) -> None:
+        with self._lock:
+            self._idle.append(compiler)
+            surplus = self._idle[: -self._spare]
+            del self._idle[: -self._spare]
+        for each in surplus:
+            each.end()
+
+
+class _Compiler:
+    """A process of the interpreter that runs ``compile_worker``."""
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self.interpreter = interpreter
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        self._process = subprocess.Popen(
+            [interpreter.path, "-S", "-s", "-B", "-X", "utf8", "-W", "ignore", "-c", WORKER.read_text("utf-8")],
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            # Not -I, which ignores PYTHONHASHSEED; an empty environment and -S -s keep out the same things.
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"},
+        )
+
+    def compile(self, modules: Sequence[Module]) -> Iterator[bytes | None]:
+        """See ``Compilers.compile``. The worker reads the whole batch before it writes, so neither waits for ever."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None  # noqa: S101, PT018 - pipes, both
+        lines = "".join(f"{module.source}\t{MOUNTED}{module.path}\n" for module in modules)
+        with suppress(BrokenPipeError):  # what it says is shown below
+            stdin.write(f"{lines}\n".encode("utf-8", "surrogateescape"))
+            stdin.flush()
+        for _ in modules:
+            length = stdout.read(4)
+            size = int.from_bytes(length, "little")
+            data = stdout.read(size)
+            if len(length) < 4 or len(data) < size:
+                raise self._broken()
+            yield data or None
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        with self._errors, suppress(BrokenPipeError):
+            self._process.communicate()
+
+    def _broken(self) -> BuildError:
+        code = self._process.wait()
+        self._errors.seek(0)
+        return BuildError(
+            f"the compiler ended with {code}: {self._errors.read().decode(errors='replace').strip()[-300:]}",
+            where=f"CPython {self.interpreter.version} ({self.interpreter.path})",
             fix="is this interpreter broken? Install it again, or take another",
         )
-    return results
-
-
-def _split(data: bytes) -> list[bytes | None]:
-    results: list[bytes | None] = []
-    start = 0
-    while start < len(data):
-        end = start + 4 + int.from_bytes(data[start : start + 4], "little")
-        results.append(data[start + 4 : end] or None)
-        start = end
-    return results

@@ -103,7 +103,7 @@ class Cache:
                 if time.time() - old.stat().st_mtime > _DAY:
                     old.unlink()
             digest = hashlib.sha256(text.encode()).hexdigest()
-            write_atomically(folder / key, f"{digest}\n{text}".encode())
+            write_atomically(folder / key, f"{digest}\n{text}".encode(), flush=False)
 
     def clean(self) -> int:
         """Remove everything; gives the bytes removed."""

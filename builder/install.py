@@ -12,7 +12,9 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ class Installed:
     """One file of a wheel: its path below ``python/``, and where its bytes lie."""
 
     path: str
-    source: Path
+    source: str
     sha256: str
     size: int
     executable: bool
@@ -46,12 +48,13 @@ class Wheel:
     locked: Locked
     dist_info: str
     files: tuple[Installed, ...]
+    record: bytes  #: its RECORD, true for ``files``
 
     @property
     def metadata(self) -> str:
         """The text of its METADATA."""
         path = f"{self.dist_info}/METADATA"
-        return next((f.source.read_text("utf-8", "replace") for f in self.files if f.path == path), "")
+        return next((Path(f.source).read_text("utf-8", "replace") for f in self.files if f.path == path), "")
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,7 @@ def unpack(wheels: Sequence[Locked], target: Target, folder: Path) -> dict[Locke
     def alone(locked: Locked) -> Wheel:
         own = folder.with_name(f"{folder.name}-{locked.name}")
         _install([locked], target, own)
-        (dist_info,) = _dist_infos(own)
-        return _wheel(locked, dist_info, list(_walk(own)))
+        return _alone(locked, own)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         return dict(zip(wheels, pool.map(alone, wheels), strict=True))
@@ -103,10 +105,11 @@ def merge(wheels: Sequence[Wheel]) -> Tree:
                         message=f"{owner[file.path]} and {wheel.locked.name} both have this file; the first's is taken",
                     )
                 )
-    records = {
-        f"{wheel.dist_info}/RECORD": _record(wheel, [f for f in wheel.files if files[f.path].sha256 == f.sha256])
-        for wheel in wheels
-    }
+    records = {}
+    for wheel in wheels:
+        left = [file for file in wheel.files if files[file.path].sha256 == file.sha256]
+        record = wheel.record if len(left) == len(wheel.files) else _record(wheel.dist_info, left)
+        records[f"{wheel.dist_info}/RECORD"] = record
     return Tree(tuple(files[path] for path in sorted(files)), records, tuple(findings))
 
 
@@ -117,15 +120,19 @@ def sizes_by_package(wheels: Iterable[Wheel]) -> list[tuple[str, int]]:
 
 
 def _install(wheels: Sequence[Locked], target: Target, folder: Path) -> None:
-    requirements = folder.with_name(f"{folder.name}.txt")
-    requirements.write_text(requirements_of(tuple(wheels)), "utf-8")
-    answer = uv.run(
-        [
+    """Unpack the wheels into ``folder``. Their hashes say that they are the right ones, wherever they come from: the
+    index is asked only for what is not here."""
+    with tempfile.TemporaryDirectory(prefix="layers-unpack-") as name:
+        requirements = Path(name) / "requirements.txt"
+        requirements.write_text(requirements_of(tuple(wheels)), "utf-8")
+        command = [
             "pip", "install", "--target", str(folder), "--no-deps", "--require-hashes", "--no-python-downloads",
             "--python", sys.executable, *uv.platform_options(target), "--requirements", str(requirements),
-        ],
-        folder.parent,
-    )  # fmt: skip
+        ]  # fmt: skip
+        if uv.run([*command, "--offline"], Path(name)).ok:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        answer = uv.run(command, Path(name))
     if not answer.ok:
         raise _explain(answer.err, target)
 
@@ -140,14 +147,14 @@ def _divide(wheels: Sequence[Locked], folder: Path) -> dict[Locked, Wheel] | Non
         record = files.pop(f"{dist_info}/RECORD", None)
         if locked is None or locked in result or record is None:
             return None
-        listed = {row[0] for row in _rows(record.source)} - {record.path}
+        listed = _listed(Path(record.source))
+        del listed[record.path]
         if any(path not in files and is_wanted(path) for path in listed):
             return None
-        paths = listed & files.keys()
-        own = [files.pop(path) for path in paths]
-        if any(promise not in (None, actual) for promise, actual in _promises(record.source, own)):
+        own = [files.pop(path) for path in listed if path in files]
+        if _broken_promise(own, listed):
             return None  # another wheel's file may lie over this one's
-        result[locked] = _wheel(locked, dist_info, [*own, record])
+        result[locked] = _wheel(locked, dist_info, own)
     return result if len(result) == len(wheels) and not files else None
 
 
@@ -155,70 +162,84 @@ def _dist_infos(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.dist-info"))
 
 
-def _wheel(locked: Locked, dist_info: str, files: Sequence[Installed]) -> Wheel:
-    """The wheel with its files proved. BuildError where its RECORD says otherwise."""
+def _alone(locked: Locked, folder: Path) -> Wheel:
+    """The wheel that the folder holds, with its files proved. BuildError where its RECORD says otherwise."""
+    (dist_info,) = _dist_infos(folder)
+    files = list(_walk(folder))
     record = next((file for file in files if file.path == f"{dist_info}/RECORD"), None)
     if record is None:
         raise BuildError("the wheel has no RECORD", where=locked.filename)
-    own = sorted((file for file in files if file is not record), key=lambda file: file.path)
-    for file, (promise, actual) in zip(own, _promises(record.source, own), strict=True):
-        if promise not in (None, actual):
-            raise BuildError(
-                f"{file.path} has other bytes than the wheel's RECORD says",
-                where=locked.filename,
-                fix="clean uv's cache (`uv cache clean`) and build again; if it says so again, the wheel is broken",
-            )
-    return Wheel(locked, dist_info, tuple(own))
+    own = [file for file in files if file is not record]
+    if broken := _broken_promise(own, _listed(Path(record.source))):
+        raise BuildError(
+            f"{broken.path} has other bytes than the wheel's RECORD says",
+            where=locked.filename,
+            fix="clean uv's cache (`uv cache clean`) and build again; if it says so again, the wheel is broken",
+        )
+    return _wheel(locked, dist_info, own)
 
 
-def _walk(folder: Path, below: str = "") -> Iterator[Installed]:
+def _wheel(locked: Locked, dist_info: str, files: Sequence[Installed]) -> Wheel:
+    sorted_files = tuple(sorted(files, key=lambda file: file.path))
+    return Wheel(locked, dist_info, sorted_files, _record(dist_info, sorted_files))
+
+
+def _walk(folder: Path | str, below: str = "") -> Iterator[Installed]:
     for entry in os.scandir(folder):
         path = f"{below}{entry.name}"
         if entry.is_symlink():
             raise BuildError("a wheel holds a link; layers must not", where=path)
         if entry.is_dir():
-            yield from _walk(Path(entry.path), f"{path}/")
+            yield from _walk(entry.path, f"{path}/")
         elif path.endswith(".dist-info/RECORD") or is_wanted(path, entry.path):
-            with open(entry.path, "rb") as file:  # noqa: PTH123 - a Path for each of ten thousand files is slow
+            with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of ten thousand is slow
                 content = file.read()
-            executable = bool(entry.stat().st_mode & 0o100)
-            yield Installed(path, Path(entry.path), hashlib.sha256(content).hexdigest(), len(content), executable)
+                executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
+            yield Installed(path, entry.path, hashlib.sha256(content).hexdigest(), len(content), executable)
 
 
-def _rows(record: Path) -> list[list[str]]:
+def _listed(record: Path) -> dict[str, str | None]:
+    """The files that a RECORD lists, each with the sha256 that it promises; itself at least."""
     try:
-        rows = csv.reader(io.StringIO(record.read_text("utf-8"), newline=""))
-        return [[_normal(row[0]), *row[1:]] for row in rows if row]
+        rows = [row for row in csv.reader(io.StringIO(record.read_text("utf-8"), newline="")) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise BuildError(f"a wheel's RECORD cannot be read: {error}", where=record.parent.name) from None
+    listed: dict[str, str | None] = {f"{record.parent.name}/RECORD": None}
+    for row in rows:
+        path = _normal(row[0])
+        listed[path] = (_hex(row[1]) if len(row) > 1 else None) or listed.get(path)
+    return listed
 
 
 def _normal(path: str) -> str:
-    return PurePosixPath(path.replace("\\", "/")).as_posix()
+    path = path.replace("\\", "/")
+    odd = "//" in path or "./" in path or path[-1:] in "/."  # hardly ever, and a Path takes its time
+    return PurePosixPath(path).as_posix() if odd else path
 
 
-def _promises(record: Path, files: Sequence[Installed]) -> Iterator[tuple[str | None, str]]:
-    """For each file the hash that the RECORD promises (None where it does not), and its own."""
-    promised = {row[0]: row[1] for row in _rows(record) if len(row) > 1 and row[1].startswith("sha256=")}
-    return ((_hex(promised[f.path]) if f.path in promised else None, f.sha256) for f in files)
+def _broken_promise(files: Iterable[Installed], listed: Mapping[str, str | None]) -> Installed | None:
+    """The first file that has another hash than the RECORD promises."""
+    return next((file for file in files if listed.get(file.path) not in (None, file.sha256)), None)
 
 
-def _hex(entry: str) -> str:
-    digest = entry.partition("=")[2]
+def _hex(entry: str) -> str | None:
+    algorithm, _, digest = entry.partition("=")
+    if algorithm != "sha256":
+        return None
     try:
         return base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4)).hex()
     except ValueError:
         return "unreadable"
 
 
-def _record(wheel: Wheel, files: Sequence[Installed]) -> bytes:
+def _record(dist_info: str, files: Sequence[Installed]) -> bytes:
     """The RECORD for what is left of a wheel. Bytecode is not listed, as installers do it."""
     rows = [
         (f.path, "sha256=" + base64.urlsafe_b64encode(bytes.fromhex(f.sha256)).rstrip(b"=").decode(), str(f.size))
         for f in files
     ]
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([*rows, (f"{wheel.dist_info}/RECORD", "", "")])
+    csv.writer(text, lineterminator="\n").writerows([*rows, (f"{dist_info}/RECORD", "", "")])
     return text.getvalue().encode()
 
 

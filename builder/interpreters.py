@@ -3,7 +3,6 @@ resort. Each is asked what it is; a name proves nothing."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -17,10 +16,10 @@ from pathlib import Path
 from builder import uv
 from builder.errors import BuildError
 
+#: What each is asked, with as few imports as will do.
 _ASK = (
-    "import json,sys,importlib.util as u;"
-    "print(json.dumps([sys.implementation.name,list(sys.version_info[:3]),sys.version_info[3],"
-    "u.MAGIC_NUMBER.hex(),sys.executable]))"
+    "import sys,_frozen_importlib_external as f;"
+    "print(sys.implementation.name,*sys.version_info[:4],f.MAGIC_NUMBER.hex(),sys.executable)"
 )
 
 
@@ -108,12 +107,12 @@ def _ask(path: Path) -> Interpreter | None:
             check=True,
             stdin=subprocess.DEVNULL,
         )
-        implementation, version, level, magic, executable = json.loads(done.stdout)
+        implementation, major, minor, patch, level, magic, executable = done.stdout.strip().split(" ", 6)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     if implementation != "cpython" or level != "final":
         return None
-    return Interpreter(Path(executable or path), ".".join(map(str, version)), magic)
+    return Interpreter(Path(executable or path), f"{major}.{minor}.{patch}", magic)
 
 
 def _fetch(python: str, exact: str | None) -> Interpreter | None:

@@ -30,6 +30,8 @@ else:
     import tomli as tomllib
 
 Lock = tuple[Locked, ...]
+#: How uv says that an index lacks a package or a version.
+_MISSING = re.compile(r"was not found in the|there is no version of")
 
 #: What uv says of these; a reason may have any characters.
 _YANKED = re.compile(r'^warning: `([^`\s]+)==([^`\s]+)` is yanked(?: \(reason: "(.*?)"\)$)?', re.MULTILINE | re.DOTALL)
@@ -60,9 +62,14 @@ def requirements_of_matrix(matrix: Matrix, version: str) -> list[str]:
 def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
     """The newest stable version of the package that every target can have."""
     wanted = [matrix.requirement, *matrix.requirements]
+
+    def version_for(target: Target) -> str:
+        return _locked(resolve_requirements(wanted, target, exclude_newer=exclude_newer), matrix.package).version
+
+    first, *others = matrix.targets
+    found = {first.id: version_for(first)}  # alone: its pages serve the others
     with ThreadPoolExecutor(max_workers=len(matrix.targets)) as pool:
-        locks = pool.map(lambda t: resolve_requirements(wanted, t, exclude_newer=exclude_newer), matrix.targets)
-        found = {t.id: _locked(lock, matrix.package).version for t, lock in zip(matrix.targets, locks, strict=True)}
+        found |= zip((target.id for target in others), pool.map(version_for, others), strict=True)
     versions = set(found.values())
     if len(versions) > 1:
         rows = ", ".join(f"{target}: {version}" for target, version in found.items())
@@ -100,22 +107,22 @@ def _ask(
     exclude_newer: str | None = None,
 ) -> tuple[Lock, str]:
     """The lock, and what uv said of it."""
-    limit = ["--exclude-newer", exclude_newer] if exclude_newer else []
-    with tempfile.TemporaryDirectory(prefix="layers-resolve-") as folder:
+    options = ["--exclude-newer", exclude_newer] if exclude_newer else []
+    asked = "\n".join(requirements) + "\n"
+    with tempfile.TemporaryDirectory(prefix="layers-resolve-") as name:
         if constraints:
-            bounds = Path(folder) / "constraints.txt"
+            bounds = Path(name) / "constraints.txt"
             bounds.write_text("\n".join(constraints) + "\n", "utf-8")
-            limit += ["--constraint", str(bounds)]
+            options += ["--constraint", str(bounds)]
         command = [
             "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
             "--no-python-downloads", "--python", sys.executable, *uv.platform_options(target),
-            "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *limit, "-",
+            "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *options, "-",
         ]  # fmt: skip
-        asked = "\n".join(requirements) + "\n"
-        answer = uv.run(command, Path(folder), stdin=asked)
-        if not answer.ok and (missing := _NO_VERSION.search(" ".join(answer.err.split()))):
-            # uv believes a page for as long as the index lets it be kept, and a fresh release is on none of those.
-            answer = uv.run([*command, "--refresh-package", _name_of(missing[1])], Path(folder), stdin=asked)
+        answer = uv.run(command, Path(name), stdin=asked)
+        if not answer.ok and _MISSING.search(" ".join(answer.err.split())):
+            # Pages are kept for some minutes: what is not on them may have come since.
+            answer = uv.run([*command, "--refresh"], Path(name), stdin=asked)
     if not answer.ok:
         raise _explain(answer.err, target, requirements)
     if missing := re.search(r"package `([^`]+)` does not have an extra named `([^`]+)`", answer.err):
@@ -131,7 +138,7 @@ def _ask(
 def _choose(package: dict[str, Any], target: Target) -> Locked:
     """The wheel of a package that installers take for the target: the one whose tag stands first."""
     name, version = str(package.get("name")), str(package.get("version"))
-    order = {tag: index for index, tag in enumerate(supported_tags(target))}
+    order = _order(target)
     best: tuple[int, tuple[Any, ...], str, str] | None = None
     for wheel in package.get("wheels", []):
         filename = wheel.get("name") or _basename(str(wheel.get("url") or wheel.get("path") or ""))
@@ -165,6 +172,11 @@ def supported_tags(target: Target) -> tuple[tags.Tag, ...]:
             ]
         )
     )
+
+
+@lru_cache(maxsize=32)
+def _order(target: Target) -> dict[tags.Tag, int]:
+    return {tag: index for index, tag in enumerate(supported_tags(target))}
 
 
 def _platforms(target: Target) -> Iterator[str]:

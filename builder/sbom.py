@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from cyclonedx.model import HashAlgorithm, HashType, Property
@@ -45,8 +46,9 @@ class Component:
 
 def make_sbom(target: Target, package: str, version: str, components: Sequence[Component]) -> bytes:
     """The SBOM of the target's zip of a package version, as bytes of a JSON file."""
-    raws = {str(canonicalize_name(each.name)): parse_email(each.metadata)[0] for each in components}
-    parts = {str(canonicalize_name(each.name)): _component(each, raws) for each in components}
+    made = {str(canonicalize_name(each.name)): _component(each) for each in components}
+    raws = {name: raw for name, (raw, _) in made.items()}
+    parts = {name: part for name, (_, part) in made.items()}
     bom = Bom(components=parts.values())
     bom.metadata.component = root = _root(target, package, version)
     required = _required(raws, target)
@@ -75,18 +77,21 @@ def _root(target: Target, package: str, version: str) -> BomComponent:
     )
 
 
-def _component(component: Component, raws: Mapping[str, RawMetadata]) -> BomComponent:
+@lru_cache(maxsize=1024)
+def _component(component: Component) -> tuple[RawMetadata, BomComponent]:
+    """The package's metadata, and what the SBOM says of it: the same for every target that has this wheel."""
+    raw, _ = parse_email(component.metadata)
     name = str(canonicalize_name(component.name))
     purl = PackageURL("pypi", None, name, component.version)
-    return BomComponent(
+    return raw, BomComponent(
         name=name,
         version=component.version,
         type=ComponentType.LIBRARY,
         bom_ref=purl.to_string(),
         purl=purl,
-        description=raws[name].get("summary"),
+        description=raw.get("summary"),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=component.sha256)],
-        licenses=list(_licences(raws[name])),
+        licenses=list(_licences(raw)),
         properties=[Property(name="layers:wheel", value=component.filename)],
     )
 

@@ -26,6 +26,13 @@ _OURS = frozenset(
         "UV_TORCH_BACKEND", "UV_WORKING_DIR", "VIRTUAL_ENV",
     }
 )  # fmt: skip
+#: What PyPI says of its own: a page may be kept for ten minutes, a file for ever. Said once more for whom this word is
+#: lost on the way, by a proxy or a mirror: there every run would fetch a hundred pages and headers again.
+_PYPI = """[[index]]
+url = "{address}"
+default = true
+cache-control = { api = "max-age=600", files = "max-age=365000000, immutable" }
+"""
 _INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX")
 
 
@@ -39,9 +46,11 @@ class Answer:
 
 
 def run(arguments: list[str], folder: Path, *, stdin: str | None = None) -> Answer:
-    """Run uv in ``folder``. BuildError where uv itself cannot be run."""
+    """Run uv in ``folder``, which is this run's own. BuildError where uv itself cannot be run."""
     import uv
 
+    # Without this file uv would look for one in the folders above.
+    (folder / "uv.toml").write_text(_PYPI if _asks_pypi_only(os.environ) else "", "utf-8")
     try:
         done = subprocess.run(
             [uv.find_uv_bin(), *arguments],
@@ -74,12 +83,22 @@ def environment(own: Mapping[str, str]) -> dict[str, str]:
 
 def asks_the_web_only(own: Mapping[str, str]) -> bool:
     """Whether all packages come from indexes on the web, as far as can be told: no folders, no configuration files."""
-    values = [value for name in (*_INDEXES, "PIP_INDEX_URL") if (value := own.get(name))]
+    places = [part.rpartition("=")[2] for value in _named(own) for part in re.split(r"[\s,]+", value) if part]
+    return not _is_configured(own) and all(place.startswith(("http://", "https://")) for place in places)
+
+
+def _asks_pypi_only(own: Mapping[str, str]) -> bool:
+    return not _is_configured(own) and not _named(own)
+
+
+def _named(own: Mapping[str, str]) -> list[str]:
+    """What the environment says of where packages come from."""
+    return [value for name in (*_INDEXES, "PIP_INDEX_URL") if (value := own.get(name))]
+
+
+def _is_configured(own: Mapping[str, str]) -> bool:
     folders = [Path(own.get("XDG_CONFIG_HOME") or Path.home() / ".config"), Path("/etc"), Path("/etc/xdg")]
-    configured = own.get("UV_CONFIG_FILE") or any((folder / "uv" / "uv.toml").exists() for folder in folders)
-    parts = [part.rpartition("=")[2] for value in values for part in re.split(r"[\s,]+", value) if part]
-    remote = all(part.startswith(("http://", "https://")) for part in parts)
-    return remote and not configured
+    return bool(own.get("UV_CONFIG_FILE")) or any((folder / "uv" / "uv.toml").exists() for folder in folders)
 
 
 def platform_options(target: Target) -> list[str]:

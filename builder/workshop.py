@@ -7,19 +7,17 @@ cores, in batches: subprocesses, and a compressor that leaves Python's lock alon
 
 from __future__ import annotations
 
-import hashlib
 import os
+import shutil
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from builder.archive import Stream, compress
 from builder.artifact import Locked
-from builder.bytecode import Module, compile_modules, pyc_path
-from builder.inspection import ElfFacts, PycFacts, elf_facts, pyc_facts
+from builder.assemble import Packed, pack, pack_pyc
+from builder.bytecode import Compilers, Module, pyc_path
 from builder.install import Installed, Wheel, unpack
 from builder.interpreters import Interpreter
 from builder.matrix import Target
@@ -29,21 +27,18 @@ V = TypeVar("V")
 
 #: A module: its path below ``python/`` and its source's sha256.
 Key = tuple[str, str]
+#: What waits for contents by sha256, and for bytecode; None there: does not compile.
+Contents = Callable[[], "dict[str, Packed]"]
+Bytecode = Callable[[], "dict[Key, Packed | None]"]
 #: Keys, and what gives their results when it is done.
 Batch = tuple[list[K], "Future[Mapping[K, V]]"]
 
-#: Bytes of content in one batch of compressing: enough to be worth a thread's while, little enough to share out.
-_BATCH = 4 << 20
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A file as it goes into zips, and what it needs where it is a binary."""
-
-    stream: Stream
-    sha256: str  #: of the content
-    elf: ElfFacts | None = None
-    pyc: PycFacts | None = None
+#: Bytes of content in one batch of compressing, and of source in one of compiling: enough to be worth a thread's while,
+#: little enough to share out.
+_CONTENT_BATCH = 4 << 20
+_SOURCE_BATCH = 1 << 18
+#: Wheels that are unpacked together at least: each run of uv takes its time to begin.
+_WHEELS = 16
 
 
 class Claims(Generic[K, V]):
@@ -64,77 +59,94 @@ class Claims(Generic[K, V]):
             for batch, future in start(new) if new else ():
                 self._results.update(dict.fromkeys(batch, future))
             results = {key: self._results[key] for key in keys}
-        return lambda: {key: future.result()[key] for key, future in results.items()}
+
+        def wait() -> dict[K, V]:
+            done = {future: future.result() for future in set(results.values())}
+            return {key: done[future][key] for key, future in results.items()}
+
+        return wait
 
 
 class Workshop:
     """Every method may be called from any thread, but not from the pool's own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, users: int) -> None:
         self._folder = folder
+        self._users = users
         self._cores = os.cpu_count() or 1
-        self.pool = ThreadPoolExecutor(max_workers=self._cores)
+        self._pool = ThreadPoolExecutor(max_workers=self._cores)
         self._wheels: Claims[Locked, Wheel] = Claims()
         self._contents: Claims[str, Packed] = Claims()
         self._bytecode: dict[Interpreter, Claims[Key, Packed | None]] = {}
+        self._compilers = Compilers(self._cores)
         self._lock = threading.Lock()
 
     def wheels(self, target: Target, lock: Sequence[Locked]) -> list[Wheel]:
         """The lock's wheels, unpacked."""
 
         def start(new: list[Locked]) -> list[Batch[Locked, Wheel]]:
-            return [(new, self.pool.submit(unpack, new, target, self._folder / target.id))]
+            parts = min(self._cores, -(-len(new) // _WHEELS))
+            batches = [new[number::parts] for number in range(parts)]
+            folders = [self._folder / f"{target.id}-{number}" for number in range(parts)]
+            return [
+                (batch, self._pool.submit(unpack, batch, target, folder))
+                for batch, folder in zip(batches, folders, strict=True)
+            ]
 
         found = self._wheels.ask(lock, start)()
         return [found[locked] for locked in lock]
 
-    def contents(self, files: Sequence[Installed]) -> Callable[[], dict[str, Packed]]:
-        """Begin with the files' contents; what is given back waits for them, compressed, by sha256."""
+    def contents(self, files: Sequence[Installed]) -> Contents:
+        """Begin with the files' contents; what is given back waits for them."""
         by_hash = {file.sha256: file for file in files}
 
-        def pack(keys: list[str]) -> dict[str, Packed]:
-            return {key: _pack(by_hash[key].source.read_bytes(), key) for key in keys}
+        def make(keys: list[str]) -> dict[str, Packed]:
+            return {key: pack(_read(by_hash[key].source), key) for key in keys}
 
         def start(new: list[str]) -> list[Batch[str, Packed]]:
-            return self._submit(pack, _batches(new, lambda key: by_hash[key].size, _BATCH))
+            return self._submit(make, _batches(new, lambda key: by_hash[key].size, _CONTENT_BATCH))
 
         return self._contents.ask(by_hash, start)
 
-    def bytecode(self, interpreter: Interpreter, files: Sequence[Installed]) -> Callable[[], dict[Key, Packed | None]]:
-        """Begin with these modules' bytecode; what is given back waits for it. None: does not compile."""
+    def bytecode(self, interpreter: Interpreter, files: Sequence[Installed]) -> Bytecode:
+        """Begin with these modules' bytecode; what is given back waits for it."""
         modules = {m.key: m for m in (Module(f.path, f.source, f.sha256, f.size) for f in files)}
 
         def make(keys: list[Key]) -> dict[Key, Packed | None]:
             python = interpreter.version.rpartition(".")[0]
-            made = compile_modules(interpreter, [modules[key] for key in keys])
+            made = self._compilers.compile(interpreter, [modules[key] for key in keys])
             return {
-                key: _pack_pyc(pyc_path(key[0], python), data) if data else None
+                key: pack_pyc(pyc_path(key[0], python), data) if data else None
                 for key, data in zip(keys, made, strict=True)
             }
 
         def start(new: list[Key]) -> list[Batch[Key, Packed | None]]:
-            share = sum(modules[key].size for key in new) // (2 * self._cores)
-            return self._submit(make, _batches(new, lambda key: modules[key].size, max(share, 1 << 18)))
+            return self._submit(make, _batches(new, lambda key: modules[key].size, _SOURCE_BATCH))
 
         with self._lock:
             claims = self._bytecode.setdefault(interpreter, Claims())
         return claims.ask(modules, start)
 
+    def leave(self) -> None:
+        """Said by each user once, when nothing that it asked for is still to come: the last leaves no wheels behind."""
+        with self._lock:
+            self._users -= 1
+            last = not self._users
+        for unpacked in self._folder.glob("*/*") if last else ():
+            self._pool.submit(shutil.rmtree, unpacked, ignore_errors=True)
+
     def stop(self) -> None:
-        """Start nothing more, and wait for what runs."""
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        """Start nothing more that anyone would have waited for, and wait for what runs."""
+        self._pool.shutdown(wait=True, cancel_futures=self._users > 0)
+        self._compilers.close()
 
     def _submit(self, work: Callable[[list[K]], Mapping[K, V]], batches: Iterable[list[K]]) -> list[Batch[K, V]]:
-        return [(batch, self.pool.submit(work, batch)) for batch in batches]
+        return [(batch, self._pool.submit(work, batch)) for batch in batches]
 
 
-def _pack(content: bytes, sha256: str) -> Packed:
-    facts = elf_facts(content) if content[:4] == b"\x7fELF" else None
-    return Packed(compress(content), sha256, facts)
-
-
-def _pack_pyc(path: str, content: bytes) -> Packed:
-    return Packed(compress(content), hashlib.sha256(content).hexdigest(), pyc=pyc_facts(f"python/{path}", content))
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of ten thousand is slow
+        return file.read()
 
 
 def _batches(keys: Iterable[K], size: Callable[[K], int], limit: int) -> list[list[K]]:

@@ -56,7 +56,10 @@ def elf_facts(data: bytes) -> ElfFacts | None:
     if not data.startswith(b"\x7fELF"):
         return None
     try:
-        return _read(data)
+        with io.BytesIO(
+            data
+        ) as file:  # closed, it holds no content; what pyelftools made refers to itself and lives on
+            return _read(data, file)
     # pyelftools raises whatever its parsing of a damaged file runs into.
     except (
         ELFError, struct.error, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError,
@@ -65,8 +68,8 @@ def elf_facts(data: bytes) -> ElfFacts | None:
         return ElfFacts("unreadable", broken=f"{type(error).__name__} {error}".strip())
 
 
-def _read(data: bytes) -> ElfFacts:
-    elf = ELFFile(io.BytesIO(data))
+def _read(data: bytes, file: io.BytesIO) -> ElfFacts:
+    elf = ELFFile(file)
     machine = str(elf["e_machine"])
     facts = {
         "machine": _MACHINES.get(machine, machine.removeprefix("EM_").lower()),

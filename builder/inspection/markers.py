@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from packaging.markers import InvalidMarker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
@@ -39,6 +40,7 @@ def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -
     return active
 
 
+@lru_cache(maxsize=4096)
 def _parsed(text: str) -> Requirement | None:
     try:
         return Requirement(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 
 import click
@@ -16,6 +18,7 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; every error of the program's own becomes one message and its exit code."""
+    atexit.register(gc.freeze)  # else Python looks through everything once more before it ends
     try:
         code = layers.main(standalone_mode=False)
     except LayersError as error:

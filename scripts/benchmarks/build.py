@@ -1,12 +1,13 @@
-"""The guide's recipe against `layers build`, side by side in one run, for every target of the matrix.
+"""The guide's recipe against `layers build`, in turn within one run, for every target of the matrix.
 
 - recipe: `pip install --platform … -t python` and `zip -r`, one target after the other, as the guide says
-- cold: `layers build` with the project's cache empty and downloads cached
+- cold: `layers build` of all targets with the project's cache empty and downloads cached
 - warm: the same again with nothing changed
 
-For each: time, processor time, peak memory of the largest process, sizes; and how long `from strands import Agent`
-takes from the unpacked layers, cold (a new process each, no bytecode written), for the targets that this machine can
-run. Downloads of both are made before the measuring.
+A machine is not equally quick at all times. So a cold build comes before, amid and after the recipe's targets, and the
+median of the cold builds counts. For each: time, processor time, peak memory of the largest process, sizes; and how
+long `from strands import Agent` takes from the unpacked layers, cold (a new process each, no bytecode written), for the
+targets that this machine can run. Downloads of both are made before the measuring.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shutil
 import statistics
 import subprocess
@@ -57,36 +57,43 @@ def measure(matrix: Matrix, path: Path, version: str, work: Path, statement: str
     say(f"{matrix.package} {version}: downloading what both need")
     for target in matrix.targets:
         recipe(matrix, version, target, work / "downloads" / target.id)
-    build = [sys.executable, "-c", "from publisher.cli import main; main()", "--matrix", str(path.absolute()), "build"]
-    build += ["--version", version, "--output"]
-    run([*build, str(work / "first")], work / "cache0")
+    layers = [sys.executable, "-c", "from publisher.cli import main; main()", "--matrix", str(path.absolute())]
+    build = [*layers, "build", "--version", version, "--output"]
+    run([*build, str(work / "first")], cache=work / "cache-first")
     shutil.rmtree(work / "downloads")
 
-    say("the recipe")
-    before = Usage()
-    for target in matrix.targets:
-        recipe(matrix, version, target, work / "recipe" / target.id)
-    recipe_figures = before.until_now()
-    say("layers build, cold and warm")
-    before = Usage()
-    run([*build, str(work / "ours")], work / "cache")
-    cold = before.until_now()
-    before = Usage()
-    run([*build, str(work / "ours")], work / "cache")
-    warm = before.until_now()
+    cold: list[Figures] = []
+    recipes: list[Figures] = []
+
+    def build_cold() -> None:
+        say(f"layers build, cold, {len(cold) + 1} of 3")
+        shutil.rmtree(work / "cache", ignore_errors=True)
+        shutil.rmtree(work / "ours", ignore_errors=True)
+        cold.append(run([*build, str(work / "ours")], cache=work / "cache"))
+
+    build_cold()
+    half = len(matrix.targets) // 2
+    for part in (matrix.targets[:half], matrix.targets[half:]):
+        say(f"the recipe for {len(part)} targets")
+        recipes += (recipe(matrix, version, target, work / "recipe" / target.id) for target in part)
+        build_cold()
+    warm = run([*build, str(work / "ours")], cache=work / "cache")
+    whole, median = together(recipes), sorted(cold, key=lambda figures: figures["seconds"])[len(cold) // 2]
     return {
         "package": matrix.package,
         "version": version,
         "cores": os.cpu_count(),
-        "recipe": recipe_figures,
-        "cold": cold,
+        "recipe": whole,
+        "cold": median,
+        "cold_runs": cold,
         "warm": warm,
-        "ratio": round(recipe_figures["seconds"] / cold["seconds"], 1),
+        "ratio": round(whole["seconds"] / median["seconds"], 1),
+        "cpu_ratio": round(whole["cpu_seconds"] / median["cpu_seconds"], 1),
         "targets": [of_target(target, work, statement, repeat) for target in matrix.targets],
     }
 
 
-def recipe(matrix: Matrix, version: str, target: Target, folder: Path) -> None:
+def recipe(matrix: Matrix, version: str, target: Target, folder: Path) -> Figures:
     """What the guide tells people to do for one target."""
     platforms = [f"manylinux2014_{target.architecture}", f"manylinux_2_17_{target.architecture}"]
     if target.runtime.glibc >= (2, 28):
@@ -94,37 +101,39 @@ def recipe(matrix: Matrix, version: str, target: Target, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--python-version"]
     command += [target.python, "--implementation", "cp", "--only-binary=:all:", "-t", str(folder / "python")]
     command += [option for name in platforms for option in ("--platform", name)]
-    subprocess.run([*command, f"{matrix.requirement}=={version}", *matrix.requirements], check=True)
+    installed = run([*command, f"{matrix.requirement}=={version}", *matrix.requirements])
     zipped = shutil.which("zip")
     if zipped is None:
         sys.exit("the recipe needs the program `zip`")
-    subprocess.run([zipped, "-qr", "layer.zip", "python"], cwd=folder, check=True)
+    return together([installed, run([zipped, "-qr", "layer.zip", "python"], folder=folder)])
 
 
-def run(command: Sequence[str], cache: Path) -> None:
-    """Run our program with this cache."""
-    environment = {**os.environ, "LAYERS_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(done.stderr)
+def run(command: Sequence[str], *, folder: Path | None = None, cache: Path | None = None) -> Figures:
+    """Run a command, ours with this cache, and measure it."""
+    environment = {**os.environ, "LAYERS_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)} if cache else None
+    with tempfile.TemporaryFile() as said:
+        started = time.monotonic()
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=said, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            said.seek(0)
+            sys.exit(said.read().decode(errors="replace"))
+    return {
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
+        "peak_mb": round(usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1 << 20)),
+    }
 
 
-class Usage:
-    """Time and processor time of the children since it was made."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._cpu = self._children()
-
-    def until_now(self) -> Figures:
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1024 if sys.platform != "darwin" else 1 << 20)
-        seconds, cpu = time.monotonic() - self._started, self._children() - self._cpu
-        return {"seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2), "peak_mb_so_far": round(peak)}
-
-    @staticmethod
-    def _children() -> float:
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
+def together(parts: Sequence[Figures]) -> Figures:
+    """The figures of commands that ran one after the other."""
+    return {
+        "seconds": round(sum(part["seconds"] for part in parts), 2),
+        "cpu_seconds": round(sum(part["cpu_seconds"] for part in parts), 2),
+        "peak_mb": max(part["peak_mb"] for part in parts),
+    }
 
 
 def of_target(target: Target, work: Path, statement: str, repeat: int) -> Figures:
@@ -165,10 +174,15 @@ def table(results: Figures) -> str:
         f"{results['package']} {results['version']}, {len(results['targets'])} targets, {results['cores']} cores",
         "",
     ]
-    lines.append(f"{'':8}{'time':>10}{'processor':>12}")
+    lines.append(f"{'':8}{'time':>10}{'processor':>12}{'memory':>11}")
     for name in ("recipe", "cold", "warm"):
-        lines.append(f"{name:8}{results[name]['seconds']:>8.1f} s{results[name]['cpu_seconds']:>10.1f} s")
-    lines += [f"the recipe takes {results['ratio']} times as long as a cold build", ""]
+        each = results[name]
+        lines.append(f"{name:8}{each['seconds']:>8.1f} s{each['cpu_seconds']:>10.1f} s{each['peak_mb']:>8} MB")
+    lines.append("cold builds: " + ", ".join(f"{each['seconds']:.1f} s" for each in results["cold_runs"]))
+    lines.append(
+        f"the recipe takes {results['ratio']} times as long as a cold build, {results['cpu_ratio']} of processor time"
+    )
+    lines.append("")
     lines.append(f"{'target':16}{'zip':>18}{'unzipped':>20}{'import':>22}")
     for each in results["targets"]:
         one, two = each["recipe"], each["ours"]

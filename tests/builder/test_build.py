@@ -241,7 +241,7 @@ def test_a_full_disk(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "x.zip")
 
-    monkeypatch.setattr(building, "write_zip", full)
+    monkeypatch.setattr(building, "write", full)
     with pytest.raises(BuildError, match="the disk is full"):
         made(tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

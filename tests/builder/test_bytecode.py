@@ -7,6 +7,7 @@ import marshal
 import random
 import subprocess
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder import compile_worker
-from builder.bytecode import Module, compile_modules, pyc_path
+from builder.bytecode import Compilers, Module, pyc_path
 from builder.errors import BuildError
 from builder.interpreters import Interpreter, search
 
@@ -27,8 +28,12 @@ TRAPS = {
     "nested.py": b"class Cook:\n    class Inner:\n        def f(self):\n            self.a = self.b = 1\n",
     "nested_again.py": b"class Cook:\n    class Inner:\n        def f(self):\n            self.a = self.b = 1\n",
     "local.py": b"def make():\n    class Local:\n        x = 'make.<locals>.Local'\n    return Local\n",
+    "same_sets.py": b"def f(x):\n    return x in {'ONE', 'TWO'}\ndef g(x):\n    return 2.5, x in {'ONE', 'TWO'}\n",
+    "names.py": b"ONE = TWO = 1\n",
+    "sets_of_tuples.py": b"a = [x in {('y', 'dict'), 1} for x in 'z']\nb = [2.5, 'z' in {('y', 'dict'), 1}]\n",
     "shared.py": b"import os, sys\npath = os.path.join('path', 'join', 'self', 'a b', 'z')\nname = 'self'\n",
     "numbers.py": b"a = (1, 2.0, 3j, 10**40, -5, 257, 1_000_000, (), '', b'', b'a', 'a', None, True)\n",
+    "bytes.py": b"def f(x):\n    return x == b'x' or x in (b'', b'x', b'xy')\n",
     "doc.py": b"'doc'\nasync def f(*a, k: int = 3, **kw) -> 'str':\n    return [x async for x in g()]\n",
     "latin.py": b"# -*- coding: latin-1 -*-\nword = '\xe4\xf6'\n",
     "surrogate.py": b"word = '\\ud800'\n",
@@ -46,7 +51,7 @@ def write(folder: Path, sources: dict[str, bytes]) -> list[Module]:
     modules = []
     for name, source in sources.items():
         (folder / name).write_bytes(source)
-        modules.append(Module(name, folder / name, hashlib.sha256(source).hexdigest(), len(source)))
+        modules.append(Module(name, str(folder / name), hashlib.sha256(source).hexdigest(), len(source)))
     return modules
 
 
@@ -58,7 +63,13 @@ def stdlib(python: Interpreter, count: int) -> list[Module]:
             capture_output=True, text=True, check=True,
         ).stdout.strip()
     )  # fmt: skip
-    return [Module(f"lib/{path.name}", path, "", 1) for path in sorted(folder.glob("*.py"))[:count]]
+    return [Module(f"lib/{path.name}", str(path), "", 1) for path in sorted(folder.glob("*.py"))[:count]]
+
+
+def compile_modules(python: Interpreter, modules: Sequence[Module]) -> list[bytes | None]:
+    """By a process of their own."""
+    with closing(Compilers(1)) as compilers:
+        return list(compilers.compile(python, modules))
 
 
 def compiled(python: Interpreter, modules: Sequence[Module]) -> dict[str, bytes | None]:
@@ -75,6 +86,9 @@ def test_bytes_depend_on_the_source_alone(python: str, tmp_path: Path) -> None:
     one, two = (compiled(found, random.Random(seed).sample(everything, len(everything))) for seed in (1, 2))  # noqa: S311
     assert one == two
     assert {path: one[path] for path in alone} == alone
+    with closing(Compilers(1)) as compilers:  # batch after batch, by one process
+        again = {m.path: next(compilers.compile(found, [m])) for m in reversed(everything)}
+    assert again == one
 
 
 @pytest.mark.parametrize("python", PYTHONS)
