@@ -12,8 +12,12 @@ from typing import Any
 
 import pytest
 
+from builder.matrix import load_matrix
+from publisher.sandbox.account import furnish
 from scripts.rehearsal.world import git
 from tests.builder.wheels import make_wheel
+from tests.conftest import Sandbox
+from tests.endtoend.test_operations import Outage
 from tests.publisher.functions import HERE, PYTHON, runs_functions
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +119,30 @@ def test_a_version_that_the_watch_finds_is_released_audited_and_withdrawn(rehear
     assert record["yanked"]["reason"] == "fails at its start"
     (request,) = rehearse.forge["pr"]
     assert request["title"] == "Withdraw layer version 1"
+
+
+def test_a_region_that_is_out_holds_nothing_back_and_is_completed_by_the_next_run(
+    rehearse: Rehearsal, sandbox: Sandbox
+) -> None:
+    furnish(sandbox.address, load_matrix(rehearse.folder / "matrix.yaml"))
+    rehearse.offer("1.0")
+    with Outage(sandbox.address, "eu-west-1") as outage:
+        rehearse("--endpoint", f"http://{outage.address}")
+    assert rehearse.code == 4
+    assert "publish: success {'complete': 'false', 'layer-version': '1'}" in rehearse.said
+    assert "canary: success" in rehearse.said
+    assert "complete: failure" in rehearse.said
+    record = rehearse.recorded()["ledger/0001.json"]
+    assert {cell["region"] for cell in record["cells"]} == {"us-east-1"}
+    assert "in every cell of the matrix: false" in rehearse.forge["pr"][0]["body"]
+    summary = (rehearse.folder / "out" / "summary.md").read_text()
+    assert "eu-west-1" in summary
+
+    rehearse("--endpoint", sandbox.address)  # its record was not merged, and is lost: AWS tells
+    assert rehearse.code == 0, rehearse.said
+    record = rehearse.recorded()["ledger/0001.json"]
+    assert {cell["region"] for cell in record["cells"]} == {"us-east-1", "eu-west-1"}
+    assert {cell["layer_version"] for cell in record["cells"]} == {1}
 
 
 def test_an_input_that_no_workflow_has_is_refused(rehearse: Rehearsal) -> None:
