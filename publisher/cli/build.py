@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.errors import InputError, LayersError, UsageError
-from publisher.cli.console import duration, json_option, megabytes, print_json, print_table, progress
+from publisher.cli.console import duration, json_option, megabytes, print_json, print_table, progress, terminable
 from publisher.cli.group import Settings
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def command(
     started = time.monotonic()
     wanted = newest(matrix, exclude_newer) if version == "latest" else parse_version(version)
     locks = _recorded(releases, wanted, targets) if locked else None
-    with progress() as shown:
+    with progress() as shown, terminable():
         manifest = build(matrix, wanted, targets, output, shown, lock=locks, exclude_newer=exclude_newer)
     _show_changes(releases, manifest)
     if as_json:
