@@ -26,6 +26,7 @@ class Index:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.asked: list[str] = []
+        self.seconds = 600
         index = self
 
         class Handler(SimpleHTTPRequestHandler):
@@ -34,7 +35,7 @@ class Index:
                 super().do_GET()
 
             def end_headers(self) -> None:
-                self.send_header("Cache-Control", "max-age=600")
+                self.send_header("Cache-Control", f"max-age={index.seconds}")
                 super().end_headers()
 
             def log_message(self, *_: object) -> None: ...
@@ -83,6 +84,7 @@ def test_a_page_is_fetched_once_for_all_targets(index: Index, tmp_path: Path) ->
 
 
 def test_what_is_here_is_built_without_the_index(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.seconds = 0
     index.add("demo")
     matrix = matrix_of("demo")
     first = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
