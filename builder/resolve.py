@@ -38,13 +38,17 @@ class ConflictError(BuildError):
     """The requirements contradict each other, or what the target has."""
 
 
-def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | None = None) -> Lock:
+def resolve(
+    matrix: Matrix, version: str, target: Target, exclude_newer: str | None = None, *, offline: bool = False
+) -> Lock:
     """The target's lock for ``version`` of the matrix's package. May be called for many targets at once.
 
     ``exclude_newer`` leaves out what the index got later: a date, a time (RFC 3339) or an age (``7 days``).
+    ``offline`` asks nobody: the answer is by what uv has kept of the index, however old.
     InputError where there is no such package or version; BuildError where the target cannot have it.
     """
-    lock = resolve_requirements(requirements_of_matrix(matrix, version), target, exclude_newer=exclude_newer)
+    wanted = requirements_of_matrix(matrix, version)
+    lock = resolve_requirements(wanted, target, exclude_newer=exclude_newer, offline=offline)
     _check_version(matrix, version, lock)
     return lock
 
@@ -86,12 +90,14 @@ def resolve_requirements(
     *,
     constraints: Sequence[str] = (),
     exclude_newer: str | None = None,
+    offline: bool = False,
 ) -> Lock:
     """The target's lock for any requirements. ``constraints`` bind the versions of what is needed and add nothing.
 
     ConflictError where no versions satisfy them all.
     """
     options = ["--exclude-newer", exclude_newer] if exclude_newer else []
+    options += ["--offline"] if offline else []
     asked = "\n".join(requirements) + "\n"
     with tempfile.TemporaryDirectory(prefix="layers-resolve-") as name:
         if constraints:
@@ -104,7 +110,7 @@ def resolve_requirements(
             "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *options, "-",
         ]  # fmt: skip
         answer = uv.run(command, Path(name), stdin=asked)
-        if not answer.ok and _MISSING.search(" ".join(answer.err.split())):
+        if not answer.ok and not offline and _MISSING.search(" ".join(answer.err.split())):
             # Pages are kept for some minutes: what is not on them may have come since.
             answer = uv.run([*command, "--refresh"], Path(name), stdin=asked)
     if not answer.ok:
