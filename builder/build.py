@@ -14,29 +14,32 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from builder import bytecode, slim
 from builder.archive import COMPRESSOR
-from builder.artifact import Artifact, Finding, Locked, Manifest, write_manifest
+from builder.artifact import Artifact, Locked, Manifest, write_manifest
 from builder.assemble import facts_of, pack, write
 from builder.bytecode import pyc_path
 from builder.cache import Cache, default_folder, key_of
-from builder.errors import BuildError
-from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT, check_files
-from builder.install import Tree, Wheel, merge, sizes_by_package
+from builder.errors import BuildError, LayersError
+from builder.inspection import check_files
+from builder.install import Tree, Wheel, merge
 from builder.interpreters import Interpreter, find, search
 from builder.locks import Locks
 from builder.matrix import Matrix, Target
 from builder.progress import Progress
+from builder.refuse import refuse
 from builder.resolve import Lock
 from builder.workshop import Bytecode, Contents, Workshop
 
 #: Part of every cache key: changed with anything else that changes a zip, its SBOM or what is checked.
 _FORMAT = 3
+#: Seconds after which the index's answer is not waited for.
+_PATIENCE: Final = 0.5
 #: The parser of licence expressions gives other answers when two threads use it at once.
 _SBOM: Final = threading.Lock()
 
@@ -106,8 +109,6 @@ class _Job:
 
     target: Target
     lock: Lock
-    interpreter: Interpreter | None
-    key: str  #: the cache's
     started: float
     wheels: Sequence[Wheel]
     tree: Tree
@@ -131,13 +132,14 @@ class _Build:
         (self.work / "wheels").mkdir()
         self.shop = Workshop(self.work / "wheels", len(targets))
         pythons = tuple(dict.fromkeys(target.python for target in targets))
-        with ThreadPoolExecutor(max_workers=len(pythons) + 2 * len(targets)) as threads:
+        with ThreadPoolExecutor(max_workers=len(pythons) + 3 * len(targets)) as threads:
             try:
                 self.interpreters = {python: threads.submit(self._interpreter, python) for python in pythons}
+                self.answers = {target: threads.submit(self._answer, target) for target in targets}
                 prepared = [threads.submit(self._prepare, target) for target in targets]
                 # Compiled one after the other, they are done so too: the last has little left to do when the work ends.
                 made = [threads.submit(self._compile(future.result())) for future in prepared]
-                _raise_first(made)
+                _raise_first([*self.answers.values(), *made])
                 return {target: future.result() for target, future in zip(targets, made, strict=True)}
             finally:
                 self.shop.stop()
@@ -156,23 +158,38 @@ class _Build:
             self.progress.note(f"warning: no CPython {python} here; its layers go without bytecode and start slower")
         return found
 
-    def _prepare(self, target: Target) -> _Job | Artifact:
-        """What has to be made of which wheels, already begun with; or the artifact, where it was made before."""
+    def _answer(self, target: Target) -> Lock:
         lock = self.locks.of(target)
-        interpreter = self.interpreters[target.python].result()
         self.progress.step(target.id, f"{len(lock)} packages")
-        started = time.monotonic()
-        key = self._key(target, lock, interpreter)
-        artifact = self.cache.take(key, self.work, self.output)
-        if artifact is not None:
-            self.shop.leave()
-            self.progress.step(target.id, f"{artifact.size / 1048576:.1f} MB, as built before")
-            return artifact
+        return lock
+
+    def _prepare(self, target: Target) -> _Job | Artifact:
+        """What has to be made of which wheels, already begun with; or the artifact, where it was made before.
+
+        An index that lets us wait is not waited for: work begins on what it said last, and ``_complete`` looks whether
+        that still holds.
+        """
+        answer = self.answers[target]
+        wait([answer], timeout=_PATIENCE)
+        guess = None if answer.done() else self.locks.guess(target)
+        if guess:
+            with suppress(LayersError):
+                return self._job(target, guess)
+        lock = answer.result()
+        artifact = self.cache.take(self._key(target, lock), self.work, self.output)
+        if artifact is None:
+            return self._job(target, lock)
+        self.shop.leave()
+        self.progress.step(target.id, f"{artifact.size / 1048576:.1f} MB, as built before")
+        return artifact
+
+    def _job(self, target: Target, lock: Lock) -> _Job:
         wheels = self.shop.wheels(target, lock)
         tree = merge(wheels)
-        return _Job(target, lock, interpreter, key, started, wheels, tree, self.shop.contents(tree.files))
+        return _Job(target, lock, time.monotonic(), wheels, tree, self.shop.contents(tree.files))
 
-    def _key(self, target: Target, lock: Lock, interpreter: Interpreter | None) -> str:
+    def _key(self, target: Target, lock: Lock) -> str:
+        interpreter = self.interpreters[target.python].result()
         return key_of(
             _FORMAT, slim.RULES, bytecode.FORMAT, COMPRESSOR, self.matrix.package, self.version, target.id,
             target.layer_name, target.runtime.manylinux, self.matrix.staging is None, [p.model_dump() for p in lock],
@@ -183,11 +200,15 @@ class _Build:
         """Begin with the target's bytecode; what is given back waits for everything and makes the artifact."""
         if isinstance(job, Artifact):
             return lambda: job
+        interpreter = self.interpreters[job.target.python].result()
         modules = [file for file in job.tree.files if slim.is_importable(file.path)]
-        code = self.shop.bytecode(job.interpreter, modules) if job.interpreter else dict
-        return lambda: self._complete(job, code)
+        code = self.shop.bytecode(interpreter, modules) if interpreter else dict
+        return lambda: self._complete(job, interpreter, code)
 
-    def _complete(self, job: _Job, code: Bytecode) -> Artifact:
+    def _complete(self, job: _Job, interpreter: Interpreter | None, code: Bytecode) -> Artifact:
+        lock = self.answers[job.target].result()
+        if lock != job.lock:  # the guess was wrong: what it has in common with the answer is made
+            return self._compile(self._job(job.target, lock))()
         target, tree = job.target, job.tree
         packed = job.contents()
         files = {f"python/{path}": (pack(content), False) for path, content in tree.records.items()}
@@ -202,7 +223,7 @@ class _Build:
         name = f"{target.layer_name}.zip"
         size, sha256 = write(self.work / name, files)
         unzipped = sum(each.stream.size for each, _ in files.values())
-        self._refuse(target, size, unzipped, job.wheels, findings)
+        refuse(target, size, unzipped, job.wheels, findings, staged=self.matrix.staging is not None)
         artifact = Artifact(
             target=target.id,
             python=target.python,
@@ -212,13 +233,13 @@ class _Build:
             sha256=sha256,
             size=size,
             unzipped_size=unzipped,
-            interpreter=job.interpreter.version if job.interpreter else None,
-            lock=job.lock,
+            interpreter=interpreter.version if interpreter else None,
+            lock=lock,
             sbom=sbom,
             sbom_sha256=hashlib.sha256(data).hexdigest(),
             findings=findings,
         )
-        self.cache.put(job.key, self.work, artifact)
+        self.cache.put(self._key(target, lock), self.work, artifact)
         self.progress.step(target.id, f"{size / 1048576:.1f} MB in {time.monotonic() - job.started:.1f} s")
         return artifact
 
@@ -231,30 +252,8 @@ class _Build:
         with _SBOM:
             return make_sbom(target, self.matrix.package, self.version, components)
 
-    def _refuse(
-        self, target: Target, zipped: int, unzipped: int, wheels: Sequence[Wheel], findings: Sequence[Finding]
-    ) -> None:
-        """Stop before anything is uploaded that Lambda would refuse or could not load."""
-        biggest = ", ".join(f"{name} {size / 1048576:.0f} MB" for name, size in sizes_by_package(wheels)[:5])
-        if unzipped > UNZIPPED_LIMIT:
-            raise BuildError(
-                f"unzipped it has {unzipped:,} bytes; Lambda takes {UNZIPPED_LIMIT:,} for a function with its layers",
-                where=target.id,
-                fix=f"leave something out; the biggest are {biggest}",
-            )
-        if zipped > ZIPPED_LIMIT and self.matrix.staging is None:
-            raise BuildError(
-                f"the zip has {zipped:,} bytes; Lambda takes {ZIPPED_LIMIT:,} in a request",
-                where=target.id,
-                fix=f"set `staging` in the matrix to go through a bucket, or leave something out: {biggest}",
-            )
-        errors = [finding for finding in findings if finding.level == "error"]
-        if errors:
-            rows = "\n".join(f"  {finding.path}: {finding.message}" for finding in errors[:10])
-            raise BuildError(f"the zip would not run there:\n{rows}", where=target.id)
 
-
-def _raise_first(futures: Iterable[Future[Artifact]]) -> None:
+def _raise_first(futures: Iterable[Future[Any]]) -> None:
     """Wait for all; where one fails, raise that at once: the others are of no use then."""
     done, _ = wait(futures, return_when=FIRST_EXCEPTION)
     for future in done:

@@ -244,15 +244,17 @@ def _record(dist_info: str, files: Sequence[Installed]) -> bytes:
 
 
 def _explain(text: str, target: Target) -> BuildError:
-    flat = uv.without_addresses(" ".join(text.split()))[:500]
+    flat = uv.without_addresses(" ".join(text.split()))
+    flat = flat[max(flat.find("error: "), 0) :]  # after uv's warnings
+    said = flat[:500]
     if "hash mismatch" in flat.lower():
         return BuildError(
-            f"the index gives other bytes than were locked: {flat}",
+            f"the index gives other bytes than were locked: {said}",
             where=target.id,
             fix="resolve again, or find out who changed them",
         )
     if "No space left" in flat:
         return BuildError("the disk is full", where=target.id, fix="make room, then run the command again")
     if re.search(r"error sending request|tcp connect|dns error|timed out", flat):
-        return BuildError(f"the package index does not answer: {flat}", where=target.id, fix="run the command again")
-    return BuildError(f"the wheels cannot be unpacked: {flat}", where=target.id, fix="run the command again")
+        return BuildError(f"the package index does not answer: {said}", where=target.id, fix="run the command again")
+    return BuildError(f"the wheels cannot be unpacked: {said}", where=target.id, fix="run the command again")

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from builder import uv
 from builder.artifact import Locked
 from builder.cache import Cache, key_of
+from builder.errors import LayersError
 from builder.matrix import Matrix, Target
 from builder.resolve import Lock, requirements_of_matrix, resolve
 
@@ -60,6 +61,13 @@ class Locks:
     def of(self, target: Target) -> Lock:
         """The target's lock. InputError and BuildError as ``resolve`` raises them."""
         return self.given.get(target.id) or self._resolve(target)
+
+    def guess(self, target: Target) -> Lock | None:
+        """What the index said last, by the pages that uv has, however old; None where they do not suffice."""
+        try:
+            return resolve(self.matrix, self.version, target, self.exclude_newer, offline=True)
+        except LayersError:
+            return None
 
     def _resolve(self, target: Target) -> Lock:
         asked = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_INDEX_URL"))}

@@ -7,13 +7,14 @@ cores, in batches: subprocesses, and a compressor that leaves Python's lock alon
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from builder.artifact import Locked
 from builder.assemble import Packed, pack, pack_pyc
@@ -42,7 +43,10 @@ _WHEELS = 16
 
 
 class Claims(Generic[K, V]):
-    """Results by key, each made by the first who asks; the others wait for it."""
+    """Results by key, each made by the first who asks; the others wait for it.
+
+    Nobody fails of what another began, which may have been a guess: that is made once more then.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,17 +58,32 @@ class Claims(Generic[K, V]):
         ``start`` submits the making of those that nobody asked for before, in batches.
         """
         keys = list(keys)
-        with self._lock:
-            new = [key for key in dict.fromkeys(keys) if key not in self._results]
-            for batch, future in start(new) if new else ():
-                self._results.update(dict.fromkeys(batch, future))
-            results = {key: self._results[key] for key in keys}
+        results, own = self._claim(keys, start)
 
         def wait() -> dict[K, V]:
+            nonlocal results
+            if any(future.exception() for future in set(results.values()) - own):
+                results, _ = self._claim(keys, start)
             done = {future: future.result() for future in set(results.values())}
             return {key: done[future][key] for key, future in results.items()}
 
         return wait
+
+    def _claim(
+        self, keys: Sequence[K], start: Callable[[list[K]], Iterable[Batch[K, V]]]
+    ) -> tuple[dict[K, Future[Mapping[K, V]]], set[Future[Mapping[K, V]]]]:
+        """What gives the results of the keys, and which of it was begun for this."""
+        own = set()
+        with self._lock:
+            new = [key for key in dict.fromkeys(keys) if _is_to_make(self._results.get(key))]
+            for batch, future in start(new) if new else ():
+                self._results.update(dict.fromkeys(batch, future))
+                own.add(future)
+            return {key: self._results[key] for key in keys}, own
+
+
+def _is_to_make(result: Future[Any] | None) -> bool:
+    return result is None or (result.done() and (result.cancelled() or result.exception() is not None))
 
 
 class Workshop:
@@ -79,6 +98,7 @@ class Workshop:
         self._contents: Claims[str, Packed] = Claims()
         self._bytecode: dict[Interpreter, Claims[Key, Packed | None]] = {}
         self._compilers = Compilers(self._cores)
+        self._numbers = itertools.count()
         self._lock = threading.Lock()
 
     def wheels(self, target: Target, lock: Sequence[Locked]) -> list[Wheel]:
@@ -87,10 +107,9 @@ class Workshop:
         def start(new: list[Locked]) -> list[Batch[Locked, Wheel]]:
             parts = min(self._cores, -(-len(new) // _WHEELS))
             batches = [new[number::parts] for number in range(parts)]
-            folders = [self._folder / f"{target.id}-{number}" for number in range(parts)]
             return [
-                (batch, self._pool.submit(unpack, batch, target, folder))
-                for batch, folder in zip(batches, folders, strict=True)
+                (batch, self._pool.submit(unpack, batch, target, self._folder / f"{target.id}-{next(self._numbers)}"))
+                for batch in batches
             ]
 
         found = self._wheels.ask(lock, start)()

@@ -13,6 +13,7 @@ from builder.errors import InputError, LayersError, UsageError
 from publisher.cli import github
 from publisher.cli.console import duration, json_option, megabytes, print_json, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.stopping import terminable
 from publisher.cli.waiting import named_version, wait_option
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def command(
         version = named_version(matrix, targets, version, wait)
     wanted = newest(matrix, exclude_newer) if version == "latest" else parse_version(version)
     locks = _recorded(releases, wanted, targets) if locked else None
-    with progress() as shown:
+    with progress() as shown, terminable():
         manifest = build(matrix, wanted, targets, output, shown, lock=locks, exclude_newer=exclude_newer)
     seconds = time.monotonic() - started
     _show_changes(releases, manifest)

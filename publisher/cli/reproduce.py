@@ -13,6 +13,7 @@ import click
 from builder.errors import BuildError, InputError
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.stopping import terminable
 
 if TYPE_CHECKING:
     from builder.artifact import Artifact, Manifest
@@ -51,7 +52,8 @@ def command(
     _check(first, matrix.package, bool(chosen), folder)
     made = {a.target: a for a in first.artifacts}
     # What was built before on this machine proves nothing: this build has a cache of its own.
-    with _place(output) as place, tempfile.TemporaryDirectory(prefix="layers-cache-") as empty, progress() as shown:
+    cached = tempfile.TemporaryDirectory(prefix="layers-cache-")
+    with terminable(), _place(output) as place, cached as empty, progress() as shown:
         second = build(
             matrix, first.version, chosen, place, shown,
             lock={target.id: made[target.id].lock for target in chosen},

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +10,7 @@ import click
 
 from publisher.cli import github
 from publisher.cli.console import json_option, megabytes, print_json, print_table, progress
+from publisher.cli.stopping import terminable
 
 if TYPE_CHECKING:
     from builder.smoke import Smoke
@@ -48,7 +46,7 @@ def command(
     from builder.smoke import smoke_often, smoked
 
     reports = []
-    with progress() as shown, _terminable():
+    with progress() as shown, terminable():
         shown.begin("Smoke", len(zips))
         for path in zips:
             report = smoke_often(path, expected_target(path, python, architecture), times)
@@ -66,16 +64,6 @@ def command(
     else:
         _show(reports)
     _refuse(reports, strict)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends this as Ctrl-C does, so that what was unpacked and started goes too."""
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _show(reports: Sequence[Smoke]) -> None:

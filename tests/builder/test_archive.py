@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import shutil
@@ -51,6 +52,12 @@ def test_what_does_not_shrink_is_stored() -> None:
     noise = os.urandom(2000)
     with zipfile.ZipFile(io.BytesIO(zip_of({"a": (noise, False), "b": (b"b" * 2000, False), "c": (b"", False)}))) as z:
         assert [e.compress_type for e in z.infolist()] == [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED]
+
+
+def test_what_gzip_made_is_stored() -> None:
+    data = gzip.compress(b"0" * 100_000, mtime=0)  # which could be compressed again
+    with zipfile.ZipFile(io.BytesIO(zip_of({"a.json.gz": (data, False)}))) as z:
+        assert [(e.compress_type, e.file_size) for e in z.infolist()] == [(zipfile.ZIP_STORED, len(data))]
 
 
 def test_one_name_twice_is_refused() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from builder import build as building
+from builder import refuse as refusing
 from builder.artifact import Manifest, read_manifest
 from builder.build import build
 from builder.errors import BuildError, InputError, LayersError
@@ -223,13 +224,13 @@ def test_an_unknown_extra(index: Path, tmp_path: Path) -> None:
 def test_sizes_that_lambda_refuses(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_wheel(index, "demo", files={"demo/noise": os.urandom(9000)}, requires=("other",))
     make_wheel(index, "other")
-    monkeypatch.setattr(building, "ZIPPED_LIMIT", 5000)
+    monkeypatch.setattr(refusing, "ZIPPED_LIMIT", 5000)
     with pytest.raises(BuildError, match="Lambda takes 5,000 in a request") as caught:
         made(tmp_path / "out")
     assert "demo 0 MB, other" in str(caught.value)
     staged = matrix_of("demo", staging={"bucket": "b-{region}", "home": "us-east-1"})
     assert made(tmp_path / "staged", staged).artifacts[0].size > 5000
-    monkeypatch.setattr(building, "UNZIPPED_LIMIT", 8000)
+    monkeypatch.setattr(refusing, "UNZIPPED_LIMIT", 8000)
     with pytest.raises(BuildError, match="unzipped it has"):
         made(tmp_path / "out", matrix_of("demo", layer_name="x-{python}-{architecture}"))
     assert list((tmp_path / "out").iterdir()) == []

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +103,22 @@ def test_cache(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert json.loads(run("cache", "--json").stdout)["size"] > 1000
     assert json.loads(run("cache", "clean", "--json").stdout)["size"] == 0
     assert str(tmp_path / "cache") in run("cache").stdout
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_ended_build_leaves_nothing(run, tmp_path: Path, number: signal.Signals, code: int) -> None:  # type: ignore[no-untyped-def]
+    source = "".join(f"def f{n}(a, b={n}):\n    return a + b\n" for n in range(200))
+    make_wheel(tmp_path / "index", "demo", "2.0", {f"demo/m{n}.py": f"{source}\n{n}\n" for n in range(600)})
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from publisher.cli import main; main()", "build", "--version", "2.0"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}, text=True,
+        stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    with process.stderr:
+        assert any("packages" in line for line in process.stderr)  # begun
+        os.killpg(process.pid, number) if number is signal.SIGINT else process.send_signal(number)
+        assert process.wait(timeout=60) == code
+    assert list((tmp_path / "dist").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
