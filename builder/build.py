@@ -172,10 +172,12 @@ class _Build:
         answer = self.answers[target]
         wait([answer], timeout=_PATIENCE)
         guess = None if answer.done() else self.locks.guess(target)
-        if guess:
+        if guess and not self.cache.has(self._key(target, guess)):
             with suppress(LayersError):
                 return self._job(target, guess)
-        lock = answer.result()
+        return self._take(target, answer.result())
+
+    def _take(self, target: Target, lock: Lock) -> _Job | Artifact:
         artifact = self.cache.take(self._key(target, lock), self.work, self.output)
         if artifact is None:
             return self._job(target, lock)
@@ -208,7 +210,7 @@ class _Build:
     def _complete(self, job: _Job, interpreter: Interpreter | None, code: Bytecode) -> Artifact:
         lock = self.answers[job.target].result()
         if lock != job.lock:  # the guess was wrong: what it has in common with the answer is made
-            return self._compile(self._job(job.target, lock))()
+            return self._compile(self._take(job.target, lock))()
         target, tree = job.target, job.tree
         packed = job.contents()
         files = {f"python/{path}": (pack(content), False) for path, content in tree.records.items()}
