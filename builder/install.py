@@ -184,18 +184,29 @@ def _wheel(locked: Locked, dist_info: str, files: Sequence[Installed]) -> Wheel:
     return Wheel(locked, dist_info, sorted_files, _record(dist_info, sorted_files))
 
 
-def _walk(folder: Path | str, below: str = "") -> Iterator[Installed]:
-    for entry in os.scandir(folder):
-        path = f"{below}{entry.name}"
-        if entry.is_symlink():
-            raise BuildError("a wheel holds a link; layers must not", where=path)
-        if entry.is_dir():
-            yield from _walk(entry.path, f"{path}/")
-        elif path.endswith(".dist-info/RECORD") or is_wanted(path, entry.path):
-            with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of ten thousand is slow
-                content = file.read()
-                executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
-            yield Installed(path, entry.path, hashlib.sha256(content).hexdigest(), len(content), executable)
+def _walk(folder: Path) -> Iterator[Installed]:
+    """The folder's files that belong into a layer, and the RECORDs."""
+    buffer = memoryview(bytearray(1 << 18))
+    folders = [(str(folder), "")]
+    while folders:
+        place, below = folders.pop()
+        for entry in os.scandir(place):
+            path = f"{below}{entry.name}"
+            if entry.is_symlink():
+                raise BuildError("a wheel holds a link; layers must not", where=path)
+            if entry.is_dir():
+                folders.append((entry.path, f"{path}/"))
+            elif path.endswith(".dist-info/RECORD") or is_wanted(path, entry.path):
+                yield _installed(path, entry.path, buffer)
+
+
+def _installed(path: str, source: str, buffer: memoryview) -> Installed:
+    digest = hashlib.sha256()
+    with open(source, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of ten thousand files is slow
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+        facts = os.fstat(file.fileno())
+    return Installed(path, source, digest.hexdigest(), facts.st_size, bool(facts.st_mode & 0o100))
 
 
 def _listed(record: Path) -> dict[str, str | None]:

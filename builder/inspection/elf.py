@@ -12,10 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSegment
-from elftools.elf.elffile import ELFFile
-
 _VERSION = re.compile(r"^([A-Z]+)_(\d+(?:\.\d+)*)$")
 _WEAK = 0x2  # VER_FLG_WEAK: the loader warns and goes on
 #: ``e_machine`` as pyelftools names it → as we name it. Others keep pyelftools' name, lower case.
@@ -55,10 +51,11 @@ def elf_facts(data: bytes) -> ElfFacts | None:
     """The facts of an ELF file; None where the bytes are none. A damaged file's facts say so."""
     if not data.startswith(b"\x7fELF"):
         return None
+    from elftools.common.exceptions import ELFError
+
     try:
-        with io.BytesIO(
-            data
-        ) as file:  # closed, it holds no content; what pyelftools made refers to itself and lives on
+        # Closed, it holds no content; what pyelftools made refers to itself and lives on.
+        with io.BytesIO(data) as file:
             return _read(data, file)
     # pyelftools raises whatever its parsing of a damaged file runs into.
     except (
@@ -69,6 +66,9 @@ def elf_facts(data: bytes) -> ElfFacts | None:
 
 
 def _read(data: bytes, file: io.BytesIO) -> ElfFacts:
+    from elftools.elf.dynamic import DynamicSegment
+    from elftools.elf.elffile import ELFFile
+
     elf = ELFFile(file)
     machine = str(elf["e_machine"])
     facts = {
