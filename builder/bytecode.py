@@ -57,15 +57,16 @@ class Compilers:
         self._idle: list[_Compiler] = []
         self._lock = threading.Lock()
 
-    def compile(self, interpreter: Interpreter, modules: Sequence[Module]) -> Iterator[bytes | None]:
+    def compile(self, interpreter: Interpreter, modules: Sequence[Module]) -> list[bytes | None]:
         """The ``.pyc`` of each module; None for one that is no valid source for that Python (a template, Python 2)."""
         compiler = self._take(interpreter)
         try:
-            yield from compiler.compile(modules)
+            made = compiler.compile(modules)
         except BaseException:
             compiler.end()
             raise
         self._keep(compiler)
+        return made
 
     def close(self) -> None:
         """End those that are kept."""
@@ -105,7 +106,7 @@ class _Compiler:
             env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0", **_MALLOC},
         )
 
-    def compile(self, modules: Sequence[Module]) -> Iterator[bytes | None]:
+    def compile(self, modules: Sequence[Module]) -> list[bytes | None]:
         """See ``Compilers.compile``. The worker reads the whole batch before it writes, so neither waits for ever."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None  # noqa: S101, PT018 - pipes, both
@@ -113,13 +114,12 @@ class _Compiler:
         with suppress(BrokenPipeError):  # what it says is shown below
             stdin.write(f"{lines}\n".encode("utf-8", "surrogateescape"))
             stdin.flush()
-        for _ in modules:
-            length = stdout.read(4)
-            size = int.from_bytes(length, "little")
-            data = stdout.read(size)
-            if len(length) < 4 or len(data) < size:
-                raise self._broken()
-            yield data or None
+        size = stdout.read(4)
+        answers = stdout.read(int.from_bytes(size, "little"))
+        results = list(_split(answers))
+        if len(size) < 4 or len(results) != len(modules):
+            raise self._broken()
+        return results
 
     def end(self) -> None:
         """End the process, whatever it does."""
@@ -128,10 +128,22 @@ class _Compiler:
             self._process.communicate()
 
     def _broken(self) -> BuildError:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:  # it lives, and says other things than it was asked
+            self._process.kill()
+            code = self._process.wait()
         self._errors.seek(0)
         return BuildError(
             f"the compiler ended with {code}: {self._errors.read().decode(errors='replace').strip()[-300:]}",
             where=f"CPython {self.interpreter.version} ({self.interpreter.path})",
             fix="is this interpreter broken? Install it again, or take another",
         )
+
+
+def _split(answers: bytes) -> Iterator[bytes | None]:
+    start = 0
+    while start < len(answers):
+        end = start + 4 + int.from_bytes(answers[start : start + 4], "little")
+        yield answers[start + 4 : end] or None
+        start = end

@@ -2,8 +2,8 @@
 must run on every Python that Lambda has.
 
 Standard input: batches of lines ``source <tab> path at run time``, an empty line after each batch. Standard output: for
-each line four bytes of length (little-endian) and a ``.pyc``; the length is 0 where the source does not compile (a
-template, Python 2).
+each batch four bytes of length (little-endian), and then for each line four bytes of length and a ``.pyc``; this length
+is 0 where the source does not compile (a template, Python 2).
 
 The same source gives the same bytes whatever was compiled before it and in whatever process:
 
@@ -162,15 +162,19 @@ def main() -> None:
         if line != b"\n":
             batch.append(line)
             continue
-        for each in batch:
-            data = answer(each)
-            stdout.write(long(len(data)) + data)
+        answers = b"".join(map(answer, batch))
+        stdout.write(long(len(answers)) + answers)  # at once: whoever reads it need not wake up for each module
         stdout.flush()
         batch.clear()
 
 
 def answer(line: bytes) -> bytes:
     """What is given back for a line."""
+    data = made(line)
+    return long(len(data)) + data
+
+
+def made(line: bytes) -> bytes:
     source, _, path = line.rstrip(b"\n").decode("utf-8", "surrogateescape").rpartition("\t")
     with open(source, "rb") as file:
         text = file.read()

@@ -69,7 +69,7 @@ def stdlib(python: Interpreter, count: int) -> list[Module]:
 def compile_modules(python: Interpreter, modules: Sequence[Module]) -> list[bytes | None]:
     """By a process of their own."""
     with closing(Compilers(1)) as compilers:
-        return list(compilers.compile(python, modules))
+        return compilers.compile(python, modules)
 
 
 def compiled(python: Interpreter, modules: Sequence[Module]) -> dict[str, bytes | None]:
@@ -87,7 +87,7 @@ def test_bytes_depend_on_the_source_alone(python: str, tmp_path: Path) -> None:
     assert one == two
     assert {path: one[path] for path in alone} == alone
     with closing(Compilers(1)) as compilers:  # batch after batch, by one process
-        again = {m.path: next(compilers.compile(found, [m])) for m in reversed(everything)}
+        again = {m.path: compilers.compile(found, [m])[0] for m in reversed(everything)}
     assert again == one
 
 
