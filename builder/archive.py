@@ -16,10 +16,8 @@ from typing import NamedTuple, Protocol
 import deflate
 
 LEVEL = 5
-#: Machine code takes most of the time and is a fifth of a zip.
-MACHINE_CODE_LEVEL = 3
 #: Names the bytes that ``compress`` makes: part of every cache key.
-COMPRESSOR = f"libdeflate {deflate.__version__} {LEVEL}, ELF {MACHINE_CODE_LEVEL}, gzip stored"
+COMPRESSOR = f"libdeflate {deflate.__version__} {LEVEL}, gzip stored"
 #: 1980-01-01 00:00, the earliest time that a zip can say, in MS-DOS form.
 _TIME, _DATE = 0, (1 << 5) | 1
 _STORED, _DEFLATED = 0, 8
@@ -33,7 +31,6 @@ _MADE_BY = bytes((20, _UNIX))
 _CHUNK = 1 << 20
 #: How gzip's files begin, botocore's data for one: looking for more to save in them takes time and finds nothing.
 _GZIP = b"\x1f\x8b"
-_ELF = b"\x7fELF"
 
 
 @dataclass(frozen=True)
@@ -56,9 +53,8 @@ class Entry(NamedTuple):
 
 def compress(content: bytes) -> Stream:
     """The content's stream: DEFLATE, or stored where that would not be shorter or something else compressed it."""
-    level = MACHINE_CODE_LEVEL if content.startswith(_ELF) else LEVEL
     compressible = content and not content.startswith(_GZIP)
-    data = deflate.deflate_compress(content, level) if compressible else b""
+    data = deflate.deflate_compress(content, LEVEL) if compressible else b""
     if 0 < len(data) < len(content):
         return Stream(_DEFLATED, bytes(data), zlib.crc32(content), len(content))
     return Stream(_STORED, content, zlib.crc32(content), len(content))
