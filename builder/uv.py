@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from builder.errors import BuildError
@@ -26,12 +29,12 @@ _OURS = frozenset(
         "UV_TORCH_BACKEND", "UV_WORKING_DIR", "VIRTUAL_ENV",
     }
 )  # fmt: skip
-#: What PyPI says of its own: a page may be kept for ten minutes, a file for ever. Said once more for whom this word is
-#: lost on the way, by a proxy or a mirror: there every run would fetch a hundred pages and headers again.
-_PYPI = """[[index]]
+#: How long what the public index says holds, by its own word: a page ten minutes, a file for ever. Said once more for
+#: whom this word is lost on the way, by a proxy or a mirror: every run would fetch a hundred pages and headers again.
+_KEPT = """[[index]]
 url = "{address}"
 default = true
-cache-control = { api = "max-age=600", files = "max-age=365000000, immutable" }
+cache-control = {{ api = "max-age=600", files = "max-age=365000000, immutable" }}
 """
 _INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX")
 
@@ -47,10 +50,24 @@ class Answer:
 
 def run(arguments: list[str], folder: Path, *, stdin: str | None = None) -> Answer:
     """Run uv in ``folder``, which is this run's own. BuildError where uv itself cannot be run."""
+    return _run(arguments, folder, "" if _is_told(os.environ) else _settings(), stdin)
+
+
+@cache
+def _settings() -> str:
+    """The settings for uv's own index, which uv itself names."""
+    command = ["pip", "compile", "--emit-index-url", "--no-header", "--no-python-downloads", "--python", sys.executable]
+    with tempfile.TemporaryDirectory(prefix="layers-index-") as folder:
+        answer = _run([*command, "-"], Path(folder), "", "")
+    named = re.search(r"^--index-url (\S+)$", answer.out, re.MULTILINE)
+    return _KEPT.format(address=named[1]) if named else ""
+
+
+def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None) -> Answer:
     import uv
 
     # Without this file uv would look for one in the folders above.
-    (folder / "uv.toml").write_text(_PYPI if _asks_pypi_only(os.environ) else "", "utf-8")
+    (folder / "uv.toml").write_text(settings, "utf-8")
     try:
         done = subprocess.run(
             [uv.find_uv_bin(), *arguments],
@@ -87,8 +104,9 @@ def asks_the_web_only(own: Mapping[str, str]) -> bool:
     return not _is_configured(own) and all(place.startswith(("http://", "https://")) for place in places)
 
 
-def _asks_pypi_only(own: Mapping[str, str]) -> bool:
-    return not _is_configured(own) and not _named(own)
+def _is_told(own: Mapping[str, str]) -> bool:
+    """Whether anything says where packages come from; else uv asks the public index."""
+    return _is_configured(own) or bool(_named(own))
 
 
 def _named(own: Mapping[str, str]) -> list[str]:
