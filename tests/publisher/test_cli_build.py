@@ -105,12 +105,17 @@ def test_cache(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert str(tmp_path / "cache") in run("cache").stdout
 
 
+#: Tests that run in the background have Ctrl-C ignored, and would hand that on.
+START = """import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
+from publisher.cli import main; main()"""
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_ended_build_leaves_nothing(run, tmp_path: Path, number: signal.Signals, code: int) -> None:  # type: ignore[no-untyped-def]
     source = "".join(f"def f{n}(a, b={n}):\n    return a + b\n" for n in range(200))
     make_wheel(tmp_path / "index", "demo", "2.0", {f"demo/m{n}.py": f"{source}\n{n}\n" for n in range(600)})
     process = subprocess.Popen(
-        [sys.executable, "-c", "from publisher.cli import main; main()", "build", "--version", "2.0"],
+        [sys.executable, "-c", START, "build", "--version", "2.0"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}, text=True,
         stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
