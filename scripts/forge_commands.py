@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from builder.artifact import read_manifest, sha256_of
+from builder.model.artifact import read_manifest, sha256_of
 
 #: The branch of the one pull request that records releases; later releases join it until it is merged.
 BRANCH = "layers-record"

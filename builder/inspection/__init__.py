@@ -6,14 +6,14 @@ any zip, whoever made it, and trusts nothing in it. docs/proof.md lists the chec
 
 from __future__ import annotations
 
-from builder.inspection.binaries import check_elf
-from builder.inspection.compare import Comparison, compare
+from builder.inspection.binary_checks import check_elf
 from builder.inspection.elf import ElfFacts, Need, elf_facts
-from builder.inspection.expect import against_manifest, expected_target
-from builder.inspection.facts import FileFacts, PycFacts
-from builder.inspection.files import UNZIPPED_LIMIT, ZIPPED_LIMIT, check_files
-from builder.inspection.inspect import Inspection, inspect_zip
+from builder.inspection.expected_target import against_manifest, expected_target
+from builder.inspection.file_checks import UNZIPPED_LIMIT, ZIPPED_LIMIT, check_files
+from builder.inspection.file_facts import FileFacts, PycFacts
+from builder.inspection.inspector import Inspection, inspect_zip
 from builder.inspection.pyc import pyc_facts
+from builder.inspection.zip_comparison import Comparison, compare
 
 __all__ = [
     "UNZIPPED_LIMIT",

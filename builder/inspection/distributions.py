@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
 
-from builder.inspection.facts import FileFacts
+from builder.inspection.file_facts import FileFacts
 
 #: What is read of each ``.dist-info``.
 TEXTS = ("METADATA", "WHEEL", "RECORD")

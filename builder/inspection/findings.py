@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from builder.artifact import Finding
+from builder.model.artifact import Finding
 
 Level = Literal["error", "warning"]
 

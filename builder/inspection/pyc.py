@@ -7,10 +7,10 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from builder.artifact import Finding
-from builder.inspection.facts import FileFacts, PycFacts
+from builder.inspection.file_facts import FileFacts, PycFacts
 from builder.inspection.findings import Level, grouped
-from builder.matrix import Target
+from builder.model.artifact import Finding
+from builder.model.matrix import Target
 
 #: The magic number of each Python's final releases (CPython, ``importlib/_bootstrap_external.py``).
 MAGIC: Final[dict[str, int]] = {"3.10": 3439, "3.11": 3495, "3.12": 3531, "3.13": 3571, "3.14": 3627}

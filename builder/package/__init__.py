@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from builder.package.dependencies import Layer
-from builder.package.run import Package, Zipped, package
+from builder.package.packaging import Package, Zipped, package
 
 __all__ = ["Layer", "Package", "Zipped", "package"]

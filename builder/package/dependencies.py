@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from builder.errors import BuildError, InputError
-from builder.inspection.markers import active_requirements
-from builder.matrix import Target
-from builder.package.requirements import Asked, Requirements
-from builder.progress import Progress
-from builder.resolve import ConflictError, Lock, resolve_requirements
+from builder.model.errors import BuildError, InputError
+from builder.model.matrix import Target
+from builder.model.progress import Progress
+from builder.requirements.reader import Asked, Requirements
+from builder.resolve.resolver import ConflictError, Lock, resolve_requirements
+from builder.wheels.requires_dist import active_requirements
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.smoke.measure import smoke_often, smoked
-from builder.smoke.run import Smoke, smoke
+from builder.smoke.measurement import smoke_often, smoked
+from builder.smoke.smoke_test import Smoke, smoke
 
 __all__ = ["Smoke", "smoke", "smoke_often", "smoked"]

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from builder.smoke.server import Handler, Server
+from builder.smoke.loopback_server import Handler, Server
 
 Event = tuple[str, dict[str, Any]]
 #: What a model says next in a conversation.

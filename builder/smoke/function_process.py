@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.matrix import Target
-from builder.smoke.machine import Machine
+from builder.model.matrix import Target
+from builder.smoke.execution import Machine
 from builder.smoke.runtime_api import Answer, RuntimeApi
 
 #: The folder of the bootstrap, and of a smoke's handlers.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from builder.smoke.server import Handler, Server
+from builder.smoke.loopback_server import Handler, Server
 
 _PREFIX = "/2018-06-01/runtime/"
 _FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:smoke"

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.matrix import QUOTA_PER_SECOND, Matrix
-from publisher.aws.body import Bodies
-from publisher.aws.boto import CONFIG, BotoLambda
+from builder.model.matrix import QUOTA_PER_SECOND, Matrix
 from publisher.aws.gateway import Lambda
-from publisher.aws.journal import Journal
-from publisher.aws.pace import SYSTEM_CLOCK, TokenBucket
+from publisher.aws.lambda_client import CONFIG, BotoLambda
+from publisher.aws.publish_request import Bodies
+from publisher.aws.rate_limit import SYSTEM_CLOCK, TokenBucket
+from publisher.aws.request_log import Journal
 from publisher.aws.retry import Patient
 
 if TYPE_CHECKING:

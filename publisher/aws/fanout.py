@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from builder.errors import InputError
-from builder.progress import Progress
+from builder.model.errors import InputError
+from builder.model.progress import Progress
 from publisher.aws.gateway import CredentialsRefused, GatewayError
 
 A = TypeVar("A")

@@ -8,9 +8,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
 from botocore.parsers import ResponseParserError
 
-from builder.errors import IncompleteError, InputError
-from builder.matrix import Matrix
-from publisher.aws.boto import CONFIG
+from builder.model.errors import IncompleteError, InputError
+from builder.model.matrix import Matrix
+from publisher.aws.lambda_client import CONFIG
 
 #: Regions whose STS is asked before we give up: one that is down must not hold all the others back.
 ASKED = 3

@@ -22,9 +22,9 @@ from typing import Any
 import botocore.config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from builder.errors import IncompleteError, InputError
-from builder.matrix import Matrix, Staging
-from publisher.aws.errors import status_of
+from builder.model.errors import IncompleteError, InputError
+from builder.model.matrix import Matrix, Staging
+from publisher.aws.error_codes import status_of
 
 #: How long a lease holds without being renewed, and how often it is renewed, in seconds.
 HOLDS = 600.0

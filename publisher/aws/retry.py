@@ -25,7 +25,7 @@ from publisher.aws.gateway import (
     Unavailable,
     Unreachable,
 )
-from publisher.aws.pace import Clock
+from publisher.aws.rate_limit import Clock
 
 T = TypeVar("T")
 

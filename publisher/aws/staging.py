@@ -13,10 +13,10 @@ import botocore.config
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-from builder.matrix import Matrix, Staging
-from publisher.aws.errors import of_boto_error, status_of
+from builder.model.matrix import Matrix, Staging
+from publisher.aws.error_codes import of_boto_error, status_of
 from publisher.aws.gateway import GatewayError, Refused, Unavailable, Zip
-from publisher.aws.once import Once
+from publisher.aws.once_per_key import Once
 
 if TYPE_CHECKING:
     import boto3

@@ -13,10 +13,8 @@ from itertools import chain, repeat
 from typing import Literal, TypeVar
 
 from publisher.aws.gateway import GatewayError, Refused, Unavailable
-from publisher.aws.pace import Clock
-from publisher.canary.code import HANDLER, function_zip
-from publisher.canary.compare import Case, problems, read_answer, read_error
-from publisher.canary.port import (
+from publisher.aws.rate_limit import Clock
+from publisher.canary.function_port import (
     Function,
     Functions,
     InvalidError,
@@ -26,6 +24,8 @@ from publisher.canary.port import (
     RoleError,
     Spec,
 )
+from publisher.canary.function_zip import HANDLER, function_zip
+from publisher.canary.verdict import Case, problems, read_answer, read_error
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from builder.errors import InputError
+from builder.model.errors import InputError
 from publisher.catalog.index import Index, Row
-from publisher.catalog.select import Query, select
+from publisher.catalog.lookup import Query, select
 
 #: The form of an ARN of a layer, with whatever people put in its places.
 _ARN = re.compile(

@@ -15,13 +15,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
-from builder.artifact import Sha256
-from builder.coldstart import ColdStart
-from builder.matrix import Matrix
-from builder.regions import partition_of
-from builder.runtimes import Architecture
-from publisher.record.ledger import SBOMS
-from publisher.record.release import CellRecord, Release, TargetRecord, sbom_path
+from builder.model.artifact import Sha256
+from builder.model.cold_start import ColdStart
+from builder.model.matrix import Matrix
+from builder.model.regions import partition_of
+from builder.model.runtimes import Architecture
+from publisher.ledger.folder import SBOMS
+from publisher.ledger.release import CellRecord, Release, TargetRecord, sbom_path
 
 SCHEMA_VERSION: Final = 1
 

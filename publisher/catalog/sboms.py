@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from builder.errors import InputError
-from publisher.record.ledger import SBOMS, Ledger
-from publisher.record.release import Release, sbom_path
+from builder.model.errors import InputError
+from publisher.ledger.folder import SBOMS, Ledger
+from publisher.ledger.release import Release, sbom_path
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from builder.artifact import dump_json, write_atomically
+from builder.model.artifact import dump_json, write_atomically
 from publisher.catalog.index import Index
-from publisher.record.release import Release
+from publisher.ledger.release import Release
 
 _MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "layers.schema.json": (Index, "layers.json: every release and every ARN, newest first"),

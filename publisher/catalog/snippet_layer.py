@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from builder.runtimes import RUNTIMES
+from builder.model.runtimes import RUNTIMES
 from publisher.catalog.index import Row
 
 _ARCHITECTURE_WORDS = {"x86_64": "X8664", "aarch64": "Arm64"}

@@ -6,8 +6,8 @@ It is read as Markdown and as MDX: braces stand in code only, and what people wr
 from __future__ import annotations
 
 from publisher.catalog.index import Index, IndexedRelease, by_target, split_cell
-from publisher.catalog.standing import NOTHING_YET, Mark, date, marks, megabytes, sizes
-from publisher.markdown import table, text
+from publisher.catalog.release_status import NOTHING_YET, Mark, date, marks, megabytes, sizes
+from publisher.text.markdown import table, text
 
 
 def page(index: Index) -> str:

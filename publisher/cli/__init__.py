@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from builder.errors import LayersError, UsageError
+from builder.model.errors import LayersError, UsageError
 from publisher.cli import github
 from publisher.cli.group import layers
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.errors import DriftError, UsageError
+from builder.model.errors import DriftError, UsageError
 from publisher.cli import github
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
-from publisher.cli.parameters import keep_parameters, parameter_drifts, show_parameters, with_parameters
+from publisher.cli.parameter_steps import keep_parameters, parameter_drifts, show_parameters, with_parameters
 
 if TYPE_CHECKING:
-    from publisher.upkeep.audit import Drift
+    from publisher.audit.audit import Drift
 
 
 @click.command("audit")
@@ -29,7 +29,7 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
 
     Only reads, unless told to --repair. Leaves with 6 where anything differs, with the command that would mend it.
     """
-    from publisher.upkeep.audit import audit
+    from publisher.audit.audit import audit
 
     matrix = settings.matrix()
     if repair and matrix.parameters is None:
@@ -48,7 +48,7 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
         kept = keep_parameters(matrix, releases)
         drifts = [*result.drifts, *parameter_drifts(matrix, releases)]
     if github.listens():
-        from publisher.summary.proofs import audit_notes, audit_section
+        from publisher.report.proof_summary import audit_notes, audit_section
 
         github.summarize(audit_section(result.checked, len(releases), drifts))
         github.annotate(audit_notes(drifts))

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.errors import InputError, LayersError, UsageError
+from builder.model.errors import InputError, LayersError, UsageError
 from publisher.cli import github
 from publisher.cli.console import duration, json_option, megabytes, print_json, print_table, progress
 from publisher.cli.group import Settings
-from publisher.cli.stopping import terminable
-from publisher.cli.waiting import named_version, wait_option
+from publisher.cli.signals import terminable
+from publisher.cli.wait_option import named_version, wait_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from builder.artifact import Locked, Manifest
-    from builder.matrix import Matrix, Target
-    from publisher.record.release import Release
+    from builder.model.artifact import Locked, Manifest
+    from builder.model.matrix import Matrix, Target
+    from publisher.ledger.release import Release
 
 
 @click.command("build")
@@ -53,9 +53,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Build one zip a target of the matrix: right for its Python, architecture and glibc, the same bytes anywhere."""
-    from builder.build import build
-    from builder.matrix import parse_version
-    from builder.resolve import newest
+    from builder.model.matrix import parse_version
+    from builder.pipeline.build import build
+    from builder.resolve.resolver import newest
 
     if locked and exclude_newer:
         raise UsageError("--locked resolves nothing, so --exclude-newer means nothing", fix="give one of them")
@@ -109,7 +109,7 @@ def _recorded(releases: Sequence[Release], version: str, targets: Sequence[Targe
 
 def _show_changes(releases: Sequence[Release], manifest: Manifest) -> None:
     """What the locks differ in from the last release's, targets with the same changes together."""
-    from publisher.summary.compare import Made, changed, last_before, title
+    from publisher.report.release_comparison import Made, changed, last_before, title
 
     last = last_before(releases)
     if last is None:
@@ -125,7 +125,7 @@ def _show_changes(releases: Sequence[Release], manifest: Manifest) -> None:
 
 def _tell_github(releases: Sequence[Release], manifest: Manifest, seconds: float) -> None:
     if github.listens():
-        from publisher.summary.proofs import build_notes, build_section
+        from publisher.report.proof_summary import build_notes, build_section
 
         github.summarize(build_section(manifest, releases, seconds))
         github.annotate(build_notes(manifest))

@@ -16,7 +16,7 @@ def command(action: str, as_json: bool) -> None:
     It holds finished zips, each believed only by its hash; without it everything is built again to the same bytes. It
     bounds itself: what was used longest ago goes first.
     """
-    from builder.cache import LIMIT, Cache, default_folder
+    from builder.cache.zip_cache import LIMIT, Cache, default_folder
 
     cache = Cache(default_folder())
     removed = cache.clean() if action == "clean" else 0

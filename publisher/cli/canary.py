@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.errors import DriftError, IncompleteError, UsageError
+from builder.model.errors import DriftError, IncompleteError, UsageError
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
-from publisher.cli.stopping import stopping
+from publisher.cli.signals import stopping
 
 if TYPE_CHECKING:
-    from builder.matrix import Cell, Matrix
-    from publisher.canary.select import Selected
+    from builder.model.matrix import Cell, Matrix
+    from publisher.canary.cell_selection import Selected
     from publisher.canary.trial import Trial
 
 
@@ -38,12 +38,12 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     No function is left behind.
     """
     from publisher.aws.identity import check_account
-    from publisher.aws.pace import SYSTEM_CLOCK
-    from publisher.canary.boto import connect
-    from publisher.canary.run import Roles, try_all
-    from publisher.canary.select import select
+    from publisher.aws.rate_limit import SYSTEM_CLOCK
+    from publisher.canary.canary_run import Roles, try_all
+    from publisher.canary.cell_selection import select
+    from publisher.canary.function_client import connect
     from publisher.catalog.index import make_index
-    from publisher.catalog.select import Query
+    from publisher.catalog.lookup import Query
     from publisher.reconcile.execute import Stop
 
     if ask["version"] is not None and ask["layer_version"] is not None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from builder.progress import Progress
-from publisher.figures import duration as duration
-from publisher.figures import megabytes as megabytes
+from builder.model.progress import Progress
+from publisher.text.figures import duration as duration
+from publisher.text.figures import megabytes as megabytes
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

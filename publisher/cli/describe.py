@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.errors import IncompleteError, UsageError
+from builder.model.errors import IncompleteError, UsageError
 from publisher.cli.console import json_option, megabytes, print_json, print_table, progress
 from publisher.cli.group import Settings
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from publisher.catalog.index import Index, Row
-    from publisher.catalog.live import Sight
-    from publisher.catalog.select import Query
+    from publisher.catalog.live_state import Sight
+    from publisher.catalog.lookup import Query
 
 #: The names of ``publisher.catalog.snippets.FORMATS``, which is not imported before it is needed; a test compares.
 SNIPPETS = ("arn", "cdk", "cdk-python", "sam", "terraform", "cloudformation", "serverless", "cli")
@@ -43,7 +43,7 @@ def command(settings: Settings, /, index_source: str | None, form: str, live: bo
     Works from the ledger, or with --index from a published layers.json alone. `sam` and `cloudformation` map every
     region of the release, since a template is of none.
     """
-    from publisher.catalog.select import Query
+    from publisher.catalog.lookup import Query
 
     if ask["version"] is not None and ask["layer_version"] is not None:
         raise UsageError("--version and --layer-version both say which release", fix="give one of them")
@@ -62,7 +62,7 @@ def command(settings: Settings, /, index_source: str | None, form: str, live: bo
 def _recorded(index: Index, query: Query, form: str) -> tuple[Sequence[Row], Sequence[str]]:
     from dataclasses import replace
 
-    from publisher.catalog.select import select
+    from publisher.catalog.lookup import select
     from publisher.catalog.snippets import FOR_ALL_REGIONS
 
     selection = select(index, query)
@@ -112,8 +112,8 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
     from publisher.aws.connect import connect_all
     from publisher.aws.identity import account
     from publisher.catalog.index import make_index
-    from publisher.catalog.live import look
-    from publisher.catalog.select import check
+    from publisher.catalog.live_state import look
+    from publisher.catalog.lookup import check
 
     matrix = settings.matrix()
     releases = settings.ledger(matrix).releases()

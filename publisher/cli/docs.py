@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from builder.errors import DriftError, InputError
+from builder.model.errors import DriftError, InputError
 from publisher.cli.console import json_option, print_json
-from publisher.cli.files import read, write
+from publisher.cli.file_output import read, write
 from publisher.cli.group import Settings
 
 
@@ -62,9 +62,9 @@ class _File:
 
 
 def _wanted(settings: Settings, output: Path, pages: tuple[Path, ...]) -> dict[Path, _File]:
-    from publisher.catalog.files import catalog_files
+    from publisher.catalog.catalog_files import catalog_files
     from publisher.catalog.index import make_index
-    from publisher.catalog.inject import inject
+    from publisher.catalog.marked_section import inject
     from publisher.catalog.sboms import kept_sboms
     from publisher.catalog.table import body
 

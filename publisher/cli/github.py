@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.errors import LayersError
+from builder.model.errors import LayersError
 
 if TYPE_CHECKING:
-    from publisher.summary.notes import Note
+    from publisher.report.annotations import Note
 
 #: What GitHub takes as one step's summary; it shows nothing of a longer one.
 LIMIT = 1024 * 1024
@@ -52,7 +52,7 @@ def _fitting(data: bytes, room: int) -> bytes:
 def annotate(notes: Iterable[Note]) -> None:
     """Show notes beside the run. Called once a command; one error is left for that which ends the program."""
     if _annotates():
-        from publisher.summary.notes import commands
+        from publisher.report.annotations import commands
 
         _say(commands(notes, errors_left=1))
 
@@ -60,7 +60,7 @@ def annotate(notes: Iterable[Note]) -> None:
 def annotate_end(error: LayersError) -> None:
     """Show the error that ends the program."""
     if _annotates():
-        from publisher.summary.notes import commands, of_error
+        from publisher.report.annotations import commands, of_error
 
         _say(commands([of_error(error)]))
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from builder.matrix import Matrix
+    from builder.model.matrix import Matrix
     from publisher.aws.gateway import Lambda
-    from publisher.aws.journal import Journal
+    from publisher.aws.request_log import Journal
     from publisher.catalog.index import Index
-    from publisher.record.ledger import Ledger
+    from publisher.ledger.folder import Ledger
 
 #: Command → what ``layers --help`` says of it. The module ``publisher.cli.<command>`` holds ``command``.
 COMMANDS = {
@@ -50,24 +50,24 @@ class Settings:
 
     def matrix(self) -> Matrix:
         """The matrix, read and checked."""
-        from builder.matrix import load_matrix
+        from builder.model.matrix import load_matrix
 
         return load_matrix(self.matrix_path)
 
     def ledger(self, matrix: Matrix) -> Ledger:
         """The ledger of this matrix."""
         if self.ledger_place.startswith("s3://"):
-            from publisher.record.s3 import BucketLedger
+            from publisher.ledger.s3 import BucketLedger
 
             return BucketLedger(self.ledger_place, matrix)
-        from publisher.record.ledger import FolderLedger
+        from publisher.ledger.folder import FolderLedger
 
         return FolderLedger(Path(self.ledger_place), matrix)
 
     def index(self, source: str | None) -> Index:
         """The index of the ledger, or the one in a file or behind an address."""
         from publisher.catalog.index import make_index
-        from publisher.catalog.source import read_index
+        from publisher.catalog.index_source import read_index
 
         if source is not None:
             return read_index(source)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.errors import DriftError, UsageError
+from builder.model.errors import DriftError, UsageError
 from publisher.cli.console import json_option, print_json
-from publisher.cli.files import read, write
+from publisher.cli.file_output import read, write
 from publisher.cli.group import Settings
 
 if TYPE_CHECKING:
     from publisher.infra.scope import Scope
-    from publisher.infra.text import Template
+    from publisher.infra.template_text import Template
 
 PARTS = ("roles", "staging", "ledger")
 #: Where --check looks without --output.
@@ -61,7 +61,7 @@ def command(
 
 
 def _print(scope: Scope, parts: tuple[str, ...], as_json: bool) -> None:
-    from publisher.infra.text import plain
+    from publisher.infra.template_text import plain
 
     if len(set(parts)) > 1:
         raise UsageError("several templates are no one document", fix="name one --part, or a folder with --output")
@@ -111,15 +111,15 @@ def _needed(scope: Scope) -> tuple[str, ...]:
 
 
 def _template(scope: Scope, part: str) -> Template:
-    from publisher.infra.buckets import ledger_template
+    from publisher.infra.ledger_bucket import ledger_template
     from publisher.infra.roles import roles_template
-    from publisher.infra.staging import staging_template
+    from publisher.infra.staging_buckets import staging_template
 
     return {"roles": roles_template, "staging": staging_template, "ledger": ledger_template}[part](scope)
 
 
 def _text(scope: Scope, template: Template) -> str:
-    from publisher.infra.text import as_yaml
+    from publisher.infra.template_text import as_yaml
 
     return as_yaml(
         template,

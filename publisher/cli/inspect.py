@@ -38,7 +38,7 @@ def command(
     ]
     comparison = compare(*inspections) if len(inspections) == 2 else None
     if github.listens():
-        from publisher.summary.proofs import inspect_notes, inspect_section
+        from publisher.report.proof_summary import inspect_notes, inspect_section
 
         github.summarize(inspect_section(inspections))
         github.annotate(inspect_notes(inspections))
@@ -133,7 +133,7 @@ def _show_paths(title: str, paths: Sequence[str]) -> None:
 
 def _refuse(inspections: Sequence[Inspection]) -> None:
     """A zip with errors is bad input: said in the exit code, after everything was shown."""
-    from builder.errors import InputError
+    from builder.model.errors import InputError
 
     bad = [inspection for inspection in inspections if inspection.errors]
     if bad:

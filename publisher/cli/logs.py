@@ -8,7 +8,7 @@ import sys
 import threading
 from datetime import datetime, timezone
 
-from builder.progress import Progress
+from builder.model.progress import Progress
 
 
 def write_json_lines() -> None:

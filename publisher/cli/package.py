@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.errors import InputError
-from builder.runtimes import RUNTIMES, Architecture
+from builder.model.errors import InputError
+from builder.model.runtimes import RUNTIMES, Architecture
 from publisher.cli.console import json_option, megabytes, print_json, print_table, progress
 from publisher.cli.group import Settings
 
 if TYPE_CHECKING:
     from builder.package import Package
-    from publisher.catalog.attach import Attached
+    from publisher.catalog.base_layer import Attached
 
 _MACHINES = {"arm64": Architecture.AARCH64, "aarch64": Architecture.AARCH64}
 
@@ -89,7 +89,7 @@ def command(
 
     Needs no matrix; with --on-layer, a ledger or an --index.
     """
-    from builder.matrix import Target
+    from builder.model.matrix import Target
     from builder.package import package
 
     defaults = _defaults()
@@ -112,7 +112,7 @@ def _defaults() -> tuple[str, Architecture]:
 
 
 def _attach(settings: Settings, wanted: str, index_source: str | None, *ask: Any) -> Attached:
-    from publisher.catalog.attach import attach
+    from publisher.catalog.base_layer import attach
 
     if index_source is None and not settings.matrix_path.exists():
         raise InputError(

@@ -8,7 +8,7 @@ import click
 
 from publisher.cli.console import json_option, print_json, progress
 from publisher.cli.group import Settings
-from publisher.cli.releasing import connect, make_request, plan_json, prepare, request_options, show_plan
+from publisher.cli.release_options import connect, make_request, plan_json, prepare, request_options, show_plan
 
 
 @click.command("plan")

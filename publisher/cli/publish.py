@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.errors import IncompleteError, InputError, UsageError
+from builder.model.errors import IncompleteError, InputError, UsageError
 from publisher.cli import github
 from publisher.cli.console import json_option, print_json, progress
 from publisher.cli.group import Settings
-from publisher.cli.parameters import check_parameters, keep_parameters, show_parameters, with_parameters
-from publisher.cli.releasing import (
+from publisher.cli.parameter_steps import check_parameters, keep_parameters, show_parameters, with_parameters
+from publisher.cli.release_options import (
     Request,
     Session,
     connect,
@@ -27,17 +27,17 @@ from publisher.cli.releasing import (
     show_plan,
     show_report,
 )
-from publisher.cli.stopping import stopping
-from publisher.cli.waiting import named_version, wait_option
+from publisher.cli.signals import stopping
+from publisher.cli.wait_option import named_version, wait_option
 
 if TYPE_CHECKING:
-    from builder.artifact import Manifest
-    from builder.progress import Progress
-    from publisher.canary.run import Roles
-    from publisher.parameters.keep import Kept
+    from builder.model.artifact import Manifest
+    from builder.model.progress import Progress
+    from publisher.canary.canary_run import Roles
+    from publisher.parameters.update import Kept
     from publisher.reconcile.execute import Stop
-    from publisher.reconcile.parts import First
-    from publisher.reconcile.run import Report
+    from publisher.reconcile.release_run import Report
+    from publisher.reconcile.stages import First
 
 
 @click.command("publish")
@@ -140,7 +140,7 @@ def _incomplete(report: Report) -> IncompleteError:
 
 def _canary(session: Session, region: str | None, role: str | None) -> tuple[str, Roles]:
     """The region that goes first, and the role of its functions."""
-    from publisher.canary.run import Roles
+    from publisher.canary.canary_run import Roles
 
     selected = tuple(dict.fromkeys(cell.region for cell in session.selected))
     if region is not None and region not in selected:
@@ -153,7 +153,7 @@ def _canary(session: Session, region: str | None, role: str | None) -> tuple[str
 
 def _tell_github(session: Session, report: Report, kept: Kept | None) -> None:
     if github.listens():
-        from publisher.summary.publish import cell_notes, publish_section
+        from publisher.report.publish_summary import cell_notes, publish_section
 
         releases = session.ledger.releases()
         github.summarize(publish_section(session.matrix, report, session.journal.line(), releases, kept))
@@ -168,9 +168,9 @@ def _publish(
     canary: tuple[str, Roles] | None,
 ) -> Report:
     """Observe, plan, show, ask, carry out."""
-    from publisher.aws.pace import SYSTEM_CLOCK
+    from publisher.aws.rate_limit import SYSTEM_CLOCK
     from publisher.reconcile.execute import Stop
-    from publisher.reconcile.run import carry_out
+    from publisher.reconcile.release_run import carry_out
 
     with progress() as shown:
         prepared = prepare(session, shown)
@@ -201,18 +201,18 @@ def _publish(
 
 
 def _first(session: Session, canary: tuple[str, Roles], shown: Progress, stop: Stop) -> First:
-    from publisher.canary.first import canary_in
+    from publisher.canary.canary_first import canary_in
 
     return canary_in(session.matrix, session.wanted.version, *canary, session.journal, shown, stop)
 
 
 def _read_artifacts(folder: Path) -> tuple[Path, Manifest]:
-    from builder.artifact import read_manifest
+    from builder.model.artifact import read_manifest
 
     return folder, read_manifest(folder)
 
 
 def _check(given: tuple[Path, Manifest], session: Session) -> tuple[Path, Manifest]:
-    from publisher.reconcile.run import check_artifacts
+    from publisher.reconcile.release_run import check_artifacts
 
     return check_artifacts(*given, session.matrix, session.wanted.version)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.errors import BuildError, InputError
+from builder.model.errors import BuildError, InputError
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
-from publisher.cli.stopping import terminable
+from publisher.cli.signals import terminable
 
 if TYPE_CHECKING:
-    from builder.artifact import Artifact, Manifest
+    from builder.model.artifact import Artifact, Manifest
 
 
 @click.command("reproduce")
@@ -42,9 +42,9 @@ def command(
     Takes the locks and the exact interpreters of DIR's manifest.json, and nothing else of it. Leaves with 4 where a zip
     comes out otherwise: then the first build cannot be trusted, or this one.
     """
-    from builder.artifact import read_manifest
-    from builder.build import build
-    from builder.cache import Cache
+    from builder.cache.zip_cache import Cache
+    from builder.model.artifact import read_manifest
+    from builder.pipeline.build import build
 
     matrix = settings.matrix()
     first = read_manifest(folder)

@@ -36,7 +36,7 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in
 
         layers sandbox -- layers publish --version 1.62.0 --yes
     """
-    from builder.errors import InputError
+    from builder.model.errors import InputError
 
     matrix = settings.matrix()
     if command and command[0] == "--":
@@ -67,7 +67,7 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in
 
 def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
     """Run the command; Ctrl-C and SIGTERM are its to handle."""
-    from builder.errors import UsageError
+    from builder.model.errors import UsageError
 
     try:
         process = subprocess.Popen(command, env=surroundings)

@@ -10,7 +10,7 @@ import click
 
 from publisher.cli import github
 from publisher.cli.console import json_option, megabytes, print_json, print_table, progress
-from publisher.cli.stopping import terminable
+from publisher.cli.signals import terminable
 
 if TYPE_CHECKING:
     from builder.smoke import Smoke
@@ -41,8 +41,8 @@ def command(
     A layer with strands-agents answers an agent's turn with a tool call, against a stand-in for Bedrock on this
     machine; of any other the packages are imported. What this machine cannot run is `unproven`, and said to be.
     """
-    from builder.coldstart import record_smoke
     from builder.inspection import expected_target
+    from builder.model.cold_start import record_smoke
     from builder.smoke import smoke_often, smoked
 
     reports = []
@@ -55,7 +55,7 @@ def command(
                 record_smoke(path.parent, report.sha256, smoked(report))
             shown.step(path.name, report.status)
     if github.listens():
-        from publisher.summary.proofs import smoke_notes, smoke_section
+        from publisher.report.proof_summary import smoke_notes, smoke_section
 
         github.summarize(smoke_section(reports))
         github.annotate(smoke_notes(reports, strict))
@@ -101,7 +101,7 @@ def _seconds(value: float | None) -> str:
 
 
 def _refuse(reports: Sequence[Smoke], strict: bool) -> None:
-    from builder.errors import BuildError
+    from builder.model.errors import BuildError
 
     bad = [r for r in reports if r.status == "failed" or (strict and r.status == "unproven")]
     if bad:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from builder.errors import IncompleteError
+from builder.model.errors import IncompleteError
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
 
@@ -17,7 +17,7 @@ def command(settings: Settings, /, as_json: bool) -> None:
 
     Only reads AWS. What the ledger knows already is kept.
     """
-    from publisher.upkeep.sync import sync
+    from publisher.audit.sync import sync
 
     matrix = settings.matrix()
     ledger = settings.ledger(matrix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from builder.errors import UsageError
+from builder.model.errors import UsageError
 from publisher.cli.console import json_option, print_json, print_table
 from publisher.cli.group import Settings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from builder.errors import DriftError, IncompleteError
+from builder.model.errors import DriftError, IncompleteError
 from publisher.cli.console import json_option, print_json
 from publisher.cli.group import Settings
 
@@ -19,10 +19,10 @@ def command(settings: Settings, /, arn: str, index_source: str | None, as_json: 
 
     Leaves with 6 where the bytes differ or are not there.
     """
+    from publisher.audit.verify import verify
     from publisher.aws.connect import reader
     from publisher.aws.gateway import GatewayError
     from publisher.catalog.arn import find
-    from publisher.upkeep.verify import verify
 
     row = find(settings.index(index_source), arn)
     withdrawn = f"withdrawn on {row.yanked.date:%Y-%m-%d}: {row.yanked.reason}" if row.yanked else None

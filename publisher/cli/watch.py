@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.errors import UsageError
+from builder.model.errors import UsageError
 from publisher.cli.console import json_option, print_json, print_table
 from publisher.cli.group import Settings
-from publisher.cli.waiting import named_version, wait_option
+from publisher.cli.wait_option import named_version, wait_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from builder.matrix import Matrix
-    from publisher.record.release import Release
+    from builder.model.matrix import Matrix
+    from publisher.ledger.release import Release
     from publisher.watch.rebuild import Findings
-    from publisher.watch.report import Report
+    from publisher.watch.watch_report import Report
 
 #: Versions that are held back, of those that the table shows.
 SHOWN = 10
@@ -58,10 +58,10 @@ def command(
 
 
 def _look(matrix: Matrix, releases: Sequence[Release], advisories: bool) -> Report:
-    from publisher.watch.incomplete import incomplete
-    from publisher.watch.index import SimpleIndex
+    from publisher.watch.incomplete_releases import incomplete
+    from publisher.watch.package_index import SimpleIndex
     from publisher.watch.policy import choose, newest, recorded_versions
-    from publisher.watch.report import Report
+    from publisher.watch.watch_report import Report
 
     on_index = SimpleIndex().versions(matrix.package)
     known = newest(on_index)
@@ -76,7 +76,7 @@ def _look(matrix: Matrix, releases: Sequence[Release], advisories: bool) -> Repo
 
 
 def _examine(matrix: Matrix, releases: Sequence[Release]) -> Findings:
-    from builder.resolve import resolve
+    from builder.resolve.resolver import resolve
     from publisher.watch.advisories import PipAudit
     from publisher.watch.rebuild import examine
 
@@ -84,7 +84,7 @@ def _examine(matrix: Matrix, releases: Sequence[Release]) -> Findings:
 
 
 def _show_named(matrix: Matrix, version: str, releases: Sequence[Release], form: str, as_json: bool) -> None:
-    from publisher.watch.report import has_locks, outputs
+    from publisher.watch.watch_report import has_locks, outputs
 
     if as_json:
         print_json({"package": matrix.package, "version": version, "versions": [version]})
@@ -96,7 +96,7 @@ def _show_named(matrix: Matrix, version: str, releases: Sequence[Release], form:
 
 
 def _show(matrix: Matrix, report: Report, form: str, as_json: bool) -> None:
-    from publisher.watch.report import outputs, report_json
+    from publisher.watch.watch_report import outputs, report_json
 
     release = report.choice.release
     if as_json:
@@ -109,7 +109,7 @@ def _show(matrix: Matrix, report: Report, form: str, as_json: bool) -> None:
 
 
 def _show_table(matrix: Matrix, report: Report) -> None:
-    from publisher.watch.report import held_words, lacks_words, named_words
+    from publisher.watch.watch_report import held_words, lacks_words, named_words
 
     choice, found = report.choice, report.advisories
     rows = [["complete", each.version, lacks_words(each, matrix)] for each in report.incomplete]

@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 
 import click
 
-from builder.errors import IncompleteError, InputError, UsageError
+from builder.model.errors import IncompleteError, InputError, UsageError
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
-from publisher.cli.parameters import check_parameters, keep_parameters, show_parameters, with_parameters
+from publisher.cli.parameter_steps import check_parameters, keep_parameters, show_parameters, with_parameters
 
 
 @click.command("yank")
@@ -27,9 +27,9 @@ def command(
 
     Functions that have the layer keep it; nobody can attach it anew.
     """
-    from publisher.aws.pace import SYSTEM_CLOCK
-    from publisher.record.release import at_number
-    from publisher.upkeep.withdraw import restore, withdraw
+    from publisher.audit.yank import restore, withdraw
+    from publisher.aws.rate_limit import SYSTEM_CLOCK
+    from publisher.ledger.release import at_number
 
     if bool(reason) == undo:
         raise UsageError("give --reason TEXT, or --undo")

@@ -1,6 +1,6 @@
 """What each role may do: exactly what its commands ask of AWS, statement by statement, each wildcard with its reason.
 
-``tests/publisher/test_infra_policies.py`` runs the commands under these policies, and holds them against every action
+``tests/publisher/infra/test_policies.py`` runs the commands under these policies, and holds them against every action
 that AWS has. ``sts:GetCallerIdentity``, which every command asks first, needs no permission.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from publisher import names
+from publisher.aws import resource_names
 from publisher.infra.scope import Scope
 
 Statement = dict[str, Any]
@@ -95,7 +95,7 @@ def withdrawer(scope: Scope) -> list[Statement]:
 
 
 def _canaries(scope: Scope) -> list[Statement]:
-    functions = scope.functions(names.canary_function(scope.matrix, target) for target in scope.recorded)
+    functions = scope.functions(resource_names.canary_function(scope.matrix, target) for target in scope.recorded)
     only_these = {
         **_in_regions(scope),
         # ForAllValues is true of a function without layers, too: hence Null.
@@ -119,7 +119,7 @@ def _canaries(scope: Scope) -> list[Statement]:
         allow(
             "PassCanaryRole",
             ["iam:PassRole"],
-            [scope.role(names.canary_role(scope.matrix))],
+            [scope.role(resource_names.canary_role(scope.matrix))],
             {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
             note="The one role that a canary may have allows nothing.",
         ),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from builder.errors import InputError
-from publisher import names
+from builder.model.errors import InputError
+from publisher.aws import resource_names
 from publisher.infra import policies
 from publisher.infra.scope import REPOSITORY, Scope
-from publisher.infra.text import Template, plain
+from publisher.infra.template_text import Template, plain
 
 #: Of all inline policies of a role together, without white space (IAM's quotas).
 INLINE_LIMIT = 10_240
@@ -22,10 +22,10 @@ def roles_template(scope: Scope) -> Template:
     """GitHub's provider and the roles. InputError where a policy passes IAM's limit."""
     matrix = scope.matrix
     jobs = {
-        "Publisher": (names.publisher_role(matrix), "publish", policies.publisher(scope)),
-        "Auditor": (names.auditor_role(matrix), "audit", policies.auditor(scope)),
-        "CanaryRunner": (names.canary_runner_role(matrix), "canary", policies.canary_runner(scope)),
-        "Withdrawer": (names.withdrawer_role(matrix), "withdraw", policies.withdrawer(scope)),
+        "Publisher": (resource_names.publisher_role(matrix), "publish", policies.publisher(scope)),
+        "Auditor": (resource_names.auditor_role(matrix), "audit", policies.auditor(scope)),
+        "CanaryRunner": (resource_names.canary_runner_role(matrix), "canary", policies.canary_runner(scope)),
+        "Withdrawer": (resource_names.withdrawer_role(matrix), "withdraw", policies.withdrawer(scope)),
     }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -116,7 +116,7 @@ def _canary(scope: Scope) -> dict[str, Any]:
         "#": "What canary functions run with. No policy: not even a log group is left of them.",
         "Type": "AWS::IAM::Role",
         "Properties": {
-            "RoleName": names.canary_role(scope.matrix),
+            "RoleName": resource_names.canary_role(scope.matrix),
             "Description": "Canary functions run with it; it allows nothing; made by layers infra",
             "AssumeRolePolicyDocument": {
                 "Version": "2012-10-17",

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from builder.errors import InputError
-from builder.matrix import Matrix, Target
-from builder.regions import partition_of
-from builder.runtimes import RUNTIMES, Architecture
+from builder.model.errors import InputError
+from builder.model.matrix import Matrix, Target
+from builder.model.regions import partition_of
+from builder.model.runtimes import RUNTIMES, Architecture
 
 #: ``OWNER/NAME``, or ``OWNER@ID/NAME@ID`` as GitHub writes repositories made after 15 July 2026 into its tokens.
 REPOSITORY = (
@@ -123,7 +123,7 @@ def make_scope(
 def _ledger(matrix: Matrix, place: str) -> tuple[str, str] | None:
     if not place.startswith("s3://"):
         return None
-    from publisher.record.s3 import bucket_and_prefix
+    from publisher.ledger.s3 import bucket_and_prefix
 
     bucket, prefix = bucket_and_prefix(place)
     if not re.fullmatch(_BUCKET, bucket) or not re.fullmatch(_PREFIX, prefix):

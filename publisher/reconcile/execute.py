@@ -13,20 +13,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from builder.errors import LayersError
-from builder.matrix import DESCRIPTION_LIMIT, Cell, Matrix
-from builder.progress import Progress
+from builder.model.errors import LayersError
+from builder.model.matrix import DESCRIPTION_LIMIT, Cell, Matrix
+from builder.model.progress import Progress
 from publisher.aws.fanout import LANES
-from publisher.aws.gateway import (
-    CredentialsRefused,
-    GatewayError,
-    Held,
-    Lambda,
-    Publication,
-    Unavailable,
-    Zip,
-)
-from publisher.aws.pace import Clock
+from publisher.aws.gateway import CredentialsRefused, GatewayError, Held, Lambda, Publication, Unavailable, Zip
+from publisher.aws.rate_limit import Clock
+from publisher.ledger.recorder import Recorder, cell_record
+from publisher.ledger.release import FillerRecord, SurplusRecord
 from publisher.reconcile.plan import (
     Action,
     Backfill,
@@ -40,11 +34,9 @@ from publisher.reconcile.plan import (
     Regrant,
     Reserve,
 )
-from publisher.reconcile.publish import PublishError, grant_at, publish_at
+from publisher.reconcile.publish_once import PublishError, grant_at, publish_at
 from publisher.reconcile.sources import Payload
 from publisher.reconcile.state import RESERVED, Remote
-from publisher.record.recorder import Recorder, cell_record
-from publisher.record.release import FillerRecord, SurplusRecord
 
 OutcomeName = Literal["unchanged", "granted", "published", "conflict", "deferred", "failed", "interrupted"]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from packaging.version import Version
 
-from builder.errors import InputError
-from builder.matrix import Matrix
+from builder.model.errors import InputError
+from builder.model.matrix import Matrix
+from publisher.ledger.release import Release
 from publisher.reconcile.state import Remote, carries
-from publisher.record.release import Release
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from builder.matrix import Cell, Matrix
-from builder.progress import Progress
+from builder.model.matrix import Cell, Matrix
+from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
 from publisher.aws.gateway import Lambda, Listed
 from publisher.reconcile.state import CellState, Remote, carries

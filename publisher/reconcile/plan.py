@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from builder.matrix import Cell, Matrix
+from builder.model.matrix import Cell, Matrix
+from publisher.ledger.release import CellRecord, Release, at_number
 from publisher.reconcile.number import Number
 from publisher.reconcile.state import CellState, Remote, carries, is_granted
-from publisher.record.release import CellRecord, Release, at_number
 
 
 @dataclass(frozen=True)

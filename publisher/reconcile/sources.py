@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.artifact import Artifact, Locked, Manifest, sha256_of
-from builder.errors import InputError
 from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
-from builder.matrix import Matrix, Target
-from builder.progress import Progress
-from publisher.aws.body import REQUEST_LIMIT
+from builder.model.artifact import Artifact, Locked, Manifest, sha256_of
+from builder.model.errors import InputError
+from builder.model.matrix import Matrix, Target
+from builder.model.progress import Progress
 from publisher.aws.gateway import GatewayError, Lambda, Zip
-from publisher.reconcile.facts import Facts, bare_facts, facts_of, refuse_failed
+from publisher.aws.publish_request import REQUEST_LIMIT
+from publisher.ledger.release import Release, at_number
+from publisher.reconcile.artifact_facts import Facts, bare_facts, facts_of, refuse_failed
 from publisher.reconcile.plan import Backfill, Plan, Publish
 from publisher.reconcile.state import Remote
-from publisher.record.release import Release, at_number
 
 #: What a request says besides the zip; generous.
 REQUEST_REST = 4096

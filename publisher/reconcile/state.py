@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from packaging.version import InvalidVersion, Version
 
-from builder.matrix import Cell, Matrix, Permission, Target
+from builder.model.matrix import Cell, Matrix, Permission, Target
 from publisher.aws.gateway import Grant, Held, Listed
-from publisher.record.release import CellRecord, FillerRecord, Release, SurplusRecord
+from publisher.ledger.release import CellRecord, FillerRecord, Release, SurplusRecord
 
 #: Begins the description of a version that only holds a number, so that it is told from a release on sight.
 RESERVED = "Reserved number, no release"

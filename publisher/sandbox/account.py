@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from builder.matrix import Matrix
-from builder.regions import partition_of
-from publisher.names import canary_role
+from builder.model.matrix import Matrix
+from builder.model.regions import partition_of
+from publisher.aws.resource_names import canary_role
 
 #: How ``make_roles`` marks what the sandbox made by itself: the role's description.
 _OWN = "made by the sandbox"

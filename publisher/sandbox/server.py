@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from publisher.sandbox.store import Refusal, Store
+from publisher.sandbox.zip_store import Refusal, Store
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -97,16 +97,16 @@ class _Front:
 
     def start(self, address: str, stand_in: bool, say: Callable[[str], None]) -> None:
         """Correct moto, now that our address is known."""
-        from publisher.sandbox import functions, truth
+        from publisher.sandbox import function_rules, moto_corrections
         from publisher.sandbox.account import let_roles_be_replaced
-        from publisher.sandbox.invoking import Invoker
+        from publisher.sandbox.invocation import Invoker
 
         def link(sha256: str) -> str:
             return f"{address}/_layers/{sha256}.zip"
 
         let_roles_be_replaced()
-        truth.correct(self._store, link)
-        functions.correct(self._store, link)
+        moto_corrections.correct(self._store, link)
+        function_rules.correct(self._store, link)
         self._invoker = Invoker(self._store, self._folder, address, stand_in, say)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -140,11 +140,11 @@ class _Front:
         if method == "POST" and (invoked := _INVOCATIONS.fullmatch(path)):
             return self._invoke(unquote(invoked[1]), query, body, backend, environ, start_response)
         if method == "POST" and _FUNCTIONS.fullmatch(path):
-            from publisher.sandbox.functions import refuse_creation
+            from publisher.sandbox.function_rules import refuse_creation
 
             refuse_creation(body, backend, self._store)
         if "/layers" in path:
-            from publisher.sandbox.truth import answer
+            from publisher.sandbox.moto_corrections import answer
 
             if (found := answer(method, path, query, body, backend)) is not None:
                 return _reply(start_response, 204 if method == "DELETE" else 200, found)
@@ -153,7 +153,7 @@ class _Front:
     def _invoke(
         self, name: str, query: str, body: bytes, backend: Any, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        from publisher.sandbox.functions import find
+        from publisher.sandbox.function_rules import find
 
         function = find(name, parse_qs(query).get("Qualifier", [None])[0], backend, self._store)
         kind = environ.get("HTTP_X_AMZ_INVOCATION_TYPE") or "RequestResponse"

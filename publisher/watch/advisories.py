@@ -22,8 +22,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from builder.errors import InputError, plain
-from builder.uv import without_addresses
+from builder.model.errors import InputError, plain
+from builder.resolve.uv import without_addresses
 
 #: Seconds for all answers together, and for one.
 TOTAL = 900

@@ -12,11 +12,11 @@ from datetime import datetime
 
 from packaging.version import InvalidVersion, Version
 
-from builder.durations import in_words
-from builder.errors import plain
-from builder.matrix import Releases, Target
-from publisher.record.release import Release
-from publisher.watch.index import Available
+from builder.model.durations import in_words
+from builder.model.errors import plain
+from builder.model.matrix import Releases, Target
+from publisher.ledger.release import Release
+from publisher.watch.package_index import Available
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from builder.artifact import Locked
-from builder.errors import InputError, LayersError
-from builder.matrix import Matrix, Target
-from publisher.record.release import Release
+from builder.model.artifact import Locked
+from builder.model.errors import InputError, LayersError
+from builder.model.matrix import Matrix, Target
+from publisher.ledger.release import Release
 from publisher.watch.advisories import Advisories, Advisory, Pin
-from publisher.watch.incomplete import newest_release
+from publisher.watch.incomplete_releases import newest_release
 
 #: A target's lock for a version, as a build of today would have it. LayersError where there is none.
 Resolve = Callable[[str, Target], Sequence[Locked]]

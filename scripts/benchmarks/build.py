@@ -27,10 +27,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from builder.artifact import read_manifest
-from builder.interpreters import search
-from builder.matrix import Matrix, Target, load_matrix
-from builder.resolve import newest
+from builder.bytecode.interpreters import search
+from builder.model.artifact import read_manifest
+from builder.model.matrix import Matrix, Target, load_matrix
+from builder.resolve.resolver import newest
 
 Figures = dict[str, Any]
 ROOT = Path(__file__).parents[2]

@@ -27,21 +27,21 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from builder.artifact import Artifact, Manifest, sha256_of, write_manifest
-from builder.matrix import Matrix, load_matrix
-from builder.progress import Quiet
+from builder.model.artifact import Artifact, Manifest, sha256_of, write_manifest
+from builder.model.matrix import Matrix, load_matrix
+from builder.model.progress import Quiet
 from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Publication, Zip
-from publisher.aws.journal import Journal
-from publisher.aws.pace import SYSTEM_CLOCK, TokenBucket
+from publisher.aws.rate_limit import SYSTEM_CLOCK, TokenBucket
+from publisher.aws.request_log import Journal
 from publisher.aws.retry import Patient
+from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.execute import Stop
 from publisher.reconcile.number import Wanted
-from publisher.reconcile.run import Report, carry_out, prepare
-from publisher.record.ledger import FolderLedger
-from tests.publisher.simulated_runs import MemoryLedger
-from tests.simaws import SimLambda, SimulatedAws
-from tests.simaws.server import environment, serve
+from publisher.reconcile.release_run import Report, carry_out, prepare
+from tests.fakes.simaws import SimLambda, SimulatedAws
+from tests.fakes.simaws.server import environment, serve
+from tests.fakes.simulated_runs import MemoryLedger
 
 LATENCY = (0.04, 0.2)
 QUOTA = 15
@@ -195,7 +195,7 @@ def _matrix(package: str, pythons: list[str], regions: Sequence[str]) -> Matrix:
 
 
 def _many_regions(count: int) -> list[str]:
-    from builder.regions import known_regions, partition_of
+    from builder.model.regions import known_regions, partition_of
 
     return sorted(region for region in known_regions() if partition_of(region) == "aws")[:count]
 

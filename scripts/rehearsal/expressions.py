@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from builder.errors import InputError
+from builder.model.errors import InputError
 
 Value = Any  #: what JSON has: None, bool, int, float, str, list, dict
 Functions = Mapping[str, Callable[..., Value]]

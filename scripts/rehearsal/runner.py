@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builder.errors import InputError
+from builder.model.errors import InputError
 from scripts.rehearsal.expressions import Open, expand
 from scripts.rehearsal.job import Job, JobRun, Result, holds
 from scripts.rehearsal.workflow import Table, Workflow, combinations, needs_of

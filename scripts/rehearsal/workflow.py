@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from builder.errors import InputError
+from builder.model.errors import InputError
 
 Table = dict[str, Any]
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.matrix import Target
+from builder.model.matrix import Target
 from builder.smoke import function_process
 from builder.smoke.bedrock import Bedrock, Event
-from builder.smoke.client import client_folder
+from builder.smoke.execution import Machine, machine_for
 from builder.smoke.function_process import Code, FunctionProcess, environment
-from builder.smoke.machine import Machine, machine_for
 from builder.smoke.runtime_api import RuntimeApi
+from builder.smoke.runtime_client import client_folder
 
 LIMIT = 60.0
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.smoke.server import Handler, Server
+from builder.smoke.loopback_server import Handler, Server
 
 Function = Callable[[Any], Any]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.publisher.functions import runs_functions
+from tests import REPOSITORY
+from tests.fakes.functions import runs_functions
 
 pytestmark = [runs_functions, pytest.mark.index, pytest.mark.slow]
 
-REPOSITORY = Path(__file__).parents[2]
 RELEASE = """
 set -e
 layers publish --version latest --python 3.10 --python 3.12 --region us-east-1 --region eu-west-1 --canary-first --yes

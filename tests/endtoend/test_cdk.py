@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "deploy_to_lambda"
+from tests import REPOSITORY
+
+EXAMPLE = REPOSITORY / "examples" / "deploy_to_lambda"
 MODEL = "global.anthropic.claude-sonnet-4-6"
 
 pytestmark = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-CODE = Path(__file__).parents[2] / "examples" / "deploy_to_lambda" / "lambda"
+from tests import REPOSITORY
+
+CODE = REPOSITORY / "examples" / "deploy_to_lambda" / "lambda"
 
 
 def load() -> ModuleType:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from builder.matrix import Target
-from builder.runtimes import Architecture
-from builder.smoke.machine import Unproven, machine_for
+from builder.model.matrix import Target
+from builder.model.runtimes import Architecture
+from builder.smoke.execution import Unproven, machine_for
 from tests.endtoend.functions import Call, Scripted, running, unpack
 from tests.endtoend.pages import Lambda, blocks, commands, shell, without_an_account
 from tests.endtoend.test_cdk import EXAMPLE, app_in

@@ -19,13 +19,14 @@ from typing import Any
 
 import pytest
 
-from builder.matrix import Target
-from builder.runtimes import Architecture
-from builder.smoke.machine import Unproven, machine_for
-from builder.smoke.server import Handler, Server
+from builder.model.matrix import Target
+from builder.model.runtimes import Architecture
+from builder.smoke.execution import Unproven, machine_for
+from builder.smoke.loopback_server import Handler, Server
+from tests import REPOSITORY
 from tests.endtoend.functions import Call, Function, Scripted, running, unpack, until
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "deploy_to_lambda"
+EXAMPLE = REPOSITORY / "examples" / "deploy_to_lambda"
 CODE = EXAMPLE / "lambda"
 HERE = {"x86_64": "x86_64", "aarch64": "aarch64"}.get(platform.machine(), "x86_64")
 TARGET = Target("3.12", Architecture(HERE), f"strands-agents-py3_12-{HERE}")

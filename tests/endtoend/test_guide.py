@@ -14,15 +14,16 @@ from typing import Any
 
 import pytest
 
-from builder.matrix import Target
-from builder.runtimes import Architecture
-from builder.smoke.machine import Unproven, machine_for
+from builder.model.matrix import Target
+from builder.model.runtimes import Architecture
+from builder.smoke.execution import Unproven, machine_for
+from tests import REPOSITORY
 from tests.endtoend.functions import Call, Scripted, running, unpack
 from tests.endtoend.pages import Lambda, blocks, commands, shell, without_an_account
 from tests.endtoend.test_cdk import app_in
 from tests.endtoend.test_examples import SEATTLE, Weather
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
+GUIDE = REPOSITORY / "docs" / "guide.md"
 VERSION = "1.62.0"
 TARGET = Target("3.12", Architecture.X86_64, "strands-agents-py3_12-x86_64")
 MATRIX = """

@@ -15,8 +15,8 @@ import pytest
 
 from tests.conftest import ACCOUNT
 from tests.endtoend.test_cdk import node_modules
-from tests.publisher.iam import Request, Statement, allowed
-from tests.publisher.test_infra_policies import ACTIONS, FAVOURABLE, OTHERS, OWN, UNFAVOURABLE, statements
+from tests.fakes.iam import Request, Statement, allowed
+from tests.publisher.infra.test_policies import ACTIONS, FAVOURABLE, OTHERS, OWN, UNFAVOURABLE, statements
 
 #: AWS knows no resource for these.
 LISTS = {"lambda:ListLayers", "lambda:ListLayerVersions"}

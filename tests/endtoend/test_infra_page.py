@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "infra.md"
+from tests import REPOSITORY
+
+PAGE = REPOSITORY / "docs" / "infra.md"
 MATRIX = """
 account: "856699698935"
 package: strands-agents

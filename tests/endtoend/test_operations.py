@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from builder.smoke.server import Handler, Server
-from tests.builder.wheels import make_wheel, only_index
-from tests.builder.zips import write
+from builder.smoke.loopback_server import Handler, Server
+from tests import REPOSITORY
 from tests.conftest import Sandbox
+from tests.fakes.wheels import make_wheel, only_index
+from tests.fakes.zips import write
 
-PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+PAGE = REPOSITORY / "docs" / "operations.md"
 REGIONS = ("us-east-1", "us-west-1", "ca-central-1")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 #: What is not of this machine.

@@ -20,13 +20,14 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from publisher.catalog.index import Row, make_index
 from publisher.catalog.page import index_html
+from publisher.catalog.release_status import NOTHING_YET
 from publisher.catalog.snippets import FOR_ALL_REGIONS, FORMATS, snippet
-from publisher.catalog.standing import NOTHING_YET
-from tests.publisher.page_cases import NASTY, kept_sboms, official_history, official_matrix
+from tests import REPOSITORY
+from tests.publisher.catalog.page_cases import NASTY, kept_sboms, official_history, official_matrix
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 DRIVER = shutil.which("chromedriver")
-PICTURES = Path(__file__).parents[2] / "test-output" / "page"
+PICTURES = REPOSITORY / "test-output" / "page"
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from builder import uv
 from builder.inspection import Inspection, inspect_zip
-from builder.runtimes import RUNTIMES
+from builder.model.runtimes import RUNTIMES
+from builder.resolve import uv
 from builder.smoke import smoke
-from tests.builder.zips import codes, target, write
+from tests.fakes.zips import codes, target, write
 
 pytestmark = pytest.mark.index
 

@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 
-from builder.matrix import load_matrix
+from builder.model.matrix import load_matrix
 from publisher.sandbox.account import furnish
 from scripts.rehearsal.world import git
-from tests.builder.wheels import make_wheel
+from tests import REPOSITORY
 from tests.conftest import Sandbox
 from tests.endtoend.test_operations import Outage
-from tests.publisher.functions import HERE, PYTHON, runs_functions
+from tests.fakes.functions import HERE, PYTHON, runs_functions
+from tests.fakes.wheels import make_wheel
 
-ROOT = Path(__file__).parents[2]
+ROOT = REPOSITORY
 PACKAGE = "layers-rehearsal"
 MATRIX = f"""
 account: "856699698935"

@@ -1,6 +1,6 @@
 """Snippets in the tools that they are for, as far as those need no account: SAM, Serverless, the CDK.
 
-The tools come from the package indexes. What can be asked without them: ``tests/publisher/test_snippets.py``.
+The tools come from the package indexes. What can be asked without them: ``tests/publisher/catalog/test_snippets.py``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 from publisher.catalog.index import Row
 from publisher.catalog.snippets import snippet
 from tests.endtoend.test_cdk import EXAMPLE, node_modules
-from tests.publisher.test_snippets import MANY, ONE, rows
+from tests.publisher.catalog.test_snippets import MANY, ONE, rows
 
 SAM = "aws-sam-cli==1.170.0"
 SERVERLESS = b'{"private": true, "dependencies": {"osls": "4.3.1"}}'  # Serverless 3 as it is kept up: no log-in

@@ -9,19 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from builder.build import build
-from builder.cache import Cache, default_folder
+from builder.bytecode.interpreters import search
+from builder.cache.zip_cache import Cache, default_folder
 from builder.inspection import inspect_zip
-from builder.interpreters import search
-from builder.matrix import load_matrix
-from builder.progress import Quiet
-from builder.resolve import newest
+from builder.model.matrix import load_matrix
+from builder.model.progress import Quiet
+from builder.pipeline.build import build
+from builder.resolve.resolver import newest
+from tests import REPOSITORY
 
 pytestmark = [pytest.mark.index, pytest.mark.slow]
 
 
 def test_all_targets(tmp_path: Path) -> None:
-    matrix = load_matrix(Path(__file__).parents[2] / "layer_matrix.yaml")
+    matrix = load_matrix(REPOSITORY / "layer_matrix.yaml")
     version = newest(matrix)
     manifest = build(matrix, version, matrix.targets, tmp_path / "one", Quiet())
     assert [a.target for a in manifest.artifacts] == [t.id for t in matrix.targets]

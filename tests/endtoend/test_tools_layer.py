@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.smoke.machine import Unproven, machine_for
+from builder.smoke.execution import Unproven, machine_for
 from tests.endtoend.functions import Call, Scripted, running, unpack
 from tests.endtoend.test_examples import HERE, TARGET, Weather, layers, sdk_version
 

@@ -1,0 +1,123 @@
+"""Finding the CPythons that compile bytecode: on the PATH, of uv, of pyenv, of the system; fetched by uv as a last
+resort. Each is asked what it is; a name proves nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from builder.model.errors import BuildError
+from builder.resolve import uv
+
+#: What each is asked, with as few imports as will do.
+_ASK = (
+    "import sys,_frozen_importlib_external as f;"
+    "print(sys.implementation.name,*sys.version_info[:4],f.MAGIC_NUMBER.hex(),sys.executable)"
+)
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A CPython on this machine."""
+
+    path: Path
+    version: str  #: ``3.12.1``
+    magic: str  #: of its bytecode, hex
+
+
+@cache
+def find(python: str, exact: str | None = None) -> Interpreter:
+    """The CPython ``python`` ("3.12") with the highest patch level on this machine, or with ``exact``'s ("3.12.1").
+
+    uv fetches it where there is none. BuildError where it cannot be had.
+    """
+    found = search(python, exact) or _fetch(python, exact)
+    if found is None:
+        raise BuildError(
+            f"there is no CPython {exact or python} on this machine to compile bytecode with, and uv cannot fetch it",
+            where=f"Python {python}",
+            fix=f"install it (`uv python install {exact or python}`, pyenv, your system's packages), "
+            "or set `bytecode: auto` in the matrix",
+        )
+    return found
+
+
+def search(python: str, exact: str | None = None) -> Interpreter | None:
+    """The same, without fetching."""
+    candidates = {path.resolve(): path for path in _candidates(python)}
+    shims = [path for path in candidates.values() if _is_script(path)]
+    # Programs first: a version manager's shim is slow, and mostly leads to one of them.
+    programs = [path for path in candidates.values() if path not in shims]
+    return _best(python, exact, programs) or _best(python, exact, shims)
+
+
+def _best(python: str, exact: str | None, paths: Sequence[Path]) -> Interpreter | None:
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        fitting = [found for found in pool.map(_ask, paths) if found and found.version.rsplit(".", 1)[0] == python]
+    fitting = [found for found in fitting if exact in (None, found.version)]
+    return max(fitting, key=lambda found: (int(found.version.rsplit(".", 1)[1]), str(found.path)), default=None)
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+def _candidates(python: str) -> Iterator[Path]:
+    name = f"python{python}"
+    if sys.version_info[:2] == tuple(map(int, python.split("."))):
+        yield Path(sys.executable)
+    places = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]
+    yield from (path for place in places if place and (path := Path(place) / name).is_file())
+    roots = [
+        Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions",
+        Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or _uv_folder()),
+        Path("/opt/python"),
+        Path("/opt/hostedtoolcache/Python"),
+        Path("/Library/Frameworks/Python.framework/Versions"),
+    ]
+    for root in roots:
+        for pattern in (f"*{python}*/bin/{name}", f"*{python}*/*/bin/{name}"):
+            yield from sorted(root.glob(pattern)) if root.is_dir() else ()
+
+
+def _uv_folder() -> Path:
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(data) / "uv" / "python"
+
+
+def _ask(path: Path) -> Interpreter | None:
+    """What an executable says it is; None where it is no CPython release (a shim, a broken link, PyPy)."""
+    try:
+        done = subprocess.run(
+            [path, "-I", "-S", "-c", _ASK],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+        implementation, major, minor, patch, level, magic, executable = done.stdout.strip().split(" ", 6)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    if implementation != "cpython" or level != "final":
+        return None
+    return Interpreter(Path(executable or path), f"{major}.{minor}.{patch}", magic)
+
+
+def _fetch(python: str, exact: str | None) -> Interpreter | None:
+    if os.environ.get("UV_PYTHON_DOWNLOADS") == "never":
+        return None
+    with tempfile.TemporaryDirectory(prefix="layers-python-") as folder:
+        uv.run(["python", "install", exact or python], Path(folder))
+    return search(python, exact)

@@ -1,0 +1,168 @@
+"""Inspecting a zip: everything that a reader or a script wants to know of it, in one value."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from builder.inspection.distributions import Distribution, distributions, sizes_of
+from builder.inspection.file_checks import (
+    UNZIPPED_LIMIT,
+    ZIPPED_LIMIT,
+    check_files,
+    check_zipped_size,
+    import_roots,
+    unzipped_size,
+)
+from builder.inspection.file_facts import FileFacts
+from builder.inspection.findings import dotted, finding
+from builder.inspection.package_checks import check_packages
+from builder.inspection.pyc import python_of, usable
+from builder.inspection.zip_reader import read_zip
+from builder.model.artifact import Finding, sha256_of
+from builder.model.matrix import Target
+from builder.model.runtimes import RUNTIMES, Architecture
+
+
+@dataclass(frozen=True)
+class Package:
+    """A distribution in a zip, with the bytes that it takes there."""
+
+    name: str
+    version: str
+    size: int
+    modules: tuple[str, ...]  #: the names that ``import`` finds it by
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a zip holds."""
+
+    path: Path
+    sha256: str
+    size: int
+    unzipped_size: int
+    python: str | None  #: None: nothing in the zip says which
+    architecture: str | None  #: None: it holds no binary
+    packages: tuple[Package, ...]
+    glibc: tuple[int, ...] | None  #: the newest that a binary needs
+    modules: int
+    compiled: int  #: of the modules, those with bytecode that this Python takes
+    files: tuple[FileFacts, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        return sum(each.level == "error" for each in self.findings)
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON of ``layers inspect --json``."""
+        return {
+            "zip": str(self.path),
+            "sha256": self.sha256,
+            "python": self.python,
+            "architecture": self.architecture,
+            "size": self.size,
+            "size_limit": ZIPPED_LIMIT,
+            "unzipped_size": self.unzipped_size,
+            "unzipped_limit": UNZIPPED_LIMIT,
+            "files": sum(not file.is_folder for file in self.files),
+            "errors": self.errors,
+            "glibc": self.glibc and dotted(self.glibc),
+            "bytecode": {"modules": self.modules, "compiled": self.compiled},
+            "packages": [asdict(package) for package in self.packages],
+            "binaries": [_binary(file) for file in self.files if file.elf],
+            "findings": [each.model_dump(mode="json") for each in self.findings],
+        }
+
+
+def _binary(file: FileFacts) -> dict[str, Any]:
+    elf = file.elf
+    assert elf is not None  # noqa: S101 - only called so
+    families = sorted({need.family for need in elf.needs})
+    return {
+        "path": file.path,
+        "architecture": elf.machine,
+        "needs": {family: dotted(elf.highest(family) or ()) for family in families},
+        "libraries": list(elf.needed),
+    }
+
+
+def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = False) -> Inspection:
+    """Read and check any zip. ``target``: what it should be for; guessed from what is in it where None.
+
+    InputError where it is no zip, or one that no layer can be; all else is in the findings.
+    """
+    contents = read_zip(path)
+    found = distributions(contents.texts)
+    python, architecture = guess(contents.files, found)
+    if target is not None:
+        python, architecture = target.python, target.architecture
+    checked = Target(python or max(RUNTIMES, key=_number), architecture or Architecture.X86_64, path.stem)
+    size = path.stat().st_size
+    findings = [*contents.findings, *check_zipped_size(size, staged=staged), *check_files(contents.files, checked)]
+    findings += check_packages(found, contents.files, checked) if python else _unknown(checked)
+    sizes = sizes_of(contents.files)
+    modules, compiled = usable(contents.files, checked.python)
+    return Inspection(
+        path=path,
+        sha256=sha256_of(path),
+        size=size,
+        unzipped_size=unzipped_size(contents.files),
+        python=python,
+        architecture=architecture and str(architecture),
+        packages=tuple(Package(d.name, d.version, d.size(sizes), d.modules()) for d in found),
+        glibc=max((v for f in contents.files if f.elf and (v := f.elf.highest("GLIBC"))), default=None),
+        modules=modules,
+        compiled=compiled,
+        files=tuple(contents.files),
+        findings=_sorted(findings),
+    )
+
+
+def with_findings(inspection: Inspection, more: Sequence[Finding]) -> Inspection:
+    """The inspection with further findings."""
+    return replace(inspection, findings=_sorted([*inspection.findings, *more]))
+
+
+def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Errors first, then by code and path."""
+    return tuple(sorted(findings, key=lambda each: (each.level, each.code, each.path or "")))
+
+
+def _unknown(checked: Target) -> list[Finding]:
+    message = f"nothing says which Python this is for; checked against the newest of Lambda's, {checked.python}"
+    return [finding("warning", "target-unknown", message)]
+
+
+def guess(files: Sequence[FileFacts], found: Sequence[Distribution]) -> tuple[str | None, Architecture | None]:
+    """The Python and the architecture that most of a zip is for."""
+    pythons = Counter(_pythons(files, found))
+    machines = Counter(file.elf.machine for file in files if file.elf)
+    python = max(pythons, key=lambda each: (pythons[each], _number(each)), default=None)
+    known = [architecture for architecture in Architecture if machines[str(architecture)]]
+    return python, max(known, key=lambda each: machines[str(each)], default=None)
+
+
+def _pythons(files: Iterable[FileFacts], found: Iterable[Distribution]) -> Iterable[str]:
+    """One vote for each file or wheel that is for one Python only."""
+    for file in files:
+        tagged = re.search(r"\.cpython-(\d)(\d+)-[^/]*\.so$", file.path)
+        placed = re.match(re.escape(import_roots("X")[0]).replace("X", r"(\d)\.(\d+)"), file.path)
+        match = tagged or placed
+        python = f"{match[1]}.{match[2]}" if match else python_of(file.path)
+        if python in RUNTIMES:
+            yield python
+    for distribution in found:
+        for tag in distribution.tags:
+            if (match := re.match(r"cp(\d)(\d+)-cp\1\2-", tag)) and f"{match[1]}.{match[2]}" in RUNTIMES:
+                yield f"{match[1]}.{match[2]}"
+                break
+
+
+def _number(python: str) -> tuple[int, ...]:
+    return tuple(map(int, python.split(".")))

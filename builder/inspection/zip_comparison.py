@@ -1,0 +1,60 @@
+"""Two zips side by side: packages, sizes, bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from builder.inspection.inspector import Inspection
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between two zips, the first being the older."""
+
+    same_bytes: bool
+    added: tuple[tuple[str, str], ...]  #: packages, with version
+    removed: tuple[tuple[str, str], ...]
+    updated: tuple[tuple[str, str, str], ...]  #: with both versions
+    size: int  #: how much larger the second is
+    unzipped_size: int
+    files_added: tuple[str, ...]
+    files_removed: tuple[str, ...]
+    files_changed: tuple[str, ...]  #: other bytes, or another mode
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON of ``layers inspect A B --json``."""
+        return {
+            "same_bytes": self.same_bytes,
+            "packages": {
+                "added": [{"name": name, "version": version} for name, version in self.added],
+                "removed": [{"name": name, "version": version} for name, version in self.removed],
+                "updated": [{"name": name, "from": old, "to": new} for name, old, new in self.updated],
+            },
+            "size_difference": self.size,
+            "unzipped_size_difference": self.unzipped_size,
+            "files": {
+                "added": list(self.files_added),
+                "removed": list(self.files_removed),
+                "changed": list(self.files_changed),
+            },
+        }
+
+
+def compare(old: Inspection, new: Inspection) -> Comparison:
+    """What the second zip has that the first has not, and the other way round."""
+    before = {package.name: package.version for package in old.packages}
+    after = {package.name: package.version for package in new.packages}
+    was = {file.path: (file.sha256, file.size, file.mode) for file in old.files if not file.is_folder}
+    now = {file.path: (file.sha256, file.size, file.mode) for file in new.files if not file.is_folder}
+    return Comparison(
+        same_bytes=old.sha256 == new.sha256,
+        added=tuple((name, after[name]) for name in sorted(after.keys() - before.keys())),
+        removed=tuple((name, before[name]) for name in sorted(before.keys() - after.keys())),
+        updated=tuple((n, before[n], after[n]) for n in sorted(before.keys() & after.keys()) if before[n] != after[n]),
+        size=new.size - old.size,
+        unzipped_size=new.unzipped_size - old.unzipped_size,
+        files_added=tuple(sorted(now.keys() - was.keys())),
+        files_removed=tuple(sorted(was.keys() - now.keys())),
+        files_changed=tuple(sorted(path for path in was.keys() & now.keys() if was[path] != now[path])),
+    )

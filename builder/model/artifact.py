@@ -1,0 +1,163 @@
+"""An artifact is the zip of one target for one package version, with its facts; a manifest lists those of one build.
+
+``manifest.json`` lies beside the zips. It is what ``publish --artifacts`` takes, what the ledger copies a release's
+facts from, and what another machine compares its own build with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from builder.model.errors import InputError
+from builder.model.runtimes import Architecture
+
+MANIFEST = "manifest.json"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Locked(_Frozen):
+    """One package of a lock: exactly this wheel."""
+
+    name: str  #: normalised (PEP 503)
+    version: str
+    filename: str  #: the wheel's
+    sha256: Sha256  #: of the wheel
+
+
+class Finding(_Frozen):
+    """Something a check has to say of a zip: ``error`` refuses it, ``warning`` is shown."""
+
+    level: Literal["error", "warning"]
+    code: str  #: stable, for machines: ``elf-glibc``, ``size-unzipped``, …
+    path: str | None = None  #: in the zip
+    message: str
+
+
+class Artifact(_Frozen):
+    """The facts of one zip."""
+
+    target: str  #: ``py3.12-x86_64``
+    python: str
+    architecture: Architecture
+    layer_name: str
+    file: str  #: the zip's name in the manifest's folder
+    sha256: Sha256
+    size: int  #: bytes, zipped
+    unzipped_size: int  #: bytes, as Lambda counts them: the sum of the files
+    interpreter: str | None  #: the CPython that made the bytecode, ``3.12.1``; None without bytecode
+    lock: tuple[Locked, ...]  #: sorted by name
+    sbom: str | None = None  #: the SBOM's file name in the manifest's folder
+    sbom_sha256: Sha256 | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class Manifest(_Frozen):
+    """What one build made."""
+
+    schema_version: Literal[1] = 1
+    package: str
+    version: str
+    artifacts: tuple[Artifact, ...]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The sha256 of each zip, by target id."""
+        return {artifact.target: artifact.sha256 for artifact in self.artifacts}
+
+    def artifact(self, target: str) -> Artifact | None:
+        """The artifact of a target id, or None."""
+        return next((artifact for artifact in self.artifacts if artifact.target == target), None)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a build's folder, or of a folder of such folders: a build that was spread over machines.
+
+    InputError where there is none, it is no manifest, or parts of it are of different builds.
+    """
+    if (folder / MANIFEST).exists():
+        return _read(folder / MANIFEST)
+    paths = sorted(folder.glob(f"*/{MANIFEST}"))
+    if not paths:
+        raise InputError(
+            "there is no manifest.json", where=str(folder), fix="make one with `layers build --output DIR`"
+        )
+    parts = {path.parent.name: _read(path) for path in paths}
+    first = next(iter(parts.values()))
+    artifacts: dict[str, Artifact] = {}
+    for name, part in parts.items():
+        if (part.package, part.version) != (first.package, first.version):
+            raise InputError(
+                f"there are builds of {first.package} {first.version} and of {part.package} {part.version}",
+                where=str(folder),
+                fix="give a folder with the parts of one build",
+            )
+        for artifact in part.artifacts:
+            if artifact.target in artifacts:
+                before = artifacts[artifact.target].file
+                raise InputError(
+                    f"there are two zips of {artifact.target}: {before} and {name}/{artifact.file}",
+                    where=str(folder),
+                    fix="give a folder with the parts of one build",
+                )
+            sbom = artifact.sbom and f"{name}/{artifact.sbom}"
+            artifacts[artifact.target] = artifact.model_copy(update={"file": f"{name}/{artifact.file}", "sbom": sbom})
+    return first.model_copy(update={"artifacts": tuple(artifacts.values())})
+
+
+def _read(path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"not a manifest: {error}", where=str(path), fix="build again") from None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write ``manifest.json``, whole or not at all."""
+    # Not flushed: the zips are not, and this would wait for the disk to have them all.
+    write_atomically(folder / MANIFEST, dump_json(manifest.model_dump(mode="json")).encode(), flush=False)
+
+
+def dump_json(data: object) -> str:
+    """JSON as every file of the program has it: indented, keys in their own order, ASCII only where it is."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
+    """Write aside, flush to the disk, rename: ``path`` has the old bytes or the new ones, whatever happens.
+
+    Without ``flush`` whatever but a power failure.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def sha256_of(path: Path) -> str:
+    """The file's sha256 in hex, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,131 @@
+"""How zips start: what smokes showed of them, kept beside them in ``smoke.json`` by each zip's sha256.
+
+``layers smoke --record`` writes it, ``layers publish --artifacts`` takes the figures into the ledger. They
+are of one machine: good for comparing releases that were measured on it, and for nothing else.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from builder.model.artifact import Sha256, dump_json, write_atomically
+from builder.model.errors import InputError
+
+SMOKES = "smoke.json"
+
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ColdStart(_Frozen):
+    """The start of a layer in Lambda's runtime client, on the machine that is named."""
+
+    import_seconds: Seconds  #: of the package; of every package in a layer without Strands
+    ready_seconds: Seconds  #: from the start of the process until it asks for work
+    first_seconds: Seconds  #: the first invocation
+    second_seconds: Seconds  #: the next one, warm
+    peak_memory: int | None  #: bytes
+    interpreter: str  #: the CPython that ran it
+    machine: str  #: its architecture
+    processor: str | None
+    starts: Annotated[int, Field(ge=1)]  #: the figures are those of the median one
+
+
+class Smoked(_Frozen):
+    """What became of one zip's smoke. ``cold_start`` is there where it ran."""
+
+    file: str
+    target: str
+    status: Literal["proven", "unproven", "failed"]
+    reason: str | None = None
+    kind: Literal["agent", "imports"] | None = None
+    client: str | None = None  #: the version of awslambdaric
+    emulated: bool = False
+    cold_start: ColdStart | None = None
+
+    @property
+    def weight(self) -> int:
+        """How much it says of the zip: nothing where it did not run, little where another machine was emulated."""
+        return 0 if self.status == "unproven" else 1 if self.emulated else 2
+
+
+class Smokes(_Frozen):
+    """The file: sha256 of a zip → what its smoke showed."""
+
+    schema_version: Literal[1] = 1
+    smokes: Mapping[Sha256, Smoked] = Field(default_factory=dict)
+
+    def having(self, sha256: str, smoked: Smoked) -> Smokes:
+        """With one more. It replaces those of the zip's name; a machine that says less of the same bytes changes
+        nothing, so that runs on several machines add up."""
+        before = self.smokes.get(sha256)
+        kept = before if before and before.weight > smoked.weight else smoked
+        others = {key: each for key, each in self.smokes.items() if key != sha256 and each.file != smoked.file}
+        ordered = sorted({**others, sha256: kept}.items(), key=lambda item: item[1].file)
+        return Smokes(smokes=dict(ordered))
+
+    def cold_start(self, sha256: str) -> ColdStart | None:
+        """The figures of these bytes; None where nobody has any, or an emulator's, which say nothing."""
+        smoked = self.smokes.get(sha256)
+        return smoked.cold_start if smoked and not smoked.emulated else None
+
+
+def read_smokes(folder: Path) -> Smokes:
+    """What is recorded in a folder and in those right below it: smokes may have been spread over machines.
+
+    Nothing where there is no record. InputError where one cannot be read.
+    """
+    smokes = Smokes()
+    for path in (folder / SMOKES, *sorted(folder.glob(f"*/{SMOKES}"))):
+        for sha256, smoked in _read(path).smokes.items():
+            smokes = smokes.having(sha256, smoked)
+    return smokes
+
+
+def _read(path: Path) -> Smokes:
+    try:
+        return Smokes.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Smokes()
+    except (OSError, ValidationError) as error:
+        raise InputError(
+            f"not a record of smokes: {error}",
+            where=str(path),
+            fix="remove it, then record anew: layers smoke --record ZIP…",
+        ) from None
+
+
+def record_smoke(folder: Path, sha256: str, smoked: Smoked) -> None:
+    """Add one to the folder's record, which is replaced whole or not at all, also with two writers."""
+    path = folder / SMOKES
+    try:
+        with _locked(folder):
+            smokes = _read(path).having(sha256, smoked)
+            write_atomically(path, dump_json(smokes.model_dump(mode="json")).encode())
+    except OSError as error:
+        raise InputError(
+            f"the smoke cannot be recorded: {error.strerror or error}",
+            where=str(path),
+            fix="make room or let it be written, or leave --record out",
+        ) from None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One writer at a time in a folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,47 @@
+"""AWS regions and partitions, from the data that botocore ships (read as JSON: importing botocore is slow)."""
+
+from __future__ import annotations
+
+import json
+import re
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+from builder.model.errors import InputError
+
+
+@cache
+def _partitions() -> list[dict[str, Any]]:
+    text = files("botocore").joinpath("data").joinpath("partitions.json").read_text("utf-8")
+    return cast("list[dict[str, Any]]", json.loads(text)["partitions"])
+
+
+@cache
+def known_regions() -> frozenset[str]:
+    """Every region of every partition; the pseudo-regions (``aws-global``) are none."""
+    return frozenset(
+        region
+        for partition in _partitions()
+        for region in partition["regions"]
+        if re.match(partition["regionRegex"], region)
+    )
+
+
+def partition_of(region: str) -> str:
+    """``aws``, ``aws-cn``, ``aws-us-gov``, …: the second field of every ARN of the region."""
+    for partition in _partitions():
+        if region in partition["regions"]:
+            return cast("str", partition["id"])
+    for partition in _partitions():
+        if re.match(partition["regionRegex"], region):
+            return cast("str", partition["id"])
+    raise InputError(f"{region!r} is no AWS region", fix=did_you_mean(region, known_regions()))
+
+
+def did_you_mean(word: str, choices: frozenset[str] | list[str]) -> str | None:
+    """A hint that names the nearest of ``choices``, or None where nothing is near."""
+    swapped = [choice for choice in sorted(choices) if sorted(choice) == sorted(word.lower())]  # us-esat-1
+    near = swapped or get_close_matches(word.lower(), sorted(choices), n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else None

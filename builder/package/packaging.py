@@ -1,0 +1,213 @@
+"""Packaging from end to end: files and requirements → lock → both zips → Lambda's limits → into place.
+
+The zips are made aside and take their names only when both are whole and fit together.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from builder.archive.zip_writer import Entry, compress, write_zip
+from builder.bytecode.interpreters import find
+from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT, FileFacts, elf_facts, inspect_zip
+from builder.inspection.binary_checks import check_binaries
+from builder.model.artifact import Artifact
+from builder.model.errors import BuildError, InputError
+from builder.model.matrix import Matrix, Staging, Target
+from builder.model.progress import Progress
+from builder.package.app_files import app_files
+from builder.package.dependencies import Layer, lock_of
+from builder.pipeline.build import build
+from builder.requirements.reader import Requirements, find_requirements, read_requirements
+from builder.resolve.resolver import Lock
+
+APP = "app.zip"
+DEPENDENCIES = "dependencies"
+#: The number of files that a zip can hold without zip64.
+_FILES_LIMIT = 0xFFFF
+
+
+@dataclass(frozen=True)
+class Zipped:
+    """The facts of ``app.zip``."""
+
+    file: Path
+    sha256: str
+    size: int
+    unzipped_size: int
+
+
+@dataclass(frozen=True)
+class Package:
+    """What was made."""
+
+    target: Target
+    app: Zipped
+    dependencies: Artifact | None  #: None: nothing is needed that the layer lacks
+    requirements: Path | None  #: the file that was taken
+    layer: Layer | None
+
+    @property
+    def total_unzipped(self) -> int:
+        """The bytes that Lambda counts: both zips and the layer."""
+        dependencies = self.dependencies.unzipped_size if self.dependencies else 0
+        return self.app.unzipped_size + dependencies + ((self.layer and self.layer.unzipped_size) or 0)
+
+
+def package(
+    app: Path,
+    target: Target,
+    output: Path,
+    progress: Progress,
+    *,
+    requirements: Path | None = None,
+    layer: Layer | None = None,
+    direct: bool = False,
+) -> Package:
+    """Make ``app.zip`` and ``dependencies.zip`` in ``output``.
+
+    ``requirements``: the file that says what is needed; the nearest to the app where None. ``direct``: the zips are
+    sent in requests, and what is too big for one is refused; a bucket, as CDK and SAM use it, takes more. InputError
+    and BuildError leave what was there before.
+    """
+    if output.resolve() == app.resolve():
+        raise InputError("the zips would lie among the app's files", where=str(output), fix="name another --output")
+    files = app_files(app, output)
+    source = requirements or find_requirements(app)
+    wanted = read_requirements(source) if source else None
+    lock = lock_of(wanted, target, layer, progress) if wanted and wanted.asked else ()
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".layers-package-", dir=output) as name:
+            folder = Path(name)
+            zipped = _zip_app(files, target, folder / APP)
+            made = _build(app, wanted, target, lock, folder, progress) if wanted and lock else None
+            result = Package(target, zipped, made, source, layer)
+            _check_limits(result, folder, direct, progress)
+            _put_in_place(folder, output, progress)
+    except OSError as error:
+        what = "the disk is full" if error.errno == errno.ENOSPC else f"{error.strerror or error}"
+        raise BuildError(f"the zips cannot be made: {what}", where=str(error.filename or output)) from None
+    return Package(target, Zipped(output / APP, zipped.sha256, zipped.size, zipped.unzipped_size), made, source, layer)
+
+
+def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
+    """The app's zip: sorted, one time, its files at the root. BuildError where Lambda could not take or run it."""
+    sizes = {path: place.stat().st_size for path, place in files.items()}
+    if sum(sizes.values()) > UNZIPPED_LIMIT or len(files) > _FILES_LIMIT:
+        biggest = sorted(sizes, key=lambda path: -sizes[path])[:5]
+        raise BuildError(
+            f"the app has {len(files):,} files of {sum(sizes.values()):,} bytes; "
+            f"Lambda takes {UNZIPPED_LIMIT:,} bytes, a zip {_FILES_LIMIT:,} files",
+            where="app.zip",
+            fix="leave out what the function does not need with a .lambdaignore; the biggest are "
+            + ", ".join(f"{path} {sizes[path] / 1048576:.0f} MB" for path in biggest),
+        )
+    entries, facts = [], []
+    for path, place in files.items():
+        content = _content(place)
+        executable = bool(place.stat().st_mode & 0o100)
+        entries.append(Entry(path, compress(content), executable))
+        elf = elf_facts(content) if content[:4] == b"\x7fELF" else None
+        facts.append(FileFacts(path, 0o755 if executable else 0o644, len(content), None, elf=elf))
+    if errors := [each for each in check_binaries(facts, target) if each.level == "error"]:
+        rows = "\n".join(f"  {each.path}: {each.message}" for each in errors[:10])
+        raise BuildError(
+            f"the app would not run there:\n{rows}",
+            where=target.id,
+            fix="let dependencies.zip bring such packages: name them in the requirements instead of in the app",
+        )
+    buffer = io.BytesIO()
+    write_zip(buffer, entries)
+    to.write_bytes(data := buffer.getvalue())
+    return Zipped(to, hashlib.sha256(data).hexdigest(), len(data), sum(each.size for each in facts))
+
+
+def _content(place: Path) -> bytes:
+    try:
+        return place.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(place)) from None
+
+
+def _build(app: Path, wanted: Requirements, target: Target, lock: Lock, folder: Path, progress: Progress) -> Artifact:
+    """``dependencies.zip`` with its SBOM, built as every layer is."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted.name or app.absolute().name).strip("._-") or "app"
+    matrix = Matrix(
+        account="0" * 12,  # of nobody: this matrix publishes nothing
+        package=name,
+        python=(target.python,),
+        architectures=(target.architecture,),
+        regions=("us-east-1",),
+        layer_name=DEPENDENCIES,
+        staging=Staging(bucket=DEPENDENCIES, home="us-east-1"),  # zipped sizes are checked here, with the app's
+        bytecode=_bytecode(target, progress),
+    )
+    manifest = build(matrix, wanted.version or "0", matrix.targets, folder, progress, lock={target.id: lock})
+    return manifest.artifacts[0]
+
+
+def _bytecode(target: Target, progress: Progress) -> Literal["required", "off"]:
+    try:
+        find(target.python)
+    except BuildError:
+        progress.note(f"warning: no CPython {target.python} can be had here; without bytecode the agent starts slower")
+        return "off"
+    return "required"
+
+
+def _check_limits(made: Package, folder: Path, direct: bool, progress: Progress) -> None:
+    zips = {APP: made.app.size}
+    parts = {APP: made.app.unzipped_size}
+    if made.dependencies:
+        zips[made.dependencies.file] = made.dependencies.size
+        parts[made.dependencies.file] = made.dependencies.unzipped_size
+    if made.layer and made.layer.unzipped_size is not None:
+        parts[made.layer.title] = made.layer.unzipped_size
+    if made.total_unzipped > UNZIPPED_LIMIT:
+        rows = ", ".join(f"{name} {size:,}" for name, size in parts.items())
+        biggest = _biggest(made, folder)
+        raise BuildError(
+            f"unzipped it is {made.total_unzipped:,} bytes together ({rows}); "
+            f"Lambda takes {UNZIPPED_LIMIT:,} for a function with its layers",
+            where=made.target.id,
+            fix="leave something out of the requirements or, with a .lambdaignore, of the app"
+            + (f"; the biggest packages are {biggest}" if biggest else ""),
+        )
+    for name, size in zips.items():
+        if size > ZIPPED_LIMIT:
+            problem = (
+                f"{name} has {size:,} bytes; Lambda takes {ZIPPED_LIMIT:,} in a request, and more from a bucket only"
+            )
+            if direct:
+                raise BuildError(
+                    problem,
+                    where=made.target.id,
+                    fix="leave something out; or deploy it with CDK or SAM, without --direct",
+                )
+            progress.note(f"warning: {problem} (CDK and SAM do it so)")
+
+
+def _biggest(made: Package, folder: Path) -> str:
+    if made.dependencies is None:
+        return ""
+    found = sorted(inspect_zip(folder / made.dependencies.file, made.target).packages, key=lambda each: -each.size)
+    return ", ".join(f"{each.name} {each.size / 1048576:.0f} MB" for each in found[:5])
+
+
+def _put_in_place(folder: Path, output: Path, progress: Progress) -> None:
+    """Move what was made to its place; what an earlier run made and this one did not would be deployed by mistake."""
+    for name in (f"{DEPENDENCIES}.zip", f"{DEPENDENCIES}.cdx.json", APP):
+        if (folder / name).exists():
+            (folder / name).replace(output / name)
+        elif (output / name).exists():
+            (output / name).unlink()
+            progress.note(f"{output / name} was of an earlier run, and is removed: nothing is needed any more")

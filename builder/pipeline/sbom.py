@@ -1,0 +1,120 @@
+"""The SBOM of a zip: CycloneDX 1.6 JSON, made from the lock and the packages' own METADATA.
+
+The same content gives the same bytes: no time of making, and a serial number derived from the content.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from cyclonedx.model import HashAlgorithm, HashType, Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component as BomComponent
+from cyclonedx.model.component import ComponentType
+from cyclonedx.model.license import DisjunctiveLicense, License, LicenseExpression
+from cyclonedx.output.json import JsonV1Dot6
+from cyclonedx.spdx import fixup_id, is_expression
+from packageurl import PackageURL
+from packaging.metadata import RawMetadata, parse_email
+from packaging.utils import canonicalize_name
+
+from builder.model.artifact import dump_json
+from builder.model.matrix import Target
+from builder.wheels.requires_dist import active_requirements
+
+#: Of what the serial numbers are derived, besides the content.
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "strands-layers sbom")
+#: A License field longer than this is a licence's text, not its name.
+_NAME_LIMIT = 120
+
+
+@dataclass(frozen=True)
+class Component:
+    """One package of a zip."""
+
+    name: str
+    version: str
+    filename: str  #: the wheel's
+    sha256: str  #: of the wheel
+    metadata: str  #: the text of its METADATA
+
+
+def make_sbom(target: Target, package: str, version: str, components: Sequence[Component]) -> bytes:
+    """The SBOM of the target's zip of a package version, as bytes of a JSON file."""
+    made = {str(canonicalize_name(each.name)): _component(each) for each in components}
+    raws = {name: raw for name, (raw, _) in made.items()}
+    parts = {name: part for name, (_, part) in made.items()}
+    bom = Bom(components=parts.values())
+    bom.metadata.component = root = _root(target, package, version)
+    required = _required(raws, target)
+    for name, others in required.items():
+        bom.register_dependency(parts[name], [parts[other] for other in sorted(others)])
+    needed = {other for name, others in required.items() for other in others if other != name}
+    own = str(canonicalize_name(package))
+    bom.register_dependency(root, [part for name, part in parts.items() if name == own or name not in needed])
+    document: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
+    document["metadata"].pop("timestamp", None)
+    document.pop("serialNumber", None)
+    content = json.dumps(document, sort_keys=True)
+    return dump_json({"serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, content)}", **document}).encode()
+
+
+def _root(target: Target, package: str, version: str) -> BomComponent:
+    """The layer itself."""
+    facts = {"target": target.id, "python": target.python, "architecture": str(target.architecture)}
+    return BomComponent(
+        name=target.layer_name,
+        version=version,
+        type=ComponentType.APPLICATION,
+        bom_ref=target.id,
+        description=f"AWS Lambda layer of {package} {version}",
+        properties=[Property(name=f"layers:{name}", value=value) for name, value in facts.items()],
+    )
+
+
+@lru_cache(maxsize=1024)
+def _component(component: Component) -> tuple[RawMetadata, BomComponent]:
+    """The package's metadata, and what the SBOM says of it: the same for every target that has this wheel."""
+    raw, _ = parse_email(component.metadata)
+    name = str(canonicalize_name(component.name))
+    purl = PackageURL("pypi", None, name, component.version)
+    return raw, BomComponent(
+        name=name,
+        version=component.version,
+        type=ComponentType.LIBRARY,
+        bom_ref=purl.to_string(),
+        purl=purl,
+        description=raw.get("summary"),
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=component.sha256)],
+        licenses=list(_licences(raw)),
+        properties=[Property(name="layers:wheel", value=component.filename)],
+    )
+
+
+def _licences(raw: RawMetadata) -> Iterator[License]:
+    """What a package says of its licence, the most exact first: expression, name, classifiers."""
+    said = (raw.get("license_expression") or raw.get("license") or "").strip()
+    if said and fixup_id(said) is None and is_expression(said):
+        yield LicenseExpression(said)
+        return
+    prefix = "License :: OSI Approved :: "
+    names = [line.removeprefix(prefix) for line in raw.get("classifiers", ()) if line.startswith(prefix)]
+    if fixup_id(said) or not names:
+        names = [said] if said and "\n" not in said and len(said) <= _NAME_LIMIT else []
+    for name in names:
+        known = fixup_id(name)
+        yield DisjunctiveLicense(id=known) if known else DisjunctiveLicense(name=name)
+
+
+def _required(raws: Mapping[str, RawMetadata], target: Target) -> dict[str, set[str]]:
+    """Which components each requires on the target, of those that are there."""
+    active = active_requirements({name: raw.get("requires_dist", []) for name, raw in raws.items()}, target)
+    return {
+        name: {other for each in requirements if (other := str(canonicalize_name(each.name))) in raws}
+        for name, requirements in active.items()
+    }

@@ -1,0 +1,109 @@
+"""Whether and how this machine runs a target's Python: itself, under qemu-user, or not at all."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.bytecode.interpreters import find
+from builder.inspection.findings import dotted
+from builder.model.errors import LayersError
+from builder.model.matrix import Target
+from builder.model.runtimes import Architecture
+from builder.resolve import uv
+
+#: Asks an emulated Python what it is, and whether the libraries are there that Lambda has and layers count on.
+_PROBE = (
+    "import ctypes, platform; ctypes.CDLL('libgcc_s.so.1'), ctypes.CDLL('libstdc++.so.6'); print(platform.machine())"
+)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The command that starts the target's Python here."""
+
+    command: tuple[str, ...]
+    emulated: bool = False
+
+
+@dataclass(frozen=True)
+class Unproven:
+    """Why a target cannot be run here."""
+
+    reason: str
+
+
+def machine_for(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unproven:
+    """How to run the target here. ``glibc``: the newest that its binaries need."""
+    if platform.system() != "Linux":
+        return Unproven(f"a layer's binaries are for Linux, this machine runs {platform.system()}")
+    if _own() is target.architecture:
+        return _native(target, glibc)
+    return _emulated(target)
+
+
+def _own() -> Architecture | None:
+    names = {"x86_64": Architecture.X86_64, "amd64": Architecture.X86_64, "aarch64": Architecture.AARCH64}
+    return names.get(platform.machine().lower().replace("arm64", "aarch64"))
+
+
+def _native(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unproven:
+    name, version = platform.libc_ver()
+    if name != "glibc":
+        return Unproven("a layer's binaries are for glibc, this machine has another C library")
+    own = tuple(map(int, version.split(".")))
+    if glibc and glibc > own:
+        return Unproven(f"the layer needs glibc {dotted(glibc)}, this machine has {dotted(own)}")
+    try:
+        return Machine((str(find(target.python).path),))
+    except LayersError as error:
+        return Unproven(error.what)
+
+
+def _emulated(target: Target) -> Machine | Unproven:
+    """qemu-user with a CPython of the other architecture (uv's, by its name) and that one's C library."""
+    architecture = target.architecture
+    wanted = f"this machine is {platform.machine()}; to run {architecture}, install"
+    qemu = shutil.which(f"qemu-{architecture}-static") or shutil.which(f"qemu-{architecture}")
+    if qemu is None:
+        return Unproven(f"{wanted} qemu-user-static")
+    python = _foreign_python(target)
+    if python is None:
+        return Unproven(f"{wanted} its Python: uv python install cpython-{target.python}-linux-{architecture}-gnu")
+    command = (qemu, "-L", f"/usr/{architecture}-linux-gnu", str(python))
+    try:
+        done = subprocess.run(
+            [*command, "-I", "-S", "-c", _PROBE],
+            capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        return Unproven(f"qemu does not run {python}: {error}")
+    if done.returncode or str(architecture) not in done.stdout:
+        reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        return Unproven(
+            f"qemu does not run {python} with what /usr/{architecture}-linux-gnu has: {reason} "
+            f"(Debian's libstdc++6-{'arm64' if architecture is Architecture.AARCH64 else 'amd64'}-cross brings it)"
+        )
+    return Machine(command, emulated=True)
+
+
+def _foreign_python(target: Target) -> Path | None:
+    """The other architecture's CPython, of those that uv keeps; fetched by uv where there is none."""
+    found = _kept_by_uv(target)
+    if found is None and os.environ.get("UV_PYTHON_DOWNLOADS") != "never":
+        with tempfile.TemporaryDirectory(prefix="layers-python-") as folder:
+            uv.run(["python", "install", f"cpython-{target.python}-linux-{target.architecture}-gnu"], Path(folder))
+        found = _kept_by_uv(target)
+    return found
+
+
+def _kept_by_uv(target: Target) -> Path | None:
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    folder = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path(data) / "uv" / "python")
+    pattern = f"cpython-{target.python}.*-linux-{target.architecture}-gnu/bin/python{target.python}"
+    return max(folder.glob(pattern), default=None) if folder.is_dir() else None

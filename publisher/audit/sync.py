@@ -1,0 +1,157 @@
+"""Making the ledger from what AWS holds: for an account that has layers already, and for a ledger that was lost.
+
+A layer version is a release's when its description, by the matrix's template, names a package version. Nothing that
+the ledger knows is thrown away: what AWS says of cells is added, what it cannot say (locks, SBOMs) stays.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from builder.model.matrix import Cell, Matrix
+from builder.model.progress import Progress
+from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.gateway import Lambda
+from publisher.ledger.folder import Ledger
+from publisher.ledger.recorder import cell_record
+from publisher.ledger.release import CellRecord, Release, TargetRecord, Yanked
+from publisher.reconcile.state import is_granted, version_in
+
+
+@dataclass(frozen=True)
+class Found:
+    """One layer version that says it is of a release."""
+
+    cell: Cell
+    version: str
+    record: CellRecord
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What a sync did: the releases as they are recorded now, and what fits none, in words."""
+
+    releases: tuple[Release, ...]
+    left_out: tuple[str, ...]
+    silent: Mapping[str, str]
+
+
+def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress: Progress) -> Synced:
+    """Read every version of every cell and record the releases among them."""
+    progress.begin("Reading every version", len(matrix.regions))
+
+    def read(region: str) -> list[Found]:
+        cells = [Cell(region, target) for target in matrix.targets]
+        listed = in_lanes(lambda cell: (cell, lambdas[region].versions(cell.target.layer_name)), cells)
+        named = [
+            (cell, version, each.number)
+            for cell, versions in listed
+            for each in versions
+            if (version := version_in(matrix, cell.target, each.description))
+        ]
+        return [found for found in in_lanes(lambda item: _read(matrix, lambdas[region], *item), named) if found]
+
+    answers, silent = each_region(matrix.regions, read, progress)
+    found = [each for region in matrix.regions for each in answers.get(region, [])]
+    known = {release.layer_version: release for release in ledger.releases()}
+    merged, left_out = merge(matrix, found, known)
+    merged = with_withdrawn(matrix, merged, known, datetime.now(timezone.utc).replace(microsecond=0))
+    for release in merged:
+        if release != known.get(release.layer_version):
+            ledger.update(release.layer_version, lambda _now, release=release: release)  # type: ignore[misc]
+    return Synced(merged, left_out, silent)
+
+
+def _read(matrix: Matrix, gateway: Lambda, cell: Cell, version: str, number: int) -> Found | None:
+    held = gateway.get(cell.target.layer_name, number)
+    if held is None:
+        return None
+    public = is_granted(gateway.grants(cell.target.layer_name, number), matrix.permission)
+    return Found(cell, version, cell_record(cell, held, public=public))
+
+
+def merge(
+    matrix: Matrix, found: Sequence[Found], known: Mapping[int, Release]
+) -> tuple[tuple[Release, ...], tuple[str, ...]]:
+    """The releases that these findings make of the known ones, and what fits none. Pure."""
+    numbers = sorted({each.record.layer_version for each in found} | set(known))
+    releases: list[Release] = []
+    left_out: list[str] = []
+    for number in numbers:
+        here = [each for each in found if each.record.layer_version == number]
+        if not here:
+            releases.append(known[number])
+            continue
+        version = known[number].version if number in known else _usual(each.version for each in here)
+        fitting = [each for each in here if each.version == version]
+        left_out += [
+            f"{each.cell.id}: number {number} is {each.version}, where the release is {version}"
+            for each in here
+            if each.version != version
+        ]
+        if fitting:
+            releases.append(_release(matrix, number, version, fitting, known.get(number)))
+    return tuple(releases), tuple(left_out)
+
+
+def with_withdrawn(
+    matrix: Matrix, releases: Sequence[Release], known: Mapping[int, Release], now: datetime
+) -> tuple[Release, ...]:
+    """The releases, those marked as withdrawn that nobody recorded and nobody may use. Pure.
+
+    A release that is private in every cell was withdrawn, or its run was stopped before it granted anything. It counts
+    as withdrawn where all its cells are there, or a later release is public: else the next run would make public what
+    somebody took back. ``layers yank --undo`` is the way back.
+    """
+    public = [release.layer_version for release in releases if any(cell.public for cell in release.cells)]
+    marked = []
+    for release in releases:
+        whole = {cell.key for cell in release.cells} >= {(cell.region, cell.target.id) for cell in matrix.cells}
+        taken_back = release.layer_version not in public and (whole or max(public, default=0) > release.layer_version)
+        if taken_back and release.cells and release.layer_version not in known:
+            yanked = Yanked(date=now, reason="private in every cell when the ledger was made from what AWS holds")
+            release = release.model_copy(update={"yanked": yanked})
+        marked.append(release)
+    return tuple(marked)
+
+
+def _release(matrix: Matrix, number: int, version: str, found: Sequence[Found], known: Release | None) -> Release:
+    records = [each.record for each in found]
+    base = known or Release(
+        account=matrix.account,
+        package=matrix.package,
+        layer_name=matrix.layer_name,
+        version=version,
+        layer_version=number,
+        begun=min(record.published for record in records),
+    )
+    release = base.with_cells(*records)
+    missing = [t for t in matrix.targets if release.target(t.id) is None and any(f.cell.target == t for f in found)]
+    for target in missing:
+        own = [record for record in release.cells if record.key[1] == target.id]
+        same = len({record.sha256 for record in own}) == 1
+        release = release.with_targets(
+            TargetRecord(
+                python=target.python,
+                architecture=target.architecture,
+                layer_name=target.layer_name,
+                sha256=own[0].sha256 if same else None,
+                size=own[0].size if same else None,
+            )
+        )
+    return release.model_copy(update={"completed": release.completed or _completed(matrix, release)})
+
+
+def _completed(matrix: Matrix, release: Release) -> datetime | None:
+    """When the last cell was made, if all are there and public."""
+    public = {record.key for record in release.cells if record.public}
+    if not all((cell.region, cell.target.id) in public for cell in matrix.cells):
+        return None
+    return max(record.published for record in release.cells)
+
+
+def _usual(versions: Iterable[str]) -> str:
+    return Counter(versions).most_common(1)[0][0]

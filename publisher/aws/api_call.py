@@ -1,0 +1,67 @@
+"""One request to AWS: at the region's pace, told to the journal, its errors as the port's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from publisher.aws.error_codes import is_missing, of_boto_error
+from publisher.aws.gateway import GatewayError, Throttled, Unavailable
+from publisher.aws.rate_limit import TokenBucket
+from publisher.aws.request_log import Journal, Request
+
+
+class Caller:
+    """Makes the requests to one region."""
+
+    def __init__(
+        self,
+        region: str,
+        pace: TokenBucket,
+        journal: Journal,
+        error_of: Callable[[ClientError | BotoCoreError | ResponseParserError], GatewayError] = of_boto_error,
+    ) -> None:
+        self._error_of = error_of
+        self._region = region
+        self._pace = pace
+        self._journal = journal
+
+    def __call__(self, method: Callable[..., Any], *, missing: Any = None, **arguments: Any) -> Any:
+        """One request. ``missing`` is the answer where AWS says that there is no such thing; None: that is an error."""
+        self._pace.take()
+        started = time.monotonic()
+        error: GatewayError | None = None
+        request_id = None
+        try:
+            answer = method(**arguments)
+            request_id = answer.get("ResponseMetadata", {}).get("RequestId")
+            return answer
+        except ClientError as failure:
+            if missing is not None and is_missing(failure):
+                request_id = failure.response.get("ResponseMetadata", {}).get("RequestId")
+                return missing
+            error = self._error_of(failure)
+            raise error from None
+        except (BotoCoreError, ResponseParserError) as failure:
+            error = self._error_of(failure)
+            raise error from None
+        except (AttributeError, LookupError, TypeError, ValueError) as failure:
+            # botocore's parsers take what they get for what is documented.
+            error = Unavailable(f"AWS answered something that cannot be read ({type(failure).__name__})")
+            raise error from None
+        finally:
+            self._journal.record(
+                Request(
+                    region=self._region,
+                    operation=method.__name__,
+                    layer_name=arguments.get("LayerName"),
+                    seconds=round(time.monotonic() - started, 3),
+                    request_id=error.request_id if error else request_id,
+                    error=error.message if error else None,
+                    throttled=isinstance(error, Throttled),
+                )
+            )

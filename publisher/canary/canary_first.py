@@ -1,0 +1,37 @@
+"""``publish --canary-first``: the canary as the check between the first region and the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from builder.model.matrix import Matrix
+from builder.model.progress import Progress
+from publisher.aws.rate_limit import SYSTEM_CLOCK
+from publisher.aws.request_log import Journal
+from publisher.canary.canary_run import Roles, try_all, words
+from publisher.canary.function_client import connect
+from publisher.canary.verdict import Case
+from publisher.reconcile.execute import Outcome, Stop
+from publisher.reconcile.stages import First
+
+
+def canary_in(
+    matrix: Matrix, version: str, region: str, roles: Roles, journal: Journal, progress: Progress, stop: Stop
+) -> First:
+    """This region first, and the others only when functions on all its layers have proved them."""
+    functions = connect([region], matrix.requests_per_second, journal)
+
+    def check(outcomes: Sequence[Outcome]) -> str | None:
+        cases = [
+            Case(region, each.cell.target, held.number, held.arn, held.sha256, matrix.package, version)
+            for each in outcomes
+            if (held := each.held) is not None
+        ]
+        trials = try_all(matrix, cases, functions, roles, SYSTEM_CLOCK, progress, lambda: stop.reason if stop else None)
+        bad = [trial for trial in trials if trial.status != "proven"]
+        if not bad:
+            return None
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        return f"the canary does not prove {bad[0].case.id}, {words(bad[0])}{more}"
+
+    return First(region, check)

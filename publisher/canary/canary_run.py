@@ -1,0 +1,87 @@
+"""A canary run: every cell tried, the regions side by side, a few cells of each at once."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+
+from builder.model.errors import InputError
+from builder.model.matrix import Matrix
+from builder.model.progress import Progress, Quiet
+from builder.model.regions import partition_of
+from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.rate_limit import Clock
+from publisher.aws.resource_names import canary_function, canary_role
+from publisher.canary.function_port import Functions
+from publisher.canary.trial import Setting, Trial, attempt
+from publisher.canary.verdict import Case
+
+_ROLE = re.compile(r"arn:(aws[a-zA-Z-]*):iam::(\d{12}):role/[\w+=,.@/-]+")
+
+
+class Roles:
+    """The role that functions run with: the matrix's canary role, or the one that was named."""
+
+    def __init__(self, matrix: Matrix, named: str | None, regions: Sequence[str]) -> None:
+        """InputError where the named one can be of no use in these regions."""
+        self._matrix = matrix
+        self._named = named
+        match = _ROLE.fullmatch(named or "")
+        if named is None:
+            return
+        if match is None:
+            raise InputError(f"{named!r} is no role's ARN", fix="give one like arn:aws:iam::123456789012:role/name")
+        if match[2] != matrix.account:
+            raise InputError(f"{named} is of another account than the matrix's {matrix.account}")
+        for region in regions:
+            if partition_of(region) != match[1]:
+                raise InputError(f"{named} is of partition {match[1]}, {region} of {partition_of(region)}")
+
+    def of(self, region: str) -> str:
+        """The ARN for a function in this region."""
+        if self._named is not None:
+            return self._named
+        return f"arn:{partition_of(region)}:iam::{self._matrix.account}:role/{canary_role(self._matrix)}"
+
+
+def try_all(
+    matrix: Matrix,
+    cases: Sequence[Case],
+    functions: Mapping[str, Functions],
+    roles: Roles,
+    clock: Clock,
+    progress: Progress,
+    stopped: Callable[[], str | None] = lambda: None,
+) -> tuple[Trial, ...]:
+    """Try every cell; a trial for each, in their order. A region that does not answer holds no other back."""
+    if not cases:
+        return ()
+    setting = Setting(secrets.token_hex(8), clock, lambda: datetime.now(timezone.utc), stopped)
+    silent: dict[str, str] = {}  # written by any lane, read by the next cell of the region
+    progress.begin(f"Trying {cases[0].package} {cases[0].version} at {cases[0].number}", len(cases))
+
+    def one(case: Case) -> Trial:
+        region = case.region
+        if reason := silent.get(region) or stopped():
+            trial = Trial(case, "deferred", reason)
+        else:
+            trial = attempt(case, functions[region], canary_function(matrix, case.target), roles.of(region), setting)
+        if trial.silent and trial.reason:
+            silent.setdefault(region, trial.reason)
+        progress.step(case.id, words(trial))
+        return trial
+
+    regions = tuple(dict.fromkeys(case.region for case in cases))
+    trials, _ = each_region(regions, lambda region: in_lanes(one, [c for c in cases if c.region == region]), Quiet())
+    found = {trial.case.id: trial for region in regions for trial in trials[region]}
+    return tuple(found[case.id] for case in cases)
+
+
+def words(trial: Trial) -> str:
+    """What became of a cell, in a line."""
+    if trial.status != "proven":
+        return f"{trial.status}: {trial.reason}"
+    seconds = "" if trial.import_seconds is None else f", import {trial.import_seconds:.2f} s"
+    return f"proven, {trial.package_version}{seconds}"

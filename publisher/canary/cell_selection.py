@@ -1,0 +1,87 @@
+"""Which cells a canary tries: of one recorded release, never of an older one in its place. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from builder.model.errors import InputError
+from builder.model.matrix import Cell, Matrix, Target
+from publisher.canary.verdict import Case
+from publisher.catalog.index import Index, IndexedRelease, Row
+from publisher.catalog.lookup import Query, check, same_version
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A release's cells to try, and those of the matrix that it should be in and is not yet."""
+
+    package: str
+    version: str
+    number: int
+    cases: tuple[Case, ...]
+    absent: tuple[Cell, ...]
+
+
+def select(matrix: Matrix, index: Index, query: Query) -> Selected:
+    """The cells that the query names. InputError where it names nothing, and for a release that was withdrawn."""
+    query = check(index, query)
+    release = _release(index, query)
+    cases = tuple(_case(row) for row in index.rows(release) if _fits(row.region, row.python, row.architecture, query))
+    there = {case.id for case in cases}
+    absent = tuple(
+        cell
+        for cell in matrix.cells
+        if cell.id not in there and _fits(cell.region, cell.target.python, cell.target.architecture, query)
+    )
+    if not cases:
+        raise InputError(
+            f"{index.package} {release.version} (layer version {release.layer_version}) is in none of these cells yet",
+            fix="publish it there first: `layers publish` does what is left",
+        )
+    return Selected(index.package, release.version, release.layer_version, cases, absent)
+
+
+def _release(index: Index, query: Query) -> IndexedRelease:
+    """The release that is meant: by its number, else the newest of the version, else the newest of all."""
+    asked = query.layer_version is not None or query.version is not None
+    found = [
+        release
+        for release in index.releases
+        if release.layers
+        and query.layer_version in (None, release.layer_version)
+        and (query.version is None or same_version(release.version, query.version))
+    ]
+    usable = [release for release in found if not release.yanked]
+    if usable:
+        return usable[0]
+    if found and asked:
+        gone = found[0]
+        assert gone.yanked is not None  # noqa: S101 - none of them is usable
+        raise InputError(
+            f"{index.package} {gone.version} was withdrawn on {gone.yanked.date:%Y-%m-%d}: {gone.yanked.reason}",
+            where=f"layer version {gone.layer_version}",
+            fix="name another release; nobody can attach this one",
+        )
+    newest = ", ".join(f"{r.layer_version} ({r.version})" for r in index.releases[:8] if r.layers and not r.yanked)
+    what = f"layer version {query.layer_version}" if query.layer_version is not None else query.version
+    raise InputError(
+        f"{index.package} has no layer that is recorded as {what}"
+        if asked
+        else "no release that can be used is recorded",
+        fix=f"the newest are {newest}"
+        if newest
+        else "publish one with `layers publish --version V`, or record what AWS holds already with `layers sync`",
+    )
+
+
+def _case(row: Row) -> Case:
+    target = Target(row.python, row.architecture, row.layer_name)
+    return Case(row.region, target, row.layer_version, row.arn, row.sha256, row.package, row.version)
+
+
+def _fits(region: str, python: str, architecture: str, query: Query) -> bool:
+    return (
+        region in query.regions
+        and (not query.pythons or python in query.pythons)
+        and (not query.architectures or architecture in query.architectures)
+    )

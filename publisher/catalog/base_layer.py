@@ -1,0 +1,71 @@
+"""Finding the published layer that an app goes on top of, with what is in it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from builder.model.errors import InputError
+from builder.model.runtimes import Architecture
+from builder.package.dependencies import Layer
+from publisher.catalog.arn import find
+from publisher.catalog.index import Index, IndexedTarget, Row
+from publisher.catalog.lookup import Query, select
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A layer, the target that it is for, and what the reader should know of it."""
+
+    layer: Layer
+    python: str
+    architecture: Architecture
+    notes: tuple[str, ...] = ()
+
+
+def attach(
+    index: Index, wanted: str, python: str | None, architecture: Architecture | None, defaults: tuple[str, Architecture]
+) -> Attached:
+    """The layer that ``wanted`` names: an ARN, a version of the package, or ``latest``.
+
+    An ARN says itself which Python and architecture it is for; ``python`` and ``architecture`` must agree with it where
+    they are given. A version is taken for these, or else for ``defaults``, and its ARN is one of any region: what is
+    in a layer is the same in all. InputError where there is no such layer or nobody recorded what is in it.
+    """
+    notes: tuple[str, ...]
+    if ":" in wanted:
+        row = find(index, wanted)
+        _agree(row, python, architecture)
+        withdrawn = row.yanked
+        notes = (f"withdrawn on {withdrawn.date:%Y-%m-%d}: {withdrawn.reason}",) if withdrawn else ()
+    else:
+        version = None if wanted == "latest" else wanted
+        pythons, architectures = (python or defaults[0],), (str(architecture or defaults[1]),)
+        selection = select(index, Query(pythons=pythons, architectures=architectures, version=version))
+        row = selection.rows[0]
+        notes = selection.notes
+    target = _target(index, row)
+    if target is None or target.packages is None:
+        raise InputError(
+            "nobody recorded which packages are in this layer",
+            where=row.arn,
+            fix="take a layer that this program published, or leave --on-layer out",
+        )
+    title = f"{row.package} {row.version}, layer version {row.layer_version}"
+    layer = Layer(row.arn, title, target.packages, row.unzipped_size)
+    return Attached(layer, row.python, row.architecture, notes)
+
+
+def _agree(row: Row, python: str | None, architecture: Architecture | None) -> None:
+    for asked, has, option in ((python, row.python, "--python"), (architecture, row.architecture, "--arch")):
+        if asked not in (None, has):
+            raise InputError(
+                f"this layer is for Python {row.python} on {row.architecture}, and {option} says {asked}",
+                where=row.arn,
+                fix=f"leave {option} out, or name the layer that is for {asked}",
+            )
+
+
+def _target(index: Index, row: Row) -> IndexedTarget | None:
+    release = next(each for each in index.releases if each.layer_version == row.layer_version)
+    place = (row.python, row.architecture)
+    return next((each for each in release.targets if (each.python, each.architecture) == place), None)

@@ -1,0 +1,173 @@
+"""What AWS has now, beside what the ledger says. Reads only, and asks for no more rights than a reader has.
+
+In the publisher's own account the newest versions are listed. From another account nobody may list them; there the
+recorded versions are read by their ARN, which also shows whether they are public.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from builder.model.errors import InputError
+from builder.model.matrix import Cell, Matrix
+from builder.model.progress import Progress
+from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.gateway import CREATED_FORMAT, CredentialsRefused, Held, Lambda, Listed, Refused
+from publisher.catalog.index import Index, Row, make_index
+from publisher.catalog.lookup import Query, check, select
+from publisher.ledger.release import Release
+from publisher.reconcile.state import RESERVED, carries, is_granted, version_in
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One cell as AWS shows it. ``row`` is None where nothing is known of it, ``public`` where AWS does not tell."""
+
+    cell: str
+    row: Row | None
+    public: bool | None
+    recorded: bool
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every cell that was asked for, and the regions that did not answer with the reason."""
+
+    sights: tuple[Sight, ...]
+    silent: Mapping[str, str]
+
+
+def look(
+    matrix: Matrix,
+    releases: Sequence[Release],
+    query: Query,
+    lambdas: Mapping[str, Lambda],
+    own: bool,
+    progress: Progress,
+) -> Report:
+    """Ask AWS for the cells of the query; ``own``: with the credentials of the matrix's account.
+
+    InputError where the query names nothing, or where there is nothing to go by.
+    """
+    index = make_index(matrix, releases)
+    query = check(index, query)
+    viewer = _Viewer(matrix, index, query, _recorded(index, query, own), own)
+    regions = tuple(r for r in query.regions if r in matrix.regions) or matrix.select_regions(query.regions)
+    targets = matrix.select(query.pythons, query.architectures)
+    progress.begin("Asking AWS", len(regions))
+
+    def ask(region: str) -> list[Sight]:
+        return viewer.region(lambdas[region], [Cell(region, target) for target in targets])
+
+    answers, silent = each_region(regions, ask, progress)
+    return Report(tuple(sight for region in regions for sight in answers.get(region, ())), silent)
+
+
+def _recorded(index: Index, query: Query, own: bool) -> dict[tuple[str, str], Row]:
+    """What the ledger says of the cells. Where nothing can be listed, it is all that there is to go by."""
+    try:
+        return {(row.region, row.target): row for row in select(index, query).rows}
+    except InputError:
+        if not own:
+            raise
+        return {}
+
+
+@dataclass(frozen=True)
+class _Viewer:
+    """Looks at cells, one region at a time."""
+
+    matrix: Matrix
+    index: Index
+    query: Query
+    recorded: Mapping[tuple[str, str], Row]
+    own: bool
+
+    def region(self, gateway: Lambda, cells: Sequence[Cell]) -> list[Sight]:
+        latest = gateway.latest([cell.target.layer_name for cell in cells]) if self.own else {}
+        return in_lanes(lambda cell: self._cell(gateway, cell, latest.get(cell.target.layer_name)), cells)
+
+    def _cell(self, gateway: Lambda, cell: Cell, newest: Listed | None) -> Sight:
+        row = self.recorded.get((cell.region, cell.target.id))
+        number = self._number(gateway, cell, newest, row)
+        if number is None:
+            return Sight(cell.id, row, None, row is not None, ("AWS has no release of this layer",))
+        entry = self._entry(cell, number)
+        # GetLayerVersion takes a layer's ARN for its name, and needs it where the layer is another account's.
+        name = cell.target.layer_name if self.own else self.matrix.layer_arn(cell)
+        try:
+            held = gateway.get(name, number)
+        except Refused as error:
+            if self.own or isinstance(error, CredentialsRefused):
+                raise
+            return Sight(cell.id, entry, False, entry is not None, (f"this account may not read it: {error.message}",))
+        if held is None:
+            return Sight(cell.id, entry, None, entry is not None, (f"AWS has no layer version {number}",))
+        public = self._public(gateway, cell, number)
+        differences = tuple(_differences(held, public, entry, row))
+        return Sight(cell.id, self._row(cell, held, entry), public, entry is not None, differences)
+
+    def _number(self, gateway: Lambda, cell: Cell, newest: Listed | None, row: Row | None) -> int | None:
+        """Which version of the cell to look at: the one asked for, else the newest that AWS shows."""
+        wanted = self.query.version
+        if self.query.layer_version is not None:
+            return self.query.layer_version
+        if row is not None and (wanted is not None or not self.own):
+            return row.layer_version
+        if wanted is None and newest is not None and newest.description.startswith(RESERVED):
+            return row.layer_version if row else None  # a run is on its way past this number
+        if wanted is None or newest is None:
+            return newest.number if newest else None
+        versions = gateway.versions(cell.target.layer_name)
+        return next((seen.number for seen in versions if carries(self.matrix, cell.target, seen, wanted)), None)
+
+    def _public(self, gateway: Lambda, cell: Cell, number: int) -> bool | None:
+        if not self.own:
+            return True  # this account could read it
+        try:
+            return is_granted(gateway.grants(cell.target.layer_name, number), self.matrix.permission)
+        except CredentialsRefused:
+            raise
+        except Refused:
+            return None  # a reader need not be allowed to read policies
+
+    def _entry(self, cell: Cell, number: int) -> Row | None:
+        """What the ledger has of this number, whichever release was selected."""
+        release = next((release for release in self.index.releases if release.layer_version == number), None)
+        rows = self.index.rows(release) if release else ()
+        return next((row for row in rows if (row.region, row.target) == (cell.region, cell.target.id)), None)
+
+    def _row(self, cell: Cell, held: Held, entry: Row | None) -> Row:
+        same_bytes = entry is not None and entry.sha256 == held.sha256
+        return Row(
+            region=cell.region,
+            python=cell.target.python,
+            architecture=cell.target.architecture,
+            layer_name=cell.target.layer_name,
+            layer_version=held.number,
+            package=self.matrix.package,
+            version=entry.version if entry else version_in(self.matrix, cell.target, held.description) or "?",
+            arn=self.matrix.layer_arn(cell, held.number),
+            sha256=held.sha256,
+            size=held.size,
+            unzipped_size=entry.unzipped_size if entry and same_bytes else None,
+            published=datetime.strptime(held.created, CREATED_FORMAT),
+            yanked=entry.yanked if entry else None,
+        )
+
+
+def _differences(held: Held, public: bool | None, entry: Row | None, row: Row | None) -> Iterator[str]:
+    """How what AWS holds differs from the record of its number, and from the release that was meant."""
+    if entry is None:
+        yield f"layer version {held.number} is not in the ledger"
+    elif entry.sha256 != held.sha256:
+        yield f"layer version {held.number} has sha256 {held.sha256[:12]}…, the ledger says {entry.sha256[:12]}…"
+    if row and row.layer_version > held.number:
+        yield f"the ledger has layer version {row.layer_version}, AWS none above {held.number}"
+    if entry and entry.yanked and public:
+        yield f"layer version {held.number} was withdrawn and is public"
+    if not (entry and entry.yanked) and public is False:
+        yield f"layer version {held.number} is not public"

@@ -1,0 +1,189 @@
+"""Choosing layers from the index, and saying what was probably meant where there is none. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from packaging.version import InvalidVersion, Version
+
+from builder.model.errors import InputError
+from builder.model.matrix import parse_version
+from builder.model.regions import did_you_mean, known_regions
+from publisher.catalog.index import Index, IndexedRelease, Row, split_cell
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is looked for. Empty tuples mean all; neither version nor number means the newest that can be used."""
+
+    regions: tuple[str, ...] = ()
+    pythons: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+    version: str | None = None
+    layer_version: int | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows of one release, and what the reader should know beside them."""
+
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+
+def check(index: Index, query: Query) -> Query:
+    """The query with patterns resolved and the version normalised. InputError on words that name nothing."""
+    version = None if query.version in (None, "latest") else parse_version(str(query.version))
+    return replace(
+        query,
+        regions=_regions(query.regions, index),
+        pythons=_pythons(query.pythons, index),
+        architectures=_architectures(query.architectures, index),
+        version=version,
+    )
+
+
+def select(index: Index, query: Query) -> Selection:
+    """The layers that the query names, all of one release. InputError where there is none."""
+    query = check(index, query)
+    if not index.releases:
+        raise InputError(
+            f"no release of {index.package} is recorded yet",
+            fix="publish one with `layers publish --version V`, or record what AWS holds already with `layers sync`",
+        )
+    candidates = _candidates(index, query)
+    for release in candidates:
+        rows = tuple(row for row in index.rows(release) if _fits(row, query))
+        if rows:
+            return Selection(rows, _notes(release, candidates[0], query))
+    raise InputError(
+        f"{index.package} {candidates[0].version} (layer version {candidates[0].layer_version}) "
+        f"has no layer for {_words(query)}",
+        fix="it may still be on its way there: `layers publish` does what is left"
+        if not candidates[0].complete
+        else "leave --version and --layer-version out to see the newest that is there",
+    )
+
+
+def _candidates(index: Index, query: Query) -> list[IndexedRelease]:
+    """The releases that may be meant, the best first; never empty."""
+    if query.layer_version is not None:
+        found = [release for release in index.releases if release.layer_version == query.layer_version]
+        if not found:
+            numbers = ", ".join(f"{r.layer_version} ({r.version})" for r in index.releases[:8])
+            raise InputError(f"layer version {query.layer_version} is not recorded", fix=f"the newest are {numbers}")
+        return found
+    usable = [release for release in index.releases if not release.yanked]
+    if query.version is None:
+        if not usable:
+            raise InputError(
+                "every recorded release was withdrawn", fix="look at one with --version or --layer-version"
+            )
+        return usable
+    found = [release for release in index.releases if same_version(release.version, query.version)]
+    if not found:
+        versions = list(dict.fromkeys(release.version for release in index.releases))
+        raise InputError(
+            f"{index.package} {query.version} has no layer",
+            fix=did_you_mean(query.version, versions) or f"the newest with one are {', '.join(versions[:8])}",
+        )
+    return [release for release in found if not release.yanked] or found
+
+
+def _notes(release: IndexedRelease, wanted: IndexedRelease, query: Query) -> tuple[str, ...]:
+    notes = []
+    if release is not wanted:
+        notes.append(
+            f"layer version {wanted.layer_version} ({wanted.version}) is not there for {_words(query)}; "
+            f"this is layer version {release.layer_version}"
+        )
+    absent = [cell for cell in release.missing if _cell_fits(*split_cell(cell), query)]
+    if absent:
+        notes.append(f"not published there yet: {', '.join(absent[:8])}{' …' if len(absent) > 8 else ''}")
+    if release.yanked:
+        notes.append(f"withdrawn on {release.yanked.date:%Y-%m-%d}: {release.yanked.reason}")
+    return tuple(notes)
+
+
+def _fits(row: Row, query: Query) -> bool:
+    return _cell_fits(row.region, row.python, row.architecture.value, query)
+
+
+def _cell_fits(region: str, python: str, architecture: str, query: Query) -> bool:
+    return (
+        region in query.regions
+        and (not query.pythons or python in query.pythons)
+        and (not query.architectures or architecture in query.architectures)
+    )
+
+
+def _words(query: Query) -> str:
+    pythons = [f"Python {python}" for python in query.pythons]
+    regions = list(query.regions) if len(query.regions) <= 4 else [f"these {len(query.regions)} regions"]
+    return ", ".join([*pythons, *query.architectures, *regions])
+
+
+def _regions(patterns: Sequence[str], index: Index) -> tuple[str, ...]:
+    if not patterns:
+        return index.all_regions
+    chosen: set[str] = set()
+    for pattern in patterns:
+        found = [r for r in index.all_regions if pattern in ("all", r) or fnmatchcase(r, pattern)]
+        if not found:
+            raise InputError(_no_region(pattern), fix=_region_hint(pattern, index))
+        chosen.update(found)
+    return tuple(region for region in index.all_regions if region in chosen)
+
+
+def _no_region(pattern: str) -> str:
+    if any(letter in pattern for letter in "*?["):
+        return f"no region of the layers fits {pattern!r}"
+    return f"{pattern!r} " + ("has no layers" if pattern in known_regions() else "is no AWS region")
+
+
+def _region_hint(pattern: str, index: Index) -> str:
+    near = None if pattern in known_regions() else did_you_mean(pattern, list(index.all_regions))
+    return near or f"the layers are in {', '.join(index.all_regions)}"
+
+
+def _pythons(words: Sequence[str], index: Index) -> tuple[str, ...]:
+    known = _known(index.python, (target.python for release in index.releases for target in release.targets))
+    for word in words:
+        if word not in known:
+            digits = re.sub(r"[^0-9]", "", word)
+            exact = [python for python in known if python.replace(".", "") == digits]
+            meant = next(iter(exact or [python for python in known if word.startswith(f"{python}.")]), None)
+            raise InputError(
+                f"no layer is for Python {word!r}",
+                fix=f"did you mean {meant}?" if meant else f"there are layers for {', '.join(known)}",
+            )
+    return tuple(dict.fromkeys(words))
+
+
+def _architectures(words: Sequence[str], index: Index) -> tuple[str, ...]:
+    recorded = (target.architecture.value for release in index.releases for target in release.targets)
+    known = _known((architecture.value for architecture in index.architectures), recorded)
+    for word in words:
+        if word not in known:
+            folded = word.lower().replace("-", "_")
+            meant = {"arm64": "aarch64", "arm": "aarch64", "amd64": "x86_64", "x64": "x86_64"}.get(folded, folded)
+            raise InputError(
+                f"no layer is for architecture {word!r}",
+                fix=f"did you mean {meant}?" if meant in known else f"there are layers for {', '.join(known)}",
+            )
+    return tuple(dict.fromkeys(words))
+
+
+def _known(wanted: Iterable[str], recorded: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys((*wanted, *recorded)))
+
+
+def same_version(one: str, other: str) -> bool:
+    """Whether two texts name one version (PEP 440), or are the same where they name none."""
+    try:
+        return Version(one) == Version(other)
+    except InvalidVersion:
+        return one == other

@@ -1,0 +1,205 @@
+"""What the page knows: the index without what follows from something else, so that forty releases stay small.
+
+An ARN follows from its region, layer and number; a cell's bytes from its target's. Only what differs is spelled out
+(``other``), and what is not everywhere (``regions``, ``pending``). Snippets are made by ``publisher.catalog.snippets``,
+once for each target and tool, with placeholders in place of what the reader chooses. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from builder.model.regions import partition_of
+from builder.model.runtimes import Architecture
+from publisher.catalog.index import (
+    Index,
+    IndexedColdStart,
+    IndexedLayer,
+    IndexedRelease,
+    IndexedTarget,
+    Row,
+    by_target,
+    split_cell,
+)
+from publisher.catalog.release_status import date, marks
+from publisher.catalog.snippets import FOR_ALL_REGIONS, FORMATS, snippet
+
+#: What people call the tools. One that is not named here goes by its format's name.
+TOOLS = {
+    "cdk": "CDK TypeScript",
+    "cdk-python": "CDK Python",
+    "sam": "SAM",
+    "cloudformation": "CloudFormation",
+    "terraform": "Terraform",
+    "serverless": "Serverless",
+    "cli": "AWS CLI",
+}
+_NUMBER = 4102444799  # stands for the layer version in a snippet; nothing else in one is as large
+
+Key = tuple[str, str]  #: a target: its Python and architecture
+
+
+def page_data(index: Index) -> dict[str, Any]:
+    """Everything that the page shows, as JSON."""
+    targets = _targets(index)
+    newest = index.newest or next(iter(index.releases), None)
+    return {
+        "package": index.package,
+        "account": index.account,
+        "newest": newest.layer_version if newest else None,
+        "tools": [
+            {"id": form, "name": TOOLS.get(form, form), "everyRegion": form in FOR_ALL_REGIONS}
+            for form in sorted((form for form in FORMATS if form != "arn"), key=_tool_order)
+        ],
+        "regions": [{"name": region, "partition": partition_of(region)} for region in index.all_regions],
+        "targets": [
+            {
+                "python": python,
+                "architecture": architecture,
+                "name": name,
+                "snippets": _snippets(index, python, architecture),
+            }
+            for (python, architecture), name in targets.items()
+        ],
+        "releases": [
+            _release(index, release, targets) for release in index.releases if release.layers or release.targets
+        ],
+    }
+
+
+def _tool_order(form: str) -> tuple[int, str]:
+    return (list(TOOLS).index(form), "") if form in TOOLS else (len(TOOLS), form)
+
+
+def _targets(index: Index) -> dict[Key, str]:
+    """Every target that ever was, with its layer's name, in the order of every list."""
+    names: dict[Key, str] = {}
+    for release in index.releases:
+        recorded: tuple[IndexedTarget | IndexedLayer, ...] = (*release.targets, *release.layers)
+        for made in recorded:
+            names.setdefault((made.python, made.architecture.value), made.layer_name)
+    return {key: names[key] for key in sorted(names, key=lambda key: by_target(*key))}
+
+
+def _snippets(index: Index, python: str, architecture: str) -> dict[str, str]:
+    """Each tool's text for one target. ``@@layer@@`` is the ARN without its number."""
+    row = Row(
+        region="@@region@@",
+        python=python,
+        architecture=Architecture(architecture),
+        layer_name="@@name@@",
+        layer_version=_NUMBER,
+        package=index.package,
+        version="@@version@@",
+        arn=f"@@layer@@:{_NUMBER}",
+        sha256="0" * 64,
+        size=0,
+        unzipped_size=None,
+        published=datetime(1970, 1, 1, tzinfo=timezone.utc),
+        yanked=None,
+    )
+    return {form: snippet(form, [row]).replace(str(_NUMBER), "@@number@@") for form in FORMATS if form != "arn"}
+
+
+def _release(index: Index, release: IndexedRelease, targets: dict[Key, str]) -> dict[str, Any]:
+    facts = {(target.python, target.architecture.value): target for target in release.targets}
+    layers: dict[Key, list[IndexedLayer]] = {}
+    for layer in release.layers:
+        layers.setdefault((layer.python, layer.architecture.value), []).append(layer)
+    pending: dict[Key, list[str]] = {}
+    for cell in release.missing:
+        region, python, architecture = split_cell(cell)
+        pending.setdefault((python, architecture), []).append(region)
+    return {
+        "number": release.layer_version,
+        "version": release.version,
+        "date": date(release),
+        "marks": [[mark.word, mark.detail, mark.reason] for mark in marks(index, release)],
+        "packages": _packages(facts, list(targets)),
+        "targets": [
+            {
+                "target": place,
+                **_facts(facts.get(key)),
+                **_where(index, layers.get(key, ()), pending.get(key, ())),
+                **_others(index, facts.get(key), layers.get(key, ()), release.layer_version, name),
+            }
+            for place, (key, name) in enumerate(targets.items())
+            if key in facts or key in layers or key in pending
+        ],
+    }
+
+
+def _facts(target: IndexedTarget | None) -> dict[str, Any]:
+    if target is None:
+        return {}
+    known = {
+        "sha256": target.sha256,
+        "size": target.size,
+        "unzipped": target.unzipped_size,
+        "interpreter": target.interpreter,
+        "sbom": target.sbom_path or target.sbom,
+        "sbomThere": bool(target.sbom_path) or None,
+        "sbomSha256": target.sbom_sha256,
+        "start": _start(target.cold_start),
+        "packages": None if target.packages is None else len(target.packages),
+    }
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _start(cold_start: IndexedColdStart | None) -> dict[str, Any] | None:
+    """How the zip started, in seconds and bytes, and where that was."""
+    if cold_start is None:
+        return None
+    return {
+        "importing": cold_start.import_seconds,
+        "ready": cold_start.ready_seconds,
+        "first": cold_start.first_seconds,
+        "second": cold_start.second_seconds,
+        "memory": cold_start.peak_memory,
+        "python": cold_start.interpreter,
+        "on": ", ".join(filter(None, (cold_start.machine, cold_start.processor))),
+        "starts": cold_start.starts,
+    }
+
+
+def _where(index: Index, layers: Sequence[IndexedLayer], pending: Sequence[str]) -> dict[str, Any]:
+    """The regions that the layer is in, unless it is in all; and those that it will still come to."""
+    found = {layer.region for layer in layers}
+    there = {} if len(found) == len(index.all_regions) else {"regions": _places(index, found)}
+    return {**there, **({"pending": _places(index, pending)} if pending else {})}
+
+
+def _others(
+    index: Index, target: IndexedTarget | None, layers: Sequence[IndexedLayer], number: int, name: str
+) -> dict[str, Any]:
+    """The cells that are not what their target and their region say: other bytes, or another ARN."""
+    found: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        arn = f"arn:{partition_of(layer.region)}:lambda:{layer.region}:{index.account}:layer:{name}:{number}"
+        differs: dict[str, Any] = {}
+        if target is None or layer.sha256 != target.sha256 or layer.size != target.size:
+            differs |= {"sha256": layer.sha256, "size": layer.size}
+        if layer.arn != arn:
+            differs["layer"] = layer.arn.rpartition(":")[0]
+        if differs:
+            found[layer.region] = differs
+    return {"other": found} if found else {}
+
+
+def _places(index: Index, regions: Iterable[str]) -> list[int]:
+    return sorted(index.all_regions.index(region) for region in regions)
+
+
+def _packages(facts: dict[Key, IndexedTarget], targets: Sequence[Key]) -> list[list[Any]]:
+    """``[name, version]`` for what all targets hold that are on record, ``[name, version, targets]`` otherwise."""
+    holders: dict[tuple[str, str], list[int]] = {}
+    known = [key for key, target in facts.items() if target.packages is not None]
+    for key in known:
+        for package in (facts[key].packages or {}).items():
+            holders.setdefault(package, []).append(targets.index(key))
+    return [
+        [*package, *([] if len(holders[package]) == len(known) else [sorted(holders[package])])]
+        for package in sorted(holders)
+    ]

@@ -1,0 +1,243 @@
+"""What ``plan`` and ``publish`` share: the options, the preparing, and how a plan and a report are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from builder.model.errors import UsageError
+from publisher.cli.console import duration, print_table
+from publisher.cli.group import Settings
+
+if TYPE_CHECKING:
+    from builder.model.matrix import Cell, Matrix
+    from builder.model.progress import Progress
+    from publisher.aws.gateway import Lambda
+    from publisher.aws.request_log import Journal
+    from publisher.ledger.folder import Ledger
+    from publisher.reconcile.execute import Outcome
+    from publisher.reconcile.number import Wanted
+    from publisher.reconcile.plan import Action, Fill, Plan
+    from publisher.reconcile.release_run import Prepared, Report
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the options of ``plan`` and ``publish`` ask for."""
+
+    version: str
+    regions: tuple[str, ...]
+    pythons: tuple[str, ...]
+    architectures: tuple[str, ...]
+    layer_version: int | None
+    rebuild: str | None
+
+
+def request_options(function: F) -> F:
+    """The options that ``plan`` and ``publish`` have in common."""
+    options = [
+        click.option("--version", required=True, help="The package version; `latest` is the newest stable one."),
+        click.option("--region", "regions", multiple=True, help="Only this region; repeatable."),
+        click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable."),
+        click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable."),
+        click.option("--layer-version", type=click.IntRange(min=1), help="The number, where it must be this one."),
+        click.option(
+            "--rebuild", is_flag=True, help="A new release of the same version at a new number (a security fix)."
+        ),
+        click.option("--reason", help="Why the release is rebuilt; recorded."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def make_request(
+    version: str,
+    regions: tuple[str, ...],
+    pythons: tuple[str, ...],
+    architectures: tuple[str, ...],
+    layer_version: int | None,
+    rebuild: bool,
+    reason: str | None,
+) -> Request:
+    """The request that the options make; UsageError where they contradict each other."""
+    if reason and not rebuild:
+        raise UsageError("--reason goes with --rebuild")
+    if rebuild and layer_version is not None:
+        raise UsageError("--rebuild takes a new number of its own; leave --layer-version out")
+    return Request(version, regions, pythons, architectures, layer_version, (reason or "rebuilt") if rebuild else None)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A request checked against the matrix, with the ledger and the connections it needs."""
+
+    matrix: Matrix
+    ledger: Ledger
+    lambdas: Mapping[str, Lambda]
+    journal: Journal
+    wanted: Wanted
+    selected: tuple[Cell, ...]
+
+
+def connect(settings: Settings, request: Request) -> Session:
+    """Check everything that can be checked before AWS is asked about layers: matrix, options, ledger, account."""
+    from builder.model.matrix import Cell, parse_version
+
+    matrix = settings.matrix()
+    targets = matrix.select(request.pythons, request.architectures)
+    regions = matrix.select_regions(request.regions)
+    version = request.version if request.version == "latest" else parse_version(request.version)
+    ledger = settings.ledger(matrix)
+    ledger.releases()
+    if version == "latest":
+        from builder.resolve.resolver import newest
+
+        version = newest(matrix)
+
+    from publisher.aws.request_log import Journal
+    from publisher.reconcile.number import Wanted
+
+    journal = Journal()
+    lambdas = settings.lambdas(matrix, journal)
+    selected = tuple(Cell(region, target) for region in regions for target in targets)
+    wanted = Wanted(version, request.layer_version, request.rebuild)
+    return Session(matrix, ledger, lambdas, journal, wanted, selected)
+
+
+def prepare(session: Session, progress: Progress) -> Prepared:
+    """Observe and plan. Nothing is written."""
+    from publisher.reconcile.release_run import prepare as observe_and_plan
+
+    return observe_and_plan(session.matrix, session.wanted, session.selected, session.ledger, session.lambdas, progress)
+
+
+def show_plan(matrix: Matrix, plan: Plan, *, err: bool = False) -> None:
+    """The plan for people: the number and why, what is done in how many cells, and every cell that is special."""
+    click.echo(f"{matrix.package} {plan.version} at layer version {plan.number.value} ({plan.number.reason})", err=err)
+    words = {
+        "keep": "there and public",
+        "grant": "there, to be made public",
+        "publish": "to publish",
+        "defer": "deferred: region silent",
+        "conflict": "in conflict",
+    }
+    for kind, text in words.items():
+        if count := plan.counts.get(kind, 0):
+            click.echo(f"  {count:4}  {text}", err=err)
+    if plan.fills:
+        click.echo(f"  {plan.fills:4}  numbers to fill first", err=err)
+    for cell, action in plan.actions.items():
+        if note := _note(action):
+            click.echo(f"  {cell.id}: {note}", err=err)
+
+
+def _note(action: Action) -> str | None:
+    from publisher.reconcile.plan import Conflict, Defer, Publish
+
+    match action:
+        case Conflict(reason):
+            return f"conflict: {reason}"
+        case Defer(reason):
+            return f"deferred: {reason}"
+        case Publish(fills) if fills:
+            return "first " + ", ".join(_fill_words(fill) for fill in fills[:6]) + (" …" if len(fills) > 6 else "")
+        case _:
+            return None
+
+
+def _fill_words(fill: Fill) -> str:
+    from publisher.reconcile.plan import Backfill, Regrant, Reserve
+
+    match fill:
+        case Reserve(number):
+            return f"{number} reserved"
+        case Backfill(number, version):
+            return f"{number} from the recorded {version}"
+        case Regrant(number):
+            return f"{number} made public"
+
+
+def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
+    """The plan for machines."""
+    from publisher.reconcile.plan import Conflict, Defer, Publish
+
+    def fill_json(fill: Fill) -> dict[str, Any]:
+        return {"kind": type(fill).__name__.lower(), "number": fill.number}
+
+    def cell_json(cell: Cell, action: Action) -> dict[str, Any]:
+        return {
+            **_cell_json(cell),
+            "action": action.kind,
+            "fills": [fill_json(fill) for fill in action.fills] if isinstance(action, Publish) else [],
+            "reason": action.reason if isinstance(action, Conflict | Defer) else None,
+        }
+
+    return {
+        "package": matrix.package,
+        "version": plan.version,
+        "layer_version": plan.number.value,
+        "number_reason": plan.number.reason,
+        "counts": dict(plan.counts),
+        "new_versions": plan.new_versions,
+        "cells": [cell_json(cell, action) for cell, action in plan.actions.items()],
+    }
+
+
+def report_json(matrix: Matrix, report: Report) -> dict[str, Any]:
+    """What a publish did, for machines: the contract's keys, one entry for every selected cell."""
+    return {
+        "package": matrix.package,
+        "version": report.plan.version,
+        "layer_version": report.plan.number.value,
+        "complete": report.complete,
+        "cells": [_outcome_json(matrix, outcome) for outcome in report.outcomes.values()],
+    }
+
+
+def _cell_json(cell: Cell) -> dict[str, Any]:
+    return {
+        "region": cell.region,
+        "python": cell.target.python,
+        "architecture": str(cell.target.architecture),
+        "layer_name": cell.target.layer_name,
+    }
+
+
+def _outcome_json(matrix: Matrix, outcome: Outcome) -> dict[str, Any]:
+    held = outcome.held if outcome.done else None
+    return {
+        **_cell_json(outcome.cell),
+        "layer_version": held.number if held else None,
+        "arn": matrix.layer_arn(outcome.cell, held.number) if held else None,
+        "sha256": held.sha256 if held else None,
+        "outcome": outcome.name,
+        "error": outcome.error,
+    }
+
+
+def show_report(matrix: Matrix, report: Report, journal: Journal) -> None:
+    """The summary of a publish on stdout: counts, number, time, and every cell that is not at the release."""
+    from collections import Counter
+
+    counts = Counter(outcome.name for outcome in report.outcomes.values())
+    done = sum(outcome.done for outcome in report.outcomes.values())
+    missing = [outcome for outcome in report.outcomes.values() if not outcome.done]
+    if missing:
+        print_table(
+            ["cell", "outcome", "reason", "AWS request"],
+            [[o.cell.id, o.name, o.error or "", o.request_id or ""] for o in missing],
+        )
+        click.echo("")
+    fills = sum(outcome.fills for outcome in report.outcomes.values())
+    parts = [f"{count} {name}" for name, count in counts.most_common()] + ([f"{fills} filled"] if fills else [])
+    click.echo(
+        f"{matrix.package} {report.plan.version} is layer version {report.plan.number.value} "
+        f"in {done} of {len(report.outcomes)} cells ({', '.join(parts)}) after {duration(report.seconds)}"
+    )
+    click.echo(journal.line())

@@ -1,0 +1,62 @@
+"""``--wait``: for a version that is not on the package index yet. Shared by watch, build and publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from builder.model.errors import UsageError
+from publisher.cli.console import progress
+
+if TYPE_CHECKING:
+    from builder.model.matrix import Matrix, Target
+    from publisher.ledger.release import Release
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _duration(_context: click.Context, _parameter: click.Parameter, value: str | None) -> timedelta | None:
+    from builder.model.durations import parse_duration
+
+    if value is None:
+        return None
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+wait_option: Callable[[F], F] = click.option(
+    "--wait",
+    metavar="DURATION",
+    callback=_duration,
+    help="Where the version is not on the package index yet, ask again for so long: 30m.",
+)
+
+
+def named_version(
+    matrix: Matrix,
+    targets: Sequence[Target],
+    version: str,
+    wait: timedelta | None,
+    recorded: Callable[[], Sequence[Release]] = tuple,
+) -> str:
+    """The version as the package index writes it, once it is there. InputError where it is not, or was yanked.
+
+    ``recorded`` gives the ledger's releases: what one of them holds is there in any case.
+    """
+    from builder.model.matrix import parse_version
+    from publisher.aws.rate_limit import SYSTEM_CLOCK
+    from publisher.watch.named_version import Asked, find, wait_for
+    from publisher.watch.package_index import SimpleIndex
+
+    if version == "latest" and wait is not None:
+        raise UsageError("--wait is for one version; `latest` is always there", fix="leave one of them out")
+    asked = Asked(matrix, version if version == "latest" else parse_version(version), targets, recorded)
+    with progress() as shown:
+        if wait is None:
+            return find(asked, SimpleIndex(), shown)
+        return wait_for(asked, wait, SimpleIndex(), SYSTEM_CLOCK, shown)

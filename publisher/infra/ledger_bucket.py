@@ -1,0 +1,94 @@
+"""Buckets: how each is made, and the template of the one in which runners share a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from builder.model.errors import InputError
+from publisher.infra.scope import Scope
+from publisher.infra.template_text import Template
+
+
+def ledger_template(scope: Scope) -> Template:
+    """The bucket of a ledger in S3. InputError where the ledger is no bucket."""
+    if scope.ledger is None:
+        raise InputError(
+            "the ledger lies in a folder and needs no bucket",
+            where="--part ledger",
+            fix="leave the part out, or name a bucket: --ledger s3://bucket/prefix",
+        )
+    bucket, _ = scope.ledger
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"The bucket of the ledger of {scope.matrix.package}: the record of its layers' releases.",
+        "Resources": private_bucket(
+            scope,
+            {
+                "#": "Every version of a record is kept: what was overwritten or removed can be had back.",
+                "BucketName": bucket,
+                "VersioningConfiguration": {"Status": "Enabled"},
+            },
+        ),
+        "Outputs": {"BucketName": {"Value": {"Ref": "Bucket"}}},
+    }
+
+
+def private_bucket(scope: Scope, properties: dict[str, Any], rules: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """A private, encrypted bucket and its policy, as resources. Both stay when their stack goes.
+
+    ``rules``: what expires, beside uploads that were never finished.
+    """
+    kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+    return {
+        "Bucket": {
+            "Type": "AWS::S3::Bucket",
+            **kept,
+            "Properties": {
+                **properties,
+                "BucketEncryption": {
+                    "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+                },
+                "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+                "PublicAccessBlockConfiguration": {
+                    "BlockPublicAcls": True,
+                    "BlockPublicPolicy": True,
+                    "IgnorePublicAcls": True,
+                    "RestrictPublicBuckets": True,
+                },
+                "LifecycleConfiguration": {
+                    "Rules": [
+                        *rules,
+                        rule("unfinished-uploads", AbortIncompleteMultipartUpload={"DaysAfterInitiation": 1}),
+                    ]
+                },
+            },
+        },
+        "Policy": {
+            "Type": "AWS::S3::BucketPolicy",
+            **kept,
+            "Properties": {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": _only_over_tls(scope)},
+        },
+    }
+
+
+def rule(rule_id: str, **what: Any) -> dict[str, Any]:
+    """A rule of a bucket's lifecycle."""
+    return {"Id": rule_id, "Status": "Enabled", **what}
+
+
+def _only_over_tls(scope: Scope) -> dict[str, Any]:
+    bucket = f"arn:{scope.partition}:s3:::${{Bucket}}"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "OnlyOverTls",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [{"Fn::Sub": bucket}, {"Fn::Sub": f"{bucket}/*"}],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }

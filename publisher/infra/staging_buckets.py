@@ -1,0 +1,183 @@
+"""The template of the staging buckets: a StackSet, which makes one in each region, and the two roles that it needs.
+
+Deployed in one region. CloudFormation takes the administration role, and with it the execution role in each region.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builder.model.errors import InputError
+from publisher.aws import resource_names
+from publisher.infra.ledger_bucket import private_bucket, rule
+from publisher.infra.policies import Statement, allow
+from publisher.infra.scope import Scope
+from publisher.infra.template_text import Template, as_yaml
+
+#: Days until what is staged goes. A run needs it for minutes; one that goes on later puts it there again.
+STAGED_DAYS = 7
+#: The regions of the partition ``aws`` that every account has. All that came after March 2019 must be enabled, and in
+#: those CloudFormation has a name of its own (StackSets guide, "Regions that are disabled by default").
+_EVERYBODYS = {
+    "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1",
+    "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3",
+    "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
+}  # fmt: skip
+
+
+def staging_template(scope: Scope) -> Template:
+    """The staging buckets of all regions. InputError where the matrix has no staging."""
+    matrix = scope.matrix
+    if matrix.staging is None:
+        raise InputError(
+            "the matrix has no staging: zips go to Lambda in the request, and no buckets are needed",
+            where="--part staging",
+            fix="leave the part out, or set `staging` in the matrix",
+        )
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"The buckets through which the layers of {matrix.package} reach Lambda, one a region.",
+        "Resources": {
+            "Administration": _administration(scope),
+            "Execution": _execution(scope),
+            "Buckets": {
+                "Type": "AWS::CloudFormation::StackSet",
+                "Properties": {
+                    "StackSetName": resource_names.staging_stack_set(matrix),
+                    "Description": f"The staging bucket of the layers of {matrix.package} in each region",
+                    "PermissionModel": "SELF_MANAGED",
+                    "AdministrationRoleARN": {"Fn::GetAtt": ["Administration", "Arn"]},
+                    "ExecutionRoleName": {"Ref": "Execution"},
+                    "OperationPreferences": {"RegionConcurrencyType": "PARALLEL", "MaxConcurrentPercentage": 100},
+                    "StackInstancesGroup": [
+                        {"DeploymentTargets": {"Accounts": [scope.account]}, "Regions": list(scope.regions)}
+                    ],
+                    "TemplateBody": as_yaml(_of_one_region(scope, matrix.staging.bucket)),
+                },
+            },
+        },
+        "Outputs": {"StackSetId": {"Value": {"Ref": "Buckets"}}},
+    }
+
+
+def _of_one_region(scope: Scope, bucket: str) -> Template:
+    """What the StackSet makes in each region; ``bucket`` is the name with its placeholders."""
+    name = bucket.format(account="${AWS::AccountId}", region="${AWS::Region}")
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"The staging bucket of the layers of {scope.matrix.package} in this region.",
+        "Resources": private_bucket(
+            scope,
+            {"BucketName": {"Fn::Sub": name} if "${" in name else name},
+            [
+                rule("zips", Prefix="layers/", ExpirationInDays=STAGED_DAYS),
+                rule("leases", Prefix="leases/", ExpirationInDays=STAGED_DAYS),
+            ],
+        ),
+    }
+
+
+def _administration(scope: Scope) -> dict[str, Any]:
+    stack_set, execution = (
+        resource_names.staging_stack_set(scope.matrix),
+        resource_names.staging_execution_role(scope.matrix),
+    )
+    optional = [region for region in scope.regions if scope.partition == "aws" and region not in _EVERYBODYS]
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "RoleName": resource_names.staging_administration_role(scope.matrix),
+            "Description": f"CloudFormation carries the StackSet {stack_set} with it; made by layers infra",
+            "AssumeRolePolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": "sts:AssumeRole",
+                        "Principal": {
+                            "Service": [
+                                "cloudformation.amazonaws.com",
+                                *(f"cloudformation.{region}.amazonaws.com" for region in optional),
+                            ]
+                        },
+                        "Condition": {
+                            "StringEquals": {"aws:SourceAccount": scope.account},
+                            "StringLike": {"aws:SourceArn": scope.stacks(f"stackset/{stack_set}:*")},
+                        },
+                    }
+                ],
+            },
+            "Policies": [
+                _policy("take-execution", allow("TakeExecution", ["sts:AssumeRole"], [scope.role(execution)]))
+            ],
+        },
+    }
+
+
+def _execution(scope: Scope) -> dict[str, Any]:
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "RoleName": resource_names.staging_execution_role(scope.matrix),
+            "Description": "CloudFormation makes the staging buckets with it; made by layers infra",
+            "AssumeRolePolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": "sts:AssumeRole",
+                        "Principal": {"AWS": {"Fn::GetAtt": ["Administration", "Arn"]}},
+                    }
+                ],
+            },
+            "Policies": [_policy("make-buckets", *_making(scope))],
+        },
+    }
+
+
+def _making(scope: Scope) -> list[Statement]:
+    """Less than AWS's guide gives an execution role, which is ``cloudformation:*`` and ``s3:*`` on everything."""
+    matrix = scope.matrix
+    buckets = [scope.in_bucket(bucket) for region in scope.regions if (bucket := matrix.bucket(region))]
+    return [
+        allow(
+            "KeepStacks",
+            ["cloudformation:*"],
+            [scope.stacks(f"stack/StackSet-{resource_names.staging_stack_set(matrix)}-*")],
+            note="The stacks of this StackSet. StackSets asks for every action on them.",
+        ),
+        allow(
+            "CheckTemplate",
+            ["cloudformation:GetTemplateSummary", "cloudformation:ValidateTemplate"],
+            ["*"],
+            note="A template that is only checked is no resource.",
+        ),
+        allow(
+            "FetchTemplate",
+            ["s3:GetObject"],
+            ["*"],
+            {"StringNotEquals": {"aws:ResourceAccount": scope.account}},
+            note="StackSets hands the template over in a bucket of AWS's own. Nothing of this account can be read.",
+        ),
+        allow(
+            "MakeBuckets",
+            [
+                "s3:CreateBucket",
+                "s3:GetBucket*",
+                "s3:Get*Configuration",
+                "s3:ListBucket",
+                "s3:PutBucketOwnershipControls",
+                "s3:PutBucketPolicy",
+                "s3:PutBucketPublicAccessBlock",
+                "s3:PutBucketTagging",
+                "s3:PutEncryptionConfiguration",
+                "s3:PutLifecycleConfiguration",
+            ],
+            buckets,
+            note="The buckets themselves, nothing in them. CloudFormation reads back all that a bucket can have.",
+        ),
+    ]
+
+
+def _policy(name: str, *statements: Statement) -> dict[str, Any]:
+    return {"PolicyName": name, "PolicyDocument": {"Version": "2012-10-17", "Statement": list(statements)}}

@@ -1,0 +1,156 @@
+"""The ledger's records: one release a file, in a form that a person can read and a schema describes.
+
+Documentation is made from these and from nothing else, so they hold what was really published: every ARN, its
+sha256, its date, and for each target what is in its zip. ``docs/ledger.schema.json`` is made from these classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from builder.model.artifact import Locked, Sha256
+from builder.model.cold_start import ColdStart
+from builder.model.runtimes import Architecture
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TargetRecord(_Frozen):
+    """What one target's zip is in this release. Facts that nobody knows (a release made by hand) are null."""
+
+    python: str
+    architecture: Architecture
+    layer_name: str
+    sha256: Sha256 | None  #: the bytes every cell of the target has or will get; null where cells differ
+    size: int | None = None  #: bytes, zipped
+    unzipped_size: int | None = None
+    interpreter: str | None = None  #: the CPython that made the bytecode
+    lock: tuple[Locked, ...] | None = None
+    sbom: str | None = None  #: the SBOM's file name
+    sbom_sha256: Sha256 | None = None
+    cold_start: ColdStart | None = None  #: as measured on the machine that it names
+
+    @property
+    def id(self) -> str:
+        """The target's identifier: ``py3.12-x86_64``."""
+        return f"py{self.python}-{self.architecture}"
+
+    def with_facts_of(self, other: TargetRecord) -> TargetRecord:
+        """This record, with what another one knows of the same bytes and this one does not."""
+        if self.sha256 is None or self.sha256 != other.sha256:
+            return self
+        lacking = [name for name in type(self).model_fields if getattr(self, name) is None]
+        return self.model_copy(update={name: getattr(other, name) for name in lacking})
+
+
+class CellRecord(_Frozen):
+    """One layer version of the release: there, and since when; ``public`` once its grant was read back."""
+
+    region: str
+    python: str
+    architecture: Architecture
+    layer_name: str
+    layer_version: int
+    arn: str
+    sha256: Sha256
+    size: int
+    published: AwareDatetime  #: when AWS made it
+    public: bool
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Which cell it is: region and target id."""
+        return self.region, f"py{self.python}-{self.architecture}"
+
+
+class FillerRecord(_Frozen):
+    """A version that a run made below the release's number, so that the number could be reached."""
+
+    region: str
+    python: str
+    architecture: Architecture
+    layer_version: int
+    kind: Literal["reserved", "backfill"]
+    arn: str
+
+
+class SurplusRecord(_Frozen):
+    """A version that should not be there: AWS counted past the number that the run expected. It is private."""
+
+    region: str
+    python: str
+    architecture: Architecture
+    layer_version: int
+    arn: str
+    reason: str
+
+
+class Yanked(_Frozen):
+    """A release was withdrawn: its permissions were taken back."""
+
+    date: AwareDatetime
+    reason: str
+
+
+class Release(_Frozen):
+    """One package version at one layer version number over all cells."""
+
+    schema_version: Literal[1] = 1
+    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    package: str
+    layer_name: str  #: the matrix's template
+    version: str
+    layer_version: Annotated[int, Field(ge=1)]
+    begun: AwareDatetime
+    completed: AwareDatetime | None = None  #: when every cell of the matrix was first there, public and read back
+    rebuild: str | None = None  #: why the same package version was made again at this number
+    yanked: Yanked | None = None
+    targets: tuple[TargetRecord, ...] = ()
+    cells: tuple[CellRecord, ...] = ()
+    fillers: tuple[FillerRecord, ...] = ()
+    surplus: tuple[SurplusRecord, ...] = ()
+
+    def target(self, target_id: str) -> TargetRecord | None:
+        """The record of a target, or None."""
+        return next((target for target in self.targets if target.id == target_id), None)
+
+    def cell(self, region: str, target_id: str) -> CellRecord | None:
+        """The record of a cell, or None."""
+        return next((cell for cell in self.cells if cell.key == (region, target_id)), None)
+
+    def with_targets(self, *records: TargetRecord) -> Release:
+        """The release with these target records, which replace those of the same target. No fact of bytes that stay
+        the same is lost."""
+        merged = {target.id: target for target in self.targets}
+        for record in records:
+            known = merged.get(record.id)
+            merged[record.id] = record.with_facts_of(known) if known else record
+        ordered = sorted(merged.values(), key=lambda target: (_version_key(target.python), target.architecture.value))
+        return self.model_copy(update={"targets": tuple(ordered)})
+
+    def with_cells(self, *records: CellRecord) -> Release:
+        """The release with these cell records, which replace those of the same cell."""
+        merged = {cell.key: cell for cell in (*self.cells, *records)}
+        ordered = sorted(
+            merged.values(), key=lambda cell: (cell.region, _version_key(cell.python), cell.architecture.value)
+        )
+        return self.model_copy(update={"cells": tuple(ordered)})
+
+
+def at_number(releases: Iterable[Release], number: int) -> Release | None:
+    """The release that has this layer version number, or None."""
+    return next((release for release in releases if release.layer_version == number), None)
+
+
+def sbom_path(number: int, layer_name: str) -> str:
+    """Where the SBOM of a release's layer is kept, below the ledger's and the catalog's ``sbom/``."""
+    return f"{number:04d}/{layer_name}.cdx.json"
+
+
+def _version_key(python: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in python.split("."))

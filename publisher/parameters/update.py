@@ -1,0 +1,96 @@
+"""Keeping the parameters as the ledger says: read, write what differs, read back. Safe to run at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from builder.model.matrix import Matrix
+from builder.model.progress import Progress
+from publisher.aws.fanout import each_region
+from publisher.aws.gateway import GatewayError
+from publisher.aws.rate_limit import Clock
+from publisher.ledger.release import Release
+from publisher.parameters.expected import Wanted, to_remove, to_write, wanted
+from publisher.parameters.parameter_client import Parameters
+
+#: Seconds to wait before what was written is read once more: Parameter Store promises no more than soon.
+PATIENCE = (0.5, 1.0, 2.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of the parameters."""
+
+    right: int  #: all that are as they should be, read back
+    written: int
+    removed: int
+    failed: Mapping[str, str]  #: the reason by region
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A parameter that is not as the ledger says."""
+
+    region: str
+    target: str
+    layer_version: int | None
+    detail: str
+
+
+def keep(
+    matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, Parameters], clock: Clock, progress: Progress
+) -> Kept:
+    """Bring the parameters of every region to what the ledger says. A region that fails holds no other back."""
+    plans = wanted(matrix, releases)
+    progress.begin("Parameters", len(plans))
+    done, failed = each_region(tuple(plans), lambda region: _bring(plans[region], stores[region], clock), progress)
+    return Kept(
+        right=sum(len(plans[region].parameters) for region in done),
+        written=sum(written for written, _ in done.values()),
+        removed=sum(removed for _, removed in done.values()),
+        failed=failed,
+    )
+
+
+def _bring(plan: Wanted, store: Parameters, clock: Clock) -> tuple[int, int]:
+    """Write and remove what differs, and read it back; how many were written and removed."""
+    seen = store.read(plan.names)
+    new, old = to_write(plan, seen), to_remove(plan, seen)
+    for parameter in new:
+        store.write(parameter)
+    if old:
+        store.remove(old)
+    if new or old:
+        _prove(plan, store, clock)
+    return len(new), len(old)
+
+
+def _prove(plan: Wanted, store: Parameters, clock: Clock) -> None:
+    for wait in (*PATIENCE, None):
+        seen = store.read(plan.names)
+        left = [*(each.name for each in to_write(plan, seen)), *to_remove(plan, seen)]
+        if not left:
+            return
+        if wait is not None:
+            clock.sleep(wait)
+    raise GatewayError(f"{left[0]} reads back otherwise than it was written")
+
+
+def differences(
+    matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, Parameters], progress: Progress
+) -> tuple[list[Difference], dict[str, str]]:
+    """What differs from the ledger, and the regions that do not answer with the reason. Only reads."""
+    plans = wanted(matrix, releases)
+    progress.begin("Parameters", len(plans))
+    seen, silent = each_region(tuple(plans), lambda region: stores[region].read(plans[region].names), progress)
+    found = []
+    for region, values in seen.items():
+        for each in to_write(plans[region], values):
+            has = f"holds {values[each.name]}" if each.name in values else "is not there"
+            found.append(Difference(region, each.target, each.layer_version, f"{each.name} {has}"))
+        for name in to_remove(plans[region], values):
+            python, architecture = name.split("/")[-3:-1]
+            detail = f"{name} points to a withdrawn release"
+            found.append(Difference(region, f"py{python}-{architecture}", None, detail))
+    return found, silent

@@ -1,0 +1,99 @@
+"""Publishing one layer version exactly once, though AWS has no idempotency token and may fail after it has acted.
+
+The position is known before (the plan), the number and the bytes are compared after. A call whose answer was lost is
+never simply sent again: we look at the number it would have got, for as long as AWS may need to show it.
+"""
+
+from __future__ import annotations
+
+from builder.model.matrix import Permission
+from publisher.aws.gateway import Grant, Held, Lambda, Publication, StatementExists, Unavailable, Unreachable
+from publisher.aws.rate_limit import Clock
+from publisher.reconcile.state import is_granted
+
+#: Waits, in seconds, between the looks for a version whose publish had no answer. AWS promises no time.
+LOOKS = (0.5, 1.0, 2.0, 4.0, 8.0)
+#: How often a publish is sent at most, when each time no trace of it appeared.
+SENDS = 3
+#: Waits between the readings of a policy that does not show a grant just made.
+READINGS = (0.2, 0.5, 1.0, 2.0, 4.0)
+
+
+class PublishError(Exception):
+    """The version cannot be had at its number. ``surplus`` is a version that was made and should not be there."""
+
+    def __init__(self, message: str, surplus: Held | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.surplus = surplus
+
+
+def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Clock) -> Held:
+    """Publish, and prove that the version has this number and these bytes.
+
+    Raises PublishError where it has not, and the gateway's errors where AWS does not say.
+    """
+    lost: Unavailable | None = None
+    for _ in range(SENDS):
+        try:
+            held = gateway.publish(publication)
+        except Unreachable:
+            raise
+        except Unavailable as error:
+            lost = error
+            found = _look(gateway, publication.layer_name, number, clock)
+            if found is None:
+                continue
+            held = found
+        return _proved(held, publication, number)
+    raise Unavailable(
+        f"published {SENDS} times without an answer or a trace: {lost}", lost.request_id if lost else None
+    )
+
+
+def grant_at(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> None:
+    """Give the matrix's permission, and read the policy back. Raises PublishError where it does not show."""
+    grant = Grant(_statement_id(permission), permission.principal, permission.organization)
+    try:
+        gateway.grant(name, number, grant)
+    except StatementExists:
+        if not is_granted(gateway.grants(name, number), permission):
+            raise PublishError(
+                f"statement {grant.statement_id!r} of its policy is taken by another permission"
+            ) from None
+        return
+    for wait in (*READINGS, None):
+        if is_granted(gateway.grants(name, number), permission):
+            return
+        if wait is not None:
+            clock.sleep(wait)
+    raise PublishError("the permission was added, but the policy does not show it")
+
+
+def _look(gateway: Lambda, name: str, number: int, clock: Clock) -> Held | None:
+    for wait in LOOKS:
+        clock.sleep(wait)
+        held = gateway.get(name, number)
+        if held is not None:
+            return held
+    return None
+
+
+def _proved(held: Held, publication: Publication, number: int) -> Held:
+    if held.number != number:
+        raise PublishError(
+            f"AWS gave number {held.number} where {number} was next: another publisher is at work on this layer",
+            surplus=held,
+        )
+    if held.sha256 != publication.zip.sha256:
+        raise PublishError(
+            f"number {number} holds other bytes ({held.sha256[:12]}…) than were sent ({publication.zip.sha256[:12]}…)"
+        )
+    return held
+
+
+def _statement_id(permission: Permission) -> str:
+    """At most 100 characters of letters, digits, - and _; the same in every run, so that none is added twice."""
+    if permission.organization:
+        return f"organization-{permission.organization}"
+    return "public" if permission.principal == "*" else f"account-{permission.principal}"

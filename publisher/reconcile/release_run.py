@@ -1,0 +1,217 @@
+"""A publish from end to end: observe → number → look → plan → gather bytes → execute → record.
+
+``prepare`` ends with the plan and writes nothing anywhere; ``carry_out`` does what the plan says.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from hashlib import sha256
+from pathlib import Path
+
+from builder.model.artifact import Locked, Manifest
+from builder.model.errors import InputError
+from builder.model.matrix import Cell, Matrix, Target
+from builder.model.progress import Progress
+from publisher.aws.gateway import Lambda, Zip
+from publisher.aws.rate_limit import Clock
+from publisher.ledger.folder import Ledger
+from publisher.ledger.recorder import Recorder
+from publisher.ledger.release import Release, at_number
+from publisher.reconcile.artifact_facts import keep_sboms
+from publisher.reconcile.execute import Job, Outcome, Stop, execute
+from publisher.reconcile.number import (
+    Number,
+    Wanted,
+    next_number,
+    rebuilt_number,
+    recorded_number,
+    seen_number,
+    without_other,
+)
+from publisher.reconcile.observe import look_at, look_back, look_past_lists, observe
+from publisher.reconcile.plan import Plan, make_plan
+from publisher.reconcile.sources import Build, Sources, facts_to_record, gather, gather_backfills
+from publisher.reconcile.stages import First, execute_in_parts
+from publisher.reconcile.state import Remote, counted
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run knows before it acts."""
+
+    wanted: Wanted
+    releases: tuple[Release, ...]
+    remote: Remote
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did."""
+
+    plan: Plan
+    outcomes: Mapping[Cell, Outcome]
+    seconds: float
+    stopped: str | None = None
+    waited: str | None = None  #: why the other regions had to wait for the first one, where they had
+
+    @property
+    def complete(self) -> bool:
+        """Whether every selected cell is at the release, and the first region was proven where that was asked for."""
+        return self.waited is None and all(outcome.done for outcome in self.outcomes.values())
+
+
+def prepare(
+    matrix: Matrix,
+    wanted: Wanted,
+    selected: Sequence[Cell],
+    ledger: Ledger,
+    lambdas: Mapping[str, Lambda],
+    progress: Progress,
+) -> Prepared:
+    """Observe and plan. Nothing is written, neither to AWS nor to the ledger."""
+    releases = ledger.releases()
+    remote = counted(observe(matrix, lambdas, progress), releases)
+    remote, number = _find_number(matrix, wanted, releases, lambdas, remote, progress)
+    suspects = _suspects(number, releases, remote, selected)
+    before = remote
+    remote = look_past_lists(lambdas, remote, suspects, progress)
+    if any(state.latest > before.cells[cell].latest for cell, state in remote.cells.items()):
+        # Lists lag behind another run: count every cell, and find the number in what is really there.
+        rest = [cell for cell in remote.cells if cell not in suspects]
+        remote = look_past_lists(lambdas, remote, rest, progress)
+        remote, number = _find_number(matrix, wanted, releases, lambdas, remote, progress)
+    releases = without_other(wanted.version, number, releases)
+    remote = look_at(matrix, number.value, lambdas, remote, selected, progress)
+    return Prepared(wanted, releases, remote, make_plan(matrix, wanted.version, number, remote, releases, selected))
+
+
+def _find_number(
+    matrix: Matrix,
+    wanted: Wanted,
+    releases: Sequence[Release],
+    lambdas: Mapping[str, Lambda],
+    remote: Remote,
+    progress: Progress,
+) -> tuple[Remote, Number]:
+    # What was only begun binds nobody once AWS has given its number to something else.
+    standing = [r for r in releases if r.cells or r.rebuild is not None or remote.highest < r.layer_version]
+    number = recorded_number(wanted, standing)
+    if number is None and wanted.rebuild is None:
+        remote = look_back(matrix, wanted.version, lambdas, remote, progress)
+        number = seen_number(matrix, wanted, remote)
+    if number is None and wanted.rebuild is not None and wanted.digests and not at_number(releases, remote.highest):
+        remote = look_at(matrix, remote.highest, lambdas, remote, (), progress)
+        number = rebuilt_number(matrix, wanted, remote)
+    return remote, number or next_number(remote, releases)
+
+
+def _suspects(
+    number: Number, releases: Sequence[Release], remote: Remote, selected: Sequence[Cell]
+) -> tuple[Cell, ...]:
+    """The cells for which the lists' word is not enough, since a version too many could come of it.
+
+    Of the selected ones those that are behind, where the release was begun before or they are further behind than
+    one. Where it is new, one cell a region will do: the one in which every run begins.
+    """
+    begun = any(release.layer_version == number.value for release in releases) or remote.highest >= number.value
+    seen = [cell for cell in selected if cell in remote.cells]
+    behind = [cell for cell in seen if remote.cells[cell].latest < number.value - (not begun)]
+    first = {cell.region: cell for cell in reversed(tuple(remote.cells)) if remote.cells[cell].latest < number.value}
+    return tuple(dict.fromkeys((*behind, *first.values())))
+
+
+def carry_out(
+    matrix: Matrix,
+    prepared: Prepared,
+    ledger: Ledger,
+    lambdas: Mapping[str, Lambda],
+    artifacts: tuple[Path, Manifest] | None,
+    clock: Clock,
+    progress: Progress,
+    stop: Stop,
+    first: First | None = None,
+) -> Report:
+    """Do what the plan says, in two parts where a region goes ``first``; every act is recorded before the next one."""
+    started = time.monotonic()
+    plan, wanted = prepared.plan, prepared.wanted
+    with tempfile.TemporaryDirectory(prefix="layers-publish-") as name:
+        folder = Path(name)
+        build = _builder(matrix, plan.version, folder / "built", progress)
+        sources = Sources(
+            matrix, prepared.remote, lambdas, prepared.releases, artifacts, build, folder, progress
+        )  # fmt: skip
+        payloads = gather(sources, plan)
+        backfills = gather_backfills(sources, plan)
+        recorder = Recorder(ledger, matrix, plan.version, plan.number.value, _now())
+        facts = tuple(facts_to_record(sources, plan, payloads))
+        keep_sboms(ledger, plan.number.value, at_number(prepared.releases, plan.number.value), facts)
+        if facts:
+            recorder.begin(tuple(each.record for each in facts), wanted.rebuild)
+        job = Job(
+            matrix=matrix,
+            plan=plan,
+            remote=prepared.remote,
+            lambdas=lambdas,
+            payloads=payloads,
+            backfills=backfills,
+            reserve=_reserve_zip(folder),
+            recorder=recorder,
+            clock=clock,
+            progress=progress,
+        )
+        outcomes, waited = execute_in_parts(job, stop, first) if first else (execute(job, stop), None)
+    _complete(matrix, plan, ledger, recorder)
+    return Report(plan, outcomes, time.monotonic() - started, stop.reason, waited)
+
+
+def _builder(matrix: Matrix, version: str, folder: Path, progress: Progress) -> Build:
+    def run(targets: tuple[Target, ...], locks: Mapping[str, tuple[Locked, ...]]) -> tuple[Path, Manifest]:
+        from builder.pipeline.build import build
+
+        return folder, build(matrix, version, targets, folder, progress, lock=locks or None)
+
+    return run
+
+
+def _complete(matrix: Matrix, plan: Plan, ledger: Ledger, recorder: Recorder) -> None:
+    """Record the release as complete once every cell of the matrix is, by however many runs."""
+    release = at_number(ledger.releases(), plan.number.value)
+    if release is None or release.completed:
+        return
+    public = {record.key for record in release.cells if record.public}
+    if all((cell.region, cell.target.id) in public for cell in matrix.cells):
+        recorder.complete(_now())
+
+
+def _reserve_zip(folder: Path) -> Zip:
+    """The bytes of a reserved number: the same everywhere and always."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        text = "This layer version holds a number that has no release in this region. Do not use it.\n"
+        archive.writestr(zipfile.ZipInfo("RESERVED.txt", (1980, 1, 1, 0, 0, 0)), text)
+    path = folder / "reserved.zip"
+    path.write_bytes(buffer.getvalue())
+    return Zip(path, sha256(buffer.getvalue()).hexdigest(), len(buffer.getvalue()))
+
+
+def check_artifacts(folder: Path, manifest: Manifest, matrix: Matrix, version: str) -> tuple[Path, Manifest]:
+    """The artifacts of a folder, if they are of this package and version; InputError otherwise."""
+    if manifest.package != matrix.package or manifest.version != version:
+        raise InputError(
+            f"the artifacts are of {manifest.package} {manifest.version}, not of {matrix.package} {version}",
+            where=str(folder),
+            fix=f"build them: layers build --version {version} --output {folder}",
+        )
+    return folder, manifest
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc).replace(microsecond=0)

@@ -1,0 +1,144 @@
+"""Builds, inspections, smokes and audits: their sections of the job's summary, and what they found as notes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from builder.inspection import Inspection
+from builder.model.artifact import Finding, Manifest
+from builder.smoke import Smoke
+from publisher.audit.audit import Drift
+from publisher.ledger.release import Release
+from publisher.report.annotations import Level, Note
+from publisher.report.release_comparison import Made, last_before, package_section, size_table, title
+from publisher.text.figures import duration, megabytes
+from publisher.text.markdown import table, text
+
+#: So many rows of findings or drift are shown, and of more it is said that there are.
+_ROWS = 200
+
+
+def build_section(manifest: Manifest, releases: Sequence[Release], seconds: float) -> str:
+    """The zips of a build, and what changed since the last release."""
+    last = last_before(releases)
+    made = [Made(each.target, each.size, each.unzipped_size, each.lock) for each in manifest.artifacts]
+    against = f" Differences are to {text(title(last))}." if last else ""
+    zips = table(
+        ["Zip", "Packages", "Bytecode by", "sha256"],
+        [
+            [text(each.file), str(len(each.lock)), each.interpreter or "none", f"`{each.sha256}`"]
+            for each in manifest.artifacts
+        ],
+        right=(1,),
+    )
+    parts = [
+        f"### Built {text(manifest.package)} {text(manifest.version)}\n",
+        f"{len(made)} zips after {duration(seconds)}.{against}\n",
+        size_table(made, last),
+        *([package_section(made, last)] if last else []),
+        f"#### Zips\n\n{zips}",
+    ]
+    return "\n".join(parts)
+
+
+def build_notes(manifest: Manifest) -> Iterator[Note]:
+    """The findings of a build's own checks."""
+    for artifact in manifest.artifacts:
+        yield from (_finding(artifact.target, finding) for finding in artifact.findings)
+
+
+def smoke_section(reports: Sequence[Smoke]) -> str:
+    """How each zip started."""
+    rows = [
+        [
+            text(each.target),
+            f"{each.status} (emulated)" if each.emulated else each.status,
+            *(_seconds(s) for s in (each.import_seconds, each.ready_seconds, each.first_seconds, each.second_seconds)),
+            megabytes(each.peak_memory) if each.peak_memory else "",
+            text(each.reason or ""),
+        ]
+        for each in reports
+    ]
+    headers = ["Target", "Status", "Import", "Ready", "First", "Second", "Memory", "Why"]
+    return "### Smoke\n\n" + table(headers, rows, right=(2, 3, 4, 5, 6))
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f} s"
+
+
+def smoke_notes(reports: Sequence[Smoke], strict: bool) -> Iterator[Note]:
+    """The zips that did not run: an error where the smoke fails for it."""
+    for each in reports:
+        if each.status != "proven":
+            failed = each.status == "failed" or strict
+            yield Note("error" if failed else "warning", f"{each.target} {each.status}", each.reason or "")
+
+
+def inspect_section(inspections: Sequence[Inspection]) -> str:
+    """Each zip's facts, and every finding."""
+    zips = [
+        [
+            text(each.path.name),
+            megabytes(each.size),
+            megabytes(each.unzipped_size),
+            str(len(each.packages)),
+            str(each.errors),
+            str(len(each.findings) - each.errors),
+        ]
+        for each in inspections
+    ]
+    parts = [
+        "### Inspected zips\n",
+        table(["Zip", "Zipped", "Unzipped", "Packages", "Errors", "Warnings"], zips, right=(1, 2, 3, 4, 5)),
+    ]
+    rows = [
+        [text(each.path.name), finding.level, finding.code, text(finding.path or ""), text(finding.message)]
+        for each in inspections
+        for finding in sorted(each.findings, key=lambda finding: finding.level)
+    ]
+    if rows:
+        parts.append("#### Findings\n\n" + _some(["Zip", "Level", "Code", "Where", "What"], rows))
+    return "\n".join(parts)
+
+
+def inspect_notes(inspections: Sequence[Inspection]) -> Iterator[Note]:
+    """The findings, as notes."""
+    for each in inspections:
+        yield from (_finding(each.path.name, finding) for finding in each.findings)
+
+
+def audit_section(checked: int, releases: int, drifts: Sequence[Drift]) -> str:
+    """What an audit found."""
+    found = f"**{len(drifts)} finding{'s' if len(drifts) > 1 else ''}**" if drifts else "**everything is as recorded**"
+    head = f"### Audit\n\n{checked} recorded layer versions of {releases} releases compared: {found}.\n"
+    rows = [
+        [
+            text(each.region),
+            text(each.target),
+            str(each.layer_version or ""),
+            each.problem,
+            text(each.detail),
+            text(each.remedy),
+        ]
+        for each in drifts
+    ]
+    return f"{head}\n" + _some(["Region", "Target", "Number", "Problem", "What", "Remedy"], rows) if rows else head
+
+
+def audit_notes(drifts: Sequence[Drift]) -> Iterator[Note]:
+    """Each drift; a region that does not answer is a warning."""
+    for each in drifts:
+        place = "/".join(filter(None, (each.region, each.target, str(each.layer_version or ""))))
+        level: Level = "warning" if each.problem == "silent" else "error"
+        yield Note(level, f"{place} {each.problem}", f"{each.detail}\n→ {each.remedy}")
+
+
+def _finding(where: str, finding: Finding) -> Note:
+    place = f"{finding.path}: " if finding.path else ""
+    return Note(finding.level, f"{where} {finding.code}", f"{place}{finding.message}")
+
+
+def _some(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    more = f"\n… and {len(rows) - _ROWS} more; the log has them all.\n" if len(rows) > _ROWS else ""
+    return table(headers, rows[:_ROWS]) + more

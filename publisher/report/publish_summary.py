@@ -1,0 +1,146 @@
+"""What a publish did: its section of the job's summary, and the cells that want attention as notes. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from builder.model.matrix import Matrix
+from publisher.ledger.release import Release, at_number
+from publisher.parameters.update import Kept
+from publisher.reconcile.execute import Outcome
+from publisher.reconcile.release_run import Report
+from publisher.report.annotations import Level, Note
+from publisher.report.release_comparison import last_before, made_of, package_section, size_table, title
+from publisher.text.figures import duration
+from publisher.text.markdown import table, text
+
+#: Reasons that are longer are cut off there: the log has them whole.
+_LONGEST = 400
+#: AWS's request ids that are named for one reason.
+_REQUESTS = 3
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Cells of which the same is to be said."""
+
+    name: str  #: the outcome's
+    reason: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def where(self) -> dict[str, list[str]]:
+        """The targets by region."""
+        found: dict[str, list[str]] = {}
+        for outcome in self.outcomes:
+            found.setdefault(outcome.cell.region, []).append(outcome.cell.target.id)
+        return found
+
+    @property
+    def requests(self) -> list[str]:
+        return list(dict.fromkeys(outcome.request_id for outcome in self.outcomes if outcome.request_id))
+
+
+def publish_section(matrix: Matrix, report: Report, asked: str, releases: Sequence[Release], kept: Kept | None) -> str:
+    """The section, what matters most first. ``asked``: what the run asked of AWS, in words."""
+    number = report.plan.number.value
+    release, last = at_number(releases, number), last_before(releases, number)
+    groups = _groups(report)
+    parts = [
+        f"### {text(matrix.package)} {text(report.plan.version)}: layer version {number}\n",
+        _state(matrix, report, release, asked),
+        _steps(matrix, report, release, groups, kept),
+        _not_done(matrix, groups),
+        _regions(report),
+    ]
+    if release and release.targets:
+        made = made_of(release)
+        against = f", against {text(title(last))}" if last else ""
+        parts.append(f"#### Sizes and cold start{against}\n\n{size_table(made, last)}")
+        if last:
+            parts.append(package_section(made, last))
+    return "\n".join(part for part in parts if part)
+
+
+def _state(matrix: Matrix, report: Report, release: Release | None, asked: str) -> str:
+    total, done = len(report.outcomes), sum(outcome.done for outcome in report.outcomes.values())
+    if not report.complete:
+        words = f"**Incomplete**: {total - done} of {total} cells are not at the release"
+    elif release and release.completed:
+        words = f"**Complete**: the release is in all {len(matrix.cells)} cells"
+    else:
+        words = f"**Done as asked**: {total} of the matrix's {len(matrix.cells)} cells"
+    stopped = f" Stopped: {text(_short(report.stopped))}." if report.stopped else ""
+    return f"{words}, after {duration(report.seconds)}.{stopped} {text(asked)}.\n"
+
+
+def _steps(matrix: Matrix, report: Report, release: Release | None, groups: Sequence[_Group], kept: Kept | None) -> str:
+    """What to do next."""
+    names = {group.name for group in groups}
+    again = f"`layers publish --version {report.plan.version}`"
+    steps = []
+    if names & {"deferred", "failed", "interrupted"}:
+        steps.append(f"Run the same command again ({again} …): it does what is left, and nothing twice.")
+    if "conflict" in names:
+        steps.append(
+            "A conflict is for a person: what stands at the number is neither overwritten nor deleted. Find out who "
+            "made it (`layers audit`); a new number is had with `--rebuild`."
+        )
+    if report.complete and not (release and release.completed):
+        steps.append(f"Publish the cells that were not selected: {again}.")
+    if kept and kept.failed:
+        steps.append(f"Mend the parameters in {', '.join(map(text, kept.failed))}: `layers audit --repair`.")
+    if not steps:
+        steps.append("Commit the ledger, and what `layers docs` makes of it.")
+    return "".join(f"- {step}\n" for step in steps)
+
+
+def _groups(report: Report) -> list[_Group]:
+    """The cells that are not at the release, by outcome and reason."""
+    found: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in report.outcomes.values():
+        if not outcome.done:
+            found.setdefault((outcome.name, outcome.error or ""), []).append(outcome)
+    return [_Group(name, reason, tuple(outcomes)) for (name, reason), outcomes in found.items()]
+
+
+def _not_done(matrix: Matrix, groups: Sequence[_Group]) -> str:
+    if not groups:
+        return ""
+    rows = []
+    for group in groups:
+        places = [f"{region}: {_targets(targets, matrix)}" for region, targets in group.where.items()]
+        requests = f" (request {', '.join(group.requests[:_REQUESTS])})" if group.requests else ""
+        rows.append([group.name, "<br>".join(map(text, places)), text(_short(group.reason) + requests)])
+    return "#### Not at the release\n\n" + table(["Outcome", "Where", "Why"], rows)
+
+
+def _targets(targets: Sequence[str], matrix: Matrix) -> str:
+    return f"all {len(targets)}" if len(targets) == len(matrix.targets) else ", ".join(targets)
+
+
+def _regions(report: Report) -> str:
+    """A row a region, a column for each outcome that there was; one line where it went the same everywhere."""
+    counts: dict[str, Counter[str]] = {}
+    for cell, outcome in report.outcomes.items():
+        counts.setdefault(cell.region, Counter())[outcome.name] += 1
+    if len({frozenset(found.items()) for found in counts.values()}) == 1:
+        each = ", ".join(f"{count} {name}" for name, count in next(iter(counts.values())).most_common())
+        return f"In each of {len(counts)} regions ({', '.join(counts)}): {each}.\n"
+    names = [name for name, _ in Counter(outcome.name for outcome in report.outcomes.values()).most_common()]
+    rows = [[region, *(str(found[name] or "") for name in names)] for region, found in counts.items()]
+    return "#### Cells by region\n\n" + table(["Region", *names], rows, right=range(1, len(names) + 1))
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
+
+
+def cell_notes(matrix: Matrix, report: Report) -> Iterator[Note]:
+    """A note for each region and reason: a warning where the next run will do, an error where it is for a person."""
+    for group in _groups(report):
+        for region, targets in group.where.items():
+            level: Level = "warning" if group.name in ("deferred", "interrupted") else "error"
+            yield Note(level, f"{region} {group.name}", f"{_targets(targets, matrix)}: {_short(group.reason)}")

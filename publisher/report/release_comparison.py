@@ -1,0 +1,125 @@
+"""What a release or a build differs in from the last release: sizes, cold start, packages. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from builder.model.artifact import Locked
+from builder.model.cold_start import ColdStart
+from builder.model.lock_changes import Changes, changes
+from publisher.catalog.index import by_target
+from publisher.ledger.release import Release, TargetRecord
+from publisher.text.figures import difference, megabytes
+from publisher.text.markdown import table, text
+
+#: Of more changed packages the list is folded up.
+_UNFOLDED = 15
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is told of one target's zip."""
+
+    target: str
+    size: int | None
+    unzipped_size: int | None
+    lock: tuple[Locked, ...] | None
+    cold_start: ColdStart | None = None
+
+
+def made_of(release: Release) -> tuple[Made, ...]:
+    """The targets of a recorded release."""
+    ordered = sorted(release.targets, key=lambda each: by_target(each.python, each.architecture))
+    return tuple(Made(each.id, each.size, each.unzipped_size, each.lock, each.cold_start) for each in ordered)
+
+
+def last_before(releases: Iterable[Release], number: int | None = None) -> Release | None:
+    """The newest release that can be used, below a number: what a new one is held against."""
+    usable = [r for r in releases if not r.yanked and r.targets and (number is None or r.layer_version < number)]
+    return max(usable, key=lambda release: release.layer_version, default=None)
+
+
+def title(release: Release) -> str:
+    """``layer version 2 (1.61.0)``."""
+    return f"layer version {release.layer_version} ({release.version})"
+
+
+def size_table(made: Sequence[Made], last: Release | None) -> str:
+    """Each target's sizes and cold start, with the difference to the last release."""
+    started = any(each.cold_start for each in made)
+    rows = []
+    for each in made:
+        before = last.target(each.target) if last else None
+        row = [each.target, *_sizes(each, before), _start(each, before) if started else ""]
+        rows.append(row if started else row[:-1])
+    headers = ["Target", "Zipped", "Unzipped", *(["Cold start"] if started else [])]
+    return table(headers, rows, right=(1, 2, 3) if started else (1, 2))
+
+
+def _sizes(now: Made, before: TargetRecord | None) -> Iterator[str]:
+    then = (before.size, before.unzipped_size) if before else (None, None)
+    pairs = zip((now.size, now.unzipped_size), then, strict=True)
+    for new, old in pairs:
+        if new is None:
+            yield "not recorded"
+        elif old is None:
+            yield megabytes(new)
+        else:
+            yield f"{megabytes(new)} ({difference(old / 1048576, new / 1048576, 'MB', 1)})"
+
+
+def _start(now: Made, before: TargetRecord | None) -> str:
+    """The time until it asks for work; compared where it was measured on the same machine."""
+    new, old = now.cold_start, before.cold_start if before else None
+    if new is None:
+        return "not measured"
+    words = f"{new.ready_seconds:.2f} s"
+    if old is None:
+        return words
+    if (new.machine, new.processor) != (old.machine, old.processor):
+        return f"{words} (another machine)"
+    return f"{words} ({difference(old.ready_seconds, new.ready_seconds, 's', 2)})"
+
+
+def changed(made: Iterable[Made], last: Release) -> Mapping[Changes, tuple[str, ...]]:
+    """What changed in the packages since the last release, with the targets that it changed in; those that stayed the
+    same, and those of which nobody knows, are left out."""
+    found: dict[Changes, tuple[str, ...]] = {}
+    for each in made:
+        before = last.target(each.target)
+        if before and before.lock is not None and each.lock is not None and (change := changes(before.lock, each.lock)):
+            found[change] = (*found.get(change, ()), each.target)
+    return found
+
+
+def package_section(made: Sequence[Made], last: Release) -> str:
+    """The packages that changed, in Markdown."""
+    heading = f"#### Packages since {text(title(last))}\n\n"
+    known = [each for each in made if each.lock is not None and (t := last.target(each.target)) and t.lock is not None]
+    if not known:
+        return f"{heading}Nobody recorded what was in them.\n"
+    found = changed(known, last)
+    if not found:
+        return f"{heading}No package changed.\n"
+    parts = []
+    for change, targets in found.items():
+        where = "In every target" if len(targets) == len(made) > 1 else f"In {', '.join(targets)}"
+        rows = [[text(name), text(old), text(new)] for name, old, new in _rows(change)]
+        listed = table(["Package", "Before", "Now"], rows)
+        if len(rows) > _UNFOLDED:
+            parts.append(f"<details><summary>{where}: {len(rows)} packages</summary>\n\n{listed}\n</details>\n")
+        else:
+            parts.append(f"{where}:\n\n{listed}")
+    return heading + "\n".join(parts)
+
+
+def _rows(change: Changes) -> list[tuple[str, str, str]]:
+    return sorted(
+        [
+            *((name, "", version) for name, version in change.added),
+            *((name, version, "removed") for name, version in change.removed),
+            *change.updated,
+            *((name, version, "another wheel") for name, version in change.rewheeled),
+        ]
+    )

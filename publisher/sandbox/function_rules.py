@@ -1,0 +1,180 @@
+"""Functions of the embedded AWS, where moto does otherwise than AWS: what is refused, kept and shown.
+
+Each correction is small and named, as in ``truth``; ``tests/publisher/sandbox/test_functions.py`` holds them. What a
+function does when it is invoked is in ``invoking``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from moto.awslambda import models
+from moto.awslambda.exceptions import UnknownFunctionException
+
+from builder.inspection import UNZIPPED_LIMIT
+from publisher.sandbox.moto_corrections import runtimes
+from publisher.sandbox.zip_store import Refusal, Store, check_zip
+
+_LAYER_VERSION = re.compile(
+    r"arn:[\w-]+:lambda:(?P<region>[\w-]+):(?P<account>\d{12}):layer:(?P<name>[\w-]+):(?P<number>\d+)"
+)
+#: Layers that a function may have.
+_LAYERS = 5
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function as an invocation needs it. Its zips lie in the store, by their sha256."""
+
+    name: str
+    arn: str
+    region: str
+    runtime: str
+    architecture: str  #: Lambda's name for it
+    handler: str
+    variables: Mapping[str, str]
+    timeout: int
+    memory: int
+    code: str
+    layers: tuple[str, ...]
+
+
+def correct(store: Store, link: Callable[[str], str]) -> None:
+    """Make moto's functions do as AWS's do; ``link`` gives the address where a zip of a sha256 can be fetched."""
+    _made_in_two_steps()
+    _layers_that_stay()
+    _code_that_can_be_fetched(store, link)
+
+
+def _made_in_two_steps() -> None:
+    """CreateFunction answers before a function can be invoked, and moto's is active at once. Times as AWS has them."""
+    original = models.LambdaFunction.get_configuration
+
+    def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
+        shown: dict[str, Any] = original(self, on_create)
+        if on_create:
+            shown["State"], shown["StateReasonCode"] = "Pending", "Creating"
+            shown["StateReason"] = "The function is being created."
+        shown["LastModified"] = re.sub(r"(\.\d{3})\d*Z$", r"\1+0000", str(shown["LastModified"]))
+        return shown
+
+    setattr(models.LambdaFunction, "get_configuration", get_configuration)  # noqa: B010 - moto's own
+
+
+def _layers_that_stay() -> None:
+    """A function keeps its layers, though their versions are deleted."""
+    original = models.LambdaFunction._get_layers_data
+
+    def get_layers_data(self: Any, arns: list[str]) -> Any:
+        found = original(self, arns)
+        backend = models.lambda_backends[self.account_id][self.region]
+        self.layer_digests = tuple(str(getattr(backend.layers_versions_by_arn(arn), "code_digest", "")) for arn in arns)
+        return found
+
+    setattr(models.LambdaFunction, "_get_layers_data", get_layers_data)  # noqa: B010
+
+
+def _code_that_can_be_fetched(store: Store, link: Callable[[str], str]) -> None:
+    """moto gives a link to nowhere."""
+    original = models.LambdaFunction.get_code
+
+    def get_code(self: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = original(self)
+        if self.package_type == "Zip":
+            answer["Code"] = {"RepositoryType": "S3", "Location": link(_code_of(self, store))}
+        return answer
+
+    setattr(models.LambdaFunction, "get_code", get_code)  # noqa: B010
+
+
+def refuse_creation(body: bytes, backend: Any, store: Store) -> None:
+    """Raise Refusal for a function that AWS would refuse and moto would take."""
+    try:
+        wanted = json.loads(body)
+        text = wanted.get("Code", {}).get("ZipFile")
+        code = base64.b64decode(text, validate=True) if text else b""
+    except (ValueError, TypeError, AttributeError):
+        raise Refusal("InvalidRequestContentException", "Could not parse request body into json") from None
+    if code:
+        check_zip(code)
+    runtime = wanted.get("Runtime")
+    if runtime is not None and runtime not in runtimes():
+        raise Refusal(
+            "InvalidParameterValueException",
+            f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
+            f"[{', '.join(sorted(runtimes()))}] or be a valid ARN",
+        )
+    _refuse_layers(wanted.get("Layers") or [], backend, store)
+
+
+def _refuse_layers(arns: Sequence[str], backend: Any, store: Store) -> None:
+    if len(arns) > _LAYERS:
+        raise Refusal("InvalidParameterValueException", f"Cannot reference more than {_LAYERS} layers.")
+    size = 0
+    names: dict[str, str] = {}
+    for arn in arns:
+        match = _LAYER_VERSION.fullmatch(arn)
+        if match is None:
+            raise Refusal("ValidationException", f"Value '[{arn}]' at 'layers' failed to satisfy constraint")
+        if match["region"] != backend.region_name:
+            raise Refusal(
+                "InvalidParameterValueException",
+                "Layers are not in the same region as the function. "
+                f"Layers are expected to be in region {backend.region_name}.",
+            )
+        if match["account"] != backend.account_id:
+            message = f"not authorized to perform: lambda:GetLayerVersion on resource: {arn}"
+            raise Refusal("AccessDeniedException", message, 403)
+        version = backend.layers_versions_by_arn(arn)
+        if version is None:
+            raise Refusal("InvalidParameterValueException", f"Layer version {arn} does not exist.")
+        if other := names.get(match["name"]):
+            raise Refusal(
+                "InvalidParameterValueException",
+                "Two different versions of the same layer are not allowed to be referenced in the same function. "
+                f"{other} and {arn} are versions of the same layer.",
+            )
+        names[match["name"]] = arn
+        size += _unzipped(store, version.code_digest)
+    if size > UNZIPPED_LIMIT:
+        raise Refusal(
+            "InvalidParameterValueException",
+            f"Layers consume more than the available size of {UNZIPPED_LIMIT} bytes",
+        )
+
+
+def _unzipped(store: Store, sha256: str) -> int:
+    with zipfile.ZipFile(store.path(sha256)) as archive:
+        return sum(info.file_size for info in archive.infolist())
+
+
+def find(name: str, qualifier: str | None, backend: Any, store: Store) -> Function:
+    """The function of a name or ARN. Raises Refusal where there is none."""
+    try:
+        found = backend.get_function(name, qualifier)
+    except UnknownFunctionException as error:
+        raise Refusal("ResourceNotFoundException", error.message, 404) from None
+    return Function(
+        name=found.function_name,
+        arn=found.function_arn,
+        region=found.region,
+        runtime=str(found.run_time),
+        architecture=found.architectures[0],
+        handler=str(found.handler),
+        variables=dict(found.environment_vars),
+        timeout=int(found.timeout),
+        memory=int(found.memory_size),
+        code=_code_of(found, store),
+        layers=tuple(getattr(found, "layer_digests", ())),
+    )
+
+
+def _code_of(function: Any, store: Store) -> str:
+    """The sha256 of a function's zip, which lies in the store from now on."""
+    return store.keep(function.code_bytes).sha256 if function.code_bytes else str(function.code_digest)

@@ -1,0 +1,253 @@
+"""Invoke: a function of the embedded AWS really runs, in Lambda's own runtime client on this machine.
+
+Each invocation is a cold start: a process of its own, which ends with it. The layers are unpacked once for all
+functions that have the same; a path that the function tells of is told as Lambda would have it, below ``/opt``.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import math
+import os
+import signal
+import tempfile
+import threading
+import uuid
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from builder.inspection.file_checks import import_roots
+from builder.model.errors import LayersError
+from builder.model.matrix import Target
+from builder.model.runtimes import RUNTIMES, Architecture
+from builder.smoke.execution import Machine, Unproven, machine_for
+from builder.smoke.function_process import Code, FunctionProcess, environment, running
+from builder.smoke.runtime_api import EndedError, RuntimeApi, TimedOutError
+from builder.smoke.runtime_client import client_folder
+from publisher.aws.once_per_key import Once
+from publisher.canary.function_zip import function_zip
+from publisher.sandbox.canary_stand_in import read_answer
+from publisher.sandbox.function_rules import Function
+from publisher.sandbox.zip_store import Refusal, Store
+
+#: Seconds in which a function must have started, besides its timeout; under emulation ten times as many.
+START = 10.0
+#: Functions that run at once, and seconds for which an invocation waits for its turn before it is throttled.
+AT_ONCE = max(2, os.cpu_count() or 2)
+TURN = 20.0
+#: Bytes of a log's end that an invocation may ask for.
+TAIL = 4096
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """The answer to an Invoke."""
+
+    status: int
+    payload: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of a run: its payload, whether that is an error, and the log."""
+
+    payload: bytes
+    failed: bool
+    log: str
+
+
+class Invoker:
+    """Runs functions. ``stand_in``: answer the canary functions that cannot be run from their layers' metadata."""
+
+    def __init__(self, store: Store, folder: Path, address: str, stand_in: bool, say: Callable[[str], None]) -> None:
+        self._store = store
+        self._folder = folder
+        self._address = address
+        self._stand_in = stand_in
+        self._say = say
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
+        self._unpacked: Once[tuple[str, ...], Path] = Once(self._unpack)
+        self._machines: Once[Target, Machine | Unproven] = Once(lambda target: machine_for(target, None))
+
+    def invoke(self, function: Function, body: bytes, kind: str, log_type: str) -> Invocation:
+        """Invoke a function. Raises Refusal where it cannot be."""
+        try:
+            event = json.loads(body or b"{}")
+        except ValueError as error:
+            raise Refusal(
+                "InvalidRequestContentException", f"Could not parse request body into json: {error}"
+            ) from None
+        if kind == "DryRun":
+            return Invocation(204, b"", ())
+        if kind != "RequestResponse":
+            raise Refusal("InvalidParameterValueException", f"this embedded AWS invokes at once, and not as {kind}")
+        request_id = str(uuid.uuid4())
+        try:
+            done = self._done(function, event, request_id)
+        except OSError as error:
+            raise Refusal("ServiceException", f"this machine cannot run it: {error}", 500) from None
+        headers = [("X-Amz-Executed-Version", "$LATEST"), ("x-amzn-RequestId", request_id)]
+        if done.failed:
+            headers.append(("X-Amz-Function-Error", "Unhandled"))
+        if log_type == "Tail":
+            headers.append(("X-Amz-Log-Result", base64.b64encode(done.log.encode()[-TAIL:]).decode()))
+        return Invocation(200, done.payload, tuple(headers))
+
+    def _done(self, function: Function, event: Any, request_id: str) -> _Done:
+        target = _target(function)
+        runtime = self._runtime(target)
+        if isinstance(runtime, Unproven):
+            return self._answered_for(function, target, event, runtime.reason)
+        if not self._turns.acquire(timeout=TURN):
+            raise Refusal("TooManyRequestsException", "Rate Exceeded.", 429)
+        try:
+            return self._run(function, target, runtime, event, request_id)
+        finally:
+            self._turns.release()
+
+    def _runtime(self, target: Target) -> _Runtime | Unproven:
+        """What runs the target here, or why nothing does."""
+        machine = self._machines(target)
+        if isinstance(machine, Unproven):
+            return machine
+        try:
+            return _Runtime(machine, client_folder(target, sdk=True))
+        except LayersError as error:
+            return Unproven(error.what)
+
+    def _run(self, function: Function, target: Target, runtime: _Runtime, event: Any, request_id: str) -> _Done:
+        task, opt = self._unpacked((function.code,)), self._unpacked(function.layers)
+        roots = [opt / root for root in import_roots(target.python)]
+        code = Code(function.handler, before=(task, *roots), after=(runtime.client,), who="sandbox")
+        slower = 10 if runtime.machine.emulated else 1
+        limit = RuntimeApi(function.timeout * slower, start=START * slower, arn=function.arn)
+        with tempfile.TemporaryDirectory(prefix="function-", dir=self._folder) as name, limit as api:
+            folder = Path(name)
+            variables = {**environment(target, folder, api, opt, function.name), **self._own(function, task)}
+            with running(runtime.machine, code, api, variables, folder) as process:
+                done = _outcome(process, function, event, request_id)
+        places = {opt: "/opt", task: "/var/task", runtime.client: "/var/runtime", folder / "home": "/tmp"}  # noqa: S108
+        return _Done(_told(done.payload.decode(), places).encode(), done.failed, _told(done.log, places))
+
+    def _own(self, function: Function, task: Path) -> dict[str, str]:
+        """A function's own variables; its AWS is this one."""
+        return {
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+            "AWS_REGION": function.region,
+            "AWS_DEFAULT_REGION": function.region,
+            "AWS_ENDPOINT_URL": self._address,
+            "LAMBDA_TASK_ROOT": str(task),
+            "_HANDLER": function.handler,
+            **function.variables,
+        }
+
+    def _answered_for(self, function: Function, target: Target, event: Any, reason: str) -> _Done:
+        """The answer of a canary function that this machine cannot run, where that was asked for."""
+        canary = function.code == sha256(function_zip()).hexdigest() and isinstance(event, dict)
+        if not (self._stand_in and canary):
+            more = "" if self._stand_in else "; `layers sandbox --stand-in` answers for canary functions"
+            raise Refusal(
+                "InvalidParameterValueException",
+                f"this embedded AWS cannot run {function.name} ({target.id}): {reason}{more}",
+            )
+        package = str(event.get("package"))
+        self._say(f"{function.name} in {function.region} was not run, only its layers' metadata read: {reason}")
+        answer = read_answer(package, [self._store.path(layer) for layer in function.layers], target)
+        if answer is None:
+            error = {
+                "errorMessage": f"No package metadata was found for {package}",
+                "errorType": "PackageNotFoundError",
+                "stackTrace": [],
+            }
+            return _Done(json.dumps(error).encode(), True, "")
+        return _Done(json.dumps(answer).encode(), False, "")
+
+    def _unpack(self, zips: tuple[str, ...]) -> Path:
+        """The files of these zips, one over the other, as Lambda lays layers into ``/opt``."""
+        place = Path(tempfile.mkdtemp(prefix="unpacked-", dir=self._folder))
+        for each in zips:
+            with zipfile.ZipFile(self._store.path(each)) as archive:
+                for info in archive.infolist():
+                    path = Path(archive.extract(info, place))
+                    if not info.is_dir() and info.external_attr >> 16 & 0o111:
+                        path.chmod(0o755)
+        return place
+
+
+@dataclass(frozen=True)
+class _Runtime:
+    machine: Machine
+    client: Path
+
+
+def _target(function: Function) -> Target:
+    python = function.runtime.removeprefix("python")
+    if python not in RUNTIMES:
+        raise Refusal("InvalidParameterValueException", f"this embedded AWS runs no {function.runtime}")
+    architecture = Architecture.AARCH64 if function.architecture == "arm64" else Architecture.X86_64
+    return Target(python, architecture, "function")
+
+
+def _outcome(process: FunctionProcess, function: Function, event: Any, request_id: str) -> _Done:
+    """Invoke, and say what became of it as Lambda says it."""
+    seconds = float(function.timeout)
+    note = ""
+    try:
+        answer, seconds = process.invoke(event, request_id)
+        body, failed = answer.body, answer.kind != "response"
+    except TimedOutError:
+        note = f"Task timed out after {function.timeout:.2f} seconds"
+        body, failed = _error("Sandbox.Timedout", note, request_id), True
+        note = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {request_id} {note}\n\n"
+    except EndedError:
+        body, failed = _error("Runtime.ExitError", _how_it_ended(process.process.returncode), request_id), True
+    return _Done(json.dumps(body).encode(), failed, _log(process, function, request_id, seconds, note))
+
+
+def _error(kind: str, message: str, request_id: str) -> dict[str, str]:
+    return {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {message}"}
+
+
+def _how_it_ended(code: int) -> str:
+    if code == 0:
+        return "Runtime exited without providing a reason"
+    how = f"exit status {code}" if code > 0 else f"signal: {(signal.strsignal(-code) or str(-code)).lower()}"
+    return f"Runtime exited with error: {how}"
+
+
+def _log(process: FunctionProcess, function: Function, request_id: str, seconds: float, note: str) -> str:
+    """The log of an invocation, with the lines that Lambda puts around it."""
+    figures = (
+        f"Duration: {seconds * 1000:.2f} ms",
+        f"Billed Duration: {math.ceil(seconds * 1000)} ms",
+        f"Memory Size: {function.memory} MB",
+        f"Max Memory Used: {_peak(process) >> 20} MB",
+        f"Init Duration: {process.ready_seconds * 1000:.2f} ms",
+    )
+    return (
+        f"START RequestId: {request_id} Version: $LATEST\n{process.words(1 << 20)}\n{note}"
+        f"END RequestId: {request_id}\nREPORT RequestId: {request_id}\t" + "\t".join(figures) + "\t\n"
+    )
+
+
+def _peak(process: FunctionProcess) -> int:
+    """The most memory that it had, in bytes, as far as the system says."""
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        status = Path(f"/proc/{process.process.pid}/status").read_text("ascii", "replace").splitlines()
+        return int(next(line for line in status if line.startswith("VmHWM:")).split()[1]) * 1024
+    return 0
+
+
+def _told(text: str, places: Mapping[Path, str]) -> str:
+    """The text with Lambda's names of the places that stand for its own; the text may be JSON."""
+    for place, name in places.items():
+        text = text.replace(json.dumps(str(place))[1:-1], name).replace(str(place), name)
+    return text

@@ -1,0 +1,147 @@
+"""The sandbox's zips: each different one once, on disk, however many regions and layers have it.
+
+moto keeps every upload in memory, per region and with its base64: 136 cells of 36 MB would be 12 GB. Here an upload
+is taken off the wire to a file, and moto gets a short stand-in that names it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import tempfile
+import threading
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
+from publisher.aws.publish_request import REQUEST_LIMIT
+
+#: Uploads whose JSON is in memory at once.
+AT_ONCE = 2
+
+_STAND_IN = b"layers-sandbox:"
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a fault
+    """What AWS would refuse: the error's code and message."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A zip in the store."""
+
+    path: Path
+    sha256: str
+    size: int
+
+
+class Store:
+    """Zips by their sha256, in a folder that goes with the sandbox."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._turn = threading.BoundedSemaphore(AT_ONCE)
+        self._bodies: dict[str, tuple[dict[str, Any], Stored | None]] = {}
+
+    def take(self, stream: IO[bytes], length: int) -> bytes:
+        """Take a publish request off the wire; give the short body that stands for it. Raises Refusal."""
+        if length > REQUEST_LIMIT:
+            raise Refusal(
+                "RequestEntityTooLargeException",
+                f"Request must be smaller than {REQUEST_LIMIT} bytes for the PublishLayerVersion operation",
+                413,
+            )
+        raw, digest = self._spool(stream, length)
+        try:
+            with self._turn:
+                if digest not in self._bodies:
+                    self._bodies[digest] = self._open(raw)
+        finally:
+            raw.unlink(missing_ok=True)
+        rest, stored = self._bodies[digest]
+        if stored is None:
+            return json.dumps(rest).encode()
+        return json.dumps({**rest, "Content": {"ZipFile": stand_in(stored)}}).encode()
+
+    def path(self, sha256: str) -> Path:
+        """Where a zip lies."""
+        return self._folder / f"{sha256}.zip"
+
+    def keep(self, content: bytes) -> Stored:
+        """Put a zip into the store."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        path = self.path(sha256)
+        if not path.exists():
+            check_zip(content)
+            aside = path.with_suffix(f".{threading.get_ident()}")
+            aside.write_bytes(content)
+            aside.replace(path)
+        return Stored(path, sha256, len(content))
+
+    def _spool(self, stream: IO[bytes], length: int) -> tuple[Path, str]:
+        handle, name = tempfile.mkstemp(prefix="request-", dir=self._folder)
+        digest = hashlib.sha256()
+        with os.fdopen(handle, "wb") as file:
+            while length > 0 and (piece := stream.read(min(length, 1 << 18))):
+                file.write(piece)
+                digest.update(piece)
+                length -= len(piece)
+        return Path(name), digest.hexdigest()
+
+    def _open(self, raw: Path) -> tuple[dict[str, Any], Stored | None]:
+        try:
+            body = json.loads(raw.read_bytes())
+            text = body["Content"].get("ZipFile")
+        except (ValueError, AttributeError, KeyError):
+            raise Refusal("InvalidRequestContentException", "Could not parse request body into json") from None
+        if text is None:
+            return body, None  # by way of S3
+        try:
+            data = base64.b64decode(text, validate=True)
+        except (ValueError, TypeError):
+            raise Refusal("InvalidRequestContentException", "ZipFile is no base64") from None
+        return body, self.keep(data)
+
+
+def check_zip(content: bytes) -> None:
+    """Refuse what Lambda refuses: what is no zip, and what is too large."""
+    import io
+
+    if len(content) > ZIPPED_LIMIT:
+        raise Refusal("RequestEntityTooLargeException", f"Zipped size must be smaller than {ZIPPED_LIMIT} bytes", 413)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            unzipped = sum(info.file_size for info in archive.infolist())
+    except zipfile.BadZipFile:
+        raise Refusal(
+            "InvalidParameterValueException",
+            "Could not unzip uploaded file. Please check your file, then try to upload again.",
+        ) from None
+    if unzipped > UNZIPPED_LIMIT:
+        raise Refusal("InvalidParameterValueException", f"Unzipped size must be smaller than {UNZIPPED_LIMIT} bytes")
+
+
+def stand_in(stored: Stored) -> str:
+    """What moto gets instead of a zip."""
+    return base64.b64encode(_STAND_IN + f"{stored.sha256}:{stored.size}".encode()).decode()
+
+
+def read_stand_in(text: str | bytes) -> tuple[str, int] | None:
+    """The sha256 and size that a stand-in names; None where it is none."""
+    try:
+        data = base64.b64decode(text[:400] if isinstance(text, bytes) else text[:400].encode())
+    except ValueError:
+        return None
+    match = re.fullmatch(re.escape(_STAND_IN) + rb"([0-9a-f]{64}):(\d+)", data)
+    return (match[1].decode(), int(match[2])) if match else None

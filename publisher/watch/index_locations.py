@@ -1,0 +1,140 @@
+"""Where packages come from: the places that the builder's uv uses, as uv itself says.
+
+uv writes the indexes that it is set to (environment, ``uv.toml``) into what it compiles, with the credentials that
+their addresses have. What it does not write is read beside it: the credentials that an index has by its name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from builder.model.errors import InputError, plain
+from builder.resolve import uv
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Settings = Sequence[Mapping[str, Any]]
+
+
+class SilentError(InputError):
+    """The index gives no answer now, and may give one later."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """An index (a page for each project), or a place of links (one page or folder with files of any project)."""
+
+    address: str
+    flat: bool = False
+    credentials: tuple[str, str] | None = None  #: user and password, where the address has none
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder, where it is one of this machine."""
+        parts = urlsplit(self.address)
+        if parts.scheme in ("http", "https"):
+            return None
+        return Path(unquote(parts.path)) if parts.scheme == "file" else Path(self.address)
+
+    @property
+    def shown(self) -> str:
+        """What may be told of it: no credentials, and no path, which may hold some."""
+        return str(self.folder or urlsplit(self.address).netloc.rpartition("@")[2])
+
+
+@dataclass(frozen=True)
+class Places:
+    """All places, in the order in which they are asked. Of the indexes the first that has a package counts, or all of
+    them where they are ``merged``; links always count."""
+
+    indexes: tuple[Place, ...]
+    links: tuple[Place, ...] = ()
+    merged: bool = False
+
+
+def places() -> Places:
+    """The places that uv is set to. InputError where its settings are wrong, SilentError where links do not answer."""
+    with tempfile.TemporaryDirectory(prefix="layers-watch-") as folder:
+        answer = uv.run(
+            [
+                "pip", "compile", "--emit-index-url", "--emit-find-links", "--no-header", "--no-python-downloads",
+                "--python", sys.executable, "-",
+            ],
+            Path(folder),
+            stdin="",
+        )  # fmt: skip
+    if not answer.ok:
+        said = plain(uv.without_addresses(answer.err.partition("error: ")[2] or answer.err), 400)
+        if "Failed to fetch" in said:  # links on the web, which uv reads at once
+            raise SilentError(f"the package index does not answer: {said}", fix="run the command again later")
+        raise InputError(f"uv cannot use its settings: {said}", fix="look at the variables UV_… and at uv.toml")
+    seen = uv.environment(os.environ)
+    settings = tuple(_settings(seen))
+    credentials = _credentials(seen, settings)
+    said_of: dict[str, list[str]] = {}
+    for line in answer.out.splitlines():
+        option, _, address = line.partition(" ")
+        said_of.setdefault(option, []).append(address.strip())
+    indexes = (*said_of.get("--extra-index-url", ()), *said_of.get("--index-url", ()))
+    return Places(
+        ()
+        if _no_index(seen, settings)
+        else tuple(Place(each, credentials=credentials.get(each.rstrip("/"))) for each in indexes),
+        tuple(Place(each, flat=True) for each in said_of.get("--find-links", ())),
+        merged=_strategy(seen, settings).startswith("unsafe"),
+    )
+
+
+def _settings(seen: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """uv's configuration files, the nearest first, each with its section for pip laid over it."""
+    home = Path(seen.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    system = [Path(folder) for folder in (seen.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
+    paths = [folder / "uv" / "uv.toml" for folder in (home, *system, Path("/etc"))]
+    if own := seen.get("UV_CONFIG_FILE"):
+        paths = [Path(own)]
+    elif _is_true(seen.get("UV_NO_CONFIG")):
+        paths = []
+    for path in paths:
+        try:
+            document = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):  # uv found good what there is to read
+            continue
+        yield {**document, **document.get("pip", {})}
+
+
+def _credentials(seen: Mapping[str, str], settings: Settings) -> dict[str, tuple[str, str]]:
+    """What ``UV_INDEX_<NAME>_USERNAME`` and ``…_PASSWORD`` say, by the address of the index with that name."""
+    given = " ".join(seen.get(variable, "") for variable in ("UV_INDEX", "UV_DEFAULT_INDEX"))
+    named = re.findall(r"(?:^|\s)([\w.-]+)=(\S+)", given)
+    named += [(str(i.get("name", "")), str(i.get("url"))) for each in settings for i in each.get("index", ())]
+    found: dict[str, tuple[str, str]] = {}
+    for name, address in named:
+        variable = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+        pair = seen.get(f"{variable}_USERNAME", ""), seen.get(f"{variable}_PASSWORD", "")
+        if name and any(pair):
+            found.setdefault(address.rstrip("/"), pair)
+    return found
+
+
+def _no_index(seen: Mapping[str, str], settings: Settings) -> bool:
+    return _is_true(seen.get("UV_NO_INDEX")) or any(each.get("no-index") is True for each in settings)
+
+
+def _strategy(seen: Mapping[str, str], settings: Settings) -> str:
+    said = (seen.get("UV_INDEX_STRATEGY"), *(each.get("index-strategy") for each in settings))
+    return str(next(filter(None, said), ""))
+
+
+def _is_true(word: str | None) -> bool:
+    return (word or "").lower() in ("1", "true", "yes", "y", "on", "t")

@@ -1,0 +1,118 @@
+"""Reading a project's page of a package index: JSON (PEP 691, 700) or HTML (PEP 503, 592)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from publisher.watch.index_fetch import Answer
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a project, by what the index says of it."""
+
+    name: str
+    requires_python: str | None = None
+    yanked: str | None = None  #: the reason, empty where none is given; None: not yanked
+    uploaded: datetime | None = None  #: None where the index does not say
+
+
+class NotAPageError(ValueError):
+    """The answer is no project's page; says why."""
+
+
+def read_page(answer: Answer) -> tuple[File, ...]:
+    """The files that a page lists. NotAPageError where it is none."""
+    kind, start = answer.content_type, answer.body.lstrip()[:1]
+    if kind == "names":
+        return tuple(File(name) for name in answer.body.decode().splitlines())
+    if "json" in kind or ("html" not in kind and start == b"{"):
+        return _from_json(answer.body)
+    if "html" in kind or start == b"<":
+        return _from_html(answer.body.decode("utf-8", "replace"))
+    raise NotAPageError(f"it answers with {kind.partition(';')[0][:40] or 'something'}")
+
+
+class _JsonFile(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    filename: str
+    requires_python: str | None = Field(None, alias="requires-python")
+    yanked: bool | str | None = None
+    upload_time: datetime | None = Field(None, alias="upload-time")
+
+
+class _JsonPage(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    meta: dict[str, object] = Field(default_factory=dict)
+    files: list[_JsonFile]
+
+
+def _from_json(body: bytes) -> tuple[File, ...]:
+    try:
+        page = _JsonPage.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise NotAPageError(f"{place + ': ' if place else ''}{first['msg']}"[:200]) from None
+    _check_version(str(page.meta.get("api-version", "1.0")))
+    return tuple(
+        File(each.filename, each.requires_python, _yanked(each.yanked), _utc(each.upload_time)) for each in page.files
+    )
+
+
+def _yanked(said: bool | str | None) -> str | None:
+    if isinstance(said, str):
+        return said
+    return "" if said else None
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if not 1990 < moment.year < 9000:  # where time zones and ages leave the calendar
+        raise NotAPageError(f"a file was uploaded in the year {moment.year}")
+    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _from_html(text: str) -> tuple[File, ...]:
+    reader = _Links()
+    try:
+        reader.feed(text)
+        reader.close()
+    except AssertionError as error:  # html.parser's word for some declarations
+        raise NotAPageError(f"HTML that cannot be read: {error}"[:200]) from None
+    return tuple(reader.files)
+
+
+class _Links(HTMLParser):
+    """Collects the files that links name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: list[File] = []
+
+    def handle_starttag(self, tag: str, attrs: Iterable[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        if tag == "meta" and said.get("name") == "pypi:repository-version":
+            _check_version(said.get("content") or "")
+        if tag != "a" or not (address := said.get("href")):
+            return
+        try:
+            name = unquote(urlsplit(address).path).rpartition("/")[2]
+        except ValueError:  # an address that is none, "http://["
+            return
+        yanked = (said["data-yanked"] or "") if "data-yanked" in said else None
+        self.files.append(File(name, said.get("data-requires-python"), yanked))
+
+
+def _check_version(version: str) -> None:
+    if version.partition(".")[0] != "1":
+        raise NotAPageError(f"it speaks version {version[:20]} of the Simple API, and this program version 1")

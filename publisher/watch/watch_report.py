@@ -1,0 +1,145 @@
+"""What ``layers watch`` found, as JSON, as outputs of a workflow's step, and in one line. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from builder.model.errors import plain
+from builder.model.matrix import Matrix
+from publisher.catalog.index import iso
+from publisher.ledger.release import Release
+from publisher.watch.incomplete_releases import Incomplete
+from publisher.watch.policy import Choice, HeldBack, parsed
+from publisher.watch.rebuild import Findings, Named
+
+#: Of a line that goes into a workflow's output, and from there into a record.
+REASON_LIMIT = 500
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is to be done, and why not more."""
+
+    package: str
+    newest: str | None  #: the newest stable version on the index
+    choice: Choice
+    incomplete: tuple[Incomplete, ...]
+    advisories: Findings | None  #: None where they were not asked for
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions to publish now, in the order in which to do it: what was begun, then what is new."""
+        new = (self.choice.release.version,) if self.choice.release else ()
+        return tuple(dict.fromkeys((*(each.version for each in self.incomplete), *new)))
+
+    @property
+    def rebuild(self) -> str | None:
+        """The version to publish with ``--rebuild``."""
+        found = self.advisories
+        return found.release.version if found and found.release and found.mended else None
+
+    def reason(self, matrix: Matrix) -> str:
+        """Everything in one sentence."""
+        parts = [f"{each.version} is to be completed: {lacks_words(each, matrix)}" for each in self.incomplete]
+        if self.choice.release:
+            parts.append(f"{self.choice.release.version} is to be released: {self.choice.release.reason}")
+        if self.advisories and self.advisories.mended and self.rebuild:
+            named = "; ".join(named_words(each) for each in self.advisories.mended)
+            parts.append(f"{self.rebuild} is to be rebuilt: {named}")
+        if not parts:
+            parts = ["nothing is to be done"]
+            parts += [f"{held.version} is held back: {held_words(held)}" for held in self.choice.held_back[:1]]
+        return "; ".join(parts)
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The report for machines."""
+    found = report.advisories
+    return {
+        "package": report.package,
+        "newest": report.newest,
+        "versions": list(report.versions),
+        "release": asdict(report.choice.release) if report.choice.release else None,
+        "held_back": [
+            {"version": held.version, "reason": held.reason, "until": _iso(held.until)}
+            for held in report.choice.held_back
+        ],
+        "incomplete": [{**asdict(each), "missing": list(each.missing)} for each in report.incomplete],
+        "rebuild": _rebuild_json(found) if found else None,
+        "unmended": [{**_named_json(each), "reason": each.reason} for each in found.unmended] if found else None,
+        "unknown": list(found.unknown) if found else None,
+    }
+
+
+def _rebuild_json(found: Findings) -> list[dict[str, Any]]:
+    if found.release is None or not found.mended:
+        return []
+    return [
+        {
+            "layer_version": found.release.layer_version,
+            "version": found.release.version,
+            "advisories": [_named_json(each) for each in found.mended],
+        }
+    ]
+
+
+def _named_json(named: Named) -> dict[str, Any]:
+    return {
+        "id": named.advisory.id,
+        "aliases": list(named.advisory.aliases),
+        "package": named.package,
+        "version": named.version,
+        "fixed": list(named.advisory.fixed),
+        "targets": list(named.targets),
+    }
+
+
+def outputs(
+    version: str | None, versions: Sequence[str], rebuild: str | None, reason: str, *, locked: bool | None = None
+) -> str:
+    """Lines for ``$GITHUB_OUTPUT``. No value can begin another one: each is one line, whatever it is made of.
+
+    ``locked``, of a named version: the ledger has its lock for every target, so that a build can install exactly that.
+    """
+    lines = {
+        "version": plain(version or ""),
+        "versions": json.dumps(list(versions), separators=(",", ":")),
+        "rebuild": plain(rebuild or ""),
+        "reason": plain(reason, REASON_LIMIT),
+    }
+    if locked is not None:
+        lines["locked"] = "true" if locked else "false"
+    return "\n".join(f"{name}={value}" for name, value in lines.items())
+
+
+def has_locks(matrix: Matrix, releases: Sequence[Release], version: str) -> bool:
+    """Whether the newest release of a version has a lock for each of the matrix's targets."""
+    same = [release for release in releases if parsed(release.version) == parsed(version)]
+    last = max(same, key=lambda release: release.layer_version, default=None)
+    records = [last.target(target.id) for target in matrix.targets] if last else []
+    return bool(records) and all(record and record.lock for record in records)
+
+
+def held_words(held: HeldBack) -> str:
+    """``younger than 2 days, until 2026-11-26 12:00 UTC``."""
+    return held.reason + (f", until {held.until:%Y-%m-%d %H:%M} UTC" if held.until else "")
+
+
+def named_words(named: Named) -> str:
+    """``GHSA-… urllib3 1.26.0 (fixed in 1.26.19, 2.2.2)``."""
+    fixed = f"fixed in {', '.join(named.advisory.fixed)}" if named.advisory.fixed else "no fix is known"
+    return f"{named.advisory.id} {named.package} {named.version} ({fixed})"
+
+
+def lacks_words(each: Incomplete, matrix: Matrix) -> str:
+    """``layer version 3 lacks 8 of 136 cells``."""
+    what = f"lacks {len(each.missing)} of {len(matrix.cells)} cells" if each.missing else "is not recorded as complete"
+    return f"layer version {each.layer_version} {what}"
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return iso(moment) if moment else None

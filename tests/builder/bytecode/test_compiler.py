@@ -1,0 +1,157 @@
+"""Bytecode: by the right Python, with the layer's paths, and the same bytes whatever happened in the process before."""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+import random
+import subprocess
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builder.bytecode import compile_worker
+from builder.bytecode.compiler import Compilers, Module, pyc_path
+from builder.bytecode.interpreters import Interpreter, search
+from builder.model.errors import BuildError
+
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+
+#: Each is a way in which bytes came to depend on the process.
+TRAPS = {
+    "set_of_none.py": b"def f(x):\n    return x in {None, 'a', ..., (None, 1), 2.5, b'x'}\n",
+    "set_of_names.py": b"def f(x):\n    return x in {'copy', 'dict', 'json', '_iter', 'schema', 'validate', 'model'}\n",
+    "nested.py": b"class Cook:\n    class Inner:\n        def f(self):\n            self.a = self.b = 1\n",
+    "nested_again.py": b"class Cook:\n    class Inner:\n        def f(self):\n            self.a = self.b = 1\n",
+    "local.py": b"def make():\n    class Local:\n        x = 'make.<locals>.Local'\n    return Local\n",
+    "same_sets.py": b"def f(x):\n    return x in {'ONE', 'TWO'}\ndef g(x):\n    return 2.5, x in {'ONE', 'TWO'}\n",
+    "names.py": b"ONE = TWO = 1\n",
+    "sets_of_tuples.py": b"a = [x in {('y', 'dict'), 1} for x in 'z']\nb = [2.5, 'z' in {('y', 'dict'), 1}]\n",
+    "shared.py": b"import os, sys\npath = os.path.join('path', 'join', 'self', 'a b', 'z')\nname = 'self'\n",
+    "numbers.py": b"a = (1, 2.0, 3j, 10**40, -5, 257, 1_000_000, (), '', b'', b'a', 'a', None, True)\n",
+    "bytes.py": b"def f(x):\n    return x == b'x' or x in (b'', b'x', b'xy')\n",
+    "doc.py": b"'doc'\nasync def f(*a, k: int = 3, **kw) -> 'str':\n    return [x async for x in g()]\n",
+    "latin.py": b"# -*- coding: latin-1 -*-\nword = '\xe4\xf6'\n",
+    "surrogate.py": b"word = '\\ud800'\n",
+}
+
+
+def interpreter(python: str) -> Interpreter:
+    found = search(python)
+    if found is None:
+        pytest.skip(f"no CPython {python} here")
+    return found
+
+
+def write(folder: Path, sources: dict[str, bytes]) -> list[Module]:
+    modules = []
+    for name, source in sources.items():
+        (folder / name).write_bytes(source)
+        modules.append(Module(name, str(folder / name), hashlib.sha256(source).hexdigest(), len(source)))
+    return modules
+
+
+def stdlib(python: Interpreter, count: int) -> list[Module]:
+    """Modules that leave many traces in a process."""
+    folder = Path(
+        subprocess.run(
+            [python.path, "-c", "import os; print(os.path.dirname(os.__file__))"],
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()
+    )  # fmt: skip
+    return [Module(f"lib/{path.name}", str(path), "", 1) for path in sorted(folder.glob("*.py"))[:count]]
+
+
+def compile_modules(python: Interpreter, modules: Sequence[Module]) -> list[bytes | None]:
+    """By a process of their own."""
+    with closing(Compilers(1)) as compilers:
+        return compilers.compile(python, modules)
+
+
+def compiled(python: Interpreter, modules: Sequence[Module]) -> dict[str, bytes | None]:
+    return {m.path: data for m, data in zip(modules, compile_modules(python, modules), strict=True)}
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_bytes_depend_on_the_source_alone(python: str, tmp_path: Path) -> None:
+    found = interpreter(python)
+    modules = write(tmp_path, TRAPS)
+    everything = [*modules, *stdlib(found, 12)]
+    alone = {m.path: compile_modules(found, [m])[0] for m in modules}
+    assert None not in alone.values()
+    one, two = (compiled(found, random.Random(seed).sample(everything, len(everything))) for seed in (1, 2))  # noqa: S311
+    assert one == two
+    assert {path: one[path] for path in alone} == alone
+    with closing(Compilers(1)) as compilers:  # batch after batch, by one process
+        again = {m.path: compilers.compile(found, [m])[0] for m in reversed(everything)}
+    assert again == one
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_it_is_that_pythons_bytecode_and_unchecked(python: str, tmp_path: Path) -> None:
+    found = interpreter(python)
+    (data,) = compile_modules(found, write(tmp_path, {"doc.py": TRAPS["doc.py"]}))
+    assert data is not None
+    assert data[:4].hex() == found.magic
+    assert data[4:8] == b"\x01\x00\x00\x00"
+    assert b"/opt/python/doc.py" in data
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_code_means_the_same(python: str, tmp_path: Path) -> None:
+    found = interpreter(python)
+    modules = write(tmp_path, TRAPS)
+    for module, data in zip(modules, compile_modules(found, modules), strict=True):
+        assert data is not None
+        pyc = tmp_path / "x.pyc"
+        pyc.write_bytes(data)
+        check = (
+            "import marshal, sys; code = marshal.loads(open(sys.argv[1], 'rb').read()[16:]); "
+            "own = compile(open(sys.argv[2], 'rb').read(), '/opt/python/' + sys.argv[3], 'exec', dont_inherit=True); "
+            "sys.exit(code != own)"
+        )
+        done = subprocess.run([found.path, "-c", check, pyc, module.source, module.path], check=False)
+        assert done.returncode == 0, module.path
+
+
+def test_what_is_no_source_for_that_python_has_none(tmp_path: Path) -> None:
+    sources = {
+        "two.py": b"print 'two'\n",
+        "template.py": b"{{ name }} = 1\n",
+        "nul.py": b"a = 1\0\n",
+        "ok.py": b"a = 1\n",
+    }
+    made = compiled(interpreter("3.12"), write(tmp_path, sources))
+    assert {path: data is not None for path, data in made.items()} == {
+        "two.py": False, "template.py": False, "nul.py": False, "ok.py": True,
+    }  # fmt: skip
+
+
+def test_a_broken_interpreter_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="compiler ended with 1") as caught:
+        compile_modules(Interpreter(Path("/bin/false"), "3.12.1", ""), write(tmp_path, {"a.py": b"a = 1\n"}))
+    assert "/bin/false" in str(caught.value)
+
+
+def test_pyc_path() -> None:
+    assert pyc_path("a/b.py", "3.12") == "a/__pycache__/b.cpython-312.pyc"
+    assert pyc_path("six.py", "3.10") == "__pycache__/six.cpython-310.pyc"
+
+
+_LEAF = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5), st.binary(max_size=5),
+    st.just(...), st.complex_numbers(allow_nan=False),
+)  # fmt: skip
+_CONSTANT = st.recursive(_LEAF, lambda c: st.one_of(st.lists(c, max_size=4).map(tuple), st.frozensets(c, max_size=4)))
+
+
+@settings(max_examples=200)
+@given(_CONSTANT)
+def test_plain_writes_what_marshal_reads(value: object) -> None:
+    read = marshal.loads(compile_worker.plain(value))  # noqa: S302 - our own bytes
+    assert repr(type(read)) == repr(type(value))
+    assert read == value

@@ -1,0 +1,144 @@
+"""Binaries: what is read of them, and what a runtime lacks."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builder.inspection import ElfFacts, FileFacts, Need, check_elf, check_files, elf_facts
+from builder.inspection.system_libraries import SYSTEMS
+from builder.model.runtimes import RUNTIMES
+from tests.fakes.zips import codes, own_binary, target
+
+GOOD = ElfFacts("x86_64", needs=(Need("libc.so.6", "GLIBC", (2, 17)),), needed=("libc.so.6",))
+
+
+def needing(library: str, family: str, *version: int) -> ElfFacts:
+    return dataclasses.replace(GOOD, needs=(Need(library, family, version),))
+
+
+def binary(facts: ElfFacts, path: str = "python/m.abi3.so") -> FileFacts:
+    return FileFacts(path, 0o644, 10, "0" * 64, elf=facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        (dataclasses.replace(GOOD, machine="aarch64"), "elf-machine"),
+        (dataclasses.replace(GOOD, machine="386", bits=32), "elf-machine"),
+        (dataclasses.replace(GOOD, bits=32), "elf-machine"),
+        (dataclasses.replace(GOOD, broken="cut off"), "elf-broken"),
+        (dataclasses.replace(GOOD, needed=("libc.musl-x86_64.so.1",)), "elf-musl"),
+        (needing("libc.so.6", "GLIBC", 2, 35), "elf-glibc"),
+        (needing("libm.so.6", "GLIBC", 2, 38), "elf-glibc"),
+        (dataclasses.replace(GOOD, features=("GLIBC_ABI_DT_RELR",)), "elf-glibc"),
+        (needing("libstdc++.so.6", "GLIBCXX", 3, 4, 34), "elf-glibcxx"),
+        (needing("libstdc++.so.6", "CXXABI", 1, 3, 16), "elf-cxxabi"),
+        (needing("libgcc_s.so.1", "GCC", 15, 0, 0), "elf-gcc"),
+    ],
+)
+def test_what_python_3_12_on_x86_64_cannot_load_is_an_error(facts: ElfFacts, code: str) -> None:
+    (finding,) = check_elf("python/m.so", facts, target("3.12"))
+    assert (finding.level, finding.code, finding.path) == ("error", code, "python/m.so")
+
+
+def test_what_it_can_load_has_no_findings() -> None:
+    for facts in (GOOD, needing("libc.so.6", "GLIBC", 2, 34), needing("libstdc++.so.6", "GLIBCXX", 3, 4, 29)):
+        assert check_elf("python/m.so", facts, target("3.12")) == ()
+
+
+def test_amazon_linux_2_has_less() -> None:
+    glibc, cxx = needing("libc.so.6", "GLIBC", 2, 27), needing("libstdc++.so.6", "GLIBCXX", 3, 4, 25)
+    assert codes(check_elf("m.so", glibc, target("3.11"))) == {"elf-glibc"}
+    assert codes(check_elf("m.so", cxx, target("3.11"))) == {"elf-glibcxx"}
+    assert check_elf("m.so", glibc, target("3.12")) == check_elf("m.so", cxx, target("3.12")) == ()
+
+
+def test_what_only_newer_images_of_a_system_have_is_a_warning() -> None:
+    (finding,) = check_elf("m.so", needing("libstdc++.so.6", "GLIBCXX", 3, 4, 30), target("3.12"))
+    assert (finding.level, finding.code) == ("warning", "elf-glibcxx")
+
+
+def test_a_library_that_the_zip_brings_is_not_held_against_the_system() -> None:
+    facts = dataclasses.replace(needing("libstdc++-ab12.so.6", "GLIBCXX", 3, 4, 99), needed=("libstdc++-ab12.so.6",))
+    alone = check_files([binary(facts)], target())
+    together = check_files([binary(facts), binary(GOOD, "python/m.libs/libstdc++-ab12.so.6")], target())
+    assert {"elf-glibcxx", "elf-library"} <= codes(alone)
+    assert not codes(together) & {"elf-glibcxx", "elf-library"}
+
+
+def test_a_library_that_nobody_has_is_named_with_its_first_user() -> None:
+    facts = dataclasses.replace(GOOD, needed=("libc.so.6", "libpq.so.5", "libpython3.12.so.1.0"))
+    findings = [f for f in check_files([binary(facts)], target()) if f.code == "elf-library"]
+    assert [(f.level, f.path, "libpq.so.5" in f.message) for f in findings] == [("warning", "python/m.abi3.so", True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("m.cpython-312-x86_64-linux-gnu.so", True),
+        ("m.abi3.so", True),
+        ("m.so", True),
+        ("m.cpython-311-x86_64-linux-gnu.so", False),
+        ("m.cpython-313t-x86_64-linux-gnu.so", False),
+        ("m.cpython-312-aarch64-linux-gnu.so", False),
+        ("m.cpython-312-x86_64-linux-musl.so", False),
+        ("m.cpython-312-darwin.so", False),
+        ("m.pypy310-pp73-x86_64-linux-gnu.so", False),
+    ],
+)
+def test_a_module_must_be_named_for_this_python(name: str, seen: bool) -> None:
+    assert ("abi-tag" in codes(check_files([binary(GOOD, f"python/{name}")], target("3.12")))) is not seen
+
+
+def test_a_module_that_is_there_for_several_pythons_is_fine() -> None:
+    files = [binary(GOOD, f"python/p/m.cpython-{n}-x86_64-linux-gnu.so") for n in (311, 312, 313)]
+    assert "abi-tag" not in codes(check_files(files, target("3.12")))
+
+
+def test_every_runtime_has_a_system_that_is_described() -> None:
+    assert {runtime.system for runtime in RUNTIMES.values()} == set(SYSTEMS)
+
+
+@pytest.mark.skipif(not own_binary(), reason="this Python has no ELF modules")
+class TestRealBinary:
+    def test_it_is_read(self) -> None:
+        facts = elf_facts(own_binary())
+        assert facts is not None
+        assert facts.broken is None
+        assert facts.is_shared
+        assert "libc.so.6" in facts.needed
+        assert (facts.highest("GLIBC") or ()) >= (2, 2)
+
+    def test_its_architecture_is_the_one_in_its_header(self) -> None:
+        data = own_binary()
+        for number, name in ((183, "aarch64"), (62, "x86_64"), (243, "riscv")):
+            facts = elf_facts(data[:18] + struct.pack("<H", number) + data[20:])
+            assert facts is not None
+            assert facts.machine == name
+
+    def test_section_headers_are_not_needed(self) -> None:
+        data = bytearray(own_binary())
+        data[40:48] = bytes(8)  # e_shoff
+        data[58:64] = bytes(6)  # e_shentsize, e_shnum, e_shstrndx
+        assert elf_facts(bytes(data)) == elf_facts(own_binary())
+
+    @given(cut=st.integers(4, 4096), at=st.integers(4, 4096), byte=st.integers(0, 255))
+    @settings(max_examples=150, deadline=None)
+    def test_damage_is_a_fact_and_never_an_exception(self, cut: int, at: int, byte: int) -> None:
+        data = bytearray(own_binary())
+        data[at % len(data)] = byte
+        assert elf_facts(bytes(data)) is not None
+        assert elf_facts(own_binary()[:cut]) is not None
+
+
+def test_what_is_no_elf_has_no_facts() -> None:
+    assert elf_facts(b"") is None
+    assert elf_facts(b"\xcf\xfa\xed\xfe" + bytes(100)) is None
+    truncated = elf_facts(b"\x7fELF")
+    assert truncated is not None
+    assert truncated.broken

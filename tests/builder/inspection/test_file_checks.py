@@ -1,0 +1,162 @@
+"""The files of a zip as such: names, modes, sizes, bytecode."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.inspection import UNZIPPED_LIMIT, FileFacts, PycFacts, check_files, pyc_facts
+from builder.inspection.file_checks import _bad_name, _plain, check_zipped_size
+from builder.inspection.pyc import python_of, source_of, usable
+from builder.model.artifact import Finding
+from tests.fakes.zips import codes, pyc, target
+
+MB = 1024 * 1024
+
+
+def file(path: str, *, mode: int | None = 0o644, size: int = 10, is_link: bool = False, data: bytes = b"") -> FileFacts:
+    return FileFacts(path, mode, size, "0" * 64, is_link=is_link, pyc=pyc_facts(path, data), modified=1000)
+
+
+def check(*files: FileFacts, python: str = "3.12") -> dict[str, Finding]:
+    """The findings by code, of these files beside one that is right."""
+    right = (file("python/a.py"), file("python/__pycache__/a.cpython-312.pyc", data=pyc("a.py")))
+    return {each.code: each for each in check_files([*right, *files], target(python))}
+
+
+def test_a_right_zip_has_no_findings() -> None:
+    assert check() == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/python/a.txt", "name-absolute"),
+        ("C:/python/a.txt", "name-absolute"),
+        ("python/../../a.txt", "name-parent"),
+        ("..", "name-parent"),
+        ("python//a.txt", "name-odd"),
+        ("./python/a.txt", "name-odd"),
+        ("python\\a.txt", "name-backslash"),
+        ("python/a\x00.txt", "name-control"),
+        ("python/a\nb", "name-control"),
+        ("python/\udcff", "name-encoding"),
+        ("python/" + "x" * 256, "name-long"),
+        ("python/" + "abc/" * 1100 + "a", "name-long"),
+        ("python/lib/python3.11/site-packages/a.txt", "name-python"),
+        ("python/a.py", "name-twice"),
+        ("python/a.py/b", "name-both"),
+    ],
+)
+def test_a_bad_name_is_an_error(path: str, code: str) -> None:
+    assert check(file(path))[code].level == "error"
+
+
+@pytest.mark.parametrize(
+    "path", ["python/é/ü.txt", "bin/tool", "lib/libx.so.1", "python/lib/python3.12/site-packages/b.txt"]
+)
+def test_a_good_name_is_not(path: str) -> None:
+    assert check(file(path)) == {}
+
+
+def test_odd_places_and_spellings_are_warnings() -> None:
+    assert check(file("site-packages/b.txt"))["name-outside"].level == "warning"
+    assert check(file("python/A.py"), file("python/x/B"), file("python/X/c"))["name-case"].message.endswith(
+        "(and 1 more)"
+    )
+
+
+@given(path=st.text(st.sampled_from("ab./:\\é\x00\n") | st.characters(codec="utf-8"), min_size=1, max_size=12))
+def test_what_is_passed_by_without_a_look_is_good(path: str) -> None:
+    assert not (_plain(path) and list(_bad_name(path)))
+
+
+def test_a_zip_without_anything_to_import_is_an_error() -> None:
+    assert "empty" in codes(check_files([], target()))
+    assert "empty" in codes(check_files([file("python/"), file("strands/__init__.py")], target()))
+
+
+@pytest.mark.parametrize(
+    ("mode", "bad"), [(0o644, False), (0o755, False), (None, False), (0o600, True), (0o640, True), (0o000, True)]
+)
+def test_a_file_must_be_readable_by_everyone(mode: int | None, bad: bool) -> None:
+    assert ("mode-unreadable" in check(file("python/b.txt", mode=mode))) is bad
+
+
+def test_a_folder_must_be_open_to_everyone() -> None:
+    assert "mode-unreadable" in check(file("python/b/", mode=0o744))
+    assert "mode-unreadable" not in check(file("python/b/", mode=0o755))
+
+
+def test_links_are_errors() -> None:
+    assert check(file("python/b.txt", mode=0o777, is_link=True))["link"].level == "error"
+
+
+def test_sizes() -> None:
+    room = UNZIPPED_LIMIT - 20
+    assert check(file("python/b.bin", size=room + 1))["size-unzipped"].level == "error"
+    assert check(file("python/b.bin", size=room))["size-left"].level == "warning"
+    assert check(file("python/b.bin", size=room - 100 * MB)) == {}
+
+
+def test_more_than_50_mb_zipped_go_through_a_bucket_only() -> None:
+    assert check_zipped_size(52_428_800) == []
+    assert codes(check_zipped_size(52_428_801)) == {"size-zipped"}
+    assert check_zipped_size(52_428_801, staged=True) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "code", "level"),
+    [
+        ("python/__pycache__/b.cpython-311.pyc", pyc("b.py", "3.11"), "pyc-other", "warning"),
+        ("python/__pycache__/b.cpython-312.pyc", pyc("b.py", "3.11"), "pyc-magic", "warning"),
+        ("python/__pycache__/b.cpython-312.pyc", b"short", "pyc-magic", "warning"),
+        ("python/c.pyc", pyc("c.py", "3.11"), "pyc-alone", "error"),
+        ("python/__pycache__/b.cpython-312.pyc", pyc("b.py", flags=0, time=999, size=10), "pyc-stale", "warning"),
+        ("python/__pycache__/b.cpython-312.pyc", pyc("b.py", flags=0, time=1000, size=11), "pyc-stale", "warning"),
+        ("python/__pycache__/b.cpython-312.pyc", pyc("b.py", flags=3), "pyc-checked", "warning"),
+        ("python/__pycache__/b.cpython-312.pyc", pyc("elsewhere.py"), "pyc-path", "warning"),
+    ],
+)
+def test_bytecode_that_python_would_not_use(path: str, data: bytes, code: str, level: str) -> None:
+    findings = check(file("python/b.py"), file(path, data=data))
+    assert {each.code: each.level for each in findings.values()} == {code: level}
+
+
+def test_bytecode_by_time_that_fits_its_source_is_fine() -> None:
+    data = pyc("b.py", flags=0, time=1000, size=10)
+    assert check(file("python/b.py"), file("python/__pycache__/b.cpython-312.pyc", data=data)) == {}
+
+
+def test_no_bytecode_at_all_is_said_once() -> None:
+    findings = check_files([file("python/a.py"), file("python/b.py")], target())
+    assert [(f.code, f.path) for f in findings] == [("pyc-none", "python/a.py")]
+
+
+def test_the_share_of_usable_bytecode() -> None:
+    files = [
+        file("python/a.py"), file("python/__pycache__/a.cpython-312.pyc", data=pyc("a.py")),
+        file("python/b.py"), file("python/__pycache__/b.cpython-311.pyc", data=pyc("b.py", "3.11")),
+        file("python/c.py"), file("python/__pycache__/c.cpython-312.pyc", data=pyc("c.py", "3.11")),
+        file("python/d.py"), file("python/__pycache__/d.cpython-312.opt-1.pyc", data=pyc("d.py")),
+    ]  # fmt: skip
+    assert usable(files, "3.12") == (4, 1)
+
+
+def test_the_source_and_python_of_bytecode_by_its_path() -> None:
+    assert source_of("python/a/__pycache__/b.cpython-312.opt-2.pyc") == "python/a/b.py"
+    assert source_of("python/a/b.pyc") == "python/a/b.py"
+    assert python_of("python/a/__pycache__/b.cpython-310.pyc") == "3.10"
+    assert python_of("python/a/b.pyc") is None
+
+
+def test_bytecode_is_read_as_this_python_writes_it() -> None:
+    import importlib.util
+    import sys
+
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
+    facts = pyc_facts("python/a.pyc", head + b"/opt/python/a.py")
+    assert facts == PycFacts(int.from_bytes(importlib.util.MAGIC_NUMBER[:2], "little"), "unchecked", names_layer=True)
+    assert facts.magic == int.from_bytes(pyc("a.py", python)[:2], "little")

@@ -1,0 +1,124 @@
+"""Distributions: RECORD, wheel tags, and what each requires on the target."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import pytest
+
+from builder.inspection.distributions import distributions, is_text
+from builder.inspection.file_facts import FileFacts
+from builder.inspection.package_checks import check_packages
+from builder.model.artifact import Finding
+from tests.fakes.zips import codes, distribution, target
+
+
+def check(files: Mapping[str, bytes], python: str = "3.12", architecture: str = "x86_64") -> tuple[Finding, ...]:
+    facts = [FileFacts(path, 0o644, len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()]
+    texts = {path: data.decode() for path, data in files.items() if is_text(path)}
+    return check_packages(distributions(texts), facts, target(python, architecture))
+
+
+def test_what_a_right_wheel_leaves_has_no_findings() -> None:
+    assert check({**distribution("a", requires=["b>=1"]), **distribution("b", "1.5")}) == ()
+
+
+def test_other_bytes_than_record_says_are_an_error() -> None:
+    findings = check({**distribution("a"), "python/a/__init__.py": b"x = 2\n"})
+    assert [(f.level, f.code, f.path) for f in findings] == [("error", "record-hash", "python/a/__init__.py")]
+
+
+def test_what_is_missing_and_what_nobody_knows_are_warnings() -> None:
+    files = distribution("a", files={"a/__init__.py": b"", "a/b.py": b""})
+    del files["python/a/b.py"]
+    found = {f.code: (f.level, f.path) for f in check({**files, "python/stray.py": b""})}
+    assert found == {
+        "record-missing": ("warning", "python/a/b.py"),
+        "record-unknown": ("warning", "python/stray.py"),
+    }
+
+
+def test_scripts_bytecode_and_installers_notes_are_nobodys_concern() -> None:
+    files = distribution("a", files={"a/__init__.py": b"", "../bin/a": b"", "a/__pycache__/x.cpython-312.pyc": b""})
+    del files["python/../bin/a"], files["python/a/__pycache__/x.cpython-312.pyc"]
+    more = {"python/a/__pycache__/__init__.cpython-312.pyc": b"", "python/a-1.0.dist-info/INSTALLER": b"pip"}
+    assert check({**files, **more, "python/bin/a": b""}) == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [
+        ("cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64", None),
+        ("cp39-abi3-manylinux_2_34_x86_64", None),
+        ("cp312-cp312-manylinux1_x86_64", None),
+        ("py3-none-linux_x86_64", None),
+        ("py2.py3-none-any", None),
+        ("cp312-cp312-manylinux_2_39_x86_64", "wheel-glibc"),
+        ("cp311-cp311-manylinux_2_17_x86_64", "wheel-tag"),
+        ("cp313-abi3-manylinux_2_17_x86_64", "wheel-tag"),
+        ("cp312-cp312-manylinux_2_17_aarch64", "wheel-tag"),
+        ("cp312-cp312-musllinux_1_2_x86_64", "wheel-tag"),
+        ("cp312-cp312-macosx_11_0_arm64", "wheel-tag"),
+        ("cp312-cp312t-manylinux_2_17_x86_64", "wheel-tag"),
+    ],
+)
+def test_the_wheel_must_be_for_the_target(tag: str, code: str | None) -> None:
+    assert codes(check(distribution("a", tag=tag))) == ({code} if code else set())
+
+
+def test_a_newer_glibc_in_the_tag_alone_is_a_warning() -> None:
+    (finding,) = check(distribution("a", tag="cp311-cp311-manylinux_2_28_x86_64"), "3.11")
+    assert (finding.level, finding.code) == ("warning", "wheel-glibc")
+
+
+def test_requires_python() -> None:
+    files = distribution("a", headers="Requires-Python: >=3.11\n")
+    assert codes(check(files, "3.10")) == {"python-required"}
+    assert check(files, "3.11") == ()
+
+
+def test_what_only_this_python_needs_is_missed() -> None:
+    """pip on a newer Python leaves exceptiongroup out of a 3.10 layer."""
+    files = distribution("anyio", requires=["exceptiongroup>=1.0.2; python_version < '3.11'"])
+    (finding,) = check(files, "3.10")
+    assert (finding.code, "exceptiongroup" in finding.message) == ("requirement-missing", True)
+    assert check(files, "3.11") == ()
+
+
+def test_extras_count_where_they_are_asked_for() -> None:
+    jwt = distribution("pyjwt", requires=["cryptography; extra == 'crypto'"])
+    assert check(jwt) == ()
+    assert codes(check({**jwt, **distribution("mcp", requires=["PyJWT[crypto]"])})) == {"requirement-missing"}
+
+
+def test_a_version_that_does_not_fit_is_a_warning() -> None:
+    (finding,) = check({**distribution("a", requires=["b>=2"]), **distribution("b", "1.5")})
+    assert (finding.level, finding.code) == ("warning", "requirement-version")
+
+
+def test_the_sdk_of_the_runtime_need_not_be_in_the_zip() -> None:
+    assert check(distribution("a", requires=["boto3", "botocore>=1"])) == ()
+
+
+def test_a_package_that_is_there_twice_is_an_error() -> None:
+    found = check({**distribution("a", "1.0"), **distribution("a", "2.0")})
+    assert "package-twice" in codes(found)
+
+
+def test_nonsense_in_metadata_is_no_reason_to_stop() -> None:
+    files = distribution("a", requires=["((", "b; nonsense == 1"], headers="Requires-Python: whatever\n")
+    assert codes(check(files)) <= {"requirement-missing"}
+    broken = {"python/x-1.dist-info/RECORD": b'"\x00,"\n', "python/x-1.dist-info/METADATA": b"no header at all"}
+    assert codes(check(broken)) <= {"record-missing"}
+    assert check({"python/nodash.dist-info/METADATA": b""}) == ()
+
+
+def test_the_names_to_import_come_from_record() -> None:
+    files = {
+        "pkg/__init__.py": b"", "_native.abi3.so": b"", "single.py": b"", "pkg/sub/deep.py": b"",
+        "data/readme.txt": b"", "no-name/x.py": b"", "nspace/inner/m.py": b"",
+    }  # fmt: skip
+    texts = {path: data.decode() for path, data in distribution("a", files=files).items() if is_text(path)}
+    (found,) = distributions(texts)
+    assert found.modules() == ("_native", "nspace", "pkg", "single")

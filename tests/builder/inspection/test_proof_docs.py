@@ -1,0 +1,32 @@
+"""docs/proof.md names every code that a finding can have, and no other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import builder.inspection
+from builder.inspection.system_libraries import SYSTEMS
+from tests import REPOSITORY
+
+DOCS = REPOSITORY / "docs" / "proof.md"
+#: Strings of the same form that are no codes.
+OTHERS = {"python-dateutil", "site-packages", "utf-8"}
+
+
+def codes() -> set[str]:
+    found = {f"elf-{family.lower()}" for system in SYSTEMS.values() for family in system.newest}
+    for path in Path(builder.inspection.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found |= {node.value} if re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", node.value) else set()
+    return found - OTHERS | {"link", "empty"}
+
+
+def test_every_code_is_explained() -> None:
+    explained = set()
+    for line in DOCS.read_text("utf-8").splitlines():
+        if line.startswith("| `"):
+            explained |= set(re.findall(r"`([a-z0-9-]+)`", line.split("|")[1]))
+    assert explained == codes()

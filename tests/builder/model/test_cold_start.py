@@ -1,0 +1,114 @@
+"""The record of smokes: what adds up, what replaces what, and files that cannot be read or written."""
+
+from __future__ import annotations
+
+import errno
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from builder.model.cold_start import SMOKES, ColdStart, Smoked, Smokes, read_smokes, record_smoke
+from builder.model.errors import InputError
+from tests import REPOSITORY
+
+ONE, OTHER = "1" * 64, "2" * 64
+
+
+def figures(ready: float = 1.0) -> ColdStart:
+    return ColdStart(
+        import_seconds=0.7, ready_seconds=ready, first_seconds=0.3, second_seconds=0.02, peak_memory=None,
+        interpreter="3.12.7", machine="x86_64", processor=None, starts=1,
+    )  # fmt: skip
+
+
+PROVEN = Smoked(file="a.zip", target="py3.12-x86_64", status="proven", cold_start=figures())
+EMULATED = PROVEN.model_copy(update={"emulated": True, "cold_start": figures(30)})
+UNPROVEN = PROVEN.model_copy(update={"status": "unproven", "reason": "another machine", "cold_start": None})
+FAILED = PROVEN.model_copy(update={"status": "failed", "reason": "import error", "cold_start": None})
+
+
+def recorded(*each: Smoked) -> Smoked:
+    smokes = Smokes()
+    for smoked in each:
+        smokes = smokes.having(ONE, smoked)
+    return smokes.smokes[ONE]
+
+
+def test_a_machine_that_says_less_takes_no_figure_away() -> None:
+    assert recorded(PROVEN, UNPROVEN) == recorded(UNPROVEN, PROVEN) == PROVEN
+    assert recorded(PROVEN, EMULATED) == recorded(EMULATED, PROVEN) == PROVEN
+    assert recorded(UNPROVEN, EMULATED) == recorded(EMULATED, UNPROVEN) == EMULATED
+
+
+def test_the_later_of_two_that_ran_counts() -> None:
+    later = PROVEN.model_copy(update={"cold_start": figures(0.5)})
+    assert recorded(PROVEN, later) == later
+    assert recorded(PROVEN, FAILED) == FAILED
+    assert recorded(FAILED, PROVEN) == PROVEN
+
+
+def test_a_zip_that_was_built_anew_forgets_its_old_bytes_and_no_other_s() -> None:
+    neighbour = PROVEN.model_copy(update={"file": "b.zip"})
+    smokes = Smokes().having(ONE, PROVEN).having(OTHER, neighbour).having("3" * 64, PROVEN)
+    assert list(smokes.smokes.values()) == [PROVEN, neighbour]
+    assert list(smokes.smokes) == ["3" * 64, OTHER]
+
+
+def test_an_emulator_s_figure_is_none() -> None:
+    assert Smokes().having(ONE, PROVEN).cold_start(ONE) == figures()
+    assert Smokes().having(ONE, EMULATED).cold_start(ONE) is None
+    assert Smokes().having(ONE, UNPROVEN).cold_start(ONE) is None
+    assert Smokes().cold_start(ONE) is None
+
+
+def test_records_of_two_machines_add_up(tmp_path: Path) -> None:
+    arm = Smoked(file="b.zip", target="py3.12-aarch64", status="proven", cold_start=figures(0.8))
+    cannot = arm.model_copy(update={"status": "unproven", "cold_start": None})
+    record_smoke(tmp_path, ONE, PROVEN)
+    record_smoke(tmp_path, OTHER, cannot)
+    elsewhere = tmp_path / "arm64"
+    elsewhere.mkdir()
+    record_smoke(elsewhere, ONE, UNPROVEN)
+    record_smoke(elsewhere, OTHER, arm)
+    smokes = read_smokes(tmp_path)
+    assert (smokes.cold_start(ONE), smokes.cold_start(OTHER)) == (figures(), figures(0.8))
+
+
+def test_two_writers_lose_nothing(tmp_path: Path) -> None:
+    def write(place: int) -> None:
+        record_smoke(tmp_path, f"{place:064d}", PROVEN.model_copy(update={"file": f"{place}.zip"}))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(24)))
+    assert len(read_smokes(tmp_path).smokes) == 24
+    assert [path.name for path in tmp_path.iterdir()] == [SMOKES]
+
+
+def test_a_full_disk_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record_smoke(tmp_path, ONE, PROVEN)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InputError, match="cannot be recorded: No space left"):
+        record_smoke(tmp_path, ONE, FAILED)
+    assert read_smokes(tmp_path).smokes[ONE] == PROVEN
+
+
+@pytest.mark.parametrize("damage", ["", "[]", '{"smokes": {"x": {}}}', '{"schema_version": 2, "smokes": {}}'])
+def test_a_record_that_cannot_be_read_is_named(tmp_path: Path, damage: str) -> None:
+    (tmp_path / SMOKES).write_text(damage)
+    with pytest.raises(InputError) as caught:
+        read_smokes(tmp_path)
+    assert caught.value.where == str(tmp_path / SMOKES)
+    assert "layers smoke --record" in str(caught.value.fix)
+
+
+def test_the_example_of_the_docs_can_be_read(tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs" / "proof.md").read_text()
+    example = text.split("```json\n")[1].split("```")[0].replace("<sha256 of the zip>", ONE)
+    (tmp_path / SMOKES).write_text(json.dumps(json.loads(example)))
+    assert read_smokes(tmp_path).cold_start(ONE) is not None

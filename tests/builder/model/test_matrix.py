@@ -1,0 +1,340 @@
+"""The matrix: what a file means, and every problem of a bad one at its line."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.model.errors import InputError
+from builder.model.matrix import Matrix, load_matrix, parse_version
+from builder.model.matrix_check import parse_matrix
+from builder.model.regions import known_regions, partition_of
+from builder.model.runtimes import RUNTIMES
+from tests import REPOSITORY
+
+BASE = """\
+account: "123456789012"
+package: demo
+python: ["3.12"]
+architectures: [x86_64]
+regions: [us-east-1]
+"""
+
+
+def parse(text: str) -> Matrix:
+    return parse_matrix(text, "m.yaml")
+
+
+def problems(text: str) -> list[str]:
+    """The lines of the message, without the file's name."""
+    with pytest.raises(InputError) as caught:
+        parse(text)
+    return [line.removeprefix("m.yaml:") for line in caught.value.what.splitlines()[1:]]
+
+
+def problem(text: str) -> str:
+    (only,) = problems(text)
+    return only
+
+
+# -- what a good file means -------------------------------------------------------------------------------------------
+
+
+def test_the_repository_s_own_matrix_is_136_cells_under_the_official_names() -> None:
+    matrix = load_matrix(REPOSITORY / "layer_matrix.yaml")
+    assert (len(matrix.targets), len(matrix.regions), len(matrix.cells)) == (8, 17, 136)
+    names = {
+        f"strands-agents-py{python}-{architecture}"
+        for python, architecture in product(("3_10", "3_11", "3_12", "3_13"), ("x86_64", "aarch64"))
+    }
+    assert {target.layer_name for target in matrix.targets} == names
+    cell = next(cell for cell in matrix.cells if cell.id == "us-east-1/py3.12-x86_64")
+    assert matrix.layer_arn(cell, 1) == "arn:aws:lambda:us-east-1:856699698935:layer:strands-agents-py3_12-x86_64:1"
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    matrix = parse(BASE)
+    assert (matrix.extras, matrix.requirements, matrix.staging) == ((), (), None)
+    assert matrix.license == "Apache-2.0"
+    assert (matrix.permission.principal, matrix.permission.organization) == ("*", None)
+    assert (matrix.bytecode, matrix.requests_per_second) == ("required", 10)
+    (target,) = matrix.targets
+    assert matrix.describe(target, "1.2") == "PyPI package: demo v1.2 (Python 3.12, x86_64)"
+
+
+@pytest.mark.parametrize(
+    ("text", "policy", "hours"),
+    [
+        ("", "every", None),
+        ("releases: minor\n", "minor", None),
+        ("releases: {policy: by-hand}\n", "by-hand", None),
+        ('releases: {minimum_age: "2 days"}\n', "every", 48),
+        ("releases: {policy: minor, minimum_age: 36 hours}\n", "minor", 36),
+        ("releases: {minimum_age: null}\n", "every", None),
+    ],
+)
+def test_which_versions_become_releases(text: str, policy: str, hours: int | None) -> None:
+    releases = parse(BASE + text).releases
+    assert releases.policy == policy
+    assert releases.minimum_age == (None if hours is None else timedelta(hours=hours))
+
+
+@pytest.mark.parametrize("word", ["off", "no", '"off"'])
+def test_off_is_off_though_yaml_reads_false(word: str) -> None:
+    assert parse(f"{BASE}bytecode: {word}\n").bytecode == "off"
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")]
+)
+def test_the_partition_follows_the_region(region: str, partition: str) -> None:
+    matrix = parse(BASE.replace("us-east-1", region))
+    assert matrix.layer_arn(matrix.cells[0]).startswith(f"arn:{partition}:lambda:{region}:")
+    assert partition_of(region) == partition
+
+
+def test_aliases_and_a_byte_order_mark_are_yaml_too() -> None:
+    text = BASE.replace("regions: [us-east-1]", "regions: &here [us-east-1, eu-west-1]\n")
+    assert parse(f"\ufeff{text}").regions == ("us-east-1", "eu-west-1")
+
+
+@given(
+    st.lists(st.sampled_from(sorted(RUNTIMES)), min_size=1, unique=True),
+    st.lists(st.sampled_from(["x86_64", "aarch64"]), min_size=1, unique=True),
+    st.lists(st.sampled_from(sorted(known_regions())), min_size=1, max_size=8, unique=True),
+)
+def test_every_python_architecture_and_region_once_in_the_file_s_order(
+    pythons: list[str], architectures: list[str], regions: list[str]
+) -> None:
+    data = {"account": "123456789012", "package": "demo", "python": pythons, "architectures": architectures}
+    matrix = parse(yaml.safe_dump({**data, "regions": regions}))
+    assert [(cell.region, cell.target.python, str(cell.target.architecture)) for cell in matrix.cells] == [
+        (region, python, architecture) for region in regions for python, architecture in product(pythons, architectures)
+    ]
+    assert len({target.layer_name for target in matrix.targets}) == len(matrix.targets)
+
+
+# -- what is wrong with a bad one -------------------------------------------------------------------------------------
+
+
+def test_every_problem_is_told_at_once_each_with_its_line() -> None:
+    text = """\
+acount: "123456789012"
+account: 123456789012
+package: "demo[otel]"
+python: ["3.9", 3.10, "3.12", "3.12"]
+architectures: [arm64, amd64, mips]
+extras:
+  - one
+  - "t w o"
+  - one
+staging: {bucket: "x", hom: us-east-1}
+requests_per_second: 99
+license: {}
+regions: [us-east-1]
+regions: [us-east-1]
+"""
+    found = [": ".join(line.split(": ")[:2]) for line in problems(text)]
+    assert found == [
+        "1: acount",
+        "2: account",
+        "3: package",
+        "4: python[0]",
+        "4: python[1]",
+        "4: python[3]",
+        "5: architectures[0]",
+        "5: architectures[1]",
+        "5: architectures[2]",
+        "8: extras[1]",
+        "9: extras[2]",
+        "10: staging.hom",
+        "10: staging.home",
+        "11: requests_per_second",
+        "12: license",
+        "14: regions",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("acount: x", "6: acount: unknown key: did you mean account?"),
+        ("zzz: x", "6: zzz: unknown key"),
+        ("package: other", "6: package: this key stands here a second time"),
+        ("extras: [a, a]", "6: extras[1]: 'a' is already in the list"),
+        ("extras: [\n  a,\n  b c]", "8: extras[1]: 'b c' is no package name"),
+        ('requirements: ["a @ https://host/x.whl"]', "6: requirements[0]: 'a @ https://host/x.whl' names an address"),
+        ('requirements: ["b =="]', "6: requirements[0]: 'b ==' is no requirement"),
+        ('layer_name: "a b"', "6: layer_name: gives 'a b', which AWS refuses"),
+        (f'layer_name: "{"x" * 141}"', "6: layer_name: gives 'xxx"),
+        ('layer_name: "{region}"', "6: layer_name: unknown placeholder {region}; known:"),
+        ('description: "x"', "6: description: has no {version}"),
+        ('description: "{version.__class__}"', "6: description: unknown placeholder {version.__class__}"),
+        ('description: "{version"', "6: description: bad template"),
+        (f'description: "{{version}}{"x" * 250}"', "6: description: gives up to 266 characters; AWS takes 256"),
+        (f'license: "{"x" * 513}"', "6: license: String should have at most 512"),
+        ("license: 3", "6: license: a text is wanted"),
+        ("permission: {principal: everyone}", "6: permission.principal:"),
+        ("permission: public", "6: permission: keys of its own are wanted"),
+        (
+            'permission: {principal: "123456789012", organization: o-abcdefghij}',
+            '6: permission.organization: an organization goes with principal "*" only',
+        ),
+        ('staging: {bucket: "x-{region}", home: eu-west-1}', "6: staging.home: eu-west-1 is not one of the matrix's"),
+        ('staging: {bucket: "B_{region}", home: us-east-1}', "6: staging.bucket: gives 'B_us-east-1', which is no"),
+        ("releases: minors", "6: releases.policy: 'minors' is no policy (every, minor, by-hand): did you mean minor?"),
+        (
+            "releases: manual",
+            "6: releases.policy: 'manual' is no policy (every, minor, by-hand): did you mean by-hand?",
+        ),
+        ("releases: {\n  policy: 1}", "7: releases.policy: Input should be 'every', 'minor' or 'by-hand'"),
+        ("releases: [every]", "6: releases: keys of its own are wanted"),
+        ("releases: {minimal_age: 2 days}", "6: releases.minimal_age: unknown key: did you mean minimum_age?"),
+        ("releases: {minimum_age: 2}", "6: releases.minimum_age: 2 of what? write it with its unit"),
+        ("releases: {minimum_age: -1 day}", "6: releases.minimum_age: '-1 day' is no length of time"),
+        ("releases: {minimum_age: 2 moons}", "6: releases.minimum_age: 'moons' is no unit of time"),
+        ("bytecode: maybe", "6: bytecode:"),
+        ("requests_per_second: 0", "6: requests_per_second: Input should be greater than 0"),
+        ("requests_per_second: 15.5", "6: requests_per_second: Input should be less than or equal to 15"),
+        ("requests_per_second: .nan", "6: requests_per_second:"),
+        ("requests_per_second: '10'", "6: requests_per_second: Input should be a valid number"),
+        ("requests_per_second: true", "6: requests_per_second: Input should be a valid number"),
+    ],
+)
+def test_a_problem_is_named_with_line_and_key(change: str, words: str) -> None:
+    assert words in "\n".join(problems(f"{BASE}{change}\n"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"123456789012"', "123456789012", "1: account: put it in quotes"),
+        ('"123456789012"', '"1234"', "1: account: '1234' is no account number"),
+        ('["3.12"]', "[3.10]", "3: python[0]: put it in quotes: YAML reads the number 3.1"),
+        ('["3.12"]', "3.12", "3: python: put it in quotes"),
+        ('["3.12"]', '["2.7"]', "3: python[0]: '2.7' is no Python of Lambda's"),
+        ('["3.12"]', "[]", "3: python: needs at least one item"),
+        ("[x86_64]", "[arm64]", "4: architectures[0]: write aarch64 here"),
+        ("[x86_64]", "x86_64", "4: architectures: a list is wanted"),
+        ("[us-east-1]", "[us-east1]", "5: regions[0]: 'us-east1' is no AWS region: did you mean us-east-1?"),
+        ("[us-east-1]", "[aws-global]", "5: regions[0]: 'aws-global' is no AWS region"),
+        ("package: demo\n", "", "1: package: this key is required"),
+        ("package: demo", "package:", "2: package: a text is wanted"),
+    ],
+)
+def test_a_required_key_that_is_wrong(old: str, new: str, words: str) -> None:
+    assert problem(BASE.replace(old, new)).startswith(words)
+
+
+def test_two_targets_never_share_a_layer_name() -> None:
+    text = BASE.replace('["3.12"]', '["3.12", "3.13"]') + 'layer_name: "demo-{architecture}"\n'
+    assert "to both py3.12-x86_64 and py3.13-x86_64" in problem(text)
+
+
+def test_a_bucket_for_several_regions_needs_the_region() -> None:
+    text = BASE.replace("us-east-1", "us-east-1, eu-west-1") + "staging: {bucket: one, home: us-east-1}\n"
+    assert "needs {region}" in problem(text)
+
+
+# -- hostile and broken files -----------------------------------------------------------------------------------------
+
+BOMB = "a: &a0 [x, x]\n" + "".join(f"k{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "m.yaml:1: a matrix is a mapping"),
+        ("- a\n", "m.yaml:1: a matrix is a mapping"),
+        ("hello", "m.yaml:1: a matrix is a mapping"),
+        ("a: [1, 2\nb: }", "m.yaml:2: not YAML"),
+        (f"{BASE}---\na: b\n", "m.yaml:6: not YAML"),
+        ("account:\n\tpackage: y", "m.yaml:2: not YAML"),
+        ("a: \x00", "not YAML"),
+        (f"a: &a [*a]\n{BASE}", "contains itself"),
+        (f"{BASE}license: !!python/object/apply:os.system [id]\n", "m.yaml:6: not YAML"),
+        (f"{BASE}? [a]\n: x\n", "not YAML"),
+        (f"{BASE}license: 2026-02-31\n", "not YAML"),
+        ("[" * 3000, "not YAML"),
+        (BOMB + BASE, "more than 10000 values"),
+    ],
+)
+def test_what_is_no_matrix_at_all(text: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(text)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [f"1: 2\n{BASE}", f"? \n: x\n{BASE}", f"true: x\n{BASE}"])
+def test_keys_that_are_no_words(text: str) -> None:
+    assert problem(text).startswith("1: ")
+
+
+@given(st.text(max_size=200))
+def test_no_text_does_more_than_be_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse(text)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(list(Matrix.model_fields)), _VALUES, min_size=1))
+def test_any_value_under_any_key_is_a_matrix_or_a_report_with_lines(changes: dict[str, object]) -> None:
+    text = yaml.safe_dump({**yaml.safe_load(BASE), **changes}, sort_keys=False)
+    try:
+        matrix = parse(text)
+    except InputError as error:
+        assert error.where or error.what.splitlines()[1:]  # noqa: PT017 - either outcome is right
+    else:
+        assert matrix.targets
+
+
+# -- files and words --------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"package: \xe9")
+    for path in (tmp_path / "none.yaml", tmp_path, latin):
+        with pytest.raises(InputError) as caught:
+            load_matrix(path)
+        assert caught.value.where == str(path)
+
+
+def test_selecting_keeps_the_matrix_order_and_hints_at_what_was_meant() -> None:
+    matrix = parse(BASE.replace('["3.12"]', '["3.10", "3.12"]').replace("[x86_64]", "[x86_64, aarch64]"))
+    assert [target.id for target in matrix.select(("3.12", "3.10"), ("aarch64",))] == [
+        "py3.10-aarch64",
+        "py3.12-aarch64",
+    ]
+    for ask, hint in ((("py3_12",), "3.12"), (("2.7",), "add it to the matrix")):
+        with pytest.raises(InputError, match="not in the matrix") as caught:
+            matrix.select(ask)
+        assert hint in str(caught.value.fix)
+    with pytest.raises(InputError) as arm:
+        matrix.select((), ("arm64",))
+    assert arm.value.fix == "did you mean aarch64?"
+    with pytest.raises(InputError):
+        matrix.select_regions(("eu-west-1",))
+
+
+@pytest.mark.parametrize(("text", "version"), [("1.0", "1.0"), ("v1.40.0", "1.40.0"), ("1.0-rc1", "1.0rc1")])
+def test_versions_are_written_as_the_index_writes_them(text: str, version: str) -> None:
+    assert parse_version(text) == version
+
+
+@pytest.mark.parametrize("text", ["", "latest!", "one", "1..2", "9" * 5000, "refs/tags/v1.0", "1.0\nx"])
+def test_what_is_no_version(text: str) -> None:
+    with pytest.raises(InputError, match="no version"):
+        parse_version(text)

@@ -1,0 +1,321 @@
+"""Builds of hand-made wheels: what goes into a zip, what is refused, and that the lock alone decides the bytes."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from builder.model.artifact import Manifest, read_manifest
+from builder.model.errors import BuildError, InputError, LayersError
+from builder.model.matrix import Matrix
+from builder.model.progress import Quiet
+from builder.pipeline import build as building
+from builder.pipeline import preflight
+from builder.pipeline.build import build
+from tests import REPOSITORY
+from tests.fakes.wheels import make_wheel, matrix_of, only_index
+
+pytestmark = pytest.mark.usefixtures("index")
+FILES = {"demo/data.txt": "x" * 500, "demo/sub/__init__.py": "", "demo/old.py": "print 'two'\n"}
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    only_index(monkeypatch, folder)
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+    return folder
+
+
+def made(output: Path, matrix: Matrix | None = None, version: str = "1.0") -> Manifest:
+    matrix = matrix or matrix_of("demo")
+    return build(matrix, version, matrix.targets, output, Quiet())
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_a_zip_and_its_facts(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", files=FILES, requires=("other",))
+    make_wheel(index, "other")
+    manifest = made(tmp_path / "out")
+    (artifact,) = manifest.artifacts
+    files = contents(tmp_path / "out" / artifact.file)
+    assert sorted(files) == [
+        "python/demo-1.0.dist-info/METADATA",
+        "python/demo-1.0.dist-info/RECORD",
+        "python/demo-1.0.dist-info/WHEEL",
+        "python/demo/__init__.py",
+        "python/demo/__pycache__/__init__.cpython-312.pyc",
+        "python/demo/data.txt",
+        "python/demo/old.py",
+        "python/demo/sub/__init__.py",
+        "python/demo/sub/__pycache__/__init__.cpython-312.pyc",
+        "python/other-1.0.dist-info/METADATA",
+        "python/other-1.0.dist-info/RECORD",
+        "python/other-1.0.dist-info/WHEEL",
+        "python/other/__init__.py",
+        "python/other/__pycache__/__init__.cpython-312.pyc",
+    ]
+    data = (tmp_path / "out" / artifact.file).read_bytes()
+    assert (artifact.sha256, artifact.size) == (hashlib.sha256(data).hexdigest(), len(data))
+    assert artifact.findings == ()
+    assert artifact.unzipped_size == sum(map(len, files.values()))
+    assert [(p.name, p.version, p.filename) for p in artifact.lock] == [
+        ("demo", "1.0", "demo-1.0-py3-none-any.whl"),
+        ("other", "1.0", "other-1.0-py3-none-any.whl"),
+    ]
+    wheel = (index / "demo-1.0-py3-none-any.whl").read_bytes()
+    assert artifact.lock[0].sha256 == hashlib.sha256(wheel).hexdigest()
+    assert artifact.sbom is not None
+    sbom = (tmp_path / "out" / artifact.sbom).read_bytes()
+    assert hashlib.sha256(sbom).hexdigest() == artifact.sbom_sha256
+    assert {c["name"] for c in json.loads(sbom)["components"]} == {"demo", "other"}
+    assert read_manifest(tmp_path / "out") == manifest
+
+
+def test_record_is_true_for_what_is_left(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", files=FILES, entry_points="[console_scripts]\ndemo = demo:main\n")
+    files = contents(tmp_path / "out" / made(tmp_path / "out").artifacts[0].file)
+    rows = [line.split(",") for line in files["python/demo-1.0.dist-info/RECORD"].decode().splitlines()]
+    listed = {f"python/{path}": size for path, _, size in rows}
+    assert listed.keys() == {path for path in files if not path.endswith(".pyc")}
+    assert all(len(files[path]) == int(size) for path, size in listed.items() if size)
+
+
+def test_what_nothing_can_miss_stays_out(index: Path, tmp_path: Path) -> None:
+    junk = {
+        "demo/__pycache__/__init__.cpython-38.pyc": b"old",
+        "demo-stubs/__init__.pyi": "x: int",
+        "demo-1.0.data/scripts/tool": "#!python\nprint(1)\n",
+        "demo-1.0.data/scripts/program": b"\x7fprogram",
+        "demo/kept.pyi": "x: int",
+    }
+    make_wheel(index, "demo", files=junk, executable=("demo-1.0.data/scripts/program",))
+    path = tmp_path / "out" / made(tmp_path / "out").artifacts[0].file
+    names = set(contents(path))
+    assert {"python/bin/program", "python/demo/kept.pyi"} <= names
+    assert not [n for n in names if "tool" in n or "stubs" in n or "cpython-38" in n or "INSTALLER" in n]
+    with zipfile.ZipFile(path) as archive:
+        modes = {e.filename: oct(e.external_attr >> 16 & 0o777) for e in archive.infolist()}
+    assert modes["python/bin/program"] == "0o755"
+    assert modes["python/demo/__init__.py"] == "0o644"
+
+
+def test_two_wheels_with_one_file(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", files={"shared.py": "of = 'demo'\n"}, requires=("other", "third"))
+    make_wheel(index, "other", files={"shared.py": "of = 'other'\n"})
+    make_wheel(index, "third", files={"shared.py": "of = 'demo'\n"})
+    (artifact,) = made(tmp_path / "out").artifacts
+    files = contents(tmp_path / "out" / artifact.file)
+    assert files["python/shared.py"] == b"of = 'demo'\n"
+    assert [(f.code, f.path) for f in artifact.findings] == [("wheels-collide", "python/shared.py")]
+    assert b"shared.py" not in files["python/other-1.0.dist-info/RECORD"]
+    assert b"shared.py" in files["python/third-1.0.dist-info/RECORD"]
+
+
+def test_files_that_no_record_names_go_along(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", files={"demo/extra.py": "a = 1\n"}, unlisted=("demo/extra.py",), requires=("other",))
+    make_wheel(index, "other")
+    assert "python/demo/extra.py" in contents(tmp_path / "out" / made(tmp_path / "out").artifacts[0].file)
+
+
+def test_the_targets_own_markers(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", requires=("backport; python_version < '3.11'",))
+    make_wheel(index, "backport")
+    matrix = matrix_of("demo", "3.10", "3.12", bytecode="off")
+    old, new = made(tmp_path / "out", matrix).artifacts
+    assert [p.name for p in old.lock] == ["backport", "demo"]
+    assert [p.name for p in new.lock] == ["demo"]
+    assert old.interpreter is None
+    assert not [name for name in contents(tmp_path / "out" / old.file) if name.endswith(".pyc")]
+
+
+BAD = {
+    "parent": {"files": {"../escaped.py": "a = 1"}},
+    "absolute": {"files": {"/tmp/escaped.py": "a = 1"}},  # noqa: S108
+    "inner parent": {"files": {"demo/../../escaped.py": "a = 1"}},
+    "record": {"record_of": {"demo/__init__.py": b"other"}},
+}
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_a_wheel_that_is_not_right_is_refused_or_harmless(how: str, index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", **BAD[how])  # type: ignore[arg-type]
+    try:
+        manifest = made(tmp_path / "out")
+    except BuildError as error:
+        assert error.where  # noqa: PT017
+        assert os.listdir(tmp_path / "out") == []  # noqa: PTH208
+    else:
+        assert how != "record"
+        names = contents(tmp_path / "out" / manifest.artifacts[0].file)
+        assert not [name for name in names if "escaped" in name and ".." in name]
+    assert not list(tmp_path.glob("**/escaped.py"))
+
+
+def test_a_link_in_a_wheel_does_not_become_one(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", links={"demo/link.py": "/etc/passwd"})
+    try:
+        files = contents(tmp_path / "out" / made(tmp_path / "out").artifacts[0].file)
+    except BuildError:
+        return
+    assert files.get("python/demo/link.py", b"/etc/passwd") == b"/etc/passwd"
+    assert b"root:" not in b"".join(files.values())
+
+
+def test_other_bytes_than_locked(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_wheel(index, "demo")
+    lock = made(tmp_path / "out").artifacts[0].lock
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))  # uv's own still has the locked bytes, rightly
+    make_wheel(index, "demo", files={"demo/changed.py": "a = 1\n"})
+    matrix = matrix_of("demo", layer_name="again-{python}-{architecture}")
+    with pytest.raises(BuildError, match="other bytes than were locked"):
+        build(matrix, "1.0", matrix.targets, tmp_path / "again", Quiet(), lock={"py3.12-x86_64": lock})
+    assert list((tmp_path / "again").iterdir()) == []
+
+
+def test_a_truncated_wheel(index: Path, tmp_path: Path) -> None:
+    wheel = make_wheel(index, "demo", files={"demo/big.txt": os.urandom(5000)})
+    wheel.write_bytes(wheel.read_bytes()[:3000])
+    with pytest.raises(LayersError) as caught:
+        made(tmp_path / "out")
+    assert caught.value.exit_code in (3, 4)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("wheel", "version", "error", "text"),
+    [
+        ({"tag": "cp312-cp312-manylinux_2_35_x86_64"}, "1.0", BuildError, "no wheel that runs on python3.12"),
+        ({"tag": "cp312-cp312-macosx_11_0_arm64"}, "1.0", BuildError, "no wheel that runs on python3.12"),
+        ({}, "2.0", InputError, "no demo"),
+        ({"requires": ("absent",)}, "1.0", LayersError, "absent"),
+        ({"requires": ("demo==2",)}, "1.0", LayersError, "demo"),
+    ],
+)
+def test_what_cannot_be_resolved(
+    wheel: dict[str, object], version: str, error: type[LayersError], text: str, index: Path, tmp_path: Path
+) -> None:
+    make_wheel(index, "demo", **wheel)  # type: ignore[arg-type]
+    with pytest.raises(error, match=text):
+        made(tmp_path / "out", version=version)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_unknown_extra(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo")
+    with pytest.raises(InputError, match="no extra 'nope'"):
+        made(tmp_path / "out", matrix_of("demo", extras=["nope"]))
+
+
+def test_sizes_that_lambda_refuses(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_wheel(index, "demo", files={"demo/noise": os.urandom(9000)}, requires=("other",))
+    make_wheel(index, "other")
+    monkeypatch.setattr(preflight, "ZIPPED_LIMIT", 5000)
+    with pytest.raises(BuildError, match="Lambda takes 5,000 in a request") as caught:
+        made(tmp_path / "out")
+    assert "demo 0 MB, other" in str(caught.value)
+    staged = matrix_of("demo", staging={"bucket": "b-{region}", "home": "us-east-1"})
+    assert made(tmp_path / "staged", staged).artifacts[0].size > 5000
+    monkeypatch.setattr(preflight, "UNZIPPED_LIMIT", 8000)
+    with pytest.raises(BuildError, match="unzipped it has"):
+        made(tmp_path / "out", matrix_of("demo", layer_name="x-{python}-{architecture}"))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_full_disk(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_wheel(index, "demo")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "x.zip")
+
+    monkeypatch.setattr(building, "write", full)
+    with pytest.raises(BuildError, match="the disk is full"):
+        made(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_built_before(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_wheel(index, "demo")
+    first = made(tmp_path / "one")
+    monkeypatch.setattr(building, "merge", None)  # a second making would fail
+    assert made(tmp_path / "two") == first
+    name = first.artifacts[0].file
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_damaged_cache_is_silently_right(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo")
+    first = made(tmp_path / "one")
+    for file in (tmp_path / "cache").rglob("*.zip"):
+        file.write_bytes(file.read_bytes()[:-9] + b"damaged!!")
+    assert made(tmp_path / "two") == first
+
+
+def test_an_answer_of_a_folder_is_not_kept(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", requires=("other",))
+    make_wheel(index, "other")
+    made(tmp_path / "one")
+    make_wheel(index, "other", "1.1")
+    assert [p.version for p in made(tmp_path / "two").artifacts[0].lock] == ["1.0", "1.1"]
+
+
+SCRIPT = """
+import os, sys
+from pathlib import Path
+os.umask(int(sys.argv[2], 8))
+from builder.pipeline.build import build
+from builder.model.progress import Quiet
+from tests.fakes.wheels import matrix_of
+matrix = matrix_of("demo")
+build(matrix, "1.0", matrix.targets, Path(sys.argv[1]), Quiet())
+"""
+
+
+def test_the_same_bytes_anywhere(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", files=FILES, executable=("demo/data.txt",), requires=("other",))
+    make_wheel(index, "other", files={"other/names.py": "a = 'x' in {'copy', 'dict', None, 'json'}\n"})
+    root = REPOSITORY
+    results = set()
+    for number, (umask, zone, seed) in enumerate([("022", "UTC", "1"), ("077", "Asia/Tokyo", "2")]):
+        home = tmp_path / f"home{number}"
+        home.mkdir()
+        environment = {
+            **os.environ, "TZ": zone, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root), "LC_ALL": "C", "HOME": str(home),
+            "LAYERS_CACHE_DIR": str(tmp_path / f"cache{number}"), "UV_CACHE_DIR": str(home / "uv"),
+            "PYENV_ROOT": os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv"),
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, "out", umask], cwd=home, env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        results.add(tuple(sorted((p.name, p.read_bytes()) for p in (home / "out").iterdir())))
+    assert len(results) == 1
+
+
+def test_a_zip_imports(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", files={"demo/more.py": "from demo import version\n"})
+    path = tmp_path / "out" / made(tmp_path / "out").artifacts[0].file
+    with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+        archive.extractall(tmp_path / "opt")
+    code = "import demo.more, importlib.metadata as m; print(demo.more.version, m.version('demo'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path / "opt" / "python")}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["1.0", "1.0"]

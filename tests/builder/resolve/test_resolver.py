@@ -1,0 +1,196 @@
+"""What is asked of an index, and how often: pages that may be kept are, and what is here already is not fetched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from builder.model.artifact import Manifest
+from builder.model.errors import InputError
+from builder.model.progress import Quiet
+from builder.pipeline import build as building
+from builder.pipeline.build import build
+from builder.resolve import locks, uv
+from builder.resolve.locks import Locks
+from builder.resolve.resolver import newest, resolve
+from tests.fakes.wheels import make_wheel, matrix_of
+
+
+class Index:
+    """An index on this machine that lets its pages be kept for ten minutes, as PyPI does, and knows what was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked: list[str] = []
+        self.seconds = 600
+        self.hold: Callable[[], object] = bool  # before a page is given
+        index = self
+
+        class Handler(SimpleHTTPRequestHandler):
+            def do_GET(self) -> None:
+                index.asked.append(self.path)
+                if self.path.startswith("/simple/"):
+                    index.hold()
+                del self.headers["If-Modified-Since"]  # uv wants more of such an answer than this server gives
+                super().do_GET()
+
+            def end_headers(self) -> None:
+                self.send_header("Cache-Control", f"max-age={index.seconds}")
+                super().end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/simple"
+
+    def add(self, name: str, version: str = "1.0", requires: tuple[str, ...] = ()) -> None:
+        wheel = make_wheel(self.folder, name, version, requires=requires)
+        page = self.folder / "simple" / name / "index.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        with page.open("a") as file:
+            file.write(f'<a href="/{wheel.name}#sha256={digest}">{wheel.name}</a>\n')
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    served = Index(folder)
+    for name in ("UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "PIP_INDEX_URL", "UV_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", served.url)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+    yield served
+    served.stop()
+
+
+def test_a_page_is_fetched_once_for_all_targets(index: Index, tmp_path: Path) -> None:
+    index.add("demo", requires=("other",))
+    index.add("other")
+    matrix = matrix_of("demo", "3.11", "3.12", architectures=["x86_64", "aarch64"])
+    build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
+    assert sorted(path for path in index.asked if path.startswith("/simple/")) == ["/simple/demo/", "/simple/other/"]
+
+
+def test_what_is_here_is_built_without_the_index(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.seconds = 0
+    index.add("demo")
+    matrix = matrix_of("demo")
+    first = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
+    index.stop()
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "other-cache"))
+    given = {artifact.target: artifact.lock for artifact in first.artifacts}
+    assert build(matrix, "1.0", matrix.targets, tmp_path / "again", Quiet(), lock=given) == first
+
+
+class Slow:
+    """An index that has answered before, keeps nothing, and now takes its time."""
+
+    def __init__(self, index: Index, patch: pytest.MonkeyPatch, folder: Path) -> None:
+        index.seconds = 0
+        index.add("demo", requires=("other",))
+        index.add("other")
+        self._patch = patch
+        self._folder = folder
+        self.matrix = matrix_of("demo", "3.11", "3.12")
+        self.first = self.build("first")
+
+    def build(self, name: str) -> Manifest:
+        self._patch.setenv("LAYERS_CACHE_DIR", str(self._folder / f"cache-{name}"))
+        return build(self.matrix, "1.0", self.matrix.targets, self._folder / name, Quiet())
+
+
+@pytest.fixture
+def slow(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slow:
+    return Slow(index, monkeypatch, tmp_path)
+
+
+def test_work_begins_before_a_slow_index_answers(slow: Slow, index: Index, tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def until_it_begins() -> None:
+        ends = time.monotonic() + 10
+        while time.monotonic() < ends and not begun.is_set():
+            if any((tmp_path / "again").glob(".layers-build-*/wheels/*/demo")):
+                begun.set()
+            time.sleep(0.01)
+        assert begun.is_set()  # else this page is not given, and the build fails
+
+    index.hold = until_it_begins
+    assert slow.build("again") == slow.first
+    assert begun.is_set()
+
+
+def test_what_was_built_before_is_not_begun(slow: Slow, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "ANSWER_SECONDS", 0)
+    monkeypatch.setattr(building, "merge", None)  # a second making would fail
+    index.hold = partial(time.sleep, 0.3)
+    assert slow.build("first") == slow.first
+
+
+def test_what_was_begun_gives_way_to_the_answer(slow: Slow, index: Index, tmp_path: Path) -> None:
+    index.add("other", "1.1")
+    right = slow.build("right")
+    index.hold = partial(time.sleep, 0.3)
+    (tmp_path / "index" / "simple" / "other" / "index.html").unlink()
+    index.add("other")
+    assert slow.build("again") == slow.first
+    assert right != slow.first
+
+
+def test_a_guess_that_cannot_be_had_harms_nothing(slow: Slow, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = slow.first.artifacts[0].lock[0].model_copy(update={"sha256": "0" * 64})
+    monkeypatch.setattr(Locks, "guess", lambda *_: (gone, *slow.first.artifacts[0].lock[1:]))
+    index.hold = partial(time.sleep, 0.3)
+    assert slow.build("again") == slow.first
+
+
+def test_a_version_that_came_after_the_page_was_kept(index: Index) -> None:
+    index.add("demo")
+    matrix = matrix_of("demo")
+    assert newest(matrix) == "1.0"
+    index.add("demo", "1.1")
+    assert [locked.version for locked in resolve(matrix, "1.1", matrix.targets[0])] == ["1.1"]
+    with pytest.raises(InputError, match=r"no demo 1\.2"):
+        resolve(matrix, "1.2", matrix.targets[0])
+
+
+@pytest.mark.index
+def test_pypis_pages_are_kept_whatever_is_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("UV_", "PIP_INDEX_URL"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    matrix = matrix_of("httpx")
+    lock = resolve(matrix, "0.28.1", matrix.targets[0])
+    for name in ("ALL_PROXY", "HTTPS_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert resolve(matrix, "0.28.1", matrix.targets[0]) == lock
+
+
+def test_settings_that_lie_about_change_nothing(tmp_path: Path) -> None:
+    (tmp_path / "uv.toml").write_text("this is no toml")
+    (tmp_path / "pyproject.toml").write_text("neither is this")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    answer = uv.run(["pip", "compile", "--offline", "--no-python-downloads", "-"], folder, stdin="\n")
+    assert answer.ok, answer.err

@@ -1,0 +1,86 @@
+"""Versions that are not, not yet, or no more to be had: what a build says and does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from builder.model.errors import InputError
+from builder.model.progress import Quiet
+from builder.pipeline.build import build
+from builder.resolve.resolver import newest, resolve
+from tests.fakes.package_index import PackageIndex, running_index, use_index
+from tests.fakes.wheels import make_wheel, matrix_of
+
+MATRIX = matrix_of("demo")
+(TARGET,) = MATRIX.targets
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
+    with running_index() as running:
+        use_index(monkeypatch, f"{running.address}/simple", tmp_path)
+        monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+        running.add_wheel(make_wheel(tmp_path, "demo", "1.0"))
+        yield running
+
+
+@pytest.mark.parametrize("form", ["json", "html"])
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("breaks `agents` (on 3.12)", "yanked from the package index: breaks `agents` (on 3.12)"),
+        (True, "yanked from the package index\n"),
+        ('a "quoted"\nlonger\u202e reason', 'index: a "quoted" longer reason\n'),
+    ],
+)
+def test_a_yanked_version_is_refused_with_the_indexs_reason(
+    reason: str | bool, words: str, form: str, index: PackageIndex, tmp_path: Path
+) -> None:
+    index.form = form
+    index.add_wheel(make_wheel(tmp_path, "demo", "1.1"), yanked=reason)
+    with pytest.raises(InputError) as caught:
+        build(MATRIX, "1.1", MATRIX.targets, tmp_path / "out", Quiet())
+    assert words in str(caught.value)
+    assert "release another version" in str(caught.value)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_yanked_version_is_built_from_its_lock(index: PackageIndex, tmp_path: Path) -> None:
+    entry = index.add_wheel(make_wheel(tmp_path, "demo", "1.1"))
+    lock = resolve(MATRIX, "1.1", TARGET)
+    entry.yanked = "broken"
+    manifest = build(MATRIX, "1.1", MATRIX.targets, tmp_path / "out", Quiet(), lock={TARGET.id: lock})
+    assert manifest.artifacts[0].lock == lock
+
+
+def test_a_yanked_version_is_not_the_newest(index: PackageIndex, tmp_path: Path) -> None:
+    index.add_wheel(make_wheel(tmp_path, "demo", "1.1"), yanked="broken")
+    assert newest(MATRIX) == "1.0"
+
+
+def test_what_a_requirement_pins_may_be_yanked(index: PackageIndex, tmp_path: Path) -> None:
+    index.add_wheel(make_wheel(tmp_path, "other", "1.0"), yanked="demo==1.0` is yanked")
+    matrix = matrix_of("demo", requirements=["other==1.0"])
+    assert [locked.name for locked in resolve(matrix, "1.0", matrix.targets[0])] == ["demo", "other"]
+
+
+def test_extras_do_not_hide_it(index: PackageIndex, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "demo", "1.1", requires=('demo; extra == "x"\nProvides-Extra: x',))
+    index.add_wheel(wheel, yanked="broken")
+    matrix = matrix_of("Demo", extras=["x"])
+    with pytest.raises(InputError, match="yanked"):
+        resolve(matrix, "1.1", matrix.targets[0])
+
+
+def test_a_fresh_version_is_found_though_the_page_may_be_kept(index: PackageIndex, tmp_path: Path) -> None:
+    index.kept = "public, max-age=600"
+    with pytest.raises(InputError, match=r"no demo 1\.1"):
+        resolve(MATRIX, "1.1", TARGET)
+    index.add_wheel(make_wheel(tmp_path, "demo", "1.1"))
+    assert resolve(MATRIX, "1.1", TARGET)[0].version == "1.1"
+    asked = index.pages_asked()
+    resolve(MATRIX, "1.1", TARGET)
+    assert index.pages_asked() == asked  # what is known is not asked for again

@@ -1,0 +1,183 @@
+"""A zip in Lambda's own runtime client, by the Python that runs the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from builder.model.artifact import sha256_of
+from builder.model.cold_start import read_smokes
+from builder.model.matrix import Target
+from builder.model.runtimes import RUNTIMES
+from builder.smoke import Smoke, execution, smoke
+from publisher.cli.group import layers
+from tests.fakes.zips import distribution, target, write
+
+PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
+HERE = {"x86_64": "x86_64", "aarch64": "aarch64"}.get(platform.machine())
+OTHER = "aarch64" if HERE == "x86_64" else "x86_64"
+
+needs_linux = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc" or HERE is None or PYTHON not in RUNTIMES,
+    reason="this machine or this Python runs no layer",
+)
+
+
+def own() -> Target:
+    return target(PYTHON, HERE or "x86_64")
+
+
+def smoke_of(tmp_path: Path, source: str, name: str = "mypackage") -> Smoke:
+    files = distribution(name, files={f"{name}/__init__.py": source.encode()})
+    return smoke(write(tmp_path / "z.zip", files), own())
+
+
+@needs_linux
+@pytest.mark.index
+class TestInTheRuntimeClient:
+    def test_a_layer_without_strands_has_its_packages_imported(self, tmp_path: Path) -> None:
+        report = smoke_of(
+            tmp_path, "import boto3, awslambdaric\nassert __file__.endswith('opt/python/mypackage/__init__.py')\n"
+        )
+        assert (report.status, report.kind, report.reason, report.output) == ("proven", "imports", None, None)
+        assert report.interpreter == platform.python_version()
+        assert report.client
+        assert report.peak_memory is None or report.peak_memory > 5_000_000
+        assert None not in (report.import_seconds, report.ready_seconds, report.first_seconds, report.second_seconds)
+        assert (report.import_seconds or 0) <= (report.ready_seconds or 0)
+
+    def test_what_it_showed_is_recorded_beside_the_zip(self, tmp_path: Path) -> None:
+        path = write(tmp_path / f"demo-py{PYTHON.replace('.', '_')}-{HERE}.zip", distribution("mypackage"))
+        result = CliRunner().invoke(layers, ["smoke", str(path), "--record", "--times", "3", "--json"])
+        assert result.exit_code == 0
+        (report,) = json.loads(result.stdout)
+        start = read_smokes(tmp_path).cold_start(sha256_of(path))
+        assert start is not None
+        assert (start.starts, start.machine, start.interpreter) == (3, platform.machine(), platform.python_version())
+        assert 0 <= start.import_seconds < start.ready_seconds == report["ready_seconds"]
+        assert report["sha256"] == sha256_of(path)
+
+    def test_an_import_that_fails_fails_the_smoke(self, tmp_path: Path) -> None:
+        report = smoke_of(tmp_path, "import not_there\n")
+        assert report.status == "failed"
+        assert "import mypackage: ModuleNotFoundError" in str(report.reason)
+
+    def test_a_process_that_dies_fails_it_with_its_last_words(self, tmp_path: Path) -> None:
+        report = smoke_of(tmp_path, "import os\nos.write(2, b'last words')\nos._exit(7)\n")
+        assert report.status == "failed"
+        assert "ended before" in str(report.reason)
+        assert "last words" in str(report.output)
+
+    def test_nothing_leaves_the_machine_and_what_tries_is_named(self, tmp_path: Path) -> None:
+        source = (
+            "import socket\n"
+            "def connect(): socket.socket().connect(('192.0.2.1', 80))\n"
+            "def look_up(): socket.create_connection(('example.org', 80), 1)\n"
+            "for attempt in (connect, look_up):\n"
+            "    try: attempt()\n"
+            "    except OSError: pass\n"
+            "    else: raise SystemExit('connected')\n"
+        )
+        report = smoke_of(tmp_path, source)
+        assert report.status == "proven"
+        assert report.refused == ("a connection to 192.0.2.1:80", "to look up example.org")
+
+    def test_what_it_started_ends_with_it(self, tmp_path: Path) -> None:
+        note = tmp_path / "pid"
+        source = (
+            "import subprocess\n"
+            f"child = subprocess.Popen(['sleep', '600'])\nopen({str(note)!r}, 'w').write(str(child.pid))\n"
+        )
+        assert smoke_of(tmp_path, source).status == "proven"
+        assert not _runs(int(note.read_text()))
+
+    def test_the_environment_is_lambdas_and_not_the_users(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SOME_SECRET", "x")
+        source = (
+            "import os, sys\n"
+            "assert 'SOME_SECRET' not in os.environ\n"
+            f"assert os.environ['AWS_EXECUTION_ENV'] == 'AWS_Lambda_python{PYTHON}'\n"
+            "assert os.environ['AWS_ACCESS_KEY_ID'] == 'smoke'\n"
+            "assert not any('site-packages' in path and 'opt' not in path for path in sys.path)\n"
+        )
+        report = smoke_of(tmp_path, source)
+        assert (report.status, report.reason) == ("proven", None)
+
+    def test_a_false_strands_is_not_taken_for_a_real_one(self, tmp_path: Path) -> None:
+        report = smoke_of(tmp_path, "Agent = tool = None\n", name="strands_agents")
+        assert report.status == "failed"
+        assert report.kind == "agent"
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and is no zombie (Linux)."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_another_architecture_is_unproven_where_nothing_emulates_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution.shutil, "which", lambda name: None)
+    report = smoke(write(tmp_path / "z.zip", distribution("a")), target("3.12", OTHER))
+    assert report.status == "unproven"
+    assert report.reason
+
+
+def test_another_system_is_unproven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution.platform, "system", lambda: "Darwin")
+    report = smoke(write(tmp_path / "z.zip", distribution("a")), target())
+    assert (report.status, "Darwin" in str(report.reason)) == ("unproven", True)
+
+
+def test_a_newer_glibc_than_this_machines_is_unproven(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(execution.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(execution.platform, "libc_ver", lambda: ("glibc", "2.17"))
+    answer = execution.machine_for(target(), (2, 34))
+    assert isinstance(answer, execution.Unproven)
+    assert "needs glibc 2.34" in answer.reason
+
+
+def test_a_dangerous_zip_is_not_unpacked(tmp_path: Path) -> None:
+    report = smoke(write(tmp_path / "z.zip", {**distribution("a"), "python/../../../escaped": b""}), own())
+    assert report.status == "failed"
+    assert "not unpacked" in str(report.reason)
+
+
+@needs_linux
+@pytest.mark.index
+def test_a_smoke_that_is_killed_leaves_no_function_behind(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    source = f"import os, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    path = write(tmp_path / "z.zip", distribution("a", files={"a/__init__.py": source.encode()}))
+    code = (
+        "import sys; from pathlib import Path; from builder.smoke import smoke; from tests.fakes.zips import target;"
+        "smoke(Path(sys.argv[1]), target(*sys.argv[2:]))"
+    )
+    command = [sys.executable, "-c", code, str(path), PYTHON, str(HERE)]
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}) as process:
+        _wait_for(lambda: note.exists() and bool(note.read_text()))
+        process.kill()
+    _wait_for(lambda: not _runs(int(note.read_text())))
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,77 @@
+"""Running ``layers`` as a user does, in this process: its exit code, what it prints, and small artifacts to publish."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from click.testing import CliRunner
+
+from builder.model.artifact import write_manifest
+from builder.model.errors import LayersError
+from builder.model.matrix import Matrix
+from publisher.cli.group import layers
+from tests.conftest import ACCOUNT
+from tests.fakes.simulated_runs import make_artifacts
+
+SMALL: dict[str, Any] = {
+    "account": ACCOUNT,
+    "package": "demo",
+    "python": ["3.12"],
+    "architectures": ["x86_64", "aarch64"],
+    "regions": ["us-east-1", "eu-west-1"],
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+
+@dataclass
+class Layers:
+    """``layers`` with a matrix and a ledger of its own."""
+
+    folder: Path
+    keys: dict[str, Any] = field(default_factory=lambda: dict(SMALL))
+    ledger: str = ""
+
+    def __post_init__(self) -> None:
+        self.ledger = self.ledger or str(self.folder / "ledger")
+
+    @property
+    def matrix(self) -> Matrix:
+        return Matrix.model_validate(self.keys)
+
+    def __call__(self, *arguments: str) -> Ended:
+        path = self.folder / "matrix.yaml"
+        path.write_text(yaml.safe_dump(self.keys), "utf-8")
+        runner = CliRunner()
+        result = runner.invoke(layers, ["--matrix", str(path), "--ledger", self.ledger, *arguments])
+        if isinstance(result.exception, LayersError):  # what main() makes of it
+            return Ended(result.exception.exit_code, result.stdout, f"{result.stderr}error: {result.exception}\n")
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Ended(result.exit_code, result.stdout, result.stderr)
+
+    def artifacts(self, version: str, build: str = "one") -> str:
+        """The folder of a build of this version."""
+        folder, manifest = make_artifacts(self.folder / "dist", self.matrix, version, build)
+        write_manifest(folder, manifest)
+        return str(folder)
+
+    def publish(self, version: str, *more: str, build: str = "one") -> Ended:
+        """Publish a build of this version."""
+        return self("publish", "--version", version, "--artifacts", self.artifacts(version, build), "--yes", *more)

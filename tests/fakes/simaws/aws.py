@@ -1,0 +1,151 @@
+"""The whole simulation: regions, zips, and the gate that every call passes on its way to them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+from builder.model.matrix import QUOTA_PER_SECOND
+from publisher.aws.rate_limit import Clock
+from tests.fakes.simaws.clock import VirtualClock
+from tests.fakes.simaws.faults import Fault, Faults, FaultState
+from tests.fakes.simaws.layers import AwsError, Contents, LayerVersion, RegionLayers
+
+T = TypeVar("T")
+
+#: The wall clock when the simulation begins.
+EPOCH = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+#: How long a client waits for an answer that never comes.
+PATIENCE = 60.0
+
+
+class Broken(Exception):  # noqa: N818 - named for what it met
+    """The call has no answer, or none that can be read; ``fault`` says how it broke."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call as the log has it. ``acted``: the operation was carried out, well or with an error of its own."""
+
+    at: float
+    region: str
+    operation: str
+    fault: Fault | None
+    acted: bool
+
+
+class SimulatedAws:
+    """One account's Lambda in some regions. Safe for threads.
+
+    ``list_lag`` is the longest time for which lists do not show a new version; ``latency`` the range of a call's time.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        regions: Iterable[str],
+        *,
+        clock: Clock | None = None,
+        faults: Faults = Faults(),  # noqa: B008 - frozen
+        list_lag: float = 0.0,
+        latency: tuple[float, float] = (0.0, 0.0),
+        quota: int = QUOTA_PER_SECOND,
+        seed: int = 0,
+        folder: Path | None = None,
+    ) -> None:
+        self.account = account
+        self.clock: Clock = clock or VirtualClock()
+        self.contents = Contents(folder)
+        self.log: list[Call] = []
+        self.lock = threading.RLock()
+        self._chance = Random(seed)  # noqa: S311 - repeatable on purpose
+        self._latency = latency
+        self._quota = quota
+        self._recent: dict[str, deque[float]] = {region: deque() for region in regions}
+        self._faults = FaultState(faults)
+        self.list_lag = list_lag
+        self.regions = {
+            region: RegionLayers(account, region, self.clock.monotonic, self._lag) for region in self._recent
+        }
+
+    def call(self, region: str, operation: str, act: Callable[[RegionLayers], T], *, counted: bool = True) -> T:
+        """Pass a call through the gate: the answer, ``AwsError`` or ``Broken``. ``counted``: against the quota."""
+        with self.lock:
+            there = self._chance.uniform(*self._latency) / 2
+            back = self._chance.uniform(*self._latency) / 2
+        self._wait(there)
+        try:
+            with self.lock:
+                return self._admit(region, operation, act, counted)
+        except Broken as broken:
+            if broken.fault in (Fault.SILENCE_BEFORE, Fault.SILENCE_AFTER) and isinstance(self.clock, VirtualClock):
+                self._wait(PATIENCE)
+            raise
+        finally:
+            self._wait(back)
+
+    def set_faults(self, faults: Faults) -> None:
+        """Begin with other faults; counts start again."""
+        with self.lock:
+            self._faults = FaultState(faults)
+
+    def counts(self) -> Counter[str]:
+        """How many calls there were, by operation."""
+        return Counter(call.operation for call in self.log)
+
+    def wall_time(self, moment: float) -> datetime:
+        """The wall clock at a time of ``clock``."""
+        return EPOCH + timedelta(seconds=moment)
+
+    def versions(self, region: str, name: str) -> dict[int, LayerVersion]:
+        """Every version of a layer that is there, by number."""
+        with self.lock:
+            return {v.number: v for v in self.regions[region].all_versions() if v.layer_name == name}
+
+    def _admit(self, region: str, operation: str, act: Callable[[RegionLayers], T], counted: bool) -> T:
+        fault = self._faults.next(region, operation)
+        acted = False
+        try:
+            if fault is Fault.NO_CONNECTION or region not in self.regions:
+                raise Broken(Fault.NO_CONNECTION)
+            if fault is Fault.THROTTLE or (counted and self._over_quota(region)):
+                raise AwsError(429, "TooManyRequestsException", "Rate exceeded")
+            if fault is Fault.EXPIRED:
+                raise AwsError(403, "ExpiredTokenException", "The security token included in the request is expired")
+            if fault is None or fault.acts:
+                acted = True
+                answer = act(self.regions[region])
+            if fault in (Fault.ERROR_BEFORE, Fault.ERROR_AFTER):
+                raise AwsError(500, "ServiceException", "An error occurred and the request cannot be processed.")
+            if fault is not None:
+                raise Broken(fault)
+            return answer
+        finally:
+            self.log.append(Call(self.clock.monotonic(), region, operation, fault, acted))
+
+    def _over_quota(self, region: str) -> bool:
+        """No second sees more calls than the quota. A call that is refused does not count."""
+        now, recent = self.clock.monotonic(), self._recent[region]
+        while recent and recent[0] <= now - 1:
+            recent.popleft()
+        if len(recent) >= self._quota:
+            return True
+        recent.append(now)
+        return False
+
+    def _lag(self) -> float:
+        return self._chance.uniform(0, self.list_lag)
+
+    def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            self.clock.sleep(seconds)

@@ -1,0 +1,158 @@
+"""The publisher's port to Lambda, straight to the simulation: no network, and time as the simulation's clock has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from publisher.aws.gateway import (
+    CredentialsRefused,
+    GatewayError,
+    Grant,
+    Held,
+    Listed,
+    Publication,
+    Refused,
+    StatementExists,
+    Throttled,
+    Unavailable,
+    Unreachable,
+)
+from publisher.aws.rate_limit import TokenBucket
+from tests.fakes.simaws.aws import Broken, SimulatedAws
+from tests.fakes.simaws.faults import Fault
+from tests.fakes.simaws.layers import AwsError, LayerVersion, RegionLayers, Statement
+
+T = TypeVar("T")
+
+#: Called before and after each call with the operation's name: where a test lets a process die.
+Watch = Callable[[str], None]
+
+
+class SimLambda:
+    """``publisher.aws.gateway.Lambda`` over a simulated region. It trusts its caller as little as boto3 does AWS."""
+
+    def __init__(self, aws: SimulatedAws, region: str, pace: TokenBucket, watch: Watch = lambda _: None) -> None:
+        self._aws = aws
+        self._region = region
+        self._pace = pace
+        self._watch = watch
+
+    @property
+    def region(self) -> str:
+        return self._region
+
+    def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
+        found: dict[str, Listed] = {}
+        marker: str | None = None
+        while True:
+            page, marker = self._call("ListLayers", partial(RegionLayers.list_layers, marker=marker))
+            found |= {version.layer_name: self._listed(version) for version in page if version.layer_name in names}
+            if not marker or len(found) == len(names):
+                return found
+
+    def versions(self, name: str, above: int = 0) -> tuple[Listed, ...]:
+        found: list[Listed] = []
+        marker: str | None = None
+        while True:
+            page, marker = self._call(
+                "ListLayerVersions", partial(RegionLayers.list_versions, name=name, marker=marker)
+            )
+            found += [self._listed(version) for version in page if version.number > above]
+            if not marker or page[-1].number <= above:
+                return tuple(found)
+
+    def get(self, name: str, number: int) -> Held | None:
+        version = self._call("GetLayerVersion", lambda region: region.get(name, number), missing=True)
+        return self._held(version, link=True) if version else None
+
+    def grants(self, name: str, number: int) -> tuple[Grant, ...]:
+        statements = self._call("GetLayerVersionPolicy", lambda region: region.policy(name, number), missing=True)
+        return tuple(Grant(s.sid, s.principal, s.organization) for s in statements or ())
+
+    def publish(self, publication: Publication) -> Held:
+        content = publication.zip.path.read_bytes()
+
+        def act(region: RegionLayers) -> LayerVersion:
+            return region.publish(
+                publication.layer_name,
+                self._aws.contents.add(content),
+                publication.description,
+                publication.license,
+                publication.runtimes,
+                publication.architectures,
+            )
+
+        return self._held(self._call("PublishLayerVersion", act))
+
+    def grant(self, name: str, number: int, grant: Grant) -> None:
+        statement = Statement(grant.statement_id, grant.principal, grant.organization)
+
+        def act(region: RegionLayers) -> None:
+            region.add_permission(name, number, statement, "lambda:GetLayerVersion")
+
+        self._call("AddLayerVersionPermission", act)
+
+    def revoke(self, name: str, number: int, statement_id: str) -> None:
+        def act(region: RegionLayers) -> None:
+            region.remove_permission(name, number, statement_id)
+
+        self._call("RemoveLayerVersionPermission", act, missing=True)
+
+    def download(self, held: Held, to: Path) -> None:
+        digest = held.location.removeprefix("sim:")
+        content = self._call("Download", lambda _: self._aws.contents[digest], counted=False)
+        to.write_bytes(content.read())
+
+    def _call(self, operation: str, act: Callable[[RegionLayers], T], missing: bool = False, counted: bool = True) -> T:
+        if counted:
+            self._pace.take()
+        self._watch(operation)
+        try:
+            return self._aws.call(self._region, operation, act, counted=counted)
+        except AwsError as error:
+            if missing and error.status == 404:
+                return None  # type: ignore[return-value]
+            raise _gateway_error(error, operation) from None
+        except Broken as error:
+            kind = Unreachable if error.fault is Fault.NO_CONNECTION else Unavailable
+            raise kind(error.fault.value) from None
+        finally:
+            self._watch(operation)
+
+    def _listed(self, version: LayerVersion) -> Listed:
+        return Listed(
+            layer_name=version.layer_name,
+            number=version.number,
+            arn=version.arn,
+            description=version.description,
+            created=self._created(version),
+            runtimes=version.runtimes,
+            architectures=version.architectures,
+        )
+
+    def _held(self, version: LayerVersion, link: bool = False) -> Held:
+        return Held(
+            **vars(self._listed(version)),
+            sha256=version.sha256,
+            size=version.size,
+            location=f"sim:{version.sha256}" if link else "",
+        )
+
+    def _created(self, version: LayerVersion) -> str:
+        return self._aws.wall_time(version.created).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+
+
+def _gateway_error(error: AwsError, operation: str) -> GatewayError:
+    text = f"{error.code}: {error.message}"
+    if error.status == 429:
+        return Throttled(text)
+    if error.status >= 500:
+        return Unavailable(text)
+    if error.code == "ExpiredTokenException":
+        return CredentialsRefused(text)
+    if error.status == 409 and operation == "AddLayerVersionPermission":
+        return StatementExists(text)
+    return Refused(text)

@@ -1,0 +1,257 @@
+"""Lambda's REST API over the simulation's state: which operation a request is, and what its answer looks like."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+from urllib.parse import unquote
+
+from tests.fakes.simaws.aws import SimulatedAws
+from tests.fakes.simaws.layers import PAGE, REQUEST, AwsError, Content, LayerVersion, RegionLayers, Statement
+
+#: Seconds for which a download link works.
+LINK_LIVES = 600.0
+
+_LAYERS = r"/2018-10-31/layers/?"
+_VERSIONS = r"/2018-10-31/layers/(?P<name>[^/]+)/versions/?"
+_VERSION = _VERSIONS.rstrip("/?") + r"/(?P<number>-?\d+)"
+ROUTES = (
+    ("GET", _LAYERS, "ListLayers", 200),
+    ("GET", _VERSIONS, "ListLayerVersions", 200),
+    ("POST", _VERSIONS, "PublishLayerVersion", 201),
+    ("GET", _VERSION, "GetLayerVersion", 200),
+    ("DELETE", _VERSION, "DeleteLayerVersion", 204),
+    ("GET", _VERSION + "/policy", "GetLayerVersionPolicy", 200),
+    ("POST", _VERSION + "/policy", "AddLayerVersionPermission", 201),
+    ("DELETE", _VERSION + "/policy/(?P<sid>[^/]+)", "RemoveLayerVersionPermission", 204),
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request whose signature was checked."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: IO[bytes]
+    body_size: int
+    body_sha256: str
+    account: str  #: the caller's
+    base: str  #: where download links begin
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a request asks for: done by ``act``, which gives the answer's JSON."""
+
+    name: str
+    status: int
+    act: Callable[[RegionLayers], Any]
+
+
+class Rest:
+    """Makes operations of requests. A body that was read before is known by its hash."""
+
+    def __init__(self, aws: SimulatedAws) -> None:
+        self._aws = aws
+        self._bodies: dict[str, tuple[dict[str, Any], Content]] = {}
+        self._reading = threading.Lock()
+
+    def operation(self, request: Request) -> Operation:
+        """The operation of a request; 404 where there is none like it."""
+        for method, pattern, name, status in ROUTES:
+            match = re.fullmatch(pattern, request.path)
+            if match and method == request.method:
+                if name == "ListLayers" and request.query.get("find") == "LayerVersion":
+                    name = "GetLayerVersionByArn"
+                values = {key: unquote(value) for key, value in match.groupdict().items()}
+                return Operation(name, status, getattr(self, f"_{_snake(name)}")(request, **values))
+        raise AwsError(404, "UnknownOperationException", f"{request.method} {request.path}")
+
+    def _list_layers(self, request: Request) -> Callable[[RegionLayers], Any]:
+        def act(region: RegionLayers) -> Any:
+            self._owner_only(request)
+            found, marker = region.list_layers(*_paging(request.query))
+            layers = [
+                {
+                    "LayerName": version.layer_name,
+                    "LayerArn": region.arn(version.layer_name),
+                    "LatestMatchingVersion": self._listed(version),
+                }
+                for version in found
+            ]
+            return {"Layers": layers, "NextMarker": marker}
+
+        return act
+
+    def _list_layer_versions(self, request: Request, name: str) -> Callable[[RegionLayers], Any]:
+        def act(region: RegionLayers) -> Any:
+            self._owner_only(request)
+            found, marker = region.list_versions(name, *_paging(request.query))
+            return {"LayerVersions": [self._listed(version) for version in found], "NextMarker": marker}
+
+        return act
+
+    def _get_layer_version(self, request: Request, name: str, number: str) -> Callable[[RegionLayers], Any]:
+        def act(region: RegionLayers) -> Any:
+            version = region.get(name, int(number))
+            allowed = {"*", request.account, f"arn:aws:iam::{request.account}:root"}
+            if request.account != region.account and not any(
+                s.principal in allowed and s.organization is None for s in region.statements(version)
+            ):
+                raise AwsError(403, "AccessDeniedException", f"not authorized to perform: {version.arn}")
+            return self._held(version, request.base)
+
+        return act
+
+    def _get_layer_version_by_arn(self, request: Request) -> Callable[[RegionLayers], Any]:
+        name, _, number = request.query.get("Arn", "").rpartition(":")
+        if not number.isdigit():
+            raise AwsError(400, "ValidationException", "Arn: not the ARN of a layer version")
+        return self._get_layer_version(request, name, number)
+
+    def _publish_layer_version(self, request: Request, name: str) -> Callable[[RegionLayers], Any]:
+        refusal: AwsError | None = None
+        try:  # what takes long happens before the gate, though an error shows only after it
+            body, content = self._read(request)
+        except AwsError as error:
+            refusal = error
+
+        def act(region: RegionLayers) -> Any:
+            self._owner_only(request)
+            if refusal is not None:
+                raise refusal
+            version = region.publish(
+                name,
+                content,
+                body.get("Description", ""),
+                body.get("LicenseInfo", ""),
+                body.get("CompatibleRuntimes", []),
+                body.get("CompatibleArchitectures", []),
+            )
+            return self._held(version, request.base)
+
+        return act
+
+    def _get_layer_version_policy(self, request: Request, name: str, number: str) -> Callable[[RegionLayers], Any]:
+        def act(region: RegionLayers) -> Any:
+            self._owner_only(request)
+            statements = region.policy(name, int(number))
+            arn = region.get(name, int(number)).arn
+            policy = {
+                "Version": "2012-10-17",
+                "Id": "default",
+                "Statement": [_statement(statement, arn) for statement in statements],
+            }
+            return {"Policy": json.dumps(policy), "RevisionId": "00000000-0000-0000-0000-000000000000"}
+
+        return act
+
+    def _add_layer_version_permission(self, request: Request, name: str, number: str) -> Callable[[RegionLayers], Any]:
+        body = _json(request.body.read())
+
+        def act(region: RegionLayers) -> Any:
+            self._owner_only(request)
+            statement = Statement(
+                str(body.get("StatementId", "")), str(body.get("Principal", "")), body.get("OrganizationId")
+            )
+            region.add_permission(name, int(number), statement, str(body.get("Action", "")))
+            arn = region.get(name, int(number)).arn
+            return {"Statement": json.dumps(_statement(statement, arn)), "RevisionId": "0"}
+
+        return act
+
+    def _remove_layer_version_permission(
+        self, request: Request, name: str, number: str, sid: str
+    ) -> Callable[[RegionLayers], Any]:
+        def act(region: RegionLayers) -> Any:
+            self._owner_only(request)
+            region.remove_permission(name, int(number), sid)
+
+        return act
+
+    def _delete_layer_version(self, request: Request, name: str, number: str) -> Callable[[RegionLayers], Any]:
+        def act(region: RegionLayers) -> Any:
+            self._owner_only(request)
+            region.delete(name, int(number))
+
+        return act
+
+    def _read(self, request: Request) -> tuple[dict[str, Any], Content]:
+        """The fields and the zip of a publish: one at a time, and each body once."""
+        if request.body_size > REQUEST:
+            raise AwsError(413, "RequestEntityTooLargeException", f"Request must be smaller than {REQUEST} bytes")
+        with self._reading:
+            if request.body_sha256 not in self._bodies:
+                body = _json(request.body.read())
+                try:
+                    data = base64.b64decode(body.pop("Content")["ZipFile"], validate=True)
+                except (KeyError, TypeError, binascii.Error):
+                    raise AwsError(400, "InvalidRequestContentException", "Could not parse request body") from None
+                self._bodies[request.body_sha256] = body, self._aws.contents.add(data)
+            return self._bodies[request.body_sha256]
+
+    def _owner_only(self, request: Request) -> None:
+        if request.account != self._aws.account:
+            raise AwsError(403, "AccessDeniedException", "not authorized to perform this operation")
+
+    def _listed(self, version: LayerVersion) -> dict[str, Any]:
+        return {
+            "LayerVersionArn": version.arn,
+            "Version": version.number,
+            "Description": version.description,
+            "CreatedDate": self._aws.wall_time(version.created).strftime("%Y-%m-%dT%H:%M:%S.000+0000"),
+            "CompatibleRuntimes": list(version.runtimes),
+            "CompatibleArchitectures": list(version.architectures),
+            "LicenseInfo": version.license,
+        }
+
+    def _held(self, version: LayerVersion, base: str) -> dict[str, Any]:
+        until = self._aws.clock.monotonic() + LINK_LIVES
+        link = f"{base}/content/{version.arn.split(':')[3]}/{version.sha256}?until={until:.3f}"
+        content = {"CodeSha256": version.code_sha256, "CodeSize": version.size, "Location": link}
+        return {**self._listed(version), "LayerArn": version.arn.rpartition(":")[0], "Content": content}
+
+
+def _paging(query: Mapping[str, str]) -> tuple[str | None, int, str | None, str | None]:
+    return (
+        query.get("Marker"),
+        int(query.get("MaxItems", PAGE)),
+        query.get("CompatibleRuntime"),
+        query.get("CompatibleArchitecture"),
+    )
+
+
+def _statement(statement: Statement, arn: str) -> dict[str, Any]:
+    who = statement.principal
+    principal: Any = {"AWS": f"arn:aws:iam::{who}:root"} if who.isdigit() else who
+    condition = {"Condition": {"StringEquals": {"aws:PrincipalOrgID": statement.organization}}}
+    return {
+        "Sid": statement.sid,
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": "lambda:GetLayerVersion",
+        "Resource": arn,
+        **(condition if statement.organization else {}),
+    }
+
+
+def _json(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise AwsError(400, "InvalidRequestContentException", "Could not parse request body into json")
+    return value
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -1,0 +1,190 @@
+"""The simulation over HTTP on 127.0.0.1, for real boto3 and the AWS CLI (``AWS_ENDPOINT_URL``): Lambda, and STS's
+GetCallerIdentity. The region is the one that the signature is for. Faults are real here: sockets are reset, answers
+do not come."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import struct
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import IO, Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+from tests.fakes.simaws.aws import Broken, SimulatedAws
+from tests.fakes.simaws.faults import Fault
+from tests.fakes.simaws.layers import AwsError
+from tests.fakes.simaws.rest import Request, Rest
+from tests.fakes.simaws.sigv4 import Caller, Credential, check_signature
+
+KEY = "AKIASIMULATED"
+SECRET = "simulated"
+
+
+@contextmanager
+def serve(
+    aws: SimulatedAws, *, silence: float = 1.5, credentials: Mapping[str, Credential] | None = None
+) -> Iterator[str]:
+    """Serve until the block ends; gives the address. ``silence`` is how long an answer that never comes is waited
+    for, in seconds, before the connection breaks."""
+    server = _Server(aws, silence, {KEY: Credential(SECRET, aws.account), **(credentials or {})})
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server.address
+    finally:
+        server.over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def environment(address: str, region: str = "us-east-1") -> dict[str, str]:
+    """What boto3 and the AWS CLI need to find the simulation and nothing else."""
+    return {
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, aws: SimulatedAws, silence: float, credentials: Mapping[str, Credential]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.aws = aws
+        self.rest = Rest(aws)
+        self.silence = silence
+        self.credentials = credentials
+        self.over = threading.Event()
+        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no error of ours."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    def do_POST(self) -> None:
+        self._handle()
+
+    def do_DELETE(self) -> None:
+        self._handle()
+
+    def log_message(self, *_: object) -> None: ...
+
+    def _handle(self) -> None:
+        with tempfile.SpooledTemporaryFile(max_size=1 << 20) as body:
+            size, digest = self._receive(body)
+            try:
+                self._answer(body, size, digest)
+            except AwsError as error:
+                self._refuse(error)
+            except Broken as broken:
+                self._break(broken.fault)
+
+    def _receive(self, body: IO[bytes]) -> tuple[int, str]:
+        """Read the body whole, so that the connection can go on, but into memory only where it is small."""
+        digest, left = hashlib.sha256(), int(self.headers.get("Content-Length") or 0)
+        size = left
+        while left > 0 and (piece := self.rfile.read(min(left, 1 << 20))):
+            body.write(piece)
+            digest.update(piece)
+            left -= len(piece)
+        body.seek(0)
+        return size, digest.hexdigest()
+
+    def _answer(self, body: IO[bytes], size: int, digest: str) -> None:
+        url = urlsplit(self.path)
+        if url.path.startswith("/content/"):
+            self._download(url.path, url.query)
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        caller = check_signature(self.command, url.path, url.query, headers, digest, self.server.credentials)
+        if caller.service == "sts":
+            self._identify(caller, body.read())
+            return
+        if caller.service != "lambda":
+            raise AwsError(404, "UnknownOperationException", f"no {caller.service} here")
+        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        request = Request(
+            self.command, url.path, query, body, size, digest, caller.account, f"http://{headers['host']}"
+        )
+        operation = self.server.rest.operation(request)
+        answer = self.server.aws.call(caller.region, operation.name, operation.act)
+        self._send(operation.status, answer)
+
+    def _download(self, path: str, query: str) -> None:
+        _, _, region, digest = path.split("/")
+        until = float(parse_qs(query).get("until", ["-1"])[0])
+        if until < self.server.aws.clock.monotonic():
+            raise AwsError(403, "AccessDenied", "Request has expired")
+        contents = self.server.aws.contents
+        content = self.server.aws.call(region, "Download", lambda _: contents[digest], counted=False)
+        self._write(200, content.read(), {"Content-Type": "application/zip"})
+
+    def _identify(self, caller: Caller, body: bytes) -> None:
+        action = parse_qs(body.decode()).get("Action", [""])[0]
+        if action != "GetCallerIdentity":
+            raise AwsError(400, "InvalidAction", action)
+        text = (
+            '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+            f"<Arn>arn:aws:iam::{caller.account}:user/simulated</Arn><UserId>AIDASIMULATED</UserId>"
+            f"<Account>{caller.account}</Account></GetCallerIdentityResult><ResponseMetadata>"
+            f"<RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
+        )
+        self._write(200, text.encode(), {"Content-Type": "text/xml"})
+
+    def _refuse(self, error: AwsError) -> None:
+        if "/sts/" not in self.headers.get("Authorization", ""):
+            self._send(error.status, {"Type": "User", "message": error.message}, {"x-amzn-ErrorType": error.code})
+            return
+        text = (
+            f"<ErrorResponse><Error><Type>Sender</Type><Code>{error.code}</Code><Message>{error.message}</Message>"
+            f"</Error><RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
+        )
+        self._write(error.status, text.encode(), {"Content-Type": "text/xml"})
+
+    def _send(self, status: int, answer: object, headers: Mapping[str, str] | None = None) -> None:
+        data = b"" if status == 204 else json.dumps(answer).encode()
+        self._write(status, data, {"Content-Type": "application/json", **(headers or {})})
+
+    def _write(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"x-amzn-RequestId": str(uuid.uuid4()), **headers}.items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _break(self, fault: Fault) -> None:
+        if fault is Fault.GARBAGE:
+            self._write(200, b'{"LayerVersionArn": 7, "Version": "one', {"Content-Type": "application/json"})
+            return
+        if fault in (Fault.SILENCE_BEFORE, Fault.SILENCE_AFTER):
+            self.server.over.wait(self.server.silence)
+        self.close_connection = True
+        # Lingering for no time makes the system send a reset.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())

@@ -1,0 +1,309 @@
+"""The simulated AWS: its limits are botocore's, real clients can talk to it, and it agrees with moto where moto can."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import zipfile
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+
+from tests.fakes.simaws import At, Broken, Fault, Faults, SimulatedAws, VirtualClock, layers
+from tests.fakes.simaws.server import KEY, SECRET, environment, serve
+from tests.fakes.simaws.sigv4 import Credential
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+    from tests.conftest import Sandbox
+
+ACCOUNT = "856699698935"
+REGIONS = ("us-east-1", "eu-west-1")
+ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=2, connect_timeout=2)
+
+
+def zipped(text: str = "print()") -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("python/x.py"), text)  # without the time of now
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def aws() -> SimulatedAws:
+    return SimulatedAws(ACCOUNT, REGIONS)
+
+
+@pytest.fixture
+def address(aws: SimulatedAws) -> Iterator[str]:
+    with serve(aws, silence=3) as address:
+        yield address
+
+
+def client(
+    address: str, region: str = "us-east-1", key: str = KEY, secret: str = SECRET, service: str = "lambda"
+) -> Any:
+    session: Any = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=region)
+    return session.client(service, endpoint_url=address, config=ONCE)
+
+
+def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[int, str]:
+    response = error.value.response
+    return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]
+
+
+# -- limits ------------------------------------------------------------------------------------------------------------
+
+
+def test_limits_are_those_of_the_service_model() -> None:
+    model = layers.lambda_model()
+    lengths = {
+        "MaxLayerListItems": layers.PAGE,
+        "Description": layers.DESCRIPTION_LENGTH,
+        "LicenseInfo": layers.LICENSE_LENGTH,
+        "CompatibleRuntimes": layers.RUNTIMES,
+        "CompatibleArchitectures": layers.ARCHITECTURES,
+        "LayerName": layers.NAME_LENGTH,
+        "StatementId": layers.STATEMENT_ID_LENGTH,
+    }
+    assert {name: model[name]["max"] for name in lengths} == lengths
+    patterns = {
+        "LayerName": layers.LAYER_NAME,
+        "StatementId": layers.STATEMENT_ID,
+        "LayerPermissionAllowedPrincipal": layers.PRINCIPAL,
+        "OrganizationId": layers.ORGANIZATION,
+    }
+    assert {name: model[name]["pattern"] for name in patterns} == {n: p.pattern for n, p in patterns.items()}
+    assert {"x86_64", "arm64"} == set(model["Architecture"]["enum"])
+    assert layers.known_runtimes() >= {"python3.10", "python3.13"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"description": "x" * 257},
+        {"license_info": "x" * 513},
+        {"runtimes": ["python9.9"]},
+        {"architectures": ["aarch64"]},
+        {"name": "no spaces"},
+        {"name": "x" * 141},
+    ],
+)
+def test_what_the_service_refuses(aws: SimulatedAws, change: dict[str, Any]) -> None:
+    content = aws.contents.add(zipped())
+    region = aws.regions["us-east-1"]
+    with pytest.raises(layers.AwsError) as error:
+        region.publish(**{"name": "demo", "content": content, **change})
+    assert error.value.status == 400
+    assert not list(region.all_versions())
+
+
+def test_what_is_no_zip_or_too_large_is_refused(aws: SimulatedAws) -> None:
+    with pytest.raises(layers.AwsError, match="unzip"):
+        aws.contents.add(b"no zip")
+    with pytest.raises(layers.AwsError, match="non-empty"):
+        aws.contents.add(b"PK\5\6" + bytes(18))
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", bytes(layers.UNZIPPED))
+    with pytest.raises(layers.AwsError, match="Unzipped size"):
+        aws.contents.add(bomb.getvalue())
+
+
+def test_quota_is_seen_by_every_second(aws: SimulatedAws) -> None:
+    def ask() -> int:
+        try:
+            aws.call("us-east-1", "ListLayers", lambda region: region.list_layers())
+        except layers.AwsError as error:
+            return error.status
+        return 200
+
+    assert [ask() for _ in range(16)] == [200] * 15 + [429]
+    aws.clock.sleep(1.01)
+    assert ask() == 200
+
+
+def test_numbers_are_never_given_out_again(aws: SimulatedAws) -> None:
+    region, content = aws.regions["us-east-1"], aws.contents.add(zipped())
+    assert [region.publish("demo", content).number for _ in range(3)] == [1, 2, 3]
+    for number in (1, 2, 3):
+        region.delete("demo", number)
+    assert region.list_layers() == ([], None)
+    assert region.publish("demo", content).number == 4
+
+
+def test_lists_lag_and_get_does_not() -> None:
+    aws = SimulatedAws(ACCOUNT, REGIONS, list_lag=10, seed=3)
+    region = aws.regions["us-east-1"]
+    region.publish("demo", aws.contents.add(zipped()))
+    assert region.list_versions("demo") == ([], None)
+    assert region.get("demo", 1).number == 1
+    aws.clock.sleep(10)
+    assert [v.number for v in region.list_versions("demo")[0]] == [1]
+
+
+def test_faults_by_seed_are_repeatable() -> None:
+    def run() -> list[Fault | None]:
+        aws = SimulatedAws(ACCOUNT, REGIONS, faults=Faults(rate=0.5, seed=7), quota=1000)
+        for _ in range(40):
+            with suppress(layers.AwsError, Broken):
+                aws.call("eu-west-1", "ListLayers", lambda region: region.list_layers())
+        return [call.fault for call in aws.log]
+
+    assert run() == run()
+    assert 10 < sum(fault is not None for fault in run()) < 30
+
+
+# -- over HTTP, by real clients ----------------------------------------------------------------------------------------
+
+
+def scenario(lam: LambdaClient) -> list[object]:
+    """Publishing, granting, reading and taking back, and what each step answers."""
+    seen: list[object] = []
+    zip_file = zipped()
+    for _ in range(2):
+        made = lam.publish_layer_version(
+            LayerName="demo",
+            Description="what it is",
+            Content={"ZipFile": zip_file},
+            CompatibleRuntimes=["python3.12"],
+            CompatibleArchitectures=["arm64"],
+            LicenseInfo="MIT",
+        )
+        seen += [made["Version"], made["LayerVersionArn"], made["Content"]["CodeSha256"], made["Content"]["CodeSize"]]
+    with pytest.raises(ClientError) as error:
+        lam.get_layer_version(LayerName="demo", VersionNumber=7)
+    seen.append(code_of(error))
+    with pytest.raises(ClientError) as error:
+        lam.get_layer_version_policy(LayerName="demo", VersionNumber=1)
+    seen.append(code_of(error)[0])
+    lam.add_layer_version_permission(
+        LayerName="demo", VersionNumber=1, StatementId="public", Action="lambda:GetLayerVersion", Principal="*"
+    )
+    policy = lam.get_layer_version_policy(LayerName="demo", VersionNumber=1)["Policy"]
+    seen.append('"Sid"' in policy and "public" in policy)
+    listed = lam.list_layer_versions(LayerName="demo")["LayerVersions"]
+    seen += [(v["Version"], v["Description"], v["CompatibleRuntimes"], v["LicenseInfo"]) for v in listed]
+    seen += [(v["LayerName"], v["LatestMatchingVersion"]["Version"]) for v in lam.list_layers()["Layers"]]
+    location = lam.get_layer_version(LayerName="demo", VersionNumber=2)["Content"]["Location"]
+    with urlopen(location) as answer:
+        seen.append(hashlib.sha256(answer.read()).hexdigest())
+    lam.delete_layer_version(LayerName="demo", VersionNumber=2)
+    lam.delete_layer_version(LayerName="demo", VersionNumber=2)
+    seen.append([v["Version"] for v in lam.list_layer_versions(LayerName="demo")["LayerVersions"]])
+    seen.append(lam.list_layer_versions(LayerName="unknown")["LayerVersions"])
+    return seen
+
+
+def test_boto3_and_moto_see_the_same(address: str, sandbox: Sandbox) -> None:
+    assert scenario(client(address)) == scenario(sandbox.layers())
+
+
+def test_regions_are_apart_and_numbers_their_own(address: str) -> None:
+    for region in REGIONS:
+        made = client(address, region).publish_layer_version(LayerName="demo", Content={"ZipFile": zipped()})
+        assert made["LayerVersionArn"] == f"arn:aws:lambda:{region}:{ACCOUNT}:layer:demo:1"
+
+
+def test_used_statement_id_is_a_conflict(address: str) -> None:
+    lam = client(address)
+    lam.publish_layer_version(LayerName="demo", Content={"ZipFile": zipped()})
+    grant = {"LayerName": "demo", "VersionNumber": 1, "StatementId": "s", "Action": "lambda:GetLayerVersion"}
+    lam.add_layer_version_permission(**grant, Principal="*")
+    with pytest.raises(ClientError) as error:
+        lam.add_layer_version_permission(**grant, Principal="123456789012")
+    assert code_of(error) == (409, "ResourceConflictException")
+    lam.remove_layer_version_permission(LayerName="demo", VersionNumber=1, StatementId="s")
+    with pytest.raises(ClientError) as error:
+        lam.get_layer_version_policy(LayerName="demo", VersionNumber=1)
+    assert code_of(error) == (404, "ResourceNotFoundException")
+
+
+def test_lists_have_pages_and_filters(aws: SimulatedAws, address: str) -> None:
+    content = aws.contents.add(zipped())
+    for index in range(7):
+        aws.regions["us-east-1"].publish("demo", content, runtimes=["python3.12" if index % 2 else "python3.13"])
+    lam = client(address)
+    pages = lam.get_paginator("list_layer_versions").paginate(LayerName="demo", PaginationConfig={"PageSize": 3})
+    assert [[v["Version"] for v in page["LayerVersions"]] for page in pages] == [[7, 6, 5], [4, 3, 2], [1]]
+    found = lam.list_layer_versions(LayerName="demo", CompatibleRuntime="python3.12")["LayerVersions"]
+    assert [v["Version"] for v in found] == [6, 4, 2]
+    latest = lam.list_layers(CompatibleRuntime="python3.12")["Layers"][0]["LatestMatchingVersion"]
+    assert latest["Version"] == 6
+    with pytest.raises(ClientError) as error:
+        lam.list_layers(Marker="nonsense")
+    assert code_of(error)[0] == 400
+
+
+def test_strangers_get_only_what_is_public_and_list_nothing(aws: SimulatedAws) -> None:
+    with serve(aws, credentials={"AKIASTRANGER": Credential("other", "999999999999")}) as address:
+        owner, stranger = client(address), client(address, key="AKIASTRANGER", secret="other")
+        arn = owner.publish_layer_version(LayerName="demo", Content={"ZipFile": zipped()})["LayerVersionArn"]
+        with pytest.raises(ClientError) as error:
+            stranger.get_layer_version_by_arn(Arn=arn)
+        assert code_of(error) == (403, "AccessDeniedException")
+        owner.add_layer_version_permission(
+            LayerName="demo", VersionNumber=1, StatementId="s", Action="lambda:GetLayerVersion", Principal="*"
+        )
+        digest = b64encode(hashlib.sha256(zipped()).digest()).decode()
+        assert stranger.get_layer_version_by_arn(Arn=arn)["Content"]["CodeSha256"] == digest
+        with pytest.raises(ClientError):
+            stranger.list_layers()
+        assert client(address, service="sts").get_caller_identity()["Account"] == ACCOUNT
+
+
+def test_wrong_secret_and_unknown_key_are_refused(address: str) -> None:
+    with pytest.raises(ClientError) as error:
+        client(address, secret="wrong").list_layers()
+    assert code_of(error) == (403, "InvalidSignatureException")
+    with pytest.raises(ClientError) as error:
+        client(address, key="AKIANOBODY").list_layers()
+    assert code_of(error) == (403, "UnrecognizedClientException")
+
+
+@pytest.mark.parametrize(
+    ("fault", "acts"),
+    [(Fault.RESET_BEFORE, 0), (Fault.RESET_AFTER, 1), (Fault.SILENCE_BEFORE, 0), (Fault.SILENCE_AFTER, 1)],
+)
+def test_broken_connections_are_really_broken(aws: SimulatedAws, address: str, fault: Fault, acts: int) -> None:
+    aws.set_faults(Faults((At(fault),)))
+    with pytest.raises((ConnectionClosedError, ReadTimeoutError)):
+        client(address).publish_layer_version(LayerName="demo", Content={"ZipFile": zipped()})
+    assert len(aws.versions("us-east-1", "demo")) == acts
+
+
+def test_links_die_after_ten_minutes(aws: SimulatedAws, address: str) -> None:
+    lam = client(address)
+    lam.publish_layer_version(LayerName="demo", Content={"ZipFile": zipped()})
+    location = lam.get_layer_version(LayerName="demo", VersionNumber=1)["Content"]["Location"]
+    assert isinstance(aws.clock, VirtualClock)
+    aws.clock.sleep(601)
+    with pytest.raises(OSError, match="403"):
+        urlopen(location)
+
+
+@pytest.mark.skipif(shutil.which("aws") is None, reason="the AWS CLI is not installed")
+def test_aws_cli(address: str, tmp_path: Path) -> None:
+    (tmp_path / "layer.zip").write_bytes(zipped())
+    command = ["aws", "lambda", "publish-layer-version", "--layer-name", "demo", "--zip-file", "fileb://layer.zip"]
+    done = subprocess.run(
+        [*command, "--query", "Version"],
+        env={**os.environ, **environment(address)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "1"

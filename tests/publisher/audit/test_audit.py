@@ -1,0 +1,237 @@
+"""sync, audit, yank and verify, as a user runs them, against the embedded AWS."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Sandbox
+from tests.fakes.command import Layers
+from tests.fakes.simulated_runs import make_zip
+
+
+@pytest.fixture
+def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
+    return Layers(tmp_path)
+
+
+def by_hand(sandbox: Sandbox, layers: Layers, version: str, *, public: bool = True) -> None:
+    """What the workflows of old left: other bytes in every region, no ledger."""
+    for cell in layers.matrix.cells:
+        client = sandbox.layers(cell.region)
+        made = client.publish_layer_version(
+            LayerName=cell.target.layer_name,
+            Description=layers.matrix.describe(cell.target, version),
+            Content={"ZipFile": make_zip(f"{version} {cell.id}")},
+            CompatibleRuntimes=[cell.target.runtime.api_name],  # type: ignore[list-item]
+            CompatibleArchitectures=[cell.target.architecture.api_name],  # type: ignore[list-item]
+        )
+        if public:
+            client.add_layer_version_permission(
+                LayerName=cell.target.layer_name,
+                VersionNumber=made["Version"],
+                StatementId="by-hand",
+                Action="lambda:GetLayerVersion",
+                Principal="*",
+            )
+
+
+def public_numbers(sandbox: Sandbox, layers: Layers) -> set[int]:
+    """The numbers whose policy grants something, in any cell."""
+    found = set()
+    for cell in layers.matrix.cells:
+        client = sandbox.layers(cell.region)
+        for version in client.list_layer_versions(LayerName=cell.target.layer_name)["LayerVersions"]:
+            try:
+                policy = client.get_layer_version_policy(
+                    LayerName=cell.target.layer_name, VersionNumber=version["Version"]
+                )
+            except client.exceptions.ResourceNotFoundException:
+                continue
+            if json.loads(policy["Policy"])["Statement"]:
+                found.add(version["Version"])
+    return found
+
+
+def test_layers_made_by_hand_are_adopted_and_the_next_release_follows(sandbox: Sandbox, layers: Layers) -> None:
+    by_hand(sandbox, layers, "1.23.0")
+    by_hand(sandbox, layers, "1.40.0")
+    assert layers("audit").code == 6
+
+    synced = layers("sync", "--json")
+    assert synced.code == 0
+    assert [(r["layer_version"], r["version"], r["cells"], r["public"]) for r in synced.json["releases"]] == [
+        (1, "1.23.0", 4, 4),
+        (2, "1.40.0", 4, 4),
+    ]
+    assert layers("audit").code == 0
+    again = layers("publish", "--version", "1.40.0", "--yes", "--json")
+    assert again.code == 0
+    assert {cell["outcome"] for cell in again.json["cells"]} == {"unchanged"}
+    assert layers.publish("1.62.0", "--json").json["layer_version"] == 3
+    assert layers("audit").code == 0
+
+
+def test_sync_names_what_fits_no_release_and_keeps_what_the_ledger_knows(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    record = Path(layers.ledger) / "0001.json"
+    before = json.loads(record.read_text())
+    cell = layers.matrix.cells[0]
+    sandbox.layers(cell.region).publish_layer_version(
+        LayerName=cell.target.layer_name,
+        Description=layers.matrix.describe(cell.target, "9.9"),
+        Content={"ZipFile": make_zip("stray")},
+    )
+    synced = layers("sync", "--json")
+    assert synced.code == 0
+    assert [release["version"] for release in synced.json["releases"]] == ["1.0", "9.9"]
+    after = json.loads(record.read_text())
+    assert after["targets"] == before["targets"]
+    assert after["completed"] == before["completed"]
+
+
+def test_a_lost_ledger_is_made_again(layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    record = Path(layers.ledger) / "0001.json"
+    before = json.loads(record.read_text())
+    record.unlink()
+    assert layers("sync").code == 0
+    after = json.loads(record.read_text())
+    assert after["cells"] == before["cells"]
+    assert after["completed"] is not None
+
+
+def test_a_withdrawn_release_is_not_made_public_again_for_want_of_its_record(layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    assert layers("yank", "--layer-version", "1", "--reason", "wrong", "--yes").code == 0
+    assert layers.publish("2.0").code == 0
+    assert layers("yank", "--layer-version", "2", "--reason", "wrong too", "--yes").code == 0
+    for record in Path(layers.ledger).glob("0*.json"):
+        record.unlink()
+    synced = layers("sync", "--json")
+    assert [release["withdrawn"] for release in synced.json["releases"]] == [True, True]
+    assert layers("audit").code == 0
+    assert layers.publish("2.0").code == 3
+    assert layers("yank", "--layer-version", "2", "--undo", "--yes").code == 0
+    assert layers("sync", "--json").json["releases"][1]["withdrawn"] is False
+
+
+def test_audit_finds_every_kind_of_drift(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    name = layers.matrix.targets[0].layer_name
+    sandbox.layers("us-east-1").remove_layer_version_permission(LayerName=name, VersionNumber=1, StatementId="public")
+    sandbox.layers("eu-west-1").delete_layer_version(LayerName=name, VersionNumber=1)
+    sandbox.layers("eu-west-1").publish_layer_version(
+        LayerName=layers.matrix.targets[1].layer_name, Content={"ZipFile": make_zip("stranger")}
+    )
+    found = layers("audit", "--json")
+    assert found.code == 6
+    drift = {(d["region"], d["target"], d["layer_version"], d["problem"]) for d in found.json["drift"]}
+    assert drift == {
+        ("us-east-1", "py3.12-x86_64", 1, "private"),
+        ("eu-west-1", "py3.12-x86_64", 1, "missing"),
+        ("eu-west-1", "py3.12-aarch64", 2, "foreign"),
+    }
+    assert all(d["remedy"] for d in found.json["drift"])
+
+
+def test_publish_mends_a_permission_that_was_taken_away(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    name = layers.matrix.targets[0].layer_name
+    sandbox.layers().remove_layer_version_permission(LayerName=name, VersionNumber=1, StatementId="public")
+    assert layers("audit").code == 6
+    mended = layers("publish", "--version", "1.0", "--yes", "--json")
+    assert sorted(cell["outcome"] for cell in mended.json["cells"]) == ["granted", *["unchanged"] * 3]
+    assert layers("audit").code == 0
+
+
+def test_yank_takes_every_permission_away_and_undo_gives_it_back(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    assert layers.publish("2.0").code == 0
+    assert layers("yank", "--layer-version", "2", "--reason", "import fails", "--yes").code == 0
+    assert public_numbers(sandbox, layers) == {1}
+    assert layers("audit").code == 0
+    refused = layers.publish("2.0")
+    assert refused.code == 3
+    assert "import fails" in refused.err
+    newest = layers("describe", "--region", "us-east-1", "--json").json
+    assert {row["version"] for row in newest} == {"1.0"}
+    withdrawn = layers("describe", "--region", "us-east-1", "--layer-version", "2", "--json").json
+    assert {row["yanked"]["reason"] for row in withdrawn} == {"import fails"}
+
+    assert layers("yank", "--layer-version", "2", "--undo", "--yes").code == 0
+    assert public_numbers(sandbox, layers) == {1, 2}
+    assert layers("audit").code == 0
+    assert layers("describe", "--region", "us-east-1", "--json").json[0]["version"] == "2.0"
+
+
+def test_a_withdrawn_version_can_be_rebuilt_at_a_new_number(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    assert layers("yank", "--layer-version", "1", "--reason", "CVE", "--yes").code == 0
+    rebuilt = layers.publish("1.0", "--rebuild", "--reason", "patched dependency", "--json", build="two")
+    assert rebuilt.json["layer_version"] == 2
+    assert public_numbers(sandbox, layers) == {2}
+    assert json.loads((Path(layers.ledger) / "0002.json").read_text())["rebuild"] == "patched dependency"
+    again = layers.publish("1.0", "--json", build="two")
+    assert (again.json["layer_version"], again.json["complete"]) == (2, True)
+
+
+def test_a_rebuild_that_is_run_again_is_not_made_twice(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    rebuild = ("--rebuild", "--reason", "CVE-1", "--json")
+    assert layers.publish("1.0", *rebuild, build="two").json["layer_version"] == 2
+    again = layers.publish("1.0", *rebuild, build="two")
+    assert (again.json["layer_version"], again.json["complete"]) == (2, True)
+    (Path(layers.ledger) / "0002.json").unlink()  # the runner died before its record was kept
+    again = layers.publish("1.0", *rebuild, build="two")
+    assert (again.json["layer_version"], again.json["complete"]) == (2, True)
+    assert public_numbers(sandbox, layers) == {1, 2}
+    assert json.loads((Path(layers.ledger) / "0002.json").read_text())["rebuild"] == "CVE-1"
+    another = layers.publish("1.0", "--rebuild", "--reason", "CVE-2", "--json", build="three")
+    assert another.json["layer_version"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("yank", "--layer-version", "1", "--yes"), 2),
+        (("yank", "--layer-version", "1", "--reason", "x", "--undo", "--yes"), 2),
+        (("yank", "--layer-version", "1", "--reason", "x"), 2),
+        (("yank", "--layer-version", "7", "--reason", "x", "--yes"), 3),
+        (("yank", "--layer-version", "1", "--undo", "--yes"), 3),
+        (("verify", "nonsense"), 3),
+    ],
+)
+def test_bad_requests_touch_nothing(layers: Layers, arguments: tuple[str, ...], code: int) -> None:
+    assert layers.publish("1.0").code == 0
+    ended = layers(*arguments)
+    assert ended.code == code
+    assert "error: " in ended.err
+    assert layers("audit").code == 0
+
+
+def test_verify_proves_the_bytes_behind_an_arn(sandbox: Sandbox, layers: Layers, tmp_path: Path) -> None:
+    assert layers.publish("1.0").code == 0
+    arn = layers("describe", "--region", "eu-west-1", "--arch", "aarch64", "--format", "arn").out.strip()
+    assert layers("verify", arn).code == 0
+    assert layers("docs", "--output", str(tmp_path / "docs")).code == 0
+    by_index = layers("verify", "--index", str(tmp_path / "docs" / "layers.json"), arn, "--json")
+    assert by_index.json["matches"] is True
+
+    sandbox.layers("eu-west-1").delete_layer_version(LayerName="demo-py3_12-aarch64", VersionNumber=1)
+    gone = layers("verify", arn)
+    assert gone.code == 6
+    assert "nothing there" in gone.err
+
+
+@pytest.mark.parametrize(
+    "mistake", [("aarch64", "arm64"), ("py3_12", "py312"), ("py3_12", "py3.12"), ("eu-west-1", "eu-west-2")]
+)
+def test_a_mistaken_arn_is_told_what_was_meant(layers: Layers, mistake: tuple[str, str]) -> None:
+    assert layers.publish("1.0").code == 0
+    arn = layers("describe", "--region", "eu-west-1", "--arch", "aarch64", "--format", "arn").out.strip()
+    ended = layers("verify", arn.replace(*mistake))
+    assert ended.code == 3
+    assert f"did you mean {arn}?" in ended.err

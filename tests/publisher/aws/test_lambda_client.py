@@ -1,0 +1,360 @@
+"""The port by boto3, over HTTP against the simulated AWS and moto: what is sent, what answers and failures mean."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.aws import responses
+from publisher.aws.gateway import (
+    CredentialsRefused,
+    GatewayError,
+    Grant,
+    Listed,
+    Publication,
+    Refused,
+    StatementExists,
+    Throttled,
+    Unavailable,
+    Unreachable,
+    Zip,
+)
+from publisher.aws.lambda_client import CONFIG, BotoLambda
+from publisher.aws.publish_request import Bodies
+from publisher.aws.rate_limit import TokenBucket
+from tests.conftest import Sandbox
+from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
+from tests.fakes.simaws.server import KEY, SECRET, serve
+from tests.fakes.simulated_runs import make_zip
+
+REGION = "us-east-1"
+ACCOUNT = "856699698935"
+FAST = CONFIG.merge(Config(read_timeout=1, connect_timeout=1))
+
+
+def connect(address: str, folder: Path, region: str = REGION) -> BotoLambda:
+    session = boto3.session.Session(aws_access_key_id=KEY, aws_secret_access_key=SECRET)
+    client = session.client("lambda", region_name=region, endpoint_url=address, config=FAST)
+    return BotoLambda(region, client, TokenBucket(15), Bodies(folder))
+
+
+def publication(folder: Path, text: str = "it", name: str = "demo-py3_12-x86_64", **changes: Any) -> Publication:
+    data = make_zip(text)
+    path = folder / f"{sha256(data).hexdigest()}.zip"
+    path.write_bytes(data)
+    made = Publication(
+        layer_name=name,
+        description='Käse “und” \\ "quotes"\n',
+        license="Apache-2.0",
+        runtimes=("python3.12",),
+        architectures=("x86_64",),
+        zip=Zip(path, sha256(data).hexdigest(), len(data)),
+    )
+    return replace(made, **changes)
+
+
+@pytest.fixture
+def aws() -> SimulatedAws:
+    return SimulatedAws(ACCOUNT, [REGION], quota=1000)
+
+
+@pytest.fixture
+def lam(aws: SimulatedAws, tmp_path: Path) -> Iterator[BotoLambda]:
+    with serve(aws) as address:
+        yield connect(address, tmp_path)
+
+
+# -- what is sent and what comes back ----------------------------------------------------------------------------------
+
+
+def test_publish_says_everything_and_signs_it(aws: SimulatedAws, lam: BotoLambda, tmp_path: Path) -> None:
+    wanted = publication(tmp_path)
+    held = lam.publish(wanted)
+    there = aws.versions(REGION, wanted.layer_name)[1]
+    assert (there.description, there.license) == (wanted.description, wanted.license)
+    assert (there.runtimes, there.architectures) == (wanted.runtimes, wanted.architectures)
+    assert (there.sha256, there.size) == (wanted.zip.sha256, wanted.zip.size)
+    assert (held.number, held.arn, held.sha256, held.size) == (1, there.arn, there.sha256, there.size)
+    assert held.created == "2026-11-23T12:00:00.000+0000"
+
+
+def test_reading_back(lam: BotoLambda, tmp_path: Path) -> None:
+    wanted = publication(tmp_path)
+    name = wanted.layer_name
+    lam.publish(wanted)
+    held = lam.get(name, 1)
+    assert held is not None
+    assert held.sha256 == wanted.zip.sha256
+    assert lam.get(name, 2) is None
+    assert lam.get("other", 1) is None
+    assert lam.grants(name, 1) == ()
+    grants = (Grant("public", "*"), Grant("one", "123456789012"), Grant("organization", "*", "o-abcdefghij"))
+    for grant in grants:
+        lam.grant(name, 1, grant)
+    assert lam.grants(name, 1) == grants
+    with pytest.raises(StatementExists):
+        lam.grant(name, 1, grants[0])
+    lam.revoke(name, 1, "public")
+    lam.revoke(name, 1, "public")
+    assert lam.grants(name, 1) == grants[1:]
+    lam.download(held, tmp_path / "copy.zip")
+    assert sha256((tmp_path / "copy.zip").read_bytes()).hexdigest() == wanted.zip.sha256
+    assert not list(tmp_path.glob(".download*"))
+
+
+def test_the_same_on_moto(sandbox: Sandbox, tmp_path: Path) -> None:
+    lam, wanted = connect(sandbox.address, tmp_path), publication(tmp_path)
+    name = wanted.layer_name
+    held = lam.publish(wanted)
+    assert (held.number, held.sha256, held.description) == (1, wanted.zip.sha256, wanted.description)
+    assert lam.get(name, 1) is not None
+    assert lam.get(name, 2) is None
+    assert lam.get("other", 1) is None
+    assert lam.grants(name, 1) == ()
+    lam.grant(name, 1, Grant("public", "*"))
+    assert lam.grants(name, 1) == (Grant("public", "*"),)
+    assert {n: v.number for n, v in lam.latest([name, "other"]).items()} == {name: 1}
+    there = lam.get(name, 1)
+    assert there is not None
+    lam.download(there, tmp_path / "copy.zip")
+
+
+def numbers(versions: tuple[Listed, ...]) -> list[int]:
+    return [version.number for version in versions]
+
+
+def test_history_reads_no_more_pages_than_needed(aws: SimulatedAws, lam: BotoLambda) -> None:
+    content = aws.contents.add(make_zip("x"))
+    for _ in range(120):
+        aws.regions[REGION].publish("demo", content)
+    assert numbers(lam.versions("demo")) == list(range(120, 0, -1))
+    assert aws.counts()["ListLayerVersions"] == 3
+    assert numbers(lam.versions("demo", above=117)) == [120, 119, 118]
+    assert aws.counts()["ListLayerVersions"] == 4
+    assert lam.versions("other") == ()
+
+
+def test_one_page_finds_all_and_a_crowded_account_costs_few(aws: SimulatedAws, lam: BotoLambda) -> None:
+    content = aws.contents.add(make_zip("x"))
+    mine = [f"zz-py3_{minor}" for minor in range(10, 14)]
+    for name in mine:
+        aws.regions[REGION].publish(name, content)
+    assert set(lam.latest(mine)) == set(mine)
+    assert len(aws.log) == 1
+    assert set(lam.latest([*mine, "zz-py3"])) == set(mine)
+    assert len(aws.log) == 2
+    for index in range(400):
+        aws.regions[REGION].publish(f"another-{index}", content)
+    before = len(aws.log)
+    assert set(lam.latest(mine)) == set(mine)
+    assert len(aws.log) - before <= 6
+
+
+# -- what failures mean ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault.THROTTLE, Throttled),
+        (Fault.ERROR_BEFORE, Unavailable),
+        (Fault.ERROR_AFTER, Unavailable),
+        (Fault.RESET_BEFORE, Unavailable),
+        (Fault.RESET_AFTER, Unavailable),
+        (Fault.SILENCE_AFTER, Unavailable),
+        (Fault.GARBAGE, Unavailable),
+        (Fault.EXPIRED, CredentialsRefused),
+    ],
+)
+def test_each_failure_is_sent_once_and_told_apart(
+    aws: SimulatedAws, lam: BotoLambda, tmp_path: Path, fault: Fault, kind: type[GatewayError]
+) -> None:
+    wanted = publication(tmp_path)
+    aws.set_faults(Faults((At(fault),)))
+    with pytest.raises(GatewayError) as error:
+        lam.publish(wanted)
+    assert type(error.value) is kind
+    assert len(aws.log) == 1
+    assert len(aws.versions(REGION, wanted.layer_name)) == int(fault.acts)
+    assert "Traceback" not in error.value.message
+    if fault in (Fault.THROTTLE, Fault.ERROR_BEFORE, Fault.EXPIRED):
+        assert error.value.request_id
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable):
+        connect("http://127.0.0.1:9", tmp_path).latest(["demo"])
+    with pytest.raises(Unreachable):
+        connect("http://no.such.host.invalid", tmp_path).latest(["demo"])
+
+
+def test_what_lambda_refuses(lam: BotoLambda, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="ValidationException"):
+        lam.publish(publication(tmp_path, runtimes=("python9.9",)))
+    with pytest.raises(Refused, match="ResourceNotFoundException"):
+        lam.grant("demo", 1, Grant("public", "*"))
+
+
+def test_wrong_credentials(aws: SimulatedAws, tmp_path: Path) -> None:
+    with serve(aws, credentials={}) as address:
+        session = boto3.session.Session(aws_access_key_id=KEY, aws_secret_access_key="wrong")
+        client = session.client("lambda", region_name=REGION, endpoint_url=address, config=FAST)
+        with pytest.raises(CredentialsRefused):
+            BotoLambda(REGION, client, TokenBucket(15), Bodies(tmp_path)).latest(["demo"])
+
+
+def test_download_of_other_bytes_leaves_nothing(lam: BotoLambda, tmp_path: Path) -> None:
+    wanted = publication(tmp_path)
+    lam.publish(wanted)
+    held = lam.get(wanted.layer_name, 1)
+    assert held is not None
+    with pytest.raises(Unavailable, match="other bytes"):
+        lam.download(replace(held, sha256="0" * 64), tmp_path / "copy.zip")
+    with pytest.raises(Refused):
+        lam.download(replace(held, location=held.location.partition("?")[0]), tmp_path / "copy.zip")
+    with pytest.raises(Refused):
+        lam.download(replace(held, location=""), tmp_path / "copy.zip")
+    assert not (tmp_path / "copy.zip").exists()
+    assert not list(tmp_path.glob(".download*"))
+
+
+# -- answers that are not as documented --------------------------------------------------------------------------------
+
+
+@contextmanager
+def canned(status: int, body: bytes, headers: dict[str, str] | None = None) -> Iterator[str]:
+    """A server that gives everyone the same answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_DELETE = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def everything(lam: BotoLambda, folder: Path) -> list[Callable[[], object]]:
+    return [
+        lambda: lam.get("demo", 1),
+        lambda: lam.grants("demo", 1),
+        lambda: lam.latest(["demo"]),
+        lambda: lam.versions("demo"),
+        lambda: lam.publish(publication(folder)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (200, b"<html>sign in here</html>", {}),
+        (200, b"[1, 2]", {}),
+        (200, b'"text"', {}),
+        (200, b'{"Version": 1}', {"Content-Length": "4000"}),
+        (200, b"\xff\xfe\x00", {}),
+        (502, b"<html>Bad Gateway</html>", {}),
+        (503, b"", {}),
+    ],
+)
+def test_answers_of_something_else_count_as_none(
+    tmp_path: Path, status: int, body: bytes, headers: dict[str, str]
+) -> None:
+    with canned(status, body, headers) as address:
+        lam = connect(address, tmp_path)
+        calls = everything(lam, tmp_path)
+        if b"{" in body or status != 200:
+            calls = calls[:1] + calls[4:]
+        for call in calls:
+            with pytest.raises(Unavailable):
+                call()
+
+
+def test_a_404_of_something_else_is_not_nothing(tmp_path: Path) -> None:
+    """A proxy that knows no such page must not make us believe that a version is not there."""
+    with canned(404, b"<html>Not Found</html>") as address:
+        lam = connect(address, tmp_path)
+        with pytest.raises(GatewayError):
+            lam.get("demo", 1)
+        with pytest.raises(GatewayError):
+            lam.grants("demo", 1)
+
+
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+GOOD: dict[str, Any] = {
+    "Version": 1,
+    "LayerVersionArn": "arn",
+    "Description": "text",
+    "CreatedDate": "2026-11-23T12:00:00.000+0000",
+    "CompatibleRuntimes": ["python3.12"],
+    "CompatibleArchitectures": ["arm64"],
+    "Content": {"CodeSha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "CodeSize": 7, "Location": "http://x"},
+}
+
+
+def test_a_good_answer() -> None:
+    held = responses.held("demo", GOOD)
+    assert (held.sha256, held.size, held.runtimes) == (sha256(b"").hexdigest(), 7, ("python3.12",))
+
+
+@given(st.dictionaries(st.sampled_from([*GOOD, "CodeSha256", "CodeSize", "Location"]), ANYTHING, max_size=3))
+def test_fields_of_any_kind_are_read_or_count_as_no_answer(changes: dict[str, Any]) -> None:
+    content = {key: value for key, value in changes.items() if key in GOOD["Content"]}
+    data = {**GOOD, "Content": {**GOOD["Content"], **content}, **{k: v for k, v in changes.items() if k in GOOD}}
+    try:
+        held = responses.held("demo", data)
+    except Unavailable:
+        return
+    assert isinstance(held.description, str)
+    assert isinstance(held.location, str)
+    assert isinstance(held.size, int)
+    assert all(isinstance(runtime, str) for runtime in (*held.runtimes, *held.architectures))
+
+
+@given(ANYTHING, st.sampled_from(["Action", "Principal", "Effect", "Sid", "Condition"]))
+def test_policies_of_any_kind_are_read_or_count_as_no_answer(value: Any, key: str) -> None:
+    statement = {"Sid": "s", "Effect": "Allow", "Action": "lambda:GetLayerVersion", "Principal": "*", key: value}
+    for policy in (value, {"Statement": value}, {"Statement": [statement]}):
+        try:
+            found = responses.grants({"Policy": json.dumps(policy)})
+        except Unavailable:
+            continue
+        assert all(isinstance(grant.principal, str) for grant in found)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"Effect": "Deny"}, {"Action": "lambda:Other"}, {"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}],
+)
+def test_a_statement_that_does_not_make_public_is_no_grant(change: dict[str, Any]) -> None:
+    statement = {"Sid": "s", "Effect": "Allow", "Action": "lambda:GetLayerVersion", "Principal": "*", **change}
+    assert responses.grants({"Policy": json.dumps({"Statement": [statement]})}) == ()

@@ -1,0 +1,117 @@
+"""Patience: what is safe is repeated, a publish only where AWS certainly did nothing."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from publisher.aws.gateway import (
+    CredentialsRefused,
+    Grant,
+    Publication,
+    StatementExists,
+    Throttled,
+    Unavailable,
+    Unreachable,
+    Zip,
+)
+from publisher.aws.rate_limit import TokenBucket
+from publisher.aws.retry import THROTTLED_FOR, TRIES, Patient
+from tests.fakes.simaws import At, Fault, Faults, SimLambda, SimulatedAws
+from tests.fakes.simulated_runs import make_zip
+
+REGION = "us-east-1"
+GRANT = Grant("public", "*")
+
+
+@pytest.fixture
+def aws() -> SimulatedAws:
+    return SimulatedAws("123456789012", [REGION])
+
+
+@pytest.fixture
+def patient(aws: SimulatedAws) -> Patient:
+    return Patient(SimLambda(aws, REGION, TokenBucket(10, aws.clock)), aws.clock)
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> Publication:
+    data = make_zip("x")
+    (tmp_path / "a.zip").write_bytes(data)
+    zip_ = Zip(tmp_path / "a.zip", sha256(data).hexdigest(), len(data))
+    return Publication("demo", "", "MIT", ("python3.12",), ("arm64",), zip_)
+
+
+def sent(aws: SimulatedAws) -> int:
+    return aws.counts()["PublishLayerVersion"]
+
+
+@pytest.mark.parametrize("fault", [Fault.THROTTLE, Fault.NO_CONNECTION])
+def test_a_publish_that_surely_did_nothing_is_sent_again(
+    aws: SimulatedAws, patient: Patient, wanted: Publication, fault: Fault
+) -> None:
+    aws.set_faults(Faults((At(fault, times=3),)))
+    assert patient.publish(wanted).number == 1
+    assert sent(aws) == 4
+    assert patient.repeats == 3
+
+
+@pytest.mark.parametrize("fault", [f for f in Fault if f not in (Fault.THROTTLE, Fault.NO_CONNECTION)])
+def test_any_other_publish_is_sent_once(aws: SimulatedAws, patient: Patient, wanted: Publication, fault: Fault) -> None:
+    aws.set_faults(Faults((At(fault),)))
+    with pytest.raises(CredentialsRefused if fault is Fault.EXPIRED else Unavailable):
+        patient.publish(wanted)
+    assert sent(aws) == 1
+
+
+@pytest.mark.parametrize("fault", [f for f in Fault if f is not Fault.EXPIRED])
+def test_reading_and_granting_are_repeated(
+    aws: SimulatedAws, patient: Patient, wanted: Publication, fault: Fault
+) -> None:
+    patient.publish(wanted)
+    for operation in ("GetLayerVersion", "GetLayerVersionPolicy", "ListLayers", "AddLayerVersionPermission"):
+        aws.set_faults(Faults((At(fault, operation=operation, times=2),)))
+        match operation:
+            case "GetLayerVersion":
+                assert patient.get("demo", 1) is not None
+            case "GetLayerVersionPolicy":
+                assert patient.grants("demo", 1) == ()
+            case "ListLayers":
+                assert patient.latest(["demo"])["demo"].number == 1
+            case _:
+                patient.grant("demo", 1, GRANT)
+    assert patient.grants("demo", 1) == (GRANT,)
+
+
+def test_a_grant_of_somebody_else_is_told(aws: SimulatedAws, patient: Patient, wanted: Publication) -> None:
+    patient.publish(wanted)
+    patient.grant("demo", 1, GRANT)
+    with pytest.raises(StatementExists):
+        patient.grant("demo", 1, GRANT)
+
+
+def test_a_region_that_is_down_is_given_up(aws: SimulatedAws, patient: Patient) -> None:
+    aws.set_faults(Faults((At(Fault.NO_CONNECTION, times=None),)))
+    with pytest.raises(Unreachable):
+        patient.latest(["demo"])
+    assert len(aws.log) == TRIES
+    assert aws.clock.monotonic() < 60
+
+
+def test_throttling_is_waited_out_but_not_for_ever(aws: SimulatedAws, patient: Patient) -> None:
+    aws.set_faults(Faults((At(Fault.THROTTLE, times=20),)))
+    assert patient.latest(["demo"]) == {}
+    aws.set_faults(Faults((At(Fault.THROTTLE, times=None),)))
+    began = aws.clock.monotonic()
+    with pytest.raises(Throttled):
+        patient.latest(["demo"])
+    assert THROTTLED_FOR <= aws.clock.monotonic() - began < THROTTLED_FOR + 20
+
+
+def test_expired_credentials_are_not_repeated(aws: SimulatedAws, patient: Patient) -> None:
+    aws.set_faults(Faults((At(Fault.EXPIRED, times=None),)))
+    with pytest.raises(CredentialsRefused):
+        patient.latest(["demo"])
+    assert len(aws.log) == 1

@@ -1,0 +1,108 @@
+"""What boto3's answers and errors mean to a canary."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from publisher.aws.api_call import Caller
+from publisher.aws.gateway import CredentialsRefused, GatewayError, Refused, Throttled, Unavailable
+from publisher.aws.lambda_client import CONFIG
+from publisher.aws.rate_limit import TokenBucket
+from publisher.aws.request_log import Journal
+from publisher.canary.function_client import BotoFunctions, _error_of
+from publisher.canary.function_port import InvalidError, NameTakenError, NotNowError, RoleError, Spec
+
+SPEC = Spec("f", "", "arn:aws:iam::123456789012:role/r", "python3.12", "arm64", "arn:aws:lambda:l:1", "h.h", b"zip")
+
+
+@pytest.fixture
+def stub() -> tuple[BotoFunctions, Stubber, Journal]:
+    client = boto3.session.Session("key", "secret").client("lambda", region_name="us-east-1", config=CONFIG)
+    stubber, journal = Stubber(client), Journal()
+    stubber.activate()
+    return BotoFunctions(client, client, Caller("us-east-1", TokenBucket(1000), journal, _error_of)), stubber, journal
+
+
+ASK: dict[str, Callable[[BotoFunctions], object]] = {
+    "create_function": lambda functions: functions.create(SPEC),
+    "invoke": lambda functions: functions.invoke("f", {"package": "demo"}),
+    "delete_function": lambda functions: functions.delete("f"),
+    "get_function_configuration": lambda functions: functions.find("f"),
+    "get_layer_version": lambda functions: functions.layer("l", 1),
+}
+INVALID = "InvalidParameterValueException"
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "status", "message", "kind"),
+    [
+        ("create_function", "ResourceConflictException", 409, "Function already exist: f", NameTakenError),
+        ("create_function", INVALID, 400, "The role defined for the function cannot be assumed by Lambda.", RoleError),
+        ("create_function", INVALID, 400, "Layer version arn:aws:lambda:l:1 does not exist.", NotNowError),
+        ("create_function", INVALID, 400, "Layers consume more than the available size", InvalidError),
+        ("create_function", "ValidationException", 400, "1 validation error detected", InvalidError),
+        ("create_function", INVALID, 400, "The runtime parameter of python3.10 is no longer supported", Refused),
+        ("create_function", "AccessDeniedException", 403, "iam:PassRole", Refused),
+        ("create_function", "CodeStorageExceededException", 400, "Code storage limit exceeded.", Refused),
+        ("invoke", "ResourceConflictException", 409, "The function is Pending", NotNowError),
+        ("invoke", "ResourceNotFoundException", 404, "Function not found", NotNowError),
+        ("invoke", "TooManyRequestsException", 429, "Rate Exceeded.", Throttled),
+        ("invoke", "ServiceException", 500, "", Unavailable),
+        ("delete_function", "ResourceConflictException", 409, "The function is Pending", NotNowError),
+        ("delete_function", "AccessDeniedException", 403, "lambda:DeleteFunction", Refused),
+        ("get_function_configuration", "ExpiredTokenException", 403, "expired", CredentialsRefused),
+    ],
+)
+def test_errors(
+    stub: tuple[BotoFunctions, Stubber, Journal],
+    operation: str,
+    code: str,
+    status: int,
+    message: str,
+    kind: type[GatewayError],
+) -> None:
+    functions, stubber, journal = stub
+    stubber.add_client_error(operation, code, message, status)
+    with pytest.raises(GatewayError) as caught:
+        ASK[operation](functions)
+    assert type(caught.value) is kind
+    assert journal.operations == {operation: 1}
+    assert journal.total == 1
+
+
+@pytest.mark.parametrize("operation", ["delete_function", "get_function_configuration", "get_layer_version"])
+def test_what_is_not_there_is_no_error(stub: tuple[BotoFunctions, Stubber, Journal], operation: str) -> None:
+    functions, stubber, _ = stub
+    stubber.add_client_error(operation, "ResourceNotFoundException", "", 404)
+    assert ASK[operation](functions) is None
+
+
+@pytest.mark.parametrize("text", ["2026-11-23T20:40:15.000+0000", "2026-11-23T20:40:15.123456000Z"])
+def test_a_function_as_aws_and_as_others_write_it(stub: tuple[BotoFunctions, Stubber, Journal], text: str) -> None:
+    functions, stubber, _ = stub
+    stubber.add_response("get_function_configuration", {"LastModified": text, "State": "Pending"})
+    found = functions.find("f")
+    assert found is not None
+    assert (found.state, found.modified.isoformat()[:19]) == ("Pending", "2026-11-23T20:40:15")
+
+
+@pytest.mark.parametrize("answer", [{"LastModified": "yesterday"}, {"State": "Active"}])
+def test_an_answer_that_is_none(stub: tuple[BotoFunctions, Stubber, Journal], answer: dict[str, Any]) -> None:
+    functions, stubber, _ = stub
+    stubber.add_response("get_function_configuration", answer)
+    with pytest.raises(Unavailable):
+        functions.find("f")
+
+
+def test_an_invocation_whose_payload_breaks_off_has_no_answer(stub: tuple[BotoFunctions, Stubber, Journal]) -> None:
+    functions, stubber, _ = stub
+    stubber.add_response("invoke", {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(b'{"a'), 100)})
+    with pytest.raises(Unavailable):
+        functions.invoke("f", {"package": "demo"})

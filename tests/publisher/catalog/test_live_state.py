@@ -1,0 +1,212 @@
+"""``layers describe --live``: what AWS has, and every way in which it can differ from the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from builder.model.artifact import dump_json
+from builder.model.errors import InputError
+from builder.model.matrix import Cell
+from builder.model.progress import Quiet
+from publisher.aws.gateway import Grant, Held, Lambda, Listed, Refused
+from publisher.catalog.live_state import Report, look
+from publisher.catalog.lookup import Query
+from publisher.cli.group import layers
+from publisher.ledger.release import Release, Yanked
+from publisher.reconcile.state import RESERVED
+from tests.conftest import Sandbox
+from tests.publisher.reconcile.plan_cases import PUBLIC, WHEN, digest, release, small_matrix
+
+MATRIX = small_matrix()
+CELL = MATRIX.cells[0]
+CREATED = "2026-11-23T20:40:15.000+0000"
+
+
+@dataclass
+class FakeRegion:
+    """A region that holds ``versions`` (number → package version) of every layer, bytes as ``plan_cases`` records."""
+
+    region: str
+    versions: Mapping[int, str]
+    own: bool = True
+    public: bool = True
+    policies: bool = True
+    build: str = ""
+
+    def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
+        assert self.own, "another account's layers cannot be listed"
+        newest = max(self.versions, default=0)
+        return {name: self._held(name, newest) for name in names if newest}
+
+    def get(self, name: str, number: int) -> Held | None:
+        assert self.own or name.startswith("arn:aws:lambda:"), "another account's layer goes by its ARN"
+        if not self.own and not self.public:
+            raise Refused("AccessDeniedException: not authorized")
+        return self._held(name.rpartition(":")[2], number) if number in self.versions else None
+
+    def grants(self, name: str, number: int) -> tuple[Grant, ...]:
+        if not self.policies:
+            raise Refused("AccessDeniedException: lambda:GetLayerVersionPolicy")
+        return PUBLIC if self.public else ()
+
+    def _held(self, name: str, number: int) -> Held:
+        target = next(target for target in MATRIX.targets if target.layer_name == name)
+        version = self.versions[number]
+        return Held(
+            name, number, "", RESERVED if version == "reserved" else MATRIX.describe(target, version), CREATED,
+            sha256=digest(f"{version}/{target.id}{self.build}"), size=7,
+        )  # fmt: skip
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"a reader does not {name}")
+
+
+def see(aws: Mapping[str, Any], releases: tuple[Release, ...], **ask: Any) -> Report:
+    own = aws.get("own", True)
+    regions: dict[str, Lambda] = {region: FakeRegion(region, **aws) for region in MATRIX.regions}  # type: ignore[misc]
+    return look(MATRIX, releases, Query(regions=(CELL.region,), **ask), regions, own, Quiet())
+
+
+def recorded(number: int, version: str, **changes: object) -> Release:
+    return release(MATRIX, number, version, MATRIX.cells, completed=WHEN, **changes)
+
+
+ONE, TWO = recorded(1, "1.0"), recorded(2, "2.0")
+WITHDRAWN = TWO.model_copy(update={"yanked": Yanked(date=WHEN, reason="broken")})
+
+
+def differences(report: Report) -> set[str]:
+    return {difference for sight in report.sights for difference in sight.differences}
+
+
+def test_what_is_as_recorded_has_no_difference() -> None:
+    report = see({"versions": {1: "1.0", 2: "2.0"}}, (ONE, TWO))
+    assert differences(report) == set()
+    assert [(s.row.layer_version, s.row.version, s.public) for s in report.sights if s.row] == [(2, "2.0", True)] * 2
+
+
+@pytest.mark.parametrize(
+    ("aws", "releases", "words"),
+    [
+        ({"versions": {1: "1.0", 2: "2.0"}}, (ONE,), "layer version 2 is not in the ledger"),
+        ({"versions": {1: "1.0"}}, (ONE, TWO), "the ledger has layer version 2, AWS none above 1"),
+        ({"versions": {}}, (ONE,), "AWS has no release of this layer"),
+        ({"versions": {1: "1.0"}, "public": False}, (ONE,), "layer version 1 is not public"),
+        ({"versions": {2: "2.0"}}, (WITHDRAWN,), "layer version 2 was withdrawn and is public"),
+        ({"versions": {2: "2.0"}, "public": False}, (WITHDRAWN,), None),
+        ({"versions": {1: "1.0"}, "policies": False}, (ONE,), None),
+    ],
+)
+def test_each_difference_is_said(aws: dict[str, Any], releases: tuple[Release, ...], words: str | None) -> None:
+    assert differences(see(aws, releases)) == ({words} if words else set())
+
+
+def test_other_bytes_are_a_difference_and_the_row_shows_what_aws_has() -> None:
+    report = see({"versions": {1: "1.0"}, "build": "other"}, (ONE,))
+    row = report.sights[0].row
+    assert row is not None
+    assert row.sha256 == digest(f"1.0/{CELL.target.id}other")
+    assert row.unzipped_size is None
+    assert "the ledger says" in report.sights[0].differences[0]
+
+
+def test_a_reader_who_may_not_see_policies_is_told_that_it_is_unknown() -> None:
+    assert {sight.public for sight in see({"versions": {1: "1.0"}, "policies": False}, (ONE,)).sights} == {None}
+
+
+def test_a_version_can_be_asked_for_in_words_or_by_number() -> None:
+    aws = {"versions": {1: "1.0", 2: "2.0"}}
+    for ask in ({"version": "1.0"}, {"layer_version": 1}):
+        assert {sight.row.layer_version for sight in see(aws, (ONE, TWO), **ask).sights if sight.row} == {1}
+    assert differences(see(aws, (ONE, TWO), layer_version=9)) == {"AWS has no layer version 9"}
+
+
+def test_a_reserved_number_is_no_release() -> None:
+    report = see({"versions": {1: "1.0", 2: "reserved"}}, (ONE,))
+    assert [(sight.row.layer_version, sight.differences) for sight in report.sights if sight.row] == [(1, ())] * 2
+    assert differences(see({"versions": {1: "reserved"}}, ())) == {"AWS has no release of this layer"}
+
+
+def test_from_another_account_the_recorded_arns_are_read() -> None:
+    report = see({"versions": {1: "1.0", 2: "2.0"}, "own": False}, (ONE,))
+    assert [(sight.public, sight.differences) for sight in report.sights] == [(True, ())] * 2
+    hidden = see({"versions": {1: "1.0"}, "own": False, "public": False}, (ONE,))
+    assert {sight.public for sight in hidden.sights} == {False}
+    assert "may not read it" in next(iter(differences(hidden)))
+    with pytest.raises(InputError, match="no release"):
+        see({"versions": {1: "1.0"}, "own": False}, ())
+
+
+# -- against the embedded AWS -----------------------------------------------------------------------------------------
+
+
+def _publish(sandbox: Sandbox, cell: Cell, version: str, content: bytes) -> None:
+    client = sandbox.layers(cell.region)
+    made = client.publish_layer_version(
+        LayerName=cell.target.layer_name,
+        Description=MATRIX.describe(cell.target, version),
+        Content={"ZipFile": content},
+    )
+    client.add_layer_version_permission(
+        LayerName=cell.target.layer_name,
+        VersionNumber=made["Version"],
+        StatementId="public",
+        Action="lambda:GetLayerVersion",
+        Principal="*",
+    )
+
+
+def _options(folder: Path, account: str) -> list[str]:
+    (folder / "ledger").mkdir()
+    record = ONE.model_copy(
+        update={
+            "account": account,
+            "cells": tuple(cell.model_copy(update={"arn": "arn:recorded"}) for cell in ONE.cells),
+        }
+    )
+    (folder / "ledger" / "0001.json").write_text(dump_json(record.model_dump(mode="json")))
+    (folder / "matrix.yaml").write_text(
+        f'account: "{account}"\npackage: demo\npython: ["3.12", "3.13"]\narchitectures: [x86_64]\n'
+        "regions: [us-east-1, eu-west-1, ap-south-1]\n"
+    )
+    return ["--matrix", str(folder / "matrix.yaml"), "--ledger", str(folder / "ledger"), "describe", "--live"]
+
+
+def test_the_command_asks_aws(sandbox: Sandbox, tmp_path: Path, small_zip: bytes) -> None:
+    for cell in MATRIX.cells:
+        _publish(sandbox, cell, "1.0", small_zip)
+    result = CliRunner().invoke(layers, [*_options(tmp_path, sandbox.account), "--region", "eu-*", "--json"])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    assert [(row["region"], row["python"], row["layer_version"]) for row in rows] == [
+        ("eu-west-1", "3.12", 1),
+        ("eu-west-1", "3.13", 1),
+    ]
+    assert {row["live"]["public"] for row in rows} == {True}
+    assert all("the ledger says" in row["live"]["differences"][0] for row in rows)
+    assert "difference: eu-west-1/py3.12-x86_64: layer version 1 has sha256" in result.stderr
+
+
+def test_layers_of_the_same_name_in_another_account_are_not_taken_for_these(
+    sandbox: Sandbox, tmp_path: Path, small_zip: bytes
+) -> None:
+    for cell in MATRIX.cells:
+        _publish(sandbox, cell, "9.0", small_zip)
+    result = CliRunner().invoke(layers, [*_options(tmp_path, "123456789012"), "--region", "us-east-1", "--json"])
+    rows = json.loads(result.stdout)
+    assert {row["version"] for row in rows} == {"1.0"}
+    assert all(row["live"]["differences"] for row in rows)
+
+
+@pytest.fixture
+def small_zip() -> bytes:
+    from tests.fakes.simulated_runs import make_zip
+
+    return make_zip("live")

@@ -1,0 +1,259 @@
+"""``docs/index.html``: what is in the file. What a browser does with it: ``tests/endtoend/test_page_browser.py``."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.model.matrix import Matrix
+from builder.model.regions import partition_of
+from publisher.catalog.index import Index, Row, make_index
+from publisher.catalog.page import index_html
+from publisher.catalog.page.page_data import TOOLS, page_data
+from publisher.catalog.release_status import NOTHING_YET
+from publisher.catalog.snippets import FOR_ALL_REGIONS, FORMATS, snippet
+from publisher.ledger.release import Release, Yanked
+from tests.publisher.catalog.catalog_cases import catalog_matrix, history, recorded
+from tests.publisher.catalog.page_cases import kept_sboms, made, official_history, official_matrix
+from tests.publisher.reconcile.plan_cases import small_matrix
+
+MATRIX = official_matrix()
+HISTORY = official_history(MATRIX)
+INDEX = make_index(MATRIX, HISTORY, kept_sboms(HISTORY[1:]))
+SMALL = make_index(catalog_matrix(), history(catalog_matrix()))
+
+
+class _Page(HTMLParser):
+    """The elements, what they point to, and the text of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.raw: dict[str, str] = {}  #: by tag, or by id
+        self.policy = ""
+        self._inside: str | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        named = dict(attrs)
+        self.addresses += [value or "" for key, value in attrs if key in ("href", "src", "action", "srcset")]
+        if tag == "meta" and named.get("http-equiv") == "Content-Security-Policy":
+            self.policy = named["content"] or ""
+        if tag in ("script", "style"):
+            self._inside = named.get("id") or tag
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("script", "style"):
+            self._inside = None
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.raw[self._inside] = self.raw.get(self._inside, "") + data
+
+    @property
+    def data(self) -> dict[str, Any]:
+        decoded: dict[str, Any] = json.loads(self.raw["data"])
+        return decoded
+
+
+def _cells(data: dict[str, Any], index: Index) -> dict[tuple[int, str, str, str], tuple[str, str, int, int | None]]:
+    """Every layer as the page's data has it: ARN, sha256, size, unzipped size."""
+    found = {}
+    for release in data["releases"]:
+        for facts in release["targets"]:
+            target = data["targets"][facts["target"]]
+            for place in facts.get("regions", range(len(data["regions"]))):
+                region = data["regions"][place]
+                other = facts.get("other", {}).get(region["name"], {})
+                arn = f"arn:{region['partition']}:lambda:{region['name']}:{data['account']}:layer:{target['name']}"
+                shown = other if "sha256" in other else facts
+                found[release["number"], region["name"], target["python"], target["architecture"]] = (
+                    f"{other.get('layer', arn)}:{release['number']}",
+                    shown["sha256"],
+                    shown["size"],
+                    shown.get("unzipped"),
+                )
+    return found
+
+
+def _expected(index: Index) -> dict[tuple[int, str, str, str], tuple[str, str, int, int | None]]:
+    return {
+        (row.layer_version, row.region, row.python, row.architecture.value): (
+            row.arn,
+            row.sha256,
+            row.size,
+            row.unzipped_size,
+        )
+        for release in index.releases
+        for row in index.rows(release)
+    }
+
+
+@pytest.mark.parametrize("index", [INDEX, SMALL], ids=["official", "small"])
+def test_every_layer_and_no_other_is_in_the_page(index: Index) -> None:
+    assert _cells(page_data(index), index) == _expected(index)
+
+
+def test_bytes_that_differ_by_region_are_each_region_s_own() -> None:
+    release = page_data(INDEX)["releases"][-1]
+    others = [facts["other"] for facts in release["targets"] if "other" in facts]
+    assert [len(each) for each in others] == [5]
+    assert len({cell["sha256"] for cell in others[0].values()}) == 5
+
+
+def test_an_arn_that_follows_no_pattern_is_spelled_out() -> None:
+    record = recorded(catalog_matrix(), 1, "1.0")
+    odd = record.cells[0].model_copy(update={"arn": "arn:aws:lambda:us-east-1:123456789012:layer:old-name:1"})
+    index = make_index(catalog_matrix(), [record.with_cells(odd)])
+    assert _cells(page_data(index), index) == _expected(index)
+
+
+def test_what_is_still_to_come_is_told_from_what_never_was() -> None:
+    data = page_data(INDEX)
+    newest, first = data["releases"][0], data["releases"][-1]
+    names = [region["name"] for region in data["regions"]]
+    pending = {(facts["target"], names[place]) for facts in newest["targets"] for place in facts.get("pending", ())}
+    assert len(pending) == 13
+    assert (5, "eu-central-1") in pending
+    assert [facts["target"] for facts in first["targets"]] == [0, 1, 2, 3]
+    assert not any("pending" in facts for facts in first["targets"])
+
+
+def _filled(template: str, row: Row) -> str:
+    values = {
+        "region": row.region,
+        "layer": row.arn.rpartition(":")[0],
+        "number": str(row.layer_version),
+        "version": row.version,
+    }
+    return re.sub(r"@@(\w+)@@", lambda found: values[found[1]], template)
+
+
+def test_a_template_filled_in_is_the_snippet_of_describe() -> None:
+    targets = {(each["python"], each["architecture"]): each["snippets"] for each in page_data(INDEX)["targets"]}
+    rows = [row for release in INDEX.releases for row in INDEX.rows(release)]
+    for row in rows:
+        templates = targets[row.python, row.architecture.value]
+        assert set(templates) == set(FORMATS) - {"arn"}
+        for form, template in templates.items():
+            assert _filled(template, row) == snippet(form, [row])
+
+
+def test_every_tool_has_a_name_that_people_know() -> None:
+    assert set(TOOLS) == set(FORMATS) - {"arn"}
+    everywhere = {tool["id"] for tool in page_data(INDEX)["tools"] if tool["everyRegion"]}
+    assert everywhere == FOR_ALL_REGIONS
+
+
+def test_the_packages_of_each_target_are_in_the_page() -> None:
+    data = page_data(INDEX)
+    for release, shown in zip(INDEX.releases, data["releases"], strict=True):
+        for facts in shown["targets"]:
+            target = data["targets"][facts["target"]]
+            held = {
+                name: version for name, version, *only in shown["packages"] if not only or facts["target"] in only[0]
+            }
+            recorded_packages = next(
+                each.packages
+                for each in release.targets
+                if (each.python, each.architecture.value) == (target["python"], target["architecture"])
+            )
+            assert held == (recorded_packages or {})
+
+
+def test_the_page_asks_nobody_for_anything() -> None:
+    text = index_html(INDEX)
+    page = _Page(text)
+    outside = [
+        each for each in page.addresses if not re.match(r"(layers\.(md|json)|feed\.xml|#layer=\d+)$|data:image", each)
+    ]
+    assert outside == []
+    assert not {"img", "iframe", "object", "embed", "base"} & set(page.tags)
+    assert set(re.findall(r"https?://[\w./]*", text)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
+    assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|import|innerHTML|eval)\b", page.raw["script"])
+    assert not re.search(r"@import|url\(", page.raw["style"])
+
+
+def test_the_policy_allows_this_style_and_this_script_alone() -> None:
+    page = _Page(index_html(INDEX))
+    digest = {tag: b64encode(sha256(page.raw[tag].encode()).digest()).decode() for tag in ("style", "script")}
+    assert page.policy.split("; ") == [
+        "default-src 'none'",
+        "img-src data:",
+        f"style-src 'sha256-{digest['style']}'",
+        f"script-src 'sha256-{digest['script']}'",
+    ]
+
+
+@given(st.text(min_size=1))
+def test_no_reason_that_people_write_breaks_the_page(reason: str) -> None:
+    record = recorded(small_matrix(), 1, "1.0").model_copy(
+        update={"yanked": Yanked(date=HISTORY[0].begun, reason=reason), "rebuild": f"</script><!--<script>{reason}"}
+    )
+    index = make_index(small_matrix(), [record])
+    page = _Page(index_html(index))
+    assert page.data == json.loads(json.dumps(page_data(index)))
+    assert next(word for word in page.data["releases"][0]["marks"] if word[0] == "withdrawn")[2] == reason
+    assert page.tags.count("script") == 2
+
+
+def test_without_a_release_the_page_says_so() -> None:
+    text = index_html(make_index(MATRIX, ()))
+    assert NOTHING_YET in text
+    assert _Page(text).data["releases"] == []
+
+
+def test_a_release_that_was_only_begun_is_none_yet() -> None:
+    begun = recorded(small_matrix(), 1, "1.0", without=frozenset(cell.id for cell in small_matrix().cells))
+    nothing = begun.model_copy(update={"targets": ()})
+    text = index_html(make_index(small_matrix(), [nothing]))
+    assert NOTHING_YET in text
+    assert _Page(text).data["releases"] == []
+    assert "incomplete</strong>: 0 of 6 layers" in text
+
+
+def test_without_javascript_the_releases_and_the_way_to_the_table_are_there() -> None:
+    text = index_html(INDEX)
+    assert 'The chooser needs JavaScript.</span>\n    Every ARN is also in the <a href="layers.md">table</a>' in text
+    assert '<th scope="row"><a href="#layer=4">4</a></th><td>1.61.0</td><td>2026-11-20</td>' in text
+    assert '<strong class="mark rebuilt">rebuilt</strong>: CVE-2026-31337 in cryptography' in text
+    assert '<strong class="mark withdrawn">withdrawn</strong> on 2026-10-16: a &lt;/script&gt;&lt;img' in text
+
+
+def test_the_same_ledger_is_the_same_page() -> None:
+    assert index_html(make_index(MATRIX, HISTORY[::-1], kept_sboms(HISTORY[1:]))) == index_html(INDEX)
+
+
+def _year() -> tuple[Matrix, list[Release]]:
+    matrix = Matrix.model_validate(
+        {
+            "account": "856699698935",
+            "package": "strands-agents",
+            "python": ["3.10", "3.11", "3.12", "3.13"],
+            "architectures": ["x86_64", "aarch64"],
+            "regions": [
+                *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-west-3"),
+                *("eu-central-1", "eu-north-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1"),
+                *("ap-northeast-2", "ap-northeast-3", "ap-south-1", "sa-east-1", "ca-central-1"),
+            ],
+        }
+    )
+    return matrix, [made(matrix, number, f"1.{number}.0", {}, grown=number / 10) for number in range(1, 41)]
+
+
+def test_forty_releases_of_136_layers_stay_small() -> None:
+    matrix, releases = _year()
+    index = make_index(matrix, releases, kept_sboms(releases))
+    assert sum(len(release.layers) for release in index.releases) == 40 * 136
+    assert len(index_html(index).encode()) < 300_000
+    assert {region["partition"] for region in page_data(index)["regions"]} == {partition_of("us-east-1")}

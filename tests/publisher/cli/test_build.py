@@ -1,0 +1,130 @@
+"""``layers build`` and ``layers cache`` as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from builder.model.errors import InputError, UsageError
+from publisher.cli.group import layers
+from publisher.ledger.release import Release, TargetRecord
+from tests import REPOSITORY
+from tests.fakes.wheels import make_wheel, only_index
+
+MATRIX = """
+account: "123456789012"
+package: demo
+python: ["3.12"]
+architectures: [x86_64]
+regions: [us-east-1]
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    index = tmp_path / "index"
+    index.mkdir()
+    only_index(monkeypatch, index)
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "layer_matrix.yaml").write_text(MATRIX)
+    make_wheel(index, "demo", requires=("needed-by-demo",))
+    make_wheel(index, "needed_by_demo")
+
+    def call(*arguments: str):  # type: ignore[no-untyped-def]
+        result = CliRunner().invoke(layers, arguments)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return call
+
+
+def record(folder: Path, manifest: dict[str, object]) -> None:
+    (target,) = manifest["artifacts"]  # type: ignore[misc]
+    wanted = ("python", "architecture", "layer_name", "sha256", "lock")
+    release = Release(
+        account="123456789012", package="demo", layer_name="{package}-py{python}-{architecture}", version="1.0",
+        layer_version=1, begun="2026-01-01T00:00:00Z",  # type: ignore[arg-type]
+        targets=(TargetRecord.model_validate({key: target[key] for key in wanted}),),
+    )  # fmt: skip
+    from publisher.ledger.folder import file_name, record_bytes
+
+    folder.mkdir()
+    (folder / file_name(1)).write_bytes(record_bytes(release))
+
+
+def test_json_is_the_manifest(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    result = run("build", "--version", "1.0", "--json")
+    assert json.loads(result.stdout) == json.loads((tmp_path / "dist" / "manifest.json").read_text())
+
+
+def test_locked_installs_what_the_ledger_records(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    first = json.loads(run("build", "--version", "1.0", "--json").stdout)
+    record(tmp_path / "ledger", first)
+    make_wheel(tmp_path / "index", "needed_by_demo", "1.1")
+    newer = run("build", "--version", "1.0", "--json", "--output", "newer")
+    assert "~ needed-by-demo 1.0 → 1.1" in newer.stderr
+    again = run("build", "--version", "1.0", "--json", "--output", "again", "--locked")
+    assert json.loads(again.stdout)["artifacts"][0]["lock"] == first["artifacts"][0]["lock"]
+    assert json.loads(again.stdout)["artifacts"][0]["sha256"] == first["artifacts"][0]["sha256"]
+    assert "no change" in again.stderr
+
+
+def test_locked_without_a_release(run) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match=r"no release of 1\.0"):
+        run("build", "--version", "1.0", "--locked")
+
+
+def test_a_damaged_ledger_stops_only_what_needs_it(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "1.json").write_text("{")
+    (tmp_path / "ledger" / "0001.json").write_text("{")
+    assert "not shown" in run("build", "--version", "1.0").stderr
+    with pytest.raises(InputError):
+        run("build", "--version", "1.0", "--locked")
+
+
+def test_a_cut_off_that_is_none(run) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match="no date, time or age"):
+        run("build", "--version", "1.0", "--exclude-newer", "blah")
+    with pytest.raises(UsageError):
+        run("build", "--version", "1.0", "--exclude-newer", "7 days", "--locked")
+
+
+def test_cache(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    run("build", "--version", "1.0")
+    assert json.loads(run("cache", "--json").stdout)["size"] > 1000
+    assert json.loads(run("cache", "clean", "--json").stdout)["size"] == 0
+    assert str(tmp_path / "cache") in run("cache").stdout
+
+
+#: Tests that run in the background have Ctrl-C ignored, and would hand that on.
+START = """import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
+from publisher.cli import main; main()"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_ended_build_leaves_nothing(run, tmp_path: Path, number: signal.Signals, code: int) -> None:  # type: ignore[no-untyped-def]
+    source = "".join(f"def f{n}(a, b={n}):\n    return a + b\n" for n in range(200))
+    make_wheel(tmp_path / "index", "demo", "2.0", {f"demo/m{n}.py": f"{source}\n{n}\n" for n in range(600)})
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, "build", "--version", "2.0"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, text=True,
+        stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    with process.stderr:
+        assert any("packages" in line for line in process.stderr)  # begun
+        os.killpg(process.pid, number) if number is signal.SIGINT else process.send_signal(number)
+        assert process.wait(timeout=60) == code
+    assert list((tmp_path / "dist").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)

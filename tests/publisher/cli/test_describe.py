@@ -1,0 +1,305 @@
+"""``layers describe``: what is shown, and what is said where there is nothing to show."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from builder.model.errors import InputError, LayersError, UsageError
+from publisher.catalog.index import make_index
+from publisher.catalog.lookup import Query, select
+from publisher.catalog.snippets import FORMATS
+from publisher.cli.describe import SNIPPETS
+from publisher.cli.group import layers
+from tests.publisher.catalog.catalog_cases import REASON, catalog_matrix, history, write_project
+
+KEYS = [
+    "region", "python", "architecture", "layer_name", "layer_version", "package", "version", "arn", "sha256", "size",
+    "unzipped_size", "published", "yanked",
+]  # fmt: skip
+MATRIX = catalog_matrix()
+INDEX = make_index(MATRIX, history(MATRIX))
+
+
+def numbers(**ask: Any) -> set[int]:
+    return {row.layer_version for row in select(INDEX, Query(**ask)).rows}
+
+
+def error(**ask: Any) -> InputError:
+    with pytest.raises(InputError) as caught:
+        select(INDEX, Query(**ask))
+    return caught.value
+
+
+def test_the_newest_release_is_shown_region_by_region_in_the_matrix_order() -> None:
+    rows = select(INDEX, Query()).rows
+    assert {row.layer_version for row in rows} == {4}
+    assert [row.region for row in rows] == ["us-east-1"] * 4 + ["eu-west-1"] * 3
+    assert [row.target for row in rows[:4]] == ["py3.10-x86_64", "py3.10-aarch64", "py3.12-x86_64", "py3.12-aarch64"]
+
+
+def test_where_the_newest_is_not_there_yet_the_one_before_is_shown_and_it_is_said() -> None:
+    selection = select(INDEX, Query(regions=("eu-north-1",)))
+    assert {row.layer_version for row in selection.rows} == {3}
+    assert "layer version 4 (1.2) is not there" in selection.notes[0]
+
+
+def test_cells_that_are_still_missing_are_named() -> None:
+    assert select(INDEX, Query(regions=("eu-west-1",))).notes == ("not published there yet: eu-west-1/py3.10-aarch64",)
+
+
+def test_of_a_version_with_two_numbers_the_newest_wins_and_the_other_can_be_asked_for() -> None:
+    assert numbers(version="1.1") == {3}
+    assert numbers(layer_version=2) == {2}
+
+
+def test_a_withdrawn_release_is_never_the_default_but_is_shown_when_asked_for() -> None:
+    only_withdrawn = make_index(MATRIX, history(MATRIX)[:1])
+    with pytest.raises(InputError, match="withdrawn"):
+        select(only_withdrawn, Query())
+    for ask in (Query(version="1.0"), Query(layer_version=1)):
+        rows = select(INDEX, ask).rows
+        assert len(rows) == 12
+        assert all(row.yanked and row.yanked.reason == REASON for row in rows)
+
+
+def test_a_cell_that_is_not_public_is_not_offered() -> None:
+    release = history(MATRIX)[1]
+    hidden = release.cells[0].model_copy(update={"public": False})
+    index = make_index(MATRIX, (release.model_copy(update={"completed": None}).with_cells(hidden),))
+    assert hidden.arn not in {row.arn for row in select(index, Query()).rows}
+    assert index.releases[0].missing == ("/".join(hidden.key),)
+
+
+def test_bytes_unlike_the_target_have_no_known_unzipped_size() -> None:
+    release = history(MATRIX)[1]
+    other = release.cells[0].model_copy(update={"sha256": "0" * 64})
+    rows = select(make_index(MATRIX, (release.with_cells(other),)), Query()).rows
+    assert [row.arn for row in rows if row.unzipped_size is None] == [other.arn]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "regions"),
+    [
+        (("eu-*",), {"eu-west-1"}),
+        (("all",), {"us-east-1", "eu-west-1"}),
+        (("us-east-1", "eu-w*"), {"us-east-1", "eu-west-1"}),
+    ],
+)
+def test_regions_by_pattern(patterns: tuple[str, ...], regions: set[str]) -> None:
+    assert {row.region for row in select(INDEX, Query(regions=patterns)).rows} == regions
+
+
+@pytest.mark.parametrize(
+    ("ask", "hint"),
+    [
+        ({"regions": ("us-east1",)}, "did you mean us-east-1?"),
+        ({"regions": ("af-south-1",)}, "the layers are in us-east-1, eu-west-1, eu-north-1"),
+        ({"regions": ("xx-*",)}, "the layers are in us-east-1"),
+        ({"architectures": ("arm64",)}, "did you mean aarch64?"),
+        ({"architectures": ("X86-64",)}, "did you mean x86_64?"),
+        ({"architectures": ("riscv",)}, "x86_64, aarch64"),
+        ({"pythons": ("py312",)}, "did you mean 3.12?"),
+        ({"pythons": ("py3_12",)}, "did you mean 3.12?"),
+        ({"pythons": ("python3.10",)}, "did you mean 3.10?"),
+        ({"pythons": ("2.7",)}, "3.10, 3.12"),
+        ({"version": "1.11"}, "did you mean 1.1?"),
+        ({"version": "9.9.9"}, "1.2"),
+        ({"version": "banana"}, "1.62.0"),
+        ({"layer_version": 17}, "4 (1.2)"),
+        ({"layer_version": 4, "regions": ("eu-north-1",)}, "layers publish"),
+    ],
+)
+def test_what_names_nothing_is_answered_with_what_was_probably_meant(ask: dict[str, Any], hint: str) -> None:
+    assert hint in str(error(**ask).fix)
+
+
+def test_an_empty_ledger_says_how_to_fill_it() -> None:
+    with pytest.raises(InputError) as caught:
+        select(make_index(MATRIX, ()), Query())
+    assert "layers publish" in str(caught.value)
+    assert "layers sync" in str(caught.value)
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    options = write_project(tmp_path, history(MATRIX))
+    return lambda *arguments: CliRunner().invoke(layers, [*options, "describe", *arguments])
+
+
+def test_json_has_exactly_the_keys_of_the_contract(run: Run) -> None:
+    result = run("--region", "us-east-1", "--json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    assert len(rows) == 4
+    assert all(list(row) == KEYS for row in rows)
+    assert rows[0] == {
+        "region": "us-east-1",
+        "python": "3.10",
+        "architecture": "x86_64",
+        "layer_name": "demo-agents-py3_10-x86_64",
+        "layer_version": 4,
+        "package": "demo-agents",
+        "version": "1.2",
+        "arn": "arn:aws:lambda:us-east-1:123456789012:layer:demo-agents-py3_10-x86_64:4",
+        "sha256": INDEX.releases[0].targets[0].sha256,
+        "size": 3 << 20,
+        "unzipped_size": 9 << 20,
+        "published": "2026-01-05T12:00:00Z",
+        "yanked": None,
+    }
+    assert json.loads(run("--region", "us-east-1", "--format", "json").stdout) == rows
+
+
+def test_json_of_a_withdrawn_release_says_when_and_why(run: Run) -> None:
+    rows = json.loads(run("--region", "us-east-1", "--layer-version", "1", "--json").stdout)
+    assert {json.dumps(row["yanked"]) for row in rows} == {
+        json.dumps({"date": "2026-01-10T12:00:00Z", "reason": REASON})
+    }
+
+
+def test_the_table_holds_whole_arns_and_the_state(run: Run) -> None:
+    result = run("--region", "us-east-1", "--layer-version", "1", "--python", "3.12", "--arch", "aarch64")
+    assert "demo-agents 1.0, layer version 1, withdrawn on 2026-01-10" in result.stdout
+    assert "arn:aws:lambda:us-east-1:123456789012:layer:demo-agents-py3_12-aarch64:1\n" in result.stdout
+
+
+def test_one_arn_a_line(run: Run) -> None:
+    result = run("--region", "eu-west-1", "--format", "arn", "--version", "latest")
+    assert result.stdout.splitlines() == [
+        f"arn:aws:lambda:eu-west-1:123456789012:layer:demo-agents-{name}:4"
+        for name in ("py3_10-x86_64", "py3_12-x86_64", "py3_12-aarch64")
+    ]
+    assert "not published there yet" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--version", "1.1", "--layer-version", "2"), ("--json", "--format", "cdk"), ("--live", "--index", "x")],
+)
+def test_contradictions_are_usage_errors(run: Run, arguments: tuple[str, ...]) -> None:
+    assert isinstance(run("--region", "all", *arguments).exception, UsageError)
+
+
+def test_the_command_knows_every_format() -> None:
+    assert set(SNIPPETS) == set(FORMATS)
+
+
+def test_no_release_leaves_with_3_and_no_traceback(tmp_path: Path) -> None:
+    options = write_project(tmp_path, ())
+    done = subprocess.run(
+        [sys.executable, "-c", "from publisher.cli import main; main()", *options, "describe", "--region", "us-east-1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith("error: no release of demo-agents is recorded yet\n")
+    assert done.stdout == ""
+
+
+# -- from an index alone ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def index_file(tmp_path: Path) -> Path:
+    options = write_project(tmp_path, history(MATRIX))
+    made = CliRunner().invoke(layers, [*options, "docs", "--output", str(tmp_path / "out")])
+    assert made.exit_code == 0, made.output
+    return tmp_path / "out" / "layers.json"
+
+
+def from_index(source: object, *arguments: str) -> Result:
+    return CliRunner().invoke(
+        layers, ["--matrix", "/nowhere", "describe", "--index", str(source), "--region", "all", *arguments]
+    )
+
+
+@pytest.fixture
+def address(index_file: Path) -> Iterator[str]:
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    handler = partial(Handler, directory=str(index_file.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_an_index_says_the_same_as_the_ledger(run: Run, index_file: Path, address: str) -> None:
+    from_ledger = run("--region", "all", "--json").stdout
+    assert json.loads(from_ledger)
+    assert from_index(index_file, "--json").stdout == from_ledger
+    assert from_index(f"{address}/layers.json", "--json").stdout == from_ledger
+
+
+def test_an_index_may_have_keys_that_this_program_does_not_know(index_file: Path) -> None:
+    data = json.loads(index_file.read_text())
+    data["releases"][0]["layers"][0]["something_new"] = 1
+    index_file.write_text(json.dumps(data))
+    assert from_index(index_file, "--json").exit_code == 0
+
+
+def _changed(index_file: Path, **changes: object) -> str:
+    return json.dumps({**json.loads(index_file.read_text()), **changes})
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda file: file.read_text()[:500], "cut off"),
+        (lambda file: _changed(file, schema_version=2), "update this program"),
+        (lambda file: _changed(file, schema_version=0), "layers docs"),
+        (lambda file: _changed(file, releases=[{"layer_version": "x"}]), "releases.0"),
+        (lambda file: "[]", "no schema_version"),
+        (lambda file: '{"package": "x"}', "no schema_version"),
+    ],
+)
+def test_a_bad_index_is_named_for_what_it_is(index_file: Path, damage: Callable[[Path], str], words: str) -> None:
+    index_file.write_text(damage(index_file))
+    result = from_index(index_file)
+    assert isinstance(result.exception, InputError)
+    assert words in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [
+        ("arn", "arn:aws:lambda:us-east-1:123456789012:layer:x:4; touch /tmp/x"),
+        ("arn", "arn:aws:lambda:us-east-1:123456789012:layer:demo-agents-py3_10-x86_64:5"),
+        ("region", "us-east-1 $(id)"),
+        ("layer_name", "a`id`"),
+        ("python", '3"'),
+    ],
+)
+def test_an_index_holds_nothing_that_a_snippet_must_not(index_file: Path, key: str, word: str) -> None:
+    data = json.loads(index_file.read_text())
+    data["releases"][0]["layers"][0][key] = word
+    index_file.write_text(json.dumps(data))
+    result = from_index(index_file, "--format", "cli")
+    assert isinstance(result.exception, InputError)
+    assert f"{word!r} does not belong there" in str(result.exception)
+    assert result.stdout == ""
+
+
+def test_an_index_that_is_not_there(tmp_path: Path, address: str) -> None:
+    for source in (tmp_path / "none.json", f"{address}/none.json", "http://127.0.0.1:1/layers.json"):
+        result = from_index(source)
+        assert isinstance(result.exception, LayersError)
+        assert result.exception.exit_code == 3

@@ -1,0 +1,156 @@
+"""``layers package``: what a user says and sees."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from builder.model.errors import InputError, LayersError
+from builder.model.runtimes import Architecture
+from publisher.catalog.base_layer import attach
+from publisher.catalog.index import dump_rows, make_index
+from publisher.cli.group import layers
+from tests.fakes.wheels import make_wheel, only_index
+from tests.publisher.catalog.catalog_cases import REASON, catalog_matrix, history, write_project
+
+MATRIX = catalog_matrix()
+INDEX = make_index(MATRIX, history(MATRIX))
+ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:demo-agents-py3_12-aarch64:4"
+DEFAULTS = ("3.12", Architecture.X86_64)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An index with the layer's package and one on top of it, and an app in the current folder."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for version in ("1.0", "1.1", "1.2", "1.3"):
+        make_wheel(wheels, "demo_agents", version)
+    make_wheel(wheels, "tools", requires=("demo-agents>=1.1",))
+    only_index(monkeypatch, wheels)
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+    folder = tmp_path / "project"
+    (folder / "lambda").mkdir(parents=True)
+    (folder / "lambda" / "agent_handler.py").write_text("def handler(event, context): ...\n")
+    (folder / "requirements.txt").write_text("tools\n")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(layers, ["package", "lambda", *arguments])
+
+
+def made(*arguments: str) -> dict[str, Any]:
+    result = run("--json", *arguments)
+    assert result.exception is None, result.exception
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def said(*arguments: str) -> str:
+    result = run(*arguments)
+    assert isinstance(result.exception, LayersError), result.output
+    return str(result.exception)
+
+
+def test_a_package_without_matrix_or_ledger(project: Path) -> None:
+    result = made("--python", "3.12", "--arch", "arm64")
+    assert (result["python"], result["architecture"], result["on_layer"]) == ("3.12", "aarch64", None)
+    assert result["dependencies"]["packages"] == {"demo-agents": "1.3", "tools": "1.0"}
+    for part in ("app", "dependencies"):
+        assert Path(result[part]["file"]).stat().st_size == result[part]["size"]
+    sizes = result["app"]["unzipped_size"] + result["dependencies"]["unzipped_size"]
+    assert result["total_unzipped"] == sizes
+    assert sorted(result) == [
+        "app", "architecture", "dependencies", "on_layer", "python", "requirements", "total_unzipped",
+    ]  # fmt: skip
+    assert "packages by" in run("--python", "3.12").stdout
+
+
+def test_on_a_published_layer_by_its_arn_and_index_alone(project: Path) -> None:
+    (project / "layers.json").write_text(dump_rows(INDEX.model_dump(mode="json")))
+    result = made("--on-layer", ARN, "--index", "layers.json")
+    assert (result["python"], result["architecture"], result["on_layer"]) == ("3.12", "aarch64", ARN)
+    assert result["dependencies"]["packages"] == {"tools": "1.0"}
+    own = result["app"]["unzipped_size"] + result["dependencies"]["unzipped_size"]
+    assert result["total_unzipped"] == own + (9 << 20)
+    (project / "requirements.txt").write_text("demo-agents\n")
+    assert made("--on-layer", ARN, "--index", "layers.json")["dependencies"] is None
+    assert "demo-agents 1.2, layer version 4 has all of it" in run("--on-layer", ARN, "--index", "layers.json").stdout
+
+
+def test_on_a_release_of_the_ledger(project: Path) -> None:
+    options = write_project(project, history(MATRIX))
+    result = CliRunner().invoke(
+        layers, [*options, "package", "lambda", "--on-layer", "1.1", "--python", "3.10", "--arch", "x86_64", "--json"]
+    )
+    assert result.exception is None, result.exception
+    document = json.loads(result.stdout)
+    assert document["on_layer"].endswith(":layer:demo-agents-py3_10-x86_64:3")
+    (project / "requirements.txt").write_text("demo-agents>=1.2\n")
+    result = CliRunner().invoke(layers, [*options, "package", "lambda", "--on-layer", "1.1", "--python", "3.10"])
+    assert "requirements.txt:1 wants demo-agents>=1.2; the layer has 1.1" in str(result.exception)
+
+
+def test_no_requirements_are_said(project: Path) -> None:
+    (project / "requirements.txt").unlink()
+    assert "only app.zip was made" in run("--python", "3.12").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--python", "py312"), "did you mean 3.12?"),
+        (("--python", "3.9"), "known are 3.10"),
+        (("--arch", "amd64"), "did you mean x86_64?"),
+        (("--arch", "riscv"), "known are x86_64 and aarch64"),
+        (("--on-layer", "latest"), "--index FILE|URL"),
+        (("--requirements", "absent.txt"), "no such file"),
+    ],
+)
+def test_bad_options_say_what_was_meant(options: tuple[str, ...], words: str) -> None:
+    assert words in said(*options)
+
+
+def test_a_layer_is_found_by_version_for_this_target() -> None:
+    found = attach(INDEX, "latest", None, Architecture.AARCH64, DEFAULTS)
+    assert (found.python, found.architecture) == ("3.12", Architecture.AARCH64)
+    assert found.layer.title == "demo-agents 1.2, layer version 4"
+    assert attach(INDEX, "1.1", "3.10", None, DEFAULTS).layer.arn.endswith("py3_10-x86_64:3")
+    assert REASON in attach(INDEX, "1.0", None, None, DEFAULTS).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (ARN.replace("aarch64", "arm64"), f"did you mean {ARN}?"),
+        (ARN.replace("py3_12", "py312"), f"did you mean {ARN}?"),
+        (ARN.replace("py3_12-aarch64", "py3.12-arm64"), f"did you mean {ARN}?"),
+        (ARN.replace("eu-west-1", "eu-west-9"), f"did you mean {ARN}?"),
+        (ARN.removesuffix(":4"), "without a version number"),
+        ("arn:aws:s3:::bucket", "no ARN of a layer version"),
+        ("9.9", "has no layer"),
+    ],
+)
+def test_a_layer_that_is_none_says_what_was_meant(wanted: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        attach(INDEX, wanted, None, None, DEFAULTS)
+    assert words in str(caught.value)
+
+
+def test_an_arn_for_another_target_than_asked_for_is_refused() -> None:
+    with pytest.raises(InputError, match="--python says"):
+        attach(INDEX, ARN, "3.10", None, DEFAULTS)
+    with pytest.raises(InputError, match="--arch says x86_64"):
+        attach(INDEX, ARN, "3.12", Architecture.X86_64, DEFAULTS)
+
+
+def test_a_layer_of_which_nobody_knows_what_is_in_it_is_refused() -> None:
+    releases = [each.model_copy(update={"targets": ()}) for each in history(MATRIX)]
+    with pytest.raises(InputError, match="nobody recorded which packages"):
+        attach(make_index(MATRIX, releases), ARN, None, None, DEFAULTS)

@@ -1,0 +1,154 @@
+"""The ledger in a folder: whole files only, several writers, and a plain word for every way it can be damaged."""
+
+from __future__ import annotations
+
+import errno
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from builder.model.errors import InputError
+from publisher.ledger.folder import FolderLedger, record_bytes
+from publisher.ledger.release import Release
+from tests.publisher.catalog.catalog_cases import catalog_matrix, recorded
+from tests.publisher.reconcile.plan_cases import small_matrix
+
+MATRIX = catalog_matrix()
+WHOLE = recorded(MATRIX, 3, "1.0")
+EMPTY = WHOLE.model_copy(update={"cells": ()})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    ledger = FolderLedger(tmp_path / "ledger", MATRIX)
+    ledger.update(3, lambda _: WHOLE)
+    return tmp_path / "ledger"
+
+
+def read(folder: Path) -> tuple[Release, ...]:
+    return FolderLedger(folder, MATRIX).releases()
+
+
+def problem(folder: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        read(folder)
+    return str(caught.value)
+
+
+def test_a_folder_that_is_not_there_is_an_empty_ledger_and_is_not_made_by_reading(tmp_path: Path) -> None:
+    assert read(tmp_path / "none") == ()
+    assert not (tmp_path / "none").exists()
+
+
+def test_releases_are_read_by_number(folder: Path) -> None:
+    for number in (10, 2, 12345):
+        FolderLedger(folder, MATRIX).update(number, lambda _, n=number: recorded(MATRIX, n, "1.0"))  # type: ignore[misc]
+    assert [release.layer_version for release in read(folder)] == [2, 3, 10, 12345]
+    assert sorted(path.name for path in folder.glob("*.json")) == ["0002.json", "0003.json", "0010.json", "12345.json"]
+
+
+def test_a_change_gets_what_is_recorded(folder: Path) -> None:
+    seen: list[Release | None] = []
+
+    def change(now: Release | None) -> Release:
+        seen.append(now)
+        return WHOLE.model_copy(update={"rebuild": "again"})
+
+    FolderLedger(folder, MATRIX).update(3, change)
+    assert seen == [WHOLE]
+    assert read(folder)[0].rebuild == "again"
+
+
+def _add_each(folder: Path, part: int) -> None:
+    """A writer with a lock of its own: flock tells open files apart, not processes."""
+    ledger = FolderLedger(folder, MATRIX)
+    for cell in WHOLE.cells[part::3]:
+        ledger.update(3, lambda now, cell=cell: (now or EMPTY).with_cells(cell))  # type: ignore[misc]
+
+
+def test_no_writer_loses_another_s_line(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(_add_each, tmp_path, part) for part in range(3)]:
+            done.result()
+    (release,) = read(tmp_path)
+    assert set(release.cells) == set(WHOLE.cells)
+
+
+def test_a_write_that_fails_leaves_the_old_record_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (folder / "0003.json").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InputError, match="No space left") as caught:
+        FolderLedger(folder, MATRIX).update(3, lambda _: EMPTY)
+    assert "0003.json" in str(caught.value.where)
+    assert (folder / "0003.json").read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "0003.json"]
+
+
+def test_a_change_that_fails_changes_nothing(folder: Path) -> None:
+    def fail(_: Release | None) -> Release:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        FolderLedger(folder, MATRIX).update(3, fail)
+    assert read(folder) == (WHOLE,)
+    FolderLedger(folder, MATRIX).update(3, lambda now: now or EMPTY)  # and the lock is free again
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        record_bytes(WHOLE)[:-20],
+        b"<<<<<<< HEAD\n" + record_bytes(WHOLE),
+        b"\xff\xfe",
+        record_bytes(WHOLE).replace(b'"account"', b'"acount"'),
+        record_bytes(WHOLE).replace(b'"schema_version": 1', b'"schema_version": 2'),
+    ],
+    ids=["empty", "cut", "conflict", "bytes", "key", "newer"],
+)
+def test_a_damaged_record_is_named(folder: Path, damage: bytes) -> None:
+    (folder / "0003.json").write_bytes(damage)
+    message = problem(folder)
+    assert message.startswith(f"{folder / '0003.json'}: this record is damaged:")
+    assert "layers sync" in message
+
+
+@pytest.mark.parametrize("name", ["0004.json", "3.json", "release.json"])
+def test_a_record_under_another_name_is_refused(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(record_bytes(WHOLE))
+    assert "it belongs in 0003.json" in problem(folder)
+
+
+def test_what_is_no_record_is_left_alone(folder: Path) -> None:
+    (folder / "README.md").write_text("about")
+    (folder / ".0003.json.abc").write_text("left by a killed process")
+    assert read(folder) == (WHOLE,)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"account": "999999999999"}, {"package": "other"}, {"layer_name": "x-{python}-{architecture}"}]
+)
+def test_the_ledger_of_another_matrix_is_refused(folder: Path, changes: dict[str, str]) -> None:
+    keys = {"package": "demo-agents", **changes}
+    with pytest.raises(InputError, match="of another matrix") as caught:
+        FolderLedger(folder, small_matrix(**keys)).releases()
+    assert next(iter(changes)) in str(caught.value)
+
+
+def test_a_file_in_the_ledger_s_place(tmp_path: Path) -> None:
+    (tmp_path / "ledger").write_text("")
+    assert "the ledger is a folder" in problem(tmp_path / "ledger")
+    with pytest.raises(InputError):
+        FolderLedger(tmp_path / "ledger", MATRIX).update(3, lambda _: WHOLE)
+
+
+def test_a_record_can_be_read_by_people(folder: Path) -> None:
+    text = (folder / "0003.json").read_text()
+    assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+    assert '"published": "2026-01-04T12:00:00Z"' in text

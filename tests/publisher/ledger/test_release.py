@@ -1,0 +1,78 @@
+"""A release's record: cells and targets are merged, ordered, and written so that they are read back the same."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from publisher.ledger.folder import record_bytes
+from publisher.ledger.release import CellRecord, Release
+from tests.publisher.catalog.catalog_cases import catalog_matrix, history, recorded
+
+MATRIX = catalog_matrix()
+WHOLE = recorded(MATRIX, 1, "1.0")
+EMPTY = WHOLE.model_copy(update={"cells": (), "targets": ()})
+
+
+@given(st.permutations(WHOLE.cells), st.integers(0, len(WHOLE.cells)))
+def test_cells_have_one_order_however_they_came(cells: list[CellRecord], cut: int) -> None:
+    assert EMPTY.with_cells(*cells[:cut]).with_cells(*cells[cut:]).cells == EMPTY.with_cells(*WHOLE.cells).cells
+
+
+def test_pythons_are_ordered_as_versions_and_not_as_words() -> None:
+    targets = tuple(
+        target.model_copy(update={"python": python}) for python in ("3.10", "3.9") for target in WHOLE.targets[:1]
+    )
+    assert [target.python for target in EMPTY.with_targets(*targets).targets] == ["3.9", "3.10"]
+
+
+def test_a_new_record_of_a_cell_replaces_the_old_one() -> None:
+    cell = WHOLE.cells[0].model_copy(update={"public": False})
+    changed = WHOLE.with_cells(cell)
+    assert len(changed.cells) == len(WHOLE.cells)
+    assert changed.cell(*cell.key) == cell
+    assert WHOLE.cell(*cell.key) != cell
+
+
+def test_what_is_not_there_is_none() -> None:
+    assert WHOLE.cell("mars-north-1", "py3.12-x86_64") is None
+    assert WHOLE.target("py2.7-x86_64") is None
+    assert WHOLE.target("py3.12-aarch64") in WHOLE.targets
+
+
+@pytest.mark.parametrize("release", history(MATRIX), ids=lambda release: str(release.layer_version))
+def test_a_record_is_read_back_as_it_was_written(release: Release) -> None:
+    written = record_bytes(release)
+    assert Release.model_validate_json(written) == release
+    assert record_bytes(Release.model_validate_json(written)) == written
+
+
+def test_times_need_a_zone_and_are_the_same_moment_when_read_back() -> None:
+    zone = timezone(timedelta(hours=9))
+    moment = datetime(2026, 11, 23, 8, tzinfo=zone)
+    release = WHOLE.model_copy(update={"begun": moment})
+    assert Release.model_validate_json(record_bytes(release)).begun == moment
+    data = json.loads(record_bytes(WHOLE))
+    with pytest.raises(ValidationError):
+        Release.model_validate({**data, "begun": "2026-11-23T08:00:00"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layer_version": 0},
+        {"account": "123"},
+        {"schema_version": 2},
+        {"surprise": 1},
+        {"cells": [{"region": "us-east-1"}]},
+        {"targets": [{"python": "3.12", "architecture": "arm64", "layer_name": "x", "sha256": None}]},
+    ],
+)
+def test_a_record_that_is_none_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Release.model_validate({**json.loads(record_bytes(WHOLE)), **changes})

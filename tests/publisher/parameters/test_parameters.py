@@ -1,0 +1,231 @@
+"""SSM parameters: what should be there by the ledger, and that publish, yank and audit keep it so in an AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.model.errors import InputError
+from builder.model.matrix import Matrix
+from builder.model.matrix_check import parse_matrix
+from builder.model.progress import Quiet
+from publisher.aws.gateway import Refused
+from publisher.ledger.release import Release, Yanked
+from publisher.parameters.expected import Parameter, to_remove, to_write, wanted
+from publisher.parameters.update import keep
+from tests.conftest import Sandbox
+from tests.fakes.command import SMALL, Layers
+from tests.publisher.reconcile.plan_cases import WHEN, release, small_matrix
+
+PREFIX = "/demo/layers"
+WITHDRAWN = Yanked(date=datetime(2026, 11, 24, tzinfo=timezone.utc), reason="broken")
+
+
+def matrix_of() -> Matrix:
+    return small_matrix(python=["3.12"], regions=["us-east-1", "cn-north-1"], parameters={"prefix": PREFIX})
+
+
+def complete(number: int, **changes: object) -> Release:
+    matrix = matrix_of()
+    made = release(matrix, number, f"1.{number}", matrix.cells, completed=WHEN)
+    return made.model_copy(update=changes)
+
+
+def values(releases: Sequence[Release], region: str = "us-east-1") -> dict[str, str]:
+    """Each parameter's last part and the number that its ARN ends with."""
+    plan = wanted(matrix_of(), releases)[region]
+    return {each.name.removeprefix(f"{PREFIX}/3.12/x86_64/"): each.arn.rpartition(":")[2] for each in plan.parameters}
+
+
+# -- what should be there ----------------------------------------------------------------------------------------------
+
+
+def test_each_complete_release_has_a_parameter_and_the_newest_is_latest() -> None:
+    assert values([complete(1), complete(2)]) == {"1": "1", "2": "2", "latest": "2"}
+    plan = wanted(matrix_of(), [complete(1)])["cn-north-1"]
+    assert [each.arn for each in plan.parameters] == [
+        "arn:aws-cn:lambda:cn-north-1:123456789012:layer:demo-py3_12-x86_64:1"
+    ] * 2
+    assert plan.parameters[0].description == "demo 1.1, layer version 1 (Python 3.12, x86_64)"
+
+
+def test_a_release_that_is_not_complete_or_not_public_has_none() -> None:
+    assert values([complete(1), complete(2, completed=None)]) == {"1": "1", "latest": "1"}
+    hidden = tuple(cell.model_copy(update={"public": False}) for cell in complete(2).cells)
+    assert values([complete(1), complete(2, cells=hidden)]) == {"1": "1", "latest": "1"}
+
+
+def test_latest_never_points_to_what_was_withdrawn() -> None:
+    assert values([complete(1), complete(2, yanked=WITHDRAWN)]) == {"1": "1", "latest": "1"}
+    plan = wanted(matrix_of(), [complete(1, yanked=WITHDRAWN)])["us-east-1"]
+    latest = f"{PREFIX}/3.12/x86_64/latest"
+    assert plan.parameters == ()
+    assert to_remove(plan, {latest: complete(1).cells[0].arn}) == (latest,)
+    assert to_remove(plan, {latest: "something of somebody's"}) == ()
+
+
+def test_without_parameters_in_the_matrix_there_are_none() -> None:
+    assert wanted(small_matrix(), [complete(1)]) == {}
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=6))
+def test_after_writing_nothing_is_left_to_write(states: list[tuple[bool, bool]]) -> None:
+    releases = [
+        complete(number, completed=WHEN if done else None, yanked=WITHDRAWN if gone else None)
+        for number, (done, gone) in enumerate(states, 1)
+    ]
+    usable = [number for number, (done, gone) in enumerate(states, 1) if done and not gone]
+    assert values(releases) == {str(n): str(n) for n in usable} | ({"latest": str(usable[-1])} if usable else {})
+    store = Store({f"{PREFIX}/3.12/x86_64/latest": release_arn for release_arn in [complete(1).cells[0].arn]})
+    kept = keep(matrix_of(), releases, {"us-east-1": store, "cn-north-1": Store()}, Clock(), Quiet())
+    assert kept.failed == {}
+    assert kept.right == 2 * len(values(releases))
+    plan = wanted(matrix_of(), releases)["us-east-1"]
+    assert to_write(plan, store.held) == to_remove(plan, store.held) == ()
+
+
+# -- keeping it so -----------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    slept = 0.0
+
+    def monotonic(self) -> float:
+        return self.slept
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+class Store:
+    """Parameters in memory. ``lag``: so many readings do not show what was written yet."""
+
+    def __init__(self, held: Mapping[str, str] | None = None, lag: int = 0, refuses: bool = False) -> None:
+        self.held = dict(held or {})
+        self._old = dict(self.held)
+        self._lag, self._refuses = lag, refuses
+
+    def read(self, names: Sequence[str]) -> Mapping[str, str]:
+        if self._refuses:
+            raise Refused("AccessDeniedException: no")
+        late = self._lag > 0 and self._old != self.held
+        self._lag -= late
+        return {name: value for name, value in (self._old if late else self.held).items() if name in names}
+
+    def write(self, parameter: Parameter) -> None:
+        self.held[parameter.name] = parameter.arn
+
+    def remove(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.held.pop(name, None)
+
+
+def test_a_region_that_fails_is_named_and_holds_no_other_back() -> None:
+    store = Store()
+    kept = keep(matrix_of(), [complete(1)], {"us-east-1": Store(refuses=True), "cn-north-1": store}, Clock(), Quiet())
+    assert kept.failed == {"us-east-1": "AccessDeniedException: no"}
+    assert (kept.right, kept.written, len(store.held)) == (2, 2, 2)
+
+
+@pytest.mark.parametrize(("lag", "right"), [(3, 4), (99, 2)])
+def test_what_was_written_is_read_back_with_patience(lag: int, right: int) -> None:
+    clock = Clock()
+    kept = keep(matrix_of(), [complete(1)], {"us-east-1": Store(lag=lag), "cn-north-1": Store()}, clock, Quiet())
+    assert kept.right == right
+    assert ("us-east-1" in kept.failed) is (right == 2)
+    assert clock.slept > 1
+
+
+# -- as a user sees it -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
+    return Layers(tmp_path, {**SMALL, "parameters": {"prefix": PREFIX}})
+
+
+def stored(sandbox: Sandbox, region: str = "us-east-1") -> dict[str, str]:
+    """The parameters of a region, by the rest of their names: the number that each points to."""
+    pages = sandbox.client("ssm", region).get_paginator("get_parameters_by_path")
+    found = [each for page in pages.paginate(Path=PREFIX, Recursive=True) for each in page["Parameters"]]
+    assert all(f":{region}:" in each["Value"] for each in found)
+    return {each["Name"].removeprefix(f"{PREFIX}/3.12/"): each["Value"].rpartition(":")[2] for each in found}
+
+
+def both(**numbers: str) -> dict[str, str]:
+    return {f"{arch}/{word}": value for arch in ("x86_64", "aarch64") for word, value in numbers.items()}
+
+
+def test_publish_writes_them_in_every_region_and_yank_sets_latest_back(sandbox: Sandbox, layers: Layers) -> None:
+    first = layers.publish("1.0", "--json")
+    assert first.code == 0
+    assert first.json["parameters"] == {"right": 8, "written": 8, "removed": 0, "failed": {}}
+    assert layers.publish("1.1").code == 0
+    for region in ("us-east-1", "eu-west-1"):
+        assert stored(sandbox, region) == both(**{"1": "1", "2": "2", "latest": "2"})
+    again = layers.publish("1.1")
+    assert "12 parameters are as recorded (0 written)" in again.out
+
+    assert layers("yank", "--layer-version", "2", "--reason", "broken", "--yes").code == 0
+    assert stored(sandbox) == both(**{"1": "1", "2": "2", "latest": "1"})
+    assert layers("yank", "--layer-version", "1", "--reason", "broken", "--yes").code == 0
+    assert stored(sandbox) == both(**{"1": "1", "2": "2"})
+    assert layers("yank", "--layer-version", "2", "--undo", "--yes", "--json").json["parameters"]["written"] == 4
+    assert stored(sandbox) == both(**{"1": "1", "2": "2", "latest": "2"})
+
+
+def test_a_release_that_is_not_everywhere_yet_is_not_latest(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    assert layers.publish("1.1", "--region", "us-east-1").code == 0
+    assert stored(sandbox) == both(**{"1": "1", "latest": "1"})
+    assert layers.publish("1.1").code == 0
+    assert stored(sandbox) == both(**{"1": "1", "2": "2", "latest": "2"})
+
+
+def test_audit_reports_what_differs_and_mends_it_when_told(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    assert layers("audit").code == 0
+    client = sandbox.client("ssm", "eu-west-1")
+    client.put_parameter(Name=f"{PREFIX}/3.12/x86_64/latest", Value="arn:other", Type="String", Overwrite=True)
+    client.delete_parameter(Name=f"{PREFIX}/3.12/aarch64/1")
+
+    audit = layers("audit", "--json")
+    assert audit.code == 6
+    assert [(d["region"], d["target"], d["problem"], d["remedy"]) for d in audit.json["drift"]] == [
+        ("eu-west-1", "py3.12-aarch64", "parameter", "layers audit --repair"),
+        ("eu-west-1", "py3.12-x86_64", "parameter", "layers audit --repair"),
+    ]
+    assert "holds arn:other" in audit.json["drift"][1]["detail"]
+    assert layers("audit", "--repair").code == 2  # no terminal, and no --yes
+    mended = layers("audit", "--repair", "--yes", "--json")
+    assert (mended.code, mended.json["drift"], mended.json["parameters"]["written"]) == (0, [], 2)
+    assert stored(sandbox, "eu-west-1") == both(**{"1": "1", "latest": "1"})
+    assert layers("audit").code == 0
+
+
+def test_without_them_in_the_matrix_nothing_is_written_and_repair_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    layers = Layers(tmp_path)
+    published = layers.publish("1.0", "--json")
+    assert "parameters" not in published.json
+    assert stored(sandbox) == {}
+    assert layers("audit", "--repair", "--yes").code == 2
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["{prefix: demo}", "{prefix: /demo/}", "{prefix: /aws/x}", "{prefix: '/a b'}", "{prefix: 3}", "/demo", "{path: /a}",
+     "{prefix: /a/b/c/d/e/f/g/h/i/j/k/l/m}"],
+)  # fmt: skip
+def test_a_prefix_that_ssm_would_refuse_is_refused_with_its_line(value: str) -> None:
+    text = (
+        'account: "123456789012"\npackage: demo\npython: ["3.12"]\narchitectures: [x86_64]\nregions: [us-east-1]\n'
+        f"parameters: {value}\n"
+    )
+    with pytest.raises(InputError, match=r"m\.yaml:6: parameters"):
+        parse_matrix(text, "m.yaml")
+    assert parse_matrix(text.replace(value, "{prefix: /demo/x_1.2}"), "m.yaml").parameters is not None

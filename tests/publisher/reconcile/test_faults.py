@@ -1,0 +1,203 @@
+"""From random states, through random faults and kills, on two machines: run again until done, and nothing is wrong.
+
+A few hundred runs as part of the tests; ``scripts/test --thorough`` (or ``LAYERS_THOROUGH=1``) makes 10,000.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, note, settings
+from hypothesis import strategies as st
+
+from builder.model.errors import LayersError
+from publisher.aws import fanout
+from publisher.reconcile import execute
+from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
+from tests.fakes.simulated_runs import (
+    Doom,
+    Inline,
+    Killed,
+    MemoryLedger,
+    World,
+    assert_at_release,
+    assert_nothing_wrong,
+    assert_recorded,
+)
+from tests.publisher.reconcile.plan_cases import small_matrix
+
+MATRIX = small_matrix()
+CELLS = MATRIX.cells
+EXAMPLES = 10_000 if os.environ.get("LAYERS_THOROUGH") else 100
+#: How long lists may lag, in seconds.
+LAGS = st.sampled_from([0.0, 0.0, 3.0, 30.0])
+DRIFT = st.lists(st.integers(0, 3), min_size=len(CELLS), max_size=len(CELLS))
+MACHINE = st.integers(0, 1)
+VERSION = st.sampled_from(["2.0.0", "2.0.0", "1.0.0"])
+GOAL = st.sampled_from(["2.0.0", "3.0.0"])
+#: Shrinking is for the hunter (``LAYERS_SHRINK=1``): it takes minutes.
+PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("LAYERS_SHRINK")]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of ``publish`` and what it meets."""
+
+    machine: int  #: whose ledger and whose build
+    faults: Faults
+    dies_after: int | None
+
+
+WRITING = ("PublishLayerVersion", "AddLayerVersionPermission", "GetLayerVersionPolicy")
+READING = ("ListLayers", "ListLayerVersions", "GetLayerVersion")
+
+
+def scripted(operations: tuple[str | None, ...], times: list[int]) -> st.SearchStrategy[At]:
+    """Faults of these operations, that many times in a row."""
+    return st.builds(
+        At,
+        fault=st.sampled_from(list(Fault)),
+        nth=st.integers(1, 12),
+        region=st.sampled_from([None, *MATRIX.regions]),
+        operation=st.sampled_from(operations),
+        times=st.sampled_from(times),
+    )
+
+
+def runs_with(faults: st.SearchStrategy[Faults]) -> st.SearchStrategy[Run]:
+    """Runs that meet such faults, half of which die."""
+    return st.builds(Run, MACHINE, faults, st.one_of(st.none(), st.integers(1, 120)))
+
+
+SEEDS = st.integers(0, 1 << 16)
+RUNS = runs_with(
+    st.builds(
+        Faults,
+        scripted=st.lists(scripted((None, *READING, *WRITING), [1, 2, 7, 400]), max_size=4).map(tuple),
+        rate=st.sampled_from([0.0, 0.05, 0.3]),
+        seed=SEEDS,
+    )
+)
+WRITES = runs_with(st.builds(Faults, scripted=st.lists(scripted(WRITING, [1, 2, 7, 400]), max_size=4).map(tuple)))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Runs take one step after the other, so that the same example always meets the same faults."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fanout, "ThreadPoolExecutor", Inline)
+        patch.setattr(execute, "ThreadPoolExecutor", Inline)
+        yield
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(drift=DRIFT, runs=st.lists(st.tuples(VERSION, RUNS), max_size=5), goal=GOAL, lag=LAGS)
+def test_any_fault_with_a_shared_ledger(drift: list[int], runs: list[tuple[str, Run]], goal: str, lag: float) -> None:
+    """Machines that build other bytes share a ledger: whole regions may be gone at any time."""
+    with world_of(drift, lag) as world:
+        ledger = MemoryLedger()
+        for version, run in in_order(runs, goal):
+            attempt(world, version, run, ledger, build=str(run.machine))
+        finish(world, goal, ledger)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(drift=DRIFT, runs=st.lists(st.tuples(VERSION, WRITES), max_size=5), goal=GOAL, last=MACHINE, lag=LAGS)
+def test_write_faults_and_kills_without_a_shared_ledger(
+    drift: list[int], runs: list[tuple[str, Run]], goal: str, last: int, lag: float
+) -> None:
+    """Machines that share nothing: what AWS says is all they have, so every region answers when it is asked."""
+    with world_of(drift, lag) as world:
+        ledgers = (MemoryLedger(), MemoryLedger())
+        for version, run in in_order(runs, goal):
+            attempt(world, version, run, ledgers[run.machine])
+            assert_nothing_wrong(world, ledgers[1 - run.machine])
+        finish(world, goal, ledgers[last])
+
+
+@pytest.mark.parametrize("same_ledger", [True, False])
+def test_killed_at_every_moment_of_a_first_release(same_ledger: bool) -> None:
+    for moment in itertools.count(1):
+        with world_of([0, 1, 0, 0, 0, 0], lag=3.0) as world:
+            ledger = MemoryLedger()
+            if not dies(world, "2.0.0", ledger, moment):
+                break
+            finish(world, "2.0.0", ledger if same_ledger else MemoryLedger())
+
+
+def test_killed_at_every_moment_of_filling_a_new_region() -> None:
+    """Number 1 is nobody's and gets reserved, 2 is a recorded release and gets its own bytes, public."""
+    old = small_matrix(regions=MATRIX.regions[:2])
+    for moment in itertools.count(1):
+        with world_of([0] * len(CELLS), lag=3.0) as world:
+            for cell in old.cells:
+                world.foreign(cell)
+            ledger = MemoryLedger()
+            assert World(old, world.aws, world.folder).publish("1.0.0", ledger).complete
+            if not dies(world, "2.0.0", ledger, moment):
+                break
+            finish(world, "2.0.0", ledger)
+            assert_at_release(world, "1.0.0", 2)
+    assert moment > 60
+
+
+def dies(world: World, version: str, ledger: MemoryLedger, moment: int) -> bool:
+    """Whether a run lives long enough to die at this moment."""
+    try:
+        world.publish(version, ledger, doom=Doom(moment))
+    except Killed:
+        assert_nothing_wrong(world, ledger)
+        return True
+    return False
+
+
+def in_order(runs: list[tuple[str, Run]], goal: str) -> list[tuple[str, Run]]:
+    """A release that was begun can be finished as long as none was begun after it; a new one always."""
+    return sorted(runs, key=lambda run: run[0]) if goal == "2.0.0" else runs
+
+
+@contextmanager
+def world_of(drift: list[int], lag: float) -> Iterator[World]:
+    """Cells that stand at different numbers. Each region has one at the highest: nobody who cannot see a region could
+    know that it is ahead of all others."""
+    with tempfile.TemporaryDirectory() as folder:
+        aws = SimulatedAws(MATRIX.account, MATRIX.regions, latency=(0.0, 0.2))
+        world = World(MATRIX, aws, Path(folder))
+        for cell, count in zip(CELLS, drift, strict=True):
+            for _ in range(count if cell.target == MATRIX.targets[0] else max(drift)):
+                world.foreign(cell)
+        aws.list_lag = lag
+        yield world
+
+
+def attempt(world: World, version: str, run: Run, ledger: MemoryLedger, build: str = "one") -> None:
+    """One run, however it ends; whatever it left is not wrong."""
+    world.aws.set_faults(run.faults)
+    try:
+        report = world.publish(version, ledger, build=build, doom=Doom(run.dies_after))
+        left = [(cell.id, outcome.name, outcome.error) for cell, outcome in report.outcomes.items() if not outcome.done]
+        note(f"{version} at {report.plan.number} by {run.machine}: left {left}")
+    except (Killed, LayersError) as error:
+        note(f"{version} by {run.machine}: {error!r}")
+    note(str({cell.id: [v.description[-40:] for v in world.history(cell)] for cell in CELLS}))
+    assert_nothing_wrong(world, ledger)
+
+
+def finish(world: World, version: str, ledger: MemoryLedger) -> None:
+    """A run without faults ends it: everything is at the release, exactly once."""
+    world.aws.set_faults(Faults())
+    report = world.publish(version, ledger)
+    left = [(cell.id, outcome.name, outcome.error) for cell, outcome in report.outcomes.items() if not outcome.done]
+    assert report.complete, left
+    number = report.plan.number.value
+    assert_at_release(world, version, number)
+    assert {len(world.history(cell)) for cell in CELLS} == {number}
+    assert_nothing_wrong(world, ledger)
+    assert_recorded(world, ledger, version, number)

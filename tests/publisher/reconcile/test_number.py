@@ -1,0 +1,104 @@
+"""The number of a release: by the command line, the ledger, what AWS holds, or the next one anywhere."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.model.errors import InputError
+from publisher.ledger.release import FillerRecord, Yanked
+from publisher.reconcile.number import Wanted, next_number, recorded_number, seen_number
+from tests.publisher.reconcile.plan_cases import WHEN, history, release, remote, small_matrix
+
+MATRIX = small_matrix()
+CELLS = MATRIX.cells
+
+
+def test_first_release_is_number_one() -> None:
+    assert next_number(remote(MATRIX, {}), ()).value == 1
+
+
+def test_next_number_is_one_more_than_the_highest_anywhere() -> None:
+    drifted = {CELLS[0]: history(MATRIX, CELLS[0], ["1.0"] * 7), CELLS[4]: history(MATRIX, CELLS[4], ["1.0"])}
+    assert next_number(remote(MATRIX, drifted), ()).value == 8
+
+
+def test_next_number_counts_what_only_the_ledger_knows() -> None:
+    """A region may be silent, or all versions of a layer deleted: AWS counts on all the same."""
+    filler = FillerRecord(
+        region="us-east-1", python="3.12", architecture="x86_64", layer_version=9, kind="reserved", arn="arn"
+    )
+    assert next_number(remote(MATRIX, {}), (release(MATRIX, 3, "1.0", CELLS),)).value == 4
+    assert next_number(remote(MATRIX, {}), (release(MATRIX, 3, "1.0", CELLS, fillers=(filler,)),)).value == 10
+
+
+def test_ledger_names_the_number_of_a_release_it_has() -> None:
+    releases = (release(MATRIX, 1, "1.0", CELLS), release(MATRIX, 2, "2.0", CELLS))
+    found = recorded_number(Wanted("1.0"), releases)
+    assert found is not None
+    assert found.value == 1
+    assert recorded_number(Wanted("3.0"), releases) is None
+
+
+def test_a_rebuild_is_found_at_its_own_number() -> None:
+    releases = (
+        release(MATRIX, 1, "1.0", CELLS),
+        release(MATRIX, 2, "1.0", CELLS, rebuild="CVE"),
+    )
+    newest = recorded_number(Wanted("1.0"), releases)
+    begun = recorded_number(Wanted("1.0", rebuild="CVE"), releases)
+    assert newest is not None
+    assert begun is not None
+    assert (newest.value, begun.value) == (2, 2)
+    done = (*releases[:1], releases[1].model_copy(update={"completed": WHEN}))
+    assert recorded_number(Wanted("1.0", rebuild="another"), done) is None
+
+
+def test_a_withdrawn_release_is_not_published_again() -> None:
+    releases = (release(MATRIX, 1, "1.0", CELLS, yanked=Yanked(date=WHEN, reason="broken import")),)
+    with pytest.raises(InputError, match="broken import"):
+        recorded_number(Wanted("1.0"), releases)
+    with pytest.raises(InputError, match="broken import"):
+        recorded_number(Wanted("1.0", layer_version=1), releases)
+
+
+def test_a_number_of_another_release_is_refused() -> None:
+    with pytest.raises(InputError, match=r"layer version 1 is demo 1\.0, not 2\.0"):
+        recorded_number(Wanted("2.0", layer_version=1), (release(MATRIX, 1, "1.0", CELLS),))
+
+
+def test_aws_shows_where_a_release_was_begun() -> None:
+    begun = {CELLS[0]: history(MATRIX, CELLS[0], ["1.0", "2.0"]), CELLS[1]: history(MATRIX, CELLS[1], ["1.0"])}
+    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, begun))
+    assert found is not None
+    assert found.value == 2
+    assert seen_number(MATRIX, Wanted("3.0"), remote(MATRIX, begun)) is None
+
+
+def test_of_several_numbers_the_one_without_conflict_is_taken() -> None:
+    """One cell holds 2.0 at 3 only, another at 2: number 3 can be reached by both, number 2 cannot."""
+    states = {
+        CELLS[0]: history(MATRIX, CELLS[0], ["1.0", "1.0", "2.0"]),
+        CELLS[1]: history(MATRIX, CELLS[1], ["1.0", "2.0"]),
+    }
+    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states))
+    assert found is not None
+    assert found.value == 3
+
+
+def test_a_repeated_job_does_not_move_the_release() -> None:
+    """A cell where a retry published 2.0 twice has it at the common number too."""
+    states = {cell: history(MATRIX, cell, ["1.0", "2.0"]) for cell in CELLS}
+    states[CELLS[2]] = history(MATRIX, CELLS[2], ["1.0", "2.0", "2.0"])
+    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states))
+    assert found is not None
+    assert found.value == 2
+
+
+@given(st.lists(st.lists(st.sampled_from(["1.0", "2.0", None]), max_size=5), min_size=6, max_size=6))
+def test_the_next_number_is_free_in_every_cell(histories: list[list[str | None]]) -> None:
+    state = remote(MATRIX, {cell: history(MATRIX, cell, past) for cell, past in zip(CELLS, histories, strict=True)})
+    number = next_number(state, ()).value
+    assert all(cell.latest < number for cell in state.cells.values())
+    assert number == 1 + max(len(past) for past in histories)

@@ -1,0 +1,154 @@
+"""The plan: each cell's way to the release, from any state; pure, so tested without any AWS."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.aws.gateway import Grant
+from publisher.ledger.release import Release, Yanked
+from publisher.reconcile.number import Number
+from publisher.reconcile.plan import (
+    Backfill,
+    Conflict,
+    Defer,
+    Keep,
+    Permit,
+    Plan,
+    Publish,
+    Regrant,
+    Reserve,
+    make_plan,
+)
+from publisher.reconcile.state import RESERVED, Remote, version_in
+from tests.publisher.reconcile.plan_cases import PUBLIC, WHEN, digest, held, history, release, remote, small_matrix
+
+MATRIX = small_matrix()
+CELLS = MATRIX.cells
+
+
+def plan(state: Remote, number: int = 2, version: str = "2.0", releases: tuple[Release, ...] = ()) -> Plan:
+    return make_plan(MATRIX, version, Number(number, "test"), state, releases, CELLS)
+
+
+def at_two(content: str = "right", version: str | None = "2.0", grants: tuple[Grant, ...] = PUBLIC) -> Remote:
+    """The first cell has something at number 2; the others are one below."""
+    states = {cell: history(MATRIX, cell, ["1.0"]) for cell in CELLS}
+    cell = CELLS[0]
+    states[cell] = replace(
+        history(MATRIX, cell, ["1.0", version]), held=held(MATRIX, cell, 2, version, content), grants=grants
+    )
+    return remote(MATRIX, states)
+
+
+def test_one_below_is_published_without_filling() -> None:
+    actions = plan(at_two()).actions
+    assert actions[CELLS[0]] == Keep()
+    assert all(actions[cell] == Publish() for cell in CELLS[1:])
+
+
+def test_there_but_not_public_is_granted() -> None:
+    assert plan(at_two(grants=())).actions[CELLS[0]] == Permit()
+
+
+def test_a_grant_to_somebody_else_is_not_enough() -> None:
+    assert plan(at_two(grants=(Grant("one", "111122223333"),))).actions[CELLS[0]] == Permit()
+
+
+def test_something_else_at_the_number_is_a_conflict() -> None:
+    action = plan(at_two(version="1.5")).actions[CELLS[0]]
+    assert isinstance(action, Conflict)
+    assert "1.5" in action.reason
+
+
+def test_other_bytes_than_the_recorded_ones_are_a_conflict() -> None:
+    recorded = release(MATRIX, 2, "2.0", CELLS[1:])
+    action = plan(at_two(content="wrong"), releases=(recorded,)).actions[CELLS[0]]
+    assert isinstance(action, Conflict)
+    assert "other bytes" in action.reason
+
+
+def test_the_bytes_that_most_cells_hold_are_the_releases() -> None:
+    states = {}
+    first_target = [cell for cell in CELLS if cell.target == CELLS[0].target]
+    for cell, content in zip(first_target, ["right", "right", "odd"], strict=True):
+        states[cell] = replace(
+            history(MATRIX, cell, ["2.0"]), held=held(MATRIX, cell, 1, "2.0", content), grants=PUBLIC
+        )
+    made = plan(remote(MATRIX, states), number=1)
+    assert [made.actions[cell].kind for cell in first_target] == ["keep", "keep", "conflict"]
+    assert made.bytes_of[CELLS[0].target.id] == digest("right")
+
+
+def test_a_deleted_number_is_a_conflict() -> None:
+    state = remote(MATRIX, {CELLS[0]: history(MATRIX, CELLS[0], ["2.0", "3.0"])})
+    assert isinstance(plan(state, number=1).actions[CELLS[0]], Conflict)
+
+
+def test_a_silent_region_is_deferred_and_the_others_go_on() -> None:
+    actions = plan(remote(MATRIX, {}, {"eu-west-1": "timed out"}), number=1).actions
+    for cell in CELLS:
+        assert actions[cell] == (Defer("timed out") if cell.region == "eu-west-1" else Publish())
+
+
+def test_gaps_are_backfilled_from_recorded_releases_and_reserved_otherwise() -> None:
+    new = CELLS[0]
+    others = tuple(cell for cell in CELLS if cell.region != new.region)
+    releases = (
+        release(MATRIX, 2, "1.5", others),
+        release(MATRIX, 3, "1.6", others, yanked=Yanked(date=WHEN, reason="bad")),
+    )
+    states = {cell: history(MATRIX, cell, ["1.0", "1.5", "1.6"]) for cell in others}
+    action = plan(remote(MATRIX, states), number=4, releases=releases).actions[new]
+    sha = digest(f"1.5/{new.target.id}")
+    assert action == Publish((Reserve(1), Backfill(2, "1.5", sha, ("eu-west-1", "ap-south-1")), Reserve(3)))
+
+
+def test_a_backfill_that_died_before_its_grant_is_made_public() -> None:
+    cell = CELLS[0]
+    releases = (release(MATRIX, 1, "1.0", CELLS[1:]),)
+    states = {c: history(MATRIX, c, ["1.0"]) for c in CELLS}
+    action = plan(remote(MATRIX, states), releases=releases).actions[cell]
+    assert action == Publish((Regrant(1, "1.0", digest(f"1.0/{cell.target.id}")),))
+    assert plan(remote(MATRIX, states), releases=releases).actions[CELLS[1]] == Publish()
+
+
+def test_bytes_that_were_only_meant_bind_nobody_unless_a_region_is_silent() -> None:
+    begun = release(MATRIX, 1, "2.0", ())
+    assert plan(remote(MATRIX, {}), number=1, releases=(begun,)).bytes_of == {}
+    made = plan(remote(MATRIX, {}, {"eu-west-1": "down"}), number=1, releases=(begun,))
+    assert set(made.bytes_of) == {target.id for target in MATRIX.targets}
+
+
+def test_reserved_versions_are_never_taken_for_a_release() -> None:
+    assert version_in(MATRIX, CELLS[0].target, f"{RESERVED}: layer version 1") is None
+    for version in ("1.0", "1.0rc1", "2026.11.23.post1", "1!2.0"):
+        assert version_in(MATRIX, CELLS[0].target, MATRIX.describe(CELLS[0].target, version)) == version
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["1.0", "2.0", None]), max_size=5), min_size=6, max_size=6),
+    st.integers(1, 8),
+)
+def test_every_plan_ends_at_the_number_or_in_a_named_conflict(histories: list[list[str | None]], number: int) -> None:
+    """Whatever the state: a cell that is published passes through every number between, and no number twice."""
+    states = {}
+    for cell, past in zip(CELLS, histories, strict=True):
+        state = history(MATRIX, cell, past)
+        if len(past) >= number:
+            there = held(MATRIX, cell, number, past[number - 1], f"bytes/{cell.target.id}")
+            state = replace(state, held=there)
+        states[cell] = state
+    made = plan(remote(MATRIX, states), number=number)
+    for cell, past in zip(CELLS, histories, strict=True):
+        match made.actions[cell]:
+            case Publish(fills):
+                assert [fill.number for fill in fills] == list(range(len(past) + 1, number))
+            case Permit():
+                assert past[number - 1] == "2.0"
+            case Conflict():
+                assert past[number - 1] != "2.0"
+            case other:
+                raise AssertionError(other)

@@ -1,0 +1,71 @@
+"""Whole publishes by boto3 against the embedded AWS (moto), and by boto3 against the simulated one with faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from builder.model.matrix import Matrix
+from builder.model.progress import Quiet
+from publisher.aws.connect import connect_all
+from publisher.aws.gateway import Lambda
+from publisher.aws.rate_limit import SYSTEM_CLOCK
+from publisher.ledger.folder import FolderLedger
+from publisher.reconcile.execute import Stop
+from publisher.reconcile.number import Wanted
+from publisher.reconcile.release_run import Report, carry_out, prepare
+from tests.conftest import ACCOUNT, Sandbox
+from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
+from tests.fakes.simaws.server import environment, serve
+from tests.fakes.simulated_runs import World, assert_at_release, make_artifacts
+from tests.publisher.reconcile.plan_cases import small_matrix
+
+MATRIX = small_matrix(account=ACCOUNT)
+
+
+def publish(folder: Path, version: str, ledger: str = "ledger", matrix: Matrix = MATRIX) -> Report:
+    lambdas: Mapping[str, Lambda] = connect_all(matrix)
+    records = FolderLedger(folder / ledger, matrix)
+    prepared = prepare(matrix, Wanted(version), matrix.cells, records, lambdas, Quiet())
+    artifacts = make_artifacts(folder, matrix, version)
+    return carry_out(matrix, prepared, records, lambdas, artifacts, SYSTEM_CLOCK, Quiet(), Stop())
+
+
+def outcomes(report: Report) -> set[str]:
+    return {outcome.name for outcome in report.outcomes.values()}
+
+
+def test_moto_first_again_and_next(sandbox: Sandbox, tmp_path: Path) -> None:
+    assert outcomes(publish(tmp_path, "1.0.0")) == {"published"}
+    assert outcomes(publish(tmp_path, "1.0.0")) == {"unchanged"}
+    assert outcomes(publish(tmp_path, "1.0.0", ledger="none")) == {"unchanged"}
+    report = publish(tmp_path, "1.1.0")
+    assert (report.plan.number.value, outcomes(report)) == (2, {"published"})
+
+
+def test_moto_drifted_regions_come_to_one_number(sandbox: Sandbox, tmp_path: Path) -> None:
+    name = MATRIX.targets[0].layer_name
+    data = make_artifacts(tmp_path, MATRIX, "0.1")[0].joinpath(f"{name}.zip").read_bytes()
+    for _ in range(3):
+        sandbox.layers("eu-west-1").publish_layer_version(LayerName=name, Content={"ZipFile": data})
+    report = publish(tmp_path, "1.0.0")
+    assert report.complete
+    assert report.plan.number.value == 4
+    for region in MATRIX.regions:
+        for target in MATRIX.targets:
+            listed = sandbox.layers(region).list_layer_versions(LayerName=target.layer_name)["LayerVersions"]
+            assert [v["Version"] for v in listed] == [4, 3, 2, 1]
+            assert listed[0]["Description"] == MATRIX.describe(target, "1.0.0")
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.ERROR_AFTER, Fault.GARBAGE])
+def test_lost_answers_over_http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
+    faults = Faults(tuple(At(fault, region=region, operation="PublishLayerVersion") for region in MATRIX.regions))
+    aws = SimulatedAws(ACCOUNT, MATRIX.regions, clock=SYSTEM_CLOCK, faults=faults, list_lag=5)
+    with serve(aws) as address:
+        for key, value in environment(address).items():
+            monkeypatch.setenv(key, value)
+        assert publish(tmp_path, "1.0.0").complete
+    assert_at_release(World(MATRIX, aws, tmp_path), "1.0.0", 1)

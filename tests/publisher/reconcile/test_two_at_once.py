@@ -1,0 +1,138 @@
+"""Several publishers at the same time, and publishers that die: threads and processes, not steps in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+import yaml
+
+from builder.model.artifact import write_manifest
+from publisher.aws.rate_limit import SYSTEM_CLOCK
+from publisher.ledger.folder import FolderLedger
+from publisher.reconcile.release_run import Report
+from tests.fakes.simaws import SimulatedAws
+from tests.fakes.simaws.server import environment, serve
+from tests.fakes.simulated_runs import (
+    MemoryLedger,
+    World,
+    assert_at_release,
+    assert_ledger_true,
+    assert_nothing_wrong,
+    assert_recorded,
+    make_artifacts,
+)
+from tests.publisher.reconcile.plan_cases import small_matrix
+
+MATRIX = small_matrix(requests_per_second=15)
+CELLS = MATRIX.cells
+
+
+class RealTime:
+    """Time that really passes, a hundred times as fast."""
+
+    def monotonic(self) -> float:
+        return time.monotonic() * 100
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / 100)
+
+
+def side_by_side(world: World, wanted: list[tuple[str, MemoryLedger]]) -> list[Report | Exception]:
+    """Publish all of these at once."""
+    ends: dict[int, Report | Exception] = {}
+
+    def run(index: int, version: str, ledger: MemoryLedger) -> None:
+        try:
+            ends[index] = world.publish(version, ledger)
+        except Exception as error:  # noqa: BLE001 - looked at by the test
+            ends[index] = error
+
+    threads = [threading.Thread(target=run, args=(index, *each)) for index, each in enumerate(wanted)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [ends[index] for index in range(len(wanted))]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("other", ["1.0.0", "2.0.0"])
+def test_no_double_publish_goes_unnoticed_and_the_next_run_gets_through(tmp_path: Path, other: str, seed: int) -> None:
+    aws = SimulatedAws(MATRIX.account, MATRIX.regions, clock=RealTime(), latency=(0.0, 0.4), seed=seed)
+    world, ledgers = World(MATRIX, aws, tmp_path), (MemoryLedger(), MemoryLedger())
+    ends = side_by_side(world, [("1.0.0", ledgers[0]), (other, ledgers[1])])
+    assert all(isinstance(end, Report) for end in ends), ends
+    told = [
+        outcome.cell for end in ends if isinstance(end, Report) for outcome in end.outcomes.values() if not outcome.done
+    ]
+    for cell in CELLS:
+        history = world.history(cell)
+        public = [v for v in history if world.is_public(cell, v.number)]
+        assert len(public) <= len({v.description for v in public})
+        if len(history) > 1 and not told:  # then one had ended before the other looked
+            numbers = {end.plan.number.value for end in ends if isinstance(end, Report)}
+            assert numbers == {1, 2}, "a second publisher was at work, and nobody said so"
+    for ledger in ledgers:
+        assert_ledger_true(world, ledger)
+    report = world.publish("3.0.0", ledgers[0])
+    assert report.complete
+    assert_at_release(world, "3.0.0", report.plan.number.value)
+    assert_nothing_wrong(world, ledgers[0])
+
+
+def test_same_release_twice_is_completed_by_the_next_run(tmp_path: Path) -> None:
+    aws = SimulatedAws(MATRIX.account, MATRIX.regions, clock=RealTime(), latency=(0.0, 0.4), seed=1)
+    world, ledgers = World(MATRIX, aws, tmp_path), (MemoryLedger(), MemoryLedger())
+    side_by_side(world, [("1.0.0", ledgers[0]), ("1.0.0", ledgers[1])])
+    report = world.publish("1.0.0", ledgers[0])
+    assert report.complete
+    number = report.plan.number.value
+    assert all(world.is_public(cell, number) for cell in CELLS)
+    assert_recorded(world, ledgers[0], "1.0.0", number)
+
+
+@pytest.mark.parametrize("seed", range(10 if os.environ.get("LAYERS_THOROUGH") else 1))
+def test_killed_processes_leave_what_the_next_one_completes(tmp_path: Path, seed: int) -> None:
+    """The real command, SIGKILL at random times, with the ledger on disk; in the end it leaves with 0."""
+    aws = SimulatedAws(MATRIX.account, MATRIX.regions, clock=SYSTEM_CLOCK, latency=(0.0, 0.1), seed=seed)
+    world = World(MATRIX, aws, tmp_path)
+    folder, manifest = make_artifacts(tmp_path, MATRIX, "1.0.0")
+    write_manifest(folder, manifest)
+    world.foreign(CELLS[3])
+    aws.list_lag = 2.0  # what is made from now on
+    matrix = tmp_path / "layer_matrix.yaml"
+    matrix.write_text(yaml.safe_dump(MATRIX.model_dump(mode="json", include={
+        "account", "package", "python", "architectures", "regions", "requests_per_second"})))  # fmt: skip
+    chance = Random(seed)  # noqa: S311 - repeatable on purpose
+    with serve(aws) as address:
+        command = [
+            sys.executable, "-c", "from publisher.cli import main; main()", "--matrix", str(matrix),
+            "--ledger", str(tmp_path / "ledger"), "publish", "--version", "1.0.0", "--artifacts", str(folder), "--yes",
+        ]  # fmt: skip
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+        killed = 0
+        for _ in range(3):
+            calls, die_after = len(aws.log), chance.randint(5, 30)
+            process = subprocess.Popen(command, env={**kept, **environment(address)}, stderr=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL)  # fmt: skip
+            while process.poll() is None and len(aws.log) < calls + die_after:
+                time.sleep(0.005)
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                killed += 1
+            process.wait()
+        assert killed
+        last = subprocess.run(command, env={**kept, **environment(address)}, capture_output=True, text=True)
+    assert last.returncode == 0, last.stderr
+    ledger = MemoryLedger({r.layer_version: r for r in FolderLedger(tmp_path / "ledger", MATRIX).releases()})
+    assert_at_release(world, "1.0.0", 2)
+    assert_recorded(world, ledger, "1.0.0", 2)
+    assert_nothing_wrong(world, ledger)

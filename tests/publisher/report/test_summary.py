@@ -1,0 +1,383 @@
+"""What GitHub Actions is told: sections of the job's summary, read as GitHub reads Markdown, and annotations."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from builder.model.artifact import Artifact, Finding, Locked, Manifest
+from builder.model.cold_start import ColdStart
+from builder.model.errors import InputError
+from builder.model.matrix import Cell
+from builder.model.runtimes import Architecture
+from builder.smoke import Smoke
+from publisher.audit.audit import Drift
+from publisher.cli import github, main
+from publisher.ledger.release import Release, TargetRecord
+from publisher.parameters.update import Kept
+from publisher.reconcile.release_run import Report
+from publisher.report import proof_summary, release_comparison
+from publisher.report.annotations import SHOWN, Note, commands, of_error
+from publisher.report.publish_summary import cell_notes, publish_section
+from publisher.text.figures import difference
+from tests.conftest import Sandbox
+from tests.fakes.command import Layers
+from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
+from tests.fakes.simulated_runs import MemoryLedger, World
+from tests.publisher.catalog.page_cases import official_history, official_matrix
+from tests.publisher.reconcile.plan_cases import digest, small_matrix
+
+MATRIX = small_matrix()
+NASTY = "a | `b` <img src=x onerror=alert(1)> **c**\r\n| d | [e](https://example.org) $x$ &lt; \\| ::error::f"
+
+
+class Read:
+    """A section as it is read: its words, and its tables row by row."""
+
+    def __init__(self, section: str) -> None:
+        self.html = str(MarkdownIt("commonmark").enable("table").render(section))
+        self.tags = set(re.findall(r"</?([a-z0-9]+)", self.html))
+        tables = re.findall(r"<table>.*?</table>", self.html, re.DOTALL)
+        self.tables = [
+            [[_plain(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+            for rows in (re.findall(r"<tr>(.*?)</tr>", each, re.DOTALL) for each in tables)
+        ]
+        self.words = _plain(self.html)
+
+    def rows(self, *head: str) -> list[list[str]]:
+        """The rows of the one table with this head."""
+        (found,) = [rows for rows in self.tables if rows[0] == list(head)]
+        assert {len(row) for row in found} == {len(head)}
+        return found[1:]
+
+
+def _plain(html: str) -> str:
+    import html as entities
+
+    return entities.unescape(re.sub(r"<[^>]*>", "", html.replace("<br>", "; ")))
+
+
+# -- publish ----------------------------------------------------------------------------------------------------------
+
+
+def world(tmp_path: Path, *faults: At) -> World:
+    return World(MATRIX, SimulatedAws(MATRIX.account, MATRIX.regions, faults=Faults(faults)), tmp_path)
+
+
+def section(report: Report, releases: tuple[Release, ...], kept: Kept | None = None) -> Read:
+    return Read(publish_section(MATRIX, report, "12 requests to Lambda", releases, kept))
+
+
+def test_a_complete_release(tmp_path: Path) -> None:
+    ledger = MemoryLedger()
+    read = section(world(tmp_path).publish("1.0", ledger), ledger.releases())
+    assert read.words.startswith("demo 1.0: layer version 1\nComplete: the release is in all 6 cells, after ")
+    assert "12 requests to Lambda." in read.words
+    assert "Commit the ledger, and what layers docs makes of it." in read.words
+    assert "In each of 3 regions (us-east-1, eu-west-1, ap-south-1): 2 published." in read.words
+    assert read.rows("Target", "Zipped", "Unzipped")[0][0] == "py3.12-x86_64"
+
+
+def test_what_is_left_is_named_with_its_reason_and_what_to_do(tmp_path: Path) -> None:
+    silent = At(Fault.NO_CONNECTION, region="eu-west-1", times=None)
+    here = world(tmp_path, silent)
+    foreign = Cell("ap-south-1", MATRIX.targets[0])
+    for _ in range(2):
+        here.foreign(foreign, NASTY)
+    ledger = MemoryLedger()
+    report = here.publish("1.0", ledger, layer_version=2)
+    read = section(report, ledger.releases())
+    assert "Incomplete: 3 of 6 cells are not at the release" in read.words
+    assert read.rows("Region", "published", "deferred", "conflict") == [
+        ["us-east-1", "2", "", ""],
+        ["eu-west-1", "", "2", ""],
+        ["ap-south-1", "1", "", "1"],
+    ]
+    outcomes = {row[0]: row[1:] for row in read.rows("Outcome", "Where", "Why")}
+    assert outcomes["deferred"][0] == "eu-west-1: all 2"
+    assert outcomes["conflict"][0] == "ap-south-1: py3.12-x86_64"
+    assert "number 2 is taken by something else: 'a | `b` <img src=x" in outcomes["conflict"][1]
+    assert "Run the same command again (layers publish --version 1.0 …)" in read.words
+    assert "A conflict is for a person" in read.words
+    assert not {"img", "a", "strong"} & (read.tags - {"strong"})
+    notes = list(cell_notes(MATRIX, report))
+    assert [(note.level, note.title) for note in notes] == [
+        ("warning", "eu-west-1 deferred"),
+        ("error", "ap-south-1 conflict"),
+    ]
+
+
+def test_cells_that_were_not_selected_are_said_to_be_left(tmp_path: Path) -> None:
+    ledger = MemoryLedger()
+    report = world(tmp_path).publish("1.0", ledger, cells=MATRIX.cells[:2])
+    read = section(report, ledger.releases())
+    assert "Done as asked: 2 of the matrix's 6 cells" in read.words
+    assert "Publish the cells that were not selected: layers publish --version 1.0." in read.words
+
+
+def test_parameters_that_failed_have_their_remedy(tmp_path: Path) -> None:
+    ledger = MemoryLedger()
+    kept = Kept(right=3, written=1, removed=0, failed={"eu-west-1": "no answer"})
+    read = section(world(tmp_path).publish("1.0", ledger), ledger.releases(), kept)
+    assert "Mend the parameters in eu-west-1: layers audit --repair." in read.words
+
+
+@given(st.text(max_size=80))
+def test_no_reason_breaks_the_table(reason: str) -> None:
+    drift = Drift("us-east-1", "py3.12-x86_64", 1, "foreign", f"{NASTY}{reason}", reason)
+    read = Read(proof_summary.audit_section(1, 1, [drift]))
+    (row,) = read.rows("Region", "Target", "Number", "Problem", "What", "Remedy")
+    assert " ".join(f"{NASTY}{reason}".split()).replace("\x00", "�") == row[4]
+    assert not {"img", "a", "em", "code"} & read.tags
+
+
+# -- against the last release -----------------------------------------------------------------------------------------
+
+
+def release(number: int, size: int, packages: dict[str, str], start: ColdStart | None = None) -> Release:
+    lock = tuple(Locked(name=n, version=v, filename=f"{n}.whl", sha256=digest(n)) for n, v in packages.items())
+    target = TargetRecord(
+        python="3.12", architecture=Architecture.X86_64, layer_name="demo-py3_12-x86_64", sha256=digest(f"{number}"),
+        size=size, unzipped_size=2 * size, lock=lock, cold_start=start,
+    )  # fmt: skip
+    base = official_history(official_matrix())[0]
+    return base.model_copy(update={"layer_version": number, "version": f"{number}.0", "targets": (target,)})
+
+
+def start(ready: float, processor: str = "One") -> ColdStart:
+    return ColdStart(
+        import_seconds=ready / 2, ready_seconds=ready, first_seconds=0.3, second_seconds=0.02, peak_memory=None,
+        interpreter="3.12.7", machine="x86_64", processor=processor, starts=3,
+    )  # fmt: skip
+
+
+MEGABYTE = 1 << 20
+
+
+def test_sizes_and_cold_start_against_the_last_release() -> None:
+    last = release(1, 30 * MEGABYTE, {}, start(1.0))
+    made = release_comparison.made_of(release(2, 33 * MEGABYTE, {}, start(0.9)))
+    (row,) = Read(release_comparison.size_table(made, last)).rows("Target", "Zipped", "Unzipped", "Cold start")
+    assert row == [
+        "py3.12-x86_64",
+        "33.0 MB (+3.0 MB, +10.0 %)",
+        "66.0 MB (+6.0 MB, +10.0 %)",
+        "0.90 s (-0.10 s, -10.0 %)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        (start(1.0), start(1.001), "1.00 s (the same)"),
+        (start(1.0, "Other"), start(0.5), "0.50 s (another machine)"),
+        (None, start(0.5), "0.50 s"),
+    ],
+)
+def test_only_starts_on_the_same_machine_are_compared(before: ColdStart | None, now: ColdStart, words: str) -> None:
+    last, made = release(1, 1, {}, before), release_comparison.made_of(release(2, 1, {}, now))
+    assert (
+        Read(release_comparison.size_table(made, last)).rows("Target", "Zipped", "Unzipped", "Cold start")[0][3]
+        == words
+    )
+
+
+def test_without_a_figure_there_is_no_column() -> None:
+    made = release_comparison.made_of(release(2, 1, {}))
+    assert Read(release_comparison.size_table(made, release(1, 1, {}, start(1)))).tables[0][0] == [
+        "Target",
+        "Zipped",
+        "Unzipped",
+    ]
+
+
+def test_packages_that_changed() -> None:
+    last, now = (
+        release(1, 1, {"gone": "1", "moved": "1", "same": "1"}),
+        release(2, 1, {"moved": "2", "new": "1", "same": "1"}),
+    )
+    read = Read(release_comparison.package_section(release_comparison.made_of(now), last))
+    assert read.rows("Package", "Before", "Now") == [["gone", "1", "removed"], ["moved", "1", "2"], ["new", "", "1"]]
+    assert "No package changed." in release_comparison.package_section(release_comparison.made_of(last), last)
+    unknown = last.model_copy(update={"targets": (last.targets[0].model_copy(update={"lock": None}),)})
+    assert "Nobody recorded" in release_comparison.package_section(release_comparison.made_of(now), unknown)
+
+
+def test_the_last_release_is_none_that_was_withdrawn() -> None:
+    history = official_history(official_matrix())
+    assert release_comparison.last_before(history, 5) == history[3]
+    assert release_comparison.last_before(history, 3) == history[0]
+    assert release_comparison.last_before(history) == history[4]
+    assert release_comparison.last_before((), 1) is None
+
+
+def test_differences() -> None:
+    assert difference(10, 10.04, "MB", 1) == "the same"
+    assert difference(10, 12.5, "MB", 1) == "+2.5 MB, +25.0 %"
+    assert difference(0, 1, "MB", 1) == "+1.0 MB"
+
+
+# -- the other commands -----------------------------------------------------------------------------------------------
+
+
+def test_a_build_shows_its_zips_and_its_warnings() -> None:
+    finding = Finding(level="warning", code="elf-library", path="python/a.so", message="needs libfoo.so")
+    artifact = Artifact(
+        target="py3.12-x86_64", python="3.12", architecture=Architecture.X86_64, layer_name="l", file="l.zip",
+        sha256=digest("l"), size=33 * MEGABYTE, unzipped_size=70 * MEGABYTE, interpreter="3.12.7", lock=(),
+        findings=(finding,),
+    )  # fmt: skip
+    manifest = Manifest(package="demo", version="2.0", artifacts=(artifact,))
+    read = Read(proof_summary.build_section(manifest, (release(1, 30 * MEGABYTE, {"gone": "1"}),), 9))
+    assert read.rows("Zip", "Packages", "Bytecode by", "sha256") == [["l.zip", "0", "3.12.7", digest("l")]]
+    assert read.rows("Package", "Before", "Now") == [["gone", "1", "removed"]]
+    assert list(proof_summary.build_notes(manifest)) == [
+        Note("warning", "py3.12-x86_64 elf-library", "python/a.so: needs libfoo.so")
+    ]
+
+
+@pytest.mark.parametrize(("strict", "level"), [(False, "warning"), (True, "error")])
+def test_a_smoke_shows_who_did_not_run(strict: bool, level: str) -> None:
+    reports = [
+        Smoke("a.zip", "py3.12-x86_64", "proven", "0" * 64, ready_seconds=0.97),
+        Smoke("b.zip", "py3.12-aarch64", "unproven", "0" * 64, "another machine"),
+    ]
+    rows = Read(proof_summary.smoke_section(reports)).rows(
+        "Target", "Status", "Import", "Ready", "First", "Second", "Memory", "Why"
+    )
+    assert rows[0][:4] == ["py3.12-x86_64", "proven", "", "0.97 s"]
+    assert rows[1][-1] == "another machine"
+    assert [(note.level, note.title) for note in proof_summary.smoke_notes(reports, strict)] == [
+        (level, "py3.12-aarch64 unproven")
+    ]
+
+
+def test_a_long_list_is_cut_off_and_says_so() -> None:
+    drifts = [Drift("us-east-1", f"t{place}", 1, "missing", "gone", "publish") for place in range(250)]
+    assert "… and 50 more; the log has them all." in Read(proof_summary.audit_section(250, 1, drifts)).words
+
+
+# -- annotations ------------------------------------------------------------------------------------------------------
+
+
+def test_annotations_are_escaped() -> None:
+    note = Note("error", "a: 50 %, b", "50 %\r\n::error::x, y: z", "some,file.yaml", 3)
+    assert list(commands([note])) == [
+        "::error file=some%2Cfile.yaml,line=3,title=a%3A 50 %25%2C b::50 %25%0D%0A::error::x, y: z"
+    ]
+
+
+def test_no_more_than_github_shows_and_how_many_more_there_are() -> None:
+    warnings = [Note("warning", f"w{place}", "m") for place in range(12)]
+    errors = [Note("error", f"e{place}", "m") for place in range(10)]
+    lines = list(commands([*warnings, *errors], errors_left=1))
+    assert [line.split(" ")[0] for line in lines].count("::warning") == SHOWN
+    assert [line.split(" ")[0] for line in lines].count("::error") == SHOWN - 1
+    assert "::warning title=And 3 more::3 more warnings; the log has them all" in lines
+    assert "::error title=And 2 more::2 more errors; the log has them all" in lines
+    assert list(commands(errors)) == [f"::error title=e{place}::m" for place in range(10)]
+
+
+def test_the_last_error_is_shown_beside_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "matrix.yaml"
+    path.write_text("")
+    note = of_error(InputError("bad", where=f"{path}:7"))
+    assert (note.file, note.line) == (str(path), 7)
+    assert of_error(InputError(f"2 problems\n  {path}:3: python: no")).line == 3
+    assert of_error(InputError("bad", where="us-east-1:443")).file is None
+
+
+# -- effects ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a step finds."""
+    path = tmp_path / "summary.md"
+    path.touch()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    return path
+
+
+def test_sections_are_added_to_what_is_there(summary: Path) -> None:
+    summary.write_text("of another command")
+    github.summarize("### One\n")
+    github.summarize("### Two\n")
+    assert summary.read_text() == "of another command\n### One\n\n### Two\n"
+
+
+def test_a_step_s_summary_stays_within_its_limit(summary: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    github.summarize("### One\n" + "a line of ümlauts\n" * 100_000)
+    text = summary.read_text()
+    assert github.LIMIT - 100 < summary.stat().st_size <= github.LIMIT
+    assert text.endswith("ümlauts\n\n*The rest is cut off: GitHub takes 1 MiB a step. The log has it all.*\n")
+    github.summarize("### Two\n" * 20)
+    assert summary.read_text() == text
+    assert "full" in capsys.readouterr().err
+
+
+def test_a_summary_that_cannot_be_written_fails_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    github.summarize("### One\n")
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_publish_in_a_workflow(sandbox: Sandbox, tmp_path: Path, summary: Path) -> None:
+    layers = Layers(tmp_path)
+    assert layers.publish("1.0").code == 0
+    sandbox.layers().delete_layer_version(LayerName=layers.matrix.targets[0].layer_name, VersionNumber=1)
+    again = layers.publish("1.0", "--json")
+    assert again.code == 5
+    assert again.json["complete"] is False  # and stdout is that one document
+    assert "::error title=us-east-1 conflict::py3.12-x86_64: " in again.err
+    first, second = summary.read_text().split("### demo 1.0: layer version 1\n")[1:]
+    assert "**Complete**" in first
+    assert "**Incomplete**: 1 of 4 cells" in second
+    audited = layers("audit")
+    assert "::error title=us-east-1/py3.12-x86_64/1 missing::recorded, but not in AWS%0A→ layers publish" in audited.err
+    assert "**1 finding**" in summary.read_text()
+
+
+def test_without_the_variables_nothing_is_said(sandbox: Sandbox, tmp_path: Path) -> None:
+    layers = Layers(tmp_path)
+    layers.publish("1.0")
+    sandbox.layers().delete_layer_version(LayerName=layers.matrix.targets[0].layer_name, VersionNumber=1)
+    ended = layers.publish("1.0")
+    assert ended.code == 5
+    assert "::" not in ended.err + ended.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--matrix", "{matrix}", "targets"], 3, "::error file={matrix},line=1,title=layers::"),
+        (["targets", "--nonsense"], 2, "::error title=layers::No such option"),
+    ],
+)
+def test_the_error_that_ends_the_program_is_shown(
+    tmp_path: Path,
+    summary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    matrix = tmp_path / "matrix.yaml"
+    matrix.write_text("[]\n")
+    monkeypatch.setattr(sys, "argv", ["layers", *(word.format(matrix=matrix) for word in arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    printed = capsys.readouterr()
+    assert words.format(matrix=matrix) in printed.err
+    assert printed.out == ""

@@ -1,0 +1,255 @@
+"""Advisories for what a release bundles: real pip-audit, and a stand-in for the service that it asks (OSV's API)."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.model.artifact import Locked
+from builder.model.errors import BuildError, InputError
+from builder.model.matrix import Target
+from publisher.ledger.folder import file_name, record_bytes
+from publisher.watch.advisories import Advisory, Pin, PipAudit, one_of_each
+from publisher.watch.rebuild import Findings, examine
+from tests.fakes.command import Layers
+from tests.fakes.package_index import PackageIndex, running_index, use_index
+from tests.fakes.wheels import make_wheel
+from tests.publisher.reconcile.plan_cases import WHEN, digest, release
+
+
+@dataclass
+class Service:
+    """An advisory service: what it says of each package, and what it was asked."""
+
+    address: str = ""
+    named: dict[str, list[tuple[str, list[str], list[str]]]] = field(default_factory=dict)  #: id, versions, fixed
+    asked: list[str] = field(default_factory=list)
+    answer: tuple[int, bytes] | None = None  #: instead of all that
+
+    def says(self, question: dict[str, Any]) -> dict[str, Any]:
+        name, version = question["package"]["name"], question["version"]
+        self.asked.append(f"{name}=={version}")
+        found = [
+            {
+                "id": each,
+                "aliases": [f"ALSO-{each}"],
+                "summary": "bad",
+                "affected": [
+                    {
+                        "package": {"name": name, "ecosystem": "PyPI"},
+                        "ranges": [
+                            {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, *({"fixed": f} for f in fixed)]}
+                        ],
+                    }
+                ],
+            }
+            for each, versions, fixed in self.named.get(name, ())
+            if version in versions
+        ]
+        return {"vulns": found} if found else {}
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    made = Service()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None: ...
+
+        def do_POST(self) -> None:
+            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, body = made.answer or (200, json.dumps(made.says(question)).encode())
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    made.address = f"http://127.0.0.1:{server.server_port}/v1/query"
+    monkeypatch.setenv("PIP_AUDIT_VULNERABILITY_SERVICE", "osv")
+    monkeypatch.setenv("PIP_AUDIT_OSV_URL", made.address)
+    monkeypatch.setenv("PIP_AUDIT_FORMAT", "columns")  # ours to say
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
+    with running_index() as running:
+        use_index(monkeypatch, f"{running.address}/simple", tmp_path)
+        yield running
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> Layers:
+    return Layers(tmp_path)
+
+
+def locked(**versions: str) -> tuple[Locked, ...]:
+    return tuple(Locked(name=n, version=v, filename=f"{n}.whl", sha256=digest(n)) for n, v in versions.items())
+
+
+def record(layers: Layers, **locks: tuple[Locked, ...] | None) -> None:
+    """A complete release of demo 1.0 at layer version 4, with these locks for x86_64 and aarch64."""
+    made = release(layers.matrix, 4, "1.0", layers.matrix.cells, completed=WHEN)
+    targets = tuple(target.model_copy(update={"lock": locks[target.architecture.value]}) for target in made.targets)
+    Path(layers.ledger).mkdir()
+    (Path(layers.ledger) / file_name(4)).write_bytes(record_bytes(made.model_copy(update={"targets": targets})))
+
+
+def test_a_rebuild_that_mends(service: Service, index: PackageIndex, layers: Layers, tmp_path: Path) -> None:
+    """Two targets with two versions of one package: each is asked about once, each is named."""
+    record(
+        layers,
+        x86_64=locked(demo="1.0", needed="1.0", other="3.0"),
+        aarch64=locked(demo="1.0", needed="1.1", other="3.0"),
+    )
+    service.named["needed"] = [("GHSA-1", ["1.0", "1.1"], ["1.2", "0.9.5"])]
+    index.add_wheel(make_wheel(tmp_path, "demo", "1.0", requires=("needed", "other")))
+    for name, version in (("needed", "1.1"), ("needed", "1.2"), ("other", "3.0")):
+        index.add_wheel(make_wheel(tmp_path, name, version))
+    result = layers("watch", "--advisories", "--json").json
+    common = {"id": "GHSA-1", "aliases": ["ALSO-GHSA-1"], "package": "needed", "fixed": ["0.9.5", "1.2"]}
+    assert result["rebuild"] == [
+        {
+            "layer_version": 4,
+            "version": "1.0",
+            "advisories": [
+                {**common, "version": "1.0", "targets": ["py3.12-x86_64"]},
+                {**common, "version": "1.1", "targets": ["py3.12-aarch64"]},
+            ],
+        }
+    ]
+    assert (result["unmended"], result["unknown"], result["versions"]) == ([], [], [])
+    assert sorted(service.asked) == ["demo==1.0", "needed==1.0", "needed==1.1", "needed==1.2", "other==3.0"]
+    lines = layers("watch", "--advisories", "--format", "github").out.splitlines()
+    assert lines[:3] == ["version=", "versions=[]", "rebuild=1.0"]
+    assert "1.0 is to be rebuilt: GHSA-1 needed 1.0 (fixed in 0.9.5, 1.2)" in lines[3]
+
+
+def test_what_a_rebuild_does_not_mend(service: Service, index: PackageIndex, layers: Layers, tmp_path: Path) -> None:
+    """No fix is known, the package wants the bad version, the next one is bad too: never proposed again and again."""
+    same = locked(demo="1.0", needed="1.0", other="3.0", third="1.0")
+    record(layers, x86_64=same, aarch64=same)
+    service.named["needed"] = [("GHSA-1", ["1.0"], ["1.2"])]
+    service.named["other"] = [("GHSA-2", ["3.0"], [])]
+    service.named["third"] = [("GHSA-3", ["1.0", "1.1"], ["2.0"])]
+    index.add_wheel(make_wheel(tmp_path, "demo", "1.0", requires=("needed<1.2", "other", "third<2")))
+    for name, version in (("needed", "1.0"), ("needed", "1.2"), ("other", "3.0"), ("third", "1.1"), ("third", "2.0")):
+        index.add_wheel(make_wheel(tmp_path, name, version))
+    result = layers("watch", "--advisories", "--json").json
+    assert result["rebuild"] == []
+    assert {each["id"]: each["reason"] for each in result["unmended"]} == {
+        "GHSA-1": "a new build would hold the same version",
+        "GHSA-2": "no fixed version is known",
+        "GHSA-3": "a new build would hold 1.1, which has it too",
+    }
+    assert result["unmended"][0]["targets"] == ["py3.12-x86_64", "py3.12-aarch64"]
+    table = layers("watch", "--advisories").out
+    assert "GHSA-2 other 3.0 (no fix is known): no fixed version is known" in table
+    assert "nothing is to be done" in table
+
+
+def test_no_advisories(service: Service, index: PackageIndex, layers: Layers) -> None:
+    index.add("demo-1.0-py3-none-any.whl")
+    record(layers, x86_64=locked(demo="1.0"), aarch64=None)
+    result = layers("watch", "--advisories", "--json").json
+    assert result["rebuild"] == []
+    assert result["unknown"] == ["py3.12-aarch64 (no lock is recorded)"]
+    assert service.asked == ["demo==1.0"]
+
+
+def test_nothing_is_released_yet(service: Service, index: PackageIndex, layers: Layers) -> None:
+    index.add("demo-1.0-py3-none-any.whl")
+    assert layers("watch", "--advisories", "--json").json["rebuild"] == []
+    assert service.asked == []
+
+
+@pytest.mark.parametrize("answer", [(500, b""), (200, b"<html>"), (200, b'{"vulns": [{}]}'), (404, b"{}")])
+def test_a_service_that_does_not_answer(
+    answer: tuple[int, bytes], service: Service, index: PackageIndex, layers: Layers
+) -> None:
+    index.add("demo-1.1-py3-none-any.whl")
+    record(layers, x86_64=locked(demo="1.0"), aarch64=locked(demo="1.0"))
+    service.answer = answer
+    ended = layers("watch", "--advisories", "--format", "github")
+    assert (ended.code, ended.out) == (3, "")
+    assert "the advisories are not known" in ended.err
+    assert "PIP_AUDIT_VULNERABILITY_SERVICE" in ended.err
+
+
+def test_nobody_listens(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_AUDIT_OSV_URL", "http://127.0.0.1:9/secret")
+    with pytest.raises(InputError, match="gives no answer: ConnectionError") as caught:
+        PipAudit().of({Pin("demo", "1.0")})
+    assert "secret" not in str(caught.value)
+
+
+def test_without_pip_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("publisher.watch.advisories.find_spec", lambda _name: None)
+    with pytest.raises(InputError, match="pip-audit is not installed"):
+        PipAudit().of({Pin("demo", "1.0")})
+
+
+def test_a_list_has_each_package_once() -> None:
+    pins = {Pin("a", "1"), Pin("a", "2"), Pin("b", "1"), Pin("a", "3")}
+    groups = list(one_of_each(pins))
+    assert sorted(pin for group in groups for pin in group) == sorted(pins)
+    assert [len(group) for group in groups] == [2, 1, 1]
+    assert list(one_of_each(())) == []
+
+
+# What only other services do
+
+
+class Said:
+    """Advisories that a test has thought of; other pins are unknown."""
+
+    def __init__(self, **said: list[str]) -> None:
+        self.said = said
+
+    def of(self, pins: Collection[Pin]) -> Mapping[Pin, tuple[Advisory, ...]]:
+        return {
+            pin: tuple(Advisory(i, (), ("9",)) for i in self.said[pin.name]) for pin in pins if pin.name in self.said
+        }
+
+
+def examined(
+    layers: Layers, said: Said, resolve: Callable[[str, Target], tuple[Locked, ...]] | None = None
+) -> Findings:
+    made = release(layers.matrix, 1, "1.0", layers.matrix.cells)
+    lock = locked(demo="1.0", needed="1.0")
+    targets = tuple(target.model_copy(update={"lock": lock}) for target in made.targets)
+    return examine(layers.matrix, [made.model_copy(update={"targets": targets})], said, resolve or (lambda *_: lock))
+
+
+def test_a_service_that_knows_nothing_has_not_answered(layers: Layers) -> None:
+    with pytest.raises(InputError, match="knows none of the 2 packages"):
+        examined(layers, Said())
+    assert examined(layers, Said(demo=[])).unknown == ("needed 1.0",)
+
+
+def test_a_release_that_cannot_be_built_again(layers: Layers) -> None:
+    def refuse(_version: str, target: Target) -> tuple[Locked, ...]:
+        raise BuildError("it is gone", where=target.id)
+
+    found = examined(layers, Said(demo=[], needed=["A", "B"]), refuse)
+    assert [(each.advisory.id, each.reason) for each in found.unmended] == [
+        ("A", "it cannot be built again: it is gone"),
+        ("B", "it cannot be built again: it is gone"),
+    ]
+    assert found.mended == ()
+
+
+def test_a_package_that_a_new_build_leaves_out(layers: Layers) -> None:
+    found = examined(layers, Said(demo=[], needed=["A"]), lambda *_: locked(demo="1.0"))
+    assert [each.targets for each in found.mended] == [("py3.12-x86_64", "py3.12-aarch64")]

@@ -1,0 +1,434 @@
+"""What the package index says, asked over HTTP and read from folders; and an index that does what it should not."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.model.errors import InputError
+from builder.model.matrix import Releases
+from publisher.watch.index_fetch import Answer
+from publisher.watch.index_locations import Place, Places, SilentError, places
+from publisher.watch.index_pages import NotAPageError, read_page
+from publisher.watch.package_index import Available, NoPackageError, SimpleIndex, group
+from publisher.watch.policy import choose
+from tests.fakes.package_index import JSON, PackageIndex, running_index, send, use_index
+from tests.fakes.wheels import make_wheel, target_of
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
+    with running_index() as running:
+        use_index(monkeypatch, f"{running.address}/simple", tmp_path)
+        yield running
+
+
+def versions(package: str = "demo") -> dict[str, Available]:
+    return {each.name: each for each in SimpleIndex().versions(package)}
+
+
+# Where packages come from
+
+
+def test_the_places_are_uvs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_index(monkeypatch, "https://user:secret@one.example/simple", tmp_path)
+    monkeypatch.setenv("UV_INDEX", "corp=https://two.example/simple https://three.example/s")
+    monkeypatch.setenv("UV_INDEX_CORP_USERNAME", "me")
+    monkeypatch.setenv("UV_INDEX_CORP_PASSWORD", "pass")
+    monkeypatch.setenv("UV_FIND_LINKS", f"{tmp_path},/")
+    found = places()
+    assert found.indexes == (
+        Place("https://two.example/simple", credentials=("me", "pass")),
+        Place("https://three.example/s"),
+        Place("https://user:secret@one.example/simple"),
+    )
+    assert found.links == (Place(str(tmp_path), flat=True), Place("/", flat=True))
+    assert not found.merged
+    assert [place.shown for place in found.indexes] == ["two.example", "three.example", "one.example"]
+
+
+def test_the_places_of_uvs_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_index(monkeypatch, "", tmp_path)
+    monkeypatch.delenv("UV_DEFAULT_INDEX")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("UV_INDEX_OUR_OWN_PASSWORD", "token")
+    (tmp_path / "uv").mkdir()
+    (tmp_path / "uv" / "uv.toml").write_text(
+        'index-strategy = "unsafe-best-match"\n'
+        '[[index]]\nname = "our-own"\nurl = "https://own.example/simple"\ndefault = true\n'
+        '[[index]]\nname = "not-this"\nurl = "https://not.example/simple"\nexplicit = true\n'
+        '[pip]\nextra-index-url = ["https://more.example/simple"]\n'
+    )
+    found = places()
+    assert found.indexes == (
+        Place("https://more.example/simple"),
+        Place("https://own.example/simple", credentials=("", "token")),
+    )
+    assert found.merged
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    assert places().indexes == ()
+    (tmp_path / "uv" / "uv.toml").write_text("index-strategy = 3\n")
+    with pytest.raises(InputError, match="uv cannot use its settings"):
+        places()
+
+
+def test_the_first_index_with_the_package_counts(
+    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add("demo-1.0-py3-none-any.whl")
+    index.add("other-2.0-py3-none-any.whl")
+    with running_index() as first:
+        first.add("demo-0.9-py3-none-any.whl")
+        monkeypatch.setenv("UV_INDEX", f"{first.address}/simple")
+        make_wheel(tmp_path, "demo", "0.8")
+        monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path))
+        assert list(versions()) == ["0.8", "0.9"]
+        assert list(versions("other")) == ["2.0"]
+        monkeypatch.setenv("UV_INDEX_STRATEGY", "unsafe-best-match")
+        assert list(versions()) == ["0.8", "0.9", "1.0"]
+
+
+def test_a_page_of_links(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.add("demo-1.0-py3-none-any.whl")
+    links = b'<a href="files/demo-1.1-py3-none-any.whl">x</a> <a href="other-9.0.tar.gz">y</a>'
+    index.fault = lambda handler: handler.path == "/links" and send(handler, 200, links, "text/html")
+    monkeypatch.setenv("UV_FIND_LINKS", f"{index.address}/links")
+    assert list(versions()) == ["1.0", "1.1"]
+    index.fault = lambda handler: handler.path == "/links" and send(handler, 500)
+    with pytest.raises(SilentError, match="does not answer"):
+        versions()
+
+
+def test_an_index_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "with space" / "demo"
+    page.mkdir(parents=True)
+    (page / "index.html").write_text('<a href="demo-1.0-py3-none-any.whl#sha256=0">demo</a>')
+    use_index(monkeypatch, page.parent.as_uri(), tmp_path)
+    assert list(versions()) == ["1.0"]
+    with pytest.raises(NoPackageError, match="no package 'other'"):
+        versions("other")
+
+
+def test_credentials_reach_the_index_and_nobody_else(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.account = "me:p@ss"
+    index.add("demo-1.0-py3-none-any.whl")
+    with pytest.raises(InputError, match="refuses with 401") as caught:
+        versions()
+    assert "UV_INDEX_<NAME>_USERNAME" in str(caught.value)
+    with_secret = index.address.replace("//", "//me:p%40ss@")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"{with_secret}/simple")
+    assert list(versions()) == ["1.0"]
+    with running_index() as elsewhere:
+        elsewhere.add("demo-1.0-py3-none-any.whl")
+        place = f"{elsewhere.address.replace('127.0.0.1', 'localhost')}/simple/demo/"
+        index.fault = lambda handler: send(handler, 302, Location=place)
+        assert list(versions()) == ["1.0"]
+        assert [headers.get("Authorization") for _, headers in elsewhere.asked] == [None]
+    index.fault = lambda handler: send(handler, 500)
+    with pytest.raises(SilentError) as caught:
+        versions()
+    assert "p%40ss" not in str(caught.value)
+    assert "p@ss" not in str(caught.value)
+
+
+def test_credentials_of_a_netrc(index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.account = "me:secret"
+    index.add("demo-1.0-py3-none-any.whl")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert list(versions()) == ["1.0"]
+
+
+def test_a_proxy_is_asked(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.projects["demo"] = []
+    index.fault = lambda handler: send(
+        handler, 200, b'{"files": [{"filename": "demo-1.0.tar.gz"}]}' if "index.example" in handler.path else b"", JSON
+    )
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://index.example/simple")
+    monkeypatch.setenv("http_proxy", index.address)
+    assert list(versions()) == ["1.0"]
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate of 127.0.0.1 that nobody vouches for, with its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "index of a test")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form, bare = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path = folder / "certificate.pem"
+    pem = serialization.Encoding.PEM
+    path.write_bytes(certificate.public_bytes(pem) + key.private_bytes(pem, form, bare))
+    return path
+
+
+def test_only_a_certificate_that_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = self_signed(tmp_path)
+    with running_index(certificate) as index:
+        use_index(monkeypatch, f"{index.address}/simple", tmp_path)
+        index.add("demo-1.0-py3-none-any.whl")
+        with pytest.raises(SilentError, match="its certificate is not accepted"):
+            versions()
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert list(versions()) == ["1.0"]
+        monkeypatch.setenv("UV_DEFAULT_INDEX", f"{index.address.replace('127.0.0.1', 'localhost')}/simple")
+        with pytest.raises(SilentError, match="its certificate is not accepted"):
+            versions()
+
+
+# What a page says
+
+
+@pytest.mark.parametrize("form", ["json", "html"])
+def test_what_is_read_of_a_page(form: str, index: PackageIndex) -> None:
+    index.form = form
+    index.add("Demo_Agents-1.0-py3-none-any.whl")
+    index.add("demo_agents-1.0.tar.gz")
+    index.add("demo_agents-1.1-py3-none-any.whl", yanked="bad & <broken>", requires_python=">=3.11,<4")
+    index.add("demo_agents-1.2-cp312-cp312-manylinux_2_17_x86_64.whl", yanked=True)
+    index.add("demo_agents-1.2-cp313-cp313-manylinux_2_17_x86_64.whl")
+    index.add("demo_agents-2.0rc1-py3-none-any.whl", requires_python="nonsense")
+    index.projects["demo-agents"] = [entry for entries in index.projects.values() for entry in entries]
+    for stranger in ("other-9.0-py3-none-any.whl", "demo_agents-9.0.exe", "demo_agents-none.whl", "", "x"):
+        index.projects["demo-agents"].append(index.add(stranger))
+    found = versions("demo.AGENTS")
+    assert list(found) == ["1.0", "1.1", "1.2", "2.0rc1"]
+    assert [each.yanked for each in found.values()] == [None, "bad & <broken>", None, None]
+    assert found["1.1"].files[0].requires_python == ">=3.11,<4"
+    when = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    assert {each.uploaded for each in found.values()} == ({when} if form == "json" else {None})
+    py310, py312, py313 = target_of("3.10"), target_of("3.12"), target_of("3.13")
+    assert found["1.2"].lacking([py312, py313]) == (py312,)  # the one for 3.12 was yanked
+    assert found["2.0rc1"].lacking([py310]) == ()
+    assert found["1.0"].lacking([py310, py312]) == ()
+
+
+def test_a_version_is_as_old_as_its_last_file(index: PackageIndex) -> None:
+    index.add("demo-1.0-py3-none-any.whl", uploaded="2026-01-01T00:00:00Z")
+    index.add("demo-1.0.tar.gz", uploaded="2026-01-03T01:00:00+01:00")
+    index.add("demo-1.1-py3-none-any.whl", uploaded=None)
+    index.add("demo-1.1.tar.gz")
+    found = versions()
+    assert found["1.0"].uploaded == datetime(2026, 1, 3, tzinfo=timezone.utc)
+    assert found["1.1"].uploaded is None
+
+
+def test_wheels_that_a_target_cannot_have(index: PackageIndex) -> None:
+    index.add("demo-1.0-cp311-cp311-manylinux_2_28_x86_64.whl")  # more than Amazon Linux 2 has
+    index.add("demo-1.0-cp312-cp312-manylinux_2_28_x86_64.whl")
+    index.add("demo-1.0-cp312-cp312-macosx_11_0_arm64.whl")
+    index.add("demo-2.0-py3-none-any.whl", requires_python=">=3.12")
+    index.add("demo-3.0.tar.gz")
+    targets = [target_of("3.11"), target_of("3.12"), target_of("3.12", "aarch64")]
+    lacking = {name: [target.id for target in each.lacking(targets)] for name, each in versions().items()}
+    assert lacking == {
+        "1.0": ["py3.11-x86_64", "py3.12-aarch64"],
+        "2.0": ["py3.11-x86_64"],
+        "3.0": ["py3.11-x86_64", "py3.12-x86_64", "py3.12-aarch64"],
+    }
+
+
+@pytest.mark.parametrize("form", ["json", "html"])
+def test_a_page_without_hashes(form: str, index: PackageIndex) -> None:
+    index.form, index.hashes = form, False
+    index.add("demo-1.0-py3-none-any.whl")
+    assert list(versions()) == ["1.0"]
+
+
+@pytest.mark.parametrize("form", ["json", "html"])
+def test_a_page_of_thousands_of_files_is_read_quickly(form: str, index: PackageIndex) -> None:
+    index.form = form
+    for number in range(20_000):
+        index.add(f"demo-{number // 10}.{number % 10}-cp312-cp312-manylinux_2_17_x86_64.whl")
+    client = SimpleIndex()
+    started = time.process_time()
+    assert len(client.versions("demo")) == 20_000
+    assert time.process_time() - started < 10  # some 0.6 s, and as much again for the server
+
+
+# An index that does what it should not
+
+
+def hang_up_early(handler: BaseHTTPRequestHandler) -> bool:
+    handler.send_response(200)
+    handler.send_header("Content-Type", JSON)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"files": [{"filename": "demo-1.0')
+    return True
+
+
+def never_answer(_handler: BaseHTTPRequestHandler) -> bool:
+    time.sleep(2)
+    return True
+
+
+def trickle(handler: BaseHTTPRequestHandler) -> bool:
+    handler.send_response(200)
+    handler.send_header("Content-Type", JSON)
+    handler.end_headers()
+    try:
+        for _ in range(60):
+            handler.wfile.write(b" ")
+            time.sleep(0.1)
+    except OSError:  # the other side has had enough
+        pass
+    return True
+
+
+def damaged_gzip(handler: BaseHTTPRequestHandler) -> bool:
+    return send(handler, 200, b"no gzip", JSON, Content_Encoding="gzip")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (lambda handler: send(handler, 500), "answers 500"),
+        (lambda handler: send(handler, 429, Retry_After="3600"), "answers 429"),
+        (hang_up_early, "broke off"),
+        (never_answer, "nothing came within 1 s"),
+        (trickle, "too slowly"),
+        (damaged_gzip, "packed wrongly"),
+    ],
+)
+def test_an_index_that_may_answer_later(
+    fault: object, words: str, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_HTTP_TIMEOUT", "1")
+    monkeypatch.setattr("publisher.watch.index_fetch.TRICKLE", 1)
+    index.fault = fault  # type: ignore[assignment]
+    with pytest.raises(SilentError, match=words) as caught:
+        versions()
+    assert "127.0.0.1" in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+def page(body: bytes, kind: str = JSON, status: int = 200, **headers: str) -> object:
+    return lambda handler: send(handler, status, body, kind, **headers)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (page(b'{"files": [{"filename": "demo-1.0'), "gives no page of demo: Invalid JSON"),
+        (page(b"{}"), "files: Field required"),
+        (page(b'{"files": [{"filename": 3}]}'), "files.0.filename"),
+        (page(b'{"files": [{"filename": "demo-1.0.tar.gz", "upload-time": "yesterday"}]}'), "files.0.upload-time"),
+        (
+            page(b'{"files": [{"filename": "demo-1.0.tar.gz", "upload-time": "9999-12-31T23:59:59-14:00"}]}'),
+            "year 9999",
+        ),
+        (page(b'{"meta": {"api-version": "2.0"}, "files": []}'), "version 2.0 of the Simple API"),
+        (page(b'<meta name="pypi:repository-version" content="2.0">', "text/html"), "version 2.0 of the Simple API"),
+        (page(b"<![x[", "text/html"), "HTML that cannot be read|shows no file"),
+        (page(b"\x00\xff\x00garbage", "application/octet-stream"), "answers with application/octet-stream"),
+        (page(b"", ""), "answers with something"),
+        (page(b"<html>Please <a href='/login'>log in</a>", "text/html"), "shows no file of demo"),
+        (page(b'<a href="http://[">x</a>', "text/html"), "shows no file of demo"),
+        (page(b'{"files": []}'), "shows no file of demo"),
+        (page(b"", status=403), "refuses with 403"),
+        (page(b"", status=418), "answers 418"),
+        (page(b"", status=302), "answers 302"),
+        (page(b"", status=302, Location="/simple/demo/"), "from one address to another"),
+        (page(b"", status=302, Location="file:///etc/passwd"), "does not answer"),
+    ],
+)
+def test_an_index_that_is_none(fault: object, words: str, index: PackageIndex) -> None:
+    index.fault = fault  # type: ignore[assignment]
+    with pytest.raises(InputError, match=words) as caught:
+        versions()
+    assert caught.value.exit_code == 3
+
+
+ODD = st.one_of(
+    st.binary(max_size=200),
+    st.text("<![->a href='=/x\"", max_size=60).map(str.encode),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "files": st.lists(
+                st.dictionaries(
+                    st.sampled_from(["filename", "yanked", "upload-time", "requires-python"]),
+                    st.none() | st.booleans() | st.text(max_size=20) | st.integers() | st.datetimes().map(str)
+                    | st.sampled_from(["demo-1.0-py3-none-any.whl", f"demo-{'9' * 5000}-x.whl", "demo-.whl"]),
+                ),
+                max_size=4,
+            ),
+            "meta": st.none() | st.dictionaries(st.just("api-version"), st.text(max_size=4)),
+        },
+    ).map(lambda page: json.dumps(page).encode()),
+)  # fmt: skip
+
+
+@given(ODD, st.sampled_from([JSON, "text/html", "application/octet-stream", ""]))
+def test_no_page_is_a_defect(body: bytes, kind: str) -> None:
+    """Whatever comes is read or refused, and what was read can be judged."""
+    try:
+        files = read_page(Answer(body, kind))
+    except NotAPageError:
+        return
+    choose(
+        Releases(minimum_age=timedelta(days=366)), group("demo", files), (), [target_of()], datetime.now(timezone.utc)
+    )
+
+
+def test_json_and_html_by_their_looks(index: PackageIndex) -> None:
+    for body in (b' {"files": [{"filename": "demo-1.0.tar.gz"}]}', b'<a href="demo-1.0.tar.gz">'):
+        index.fault = page(body, "application/octet-stream")  # type: ignore[assignment]
+        assert list(versions()) == ["1.0"]
+
+
+def test_nobody_listens(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    with pytest.raises(SilentError, match="nobody listens there"):
+        versions()
+
+
+def test_a_hiccup_is_forgiven(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hurried:
+        def __init__(self) -> None:
+            self.slept: list[float] = []
+
+        def monotonic(self) -> float:
+            return 0.0
+
+        def sleep(self, seconds: float) -> None:
+            self.slept.append(seconds)
+
+    monkeypatch.setenv("UV_HTTP_RETRIES", "3")
+    index.add("demo-1.0-py3-none-any.whl")
+    index.fault = lambda handler: index.pages_asked() < 3 and send(handler, 503)
+    clock = Hurried()
+    assert [each.name for each in SimpleIndex(clock=clock).versions("demo")] == ["1.0"]
+    assert len(clock.slept) == 2
+    index.asked.clear()
+    index.fault = lambda handler: send(handler, 503)
+    with pytest.raises(SilentError):
+        SimpleIndex(Places((Place(f"{index.address}/simple"),)), clock).versions("demo")
+    assert index.pages_asked() == 4
+
+
+@pytest.mark.index
+def test_the_real_index() -> None:
+    found = versions("strands_agents")
+    assert found["1.40.0"].uploaded is not None
+    assert found["1.40.0"].lacking([target_of("3.10"), target_of("3.13", "aarch64")]) == ()
+    assert list(found)[-1] >= "1.62.0"

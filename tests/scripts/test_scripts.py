@@ -1,0 +1,149 @@
+"""The scripts, the locks and the README: cheap things that must hold before anything is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from builder.model.matrix import parse_version
+from publisher.cli.group import COMMANDS
+from tests import REPOSITORY
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SCRIPTS = [REPOSITORY / "scripts" / name for name in ("setup", "lock", "demo", "test")] + [REPOSITORY / ".ci" / "run"]
+LOCKS = ["uv", "run", "dev"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_scripts_are_plain_shell(script: Path) -> None:
+    assert os.access(script, os.X_OK)
+    assert script.read_text().startswith("#!/bin/sh\n")
+    subprocess.run(["/bin/sh", "-n", str(script)], check=True)
+
+
+def locked(name: str) -> dict[str, Requirement]:
+    """The requirements of a lock, by name; each of them must be exact and have a hash."""
+    text = (REPOSITORY / "requirements" / f"{name}.txt").read_text()
+    found = {}
+    for entry in text.replace("\\\n", " ").splitlines():
+        if entry.strip() and not entry.lstrip().startswith("#"):
+            assert "--hash=sha256:" in entry, entry
+            requirement = Requirement(entry.split("--hash")[0].strip())
+            assert [s.operator for s in requirement.specifier] == ["=="], entry
+            found[requirement.name.lower().replace("_", "-")] = requirement
+    return found
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_locks_have_hashes_and_no_addresses(name: str) -> None:
+    assert locked(name)
+    text = (REPOSITORY / "requirements" / f"{name}.txt").read_text()
+    assert "://" not in text
+    assert "--index-url" not in text
+
+
+def test_locks_agree() -> None:
+    run, dev = locked("run"), locked("dev")
+    assert {name: dev[name].specifier for name in run} == {name: each.specifier for name, each in run.items()}
+    assert {name: each.specifier for name, each in locked("uv").items()} == {"uv": run["uv"].specifier}
+
+
+def test_locks_are_of_the_project() -> None:
+    """A requirement that was added or raised without ``scripts/lock`` would be missed by a fresh clone."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    run = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["sandbox"]]
+    for lock, wanted in (("run", run), ("dev", [*run, *project["dependency-groups"]["dev"]])):
+        pins = locked(lock)
+        for requirement in map(Requirement, wanted):
+            (pin,) = pins[requirement.name.lower().replace("_", "-")].specifier
+            assert requirement.specifier.contains(parse_version(pin.version)), f"{requirement}: run scripts/lock"
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What ``scripts/setup`` reads, and a PATH with a shell's tools and no Python."""
+    shutil.copytree(REPOSITORY / "scripts", tmp_path / "scripts")
+    shutil.copytree(REPOSITORY / "requirements", tmp_path / "requirements")
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    (tmp_path / "bin").mkdir()
+    for tool in ("cat", "cksum", "dirname", "rm", "sh"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or "")
+    return tmp_path
+
+
+def setup(clone: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [clone / "scripts" / "setup", *arguments],
+        env={"PATH": str(clone / "bin"), "HOME": str(clone), **environment},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def stand_in(path: Path, script: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def a_python_without_venv(clone: Path) -> Path:
+    return stand_in(clone / "python", 'case "$*" in *venv*) exit 1 ;; *executable*) echo "$0" ;; esac')
+
+
+@pytest.mark.skipif(
+    any(Path(place).exists() for place in ("/opt/homebrew/bin/python3", "/usr/local/bin/python3")),
+    reason="there is a Python where setup looks beyond the PATH",
+)
+def test_setup_says_that_it_needs_a_python(clone: Path) -> None:
+    stand_in(clone / "bin" / "python3", "exit 1")  # a Python that is too old
+    done = setup(clone)
+    assert done.returncode == 1
+    assert "there is no Python of 3.10 or newer here" in done.stderr
+    assert not (clone / ".venv").exists()
+
+
+def test_setup_says_what_a_python_without_venv_lacks(clone: Path) -> None:
+    done = setup(clone, PYTHON=str(a_python_without_venv(clone)))
+    assert done.returncode == 1
+    assert "apt install python3-venv" in done.stderr
+
+
+def test_setup_of_what_is_there_takes_no_time(clone: Path) -> None:
+    stand_in(clone / ".venv" / "bin" / "layers", "exit 1")
+    mark = "cat requirements/run.txt pyproject.toml | cksum >.venv/.run"
+    subprocess.run(["/bin/sh", "-c", mark], cwd=clone, check=True)
+    started = time.monotonic()
+    done = setup(clone)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert time.monotonic() - started < 0.3
+    (clone / "pyproject.toml").write_text("changed")
+    assert setup(clone, PYTHON=str(a_python_without_venv(clone))).returncode == 1
+
+
+def test_setup_of_an_unknown_kind(clone: Path) -> None:
+    assert setup(clone, "everything").returncode == 2
+
+
+def test_the_readme_has_every_command() -> None:
+    rows = re.findall(r"^\| `layers ([a-z]+)[^`]*` \| (.+?) \|$", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
+    assert [name for name, _ in rows] == list(COMMANDS)
+    for name, text in rows:
+        assert text.replace("`", "").startswith(COMMANDS[name].rstrip(".")), name
+
+
+def test_links_of_the_documentation_lead_somewhere() -> None:
+    for page in (*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

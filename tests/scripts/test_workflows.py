@@ -1,0 +1,73 @@
+"""The workflows of this repository, by the linters that others would hold against them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.model.matrix import load_matrix
+from publisher.infra.roles import roles_template
+from publisher.infra.scope import make_scope
+from publisher.infra.template_text import plain
+from scripts.rehearsal.workflow import read_yaml
+from tests import REPOSITORY
+
+GITHUB = REPOSITORY / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+ACTIONS = sorted(GITHUB.glob("actions/*/action.yml"))
+BIN = Path(sys.executable).parent
+
+
+def lint(program: str, *arguments: str | Path) -> None:
+    done = subprocess.run([BIN / program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_zizmor_finds_nothing() -> None:
+    lint("zizmor", "--pedantic", "--offline", "--no-progress", GITHUB)
+
+
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [
+        ("vendor.github-workflows", WORKFLOWS),
+        ("vendor.github-actions", ACTIONS),
+        ("vendor.dependabot", [GITHUB / "dependabot.yml"]),
+    ],
+)
+def test_they_fit_their_schemas(schema: str, files: list[Path]) -> None:
+    lint("check-jsonschema", "--builtin-schema", schema, *files)
+
+
+def steps(document: dict[str, Any]) -> list[dict[str, Any]]:
+    runs = [document["runs"]] if "runs" in document else list(document["jobs"].values())
+    return [step for run in runs for step in run.get("steps", [])]
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_actions_are_pinned_and_scripts_are_only_scripts(path: Path) -> None:
+    for step in steps(read_yaml(path)):
+        uses = step.get("uses")
+        assert uses is None or uses.startswith("$/") or len(uses.partition("@")[2]) == 40, step
+        assert "${{" not in step.get("run", ""), step
+        assert "secrets." not in str(step), "OIDC and the job's own token serve"
+
+
+def test_each_role_is_taken_from_the_environment_that_it_trusts() -> None:
+    """The workflows and the account's templates must agree, or no job gets its role."""
+    resources = roles_template(make_scope(load_matrix(GITHUB.parent / "layer_matrix.yaml"), "ledger", None, "layers"))
+    taken = set()
+    for path in WORKFLOWS:
+        for job in read_yaml(path)["jobs"].values():
+            for step in job.get("steps", []):
+                if (step.get("uses") or "").startswith("aws-actions/configure-aws-credentials@"):
+                    variable = step["with"]["role-to-assume"].removeprefix("${{ vars.LAYERS_").removesuffix("_ROLE }}")
+                    role = "".join(word.title() for word in variable.split("_"))
+                    subject = str(plain(resources)["Resources"][role]["Properties"]["AssumeRolePolicyDocument"])
+                    assert f":environment:{job['environment']}" in subject, (path.name, role)
+                    taken.add(role)
+    assert taken == {"Publisher", "Auditor", "CanaryRunner", "Withdrawer"}
