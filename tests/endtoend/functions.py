@@ -46,7 +46,7 @@ class Scripted:
             call = self.calls[len(results)]
             use = {"toolUseId": f"use-{len(results)}", "name": call.tool}
             yield "contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": use}}
-            piece = {"toolUse": {"input": json.dumps(call.arguments)}}
+            piece: dict[str, Any] = {"toolUse": {"input": json.dumps(call.arguments)}}
         else:
             piece = {"text": " | ".join(part["text"] for result in results for part in result["content"])}
         yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": piece}

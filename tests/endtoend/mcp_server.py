@@ -1,29 +1,30 @@
-"""A real MCP server over streamable HTTP: ``python mcp_server.py PORT LOG``. Writes each request's method to LOG.
+"""Run an MCP server over streamable HTTP: ``python mcp_server.py PORT LOG``. Append each request's method to LOG.
 
-Run by the Python of a layer, with the layer's own mcp package; it imports nothing of ours.
+The layer's Python runs it with the layer's own mcp package, so it imports nothing of this project.
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-import uvicorn
-from mcp.server import MCPServer
+import uvicorn  # type: ignore[import-not-found, unused-ignore]  # of the layer
+from mcp.server import MCPServer  # type: ignore[import-not-found, unused-ignore]
 
 server = MCPServer("stand-in")
 
 
-@server.tool()
+@server.tool()  # type: ignore[untyped-decorator, unused-ignore]
 def shout(text: str) -> str:
-    """Say it loudly."""
+    """Return the text in capitals."""
     return text.upper() + "!"
 
 
-def noting(app, log):
-    """The application, with the method of each request written down."""
+def log_methods(app: Any, log: Path) -> Any:
+    """Wrap the ASGI application so that each request's method is appended to ``log``."""
 
-    async def noted(scope, receive, send):
-        async def received():
+    async def logged(scope: Any, receive: Any, send: Any) -> None:
+        async def received() -> Any:
             message = await receive()
             if message.get("body"):
                 with log.open("a") as lines:
@@ -32,9 +33,9 @@ def noting(app, log):
 
         await app(scope, received, send)
 
-    return noted
+    return logged
 
 
 if __name__ == "__main__":
     port, log = int(sys.argv[1]), Path(sys.argv[2])
-    uvicorn.run(noting(server.streamable_http_app(), log), host="127.0.0.1", port=port, log_level="error")
+    uvicorn.run(log_methods(server.streamable_http_app(), log), host="127.0.0.1", port=port, log_level="error")

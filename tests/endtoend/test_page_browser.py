@@ -88,7 +88,7 @@ class Page:
         assert self.chrome.save_screenshot(str(PICTURES / f"{name}.png"))
 
     def run(self, script: str, *arguments: Any) -> Any:
-        return self.chrome.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+        return self.chrome.execute_script(script, *arguments)
 
     def find(self, selector: str) -> WebElement:
         return self.chrome.find_element(By.CSS_SELECTOR, selector)
@@ -168,7 +168,7 @@ def test_every_layer_of_every_release(page: Page) -> None:
         f"#layer={number}&python={python}&arch={architecture}&region={region}&tool={tool}"
         for (number, python, architecture, region), tool in cells
     ]
-    shown: list[list[str] | None] = page.chrome.execute_async_script(  # type: ignore[no-untyped-call]
+    shown: list[list[str] | None] = page.chrome.execute_async_script(
         """const [addresses, done] = arguments, shown = [];
         const text = (id) => document.getElementById(id).textContent;
         const next = () => {

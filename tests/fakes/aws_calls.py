@@ -177,7 +177,7 @@ class Role:
 @contextmanager
 def acting_as(role: Role) -> Iterator[Role]:
     """Every boto3 client of this process has the credentials of this role."""
-    send = BaseClient._make_api_call
+    send = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def make_api_call(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:
         service, region = client.meta.service_model.service_name, client.meta.region_name

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -120,14 +119,12 @@ def test_setup_says_what_a_python_without_venv_lacks(clone: Path) -> None:
     assert "apt install python3-venv" in done.stderr
 
 
-def test_setup_of_what_is_there_takes_no_time(clone: Path) -> None:
+def test_a_second_setup_installs_nothing(clone: Path) -> None:
     stand_in(clone / ".venv" / "bin" / "layers", "exit 1")
     mark = "cat requirements/run.txt pyproject.toml | cksum >.venv/.run"
     subprocess.run(["/bin/sh", "-c", mark], cwd=clone, check=True)
-    started = time.monotonic()
     done = setup(clone)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert time.monotonic() - started < 0.3
     (clone / "pyproject.toml").write_text("changed")
     assert setup(clone, PYTHON=str(a_python_without_venv(clone))).returncode == 1
 

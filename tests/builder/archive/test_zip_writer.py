@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from builder.archive.zip_writer import Entry, compress, write_zip
 
-_PART = st.text(st.characters(exclude_characters="/\\\0:", exclude_categories=("Cs",)), min_size=1, max_size=12)
+_PART = st.text(st.characters(exclude_characters="/\\\0:", exclude_categories=["Cs"]), min_size=1, max_size=12)
 _NAMES = st.lists(_PART, min_size=1, max_size=4).map(lambda parts: "python/" + "/".join(parts))
 _CONTENT = st.one_of(st.binary(max_size=300), st.binary(max_size=6).map(lambda piece: piece * 500))
 _FILES = st.dictionaries(_NAMES, st.tuples(_CONTENT, st.booleans()), max_size=12)

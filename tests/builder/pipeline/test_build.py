@@ -97,7 +97,7 @@ def test_record_is_true_for_what_is_left(index: Path, tmp_path: Path) -> None:
 
 
 def test_what_nothing_can_miss_stays_out(index: Path, tmp_path: Path) -> None:
-    junk = {
+    junk: dict[str, str | bytes] = {
         "demo/__pycache__/__init__.cpython-38.pyc": b"old",
         "demo-stubs/__init__.pyi": "x: int",
         "demo-1.0.data/scripts/tool": "#!python\nprint(1)\n",

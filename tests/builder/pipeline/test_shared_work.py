@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -14,7 +15,7 @@ def test_each_key_is_made_once() -> None:
     claims: Claims[str, str] = Claims()
     made: list[str] = []
 
-    def start(keys: list[str]) -> list[tuple[list[str], Future[dict[str, str]]]]:
+    def start(keys: list[str]) -> list[tuple[list[str], Future[Mapping[str, str]]]]:
         made.extend(keys)
         return [(keys, pool.submit(lambda: {key: key.upper() for key in keys}))]
 
@@ -28,14 +29,14 @@ def test_who_waits_for_what_another_failed_to_make_makes_it() -> None:
     claims: Claims[str, str] = Claims()
     asked = threading.Event()
 
-    def failing() -> dict[str, str]:
+    def failing() -> Mapping[str, str]:
         asked.wait(10)
         raise LookupError
 
-    def fail(keys: list[str]) -> list[tuple[list[str], Future[dict[str, str]]]]:
+    def fail(keys: list[str]) -> list[tuple[list[str], Future[Mapping[str, str]]]]:
         return [(keys, pool.submit(failing))]
 
-    def succeed(keys: list[str]) -> list[tuple[list[str], Future[dict[str, str]]]]:
+    def succeed(keys: list[str]) -> list[tuple[list[str], Future[Mapping[str, str]]]]:
         return [(keys, pool.submit(lambda: dict.fromkeys(keys, "made")))]
 
     with ThreadPoolExecutor() as pool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import Any
+from typing import Any, cast
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from builder.smoke.bedrock import Bedrock, encode
 from builder.smoke.runtime_api import FunctionError, RuntimeApi
 
-PROMPT = [{"role": "user", "content": [{"text": "What is 17 times 23?"}]}]
+PROMPT: list[dict[str, Any]] = [{"role": "user", "content": [{"text": "What is 17 times 23?"}]}]
 
 
 @given(payload=st.dictionaries(st.text(max_size=8), st.text(max_size=30), max_size=4))
@@ -29,8 +29,9 @@ def test_a_frame_is_what_botocore_reads(payload: dict[str, str]) -> None:
     buffer.add_data(encode("messageStart", payload))
     (event,) = list(buffer)
     assert json.loads(event.payload) == payload
-    assert event.headers[":event-type"] == "messageStart"
-    assert event.headers[":message-type"] == "event"
+    headers = cast("dict[str, str]", event.headers)
+    assert headers[":event-type"] == "messageStart"
+    assert headers[":message-type"] == "event"
 
 
 def _client(bedrock: Bedrock) -> Any:

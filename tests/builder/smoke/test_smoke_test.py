@@ -132,22 +132,22 @@ def _runs(pid: int) -> bool:
 def test_another_architecture_is_unproven_where_nothing_emulates_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution.shutil, "which", lambda name: None)
+    monkeypatch.setattr("builder.smoke.execution.shutil.which", lambda name: None)
     report = smoke(write(tmp_path / "z.zip", distribution("a")), target("3.12", OTHER))
     assert report.status == "unproven"
     assert report.reason
 
 
 def test_another_system_is_unproven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr("builder.smoke.execution.platform.system", lambda: "Darwin")
     report = smoke(write(tmp_path / "z.zip", distribution("a")), target())
     assert (report.status, "Darwin" in str(report.reason)) == ("unproven", True)
 
 
 def test_a_newer_glibc_than_this_machines_is_unproven(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(execution.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(execution.platform, "libc_ver", lambda: ("glibc", "2.17"))
+    monkeypatch.setattr("builder.smoke.execution.platform.system", lambda: "Linux")
+    monkeypatch.setattr("builder.smoke.execution.platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("builder.smoke.execution.platform.libc_ver", lambda: ("glibc", "2.17"))
     answer = execution.machine_for(target(), (2, 34))
     assert isinstance(answer, execution.Unproven)
     assert "needs glibc 2.34" in answer.reason

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -47,8 +48,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-unt
     return call
 
 
-def record(folder: Path, manifest: dict[str, object]) -> None:
-    (target,) = manifest["artifacts"]  # type: ignore[misc]
+def record(folder: Path, manifest: dict[str, Any]) -> None:
+    (target,) = manifest["artifacts"]
     wanted = ("python", "architecture", "layer_name", "sha256", "lock")
     release = Release(
         account="123456789012", package="demo", layer_name="{package}-py{python}-{architecture}", version="1.0",

@@ -33,7 +33,7 @@ from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.aws_calls import Role, acting_as
 from tests.fakes.command import SMALL, Layers
 from tests.fakes.functions import publish_real, runs_functions
-from tests.fakes.iam import Request, Statement, allowed, names, resolved, statements_of, trust_of
+from tests.fakes.iam import Context, Request, Statement, allowed, names, resolved, statements_of, trust_of
 from tests.publisher.ledger.test_in_buckets import make_bucket
 
 REPOSITORY = "strands-agents/layers"
@@ -197,7 +197,7 @@ def test_the_canary_runner_makes_no_other_function(sandbox: Sandbox, world: Laye
     assert world.publish("1.0").code == 0
     make_roles(sandbox.address, {"us-east-1": [canary_role(world.matrix)]})
     arn = world("describe", "--region", "us-east-1", "--json").json[0]["arn"]
-    made = {
+    made: dict[str, Any] = {
         "FunctionName": "demo-layers-canary-py3_12-x86_64",
         "Role": f"arn:aws:iam::{ACCOUNT}:role/demo-layers-canary",
         "Runtime": "python3.12",
@@ -208,13 +208,14 @@ def test_the_canary_runner_makes_no_other_function(sandbox: Sandbox, world: Laye
     client = sandbox.layers()
     with credentials("CanaryRunner"):
         client.create_function(**made)
-        for wrong in (
+        overrides: tuple[dict[str, Any], ...] = (
             {"FunctionName": "demo-layers-other"},
             {"Role": f"arn:aws:iam::{ACCOUNT}:role/administrator"},
             {"Layers": []},
             {"Layers": [arn, "arn:aws:lambda:us-east-1:123456789012:layer:other:1"]},
             {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}},
-        ):
+        )
+        for wrong in overrides:
             with pytest.raises(ClientError, match="AccessDenied"):
                 client.create_function(**{**made, **wrong})
 
@@ -266,7 +267,7 @@ OWN = {
 }
 MODELS = ("cloudformation", "ec2", "iam", "kms", "lambda", "logs", "organizations", "s3", "s3control", "ssm", "sts")
 #: What a request has to say to be allowed, where anything is.
-FAVOURABLE = {
+FAVOURABLE: Context = {
     "aws:RequestedRegion": REGION,
     "aws:ResourceAccount": ACCOUNT,
     "iam:PassedToService": "lambda.amazonaws.com",

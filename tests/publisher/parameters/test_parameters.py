@@ -86,7 +86,7 @@ def test_after_writing_nothing_is_left_to_write(states: list[tuple[bool, bool]])
     assert kept.failed == {}
     assert kept.right == 2 * len(values(releases))
     plan = wanted(matrix_of(), releases)["us-east-1"]
-    assert to_write(plan, store.held) == to_remove(plan, store.held) == ()
+    assert (to_write(plan, store.held), to_remove(plan, store.held)) == ((), ())
 
 
 # -- keeping it so -----------------------------------------------------------------------------------------------------

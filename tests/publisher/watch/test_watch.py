@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -53,7 +54,7 @@ def released(layers: Layers, number: int, version: str, cells: Sequence[Cell] | 
     return release(layers.matrix, number, version, where, **{"completed": WHEN if whole else None, **more})
 
 
-def offer(index: PackageIndex, *versions: str, **more: object) -> None:
+def offer(index: PackageIndex, *versions: str, **more: Any) -> None:
     for version in versions:
         index.add(f"demo-{version}-py3-none-any.whl", **more)
 
