@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
 
 from builder.inspection.file_facts import FileFacts
+from builder.wheels.record import RecordRow, parse_record
 
 #: What is read of each ``.dist-info``.
 TEXTS = ("METADATA", "WHEEL", "RECORD")
 _FOLDER = re.compile(r"^(?P<root>(?:.*/)?)(?P<stem>[^/]+)\.dist-info/(?P<file>METADATA|WHEEL|RECORD)$")
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A row of a RECORD."""
-
-    path: str  #: in the zip
-    sha256: str | None  #: hex; None where the row has none, or another algorithm's
 
 
 @dataclass(frozen=True)
@@ -38,7 +29,7 @@ class Distribution:
     requires: tuple[str, ...] = ()
     requires_python: str | None = None
     tags: tuple[str, ...] = ()  #: of the wheel
-    record: tuple[Recorded, ...] | None = None  #: None: there is no RECORD
+    record: tuple[RecordRow, ...] | None = None  #: None: there is no RECORD
 
     def size(self, sizes: Mapping[str, int]) -> int:
         """Its bytes in a zip with files of these sizes, bytecode of its modules included."""
@@ -85,12 +76,11 @@ def _distribution(folder: str, parts: Mapping[str, str]) -> Distribution:
     )
 
 
-def _record(text: str, root: str) -> tuple[Recorded, ...]:
+def _record(text: str, root: str) -> tuple[RecordRow, ...]:
     try:
-        rows = [row for row in csv.reader(io.StringIO(text)) if row and row[0]]
+        return tuple(replace(row, path=_resolved(root, row.path)) for row in parse_record(text))
     except csv.Error:
         return ()
-    return tuple(Recorded(_resolved(root, row[0]), _sha256(row[1]) if len(row) > 1 else None) for row in rows)
 
 
 def _resolved(root: str, path: str) -> str:
@@ -104,16 +94,6 @@ def _resolved(root: str, path: str) -> str:
         elif part not in ("", ".", ".."):
             parts.append(part)
     return "/".join(parts)
-
-
-def _sha256(entry: str) -> str | None:
-    algorithm, _, digest = entry.partition("=")
-    if algorithm != "sha256":
-        return None
-    try:
-        return base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4)).hex()
-    except ValueError:
-        return "not base64"
 
 
 def _module(path: str) -> str | None:

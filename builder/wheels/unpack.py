@@ -6,10 +6,8 @@ into a layer, its hash proved against the wheel's own RECORD.
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
-import io
 import os
 import re
 import shutil
@@ -28,6 +26,7 @@ from builder.model.matrix import Target
 from builder.resolve import uv
 from builder.resolve.resolver import requirements_of
 from builder.wheels.layer_files import is_wanted
+from builder.wheels.record import RecordRow, format_record, parse_record
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def merge(wheels: Sequence[Wheel]) -> Tree:
     records = {}
     for wheel in wheels:
         left = [file for file in wheel.files if files[file.path].sha256 == file.sha256]
-        record = wheel.record if len(left) == len(wheel.files) else _record(wheel.dist_info, left)
+        record = wheel.record if len(left) == len(wheel.files) else _record_of(wheel.dist_info, left)
         records[f"{wheel.dist_info}/RECORD"] = record
     return Tree(tuple(files[path] for path in sorted(files)), records, tuple(findings))
 
@@ -181,7 +180,7 @@ def _alone(locked: Locked, folder: Path) -> Wheel:
 
 def _wheel(locked: Locked, dist_info: str, files: Sequence[Installed]) -> Wheel:
     sorted_files = tuple(sorted(files, key=lambda file: file.path))
-    return Wheel(locked, dist_info, sorted_files, _record(dist_info, sorted_files))
+    return Wheel(locked, dist_info, sorted_files, _record_of(dist_info, sorted_files))
 
 
 def _walk(folder: Path) -> Iterator[Installed]:
@@ -209,49 +208,43 @@ def _installed(path: str, source: str, buffer: memoryview) -> Installed:
     return Installed(path, source, digest.hexdigest(), facts.st_size, bool(facts.st_mode & 0o100))
 
 
-def _listed(record: Path) -> dict[str, str | None]:
-    """The files that a RECORD lists, each with the sha256 that it promises; itself at least."""
+def _listed(record: Path) -> dict[str, RecordRow]:
+    """The files that a RECORD lists, each with its row; the RECORD itself in any case."""
     try:
-        rows = [row for row in csv.reader(io.StringIO(record.read_text("utf-8"), newline="")) if row]
+        rows = parse_record(record.read_text("utf-8"))
     except (UnicodeDecodeError, csv.Error) as error:
         raise BuildError(f"a wheel's RECORD cannot be read: {error}", where=record.parent.name) from None
-    listed: dict[str, str | None] = {f"{record.parent.name}/RECORD": None}
+    own = f"{record.parent.name}/RECORD"
+    listed = {own: RecordRow(own)}
     for row in rows:
-        path = _normal(row[0])
-        listed[path] = (_hex(row[1]) if len(row) > 1 else None) or listed.get(path)
+        path = _normal(row.path)
+        if row.digest or path not in listed:
+            listed[path] = row
     return listed
 
 
 def _normal(path: str) -> str:
-    path = path.replace("\\", "/")
     odd = "//" in path or "./" in path or path[-1:] in "/."  # hardly ever, and a Path takes its time
     return PurePosixPath(path).as_posix() if odd else path
 
 
-def _broken_promise(files: Iterable[Installed], listed: Mapping[str, str | None]) -> Installed | None:
-    """The first file that has another hash than the RECORD promises."""
-    return next((file for file in files if listed.get(file.path) not in (None, file.sha256)), None)
+def _broken_promise(files: Iterable[Installed], listed: Mapping[str, RecordRow]) -> Installed | None:
+    """The first file that has another digest than its RECORD says."""
+    return next((file for file in files if not _matches(file, listed.get(file.path))), None)
 
 
-def _hex(entry: str) -> str | None:
-    algorithm, _, digest = entry.partition("=")
-    if algorithm != "sha256":
-        return None
-    try:
-        return base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4)).hex()
-    except ValueError:
-        return "unreadable"
+def _matches(file: Installed, row: RecordRow | None) -> bool:
+    if row is None or row.algorithm is None:
+        return True
+    if row.algorithm == "sha256":
+        return row.digest == file.sha256
+    if row.algorithm not in ("sha384", "sha512"):
+        return True  # PEP 427 forbids weaker algorithms than sha256: they prove nothing
+    return row.digest == hashlib.new(row.algorithm, Path(file.source).read_bytes()).hexdigest()
 
 
-def _record(dist_info: str, files: Sequence[Installed]) -> bytes:
-    """The RECORD for what is left of a wheel. Bytecode is not listed, as installers do it."""
-    rows = [
-        (f.path, "sha256=" + base64.urlsafe_b64encode(bytes.fromhex(f.sha256)).rstrip(b"=").decode(), str(f.size))
-        for f in files
-    ]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([*rows, (f"{dist_info}/RECORD", "", "")])
-    return text.getvalue().encode()
+def _record_of(dist_info: str, files: Sequence[Installed]) -> bytes:
+    return format_record(dist_info, ((file.path, file.sha256, file.size) for file in files))
 
 
 def _explain(text: str, target: Target) -> BuildError:
