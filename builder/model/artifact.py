@@ -13,9 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from builder.model.errors import InputError
+from builder.model.frozen import Frozen
 from builder.model.runtimes import Architecture
 
 MANIFEST = "manifest.json"
@@ -23,11 +24,7 @@ MANIFEST = "manifest.json"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Locked(_Frozen):
+class Locked(Frozen):
     """One package of a lock: exactly this wheel."""
 
     name: str  #: normalised (PEP 503)
@@ -36,7 +33,7 @@ class Locked(_Frozen):
     sha256: Sha256  #: of the wheel
 
 
-class Finding(_Frozen):
+class Finding(Frozen):
     """Something a check has to say of a zip: ``error`` refuses it, ``warning`` is shown."""
 
     level: Literal["error", "warning"]
@@ -45,7 +42,7 @@ class Finding(_Frozen):
     message: str
 
 
-class Artifact(_Frozen):
+class Artifact(Frozen):
     """The facts of one zip."""
 
     target: str  #: ``py3.12-x86_64``
@@ -63,7 +60,7 @@ class Artifact(_Frozen):
     findings: tuple[Finding, ...] = ()
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """What one build made."""
 
     schema_version: Literal[1] = 1

@@ -13,21 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from builder.model.artifact import Sha256, dump_json, write_atomically
 from builder.model.errors import InputError
+from builder.model.frozen import Frozen
 
 SMOKES = "smoke.json"
 
 Seconds = Annotated[float, Field(ge=0)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ColdStart(_Frozen):
+class ColdStart(Frozen):
     """The start of a layer in Lambda's runtime client, on the machine that is named."""
 
     import_seconds: Seconds  #: of the package; of every package in a layer without Strands
@@ -41,7 +38,7 @@ class ColdStart(_Frozen):
     starts: Annotated[int, Field(ge=1)]  #: the figures are those of the median one
 
 
-class Smoked(_Frozen):
+class Smoked(Frozen):
     """What became of one zip's smoke. ``cold_start`` is there where it ran."""
 
     file: str
@@ -59,7 +56,7 @@ class Smoked(_Frozen):
         return 0 if self.status == "unproven" else 1 if self.emulated else 2
 
 
-class Smokes(_Frozen):
+class Smokes(Frozen):
     """The file: sha256 of a zip → what its smoke showed."""
 
     schema_version: Literal[1] = 1

@@ -9,15 +9,15 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from builder.model.durations import parse_duration
 from builder.model.errors import InputError
+from builder.model.frozen import Frozen
 from builder.model.regions import did_you_mean, known_regions, partition_of
 from builder.model.runtimes import RUNTIMES, Architecture, Runtime
 
@@ -115,18 +115,14 @@ Region = Annotated[str, AfterValidator(_region)]
 RequirementText = Annotated[str, AfterValidator(_requirement)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
-
-
-class Permission(_Frozen):
+class Permission(Frozen):
     """Who may use the layer: everyone, one account, or (with ``*``) the accounts of one organization."""
 
     principal: Annotated[str, Field(pattern=r"^(\*|\d{12})$")] = "*"
     organization: Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")] | None = None
 
 
-class Staging(_Frozen):
+class Staging(Frozen):
     """Buckets through which zips reach Lambda: one a region by a name template, filled from ``home``."""
 
     bucket: str
@@ -137,14 +133,14 @@ class Staging(_Frozen):
         return self.bucket.format(account=account, region=region)
 
 
-class Releases(_Frozen):
+class Releases(Frozen):
     """Which new versions of the package become releases, as ``layers watch`` sees it."""
 
     policy: Annotated[Literal["every", "minor", "by-hand"], BeforeValidator(_policy)] = "every"
     minimum_age: Annotated[timedelta, BeforeValidator(_age)] | None = None
 
 
-class Parameters(_Frozen):
+class Parameters(Frozen):
     """SSM parameters with the ARNs of releases, below a path."""
 
     prefix: Annotated[str, AfterValidator(_prefix)]
@@ -180,7 +176,7 @@ class Cell:
         return f"{self.region}/{self.target.id}"
 
 
-class Matrix(_Frozen):
+class Matrix(Frozen):
     """What should exist. Build one with ``load_matrix`` (a file) or ``parse_matrix`` (text)."""
 
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
@@ -279,18 +275,3 @@ def parse_version(text: str) -> str:
         meant = text.removeprefix("refs/tags/")
         fix = "give the version of the tag alone, without refs/tags/" if meant != text else "give one like 1.62.0"
         raise InputError(f"{text[:80]!a} is no version (PEP 440)", fix=fix) from None
-
-
-def load_matrix(path: Path) -> Matrix:
-    """Read and check a matrix file. InputError names every problem at once, each with its line."""
-    from builder.model.matrix_check import parse_matrix
-
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        raise InputError(
-            "there is no matrix file", where=str(path), fix="name one with --matrix FILE or LAYERS_MATRIX"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the matrix cannot be read: {error}", where=str(path)) from None
-    return parse_matrix(text, str(path))

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from builder.model.clock import Clock
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
 from publisher.aws.gateway import GatewayError, Lambda
-from publisher.aws.rate_limit import Clock
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import CellRecord, Release, Yanked
 from publisher.reconcile.publish_once import PublishError, grant_at

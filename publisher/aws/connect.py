@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from builder.model.clock import SYSTEM_CLOCK
 from builder.model.matrix import QUOTA_PER_SECOND, Matrix
 from publisher.aws.gateway import Lambda
 from publisher.aws.lambda_client import CONFIG, BotoLambda
 from publisher.aws.publish_request import Bodies
-from publisher.aws.rate_limit import SYSTEM_CLOCK, TokenBucket
+from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import Journal
 from publisher.aws.retry import Patient
 

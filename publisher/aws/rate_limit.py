@@ -4,29 +4,9 @@ by all calls and not adjustable (developer guide, "Lambda quotas")."""
 from __future__ import annotations
 
 import threading
-import time
-from typing import Protocol
 
+from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.matrix import QUOTA_PER_SECOND
-
-
-class Clock(Protocol):
-    """Time that passes, in seconds; a port, so that tests need not wait."""
-
-    def monotonic(self) -> float: ...
-
-    def sleep(self, seconds: float) -> None: ...
-
-
-class _SystemClock:
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-
-SYSTEM_CLOCK: Clock = _SystemClock()
 
 
 class TokenBucket:

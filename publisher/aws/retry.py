@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from builder.model.clock import Clock
 from publisher.aws.gateway import (
     Grant,
     Held,
@@ -25,7 +26,6 @@ from publisher.aws.gateway import (
     Unavailable,
     Unreachable,
 )
-from publisher.aws.rate_limit import Clock
 
 T = TypeVar("T")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from builder.model.clock import SYSTEM_CLOCK
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
-from publisher.aws.rate_limit import SYSTEM_CLOCK
 from publisher.aws.request_log import Journal
 from publisher.canary.canary_run import Roles, try_all, words
 from publisher.canary.function_client import connect

@@ -7,12 +7,12 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 
+from builder.model.clock import Clock
 from builder.model.errors import InputError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress, Quiet
 from builder.model.regions import partition_of
 from publisher.aws.fanout import each_region, in_lanes
-from publisher.aws.rate_limit import Clock
 from publisher.aws.resource_names import canary_function, canary_role
 from publisher.canary.function_port import Functions
 from publisher.canary.trial import Setting, Trial, attempt

@@ -14,12 +14,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from botocore.utils import parse_timestamp
 
+from builder.model.clock import SYSTEM_CLOCK, Clock
 from publisher.aws import responses
 from publisher.aws.api_call import Caller
 from publisher.aws.error_codes import is_missing, of_boto_error
 from publisher.aws.gateway import GatewayError, Held, Refused, Unavailable
 from publisher.aws.lambda_client import CONFIG
-from publisher.aws.rate_limit import SYSTEM_CLOCK, Clock, TokenBucket
+from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import Journal
 from publisher.aws.retry import Patience
 from publisher.canary.function_port import (

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import Literal, TypeVar
 
+from builder.model.clock import Clock
 from publisher.aws.gateway import GatewayError, Refused, Unavailable
-from publisher.aws.rate_limit import Clock
 from publisher.canary.function_port import (
     Function,
     Functions,

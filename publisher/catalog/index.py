@@ -13,10 +13,11 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, ConfigDict
 
 from builder.model.artifact import Sha256
 from builder.model.cold_start import ColdStart
+from builder.model.frozen import Frozen
 from builder.model.matrix import Matrix
 from builder.model.regions import partition_of
 from builder.model.runtimes import Architecture
@@ -28,18 +29,20 @@ SCHEMA_VERSION: Final = 1
 Utc = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(timezone.utc))]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, ignored_types=(cached_property,))
+class _IndexModel(Frozen):
+    """Ignores keys that a newer program wrote."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
-class Withdrawal(_Frozen):
+class Withdrawal(_IndexModel):
     """When and why a release was withdrawn."""
 
     date: Utc
     reason: str
 
 
-class Row(_Frozen):
+class Row(_IndexModel):
     """One layer version with all that is known of it: what ``layers describe --json`` lists."""
 
     region: str
@@ -68,7 +71,7 @@ class IndexedColdStart(ColdStart):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class IndexedTarget(_Frozen):
+class IndexedTarget(_IndexModel):
     """What one target's zip is in a release. Facts that nobody knows are null."""
 
     python: str
@@ -85,7 +88,7 @@ class IndexedTarget(_Frozen):
     packages: dict[str, str] | None = None
 
 
-class IndexedLayer(_Frozen):
+class IndexedLayer(_IndexModel):
     """One layer version of a release."""
 
     region: str
@@ -98,7 +101,7 @@ class IndexedLayer(_Frozen):
     published: Utc
 
 
-class IndexedRelease(_Frozen):
+class IndexedRelease(_IndexModel):
     """One package version at one layer version number. ``missing`` names the cells that it is not in yet."""
 
     layer_version: int
@@ -112,7 +115,7 @@ class IndexedRelease(_Frozen):
     layers: tuple[IndexedLayer, ...] = ()
 
 
-class Index(_Frozen):
+class Index(_IndexModel):
     """Everything that is published, newest release first."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

@@ -37,8 +37,8 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     Leaves with 6 where a layer is not what the ledger says or does not work, with 5 where nothing can be said of one.
     No function is left behind.
     """
+    from builder.model.clock import SYSTEM_CLOCK
     from publisher.aws.identity import check_account
-    from publisher.aws.rate_limit import SYSTEM_CLOCK
     from publisher.canary.canary_run import Roles, try_all
     from publisher.canary.cell_selection import select
     from publisher.canary.function_client import connect

@@ -50,7 +50,7 @@ class Settings:
 
     def matrix(self) -> Matrix:
         """The matrix, read and checked."""
-        from builder.model.matrix import load_matrix
+        from builder.model.matrix_file import load_matrix
 
         return load_matrix(self.matrix_path)
 

@@ -22,7 +22,7 @@ def keep_parameters(matrix: Matrix, releases: Sequence[Release]) -> Kept | None:
     """Bring the parameters to what the ledger says. None where the matrix wants none."""
     if matrix.parameters is None:
         return None
-    from publisher.aws.rate_limit import SYSTEM_CLOCK
+    from builder.model.clock import SYSTEM_CLOCK
     from publisher.parameters.parameter_client import connect
     from publisher.parameters.update import keep
 

@@ -168,7 +168,7 @@ def _publish(
     canary: tuple[str, Roles] | None,
 ) -> Report:
     """Observe, plan, show, ask, carry out."""
-    from publisher.aws.rate_limit import SYSTEM_CLOCK
+    from builder.model.clock import SYSTEM_CLOCK
     from publisher.reconcile.execute import Stop
     from publisher.reconcile.release_run import carry_out
 

@@ -48,8 +48,8 @@ def named_version(
 
     ``recorded`` gives the ledger's releases: what one of them holds is there in any case.
     """
+    from builder.model.clock import SYSTEM_CLOCK
     from builder.model.matrix import parse_version
-    from publisher.aws.rate_limit import SYSTEM_CLOCK
     from publisher.watch.named_version import Asked, find, wait_for
     from publisher.watch.package_index import SimpleIndex
 

@@ -27,8 +27,8 @@ def command(
 
     Functions that have the layer keep it; nobody can attach it anew.
     """
+    from builder.model.clock import SYSTEM_CLOCK
     from publisher.audit.yank import restore, withdraw
-    from publisher.aws.rate_limit import SYSTEM_CLOCK
     from publisher.ledger.release import at_number
 
     if bool(reason) == undo:

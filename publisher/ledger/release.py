@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from builder.model.artifact import Locked, Sha256
 from builder.model.cold_start import ColdStart
+from builder.model.frozen import Frozen
 from builder.model.runtimes import Architecture
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TargetRecord(_Frozen):
+class TargetRecord(Frozen):
     """What one target's zip is in this release. Facts that nobody knows (a release made by hand) are null."""
 
     python: str
@@ -48,7 +45,7 @@ class TargetRecord(_Frozen):
         return self.model_copy(update={name: getattr(other, name) for name in lacking})
 
 
-class CellRecord(_Frozen):
+class CellRecord(Frozen):
     """One layer version of the release: there, and since when; ``public`` once its grant was read back."""
 
     region: str
@@ -68,7 +65,7 @@ class CellRecord(_Frozen):
         return self.region, f"py{self.python}-{self.architecture}"
 
 
-class FillerRecord(_Frozen):
+class FillerRecord(Frozen):
     """A version that a run made below the release's number, so that the number could be reached."""
 
     region: str
@@ -79,7 +76,7 @@ class FillerRecord(_Frozen):
     arn: str
 
 
-class SurplusRecord(_Frozen):
+class SurplusRecord(Frozen):
     """A version that should not be there: AWS counted past the number that the run expected. It is private."""
 
     region: str
@@ -90,14 +87,14 @@ class SurplusRecord(_Frozen):
     reason: str
 
 
-class Yanked(_Frozen):
+class Yanked(Frozen):
     """A release was withdrawn: its permissions were taken back."""
 
     date: AwareDatetime
     reason: str
 
 
-class Release(_Frozen):
+class Release(Frozen):
     """One package version at one layer version number over all cells."""
 
     schema_version: Literal[1] = 1

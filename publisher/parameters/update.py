@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from builder.model.clock import Clock
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region
 from publisher.aws.gateway import GatewayError
-from publisher.aws.rate_limit import Clock
 from publisher.ledger.release import Release
 from publisher.parameters.expected import Wanted, to_remove, to_write, wanted
 from publisher.parameters.parameter_client import Parameters

@@ -13,12 +13,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from builder.model.clock import Clock
 from builder.model.errors import LayersError
 from builder.model.matrix import DESCRIPTION_LIMIT, Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import LANES
 from publisher.aws.gateway import CredentialsRefused, GatewayError, Held, Lambda, Publication, Unavailable, Zip
-from publisher.aws.rate_limit import Clock
 from publisher.ledger.recorder import Recorder, cell_record
 from publisher.ledger.release import FillerRecord, SurplusRecord
 from publisher.reconcile.plan import (

@@ -6,9 +6,9 @@ never simply sent again: we look at the number it would have got, for as long as
 
 from __future__ import annotations
 
+from builder.model.clock import Clock
 from builder.model.matrix import Permission
 from publisher.aws.gateway import Grant, Held, Lambda, Publication, StatementExists, Unavailable, Unreachable
-from publisher.aws.rate_limit import Clock
 from publisher.reconcile.state import is_granted
 
 #: Waits, in seconds, between the looks for a version whose publish had no answer. AWS promises no time.

@@ -16,11 +16,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from builder.model.artifact import Locked, Manifest
+from builder.model.clock import Clock
 from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix, Target
 from builder.model.progress import Progress
 from publisher.aws.gateway import Lambda, Zip
-from publisher.aws.rate_limit import Clock
 from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import Recorder
 from publisher.ledger.release import Release, at_number

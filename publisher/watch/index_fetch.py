@@ -18,8 +18,8 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.errors import InputError
-from publisher.aws.rate_limit import SYSTEM_CLOCK, Clock
 from publisher.watch.index_locations import Place, SilentError
 
 #: Of one answer. The largest project pages have some tens of megabytes.

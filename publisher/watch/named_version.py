@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from packaging.version import Version
 
+from builder.model.clock import Clock
 from builder.model.durations import in_words
 from builder.model.errors import InputError, plain
 from builder.model.matrix import Matrix, Target
 from builder.model.progress import Progress
 from builder.resolve.resolver import yanked_error
-from publisher.aws.rate_limit import Clock
 from publisher.ledger.release import Release
 from publisher.watch.index_locations import SilentError
 from publisher.watch.package_index import Available, Index, NoPackageError

@@ -13,10 +13,10 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
+from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.errors import InputError
 from builder.model.matrix import Target
 from builder.resolve.resolver import supported_tags
-from publisher.aws.rate_limit import SYSTEM_CLOCK, Clock
 from publisher.watch.index_fetch import fetch
 from publisher.watch.index_locations import Place, Places, places
 from publisher.watch.index_pages import File, NotAPageError, read_page

@@ -29,7 +29,8 @@ from typing import Any
 
 from builder.bytecode.interpreters import search
 from builder.model.artifact import read_manifest
-from builder.model.matrix import Matrix, Target, load_matrix
+from builder.model.matrix import Matrix, Target
+from builder.model.matrix_file import load_matrix
 from builder.resolve.resolver import newest
 
 Figures = dict[str, Any]

@@ -28,11 +28,13 @@ from typing import Any
 from unittest import mock
 
 from builder.model.artifact import Artifact, Manifest, sha256_of, write_manifest
-from builder.model.matrix import Matrix, load_matrix
+from builder.model.clock import SYSTEM_CLOCK
+from builder.model.matrix import Matrix
+from builder.model.matrix_file import load_matrix
 from builder.model.progress import Quiet
 from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Publication, Zip
-from publisher.aws.rate_limit import SYSTEM_CLOCK, TokenBucket
+from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import Journal
 from publisher.aws.retry import Patient
 from publisher.ledger.folder import FolderLedger

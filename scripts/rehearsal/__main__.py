@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 
 from builder.model.errors import LayersError, UsageError
-from builder.model.matrix import Matrix, load_matrix
+from builder.model.matrix import Matrix
+from builder.model.matrix_file import load_matrix
 from publisher.sandbox.account import furnish
 from publisher.sandbox.server import environment, running
 from scripts.rehearsal.runner import WorkflowRun, run_workflow

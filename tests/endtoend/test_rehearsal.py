@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from builder.model.matrix import load_matrix
+from builder.model.matrix_file import load_matrix
 from publisher.sandbox.account import furnish
 from scripts.rehearsal.world import git
 from tests import REPOSITORY

@@ -12,7 +12,7 @@ import pytest
 from builder.bytecode.interpreters import search
 from builder.cache.zip_cache import Cache, default_folder
 from builder.inspection import inspect_zip
-from builder.model.matrix import load_matrix
+from builder.model.matrix_file import load_matrix
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
 from builder.resolve.resolver import newest

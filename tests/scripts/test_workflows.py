@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from builder.model.matrix import load_matrix
+from builder.model.matrix_file import load_matrix
 from publisher.infra.roles import roles_template
 from publisher.infra.scope import make_scope
 from publisher.infra.template_text import plain

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.model.errors import InputError
-from builder.model.matrix import Matrix, load_matrix, parse_version
-from builder.model.matrix_check import parse_matrix
+from builder.model.matrix import Matrix, parse_version
+from builder.model.matrix_file import load_matrix, parse_matrix
 from builder.model.regions import known_regions, partition_of
 from builder.model.runtimes import RUNTIMES
 from tests import REPOSITORY

@@ -11,8 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+from builder.model.clock import Clock
 from builder.model.matrix import QUOTA_PER_SECOND
-from publisher.aws.rate_limit import Clock
 from tests.fakes.simaws.clock import VirtualClock
 from tests.fakes.simaws.faults import Fault, Faults, FaultState
 from tests.fakes.simaws.layers import AwsError, Contents, LayerVersion, RegionLayers

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from builder.model.matrix import Matrix
-from builder.model.matrix_check import parse_matrix
+from builder.model.matrix_file import parse_matrix
 from publisher.catalog.catalog_files import catalog_files
 from publisher.catalog.index import make_index
 from publisher.catalog.schemas import schemas

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.model.errors import InputError
-from builder.model.matrix import Matrix, load_matrix
+from builder.model.matrix import Matrix
+from builder.model.matrix_file import load_matrix
 from builder.model.regions import known_regions, partition_of
 from publisher.aws import resource_names
 from publisher.cli.group import layers

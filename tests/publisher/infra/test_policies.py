@@ -20,7 +20,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from builder.model.artifact import read_manifest, sha256_of, write_manifest
-from builder.model.matrix import Matrix, load_matrix
+from builder.model.matrix import Matrix
+from builder.model.matrix_file import load_matrix
 from publisher.aws.resource_names import canary_role
 from publisher.infra.roles import GITHUB, roles_template
 from publisher.infra.scope import make_scope

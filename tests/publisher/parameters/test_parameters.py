@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from builder.model.errors import InputError
 from builder.model.matrix import Matrix
-from builder.model.matrix_check import parse_matrix
+from builder.model.matrix_file import parse_matrix
 from builder.model.progress import Quiet
 from publisher.aws.gateway import Refused
 from publisher.ledger.release import Release, Yanked

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from builder.model.clock import SYSTEM_CLOCK
 from builder.model.matrix import Matrix
 from builder.model.progress import Quiet
 from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Lambda
-from publisher.aws.rate_limit import SYSTEM_CLOCK
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.execute import Stop
 from publisher.reconcile.number import Wanted

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from builder.model.artifact import write_manifest
-from publisher.aws.rate_limit import SYSTEM_CLOCK
+from builder.model.clock import SYSTEM_CLOCK
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.release_run import Report
 from tests.fakes.simaws import SimulatedAws

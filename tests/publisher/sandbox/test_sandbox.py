@@ -424,6 +424,6 @@ def test_a_release_costs_the_server_little_memory(tmp_path: Path) -> None:
 
 
 def _regions() -> list[str]:
-    from builder.model.matrix import load_matrix
+    from builder.model.matrix_file import load_matrix
 
     return list(load_matrix(REPOSITORY / "layer_matrix.yaml").regions)

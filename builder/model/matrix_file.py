@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 import string
 from collections.abc import Iterator
@@ -35,6 +36,19 @@ _PLACEHOLDERS: dict[str, Any] = {
     "architectures": ["x86_64"],
     "regions": ["us-east-1"],
 }
+
+
+def load_matrix(path: pathlib.Path) -> Matrix:
+    """Read and check a matrix file. InputError names every problem at once, each with its line."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise InputError(
+            "there is no matrix file", where=str(path), fix="name one with --matrix FILE or LAYERS_MATRIX"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the matrix cannot be read: {error}", where=str(path)) from None
+    return parse_matrix(text, str(path))
 
 
 def parse_matrix(text: str, name: str) -> Matrix:
