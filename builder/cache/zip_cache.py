@@ -42,10 +42,6 @@ class Cache:
 
     folder: Path
 
-    def has(self, key: str) -> bool:
-        """Whether there is a zip for the key, damaged or not."""
-        return (self.folder / "zips" / key / "facts").exists()
-
     def take(self, key: str, folder: Path, there: Path | None = None) -> Artifact | None:
         """Copy a zip and its SBOM into ``folder`` and give their facts; None where there is none or it is damaged.
 

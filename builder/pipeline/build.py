@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,7 @@ from builder.bytecode.interpreters import Interpreter, find, search
 from builder.cache.zip_cache import Cache, default_folder, key_of
 from builder.inspection import check_files
 from builder.model.artifact import Artifact, Locked, Manifest, write_manifest
-from builder.model.errors import BuildError, LayersError
+from builder.model.errors import BuildError
 from builder.model.matrix import Matrix, Target
 from builder.model.progress import Progress
 from builder.pipeline.preflight import refuse
@@ -39,8 +39,6 @@ from builder.wheels.unpack import Tree, Wheel, merge
 
 #: Part of every cache key: changed with anything else that changes a zip, its SBOM or what is checked.
 _FORMAT = 3
-#: Seconds after which the index's answer is not waited for.
-_PATIENCE: Final = 0.5
 #: The parser of licence expressions gives other answers when two threads use it at once.
 _SBOM: Final = threading.Lock()
 
@@ -165,18 +163,8 @@ class _Build:
         return lock
 
     def _prepare(self, target: Target) -> _Job | Artifact:
-        """What has to be made of which wheels, already begun with; or the artifact, where it was made before.
-
-        An index that lets us wait is not waited for: work begins on what it said last, and ``_complete`` looks whether
-        that still holds.
-        """
-        answer = self.answers[target]
-        wait([answer], timeout=_PATIENCE)
-        guess = None if answer.done() else self.locks.guess(target)
-        if guess and not self.cache.has(self._key(target, guess)):
-            with suppress(LayersError):
-                return self._job(target, guess)
-        return self._take(target, answer.result())
+        """What has to be made of which wheels, already begun with; or the artifact, where it was made before."""
+        return self._take(target, self.answers[target].result())
 
     def _take(self, target: Target, lock: Lock) -> _Job | Artifact:
         artifact = self.cache.take(self._key(target, lock), self.work, self.output)
@@ -209,9 +197,7 @@ class _Build:
         return lambda: self._complete(job, interpreter, code)
 
     def _complete(self, job: _Job, interpreter: Interpreter | None, code: Bytecode) -> Artifact:
-        lock = self.answers[job.target].result()
-        if lock != job.lock:  # the guess was wrong: what it has in common with the answer is made
-            return self._compile(self._take(job.target, lock))()
+        lock = job.lock
         target, tree = job.target, job.tree
         packed = job.contents()
         files = {f"python/{path}": (pack(content), False) for path, content in tree.records.items()}

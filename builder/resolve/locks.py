@@ -17,7 +17,6 @@ from pydantic import TypeAdapter
 
 from builder.cache.zip_cache import Cache, key_of
 from builder.model.artifact import Locked
-from builder.model.errors import LayersError
 from builder.model.matrix import Matrix, Target
 from builder.resolve import uv
 from builder.resolve.resolver import Lock, requirements_of_matrix, resolve
@@ -61,13 +60,6 @@ class Locks:
     def of(self, target: Target) -> Lock:
         """The target's lock. InputError and BuildError as ``resolve`` raises them."""
         return self.given.get(target.id) or self._resolve(target)
-
-    def guess(self, target: Target) -> Lock | None:
-        """What the index said last, by the pages that uv has, however old; None where they do not suffice."""
-        try:
-            return resolve(self.matrix, self.version, target, self.exclude_newer, offline=True)
-        except LayersError:
-            return None
 
     def _resolve(self, target: Target) -> Lock:
         asked = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_INDEX_URL"))}

@@ -42,17 +42,14 @@ class ConflictError(BuildError):
     """The requirements contradict each other, or what the target has."""
 
 
-def resolve(
-    matrix: Matrix, version: str, target: Target, exclude_newer: str | None = None, *, offline: bool = False
-) -> Lock:
+def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | None = None) -> Lock:
     """The target's lock for ``version`` of the matrix's package. May be called for many targets at once.
 
     ``exclude_newer`` leaves out what the index got later: a date, a time (RFC 3339) or an age (``7 days``).
-    ``offline`` asks nobody: the answer is by what uv has kept of the index, however old.
     InputError where there is no such package or version, or it was yanked; BuildError where the target cannot have it.
     """
     wanted = requirements_of_matrix(matrix, version)
-    lock, said = _ask(wanted, target, exclude_newer=exclude_newer, offline=offline)
+    lock, said = _ask(wanted, target, exclude_newer=exclude_newer)
     _check_version(matrix, version, lock)
     _check_yanked(matrix, version, said)
     return lock
@@ -109,11 +106,9 @@ def _ask(
     *,
     constraints: Sequence[str] = (),
     exclude_newer: str | None = None,
-    offline: bool = False,
 ) -> tuple[Lock, str]:
     """The lock, and what uv said of it."""
     options = ["--exclude-newer", exclude_newer] if exclude_newer else []
-    options += ["--offline"] if offline else []
     asked = "\n".join(requirements) + "\n"
     with tempfile.TemporaryDirectory(prefix="layers-resolve-") as name:
         if constraints:
@@ -126,7 +121,7 @@ def _ask(
             "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *options, "-",
         ]  # fmt: skip
         answer = uv.run(command, Path(name), stdin=asked)
-        if not answer.ok and not offline and _MISSING.search(" ".join(answer.err.split())):
+        if not answer.ok and _MISSING.search(" ".join(answer.err.split())):
             # Pages are kept for some minutes: what is not on them may have come since.
             answer = uv.run([*command, "--refresh"], Path(name), stdin=asked)
     if not answer.ok:

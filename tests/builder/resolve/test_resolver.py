@@ -5,21 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from builder.model.artifact import Manifest
 from builder.model.errors import InputError
 from builder.model.progress import Quiet
-from builder.pipeline import build as building
 from builder.pipeline.build import build
-from builder.resolve import locks, uv
-from builder.resolve.locks import Locks
+from builder.resolve import uv
 from builder.resolve.resolver import newest, resolve
 from tests.fakes.wheels import make_wheel, matrix_of
 
@@ -31,14 +27,11 @@ class Index:
         self.folder = folder
         self.asked: list[str] = []
         self.seconds = 600
-        self.hold: Callable[[], object] = bool  # before a page is given
         index = self
 
         class Handler(SimpleHTTPRequestHandler):
             def do_GET(self) -> None:
                 index.asked.append(self.path)
-                if self.path.startswith("/simple/"):
-                    index.hold()
                 del self.headers["If-Modified-Since"]  # uv wants more of such an answer than this server gives
                 super().do_GET()
 
@@ -100,68 +93,6 @@ def test_what_is_here_is_built_without_the_index(index: Index, tmp_path: Path, m
     monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "other-cache"))
     given = {artifact.target: artifact.lock for artifact in first.artifacts}
     assert build(matrix, "1.0", matrix.targets, tmp_path / "again", Quiet(), lock=given) == first
-
-
-class Slow:
-    """An index that has answered before, keeps nothing, and now takes its time."""
-
-    def __init__(self, index: Index, patch: pytest.MonkeyPatch, folder: Path) -> None:
-        index.seconds = 0
-        index.add("demo", requires=("other",))
-        index.add("other")
-        self._patch = patch
-        self._folder = folder
-        self.matrix = matrix_of("demo", "3.11", "3.12")
-        self.first = self.build("first")
-
-    def build(self, name: str) -> Manifest:
-        self._patch.setenv("LAYERS_CACHE_DIR", str(self._folder / f"cache-{name}"))
-        return build(self.matrix, "1.0", self.matrix.targets, self._folder / name, Quiet())
-
-
-@pytest.fixture
-def slow(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slow:
-    return Slow(index, monkeypatch, tmp_path)
-
-
-def test_work_begins_before_a_slow_index_answers(slow: Slow, index: Index, tmp_path: Path) -> None:
-    begun = threading.Event()
-
-    def until_it_begins() -> None:
-        ends = time.monotonic() + 10
-        while time.monotonic() < ends and not begun.is_set():
-            if any((tmp_path / "again").glob(".layers-build-*/wheels/*/demo")):
-                begun.set()
-            time.sleep(0.01)
-        assert begun.is_set()  # else this page is not given, and the build fails
-
-    index.hold = until_it_begins
-    assert slow.build("again") == slow.first
-    assert begun.is_set()
-
-
-def test_what_was_built_before_is_not_begun(slow: Slow, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "ANSWER_SECONDS", 0)
-    monkeypatch.setattr(building, "merge", None)  # a second making would fail
-    index.hold = partial(time.sleep, 0.3)
-    assert slow.build("first") == slow.first
-
-
-def test_what_was_begun_gives_way_to_the_answer(slow: Slow, index: Index, tmp_path: Path) -> None:
-    index.add("other", "1.1")
-    right = slow.build("right")
-    index.hold = partial(time.sleep, 0.3)
-    (tmp_path / "index" / "simple" / "other" / "index.html").unlink()
-    index.add("other")
-    assert slow.build("again") == slow.first
-    assert right != slow.first
-
-
-def test_a_guess_that_cannot_be_had_harms_nothing(slow: Slow, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = slow.first.artifacts[0].lock[0].model_copy(update={"sha256": "0" * 64})
-    monkeypatch.setattr(Locks, "guess", lambda *_: (gone, *slow.first.artifacts[0].lock[1:]))
-    index.hold = partial(time.sleep, 0.3)
-    assert slow.build("again") == slow.first
 
 
 def test_a_version_that_came_after_the_page_was_kept(index: Index) -> None:
