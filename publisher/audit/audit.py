@@ -12,7 +12,7 @@ from typing import Literal
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
-from publisher.aws.gateway import Grant, Held, Lambda, Listed
+from publisher.aws.gateway import Failure, Grant, Held, Lambda, Listed
 from publisher.ledger.release import CellRecord, Release
 from publisher.reconcile.state import RESERVED, is_granted, version_in
 
@@ -76,7 +76,7 @@ def _view(gateway: Lambda, cell: Cell, releases: Sequence[Release]) -> CellView:
 
 
 def compare(
-    matrix: Matrix, releases: Sequence[Release], views: Mapping[Cell, CellView], silent: Mapping[str, str]
+    matrix: Matrix, releases: Sequence[Release], views: Mapping[Cell, CellView], silent: Mapping[str, Failure]
 ) -> Audit:
     """What differs between the records and what was seen. Pure."""
     drifts = [

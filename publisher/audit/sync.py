@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
-from publisher.aws.gateway import Lambda
+from publisher.aws.gateway import Failure, Lambda
 from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import cell_record
 from publisher.ledger.release import CellRecord, Release, TargetRecord, Yanked
@@ -36,7 +36,7 @@ class Synced:
 
     releases: tuple[Release, ...]
     left_out: tuple[str, ...]
-    silent: Mapping[str, str]
+    silent: Mapping[str, Failure]
 
 
 def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress: Progress) -> Synced:

@@ -11,7 +11,7 @@ from builder.model.clock import Clock
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
-from publisher.aws.gateway import GatewayError, Lambda
+from publisher.aws.gateway import Failure, GatewayError, Lambda
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import CellRecord, Release, Yanked
 from publisher.reconcile.publish_once import PublishError, grant_at
@@ -36,7 +36,7 @@ def withdraw(
         for grant in gateway.grants(record.layer_name, record.layer_version):
             gateway.revoke(record.layer_name, record.layer_version, grant.statement_id)
         if left := gateway.grants(record.layer_name, record.layer_version):
-            raise PublishError(f"its policy still grants to {left[0].principal}")
+            raise PublishError(Failure(f"the policy still grants the layer version to {left[0].principal}"))
 
     progress.begin("Withdrawing", len({record.region for record in release.cells}))
     return _each_cell(release, revoke, ledger, lambdas, progress, public=False)

@@ -1,4 +1,4 @@
-"""One request to AWS: at the region's pace, told to the journal, its errors as the port's."""
+"""Send one request to AWS: within the rate limit, logged, with its errors translated to the gateway's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from publisher.aws.request_log import Journal, Request
 
 
 class Caller:
-    """Makes the requests to one region."""
+    """Sends the requests to one region."""
 
     def __init__(
         self,
@@ -31,15 +31,15 @@ class Caller:
         self._journal = journal
 
     def __call__(self, method: Callable[..., Any], *, missing: Any = None, **arguments: Any) -> Any:
-        """One request. ``missing`` is the answer where AWS says that there is no such thing; None: that is an error."""
+        """Send a request. ``missing`` is returned if the resource does not exist; if it is None, that is an error."""
         self._pace.take()
         started = time.monotonic()
         error: GatewayError | None = None
         request_id = None
         try:
-            answer = method(**arguments)
-            request_id = answer.get("ResponseMetadata", {}).get("RequestId")
-            return answer
+            response = method(**arguments)
+            request_id = response.get("ResponseMetadata", {}).get("RequestId")
+            return response
         except ClientError as failure:
             if missing is not None and is_missing(failure):
                 request_id = failure.response.get("ResponseMetadata", {}).get("RequestId")
@@ -49,9 +49,9 @@ class Caller:
         except (BotoCoreError, ResponseParserError) as failure:
             error = self._error_of(failure)
             raise error from None
-        except (AttributeError, LookupError, TypeError, ValueError) as failure:
-            # botocore's parsers take what they get for what is documented.
-            error = Unavailable(f"AWS answered something that cannot be read ({type(failure).__name__})")
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as failure:
+            # botocore's parsers do not check what they parse; RecursionError: JSON that is nested too deeply.
+            error = Unavailable(f"the response of AWS cannot be parsed ({type(failure).__name__})")
             raise error from None
         finally:
             self._journal.record(

@@ -1,4 +1,4 @@
-"""Connections to every region of a matrix: boto3 behind pace and patience."""
+"""Connect to Lambda in every region of a matrix: boto3 with rate limit and retries."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def connect_all(matrix: Matrix, journal: Journal | None = None) -> Mapping[str, Lambda]:
-    """A ``Lambda`` for each region of the matrix, which tells ``journal`` of each request.
+    """Return a ``Lambda`` for each region of the matrix; it records each request in ``journal``.
 
-    AWS is found as boto3 finds it: environment, profile, role, ``AWS_ENDPOINT_URL``.
+    boto3 finds AWS: environment, profile, role, ``AWS_ENDPOINT_URL``.
     """
     import boto3
 
@@ -39,11 +39,13 @@ def connect_all(matrix: Matrix, journal: Journal | None = None) -> Mapping[str, 
         buckets = Buckets(matrix, matrix.staging, session)
     bodies = Bodies(_temporary_folder())
     rate, journal = matrix.requests_per_second, journal or Journal()
-    return {region: _connect(session, region, rate, bodies, buckets, journal) for region in matrix.regions}
+    return {
+        region: _connect(session, region, rate, bodies, buckets, journal, matrix.account) for region in matrix.regions
+    }
 
 
 def reader(region: str) -> Lambda:
-    """A ``Lambda`` for looking things up in one region."""
+    """Return a ``Lambda`` that looks up layer versions in one region, of any account."""
     import boto3
 
     return _connect(boto3.session.Session(), region, QUOTA_PER_SECOND, Bodies(_temporary_folder()), None, Journal())
@@ -56,9 +58,10 @@ def _connect(
     bodies: Bodies,
     buckets: Buckets | None,
     journal: Journal,
+    account: str | None = None,
 ) -> Lambda:
     client = session.client("lambda", region_name=region, config=CONFIG)
-    return Patient(BotoLambda(region, client, TokenBucket(rate), bodies, buckets, journal), SYSTEM_CLOCK)
+    return Patient(BotoLambda(region, client, TokenBucket(rate), bodies, buckets, journal, account), SYSTEM_CLOCK)
 
 
 def _temporary_folder() -> Path:

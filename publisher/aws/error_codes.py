@@ -1,6 +1,12 @@
-"""What boto3's exceptions mean for us: did AWS act or not, and will another try do better."""
+"""Translate boto3's exceptions: whether AWS acted, whether a retry can help, and what to do if it cannot.
+
+The codes are those of the Lambda and STS API references ("Common errors") and of the endpoints in front of them.
+"""
 
 from __future__ import annotations
+
+import re
+from dataclasses import dataclass
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -8,64 +14,195 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
+    ParamValidationError,
     PartialCredentialsError,
+    ProxyConnectionError,
+    SSLError,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
 from botocore.parsers import ResponseParserError
 
+from builder.model.errors import FailureClass, plain
 from publisher.aws.gateway import (
+    CredentialsMissing,
     CredentialsRefused,
+    CredentialsUnknown,
+    FieldsRefused,
     GatewayError,
     Refused,
+    RegionDisabled,
     StatementExists,
+    StorageExceeded,
     Throttled,
     Unavailable,
     Unreachable,
 )
 
-_THROTTLES = {"TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded", "SlowDown"}
-_CREDENTIALS = {
-    "ExpiredToken", "ExpiredTokenException", "RequestExpired", "UnrecognizedClientException", "InvalidClientTokenId",
-    "InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature", "AuthFailure", "InvalidAccessKeyId",
-    "MissingAuthenticationToken", "MissingAuthenticationTokenException",
-}  # fmt: skip
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError, UnauthorizedSSOTokenError)
+_INVALID = {"InvalidParameterValueException", "ValidationException", "InvalidRequestContentException"}
+_ACCESS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"}
+_MESSAGE_LIMIT = 400
+
+SET_CREDENTIALS = "set credentials where boto3 finds them: environment, profile or role"
+RENEW_CREDENTIALS = "renew the credentials (`aws sso login`, a new role session, or a new workflow run)"
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Error codes, and the words in the message where the code is ambiguous, with the error that they mean."""
+
+    codes: frozenset[str]
+    kind: type[GatewayError]
+    advice: str | None = None
+    words: str = ""
+
+
+def _codes(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: The first rule that matches counts.
+_RULES = (
+    _Rule(
+        _codes(
+            "TooManyRequestsException Throttling ThrottlingException ThrottledException RequestLimitExceeded SlowDown"
+        ),
+        Throttled,
+    ),
+    _Rule(
+        _codes("RequestTimeTooSkewed RequestInTheFuture"),
+        CredentialsRefused,
+        "clock skew: set the clock of this machine (NTP)",
+    ),
+    _Rule(
+        _codes("SignatureDoesNotMatch InvalidSignatureException RequestExpired AuthFailure"),
+        CredentialsRefused,
+        "clock skew: set the clock of this machine (NTP)",
+        r"signature (expired|not yet current)|request has expired|request expired|too skewed|not within the valid time",
+    ),
+    _Rule(_codes("ExpiredToken ExpiredTokenException RequestExpired"), CredentialsRefused, RENEW_CREDENTIALS),
+    _Rule(
+        _codes("UnrecognizedClientException InvalidClientTokenId AuthFailure InvalidAccessKeyId"),
+        CredentialsUnknown,
+        "check the access key and the session token",
+    ),
+    _Rule(
+        _codes(
+            "InvalidSignatureException SignatureDoesNotMatch IncompleteSignature IncompleteSignatureException "
+            "MissingAuthenticationToken MissingAuthenticationTokenException InvalidToken"
+        ),
+        CredentialsRefused,
+        "check the secret access key",
+    ),
+    _Rule(_codes("RegionDisabledException OptInRequired RegionNotEnabled"), RegionDisabled),
+    _Rule(
+        _codes("CodeStorageExceededException"),
+        StorageExceeded,
+        "delete function and layer versions that nobody uses, or request more code storage "
+        "(Service Quotas: Lambda, L-2ACBD22F)",
+    ),
+    _Rule(
+        _codes("PolicyLengthExceededException"),
+        Refused,
+        "remove statements that are not needed from the policy of this layer version",
+    ),
+    _Rule(
+        _codes("RequestEntityTooLargeException RequestTooLargeException"),
+        Refused,
+        "set `staging` in the matrix, or make the layer smaller",
+    ),
+    _Rule(
+        _codes("AccountProblem AccountSuspended NotSignedUp"),
+        Refused,
+        "the account is suspended or not signed up: ask its owner to contact AWS Support",
+    ),
+)
 
 
 def of_boto_error(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
-    """The port's error for one of boto3's."""
+    """Return the gateway's error for one of boto3's."""
     if isinstance(error, ClientError):
-        return _of_answer(error)
+        return _of_response(error)
+    name, text = type(error).__name__, plain(str(error))
+    message = text if text.startswith(name) else f"{name}: {text}"
     if isinstance(error, _NO_CREDENTIALS):
-        return CredentialsRefused(str(error))
-    kind = Unreachable if isinstance(error, EndpointConnectionError | ConnectTimeoutError) else Unavailable
-    text = (str(error).splitlines() or [""])[0][:200]
-    return kind(f"{type(error).__name__.removesuffix('Error')}: {text}")
+        advice = (
+            SET_CREDENTIALS if isinstance(error, NoCredentialsError | PartialCredentialsError) else RENEW_CREDENTIALS
+        )
+        return CredentialsMissing(message, advice=advice)
+    if isinstance(error, SSLError):
+        return _certificate_error(message)
+    if isinstance(error, ParamValidationError):
+        refused = Refused(message)
+        refused.failure_class = FailureClass.DEFECT
+        return refused
+    connecting = isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError)
+    return (Unreachable if connecting else Unavailable)(message)
+
+
+def _certificate_error(message: str) -> GatewayError:
+    """Return ``Unreachable``: the TLS handshake failed, so no request was sent. An untrusted certificate stays one."""
+    error = Unreachable(message)
+    if "CERTIFICATE_VERIFY_FAILED" in message.upper() or "certificate verify failed" in message:
+        error.advice = "certificate verify failed: set AWS_CA_BUNDLE to the certificates of your proxy"
+        error.failure_class = FailureClass.PERMANENT
+    return error
+
+
+def enable_region_advice(region: str) -> str:
+    """Return what to do about a region that the account has not enabled."""
+    return (
+        f"enable {region} in the account (`aws account enable-region --region-name {region}`) or remove it from the "
+        "matrix; session tokens of the global STS endpoint are not valid there (AWS_STS_REGIONAL_ENDPOINTS=regional)"
+    )
 
 
 def is_missing(error: ClientError) -> bool:
-    """Whether AWS says that there is no such thing. Not every 404 does: a proxy has its own."""
+    """Return whether AWS says that the resource does not exist. A 404 without this code is a proxy's."""
     code = error.response.get("Error", {}).get("Code")
     return status_of(error) == 404 and code == "ResourceNotFoundException"
 
 
 def status_of(error: ClientError) -> int:
-    """The HTTP status of AWS's answer."""
+    """Return the HTTP status of the response."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _of_answer(error: ClientError) -> GatewayError:
+def _of_response(error: ClientError) -> GatewayError:
     details = error.response.get("Error", {})
-    code, status = str(details.get("Code", "")), status_of(error)
-    message = f"{code}: {details.get('Message', '')}".strip(": ") or f"status {status}"
-    kind: type[GatewayError] = Refused
-    if code in _THROTTLES or status == 429:
-        kind = Throttled
-    elif code in _CREDENTIALS:
-        kind = CredentialsRefused
-    elif status >= 500 or status < 400:
-        kind = Unavailable
-    elif code == "ResourceConflictException" and error.operation_name == "AddLayerVersionPermission":
-        kind = StatementExists
-    return kind(message, error.response.get("ResponseMetadata", {}).get("RequestId"))
+    code, words, status = str(details.get("Code", "")), str(details.get("Message", "")), status_of(error)
+    message = plain(f"{code}: {words}".strip(": "), _MESSAGE_LIMIT) or f"status {status}"
+    request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
+    if status == 429:
+        return Throttled(message, request_id)
+    for rule in _RULES:
+        if code in rule.codes and re.search(rule.words, words, re.IGNORECASE):
+            return rule.kind(message, request_id, advice=rule.advice)
+    if code in _ACCESS_DENIED:
+        return Refused(message, request_id, advice=_permission_advice(words, error.operation_name))
+    if status >= 500 or status < 400:
+        return Unavailable(message, request_id)
+    if code == "ResourceConflictException" and error.operation_name == "AddLayerVersionPermission":
+        return StatementExists(message, request_id)
+    fields = frozenset(re.findall(r"compatible(?:runtimes|architectures)", words.lower()))
+    if code in _INVALID and error.operation_name == "PublishLayerVersion" and fields:
+        return FieldsRefused(message, request_id, fields=fields)
+    return Refused(message, request_id)
+
+
+def _permission_advice(words: str, operation: str) -> str:
+    """Return what allows an action: which action, for which role, and who has to do it."""
+    action = next(iter(re.findall(r"perform: ([\w-]+:\w+)", words)), operation)
+    caller = next(iter(re.findall(r"User: (arn:\S+)", words)), "these credentials")
+    if "service control policy" in words or "resource control policy" in words:
+        policy = "service" if "service control policy" in words else "resource"
+        return (
+            f"a {policy} control policy of the organization denies {action}: its administrator can allow it, or "
+            "remove the region from the matrix"
+        )
+    if "permissions boundary" in words:
+        return f"allow {action} in the permissions boundary of {caller}"
+    if "explicit deny" in words:
+        return f"remove the statement that denies {action} to {caller}"
+    return f"allow {action} to {caller}: `layers infra` prints the policy of each role"

@@ -1,4 +1,4 @@
-"""Asking every region at once, so that none waits for another and one that is down holds nobody back."""
+"""Call AWS in all regions in parallel: no region waits for another one, and a failing region stops no other."""
 
 from __future__ import annotations
 
@@ -8,55 +8,72 @@ from typing import TypeVar
 
 from builder.model.errors import InputError
 from builder.model.progress import Progress
-from publisher.aws.gateway import CredentialsRefused, GatewayError
+from publisher.aws.error_codes import enable_region_advice
+from publisher.aws.gateway import (
+    CredentialsMissing,
+    CredentialsRefused,
+    CredentialsUnknown,
+    Failure,
+    GatewayError,
+    RegionDisabled,
+)
 
 A = TypeVar("A")
 T = TypeVar("T")
 
-#: Calls under way at once in a region: enough that the quota is the limit, and not the latency.
+#: Concurrent requests in a region: enough that the rate limit counts and not the latency.
 LANES = 3
 
 
 def each_region(
-    regions: Sequence[str], ask: Callable[[str], T], progress: Progress
-) -> tuple[dict[str, T], dict[str, str]]:
-    """Ask every region at once: the answers, and the regions that gave none with the reason.
+    regions: Sequence[str], call: Callable[[str], T], progress: Progress
+) -> tuple[dict[str, T], dict[str, Failure]]:
+    """Call for every region in parallel; return the results, and the failure of each region that has none.
 
-    InputError where every region refuses the credentials. Where only some do (a region that the account has not
-    enabled says so in these words), those are silent.
+    InputError if every region refuses the credentials. If only some do not know them, the account has not enabled
+    those regions: that is their failure.
     """
-    answers: dict[str, T] = {}
-    silent: dict[str, str] = {}
-    refused: dict[str, CredentialsRefused] = {}
+    results: dict[str, T] = {}
+    errors: dict[str, GatewayError] = {}
     if not regions:
-        return answers, silent
+        return results, {}
     with ThreadPoolExecutor(max_workers=len(regions), thread_name_prefix="region") as pool:
-        futures = {region: pool.submit(ask, region) for region in regions}
+        futures = {region: pool.submit(call, region) for region in regions}
         for region, future in futures.items():
             try:
-                answers[region] = future.result()
+                results[region] = future.result()
                 progress.step(region)
             except GatewayError as error:
-                silent[region] = error.message
-                if isinstance(error, CredentialsRefused):
-                    refused[region] = error
-                progress.step(region, f"no answer, deferred: {error.message}")
+                errors[region] = error
+                progress.step(region, f"not available: {error.message}")
+    refused = [region for region, error in errors.items() if isinstance(error, CredentialsRefused)]
     if len(refused) == len(regions):
-        region, first = next(iter(refused.items()))
-        raise credentials_error(first, region)
-    return answers, silent
+        raise credentials_error(errors[refused[0]], refused[0])
+    return results, {region: _region_failure(region, error) for region, error in errors.items()}
 
 
-def credentials_error(error: CredentialsRefused, region: str) -> InputError:
-    """What a user is told when AWS refuses the credentials."""
+def _region_failure(region: str, error: GatewayError) -> Failure:
+    """Return the failure of a region, while others accept the same credentials."""
+    if isinstance(error, CredentialsUnknown | RegionDisabled):
+        error = RegionDisabled(error.message, error.request_id, enable_region_advice(region))
+    return error.failure
+
+
+def credentials_error(error: GatewayError, region: str) -> InputError:
+    """Return the error for credentials that AWS refuses everywhere."""
     return InputError(
-        f"AWS refuses the credentials: {error.message}",
+        f"{credentials_problem(error)}: {error.message}",
         where=region,
-        fix="renew them and run the same command again; it does what is left",
+        fix=f"{error.advice or 'renew them'}, then run the same command again",
     )
 
 
+def credentials_problem(error: GatewayError) -> str:
+    """Return what is wrong with the credentials, for the start of a message."""
+    return "there are no AWS credentials" if isinstance(error, CredentialsMissing) else "AWS refuses the credentials"
+
+
 def in_lanes(call: Callable[[A], T], items: Iterable[A]) -> list[T]:
-    """Call for each item of one region, a few at once; the answers in the items' order."""
+    """Call for each item of one region, ``LANES`` at a time; return the results in the items' order."""
     with ThreadPoolExecutor(max_workers=LANES, thread_name_prefix="lane") as pool:
         return list(pool.map(call, items))

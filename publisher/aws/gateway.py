@@ -1,6 +1,6 @@
-"""What the publisher asks of Lambda in one region, and what can go wrong: a port, with boto3 behind it in ``boto``.
+"""The port to Lambda's layers in one region: values, errors and a protocol; ``lambda_client`` implements it.
 
-Facts are what AWS says, in our units: sha256 in hex (AWS: base64), architecture and runtime under the API's names.
+Values use this program's units: sha256 in hex (AWS uses base64); architectures and runtimes have their API names.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from builder.model.errors import FailureClass
 
 #: How AWS writes ``CreatedDate``: ``2026-11-23T20:40:15.000+0000``.
 CREATED_FORMAT = "%Y-%m-%dT%H:%M:%S.%f%z"
@@ -16,7 +18,7 @@ CREATED_FORMAT = "%Y-%m-%dT%H:%M:%S.%f%z"
 
 @dataclass(frozen=True)
 class Listed:
-    """A layer version as a list shows it. Lists have no sha256."""
+    """A layer version as ``ListLayerVersions`` returns it: without a sha256."""
 
     layer_name: str
     number: int
@@ -29,16 +31,16 @@ class Listed:
 
 @dataclass(frozen=True)
 class Held(Listed):
-    """A layer version as ``GetLayerVersion`` or ``PublishLayerVersion`` shows it."""
+    """A layer version as ``GetLayerVersion`` or ``PublishLayerVersion`` returns it."""
 
     sha256: str = ""
     size: int = 0
-    location: str = ""  #: a download link that lives ten minutes; empty after a publish where AWS gives none
+    location: str = ""  #: a download link that is valid for ten minutes; may be empty after a publish
 
 
 @dataclass(frozen=True)
 class Grant:
-    """One statement of a layer version's policy that allows ``lambda:GetLayerVersion``."""
+    """A statement of a layer version's policy that allows ``lambda:GetLayerVersion``."""
 
     statement_id: str
     principal: str  #: ``*`` or an account number
@@ -47,7 +49,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Zip:
-    """A zip on this machine. ``sha256`` is proved before it is sent, and compared with what AWS says it got."""
+    """A zip file on this machine. ``sha256`` is checked before the upload, and again in the response."""
 
     path: Path
     sha256: str
@@ -56,7 +58,7 @@ class Zip:
 
 @dataclass(frozen=True)
 class Publication:
-    """Everything a ``PublishLayerVersion`` says; the same in every region."""
+    """The parameters of a ``PublishLayerVersion`` request, the same in every region."""
 
     layer_name: str
     description: str
@@ -65,70 +67,130 @@ class Publication:
     architectures: tuple[str, ...]
     zip: Zip
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields other than name and content. Empty lists are left out: some regions refuse the field."""
+        fields = {
+            "Description": self.description,
+            "LicenseInfo": self.license,
+            "CompatibleRuntimes": list(self.runtimes),
+            "CompatibleArchitectures": list(self.architectures),
+        }
+        return {key: value for key, value in fields.items() if value != []}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a request, a region or a cell failed."""
+
+    text: str  #: with the error code of AWS or the name of the exception
+    failure_class: FailureClass = FailureClass.TEMPORARY
+    advice: str | None = None  #: what to do, where running the command again is not enough
+    request_id: str | None = None  #: of AWS, for a support case
+
+    def __str__(self) -> str:
+        return self.text
+
 
 class GatewayError(Exception):
-    """A call to AWS failed. ``request_id`` is what AWS's support asks for, where there is one."""
+    """A request to AWS failed."""
 
-    def __init__(self, message: str, request_id: str | None = None) -> None:
+    failure_class: FailureClass = FailureClass.TEMPORARY
+
+    def __init__(self, message: str, request_id: str | None = None, advice: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.request_id = request_id
+        self.advice = advice
+
+    @property
+    def failure(self) -> Failure:
+        """The failure as a value."""
+        return Failure(self.message, self.failure_class, self.advice, self.request_id)
 
 
 class Throttled(GatewayError):  # noqa: N818 - named for what AWS did
-    """Over the quota. AWS did nothing: safe to send again, later."""
+    """The request quota is exceeded. AWS did nothing: retry later."""
 
 
 class Unavailable(GatewayError):  # noqa: N818
-    """No answer, a broken one, or a 5xx. Whether AWS acted is unknown."""
+    """No response, an invalid one, or a 5xx status. Whether AWS acted is unknown."""
 
 
 class Unreachable(Unavailable):
-    """No connection was made, so the request was never sent."""
+    """No connection was made, so AWS did not get the request."""
 
 
 class Refused(GatewayError):  # noqa: N818
-    """AWS said no for good: not allowed, not valid, over a limit. It did nothing."""
+    """AWS refused the request: not allowed, not valid, or over a limit. It did nothing, and a retry fails as well."""
+
+    failure_class = FailureClass.PERMANENT
 
 
 class CredentialsRefused(Refused):
-    """The credentials are missing, wrong or expired: no other call will do better."""
+    """The credentials are missing, wrong or expired: every other request fails as well."""
+
+
+class CredentialsMissing(CredentialsRefused):
+    """boto3 finds no credentials, or cannot renew them: no request was sent."""
+
+
+class CredentialsUnknown(CredentialsRefused):
+    """AWS does not know the access key or the token. A region that the account has not enabled says this too."""
+
+
+class RegionDisabled(Refused):
+    """The account has not enabled this region."""
+
+
+class FieldsRefused(Refused):
+    """The region's Lambda refuses these optional fields of ``PublishLayerVersion``."""
+
+    def __init__(self, message: str, request_id: str | None = None, fields: frozenset[str] = frozenset()) -> None:
+        super().__init__(message, request_id)
+        self.fields = fields  #: of ``CompatibleRuntimes`` and ``CompatibleArchitectures``
+
+
+class StorageExceeded(Refused):
+    """The account's code storage in the region is full."""
 
 
 class StatementExists(GatewayError):  # noqa: N818
-    """A permission with this statement id is there already (409)."""
+    """The policy has a statement with this id already (409)."""
+
+    failure_class = FailureClass.PERMANENT
 
 
 class Lambda(Protocol):
-    """Lambda's layers in one region. Every method may be called from any thread, and raises GatewayError.
+    """Lambda's layers in one region. Every method is thread-safe and raises GatewayError.
 
-    An implementation takes its turn at the region's pace before every single request (``pace.TokenBucket``, given to
-    it when it is made), sends each request once, and retries nothing: ``retry`` does that for what is safe to repeat.
+    An implementation waits for the region's rate limit before each request (``rate_limit.TokenBucket``), sends each
+    request once and never retries: ``retry`` repeats what is safe to repeat.
     """
 
     @property
     def region(self) -> str: ...
 
     def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
-        """The newest version of each of these layers, in as few calls as will do; a layer without any is left out."""
+        """Return the newest version of each of these layers, in few requests; layers without versions are left out."""
 
     def versions(self, name: str, above: int = 0) -> tuple[Listed, ...]:
-        """The versions of a layer with numbers over ``above``, newest first; no more pages are read than needed."""
+        """Return the versions of a layer with numbers over ``above``, newest first."""
 
     def get(self, name: str, number: int) -> Held | None:
-        """One layer version, or None where there is none."""
+        """Return a layer version, or None if it does not exist."""
 
     def grants(self, name: str, number: int) -> tuple[Grant, ...]:
-        """Who may use a layer version; empty where it has no policy."""
+        """Return who may use a layer version; empty if it has no policy."""
 
     def publish(self, publication: Publication) -> Held:
-        """Make a new version. Sent once: after ``Unavailable`` the caller must look before it sends again."""
+        """Publish a new version. Sent once: after ``Unavailable`` the caller must check before it sends again."""
 
     def grant(self, name: str, number: int, grant: Grant) -> None:
-        """Add a permission. Raises ``StatementExists`` where the statement id is taken."""
+        """Add a permission. Raise ``StatementExists`` if the policy has the statement id already."""
 
     def revoke(self, name: str, number: int, statement_id: str) -> None:
-        """Take a permission away; nothing happens where it is not there."""
+        """Remove a permission, if it exists."""
 
     def download(self, held: Held, to: Path) -> None:
-        """Fetch a version's zip into a file and prove its sha256; the file appears whole or not at all."""
+        """Download a version's zip and check its sha256. ``to`` is written whole or not at all."""

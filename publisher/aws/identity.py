@@ -1,66 +1,82 @@
-"""Whose credentials these are: nothing is touched with another account's than the matrix's."""
+"""Check whose credentials these are: nothing is written with the credentials of another account than the matrix's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from botocore.parsers import ResponseParserError
 
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
+from builder.model.regions import partition_of
+from publisher.aws.error_codes import SET_CREDENTIALS, of_boto_error
+from publisher.aws.fanout import credentials_error
+from publisher.aws.gateway import CredentialsRefused, CredentialsUnknown, GatewayError, RegionDisabled, Unavailable
 from publisher.aws.lambda_client import CONFIG
 
-#: Regions whose STS is asked before we give up: one that is down must not hold all the others back.
-ASKED = 3
+#: Regions of the matrix whose STS is called at most.
+MAX_STS_REGIONS = 3
+#: The region of each partition that every account has enabled.
+_ALWAYS_ENABLED = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
 def check_account(matrix: Matrix) -> None:
-    """Ask STS who we are. InputError where that is nobody or another account than the matrix's."""
-    caller = _caller(matrix)
-    if caller.get("Account") != matrix.account:
+    """Check the account of the credentials with STS. InputError if there are none, or they are another account's."""
+    identity = _caller_identity(matrix)
+    if identity.get("Account") != matrix.account:
         raise InputError(
-            f"these credentials are of account {caller.get('Account')}; the matrix is of {matrix.account}",
-            where=str(caller.get("Arn", "STS")),
-            fix="use the other account's credentials or matrix; nothing was touched",
+            f"these credentials are of account {identity.get('Account')}; the matrix is of {matrix.account}",
+            where=str(identity.get("Arn", "STS")),
+            fix="use the other account's credentials or matrix; nothing was changed",
         )
 
 
 def account(matrix: Matrix) -> str:
-    """The account of these credentials. InputError where they are nobody's."""
-    return str(_caller(matrix).get("Account"))
+    """Return the account of the credentials. InputError if there are none."""
+    return str(_caller_identity(matrix).get("Account"))
 
 
-def _caller(matrix: Matrix) -> Mapping[str, Any]:
+def _caller_identity(matrix: Matrix) -> dict[str, Any]:
+    """Call STS in one region after the other: the account may not have enabled the first, or it may be down."""
+    errors: dict[str, GatewayError] = {}
+    for region in _sts_regions(matrix):
+        try:
+            return _get_caller_identity(region)
+        except (CredentialsUnknown, RegionDisabled, Unavailable) as error:
+            errors[region] = error
+        except GatewayError as error:
+            if isinstance(error, CredentialsRefused):
+                raise credentials_error(error, f"STS in {region}") from None
+            errors[region] = error
+    region, last = next(reversed(errors.items()))
+    if all(isinstance(error, CredentialsUnknown | RegionDisabled) for error in errors.values()):
+        raise credentials_error(last, f"STS in {', '.join(errors)}")
+    raise IncompleteError(
+        f"STS does not respond: {last.message}",
+        where=", ".join(errors),
+        fix=last.advice or "nothing was changed; run the command again",
+        failure_class=last.failure_class,
+    )
+
+
+def _sts_regions(matrix: Matrix) -> tuple[str, ...]:
+    regions = matrix.regions[:MAX_STS_REGIONS]
+    home = _ALWAYS_ENABLED.get(partition_of(regions[0]))
+    return tuple(dict.fromkeys((*regions, home))) if home else tuple(regions)
+
+
+def _get_caller_identity(region: str) -> dict[str, Any]:
     import boto3
 
-    silent = ""
-    regions = matrix.regions[:ASKED]
-    for region in regions:
-        try:
-            session = boto3.session.Session()
-            return session.client("sts", region_name=region, config=CONFIG).get_caller_identity()
-        except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
-            raise InputError(
-                f"there are no AWS credentials: {error}",
-                fix="set them as boto3 finds them (environment, profile, role); nothing was touched",
-            ) from None
-        except ClientError as error:
-            details = error.response.get("Error", {})
-            status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-            if status < 500 and status != 429:
-                raise InputError(
-                    f"AWS refuses the credentials: {details.get('Code')}: {details.get('Message')}",
-                    where=f"STS in {region}",
-                    fix="renew them; nothing was touched",
-                ) from None
-            silent = str(error)
-        except (BotoCoreError, ResponseParserError) as error:
-            silent = str(error).splitlines()[0]
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            # botocore's parsers take what they get for what is documented.
-            silent = f"something else answers in its place ({type(error).__name__})"
-    raise IncompleteError(
-        f"STS does not answer: {silent}", where=", ".join(regions), fix="nothing was touched; run the command again"
-    )
+    try:
+        client = boto3.session.Session().client("sts", region_name=region, config=CONFIG)
+        identity: dict[str, Any] = dict(client.get_caller_identity())
+        return identity
+    except ProfileNotFound as error:
+        raise InputError(f"there are no AWS credentials: {error}", fix=SET_CREDENTIALS) from None
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        raise of_boto_error(error) from None
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        # botocore's parsers do not check what they parse.
+        raise Unavailable(f"the response is not one of STS ({type(error).__name__})") from None

@@ -1,7 +1,7 @@
-"""The port to Lambda, by boto3. Each request once (``retry`` repeats what may be), at the region's pace.
+"""Implement the ``Lambda`` gateway with boto3. Each request is sent once; ``retry`` repeats what is safe to repeat.
 
-botocore's own retries are off: it would send a publish that hangs, resets or answers 500 up to five times, and each
-may count up.
+botocore's own retries are off: it would send a publish that times out or returns 500 up to five times, and each one
+may create a version.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from publisher.aws.staging import Buckets
 
 #: The largest page of a list (API reference, MaxItems).
-PAGE = 50
+PAGE_SIZE = 50
+#: Seconds.
 CONNECT_TIMEOUT = 6
-#: Seconds without a byte before an answer counts as lost. Lambda unpacks and checks a layer before it answers.
+#: Seconds without a byte until a response counts as lost. Lambda unpacks and checks a layer before it responds.
 READ_TIMEOUT = 60
 
 CONFIG = botocore.config.Config(
@@ -57,8 +58,11 @@ class BotoLambda:
         bodies: Bodies,
         buckets: Buckets | None = None,
         journal: Journal | None = None,
+        account: str | None = None,
     ) -> None:
+        """``account`` owns the layers, if that is known: responses about another account's layers are not used."""
         self._region = region
+        self._account = account
         self._client = client
         self._bodies = bodies
         self._buckets = buckets
@@ -71,19 +75,19 @@ class BotoLambda:
         return self._region
 
     def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
-        """One ``ListLayers`` page holds fifty layers, so one answers for most accounts.
+        """One ``ListLayers`` page holds fifty layers, which is enough for most accounts.
 
-        In an account with many more, pages are read for as long as that may cost less than to ask for the missing
-        layers one by one, and then those are.
+        In an account with many more, read pages as long as that may take fewer requests than one for each missing
+        layer, then list the missing layers one by one.
         """
         found: dict[str, Listed] = {}
         marker: str | None = None
         for _ in range(max(1, len(names) // 2)):
-            page = self._call(self._client.list_layers, MaxItems=PAGE, **({"Marker": marker} if marker else {}))
+            page = self._call(self._client.list_layers, MaxItems=PAGE_SIZE, **({"Marker": marker} if marker else {}))
             for layer in responses.items(page, "Layers"):
                 name = responses.text(layer, "LayerName")
                 if name in names:
-                    found[name] = responses.listed(name, layer.get("LatestMatchingVersion"))
+                    found[name] = responses.listed(self._source(name), layer.get("LatestMatchingVersion"))
             marker = page.get("NextMarker")
             if not marker or len(found) == len(names):
                 return found
@@ -91,7 +95,7 @@ class BotoLambda:
             if name not in found:
                 newest = self._call(self._client.list_layer_versions, LayerName=name, MaxItems=1)
                 for version in responses.items(newest, "LayerVersions")[:1]:
-                    found[name] = responses.listed(name, version)
+                    found[name] = responses.listed(self._source(name), version)
         return found
 
     def versions(self, name: str, above: int = 0) -> tuple[Listed, ...]:
@@ -106,48 +110,48 @@ class BotoLambda:
         marker: str | None = None
         while True:
             more = {"Marker": marker} if marker else {}
-            page = self._call(self._client.list_layer_versions, LayerName=name, MaxItems=PAGE, **more)
+            page = self._call(self._client.list_layer_versions, LayerName=name, MaxItems=PAGE_SIZE, **more)
             for version in responses.items(page, "LayerVersions"):
-                yield responses.listed(name, version)
+                yield responses.listed(self._source(name), version)
             marker = page.get("NextMarker")
             if not marker:
                 return
 
     def get(self, name: str, number: int) -> Held | None:
-        answer = self._call(self._client.get_layer_version, LayerName=name, VersionNumber=number, missing={})
-        return responses.held(name, answer) if answer else None
+        response = self._call(self._client.get_layer_version, LayerName=name, VersionNumber=number, missing={})
+        return responses.held(self._source(name, number), response) if response else None
 
     def grants(self, name: str, number: int) -> tuple[Grant, ...]:
-        answer = self._call(self._client.get_layer_version_policy, LayerName=name, VersionNumber=number, missing={})
-        return responses.grants(answer) if answer else ()
+        response = self._call(self._client.get_layer_version_policy, LayerName=name, VersionNumber=number, missing={})
+        return responses.grants(response) if response else ()
 
     def publish(self, publication: Publication) -> Held:
         if self._buckets is None:
             return self._publish_directly(publication)
         try:
             content = self._buckets.place(publication.zip, self._region)
-        except Unavailable as error:  # S3 did not answer; Lambda was not asked
+        except Unavailable as error:  # S3 did not respond; Lambda got no request
             raise Unreachable(error.message, error.request_id) from None
-        answer = self._call(
+        response = self._call(
             self._client.publish_layer_version,
             LayerName=publication.layer_name,
-            Description=publication.description,
-            LicenseInfo=publication.license,
-            CompatibleRuntimes=list(publication.runtimes),
-            CompatibleArchitectures=list(publication.architectures),
             Content=content,
+            **publication.fields,
         )
-        return responses.held(publication.layer_name, answer)
+        return responses.held(self._source(publication.layer_name), response)
 
     def _publish_directly(self, publication: Publication) -> Held:
         body = self._bodies.of(publication)
         with body.path.open("rb") as file, _sending(body, file):
-            answer = self._call(
+            response = self._call(
                 self._client.publish_layer_version,
                 LayerName=publication.layer_name,
-                Content={"ZipFile": b""},  # the body comes from the disk, whole
+                Content={"ZipFile": b""},  # _send_from_disk replaces the whole body
             )
-        return responses.held(publication.layer_name, answer)
+        return responses.held(self._source(publication.layer_name), response)
+
+    def _source(self, name: str, number: int | None = None) -> responses.LayerSource:
+        return responses.LayerSource(self._region, name, self._account, number)
 
     def grant(self, name: str, number: int, grant: Grant) -> None:
         organization = {"OrganizationId": grant.organization} if grant.organization else {}
@@ -172,20 +176,20 @@ class BotoLambda:
 
     def download(self, held: Held, to: Path) -> None:
         if not held.location.startswith(("https://", "http://")):
-            raise Refused(f"AWS gives no link to download {held.arn}")
+            raise Refused(f"the response of AWS has no link to download {held.arn}")
         name: str | None = None
         try:
             handle, name = tempfile.mkstemp(prefix=".download-", dir=to.parent)
             with os.fdopen(handle, "wb") as file:
                 actual = self._fetch(held.location, file)
             if actual != held.sha256:
-                raise Unavailable(f"the download of {held.arn} has other bytes ({actual[:12]}…) than AWS says")
+                raise Unavailable(f"the download of {held.arn} has sha256 {actual[:12]}…, not {held.sha256[:12]}…")
             Path(name).replace(to)
         except OSError as error:
             raise InputError(
                 f"the download cannot be written: {error.strerror or error}",
                 where=str(to.parent),
-                fix="make room for temporary files (TMPDIR names the folder)",
+                fix="free space for temporary files, or set TMPDIR to another folder",
             ) from None
         finally:
             if name is not None:
@@ -195,27 +199,27 @@ class BotoLambda:
         digest = hashlib.sha256()
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
         try:
-            with self._http.request("GET", location, preload_content=False, timeout=timeout) as answer:
-                if answer.status >= 500:
-                    raise Unavailable(f"the download answers {answer.status}")
-                if answer.status != 200:
-                    raise Refused(f"the download answers {answer.status}")
-                for piece in answer.stream(1 << 20):
+            with self._http.request("GET", location, preload_content=False, timeout=timeout) as response:
+                if response.status >= 500:
+                    raise Unavailable(f"the download failed with status {response.status}")
+                if response.status != 200:
+                    raise Refused(f"the download failed with status {response.status}")
+                for piece in response.stream(1 << 20):
                     digest.update(piece)
                     file.write(piece)
         except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"the download broke: {type(error).__name__}") from None
+            raise Unavailable(f"the download failed: {type(error).__name__}") from None
         return digest.hexdigest()
 
 
-# -- a request body from the disk -------------------------------------------------------------------------------------
+# -- send a request body from a file -----------------------------------------------------------------------------------
 
 _SENDING = threading.local()
 
 
 @contextmanager
 def _sending(body: Body, file: IO[bytes]) -> Iterator[None]:
-    """Says which body the publish that this thread sends now shall have."""
+    """Set the request body of the publish that this thread sends."""
     _SENDING.body = (body, file)
     try:
         yield
@@ -224,7 +228,7 @@ def _sending(body: Body, file: IO[bytes]) -> Iterator[None]:
 
 
 def _send_from_disk(params: dict[str, Any], **_: Any) -> None:
-    """botocore's ``before-call``: the file instead of a body in memory, and its hash, which SigV4 takes as it is."""
+    """Replace the body in memory by the file, and give SigV4 its hash. Handles botocore's ``before-call`` event."""
     if getattr(_SENDING, "body", None) is None:
         return
     body, file = _SENDING.body
@@ -233,7 +237,7 @@ def _send_from_disk(params: dict[str, Any], **_: Any) -> None:
 
 
 def _ca_bundle() -> str:
-    """The certificates that botocore itself would use."""
+    """Return the CA bundle that botocore uses."""
     from botocore.httpsession import get_cert_path
 
     return os.environ.get("AWS_CA_BUNDLE") or str(get_cert_path(True))

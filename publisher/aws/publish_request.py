@@ -1,7 +1,7 @@
-"""The body of a ``PublishLayerVersion`` request: encoded and hashed once, sent to every region from one file.
+"""Encode and hash the body of a ``PublishLayerVersion`` request once, and send it to every region from one file.
 
-A direct upload carries the zip as base64 in JSON: 40 MB of text for a 30 MB zip. It is the same in every region, so
-it is written to disk once, in pieces, and each request reads it from there: no region costs memory or a second pass.
+A direct upload has the zip as base64 in JSON: 40 MB of text for a 30 MB zip. It is the same in every region, so it is
+written to disk once, in chunks, and each request reads it from there instead of from memory.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from builder.model.errors import InputError
 from publisher.aws.gateway import Publication
 from publisher.aws.once_per_key import Once
 
-#: A whole ``PublishLayerVersion`` request, with the zip as base64 (developer guide, "Lambda quotas").
+#: Bytes of a whole ``PublishLayerVersion`` request, with the zip as base64 (developer guide, "Lambda quotas").
 REQUEST_LIMIT = 69_905_067
-#: A multiple of 3, so that the base64 of the pieces is the base64 of the whole.
-PIECE = 3 * 256 * 1024
+#: Bytes; a multiple of 3, so that the base64 of the chunks is the base64 of the whole.
+CHUNK_SIZE = 3 * 256 * 1024
 _MARK = "\0zip\0"
 
 
 @dataclass(frozen=True)
 class Body:
-    """A request body on disk. ``sha256`` in hex is what the signature covers."""
+    """A request body on disk. The signature covers the ``sha256``, in hex."""
 
     path: Path
     size: int
@@ -33,14 +33,14 @@ class Body:
 
 
 class Bodies:
-    """Encodes each publication once, into a folder that belongs to the caller."""
+    """Encodes each publication once, into a folder of the caller's."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._once: Once[Publication, Body] = Once(self._encode)
 
     def of(self, publication: Publication) -> Body:
-        """The body of a publication. InputError where its zip is not what its sha256 says."""
+        """Return the body of a publication. InputError if its zip does not have its sha256."""
         return self._once(publication)
 
     def _encode(self, publication: Publication) -> Body:
@@ -57,7 +57,7 @@ class Bodies:
                     size += len(data)
 
                 write(before)
-                while piece := zip_file.read(PIECE):
+                while piece := zip_file.read(CHUNK_SIZE):
                     content.update(piece)
                     write(base64.b64encode(piece))
                 write(after)
@@ -65,7 +65,7 @@ class Bodies:
             raise InputError(
                 f"the request cannot be prepared: {error.strerror or error}",
                 where=error.filename or str(path),
-                fix="make room for temporary files (TMPDIR names the folder)",
+                fix="free space for temporary files, or set TMPDIR to another folder",
             ) from None
         if content.hexdigest() != publication.zip.sha256:
             raise InputError("the zip changed while it was read", where=str(publication.zip.path), fix="build it again")
@@ -73,14 +73,6 @@ class Bodies:
 
 
 def _around_the_zip(publication: Publication) -> tuple[bytes, bytes]:
-    text = json.dumps(
-        {
-            "Description": publication.description,
-            "LicenseInfo": publication.license,
-            "CompatibleRuntimes": list(publication.runtimes),
-            "CompatibleArchitectures": list(publication.architectures),
-            "Content": {"ZipFile": _MARK},
-        }
-    )
+    text = json.dumps({**publication.fields, "Content": {"ZipFile": _MARK}})
     before, after = text.split(json.dumps(_MARK)[1:-1])
     return before.encode(), after.encode()

@@ -1,4 +1,4 @@
-"""What AWS says, read like any other input: an answer that is not as documented counts as none."""
+"""Parse and check Lambda's responses. A response that is not as documented raises Unavailable: AWS may have acted."""
 
 from __future__ import annotations
 
@@ -7,19 +7,48 @@ import binascii
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from publisher.aws.gateway import CREATED_FORMAT, Grant, Held, Listed, Unavailable
 
 
-def listed(name: str, data: Any) -> Listed:
+@dataclass(frozen=True)
+class LayerSource:
+    """The layer that was requested. A response about another one is not used, and never recorded."""
+
+    region: str
+    name: str  #: the layer's name, or its ARN if another account owns it
+    account: str | None = None  #: None: unknown
+    number: int | None = None  #: None: any
+
+    @property
+    def layer_name(self) -> str:
+        """The name without the rest of the ARN."""
+        return self.name.rpartition(":")[2]
+
+    def check(self, arn: str, number: int) -> None:
+        """Raise Unavailable if the ARN or the number is not one of this layer."""
+        layer = re.escape(self.name)
+        if not self.name.startswith("arn:"):
+            account = re.escape(self.account) if self.account else r"\d{12}"
+            layer = rf"arn:aws[a-z-]*:lambda:{re.escape(self.region)}:{account}:layer:{layer}"
+        if not re.fullmatch(rf"{layer}:{number}", arn, re.ASCII) or self.number not in (None, number):
+            expected = f"{self.layer_name}:{self.number or number} in {self.region}"
+            raise Unavailable(f"the response of AWS is about another layer version than {expected}: {arn[:200]!a}")
+
+
+def listed(source: LayerSource, data: Any) -> Listed:
+    """Parse a layer version of a list."""
     if not isinstance(data, dict):
-        raise Unavailable(f"AWS answered without a version of {name}")
+        raise Unavailable(f"the response of AWS has no version of {source.layer_name}")
+    number, arn = _number(data), text(data, "LayerVersionArn")
+    source.check(arn, number)
     return Listed(
-        layer_name=name,
-        number=_number(data),
-        arn=text(data, "LayerVersionArn"),
+        layer_name=source.name,
+        number=number,
+        arn=arn,
         description=text(data, "Description", ""),
         created=_created(data),
         runtimes=_texts(data, "CompatibleRuntimes"),
@@ -27,13 +56,14 @@ def listed(name: str, data: Any) -> Listed:
     )
 
 
-def held(name: str, data: dict[str, Any]) -> Held:
-    seen = listed(name, data)
+def held(source: LayerSource, data: dict[str, Any]) -> Held:
+    """Parse the response of ``GetLayerVersion`` or ``PublishLayerVersion``."""
+    version = listed(source, data)
     content = data.get("Content")
     if not isinstance(content, dict):
-        raise Unavailable(f"AWS answered without the content of {name}")
+        raise Unavailable(f"the response of AWS has no Content of {source.layer_name}")
     return Held(
-        **vars(seen),
+        **vars(version),
         sha256=_hex(text(content, "CodeSha256")),
         size=_count(content, "CodeSize"),
         location=text(content, "Location", ""),
@@ -41,18 +71,17 @@ def held(name: str, data: dict[str, Any]) -> Held:
 
 
 def grants(data: dict[str, Any]) -> tuple[Grant, ...]:
+    """Parse the response of ``GetLayerVersionPolicy``."""
     try:
         statements = json.loads(text(data, "Policy"))["Statement"]
-        return tuple(grant for statement in statements for grant in _grant(statement))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise Unavailable("AWS answered with a policy that cannot be read") from None
+        return tuple(grant for statement in statements for grant in _grants_of(statement))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Unavailable(f"the policy in the response of AWS cannot be parsed ({type(error).__name__})") from None
 
 
-def _grant(statement: dict[str, Any]) -> Iterator[Grant]:
+def _grants_of(statement: dict[str, Any]) -> Iterator[Grant]:
     actions = statement.get("Action")
-    if statement.get("Effect") != "Allow" or "lambda:GetLayerVersion" not in (
-        actions if isinstance(actions, list) else [actions]
-    ):
+    if statement.get("Effect") != "Allow" or not _allows_get(actions if isinstance(actions, list) else [actions]):
         return
     principal = statement.get("Principal")
     if isinstance(principal, dict):
@@ -60,69 +89,75 @@ def _grant(statement: dict[str, Any]) -> Iterator[Grant]:
     condition = statement.get("Condition") or {}
     organization = condition.get("StringEquals", {}).get("aws:PrincipalOrgID")
     if condition and not isinstance(organization, str):
-        return  # bound to something that the matrix does not speak of
+        return  # a condition that the matrix cannot express
     for who in principal if isinstance(principal, list) else [principal]:
         account = re.search(r":iam::(\d{12}):root$", str(who))
         yield Grant(str(statement.get("Sid", "")), account[1] if account else str(who), organization)
 
 
+def _allows_get(actions: list[Any]) -> bool:
+    return "lambda:GetLayerVersion" in actions
+
+
 def items(data: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    """The list of a page. A page without it counts as empty only where it is JSON at all: what a proxy says instead
-    of AWS must not be taken for an account without layers."""
+    """Return the list of a page. A page without the list is empty only if it is JSON: the HTML of a proxy must not be
+    taken for an account without layers."""
     value = data.get(key)
     kind = data.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-type", "")
     if value is None and "json" in kind:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise Unavailable(f"AWS answered without a list of {key}")
+        raise Unavailable(f"the response of AWS has no list of {key}")
     return value
 
 
 def text(data: dict[str, Any], key: str, default: str | None = None) -> str:
-    """A text; one that is missing or null is the default, where there is one."""
+    """Return a text; if it is missing or null, the default, if there is one."""
     value = data.get(key)
     if value is None and default is not None:
         return default
     if not isinstance(value, str):
-        raise Unavailable(f"AWS answered without {key}")
+        raise Unavailable(f"the response of AWS has no {key}")
     return value
 
 
 def _texts(data: dict[str, Any], key: str) -> tuple[str, ...]:
     value = data.get(key) or []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Unavailable(f"AWS answered with {key} that is no list of texts")
+        raise Unavailable(f"{key} in the response of AWS is not a list of texts")
     return tuple(value)
 
 
 def _count(data: dict[str, Any], key: str) -> int:
     value = data.get(key) or 0
     if not isinstance(value, int):
-        raise Unavailable(f"AWS answered with {key} that is no number")
+        raise Unavailable(f"{key} in the response of AWS is not a number")
     return value
 
 
 def _number(data: dict[str, Any]) -> int:
     value = _count(data, "Version")
-    if value < 1 or isinstance(value, bool):
-        raise Unavailable("AWS answered without a version number")
+    if not 1 <= value < 2**63 or isinstance(value, bool):
+        raise Unavailable("the response of AWS has no version number")
     return value
 
 
 def _created(data: dict[str, Any]) -> str:
     value = text(data, "CreatedDate")
     try:
-        datetime.strptime(value, CREATED_FORMAT)
+        created = datetime.strptime(value, CREATED_FORMAT)
     except ValueError:
-        raise Unavailable(f"AWS answered with a date that is none: {value[:40]!r}") from None
+        created = None
+    if created is None or not 2014 <= created.year < 9000:  # where time zones leave the calendar
+        raise Unavailable(f"CreatedDate in the response of AWS is not a date: {value[:40]!a}")
     return value
 
 
-def _hex(text: str) -> str:
+def _hex(digest: str) -> str:
     try:
-        digest = base64.b64decode(text, validate=True)
+        data = base64.b64decode(digest, validate=True)
     except (binascii.Error, ValueError):
-        digest = b""
-    if len(digest) != 32:
-        raise Unavailable(f"AWS answered with a CodeSha256 that is none: {text[:60]!r}")
-    return digest.hex()
+        data = b""
+    if len(data) != 32:
+        raise Unavailable(f"CodeSha256 in the response of AWS is not a sha256: {digest[:60]!a}")
+    return data.hex()

@@ -1,7 +1,7 @@
-"""Patience with AWS: what is safe to repeat is repeated, with backoff and jitter; what is not is left to the caller.
+"""Retry requests to AWS that are safe to repeat, with backoff and jitter.
 
-``PublishLayerVersion`` counts up with every call, so it is sent again only where AWS certainly did nothing: over the
-quota, or no connection. After anything else ``reconcile.publish`` looks before it acts.
+Each ``PublishLayerVersion`` creates a version, so it is repeated only if AWS certainly did nothing: the request quota
+was exceeded, or there was no connection. After any other failure ``reconcile.publish_once`` checks before it acts.
 """
 
 from __future__ import annotations
@@ -29,23 +29,25 @@ from publisher.aws.gateway import (
 
 T = TypeVar("T")
 
-#: A call that stays throttled this long (seconds) is given up: somebody else uses the account's whole quota.
-THROTTLED_FOR = 120.0
-#: Tries of a call that gets no answer, before its region counts as silent.
-TRIES = 5
+#: A request that is throttled for this long fails: another program uses the whole request quota of the account.
+MAX_THROTTLED_SECONDS = 120.0
+#: Attempts of a request without a response until its region counts as unreachable.
+MAX_ATTEMPTS = 5
 
 
 class Patience:
-    """Repeats calls. Counts the repeats, for the run's summary."""
+    """Retries calls, and counts the retries for the run's summary."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self.repeats = 0
 
-    def repeat(self, call: Callable[[], T], unanswered: type[Unavailable] = Unavailable, tries: int = TRIES) -> T:
-        """Throttled calls for as long as the quota may need, calls without an answer a few times."""
-        end = self._clock.monotonic() + THROTTLED_FOR
+    def repeat(
+        self, call: Callable[[], T], unanswered: type[Unavailable] = Unavailable, max_attempts: int = MAX_ATTEMPTS
+    ) -> T:
+        """Retry a throttled call until the quota has recovered, and one without a response a few times."""
+        end = self._clock.monotonic() + MAX_THROTTLED_SECONDS
         throttled = Retrying(
             retry=retry_if_exception_type(Throttled),
             wait=wait_random_exponential(multiplier=0.5, max=8),
@@ -56,7 +58,7 @@ class Patience:
         answered = Retrying(
             retry=retry_if_exception_type(unanswered),
             wait=wait_random_exponential(multiplier=0.5, max=6),
-            stop=stop_after_attempt(tries),
+            stop=stop_after_attempt(max_attempts),
             sleep=self._sleep,
             reraise=True,
         )
@@ -69,7 +71,7 @@ class Patience:
 
 
 class Patient:
-    """A ``Lambda`` that repeats what is safe to repeat."""
+    """A ``Lambda`` that retries what is safe to repeat."""
 
     def __init__(self, inner: Lambda, clock: Clock) -> None:
         self._inner = inner
@@ -78,7 +80,7 @@ class Patient:
 
     @property
     def repeats(self) -> int:
-        """How often calls were repeated, for the run's summary."""
+        """The number of retries, for the run's summary."""
         return self._patience.repeats
 
     @property
@@ -108,7 +110,7 @@ class Patient:
             try:
                 self._inner.grant(name, number, grant)
             except StatementExists:
-                if not sent_before:  # else it is our own, from a try whose answer was lost
+                if not sent_before:  # else it is ours, from an attempt whose response was lost
                     raise
             except Unavailable:
                 sent_before = True
@@ -120,7 +122,7 @@ class Patient:
         self._repeat(lambda: self._inner.revoke(name, number, statement_id))
 
     def download(self, held: Held, to: Path) -> None:
-        """Fetch a zip; a link that is refused has expired, and is asked for again."""
+        """Download a zip. A link that is refused has expired: get a new one."""
 
         def fetch() -> None:
             try:

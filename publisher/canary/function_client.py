@@ -71,8 +71,9 @@ class BotoFunctions:
         self._call = call
 
     def layer(self, name: str, number: int) -> Held | None:
-        answer = self._call(self._client.get_layer_version, LayerName=name, VersionNumber=number, missing={})
-        return responses.held(name, answer) if answer else None
+        response = self._call(self._client.get_layer_version, LayerName=name, VersionNumber=number, missing={})
+        source = responses.LayerSource(self._client.meta.region_name, name, number=number)
+        return responses.held(source, response) if response else None
 
     def find(self, name: str) -> Function | None:
         answer = self._call(self._client.get_function_configuration, FunctionName=name, missing={})
@@ -130,7 +131,7 @@ class Patient:
         self._repeat(lambda: self._inner.create(spec))
 
     def invoke(self, name: str, event: dict[str, str]) -> Invoked:
-        return self._repeat(lambda: self._inner.invoke(name, event), tries=_INVOCATIONS)
+        return self._repeat(lambda: self._inner.invoke(name, event), max_attempts=_INVOCATIONS)
 
     def delete(self, name: str) -> None:
         self._repeat(lambda: self._inner.delete(name))

@@ -14,7 +14,7 @@ from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
-from publisher.aws.gateway import CREATED_FORMAT, CredentialsRefused, Held, Lambda, Listed, Refused
+from publisher.aws.gateway import CREATED_FORMAT, CredentialsRefused, Failure, Held, Lambda, Listed, Refused
 from publisher.catalog.index import Index, Row, make_index
 from publisher.catalog.lookup import Query, check, select
 from publisher.ledger.release import Release
@@ -37,7 +37,7 @@ class Report:
     """Every cell that was asked for, and the regions that did not answer with the reason."""
 
     sights: tuple[Sight, ...]
-    silent: Mapping[str, str]
+    silent: Mapping[str, Failure]
 
 
 def look(

@@ -32,7 +32,10 @@ def keep_parameters(matrix: Matrix, releases: Sequence[Release]) -> Kept | None:
 
 def with_parameters(document: dict[str, Any], kept: Kept | None) -> dict[str, Any]:
     """A command's JSON, with what became of the parameters where there are some."""
-    return {**document, "parameters": asdict(kept)} if kept else document
+    if kept is None:
+        return document
+    failed = {region: failure.text for region, failure in kept.failed.items()}
+    return {**document, "parameters": {**asdict(kept), "failed": failed}}
 
 
 def show_parameters(kept: Kept | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.model.errors import IncompleteError, InputError, UsageError
+from builder.model.errors import FailureClass, IncompleteError, InputError, LayersError, UsageError
 from publisher.cli import github
 from publisher.cli.console import json_option, print_json, progress
 from publisher.cli.group import Settings
@@ -128,14 +128,20 @@ def _wait(settings: Settings, request: Request, wait: timedelta, artifacts: Path
     return replace(request, version=named_version(matrix, targets, request.version, wait, recorded))
 
 
-def _incomplete(report: Report) -> IncompleteError:
+def _incomplete(report: Report) -> LayersError:
+    from publisher.report.next_steps import RUN_AGAIN, next_steps
+
     left = sum(not outcome.done for outcome in report.outcomes.values())
+    found = next_steps(report.outcomes.values())
     texts = (
-        f"{left} of {len(report.outcomes)} cells are not at the release" if left else None,
+        f"{left} of {len(report.outcomes)} cells are not at the release ({found.counts})" if found else None,
         f"stopped: {report.stopped}" if report.stopped else None,
         report.waited,
     )
-    return IncompleteError("; ".join(filter(None, texts)), fix="run the same command again; it does what is left")
+    failure_class = found.failure_class if found else FailureClass.TEMPORARY
+    kind = LayersError if failure_class is FailureClass.DEFECT else IncompleteError
+    fix = "\n  → ".join(found.steps) if found else RUN_AGAIN
+    return kind("; ".join(filter(None, texts)), fix=fix, failure_class=failure_class)
 
 
 def _canary(session: Session, region: str | None, role: str | None) -> tuple[str, Roles]:

@@ -124,7 +124,7 @@ def show_plan(matrix: Matrix, plan: Plan, *, err: bool = False) -> None:
         "keep": "there and public",
         "grant": "there, to be made public",
         "publish": "to publish",
-        "defer": "deferred: region silent",
+        "defer": "deferred: region unreachable",
         "conflict": "in conflict",
     }
     for kind, text in words.items():
@@ -143,8 +143,8 @@ def _note(action: Action) -> str | None:
     match action:
         case Conflict(reason):
             return f"conflict: {reason}"
-        case Defer(reason):
-            return f"deferred: {reason}"
+        case Defer(failure):
+            return f"deferred: {failure}"
         case Publish(fills) if fills:
             return "first " + ", ".join(_fill_words(fill) for fill in fills[:6]) + (" …" if len(fills) > 6 else "")
         case _:
@@ -170,12 +170,20 @@ def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
     def fill_json(fill: Fill) -> dict[str, Any]:
         return {"kind": type(fill).__name__.lower(), "number": fill.number}
 
+    def reason_of(action: Action) -> str | None:
+        match action:
+            case Conflict(reason):
+                return reason
+            case Defer(failure):
+                return failure.text
+        return None
+
     def cell_json(cell: Cell, action: Action) -> dict[str, Any]:
         return {
             **_cell_json(cell),
             "action": action.kind,
             "fills": [fill_json(fill) for fill in action.fills] if isinstance(action, Publish) else [],
-            "reason": action.reason if isinstance(action, Conflict | Defer) else None,
+            "reason": reason_of(action),
         }
 
     return {
@@ -218,6 +226,8 @@ def _outcome_json(matrix: Matrix, outcome: Outcome) -> dict[str, Any]:
         "sha256": held.sha256 if held else None,
         "outcome": outcome.name,
         "error": outcome.error,
+        "failure": outcome.failure.failure_class.value if outcome.failure else None,
+        "advice": outcome.failure.advice if outcome.failure else None,
     }
 
 

@@ -38,7 +38,13 @@ def command(settings: Settings, /, as_json: bool) -> None:
         for release in synced.releases
     ]
     if as_json:
-        print_json({"releases": rows, "left_out": list(synced.left_out), "silent": dict(synced.silent)})
+        print_json(
+            {
+                "releases": rows,
+                "left_out": list(synced.left_out),
+                "silent": {region: failure.text for region, failure in synced.silent.items()},
+            }
+        )
     else:
         print_table(
             ["layer version", "version", "cells", "public"],

@@ -9,7 +9,7 @@ from builder.model.clock import Clock
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region
-from publisher.aws.gateway import GatewayError
+from publisher.aws.gateway import Failure, GatewayError
 from publisher.ledger.release import Release
 from publisher.parameters.expected import Wanted, to_remove, to_write, wanted
 from publisher.parameters.parameter_client import Parameters
@@ -25,7 +25,7 @@ class Kept:
     right: int  #: all that are as they should be, read back
     written: int
     removed: int
-    failed: Mapping[str, str]  #: the reason by region
+    failed: Mapping[str, Failure]  #: by region
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _prove(plan: Wanted, store: Parameters, clock: Clock) -> None:
 
 def differences(
     matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, Parameters], progress: Progress
-) -> tuple[list[Difference], dict[str, str]]:
+) -> tuple[list[Difference], dict[str, Failure]]:
     """What differs from the ledger, and the regions that do not answer with the reason. Only reads."""
     plans = wanted(matrix, releases)
     progress.begin("Parameters", len(plans))

@@ -7,6 +7,7 @@ recorded, nothing new is begun.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,11 +15,21 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from builder.model.clock import Clock
-from builder.model.errors import LayersError
+from builder.model.errors import FailureClass, LayersError
 from builder.model.matrix import DESCRIPTION_LIMIT, Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import LANES
-from publisher.aws.gateway import CredentialsRefused, GatewayError, Held, Lambda, Publication, Unavailable, Zip
+from publisher.aws.gateway import (
+    CredentialsRefused,
+    Failure,
+    GatewayError,
+    Held,
+    Lambda,
+    Publication,
+    RegionDisabled,
+    Unavailable,
+    Zip,
+)
 from publisher.ledger.recorder import Recorder, cell_record
 from publisher.ledger.release import FillerRecord, SurplusRecord
 from publisher.reconcile.plan import (
@@ -38,6 +49,9 @@ from publisher.reconcile.publish_once import PublishError, grant_at, publish_at
 from publisher.reconcile.sources import Payload
 from publisher.reconcile.state import RESERVED, Remote
 
+LOG = logging.getLogger("layers.publish")
+REPORT_DEFECT = "this is a bug in layers: report it with this message"
+
 OutcomeName = Literal["unchanged", "granted", "published", "conflict", "deferred", "failed", "interrupted"]
 
 #: Outcomes after which the cell is at the release.
@@ -51,9 +65,18 @@ class Outcome:
     cell: Cell
     name: OutcomeName
     held: Held | None = None
-    error: str | None = None
-    request_id: str | None = None
+    failure: Failure | None = None
     fills: int = 0  #: numbers filled below the release's
+
+    @property
+    def error(self) -> str | None:
+        """Why the cell is not at the release."""
+        return self.failure.text if self.failure else None
+
+    @property
+    def request_id(self) -> str | None:
+        """AWS's id of the request that failed."""
+        return self.failure.request_id if self.failure else None
 
     @property
     def done(self) -> bool:
@@ -77,10 +100,8 @@ class Job:
     progress: Progress
 
 
-NO_BYTES = (
-    "the bytes this release was begun with cannot be had: run again when the regions that have them answer, "
-    "give that build with --artifacts, or make a new release with --rebuild"
-)
+NO_ZIP = "the zip that this release started with is not available in any region"
+NO_ZIP_ADVICE = "give that build with --artifacts, or publish a new build of this version with --rebuild"
 
 
 class Stop:
@@ -125,7 +146,7 @@ class _Run:
     def __init__(self, job: Job, stop: Stop) -> None:
         self._job = job
         self._stop = stop
-        self._silent: dict[str, str] = {}
+        self._unavailable: dict[str, Failure] = {}  #: by region
 
     def cell(self, cell: Cell) -> Outcome:
         """Bring one cell to the release; whatever goes wrong is its outcome."""
@@ -136,26 +157,31 @@ class _Run:
             return self._unexpected(cell, error)
         except CredentialsRefused as error:
             self._stop(f"AWS refuses the credentials: {error.message}")
-            return Outcome(cell, "failed", error=f"credentials: {error.message}", request_id=error.request_id)
-        except Unavailable as error:
-            self._silent[cell.region] = error.message
-            return Outcome(cell, "deferred", error=error.message, request_id=error.request_id)
+            return _failed(cell, replace(error.failure, text=f"credentials: {error.message}"))
+        except (Unavailable, RegionDisabled) as error:
+            self._unavailable[cell.region] = error.failure
+            return _failed(cell, error.failure)
         except GatewayError as error:
-            return Outcome(cell, "failed", error=error.message, request_id=error.request_id)
-        except LayersError as error:  # the ledger: what cannot be recorded must not go on
+            return _failed(cell, error.failure)
+        except LayersError as error:  # the ledger: a change that cannot be recorded must not be followed by another
             self._stop(f"the ledger cannot be written: {error.what}")
-            return Outcome(cell, "failed", error=f"done in AWS as far as it came, but not recorded: {error.what}")
+            text = f"AWS was changed, but the ledger was not: {error.what}"
+            return Outcome(cell, "failed", failure=Failure(text, error.failure_class, error.fix))
+        except Exception as error:  # one cell's defect must not end the run
+            LOG.exception("defect in %s", cell.id)
+            text = f"{type(error).__name__}: {error}"
+            return Outcome(cell, "failed", failure=Failure(text, FailureClass.DEFECT, REPORT_DEFECT))
 
     def _act(self, cell: Cell, action: Action) -> Outcome:
         match action:
             case Conflict(reason):
-                return Outcome(cell, "conflict", self._held(cell), reason)
-            case Defer(reason):
-                return Outcome(cell, "deferred", error=reason)
+                return Outcome(cell, "conflict", self._held(cell), Failure(reason, FailureClass.PERMANENT))
+            case Defer(failure):
+                return _failed(cell, failure)
         if self._stop:
-            return Outcome(cell, "interrupted", error=self._stop.reason)
-        if cell.region in self._silent:
-            return Outcome(cell, "deferred", error=self._silent[cell.region])
+            return self._interrupted(cell)
+        if cell.region in self._unavailable:
+            return _failed(cell, self._unavailable[cell.region])
         match action:
             case Publish(fills):
                 return self._publish(cell, fills)
@@ -169,10 +195,10 @@ class _Run:
     def _publish(self, cell: Cell, fills: tuple[Fill, ...]) -> Outcome:
         payload = self._job.payloads.get(cell.target.id)
         if payload is None:
-            return Outcome(cell, "failed", error=NO_BYTES)
+            return _failed(cell, self._missing_zip(NO_ZIP))
         for done, fill in enumerate(fills):
             if self._stop:
-                return Outcome(cell, "interrupted", error=self._stop.reason, fills=done)
+                return replace(self._interrupted(cell), fills=done)
             self._fill(cell, fill)
         description = self._job.matrix.describe(cell.target, self._job.plan.version)
         held = self._make(cell, payload.zip, description, self._job.plan.number.value)
@@ -195,7 +221,11 @@ class _Run:
             case Backfill(number, version):
                 zip_ = job.backfills.get((cell.target.id, number))
                 if zip_ is None:
-                    raise PublishError(f"the bytes of number {number} ({version}) cannot be had from any region now")
+                    raise PublishError(
+                        self._missing_zip(
+                            f"the zip of layer version {number} ({version}) is not available in any region"
+                        )
+                    )
                 held = self._make(cell, zip_, job.matrix.describe(cell.target, version), number)
                 self._backfilled(cell, held)
             case Regrant(number, _, sha256):
@@ -248,7 +278,17 @@ class _Run:
                     reason=error.message,
                 )
             )
-        return Outcome(cell, "conflict" if error.surplus else "failed", error.surplus, error.message)
+        return (
+            Outcome(cell, "conflict", error.surplus, error.failure) if error.surplus else _failed(cell, error.failure)
+        )
+
+    def _interrupted(self, cell: Cell) -> Outcome:
+        return Outcome(cell, "interrupted", failure=Failure(self._stop.reason or "stopped"))
+
+    def _missing_zip(self, text: str) -> Failure:
+        """A zip that no region gives: temporary while regions that may have it cannot be read."""
+        unreadable = bool(self._job.remote.silent or self._unavailable)
+        return Failure(text, FailureClass.TEMPORARY if unreadable else FailureClass.PERMANENT, NO_ZIP_ADVICE)
 
     def _held(self, cell: Cell) -> Held | None:
         return self._job.remote.cells[cell].held
@@ -256,5 +296,17 @@ class _Run:
     def _known(self, cell: Cell) -> Held:
         held = self._held(cell)
         if held is None:
-            raise PublishError("the version seen a moment ago is gone")
+            raise PublishError(
+                Failure(
+                    "the layer version was deleted while this command ran",
+                    FailureClass.PERMANENT,
+                    "find out who deletes versions; a number never comes back: publish a new one with --rebuild",
+                )
+            )
         return held
+
+
+def _failed(cell: Cell, failure: Failure) -> Outcome:
+    """Return ``deferred`` if the next run may succeed, else ``failed``."""
+    temporary = failure.failure_class is FailureClass.TEMPORARY
+    return Outcome(cell, "deferred" if temporary else "failed", failure=failure)

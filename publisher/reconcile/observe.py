@@ -13,7 +13,7 @@ from dataclasses import replace
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
-from publisher.aws.gateway import Lambda, Listed
+from publisher.aws.gateway import Failure, Lambda, Listed
 from publisher.reconcile.state import CellState, Remote, carries
 
 
@@ -136,7 +136,7 @@ def _history(lambdas: Mapping[str, Lambda], cell: Cell, above: int) -> Iterable[
     return lambdas[cell.region].versions(cell.target.layer_name, above)
 
 
-def _merge(remote: Remote, answers: Mapping[str, Mapping[Cell, CellState]], silent: Mapping[str, str]) -> Remote:
+def _merge(remote: Remote, answers: Mapping[str, Mapping[Cell, CellState]], silent: Mapping[str, Failure]) -> Remote:
     fresh = {cell: state for found in answers.values() for cell, state in found.items()}
     cells = {cell: fresh.get(cell, state) for cell, state in remote.cells.items() if cell.region not in silent}
     return Remote(cells, {**remote.silent, **silent})

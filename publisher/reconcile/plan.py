@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from builder.model.matrix import Cell, Matrix
+from publisher.aws.gateway import Failure
 from publisher.ledger.release import CellRecord, Release, at_number
 from publisher.reconcile.number import Number
 from publisher.reconcile.state import CellState, Remote, carries, is_granted
@@ -82,9 +83,9 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Defer:
-    """The region did not answer."""
+    """The region could not be read."""
 
-    reason: str
+    failure: Failure
     kind: Literal["defer"] = "defer"
 
 

@@ -6,9 +6,22 @@ never simply sent again: we look at the number it would have got, for as long as
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from builder.model.clock import Clock
+from builder.model.errors import FailureClass
 from builder.model.matrix import Permission
-from publisher.aws.gateway import Grant, Held, Lambda, Publication, StatementExists, Unavailable, Unreachable
+from publisher.aws.gateway import (
+    Failure,
+    FieldsRefused,
+    Grant,
+    Held,
+    Lambda,
+    Publication,
+    StatementExists,
+    Unavailable,
+    Unreachable,
+)
 from publisher.reconcile.state import is_granted
 
 #: Waits, in seconds, between the looks for a version whose publish had no answer. AWS promises no time.
@@ -20,12 +33,17 @@ READINGS = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 
 class PublishError(Exception):
-    """The version cannot be had at its number. ``surplus`` is a version that was made and should not be there."""
+    """The layer version cannot be published at its number. ``surplus`` is a version that should not exist."""
 
-    def __init__(self, message: str, surplus: Held | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, failure: Failure, surplus: Held | None = None) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
         self.surplus = surplus
+
+    @property
+    def message(self) -> str:
+        """What went wrong."""
+        return self.failure.text
 
 
 def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Clock) -> Held:
@@ -37,6 +55,8 @@ def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Cl
     for _ in range(SENDS):
         try:
             held = gateway.publish(publication)
+        except FieldsRefused as error:
+            return publish_at(gateway, _without(publication, error), number, clock)
         except Unreachable:
             raise
         except Unavailable as error:
@@ -59,7 +79,12 @@ def grant_at(gateway: Lambda, name: str, number: int, permission: Permission, cl
     except StatementExists:
         if not is_granted(gateway.grants(name, number), permission):
             raise PublishError(
-                f"statement {grant.statement_id!r} of its policy is taken by another permission"
+                Failure(
+                    f"ResourceConflictException: statement {grant.statement_id!r} of the policy grants something else",
+                    FailureClass.PERMANENT,
+                    "remove it: aws lambda remove-layer-version-permission --statement-id "
+                    f"{grant.statement_id} --layer-name {name} --version-number {number} --region {gateway.region}",
+                )
             ) from None
         return
     for wait in (*READINGS, None):
@@ -67,7 +92,7 @@ def grant_at(gateway: Lambda, name: str, number: int, permission: Permission, cl
             return
         if wait is not None:
             clock.sleep(wait)
-    raise PublishError("the permission was added, but the policy does not show it")
+    raise PublishError(Failure("the permission was added, but the policy does not show it yet"))
 
 
 def _look(gateway: Lambda, name: str, number: int, clock: Clock) -> Held | None:
@@ -82,14 +107,31 @@ def _look(gateway: Lambda, name: str, number: int, clock: Clock) -> Held | None:
 def _proved(held: Held, publication: Publication, number: int) -> Held:
     if held.number != number:
         raise PublishError(
-            f"AWS gave number {held.number} where {number} was next: another publisher is at work on this layer",
+            Failure(
+                f"expected layer version {number} but AWS assigned {held.number}: another publisher works on this layer"
+            ),
             surplus=held,
         )
     if held.sha256 != publication.zip.sha256:
         raise PublishError(
-            f"number {number} holds other bytes ({held.sha256[:12]}…) than were sent ({publication.zip.sha256[:12]}…)"
+            Failure(
+                f"layer version {number} has CodeSha256 {held.sha256[:12]}…, but the upload has "
+                f"{publication.zip.sha256[:12]}…: another publisher works on this layer"
+            )
         )
     return held
+
+
+def _without(publication: Publication, error: FieldsRefused) -> Publication:
+    """Leave out the optional fields that a region refuses: the layer works without them. Raise if none is left."""
+    smaller = replace(
+        publication,
+        runtimes=() if "compatibleruntimes" in error.fields else publication.runtimes,
+        architectures=() if "compatiblearchitectures" in error.fields else publication.architectures,
+    )
+    if smaller == publication:
+        raise error
+    return smaller
 
 
 def _statement_id(permission: Permission) -> str:

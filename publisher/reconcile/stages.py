@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from builder.model.matrix import Cell
+from publisher.aws.gateway import Failure
 from publisher.reconcile.execute import Job, Outcome, Stop, execute
 from publisher.reconcile.plan import Permit, Publish
 
@@ -32,7 +33,7 @@ def execute_in_parts(job: Job, stop: Stop, first: First) -> tuple[dict[Cell, Out
     waiting = [cell for cell, action in others.items() if reason and not stop and isinstance(action, Publish | Permit)]
     done = {
         **ahead,
-        **{cell: Outcome(cell, "deferred", error=reason) for cell in waiting},
+        **{cell: Outcome(cell, "deferred", failure=Failure(reason or "")) for cell in waiting},
         **_execute(job, stop, [cell for cell in others if cell not in waiting]),
     }
     return {cell: done[cell] for cell in job.plan.actions}, reason

@@ -10,7 +10,7 @@ from functools import lru_cache
 from packaging.version import InvalidVersion, Version
 
 from builder.model.matrix import Cell, Matrix, Permission, Target
-from publisher.aws.gateway import Grant, Held, Listed
+from publisher.aws.gateway import Failure, Grant, Held, Listed
 from publisher.ledger.release import CellRecord, FillerRecord, Release, SurplusRecord
 
 #: Begins the description of a version that only holds a number, so that it is told from a release on sight.
@@ -31,10 +31,10 @@ class CellState:
 
 @dataclass(frozen=True)
 class Remote:
-    """Everything seen: each cell's state, and the regions that did not answer with the reason."""
+    """Everything seen: each cell's state, and why regions could not be read."""
 
     cells: Mapping[Cell, CellState]
-    silent: Mapping[str, str] = field(default_factory=dict)
+    silent: Mapping[str, Failure] = field(default_factory=dict)
 
     @property
     def highest(self) -> int:

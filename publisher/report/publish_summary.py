@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from builder.model.errors import FailureClass
 from builder.model.matrix import Matrix
 from publisher.ledger.release import Release, at_number
 from publisher.parameters.update import Kept
 from publisher.reconcile.execute import Outcome
 from publisher.reconcile.release_run import Report
 from publisher.report.annotations import Level, Note
+from publisher.report.next_steps import RUN_AGAIN, failure_class_of, next_steps
 from publisher.report.release_comparison import last_before, made_of, package_section, size_table, title
 from publisher.text.figures import duration
 from publisher.text.markdown import table, text
@@ -51,7 +53,7 @@ def publish_section(matrix: Matrix, report: Report, asked: str, releases: Sequen
     parts = [
         f"### {text(matrix.package)} {text(report.plan.version)}: layer version {number}\n",
         _state(matrix, report, release, asked),
-        _steps(matrix, report, release, groups, kept),
+        _steps(report, release, kept),
         _not_done(matrix, groups),
         _regions(report),
     ]
@@ -76,18 +78,14 @@ def _state(matrix: Matrix, report: Report, release: Release | None, asked: str) 
     return f"{words}, after {duration(report.seconds)}.{stopped} {text(asked)}.\n"
 
 
-def _steps(matrix: Matrix, report: Report, release: Release | None, groups: Sequence[_Group], kept: Kept | None) -> str:
+def _steps(report: Report, release: Release | None, kept: Kept | None) -> str:
     """What to do next."""
-    names = {group.name for group in groups}
     again = f"`layers publish --version {report.plan.version}`"
     steps = []
-    if names & {"deferred", "failed", "interrupted"}:
-        steps.append(f"Run the same command again ({again} …): it does what is left, and nothing twice.")
-    if "conflict" in names:
-        steps.append(
-            "A conflict is for a person: what stands at the number is neither overwritten nor deleted. Find out who "
-            "made it (`layers audit`); a new number is had with `--rebuild`."
-        )
+    if found := next_steps(report.outcomes.values()):
+        for step in found.steps:
+            rerun = f"Run the same command again ({again} …): it does what is left, and nothing twice."
+            steps.append(rerun if step == RUN_AGAIN else text(step))
     if report.complete and not (release and release.completed):
         steps.append(f"Publish the cells that were not selected: {again}.")
     if kept and kept.failed:
@@ -142,5 +140,6 @@ def cell_notes(matrix: Matrix, report: Report) -> Iterator[Note]:
     """A note for each region and reason: a warning where the next run will do, an error where it is for a person."""
     for group in _groups(report):
         for region, targets in group.where.items():
-            level: Level = "warning" if group.name in ("deferred", "interrupted") else "error"
+            temporary = failure_class_of(group.outcomes[0]) is FailureClass.TEMPORARY
+            level: Level = "warning" if temporary and group.name != "conflict" else "error"
             yield Note(level, f"{region} {group.name}", f"{_targets(targets, matrix)}: {_short(group.reason)}")

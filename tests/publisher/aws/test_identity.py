@@ -66,5 +66,5 @@ def test_something_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in environment("http://127.0.0.1:9").items():
         monkeypatch.setenv(key, value)
-    with pytest.raises(IncompleteError, match="STS does not answer"):
+    with pytest.raises(IncompleteError, match="STS does not respond"):
         check_account(MATRIX)

@@ -221,7 +221,7 @@ def test_download_of_other_bytes_leaves_nothing(lam: BotoLambda, tmp_path: Path)
     lam.publish(wanted)
     held = lam.get(wanted.layer_name, 1)
     assert held is not None
-    with pytest.raises(Unavailable, match="other bytes"):
+    with pytest.raises(Unavailable, match="has sha256"):
         lam.download(replace(held, sha256="0" * 64), tmp_path / "copy.zip")
     with pytest.raises(Refused):
         lam.download(replace(held, location=held.location.partition("?")[0]), tmp_path / "copy.zip")
@@ -312,17 +312,18 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
 )
 GOOD: dict[str, Any] = {
     "Version": 1,
-    "LayerVersionArn": "arn",
+    "LayerVersionArn": "arn:aws:lambda:us-east-1:123456789012:layer:demo:1",
     "Description": "text",
     "CreatedDate": "2026-11-23T12:00:00.000+0000",
     "CompatibleRuntimes": ["python3.12"],
     "CompatibleArchitectures": ["arm64"],
     "Content": {"CodeSha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "CodeSize": 7, "Location": "http://x"},
 }
+SOURCE = responses.LayerSource("us-east-1", "demo", "123456789012", 1)
 
 
 def test_a_good_answer() -> None:
-    held = responses.held("demo", GOOD)
+    held = responses.held(SOURCE, GOOD)
     assert (held.sha256, held.size, held.runtimes) == (sha256(b"").hexdigest(), 7, ("python3.12",))
 
 
@@ -331,7 +332,7 @@ def test_fields_of_any_kind_are_read_or_count_as_no_answer(changes: dict[str, An
     content = {key: value for key, value in changes.items() if key in GOOD["Content"]}
     data = {**GOOD, "Content": {**GOOD["Content"], **content}, **{k: v for k, v in changes.items() if k in GOOD}}
     try:
-        held = responses.held("demo", data)
+        held = responses.held(SOURCE, data)
     except Unavailable:
         return
     assert isinstance(held.description, str)

@@ -18,7 +18,7 @@ from publisher.aws.gateway import (
     Zip,
 )
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.retry import THROTTLED_FOR, TRIES, Patient
+from publisher.aws.retry import MAX_ATTEMPTS, MAX_THROTTLED_SECONDS, Patient
 from tests.fakes.simaws import At, Fault, Faults, SimLambda, SimulatedAws
 from tests.fakes.simulated_runs import make_zip
 
@@ -96,7 +96,7 @@ def test_a_region_that_is_down_is_given_up(aws: SimulatedAws, patient: Patient) 
     aws.set_faults(Faults((At(Fault.NO_CONNECTION, times=None),)))
     with pytest.raises(Unreachable):
         patient.latest(["demo"])
-    assert len(aws.log) == TRIES
+    assert len(aws.log) == MAX_ATTEMPTS
     assert aws.clock.monotonic() < 60
 
 
@@ -107,7 +107,7 @@ def test_throttling_is_waited_out_but_not_for_ever(aws: SimulatedAws, patient: P
     began = aws.clock.monotonic()
     with pytest.raises(Throttled):
         patient.latest(["demo"])
-    assert THROTTLED_FOR <= aws.clock.monotonic() - began < THROTTLED_FOR + 20
+    assert MAX_THROTTLED_SECONDS <= aws.clock.monotonic() - began < MAX_THROTTLED_SECONDS + 20
 
 
 def test_expired_credentials_are_not_repeated(aws: SimulatedAws, patient: Patient) -> None:

@@ -128,7 +128,9 @@ class Store:
 def test_a_region_that_fails_is_named_and_holds_no_other_back() -> None:
     store = Store()
     kept = keep(matrix_of(), [complete(1)], {"us-east-1": Store(refuses=True), "cn-north-1": store}, Clock(), Quiet())
-    assert kept.failed == {"us-east-1": "AccessDeniedException: no"}
+    assert {region: (str(f), f.failure_class.value) for region, f in kept.failed.items()} == {
+        "us-east-1": ("AccessDeniedException: no", "permanent")
+    }
     assert (kept.right, kept.written, len(store.held)) == (2, 2, 2)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from hashlib import sha256
 
 from builder.model.matrix import Cell, Matrix, Target
-from publisher.aws.gateway import Grant, Held, Listed
+from publisher.aws.gateway import Failure, Grant, Held, Listed
 from publisher.ledger.release import CellRecord, Release, TargetRecord
 from publisher.reconcile.state import CellState, Remote
 
@@ -50,7 +50,7 @@ def history(matrix: Matrix, cell: Cell, versions: list[str | None]) -> CellState
     return CellState(len(versions), seen)
 
 
-def remote(matrix: Matrix, states: Mapping[Cell, CellState], silent: Mapping[str, str] | None = None) -> Remote:
+def remote(matrix: Matrix, states: Mapping[Cell, CellState], silent: Mapping[str, Failure] | None = None) -> Remote:
     """A remote state: these cells, and nothing in the others that answer."""
     silent = silent or {}
     return Remote({cell: states.get(cell, CellState()) for cell in matrix.cells if cell.region not in silent}, silent)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.aws.gateway import Grant
+from publisher.aws.gateway import Failure, Grant
 from publisher.ledger.release import Release, Yanked
 from publisher.reconcile.number import Number
 from publisher.reconcile.plan import (
@@ -88,9 +88,10 @@ def test_a_deleted_number_is_a_conflict() -> None:
 
 
 def test_a_silent_region_is_deferred_and_the_others_go_on() -> None:
-    actions = plan(remote(MATRIX, {}, {"eu-west-1": "timed out"}), number=1).actions
+    failure = Failure("timed out")
+    actions = plan(remote(MATRIX, {}, {"eu-west-1": failure}), number=1).actions
     for cell in CELLS:
-        assert actions[cell] == (Defer("timed out") if cell.region == "eu-west-1" else Publish())
+        assert actions[cell] == (Defer(failure) if cell.region == "eu-west-1" else Publish())
 
 
 def test_gaps_are_backfilled_from_recorded_releases_and_reserved_otherwise() -> None:
@@ -118,7 +119,7 @@ def test_a_backfill_that_died_before_its_grant_is_made_public() -> None:
 def test_bytes_that_were_only_meant_bind_nobody_unless_a_region_is_silent() -> None:
     begun = release(MATRIX, 1, "2.0", ())
     assert plan(remote(MATRIX, {}), number=1, releases=(begun,)).bytes_of == {}
-    made = plan(remote(MATRIX, {}, {"eu-west-1": "down"}), number=1, releases=(begun,))
+    made = plan(remote(MATRIX, {}, {"eu-west-1": Failure("timed out")}), number=1, releases=(begun,))
     assert set(made.bytes_of) == {target.id for target in MATRIX.targets}
 
 

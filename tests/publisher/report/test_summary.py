@@ -18,6 +18,7 @@ from builder.model.matrix import Cell
 from builder.model.runtimes import Architecture
 from builder.smoke import Smoke
 from publisher.audit.audit import Drift
+from publisher.aws.gateway import Failure
 from publisher.cli import github, main
 from publisher.ledger.release import Release, TargetRecord
 from publisher.parameters.update import Kept
@@ -104,7 +105,7 @@ def test_what_is_left_is_named_with_its_reason_and_what_to_do(tmp_path: Path) ->
     assert outcomes["conflict"][0] == "ap-south-1: py3.12-x86_64"
     assert "number 2 is taken by something else: 'a | `b` <img src=x" in outcomes["conflict"][1]
     assert "Run the same command again (layers publish --version 1.0 …)" in read.words
-    assert "A conflict is for a person" in read.words
+    assert "is neither overwritten nor deleted: find out who published it" in read.words
     assert not {"img", "a", "strong"} & (read.tags - {"strong"})
     notes = list(cell_notes(MATRIX, report))
     assert [(note.level, note.title) for note in notes] == [
@@ -123,7 +124,7 @@ def test_cells_that_were_not_selected_are_said_to_be_left(tmp_path: Path) -> Non
 
 def test_parameters_that_failed_have_their_remedy(tmp_path: Path) -> None:
     ledger = MemoryLedger()
-    kept = Kept(right=3, written=1, removed=0, failed={"eu-west-1": "no answer"})
+    kept = Kept(right=3, written=1, removed=0, failed={"eu-west-1": Failure("timed out")})
     read = section(world(tmp_path).publish("1.0", ledger), ledger.releases(), kept)
     assert "Mend the parameters in eu-west-1: layers audit --repair." in read.words
 

@@ -1,0 +1,62 @@
+"""What to do about the cells that a run left behind, by the class of each failure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from builder.model.errors import FailureClass
+from publisher.reconcile.execute import Outcome
+
+RUN_AGAIN = "run the same command again; it does what is left"
+CONFLICT_ADVICE = (
+    "a version at this number is neither overwritten nor deleted: find out who published it (`layers audit`), then "
+    "publish at a new number with --rebuild"
+)
+NO_ADVICE = "running the command again does not help; see the reason of each cell"
+#: Cells that are named for one step.
+MAX_NAMED_CELLS = 4
+
+
+@dataclass(frozen=True)
+class NextSteps:
+    """The worst class of the failures, and the steps in the order of the cells."""
+
+    failure_class: FailureClass
+    counts: str  #: ``1 temporary, 2 permanent``
+    steps: tuple[str, ...]
+
+
+def next_steps(outcomes: Iterable[Outcome]) -> NextSteps | None:
+    """Return what to do about the cells that are not at the release; None if all are."""
+    left = [outcome for outcome in outcomes if not outcome.done]
+    if not left:
+        return None
+    classes = Counter(failure_class_of(outcome) for outcome in left)
+    steps: dict[str, list[str]] = {}
+    for outcome in left:
+        steps.setdefault(_step(outcome), []).append(outcome.cell.id)
+    worst = next(each for each in reversed(FailureClass) if classes[each])
+    return NextSteps(
+        worst,
+        ", ".join(f"{classes[each]} {each}" for each in FailureClass if classes[each]),
+        tuple(step if step == RUN_AGAIN else f"{_named(cells)}: {step}" for step, cells in steps.items()),
+    )
+
+
+def failure_class_of(outcome: Outcome) -> FailureClass:
+    """Return the class of the failure; an interrupted cell is temporary."""
+    return outcome.failure.failure_class if outcome.failure else FailureClass.TEMPORARY
+
+
+def _step(outcome: Outcome) -> str:
+    if failure_class_of(outcome) is FailureClass.TEMPORARY:
+        return RUN_AGAIN
+    advice = outcome.failure.advice if outcome.failure else None
+    return advice or (CONFLICT_ADVICE if outcome.name == "conflict" else NO_ADVICE)
+
+
+def _named(cells: list[str]) -> str:
+    more = f" and {len(cells) - MAX_NAMED_CELLS} more" if len(cells) > MAX_NAMED_CELLS else ""
+    return ", ".join(cells[:MAX_NAMED_CELLS]) + more
