@@ -8,6 +8,7 @@ from publisher.catalog.feed import feed
 from publisher.catalog.index import SCHEMA_VERSION, Index, Row, dump_rows
 from publisher.catalog.page import index_html
 from publisher.catalog.table import page
+from publisher.followers.renovate import renovate_files
 
 
 def catalog_files(index: Index) -> dict[str, str]:
@@ -20,6 +21,7 @@ def catalog_files(index: Index) -> dict[str, str]:
         **{f"regions/{region}.json": _region(index, region, rows) for region in index.all_regions},
         "feed.xml": feed(index),
         "index.html": index_html(index),
+        **renovate_files(index),
     }
 
 

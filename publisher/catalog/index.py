@@ -111,6 +111,7 @@ class IndexedRelease(_IndexModel):
     missing: tuple[str, ...] = ()
     rebuild: str | None = None
     yanked: Withdrawal | None = None
+    changelog_url: str | None = None  #: what is new in this version of the package
     targets: tuple[IndexedTarget, ...] = ()
     layers: tuple[IndexedLayer, ...] = ()
 

@@ -1,0 +1,1 @@
+"""Files for the tools that follow releases: Renovate, the CDK, Terraform."""

@@ -1,0 +1,91 @@
+"""What the Renovate files hold. Renovate itself reads them in ``tests/endtoend/test_renovate.py``."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from publisher.catalog.index import make_index
+from publisher.followers.renovate import renovate_files
+from publisher.ledger.release import Yanked
+from tests.publisher.catalog.catalog_cases import DAY, catalog_matrix, history, recorded
+from tests.publisher.reconcile.plan_cases import small_matrix
+
+MATRIX = catalog_matrix()
+FILES = renovate_files(make_index(MATRIX, history(MATRIX)))
+
+
+def versions(name: str, files: dict[str, str] = FILES) -> list[dict[str, Any]]:
+    releases: list[dict[str, Any]] = json.loads(files[f"renovate/{name}.json"])["releases"]
+    return releases
+
+
+def test_there_is_a_file_for_each_region_and_layer_and_a_preset() -> None:
+    cells = {f"renovate/{cell.region}/{cell.target.layer_name}.json" for cell in MATRIX.cells}
+    assert set(FILES) == {*cells, "renovate/preset.json"}
+
+
+def test_an_incomplete_release_is_in_no_file_and_a_yanked_one_is_deprecated_and_unstable() -> None:
+    for cell in MATRIX.cells:
+        assert [each["version"] for each in versions(f"{cell.region}/{cell.target.layer_name}")] == ["1", "2", "3"]
+    first, second, _ = versions("us-east-1/demo-agents-py3_12-aarch64")
+    assert first == {
+        "version": "1", "releaseTimestamp": "2026-01-02T12:00:00Z", "isDeprecated": True, "isStable": False,
+    }  # fmt: skip
+    assert second == {"version": "2", "releaseTimestamp": "2026-01-03T12:00:00Z"}
+
+
+def test_a_region_that_joined_later_has_only_the_releases_that_it_holds() -> None:
+    wider = small_matrix(regions=["us-east-1", "eu-west-1"])
+    old = recorded(small_matrix(regions=["us-east-1"]), 1, "1.0")
+    files = renovate_files(make_index(wider, [old, recorded(wider, 2, "1.1")]))
+    name = wider.targets[0].layer_name
+    assert [each["version"] for each in versions(f"us-east-1/{name}", files)] == ["1", "2"]
+    assert [each["version"] for each in versions(f"eu-west-1/{name}", files)] == ["2"]
+
+
+def test_without_a_complete_release_there_is_no_file() -> None:
+    gap = frozenset({MATRIX.cells[0].id})
+    assert renovate_files(make_index(MATRIX, [recorded(MATRIX, 1, "1.0", without=gap)])) == {}
+
+
+@pytest.mark.parametrize("manager", [0, 1], ids=["ARN", "AWS CLI"])
+@pytest.mark.parametrize(
+    ("region", "layer"),
+    [
+        ("us-gov-west-1", "demo-agents-py3_12-aarch64"),
+        ("${AWS::Region}", "demo-agents-py3_10-x86_64"),
+        ("${data.aws_region.current.name}", "demo-agents-py${local.python}-${var.arch}"),
+        ("${Stack.of(this).region}", "demo-agents-py3_12-aarch64"),
+        ("{self.region}", "demo-agents-py3_12-{arch}"),
+        ("$AWS_REGION", "demo-agents-py3_12-aarch64"),
+        ("%s", "demo-agents-py3_12-x86_64"),
+    ],
+)
+def test_an_arn_is_found_with_any_part_left_to_a_variable(manager: int, region: str, layer: str) -> None:
+    preset = json.loads(FILES["renovate/preset.json"])
+    pattern = preset["customManagers"][manager]["matchStrings"][0].replace("(?<", "(?P<")
+    arn = f"arn:aws:lambda:{region}:123456789012:layer:{layer}"
+    text = f"x '{arn}:41'" if manager == 0 else f'--layer-name "{arn}" \\\n  --version-number 41'
+    match = re.search(pattern, text)
+    assert match is not None
+    assert (match["arn"], match["currentValue"]) == (arn, "41")
+    assert match["region"] == (region if region[0] == "u" else None)
+    assert not re.search(pattern, text.replace("123456789012", "123456789013"))
+    assert not re.search(pattern, text.replace("demo-agents", "other-agents"))
+
+
+def test_the_patterns_are_in_the_language_of_re2() -> None:
+    patterns = [text for each in json.loads(FILES["renovate/preset.json"])["customManagers"] for text in each["matchStrings"]]
+    assert not [pattern for pattern in patterns if re.search(r"\(\?(?:=|!|<=|<!)|\\[1-9]", pattern)]
+
+
+def test_the_date_of_a_yank_changes_no_timestamp() -> None:
+    release = recorded(MATRIX, 1, "1.0")
+    later = release.model_copy(update={"yanked": Yanked(date=DAY + timedelta(days=300), reason="late")})
+    (entry,) = versions("us-east-1/demo-agents-py3_12-aarch64", renovate_files(make_index(MATRIX, [later])))
+    assert entry["releaseTimestamp"] == "2026-01-02T12:00:00Z"
