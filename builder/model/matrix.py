@@ -99,6 +99,12 @@ def _age(value: Any) -> Any:
     return value
 
 
+def _changelog_url(value: str) -> str:
+    if not re.fullmatch(r"https://(?:[!#-;=?-Z_a-z~&]|%[0-9A-Fa-f]{2}|\{version\})+", value):
+        raise ValueError("not an https:// URL with {version} as its only placeholder")
+    return value
+
+
 def _bytecode(value: Any) -> Any:
     return "off" if value is False else value  # YAML 1.1 reads a bare `off` as false
 
@@ -195,6 +201,7 @@ class Matrix(Frozen):
     releases: Annotated[Releases, BeforeValidator(_releases)] = Releases()
     bytecode: Annotated[Literal["required", "auto", "off"], BeforeValidator(_bytecode)] = "required"
     requests_per_second: Annotated[float, Field(gt=0, le=QUOTA_PER_SECOND, strict=True)] = 10
+    changelog_url: Annotated[str, AfterValidator(_changelog_url)] | None = None
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:

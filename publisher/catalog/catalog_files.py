@@ -26,7 +26,7 @@ def catalog_files(index: Index) -> dict[str, str]:
 
 
 def _latest(index: Index) -> str:
-    release = index.newest
+    release = index.latest
     return dump_rows(
         {
             "schema_version": SCHEMA_VERSION,

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict
 
@@ -136,8 +137,13 @@ class Index(_IndexModel):
         return tuple(dict.fromkeys((*self.regions, *recorded)))
 
     @property
+    def latest(self) -> IndexedRelease | None:
+        """The release that followers get: the newest that every region has and that is not yanked."""
+        return next((release for release in self.releases if release.complete and not release.yanked), None)
+
+    @property
     def newest(self) -> IndexedRelease | None:
-        """The newest release that can be used: not withdrawn, and somewhere."""
+        """The newest release that can be used somewhere: not yanked, but maybe incomplete."""
         return next((release for release in self.releases if release.layers and not release.yanked), None)
 
     def rows(self, release: IndexedRelease) -> tuple[Row, ...]:
@@ -199,6 +205,7 @@ def _release(matrix: Matrix, release: Release, sboms: Collection[str]) -> Indexe
         missing=missing,
         rebuild=release.rebuild,
         yanked=Withdrawal(**release.yanked.model_dump()) if release.yanked else None,
+        changelog_url=matrix.changelog_url and matrix.changelog_url.replace("{version}", quote(release.version)),
         targets=tuple(
             _target(release, target, sboms)
             for target in sorted(release.targets, key=lambda t: by_target(t.python, t.architecture))

@@ -13,7 +13,7 @@ from typing import Any
 from builder.model.artifact import dump_json
 from publisher.catalog.index import Index, IndexedLayer, IndexedRelease, iso
 
-#: A reference to a variable in place of a word: ``${AWS::Region}``, ``${aws:region}``, ``{region}``, ``$REGION``, ``%s``.
+#: A variable in place of a word: ``${AWS::Region}``, ``${aws:region}``, ``{region}``, ``$REGION``, ``%s``.
 _VARIABLE = r"(?:\$?\{\{?[^{}\s]*\}?\}|\$[A-Za-z_]\w*|%s)"
 #: An AWS region that is written out.
 _REGION = r"[a-z]{2,5}(?:-[a-z]+)+-\d+"

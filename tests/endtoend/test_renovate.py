@@ -99,7 +99,7 @@ def renovate(server: GiteaServer, folder: Path) -> str:
     variables = {
         "HOME": str(folder), "RENOVATE_BASE_DIR": str(folder / "base"), "LOG_LEVEL": "debug", "RENOVATE_TOKEN": "none",
         "RENOVATE_PLATFORM": "gitea", "RENOVATE_ENDPOINT": server.url, "RENOVATE_GIT_URL": "ssh",
-        "RENOVATE_ONBOARDING": "false", "RENOVATE_REPOSITORIES": "owner/repo", "RENOVATE_DETECT_HOST_RULES_FROM_ENV": "",
+        "RENOVATE_ONBOARDING": "false", "RENOVATE_REPOSITORIES": "owner/repo",
     }  # fmt: skip
     command = [str(modules / NODE / "bin" / "node"), str(modules / "renovate" / "dist" / "renovate.js")]
     done = subprocess.run(

@@ -200,6 +200,8 @@ regions: [us-east-1]
         ("releases: {minimum_age: -1 day}", "6: releases.minimum_age: '-1 day' is no length of time"),
         ("releases: {minimum_age: 2 moons}", "6: releases.minimum_age: 'moons' is no unit of time"),
         ("bytecode: maybe", "6: bytecode:"),
+        ("changelog_url: http://example.com", "6: changelog_url: not an https:// URL"),
+        ("changelog_url: 'https://example.com/{package}'", "6: changelog_url: not an https:// URL"),
         ("requests_per_second: 0", "6: requests_per_second: Input should be greater than 0"),
         ("requests_per_second: 15.5", "6: requests_per_second: Input should be less than or equal to 15"),
         ("requests_per_second: .nan", "6: requests_per_second:"),

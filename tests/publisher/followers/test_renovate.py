@@ -80,7 +80,9 @@ def test_an_arn_is_found_with_any_part_left_to_a_variable(manager: int, region: 
 
 
 def test_the_patterns_are_in_the_language_of_re2() -> None:
-    patterns = [text for each in json.loads(FILES["renovate/preset.json"])["customManagers"] for text in each["matchStrings"]]
+    patterns = [
+        text for each in json.loads(FILES["renovate/preset.json"])["customManagers"] for text in each["matchStrings"]
+    ]
     assert not [pattern for pattern in patterns if re.search(r"\(\?(?:=|!|<=|<!)|\\[1-9]", pattern)]
 
 
@@ -89,3 +91,10 @@ def test_the_date_of_a_yank_changes_no_timestamp() -> None:
     later = release.model_copy(update={"yanked": Yanked(date=DAY + timedelta(days=300), reason="late")})
     (entry,) = versions("us-east-1/demo-agents-py3_12-aarch64", renovate_files(make_index(MATRIX, [later])))
     assert entry["releaseTimestamp"] == "2026-01-02T12:00:00Z"
+
+
+def test_a_release_names_its_changelog() -> None:
+    matrix = small_matrix(changelog_url="https://example.com/v{version}#notes")
+    name = f"{matrix.regions[0]}/{matrix.targets[0].layer_name}"
+    (entry,) = versions(name, renovate_files(make_index(matrix, [recorded(matrix, 1, "1.0+local")])))
+    assert entry["changelogUrl"] == "https://example.com/v1.0%2Blocal#notes"
