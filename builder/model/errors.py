@@ -1,13 +1,16 @@
-"""Every error that a user can meet, and the exit code each ends the program with.
+"""The errors that a user can meet, and the exit code of each.
 
-An error is one sentence of what is wrong, where (file, line, key, region, target), and what to do. Whatever reaches
-the command line and is not one of these is a defect and leaves with 1.
+An error says what failed, where (file, line, key, region, target), and what to do. Any other exception that reaches
+the command line is a defect of this program: exit code 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import ClassVar
+
+from builder.model.escape import escape
 
 
 class FailureClass(str, Enum):
@@ -22,41 +25,54 @@ class FailureClass(str, Enum):
 
 
 class LayersError(Exception):
-    """Base of the program's own errors: ``what`` is wrong, ``where``, and the ``fix``."""
+    """Base of the program's own errors: ``what`` failed, ``where``, the ``fix``, and ``details``, one a line."""
 
     exit_code: ClassVar[int] = 1
     failure_class: FailureClass = FailureClass.DEFECT
 
     def __init__(
-        self, what: str, *, where: str | None = None, fix: str | None = None, failure_class: FailureClass | None = None
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        fix: str | None = None,
+        details: Sequence[str] = (),
+        failure_class: FailureClass | None = None,
     ) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.fix = fix
         self.failure_class = failure_class or type(self).failure_class
+        self.details = tuple(details)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message, line by line, escaped."""
+        first = f"{self.where}: {self.what}" if self.where else self.what
+        fix = [f"  → {self.fix}"] if self.fix else []
+        return tuple(escape(line) for line in [first, *self.details, *fix])
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{text}\n  → {self.fix}" if self.fix else text
+        return "\n".join(self.lines)
 
 
 class UsageError(LayersError):
-    """The command line contradicts itself (click's own usage errors leave with the same code)."""
+    """The options contradict each other. click's own usage errors have the same exit code."""
 
     exit_code = 2
     failure_class = FailureClass.PERMANENT
 
 
 class InputError(LayersError):
-    """A configuration or input is bad: matrix, version, ledger, ARN, credentials, zip."""
+    """A configuration or input is invalid: matrix, version, ledger, ARN, credentials, zip."""
 
     exit_code = 3
     failure_class = FailureClass.PERMANENT
 
 
 class BuildError(LayersError):
-    """A zip cannot be built: nothing to resolve, no usable wheel, no interpreter, a failed check."""
+    """A zip cannot be built: the resolution failed, no matching wheel, no interpreter, a failed check."""
 
     exit_code = 4
     failure_class = FailureClass.PERMANENT
@@ -70,13 +86,13 @@ class IncompleteError(LayersError):
 
 
 class DriftError(LayersError):
-    """AWS and the record differ."""
+    """AWS and the ledger differ."""
 
     exit_code = 6
     failure_class = FailureClass.PERMANENT
 
 
-#: Each class that carries an exit code of the contract; a test proves that the codes are distinct.
+#: One class for each exit code of the contract.
 FAMILIES: tuple[type[LayersError], ...] = (
     LayersError,
     UsageError,
@@ -85,9 +101,3 @@ FAMILIES: tuple[type[LayersError], ...] = (
     IncompleteError,
     DriftError,
 )
-
-
-def plain(text: str, limit: int = 200) -> str:
-    """Somebody else's words as one line that no terminal or log takes for more."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"

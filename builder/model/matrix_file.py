@@ -71,16 +71,16 @@ def parse_matrix(text: str, name: str) -> Matrix:
         matrix = _without(document.data, {str(path[0]) for path, _ in problems if path})
     problems += [*_repeated(document.data), *_across(matrix)]
     if problems or document.duplicates:
-        raise InputError(_report(document, problems, name), fix="docs/matrix.md describes every key")
+        raise _report(document, problems, name)
     return matrix
 
 
-def _report(document: Located, problems: list[Problem], name: str) -> str:
+def _report(document: Located, problems: list[Problem], name: str) -> InputError:
     rows = [(document.line(path), _key(path), message) for path, message in problems]
     rows += [(line, _key(path), "this key stands here a second time") for path, line in document.duplicates]
     found = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
     lines = [f"{name}:{line}: {key}: {message}" for line, key, message in sorted(set(rows))]
-    return "\n".join([f"the matrix has {found}:", *lines])
+    return InputError(f"the matrix has {found}:", details=lines, fix="docs/matrix.md describes every key")
 
 
 def _key(path: Path) -> str:

@@ -130,7 +130,8 @@ def _wants(name: str, text: str, rest: Mapping[str, str]) -> str:
 def _conflicts_error(conflicts: Sequence[Conflict], layer: Layer) -> BuildError:
     rows = [f"  {each.package}: {each.wanted}; the layer has {each.held}" for each in conflicts]
     return BuildError(
-        "\n".join([f"the app cannot have its packages on top of {layer.title}:", *rows]),
+        f"the app cannot have its packages on top of {layer.title}:",
+        details=rows,
         where=layer.arn,
         fix="loosen these requirements, take another version of the layer, or leave --on-layer out: "
         "then dependencies.zip holds everything",
@@ -150,7 +151,8 @@ def _check_hashes(wanted: Requirements, lock: Lock) -> None:
             problems.append(f"  {locked.filename} has sha256 {locked.sha256}, which is none of its hashes")
     if problems:
         raise InputError(
-            "\n".join(["the requirements' hashes do not cover what is needed:", *problems]),
+            "the requirements' hashes do not cover what is needed:",
+            details=problems,
             where=str(wanted.source),
             fix="write them for every package and platform (`uv pip compile --generate-hashes`), or leave all out",
         )

@@ -119,10 +119,10 @@ def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
         elf = elf_facts(content) if content[:4] == b"\x7fELF" else None
         facts.append(FileFacts(path, 0o755 if executable else 0o644, len(content), None, elf=elf))
     if errors := [each for each in check_binaries(facts, target) if each.level == "error"]:
-        rows = "\n".join(f"  {each.path}: {each.message}" for each in errors[:10])
         raise BuildError(
-            f"the app would not run there:\n{rows}",
+            "the app would not run there:",
             where=target.id,
+            details=[f"  {each.path}: {each.message}" for each in errors[:10]],
             fix="let dependencies.zip bring such packages: name them in the requirements instead of in the app",
         )
     buffer = io.BytesIO()

@@ -30,5 +30,5 @@ def refuse(
         )
     errors = [finding for finding in findings if finding.level == "error"]
     if errors:
-        rows = "\n".join(f"  {finding.path}: {finding.message}" for finding in errors[:10])
-        raise BuildError(f"the zip would not run there:\n{rows}", where=target.id)
+        rows = [f"  {finding.path}: {finding.message}" for finding in errors[:10]]
+        raise BuildError("the zip would not run there:", where=target.id, details=rows)

@@ -226,7 +226,7 @@ def _requirement(text: str, where: str) -> Asked | str:
 def _refuse(problems: list[str]) -> None:
     if problems:
         found = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise InputError("\n".join([f"the requirements have {found}:", *problems]))
+        raise InputError(f"the requirements have {found}:", details=problems)
 
 
 def _text(path: Path) -> str:

@@ -20,7 +20,8 @@ from packaging import tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from builder.model.artifact import Locked
-from builder.model.errors import BuildError, InputError, LayersError, plain
+from builder.model.errors import BuildError, InputError, LayersError
+from builder.model.escape import shorten
 from builder.model.matrix import Matrix, Target
 from builder.resolve import uv
 
@@ -219,7 +220,7 @@ def _check_yanked(matrix: Matrix, version: str, said: str) -> None:
 
 def yanked_error(package: str, version: str, reason: str) -> InputError:
     """What is said where a release would be made of a yanked version."""
-    why = plain(reason)
+    why = shorten(reason)
     return InputError(
         f"{package} {version} was yanked from the package index" + (f": {why}" if why else ""),
         fix="release another version; a release of it that was begun is completed from its record (layers publish)",

@@ -1,35 +1,86 @@
-"""The command ``layers``: a thin shell over the parts. Nothing heavy is imported before a command needs it."""
+"""The command ``layers``. A command is imported when it is called, and its heavy libraries when they are needed."""
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
+import io
+import logging
 import sys
+import traceback
+from collections.abc import Sequence
+from itertools import pairwise, takewhile
+from types import TracebackType
+from typing import NoReturn
 
 import click
 
 from builder.model.errors import LayersError, UsageError
 from publisher.cli import github
+from publisher.cli.console import forget_json, json_was_printed, print_json, print_message
 from publisher.cli.group import layers
 
-#: What shells say of a command that Ctrl-C ended.
+#: The exit code that shells give a command that Ctrl-C ended.
 INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; every error of the program's own becomes one message and its exit code."""
-    atexit.register(gc.freeze)  # else Python looks through everything once more before it ends
+    """Run the command line: every error of the program's own becomes one message and its exit code."""
+    atexit.register(gc.freeze)  # skip the garbage collection at exit
+    sys.excepthook = _print_defect
+    forget_json()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = layers.main(standalone_mode=False)
     except LayersError as error:
-        click.echo(f"error: {error}", err=True)
-        github.annotate_end(error)
-        sys.exit(error.exit_code)
+        _end(error)
+    except click.UsageError as error:
+        if error.ctx is not None:
+            print_message(*error.ctx.get_usage().splitlines())
+            print_message(f"Try '{error.ctx.command_path} --help' for help.", "")
+        _end(UsageError(error.format_message()))
     except click.ClickException as error:
-        error.show()
-        github.annotate_end(UsageError(error.format_message()))
-        sys.exit(error.exit_code)
+        _end(UsageError(error.format_message()))
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped: nothing more was done", err=True)
+        print_message("stopped: nothing more was done")
         sys.exit(INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(error: LayersError) -> NoReturn:
+    """Print the error as text, or as JSON where the command line asks for JSON, and end the program."""
+    fields = {
+        "exit_code": error.exit_code,
+        "error": type(error).__name__,
+        "what": error.what,
+        "where": error.where,
+        "details": list(error.details),
+        "fix": error.fix,
+    }
+    if logging.getLogger("layers").handlers:
+        from publisher.cli.logs import log_event
+
+        log_event("error", "end", error.what, fields)
+    else:
+        first, *others = error.lines
+        print_message(f"error: {first}", *others)
+    if _wants_json(sys.argv[1:]) and not json_was_printed():
+        print_json({"error": fields})
+    github.annotate_end(error)
+    sys.exit(error.exit_code)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether the command line asks for JSON. Arguments after ``--`` are another command's."""
+    own = tuple(takewhile(lambda argument: argument != "--", arguments))
+    return "--json" in own or "--format=json" in own or ("--format", "json") in pairwise(own)
+
+
+def _print_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a defect; Python then exits with 1."""
+    with contextlib.suppress(Exception):
+        print_message(*"".join(traceback.format_exception(kind, error, trace)).splitlines())
+        print_message("this is a defect of layers: please report it with the lines above")

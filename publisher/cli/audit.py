@@ -11,7 +11,7 @@ import click
 
 from builder.model.errors import DriftError, UsageError
 from publisher.cli import github
-from publisher.cli.console import json_option, print_json, print_table, progress
+from publisher.cli.console import confirm, json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.parameter_steps import keep_parameters, parameter_drifts, show_parameters, with_parameters
 
@@ -44,10 +44,10 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
     kept = None
     if repair and (count := sum(drift.problem == "parameter" for drift in drifts)):
         if not yes:
-            click.confirm(f"Mend {count} parameters?", abort=True, err=True)
+            confirm(f"Mend {count} parameters?")
         kept = keep_parameters(matrix, releases)
         drifts = [*result.drifts, *parameter_drifts(matrix, releases)]
-    if github.listens():
+    if github.is_reporting():
         from publisher.report.proof_summary import audit_notes, audit_section
 
         github.summarize(audit_section(result.checked, len(releases), drifts))
@@ -68,8 +68,8 @@ def _show(checked: int, releases: int, drifts: Sequence[Drift]) -> None:
             ["region", "target", "number", "problem", "what", "remedy"],
             [[d.region, d.target, str(d.layer_version or ""), d.problem, d.detail, d.remedy] for d in drifts],
         )
-        click.echo("")
-    click.echo(
+        print_result("")
+    print_result(
         f"{checked} recorded layer versions of {releases} releases compared; "
         + (f"{len(drifts)} findings" if drifts else "everything is as recorded")
     )

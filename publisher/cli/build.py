@@ -11,7 +11,16 @@ import click
 
 from builder.model.errors import InputError, LayersError, UsageError
 from publisher.cli import github
-from publisher.cli.console import duration, json_option, megabytes, print_json, print_table, progress
+from publisher.cli.console import (
+    duration,
+    json_option,
+    megabytes,
+    print_json,
+    print_message,
+    print_result,
+    print_table,
+    progress,
+)
 from publisher.cli.group import Settings
 from publisher.cli.signals import terminable
 from publisher.cli.wait_option import named_version, wait_option
@@ -87,7 +96,7 @@ def _releases(settings: Settings, matrix: Matrix, *, needed: bool) -> Sequence[R
     except LayersError as error:
         if needed:
             raise
-        click.echo(f"changes since the last release are not shown: {error.what}", err=True)
+        print_message(f"changes since the last release are not shown: {error.what}")
         return ()
 
 
@@ -116,15 +125,15 @@ def _show_changes(releases: Sequence[Release], manifest: Manifest) -> None:
         return
     made = [Made(each.target, each.size, each.unzipped_size, each.lock) for each in manifest.artifacts]
     found = changed(made, last)
-    click.echo(f"since {title(last)}: {'' if found else 'no change'}", err=True)
+    print_message(f"since {title(last)}: {'' if found else 'no change'}")
     for change, targets in found.items():
-        click.echo(f"  {', '.join(targets)}", err=True)
+        print_message(f"  {', '.join(targets)}")
         for line in change.lines():
-            click.echo(f"    {line}", err=True)
+            print_message(f"    {line}")
 
 
 def _tell_github(releases: Sequence[Release], manifest: Manifest, seconds: float) -> None:
-    if github.listens():
+    if github.is_reporting():
         from publisher.report.proof_summary import build_notes, build_section
 
         github.summarize(build_section(manifest, releases, seconds))
@@ -147,7 +156,8 @@ def _show(manifest: Manifest, output: Path, seconds: float) -> None:
         ],
         right=(1, 2, 3),
     )
-    click.echo(
-        f"\n{len(manifest.artifacts)} zips of {manifest.package} {manifest.version} in {output}/ "
-        f"after {duration(seconds)}"
+    print_result(
+        "",
+        f"{len(manifest.artifacts)} zips of {manifest.package} {manifest.version} in {output}/ "
+        f"after {duration(seconds)}",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from publisher.cli.console import json_option, megabytes, print_json
+from publisher.cli.console import json_option, megabytes, print_json, print_result
 
 
 @click.command("cache")
@@ -25,5 +25,5 @@ def command(action: str, as_json: bool) -> None:
         print_json({"folder": str(cache.folder), "size": size, "limit": LIMIT, "removed": removed})
         return
     if action == "clean":
-        click.echo(f"removed {megabytes(removed)}")
-    click.echo(f"{cache.folder}: {megabytes(size)} of at most {megabytes(LIMIT)}")
+        print_result(f"removed {megabytes(removed)}")
+    print_result(f"{cache.folder}: {megabytes(size)} of at most {megabytes(LIMIT)}")

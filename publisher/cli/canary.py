@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.model.errors import DriftError, IncompleteError, UsageError
-from publisher.cli.console import json_option, print_json, print_table, progress
+from publisher.cli.console import confirm, json_option, print_json, print_quoted, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.signals import stopping
 
@@ -59,7 +59,7 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
         what = (
             f"{len(selected.cases)} functions on {selected.package} {selected.version}, layer version {selected.number}"
         )
-        click.confirm(f"Make, invoke and remove {what}, in {', '.join(regions)}?", abort=True, err=True)
+        confirm(f"Make, invoke and remove {what}, in {', '.join(regions)}?")
     stop = Stop()
     with progress() as shown, stopping(stop, "functions that were made are removed first"):
         functions = connect(regions, matrix.requests_per_second)
@@ -136,12 +136,13 @@ def _show(selected: Selected, trials: Sequence[Trial]) -> None:
     )
     for trial in trials:
         if trial.log:
-            click.echo(f"\n{trial.case.id} wrote")
-            click.echo("".join(f"  | {line}\n" for line in trial.log.splitlines()), nl=False)
+            print_result("", f"{trial.case.id} wrote")
+            print_quoted(trial.log)
     proven = sum(trial.status == "proven" for trial in trials)
-    click.echo(
-        f"\n{selected.package} {selected.version}, layer version {selected.number}: "
-        f"{proven} of {len(trials) + len(selected.absent)} cells proven"
+    print_result(
+        "",
+        f"{selected.package} {selected.version}, layer version {selected.number}: "
+        f"{proven} of {len(trials) + len(selected.absent)} cells proven",
     )
 
 

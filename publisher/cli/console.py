@@ -1,8 +1,12 @@
-"""What commands print: results on stdout, progress and messages on stderr, JSON as one document."""
+"""Everything that commands print: results on stdout, messages and progress on stderr, JSON as one document.
+
+All text passes through ``escape`` here. A reader that closes the pipe ends the output, never the command.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -12,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from builder.model.escape import escape, escape_json
 from builder.model.progress import Progress
 from publisher.text.figures import duration as duration
 from publisher.text.figures import megabytes as megabytes
@@ -22,29 +27,108 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_json_printed = threading.Event()
+
 json_option: Callable[[F], F] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout."
 )
 
 
+def print_result(*lines: str) -> None:
+    """Print lines of a result on stdout; without an argument an empty line. A line break in one is escaped."""
+    _write("\n".join(map(escape, lines)))
+
+
+def print_message(*lines: str) -> None:
+    """Print lines for the user on stderr. A line break in one is escaped."""
+    _write("\n".join(map(escape, lines)), err=True)
+
+
+def print_document(text: str) -> None:
+    """Print a text of several lines, such as a snippet or a template, on stdout."""
+    print_result(*text.removesuffix("\n").split("\n"))
+
+
+def print_quoted(text: str) -> None:
+    """Print another program's output on stdout, indented behind a bar."""
+    print_result(*(f"  | {line}".expandtabs() for line in text.splitlines()))
+
+
+def print_heading(text: str) -> None:
+    """Print a line in bold on stdout."""
+    _write(click.style(escape(text), bold=True))
+
+
+def print_finding(level: str, text: str) -> None:
+    """Print a line that starts with a coloured ``error`` or ``warning``."""
+    colored = click.style(escape(f"{level:7}"), fg="red" if level == "error" else "yellow")
+    _write(f"  {colored} {escape(text)}")
+
+
 def print_json(data: object) -> None:
-    """The one JSON document of a command."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    """Print the one JSON document of a command on stdout."""
+    _json_printed.set()
+    _write(escape_json(json.dumps(data, indent=2, ensure_ascii=False)))
+
+
+def json_was_printed() -> bool:
+    """Whether the command has printed its JSON document."""
+    return _json_printed.is_set()
+
+
+def forget_json() -> None:
+    """Start a new command, which has printed no JSON document."""
+    _json_printed.clear()
+
+
+def print_json_line(data: object) -> None:
+    """Print a JSON object as one line on stderr."""
+    _write(escape_json(json.dumps(data, ensure_ascii=False)), err=True)
+
+
+def print_workflow_commands(lines: Sequence[str]) -> None:
+    """Print workflow commands of GitHub Actions, which are escaped already, on stderr: stdout is for results."""
+    for line in lines:
+        _write(line, err=True)
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """A table on stdout, as wide as its content: an ARN must survive a pipe. ``right``: the columns of figures."""
-    widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
-    for index, row in enumerate([headers, *rows]):
+    """Print a table on stdout as wide as its content, so that an ARN survives a pipe.
+
+    ``right``: the columns that are aligned to the right.
+    """
+    table = [[escape(cell) for cell in row] for row in [headers, *rows]]
+    widths = [max(len(row[i]) for row in table) for i in range(len(headers))]
+    for index, row in enumerate(table):
         cells = [
             cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
-        click.echo(click.style("  ".join(cells).rstrip(), bold=index == 0))
+        line = "  ".join(cells).rstrip()
+        print_result(line) if index else print_heading(line)
+
+
+def confirm(question: str) -> None:
+    """Ask on the terminal; stop the command if the answer is not yes."""
+    click.confirm(escape(question), abort=True, err=True)
+
+
+def _write(text: str, *, err: bool = False) -> None:
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError:
+        _discard_output(err)
+
+
+def _discard_output(err: bool) -> None:
+    """Send the rest of a stream whose reader is gone to the null device."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, (sys.stderr if err else sys.stdout).fileno())
+    os.close(null)
 
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Bars on a terminal, one plain line a step where stderr is none, JSON lines where those are asked for."""
+    """Show progress: bars on a terminal, else plain lines; JSON lines with ``--log-format json``."""
     import logging
 
     if logging.getLogger("layers").handlers:
@@ -56,11 +140,11 @@ def progress() -> Iterator[Progress]:
         with _bars() as bars:
             yield bars
     else:
-        yield _Lines()
+        yield _ProgressLines()
 
 
-class _Lines:
-    """One plain line a step, with the time since the start."""
+class _ProgressLines:
+    """One plain line for each step, with the time since the start."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -75,14 +159,18 @@ class _Lines:
     def step(self, label: str, note: str = "") -> None:
         with self._lock:
             self._done += 1
-            self._write(f"[{self._done}/{self._total}] {label}{': ' + note if note else ''}")
+            self._print(f"[{self._done}/{self._total}] {_step_text(label, note)}")
 
     def note(self, text: str) -> None:
         with self._lock:
-            self._write(text)
+            self._print(text)
 
-    def _write(self, text: str) -> None:
-        click.echo(f"{time.monotonic() - self._started:6.1f} s  {text}", err=True)
+    def _print(self, text: str) -> None:
+        print_message(f"{time.monotonic() - self._started:6.1f} s  {text}")
+
+
+def _step_text(label: str, note: str) -> str:
+    return f"{label}: {note}" if note else label
 
 
 @contextmanager
@@ -92,26 +180,26 @@ def _bars() -> Iterator[Progress]:
     from rich.progress import Progress as RichProgress
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[last]}"),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[last]}", style="dim", markup=False),
     )  # fmt: skip
     with RichProgress(*columns, console=Console(stderr=True)) as rich_progress:
-        yield _Bars(rich_progress)
+        yield _ProgressBars(rich_progress)
 
 
-class _Bars:
-    """rich's bars: one a stage, with the last step beside it."""
+class _ProgressBars:
+    """A rich progress bar for each stage, with the last step beside it."""
 
     def __init__(self, rich_progress: RichProgress) -> None:
         self._rich = rich_progress
         self._task: TaskID | None = None
 
     def begin(self, title: str, total: int) -> None:
-        self._task = self._rich.add_task(title, total=total, last="")
+        self._task = self._rich.add_task(escape(title), total=total, last="")
 
     def step(self, label: str, note: str = "") -> None:
         if self._task is not None:
-            self._rich.update(self._task, advance=1, last=f"{label}{': ' + note if note else ''}")
+            self._rich.update(self._task, advance=1, last=escape(_step_text(label, note)))
 
     def note(self, text: str) -> None:
-        self._rich.console.print(text, markup=False, highlight=False)
+        self._rich.console.print(escape(text), markup=False, highlight=False)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.model.errors import IncompleteError, UsageError
-from publisher.cli.console import json_option, megabytes, print_json, print_table, progress
+from publisher.cli.console import (
+    json_option,
+    megabytes,
+    print_document,
+    print_json,
+    print_message,
+    print_result,
+    print_table,
+    progress,
+)
 from publisher.cli.group import Settings
 
 if TYPE_CHECKING:
@@ -77,19 +86,19 @@ def _show(rows: Sequence[Row], notes: Sequence[str], form: str) -> None:
     from publisher.catalog.snippets import snippet
 
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        print_message(f"note: {note}")
     if form == "json":
         print_json([row.model_dump(mode="json") for row in rows])
     elif form == "table":
         _table(rows)
     elif rows:
-        click.echo(snippet(form, rows), nl=False)
+        print_document(snippet(form, rows))
 
 
 def _table(rows: Sequence[Row]) -> None:
     first = rows[0]
     state = f", withdrawn on {first.yanked.date:%Y-%m-%d}: {first.yanked.reason}" if first.yanked else ""
-    click.echo(f"{first.package} {first.version}, layer version {first.layer_version}{state}\n")
+    print_result(f"{first.package} {first.version}, layer version {first.layer_version}{state}", "")
     print_table(
         ["region", "python", "architecture", "size", "unzipped", "published", "arn"],
         [
@@ -130,7 +139,7 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
         _show(rows, (), form)
     for sight in report.sights:
         for difference in sight.differences:
-            click.echo(f"difference: {sight.cell}: {difference}", err=True)
+            print_message(f"difference: {sight.cell}: {difference}")
     if report.silent:
         raise IncompleteError(
             "no answer from " + "; ".join(f"{region} ({reason})" for region, reason in report.silent.items()),

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from builder.model.errors import DriftError, InputError
-from publisher.cli.console import json_option, print_json
+from publisher.cli.console import json_option, print_json, print_result
 from publisher.cli.file_output import read, write
 from publisher.cli.group import Settings
 
@@ -43,14 +43,14 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
         change = "differs" if check else "written"
         print_json({"files": [{"path": str(p), "state": change if p in stale else "unchanged"} for p in wanted]})
     elif not check and stale:
-        click.echo(f"wrote {len(stale)} files: {', '.join(map(str, stale[:4]))}{' …' if len(stale) > 4 else ''}")
+        print_result(f"wrote {len(stale)} files: {', '.join(map(str, stale[:4]))}{' …' if len(stale) > 4 else ''}")
     if check and stale:
         raise DriftError(
             f"{len(stale)} of {len(wanted)} files differ from the ledger: {', '.join(map(str, stale))}",
             fix="run `layers docs` and commit what it writes",
         )
     if not as_json and not stale:
-        click.echo(f"all {len(wanted)} files are as the ledger says")
+        print_result(f"all {len(wanted)} files are as the ledger says")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The one place where a command speaks to GitHub Actions. Elsewhere, where its variables are not set, it is silent."""
+"""What commands report to GitHub Actions: the job summary and annotations. Nothing where its variables are not set."""
 
 from __future__ import annotations
 
@@ -7,69 +7,62 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from builder.model.errors import LayersError
+from publisher.cli.console import print_message, print_workflow_commands
 
 if TYPE_CHECKING:
     from publisher.report.annotations import Note
 
-#: What GitHub takes as one step's summary; it shows nothing of a longer one.
-LIMIT = 1024 * 1024
-_CUT = b"\n\n*The rest is cut off: GitHub takes 1 MiB a step. The log has it all.*\n"
+#: The most that GitHub shows of one step's summary; it shows nothing of a longer one.
+SUMMARY_LIMIT_BYTES = 1024 * 1024
+_TRUNCATED = b"\n\n*The rest is cut off: GitHub shows 1 MiB a step. The log has everything.*\n"
 
 
-def listens() -> bool:
-    """Whether anything would become of a section or a note."""
+def is_reporting() -> bool:
+    """Whether GitHub would show a section of the summary or an annotation."""
     return bool(os.environ.get("GITHUB_STEP_SUMMARY")) or _annotates()
 
 
 def summarize(section: str) -> None:
-    """Add a section to the job's summary, as far as there is room. A summary that cannot be written fails nothing."""
+    """Add a section to the job summary, as far as it fits. A summary that cannot be written is only a message."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
     try:
         file = Path(path)
         before = file.stat().st_size if file.exists() else 0
-        data = _fitting(f"\n{section}".encode("utf-8", "replace"), LIMIT - before)
+        data = _truncate(f"\n{section}".encode("utf-8", "replace"), SUMMARY_LIMIT_BYTES - before)
         if not data:
-            click.echo("the job's summary is full", err=True)
+            print_message("the job summary is full")
         with file.open("ab") as out:
             out.write(data)
     except OSError as error:
-        click.echo(f"the job's summary cannot be written: {error.strerror or error}", err=True)
+        print_message(f"cannot write the job summary: {error.strerror or error}")
 
 
-def _fitting(data: bytes, room: int) -> bytes:
-    """The data, cut off at the end of a line where it is longer than the room, and saying so where even that fits."""
+def _truncate(data: bytes, room: int) -> bytes:
+    """Return the data cut off after a line and marked as cut off; nothing if not even the mark fits."""
     if len(data) <= room:
         return data
-    head = data[: max(0, room - len(_CUT))]
-    return head[: head.rfind(b"\n") + 1].rstrip(b"\n") + _CUT if room >= len(_CUT) else b""
+    head = data[: max(0, room - len(_TRUNCATED))]
+    return head[: head.rfind(b"\n") + 1].rstrip(b"\n") + _TRUNCATED if room >= len(_TRUNCATED) else b""
 
 
 def annotate(notes: Iterable[Note]) -> None:
-    """Show notes beside the run. Called once a command; one error is left for that which ends the program."""
+    """Print notes as annotations, once a command. One error is left for ``annotate_end``."""
     if _annotates():
         from publisher.report.annotations import commands
 
-        _say(commands(notes, errors_left=1))
+        print_workflow_commands(list(commands(notes, errors_left=1)))
 
 
 def annotate_end(error: LayersError) -> None:
-    """Show the error that ends the program."""
+    """Print the error that ends the program as an annotation."""
     if _annotates():
         from publisher.report.annotations import commands, of_error
 
-        _say(commands([of_error(error)]))
+        print_workflow_commands(list(commands([of_error(error)])))
 
 
 def _annotates() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
-
-
-def _say(lines: Iterable[str]) -> None:
-    """On stderr, which GitHub reads as well: stdout belongs to results."""
-    for line in lines:
-        click.echo(line, err=True)

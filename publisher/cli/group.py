@@ -103,7 +103,9 @@ def _version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
         from importlib.metadata import version
 
-        click.echo(f"layers {version('strands-layers')}")
+        from publisher.cli.console import print_result
+
+        print_result(f"layers {version('strands-layers')}")
         ctx.exit()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import DriftError, UsageError
-from publisher.cli.console import json_option, print_json
+from publisher.cli.console import json_option, print_document, print_json, print_message, print_result
 from publisher.cli.file_output import read, write
 from publisher.cli.group import Settings
 
@@ -69,9 +69,9 @@ def _print(scope: Scope, parts: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json(plain(template))
     else:
-        click.echo(_text(scope, template), nl=False)
+        print_document(_text(scope, template))
     if others := [part for part in _needed(scope) if part not in parts]:
-        click.echo(f"note: this needs {' and '.join(others)}, too: --part, or --output DIR for all", err=True)
+        print_message(f"note: this needs {' and '.join(others)}, too: --part, or --output DIR for all")
 
 
 def _keep(scope: Scope, parts: tuple[str, ...], folder: Path, check: bool, as_json: bool) -> None:
@@ -90,7 +90,7 @@ def _keep(scope: Scope, parts: tuple[str, ...], folder: Path, check: bool, as_js
         print_json({"files": [{"path": str(path), "state": state} for path, state in states.items()]})
     else:
         for path, state in states.items():
-            click.echo(f"{path}: {state}")
+            print_result(f"{path}: {state}")
     wrong = [path for path, state in states.items() if state != "unchanged"]
     if check and wrong:
         raise DriftError(

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from publisher.cli import github
-from publisher.cli.console import json_option, megabytes, print_json, print_table
+from publisher.cli.console import (
+    json_option,
+    megabytes,
+    print_finding,
+    print_heading,
+    print_json,
+    print_result,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from builder.inspection import Comparison, Inspection
@@ -37,7 +45,7 @@ def command(
         against_manifest(inspect_zip(path, expected_target(path, python, architecture), staged=staged)) for path in zips
     ]
     comparison = compare(*inspections) if len(inspections) == 2 else None
-    if github.listens():
+    if github.is_reporting():
         from publisher.report.proof_summary import inspect_notes, inspect_section
 
         github.summarize(inspect_section(inspections))
@@ -56,7 +64,7 @@ def command(
 def _show(inspection: Inspection, *, packages: bool) -> None:
     from builder.inspection import UNZIPPED_LIMIT
 
-    click.secho(str(inspection.path), bold=True)
+    print_heading(str(inspection.path))
     left = max(0, UNZIPPED_LIMIT - inspection.unzipped_size)
     glibc = f", needs glibc {'.'.join(map(str, inspection.glibc))}" if inspection.glibc else ""
     share = f"{100 * inspection.compiled // inspection.modules} %" if inspection.modules else "none"
@@ -71,64 +79,58 @@ def _show(inspection: Inspection, *, packages: bool) -> None:
         "packages": str(len(inspection.packages)),
     }
     for name, value in facts.items():
-        click.echo(f"  {name:9} {value}")
+        print_result(f"  {name:9} {value}")
     if packages and inspection.packages:
-        click.echo()
+        print_result("")
         rows = sorted(inspection.packages, key=lambda package: -package.size)
         table = [[f"  {package.name}", package.version, megabytes(package.size)] for package in rows]
         print_table(["  package", "version", "unzipped"], table, right=(2,))
     _show_findings(inspection)
-    click.echo()
+    print_result("")
 
 
 def _show_findings(inspection: Inspection) -> None:
     warnings = len(inspection.findings) - inspection.errors
     count = f"{inspection.errors} errors, {warnings} warnings" if inspection.findings else "none: every check passed"
-    click.echo(f"\n  findings: {count}")
+    print_result("", f"  findings: {count}")
     for each in inspection.findings:
-        where = f"{printable(each.path)} " if each.path else ""
-        level = click.style(f"{each.level:7}", fg="red" if each.level == "error" else "yellow")
-        click.echo(f"  {level} {each.code}: {where}{printable(each.message)}")
-
-
-def printable(text: str) -> str:
-    """Text from inside a zip, with what a terminal might act on made visible."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+        where = f"{each.path} " if each.path else ""
+        print_finding(each.level, f"{each.code}: {where}{each.message}")
 
 
 def _show_comparison(comparison: Comparison, old: Inspection, new: Inspection) -> None:
-    click.secho(f"{old.path} → {new.path}", bold=True)
+    print_heading(f"{old.path} → {new.path}")
     if comparison.same_bytes:
-        click.echo("  the same bytes")
+        print_result("  the same bytes")
         return
-    click.echo(f"  zipped    {megabytes(old.size)} → {megabytes(new.size)} ({comparison.size:+,} bytes)")
-    click.echo(
+    print_result(f"  zipped    {megabytes(old.size)} → {megabytes(new.size)} ({comparison.size:+,} bytes)")
+    print_result(
         f"  unzipped  {megabytes(old.unzipped_size)} → {megabytes(new.unzipped_size)} "
         f"({comparison.unzipped_size:+,} bytes)"
     )
     for name, was, now in comparison.updated:
-        click.echo(f"  updated   {name} {was} → {now}")
+        print_result(f"  updated   {name} {was} → {now}")
     for title, packages in (("added", comparison.added), ("removed", comparison.removed)):
         for name, version in packages:
-            click.echo(f"  {title:9} {name} {version}")
+            print_result(f"  {title:9} {name} {version}")
     if not (comparison.updated or comparison.added or comparison.removed):
-        click.echo("  packages  the same")
+        print_result("  packages  the same")
     files = {
         "added": comparison.files_added, "removed": comparison.files_removed, "changed": comparison.files_changed,
     }  # fmt: skip
     for title, paths in files.items():
         _show_paths(title, paths)
     if not any(files.values()):
-        click.echo("  files     the same; only the way they are packed differs")
+        print_result("  files     the same; only the way they are packed differs")
 
 
 def _show_paths(title: str, paths: Sequence[str]) -> None:
     if paths:
-        click.echo(f"  files {title}: {len(paths)}")
+        print_result(f"  files {title}: {len(paths)}")
         for path in paths[:_SHOWN]:
-            click.echo(f"    {printable(path)}")
+            print_result(f"    {path}")
         if len(paths) > _SHOWN:
-            click.echo(f"    … and {len(paths) - _SHOWN} more (--json lists all)")
+            print_result(f"    … and {len(paths) - _SHOWN} more (--json lists all)")
 
 
 def _refuse(inspections: Sequence[Inspection]) -> None:

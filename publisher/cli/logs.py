@@ -1,32 +1,33 @@
-"""``--log-format json``: what happens as one JSON object a line on stderr, to be kept and searched."""
+"""``--log-format json``: each event as one JSON object a line on stderr, for log storage and search."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
 import threading
 from datetime import datetime, timezone
 
 from builder.model.progress import Progress
+from publisher.cli.console import print_json_line
 
 
 def write_json_lines() -> None:
-    """From now on every log record of ours is a JSON line on stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json())
+    """Print every log record of the program as a JSON line on stderr from now on."""
     logger = logging.getLogger("layers")
-    logger.addHandler(handler)
+    logger.handlers = [_JsonLines()]
     logger.setLevel(logging.INFO)
     logger.propagate = False
 
 
-class _Json(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        moment = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
-        fields = getattr(record, "fields", {})
-        entry = {"time": moment, "level": record.levelname.lower(), "event": record.name.removeprefix("layers.")}
-        return json.dumps({**entry, "message": record.getMessage(), **fields}, ensure_ascii=False)
+def log_event(level: str, event: str, message: str, fields: dict[str, object]) -> None:
+    """Print one event as a JSON line on stderr."""
+    moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    print_json_line({"time": moment, "level": level, "event": event, "message": message, **fields})
+
+
+class _JsonLines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        event = record.name.removeprefix("layers.")
+        log_event(record.levelname.lower(), event, record.getMessage(), getattr(record, "fields", {}))
 
 
 class LoggedProgress:
@@ -40,7 +41,7 @@ class LoggedProgress:
     def begin(self, title: str, total: int) -> None:
         with self._lock:
             self._stage, self._done, self._total = title, 0, total
-        self._log.info(title, extra={"fields": {"stage": title, "total": total}})
+        self._log.info("%s", title, extra={"fields": {"stage": title, "total": total}})
 
     def step(self, label: str, note: str = "") -> None:
         with self._lock:
@@ -49,7 +50,7 @@ class LoggedProgress:
         self._log.info("%s %s", label, note, extra={"fields": fields})
 
     def note(self, text: str) -> None:
-        self._log.info(text, extra={"fields": {"stage": self._stage}})
+        self._log.info("%s", text, extra={"fields": {"stage": self._stage}})
 
 
 def logged_progress() -> Progress:

@@ -12,7 +12,7 @@ import click
 
 from builder.model.errors import InputError
 from builder.model.runtimes import RUNTIMES, Architecture
-from publisher.cli.console import json_option, megabytes, print_json, print_table, progress
+from publisher.cli.console import json_option, megabytes, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 
 if TYPE_CHECKING:
@@ -163,15 +163,15 @@ def _show(made: Package) -> None:
         unzipped = "?" if layer.unzipped_size is None else megabytes(layer.unzipped_size)
         rows.append([layer.arn, "", unzipped, str(len(layer.packages)), ""])
     print_table(["zip", "size", "unzipped", "packages", "sha256"], rows, right=(1, 2, 3))
-    click.echo("")
+    print_result("")
     if made.requirements is None:
-        click.echo("no requirements.txt or pyproject.toml in the app's folder or above it: only app.zip was made")
+        print_result("no requirements.txt or pyproject.toml in the app's folder or above it: only app.zip was made")
     elif needed is None:
         what = f"{layer.title} has all of it" if layer else "it asks for nothing"
-        click.echo(f"packages by {made.requirements}: {what}, so only app.zip was made")
+        print_result(f"packages by {made.requirements}: {what}, so only app.zip was made")
     else:
-        click.echo(f"packages by {made.requirements}" + (f", on top of {layer.title}" if layer else ""))
-    click.echo(
+        print_result(f"packages by {made.requirements}" + (f", on top of {layer.title}" if layer else ""))
+    print_result(
         f"for Python {made.target.python} on {made.target.architecture.api_name}: "
         f"{megabytes(made.total_unzipped)} of {megabytes(UNZIPPED_LIMIT)} unzipped"
         + (" (the layer's size is not known)" if layer and layer.unzipped_size is None else "")

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from builder.model.errors import IncompleteError
-from publisher.cli.console import progress
+from publisher.cli.console import print_result, progress
 
 if TYPE_CHECKING:
     from builder.model.matrix import Matrix
@@ -42,7 +40,7 @@ def show_parameters(kept: Kept | None) -> None:
     """One line for people."""
     if kept:
         removed = f", {kept.removed} removed" if kept.removed else ""
-        click.echo(f"{kept.right} parameters are as recorded ({kept.written} written{removed})")
+        print_result(f"{kept.right} parameters are as recorded ({kept.written} written{removed})")
 
 
 def check_parameters(kept: Kept | None) -> None:

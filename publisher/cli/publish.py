@@ -12,7 +12,7 @@ import click
 
 from builder.model.errors import FailureClass, IncompleteError, InputError, LayersError, UsageError
 from publisher.cli import github
-from publisher.cli.console import json_option, print_json, progress
+from publisher.cli.console import confirm, json_option, print_json, print_message, progress
 from publisher.cli.group import Settings
 from publisher.cli.parameter_steps import check_parameters, keep_parameters, show_parameters, with_parameters
 from publisher.cli.release_options import (
@@ -158,7 +158,7 @@ def _canary(session: Session, region: str | None, role: str | None) -> tuple[str
 
 
 def _tell_github(session: Session, report: Report, kept: Kept | None) -> None:
-    if github.listens():
+    if github.is_reporting():
         from publisher.report.publish_summary import cell_notes, publish_section
 
         releases = session.ledger.releases()
@@ -188,9 +188,9 @@ def _publish(
             fix="look at the plan; if it is right, give a higher --max-versions",
         )
     if canary:
-        click.echo(f"  {canary[0]} goes first, the others when a canary has proved it", err=True)
+        print_message(f"  {canary[0]} goes first, the others when a canary has proved it")
     if not yes and (plan.new_versions or plan.counts.get("grant") or canary):
-        click.confirm("Carry this out?", abort=True, err=True)
+        confirm("Carry this out?")
     stop = Stop()
     with progress() as shown, stopping(stop, "what is in flight is finished and recorded (again to stop at once)"):
         return carry_out(

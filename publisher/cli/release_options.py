@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from builder.model.errors import UsageError
-from publisher.cli.console import duration, print_table
+from publisher.cli.console import duration, print_message, print_result, print_table
 from publisher.cli.group import Settings
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ def prepare(session: Session, progress: Progress) -> Prepared:
 
 def show_plan(matrix: Matrix, plan: Plan, *, err: bool = False) -> None:
     """The plan for people: the number and why, what is done in how many cells, and every cell that is special."""
-    click.echo(f"{matrix.package} {plan.version} at layer version {plan.number.value} ({plan.number.reason})", err=err)
+    show = print_message if err else print_result
+    show(f"{matrix.package} {plan.version} at layer version {plan.number.value} ({plan.number.reason})")
     words = {
         "keep": "there and public",
         "grant": "there, to be made public",
@@ -129,12 +130,12 @@ def show_plan(matrix: Matrix, plan: Plan, *, err: bool = False) -> None:
     }
     for kind, text in words.items():
         if count := plan.counts.get(kind, 0):
-            click.echo(f"  {count:4}  {text}", err=err)
+            show(f"  {count:4}  {text}")
     if plan.fills:
-        click.echo(f"  {plan.fills:4}  numbers to fill first", err=err)
+        show(f"  {plan.fills:4}  numbers to fill first")
     for cell, action in plan.actions.items():
         if note := _note(action):
-            click.echo(f"  {cell.id}: {note}", err=err)
+            show(f"  {cell.id}: {note}")
 
 
 def _note(action: Action) -> str | None:
@@ -243,11 +244,11 @@ def show_report(matrix: Matrix, report: Report, journal: Journal) -> None:
             ["cell", "outcome", "reason", "AWS request"],
             [[o.cell.id, o.name, o.error or "", o.request_id or ""] for o in missing],
         )
-        click.echo("")
+        print_result("")
     fills = sum(outcome.fills for outcome in report.outcomes.values())
     parts = [f"{count} {name}" for name, count in counts.most_common()] + ([f"{fills} filled"] if fills else [])
-    click.echo(
+    print_result(
         f"{matrix.package} {report.plan.version} is layer version {report.plan.number.value} "
         f"in {done} of {len(report.outcomes)} cells ({', '.join(parts)}) after {duration(report.seconds)}"
     )
-    click.echo(journal.line())
+    print_result(journal.line())

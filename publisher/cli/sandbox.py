@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from publisher.cli.console import print_message, print_result
 from publisher.cli.group import Settings
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in
         from publisher.sandbox.account import furnish
         from publisher.sandbox.server import environment, running
 
-        with running(matrix.account, port, stand_in=stand_in, say=lambda text: click.echo(text, err=True)) as address:
+        with running(matrix.account, port, stand_in=stand_in, say=lambda text: print_message(text)) as address:
             furnish(address, matrix)
             surroundings = environment(address, matrix.regions[0], own)
             # so that COMMAND may say `layers`, wherever this one is installed
@@ -90,11 +91,11 @@ def _serve(surroundings: dict[str, str], own: Mapping[str, str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     for key in sorted(own.keys() - surroundings.keys()):
-        click.echo(f"unset {key}")  # a profile of the user's would win over what follows
+        print_result(f"unset {key}")  # a profile of the user's would win over what follows
     for key, value in surroundings.items():
         if key.startswith("AWS_") or own.get(key) != value:
-            click.echo(f"export {key}={shlex.quote(value)}")
+            print_result(f"export {key}={shlex.quote(value)}")
     sys.stdout.flush()
-    click.echo("running until interrupted (Ctrl-C)", err=True)
+    print_message("running until interrupted (Ctrl-C)")
     ended.wait()
     return 0

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-import click
+from publisher.cli.console import print_message
 
 if TYPE_CHECKING:
     from publisher.reconcile.execute import Stop
@@ -22,7 +22,7 @@ def stopping(stop: Stop, what: str) -> Iterator[None]:
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop:
             raise KeyboardInterrupt
-        click.echo(f"stopping: {what}", err=True)
+        print_message(f"stopping: {what}")
         stop(f"interrupted by {signal.Signals(number).name}")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

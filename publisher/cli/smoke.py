@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from publisher.cli import github
-from publisher.cli.console import json_option, megabytes, print_json, print_table, progress
+from publisher.cli.console import json_option, megabytes, print_json, print_quoted, print_result, print_table, progress
 from publisher.cli.signals import terminable
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def command(
             if record:
                 record_smoke(path.parent, report.sha256, smoked(report))
             shown.step(path.name, report.status)
-    if github.listens():
+    if github.is_reporting():
         from publisher.report.proof_summary import smoke_notes, smoke_section
 
         github.summarize(smoke_section(reports))
@@ -89,11 +89,11 @@ def _show(reports: Sequence[Smoke]) -> None:
     )  # fmt: skip
     for report in reports:
         if report.reason:
-            click.echo(f"\n{report.target} is {report.status}: {report.reason}\n  {report.zip}")
+            print_result("", f"{report.target} is {report.status}: {report.reason}", f"  {report.zip}")
         if report.output:
-            click.echo("".join(f"  | {line}\n" for line in report.output.splitlines()), nl=False)
+            print_quoted(report.output)
         for tried in report.refused:
-            click.echo(f"\n{report.target}: refused {tried}")
+            print_result("", f"{report.target}: refused {tried}")
 
 
 def _seconds(value: float | None) -> str:

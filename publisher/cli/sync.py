@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from builder.model.errors import IncompleteError
-from publisher.cli.console import json_option, print_json, print_table, progress
+from publisher.cli.console import json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 
 
@@ -59,9 +59,9 @@ def command(settings: Settings, /, as_json: bool) -> None:
             ],
         )
         for text in synced.left_out:
-            click.echo(f"left out: {text}")
+            print_result(f"left out: {text}")
         if not rows:
-            click.echo(f"AWS holds no layer versions whose description names a version of {matrix.package}")
+            print_result(f"AWS holds no layer versions whose description names a version of {matrix.package}")
     if synced.silent:
         raise IncompleteError(
             "these regions did not answer: " + ", ".join(synced.silent), fix="run the same command again"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from builder.model.errors import UsageError
-from publisher.cli.console import json_option, print_json, print_table
+from publisher.cli.console import json_option, print_json, print_result, print_table
 from publisher.cli.group import Settings
 
 
@@ -41,9 +41,9 @@ def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
     ]
     if form == "github":
         jobs = rows if by == "target" else [{"python": python} for python in matrix.python]
-        click.echo(json.dumps({"include": jobs}, separators=(",", ":")))
+        print_result(json.dumps({"include": jobs}, separators=(",", ":")))
     elif form == "regions":
-        click.echo("\n".join(matrix.regions))
+        print_result(*matrix.regions)
     elif form == "json" or as_json:
         regions = list(matrix.regions)
         print_json([{**row, "regions": regions} for row in rows])
@@ -53,7 +53,9 @@ def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
             ["target", "layer name", "runtime"],
             [[row["target"], row["layer_name"], system] for row, system in zip(rows, systems, strict=True)],
         )
-        click.echo(
-            f"\n{len(rows)} targets × {len(matrix.regions)} regions = {len(matrix.cells)} cells "
-            f"of {matrix.requirement} in account {matrix.account}\n{', '.join(matrix.regions)}"
+        print_result(
+            "",
+            f"{len(rows)} targets × {len(matrix.regions)} regions = {len(matrix.cells)} cells "
+            f"of {matrix.requirement} in account {matrix.account}",
+            ", ".join(matrix.regions),
         )

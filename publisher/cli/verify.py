@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from builder.model.errors import DriftError, IncompleteError
-from publisher.cli.console import json_option, print_json
+from publisher.cli.console import json_option, print_json, print_result
 from publisher.cli.group import Settings
 
 
@@ -47,9 +47,9 @@ def command(settings: Settings, /, arn: str, index_source: str | None, as_json: 
             }
         )
     elif verdict.matches:
-        click.echo(f"{row.arn}\nholds {row.package} {row.version}, the recorded bytes (sha256 {row.sha256})")
+        print_result(row.arn, f"holds {row.package} {row.version}, the recorded bytes (sha256 {row.sha256})")
         if withdrawn:
-            click.echo(f"note: {withdrawn}")
+            print_result(f"note: {withdrawn}")
     if not verdict.matches:
         raise DriftError(
             f"AWS has {verdict.sha256 or 'nothing there'}, recorded is {row.sha256}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import UsageError
-from publisher.cli.console import json_option, print_json, print_table
+from publisher.cli.console import json_option, print_document, print_json, print_result, print_table
 from publisher.cli.group import Settings
 from publisher.cli.wait_option import named_version, wait_option
 
@@ -90,9 +90,9 @@ def _show_named(matrix: Matrix, version: str, releases: Sequence[Release], form:
         print_json({"package": matrix.package, "version": version, "versions": [version]})
     elif form == "github":
         locked = has_locks(matrix, releases, version)
-        click.echo(outputs(version, [version], None, f"{version} was named", locked=locked))
+        print_document(outputs(version, [version], None, f"{version} was named", locked=locked))
     else:
-        click.echo(version)
+        print_result(version)
 
 
 def _show(matrix: Matrix, report: Report, form: str, as_json: bool) -> None:
@@ -103,7 +103,7 @@ def _show(matrix: Matrix, report: Report, form: str, as_json: bool) -> None:
         print_json(report_json(report))
     elif form == "github":
         new = release.version if release else None
-        click.echo(outputs(new, report.versions, report.rebuild, report.reason(matrix)))
+        print_document(outputs(new, report.versions, report.rebuild, report.reason(matrix)))
     else:
         _show_table(matrix, report)
 
@@ -122,10 +122,10 @@ def _show_table(matrix: Matrix, report: Report) -> None:
     rows += [["held back", held.version, held_words(held)] for held in choice.held_back[:SHOWN]]
     if rows:
         print_table(["what", "version", "why"], rows)
-        click.echo("")
+        print_result("")
     if (more := len(choice.held_back) - SHOWN) > 0:
-        click.echo(f"{more} older versions are held back too")
-    click.echo(f"{report.package}: the newest on the package index is {report.newest or 'none'}; {_to_do(report)}")
+        print_result(f"{more} older versions are held back too")
+    print_result(f"{report.package}: the newest on the package index is {report.newest or 'none'}; {_to_do(report)}")
 
 
 def _to_do(report: Report) -> str:

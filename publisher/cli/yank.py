@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import click
 
 from builder.model.errors import IncompleteError, InputError, UsageError
-from publisher.cli.console import json_option, print_json, print_table, progress
+from publisher.cli.console import confirm, json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.parameter_steps import check_parameters, keep_parameters, show_parameters, with_parameters
 
@@ -49,9 +49,7 @@ def command(
     lambdas = settings.lambdas(matrix)
     if not yes:
         what = "Make public again" if undo else "Withdraw"
-        click.confirm(
-            f"{what} {release.package} {release.version} in {len(release.cells)} cells?", abort=True, err=True
-        )
+        confirm(f"{what} {release.package} {release.version} in {len(release.cells)} cells?")
     with progress() as shown:
         if undo:
             changed = restore(matrix, release, ledger, lambdas, SYSTEM_CLOCK, shown)
@@ -78,7 +76,7 @@ def command(
             print_table(["cell", "reason"], [["/".join(each.record.key), each.error or ""] for each in failed])
         done = len(changed) - len(failed)
         state = "public again" if undo else "withdrawn"
-        click.echo(f"{release.package} {release.version}, layer version {layer_version}: {done} cells {state}")
+        print_result(f"{release.package} {release.version}, layer version {layer_version}: {done} cells {state}")
         show_parameters(kept)
     if failed:
         raise IncompleteError(f"{len(failed)} cells are not done", fix="run the same command again")

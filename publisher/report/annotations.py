@@ -1,4 +1,4 @@
-"""Annotations: the lines by which GitHub Actions shows errors and warnings beside a run. Pure."""
+"""Annotations: workflow commands with which GitHub Actions shows errors and warnings beside a run. Pure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Literal
 
 from builder.model.errors import LayersError
+from builder.model.escape import escape
 
 Level = Literal["error", "warning"]
 
-#: How many of a kind GitHub shows of a step; what comes after is lost without a word.
-SHOWN = 10
-#: Longer messages are cut off there.
-_LONGEST = 2000
+#: GitHub shows this many annotations of a level for each step and drops the rest silently.
+MAX_ANNOTATIONS = 10
+_MAX_MESSAGE_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
 class Note:
-    """One annotation. ``file`` and ``line``: where it is shown in the repository."""
+    """One annotation. ``file`` and ``line``: where GitHub shows it in the repository."""
 
     level: Level
     title: str
@@ -30,15 +30,15 @@ class Note:
 
 
 def commands(notes: Iterable[Note], *, errors_left: int = 0) -> Iterator[str]:
-    """The lines to print. Of more than are shown of a kind, the last says how many it stands for.
+    """Return the lines to print. If a level has more than GitHub shows, the last one says how many are left out.
 
-    ``errors_left``: how many of the errors that GitHub shows are for others to use.
+    ``errors_left``: how many of the errors that GitHub shows are kept free for other callers.
     """
     by_level: dict[str, list[Note]] = {"error": [], "warning": []}
     for note in notes:
         by_level[note.level].append(note)
     for level, found in by_level.items():
-        room = SHOWN - errors_left if level == "error" else SHOWN
+        room = MAX_ANNOTATIONS - errors_left if level == "error" else MAX_ANNOTATIONS
         shown = found if len(found) <= room else found[: room - 1]
         yield from (_command(note) for note in shown)
         if more := len(found) - len(shown):
@@ -49,21 +49,24 @@ def commands(notes: Iterable[Note], *, errors_left: int = 0) -> Iterator[str]:
 def _command(note: Note) -> str:
     places = {"file": note.file, "line": note.line, "title": note.title}
     properties = ",".join(f"{name}={_property(str(value))}" for name, value in places.items() if value is not None)
-    message = note.message if len(note.message) <= _LONGEST else f"{note.message[: _LONGEST - 1]}…"
+    message = "\n".join(escape(line) for line in note.message.split("\n"))
+    if len(message) > _MAX_MESSAGE_CHARACTERS:
+        message = f"{message[: _MAX_MESSAGE_CHARACTERS - 1]}…"
     return f"::{note.level} {properties}::{_data(message)}"
 
 
 def _data(words: str) -> str:
-    return words.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return words.replace("%", "%25").replace("\n", "%0A")
 
 
 def _property(words: str) -> str:
-    return _data(words).replace(":", "%3A").replace(",", "%2C")
+    return _data(escape(words)).replace(":", "%3A").replace(",", "%2C")
 
 
 def of_error(error: LayersError) -> Note:
-    """The error that ends the program; beside its line, where it names one of a file that is there."""
-    for file, line in re.findall(r"^\s*([^\s:]+):(\d+)(?=:|$)", f"{error.where or ''}\n{error.what}", re.MULTILINE):
+    """Return the annotation of the error that ends the program, beside its line if it names one of an existing file."""
+    places = "\n".join([error.where or "", error.what, *error.details])
+    for file, line in re.findall(r"^\s*([^\s:]+):(\d+)(?=:|$)", places, re.MULTILINE):
         if Path(file).is_file():
             return Note("error", "layers", str(error), file, int(line))
     return Note("error", "layers", str(error))

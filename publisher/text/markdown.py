@@ -1,18 +1,20 @@
-"""Markdown that other people's words cannot break. Pure."""
+"""Markdown that text from outside cannot break. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
+from builder.model.escape import escape
+
 
 def text(words: str) -> str:
-    """Plain text as Markdown and MDX: on one line, and nothing in it is markup."""
-    return re.sub(r"([\\`*_{}\[\]<>|~&$])", r"\\\1", " ".join(words.split()))
+    """Return plain text as one line of Markdown or MDX in which nothing is markup."""
+    return re.sub(r"([\\`*_{}\[\]<>|~&$])", r"\\\1", escape(" ".join(words.split())))
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
-    """A table of cells that are Markdown already. Columns are not padded, so that a new row changes no other."""
+    """Return a table of cells that are already Markdown. Columns are not padded, so that a new row changes no other."""
     lines = [
         "| " + " | ".join(headers) + " |",
         "|" + "|".join("---:" if place in right else "---" for place in range(len(headers))) + "|",

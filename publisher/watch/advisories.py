@@ -22,7 +22,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from builder.model.errors import InputError, plain
+from builder.model.errors import InputError
+from builder.model.escape import shorten
 from builder.resolve.uv import without_addresses
 
 #: Seconds for all answers together, and for one.
@@ -137,7 +138,7 @@ def _last_word(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("WARNING")]
     last = lines[-1] if lines else ""
     exception = re.match(r"(?:\w+\.)*(\w+)(?::|$)", last)
-    return exception[1] if exception and "Traceback" in text else plain(without_addresses(last))
+    return exception[1] if exception and "Traceback" in text else shorten(without_addresses(last))
 
 
 def _read(text: str, pins: Collection[Pin]) -> dict[Pin, tuple[Advisory, ...]]:
@@ -154,14 +155,14 @@ def _read(text: str, pins: Collection[Pin]) -> dict[Pin, tuple[Advisory, ...]]:
 
 
 def _advisory(said: _Vulnerability) -> Advisory:
-    return Advisory(plain(said.id, 60), tuple(plain(a, 60) for a in said.aliases), _in_order(said.fix_versions))
+    return Advisory(shorten(said.id, 60), tuple(shorten(a, 60) for a in said.aliases), _in_order(said.fix_versions))
 
 
 def _in_order(versions: tuple[str, ...]) -> tuple[str, ...]:
     try:
         return tuple(str(version) for version in sorted({Version(text) for text in versions}))
     except InvalidVersion:
-        return tuple(plain(text, 60) for text in versions)
+        return tuple(shorten(text, 60) for text in versions)
 
 
 def _unanswered(why: str) -> InputError:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from builder.model.errors import InputError, plain
+from builder.model.errors import InputError
+from builder.model.escape import shorten
 from builder.resolve import uv
 
 if sys.version_info >= (3, 11):
@@ -75,7 +76,7 @@ def places() -> Places:
             stdin="",
         )  # fmt: skip
     if not answer.ok:
-        said = plain(uv.without_addresses(answer.err.partition("error: ")[2] or answer.err), 400)
+        said = shorten(uv.without_addresses(answer.err.partition("error: ")[2] or answer.err), 400)
         if "Failed to fetch" in said:  # links on the web, which uv reads at once
             raise SilentError(f"the package index does not answer: {said}", fix="run the command again later")
         raise InputError(f"uv cannot use its settings: {said}", fix="look at the variables UV_… and at uv.toml")

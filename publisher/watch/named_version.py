@@ -10,7 +10,8 @@ from packaging.version import Version
 
 from builder.model.clock import Clock
 from builder.model.durations import in_words
-from builder.model.errors import InputError, plain
+from builder.model.errors import InputError
+from builder.model.escape import shorten
 from builder.model.matrix import Matrix, Target
 from builder.model.progress import Progress
 from builder.resolve.resolver import yanked_error
@@ -89,7 +90,7 @@ def _look(asked: Asked, on_index: Sequence[Available]) -> Available:
     if found is None:
         known = newest(on_index)
         raise NotThereError(
-            f"the package index has no {package} {plain(str(wanted), 80)}"
+            f"the package index has no {package} {shorten(str(wanted), 80)}"
             + (f"; its newest is {known.name}" if known else ""),
             fix="check the version; if it is about to be uploaded, wait for it: --wait 30m",
         )

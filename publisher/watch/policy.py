@@ -13,7 +13,7 @@ from datetime import datetime
 from packaging.version import InvalidVersion, Version
 
 from builder.model.durations import in_words
-from builder.model.errors import plain
+from builder.model.escape import shorten
 from builder.model.matrix import Releases, Target
 from publisher.ledger.release import Release
 from publisher.watch.package_index import Available
@@ -99,7 +99,7 @@ def _against(
     if version.is_prerelease:
         return HeldBack(candidate.name, "a pre-release")
     if candidate.yanked is not None:
-        return HeldBack(candidate.name, "yanked" + (f": {plain(candidate.yanked)}" if candidate.yanked else ""))
+        return HeldBack(candidate.name, "yanked" + (f": {shorten(candidate.yanked)}" if candidate.yanked else ""))
     if policy.policy == "by-hand":
         return HeldBack(candidate.name, "the matrix wants releases by hand")
     if policy.policy == "minor" and last is not None and _minor(version) <= _minor(last):

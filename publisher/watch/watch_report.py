@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from builder.model.errors import plain
+from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from publisher.catalog.index import iso
 from publisher.ledger.release import Release
@@ -106,10 +106,10 @@ def outputs(
     ``locked``, of a named version: the ledger has its lock for every target, so that a build can install exactly that.
     """
     lines = {
-        "version": plain(version or ""),
+        "version": shorten(version or ""),
         "versions": json.dumps(list(versions), separators=(",", ":")),
-        "rebuild": plain(rebuild or ""),
-        "reason": plain(reason, REASON_LIMIT),
+        "rebuild": shorten(rebuild or ""),
+        "reason": shorten(reason, REASON_LIMIT),
     }
     if locked is not None:
         lines["locked"] = "true" if locked else "false"

@@ -35,7 +35,7 @@ def problems(text: str) -> list[str]:
     """The lines of the message, without the file's name."""
     with pytest.raises(InputError) as caught:
         parse(text)
-    return [line.removeprefix("m.yaml:") for line in caught.value.what.splitlines()[1:]]
+    return [line.removeprefix("m.yaml:") for line in caught.value.details]
 
 
 def problem(text: str) -> str:
@@ -297,7 +297,7 @@ def test_any_value_under_any_key_is_a_matrix_or_a_report_with_lines(changes: dic
     try:
         matrix = parse(text)
     except InputError as error:
-        assert error.where or error.what.splitlines()[1:]  # noqa: PT017 - either outcome is right
+        assert error.where or error.details  # noqa: PT017 - either outcome is right
     else:
         assert matrix.targets
 

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from builder.model.artifact import Artifact, Finding, Locked, Manifest
 from builder.model.cold_start import ColdStart
 from builder.model.errors import InputError
+from builder.model.escape import escape
 from builder.model.matrix import Cell
 from builder.model.runtimes import Architecture
 from builder.smoke import Smoke
@@ -24,7 +25,7 @@ from publisher.ledger.release import Release, TargetRecord
 from publisher.parameters.update import Kept
 from publisher.reconcile.release_run import Report
 from publisher.report import proof_summary, release_comparison
-from publisher.report.annotations import SHOWN, Note, commands, of_error
+from publisher.report.annotations import MAX_ANNOTATIONS, Note, commands, of_error
 from publisher.report.publish_summary import cell_notes, publish_section
 from publisher.text.figures import difference
 from tests.conftest import Sandbox
@@ -134,7 +135,7 @@ def test_no_reason_breaks_the_table(reason: str) -> None:
     drift = Drift("us-east-1", "py3.12-x86_64", 1, "foreign", f"{NASTY}{reason}", reason)
     read = Read(proof_summary.audit_section(1, 1, [drift]))
     (row,) = read.rows("Region", "Target", "Number", "Problem", "What", "Remedy")
-    assert " ".join(f"{NASTY}{reason}".split()).replace("\x00", "�") == row[4]
+    assert escape(" ".join(f"{NASTY}{reason}".split())) == row[4]
     assert not {"img", "a", "em", "code"} & read.tags
 
 
@@ -270,7 +271,7 @@ def test_a_long_list_is_cut_off_and_says_so() -> None:
 def test_annotations_are_escaped() -> None:
     note = Note("error", "a: 50 %, b", "50 %\r\n::error::x, y: z", "some,file.yaml", 3)
     assert list(commands([note])) == [
-        "::error file=some%2Cfile.yaml,line=3,title=a%3A 50 %25%2C b::50 %25%0D%0A::error::x, y: z"
+        "::error file=some%2Cfile.yaml,line=3,title=a%3A 50 %25%2C b::50 %25\\r%0A\\x3a:error::x, y: z"
     ]
 
 
@@ -278,8 +279,8 @@ def test_no_more_than_github_shows_and_how_many_more_there_are() -> None:
     warnings = [Note("warning", f"w{place}", "m") for place in range(12)]
     errors = [Note("error", f"e{place}", "m") for place in range(10)]
     lines = list(commands([*warnings, *errors], errors_left=1))
-    assert [line.split(" ")[0] for line in lines].count("::warning") == SHOWN
-    assert [line.split(" ")[0] for line in lines].count("::error") == SHOWN - 1
+    assert [line.split(" ")[0] for line in lines].count("::warning") == MAX_ANNOTATIONS
+    assert [line.split(" ")[0] for line in lines].count("::error") == MAX_ANNOTATIONS - 1
     assert "::warning title=And 3 more::3 more warnings; the log has them all" in lines
     assert "::error title=And 2 more::2 more errors; the log has them all" in lines
     assert list(commands(errors)) == [f"::error title=e{place}::m" for place in range(10)]
@@ -317,8 +318,8 @@ def test_sections_are_added_to_what_is_there(summary: Path) -> None:
 def test_a_step_s_summary_stays_within_its_limit(summary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     github.summarize("### One\n" + "a line of ümlauts\n" * 100_000)
     text = summary.read_text()
-    assert github.LIMIT - 100 < summary.stat().st_size <= github.LIMIT
-    assert text.endswith("ümlauts\n\n*The rest is cut off: GitHub takes 1 MiB a step. The log has it all.*\n")
+    assert github.SUMMARY_LIMIT_BYTES - 100 < summary.stat().st_size <= github.SUMMARY_LIMIT_BYTES
+    assert text.endswith("ümlauts\n\n*The rest is cut off: GitHub shows 1 MiB a step. The log has everything.*\n")
     github.summarize("### Two\n" * 20)
     assert summary.read_text() == text
     assert "full" in capsys.readouterr().err
@@ -329,7 +330,7 @@ def test_a_summary_that_cannot_be_written_fails_nothing(
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
     github.summarize("### One\n")
-    assert "cannot be written" in capsys.readouterr().err
+    assert "cannot write the job summary" in capsys.readouterr().err
 
 
 def test_a_publish_in_a_workflow(sandbox: Sandbox, tmp_path: Path, summary: Path) -> None:

@@ -1,0 +1,45 @@
+"""Text from outside (an index, AWS, a wheel, a file) made safe for terminals, logs, Markdown and GitHub Actions.
+
+Every outlet of the program passes what it writes through ``escape`` or ``escape_json``; a test checks that nothing
+is written around them.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: What GitHub Actions reads as a workflow command: ``::`` at the start of a line, ``##[`` anywhere in it.
+_WORKFLOW_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\[)")
+
+
+def escape(text: str) -> str:
+    """Return the text as one harmless line: what is not printable becomes its Python escape (``\\n``, ``\\x1b``).
+
+    Escaping a text twice changes nothing more.
+    """
+    line = text if text.isprintable() else "".join(c if c.isprintable() else _python_escape(c) for c in text)
+    return _WORKFLOW_COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[0].endswith(":") else "\\x23", line)
+
+
+def shorten(text: str, limit: int = 200) -> str:
+    """Return the text escaped, with its white space collapsed, cut off at ``limit`` characters."""
+    line = escape(" ".join(text.split()))
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def escape_json(document: str) -> str:
+    """Return JSON with the same meaning, in which every line is harmless."""
+    escaped = "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in document)
+    return escaped.replace("##[", "\\u0023#[")
+
+
+def _python_escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def _json_escape(character: str) -> str:
+    code = ord(character)
+    if code > 0xFFFF:  # JSON writes these as two surrogates
+        code -= 0x10000
+        return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+    return f"\\u{code:04x}"

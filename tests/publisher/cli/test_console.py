@@ -1,0 +1,156 @@
+"""What commands print: every outlet escapes, nothing is printed around them, and a closed pipe ends nothing."""
+
+from __future__ import annotations
+
+import ast
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import builder
+import publisher
+from builder.model.errors import InputError
+from publisher.cli import console, logs
+from publisher.cli.logs import logged_progress, write_json_lines
+from publisher.report.annotations import Note, commands
+from publisher.text.markdown import text as markdown
+from tests.builder.model.test_escape import HOSTILE, is_harmless
+
+PACKAGES = (Path(builder.__file__).parent, Path(publisher.__file__).parent)
+#: The outlets, and programs that run in a process of their own whose output another part reads.
+OUTLETS = {
+    "publisher/cli/console.py",
+    "publisher/cli/__init__.py",  # sets how the streams encode
+    "builder/bytecode/compile_worker.py",
+    "builder/smoke/function/bootstrap.py",
+    "publisher/canary/function/canary.py",
+}
+#: Names that write to a terminal or a log, as ``module.name`` or as a bare call.
+WRITERS = {
+    "print", "click.echo", "click.secho", "click.style", "click.confirm", "click.prompt", "click.echo_via_pager",
+    "click.progressbar", "sys.stdout.write", "sys.stderr.write", "sys.stdout.buffer", "sys.stderr.buffer",
+    "sys.__stdout__", "sys.__stderr__", "logging.StreamHandler", "logging.basicConfig", "logging.FileHandler",
+    "warnings.warn", "rich.print", "traceback.print_exc", "traceback.print_exception", "os.write",
+}  # fmt: skip
+
+
+def _written_around(source: str) -> set[str]:
+    """The writers that a module uses, whatever it calls them."""
+    tree = ast.parse(source)
+    names = {"sys.stdout": "sys.stdout", "sys.stderr": "sys.stderr"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.asname or alias.name: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute):
+            first, _, rest = ast.unparse(node).partition(".")
+            found.add(".".join(filter(None, (names.get(first, first), rest))))
+    return found & WRITERS
+
+
+def test_no_module_writes_to_a_terminal_or_a_log_around_the_console() -> None:
+    around = {
+        name: written
+        for package in PACKAGES
+        for path in package.rglob("*.py")
+        if (name := str(path.relative_to(package.parent))) not in OUTLETS
+        and (written := _written_around(path.read_text("utf-8")))
+    }
+    assert around == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print(1)", "import click\nclick.echo(1)", "from click import echo as say\nsay(1)",
+        "import sys as s\ns.stderr.write(1)", "import logging\nlogging.basicConfig()",
+        "from sys import stdout\nstdout.write(1)",
+    ],
+)  # fmt: skip
+def test_the_check_finds_a_writer_under_any_name(source: str) -> None:
+    assert _written_around(source)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=HOSTILE)
+def test_every_outlet_prints_harmless_lines(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_result(text, f"{text}:")
+    console.print_message(text)
+    console.print_document(f"{text}\n{text}")
+    console.print_quoted(text)
+    console.print_finding("error", text)
+    console.print_table([text], [[text]])
+    console.print_json({text: text})
+    console.print_json_line({text: text})
+    console.print_message(*InputError(text, where=text, fix=text, details=[text]).lines)
+    with console.progress() as shown:
+        shown.begin(text, 1)
+        shown.step(text, text)
+        shown.note(text)
+    captured = capsys.readouterr()
+    for line in f"{captured.out}\n{captured.err}".split("\n"):
+        assert is_harmless(line)
+    assert is_harmless(markdown(text).replace("\\", ""))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=HOSTILE)
+def test_json_lines_are_harmless_and_hold_the_text(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("layers")
+    try:
+        write_json_lines()
+        logged_progress().note(text)
+        logs.log_event("error", "end", text, {})
+    finally:
+        logger.handlers, logger.propagate = [], True
+    lines = capsys.readouterr().err.removesuffix("\n").split("\n")
+    assert [json.loads(line)["message"] for line in lines] == [json.loads(json.dumps(text))] * 2
+    assert all(is_harmless(line) for line in lines)
+
+
+@given(HOSTILE)
+def test_an_annotation_is_one_command_whatever_it_says(text: str) -> None:
+    (line,) = commands([Note("error", text, text, text, 1)])
+    assert line.startswith("::error file=")
+    assert line.isprintable()
+    assert "##[" not in line
+
+
+def _run(*arguments: str, pipe: str) -> subprocess.CompletedProcess[str]:
+    """Run a command whose stdout or stderr is read by nobody."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        return subprocess.run(
+            [sys.executable, "-c", "from publisher.cli import main; main()", *arguments],
+            stdout=writing if pipe == "stdout" else subprocess.PIPE,
+            stderr=writing if pipe == "stderr" else subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+
+def test_a_closed_pipe_is_no_failure() -> None:
+    done = _run("targets", pipe="stdout")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = _run("targets", "--by", "python", pipe="stderr")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_output_that_the_terminal_cannot_encode_is_escaped() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from publisher.cli import main; main()", "targets"],
+        env={**os.environ, "PYTHONIOENCODING": "iso8859-5"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "targets \\xd7 17 regions" in done.stdout
