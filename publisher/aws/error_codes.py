@@ -23,7 +23,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from builder.model.errors import FailureClass, plain
+from builder.model.errors import FailureClass
+from builder.model.escape import shorten
 from publisher.aws.gateway import (
     CredentialsMissing,
     CredentialsRefused,
@@ -124,7 +125,7 @@ def of_boto_error(error: ClientError | BotoCoreError | ResponseParserError) -> G
     """Return the gateway's error for one of boto3's."""
     if isinstance(error, ClientError):
         return _of_response(error)
-    name, text = type(error).__name__, plain(str(error))
+    name, text = type(error).__name__, shorten(str(error))
     message = text if text.startswith(name) else f"{name}: {text}"
     if isinstance(error, _NO_CREDENTIALS):
         advice = (
@@ -172,7 +173,7 @@ def status_of(error: ClientError) -> int:
 def _of_response(error: ClientError) -> GatewayError:
     details = error.response.get("Error", {})
     code, words, status = str(details.get("Code", "")), str(details.get("Message", "")), status_of(error)
-    message = plain(f"{code}: {words}".strip(": "), _MESSAGE_LIMIT) or f"status {status}"
+    message = shorten(f"{code}: {words}".strip(": "), _MESSAGE_LIMIT) or f"status {status}"
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
     if status == 429:
         return Throttled(message, request_id)

@@ -55,6 +55,7 @@ def _end(error: LayersError) -> NoReturn:
     fields = {
         "exit_code": error.exit_code,
         "error": type(error).__name__,
+        "class": str(error.failure_class),
         "what": error.what,
         "where": error.where,
         "details": list(error.details),
