@@ -121,7 +121,7 @@ def _recorded(matrix: Matrix, cell: Cell, release: Release, record: CellRecord, 
         detail = f"AWS has {held.sha256[:12]}…, the ledger {record.sha256[:12]}…"
         yield drift("bytes", detail, f"find out who did this; then {again} --rebuild")
     if release.yanked and grants:
-        yield drift("public", "withdrawn, but still granted", f"layers yank --layer-version {number} --reason …")
+        yield drift("public", "yanked, but still granted", f"layers yank --layer-version {number} --reason …")
     if not release.yanked and not is_granted(grants, matrix.permission):
         yield drift("private", "the matrix's permission is missing", again)
     runtime, architecture = cell.target.runtime.api_name, cell.target.architecture.api_name

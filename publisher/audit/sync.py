@@ -58,7 +58,7 @@ def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress
     found = [each for region in matrix.regions for each in answers.get(region, [])]
     known = {release.layer_version: release for release in ledger.releases()}
     merged, left_out = merge(matrix, found, known)
-    merged = with_withdrawn(matrix, merged, known, datetime.now(timezone.utc).replace(microsecond=0))
+    merged = with_yanked(matrix, merged, known, datetime.now(timezone.utc).replace(microsecond=0))
     for release in merged:
         if release != known.get(release.layer_version):
             ledger.update(release.layer_version, lambda _now, release=release: release)  # type: ignore[misc]
@@ -97,13 +97,13 @@ def merge(
     return tuple(releases), tuple(left_out)
 
 
-def with_withdrawn(
+def with_yanked(
     matrix: Matrix, releases: Sequence[Release], known: Mapping[int, Release], now: datetime
 ) -> tuple[Release, ...]:
-    """The releases, those marked as withdrawn that nobody recorded and nobody may use. Pure.
+    """The releases, those marked as yanked that nobody recorded and nobody may use. Pure.
 
-    A release that is private in every cell was withdrawn, or its run was stopped before it granted anything. It counts
-    as withdrawn where all its cells are there, or a later release is public: else the next run would make public what
+    A release that is private in every cell was yanked, or its run was stopped before it granted anything. It counts
+    as yanked where all its cells are there, or a later release is public: else the next run would make public what
     somebody took back. ``layers yank --undo`` is the way back.
     """
     public = [release.layer_version for release in releases if any(cell.public for cell in release.cells)]

@@ -1,4 +1,4 @@
-"""Withdrawing a release, and taking that back: permissions only. Nothing is deleted: functions that have a version keep
+"""Yanking a release, and taking that back: permissions only. Nothing is deleted: functions that have a version keep
 it, and numbers never come back."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Changed:
     error: str | None = None
 
 
-def withdraw(
+def yank(
     release: Release, reason: str, ledger: Ledger, lambdas: Mapping[str, Lambda], now: datetime, progress: Progress
 ) -> tuple[Changed, ...]:
     """Take every permission of a release away. Recorded first: a release that is meant to go is not published again."""
@@ -38,14 +38,14 @@ def withdraw(
         if left := gateway.grants(record.layer_name, record.layer_version):
             raise PublishError(Failure(f"the policy still grants the layer version to {left[0].principal}"))
 
-    progress.begin("Withdrawing", len({record.region for record in release.cells}))
+    progress.begin("Yanking", len({record.region for record in release.cells}))
     return _each_cell(release, revoke, ledger, lambdas, progress, public=False)
 
 
 def restore(
     matrix: Matrix, release: Release, ledger: Ledger, lambdas: Mapping[str, Lambda], clock: Clock, progress: Progress
 ) -> tuple[Changed, ...]:
-    """Give the matrix's permission back everywhere; the release counts as withdrawn until the last cell has it."""
+    """Give the matrix's permission back everywhere; the release counts as yanked until the last cell has it."""
 
     def grant(gateway: Lambda, record: CellRecord) -> None:
         grant_at(gateway, record.layer_name, record.layer_version, matrix.permission, clock)

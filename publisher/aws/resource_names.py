@@ -39,9 +39,9 @@ def canary_runner_role(matrix: Matrix) -> str:
     return f"{stem(matrix)}-canary-runner"
 
 
-def withdrawer_role(matrix: Matrix) -> str:
+def yanker_role(matrix: Matrix) -> str:
     """The role that takes permissions back (``layers yank``)."""
-    return f"{stem(matrix)}-withdrawer"
+    return f"{stem(matrix)}-yanker"
 
 
 def canary_role(matrix: Matrix) -> str:

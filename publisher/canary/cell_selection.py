@@ -23,7 +23,7 @@ class Selected:
 
 
 def select(matrix: Matrix, index: Index, query: Query) -> Selected:
-    """The cells that the query names. InputError where it names nothing, and for a release that was withdrawn."""
+    """The cells that the query names. InputError where it names nothing, and for a release that was yanked."""
     query = check(index, query)
     release = _release(index, query)
     cases = tuple(_case(row) for row in index.rows(release) if _fits(row.region, row.python, row.architecture, query))
@@ -58,7 +58,7 @@ def _release(index: Index, query: Query) -> IndexedRelease:
         gone = found[0]
         assert gone.yanked is not None  # noqa: S101 - none of them is usable
         raise InputError(
-            f"{index.package} {gone.version} was withdrawn on {gone.yanked.date:%Y-%m-%d}: {gone.yanked.reason}",
+            f"{index.package} {gone.version} was yanked on {gone.yanked.date:%Y-%m-%d}: {gone.yanked.reason}",
             where=f"layer version {gone.layer_version}",
             fix="name another release; nobody can attach this one",
         )

@@ -35,8 +35,8 @@ def attach(
     if ":" in wanted:
         row = find(index, wanted)
         _agree(row, python, architecture)
-        withdrawn = row.yanked
-        notes = (f"withdrawn on {withdrawn.date:%Y-%m-%d}: {withdrawn.reason}",) if withdrawn else ()
+        yanked = row.yanked
+        notes = (f"yanked on {yanked.date:%Y-%m-%d}: {yanked.reason}",) if yanked else ()
     else:
         version = None if wanted == "latest" else wanted
         pythons, architectures = (python or defaults[0],), (str(architecture or defaults[1]),)

@@ -37,8 +37,8 @@ def _entry(index: Index, release: IndexedRelease) -> list[str]:
     if release.rebuild and release.rebuild != "rebuilt":
         text += f". Rebuilt: {release.rebuild}"
     if release.yanked:
-        title += " (withdrawn)"
-        text += f". Withdrawn: {release.yanked.reason}"
+        title += " (yanked)"
+        text += f". Yanked: {release.yanked.reason}"
     return [
         "  <entry>",
         f"    <id>{_id(index, release.layer_version)}</id>",

@@ -36,8 +36,8 @@ class _IndexModel(Frozen):
     model_config = ConfigDict(extra="ignore")
 
 
-class Withdrawal(_IndexModel):
-    """When and why a release was withdrawn."""
+class YankNotice(_IndexModel):
+    """When and why a release was yanked."""
 
     date: Utc
     reason: str
@@ -58,7 +58,7 @@ class Row(_IndexModel):
     size: int
     unzipped_size: int | None
     published: Utc
-    yanked: Withdrawal | None
+    yanked: YankNotice | None
 
     @property
     def target(self) -> str:
@@ -111,7 +111,7 @@ class IndexedRelease(_IndexModel):
     complete: bool
     missing: tuple[str, ...] = ()
     rebuild: str | None = None
-    yanked: Withdrawal | None = None
+    yanked: YankNotice | None = None
     changelog_url: str | None = None  #: what is new in this version of the package
     targets: tuple[IndexedTarget, ...] = ()
     layers: tuple[IndexedLayer, ...] = ()
@@ -192,7 +192,7 @@ def _arn_template(matrix: Matrix) -> str:
 
 
 def _release(matrix: Matrix, release: Release, sboms: Collection[str]) -> IndexedRelease:
-    # A cell that is not public is of no use to anybody yet. Those of a withdrawn release were, and are shown as such.
+    # A cell that is not public is of no use to anybody yet. Those of a yanked release were, and are shown as such.
     layers = tuple(cell for cell in release.cells if cell.public or release.yanked)
     there = {cell.key for cell in layers}
     absent = tuple(cell.id for cell in matrix.cells if (cell.region, cell.target.id) not in there)
@@ -204,7 +204,7 @@ def _release(matrix: Matrix, release: Release, sboms: Collection[str]) -> Indexe
         complete=not missing,
         missing=missing,
         rebuild=release.rebuild,
-        yanked=Withdrawal(**release.yanked.model_dump()) if release.yanked else None,
+        yanked=YankNotice(**release.yanked.model_dump()) if release.yanked else None,
         changelog_url=matrix.changelog_url and matrix.changelog_url.replace("{version}", quote(release.version)),
         targets=tuple(
             _target(release, target, sboms)
@@ -245,7 +245,7 @@ def iso(moment: datetime) -> str:
 
 
 def dump_rows(data: Any) -> str:
-    """JSON with one row a line, so that a release is so many new lines and a withdrawal one changed line."""
+    """JSON with one row a line, so that a release is so many new lines and a yank one changed line."""
     return "".join(_pieces(data, "")) + "\n"
 
 

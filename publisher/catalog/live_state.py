@@ -168,6 +168,6 @@ def _differences(held: Held, public: bool | None, entry: Row | None, row: Row | 
     if row and row.layer_version > held.number:
         yield f"the ledger has layer version {row.layer_version}, AWS none above {held.number}"
     if entry and entry.yanked and public:
-        yield f"layer version {held.number} was withdrawn and is public"
+        yield f"layer version {held.number} was yanked and is public"
     if not (entry and entry.yanked) and public is False:
         yield f"layer version {held.number} is not public"

@@ -79,9 +79,7 @@ def _candidates(index: Index, query: Query) -> list[IndexedRelease]:
     usable = [release for release in index.releases if not release.yanked]
     if query.version is None:
         if not usable:
-            raise InputError(
-                "every recorded release was withdrawn", fix="look at one with --version or --layer-version"
-            )
+            raise InputError("every recorded release was yanked", fix="look at one with --version or --layer-version")
         return usable
     found = [release for release in index.releases if same_version(release.version, query.version)]
     if not found:
@@ -104,7 +102,7 @@ def _notes(release: IndexedRelease, wanted: IndexedRelease, query: Query) -> tup
     if absent:
         notes.append(f"not published there yet: {', '.join(absent[:8])}{' …' if len(absent) > 8 else ''}")
     if release.yanked:
-        notes.append(f"withdrawn on {release.yanked.date:%Y-%m-%d}: {release.yanked.reason}")
+        notes.append(f"yanked on {release.yanked.date:%Y-%m-%d}: {release.yanked.reason}")
     return tuple(notes)
 
 

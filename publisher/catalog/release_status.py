@@ -12,9 +12,9 @@ NOTHING_YET = "No release has been published yet."
 
 @dataclass(frozen=True)
 class Mark:
-    """One thing that a reader must know of a release: ``withdrawn`` ``on 2026-01-10``: ``a broken wheel``."""
+    """One thing that a reader must know of a release: ``yanked`` ``on 2026-01-10``: ``a broken wheel``."""
 
-    word: Literal["withdrawn", "incomplete", "rebuilt", "replaced"]
+    word: Literal["yanked", "incomplete", "rebuilt", "replaced"]
     detail: str = ""
     reason: str = ""  #: what a person wrote: any text
 
@@ -23,7 +23,7 @@ def marks(index: Index, release: IndexedRelease) -> tuple[Mark, ...]:
     """What is unusual of a release, the gravest first."""
     found = []
     if release.yanked:
-        found.append(Mark("withdrawn", f"on {release.yanked.date:%Y-%m-%d}", release.yanked.reason))
+        found.append(Mark("yanked", f"on {release.yanked.date:%Y-%m-%d}", release.yanked.reason))
     if not release.complete:
         there = len(release.layers)
         found.append(Mark("incomplete", reason=f"{there} of {there + len(release.missing)} layers"))

@@ -82,6 +82,6 @@ def _status(index: Index, release: IndexedRelease) -> str:
 
 
 def _mark(mark: Mark) -> str:
-    word = f"**{mark.word}**" if mark.word in ("withdrawn", "incomplete") else mark.word
+    word = f"**{mark.word}**" if mark.word in ("yanked", "incomplete") else mark.word
     words = f"{word} {mark.detail}" if mark.detail else word
     return f"{words}: {text(mark.reason)}" if mark.reason else words

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable.")
 @click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable.")
-@click.option("--version", help="A version of the package; `latest` is the newest release that is not withdrawn.")
+@click.option("--version", help="A version of the package; `latest` is the newest release that is not yanked.")
 @click.option("--layer-version", type=click.IntRange(min=1), help="A layer version number.")
 @click.option("--role", metavar="ARN", help="The role of the functions, instead of the one that `layers infra` makes.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -155,7 +155,7 @@ def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
         raise DriftError(
             f"{len(failed)} layers are not what the ledger says, or do not work",
             where=_named(failed),
-            fix=f"see the reasons above; withdraw the release with `layers yank --layer-version {selected.number}`, "
+            fix=f"see the reasons above; yank the release with `layers yank --layer-version {selected.number}`, "
             "or compare all of it with `layers audit`",
         )
     if deferred:

@@ -36,7 +36,7 @@ SNIPPETS = ("arn", "cdk", "cdk-python", "sam", "terraform", "cloudformation", "s
 )
 @click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable.")
 @click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable.")
-@click.option("--version", help="A version of the package; `latest` is the newest release that is not withdrawn.")
+@click.option("--version", help="A version of the package; `latest` is the newest release that is not yanked.")
 @click.option("--layer-version", type=click.IntRange(min=1), help="A layer version number.")
 @click.option("--live", is_flag=True, help="Ask AWS what is there, and compare it with the ledger.")
 @click.option("--index", "index_source", metavar="FILE|URL", help="Read a layers.json instead of matrix and ledger.")
@@ -97,7 +97,7 @@ def _show(rows: Sequence[Row], notes: Sequence[str], form: str) -> None:
 
 def _table(rows: Sequence[Row]) -> None:
     first = rows[0]
-    state = f", withdrawn on {first.yanked.date:%Y-%m-%d}: {first.yanked.reason}" if first.yanked else ""
+    state = f", yanked on {first.yanked.date:%Y-%m-%d}: {first.yanked.reason}" if first.yanked else ""
     print_result(f"{first.package} {first.version}, layer version {first.layer_version}{state}", "")
     print_table(
         ["region", "python", "architecture", "size", "unzipped", "published", "arn"],

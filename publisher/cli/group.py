@@ -29,7 +29,7 @@ COMMANDS = {
     "describe": "Look up the layers of a region.",
     "audit": "Compare the ledger with AWS, every cell.",
     "sync": "Make the ledger from what AWS holds.",
-    "yank": "Withdraw a release; delete nothing.",
+    "yank": "Yank a release; delete nothing.",
     "verify": "Prove that an ARN holds the recorded bytes.",
     "canary": "Prove a release with real functions on its layers.",
     "docs": "Write the table, the JSON index and the page from the ledger.",

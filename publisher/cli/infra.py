@@ -26,7 +26,7 @@ FOLDER = Path("infra")
 @click.option("--repository", metavar="OWNER/NAME", help="The GitHub repository; else it is asked for on deployment.")
 @click.option(
     "--environment", metavar="NAME", default="layers", show_default=True,
-    help="What the names of its environments begin with: NAME-publish, -audit, -canary, -withdraw.",
+    help="What the names of its environments begin with: NAME-publish, -audit, -canary, -yank.",
 )  # fmt: skip
 @click.option("--canary-first", is_flag=True, help="Let the publisher make canary functions: publish --canary-first.")
 @click.option(

@@ -33,7 +33,7 @@ def command(settings: Settings, /, as_json: bool) -> None:
             "cells": len(release.cells),
             "public": sum(record.public for record in release.cells),
             "of": len(matrix.cells),
-            "withdrawn": release.yanked is not None,
+            "yanked": release.yanked is not None,
         }
         for release in synced.releases
     ]
@@ -53,7 +53,7 @@ def command(settings: Settings, /, as_json: bool) -> None:
                     str(r["layer_version"]),
                     str(r["version"]),
                     f"{r['cells']} of {r['of']}",
-                    "withdrawn" if r["withdrawn"] else str(r["public"]),
+                    "yanked" if r["yanked"] else str(r["public"]),
                 ]
                 for r in rows
             ],

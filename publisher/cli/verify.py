@@ -25,14 +25,14 @@ def command(settings: Settings, /, arn: str, index_source: str | None, as_json: 
     from publisher.catalog.arn import find
 
     row = find(settings.index(index_source), arn)
-    withdrawn = f"withdrawn on {row.yanked.date:%Y-%m-%d}: {row.yanked.reason}" if row.yanked else None
+    yanked = f"yanked on {row.yanked.date:%Y-%m-%d}: {row.yanked.reason}" if row.yanked else None
     try:
         verdict = verify(row, reader(row.region))
     except GatewayError as error:
         raise IncompleteError(
-            f"AWS does not show it: {error.message}" + (f" ({withdrawn})" if withdrawn else ""),
+            f"AWS does not show it: {error.message}" + (f" ({yanked})" if yanked else ""),
             where=row.arn,
-            fix="it was withdrawn, so nobody but its owner may read it" if withdrawn else "check your credentials",
+            fix="it was yanked, so nobody but its owner may read it" if yanked else "check your credentials",
         ) from None
     if as_json:
         print_json(
@@ -48,8 +48,8 @@ def command(settings: Settings, /, arn: str, index_source: str | None, as_json: 
         )
     elif verdict.matches:
         print_result(row.arn, f"holds {row.package} {row.version}, the recorded bytes (sha256 {row.sha256})")
-        if withdrawn:
-            print_result(f"note: {withdrawn}")
+        if yanked:
+            print_result(f"note: {yanked}")
     if not verdict.matches:
         raise DriftError(
             f"AWS has {verdict.sha256 or 'nothing there'}, recorded is {row.sha256}",

@@ -1,4 +1,4 @@
-"""``layers yank``: withdraw a release."""
+"""``layers yank``: yank a release."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def command(
     Functions that have the layer keep it; nobody can attach it anew.
     """
     from builder.model.clock import SYSTEM_CLOCK
-    from publisher.audit.yank import restore, withdraw
+    from publisher.audit.yank import restore, yank
     from publisher.ledger.release import at_number
 
     if bool(reason) == undo:
@@ -45,17 +45,17 @@ def command(
             fix="look with `layers describe`; `layers sync` records what AWS has",
         )
     if undo and release.yanked is None:
-        raise InputError(f"layer version {layer_version} is not withdrawn")
+        raise InputError(f"layer version {layer_version} is not yanked")
     lambdas = settings.lambdas(matrix)
     if not yes:
-        what = "Make public again" if undo else "Withdraw"
+        what = "Make public again" if undo else "Yank"
         confirm(f"{what} {release.package} {release.version} in {len(release.cells)} cells?")
     with progress() as shown:
         if undo:
             changed = restore(matrix, release, ledger, lambdas, SYSTEM_CLOCK, shown)
         else:
             now = datetime.now(timezone.utc).replace(microsecond=0)
-            changed = withdraw(release, reason or "", ledger, lambdas, now, shown)
+            changed = yank(release, reason or "", ledger, lambdas, now, shown)
     kept = keep_parameters(matrix, ledger.releases())
     failed = [each for each in changed if each.error]
     if as_json:
@@ -75,7 +75,7 @@ def command(
         if failed:
             print_table(["cell", "reason"], [["/".join(each.record.key), each.error or ""] for each in failed])
         done = len(changed) - len(failed)
-        state = "public again" if undo else "withdrawn"
+        state = "public again" if undo else "yanked"
         print_result(f"{release.package} {release.version}, layer version {layer_version}: {done} cells {state}")
         show_parameters(kept)
     if failed:

@@ -79,7 +79,7 @@ def canary_runner(scope: Scope) -> list[Statement]:
     ]
 
 
-def withdrawer(scope: Scope) -> list[Statement]:
+def yanker(scope: Scope) -> list[Statement]:
     """``yank``: takes permissions back. It cannot grant: ``yank --undo`` is the publisher's."""
     return [
         allow(
@@ -223,7 +223,7 @@ def _parameters(scope: Scope, *, write: bool) -> list[Statement]:
             ["ssm:DeleteParameters"],
             [scope.parameters(f"{prefix}/*/latest")],
             _in_regions(scope),
-            note="`latest` goes where every release that it could point to is withdrawn; nothing else is ever removed.",
+            note="`latest` goes where every release that it could point to is yanked; nothing else is ever removed.",
         ),
     ]
 

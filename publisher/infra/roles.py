@@ -25,11 +25,11 @@ def roles_template(scope: Scope) -> Template:
         "Publisher": (resource_names.publisher_role(matrix), "publish", policies.publisher(scope)),
         "Auditor": (resource_names.auditor_role(matrix), "audit", policies.auditor(scope)),
         "CanaryRunner": (resource_names.canary_runner_role(matrix), "canary", policies.canary_runner(scope)),
-        "Withdrawer": (resource_names.withdrawer_role(matrix), "withdraw", policies.withdrawer(scope)),
+        "Yanker": (resource_names.yanker_role(matrix), "yank", policies.yanker(scope)),
     }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"Roles of the layers of {matrix.package}: to publish, audit, try and withdraw them.",
+        "Description": f"Roles of the layers of {matrix.package}: to publish, audit, try and yank them.",
         "Parameters": _parameters(scope),
         "Conditions": {"MakeProvider": {"Fn::Equals": [{"Ref": "CreateProvider"}, "true"]}},
         "Resources": {

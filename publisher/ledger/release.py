@@ -88,7 +88,7 @@ class SurplusRecord(Frozen):
 
 
 class Yanked(Frozen):
-    """A release was withdrawn: its permissions were taken back."""
+    """A release was yanked: its permissions were taken back."""
 
     date: AwareDatetime
     reason: str

@@ -38,7 +38,7 @@ class Wanted:
 def wanted(matrix: Matrix, releases: Sequence[Release]) -> dict[str, Wanted]:
     """The parameters of each region of the matrix.
 
-    Complete releases only: a number is of use once it is right everywhere. A withdrawn one gets none; what it had
+    Complete releases only: a number is of use once it is right everywhere. A yanked one gets none; what it had
     stays, since the ARN is still true, but ``latest`` goes back to the release before, and away where there is none.
     """
     if matrix.parameters is None:
@@ -49,16 +49,16 @@ def wanted(matrix: Matrix, releases: Sequence[Release]) -> dict[str, Wanted]:
 
 def _region(prefix: str, region: str, releases: Sequence[Release]) -> Wanted:
     parameters: dict[str, Parameter] = {}
-    withdrawn: dict[str, set[str]] = {}
+    yanked: dict[str, set[str]] = {}
     for release in sorted(releases, key=lambda release: release.layer_version):
         for cell in (cell for cell in release.cells if cell.region == region):
             folder = f"{prefix}/{cell.python}/{cell.architecture}"
             if release.yanked:
-                withdrawn.setdefault(f"{folder}/{LATEST}", set()).add(cell.arn)
+                yanked.setdefault(f"{folder}/{LATEST}", set()).add(cell.arn)
             elif release.completed and cell.public:
                 for word in (str(release.layer_version), LATEST):  # the last release that comes by is the latest
                     parameters[f"{folder}/{word}"] = _parameter(f"{folder}/{word}", release, cell)
-    retired = {name: frozenset(arns) for name, arns in withdrawn.items() if name not in parameters}
+    retired = {name: frozenset(arns) for name, arns in yanked.items() if name not in parameters}
     return Wanted(tuple(parameters[name] for name in sorted(parameters)), retired)
 
 
@@ -76,5 +76,5 @@ def to_write(wanted: Wanted, seen: Mapping[str, str]) -> tuple[Parameter, ...]:
 
 
 def to_remove(wanted: Wanted, seen: Mapping[str, str]) -> tuple[str, ...]:
-    """The names that point to a withdrawn release and have no other to point to."""
+    """The names that point to a yanked release and have no other to point to."""
     return tuple(name for name, arns in wanted.retired.items() if seen.get(name) in arns)

@@ -91,6 +91,6 @@ def differences(
             found.append(Difference(region, each.target, each.layer_version, f"{each.name} {has}"))
         for name in to_remove(plans[region], values):
             python, architecture = name.split("/")[-3:-1]
-            detail = f"{name} points to a withdrawn release"
+            detail = f"{name} points to a yanked release"
             found.append(Difference(region, f"py{python}-{architecture}", None, detail))
     return found, silent

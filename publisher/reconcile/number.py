@@ -40,7 +40,7 @@ class Wanted:
 def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | None:
     """The number by the command line or the ledger; None where AWS has to be asked.
 
-    InputError where the number belongs to another release or the release was withdrawn.
+    InputError where the number belongs to another release or the release was yanked.
     """
     if wanted.layer_version is not None:
         _refuse_taken(wanted.layer_version, wanted.version, releases)
@@ -54,7 +54,7 @@ def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | Non
     newest = same[-1]
     if newest.yanked is not None:
         raise InputError(
-            f"{newest.package} {newest.version} was withdrawn on {newest.yanked.date:%Y-%m-%d}: {newest.yanked.reason}",
+            f"{newest.package} {newest.version} was yanked on {newest.yanked.date:%Y-%m-%d}: {newest.yanked.reason}",
             where=f"layer version {newest.layer_version}",
             fix="publish it at a new number with --rebuild",
         )
@@ -153,6 +153,6 @@ def _refuse_taken(number: int, version: str, releases: Sequence[Release]) -> Non
             )
         if release.yanked is not None:
             raise InputError(
-                f"layer version {number} was withdrawn: {release.yanked.reason}",
+                f"layer version {number} was yanked: {release.yanked.reason}",
                 fix="publish the version at a new number with --rebuild",
             )

@@ -22,13 +22,13 @@ def incomplete(matrix: Matrix, releases: Sequence[Release]) -> tuple[Incomplete,
     """The releases that another publish of their version would complete, by their number.
 
     They are the newest one where it lacks cells of the matrix, and every one that was begun and never completed. What
-    was withdrawn, and what no run can reach any more, is left out: nobody should try again every hour.
+    was yanked, and what no run can reach any more, is left out: nobody should try again every hour.
     """
     return tuple(sorted(_found(matrix, releases), key=lambda each: each.layer_version))
 
 
 def newest_release(releases: Sequence[Release]) -> Release | None:
-    """The newest release that was not withdrawn."""
+    """The newest release that was not yanked."""
     return max((r for r in releases if r.yanked is None), key=lambda r: r.layer_version, default=None)
 
 

@@ -45,7 +45,7 @@ class Choice:
 
 
 def recorded_versions(releases: Iterable[Release]) -> frozenset[Version]:
-    """The versions of all releases, also of those that were withdrawn: none of them is new."""
+    """The versions of all releases, also of those that were yanked: none of them is new."""
     return frozenset(version for release in releases for version in parsed(release.version))
 
 

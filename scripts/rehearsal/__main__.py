@@ -28,7 +28,7 @@ VARIABLES = {
     "LAYERS_PUBLISHER_ROLE": "publisher",
     "LAYERS_CANARY_RUNNER_ROLE": "canary-runner",
     "LAYERS_AUDITOR_ROLE": "auditor",
-    "LAYERS_WITHDRAWER_ROLE": "withdrawer",
+    "LAYERS_YANKER_ROLE": "yanker",
 }
 
 

@@ -353,7 +353,7 @@ def test_what_changed_since_the_last_release(page: Page) -> None:
         "truststore added 0.10.5",
     ]
     page.choose("layer", "3")
-    assert page.text("#changes") == "There is no earlier release to compare with."  # 2 was withdrawn, 1 has no record
+    assert page.text("#changes") == "There is no earlier release to compare with."  # 2 was yanked, 1 has no record
     page.choose("layer", "1")
     assert "is not in us-east-1 at this number" in page.text("#notices")
     page.choose("python", "3.10")
@@ -394,9 +394,9 @@ def test_a_region_with_other_bytes_has_its_own_facts(page: Page) -> None:
     assert "not the same, byte for byte" in page.text("#notices")
 
 
-def test_a_withdrawn_release_is_shown_as_such(page: Page) -> None:
+def test_a_yanked_release_is_shown_as_such(page: Page) -> None:
     page.open("#layer=2&python=3.12")
-    assert page.text("#notices").startswith("Withdrawn on 2026-10-16: ")
+    assert page.text("#notices").startswith("Yanked on 2026-10-16: ")
     assert NASTY in page.text("#notices")
     assert NASTY in page.text(".releases")
     assert page.run("return document.images.length") == 0
@@ -423,7 +423,7 @@ def test_the_picture_and_its_table_say_the_same(page: Page) -> None:
     page.open("#layer=4&python=3.12")
     bars = page.chrome.find_elements(By.CSS_SELECTOR, "#charts figure:first-child g.release")
     assert [bar.find_element(By.TAG_NAME, "title").get_attribute("textContent") for bar in bars][:2] == [
-        "Layer version 2 (1.58.0), withdrawn: 35.4 MB zipped, 76.3 MB unzipped",
+        "Layer version 2 (1.58.0), yanked: 35.4 MB zipped, 76.3 MB unzipped",
         "Layer version 3 (1.61.0): 36.3 MB zipped, 78.1 MB unzipped",
     ]
     assert [bar.get_attribute("class") for bar in bars if "current" in (bar.get_attribute("class") or "")] == [
@@ -432,7 +432,7 @@ def test_the_picture_and_its_table_say_the_same(page: Page) -> None:
     heights = [float(bar.find_element(By.CSS_SELECTOR, "rect.part").get_attribute("height") or 0) for bar in bars]
     assert heights == sorted(heights)
     page.find("#charts summary").click()
-    assert "2 1.58.0 (withdrawn) 35.4 MB 76.3 MB" in page.text("#charts table")
+    assert "2 1.58.0 (yanked) 35.4 MB 76.3 MB" in page.text("#charts table")
 
 
 def test_the_picture_of_the_cold_start_has_no_bar_where_nobody_measured(page: Page) -> None:
@@ -440,7 +440,7 @@ def test_the_picture_of_the_cold_start_has_no_bar_where_nobody_measured(page: Pa
     figure = "#charts figure:nth-child(2)"
     bars = page.chrome.find_elements(By.CSS_SELECTOR, f"{figure} g.release")
     assert [bar.find_element(By.TAG_NAME, "title").get_attribute("textContent") for bar in bars] == [
-        "Layer version 2 (1.58.0), withdrawn: 0.75 s importing, 0.99 s until it asks for work",
+        "Layer version 2 (1.58.0), yanked: 0.75 s importing, 0.99 s until it asks for work",
         "Layer version 3 (1.61.0): not recorded",
         "Layer version 4 (1.61.0): 0.85 s importing, 1.09 s until it asks for work",
         "Layer version 5 (1.62.0): 0.96 s importing, 1.20 s until it asks for work",

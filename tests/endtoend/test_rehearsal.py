@@ -106,20 +106,20 @@ def test_a_runner_that_dies_between_publish_and_record(rehearse: Rehearsal) -> N
     assert "ledger/0002.json" not in rehearse.recorded()
 
 
-def test_a_version_that_the_watch_finds_is_released_audited_and_withdrawn(rehearse: Rehearsal) -> None:
+def test_a_version_that_the_watch_finds_is_released_audited_and_yanked(rehearse: Rehearsal) -> None:
     rehearse.offer("1.0")
     rehearse.offer("2.0rc1")
-    names = ("watch.yml", "audit.yml", "withdraw.yml")
+    names = ("watch.yml", "audit.yml", "yank.yml")
     inputs = ("layer-version=1", "reason=fails at its start")
     rehearse(*(word for name in names for word in ("--workflow", name)), *(w for i in inputs for w in ("--input", i)))
     assert "release 1.0: calls $/.github/workflows/release.yml" in rehearse.said
     assert "drift: success" in rehearse.said
-    assert "withdraw: success" in rehearse.said
+    assert "yank: success" in rehearse.said
     record = rehearse.recorded()["ledger/0001.json"]
     assert record["version"] == "1.0"
     assert record["yanked"]["reason"] == "fails at its start"
     (request,) = rehearse.forge["pr"]
-    assert request["title"] == "Withdraw layer version 1"
+    assert request["title"] == "Yank layer version 1"
 
 
 def test_a_region_that_is_out_holds_nothing_back_and_is_completed_by_the_next_run(

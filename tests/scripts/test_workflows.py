@@ -70,4 +70,4 @@ def test_each_role_is_taken_from_the_environment_that_it_trusts() -> None:
                     subject = str(plain(resources)["Resources"][role]["Properties"]["AssumeRolePolicyDocument"])
                     assert f":environment:{job['environment']}" in subject, (path.name, role)
                     taken.add(role)
-    assert taken == {"Publisher", "Auditor", "CanaryRunner", "Withdrawer"}
+    assert taken == {"Publisher", "Auditor", "CanaryRunner", "Yanker"}

@@ -90,7 +90,7 @@ function pictureOf(chart, points, current, width) {
     || (place % every === 0 && (chosen < 0 || Math.abs(place - chosen) >= every));
   points.forEach((point, place) => {
     const middle = MARGIN.left + slot * (place + 0.5);
-    const words = [point.withdrawn && "withdrawn", place === chosen && "current"].filter(Boolean);
+    const words = [point.yanked && "yanked", place === chosen && "current"].filter(Boolean);
     const group = drawing("g", { class: ["release", ...words].join(" ") });
     group.append(drawing("title", {}, sentenceOf(chart, point)));
     for (const { name, of } of chart.series) {
@@ -110,10 +110,10 @@ function pictureOf(chart, points, current, width) {
   return shape;
 }
 
-function sentenceOf(chart, { number, version, withdrawn, facts }) {
+function sentenceOf(chart, { number, version, yanked, facts }) {
   const values = [...chart.series].reverse().map(({ of, label }) => `${chart.format(of(facts))} ${label}`);
   const words = isKnown(chart, facts) ? values.join(", ") : "not recorded";
-  return `Layer version ${number} (${version})${withdrawn ? ", withdrawn" : ""}: ${words}`;
+  return `Layer version ${number} (${version})${yanked ? ", yanked" : ""}: ${words}`;
 }
 
 function tableOf(chart, points) {
@@ -124,7 +124,7 @@ function tableOf(chart, points) {
     element("summary", {}, "As a table"),
     wideTable(`${chart.title} over releases`, head, [...points].reverse().map((point) => [
       point.number,
-      point.withdrawn ? `${point.version} (withdrawn)` : point.version,
+      point.yanked ? `${point.version} (yanked)` : point.version,
       ...series.map(({ of }) => chart.format(of(point.facts))),
     ])),
   );

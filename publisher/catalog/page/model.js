@@ -34,7 +34,7 @@ function readState(data, hash) {
   const version = words.get("version");
   if (version !== null && !words.has("layer")) {
     const found = data.releases.filter((each) => each.version === version);
-    const usable = found.find((each) => !markOf(each, "withdrawn")) ?? found[0];
+    const usable = found.find((each) => !markOf(each, "yanked")) ?? found[0];
     if (usable) words.set("layer", usable.number);
     else problems.push(`${data.package} ${version} has no layer.`);
   }
@@ -115,10 +115,10 @@ function packagesOf(release, place) {
   return new Map(held.map(([name, version]) => [name, version]));
 }
 
-/** The release before this one that has the target's packages on record and was not withdrawn. */
+/** The release before this one that has the target's packages on record and was not yanked. */
 function releaseBefore(data, cell) {
   return data.releases.find(
-    (each) => each.number < cell.release.number && !markOf(each, "withdrawn") && packagesOf(each, cell.place),
+    (each) => each.number < cell.release.number && !markOf(each, "yanked") && packagesOf(each, cell.place),
   );
 }
 
@@ -132,7 +132,7 @@ function changesOf(before, after) {
 /** The newest release that has this very cell and can be used. */
 function bestFor(data, cell) {
   return data.releases.find(
-    (each) => !markOf(each, "withdrawn") && cellOf(data, each, cell.place, cell.regionPlace).there,
+    (each) => !markOf(each, "yanked") && cellOf(data, each, cell.place, cell.regionPlace).there,
   );
 }
 
@@ -149,7 +149,7 @@ function historyOf(data, place) {
   const points = data.releases.map((release) => ({
     number: release.number,
     version: release.version,
-    withdrawn: Boolean(markOf(release, "withdrawn")),
+    yanked: Boolean(markOf(release, "yanked")),
     facts: release.targets.find((each) => each.target === place) ?? {},
   }));
   return points.reverse();

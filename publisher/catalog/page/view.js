@@ -104,9 +104,9 @@ function noticesOf(data, cell) {
   const best = bestFor(data, cell);
   const elsewhere = best && best.number !== release.number ? [" ", linkTo(best, "Use layer version"), "."] : [];
   for (const [word, detail, reason] of release.marks) {
-    if (word === "withdrawn") {
+    if (word === "yanked") {
       const words = `${sentence(reason)} New functions cannot use it.`;
-      say("danger", element("strong", {}, `Withdrawn ${detail}: `), words, ...elsewhere);
+      say("danger", element("strong", {}, `Yanked ${detail}: `), words, ...elsewhere);
     } else if (word === "incomplete" && cell.there) {
       say("warning", element("strong", {}, "Still being published: "), `${reason} are there, this one among them.`);
     } else if (word === "rebuilt") {
@@ -121,7 +121,7 @@ function noticesOf(data, cell) {
   if (!cell.there) {
     const what = cell.target ? cell.target.name : "A layer of this Python and architecture";
     const why = cell.pending ? "yet: the release is still being published." : "at this number.";
-    say("warning", element("strong", {}, what), ` is not in ${region} ${why}`, ...(markOf(release, "withdrawn") ? [] : elsewhere));
+    say("warning", element("strong", {}, what), ` is not in ${region} ${why}`, ...(markOf(release, "yanked") ? [] : elsewhere));
   } else if (!cell.sameBytes) {
     say("warning", "The zip in this region is not the same, byte for byte, as in others.",
       " What is in it is not on record.");

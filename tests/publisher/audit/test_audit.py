@@ -103,7 +103,7 @@ def test_a_lost_ledger_is_made_again(layers: Layers) -> None:
     assert after["completed"] is not None
 
 
-def test_a_withdrawn_release_is_not_made_public_again_for_want_of_its_record(layers: Layers) -> None:
+def test_a_yanked_release_is_not_made_public_again_for_want_of_its_record(layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     assert layers("yank", "--layer-version", "1", "--reason", "wrong", "--yes").code == 0
     assert layers.publish("2.0").code == 0
@@ -111,11 +111,11 @@ def test_a_withdrawn_release_is_not_made_public_again_for_want_of_its_record(lay
     for record in Path(layers.ledger).glob("0*.json"):
         record.unlink()
     synced = layers("sync", "--json")
-    assert [release["withdrawn"] for release in synced.json["releases"]] == [True, True]
+    assert [release["yanked"] for release in synced.json["releases"]] == [True, True]
     assert layers("audit").code == 0
     assert layers.publish("2.0").code == 3
     assert layers("yank", "--layer-version", "2", "--undo", "--yes").code == 0
-    assert layers("sync", "--json").json["releases"][1]["withdrawn"] is False
+    assert layers("sync", "--json").json["releases"][1]["yanked"] is False
 
 
 def test_audit_finds_every_kind_of_drift(sandbox: Sandbox, layers: Layers) -> None:
@@ -158,8 +158,8 @@ def test_yank_takes_every_permission_away_and_undo_gives_it_back(sandbox: Sandbo
     assert "import fails" in refused.err
     newest = layers("describe", "--region", "us-east-1", "--json").json
     assert {row["version"] for row in newest} == {"1.0"}
-    withdrawn = layers("describe", "--region", "us-east-1", "--layer-version", "2", "--json").json
-    assert {row["yanked"]["reason"] for row in withdrawn} == {"import fails"}
+    yanked = layers("describe", "--region", "us-east-1", "--layer-version", "2", "--json").json
+    assert {row["yanked"]["reason"] for row in yanked} == {"import fails"}
 
     assert layers("yank", "--layer-version", "2", "--undo", "--yes").code == 0
     assert public_numbers(sandbox, layers) == {1, 2}
@@ -167,7 +167,7 @@ def test_yank_takes_every_permission_away_and_undo_gives_it_back(sandbox: Sandbo
     assert layers("describe", "--region", "us-east-1", "--json").json[0]["version"] == "2.0"
 
 
-def test_a_withdrawn_version_can_be_rebuilt_at_a_new_number(sandbox: Sandbox, layers: Layers) -> None:
+def test_a_yanked_version_can_be_rebuilt_at_a_new_number(sandbox: Sandbox, layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     assert layers("yank", "--layer-version", "1", "--reason", "CVE", "--yes").code == 0
     rebuilt = layers.publish("1.0", "--rebuild", "--reason", "patched dependency", "--json", build="two")

@@ -78,15 +78,15 @@ def test_proves_every_cell_and_leaves_nothing(sandbox: Sandbox, layers: Layers) 
     assert "demo 1.0, layer version 1: 1 of 1 cells proven" in table.out
 
 
-def test_the_newest_that_was_not_withdrawn_or_the_one_that_is_named(sandbox: Sandbox, layers: Layers) -> None:
+def test_the_newest_that_was_not_yanked_or_the_one_that_is_named(sandbox: Sandbox, layers: Layers) -> None:
     assert publish_real(layers, "1.1").code == 0
     assert layers("canary", "--region", "us-east-1", "--yes", "--json").json["version"] == "1.1"
     named = layers("canary", "--region", "us-east-1", "--version", "1.0.0", "--yes", "--json")
     assert (named.code, named.json["layer_version"]) == (0, 1)
     change(layers, yanked=Yanked(date=WHEN, reason="broken"))
-    withdrawn = layers("canary", "--region", "us-east-1", "--layer-version", "1", "--yes")
-    assert withdrawn.code == 3
-    assert "was withdrawn on 2026-11-23: broken" in withdrawn.err
+    yanked = layers("canary", "--region", "us-east-1", "--layer-version", "1", "--yes")
+    assert yanked.code == 3
+    assert "was yanked on 2026-11-23: broken" in yanked.err
 
 
 def test_bad_input(layers: Layers) -> None:

@@ -1,4 +1,4 @@
-"""A ledger with everything in it that a table must show: withdrawn, rebuilt and incomplete releases."""
+"""A ledger with everything in it that a table must show: yanked, rebuilt and incomplete releases."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def recorded(matrix: Matrix, number: int, version: str, *, without: frozenset[st
 
 
 def history(matrix: Matrix) -> tuple[Release, ...]:
-    """1: 1.0, withdrawn. 2: 1.1. 3: 1.1 rebuilt. 4: 1.2, not yet in eu-north-1 and one cell of eu-west-1."""
+    """1: 1.0, yanked. 2: 1.1. 3: 1.1 rebuilt. 4: 1.2, not yet in eu-north-1 and one cell of eu-west-1."""
     first = recorded(matrix, 1, "1.0")
-    withdrawn = first.model_copy(
+    yanked = first.model_copy(
         update={
             "yanked": Yanked(date=DAY + timedelta(days=9), reason=REASON),
             "cells": tuple(cell.model_copy(update={"public": False}) for cell in first.cells),
@@ -59,7 +59,7 @@ def history(matrix: Matrix) -> tuple[Release, ...]:
     )
     rebuilt = recorded(matrix, 3, "1.1").model_copy(update={"rebuild": "CVE-2026-1"})
     absent = {cell.id for cell in matrix.cells if cell.region == "eu-north-1"} | {"eu-west-1/py3.10-aarch64"}
-    return withdrawn, recorded(matrix, 2, "1.1"), rebuilt, recorded(matrix, 4, "1.2", without=frozenset(absent))
+    return yanked, recorded(matrix, 2, "1.1"), rebuilt, recorded(matrix, 4, "1.2", without=frozenset(absent))
 
 
 def write_project(folder: Path, releases: tuple[Release, ...]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A ledger as the official one may be in a year: withdrawn, rebuilt and incomplete releases, real packages."""
+"""A ledger as the official one may be in a year: yanked, rebuilt and incomplete releases, real packages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def official_matrix() -> Matrix:
 
 
 def official_history(matrix: Matrix) -> tuple[Release, ...]:
-    """1: made by hand. 2: withdrawn. 3: start not measured. 4: rebuilt from 3. 5: not yet everywhere."""
+    """1: made by hand. 2: yanked. 3: start not measured. 4: rebuilt from 3. 5: not yet everywhere."""
     absent = {c.id for c in matrix.cells if c.region in ("ap-northeast-1", "us-gov-west-1")} | {
         "eu-central-1/py3.13-aarch64"
     }

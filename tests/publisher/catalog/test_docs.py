@@ -39,7 +39,7 @@ def test_each_release_is_one_row_with_its_state() -> None:
 | 4 | 1.2 | 2026-01-05 | 3.0 MB | **incomplete**: 7 of 12 layers |
 | 3 | 1.1 | 2026-01-04 | 3.0 MB | rebuilt: CVE-2026-1 |
 | 2 | 1.1 | 2026-01-03 | 3.0 MB | replaced by 3 |
-| 1 | 1.0 | 2026-01-02 | 3.0 MB | **withdrawn** on 2026-01-10: a \\{broken\\} \\| \\<wheel\\> |
+| 1 | 1.0 | 2026-01-02 | 3.0 MB | **yanked** on 2026-01-10: a \\{broken\\} \\| \\<wheel\\> |
 """ in page(INDEX)
 
 
@@ -108,7 +108,7 @@ def test_the_feed_is_atom_with_an_entry_a_release() -> None:
         "demo-agents 1.2 is layer version 4",
         "demo-agents 1.1 is layer version 3",
         "demo-agents 1.1 is layer version 2",
-        "demo-agents 1.0 is layer version 1 (withdrawn)",
+        "demo-agents 1.0 is layer version 1 (yanked)",
     ]
     ids = [element.text for element in root.iter(f"{ATOM}id")]
     assert len(set(ids)) == 5

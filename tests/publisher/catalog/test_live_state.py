@@ -79,7 +79,7 @@ def recorded(number: int, version: str, **changes: object) -> Release:
 
 
 ONE, TWO = recorded(1, "1.0"), recorded(2, "2.0")
-WITHDRAWN = TWO.model_copy(update={"yanked": Yanked(date=WHEN, reason="broken")})
+YANKED = TWO.model_copy(update={"yanked": Yanked(date=WHEN, reason="broken")})
 
 
 def differences(report: Report) -> set[str]:
@@ -99,8 +99,8 @@ def test_what_is_as_recorded_has_no_difference() -> None:
         ({"versions": {1: "1.0"}}, (ONE, TWO), "the ledger has layer version 2, AWS none above 1"),
         ({"versions": {}}, (ONE,), "AWS has no release of this layer"),
         ({"versions": {1: "1.0"}, "public": False}, (ONE,), "layer version 1 is not public"),
-        ({"versions": {2: "2.0"}}, (WITHDRAWN,), "layer version 2 was withdrawn and is public"),
-        ({"versions": {2: "2.0"}, "public": False}, (WITHDRAWN,), None),
+        ({"versions": {2: "2.0"}}, (YANKED,), "layer version 2 was yanked and is public"),
+        ({"versions": {2: "2.0"}, "public": False}, (YANKED,), None),
         ({"versions": {1: "1.0"}, "policies": False}, (ONE,), None),
     ],
 )

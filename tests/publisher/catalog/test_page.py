@@ -203,7 +203,7 @@ def test_no_reason_that_people_write_breaks_the_page(reason: str) -> None:
     index = make_index(small_matrix(), [record])
     page = _Page(index_html(index))
     assert page.data == json.loads(json.dumps(page_data(index)))
-    assert next(word for word in page.data["releases"][0]["marks"] if word[0] == "withdrawn")[2] == reason
+    assert next(word for word in page.data["releases"][0]["marks"] if word[0] == "yanked")[2] == reason
     assert page.tags.count("script") == 2
 
 
@@ -227,7 +227,7 @@ def test_without_javascript_the_releases_and_the_way_to_the_table_are_there() ->
     assert 'The chooser needs JavaScript.</span>\n    Every ARN is also in the <a href="layers.md">table</a>' in text
     assert '<th scope="row"><a href="#layer=4">4</a></th><td>1.61.0</td><td>2026-11-20</td>' in text
     assert '<strong class="mark rebuilt">rebuilt</strong>: CVE-2026-31337 in cryptography' in text
-    assert '<strong class="mark withdrawn">withdrawn</strong> on 2026-10-16: a &lt;/script&gt;&lt;img' in text
+    assert '<strong class="mark yanked">yanked</strong> on 2026-10-16: a &lt;/script&gt;&lt;img' in text
 
 
 def test_the_same_ledger_is_the_same_page() -> None:

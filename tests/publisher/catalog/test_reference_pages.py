@@ -53,7 +53,7 @@ def test_every_field_of_the_ledger_is_described() -> None:
     schema = json.loads(schemas()["ledger.schema.json"])
     models = [schema, *(model for model in schema["$defs"].values() if "properties" in model)]
     fields = {name for model in models for name in model["properties"]}
-    nested = {"name", "filename", "date"}  # of a lock's package and of a withdrawal: within another's row
+    nested = {"name", "filename", "date"}  # of a lock's package and of a yank: within another's row
     assert fields - nested == described
     assert all(f"`{name}`" in LEDGER_PAGE for name in nested)
 

@@ -63,10 +63,10 @@ def test_of_a_version_with_two_numbers_the_newest_wins_and_the_other_can_be_aske
     assert numbers(layer_version=2) == {2}
 
 
-def test_a_withdrawn_release_is_never_the_default_but_is_shown_when_asked_for() -> None:
-    only_withdrawn = make_index(MATRIX, history(MATRIX)[:1])
-    with pytest.raises(InputError, match="withdrawn"):
-        select(only_withdrawn, Query())
+def test_a_yanked_release_is_never_the_default_but_is_shown_when_asked_for() -> None:
+    only_yanked = make_index(MATRIX, history(MATRIX)[:1])
+    with pytest.raises(InputError, match="yanked"):
+        select(only_yanked, Query())
     for ask in (Query(version="1.0"), Query(layer_version=1)):
         rows = select(INDEX, ask).rows
         assert len(rows) == 12
@@ -166,7 +166,7 @@ def test_json_has_exactly_the_keys_of_the_contract(run: Run) -> None:
     assert json.loads(run("--region", "us-east-1", "--format", "json").stdout) == rows
 
 
-def test_json_of_a_withdrawn_release_says_when_and_why(run: Run) -> None:
+def test_json_of_a_yanked_release_says_when_and_why(run: Run) -> None:
     rows = json.loads(run("--region", "us-east-1", "--layer-version", "1", "--json").stdout)
     assert {json.dumps(row["yanked"]) for row in rows} == {
         json.dumps({"date": "2026-01-10T12:00:00Z", "reason": REASON})
@@ -175,7 +175,7 @@ def test_json_of_a_withdrawn_release_says_when_and_why(run: Run) -> None:
 
 def test_the_table_holds_whole_arns_and_the_state(run: Run) -> None:
     result = run("--region", "us-east-1", "--layer-version", "1", "--python", "3.12", "--arch", "aarch64")
-    assert "demo-agents 1.0, layer version 1, withdrawn on 2026-01-10" in result.stdout
+    assert "demo-agents 1.0, layer version 1, yanked on 2026-01-10" in result.stdout
     assert "arn:aws:lambda:us-east-1:123456789012:layer:demo-agents-py3_12-aarch64:1\n" in result.stdout
 
 

@@ -63,7 +63,7 @@ ACTIONS = {
         "lambda:GetLayerVersion", "lambda:CreateFunction", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
         "lambda:DeleteFunction", "iam:PassRole", "s3:ListBucket", "s3:GetObject",
     },
-    "Withdrawer": {
+    "Yanker": {
         "lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission",
         "s3:ListBucket", "s3:GetObject", "s3:PutObject",
         "ssm:GetParameters", "ssm:PutParameter", "ssm:DeleteParameters",
@@ -123,9 +123,9 @@ def test_the_publisher_plans_publishes_and_gives_permissions_back(world: Layers)
         assert world(*publish).code == 5
         role.lost.clear()
         assert world(*publish).code == 0
-        withdraw_in_the_ledger_alone(world, 1)
+        yank_in_the_ledger_alone(world, 1)
         assert world("yank", "--layer-version", "1", "--undo", "--yes").code == 0
-        withdraw_in_the_ledger_alone(world, 1)
+        yank_in_the_ledger_alone(world, 1)
         assert world.publish("2.0", "--region", "us-east-1").code == 0  # `latest` has nothing to point to
         assert world("plan", "--version", "3.0").code == 0
     assert role.refused == []
@@ -133,7 +133,7 @@ def test_the_publisher_plans_publishes_and_gives_permissions_back(world: Layers)
     assert unused(role, "Publisher") == []
 
 
-def withdraw_in_the_ledger_alone(world: Layers, number: int) -> None:
+def yank_in_the_ledger_alone(world: Layers, number: int) -> None:
     """As a run of ``yank`` leaves it that was killed early."""
     yanked = Yanked(date=datetime(2026, 11, 24, tzinfo=timezone.utc), reason="broken")
     BucketLedger(LEDGER, world.matrix).update(number, lambda r: r.model_copy(update={"yanked": yanked}))  # type: ignore[union-attr]
@@ -171,14 +171,14 @@ def test_the_auditor_cannot_publish(world: Layers) -> None:
     assert "AccessDenied" in refused.err  # of the lease already
 
 
-def test_the_withdrawer_withdraws(world: Layers) -> None:
+def test_the_yanker_yanks(world: Layers) -> None:
     assert world.publish("1.0").code == 0
     assert world.publish("2.0").code == 0
-    with credentials("Withdrawer") as role:
+    with credentials("Yanker") as role:
         assert world("yank", "--layer-version", "2", "--reason", "broken", "--yes").code == 0  # `latest` goes back
         assert world("yank", "--layer-version", "1", "--reason", "broken", "--yes").code == 0  # and away
         assert role.refused == []
-        assert role.actions == ACTIONS["Withdrawer"]
+        assert role.actions == ACTIONS["Yanker"]
         assert world("yank", "--layer-version", "2", "--undo", "--yes").code == 5
     assert {request.action for request in role.refused} == {"lambda:AddLayerVersionPermission"}
 
@@ -386,12 +386,12 @@ def test_the_publisher_cannot_touch_layers_of_pythons_that_the_matrix_has_not_bu
     lists = {"lambda:ListLayers", "lambda:ListLayerVersions"}
     may = {
         name: {a for a in ACTIONS[name] - lists if allowed(statements(name), Request(a, retired, FAVOURABLE))}
-        for name in ("Publisher", "Auditor", "Withdrawer")
+        for name in ("Publisher", "Auditor", "Yanker")
     }
     assert may == {
         "Publisher": set(),
         "Auditor": {"lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy"},
-        "Withdrawer": {"lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"},
+        "Yanker": {"lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"},
     }
 
 
@@ -423,14 +423,14 @@ def token(subject: str, audience: str = "sts.amazonaws.com", issuer: str = GITHU
         ("Publisher", "layers-publish"),
         ("Auditor", "layers-audit"),
         ("CanaryRunner", "layers-canary"),
-        ("Withdrawer", "layers-withdraw"),
+        ("Yanker", "layers-yank"),
     ],
 )
 def test_only_jobs_of_the_repository_and_the_role_s_own_environment_may_take_it(name: str, environment: str) -> None:
     trust = trust_of(roles(FULL)[name])
     subject = f"repo:{REPOSITORY}:environment:{environment}"
     assert allowed(trust, token(subject))
-    others = {"layers-publish", "layers-audit", "layers-canary", "layers-withdraw", "production"} - {environment}
+    others = {"layers-publish", "layers-audit", "layers-canary", "layers-yank", "production"} - {environment}
     refused = [
         *(token(f"repo:{REPOSITORY}:environment:{other}") for other in sorted(others)),
         token(f"repo:{REPOSITORY}:ref:refs/heads/main"),

@@ -23,7 +23,7 @@ from tests.fakes.command import SMALL, Layers
 from tests.publisher.reconcile.plan_cases import WHEN, release, small_matrix
 
 PREFIX = "/demo/layers"
-WITHDRAWN = Yanked(date=datetime(2026, 11, 24, tzinfo=timezone.utc), reason="broken")
+YANKED = Yanked(date=datetime(2026, 11, 24, tzinfo=timezone.utc), reason="broken")
 
 
 def matrix_of() -> Matrix:
@@ -60,9 +60,9 @@ def test_a_release_that_is_not_complete_or_not_public_has_none() -> None:
     assert values([complete(1), complete(2, cells=hidden)]) == {"1": "1", "latest": "1"}
 
 
-def test_latest_never_points_to_what_was_withdrawn() -> None:
-    assert values([complete(1), complete(2, yanked=WITHDRAWN)]) == {"1": "1", "latest": "1"}
-    plan = wanted(matrix_of(), [complete(1, yanked=WITHDRAWN)])["us-east-1"]
+def test_latest_never_points_to_what_was_yanked() -> None:
+    assert values([complete(1), complete(2, yanked=YANKED)]) == {"1": "1", "latest": "1"}
+    plan = wanted(matrix_of(), [complete(1, yanked=YANKED)])["us-east-1"]
     latest = f"{PREFIX}/3.12/x86_64/latest"
     assert plan.parameters == ()
     assert to_remove(plan, {latest: complete(1).cells[0].arn}) == (latest,)
@@ -76,7 +76,7 @@ def test_without_parameters_in_the_matrix_there_are_none() -> None:
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=6))
 def test_after_writing_nothing_is_left_to_write(states: list[tuple[bool, bool]]) -> None:
     releases = [
-        complete(number, completed=WHEN if done else None, yanked=WITHDRAWN if gone else None)
+        complete(number, completed=WHEN if done else None, yanked=YANKED if gone else None)
         for number, (done, gone) in enumerate(states, 1)
     ]
     usable = [number for number, (done, gone) in enumerate(states, 1) if done and not gone]

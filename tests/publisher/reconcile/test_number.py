@@ -56,7 +56,7 @@ def test_a_rebuild_is_found_at_its_own_number() -> None:
     assert recorded_number(Wanted("1.0", rebuild="another"), done) is None
 
 
-def test_a_withdrawn_release_is_not_published_again() -> None:
+def test_a_yanked_release_is_not_published_again() -> None:
     releases = (release(MATRIX, 1, "1.0", CELLS, yanked=Yanked(date=WHEN, reason="broken import")),)
     with pytest.raises(InputError, match="broken import"):
         recorded_number(Wanted("1.0"), releases)

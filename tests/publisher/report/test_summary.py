@@ -211,7 +211,7 @@ def test_packages_that_changed() -> None:
     assert "Nobody recorded" in release_comparison.package_section(release_comparison.made_of(now), unknown)
 
 
-def test_the_last_release_is_none_that_was_withdrawn() -> None:
+def test_the_last_release_is_none_that_was_yanked() -> None:
     history = official_history(official_matrix())
     assert release_comparison.last_before(history, 5) == history[3]
     assert release_comparison.last_before(history, 3) == history[0]

@@ -248,7 +248,7 @@ def test_what_no_run_can_reach_is_not_tried_again() -> None:
     assert found(without(MATRIX, 2, "1.1", "eu-west-1/py3.12", surplus=(surplus,))) == []
 
 
-def test_withdrawn_and_rebuilt_releases() -> None:
+def test_yanked_and_rebuilt_releases() -> None:
     yanked = Yanked(date=WHEN, reason="bad")
     assert found(without(MATRIX, 1, "1.0", "eu-west-1", yanked=yanked)) == []
     rebuilt = without(MATRIX, 2, "1.0", "eu-west-1", rebuild="CVE")

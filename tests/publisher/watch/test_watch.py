@@ -129,7 +129,7 @@ def test_a_release_that_lacks_what_the_matrix_got(index: PackageIndex, layers: L
     assert result["incomplete"][0]["missing"] == ["eu-north-1/py3.12-x86_64", "eu-north-1/py3.12-aarch64"]
 
 
-def test_a_withdrawn_release_is_not_made_again(index: PackageIndex, layers: Layers) -> None:
+def test_a_yanked_release_is_not_made_again(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.0", "1.1")
     record(layers, released(layers, 1, "1.1", yanked=Yanked(date=WHEN, reason="bad")))
     assert layers("watch", "--json").json["versions"] == []
