@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from builder.model.errors import BuildError
+from builder.model.target import python_order
 from builder.resolve import uv
 
 #: What each is asked, with as few imports as will do.
@@ -75,7 +76,7 @@ def _is_script(path: Path) -> bool:
 
 def _candidates(python: str) -> Iterator[Path]:
     name = f"python{python}"
-    if sys.version_info[:2] == tuple(map(int, python.split("."))):
+    if sys.version_info[:2] == python_order(python):
         yield Path(sys.executable)
     places = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]
     yield from (path for place in places if place and (path := Path(place) / name).is_file())

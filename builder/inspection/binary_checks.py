@@ -8,9 +8,8 @@ from collections.abc import Collection, Sequence
 from builder.inspection.elf import ElfFacts
 from builder.inspection.file_facts import FileFacts
 from builder.inspection.findings import dotted, finding, grouped
-from builder.inspection.system_libraries import SYSTEMS, has_library
 from builder.model.artifact import Finding
-from builder.model.matrix import Target
+from builder.model.target import Target
 
 #: Needed versions that are features of glibc and not of a release's number: the first glibc that has them.
 _FEATURES = {"GLIBC_ABI_DT_RELR": (2, 36)}
@@ -49,18 +48,18 @@ def _check_glibc(path: str, facts: ElfFacts, target: Target) -> list[Finding]:
 
 def _check_versions(path: str, facts: ElfFacts, target: Target, bundled: Collection[str]) -> list[Finding]:
     """The libraries beside glibc, each family once: libstdc++ (GLIBCXX, CXXABI), libgcc (GCC), zlib."""
-    system = SYSTEMS[target.runtime.system]
+    system = target.runtime.system
     findings = []
     for need in facts.needs:
-        sure, newest = system.sure.get(need.family), system.newest.get(need.family)
+        sure, newest = system.every_image.get(need.family), system.newest_image.get(need.family)
         if sure is None or newest is None or need.version <= sure or need.library in bundled:
             continue
         code = f"elf-{need.family.lower()}"
         if need.version > newest:
-            message = f"needs {need} of {need.library}; {target.runtime.system} has {dotted(newest)}"
+            message = f"needs {need} of {need.library}; {system} has {dotted(newest)}"
             findings.append(finding("error", code, message, path))
         else:
-            message = f"needs {need} of {need.library}; older images of {target.runtime.system} stop at {dotted(sure)}"
+            message = f"needs {need} of {need.library}; older images of {system} stop at {dotted(sure)}"
             findings.append(finding("warning", code, message, path))
     return findings
 
@@ -76,7 +75,7 @@ def check_binaries(files: Sequence[FileFacts], target: Target) -> list[Finding]:
         findings += check_elf(file.path, file.elf, target, bundled)
         if file.elf.machine == str(target.architecture):
             for library in file.elf.needed:
-                if library not in bundled and "musl" not in library and not has_library(target.runtime, library):
+                if library not in bundled and "musl" not in library and not target.runtime.has_library(library):
                     missing.setdefault(library, []).append(file.path)
     for library, paths in sorted(missing.items()):
         message = f"needs {library}, which neither the zip nor {target.runtime.system} is known to have"

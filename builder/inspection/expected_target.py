@@ -9,8 +9,8 @@ from builder.inspection.findings import finding
 from builder.inspection.inspector import Inspection, with_findings
 from builder.model.artifact import Artifact, read_manifest
 from builder.model.errors import InputError, UsageError
-from builder.model.matrix import Target
 from builder.model.runtimes import RUNTIMES, Architecture
+from builder.model.target import Target
 
 _NAMED = re.compile(r"py(\d)[._]?(\d{1,2})[-_](x86_64|aarch64|arm64)(?![0-9A-Za-z])")
 

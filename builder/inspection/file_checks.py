@@ -12,7 +12,7 @@ from builder.inspection.file_facts import FileFacts
 from builder.inspection.findings import finding, grouped
 from builder.inspection.pyc import check_bytecode
 from builder.model.artifact import Finding
-from builder.model.matrix import Target
+from builder.model.target import Target
 
 #: Lambda's limits (developer guide, "Lambda quotas"), in bytes.
 ZIPPED_LIMIT: Final = 52_428_800

@@ -24,8 +24,8 @@ from builder.inspection.package_checks import check_packages
 from builder.inspection.pyc import python_of, usable
 from builder.inspection.zip_reader import read_zip
 from builder.model.artifact import Finding, sha256_of
-from builder.model.matrix import Target
 from builder.model.runtimes import RUNTIMES, Architecture
+from builder.model.target import Target, python_order
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
     python, architecture = guess(contents.files, found)
     if target is not None:
         python, architecture = target.python, target.architecture
-    checked = Target(python or max(RUNTIMES, key=_number), architecture or Architecture.X86_64, path.stem)
+    checked = Target(python or max(RUNTIMES, key=python_order), architecture or Architecture.X86_64, path.stem)
     size = path.stat().st_size
     findings = [*contents.findings, *check_zipped_size(size, staged=staged), *check_files(contents.files, checked)]
     findings += check_packages(found, contents.files, checked) if python else _unknown(checked)
@@ -143,7 +143,7 @@ def guess(files: Sequence[FileFacts], found: Sequence[Distribution]) -> tuple[st
     """The Python and the architecture that most of a zip is for."""
     pythons = Counter(_pythons(files, found))
     machines = Counter(file.elf.machine for file in files if file.elf)
-    python = max(pythons, key=lambda each: (pythons[each], _number(each)), default=None)
+    python = max(pythons, key=lambda each: (pythons[each], python_order(each)), default=None)
     known = [architecture for architecture in Architecture if machines[str(architecture)]]
     return python, max(known, key=lambda each: machines[str(each)], default=None)
 
@@ -162,7 +162,3 @@ def _pythons(files: Iterable[FileFacts], found: Iterable[Distribution]) -> Itera
             if (match := re.match(r"cp(\d)(\d+)-cp\1\2-", tag)) and f"{match[1]}.{match[2]}" in RUNTIMES:
                 yield f"{match[1]}.{match[2]}"
                 break
-
-
-def _number(python: str) -> tuple[int, ...]:
-    return tuple(map(int, python.split(".")))

@@ -16,8 +16,8 @@ from builder.inspection.file_facts import FileFacts
 from builder.inspection.findings import dotted, finding, grouped
 from builder.inspection.pyc import source_of
 from builder.model.artifact import Finding
-from builder.model.matrix import Target
 from builder.model.runtimes import Architecture
+from builder.model.target import Target
 from builder.wheels.requires_dist import active_requirements
 
 #: What Lambda's Pythons have themselves (developer guide, "Runtime-included SDK versions"): a layer may do without.

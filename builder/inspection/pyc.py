@@ -10,10 +10,9 @@ from typing import Final
 from builder.inspection.file_facts import FileFacts, PycFacts
 from builder.inspection.findings import Level, grouped
 from builder.model.artifact import Finding
-from builder.model.matrix import Target
+from builder.model.runtimes import RUNTIMES
+from builder.model.target import Target
 
-#: The magic number of each Python's final releases (CPython, ``importlib/_bootstrap_external.py``).
-MAGIC: Final[dict[str, int]] = {"3.10": 3439, "3.11": 3495, "3.12": 3531, "3.13": 3571, "3.14": 3627}
 _CACHED = re.compile(r"^(.*/)?__pycache__/([^/]+)\.cpython-(\d)(\d+)(?:\.opt-\w+)?\.pyc$")
 
 
@@ -87,7 +86,7 @@ def _verdict(path: str, pyc: PycFacts, source: FileFacts | None, target: Target)
 
 def is_of(pyc: PycFacts, python: str) -> bool:
     """Whether this Python accepts the bytecode."""
-    return pyc.check != "broken" and pyc.magic == MAGIC.get(python, pyc.magic)
+    return pyc.check != "broken" and (python not in RUNTIMES or pyc.magic == RUNTIMES[python].magic)
 
 
 def usable(files: Sequence[FileFacts], python: str) -> tuple[int, int]:

@@ -19,7 +19,8 @@ from builder.model.durations import parse_duration
 from builder.model.errors import InputError
 from builder.model.frozen import Frozen
 from builder.model.regions import did_you_mean, known_regions, partition_of
-from builder.model.runtimes import RUNTIMES, Architecture, Runtime
+from builder.model.runtimes import RUNTIMES, Architecture
+from builder.model.target import Target, TargetKey
 
 #: Limits of Lambda's API (developer guide, "Lambda quotas"; botocore's service model).
 LAYER_NAME = re.compile(r"[a-zA-Z0-9_-]{1,140}")
@@ -153,24 +154,6 @@ class Parameters(Frozen):
 
 
 @dataclass(frozen=True)
-class Target:
-    """One Python × one architecture: one layer name, one zip."""
-
-    python: str
-    architecture: Architecture
-    layer_name: str
-
-    @property
-    def id(self) -> str:
-        """The identifier used wherever a target is named: ``py3.12-x86_64``."""
-        return f"py{self.python}-{self.architecture}"
-
-    @property
-    def runtime(self) -> Runtime:
-        return RUNTIMES[self.python]
-
-
-@dataclass(frozen=True)
 class Cell:
     """One target in one region: the place of one layer version a release."""
 
@@ -207,7 +190,7 @@ class Matrix(Frozen):
     def targets(self) -> tuple[Target, ...]:
         """Every Python × architecture, in the file's order."""
         return tuple(
-            Target(python, architecture, self._layer_name(python, architecture))
+            Target(python, architecture, self._layer_name(TargetKey(python, architecture)))
             for python in self.python
             for architecture in self.architectures
         )
@@ -222,13 +205,13 @@ class Matrix(Frozen):
         """The package with its extras: ``strands-agents[otel]``."""
         return f"{self.package}[{','.join(self.extras)}]" if self.extras else self.package
 
-    def describe(self, target: Target, version: str) -> str:
+    def describe(self, target: TargetKey, version: str) -> str:
         """The description of the layer version that holds ``version`` for ``target``."""
         return self.description.format(
             package=self.package,
             version=version,
             python_version=target.python,
-            python=target.python.replace(".", "_"),
+            python=target.python_field,
             architecture=str(target.architecture),
         )
 
@@ -256,9 +239,9 @@ class Matrix(Frozen):
         _known("region", regions, list(self.regions))
         return tuple(region for region in self.regions if not regions or region in regions)
 
-    def _layer_name(self, python: str, architecture: Architecture) -> str:
+    def _layer_name(self, target: TargetKey) -> str:
         return self.layer_name.format(
-            package=self.package, python=python.replace(".", "_"), architecture=str(architecture)
+            package=self.package, python=target.python_field, architecture=str(target.architecture)
         )
 
 

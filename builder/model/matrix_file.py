@@ -6,6 +6,7 @@ import pathlib
 import re
 import string
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import yaml
@@ -21,9 +22,9 @@ from builder.model.matrix import (
     Permission,
     Releases,
     Staging,
-    Target,
 )
 from builder.model.regions import did_you_mean
+from builder.model.target import TargetKey
 from builder.model.yaml_lines import Located, Path, load
 
 Problem = tuple[Path, str]
@@ -198,9 +199,8 @@ def _descriptions(matrix: Matrix) -> list[Problem]:
             (("description",), "has no {version}: it is how a layer version is recognised without the ledger")
         )
     longest = max(
-        len(matrix.describe(Target(python, architecture, ""), "1234.123.123rc12"))
-        for python in matrix.python
-        for architecture in matrix.architectures
+        len(matrix.describe(TargetKey(python, architecture), "1234.123.123rc12"))
+        for python, architecture in product(matrix.python, matrix.architectures)
     )
     if longest > DESCRIPTION_LIMIT:
         problems.append((("description",), f"gives up to {longest} characters; AWS takes {DESCRIPTION_LIMIT}"))

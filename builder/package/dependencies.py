@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from packaging.utils import canonicalize_name
 
 from builder.model.errors import BuildError, InputError
-from builder.model.matrix import Target
 from builder.model.progress import Progress
+from builder.model.target import Target
 from builder.requirements.reader import Asked, Requirements
 from builder.resolve.resolver import ConflictError, Lock, resolve_requirements
 from builder.wheels.requires_dist import active_requirements

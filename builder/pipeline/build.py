@@ -28,8 +28,9 @@ from builder.cache.zip_cache import Cache, default_folder, key_of
 from builder.inspection import check_files
 from builder.model.artifact import Artifact, Locked, Manifest, write_manifest
 from builder.model.errors import BuildError
-from builder.model.matrix import Matrix, Target
+from builder.model.matrix import Matrix
 from builder.model.progress import Progress
+from builder.model.target import Target
 from builder.pipeline.preflight import refuse
 from builder.pipeline.shared_work import Bytecode, Contents, Workshop
 from builder.resolve.locks import Locks

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from builder.model.artifact import Finding
 from builder.model.errors import BuildError
-from builder.model.matrix import Target
+from builder.model.target import Target
 from builder.wheels.unpack import Wheel, sizes_by_package
 
 

@@ -24,7 +24,7 @@ from packaging.metadata import RawMetadata, parse_email
 from packaging.utils import canonicalize_name
 
 from builder.model.artifact import dump_json
-from builder.model.matrix import Target
+from builder.model.target import Target
 from builder.wheels.requires_dist import active_requirements
 
 #: Of what the serial numbers are derived, besides the content.

@@ -20,7 +20,7 @@ from builder.archive.assemble import Packed, pack, pack_pyc
 from builder.bytecode.compiler import Compilers, Module, pyc_path
 from builder.bytecode.interpreters import Interpreter
 from builder.model.artifact import Locked
-from builder.model.matrix import Target
+from builder.model.target import Target
 from builder.wheels.unpack import Installed, Wheel, unpack
 
 K = TypeVar("K", bound=Hashable)

@@ -17,7 +17,8 @@ from pydantic import TypeAdapter
 
 from builder.cache.zip_cache import Cache, key_of
 from builder.model.artifact import Locked
-from builder.model.matrix import Matrix, Target
+from builder.model.matrix import Matrix
+from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.resolver import Lock, requirements_of_matrix, resolve
 

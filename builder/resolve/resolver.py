@@ -22,7 +22,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError, LayersError
 from builder.model.escape import shorten
-from builder.model.matrix import Matrix, Target
+from builder.model.matrix import Matrix
+from builder.model.target import Target, python_order
 from builder.resolve import uv
 
 if sys.version_info >= (3, 11):
@@ -163,7 +164,7 @@ def _choose(package: dict[str, Any], target: Target) -> Locked:
 @lru_cache(maxsize=32)
 def supported_tags(target: Target) -> tuple[tags.Tag, ...]:
     """The wheel tags that run on a target, best first."""
-    python = tuple(int(part) for part in target.python.split("."))
+    python = python_order(target.python)
     interpreter = f"cp{python[0]}{python[1]}"
     platforms = list(_platforms(target))
     return tuple(

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from builder.model.errors import BuildError
-from builder.model.matrix import Target
+from builder.model.target import Target
 
 #: Settings that change what is resolved or where and how it is installed: ours to say.
 _OURS = frozenset(

@@ -13,8 +13,8 @@ from pathlib import Path
 from builder.bytecode.interpreters import find
 from builder.inspection.findings import dotted
 from builder.model.errors import LayersError
-from builder.model.matrix import Target
 from builder.model.runtimes import Architecture
+from builder.model.target import Target
 from builder.resolve import uv
 
 #: Asks an emulated Python what it is, and whether the libraries are there that Lambda has and layers count on.

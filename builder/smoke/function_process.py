@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.model.matrix import Target
+from builder.model.target import Target
 from builder.smoke.execution import Machine
 from builder.smoke.runtime_api import Answer, RuntimeApi
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from builder.model.cold_start import ColdStart, Smoked
-from builder.model.matrix import Target
+from builder.model.target import Target
 from builder.smoke.smoke_test import Smoke, smoke
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from builder.cache.zip_cache import default_folder, key_of
 from builder.model.errors import BuildError
-from builder.model.matrix import Target
+from builder.model.target import Target
 from builder.resolve import uv
 
 #: What Lambda's Pythons run functions with. A range: Lambda takes new versions as they come, and so do we.

@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from builder.inspection import Inspection, inspect_zip
 from builder.inspection.file_checks import import_roots
-from builder.model.matrix import Target
 from builder.model.runtimes import Architecture
+from builder.model.target import Target
 from builder.smoke.bedrock import Bedrock
 from builder.smoke.execution import Machine, Unproven, machine_for
 from builder.smoke.function_process import FUNCTION, Code, FunctionProcess, environment, refused, running

@@ -10,7 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
-from builder.model.matrix import Target
+from builder.model.target import Target
 
 
 def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -> dict[str, tuple[Requirement, ...]]:

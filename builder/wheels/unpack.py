@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 
 from builder.model.artifact import Finding, Locked
 from builder.model.errors import BuildError
-from builder.model.matrix import Target
+from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.resolver import requirements_of
 from builder.wheels.layer_files import is_wanted

@@ -137,7 +137,7 @@ def _unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[R
         each.layer_version
         for release in releases
         for each in release.surplus
-        if (each.region, f"py{each.python}-{each.architecture}") == (cell.region, cell.target.id)
+        if each.key == (cell.region, cell.target.id)
     }
     for listed in view.listed:
         if listed.number not in recorded and not listed.description.startswith(RESERVED):

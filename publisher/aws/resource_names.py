@@ -9,7 +9,8 @@ import hashlib
 
 from packaging.utils import canonicalize_name
 
-from builder.model.matrix import Matrix, Target
+from builder.model.matrix import Matrix
+from builder.model.target import Target
 
 #: Names of roles and functions have at most 64 characters (IAM's and Lambda's quotas); a target's takes 22 of them.
 NAME_LIMIT = 64
@@ -51,7 +52,7 @@ def canary_role(matrix: Matrix) -> str:
 
 def canary_function(matrix: Matrix, target: Target) -> str:
     """The function that tries a target's layer: ``strands-agents-layers-canary-py3_12-x86_64``."""
-    return f"{stem(matrix)}-canary-py{target.python.replace('.', '_')}-{target.architecture.value}"
+    return f"{stem(matrix)}-canary-py{target.python_field}-{target.architecture.value}"
 
 
 def staging_stack_set(matrix: Matrix) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from builder.model.errors import InputError
-from builder.model.matrix import Cell, Matrix, Target
+from builder.model.matrix import Cell, Matrix
+from builder.model.target import Target
 from publisher.canary.verdict import Case
 from publisher.catalog.index import Index, IndexedRelease, Row
 from publisher.catalog.lookup import Query, check, same_version

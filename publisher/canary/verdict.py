@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from builder.model.matrix import Target
+from builder.model.target import Target
 from publisher.catalog.lookup import same_version
 
 #: Where Lambda unpacks a function's layers.

@@ -22,6 +22,7 @@ from builder.model.frozen import Frozen
 from builder.model.matrix import Matrix
 from builder.model.regions import partition_of
 from builder.model.runtimes import Architecture
+from builder.model.target import OfTarget, TargetKey
 from publisher.ledger.folder import SBOMS
 from publisher.ledger.release import CellRecord, Release, TargetRecord, sbom_path
 
@@ -43,7 +44,7 @@ class YankNotice(_IndexModel):
     reason: str
 
 
-class Row(_IndexModel):
+class Row(_IndexModel, OfTarget):
     """One layer version with all that is known of it: what ``layers describe --json`` lists."""
 
     region: str
@@ -63,7 +64,7 @@ class Row(_IndexModel):
     @property
     def target(self) -> str:
         """The target's identifier: ``py3.12-x86_64``."""
-        return f"py{self.python}-{self.architecture}"
+        return self.target_key.id
 
 
 class IndexedColdStart(ColdStart):
@@ -72,7 +73,7 @@ class IndexedColdStart(ColdStart):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class IndexedTarget(_IndexModel):
+class IndexedTarget(_IndexModel, OfTarget):
     """What one target's zip is in a release. Facts that nobody knows are null."""
 
     python: str
@@ -89,7 +90,7 @@ class IndexedTarget(_IndexModel):
     packages: dict[str, str] | None = None
 
 
-class IndexedLayer(_IndexModel):
+class IndexedLayer(_IndexModel, OfTarget):
     """One layer version of a release."""
 
     region: str
@@ -152,9 +153,7 @@ class Index(_IndexModel):
         order = {region: place for place, region in enumerate(self.all_regions)}
         return tuple(
             self._row(release, layer, targets.get((layer.python, layer.architecture)))
-            for layer in sorted(
-                release.layers, key=lambda layer: (order[layer.region], by_target(layer.python, layer.architecture))
-            )
+            for layer in sorted(release.layers, key=lambda layer: (order[layer.region], layer.target_key.order))
         )
 
     def _row(self, release: IndexedRelease, layer: IndexedLayer, target: IndexedTarget | None) -> Row:
@@ -207,8 +206,7 @@ def _release(matrix: Matrix, release: Release, sboms: Collection[str]) -> Indexe
         yanked=YankNotice(**release.yanked.model_dump()) if release.yanked else None,
         changelog_url=matrix.changelog_url and matrix.changelog_url.replace("{version}", quote(release.version)),
         targets=tuple(
-            _target(release, target, sboms)
-            for target in sorted(release.targets, key=lambda t: by_target(t.python, t.architecture))
+            _target(release, target, sboms) for target in sorted(release.targets, key=lambda t: t.target_key.order)
         ),
         layers=tuple(_layer(cell) for cell in layers),
     )
@@ -227,16 +225,11 @@ def _layer(cell: CellRecord) -> IndexedLayer:
     return IndexedLayer(**cell.model_dump(exclude={"layer_version", "public"}))
 
 
-def by_target(python: str, architecture: str) -> tuple[tuple[int, ...], int]:
-    """The order of targets in every list: by Python, x86_64 before aarch64."""
-    return tuple(int(part) for part in python.split(".")), list(Architecture).index(Architecture(architecture))
-
-
 def split_cell(cell: str) -> tuple[str, str, str]:
     """Region, Python and architecture of a cell's id, ``us-east-1/py3.12-x86_64``."""
-    region, _, target = cell.partition("/")
-    python, _, architecture = target.removeprefix("py").partition("-")
-    return region, python, architecture
+    region, _, target_id = cell.partition("/")
+    target = TargetKey.parse(target_id)
+    return region, target.python, target.architecture.value
 
 
 def iso(moment: datetime) -> str:

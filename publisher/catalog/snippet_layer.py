@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from builder.model.runtimes import RUNTIMES
+from builder.model.target import python_order
 from publisher.catalog.index import Row
 
 _ARCHITECTURE_WORDS = {"x86_64": "X8664", "aarch64": "Arm64"}
@@ -47,7 +48,7 @@ class Layer:
 
     @property
     def cdk_runtime(self) -> str:
-        return f"PYTHON_{self.row.python.replace('.', '_')}"
+        return f"PYTHON_{self.row.target_key.python_field}"
 
     @property
     def cdk_architecture(self) -> str:
@@ -81,7 +82,7 @@ def snake(text: str) -> str:
 
 def example_of(layers: Sequence[Layer]) -> Layer:
     """The layer that a template's function uses: one that is in most regions, of those the newest Python's."""
-    return max(layers, key=lambda layer: (len(layer.arns), [int(part) for part in layer.row.python.split(".")]))
+    return max(layers, key=lambda layer: (len(layer.arns), python_order(layer.row.python)))
 
 
 def heading(layers: Sequence[Layer]) -> str:

@@ -5,7 +5,9 @@ It is read as Markdown and as MDX: braces stand in code only, and what people wr
 
 from __future__ import annotations
 
-from publisher.catalog.index import Index, IndexedRelease, by_target, split_cell
+from builder.model.runtimes import Architecture
+from builder.model.target import TargetKey
+from publisher.catalog.index import Index, IndexedRelease, split_cell
 from publisher.catalog.release_status import NOTHING_YET, Mark, date, marks, megabytes, sizes
 from publisher.text.markdown import table, text
 
@@ -68,7 +70,7 @@ def _newest_section(index: Index) -> str:
         [*split_cell(cell), "not published yet"] for cell in release.missing
     ]
     order = {region: place for place, region in enumerate(index.all_regions)}
-    arns.sort(key=lambda row: (order.get(row[0], len(order)), by_target(row[1], row[2])))
+    arns.sort(key=lambda row: (order.get(row[0], len(order)), TargetKey(row[1], Architecture(row[2])).order))
     return "\n".join(
         [
             title + table(["Python", "Architecture", "Zipped", "Unzipped", "sha256"], facts, right=(2, 3)),

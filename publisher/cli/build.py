@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from builder.model.artifact import Locked, Manifest
-    from builder.model.matrix import Matrix, Target
+    from builder.model.matrix import Matrix
+    from builder.model.target import Target
     from publisher.ledger.release import Release
 
 

@@ -89,7 +89,7 @@ def command(
 
     Needs no matrix; with --on-layer, a ledger or an --index.
     """
-    from builder.model.matrix import Target
+    from builder.model.target import Target
     from builder.package import package
 
     defaults = _defaults()

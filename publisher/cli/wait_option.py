@@ -12,7 +12,8 @@ from builder.model.errors import UsageError
 from publisher.cli.console import progress
 
 if TYPE_CHECKING:
-    from builder.model.matrix import Matrix, Target
+    from builder.model.matrix import Matrix
+    from builder.model.target import Target
     from publisher.ledger.release import Release
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from builder.model.errors import InputError
-from builder.model.matrix import Matrix, Target
+from builder.model.matrix import Matrix
 from builder.model.regions import partition_of
 from builder.model.runtimes import RUNTIMES, Architecture
+from builder.model.target import Target
 
 #: ``OWNER/NAME``, or ``OWNER@ID/NAME@ID`` as GitHub writes repositories made after 15 July 2026 into its tokens.
 REPOSITORY = (

@@ -7,7 +7,7 @@ sha256, its date, and for each target what is in its zip. ``docs/ledger.schema.j
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, Field
 
@@ -15,9 +15,25 @@ from builder.model.artifact import Locked, Sha256
 from builder.model.cold_start import ColdStart
 from builder.model.frozen import Frozen
 from builder.model.runtimes import Architecture
+from builder.model.target import OfTarget, TargetKey
 
 
-class TargetRecord(Frozen):
+class _CellFields(Protocol):
+    @property
+    def region(self) -> str: ...
+
+    @property
+    def target_key(self) -> TargetKey: ...
+
+
+class _OfCell(OfTarget):
+    @property
+    def key(self: _CellFields) -> tuple[str, str]:
+        """The cell: region and target id."""
+        return self.region, self.target_key.id
+
+
+class TargetRecord(Frozen, OfTarget):
     """What one target's zip is in this release. Facts that nobody knows (a release made by hand) are null."""
 
     python: str
@@ -35,7 +51,7 @@ class TargetRecord(Frozen):
     @property
     def id(self) -> str:
         """The target's identifier: ``py3.12-x86_64``."""
-        return f"py{self.python}-{self.architecture}"
+        return self.target_key.id
 
     def with_facts_of(self, other: TargetRecord) -> TargetRecord:
         """This record, with what another one knows of the same bytes and this one does not."""
@@ -45,7 +61,7 @@ class TargetRecord(Frozen):
         return self.model_copy(update={name: getattr(other, name) for name in lacking})
 
 
-class CellRecord(Frozen):
+class CellRecord(Frozen, _OfCell):
     """One layer version of the release: there, and since when; ``public`` once its grant was read back."""
 
     region: str
@@ -59,13 +75,8 @@ class CellRecord(Frozen):
     published: AwareDatetime  #: when AWS made it
     public: bool
 
-    @property
-    def key(self) -> tuple[str, str]:
-        """Which cell it is: region and target id."""
-        return self.region, f"py{self.python}-{self.architecture}"
 
-
-class FillerRecord(Frozen):
+class FillerRecord(Frozen, _OfCell):
     """A version that a run made below the release's number, so that the number could be reached."""
 
     region: str
@@ -76,7 +87,7 @@ class FillerRecord(Frozen):
     arn: str
 
 
-class SurplusRecord(Frozen):
+class SurplusRecord(Frozen, _OfCell):
     """A version that should not be there: AWS counted past the number that the run expected. It is private."""
 
     region: str
@@ -127,15 +138,13 @@ class Release(Frozen):
         for record in records:
             known = merged.get(record.id)
             merged[record.id] = record.with_facts_of(known) if known else record
-        ordered = sorted(merged.values(), key=lambda target: (_version_key(target.python), target.architecture.value))
+        ordered = sorted(merged.values(), key=lambda target: target.target_key.order)
         return self.model_copy(update={"targets": tuple(ordered)})
 
     def with_cells(self, *records: CellRecord) -> Release:
         """The release with these cell records, which replace those of the same cell."""
         merged = {cell.key: cell for cell in (*self.cells, *records)}
-        ordered = sorted(
-            merged.values(), key=lambda cell: (cell.region, _version_key(cell.python), cell.architecture.value)
-        )
+        ordered = sorted(merged.values(), key=lambda cell: (cell.region, cell.target_key.order))
         return self.model_copy(update={"cells": tuple(ordered)})
 
 
@@ -147,7 +156,3 @@ def at_number(releases: Iterable[Release], number: int) -> Release | None:
 def sbom_path(number: int, layer_name: str) -> str:
     """Where the SBOM of a release's layer is kept, below the ledger's and the catalog's ``sbom/``."""
     return f"{number:04d}/{layer_name}.cdx.json"
-
-
-def _version_key(python: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in python.split("."))

@@ -11,7 +11,7 @@ from pathlib import Path
 from builder.model.artifact import Artifact
 from builder.model.cold_start import read_smokes
 from builder.model.errors import InputError
-from builder.model.matrix import Target
+from builder.model.target import Target
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import Release, TargetRecord, sbom_path
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from builder.model.artifact import Locked, Manifest
 from builder.model.clock import Clock
 from builder.model.errors import InputError
-from builder.model.matrix import Cell, Matrix, Target
+from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
+from builder.model.target import Target
 from publisher.aws.gateway import Lambda, Zip
 from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import Recorder

@@ -15,8 +15,9 @@ from pathlib import Path
 from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from builder.model.artifact import Artifact, Locked, Manifest, sha256_of
 from builder.model.errors import InputError
-from builder.model.matrix import Matrix, Target
+from builder.model.matrix import Matrix
 from builder.model.progress import Progress
+from builder.model.target import Target
 from publisher.aws.gateway import GatewayError, Lambda, Zip
 from publisher.aws.publish_request import REQUEST_LIMIT
 from publisher.ledger.release import Release, at_number

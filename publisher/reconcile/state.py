@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from packaging.version import InvalidVersion, Version
 
-from builder.model.matrix import Cell, Matrix, Permission, Target
+from builder.model.matrix import Cell, Matrix, Permission
+from builder.model.target import Target
 from publisher.aws.gateway import Failure, Grant, Held, Listed
 from publisher.ledger.release import CellRecord, FillerRecord, Release, SurplusRecord
 
@@ -85,7 +86,7 @@ def _pattern(template: str, package: str, target: Target) -> re.Pattern[str]:
         package=package,
         version=mark,
         python_version=target.python,
-        python=target.python.replace(".", "_"),
+        python=target.python_field,
         architecture=str(target.architecture),
     )
     before, _, after = text.partition(mark)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from builder.model.artifact import Locked
 from builder.model.cold_start import ColdStart
 from builder.model.lock_changes import Changes, changes
-from publisher.catalog.index import by_target
 from publisher.ledger.release import Release, TargetRecord
 from publisher.text.figures import difference, megabytes
 from publisher.text.markdown import table, text
@@ -30,7 +29,7 @@ class Made:
 
 def made_of(release: Release) -> tuple[Made, ...]:
     """The targets of a recorded release."""
-    ordered = sorted(release.targets, key=lambda each: by_target(each.python, each.architecture))
+    ordered = sorted(release.targets, key=lambda each: each.target_key.order)
     return tuple(Made(each.id, each.size, each.unzipped_size, each.lock, each.cold_start) for each in ordered)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from builder.inspection.file_checks import import_roots
-from builder.model.matrix import Target
+from builder.model.target import Target
 
 
 def read_answer(package: str, layers: Sequence[Path], target: Target) -> dict[str, Any] | None:

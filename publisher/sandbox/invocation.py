@@ -25,8 +25,8 @@ from typing import Any
 
 from builder.inspection.file_checks import import_roots
 from builder.model.errors import LayersError
-from builder.model.matrix import Target
 from builder.model.runtimes import RUNTIMES, Architecture
+from builder.model.target import Target
 from builder.smoke.execution import Machine, Unproven, machine_for
 from builder.smoke.function_process import Code, FunctionProcess, environment, running
 from builder.smoke.runtime_api import EndedError, RuntimeApi, TimedOutError

@@ -51,9 +51,7 @@ def _passed(cell: Cell, release: Release, releases: Sequence[Release]) -> bool:
     if release.cell(*key) is not None:
         return False  # there, and only not public yet
     given = (each for other in releases for each in _given(other))
-    return any(
-        (each.region, f"py{each.python}-{each.architecture}") == key and each.layer_version >= number for each in given
-    )
+    return any(each.key == key and each.layer_version >= number for each in given)
 
 
 def _given(release: Release) -> tuple[CellRecord | FillerRecord | SurplusRecord, ...]:

@@ -12,8 +12,9 @@ from builder.model.clock import Clock
 from builder.model.durations import in_words
 from builder.model.errors import InputError
 from builder.model.escape import shorten
-from builder.model.matrix import Matrix, Target
+from builder.model.matrix import Matrix
 from builder.model.progress import Progress
+from builder.model.target import Target
 from builder.resolve.resolver import yanked_error
 from publisher.ledger.release import Release
 from publisher.watch.index_locations import SilentError

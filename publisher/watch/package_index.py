@@ -15,7 +15,7 @@ from packaging.version import Version
 
 from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.errors import InputError
-from builder.model.matrix import Target
+from builder.model.target import Target
 from builder.resolve.resolver import supported_tags
 from publisher.watch.index_fetch import fetch
 from publisher.watch.index_locations import Place, Places, places

@@ -14,7 +14,8 @@ from packaging.utils import canonicalize_name
 
 from builder.model.artifact import Locked
 from builder.model.errors import InputError, LayersError
-from builder.model.matrix import Matrix, Target
+from builder.model.matrix import Matrix
+from builder.model.target import Target
 from publisher.ledger.release import Release
 from publisher.watch.advisories import Advisories, Advisory, Pin
 from publisher.watch.incomplete_releases import newest_release

@@ -29,8 +29,9 @@ from typing import Any
 
 from builder.bytecode.interpreters import search
 from builder.model.artifact import read_manifest
-from builder.model.matrix import Matrix, Target
+from builder.model.matrix import Matrix
 from builder.model.matrix_file import load_matrix
+from builder.model.target import Target
 from builder.resolve.resolver import newest
 
 Figures = dict[str, Any]

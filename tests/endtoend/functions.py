@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.model.matrix import Target
+from builder.model.target import Target
 from builder.smoke import function_process
 from builder.smoke.bedrock import Bedrock, Event
 from builder.smoke.execution import Machine, machine_for

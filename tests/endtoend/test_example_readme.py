@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from builder.model.matrix import Target
 from builder.model.runtimes import Architecture
+from builder.model.target import Target
 from builder.smoke.execution import Unproven, machine_for
 from tests.endtoend.functions import Call, Scripted, running, unpack
 from tests.endtoend.pages import Lambda, blocks, commands, shell, without_an_account

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from builder.model.matrix import Target
 from builder.model.runtimes import Architecture
+from builder.model.target import Target
 from builder.smoke.execution import Unproven, machine_for
 from builder.smoke.loopback_server import Handler, Server
 from tests import REPOSITORY

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from builder.model.matrix import Target
 from builder.model.runtimes import Architecture
+from builder.model.target import Target
 from builder.smoke.execution import Unproven, machine_for
 from tests import REPOSITORY
 from tests.endtoend.functions import Call, Scripted, running, unpack

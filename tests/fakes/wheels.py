@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.model.matrix import Matrix, Target
+from builder.model.matrix import Matrix
+from builder.model.target import Target
 
 Content = str | bytes
 

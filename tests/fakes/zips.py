@@ -10,9 +10,8 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from builder.inspection.pyc import MAGIC
-from builder.model.matrix import Target
-from builder.model.runtimes import Architecture
+from builder.model.runtimes import RUNTIMES, Architecture
+from builder.model.target import Target
 
 
 def target(python: str = "3.12", architecture: str = "x86_64") -> Target:
@@ -48,7 +47,7 @@ def _digest(data: bytes) -> str:
 
 def pyc(path: str, python: str = "3.12", *, flags: int = 1, time: int = 0, size: int = 0) -> bytes:
     """The bytes of a bytecode file of ``python/<path>``, as far as a header and a file name go."""
-    head = struct.pack("<HHL", MAGIC[python], 0x0A0D, flags)
+    head = struct.pack("<HHL", RUNTIMES[python].magic, 0x0A0D, flags)
     return head + struct.pack("<LL", time, size) + f"\x00/opt/python/{path}".encode()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from builder.model.regions import partition_of
 from builder.model.runtimes import Architecture
+from builder.model.target import TargetKey
 from publisher.catalog.index import (
     Index,
     IndexedColdStart,
@@ -20,7 +21,6 @@ from publisher.catalog.index import (
     IndexedRelease,
     IndexedTarget,
     Row,
-    by_target,
     split_cell,
 )
 from publisher.catalog.release_status import date, marks
@@ -80,7 +80,7 @@ def _targets(index: Index) -> dict[Key, str]:
         recorded: tuple[IndexedTarget | IndexedLayer, ...] = (*release.targets, *release.layers)
         for made in recorded:
             names.setdefault((made.python, made.architecture.value), made.layer_name)
-    return {key: names[key] for key in sorted(names, key=lambda key: by_target(*key))}
+    return {key: names[key] for key in sorted(names, key=lambda key: TargetKey(key[0], Architecture(key[1])).order)}
 
 
 def _snippets(index: Index, python: str, architecture: str) -> dict[str, str]:

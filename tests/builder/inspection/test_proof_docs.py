@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import builder.inspection
-from builder.inspection.system_libraries import SYSTEMS
+from builder.model.runtimes import RUNTIMES
 from tests import REPOSITORY
 
 DOCS = REPOSITORY / "docs" / "proof.md"
@@ -16,7 +16,7 @@ OTHERS = {"python-dateutil", "site-packages", "utf-8"}
 
 
 def codes() -> set[str]:
-    found = {f"elf-{family.lower()}" for system in SYSTEMS.values() for family in system.newest}
+    found = {f"elf-{family.lower()}" for runtime in RUNTIMES.values() for family in runtime.system.newest_image}
     for path in Path(builder.inspection.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

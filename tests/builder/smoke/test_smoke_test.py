@@ -16,8 +16,8 @@ from click.testing import CliRunner
 
 from builder.model.artifact import sha256_of
 from builder.model.cold_start import read_smokes
-from builder.model.matrix import Target
 from builder.model.runtimes import RUNTIMES
+from builder.model.target import Target
 from builder.smoke import Smoke, execution, smoke
 from publisher.cli.group import layers
 from tests.fakes.zips import distribution, target, write

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from hashlib import sha256
 
-from builder.model.matrix import Cell, Matrix, Target
+from builder.model.matrix import Cell, Matrix
+from builder.model.target import Target
 from publisher.aws.gateway import Failure, Grant, Held, Listed
 from publisher.ledger.release import CellRecord, Release, TargetRecord
 from publisher.reconcile.state import CellState, Remote

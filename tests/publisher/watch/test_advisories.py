@@ -14,7 +14,7 @@ import pytest
 
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
-from builder.model.matrix import Target
+from builder.model.target import Target
 from publisher.ledger.folder import file_name, record_bytes
 from publisher.watch.advisories import Advisory, Pin, PipAudit, one_of_each
 from publisher.watch.rebuild import Findings, examine

@@ -1,0 +1,73 @@
+"""A target, one Python × one architecture: its id, its order, its fields in names, and its parser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from builder.model.runtimes import RUNTIMES, Architecture, Runtime
+
+
+def python_order(python: str) -> tuple[int, ...]:
+    """The sort key of a Python version: 3.9 before 3.10."""
+    return tuple(int(part) for part in python.split("."))
+
+
+@dataclass(frozen=True)
+class TargetKey:
+    """What identifies a target. Records and rows of one target give it as ``target_key``."""
+
+    python: str  #: ``3.12``
+    architecture: Architecture
+
+    @classmethod
+    def parse(cls, target_id: str) -> TargetKey:
+        """The target of an id, ``py3.12-x86_64``. ValueError if it is not one."""
+        python, separator, architecture = target_id.removeprefix("py").partition("-")
+        if not separator or not target_id.startswith("py"):
+            raise ValueError(f"{target_id!r} is not a target id like py3.12-x86_64")
+        return cls(python, Architecture(architecture))
+
+    @property
+    def id(self) -> str:
+        """The identifier used wherever a target is named: ``py3.12-x86_64``."""
+        return f"py{self.python}-{self.architecture}"
+
+    @property
+    def order(self) -> tuple[tuple[int, ...], int]:
+        """The sort key in every list: by Python, x86_64 before aarch64."""
+        return python_order(self.python), list(Architecture).index(self.architecture)
+
+    @property
+    def python_field(self) -> str:
+        """The Python as names have it, where a dot is not allowed: ``3_12``."""
+        return self.python.replace(".", "_")
+
+    @property
+    def runtime(self) -> Runtime:
+        """The facts about the target's runtime. KeyError if Lambda does not offer this Python."""
+        return RUNTIMES[self.python]
+
+
+@dataclass(frozen=True)
+class Target(TargetKey):
+    """A target with the name of its layer: one zip."""
+
+    layer_name: str
+
+
+class _TargetFields(Protocol):
+    @property
+    def python(self) -> str: ...
+
+    @property
+    def architecture(self) -> Architecture: ...
+
+
+class OfTarget:
+    """Mixin for models that have the fields ``python`` and ``architecture``."""
+
+    @property
+    def target_key(self: _TargetFields) -> TargetKey:
+        """The target that the fields name."""
+        return TargetKey(self.python, self.architecture)
