@@ -14,8 +14,8 @@ from builder.model.errors import BuildError, InputError, LayersError
 from builder.model.progress import Quiet
 from builder.package import Layer, Package, package
 from builder.package import packaging as running
-from builder.package.app_files import is_left_out, parse_rules
 from builder.package.dependencies import in_the_way
+from builder.package.ignore_rules import ignore_rules, is_ignored
 from builder.requirements.reader import find_requirements, read_requirements
 from builder.resolve.resolver import ConflictError
 from tests.fakes.wheels import make_wheel, only_index, target_of
@@ -238,7 +238,7 @@ def test_links_are_followed_but_not_in_circles_and_not_to_nothing(app: Path) -> 
     assert names(packaged(app).app.file) == ["agent_handler.py", "shared/util.py"]
     (app.parent / "packaging" / "app.zip").unlink()
     (app / "nothing").symlink_to(app / "absent")
-    assert "a link to nothing" in refusal(app)
+    assert "a broken symbolic link" in refusal(app)
     (app / "nothing").unlink()
     (app / "circle").symlink_to(app)
     assert "leads back" in refusal(app)
@@ -247,15 +247,15 @@ def test_links_are_followed_but_not_in_circles_and_not_to_nothing(app: Path) -> 
 def test_folders_that_are_none_or_empty_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
-    for name, words in {"absent": "no such folder", "empty": "no files", "file": "this is none"}.items():
+    for name, words in {"absent": "no such directory", "empty": "no files", "file": "is not a directory"}.items():
         with pytest.raises(InputError, match=words):
             package(tmp_path / name, TARGET, tmp_path / "out", Quiet())
 
 
 @given(st.text("ab/*?.!", min_size=1, max_size=8), st.text("ab./", min_size=1, max_size=8))
 def test_every_ignore_line_is_a_rule(line: str, path: str) -> None:
-    assert is_left_out(path, False, parse_rules([line])) in (True, False)
-    assert not is_left_out(path, True, parse_rules([line, "!**"]))
+    assert is_ignored(path, False, ignore_rules([line])) in (True, False)
+    assert not is_ignored(path, True, ignore_rules([line, "!**"]))
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_every_ignore_line_is_a_rule(line: str, path: str) -> None:
     ],
 )  # fmt: skip
 def test_ignore_patterns(line: str, path: str, out: bool) -> None:
-    assert is_left_out(path, False, parse_rules([line])) is out
+    assert is_ignored(path, False, ignore_rules([line])) is out
 
 
 # -- Lambda's limits ---------------------------------------------------------------------------------------------------

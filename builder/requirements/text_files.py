@@ -1,0 +1,89 @@
+"""Read the text and TOML files of a project: encodings, sizes and damage. Every failure is one InputError."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from builder.model.errors import InputError, plain
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+#: No lock file in use is near this; more would only cost memory.
+MAX_FILE_BYTES: Final = 32 << 20
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def read_text(path: Path, *, coding_line: bool = False) -> str:
+    """Return the file's text: UTF-8, or UTF-16 and UTF-32 with a byte order mark, as PowerShell writes it.
+
+    With ``coding_line``, a comment in the first two lines may name the encoding (PEP 263), as in pip's files.
+    """
+    try:
+        if path.is_dir():
+            raise InputError("is a directory, not a file", where=str(path))
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError("no such file", where=str(path)) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read: {error}", where=plain(str(path))) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise InputError(f"is larger than {MAX_FILE_BYTES >> 20} MB", where=str(path))
+    return _decode(data, path, coding_line)
+
+
+def _decode(data: bytes, path: Path, coding_line: bool) -> str:
+    encoding = next((name for bom, name in _BOMS if data.startswith(bom)), None)
+    if encoding:
+        data = data[len(next(bom for bom, name in _BOMS if name == encoding)) :]
+    elif coding_line:
+        named = (re.match(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", line) for line in data.splitlines()[:2])
+        encoding = next((match[1].decode("ascii", "replace") for match in named if match), None)
+    try:
+        text = data.decode(encoding or "utf-8")
+    except LookupError:
+        raise InputError(f"unknown encoding: {encoding}", where=f"{path}:1", fix="save the file as UTF-8") from None
+    except UnicodeDecodeError as error:
+        where = f"{path}:{data[: error.start].count(10) + 1}"
+        raise InputError(f"UnicodeDecodeError: {error}", where=where, fix="save the file as UTF-8") from None
+    except (UnicodeError, ValueError, TypeError) as error:  # codecs such as "zip" or "idna"
+        raise InputError(f"cannot be decoded: {error}", where=str(path), fix="save the file as UTF-8") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InputError("is a binary file: it has a NUL character", where=f"{path}:{line}", fix="save it as UTF-8")
+    return text
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the document of a TOML file."""
+    text = read_text(path)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        where = f"{path}:{line[1]}" if line else str(path)
+        raise InputError(f"is not valid TOML: {error}", where=where) from None
+    except (RecursionError, ValueError) as error:  # nested a thousand times; numbers of 5,000 digits
+        raise InputError(f"is not valid TOML: {type(error).__name__}: {error}", where=str(path)) from None
+
+
+def table(document: Any, *keys: str, where: str) -> dict[str, Any]:
+    """Return a TOML table below ``document``; an empty one if it is absent. InputError if it is not a table."""
+    for index, key in enumerate(keys):
+        document = document.get(key, {})
+        if not isinstance(document, dict):
+            raise InputError(f"[{'.'.join(keys[: index + 1])}] must be a table", where=where)
+    return dict(document)
