@@ -31,6 +31,8 @@ class Locked(Frozen):
     version: str
     filename: str  #: the wheel's
     sha256: Sha256  #: of the wheel
+    #: Where the wheel is, if no index of the environment has it; of this machine, so it is never written.
+    url: str | None = Field(default=None, exclude=True, repr=False)
 
 
 class Finding(Frozen):

@@ -16,6 +16,7 @@ from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.requirements.reader import Asked, Requirements
+from builder.resolve.bounds import Bounds
 from builder.resolve.resolver import ConflictError, Lock, resolve_requirements
 from builder.wheels.requires_dist import active_requirements
 
@@ -52,8 +53,8 @@ def lock_of(wanted: Requirements, target: Target, layer: Layer | None, progress:
     )
 
     def resolve(held: Sequence[str]) -> Lock:
-        bounds = [*wanted.constraints, *(f"{name}=={pins[name]}" for name in held)]
-        return resolve_requirements([each.text for each in wanted.asked], target, constraints=bounds)
+        constraints = (*wanted.constraints, *(f"{name}=={pins[name]}" for name in held))
+        return resolve_requirements([each.text for each in wanted.asked], target, bounds=Bounds(constraints))
 
     if layer and (own := _own_conflicts(wanted.asked, pins, target)):
         raise _conflicts_error(own, layer)

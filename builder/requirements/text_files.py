@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from builder.model.errors import InputError, plain
+from builder.model.errors import InputError
+from builder.model.escape import shorten
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,7 +40,7 @@ def read_text(path: Path, *, coding_line: bool = False) -> str:
     except FileNotFoundError:
         raise InputError("no such file", where=str(path)) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read: {error}", where=plain(str(path))) from None
+        raise InputError(f"cannot be read: {error}", where=shorten(str(path))) from None
     if len(data) > MAX_FILE_BYTES:
         raise InputError(f"is larger than {MAX_FILE_BYTES >> 20} MB", where=str(path))
     return _decode(data, path, coding_line)

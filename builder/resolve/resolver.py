@@ -25,6 +25,7 @@ from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.target import Target, python_order
 from builder.resolve import uv
+from builder.resolve.bounds import NO_BOUNDS, Bounds
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -85,38 +86,35 @@ def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
 
 def requirements_of(lock: Lock) -> str:
     """The lock in requirements form, one hash a package, as uv and pip install it."""
-    return "".join(f"{locked.name}=={locked.version} --hash=sha256:{locked.sha256}\n" for locked in lock)
+    return "".join(
+        f"{locked.name}{f' @ {locked.url}' if locked.url else f'=={locked.version}'} --hash=sha256:{locked.sha256}\n"
+        for locked in lock
+    )
 
 
 def resolve_requirements(
     requirements: Sequence[str],
     target: Target,
     *,
-    constraints: Sequence[str] = (),
+    bounds: Bounds = NO_BOUNDS,
     exclude_newer: str | None = None,
 ) -> Lock:
-    """The target's lock for any requirements. ``constraints`` bind the versions of what is needed and add nothing.
-
-    ConflictError where no versions satisfy them all.
-    """
-    return _ask(requirements, target, constraints=constraints, exclude_newer=exclude_newer)[0]
+    """Return the target's lock for any requirements. ConflictError if no versions satisfy them all."""
+    return _ask(requirements, target, bounds=bounds, exclude_newer=exclude_newer)[0]
 
 
 def _ask(
     requirements: Sequence[str],
     target: Target,
     *,
-    constraints: Sequence[str] = (),
+    bounds: Bounds = NO_BOUNDS,
     exclude_newer: str | None = None,
 ) -> tuple[Lock, str]:
     """The lock, and what uv said of it."""
     options = ["--exclude-newer", exclude_newer] if exclude_newer else []
     asked = "\n".join(requirements) + "\n"
     with tempfile.TemporaryDirectory(prefix="layers-resolve-") as name:
-        if constraints:
-            bounds = Path(name) / "constraints.txt"
-            bounds.write_text("\n".join(constraints) + "\n", "utf-8")
-            options += ["--constraint", str(bounds)]
+        options += bounds.options(Path(name))
         command = [
             "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
             "--no-python-downloads", "--python", sys.executable, *uv.platform_options(target),
@@ -134,16 +132,18 @@ def _ask(
         document = tomllib.loads(answer.out)
     except tomllib.TOMLDecodeError as error:
         raise BuildError(f"uv gave a lock that cannot be read: {error}", where=target.id) from None
-    packages = [_choose(package, target) for package in document.get("packages", [])]
+    packages = [_choose(package, target, bounds) for package in document.get("packages", [])]
     return tuple(sorted(packages, key=lambda locked: locked.name)), answer.err
 
 
-def _choose(package: dict[str, Any], target: Target) -> Locked:
+def _choose(package: dict[str, Any], target: Target, bounds: Bounds) -> Locked:
     """The wheel of a package that installers take for the target: the one whose tag stands first."""
     name, version = str(package.get("name")), str(package.get("version"))
+    archive = package.get("archive")  # a direct reference
     order = _order(target)
-    best: tuple[int, tuple[Any, ...], str, str] | None = None
-    for wheel in package.get("wheels", []):
+    best: tuple[int, tuple[Any, ...], str, str, str] | None = None
+    for wheel in [archive] if archive else package.get("wheels", []):
+        url = str(wheel.get("url") or Path(wheel.get("path") or "/").as_uri())
         filename = wheel.get("name") or _basename(str(wheel.get("url") or wheel.get("path") or ""))
         digest = wheel.get("hashes", {}).get("sha256")
         try:
@@ -154,11 +154,12 @@ def _choose(package: dict[str, Any], target: Target) -> Locked:
         if not ranks or not digest:
             continue
         # Of wheels with the same tag installers take the highest build number.
-        candidate = (min(ranks), tuple(-part if isinstance(part, int) else part for part in build), filename, digest)
+        candidate = (min(ranks), tuple(-part if isinstance(part, int) else part for part in build), filename, digest, url)
         best = min(best, candidate) if best else candidate
     if best is None:
         raise _no_wheel(f"{name} {version}", target)
-    return Locked(name=canonicalize_name(name), version=version, filename=best[2], sha256=best[3])
+    url = best[4] if archive or name in bounds.index_of else None
+    return Locked(name=canonicalize_name(name), version=version, filename=best[2], sha256=best[3], url=url)
 
 
 @lru_cache(maxsize=32)

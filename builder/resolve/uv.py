@@ -50,21 +50,28 @@ class Answer:
 
 def run(arguments: list[str], folder: Path, *, stdin: str | None = None) -> Answer:
     """Run uv in ``folder``, which is this run's own. BuildError where uv itself cannot be run."""
-    return _run(arguments, folder, "" if _is_told(os.environ) else _settings(), stdin)
+    return _run(arguments, folder, "" if _is_told(os.environ) else _public_index_settings(), stdin)
 
 
 @cache
-def _settings() -> str:
-    """The settings for uv's own index, which uv itself names."""
+def public_index() -> str | None:
+    """Return the URL of the index that uv uses by default, as uv itself names it."""
     command = ["pip", "compile", "--emit-index-url", "--no-header", "--no-python-downloads", "--python", sys.executable]
     with tempfile.TemporaryDirectory(prefix="layers-index-") as folder:
-        answer = _run([*command, "-"], Path(folder), "", "")
+        answer = _run([*command, "-", "--no-config"], Path(folder), "", "", told=False)
     named = re.search(r"^--index-url (\S+)$", answer.out, re.MULTILINE)
-    return _KEPT.format(address=named[1]) if named else ""
+    return named[1] if named else None
 
 
-def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None) -> Answer:
+def _public_index_settings() -> str:
+    address = public_index()
+    return _KEPT.format(address=address) if address else ""
+
+
+def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None, *, told: bool = True) -> Answer:
     import uv
+
+    own = {name: value for name, value in os.environ.items() if told or name not in (*_INDEXES, "UV_CONFIG_FILE")}
 
     # Without this file uv would look for one in the folders above.
     (folder / "uv.toml").write_text(settings, "utf-8")
@@ -76,7 +83,7 @@ def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None) -
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            env=environment(os.environ),
+            env=environment(own),
             check=False,
         )
     except OSError as error:
