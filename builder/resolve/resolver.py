@@ -154,7 +154,8 @@ def _choose(package: dict[str, Any], target: Target, bounds: Bounds) -> Locked:
         if not ranks or not digest:
             continue
         # Of wheels with the same tag installers take the highest build number.
-        candidate = (min(ranks), tuple(-part if isinstance(part, int) else part for part in build), filename, digest, url)
+        order_of_build = tuple(-part if isinstance(part, int) else part for part in build)
+        candidate = (min(ranks), order_of_build, filename, digest, url)
         best = min(best, candidate) if best else candidate
     if best is None:
         raise _no_wheel(f"{name} {version}", target)

@@ -71,7 +71,8 @@ def _public_index_settings() -> str:
 def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None, *, told: bool = True) -> Answer:
     import uv
 
-    own = {name: value for name, value in os.environ.items() if told or name not in (*_INDEXES, "UV_CONFIG_FILE")}
+    hidden = () if told else (*_INDEXES, "PIP_INDEX_URL", "UV_CONFIG_FILE")
+    own = {name: value for name, value in os.environ.items() if name not in hidden}
 
     # Without this file uv would look for one in the folders above.
     (folder / "uv.toml").write_text(settings, "utf-8")
