@@ -159,8 +159,8 @@ def _choose(package: dict[str, Any], target: Target, bounds: Bounds) -> Locked:
         best = min(best, candidate) if best else candidate
     if best is None:
         raise _no_wheel(f"{name} {version}", target)
-    url = best[4] if archive or name in bounds.index_of else None
-    return Locked(name=canonicalize_name(name), version=version, filename=best[2], sha256=best[3], url=url)
+    place = best[4] if archive or name in bounds.index_of else None
+    return Locked(name=canonicalize_name(name), version=version, filename=best[2], sha256=best[3], url=place)
 
 
 @lru_cache(maxsize=32)
