@@ -1,5 +1,5 @@
-"""The canary: a real function on each published layer, made, invoked, compared with the ledger, removed again.
+"""The canary: a real function on each published layer, created, invoked, compared with the ledger, and deleted.
 
-``select`` says which cells, ``trial`` tries one, ``run`` all of them; ``port`` is what they ask of Lambda, with boto3
-behind it in ``boto``; ``function`` is what the functions run, ``compare`` what is made of their answers.
+``cell_selection`` selects the cells, ``trial`` tries one, ``canary_run`` all of them. ``function_port`` is the port to
+Lambda, ``function_client`` its implementation. ``function`` is the code of the functions, ``verdict`` compares results.
 """

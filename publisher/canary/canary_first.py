@@ -1,4 +1,4 @@
-"""``publish --canary-first``: the canary as the check between the first region and the others."""
+"""``publish --canary-first``: run the canary between the first region and the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from publisher.reconcile.stages import First
 def canary_in(
     matrix: Matrix, version: str, region: str, roles: Roles, journal: Journal, progress: Progress, stop: Stop
 ) -> First:
-    """This region first, and the others only when functions on all its layers have proved them."""
+    """Publish this region first, and the others only if functions prove its layers.
+
+    A layer that Lambda creates no functions for does not stop the release: it is named.
+    """
     functions = connect([region], matrix.requests_per_second, journal)
 
     def check(outcomes: Sequence[Outcome]) -> str | None:
@@ -28,7 +31,10 @@ def canary_in(
             if (held := each.held) is not None
         ]
         trials = try_all(matrix, cases, functions, roles, SYSTEM_CLOCK, progress, lambda: stop.reason if stop else None)
-        bad = [trial for trial in trials if trial.status != "proven"]
+        for trial in trials:
+            if trial.status == "not provable":
+                progress.note(f"{trial.case.id}: {words(trial)}")
+        bad = [trial for trial in trials if trial.status not in ("proven", "not provable")]
         if not bad:
             return None
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""

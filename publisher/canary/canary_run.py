@@ -1,4 +1,4 @@
-"""A canary run: every cell tried, the regions side by side, a few cells of each at once."""
+"""Run the canary: try every cell, the regions in parallel, a few cells of each at a time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from builder.model.matrix import Matrix
 from builder.model.progress import Progress, Quiet
 from builder.model.regions import partition_of
 from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.gateway import Failure
 from publisher.aws.resource_names import canary_function, canary_role
 from publisher.canary.function_port import Functions
 from publisher.canary.trial import Setting, Trial, attempt
@@ -22,17 +23,19 @@ _ROLE = re.compile(r"arn:(aws[a-zA-Z-]*):iam::(\d{12}):role/[\w+=,.@/-]+")
 
 
 class Roles:
-    """The role that functions run with: the matrix's canary role, or the one that was named."""
+    """The role that functions run with: the matrix's canary role, or the one of --role."""
 
     def __init__(self, matrix: Matrix, named: str | None, regions: Sequence[str]) -> None:
-        """InputError where the named one can be of no use in these regions."""
+        """InputError if the named role cannot be used in these regions."""
         self._matrix = matrix
         self._named = named
         match = _ROLE.fullmatch(named or "")
         if named is None:
             return
         if match is None:
-            raise InputError(f"{named!r} is no role's ARN", fix="give one like arn:aws:iam::123456789012:role/name")
+            raise InputError(
+                f"{named!r} is not the ARN of a role", fix="give one like arn:aws:iam::123456789012:role/name"
+            )
         if match[2] != matrix.account:
             raise InputError(f"{named} is of another account than the matrix's {matrix.account}")
         for region in regions:
@@ -40,7 +43,7 @@ class Roles:
                 raise InputError(f"{named} is of partition {match[1]}, {region} of {partition_of(region)}")
 
     def of(self, region: str) -> str:
-        """The ARN for a function in this region."""
+        """Return the role's ARN for a function in this region."""
         if self._named is not None:
             return self._named
         return f"arn:{partition_of(region)}:iam::{self._matrix.account}:role/{canary_role(self._matrix)}"
@@ -55,21 +58,23 @@ def try_all(
     progress: Progress,
     stopped: Callable[[], str | None] = lambda: None,
 ) -> tuple[Trial, ...]:
-    """Try every cell; a trial for each, in their order. A region that does not answer holds no other back."""
+    """Try every cell; return a trial for each, in their order. An unreachable region does not stop the others."""
     if not cases:
         return ()
     setting = Setting(secrets.token_hex(8), clock, lambda: datetime.now(timezone.utc), stopped)
-    silent: dict[str, str] = {}  # written by any lane, read by the next cell of the region
+    unreachable: dict[str, Failure] = {}  # written by any lane, read by the next cell of the region
     progress.begin(f"Trying {cases[0].package} {cases[0].version} at {cases[0].number}", len(cases))
 
     def one(case: Case) -> Trial:
         region = case.region
-        if reason := silent.get(region) or stopped():
-            trial = Trial(case, "deferred", reason)
+        if failure := unreachable.get(region):
+            trial = Trial(case, "deferred", failure.text, failure)
+        elif reason := stopped():
+            trial = Trial(case, "deferred", reason, Failure(reason))
         else:
             trial = attempt(case, functions[region], canary_function(matrix, case.target), roles.of(region), setting)
-        if trial.silent and trial.reason:
-            silent.setdefault(region, trial.reason)
+        if trial.unreachable and trial.failure:
+            unreachable.setdefault(region, trial.failure)
         progress.step(case.id, words(trial))
         return trial
 
@@ -80,7 +85,7 @@ def try_all(
 
 
 def words(trial: Trial) -> str:
-    """What became of a cell, in a line."""
+    """Return the result of a cell in one line."""
     if trial.status != "proven":
         return f"{trial.status}: {trial.reason}"
     seconds = "" if trial.import_seconds is None else f", import {trial.import_seconds:.2f} s"

@@ -1,4 +1,4 @@
-"""Which cells a canary tries: of one recorded release, never of an older one in its place. Pure."""
+"""Select the cells that a canary tries: those of one recorded release, never of an older one instead. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from publisher.catalog.lookup import Query, check, same_version
 
 @dataclass(frozen=True)
 class Selected:
-    """A release's cells to try, and those of the matrix that it should be in and is not yet."""
+    """A release's cells to try, and the cells of the matrix that it is not published in yet."""
 
     package: str
     version: str
@@ -24,7 +24,7 @@ class Selected:
 
 
 def select(matrix: Matrix, index: Index, query: Query) -> Selected:
-    """The cells that the query names. InputError where it names nothing, and for a release that was yanked."""
+    """Return the cells that the query selects. InputError if it selects none, or a yanked release."""
     query = check(index, query)
     release = _release(index, query)
     cases = tuple(_case(row) for row in index.rows(release) if _fits(row.region, row.python, row.architecture, query))
@@ -43,7 +43,7 @@ def select(matrix: Matrix, index: Index, query: Query) -> Selected:
 
 
 def _release(index: Index, query: Query) -> IndexedRelease:
-    """The release that is meant: by its number, else the newest of the version, else the newest of all."""
+    """Return the selected release: by its number, else the newest of the version, else the newest."""
     asked = query.layer_version is not None or query.version is not None
     found = [
         release
@@ -56,22 +56,22 @@ def _release(index: Index, query: Query) -> IndexedRelease:
     if usable:
         return usable[0]
     if found and asked:
-        gone = found[0]
-        assert gone.yanked is not None  # noqa: S101 - none of them is usable
+        yanked = found[0]
+        assert yanked.yanked is not None  # noqa: S101 - none of them is usable
         raise InputError(
-            f"{index.package} {gone.version} was yanked on {gone.yanked.date:%Y-%m-%d}: {gone.yanked.reason}",
-            where=f"layer version {gone.layer_version}",
-            fix="name another release; nobody can attach this one",
+            f"{index.package} {yanked.version} was yanked on {yanked.yanked.date:%Y-%m-%d}: {yanked.yanked.reason}",
+            where=f"layer version {yanked.layer_version}",
+            fix="select another release; nobody can attach this one",
         )
     newest = ", ".join(f"{r.layer_version} ({r.version})" for r in index.releases[:8] if r.layers and not r.yanked)
     what = f"layer version {query.layer_version}" if query.layer_version is not None else query.version
     raise InputError(
-        f"{index.package} has no layer that is recorded as {what}"
+        f"the ledger has no layer of {index.package} recorded as {what}"
         if asked
-        else "no release that can be used is recorded",
+        else "the ledger has no release that is not yanked",
         fix=f"the newest are {newest}"
         if newest
-        else "publish one with `layers publish --version V`, or record what AWS holds already with `layers sync`",
+        else "publish one with `layers publish --version V`, or record existing layers with `layers sync`",
     )
 
 

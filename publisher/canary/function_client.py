@@ -1,9 +1,10 @@
-"""The port to functions, by boto3: each request once, at the region's pace; ``Patient`` repeats what may be."""
+"""Implement the port to functions with boto3: each request once; ``RetryingFunctions`` repeats them."""
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
@@ -18,14 +19,14 @@ from builder.model.clock import SYSTEM_CLOCK, Clock
 from publisher.aws import responses
 from publisher.aws.api_call import Caller
 from publisher.aws.error_codes import is_missing, of_boto_error
-from publisher.aws.gateway import GatewayError, Held, Refused, Unavailable
+from publisher.aws.gateway import GatewayError, Held, Unavailable
 from publisher.aws.lambda_client import CONFIG
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import Journal
 from publisher.aws.retry import Patience
 from publisher.canary.function_port import (
-    FUNCTION_MEMORY,
-    FUNCTION_TIMEOUT,
+    FUNCTION_MEMORY_MB,
+    FUNCTION_TIMEOUT_SECONDS,
     Function,
     Functions,
     InvalidError,
@@ -33,6 +34,7 @@ from publisher.canary.function_port import (
     NameTakenError,
     NotNowError,
     RoleError,
+    RuntimeRefused,
     Spec,
 )
 
@@ -41,14 +43,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: An invocation answers when the function does, and a little later where Lambda is slow to start it.
-_INVOKING = CONFIG.merge(botocore.config.Config(read_timeout=FUNCTION_TIMEOUT + 20))
-#: Invocations without an answer, before their region counts as silent.
-_INVOCATIONS = 3
+#: The response of an invocation comes when the function ends; starting it may take a while.
+_INVOKE_CONFIG = CONFIG.merge(botocore.config.Config(read_timeout=FUNCTION_TIMEOUT_SECONDS + 20))
+_MAX_INVOKE_ATTEMPTS = 3
 
 
 def connect(regions: Iterable[str], rate: float, journal: Journal | None = None) -> Mapping[str, Functions]:
-    """The functions of each region, found as boto3 finds AWS."""
+    """Return the functions of each region; boto3 finds AWS."""
     import boto3
 
     session = boto3.session.Session()
@@ -57,13 +58,15 @@ def connect(regions: Iterable[str], rate: float, journal: Journal | None = None)
     def make(region: str) -> Functions:
         client = partial(session.client, "lambda", region_name=region)
         caller = Caller(region, TokenBucket(rate), journal, _error_of)
-        return Patient(BotoFunctions(client(config=CONFIG), client(config=_INVOKING), caller), SYSTEM_CLOCK)
+        return RetryingFunctions(
+            BotoFunctions(client(config=CONFIG), client(config=_INVOKE_CONFIG), caller), SYSTEM_CLOCK
+        )
 
     return {region: make(region) for region in regions}
 
 
 class BotoFunctions:
-    """Lambda's functions in one region. ``invoking`` is a client that waits long enough for a function's answer."""
+    """Lambda's functions in one region. ``invoking`` is a client with a read timeout for invocations."""
 
     def __init__(self, client: LambdaClient, invoking: LambdaClient, call: Caller) -> None:
         self._client = client
@@ -76,14 +79,14 @@ class BotoFunctions:
         return responses.held(source, response) if response else None
 
     def find(self, name: str) -> Function | None:
-        answer = self._call(self._client.get_function_configuration, FunctionName=name, missing={})
-        if not answer:
+        response = self._call(self._client.get_function_configuration, FunctionName=name, missing={})
+        if not response:
             return None
         return Function(
-            description=responses.text(answer, "Description", ""),
-            state=responses.text(answer, "State", "Active"),
-            reason=responses.text(answer, "StateReason", ""),
-            modified=_time(responses.text(answer, "LastModified")),
+            description=responses.text(response, "Description", ""),
+            state=responses.text(response, "State", "Active"),
+            reason=responses.text(response, "StateReason", ""),
+            modified=_time(responses.text(response, "LastModified")),
         )
 
     def create(self, spec: Spec) -> None:
@@ -97,16 +100,16 @@ class BotoFunctions:
             Layers=[spec.layer],
             Handler=spec.handler,
             Code={"ZipFile": spec.code},
-            Timeout=FUNCTION_TIMEOUT,
-            MemorySize=FUNCTION_MEMORY,
+            Timeout=FUNCTION_TIMEOUT_SECONDS,
+            MemorySize=FUNCTION_MEMORY_MB,
         )
 
     def invoke(self, name: str, event: dict[str, str]) -> Invoked:
-        def invoke() -> dict[str, Any]:  # and read the payload, which may break like any other answer
-            answer = self._invoking.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event).encode())
-            log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
-            invoked = Invoked(answer["Payload"].read(), bool(answer.get("FunctionError")), log)
-            return {"ResponseMetadata": answer["ResponseMetadata"], "Invoked": invoked}
+        def invoke() -> dict[str, Any]:  # with the payload, whose reading may fail like any response
+            response = self._invoking.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event).encode())
+            log = base64.b64decode(response.get("LogResult", "")).decode("utf-8", "replace")
+            invoked = Invoked(response["Payload"].read(), bool(response.get("FunctionError")), log)
+            return {"ResponseMetadata": response["ResponseMetadata"], "Invoked": invoked}
 
         return self._call(invoke)["Invoked"]  # type: ignore[no-any-return]
 
@@ -114,8 +117,8 @@ class BotoFunctions:
         self._call(self._client.delete_function, FunctionName=name, missing={})
 
 
-class Patient:
-    """``Functions`` that repeats: all of it is safe to repeat, since a function's name is taken only once."""
+class RetryingFunctions:
+    """``Functions`` with retries. Every request is safe to repeat: a function's name is unique."""
 
     def __init__(self, inner: Functions, clock: Clock) -> None:
         self._inner = inner
@@ -131,19 +134,26 @@ class Patient:
         self._repeat(lambda: self._inner.create(spec))
 
     def invoke(self, name: str, event: dict[str, str]) -> Invoked:
-        return self._repeat(lambda: self._inner.invoke(name, event), max_attempts=_INVOCATIONS)
+        return self._repeat(lambda: self._inner.invoke(name, event), max_attempts=_MAX_INVOKE_ATTEMPTS)
 
     def delete(self, name: str) -> None:
         self._repeat(lambda: self._inner.delete(name))
 
 
 def _error_of(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
-    """The port's error for one of boto3's."""
+    """Return the port's error for one of boto3's."""
     general = of_boto_error(error)
     if isinstance(error, ClientError) and error.operation_name in _KINDS:
         kind = _KINDS[error.operation_name](error)
-        return kind(general.message, general.request_id) if kind else general
+        return kind(general.message, general.request_id, general.advice) if kind else general
     return general
+
+
+#: Messages about a runtime that is retired, or a runtime or an architecture that the region does not offer.
+_RUNTIME_REFUSED = re.compile(
+    r"no longer supported|'(runtime|architectures?)' failed|(runtime|architectures?)\b.*\bnot (supported|available)",
+    re.IGNORECASE,
+)
 
 
 def _of_create(error: ClientError) -> type[GatewayError] | None:
@@ -155,9 +165,9 @@ def _of_create(error: ClientError) -> type[GatewayError] | None:
         return None
     if "cannot be assumed" in message:
         return RoleError
-    if "no longer supported" in message:  # a Python that is retired, which says nothing of the layer
-        return Refused
-    return NotNowError if "does not exist" in message else InvalidError  # the layer is there: it was asked for before
+    if _RUNTIME_REFUSED.search(message):
+        return RuntimeRefused
+    return NotNowError if "does not exist" in message else InvalidError  # the layer exists: trial has read it
 
 
 def _of_invoke(error: ClientError) -> type[GatewayError] | None:
@@ -180,4 +190,4 @@ def _time(text: str) -> datetime:
     try:
         return parse_timestamp(text)
     except (ValueError, OverflowError):
-        raise Unavailable(f"AWS answered with a date that is none: {text[:40]!r}") from None
+        raise Unavailable(f"LastModified in the response of AWS is not a date: {text[:40]!a}") from None

@@ -1,4 +1,4 @@
-"""What a canary asks of Lambda in one region, and what can go wrong: a port, with boto3 behind it in ``boto``."""
+"""The port to Lambda's functions in one region, for the canary; ``function_client`` implements it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from builder.model.errors import FailureClass
 from publisher.aws.gateway import GatewayError, Held, Refused
 
-#: Seconds that a function has for an answer, and its memory in MB (a CPU's share goes with it).
-FUNCTION_TIMEOUT = 60
-FUNCTION_MEMORY = 512
+FUNCTION_TIMEOUT_SECONDS = 60
+FUNCTION_MEMORY_MB = 512  # Lambda gives a function CPU in proportion
 
 
 @dataclass(frozen=True)
 class Spec:
-    """Everything a ``CreateFunction`` says."""
+    """The parameters of ``CreateFunction``."""
 
     name: str
-    description: str  #: names the run, so that a function is known again
+    description: str  #: names the run, to recognize the function
     role: str
     runtime: str
-    architecture: str  #: Lambda's name for it
+    architecture: str  #: the API name: ``arm64``
     layer: str  #: the ARN of a layer version
     handler: str
     code: bytes
@@ -29,56 +29,62 @@ class Spec:
 
 @dataclass(frozen=True)
 class Function:
-    """A function as Lambda shows it."""
+    """A function as ``GetFunctionConfiguration`` returns it."""
 
     description: str
     state: str  #: ``Pending``, ``Active``, ``Failed`` …
-    reason: str  #: why it is in this state; mostly empty
+    reason: str  #: of the state; often empty
     modified: datetime
 
 
 @dataclass(frozen=True)
 class Invoked:
-    """What an invocation gave."""
+    """The result of an invocation."""
 
     payload: bytes
-    failed: bool  #: the function, not the call
+    failed: bool  #: the function raised an error
     log: str  #: its last 4 KB
 
 
 class NameTakenError(GatewayError):
-    """There is a function of this name already (409)."""
+    """A function of this name exists (ResourceConflictException)."""
 
 
 class NotNowError(GatewayError):
-    """The function is in a state that does not allow this, yet (409), or it does not show everywhere yet."""
+    """The function's state does not allow this yet (409), or the function is not visible yet."""
 
 
 class RoleError(GatewayError):
-    """Lambda cannot assume the role: it is not there, trusts somebody else, or is so new that this is not known yet."""
+    """Lambda cannot assume the role: it does not exist, does not trust Lambda, or is too new."""
+
+    failure_class = FailureClass.PERMANENT
 
 
 class InvalidError(Refused):
-    """Lambda takes no function like this: something in the request is not valid."""
+    """A parameter of ``CreateFunction`` is not valid."""
+
+
+class RuntimeRefused(Refused):
+    """Lambda creates no functions of this runtime or architecture: retired, or not offered in the region."""
 
 
 class Functions(Protocol):
-    """Lambda's functions in one region. Every method may be called from any thread, and raises GatewayError.
+    """Lambda's functions in one region. Every method is thread-safe and raises GatewayError.
 
-    An implementation takes its turn at the region's pace before every request and sends each once.
+    An implementation waits for the region's rate limit before each request and sends each request once.
     """
 
     def layer(self, name: str, number: int) -> Held | None:
-        """A layer version, or None where there is none."""
+        """Return a layer version, or None if it does not exist."""
 
     def find(self, name: str) -> Function | None:
-        """A function, or None where there is none."""
+        """Return a function, or None if it does not exist."""
 
     def create(self, spec: Spec) -> None:
-        """Make a function. Raises NameTakenError, RoleError, InvalidError."""
+        """Create a function. Raises NameTakenError, RoleError, InvalidError, RuntimeRefused."""
 
     def invoke(self, name: str, event: dict[str, str]) -> Invoked:
-        """Invoke a function, and wait for its answer. Raises NotNowError."""
+        """Invoke a function and wait for its result. Raises NotNowError."""
 
     def delete(self, name: str) -> None:
-        """Remove a function; nothing happens where there is none. Raises NotNowError."""
+        """Delete a function if it exists. Raises NotNowError."""

@@ -1,7 +1,7 @@
-"""The trial of one cell: a function on its layer, made, awaited, invoked, compared, and removed whatever happened.
+"""Try one cell: create a function with its layer, invoke it, compare its result, and delete it in any case.
 
-A function belongs to the run that is named in its description. One of the same name that another run made a while
-ago is what a killed run left, and is removed first; a younger one means that another canary is at work.
+A function belongs to the run that its description names. One with the same name that another run created some time
+ago is left over from a killed run, and is deleted first; a newer one means that another canary is running.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import chain, repeat
 from typing import Literal, TypeVar
 
 from builder.model.clock import Clock
-from publisher.aws.gateway import GatewayError, Refused, Unavailable
+from publisher.aws.gateway import Failure, GatewayError, Refused, Unavailable
 from publisher.canary.function_port import (
     Function,
     Functions,
@@ -22,50 +22,53 @@ from publisher.canary.function_port import (
     NameTakenError,
     NotNowError,
     RoleError,
+    RuntimeRefused,
     Spec,
 )
 from publisher.canary.function_zip import HANDLER, function_zip
-from publisher.canary.verdict import Case, problems, read_answer, read_error
+from publisher.canary.verdict import Case, problems, read_error, read_result
 
 T = TypeVar("T")
 
-#: A function this old was left by a run that was killed: no trial takes as long.
-LEFT_AFTER = timedelta(minutes=15)
-#: Seconds for a new role to be known to Lambda, for a function to become active, and to let go of one.
-PATIENCE = 90.0
-#: Waits between the looks at something that changes; the last one again and again.
-LOOKS = (0.2, 0.5, 1.0, 2.0, 3.0)
+#: A function of this age is left over from a run that was killed: no trial takes as long.
+LEFTOVER_AGE = timedelta(minutes=15)
+#: Until Lambda knows a new role, until a function is active, and until it can be deleted.
+MAX_WAIT_SECONDS = 90.0
+#: Waits between two polls; the last one repeats.
+POLL_SECONDS = (0.2, 0.5, 1.0, 2.0, 3.0)
 
-Status = Literal["proven", "failed", "deferred"]
+#: ``failed``: the layer is not what the ledger says, or does not work. ``deferred``: unknown, see the failure class.
+#: ``not provable``: Lambda creates no functions of this runtime or architecture in the region.
+Status = Literal["proven", "failed", "deferred", "not provable"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of a cell: proven; failed, where the layer is not what the ledger says or does not work; deferred,
-    where nothing can be said of it."""
+    """The result of a cell's trial."""
 
     case: Case
     status: Status
     reason: str | None = None
-    sha256: str | None = None  #: of the layer's zip, as AWS says
-    package_version: str | None = None  #: as the function says
+    failure: Failure | None = None  #: of AWS, where the status is ``deferred`` or ``not provable``
+    sha256: str | None = None  #: of the layer's zip, by AWS
+    package_version: str | None = None  #: by the function
     import_seconds: float | None = None
-    log: str = ""  #: the function's last words, where it failed
-    silent: bool = False  #: AWS did not answer; its region need not be asked again
+    log: str = ""  #: the end of the function's log, if it failed
+    unreachable: bool = False  #: the region did not respond; its other cells are not tried
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all trials of a run have in common."""
+    """The values that all trials of a run share."""
 
-    run: str  #: a word of this run's alone
+    run: str  #: a unique name of this run
     clock: Clock
     now: Callable[[], datetime]
-    stopped: Callable[[], str | None] = lambda: None  #: why the run shall end, if it shall
+    stopped: Callable[[], str | None] = lambda: None  #: why the run has to end, or None
 
 
 class _DeferredError(Exception):
-    """Nothing can be said of the layer."""
+    """The layer cannot be tried now."""
 
 
 class _FailedError(Exception):
@@ -77,31 +80,37 @@ class _FailedError(Exception):
 
 
 def attempt(case: Case, functions: Functions, name: str, role: str, setting: Setting) -> Trial:
-    """Try a cell. Never raises for what AWS does; a function that cannot be removed is named in the reason."""
+    """Try a cell. Never raises for an error of AWS. A function that cannot be deleted is named in the reason."""
     trial = Trial(case, "deferred")
     function = _Function(functions, _spec(case, name, role, setting), setting)
-    left: str | None = None
+    left: Failure | None = None
     try:
         trial = _with_layer(trial, functions)
         if trial.status != "failed":
-            function.make()
+            function.create()
             function.await_active()
-            trial = _with_answer(trial, function.invoke(case.package))
+            trial = _with_result(trial, function.invoke(case.package))
     except (_FailedError, InvalidError) as error:
         trial = replace(trial, status="failed", reason=str(error), log=getattr(error, "log", ""))
+    except RuntimeRefused as error:
+        reason = f"Lambda creates no {case.target.runtime.api_name} functions of this kind here: {error.message}"
+        trial = replace(trial, status="not provable", reason=reason, failure=error.failure)
     except RoleError as error:
-        reason = f"Lambda cannot assume {role}: is it there? `layers infra` has its template, --role names another"
-        trial = replace(trial, reason=f"{reason} ({error.message})")
+        reason = f"Lambda cannot assume {role} ({error.message})"
+        advice = "create it (`layers infra` prints its template), or name another role with --role"
+        trial = replace(trial, reason=reason, failure=replace(error.failure, advice=advice))
     except _DeferredError as error:
-        trial = replace(trial, reason=str(error))
+        trial = replace(trial, reason=str(error), failure=Failure(str(error)))
     except GatewayError as error:
-        trial = replace(trial, reason=error.message, silent=isinstance(error, Unavailable))
-    finally:  # also when this is being ended by force
+        unreachable = isinstance(error, Unavailable)
+        trial = replace(trial, reason=error.message, failure=error.failure, unreachable=unreachable)
+    finally:  # also after KeyboardInterrupt
         left = function.remove()
     if left is None:
         return trial
     status: Status = "failed" if trial.status == "failed" else "deferred"
-    return replace(trial, status=status, reason=f"{trial.reason}; {left}" if trial.reason else left)
+    reason = f"{trial.reason}; {left.text}" if trial.reason else left.text
+    return replace(trial, status=status, reason=reason, failure=left)
 
 
 def _spec(case: Case, name: str, role: str, setting: Setting) -> Spec:
@@ -118,87 +127,88 @@ def _spec(case: Case, name: str, role: str, setting: Setting) -> Spec:
 
 
 def _with_layer(trial: Trial, functions: Functions) -> Trial:
-    """What AWS says of the layer. Failed where it is not the recorded one: what nobody knows is not run."""
+    """Add what AWS says about the layer. Failed if it is not the recorded one: unknown code is not run."""
     case = trial.case
     held = functions.layer(case.target.layer_name, case.number)
     if held is None:
-        return replace(trial, status="failed", reason="AWS has no such layer version")
+        return replace(trial, status="failed", reason="the layer version does not exist in AWS")
     trial = replace(trial, sha256=held.sha256)
     if held.sha256 != case.sha256:
-        reason = f"it holds other bytes ({held.sha256[:12]}…) than the ledger says ({case.sha256[:12]}…)"
+        reason = f"its sha256 is {held.sha256[:12]}…, in the ledger {case.sha256[:12]}…: other bytes"
         return replace(trial, status="failed", reason=reason)
     return trial
 
 
-def _with_answer(trial: Trial, invoked: Invoked) -> Trial:
+def _with_result(trial: Trial, invoked: Invoked) -> Trial:
     if invoked.failed:
         raise _FailedError(f"the function failed: {read_error(invoked.payload)}", invoked.log)
-    answer = read_answer(invoked.payload)
-    if answer is None:
+    result = read_result(invoked.payload)
+    if result is None:
         text = invoked.payload.decode("utf-8", "replace")[:200]
-        raise _FailedError(f"the function answered something else than a canary does: {text!r}", invoked.log)
-    seconds = round(answer.import_seconds, 3) if answer.loaded_from else None
-    trial = replace(trial, package_version=answer.version, import_seconds=seconds)
-    wrong = "; ".join(problems(trial.case, answer))
+        raise _FailedError(f"the function returned something else than the canary's result: {text!r}", invoked.log)
+    seconds = round(result.import_seconds, 3) if result.loaded_from else None
+    trial = replace(trial, package_version=result.version, import_seconds=seconds)
+    wrong = "; ".join(problems(trial.case, result))
     return replace(trial, status="failed" if wrong else "proven", reason=wrong or None)
 
 
 class _Function:
-    """A function of this run's, and what is known of its being there."""
+    """A function of this run, and whether it may exist."""
 
     def __init__(self, functions: Functions, spec: Spec, setting: Setting) -> None:
         self._functions = functions
         self._spec = spec
         self._setting = setting
-        self._made = False
-        self._looks: tuple[float, ...] = ()  #: how to look for one that may have been made all the same
+        self._created = False
+        self._search_waits: tuple[float, ...] = ()  #: waits while searching one that may have been created
 
-    def make(self) -> None:
-        """Make it, after removing what a killed run left. Deferred where another canary is at work."""
+    def create(self) -> None:
+        """Create it, after deleting a leftover of a killed run. Deferred if another canary is running."""
         found = self._functions.find(self._spec.name)
         if found is not None:
-            self._refuse_young(found)
-            self._when_it_can(lambda: self._functions.delete(self._spec.name))
-        self._looks = LOOKS
+            self._refuse_recent(found)
+            self._retry(lambda: self._functions.delete(self._spec.name))
+        self._search_waits = POLL_SECONDS
         try:
-            self._when_it_can(self._create, (NotNowError, RoleError))
+            self._retry(self._create, (NotNowError, RoleError))
         except (Refused, RoleError, NotNowError):
-            self._looks = (0.0,)
+            self._search_waits = (0.0,)
             raise
-        self._made = True
+        self._created = True
 
     def await_active(self) -> None:
-        """Wait until it can be invoked."""
+        """Wait until it is active."""
 
         def look() -> Function:
             found = self._functions.find(self._spec.name)
             if found is None or found.state == "Pending":
-                raise NotNowError("the function does not become active")
+                raise NotNowError("the function is still Pending")
             return found
 
-        found = self._when_it_can(look)
+        found = self._retry(look)
         if found.state not in ("Active", "Inactive"):
-            raise _FailedError(f"the function is {found.state}: {found.reason or 'AWS does not say why'}")
+            raise _FailedError(f"the function is {found.state}: {found.reason or 'AWS gives no reason'}")
 
     def invoke(self, package: str) -> Invoked:
-        """What it says of the package."""
-        return self._when_it_can(lambda: self._functions.invoke(self._spec.name, {"package": package}))
+        """Return its result for the package."""
+        return self._retry(lambda: self._functions.invoke(self._spec.name, {"package": package}))
 
-    def remove(self) -> str | None:
-        """Remove it, also where it is not sure that there is one; why it may still be there, or None."""
+    def remove(self) -> Failure | None:
+        """Delete it if it exists or may exist; return why it may still exist, or None."""
         try:
-            if self._made or self._appears():
-                self._when_it_can(lambda: self._functions.delete(self._spec.name), stoppable=False)
+            if self._created or self._appears():
+                self._retry(lambda: self._functions.delete(self._spec.name), stoppable=False)
         except GatewayError as error:
-            minutes = int(LEFT_AFTER.total_seconds()) // 60
-            return (
-                f"function {self._spec.name} may still be there, since it could not be removed ({error.message}); "
-                f"a canary removes it {minutes} minutes after it was made"
+            minutes = int(LEFTOVER_AGE.total_seconds()) // 60
+            text = (
+                f"function {self._spec.name} may still exist, since it could not be deleted ({error.message}); "
+                f"a canary deletes it {minutes} minutes after its creation"
             )
+            return replace(error.failure, text=text)
         return None
 
     def _create(self) -> None:
-        """One that an unanswered try has made is ours all the same; one that is being deleted is waited for."""
+        """Create it. If an attempt without a response created it, that is fine; wait for one that is being deleted."""
         try:
             self._functions.create(self._spec)
         except NameTakenError as error:
@@ -206,33 +216,33 @@ class _Function:
             if found is not None and found.description == self._spec.description:
                 return
             if found is not None:
-                self._refuse_young(found)
+                self._refuse_recent(found)
             raise NotNowError(error.message, error.request_id) from None
 
-    def _refuse_young(self, found: Function) -> None:
+    def _refuse_recent(self, found: Function) -> None:
         age = self._setting.now() - found.modified
-        if age < LEFT_AFTER:
-            minutes, limit = max(0, int(age.total_seconds()) // 60), int(LEFT_AFTER.total_seconds()) // 60
+        if age < LEFTOVER_AGE:
+            minutes, limit = max(0, int(age.total_seconds()) // 60), int(LEFTOVER_AGE.total_seconds()) // 60
             raise _DeferredError(
-                f"another canary is at work: function {self._spec.name} was made {minutes} minutes ago "
-                f"(what a killed run left is removed when it is {limit} minutes old)"
+                f"another canary is running: function {self._spec.name} was created {minutes} minutes ago "
+                f"(a leftover of a killed run is deleted when it is {limit} minutes old)"
             )
 
     def _appears(self) -> bool:
-        for wait in self._looks:
+        for wait in self._search_waits:
             self._setting.clock.sleep(wait)
             found = self._functions.find(self._spec.name)
             if found is not None:
                 return found.description == self._spec.description
         return False
 
-    def _when_it_can(
+    def _retry(
         self, call: Callable[[], T], kinds: tuple[type[GatewayError], ...] = (NotNowError,), *, stoppable: bool = True
     ) -> T:
-        """Call until AWS is ready for it, and not for ever."""
+        """Retry while AWS is not ready, for at most ``MAX_WAIT_SECONDS``."""
         clock = self._setting.clock
-        end = clock.monotonic() + PATIENCE
-        for wait in chain(LOOKS, repeat(LOOKS[-1])):
+        end = clock.monotonic() + MAX_WAIT_SECONDS
+        for wait in chain(POLL_SECONDS, repeat(POLL_SECONDS[-1])):
             if stoppable and (reason := self._setting.stopped()):
                 raise _DeferredError(reason)
             try:

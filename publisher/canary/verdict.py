@@ -1,4 +1,4 @@
-"""What a canary function said, held against what the ledger says. Pure."""
+"""Compare the result of a canary function with the ledger. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAYERS = "/opt/"
 
 @dataclass(frozen=True)
 class Case:
-    """A cell to try: a layer version, and what the ledger says of it."""
+    """A layer version to try, with its record in the ledger."""
 
     region: str
     target: Target
@@ -33,8 +33,8 @@ class Case:
         return f"{self.region}/{self.target.id}"
 
 
-class Answer(BaseModel):
-    """What a canary function says (``function/canary.py``)."""
+class CanaryResult(BaseModel):
+    """The result of a canary function (``function/canary.py``)."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -46,31 +46,31 @@ class Answer(BaseModel):
     machine: str
 
 
-def read_answer(payload: bytes) -> Answer | None:
-    """A function's answer; None where it is none that a canary gives."""
+def read_result(payload: bytes) -> CanaryResult | None:
+    """Parse a function's result; None if it is not one of a canary."""
     try:
-        return Answer.model_validate_json(payload)
+        return CanaryResult.model_validate_json(payload)
     except ValidationError:
         return None
 
 
 def read_error(payload: bytes) -> str:
-    """What a failed function says of its error."""
+    """Return the error of a failed function."""
     try:
         error = json.loads(payload)
         return f"{error['errorType']}: {error['errorMessage']}"
     except (ValueError, KeyError, TypeError):
-        return payload.decode("utf-8", "replace")[:400] or "it does not say why"
+        return payload.decode("utf-8", "replace")[:400] or "no reason given"
 
 
-def problems(case: Case, answer: Answer) -> Iterator[str]:
-    """What is not as the ledger says; nothing where the layer is proven."""
-    if not same_version(answer.version, case.version):
-        yield f"it holds {case.package} {answer.version}, the ledger says {case.version}"
-    for name, place in {**answer.loaded_from, f"{case.package}'s metadata": answer.metadata_from}.items():
+def problems(case: Case, result: CanaryResult) -> Iterator[str]:
+    """Yield each difference from the ledger; none if the layer is proven."""
+    if not same_version(result.version, case.version):
+        yield f"it contains {case.package} {result.version}, the ledger says {case.version}"
+    for name, place in {**result.loaded_from, f"{case.package}'s metadata": result.metadata_from}.items():
         if not f"{place}/".startswith(f"{LAYERS}python/"):
             yield f"{name} was loaded from {place or 'nowhere'}, not from the layer in {LAYERS}python"
-    if answer.python.rsplit(".", 1)[0] != case.target.python:
-        yield f"it ran on Python {answer.python}, not {case.target.python}"
-    if answer.machine != case.target.architecture.value:
-        yield f"it ran on {answer.machine}, not {case.target.architecture}"
+    if result.python.rsplit(".", 1)[0] != case.target.python:
+        yield f"it ran on Python {result.python}, not {case.target.python}"
+    if result.machine != case.target.architecture.value:
+        yield f"it ran on {result.machine}, not {case.target.architecture}"

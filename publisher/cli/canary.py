@@ -1,4 +1,4 @@
-"""``layers canary``: real functions on published layers."""
+"""``layers canary``: try published layers with real functions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.model.errors import DriftError, IncompleteError, UsageError
+from builder.model.errors import DriftError, FailureClass, IncompleteError, UsageError
 from publisher.cli.console import confirm, json_option, print_json, print_quoted, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.signals import stopping
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, **ask: Any) -> None:
-    """Prove a recorded release with real functions: one on each layer, invoked, compared with the ledger, removed.
+    """Prove a recorded release with real functions: create one on each layer, invoke it, delete it.
 
-    Leaves with 6 where a layer is not what the ledger says or does not work, with 5 where nothing can be said of one.
-    No function is left behind.
+    Exit code 6: a layer is not what the ledger says, or does not work. Exit code 5: a layer could not be tried. A
+    runtime that Lambda creates no functions for is "not provable": named, and no error.
     """
     from builder.model.clock import SYSTEM_CLOCK
     from publisher.aws.identity import check_account
@@ -47,7 +47,7 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     from publisher.reconcile.execute import Stop
 
     if ask["version"] is not None and ask["layer_version"] is not None:
-        raise UsageError("--version and --layer-version both say which release", fix="give one of them")
+        raise UsageError("--version and --layer-version both select a release", fix="give one of them")
     if not (yes or sys.stdin.isatty()):
         raise UsageError("no terminal to ask on", fix="say --yes")
     matrix = settings.matrix()
@@ -59,9 +59,9 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
         what = (
             f"{len(selected.cases)} functions on {selected.package} {selected.version}, layer version {selected.number}"
         )
-        confirm(f"Make, invoke and remove {what}, in {', '.join(regions)}?")
+        confirm(f"Create, invoke and delete {what}, in {', '.join(regions)}?")
     stop = Stop()
-    with progress() as shown, stopping(stop, "functions that were made are removed first"):
+    with progress() as shown, stopping(stop, "deleting the functions that were created first"):
         functions = connect(regions, matrix.requests_per_second)
         trials = try_all(
             matrix, selected.cases, functions, roles, SYSTEM_CLOCK, shown, lambda: stop.reason if stop else None
@@ -96,10 +96,12 @@ def _trial_json(trial: Trial) -> dict[str, Any]:
         "import_seconds": trial.import_seconds,
         "sha256": trial.sha256,
         "reason": trial.reason,
+        "failure": trial.failure.failure_class if trial.failure else None,
+        "advice": trial.failure.advice if trial.failure else None,
     }
 
 
-_ABSENT = "not published there yet: `layers publish` does what is left"
+_ABSENT = "not published in this cell yet"
 
 
 def _absent_json(matrix: Matrix, selected: Selected, cell: Cell) -> dict[str, Any]:
@@ -115,6 +117,8 @@ def _absent_json(matrix: Matrix, selected: Selected, cell: Cell) -> dict[str, An
         "import_seconds": None,
         "sha256": None,
         "reason": _ABSENT,
+        "failure": FailureClass.PERMANENT,
+        "advice": "run `layers publish`",
     }
 
 
@@ -136,21 +140,22 @@ def _show(selected: Selected, trials: Sequence[Trial]) -> None:
     )
     for trial in trials:
         if trial.log:
-            print_result("", f"{trial.case.id} wrote")
+            print_result("", f"log of {trial.case.id}:")
             print_quoted(trial.log)
     proven = sum(trial.status == "proven" for trial in trials)
+    unprovable = [trial.case.id for trial in trials if trial.status == "not provable"]
     print_result(
         "",
         f"{selected.package} {selected.version}, layer version {selected.number}: "
-        f"{proven} of {len(trials) + len(selected.absent)} cells proven",
+        f"{proven} of {len(trials) + len(selected.absent)} cells proven"
+        + (f"; not provable: {_named(unprovable)}" if unprovable else ""),
     )
 
 
 def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
-    """Leave as the worst of the cells says."""
+    """Raise the error of the worst result."""
     failed = [trial.case.id for trial in trials if trial.status == "failed"]
-    deferred = [trial.case.id for trial in trials if trial.status == "deferred"]
-    deferred += [cell.id for cell in selected.absent]
+    deferred = [trial for trial in trials if trial.status == "deferred"]
     if failed:
         raise DriftError(
             f"{len(failed)} layers are not what the ledger says, or do not work",
@@ -158,10 +163,31 @@ def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
             fix=f"see the reasons above; yank the release with `layers yank --layer-version {selected.number}`, "
             "or compare all of it with `layers audit`",
         )
-    if deferred:
+    if deferred or selected.absent:
+        cells = [*(trial.case.id for trial in deferred), *(cell.id for cell in selected.absent)]
         raise IncompleteError(
-            f"nothing can be said of {len(deferred)} layers", where=_named(deferred), fix="run the same command again"
+            f"{len(cells)} layers could not be tried",
+            where=_named(cells),
+            fix="\n  → ".join(_steps(selected, deferred)),
+            failure_class=_worst(selected, deferred),
         )
+
+
+def _steps(selected: Selected, deferred: Sequence[Trial]) -> list[str]:
+    """Return what to do about the layers that could not be tried: run again only if that can help."""
+    steps = []
+    for trial in deferred:
+        temporary = trial.failure is None or trial.failure.failure_class is FailureClass.TEMPORARY
+        advice = trial.failure.advice if trial.failure else None
+        steps.append("run the same command again" if temporary else advice or "see the reasons above")
+    if selected.absent:
+        steps.append(f"publish the missing cells: layers publish --version {selected.version}")
+    return list(dict.fromkeys(steps))
+
+
+def _worst(selected: Selected, deferred: Sequence[Trial]) -> FailureClass:
+    classes = {trial.failure.failure_class for trial in deferred if trial.failure}
+    return FailureClass.PERMANENT if selected.absent or classes - {FailureClass.TEMPORARY} else FailureClass.TEMPORARY
 
 
 def _named(cells: Sequence[str]) -> str:

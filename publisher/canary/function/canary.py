@@ -1,4 +1,4 @@
-"""The handler of a canary: imports a package from its layer, and tells what it found. Knows no package by name."""
+"""The handler of a canary: import the package of the layer, and return its version, origin and import time."""
 
 import importlib
 import importlib.metadata
@@ -8,8 +8,8 @@ import re
 import time
 from types import ModuleType
 
-#: What wheels bring beside their packages, and nobody imports.
-ASIDE = {"test", "tests", "docs", "examples", "scripts", "bin"}
+#: Top-level folders of wheels that are not importable packages.
+NO_PACKAGES = {"test", "tests", "docs", "examples", "scripts", "bin"}
 
 
 def handler(event: "dict[str, str]", context: object) -> "dict[str, object]":
@@ -29,17 +29,17 @@ def handler(event: "dict[str, str]", context: object) -> "dict[str, object]":
 
 
 def import_names(distribution: importlib.metadata.Distribution) -> "list[str]":
-    """What ``import`` finds a package by: its top-level packages and modules; in a namespace, the packages below it.
+    """Return the names to import: top-level packages and modules; in a namespace package, the packages below it.
 
-    One that is called as the package is stands for all: what lies beside it may need extras. Private ones are imported
-    only where there are no others.
+    If one is named like the distribution, only that one: the others may need extras. Private ones only if there are
+    no others.
     """
     packages, modules = set(), set()
     for path in distribution.files or ():
         *folders, file = path.parts
         stem = file.split(".")[0]
         parts = (*folders, stem)
-        if file.endswith((".py", ".so")) and all(part.isidentifier() for part in parts) and parts[0] not in ASIDE:
+        if file.endswith((".py", ".so")) and all(part.isidentifier() for part in parts) and parts[0] not in NO_PACKAGES:
             packages.add(parts[:-1]) if stem == "__init__" else modules.add(parts)
     packages.discard(())
     tops = packages | {parts for parts in modules if len(parts) == 1}
@@ -50,7 +50,7 @@ def import_names(distribution: importlib.metadata.Distribution) -> "list[str]":
 
 
 def unrecorded(distribution: importlib.metadata.Distribution) -> "list[str]":
-    """The same of a package without a RECORD; none where it has no modules at all."""
+    """Return the names of a package without a RECORD; none if it has no modules."""
     listed = (distribution.read_text("top_level.txt") or "").split()
     guess = folded(distribution.metadata["Name"]).replace("-", "_")
     return sorted(listed) or ([guess] if guess.isidentifier() and importlib.util.find_spec(guess) else [])

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from publisher.aws.resource_names import canary_function, canary_role
+from publisher.canary.function_client import BotoFunctions
+from publisher.canary.function_port import RuntimeRefused, Spec
 from publisher.ledger.folder import FolderLedger
 from publisher.ledger.release import Release, Yanked
 from publisher.sandbox.account import make_roles
@@ -66,6 +68,7 @@ def test_proves_every_cell_and_leaves_nothing(sandbox: Sandbox, layers: Layers) 
             "region": region, "python": PYTHON, "architecture": HERE, "layer_name": name, "layer_version": 1,
             "arn": f"arn:aws:lambda:{region}:{sandbox.account}:layer:{name}:1", "status": "proven",
             "package_version": "1.0", "import_seconds": 0, "sha256": recorded[0].sha256, "reason": None,
+            "failure": None, "advice": None,
         }
         for region in REGIONS
     ]  # fmt: skip
@@ -93,13 +96,13 @@ def test_bad_input(layers: Layers) -> None:
     role = "arn:aws:iam::856699698935:role/x"
     for arguments, code, says in (
         (["--version", "1.0"], 2, "no terminal to ask on"),
-        (["--version", "1.0", "--layer-version", "1", "--yes"], 2, "both say which release"),
+        (["--version", "1.0", "--layer-version", "1", "--yes"], 2, "both select a release"),
         (["--version", "9.9", "--yes"], 3, "recorded as 9.9"),
         (["--version", "one", "--yes"], 3, "is no version"),
         (["--layer-version", "7", "--yes"], 3, "recorded as layer version 7"),
         (["--region", "us-esat-1", "--yes"], 3, "is no AWS region"),
         (["--python", "3.9", "--yes"], 3, "no layer is for Python"),
-        (["--role", "canary", "--yes"], 3, "no role's ARN"),
+        (["--role", "canary", "--yes"], 3, "not the ARN of a role"),
         (["--role", role.replace("856699698935", "123456789012"), "--yes"], 3, "another account"),
         (["--role", role.replace("aws", "aws-cn"), "--yes"], 3, "partition aws-cn"),
     ):
@@ -115,7 +118,7 @@ def test_another_account_touches_nothing(layers: Layers) -> None:
     own = FolderLedger(Path(layers.ledger), layers.matrix).releases()[0]
     ledger.update(1, lambda _: own.model_copy(update={"account": "123456789012"}))
     done = other("canary", "--region", "us-east-1", "--yes")
-    assert (done.code, "nothing was touched" in done.err) == (3, True)
+    assert (done.code, "nothing was changed" in done.err) == (3, True)
 
 
 def test_a_layer_that_does_not_work(sandbox: Sandbox, layers: Layers) -> None:
@@ -131,7 +134,7 @@ def test_a_layer_that_holds_another_version(sandbox: Sandbox, layers: Layers) ->
     assert publish_real(layers, "1.1", content=layer_zip("1.0.9")).code == 0
     (cell,) = layers("canary", "--region", "us-east-1", "--yes", "--json").json["cells"]
     assert (cell["status"], cell["package_version"]) == ("failed", "1.0.9")
-    assert cell["reason"] == "it holds demo 1.0.9, the ledger says 1.1"
+    assert cell["reason"] == "it contains demo 1.0.9, the ledger says 1.1"
 
 
 def test_other_bytes_than_the_ledger_says_are_not_run(sandbox: Sandbox, layers: Layers) -> None:
@@ -189,7 +192,7 @@ def test_an_interruption_removes_the_functions(sandbox: Sandbox, layers: Layers,
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert functions(sandbox) == []
-    assert "stopping: functions that were made are removed first" in err
+    assert "stopping: deleting the functions that were created first" in err
     assert process.returncode in (0, 5), err  # where the function had been invoked already, its answer counts
 
 
@@ -203,9 +206,9 @@ def test_what_a_killed_run_left(sandbox: Sandbox, layers: Layers, monkeypatch: p
     done = layers("canary", "--region", "us-east-1", "--yes", "--json")  # it may be at work still
     (cell,) = done.json["cells"]
     assert (done.code, cell["status"], functions(sandbox)) == (5, "deferred", [name])
-    assert f"another canary is at work: function {name} was made 0 minutes ago" in cell["reason"]
+    assert f"another canary is running: function {name} was created 0 minutes ago" in cell["reason"]
 
-    monkeypatch.setattr("publisher.canary.trial.LEFT_AFTER", timedelta())
+    monkeypatch.setattr("publisher.canary.trial.LEFTOVER_AGE", timedelta())
     assert layers("canary", "--region", "us-east-1", "--yes").code == 0
     assert functions(sandbox) == []
 
@@ -218,13 +221,30 @@ def until(ready: Callable[[], bool]) -> None:
 
 
 def test_a_role_that_is_not_there(sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("publisher.canary.trial.PATIENCE", 0.5)
+    monkeypatch.setattr("publisher.canary.trial.MAX_WAIT_SECONDS", 0.5)
     sandbox.client("iam").delete_role(RoleName=canary_role(layers.matrix))
     done = layers("canary", "--region", "us-east-1", "--yes", "--json")
     (cell,) = done.json["cells"]
     assert (done.code, cell["status"]) == (5, "deferred")
     assert "cannot assume arn:aws:iam::856699698935:role/demo-layers-canary" in cell["reason"]
-    assert "layers infra" in cell["reason"]
+    assert "layers infra" in cell["advice"]
+
+
+def test_a_retired_runtime_is_named_and_does_not_hold_the_release_back(
+    layers: Layers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: BotoFunctions, spec: Spec) -> None:
+        raise RuntimeRefused(f"InvalidParameterValueException: {spec.runtime} is no longer supported")
+
+    monkeypatch.setattr(BotoFunctions, "create", refuse)
+    done = layers("canary", "--region", "all", "--yes", "--json")
+    assert (done.code, {cell["status"] for cell in done.json["cells"]}) == (0, {"not provable"})
+    assert {cell["failure"] for cell in done.json["cells"]} == {"permanent"}
+    table = layers("canary", "--region", "us-east-1", "--yes")
+    assert (table.code, f"not provable: us-east-1/py{PYTHON}-{HERE}" in table.out) == (0, True)
+    first = publish_real(layers, "1.1", "--canary-first", "--json")
+    assert (first.code, first.json["complete"]) == (0, True)
+    assert f"us-east-1/py{PYTHON}-{HERE}: not provable" in first.err
 
 
 def published(sandbox: Sandbox, layers: Layers) -> dict[str, int]:
@@ -240,6 +260,7 @@ def test_publish_with_the_canary_first(sandbox: Sandbox, layers: Layers) -> None
     assert list(done.json) == ["package", "version", "layer_version", "complete", "cells"]
     assert list(done.json["cells"][0]) == [
         "region", "python", "architecture", "layer_name", "layer_version", "arn", "sha256", "outcome", "error",
+        "failure", "advice",
     ]  # fmt: skip
     assert f"us-east-1/py{PYTHON}-{HERE}: proven, 1.1, import " in done.err
 
@@ -251,7 +272,7 @@ def test_publish_with_the_canary_first(sandbox: Sandbox, layers: Layers) -> None
     assert waits["error"].startswith(
         f"the canary does not prove eu-west-1/py{PYTHON}-{HERE}, failed: the function fail"
     )
-    assert "1 of 2 cells are not at the release; the canary does not prove" in broken.err
+    assert "1 of 2 cells are not at the release (1 temporary); the canary does not prove" in broken.err
 
     assert publish_real(layers, "1.2", "--canary-region", "us-east-1").code == 2
     assert publish_real(layers, "1.2", "--canary-first", "--canary-region", "ap-south-1").code == 3

@@ -12,12 +12,12 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from publisher.aws.api_call import Caller
-from publisher.aws.gateway import CredentialsRefused, GatewayError, Refused, Throttled, Unavailable
+from publisher.aws.gateway import CredentialsRefused, GatewayError, Refused, StorageExceeded, Throttled, Unavailable
 from publisher.aws.lambda_client import CONFIG
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import Journal
 from publisher.canary.function_client import BotoFunctions, _error_of
-from publisher.canary.function_port import InvalidError, NameTakenError, NotNowError, RoleError, Spec
+from publisher.canary.function_port import InvalidError, NameTakenError, NotNowError, RoleError, RuntimeRefused, Spec
 
 SPEC = Spec("f", "", "arn:aws:iam::123456789012:role/r", "python3.12", "arm64", "arn:aws:lambda:l:1", "h.h", b"zip")
 
@@ -48,9 +48,17 @@ INVALID = "InvalidParameterValueException"
         ("create_function", INVALID, 400, "Layer version arn:aws:lambda:l:1 does not exist.", NotNowError),
         ("create_function", INVALID, 400, "Layers consume more than the available size", InvalidError),
         ("create_function", "ValidationException", 400, "1 validation error detected", InvalidError),
-        ("create_function", INVALID, 400, "The runtime parameter of python3.10 is no longer supported", Refused),
+        ("create_function", INVALID, 400, "The runtime parameter of python3.10 is no longer supported", RuntimeRefused),
+        (
+            "create_function",
+            "ValidationException",
+            400,
+            "'python3.14' at 'runtime' failed to satisfy",
+            RuntimeRefused,
+        ),
+        ("create_function", INVALID, 400, "The architecture arm64 is not supported in this region.", RuntimeRefused),
         ("create_function", "AccessDeniedException", 403, "iam:PassRole", Refused),
-        ("create_function", "CodeStorageExceededException", 400, "Code storage limit exceeded.", Refused),
+        ("create_function", "CodeStorageExceededException", 400, "Code storage limit exceeded.", StorageExceeded),
         ("invoke", "ResourceConflictException", 409, "The function is Pending", NotNowError),
         ("invoke", "ResourceNotFoundException", 404, "Function not found", NotNowError),
         ("invoke", "TooManyRequestsException", 429, "Rate Exceeded.", Throttled),

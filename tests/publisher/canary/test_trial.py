@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from builder.model.errors import FailureClass
 from builder.model.progress import Quiet
 from publisher.aws.gateway import GatewayError, Refused, Throttled, Unavailable, Unreachable
 from publisher.canary.canary_run import Roles, try_all
-from publisher.canary.function_client import Patient
-from publisher.canary.function_port import Function, InvalidError, NotNowError, RoleError, Spec
-from publisher.canary.trial import PATIENCE, Trial, attempt
+from publisher.canary.function_client import RetryingFunctions
+from publisher.canary.function_port import Function, InvalidError, NotNowError, RoleError, RuntimeRefused, Spec
+from publisher.canary.trial import MAX_WAIT_SECONDS, Trial, attempt
 from tests.publisher.canary.canary_cases import MATRIX, ROLE, Fault, Region, answer_of, case_of
 from tests.publisher.reconcile.plan_cases import digest
 
@@ -21,7 +22,7 @@ FOR_GOOD = 10_000
 
 def trial_of(region: Region, **setting: object) -> Trial:
     """One trial, by a patient client."""
-    return attempt(case_of(), Patient(region, region.clock), NAME, ROLE, region.setting(**setting))
+    return attempt(case_of(), RetryingFunctions(region, region.clock), NAME, ROLE, region.setting(**setting))
 
 
 def test_the_usual() -> None:
@@ -57,7 +58,7 @@ def test_a_new_role_is_waited_for_and_one_that_is_not_there_is_named() -> None:
     trial = trial_of(region)
     assert (trial.status, region.there) == ("deferred", {})
     assert f"Lambda cannot assume {ROLE}" in str(trial.reason)
-    assert PATIENCE <= region.clock.monotonic() < 2 * PATIENCE
+    assert MAX_WAIT_SECONDS <= region.clock.monotonic() < 2 * MAX_WAIT_SECONDS
 
 
 def test_a_function_whose_making_was_never_answered_is_removed_all_the_same() -> None:
@@ -69,7 +70,7 @@ def test_a_function_whose_making_was_never_answered_is_removed_all_the_same() ->
 
     region = Mute()
     trial = trial_of(region)
-    assert (trial.status, trial.silent, region.there) == ("deferred", True, {})
+    assert (trial.status, trial.unreachable, region.there) == ("deferred", True, {})
     assert region.calls.count("delete") == 1
 
 
@@ -91,7 +92,7 @@ def test_a_function_that_cannot_be_removed_is_named() -> None:
     region = Region(faults=[Fault("delete", Refused("AccessDeniedException: no"), FOR_GOOD)])
     trial = trial_of(region)
     assert trial.status == "deferred"  # though the layer works: something is left
-    assert f"function {NAME} may still be there" in str(trial.reason)
+    assert f"function {NAME} may still exist" in str(trial.reason)
     region = Region(faults=[Fault("delete", Refused("AccessDeniedException: no"), FOR_GOOD)], payload=b"{}")
     trial = trial_of(region)
     assert trial.status == "failed"
@@ -106,7 +107,7 @@ def test_what_a_killed_run_left_goes_first_and_anothers_stays() -> None:
     region.put(NAME, timedelta(minutes=14))
     trial = trial_of(region)
     assert (trial.status, list(region.there)) == ("deferred", [NAME])
-    assert "another canary is at work" in str(trial.reason)
+    assert "another canary is running" in str(trial.reason)
     assert "14 minutes ago" in str(trial.reason)
 
 
@@ -131,17 +132,27 @@ def test_what_is_refused_for_good(error: GatewayError, status: str) -> None:
     assert region.calls.count("create") == 1
 
 
+def test_a_runtime_that_lambda_creates_no_functions_for_is_not_provable() -> None:
+    """It says nothing about the layer, and another run does not help."""
+    region = Region(faults=[Fault("create", RuntimeRefused("python3.12 is no longer supported"), FOR_GOOD)])
+    trial = trial_of(region)
+    assert (trial.status, region.there, region.calls.count("create")) == ("not provable", {}, 1)
+    assert trial.failure is not None
+    assert trial.failure.failure_class is FailureClass.PERMANENT
+    assert "Lambda creates no python3.12 functions" in str(trial.reason)
+
+
 def test_a_function_that_never_becomes_active() -> None:
     trial = trial_of(region := Region(pending=1e6))
     assert (trial.status, region.there) == ("deferred", {})
     trial = trial_of(region := Region(state="Failed"))
-    assert (trial.status, trial.reason, region.there) == ("failed", "the function is Failed: AWS does not say why", {})
+    assert (trial.status, trial.reason, region.there) == ("failed", "the function is Failed: AWS gives no reason", {})
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"version": "1.1"}, "it holds demo 1.1, the ledger says 1.0"),
+        ({"version": "1.1"}, "it contains demo 1.1, the ledger says 1.0"),
         ({"loaded_from": {"demo": "/var/task/demo.py"}}, "demo was loaded from /var/task/demo.py, not from the layer"),
         ({"metadata_from": "/opt/other"}, "demo's metadata was loaded from /opt/other"),
         ({"python": "3.13.1"}, "it ran on Python 3.13.1, not 3.12"),
@@ -167,7 +178,7 @@ def test_a_function_that_fails_and_one_that_answers_something_else() -> None:
 
 
 def test_a_layer_that_is_not_the_recorded_one_is_not_run() -> None:
-    for sha256, says in (("", "no such layer version"), (digest("other"), "other bytes")):
+    for sha256, says in (("", "does not exist in AWS"), (digest("other"), "other bytes")):
         trial = trial_of(region := Region(sha256=sha256))
         assert (trial.status, says in str(trial.reason), region.calls) == ("failed", True, ["layer"])
 
@@ -199,7 +210,7 @@ def test_a_silent_region_holds_no_other_back_and_is_not_asked_for_every_cell() -
         cases.append(type(case)(cell.region, cell.target, 3, matrix.layer_arn(cell, 3), case.sha256, "demo", "1.0"))
     silent = Region(faults=[Fault("layer", Unavailable("silence"), FOR_GOOD)])
     fine = Region()
-    regions = {"us-east-1": Patient(silent, silent.clock), "eu-west-1": Patient(fine, fine.clock)}
+    regions = {"us-east-1": RetryingFunctions(silent, silent.clock), "eu-west-1": RetryingFunctions(fine, fine.clock)}
     trials = try_all(matrix, cases, regions, Roles(matrix, None, ()), fine.clock, Quiet())
     assert [trial.case for trial in trials] == cases
     assert {trial.reason for trial in trials if trial.case.region == "us-east-1"} == {"silence"}
