@@ -1,55 +1,62 @@
-"""Whether a target can load a binary: architecture, symbol versions, libraries, ABI tag."""
+"""Whether a target can load a binary: architecture, symbol versions, shared libraries, ABI tag.
+
+Only what an import loads must fit the target. Wheels for any platform bring helper programs, ctypes libraries and test
+data for several machines and pick their own at run time, so for all other files the same problem is a warning.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from builder.inspection.elf import ElfFacts
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import dotted, finding, grouped
+from builder.inspection.findings import Level, dotted, finding, grouped
 from builder.model.artifact import Finding
 from builder.model.target import Target
 
-#: Needed versions that are features of glibc and not of a release's number: the first glibc that has them.
+#: Needed versions that name a feature of glibc → the first glibc with it.
 _FEATURES = {"GLIBC_ABI_DT_RELR": (2, 36)}
 #: ``name.cpython-312-x86_64-linux-gnu.so``: the ABI tag of an extension module (PEP 3149).
-_ABI = re.compile(r"^([^.]+)\.((?:cpython|pypy)[^.]*)\.so$")
+_ABI = re.compile(r"([^.]+)\.((?:cpython|pypy)[^.]*)\.so")
+_IMPORT_ROOT = re.compile(r"python/(?:lib/python\d+\.\d+/site-packages/)?")
+_TEST_FOLDER = re.compile(r"(?:^|/)tests?/")
 
 
 def check_elf(
-    path: str, facts: ElfFacts, target: Target, bundled: Collection[str] | None = None
+    path: str, facts: ElfFacts, target: Target, bundled: Collection[str] | None = None, level: Level = "error"
 ) -> tuple[Finding, ...]:
-    """What stands in the way of loading a binary on a target.
+    """Return what prevents a target from loading a binary.
 
-    ``bundled``: the file names of the zip's own libraries, against which needed libraries are held; None: not known.
+    ``bundled``: the file names of the zip's own libraries, which replace the system's. ``level``: of the findings.
     """
     if facts.broken:
-        return (finding("error", "elf-broken", f"is a damaged binary: {facts.broken}", path),)
+        return (finding(level, "elf-broken", f"is a damaged ELF file: {facts.broken}", path),)
     if facts.machine != str(target.architecture) or facts.bits != 64:
-        is_for = facts.machine if facts.bits == 64 else f"{facts.bits}-bit {facts.machine}"
-        return (finding("error", "elf-machine", f"is for {is_for}, the target is {target.architecture}", path),)
+        machine = facts.machine if facts.bits == 64 else f"{facts.bits}-bit {facts.machine}"
+        return (finding(level, "elf-machine", f"is for {machine}, the target is {target.architecture}", path),)
     if any("musl" in library for library in facts.needed):
-        return (finding("error", "elf-musl", "is built for musl; Lambda's Pythons have glibc", path),)
-    return (*_check_glibc(path, facts, target), *_check_versions(path, facts, target, bundled or ()))
+        return (finding(level, "elf-musl", "is built for musl (Alpine Linux); Lambda's Python uses glibc", path),)
+    return (*_check_glibc(path, facts, target, level), *_check_versions(path, facts, target, bundled or (), level))
 
 
-def _check_glibc(path: str, facts: ElfFacts, target: Target) -> list[Finding]:
+def _check_glibc(path: str, facts: ElfFacts, target: Target, level: Level) -> list[Finding]:
     runtime = target.runtime
     features = [version for name in facts.features if (version := _FEATURES.get(name))]
     glibc = max([*features, facts.highest("GLIBC") or ()])
     if glibc <= runtime.glibc:
         return []
     message = (
-        f"needs glibc {dotted(glibc)}; Python {runtime.python} runs on {runtime.system} with {dotted(runtime.glibc)}"
+        f"needs glibc {dotted(glibc)}; Python {runtime.python} runs on {runtime.system}, glibc {dotted(runtime.glibc)}"
     )
-    return [finding("error", "elf-glibc", message, path)]
+    return [finding(level, "elf-glibc", message, path)]
 
 
-def _check_versions(path: str, facts: ElfFacts, target: Target, bundled: Collection[str]) -> list[Finding]:
-    """The libraries beside glibc, each family once: libstdc++ (GLIBCXX, CXXABI), libgcc (GCC), zlib."""
+def _check_versions(
+    path: str, facts: ElfFacts, target: Target, bundled: Collection[str], level: Level
+) -> Iterator[Finding]:
+    """Check the symbol versions of the other libraries: libstdc++ (GLIBCXX, CXXABI), libgcc (GCC), zlib."""
     system = target.runtime.system
-    findings = []
     for need in facts.needs:
         sure, newest = system.every_image.get(need.family), system.newest_image.get(need.family)
         if sure is None or newest is None or need.version <= sure or need.library in bundled:
@@ -57,54 +64,94 @@ def _check_versions(path: str, facts: ElfFacts, target: Target, bundled: Collect
         code = f"elf-{need.family.lower()}"
         if need.version > newest:
             message = f"needs {need} of {need.library}; {system} has {dotted(newest)}"
-            findings.append(finding("error", code, message, path))
+            yield finding(level, code, message, path)
         else:
-            message = f"needs {need} of {need.library}; older images of {system} stop at {dotted(sure)}"
-            findings.append(finding("warning", code, message, path))
-    return findings
+            message = f"needs {need} of {need.library}; older images of {system} have {dotted(sure)}"
+            yield finding("warning", code, message, path)
 
 
 def check_binaries(files: Sequence[FileFacts], target: Target) -> list[Finding]:
-    """Every binary of a zip: what it needs, whether its libraries are there, whether Python sees it by its name."""
-    findings: list[Finding] = []
+    """Check every binary of a zip: what it needs, whether its libraries exist, whether Python finds it by its name."""
     bundled = {file.name for file in files if file.elf or ".so" in file.name}
-    missing: dict[str, list[str]] = {}
+    imported = _imported(files, target)
+    same: dict[tuple[Level, str, str], list[str]] = {}
     for file in files:
         if file.elf is None:
             continue
-        findings += check_elf(file.path, file.elf, target, bundled)
+        level: Level = "error" if file.path in imported else "warning"
+        for found in check_elf(file.path, file.elf, target, bundled, level):
+            same.setdefault((found.level, found.code, found.message), []).append(file.path)
         if file.elf.machine == str(target.architecture):
             for library in file.elf.needed:
                 if library not in bundled and "musl" not in library and not target.runtime.has_library(library):
-                    missing.setdefault(library, []).append(file.path)
-    for library, paths in sorted(missing.items()):
-        message = f"needs {library}, which neither the zip nor {target.runtime.system} is known to have"
-        findings += grouped("warning", "elf-library", message, paths)
-    return [*findings, *_check_tags(files, target), *_check_foreign(files)]
+                    message = f"needs {library}, which neither the zip nor {target.runtime.system} has"
+                    same.setdefault(("warning", "elf-library", message), []).append(file.path)
+    findings = [each for key, paths in sorted(same.items()) for each in grouped(*key, paths)]
+    return [*findings, *_check_abi_tags(files, target), *_check_other_systems(files, target)]
 
 
-def _check_tags(files: Sequence[FileFacts], target: Target) -> list[Finding]:
-    """Extension modules whose name says another ABI: Python does not even see them."""
-    own = f"cpython-{target.python.replace('.', '')}"
-    loadable = (f".{own}-{target.architecture}-linux-gnu.so", f".{own}.so", ".abi3.so", ".so")
-    paths = {file.path for file in files}
-    findings = []
+def _imported(files: Iterable[FileFacts], target: Target) -> set[str]:
+    """Return the paths of the binaries that an import loads: extension modules, and the libraries that they need."""
+    by_name: dict[str, list[FileFacts]] = {}
+    waiting: list[FileFacts] = []
     for file in files:
-        match = _ABI.match(file.name)
+        if file.elf:
+            by_name.setdefault(file.name, []).append(file)
+            if _is_extension_module(file.path, target) or (file.elf.is_module and _is_importable(file.path)):
+                waiting.append(file)
+    found = {file.path for file in waiting}
+    while waiting:
+        elf = waiting.pop().elf
+        for library in elf.needed if elf else ():
+            for file in by_name.pop(library, ()):  # each library is followed once
+                found.add(file.path)
+                waiting.append(file)
+    return found
+
+
+def _abi_suffixes(target: Target) -> tuple[str, ...]:
+    """Return the suffixes of extension modules that name this target's ABI (``importlib.machinery``)."""
+    own = f".cpython-{target.python.replace('.', '')}"
+    return (f"{own}-{target.architecture}-linux-gnu.so", f"{own}.so", ".abi3.so")
+
+
+def _is_extension_module(path: str, target: Target) -> bool:
+    """Whether the name says that this target imports the file. A plain ``.so`` may be any library."""
+    return path.endswith(_abi_suffixes(target)) and _is_importable(path)
+
+
+def _is_importable(path: str) -> bool:
+    """Whether an import statement can name the file."""
+    if not path.endswith(".so"):
+        return False
+    *folders, name = _IMPORT_ROOT.sub("", path, count=1).split("/")
+    return all(part.isidentifier() for part in (*folders, name.split(".", 1)[0]))
+
+
+def _check_abi_tags(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
+    """Report extension modules whose name gives another ABI: Python does not see them."""
+    loadable = (*_abi_suffixes(target), ".so")
+    paths = {file.path for file in files}
+    other: dict[tuple[Level, str], list[str]] = {}
+    for file in files:
+        match = _ABI.fullmatch(file.name) if file.name.endswith(".so") else None
         if match is None:
             continue
         module = file.path[: -len(file.name)] + match[1]
-        if not any(module + suffix in paths for suffix in loadable):  # else it is there for several Pythons
-            message = f"is for {match[2]}; CPython {target.python} on {target.architecture} does not load it"
-            findings.append(finding("error", "abi-tag", message, file.path))
-    return findings
+        if not any(module + suffix in paths for suffix in loadable):  # else the zip has it for several Pythons
+            is_code = _is_importable(file.path) and not _TEST_FOLDER.search(file.path)
+            other.setdefault(("error" if is_code else "warning", match[2]), []).append(file.path)
+    for (level, abi), found in other.items():
+        message = f"is for {abi}; CPython {target.python} on {target.architecture} does not import it"
+        yield from grouped(level, "abi-tag", message, found)
 
 
-def _check_foreign(files: Sequence[FileFacts]) -> list[Finding]:
-    """Libraries of other systems: by their suffix, or named ``.so`` and no ELF (macOS calls its modules so too)."""
-    other = [f.path for f in files if f.name.endswith((".pyd", ".dylib"))]
-    false = [f.path for f in files if f.sha256 and f.elf is None and f.name.endswith(".so") and not f.is_link]
-    return [
-        *grouped("warning", "binary-foreign", "is a library of another system", other),
-        *grouped("error", "elf-none", "is named .so and is no ELF file", false),
-    ]
+def _check_other_systems(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
+    """Report libraries of other systems, by their suffix or because a ``.so`` is not an ELF file (macOS: Mach-O)."""
+    foreign = [f.path for f in files if f.name.endswith((".pyd", ".dylib"))]
+    yield from grouped("warning", "binary-foreign", "is a library for Windows or macOS", foreign)
+    false = [f.path for f in files if f.sha256 and f.elf is None and f.name.endswith(".so")]
+    modules = [path for path in false if _is_extension_module(path, target)]
+    others = [path for path in false if not _is_extension_module(path, target)]
+    yield from grouped("error", "elf-none", "is named like an extension module and is not an ELF file", modules)
+    yield from grouped("warning", "elf-none", "is named .so and is not an ELF file", others)

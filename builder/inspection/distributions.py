@@ -1,92 +1,163 @@
-"""The distributions in a zip: what each ``.dist-info`` says of itself, held against the files and the target."""
+"""The distributions in a zip: what each ``.dist-info`` folder says, compared with the files of the zip.
+
+Only the ``.dist-info`` folders directly in an import root count. A package may carry copies of others below itself
+(setuptools has ``setuptools/_vendor``); their ``.dist-info`` folders are files of that package.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
 
 from builder.inspection.file_facts import FileFacts
-from builder.wheels.record import RecordRow, parse_record
+from builder.inspection.findings import finding
+from builder.inspection.pyc import source_of
+from builder.model.artifact import Finding
+from builder.wheels.record import record_rows
 
-#: What is read of each ``.dist-info``.
-TEXTS = ("METADATA", "WHEEL", "RECORD")
-_FOLDER = re.compile(r"^(?P<root>(?:.*/)?)(?P<stem>[^/]+)\.dist-info/(?P<file>METADATA|WHEEL|RECORD)$")
+_DIST_INFO = re.compile(
+    r"(?P<root>|python/|python/lib/python\d\.\d{1,2}/site-packages/)"
+    r"(?P<stem>[^/]+)\.dist-info/(?P<file>METADATA|WHEEL|RECORD)"
+)
+#: Limits on what is read, far above what real distributions have: they bound memory and time for hostile ones.
+MAX_RECORD_BYTES: Final = 16 * 1024 * 1024
+_TEXT_LIMITS: Final = {"METADATA": 256 * 1024, "WHEEL": 64 * 1024, "RECORD": MAX_RECORD_BYTES}
+_MAX_RECORD_ROWS: Final = 2 * 65_535
+_MAX_REQUIREMENTS, _MAX_REQUIREMENT_CHARACTERS = 2000, 4096
+_MAX_NAMESPACE_DEPTH = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Distribution:
-    """An installed package, as its ``.dist-info`` in the zip tells."""
+    """An installed package, as its ``.dist-info`` folder in the zip describes it."""
 
     name: str  #: normalised
     version: str
-    folder: str  #: the ``.dist-info`` in the zip
-    root: str  #: the folder that it is installed in
+    folder: str  #: the ``.dist-info`` folder in the zip
+    root: str  #: the folder in which it is installed
     requires: tuple[str, ...] = ()
     requires_python: str | None = None
     tags: tuple[str, ...] = ()  #: of the wheel
-    record: tuple[RecordRow, ...] | None = None  #: None: there is no RECORD
-
-    def size(self, sizes: Mapping[str, int]) -> int:
-        """Its bytes in a zip with files of these sizes, bytecode of its modules included."""
-        from builder.inspection.pyc import source_of
-
-        own = {row.path for row in self.record or ()}
-        return sum(size for path, size in sizes.items() if path in own or source_of(path) in own)
+    has_record: bool = False
+    files: tuple[str, ...] = ()  #: the paths of its RECORD that are in the zip
+    missing: tuple[str, ...] = ()  #: those that are not
+    changed: tuple[str, ...] = ()  #: those whose bytes do not have the hash in the RECORD
+    problems: tuple[Finding, ...] = ()
 
     def modules(self) -> tuple[str, ...]:
-        """The names that ``import`` finds it by: its top-level packages and modules."""
-        names = {name for row in self.record or () if (name := _module(row.path.removeprefix(self.root)))}
+        """Return its top-level packages and modules."""
+        names = {name for path in self.files if (name := _top_level_name(path.removeprefix(self.root)))}
         return tuple(sorted(names))
 
+    def import_names(self) -> tuple[str, ...]:
+        """Return its modules and packages, each by the shortest name whose import runs a file: ``google.protobuf``.
 
-def is_text(path: str) -> bool:
-    """Whether a path is one of the texts that ``distributions`` reads."""
-    return _FOLDER.match(path) is not None
+        A folder without ``__init__`` is a namespace package (PEP 420), whose import proves nothing.
+        """
+        paths = [path.removeprefix(self.root) for path in self.files]
+        packages = {path.rpartition("/")[0] for path in paths if re.search(r"/__init__\.(?:py|[^/]*so)$", path)}
+        return tuple(sorted({name for path in paths if (name := _import_name(path, packages))}))
 
 
-def distributions(texts: Mapping[str, str]) -> tuple[Distribution, ...]:
-    """The distributions, sorted by name, from the texts of the zip (path → content)."""
-    found: dict[str, dict[str, str]] = {}
+def text_limit(path: str) -> int | None:
+    """Return how many bytes of a file ``distributions`` reads, or None for other files."""
+    match = _DIST_INFO.fullmatch(path)
+    return _TEXT_LIMITS[match["file"]] if match else None
+
+
+def distributions(texts: Mapping[str, bytes], files: Sequence[FileFacts]) -> tuple[Distribution, ...]:
+    """Return the distributions, sorted by name, from the texts (path → content) and the files of a zip."""
+    found: dict[str, dict[str, bytes]] = {}
     for path, text in texts.items():
-        if match := _FOLDER.match(path):
+        if match := _DIST_INFO.fullmatch(path):
             found.setdefault(f"{match['root']}{match['stem']}.dist-info", {})[match["file"]] = text
-    read = (_distribution(folder, parts) for folder, parts in found.items())
+    reader = _Reader({file.path: file for file in files if not file.is_folder})
+    read = [reader.distribution(folder, parts) for folder, parts in found.items()]
     return tuple(sorted(read, key=lambda distribution: (distribution.name, distribution.folder)))
 
 
-def _distribution(folder: str, parts: Mapping[str, str]) -> Distribution:
-    raw, _ = parse_email(parts.get("METADATA", ""))
-    root, _, stem = folder.rpartition("/")
-    root = f"{root}/" if root else ""
-    name, _, version = stem.removesuffix(".dist-info").partition("-")
-    return Distribution(
-        name=str(canonicalize_name(raw.get("name") or name)),
-        version=raw.get("version") or version,
-        folder=folder,
-        root=root,
-        requires=tuple(raw.get("requires_dist", ())),
-        requires_python=raw.get("requires_python"),
-        tags=tuple(line[4:].strip() for line in parts.get("WHEEL", "").splitlines() if line.startswith("Tag:")),
-        record=_record(parts["RECORD"], root) if "RECORD" in parts else None,
-    )
+class _Reader:
+    """Reads the distributions of one zip."""
+
+    def __init__(self, files: Mapping[str, FileFacts]) -> None:
+        self._files = files
+        self._rows_left = _MAX_RECORD_ROWS
+
+    def distribution(self, folder: str, parts: Mapping[str, bytes]) -> Distribution:
+        root = folder[: folder.rfind("/") + 1]
+        name, _, version = folder[len(root) :].removesuffix(".dist-info").partition("-")
+        problems: list[Finding] = []
+        try:
+            raw, _ = parse_email(parts.get("METADATA", b""))
+        except (ValueError, LookupError, RecursionError, AttributeError) as error:
+            raw = {}
+            problems.append(_malformed(f"is not readable: {type(error).__name__}", f"{folder}/METADATA"))
+        requires = raw.get("requires_dist", [])
+        kept = [text for text in requires[:_MAX_REQUIREMENTS] if len(text) <= _MAX_REQUIREMENT_CHARACTERS]
+        if len(kept) < len(requires):
+            message = f"has {len(requires) - len(kept)} requirements too many or too long to check"
+            problems.append(_malformed(message, f"{folder}/METADATA"))
+        files: dict[str, None] = {}
+        missing, changed = [], []
+        for path, sha256 in self._rows(folder, root, parts.get("RECORD", b""), problems):
+            file = self._files.get(path)
+            if file is None:
+                missing.append(path)
+                continue
+            files[file.path] = None
+            if sha256 and file.sha256 and sha256 != file.sha256:
+                changed.append(file.path)
+        return Distribution(
+            name=str(canonicalize_name(raw.get("name") or name)),
+            version=raw.get("version") or version,
+            folder=folder,
+            root=root,
+            requires=tuple(kept),
+            requires_python=raw.get("requires_python"),
+            tags=_tags(parts.get("WHEEL", b"")),
+            has_record="RECORD" in parts,
+            files=tuple(files),
+            missing=tuple(missing),
+            changed=tuple(changed),
+            problems=tuple(problems),
+        )
+
+    def _rows(self, folder: str, root: str, record: bytes, problems: list[Finding]) -> Iterator[tuple[str, str | None]]:
+        """Yield the path in the zip and the hexadecimal sha256 of each row of a RECORD (PEP 376)."""
+        lines = io.TextIOWrapper(io.BytesIO(record), "utf-8", "replace", newline="")
+        try:
+            for row in record_rows(lines):
+                self._rows_left -= 1
+                if self._rows_left < 0:
+                    problems.append(_malformed("names more files than a zip holds", f"{folder}/RECORD"))
+                    return
+                yield _path_in_zip(root, row.path), row.sha256
+        except csv.Error as error:
+            problems.append(_malformed(f"is not CSV: {error}", f"{folder}/RECORD"))
 
 
-def _record(text: str, root: str) -> tuple[RecordRow, ...]:
-    try:
-        return tuple(replace(row, path=_resolved(root, row.path)) for row in parse_record(text))
-    except csv.Error:
-        return ()
+def _malformed(message: str, path: str) -> Finding:
+    return finding("warning", "metadata-malformed", message, path)
 
 
-def _resolved(root: str, path: str) -> str:
-    """A RECORD's path in the zip: relative to the root, ``..`` followed."""
+def _tags(wheel: bytes) -> tuple[str, ...]:
+    lines = wheel.decode("utf-8", "replace").splitlines()
+    return tuple(line[4:].strip() for line in lines if line.startswith("Tag:"))
+
+
+def _path_in_zip(root: str, path: str) -> str:
+    """Return a RECORD's path in the zip: relative to the root, with ``..`` followed."""
     if path.startswith("/"):
         return path
+    if not ("./" in path or "//" in path):
+        return root + path
     parts = root.split("/")[:-1]
     for part in path.split("/"):
         if part == ".." and parts:
@@ -96,16 +167,45 @@ def _resolved(root: str, path: str) -> str:
     return "/".join(parts)
 
 
-def _module(path: str) -> str | None:
-    """The top-level name that a file makes importable, or None."""
+def _top_level_name(path: str) -> str | None:
+    """Return the top-level name by which a file is imported, or None."""
     first, _, rest = path.partition("/")
-    if rest:
-        importable = re.match(r"(?:[A-Za-z_]\w*/)*[A-Za-z_]\w*\.(?:py|(?:[^/]+\.)?so)$", rest)
-        return first if first.isidentifier() and first != "__pycache__" and importable else None
-    name = first.split(".", 1)[0]
-    return name if first.endswith((".py", ".so")) and name.isidentifier() else None
+    if not rest:
+        return _module_name(first)
+    return first if _is_importable_folder(first) and _is_module_path(rest) else None
 
 
-def sizes_of(files: Sequence[FileFacts]) -> dict[str, int]:
-    """The size of each file by its path."""
-    return {file.path: file.size for file in files if not file.is_folder}
+def _import_name(path: str, packages: set[str]) -> str | None:
+    """Return the shortest dotted name that imports a file of a package, or the file's module; None for other files."""
+    *folders, name = path.split("/")
+    for depth in range(1, min(len(folders), _MAX_NAMESPACE_DEPTH) + 1):
+        if not _is_importable_folder(folders[depth - 1]):
+            return None
+        if "/".join(folders[:depth]) in packages:
+            return ".".join(folders[:depth])
+    module = _module_name(name)
+    return ".".join([*folders, module]) if module and len(folders) <= _MAX_NAMESPACE_DEPTH else None
+
+
+def _is_importable_folder(name: str) -> bool:
+    return name.isidentifier() and name != "__pycache__"
+
+
+def _is_module_path(path: str) -> bool:
+    *folders, name = path.split("/")
+    return all(map(str.isidentifier, folders)) and _module_name(name) is not None
+
+
+def _module_name(file: str) -> str | None:
+    name = file.removesuffix(".py") if file.endswith(".py") else file.split(".", 1)[0]
+    return name if file.endswith((".py", ".so")) and name.isidentifier() else None
+
+
+def sizes(found: Sequence[Distribution], files: Sequence[FileFacts]) -> dict[str, int]:
+    """Return each distribution's bytes in the zip, by its folder, with the bytecode of its modules."""
+    size_of: dict[str, int] = {}
+    for file in files:
+        if not file.is_folder:
+            source = source_of(file.path) if file.name.endswith(".pyc") else file.path
+            size_of[source] = size_of.get(source, 0) + file.size
+    return {each.folder: sum(size_of.get(path, 0) for path in each.files) for each in found}

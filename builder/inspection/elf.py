@@ -1,21 +1,36 @@
-"""What a binary in a zip needs: read from its ELF headers, never by running it.
+"""What a binary needs from the system, read from its ELF headers; the binary is never run.
 
-Read is what the loader reads: the dynamic segment, not the section headers, which a stripped file need not have.
+This reads what the dynamic loader reads (ELF specification, "Program Loading and Dynamic Linking"): the program headers
+and the dynamic segment, not the section headers, which a stripped file may lack. Every loop has a limit, so that a
+hostile file costs no more than a real one.
 """
 
 from __future__ import annotations
 
-import io
+import mmap
 import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
-_VERSION = re.compile(r"^([A-Z]+)_(\d+(?:\.\d+)*)$")
-_WEAK = 0x2  # VER_FLG_WEAK: the loader warns and goes on
-#: ``e_machine`` as pyelftools names it → as we name it. Others keep pyelftools' name, lower case.
-_MACHINES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
+#: File content: bytes, or a file that is mapped into memory.
+Content = bytes | mmap.mmap
+
+MAGIC: Final = b"\x7fELF"
+#: ``e_machine`` → the name in findings. The first two are Lambda's.
+_MACHINES: Final = {
+    62: "x86_64", 183: "aarch64", 2: "sparc", 3: "386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390", 40: "arm",
+    50: "ia_64", 243: "riscv", 247: "bpf", 258: "loongarch",
+}  # fmt: skip
+_ET_DYN = 3
+_PT_LOAD, _PT_DYNAMIC = 1, 2
+_DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_VERNEED, _DT_VERNEEDNUM = 0, 1, 5, 10, 0x6FFFFFFE, 0x6FFFFFFF
+_VER_FLG_WEAK = 0x2  #: the loader only warns when this version is missing
+_VERSION = re.compile(r"^([A-Z]+)_(\d{1,6}(?:\.\d{1,6}){0,5})$")
+#: More than any real file has.
+_MAX_PROGRAM_HEADERS, _MAX_DYNAMIC_ENTRIES, _MAX_VERSIONS, _MAX_STRING_BYTES = 512, 8192, 8192, 4096
+_MAX_SYMBOL_NAMES_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -32,88 +47,126 @@ class Need:
 
 @dataclass(frozen=True)
 class ElfFacts:
-    """One ELF file."""
+    """The facts of one ELF file."""
 
-    machine: str  #: ``x86_64``, ``aarch64``, or another's name
+    machine: str  #: ``x86_64``, ``aarch64``, or another machine's name
     bits: int = 64
     is_shared: bool = True
     needs: tuple[Need, ...] = ()  #: sorted
-    features: tuple[str, ...] = ()  #: needed versions that are no numbers: ``GLIBC_ABI_DT_RELR``
+    features: tuple[str, ...] = ()  #: needed versions without a number: ``GLIBC_ABI_DT_RELR``
     needed: tuple[str, ...] = ()  #: shared libraries, DT_NEEDED
+    is_module: bool = False  #: exports a ``PyInit_`` function, as every extension module does (PEP 489)
     broken: str | None = None  #: why the file cannot be read
 
     def highest(self, family: str) -> tuple[int, ...] | None:
-        """The highest version needed of a family (``GLIBC`` → (2, 17)), or None."""
+        """Return the highest version needed of a family (``GLIBC`` → (2, 17)), or None."""
         return max((need.version for need in self.needs if need.family == family), default=None)
 
 
-def elf_facts(data: bytes) -> ElfFacts | None:
-    """The facts of an ELF file; None where the bytes are none. A damaged file's facts say so."""
-    if not data.startswith(b"\x7fELF"):
+def elf_facts(data: Content) -> ElfFacts | None:
+    """Return the facts of an ELF file, or None for any other file. A damaged file's facts say so."""
+    if data[:4] != MAGIC:
         return None
-    from elftools.common.exceptions import ELFError
-
     try:
-        # Closed, it holds no content; what pyelftools made refers to itself and lives on.
-        with io.BytesIO(data) as file:
-            return _read(data, file)
-    # pyelftools raises whatever its parsing of a damaged file runs into.
-    except (
-        ELFError, struct.error, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError,
-        RecursionError, TypeError, ValueError,
-    ) as error:  # fmt: skip
-        return ElfFacts("unreadable", broken=f"{type(error).__name__} {error}".strip())
+        return _ElfFile(data).facts()
+    except (struct.error, ValueError, IndexError, OverflowError) as error:
+        return ElfFacts("unreadable", broken=f"{type(error).__name__}: {error}")
 
 
-def _read(data: bytes, file: io.BytesIO) -> ElfFacts:
-    from elftools.elf.dynamic import DynamicSegment
-    from elftools.elf.elffile import ELFFile
+class _ElfFile:
+    """An ELF file's headers. struct.error and ValueError where they are damaged."""
 
-    elf = ELFFile(file)
-    machine = str(elf["e_machine"])
-    facts = {
-        "machine": _MACHINES.get(machine, machine.removeprefix("EM_").lower()),
-        "bits": int(elf.elfclass),
-        "is_shared": elf["e_type"] == "ET_DYN",
-    }
-    dynamic = next((segment for segment in elf.iter_segments() if isinstance(segment, DynamicSegment)), None)
-    if dynamic is None:
-        return ElfFacts(**facts)
-    highest: dict[tuple[str, str], tuple[int, ...]] = {}
-    features = set()
-    for library, name in _needed_versions(elf, dynamic, data):
-        if match := _VERSION.match(name):
-            key, version = (library, match[1]), tuple(int(part) for part in match[2].split("."))
-            highest[key] = max(highest.get(key, ()), version)
+    def __init__(self, data: Content) -> None:
+        self._data = data
+        ident = bytes(data[4:6])
+        if len(ident) < 2 or ident[0] not in (1, 2) or ident[1] not in (1, 2):
+            raise ValueError("unknown ELF class or byte order")
+        self.bits = 32 * ident[0]
+        self._order = "<" if ident[1] == 1 else ">"
+        word = "Q" if self.bits == 64 else "L"
+        self.type, self.machine, _, _, headers, _, _, _, size, count = self._unpack(f"HHL{word * 3}LHHH", 16)
+        if count > _MAX_PROGRAM_HEADERS:
+            raise ValueError(f"{count} program headers")
+        self._word = word
+        self._segments = [self._segment(headers + number * size) for number in range(count)]
+
+    def _unpack(self, form: str, offset: int) -> tuple[int, ...]:
+        return struct.unpack_from(self._order + form, self._data, offset)
+
+    def _segment(self, at: int) -> tuple[int, int, int, int]:
+        """Return a segment's type, offset in the file, address in memory and size in the file."""
+        if self.bits == 64:
+            kind, _, offset, address, _, size = self._unpack("LLQQQQ", at)
         else:
-            features.add(name)
-    return ElfFacts(
-        **facts,
-        needs=tuple(Need(*key, version) for key, version in sorted(highest.items())),
-        features=tuple(sorted(features)),
-        needed=tuple(str(getattr(tag, "needed", "")) for tag in dynamic.iter_tags("DT_NEEDED")),
-    )
+            kind, offset, address, _, size = self._unpack("LLLLL", at)
+        return kind, offset, address, size
 
+    def _offset_of(self, address: int) -> int:
+        """Return where in the file the loader finds an address."""
+        for kind, offset, start, size in self._segments:
+            if kind == _PT_LOAD and start <= address < start + size:
+                return offset + address - start
+        raise ValueError(f"address {address:#x} is in no segment")
 
-def _needed_versions(elf: Any, dynamic: Any, data: bytes) -> Iterator[tuple[str, str]]:
-    """Each library and symbol version that the loader will ask for (DT_VERNEED, "Symbol Versioning" of the LSB)."""
-    _, table = dynamic.get_table_offset("DT_VERNEED")
-    _, strings = dynamic.get_table_offset("DT_STRTAB")
-    if table is None or strings is None:
-        return
-    order = "<" if elf.little_endian else ">"
+    def _text(self, offset: int) -> str:
+        end = self._data.find(b"\0", offset, offset + _MAX_STRING_BYTES)
+        if end < 0:
+            raise ValueError("a string without an end")
+        return self._data[offset:end].decode("utf-8", "replace")
 
-    def text(offset: int) -> str:
-        start = strings + offset
-        return data[start : data.index(b"\0", start)].decode()
+    def _dynamic(self) -> Iterator[tuple[int, int]]:
+        """Yield the tag and value of each entry of the dynamic segment."""
+        for kind, offset, _, size in self._segments:
+            if kind == _PT_DYNAMIC:
+                step = self.bits // 4
+                for number in range(min(size // step, _MAX_DYNAMIC_ENTRIES)):
+                    tag, value = self._unpack(self._word * 2, offset + number * step)
+                    if tag == _DT_NULL:
+                        break
+                    yield tag, value
+                return
 
-    count = next((int(tag["d_val"]) for tag in dynamic.iter_tags("DT_VERNEEDNUM")), 0)
-    for _ in range(min(count, len(data))):
-        _version, versions, library, first, following = struct.unpack_from(f"{order}HHLLL", data, table)
-        auxiliary = table + first
-        for _ in range(versions):
-            _hash, flags, _index, name, further = struct.unpack_from(f"{order}LHHLL", data, auxiliary)
-            if not flags & _WEAK:
-                yield text(library), text(name)
-            auxiliary += further
-        table += following
+    def facts(self) -> ElfFacts:
+        """Return everything that the checks look at."""
+        entries = list(self._dynamic())
+        values = dict(entries)
+        machine = _MACHINES.get(self.machine, f"machine {self.machine}")
+        if _DT_STRTAB not in values:
+            return ElfFacts(machine, self.bits, self.type == _ET_DYN)
+        strings = self._offset_of(values[_DT_STRTAB])
+        highest: dict[tuple[str, str], tuple[int, ...]] = {}
+        features = set()
+        for library, name in self._needed_versions(strings, values):
+            if match := _VERSION.match(name):
+                key, version = (library, match[1]), tuple(int(part) for part in match[2].split("."))
+                highest[key] = max(highest.get(key, ()), version)
+            else:
+                features.add(name)
+        symbols_end = strings + min(values.get(_DT_STRSZ, 0), _MAX_SYMBOL_NAMES_BYTES)
+        return ElfFacts(
+            machine,
+            self.bits,
+            self.type == _ET_DYN,
+            needs=tuple(Need(*key, version) for key, version in sorted(highest.items())),
+            features=tuple(sorted(features)),
+            needed=tuple(self._text(strings + value) for tag, value in entries if tag == _DT_NEEDED),
+            is_module=self._data.find(b"\0PyInit_", strings, symbols_end) >= 0,
+        )
+
+    def _needed_versions(self, strings: int, values: dict[int, int]) -> Iterator[tuple[str, str]]:
+        """Yield each library and symbol version that the loader requires (DT_VERNEED, LSB "Symbol Versioning")."""
+        if _DT_VERNEED not in values:
+            return
+        table, left = self._offset_of(values[_DT_VERNEED]), _MAX_VERSIONS
+        for _ in range(min(values.get(_DT_VERNEEDNUM, 0), _MAX_VERSIONS)):
+            _, count, library, first, following = self._unpack("HHLLL", table)
+            at = table + first
+            left -= count + 1
+            if left < 0:
+                raise ValueError(f"more than {_MAX_VERSIONS} symbol versions")
+            for _ in range(count):
+                _, flags, _, name, further = self._unpack("LHHLL", at)
+                if not flags & _VER_FLG_WEAK:
+                    yield self._text(strings + library), self._text(strings + name)
+                at += further
+            table += following

@@ -1,15 +1,17 @@
-"""The files of a zip as such: names, modes, links, sizes, bytecode, and (from ``binaries``) what binaries need."""
+"""Checks of a zip's files: names, modes, sizes, import roots; the other checks of files are called from here."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from builder.inspection.binary_checks import check_binaries
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import finding, grouped
+from builder.inspection.findings import finding, grouped, limited
+from builder.inspection.link_checks import check_links
 from builder.inspection.pyc import check_bytecode
 from builder.model.artifact import Finding
 from builder.model.target import Target
@@ -17,55 +19,62 @@ from builder.model.target import Target
 #: Lambda's limits (developer guide, "Lambda quotas"), in bytes.
 ZIPPED_LIMIT: Final = 52_428_800
 UNZIPPED_LIMIT: Final = 262_144_000
-#: A layer that leaves less than this of the unzipped limit leaves little for a function's own code and packages.
-ROOM_WANTED: Final = 100 * 1024 * 1024
-#: Linux's limits for a name and, with ``/opt/`` before it, a path.
-_NAME_LIMIT, _PATH_LIMIT = 255, 4096 - len("/opt/") - 1
-#: Parts of ASCII letters, digits and the usual marks, none beginning with a dot.
+#: A layer should leave so much of the unzipped limit for the function's own code and packages.
+WANTED_FREE_BYTES: Final = 100 * 1024 * 1024
+#: Linux's limits for a name and, with ``/opt/`` before it, a path; no package has so many folders in each other.
+_MAX_NAME_BYTES, _MAX_PATH_BYTES, _MAX_PATH_PARTS = 255, 4096 - len("/opt/") - 1, 128
+#: Parts of ASCII letters, digits and the usual punctuation, none of which starts with a dot.
 _PLAIN = re.compile(r"[\w+-][\w+.-]*(?:/[\w+-][\w+.-]*)*/?", re.ASCII)
+#: Modules that Python runs when it starts, if it finds them (``site`` module).
+_STARTUP_MODULES = ("sitecustomize.py", "usercustomize.py", "sitecustomize/__init__.py", "usercustomize/__init__.py")
 
 
 def import_roots(python: str) -> tuple[str, str]:
-    """The folders of a layer that Lambda puts on ``sys.path``, in the order in which Python looks."""
+    """Return the folders of a layer that Lambda puts on ``sys.path``, in Python's search order."""
     return f"python/lib/python{python}/site-packages/", "python/"
 
 
 def check_files(files: Sequence[FileFacts], target: Target) -> tuple[Finding, ...]:
-    """Everything that can be said of a target's zip from the facts of its files."""
-    return (
-        *check_names([file.path for file in files], target),
-        *_check_modes(files),
-        *_check_sizes(files),
-        *check_binaries(files, target),
-        *check_bytecode(files, target),
-    )
+    """Return all findings about the files of a target's zip, each kind at most a hundred times."""
+    return tuple(limited(_all_findings(files, target)))
 
 
-def check_names(paths: Sequence[str], target: Target) -> list[Finding]:
-    """Paths that Lambda refuses, that would leave ``/opt``, that hide each other, or that no import finds."""
-    odd = [path for path in paths if not _plain(path)]
-    findings = [finding("error", code, message, path) for path in odd for code, message in _bad_name(path)]
-    findings += grouped(
-        "error", "name-twice", "stands in the zip twice", [p for p, n in Counter(paths).items() if n > 1]
-    )
-    findings += _collisions(paths)
+def _all_findings(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
+    paths = [file.path for file in files]
+    yield from check_names(paths, target)
+    yield from check_import_roots(paths, target)
+    yield from check_links(files)
+    yield from _check_modes(files)
+    yield from _check_sizes(files)
+    yield from check_binaries(files, target)
+    yield from check_bytecode(files, target)
+
+
+def check_names(paths: Sequence[str], target: Target) -> Iterator[Finding]:
+    """Report paths that Lambda refuses, that leave ``/opt``, that hide each other, or that no import finds."""
+    bad: dict[tuple[str, str], list[str]] = {}
+    for path in paths:
+        if not _is_plain(path):
+            for problem in _bad_name(path):
+                bad.setdefault(problem, []).append(path)
+    for (code, message), found in bad.items():
+        yield from grouped("error", code, message, found)
+    yield from grouped("error", "name-twice", "is in the zip twice", [p for p, n in Counter(paths).items() if n > 1])
+    yield from _collisions(paths)
     known = (*import_roots(target.python), "bin/", "lib/")
     own = import_roots(target.python)[0].removesuffix("site-packages/")
     misplaced = [p for p in paths if p.startswith("python/lib/python") and not p.startswith(own) and p[-1] != "/"]
-    findings += grouped("error", "name-python", f"lies where Python {target.python} does not look", misplaced)
+    yield from grouped("error", "name-python", f"is in a folder that Python {target.python} does not search", misplaced)
     outside = [p for p in paths if not p.endswith("/") and not p.startswith(known)]
-    message = "lies outside python/, bin/ and lib/: the runtime looks for nothing there"
-    findings += grouped("warning", "name-outside", message, outside)
+    message = "is outside python/, bin/ and lib/, where Lambda's Python looks for nothing"
+    yield from grouped("warning", "name-outside", message, outside)
     if not any(p.startswith("python/") and not p.endswith("/") for p in paths):
-        findings.append(
-            finding("error", "empty", "holds nothing under python/: a function could import nothing from it")
-        )
-    return findings
+        yield finding("error", "empty", "has no file under python/: a function cannot import anything from it")
 
 
-def _plain(path: str) -> bool:
-    """Whether a path has nothing that `_bad_name` would look at: true of nearly all, and quick."""
-    return len(path) <= _NAME_LIMIT and _PLAIN.fullmatch(path) is not None
+def _is_plain(path: str) -> bool:
+    """Whether ``_bad_name`` would find nothing: a quick check that nearly all paths pass."""
+    return len(path) <= _MAX_NAME_BYTES and _PLAIN.fullmatch(path) is not None and path.count("/") < _MAX_PATH_PARTS
 
 
 def _bad_name(path: str) -> Iterable[tuple[str, str]]:
@@ -73,84 +82,123 @@ def _bad_name(path: str) -> Iterable[tuple[str, str]]:
     if path.startswith("/") or re.match(r"[A-Za-z]:", path):
         yield "name-absolute", "is an absolute path"
     elif ".." in parts:
-        yield "name-parent", "leads out of the layer"
+        yield "name-parent", "leads out of the layer (path traversal)"
     elif "" in parts or "." in parts:
         yield "name-odd", "has an empty part or a dot as a part"
     if "\\" in path:
-        yield "name-backslash", "has a backslash: made on Windows by a tool that does not write zips as they must be"
+        yield "name-backslash", "has a backslash: a tool on Windows wrote the zip against the zip specification"
     if re.search(r"[\x00-\x1f\x7f]", path):
         yield "name-control", "has a NUL or another control character"
     try:
         lengths = [len(part.encode()) for part in parts]
     except UnicodeEncodeError:
-        yield "name-encoding", "is no Unicode text"
+        yield "name-encoding", "is not Unicode text"
         return
-    if max(lengths) > _NAME_LIMIT or sum(lengths) + len(parts) > _PATH_LIMIT:
-        yield "name-long", f"is longer than Linux takes ({_NAME_LIMIT} bytes a part, 4096 in all)"
+    if _is_too_long(lengths):
+        limits = f"{_MAX_NAME_BYTES} bytes for a name, 4096 for a path, {_MAX_PATH_PARTS} folders"
+        yield "name-long", f"is too long (File name too long, ENAMETOOLONG): {limits}"
 
 
-def _collisions(paths: Sequence[str]) -> list[Finding]:
-    """Names that differ by case only (one is lost where someone unpacks on macOS), and files that are also folders."""
+def _is_too_long(lengths: Sequence[int]) -> bool:
+    return (
+        max(lengths) > _MAX_NAME_BYTES
+        or sum(lengths) + len(lengths) > _MAX_PATH_BYTES
+        or len(lengths) > _MAX_PATH_PARTS
+    )
+
+
+def _collisions(paths: Sequence[str]) -> Iterator[Finding]:
+    """Report files that are also folders, and paths that differ only by case (macOS keeps one of them).
+
+    In sorted order a file stands directly before what is below it, and spellings of one path stand side by side, so
+    comparing neighbours is enough: the memory does not grow with the depth of the folders.
+    """
+    unique = sorted({path.removesuffix("/") for path in paths}, key=_by_folder)
     files = {path for path in paths if not path.endswith("/")}
-    folders = _folders(paths)
-    spellings: dict[str, set[str]] = {}
-    for path in {*files, *folders}:
-        spellings.setdefault(path.casefold(), set()).add(path)
-    alike = sorted(max(names) for names in spellings.values() if len(names) > 1)
-    return [
-        *grouped("error", "name-both", "is a file and also a folder", sorted(files & folders)),
-        *grouped("warning", "name-case", "differs from another path by upper and lower case only", alike),
-    ]
+    folders = {path[:-1] for path in paths if path.endswith("/")}
+    both = {a for a, b in pairwise(unique) if a in files and b.startswith(f"{a}/")} | (files & folders)
+    yield from grouped("error", "name-both", "is a file and also a folder", sorted(both))
+    unique.sort(key=lambda path: _by_folder(path.casefold()))
+    alike = {differing for a, b in pairwise(unique) if (differing := _same_but_for_case(a, b))}
+    yield from grouped("warning", "name-case", "differs from another path only by case", sorted(alike))
 
 
-def _folders(paths: Sequence[str]) -> set[str]:
-    """Every folder above the paths."""
-    found: set[str] = set()
-    for path in paths:
-        while (end := path.rfind("/")) >= 0 and (path := path[:end]) not in found:
-            found.add(path)
-    return found
+def _by_folder(path: str) -> str:
+    return path.replace("/", "\0")
 
 
-def _check_modes(files: Sequence[FileFacts]) -> list[Finding]:
-    links = [f.path for f in files if f.is_link]
-    plain = [f for f in files if f.mode is not None and not f.is_link]
-    unreadable = [f.path for f in plain if f.mode is not None and not _readable(f.mode, f.is_folder)]
+def _same_but_for_case(first: str, second: str) -> str | None:
+    """Return the shortest part of the second path that the first one spells with other case, or None."""
+    end = 0
+    for one, other in zip(first.split("/"), second.split("/"), strict=False):
+        end += len(other) + 1
+        if one.casefold() != other.casefold():
+            return None
+        if one != other:
+            return second[: end - 1]
+    return None
+
+
+def check_import_roots(paths: Iterable[str], target: Target) -> Iterator[Finding]:
+    """Report files directly in an import root that behave there otherwise than in a virtual environment."""
+    roots = import_roots(target.python)
+    names = {root: {p[len(root) :] for p in paths if p.startswith(root)} for root in roots}
+    for root, found in names.items():
+        ignored = sorted(f"{root}{name}" for name in found if name.endswith(".pth") and "/" not in name)
+        message = "has no effect: Lambda does not process .pth files, so what it adds to sys.path is not found"
+        yield from grouped("warning", "pth-ignored", message, ignored)
+        startup = [f"{root}{name}" for name in _STARTUP_MODULES if name in found]
+        message = "runs at the start of every Python that has this folder on PYTHONPATH"
+        yield from grouped("warning", "startup-module", message, startup)
+    has = {name.split("/", 1)[0] for found in names.values() for name in found}
+    if "botocore" in has and "boto3" not in has:
+        message = "hides the botocore of Lambda's runtime from the runtime's boto3; add boto3, or exclude botocore"
+        yield finding("warning", "sdk-shadowed", message, "python/botocore")
+
+
+def _check_modes(files: Sequence[FileFacts]) -> Iterator[Finding]:
+    plain = [f for f in files if f.mode is not None and not (f.is_link or f.is_special)]
+    unreadable = [f.path for f in plain if f.mode is not None and not _is_readable(f.mode, f.is_folder)]
+    message = "is not readable by all users; Lambda runs functions as another user (PermissionError)"
+    yield from grouped("error", "mode-unreadable", message, unreadable)
     special = [f.path for f in plain if f.mode is not None and f.mode & 0o6000]
-    return [
-        *grouped("error", "link", "is a link or a special file: what it leads to is not what was checked", links),
-        *grouped(
-            "error", "mode-unreadable", "is not readable by everyone; Lambda runs as a user of its own", unreadable
-        ),
-        *grouped("warning", "mode-special", "has the setuid or setgid bit", special),
-    ]
+    yield from grouped("warning", "mode-special", "has the setuid or setgid bit", special)
 
 
-def _readable(mode: int, folder: bool) -> bool:
+def _is_readable(mode: int, folder: bool) -> bool:
     wanted = 0o005 if folder else 0o004
     return mode & wanted == wanted
 
 
 def unzipped_size(files: Iterable[FileFacts]) -> int:
-    """The bytes that Lambda counts: the sum of the files."""
+    """Return the bytes that Lambda counts: the sum of the files."""
     return sum(file.size for file in files if not file.is_folder)
 
 
-def _check_sizes(files: Sequence[FileFacts]) -> list[Finding]:
+def _check_sizes(files: Sequence[FileFacts]) -> Iterator[Finding]:
     size = unzipped_size(files)
-    left = UNZIPPED_LIMIT - size
-    if left < 0:
-        message = f"has {size:,} bytes unzipped; Lambda takes {UNZIPPED_LIMIT:,} for a function with all its layers"
-        return [finding("error", "size-unzipped", message)]
-    if left < ROOM_WANTED:
-        message = f"leaves {left / 1048576:.0f} MB of Lambda's 250 MB for the function's own code and other layers"
-        return [finding("warning", "size-left", message)]
-    return []
+    free = UNZIPPED_LIMIT - size
+    if free < 0:
+        message = (
+            f"has {size:,} bytes unzipped; Lambda's limit is {UNZIPPED_LIMIT:,} for a function with all its layers"
+        )
+        compiled = sum(file.size for file in files if file.name.endswith(".pyc"))
+        yield finding("error", "size-unzipped", message + bytecode_advice(size, compiled))
+    elif free < WANTED_FREE_BYTES:
+        message = f"leaves {free / 1048576:.0f} MB of Lambda's 250 MB for the function's own code and other layers"
+        yield finding("warning", "size-left", message)
+
+
+def bytecode_advice(unzipped: int, bytecode: int, option: str = "`bytecode: off` in the matrix") -> str:
+    """Return how to make too large a layer fit, if only its bytecode makes it too large; else an empty string."""
+    if not unzipped - bytecode <= UNZIPPED_LIMIT < unzipped:
+        return ""
+    return f". {bytecode:,} bytes of it are bytecode: without it ({option}) it fits, but starts slower"
 
 
 def check_zipped_size(size: int, *, staged: bool = False) -> list[Finding]:
-    """Whether a zip can be published as it is. ``staged``: it goes through a bucket, where only 250 MB hold."""
+    """Report a zip that is too large to publish. ``staged``: it goes through a bucket, where only 250 MB hold."""
     if size <= ZIPPED_LIMIT or staged:
         return []
-    message = f"has {size:,} bytes; Lambda takes {ZIPPED_LIMIT:,} in a request, and larger ones only from a bucket"
+    message = f"has {size:,} bytes; Lambda's limit for a zip in a request is {ZIPPED_LIMIT:,} (--staged: through S3)"
     return [finding("error", "size-zipped", message)]

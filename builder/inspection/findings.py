@@ -1,28 +1,52 @@
-"""Making findings: one sentence each; what many files have in common is said once, with the first as example."""
+"""Findings: one sentence each, about one file or about all files with the same problem."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
 
 from builder.model.artifact import Finding
 
 Level = Literal["error", "warning"]
+#: So many findings of one code are listed, so that a hostile zip cannot fill the memory with them.
+MAX_FINDINGS_PER_CODE: Final = 100
+#: A finding quotes at most so much text of the zip.
+_MAX_MESSAGE_CHARACTERS, _MAX_PATH_CHARACTERS = 1000, 4096
 
 
 def finding(level: Level, code: str, message: str, path: str | None = None) -> Finding:
-    """One finding."""
-    return Finding(level=level, code=code, path=path, message=message)
+    """Return one finding."""
+    return Finding(
+        level=level,
+        code=code,
+        path=path and path[:_MAX_PATH_CHARACTERS],
+        message=message[:_MAX_MESSAGE_CHARACTERS],
+    )
 
 
 def grouped(level: Level, code: str, message: str, paths: Sequence[str]) -> list[Finding]:
-    """One finding for all paths that have something in common; none where there are none."""
+    """Return one finding for all paths with the same problem, the first as the example; none for no paths."""
     if not paths:
         return []
     more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
     return [finding(level, code, message + more, paths[0])]
 
 
+def limited(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings, of each code the first hundred and one that counts the rest."""
+    kept: list[Finding] = []
+    counts: dict[tuple[Level, str], int] = {}
+    for each in findings:
+        key = (each.level, each.code)
+        counts[key] = counts.get(key, 0) + 1
+        if counts[key] <= MAX_FINDINGS_PER_CODE:
+            kept.append(each)
+    for (level, code), count in counts.items():
+        if count > MAX_FINDINGS_PER_CODE:
+            kept.append(finding(level, code, f"{count - MAX_FINDINGS_PER_CODE} more findings of this kind"))
+    return kept
+
+
 def dotted(version: Sequence[int]) -> str:
-    """``2.26``."""
+    """Return ``2.26`` for (2, 26)."""
     return ".".join(map(str, version))

@@ -1,4 +1,4 @@
-"""Inspecting a zip: everything that a reader or a script wants to know of it, in one value."""
+"""Inspect a zip: everything that a reader or a script wants to know about it, in one value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from builder.inspection.distributions import Distribution, distributions, sizes_of
+from builder.inspection.distributions import Distribution, distributions, sizes
 from builder.inspection.file_checks import (
     UNZIPPED_LIMIT,
     ZIPPED_LIMIT,
@@ -19,7 +19,7 @@ from builder.inspection.file_checks import (
     unzipped_size,
 )
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import dotted, finding
+from builder.inspection.findings import dotted, finding, limited
 from builder.inspection.package_checks import check_packages
 from builder.inspection.pyc import python_of, usable
 from builder.inspection.zip_reader import read_zip
@@ -29,38 +29,40 @@ from builder.model.target import Target, python_order
 
 
 @dataclass(frozen=True)
-class Package:
-    """A distribution in a zip, with the bytes that it takes there."""
+class InspectedPackage:
+    """A distribution in a zip, with its bytes there."""
 
     name: str
     version: str
     size: int
-    modules: tuple[str, ...]  #: the names that ``import`` finds it by
+    modules: tuple[str, ...]  #: its top-level names
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a zip holds."""
+    """What a zip holds, and what is wrong with it."""
 
     path: Path
     sha256: str
     size: int
     unzipped_size: int
-    python: str | None  #: None: nothing in the zip says which
-    architecture: str | None  #: None: it holds no binary
-    packages: tuple[Package, ...]
-    glibc: tuple[int, ...] | None  #: the newest that a binary needs
+    python: str | None  #: None if nothing in the zip says which
+    architecture: str | None  #: None if it holds no binary
+    packages: tuple[InspectedPackage, ...]
+    distributions: tuple[Distribution, ...]
+    glibc: tuple[int, ...] | None  #: the newest that a binary needs, e.g. (2, 17)
     modules: int
-    compiled: int  #: of the modules, those with bytecode that this Python takes
+    compiled: int  #: of the modules, those with bytecode that this Python accepts
     files: tuple[FileFacts, ...]
     findings: tuple[Finding, ...]
 
     @property
     def errors(self) -> int:
+        """The number of findings that are errors."""
         return sum(each.level == "error" for each in self.findings)
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON of ``layers inspect --json``."""
+        """Return the JSON of ``layers inspect --json``."""
         return {
             "zip": str(self.path),
             "sha256": self.sha256,
@@ -93,21 +95,21 @@ def _binary(file: FileFacts) -> dict[str, Any]:
 
 
 def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = False) -> Inspection:
-    """Read and check any zip. ``target``: what it should be for; guessed from what is in it where None.
+    """Read and check any zip. ``target``: what it should be for; if None, this is guessed from its content.
 
-    InputError where it is no zip, or one that no layer can be; all else is in the findings.
+    InputError if it is not a zip, or is too large to be a layer; everything else becomes a finding.
     """
     contents = read_zip(path)
-    found = distributions(contents.texts)
+    found = distributions(contents.texts, contents.files)
     python, architecture = guess(contents.files, found)
     if target is not None:
         python, architecture = target.python, target.architecture
     checked = Target(python or max(RUNTIMES, key=python_order), architecture or Architecture.X86_64, path.stem)
     size = path.stat().st_size
     findings = [*contents.findings, *check_zipped_size(size, staged=staged), *check_files(contents.files, checked)]
-    findings += check_packages(found, contents.files, checked) if python else _unknown(checked)
-    sizes = sizes_of(contents.files)
+    findings += limited(check_packages(found, contents.files, checked)) if python else _unknown(checked)
     modules, compiled = usable(contents.files, checked.python)
+    bytes_of = sizes(found, contents.files)
     return Inspection(
         path=path,
         sha256=sha256_of(path),
@@ -115,7 +117,8 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
         unzipped_size=unzipped_size(contents.files),
         python=python,
         architecture=architecture and str(architecture),
-        packages=tuple(Package(d.name, d.version, d.size(sizes), d.modules()) for d in found),
+        packages=tuple(InspectedPackage(d.name, d.version, bytes_of[d.folder], d.modules()) for d in found),
+        distributions=found,
         glibc=max((v for f in contents.files if f.elf and (v := f.elf.highest("GLIBC"))), default=None),
         modules=modules,
         compiled=compiled,
@@ -125,22 +128,24 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
 
 
 def with_findings(inspection: Inspection, more: Sequence[Finding]) -> Inspection:
-    """The inspection with further findings."""
+    """Return the inspection with further findings."""
     return replace(inspection, findings=_sorted([*inspection.findings, *more]))
 
 
 def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Errors first, then by code and path."""
+    """Sort errors first, then by code and path."""
     return tuple(sorted(findings, key=lambda each: (each.level, each.code, each.path or "")))
 
 
 def _unknown(checked: Target) -> list[Finding]:
-    message = f"nothing says which Python this is for; checked against the newest of Lambda's, {checked.python}"
+    message = (
+        f"nothing says which Python this is for: checked for Lambda's newest, {checked.python} (--python names another)"
+    )
     return [finding("warning", "target-unknown", message)]
 
 
 def guess(files: Sequence[FileFacts], found: Sequence[Distribution]) -> tuple[str | None, Architecture | None]:
-    """The Python and the architecture that most of a zip is for."""
+    """Return the Python and the architecture that most files and wheels of a zip are for."""
     pythons = Counter(_pythons(files, found))
     machines = Counter(file.elf.machine for file in files if file.elf)
     python = max(pythons, key=lambda each: (pythons[each], python_order(each)), default=None)
@@ -149,7 +154,7 @@ def guess(files: Sequence[FileFacts], found: Sequence[Distribution]) -> tuple[st
 
 
 def _pythons(files: Iterable[FileFacts], found: Iterable[Distribution]) -> Iterable[str]:
-    """One vote for each file or wheel that is for one Python only."""
+    """Yield the Python of each file or wheel that is for one Python only."""
     for file in files:
         tagged = re.search(r"\.cpython-(\d)(\d+)-[^/]*\.so$", file.path)
         placed = re.match(re.escape(import_roots("X")[0]).replace("X", r"(\d)\.(\d+)"), file.path)

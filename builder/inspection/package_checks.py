@@ -1,15 +1,16 @@
-"""Whether a zip's distributions are whole, are for the target, and have what they require."""
+"""Whether a zip's distributions are complete, are for the target, and have what they require."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from math import prod
 
 from packaging.requirements import Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.tags import compatible_tags, cpython_tags, parse_tag
+from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from builder.inspection.distributions import Distribution
 from builder.inspection.file_facts import FileFacts
@@ -20,57 +21,79 @@ from builder.model.runtimes import Architecture
 from builder.model.target import Target
 from builder.wheels.requires_dist import active_requirements
 
-#: What Lambda's Pythons have themselves (developer guide, "Runtime-included SDK versions"): a layer may do without.
+#: What Lambda's runtimes include (developer guide, "Runtime-included SDK versions"): a layer need not have it.
 _IN_RUNTIME = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six"})
-#: A glibc that no wheel asks for: to tell "too new a system" from "another machine's".
-_FAR_GLIBC = (2, 99)
+#: A glibc newer than all: it separates wheels for a newer system from wheels for another machine.
+_FUTURE_GLIBC = (2, 99)
+#: More tags than any real `Tag:` line means: py2.py3-none-any means two.
+_MAX_TAGS_IN_LINE = 1000
 
 
-def check_packages(found: Sequence[Distribution], files: Sequence[FileFacts], target: Target) -> tuple[Finding, ...]:
-    """Everything that can be said of the distributions in a target's zip."""
-    return (
-        *_check_twice(found),
-        *(each for distribution in found for each in _check_target(distribution, target)),
-        *_check_requirements(found, target),
-        *_check_records(found, files),
-    )
+def check_packages(found: Sequence[Distribution], files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
+    """Yield everything that is wrong with the distributions in a target's zip."""
+    yield from _check_twice(found)
+    for distribution in found:
+        yield from distribution.problems
+        yield from _check_tags(distribution, target)
+        yield from _check_requires_python(distribution, target)
+    yield from _check_requirements(found, target)
+    yield from _check_records(found, files)
 
 
-def _check_twice(found: Sequence[Distribution]) -> list[Finding]:
+def _check_twice(found: Sequence[Distribution]) -> Iterator[Finding]:
     folders: dict[str, list[str]] = {}
     for distribution in found:
         folders.setdefault(distribution.name, []).append(distribution.folder)
-    return [
-        finding("error", "package-twice", f"{name} is there {len(all_)} times: {', '.join(all_)}", all_[0])
-        for name, all_ in folders.items()
-        if len(all_) > 1
-    ]
+    for name, all_ in folders.items():
+        if len(all_) > 1:
+            yield finding("error", "package-twice", f"{name} is there {len(all_)} times: {', '.join(all_)}", all_[0])
 
 
-def _check_target(distribution: Distribution, target: Target) -> Iterator[Finding]:
-    """The wheel's tags and its Requires-Python against the target."""
+def _check_tags(distribution: Distribution, target: Target) -> Iterator[Finding]:
+    """Compare the wheel's tags with the target."""
+    parsed = {text: wheel_tags(text) for text in distribution.tags}
+    for text in [text for text, known in parsed.items() if not known][:1]:
+        message = f"has a Tag that is not a wheel tag: {text[:100]!r}"
+        yield finding("warning", "metadata-malformed", message, f"{distribution.folder}/WHEEL")
+    tags = {tag for known in parsed.values() for tag in known}
+    if not tags or tags & _supported(target.python, target.architecture, target.runtime.glibc):
+        return
     named = f"{distribution.name} {distribution.version}"
-    tags = {tag for text in distribution.tags for tag in parse_tag(text)}
-    if tags and not tags & _supported(target.python, target.architecture, target.runtime.glibc):
-        listed = ", ".join(distribution.tags[:3]) + (", …" if len(distribution.tags) > 3 else "")
-        if tags & _supported(target.python, target.architecture, _FAR_GLIBC):
-            message = f"{named} is a wheel for a newer glibc than {dotted(target.runtime.glibc)} ({listed})"
-            yield finding("warning", "wheel-glibc", message, distribution.folder)
-        else:
-            message = f"{named} is a wheel for {listed}, not for CPython {target.python} on {target.architecture} Linux"
-            yield finding("error", "wheel-tag", message, distribution.folder)
+    listed = ", ".join(distribution.tags[:3]) + (", …" if len(distribution.tags) > 3 else "")
+    if tags & _supported(target.python, target.architecture, _FUTURE_GLIBC):
+        message = f"{named} is a wheel for a newer glibc than {dotted(target.runtime.glibc)} ({listed})"
+        yield finding("warning", "wheel-glibc", message, distribution.folder)
+    else:
+        message = f"{named} is a wheel for {listed}, not for CPython {target.python} on {target.architecture} Linux"
+        yield finding("error", "wheel-tag", message, distribution.folder)
+
+
+def wheel_tags(text: str) -> frozenset[Tag]:
+    """Return the tags that a ``Tag:`` line means; none if it is malformed or means more than any wheel does."""
+    parts = text.split("-")
+    if len(parts) != 3 or prod(part.count(".") + 1 for part in parts) > _MAX_TAGS_IN_LINE:
+        return frozenset()
+    try:
+        return parse_tag(text)
+    except ValueError:
+        return frozenset()
+
+
+def _check_requires_python(distribution: Distribution, target: Target) -> Iterator[Finding]:
     try:
         wanted = SpecifierSet(distribution.requires_python or "")
-    except InvalidSpecifier:
+        is_met = wanted.contains(target.runtime.full_version, prereleases=True)
+    except ValueError:  # also a version with more digits than Python converts
         return
-    if not wanted.contains(target.runtime.full_version, prereleases=True):
-        message = f"{named} requires Python {wanted}, the target has {target.python}"
+    if not is_met:
+        named = f"{distribution.name} {distribution.version}"
+        message = f"{named} requires Python {wanted}, the target has {target.runtime.full_version}"
         yield finding("error", "python-required", message, distribution.folder)
 
 
 @cache
 def _supported(python: str, architecture: Architecture, glibc: tuple[int, int]) -> frozenset[object]:
-    """The wheel tags that this Python runs on Linux with this glibc (PEP 600 and its forerunners)."""
+    """Return the wheel tags that a Python accepts on Linux with a glibc (PEP 600, PEP 571, PEP 513)."""
     major, minor = (int(part) for part in python.split("."))
     legacy = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
     platforms = [f"linux_{architecture}"]
@@ -88,9 +111,9 @@ def _supported(python: str, architecture: Architecture, glibc: tuple[int, int]) 
 
 
 def _check_requirements(found: Sequence[Distribution], target: Target) -> Iterator[Finding]:
-    """What each distribution requires on this target is there, in a version that it takes.
+    """Report requirements of the distributions on this target that the zip lacks or has in another version.
 
-    Found so: a layer that was put together by another Python and lacks what only this one needs.
+    This finds a layer that another Python's pip installed, without the packages that only the target's Python needs.
     """
     active = active_requirements({each.name: each.requires for each in found}, target)
     versions = {distribution.name: distribution.version for distribution in found}
@@ -100,7 +123,7 @@ def _check_requirements(found: Sequence[Distribution], target: Target) -> Iterat
             named = f"{distribution.name} {distribution.version} requires {name}{requirement.specifier}"
             if name not in versions:
                 if name not in _IN_RUNTIME:
-                    message = f"{named} on Python {target.python}, and the zip has none"
+                    message = f"{named} on Python {target.python}, and the zip does not have it"
                     yield finding("warning", "requirement-missing", message, distribution.folder)
             elif not _fits(requirement, versions[name]):
                 message = f"{named}; the zip has {versions[name]}"
@@ -110,45 +133,38 @@ def _check_requirements(found: Sequence[Distribution], target: Target) -> Iterat
 def _fits(requirement: Requirement, version: str) -> bool:
     try:
         return requirement.specifier.contains(Version(version), prereleases=True)
-    except InvalidVersion:
+    except ValueError:
         return True
 
 
 def _check_records(found: Sequence[Distribution], files: Sequence[FileFacts]) -> Iterator[Finding]:
-    """RECORD against the files, both ways."""
-    hashes = {file.path: file.sha256 for file in files if not file.is_folder}
+    """Compare the RECORDs with the files, in both directions."""
     for distribution in found:
-        if distribution.record is None:
-            continue
-        changed, missing = [], []
-        for row in distribution.record:
-            if row.path not in hashes:
-                if not _is_dropped(row.path, distribution.root):
-                    missing.append(row.path)
-            elif row.sha256 and hashes[row.path] and row.sha256 != hashes[row.path]:
-                changed.append(row.path)
         owner = f"{distribution.name} {distribution.version}"
-        yield from grouped("error", "record-hash", f"has other bytes than the RECORD of {owner} says", changed)
+        message = f"has another sha256 than the RECORD of {owner} gives: it was changed after the wheel was built"
+        yield from grouped("error", "record-hash", message, distribution.changed)
+        missing = [path for path in distribution.missing if not _is_dropped(path, distribution.root)]
         yield from grouped("warning", "record-missing", f"is in the RECORD of {owner} and not in the zip", missing)
-    yield from grouped("warning", "record-unknown", "belongs to no package by any RECORD", _unknown(found, hashes))
+    yield from grouped("warning", "record-unknown", "is in no package's RECORD", _unrecorded(found, files))
 
 
 def _is_dropped(path: str, root: str) -> bool:
-    """Whether a RECORD's file is one that installers put elsewhere or make again: scripts, bytecode, notes."""
+    """Whether installers put a RECORD's file elsewhere or make it again: scripts, bytecode, data files."""
     return not path.startswith(root) or path.endswith(".pyc") or path.startswith((f"{root}bin/", f"{root}share/"))
 
 
-def _unknown(found: Sequence[Distribution], paths: Sequence[str] | dict[str, str | None]) -> list[str]:
-    """Files under the import roots that no RECORD names. Nothing where no distribution has a RECORD."""
-    recorded = {row.path for distribution in found for row in distribution.record or ()}
+def _unrecorded(found: Sequence[Distribution], files: Sequence[FileFacts]) -> list[str]:
+    """Return the files under the import roots that no RECORD names; none if no distribution has a RECORD."""
+    recorded = {path for distribution in found for path in distribution.files}
     if not recorded:
         return []
-    notes = tuple(f"{distribution.folder}/" for distribution in found)
+    notes = {distribution.folder for distribution in found}
     return [
         path
-        for path in sorted(paths)
+        for path in sorted(file.path for file in files if not file.is_folder)
         if path.startswith("python/")
         and path not in recorded
         and source_of(path) not in recorded
-        and not path.startswith((*notes, "python/bin/"))
+        and path.rpartition("/")[0] not in notes
+        and not path.startswith("python/bin/")
     ]

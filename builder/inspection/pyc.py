@@ -1,4 +1,4 @@
-"""Bytecode files: what their sixteen bytes of header say (PEP 552), and whether Python will use them."""
+"""Bytecode files: what their header says (PEP 552), and whether Python uses them."""
 
 from __future__ import annotations
 
@@ -13,58 +13,69 @@ from builder.model.artifact import Finding
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import Target
 
+PYC_HEADER_BYTES: Final = 16
 _CACHED = re.compile(r"^(.*/)?__pycache__/([^/]+)\.cpython-(\d)(\d+)(?:\.opt-\w+)?\.pyc$")
 
 
 def pyc_facts(path: str, data: bytes) -> PycFacts | None:
-    """The facts of a bytecode file; None where the path is none's."""
+    """Return the facts of a bytecode file, or None if the path is not a ``.pyc`` file."""
     if not path.endswith(".pyc"):
         return None
-    if len(data) < 17 or data[2:4] != b"\r\n":
-        return PycFacts(int.from_bytes(data[:2], "little"), "broken")
-    magic, _, flags = struct.unpack_from("<HHL", data)
-    # Code objects hold their file name as bytes with a length before; looking for it needs no unmarshalling, which
-    # could not be done safely for another Python's bytecode.
-    names_layer = f"/opt/{source_of(path)}".encode() in data
+    return header_facts(data[:PYC_HEADER_BYTES], len(data), names_layer=layer_path(path) in data)
+
+
+def layer_path(path: str) -> bytes:
+    """Return the file name that a ``.pyc`` file of a layer should have in its code objects.
+
+    They hold it as bytes, so searching for it needs no unmarshalling, which is not safe for another Python's bytecode.
+    """
+    return f"/opt/{source_of(path)}".encode("utf-8", "replace")
+
+
+def header_facts(header: bytes, size: int, *, names_layer: bool) -> PycFacts:
+    """Return the facts of a ``.pyc`` file with this header and size (PEP 552)."""
+    if size <= PYC_HEADER_BYTES or header[2:4] != b"\r\n":
+        return PycFacts(int.from_bytes(header[:2], "little"), "broken")
+    magic, _, flags = struct.unpack_from("<HHL", header)
     if flags & 1:
         return PycFacts(magic, "checked" if flags & 2 else "unchecked", names_layer=names_layer)
-    time, size = struct.unpack_from("<LL", data, 8)
-    return PycFacts(magic, "time", time, size, names_layer)
+    source_time, source_size = struct.unpack_from("<LL", header, 8)
+    return PycFacts(magic, "time", source_time, source_size, names_layer)
 
 
 def source_of(path: str) -> str:
-    """The path of the source of a ``.pyc``: ``a/__pycache__/b.cpython-312.pyc`` → ``a/b.py``."""
+    """Return the path of a ``.pyc`` file's source: ``a/__pycache__/b.cpython-312.pyc`` → ``a/b.py``."""
     if match := _CACHED.match(path):
         return f"{match[1] or ''}{match[2]}.py"
     return path.removesuffix("c")
 
 
 def python_of(path: str) -> str | None:
-    """The Python that a cached ``.pyc``'s name says, ``3.12``; None where it says none."""
+    """Return the Python that a cached ``.pyc`` file's name gives, ``3.12``, or None."""
     match = _CACHED.match(path)
     return f"{match[3]}.{match[4]}" if match else None
 
 
-#: Each verdict on a ``.pyc``: level, code, what it means. {python} is the target's.
+#: Each verdict on a ``.pyc`` file: level, code, message. {python} is the target's.
 _VERDICTS: Final[tuple[tuple[Level, str, str], ...]] = (
-    ("warning", "pyc-other", "is bytecode of another Python than {python}: dead weight"),
-    ("warning", "pyc-magic", "is no bytecode of Python {python}: ignored, and compiled at every cold start"),
-    ("error", "pyc-alone", "is no bytecode of Python {python} and has no source: it cannot be imported"),
-    ("warning", "pyc-stale", "does not fit its source's time and size: ignored, and compiled at every cold start"),
-    ("warning", "pyc-checked", "is checked against its source: every import reads and hashes that too"),
-    ("warning", "pyc-path", "names its source elsewhere than under /opt/python: tracebacks mislead"),
+    ("warning", "pyc-other", "is bytecode of another Python than {python} and is never used"),
+    ("warning", "pyc-magic", "is not bytecode of Python {python}: the source is compiled at every cold start"),
+    ("error", "pyc-alone", "is not bytecode of Python {python} and has no source: ImportError (bad magic number)"),
+    ("warning", "pyc-stale", "does not match its source's time and size: it is compiled at every cold start"),
+    ("warning", "pyc-checked", "is checked against its source, which every import reads and hashes"),
+    ("warning", "pyc-path", "gives a source path outside /opt/python: tracebacks show a wrong file"),
 )
 
 
 def check_bytecode(files: Sequence[FileFacts], target: Target) -> list[Finding]:
-    """Bytecode that Python would not use or that misleads; and that there is none at all."""
+    """Report bytecode that Python does not use or that misleads, and missing bytecode."""
     modules = {file.path: file for file in files if file.name.endswith(".py")}
     paths: dict[str, list[str]] = {}
     for file in files:
         if file.pyc and (code := _verdict(file.path, file.pyc, modules.get(source_of(file.path)), target)):
             paths.setdefault(code, []).append(file.path)
     if not any(file.pyc for file in files):
-        return grouped("warning", "pyc-none", "has no bytecode: compiled at every cold start", list(modules))
+        return grouped("warning", "pyc-none", "has no bytecode: it is compiled at every cold start", list(modules))
     return [
         found
         for level, code, message in _VERDICTS
@@ -90,7 +101,7 @@ def is_of(pyc: PycFacts, python: str) -> bool:
 
 
 def usable(files: Sequence[FileFacts], python: str) -> tuple[int, int]:
-    """How many modules there are, and how many of them have bytecode that this Python accepts and finds."""
+    """Return the number of modules, and of those with bytecode that this Python finds and accepts."""
     modules = {file.path for file in files if file.name.endswith(".py")}
     compiled = {
         source_of(file.path)

@@ -1,35 +1,48 @@
-"""Reading a zip that nobody vouches for: sizes that lie, bombs, odd names, damage.
+"""Reads any zip without trusting it: false sizes, zip bombs, odd names, damage.
 
-What cannot be read as a zip at all is an InputError; what is merely wrong becomes a finding.
+Files are read in chunks and only their facts are kept, so that the memory does not depend on the zip's size. A file
+that is not a zip is an InputError; everything else that is wrong becomes a finding.
 """
 
 from __future__ import annotations
 
 import calendar
 import hashlib
+import io
+import mmap
 import stat
 import struct
+import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
-from builder.inspection.distributions import is_text
-from builder.inspection.elf import elf_facts
+from builder.inspection import elf
+from builder.inspection.distributions import MAX_RECORD_BYTES, text_limit
+from builder.inspection.elf import ElfFacts, elf_facts
 from builder.inspection.file_checks import UNZIPPED_LIMIT
-from builder.inspection.file_facts import FileFacts
+from builder.inspection.file_facts import FileFacts, PycFacts
 from builder.inspection.findings import finding, grouped
-from builder.inspection.pyc import pyc_facts
+from builder.inspection.pyc import PYC_HEADER_BYTES, header_facts, layer_path
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
 
-#: A zip that says it unpacks to more than this, four times what Lambda takes, is not unpacked at all.
-BOMB: Final = 4 * UNZIPPED_LIMIT
-_ENTRIES: Final = 200_000
+#: A zip that claims more than this, four times Lambda's limit, is not unpacked at all.
+MAX_UNZIPPED_BYTES: Final = 4 * UNZIPPED_LIMIT
+#: As many as a zip holds without ZIP64; and bytes of a central directory with so many long names.
+MAX_ENTRIES: Final = 65_535
+MAX_DIRECTORY_BYTES: Final = 16 * 1024 * 1024
+#: Bytes of METADATA, WHEEL and RECORD files that are kept, all together.
+MAX_TEXT_BYTES: Final = MAX_RECORD_BYTES + 8 * 1024 * 1024
+_CHUNK_BYTES: Final = 256 * 1024
+_MAX_LINK_BYTES: Final = 1024
+_CENTRAL_HEADER = b"PK\x01\x02"
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _UNIX, _MACOS = 3, 19
-#: What zipfile raises of damaged input.
+#: What zipfile raises for damaged input.
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, IndexError, KeyError, NotImplementedError, OSError,
     OverflowError, RuntimeError, UnicodeError, ValueError,
@@ -37,97 +50,223 @@ _DAMAGE = (
 
 
 @dataclass
-class Contents:
+class ZipContents:
     """What was read of a zip."""
 
     files: list[FileFacts] = field(default_factory=list)
-    texts: dict[str, str] = field(default_factory=dict)  #: METADATA, WHEEL and RECORD of every distribution
+    texts: dict[str, bytes] = field(default_factory=dict)  #: METADATA, WHEEL and RECORD of every distribution
+    problems: dict[tuple[str, str], list[str]] = field(default_factory=dict)  #: (code, message) → paths with this error
     findings: list[Finding] = field(default_factory=list)
+    text_bytes: int = 0
+
+    def error(self, code: str, message: str, path: str) -> None:
+        """Note an error of a file."""
+        self.problems.setdefault((code, message), []).append(path)
 
 
-def read_zip(path: Path) -> Contents:
-    """Read a zip whole. InputError where it is none, or would unpack to far more than Lambda takes."""
+class _DirectoryLimit(io.FileIO):
+    """A zip file that refuses to read a central directory of excessive size, which zipfile would hold in memory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = -1 if size is None else size
+        if wanted > MAX_DIRECTORY_BYTES:
+            raise _TooLargeError(f"the central directory has {wanted:,} bytes, the limit is {MAX_DIRECTORY_BYTES:,}")
+        data = super().read(wanted)
+        if data.startswith(_CENTRAL_HEADER) and (entries := data.count(_CENTRAL_HEADER)) > MAX_ENTRIES:
+            raise _TooLargeError(f"it has {entries:,} files, a zip without ZIP64 holds {MAX_ENTRIES:,}")
+        return data
+
+
+class _TooLargeError(Exception):
+    """A zip that would need too much memory to read."""
+
+
+def read_zip(path: Path) -> ZipContents:
+    """Read a whole zip. InputError if it is not a zip, or would unpack to far more than Lambda's limit."""
+    if not path.is_file():
+        reason = "is a folder" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
+        raise InputError(f"there is no zip here: {reason}", where=str(path))
     try:
-        if not path.is_file():
-            raise FileNotFoundError(2, "is a folder" if path.is_dir() else "no such file")
-        with zipfile.ZipFile(path) as archive:
+        with _DirectoryLimit(path) as file, zipfile.ZipFile(file) as archive:
             return _read(archive, path)
-    except FileNotFoundError as error:
-        raise InputError(f"there is no zip here: {error.strerror}", where=str(path)) from None
+    except _TooLargeError as error:
+        raise InputError(f"the zip is too large to inspect: {error}", where=str(path), fix=_NOT_A_LAYER) from None
     except _DAMAGE as error:
         reason = str(error) or type(error).__name__
         raise InputError(
-            f"not a zip that can be read: {reason}", where=str(path), fix="build or fetch it again"
+            f"not a readable zip: {reason}", where=str(path), fix="build or download the zip again"
         ) from None
 
 
-def _read(archive: zipfile.ZipFile, path: Path) -> Contents:
+_NOT_A_LAYER = f"check that it is a layer: Lambda's limit is {UNZIPPED_LIMIT:,} bytes unzipped"
+
+
+def _read(archive: zipfile.ZipFile, path: Path) -> ZipContents:
     entries = archive.infolist()
     total = sum(entry.file_size for entry in entries)
-    if total > BOMB or len(entries) > _ENTRIES:
+    if total > MAX_UNZIPPED_BYTES:
         raise InputError(
-            f"says it unpacks to {total:,} bytes in {len(entries):,} files; "
-            f"Lambda takes {UNZIPPED_LIMIT:,} bytes, and this is not unpacked to look further",
+            f"the zip claims {total:,} bytes unzipped in {len(entries):,} files (a zip bomb?): it is not unpacked",
             where=str(path),
-            fix="is it a layer at all?",
+            fix=_NOT_A_LAYER,
         )
-    contents = Contents()
+    contents = ZipContents()
     for entry in entries:
-        _read_entry(archive, entry, contents)
+        contents.files.append(_read_entry(archive, entry, contents))
+    for (code, message), paths in contents.problems.items():
+        contents.findings += grouped("error", code, message, paths)
     contents.findings += _check_container(archive, entries)
     return contents
 
 
-def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, contents: Contents) -> None:
-    name = entry.orig_filename  # `filename` is cut at a NUL
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, contents: ZipContents) -> FileFacts:
+    path = entry.orig_filename  # `filename` is cut at a NUL
     mode = _mode(entry)
     kind = stat.S_IFMT(mode or 0)
-    is_link = kind not in (0, stat.S_IFREG, stat.S_IFDIR)
-    permissions = None if mode is None else stat.S_IMODE(mode)
-    data = None if is_link or name.endswith("/") else _content(archive, entry, contents)
-    contents.files.append(
-        FileFacts(
-            path=name,
-            mode=permissions,
-            size=entry.file_size,
-            sha256=None if data is None else hashlib.sha256(data).hexdigest(),
-            is_link=is_link,
-            elf=None if data is None else elf_facts(data),
-            pyc=None if data is None else pyc_facts(name, data),
-            modified=_seconds(entry),
-        )
+    read = _EntryFacts()
+    if not path.endswith("/") and kind in (0, stat.S_IFREG, stat.S_IFLNK):
+        read = _content(archive, entry, contents)
+    is_link = kind == stat.S_IFLNK
+    return FileFacts(
+        path=path,
+        mode=None if mode is None else stat.S_IMODE(mode),
+        size=entry.file_size,
+        sha256=None if is_link else read.sha256,
+        is_link=is_link,
+        is_special=kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK),
+        link_target=read.head[:_MAX_LINK_BYTES].decode("utf-8", "replace") if is_link else None,
+        elf=None if is_link else read.elf,
+        pyc=None if is_link else read.pyc,
+        modified=_seconds(entry),
     )
-    if data is not None and is_text(name):
-        contents.texts[name] = data.decode("utf-8", "replace")
 
 
-def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, contents: Contents) -> bytes | None:
-    """The file's bytes, at most as many as the zip says, proved by its checksum; None, with a finding, if not so."""
-    name = entry.orig_filename
+@dataclass
+class _EntryFacts:
+    """What was read of one file's content. Everything is None if it was not read."""
+
+    sha256: str | None = None
+    head: bytes = b""
+    elf: ElfFacts | None = None
+    pyc: PycFacts | None = None
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, contents: ZipContents) -> _EntryFacts:
+    """Read a file, at most as many bytes as the zip claims, and compare its checksum; an error if one is wrong."""
+    path = entry.orig_filename
     if entry.flag_bits & _ENCRYPTED:
-        contents.findings.append(finding("error", "zip-encrypted", "is encrypted; Lambda has no password", name))
-        return None
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        message = f"is compressed by method {entry.compress_type}; Lambda takes DEFLATE (8) and stored (0) only"
-        contents.findings.append(finding("error", "zip-method", message, name))
-        return None
-    if entry.file_size > UNZIPPED_LIMIT:
-        return None  # too large by itself, which the sizes' check says
-    try:
-        with archive.open(entry) as file:
-            data = file.read(entry.file_size + 1)
-    except _DAMAGE as error:
-        message = f"cannot be unpacked: {str(error) or type(error).__name__}"
-        contents.findings.append(finding("error", "zip-damaged", message, name))
-        return None
-    if len(data) != entry.file_size:
-        message = f"says it has {entry.file_size:,} bytes and has {len(data):,}"
-        contents.findings.append(finding("error", "zip-size", message, name))
-    return data
+        contents.error("zip-encrypted", "is encrypted; Lambda has no password", path)
+    elif entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        message = f"has compression method {entry.compress_type}; Lambda takes DEFLATE (8) and stored (0) only"
+        contents.error("zip-method", message, path)
+    elif entry.file_size <= UNZIPPED_LIMIT:  # else the check of the sizes reports it
+        try:
+            with archive.open(entry) as file:
+                return _read_content(file, entry, contents)
+        except _DAMAGE as error:
+            reason = str(error) or type(error).__name__
+            contents.error("zip-damaged", "cannot be unpacked: " + reason.replace(repr(entry.filename), "it"), path)
+    return _EntryFacts()
+
+
+def _read_content(file: IO[bytes], entry: zipfile.ZipInfo, contents: ZipContents) -> _EntryFacts:
+    path = entry.orig_filename
+    digest, size = hashlib.sha256(), 0
+    needle = layer_path(path) if path.endswith(".pyc") else b""
+    window, names_layer = b"", False
+    text = _TextBuffer(path, contents)
+    facts = _EntryFacts()
+    with _ElfBuffer() as binary:
+        for chunk in _chunks(file, entry.file_size):
+            if not size:
+                facts.head = chunk[: max(_MAX_LINK_BYTES, PYC_HEADER_BYTES)]
+                binary.wanted = chunk.startswith(elf.MAGIC)
+            size += len(chunk)
+            digest.update(chunk)
+            binary.add(chunk)
+            text.add(chunk)
+            if needle and not names_layer:
+                window += chunk
+                names_layer = needle in window
+                window = window[-len(needle) :]
+        if size != entry.file_size:
+            contents.error("zip-size", "does not have the size that the zip claims", path)
+        facts.elf = binary.facts()
+    text.keep()
+    facts.sha256 = digest.hexdigest()
+    if needle:
+        facts.pyc = header_facts(facts.head[:PYC_HEADER_BYTES], size, names_layer=names_layer)
+    return facts
+
+
+def _chunks(file: IO[bytes], claimed: int) -> Iterator[bytes]:
+    """Yield the content, at most one byte more than the zip claims."""
+    left = claimed + 1
+    while left > 0 and (chunk := file.read(min(_CHUNK_BYTES, left))):
+        left -= len(chunk)
+        yield chunk
+
+
+class _TextBuffer:
+    """Keeps a METADATA, WHEEL or RECORD file up to its limit."""
+
+    def __init__(self, path: str, contents: ZipContents) -> None:
+        self._path, self._contents = path, contents
+        limit = text_limit(path)
+        self._left = None if limit is None else min(limit, MAX_TEXT_BYTES - contents.text_bytes)
+        self._parts: list[bytes] = []
+        self._is_cut = False
+
+    def add(self, chunk: bytes) -> None:
+        if self._left is not None:
+            self._parts.append(chunk[: self._left])
+            self._is_cut = self._is_cut or len(chunk) > self._left
+            self._left -= len(self._parts[-1])
+
+    def keep(self) -> None:
+        if self._left is None:
+            return
+        text = b"".join(self._parts)
+        headers_end = text.find(b"\n\n") if self._path.endswith("/METADATA") else -1
+        if headers_end >= 0:
+            text = text[:headers_end]  # the description is not needed
+        elif self._is_cut:
+            message = "is too large: only its beginning was read"
+            self._contents.findings.append(finding("warning", "metadata-malformed", message, self._path))
+        self._contents.texts[self._path] = text
+        self._contents.text_bytes += len(text)
+
+
+class _ElfBuffer:
+    """Keeps a binary while it is read: a small one in memory, a large one in a temporary file that is mapped."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self._file = tempfile.SpooledTemporaryFile(max_size=4 * _CHUNK_BYTES)  # noqa: SIM115 - closed by __exit__
+
+    def __enter__(self) -> _ElfBuffer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, chunk: bytes) -> None:
+        if self.wanted:
+            self._file.write(chunk)
+
+    def facts(self) -> ElfFacts | None:
+        if not self.wanted:
+            return None
+        if self._file.tell() <= 4 * _CHUNK_BYTES:
+            self._file.seek(0)
+            return elf_facts(self._file.read())
+        self._file.flush()
+        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return elf_facts(data)
 
 
 def _mode(entry: zipfile.ZipInfo) -> int | None:
-    """The Unix mode, where the zip was written with one."""
+    """Return the Unix mode, if a tool that writes Unix modes made the zip."""
     mode = entry.external_attr >> 16
     return mode if entry.create_system in (_UNIX, _MACOS) and mode else None
 
@@ -139,16 +278,15 @@ def _seconds(entry: zipfile.ZipInfo) -> int | None:
         return None
 
 
-def _check_container(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> list[Finding]:
-    """The zip as a container: entries that share bytes, bytes of no entry before the first, names in no known code."""
+def _check_container(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> Iterator[Finding]:
+    """Check the container: names without a known encoding, entries that share bytes, bytes before the first entry."""
     unflagged = [e.orig_filename for e in entries if not e.flag_bits & _UTF8 and not e.orig_filename.isascii()]
-    message = "is not ASCII and not marked as UTF-8: its name depends on who unpacks it"
-    found = grouped("error", "name-encoding", message, unflagged)
+    message = "is not ASCII and not marked as UTF-8: each tool unpacks it under another name"
+    yield from grouped("error", "name-encoding", message, unflagged)
     ordered = sorted(entries, key=lambda entry: entry.header_offset)
     ends = [*(entry.header_offset for entry in ordered), archive.start_dir][1:]
     shared = [e.orig_filename for e, end in zip(ordered, ends, strict=True) if e.header_offset + e.compress_size > end]
-    found += grouped("error", "zip-overlap", "shares its bytes with another entry", shared)
+    yield from grouped("error", "zip-overlap", "shares its bytes with another entry (a zip bomb?)", shared)
     if ordered and ordered[0].header_offset > 0:
         before = ordered[0].header_offset
-        found.append(finding("warning", "zip-prefix", f"has {before:,} bytes before its first entry", None))
-    return found
+        yield finding("warning", "zip-prefix", f"has {before:,} bytes before its first entry")

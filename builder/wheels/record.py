@@ -6,7 +6,7 @@ import base64
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 #: The digest of a row that names an algorithm but has no digest that can be decoded. It equals no file's digest.
@@ -29,8 +29,12 @@ class RecordRow:
 
 def parse_record(text: str) -> tuple[RecordRow, ...]:
     """Return the rows of a RECORD. Raises csv.Error if the text is not CSV."""
-    rows = csv.reader(io.StringIO(text, newline=""))
-    return tuple(_parse_row(row) for row in rows if row and row[0])
+    return tuple(record_rows(io.StringIO(text, newline="")))
+
+
+def record_rows(lines: Iterable[str]) -> Iterator[RecordRow]:
+    """Yield the rows of a RECORD one by one, for a reader that limits their number. Raises csv.Error."""
+    return (_parse_row(row) for row in csv.reader(lines) if row and row[0])
 
 
 def format_record(dist_info: str, files: Iterable[tuple[str, str, int]]) -> bytes:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from packaging.markers import InvalidMarker, UndefinedComparison, UndefinedEnvironmentName
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion
 
 from builder.model.target import Target
 
@@ -44,16 +43,18 @@ def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -
 def _parsed(text: str) -> Requirement | None:
     try:
         return Requirement(text)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return None
 
 
 def _holds(requirement: Requirement, environment: Mapping[str, str], extras: set[str]) -> bool:
     if requirement.marker is None:
         return True
+    text = str(requirement.marker)
+    named = {extra for extra in extras if extra in text}  # any other extra gives the same result as none
     try:
-        return any(requirement.marker.evaluate({**environment, "extra": extra}) for extra in extras)
-    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
+        return any(requirement.marker.evaluate({**environment, "extra": extra}) for extra in {"", *named})
+    except (UndefinedComparison, UndefinedEnvironmentName, ValueError, RecursionError):
         return False
 
 

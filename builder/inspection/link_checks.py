@@ -1,0 +1,97 @@
+"""Symbolic links of a zip: whether each leads to a file or folder of the zip, as the kernel would follow it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from builder.inspection.file_facts import FileFacts
+from builder.inspection.findings import finding, grouped
+from builder.model.artifact import Finding
+
+#: Linux follows at most so many links in one path (path_resolution(7), ELOOP).
+_MAX_LINKS_FOLLOWED: Final = 40
+_LAYER_ROOT = "/opt/"
+#: Limits on the work that hostile links cost: folders in a path, and steps for all links of a zip together.
+_MAX_PATH_PARTS, _MAX_STEPS = 256, 500_000
+
+
+class LinkError(Exception):
+    """A link that cannot be followed inside the layer: its finding's code and message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class LayerPaths:
+    """The paths of a zip, as links see them below ``/opt``."""
+
+    def __init__(self, files: Sequence[FileFacts]) -> None:
+        self._targets = {f.path: f.link_target for f in files if f.is_link and f.link_target is not None}
+        self._sorted = sorted(f.path.rstrip("/") for f in files)
+        self._steps = 0
+
+    def _exists(self, path: str) -> bool:
+        """Whether the zip has the path, as a file or as a folder of files."""
+        return self._next(path) == path or self._next(f"{path}/").startswith(f"{path}/")
+
+    def _next(self, path: str) -> str:
+        """Return the first path of the zip that is not before this one in sorted order."""
+        at = bisect_left(self._sorted, path)
+        return self._sorted[at] if at < len(self._sorted) else ""
+
+    def resolve(self, link: str) -> str:
+        """Return the path in the zip that a link leads to; "" is the layer's root. LinkError if there is none."""
+        followed = 0
+        done: list[str] = []
+        left = link.split("/")[::-1]
+        while left:
+            self._steps += 1
+            if self._steps > _MAX_STEPS or len(done) + len(left) > _MAX_PATH_PARTS:
+                raise LinkError("link-broken", "is a symbolic link through too many folders or links (ELOOP)")
+            part = left.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                if not done:
+                    raise LinkError("link-outside", "is a symbolic link that leads out of the layer")
+                done.pop()
+                continue
+            done.append(part)
+            target = self._targets.get("/".join(done))
+            if target is None:
+                continue
+            followed += 1
+            if followed > _MAX_LINKS_FOLLOWED:
+                raise LinkError("link-broken", "is a symbolic link that leads to itself (ELOOP)")
+            done.pop()
+            if target.startswith("/"):
+                if not f"{target}/".startswith(_LAYER_ROOT):
+                    raise LinkError("link-outside", "is a symbolic link that leads out of the layer")
+                done, target = [], target[len(_LAYER_ROOT) :]
+            left += target.split("/")[::-1]
+        found = "/".join(done)
+        if found and not self._exists(found):
+            raise LinkError("link-broken", "is a symbolic link to a file that is not in the zip (ENOENT)")
+        return found
+
+
+def check_links(files: Sequence[FileFacts]) -> Iterator[Finding]:
+    """Report symbolic links: an error where one leads out of the layer or to no file, else a warning."""
+    special = [file.path for file in files if file.is_special]
+    yield from grouped("error", "special-file", "is a device, FIFO or socket", special)
+    links = [file.path for file in files if file.is_link]
+    if not links:
+        return
+    paths = LayerPaths(files)
+    inside = []
+    for link in links:
+        try:
+            paths.resolve(link)
+            inside.append(link)
+        except LinkError as error:
+            yield finding("error", error.code, str(error), link)
+    message = "is a symbolic link: tools that unpack zips without links write a text file in its place"
+    yield from grouped("warning", "link", message, inside)
