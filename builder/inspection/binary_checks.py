@@ -70,10 +70,16 @@ def _check_versions(
             yield finding("warning", code, message, path)
 
 
-def check_binaries(files: Sequence[FileFacts], target: Target) -> list[Finding]:
-    """Check every binary of a zip: what it needs, whether its libraries exist, whether Python finds it by its name."""
+def check_binaries(files: Sequence[FileFacts], target: Target, *, own_code: bool = False) -> list[Finding]:
+    """Check every binary of a zip: what it needs, whether its libraries exist, whether Python finds it by its name.
+
+    ``own_code``: the files are an app's own and not those of wheels. If it has shared libraries for other machines
+    only, they count as imported too.
+    """
     bundled = {file.name for file in files if file.elf or ".so" in file.name}
     imported = _imported(files, target)
+    if own_code and not any(file.elf and file.elf.machine == str(target.architecture) for file in files):
+        imported |= {file.path for file in files if file.elf and _is_importable(file.path)}
     same: dict[tuple[Level, str, str], list[str]] = {}
     for file in files:
         if file.elf is None:

@@ -17,6 +17,9 @@ _LAYER_ROOT = "/opt/"
 _MAX_PATH_PARTS, _MAX_STEPS = 256, 500_000
 
 
+_BROKEN = ("link-broken", "is a symbolic link to a file that is not in the zip (ENOENT)")
+
+
 class LinkError(Exception):
     """A link that cannot be followed inside the layer: its finding's code and message."""
 
@@ -31,11 +34,15 @@ class LayerPaths:
     def __init__(self, files: Sequence[FileFacts]) -> None:
         self._targets = {f.path: f.link_target for f in files if f.is_link and f.link_target is not None}
         self._sorted = sorted(f.path.rstrip("/") for f in files)
+        self._folders = {f.path.rstrip("/") for f in files if f.is_folder}
         self._steps = 0
 
     def _exists(self, path: str) -> bool:
         """Whether the zip has the path, as a file or as a folder of files."""
-        return self._next(path) == path or self._next(f"{path}/").startswith(f"{path}/")
+        return self._next(path) == path or self._is_folder(path)
+
+    def _is_folder(self, path: str) -> bool:
+        return path in self._folders or self._next(f"{path}/").startswith(f"{path}/")
 
     def _next(self, path: str) -> str:
         """Return the first path of the zip that is not before this one in sorted order."""
@@ -52,6 +59,8 @@ class LayerPaths:
             if self._steps > _MAX_STEPS or len(done) + len(left) > _MAX_PATH_PARTS:
                 raise LinkError("link-broken", "is a symbolic link through too many folders or links (ELOOP)")
             part = left.pop()
+            if done and not self._is_folder("/".join(done)):
+                raise LinkError(*_BROKEN)
             if part in ("", "."):
                 continue
             if part == "..":
@@ -74,7 +83,7 @@ class LayerPaths:
             left += target.split("/")[::-1]
         found = "/".join(done)
         if found and not self._exists(found):
-            raise LinkError("link-broken", "is a symbolic link to a file that is not in the zip (ENOENT)")
+            raise LinkError(*_BROKEN)
         return found
 
 

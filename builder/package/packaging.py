@@ -119,7 +119,7 @@ def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
         entries.append(Entry(path, compress(content), executable))
         elf = elf_facts(content) if content[:4] == b"\x7fELF" else None
         facts.append(FileFacts(path, 0o755 if executable else 0o644, len(content), None, elf=elf))
-    if errors := [each for each in check_binaries(facts, target) if each.level == "error"]:
+    if errors := [each for each in check_binaries(facts, target, own_code=True) if each.level == "error"]:
         raise BuildError(
             "the app would not run there:",
             where=target.id,

@@ -1,8 +1,8 @@
-"""What distributions require of each other on a target: Requires-Dist with its markers and the asked extras."""
+"""What distributions require of each other on a target: Requires-Dist with its markers and the required extras."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
@@ -13,30 +13,29 @@ from builder.model.target import Target
 
 
 def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -> dict[str, tuple[Requirement, ...]]:
-    """For each distribution (name → its Requires-Dist) what it requires on the target.
+    """Return what each distribution (name → its Requires-Dist) requires on the target.
 
-    Extras count where another distribution asks for them: ``pyjwt[crypto]`` makes pyjwt require cryptography.
+    Extras count if another distribution requires them: ``pyjwt[crypto]`` makes pyjwt require cryptography. Each
+    requirement is evaluated once, and again only for extras that its marker names, so that the work stays small for any
+    metadata.
     """
     environment = _environment(target)
-    asked: dict[str, set[str]] = {name: {""} for name in requires}
-    active: dict[str, tuple[Requirement, ...]] = {}
-    changed = set(requires)
-    while changed:
-        again: set[str] = set()
-        for name in changed:
-            active[name] = tuple(
-                requirement
-                for text in requires[name]
-                if (requirement := _parsed(text)) and _holds(requirement, environment, asked[name])
-            )
-            for requirement in active[name]:
+    waiting = {name: {number: each for number, text in enumerate(texts) if (each := _parsed(text))}
+               for name, texts in requires.items()}  # fmt: skip
+    active: dict[str, dict[int, Requirement]] = {name: {} for name in requires}
+    seen: dict[str, set[str]] = {name: set() for name in requires}
+    work: list[tuple[str, Iterable[str]]] = [(name, ("",)) for name in requires]
+    while work:
+        name, extras = work.pop()
+        for number, requirement in list(waiting[name].items()):
+            if _holds(requirement, environment, extras):
+                active[name][number] = waiting[name].pop(number)
                 other = str(canonicalize_name(requirement.name))
-                new = {str(canonicalize_name(extra)) for extra in requirement.extras} - asked.get(other, set())
-                if other in asked and new:
-                    asked[other] |= new
-                    again.add(other)
-        changed = again
-    return active
+                if other in seen:
+                    new = {str(canonicalize_name(extra)) for extra in requirement.extras} - seen[other]
+                    seen[other] |= new
+                    work += [(other, new)] if new else []
+    return {name: tuple(each for _, each in sorted(found.items())) for name, found in active.items()}
 
 
 @lru_cache(maxsize=4096)
@@ -47,13 +46,13 @@ def _parsed(text: str) -> Requirement | None:
         return None
 
 
-def _holds(requirement: Requirement, environment: Mapping[str, str], extras: set[str]) -> bool:
+def _holds(requirement: Requirement, environment: Mapping[str, str], extras: Iterable[str]) -> bool:
+    """Whether a requirement applies for one of the extras, of which "" stands for none."""
     if requirement.marker is None:
         return True
-    text = str(requirement.marker)
-    named = {extra for extra in extras if extra in text}  # any other extra gives the same result as none
+    marker = str(requirement.marker)
     try:
-        return any(requirement.marker.evaluate({**environment, "extra": extra}) for extra in {"", *named})
+        return any(requirement.marker.evaluate({**environment, "extra": each}) for each in extras if each in marker)
     except (UndefinedComparison, UndefinedEnvironmentName, ValueError, RecursionError):
         return False
 

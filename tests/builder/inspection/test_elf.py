@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.inspection import ElfFacts, FileFacts, Need, check_elf, check_files, elf_facts
+from builder.inspection.binary_checks import check_binaries
 from builder.model.runtimes import RUNTIMES
 from tests.fakes.zips import codes, own_binary, target
 
@@ -92,6 +93,57 @@ def test_a_library_that_nobody_has_is_named_with_its_first_user() -> None:
 )
 def test_a_module_must_be_named_for_this_python(name: str, seen: bool) -> None:
     assert ("abi-tag" in codes(check_files([binary(GOOD, f"python/{name}")], target("3.12")))) is not seen
+
+
+OTHER = dataclasses.replace(GOOD, machine="aarch64")
+
+
+@pytest.mark.parametrize(
+    ("path", "facts", "level"),
+    [
+        ("python/m.abi3.so", OTHER, "error"),
+        ("python/p/m.cpython-312-x86_64-linux-gnu.so", OTHER, "error"),
+        ("python/lib/python3.12/site-packages/p/m.cpython-312-x86_64-linux-gnu.so", OTHER, "error"),
+        ("python/p/m.so", dataclasses.replace(OTHER, is_module=True), "error"),
+        ("python/p/m.so", dataclasses.replace(GOOD, is_module=True, needed=("libc.musl-x86_64.so.1",)), "error"),
+        ("python/p/m.so", OTHER, "warning"),
+        ("python/p/libm.so.1", OTHER, "warning"),
+        ("python/p/data-set/m.abi3.so", OTHER, "warning"),
+        ("python/p/bin/tool", OTHER, "warning"),
+        ("python/p/bin/tool", dataclasses.replace(GOOD, bits=32), "warning"),
+        ("python/p/bin/tool", dataclasses.replace(GOOD, broken="cut off"), "warning"),
+        ("python/p/bin/tool", needing("libc.so.6", "GLIBC", 2, 38), "warning"),
+    ],
+)
+def test_only_what_an_import_loads_must_fit_the_target(path: str, facts: ElfFacts, level: str) -> None:
+    assert {f.level for f in check_files([binary(facts, path)], target()) if f.code.startswith("elf-")} == {level}
+
+
+def test_a_library_that_an_extension_module_needs_must_fit_the_target_too() -> None:
+    module = dataclasses.replace(GOOD, needed=("liba.so.1",))
+    files = [
+        binary(module, "python/m.abi3.so"),
+        binary(dataclasses.replace(GOOD, needed=("libb.so.1",)), "python/m.libs/liba.so.1"),
+        binary(OTHER, "python/m.libs/libb.so.1"),
+        binary(OTHER, "python/m.libs/libc.so.1"),
+    ]
+    levels = {f.path: f.level for f in check_files(files, target()) if f.code == "elf-machine"}
+    assert levels == {"python/m.libs/libb.so.1": "error", "python/m.libs/libc.so.1": "warning"}
+
+
+def test_an_app_may_carry_a_library_for_each_machine_but_not_for_another_one_only() -> None:
+    files = [binary(OTHER, "tools/arm64.so"), binary(GOOD, "tools/x86_64.so")]
+    assert {f.level for f in check_binaries(files, target(), own_code=True)} == {"warning"}
+    assert {f.level for f in check_binaries(files[:1], target(), own_code=True)} == {"error"}
+
+
+@pytest.mark.parametrize(
+    ("path", "level"),
+    [("python/m.abi3.so", "error"), ("python/p/lib.so", "warning"), ("python/p/x-y/m.abi3.so", "warning")],
+)
+def test_a_library_of_macos_that_is_named_so_is_an_error_only_as_an_extension_module(path: str, level: str) -> None:
+    first = check_files([FileFacts(path, 0o644, 9, "0" * 64)], target())[0]
+    assert (first.code, first.level) == ("elf-none", level)
 
 
 def test_a_module_that_is_there_for_several_pythons_is_fine() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.inspection import UNZIPPED_LIMIT, FileFacts, PycFacts, check_files, pyc_facts
-from builder.inspection.file_checks import _bad_name, _plain, check_zipped_size
+from builder.inspection.file_checks import _bad_name, _is_plain, check_zipped_size
+from builder.inspection.link_checks import check_links
 from builder.inspection.pyc import python_of, source_of, usable
 from builder.model.artifact import Finding
 from tests.fakes.zips import codes, pyc, target
@@ -69,7 +73,7 @@ def test_odd_places_and_spellings_are_warnings() -> None:
 
 @given(path=st.text(st.sampled_from("ab./:\\é\x00\n") | st.characters(codec="utf-8"), min_size=1, max_size=12))
 def test_what_is_passed_by_without_a_look_is_good(path: str) -> None:
-    assert not (_plain(path) and list(_bad_name(path)))
+    assert not (_is_plain(path) and list(_bad_name(path)))
 
 
 def test_a_zip_without_anything_to_import_is_an_error() -> None:
@@ -89,8 +93,80 @@ def test_a_folder_must_be_open_to_everyone() -> None:
     assert "mode-unreadable" not in check(file("python/b/", mode=0o755))
 
 
-def test_links_are_errors() -> None:
-    assert check(file("python/b.txt", mode=0o777, is_link=True))["link"].level == "error"
+def link(path: str, to: str) -> FileFacts:
+    return FileFacts(path, 0o777, len(to), None, is_link=True, link_target=to)
+
+
+@pytest.mark.parametrize(
+    ("links", "code", "level"),
+    [
+        ({"python/b.py": "a.py"}, "link", "warning"),
+        ({"python/b.py": "./c/../a.py", "python/c/x": "../a.py"}, "link", "warning"),
+        ({"python/b.py": "/opt/python/a.py"}, "link", "warning"),
+        ({"lib/b": "../python"}, "link", "warning"),
+        ({"python/b": "c", "python/c": "a.py"}, "link", "warning"),
+        ({"python/c/d": "..", "python/b.py": "c/d/a.py"}, "link", "warning"),
+        ({"python/b.py": "/etc/passwd"}, "link-outside", "error"),
+        ({"python/b.py": "/opt/../etc/passwd"}, "link-outside", "error"),
+        ({"python/b.py": "../../etc/passwd"}, "link-outside", "error"),
+        ({"python/b.py": "missing.py"}, "link-broken", "error"),
+        ({"python/b.py": "a.p"}, "link-broken", "error"),
+        ({"python/b": "b"}, "link-broken", "error"),
+        ({"python/b": "c", "python/c": "b"}, "link-broken", "error"),
+        ({"python/b": "x/" * 300 + "a"}, "link-broken", "error"),
+    ],
+)
+def test_a_link_is_a_warning_and_one_that_leads_outside_or_nowhere_an_error(
+    links: dict[str, str], code: str, level: str
+) -> None:
+    found = check(*(link(path, to) for path, to in links.items()))
+    assert {each.code: each.level for each in found.values() if each.code.startswith("link")} == {code: level}
+
+
+LINK_PARTS = ["..", ".", "a.py", "c", "x", "b", "e", "f", "python", ""]
+LINK_TEXT = st.lists(st.sampled_from(LINK_PARTS), min_size=1, max_size=6)
+    st.sampled_from(["..", ".", "a.py", "c", "x", "b", "e", "f", "python", ""]), min_size=1, max_size=6
+)
+
+
+@given(first=LINK_TEXT.map("/".join), second=LINK_TEXT.map("/".join))
+def test_links_are_followed_as_the_kernel_follows_them(first: str, second: str) -> None:
+    links = {path: to for path, to in (("python/b", first), ("e/f", second)) if to and not to.startswith("/")}
+    facts = [file("python/a.py"), file("python/c/x"), file("e/x"), *(link(path, to) for path, to in links.items())]
+    errors = {each.path for each in check_links(facts) if each.level == "error"}
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name).resolve() / "1/2/3/4/5/6/7"  # no link of six parts leaves the temporary folder
+        for each in facts:
+            (root / each.path).parent.mkdir(parents=True, exist_ok=True)
+            if each.link_target:
+                (root / each.path).symlink_to(each.link_target)
+            else:
+                (root / each.path).touch()
+        for path in links:
+            is_inside = (root / path).exists() and (root / path).resolve().is_relative_to(root)
+            assert is_inside is (path not in errors)
+
+
+def test_devices_and_fifos_are_errors() -> None:
+    assert check(FileFacts("python/fifo", 0o644, 0, None, is_special=True))["special-file"].level == "error"
+
+
+def test_pth_files_in_an_import_root_have_no_effect() -> None:
+    assert check(file("python/x.pth"))["pth-ignored"].level == "warning"
+    assert check(file("python/lib/python3.12/site-packages/x.pth"))["pth-ignored"].level == "warning"
+    assert check(file("python/torch/weights.pth")) == {}
+
+
+@pytest.mark.parametrize("name", ["sitecustomize.py", "usercustomize/__init__.py"])
+def test_a_module_that_python_runs_at_its_start_is_a_warning(name: str) -> None:
+    assert check(file(f"python/{name}"))["startup-module"].level == "warning"
+    assert "startup-module" not in check(file(f"python/b/{name}"))
+
+
+def test_botocore_without_boto3_hides_the_runtimes_sdk() -> None:
+    botocore, boto3 = file("python/botocore/__init__.txt"), file("python/boto3/__init__.txt")
+    assert check(botocore)["sdk-shadowed"].level == "warning"
+    assert check(botocore, boto3) == check(boto3) == {}
 
 
 def test_sizes() -> None:
@@ -98,6 +174,14 @@ def test_sizes() -> None:
     assert check(file("python/b.bin", size=room + 1))["size-unzipped"].level == "error"
     assert check(file("python/b.bin", size=room))["size-left"].level == "warning"
     assert check(file("python/b.bin", size=room - 100 * MB)) == {}
+
+
+def test_a_layer_that_is_too_large_only_because_of_bytecode_is_told_so() -> None:
+    compiled = FileFacts("python/b.pyc", 0o644, 4000, "0" * 64, pyc=pyc_facts("python/b.pyc", pyc("b.py")))
+    fits = check(compiled, file("python/b.bin", size=UNZIPPED_LIMIT - 1000))["size-unzipped"].message
+    assert "4,010 bytes of it are bytecode" in fits
+    assert "bytecode: off" in fits
+    assert "bytecode" not in check(compiled, file("python/b.bin", size=UNZIPPED_LIMIT + 1))["size-unzipped"].message
 
 
 def test_more_than_50_mb_zipped_go_through_a_bucket_only() -> None:

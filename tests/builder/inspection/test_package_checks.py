@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from builder.inspection.distributions import distributions, is_text
+from builder.inspection.distributions import Distribution, distributions, text_limit
 from builder.inspection.file_facts import FileFacts
 from builder.inspection.package_checks import check_packages
 from builder.model.artifact import Finding
@@ -16,8 +16,15 @@ from tests.fakes.zips import codes, distribution, target
 
 def check(files: Mapping[str, bytes], python: str = "3.12", architecture: str = "x86_64") -> tuple[Finding, ...]:
     facts = [FileFacts(path, 0o644, len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()]
-    texts = {path: data.decode() for path, data in files.items() if is_text(path)}
-    return check_packages(distributions(texts), facts, target(python, architecture))
+    texts = {path: data for path, data in files.items() if text_limit(path)}
+    return tuple(check_packages(distributions(texts, facts), facts, target(python, architecture)))
+
+
+def read(files: Mapping[str, bytes]) -> Distribution:
+    """The only distribution of these files."""
+    facts = [FileFacts(path, 0o644, len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()]
+    (found,) = distributions({path: data for path, data in files.items() if text_limit(path)}, facts)
+    return found
 
 
 def test_what_a_right_wheel_leaves_has_no_findings() -> None:
@@ -119,6 +126,5 @@ def test_the_names_to_import_come_from_record() -> None:
         "pkg/__init__.py": b"", "_native.abi3.so": b"", "single.py": b"", "pkg/sub/deep.py": b"",
         "data/readme.txt": b"", "no-name/x.py": b"", "nspace/inner/m.py": b"",
     }  # fmt: skip
-    texts = {path: data.decode() for path, data in distribution("a", files=files).items() if is_text(path)}
-    (found,) = distributions(texts)
-    assert found.modules() == ("_native", "nspace", "pkg", "single")
+    assert read(distribution("a", files=files)).modules() == ("_native", "nspace", "pkg", "single")
+    assert read(distribution("a", files=files)).import_names() == ("_native", "nspace.inner.m", "pkg", "single")
