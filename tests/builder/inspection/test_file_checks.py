@@ -125,8 +125,6 @@ def test_a_link_is_a_warning_and_one_that_leads_outside_or_nowhere_an_error(
 
 LINK_PARTS = ["..", ".", "a.py", "c", "x", "b", "e", "f", "python", ""]
 LINK_TEXT = st.lists(st.sampled_from(LINK_PARTS), min_size=1, max_size=6)
-    st.sampled_from(["..", ".", "a.py", "c", "x", "b", "e", "f", "python", ""]), min_size=1, max_size=6
-)
 
 
 @given(first=LINK_TEXT.map("/".join), second=LINK_TEXT.map("/".join))
