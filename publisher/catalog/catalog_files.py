@@ -8,6 +8,7 @@ from publisher.catalog.feed import feed
 from publisher.catalog.index import SCHEMA_VERSION, Index, Row, dump_rows
 from publisher.catalog.page import index_html
 from publisher.catalog.table import page
+from publisher.followers.constructs import construct_files
 from publisher.followers.renovate import renovate_files
 
 
@@ -22,6 +23,7 @@ def catalog_files(index: Index) -> dict[str, str]:
         "feed.xml": feed(index),
         "index.html": index_html(index),
         **renovate_files(index),
+        **construct_files(index),
     }
 
 

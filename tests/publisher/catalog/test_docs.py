@@ -158,7 +158,7 @@ def run(tmp_path: Path) -> Run:
 def test_twice_is_as_once(run: Run, tmp_path: Path) -> None:
     assert run().exit_code == 0
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "docs").rglob("*.*")}
-    assert len(before) == 8 + 12 + 1  # and Renovate's
+    assert len(before) == 8 + 13 + 10  # and those of Renovate and of the constructs
     assert run("--json").exit_code == 0
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
 

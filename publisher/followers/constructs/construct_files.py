@@ -1,0 +1,78 @@
+"""The files below ``constructs/``: templates that lie beside this module, filled with the names and releases. Pure."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any, Final
+
+from builder.model.regions import partition_of
+from publisher.catalog.index import Index, IndexedRelease, dump_rows
+from publisher.catalog.snippet_layer import pascal, snake
+
+#: Path below ``constructs/`` → template. ``{module}`` is the name of the Python module.
+_TEMPLATES: Final = {
+    "README.md": "README.md.jinja",
+    "typescript/index.ts": "index.ts.jinja",
+    "typescript/package.json": "package.json.jinja",
+    "typescript/tsconfig.json": "tsconfig.json.jinja",
+    "python/pyproject.toml": "pyproject.toml.jinja",
+    "python/{module}/__init__.py": "init.py.jinja",
+    "python/{module}/py.typed": "py.typed.jinja",
+    "terraform/main.tf": "main.tf.jinja",
+}
+#: Where Python and Terraform read the releases. TypeScript has them in its source, which needs no compiler option.
+_DATA: Final = ("python/{module}/layers.json", "terraform/layers.json")
+
+
+def construct_files(index: Index) -> dict[str, str]:
+    """Path → text of the CDK constructs and the Terraform module."""
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
+    data = _layer_data(index)
+    names = {
+        "package": index.package,
+        "construct": f"{pascal(index.package)}Layer",
+        "module": f"{snake(index.package)}_layers",
+        "project": f"{snake(index.package).replace('_', '-')}-layers",
+        "data": data,
+        "json": (json := dump_rows(data)),
+    }
+    texts = {name: files(__package__).joinpath(name).read_text("utf-8") for name in _TEMPLATES.values()}
+    environment = Environment(  # noqa: S701 - source code, not HTML; text from others is in it as JSON only
+        loader=DictLoader(texts), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    made = {path: environment.get_template(name).render(names) for path, name in _TEMPLATES.items()}
+    made |= dict.fromkeys(_DATA, json)
+    return {f"constructs/{path.format(module=names['module'])}": text for path, text in sorted(made.items())}
+
+
+def _layer_data(index: Index) -> dict[str, Any]:
+    """What the constructs look up: an ARN follows from its region, layer name and number."""
+    complete = [release for release in index.releases if release.complete]
+    layers = {
+        f"py{layer.python}-{layer.architecture}": layer.layer_name
+        for release in reversed(complete)
+        for layer in release.layers
+    }
+    regions = [region for region in index.all_regions if any(_holds(release, region) for release in complete)]
+    return {
+        "package": index.package,
+        "account": index.account,
+        "layers": dict(sorted(layers.items())),
+        "regions": {region: partition_of(region) for region in regions},
+        "releases": [_release(release, regions, list(layers)) for release in complete],
+    }
+
+
+def _holds(release: IndexedRelease, region: str) -> bool:
+    return any(layer.region == region for layer in release.layers)
+
+
+def _release(release: IndexedRelease, regions: list[str], targets: list[str]) -> dict[str, Any]:
+    held = {f"{layer.region}/py{layer.python}-{layer.architecture}" for layer in release.layers}
+    return {
+        "version": release.version,
+        "layer_version": release.layer_version,
+        "yanked": release.yanked.reason if release.yanked else None,
+        "missing": [cell for region in regions for target in targets if (cell := f"{region}/{target}") not in held],
+    }

@@ -1,0 +1,77 @@
+"""What the constructs and the Terraform module know. The tools run them in ``tests/endtoend/test_constructs.py``."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import hcl2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.model.matrix import Matrix
+from publisher.catalog.index import Index, make_index
+from publisher.followers.constructs import construct_files
+from publisher.ledger.release import Yanked
+from tests.publisher.catalog.catalog_cases import DAY, catalog_matrix, history, recorded
+from tests.publisher.catalog.page_cases import official_history, official_matrix
+from tests.publisher.reconcile.plan_cases import small_matrix
+
+
+def arns(data: dict[str, Any]) -> Iterator[str]:
+    """Every ARN that the constructs can give."""
+    for release in data["releases"]:
+        for region, partition in data["regions"].items():
+            for target, name in data["layers"].items():
+                if f"{region}/{target}" not in release["missing"]:
+                    yield f"arn:{partition}:lambda:{region}:{data['account']}:layer:{name}:{release['layer_version']}"
+
+
+def complete_arns(index: Index) -> set[str]:
+    return {layer.arn for release in index.releases if release.complete for layer in release.layers}
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        make_index(catalog_matrix(), history(catalog_matrix())),
+        make_index(official_matrix(), official_history(official_matrix())),
+        make_index(catalog_matrix(), ()),
+    ],
+    ids=["small", "official", "empty"],
+)
+def test_every_layer_of_a_complete_release_is_known_and_no_other(index: Index) -> None:
+    made = construct_files(index)
+    data = json.loads(made["constructs/terraform/layers.json"])
+    assert set(arns(data)) == complete_arns(index)
+    (python,) = (text for path, text in made.items() if path.startswith("constructs/python/") and "layers.json" in path)
+    assert json.loads(python) == data
+    assert (
+        f"const DATA: LayerData = {made['constructs/terraform/layers.json'].strip()};"
+        in (made["constructs/typescript/index.ts"])
+    )
+
+
+def test_a_region_that_joined_later_lacks_only_the_older_releases() -> None:
+    wider = small_matrix(regions=["us-east-1", "eu-west-1"])
+    index = make_index(wider, [recorded(small_matrix(regions=["us-east-1"]), 1, "1.0"), recorded(wider, 2, "1.1")])
+    assert set(arns(json.loads(construct_files(index)["constructs/terraform/layers.json"]))) == complete_arns(index)
+
+
+@given(st.text(min_size=1), st.sampled_from(["2captcha-Python", "a", "zope.interface", "A_b.c-d"]))
+def test_no_package_name_and_no_reason_breaks_a_file(reason: str, package: str) -> None:
+    matrix: Matrix = small_matrix(package=package)
+    release = recorded(matrix, 1, "1.0").model_copy(update={"yanked": Yanked(date=DAY, reason=reason)})
+    made = construct_files(make_index(matrix, [release]))
+    for path, text in made.items():
+        if path.endswith(".json"):
+            assert json.loads(text)
+        elif path.endswith(".py"):
+            ast.parse(text)
+        elif path.endswith(".tf"):
+            assert hcl2.loads(text)["output"]
+        if path.endswith("layers.json"):
+            assert json.loads(text)["releases"][0]["yanked"] == reason
