@@ -24,14 +24,14 @@ class StrandsAgentsLayer(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         runtime: lambda_.Runtime,
         architecture: lambda_.Architecture | None = None,
         version: str | None = None,
     ) -> None:
         """Find the layer. By default: x86_64, as for a function, and the newest release."""
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         target = _find_target(runtime.name, (architecture or lambda_.Architecture.X86_64).name)
         release = _find_release(target, version)
         self.version: str = release["version"]
