@@ -1,7 +1,7 @@
-"""The zip: written from finished DEFLATE streams, so that a file that many zips hold is compressed once.
+"""Writes zips from finished DEFLATE streams, so that a file that many zips hold is compressed once.
 
-Deterministic: sorted names, one fixed time, modes 0644 or 0755, no folders, no extra fields. The compressor is
-libdeflate, which gives the same bytes on every processor and, in figures (docs/building.md), better ones sooner.
+The same files give the same bytes: sorted names, one fixed time, modes 0644 or 0755, no folders, no extra fields. The
+compressor is libdeflate, whose output does not depend on the processor; docs/building.md compares it with others.
 Layout: APPNOTE.TXT 6.3.10, sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.16 (end record).
 """
 
@@ -10,37 +10,41 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import deflate
 
 LEVEL = 5
-#: Names the bytes that ``compress`` makes: part of every cache key.
+#: Identifies the output of ``compress``: part of every cache key.
 COMPRESSOR = f"libdeflate {deflate.__version__} {LEVEL}, gzip stored"
-#: 1980-01-01 00:00, the earliest time that a zip can say, in MS-DOS form.
+#: 1980-01-01 00:00, the earliest time that a zip can express, in MS-DOS form.
 _TIME, _DATE = 0, (1 << 5) | 1
 _STORED, _DEFLATED = 0, 8
 _UTF8 = 0x800
 _UNIX = 3
-_LIMIT = 0xFFFFFFFF
+_MAX_OFFSET = 0xFFFFFFFF
+#: Files that a zip without zip64 can hold.
+MAX_ZIP_FILES = 0xFFFF
 _COMMON = struct.Struct("<HHHHHLLLHH")  # what the local header and the central directory have in common
 _REST = struct.Struct("<HHHLL")
 _MADE_BY = bytes((20, _UNIX))
 #: Bytes written at once.
 _CHUNK = 1 << 20
-#: How gzip's files begin, botocore's data for one: looking for more to save in them takes time and finds nothing.
+#: How gzip files begin, such as botocore's data. Compressing them again takes time and saves nothing.
 _GZIP = b"\x1f\x8b"
 
 
-@dataclass(frozen=True)
-class Stream:
-    """A file's bytes as they stand in a zip."""
+class Stream(NamedTuple):
+    """A file's bytes as a zip has them."""
 
     method: int
-    data: bytes
+    data: bytes | memoryview
     crc: int
     size: int  #: unpacked
+
+    def content(self) -> bytes:
+        """Return the file's content."""
+        return zlib.decompress(self.data, -zlib.MAX_WBITS) if self.method == _DEFLATED else bytes(self.data)
 
 
 class Entry(NamedTuple):
@@ -52,7 +56,7 @@ class Entry(NamedTuple):
 
 
 def compress(content: bytes) -> Stream:
-    """The content's stream: DEFLATE, or stored where that would not be shorter or something else compressed it."""
+    """Compress a content by DEFLATE, or store it if that is not shorter or gzip compressed it before."""
     compressible = content and not content.startswith(_GZIP)
     data = deflate.deflate_compress(content, LEVEL) if compressible else b""
     if 0 < len(data) < len(content):
@@ -61,21 +65,23 @@ def compress(content: bytes) -> Stream:
 
 
 class Sink(Protocol):
-    """Where a zip is written to."""
+    """A file that a zip is written to."""
 
     def write(self, data: bytes, /) -> object: ...
 
 
 def write_zip(file: Sink, entries: Iterable[Entry]) -> None:
-    """Write the entries, sorted by name. ValueError where a name stands twice or a zip64 would be needed."""
+    """Write the entries, sorted by name. ValueError if a name occurs twice or the zip would need zip64."""
     central: list[bytes] = []
-    pending: list[bytes] = []  # written together: an entry's header and content are small, and there are thousands
+    pending: list[
+        bytes | memoryview
+    ] = []  # written together: an entry's header and content are small, and there are thousands
     offset = written = 0
     previous: bytes | None = None
     for entry in sorted(entries, key=lambda entry: entry.name.encode()):
         name = entry.name.encode()
         if name == previous:
-            raise ValueError(f"{entry.name} stands twice")
+            raise ValueError(f"{entry.name} is in the zip twice")
         previous = name
         stream = entry.stream
         common = _COMMON.pack(
@@ -92,7 +98,7 @@ def write_zip(file: Sink, entries: Iterable[Entry]) -> None:
             written = offset
     directory = b"".join(central)
     count = len(central) // 5
-    if offset + len(directory) > _LIMIT or count > 0xFFFF:
-        raise ValueError("more than a zip without zip64 can hold")
+    if offset + len(directory) > _MAX_OFFSET or count > MAX_ZIP_FILES:
+        raise ValueError("more bytes or files than a zip without zip64 can hold")
     end = b"PK\x05\x06" + struct.pack("<HHHHLLH", 0, 0, count, count, len(directory), offset, 0)
     file.write(b"".join((*pending, directory, end)))

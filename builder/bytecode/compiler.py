@@ -9,8 +9,8 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from builder.bytecode.interpreters import Interpreter
 from builder.model.errors import BuildError
@@ -24,19 +24,11 @@ MOUNTED = "/opt/python/"
 FORMAT = 3
 
 
-@dataclass(frozen=True)
-class Module:
-    """A source file and its path below ``python/``."""
+class Module(NamedTuple):
+    """A module to compile: its path below ``python/``, and where its source is."""
 
     path: str
     source: str
-    sha256: str
-    size: int
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What its bytecode depends on, besides the interpreter."""
-        return self.path, self.sha256
 
 
 def pyc_path(path: str, python: str) -> str:

@@ -1,34 +1,74 @@
-"""Stops a build before anything is uploaded that Lambda would refuse or could not load."""
+"""Refuses what Lambda would refuse or could not load, before anything is uploaded."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from builder.archive.packed import PackedFiles
+from builder.archive.zip_writer import MAX_ZIP_FILES
 from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from builder.model.artifact import Finding
 from builder.model.errors import BuildError
 from builder.model.target import Target
-from builder.wheels.unpack import Wheel, sizes_by_package
+from builder.wheels.layer_content import PackedWheel
 
 
-def refuse(
-    target: Target, zipped: int, unzipped: int, wheels: Sequence[Wheel], findings: Sequence[Finding], *, staged: bool
+def refuse_content(
+    target: Target, files: PackedFiles, wheels: Sequence[PackedWheel], findings: Sequence[Finding]
 ) -> None:
-    """BuildError where the zip is too large or a finding is an error. ``staged``: it goes through a bucket."""
-    biggest = ", ".join(f"{name} {size / 1048576:.0f} MB" for name, size in sizes_by_package(wheels)[:5])
-    if unzipped > UNZIPPED_LIMIT:
+    """Raise BuildError if the files are too many or too large together, or if a finding is an error."""
+    if len(files) > MAX_ZIP_FILES:
+        bytecode = sum(file.pyc is not None for file in files.values())
         raise BuildError(
-            f"unzipped it has {unzipped:,} bytes; Lambda takes {UNZIPPED_LIMIT:,} for a function with its layers",
+            f"the zip would have {len(files):,} files; a zip for Lambda can have {MAX_ZIP_FILES:,}",
             where=target.id,
-            fix=f"leave something out; the biggest are {biggest}",
+            fix=_without_bytecode(_in_files(bytecode), len(files) - bytecode <= MAX_ZIP_FILES)
+            + f"remove packages; the largest are {_largest(wheels, lambda wheel: wheel.file_count, _in_files)}",
         )
-    if zipped > ZIPPED_LIMIT and not staged:
+    unzipped = sum(file.stream.size for file in files.values())
+    if unzipped > UNZIPPED_LIMIT:
+        bytecode = sum(file.stream.size for file in files.values() if file.pyc)
         raise BuildError(
-            f"the zip has {zipped:,} bytes; Lambda takes {ZIPPED_LIMIT:,} in a request",
+            f"the layer has {unzipped:,} bytes unzipped; Lambda allows {UNZIPPED_LIMIT:,} with all layers",
             where=target.id,
-            fix=f"set `staging` in the matrix to go through a bucket, or leave something out: {biggest}",
+            fix=_without_bytecode(_in_megabytes(bytecode), unzipped - bytecode <= UNZIPPED_LIMIT)
+            + f"remove packages; the largest are {_largest(wheels, lambda wheel: wheel.size, _in_megabytes)}",
         )
     errors = [finding for finding in findings if finding.level == "error"]
     if errors:
         rows = [f"  {finding.path}: {finding.message}" for finding in errors[:10]]
-        raise BuildError("the zip would not run there:", where=target.id, details=rows)
+        raise BuildError("the layer would not run there:", where=target.id, details=rows)
+
+
+def refuse_zip(target: Target, size: int, wheels: Sequence[PackedWheel], *, staged: bool) -> None:
+    """Raise BuildError if the zip is too large for a request and does not go through a bucket (``staged``)."""
+    if size > ZIPPED_LIMIT and not staged:
+        raise BuildError(
+            f"the zip has {size:,} bytes; Lambda allows {ZIPPED_LIMIT:,} in a request",
+            where=target.id,
+            fix="set `staging` in the matrix to publish through a bucket, or remove packages; the largest are "
+            + _largest(wheels, lambda wheel: wheel.size, _in_megabytes),
+        )
+
+
+def _without_bytecode(part: str, fits: bool) -> str:
+    """Advice for a layer that is too large only because of its bytecode."""
+    if not fits:
+        return ""
+    return (
+        f"{part} of it are bytecode, and it fits without: set `bytecode: off` in the matrix, or use --no-bytecode of "
+        "`layers package` (the function then starts more slowly); or "
+    )
+
+
+def _largest(wheels: Sequence[PackedWheel], measure: Callable[[PackedWheel], int], show: Callable[[int], str]) -> str:
+    ordered = sorted(wheels, key=measure, reverse=True)[:5]
+    return ", ".join(f"{wheel.locked.name} {show(measure(wheel))}" for wheel in ordered)
+
+
+def _in_files(count: int) -> str:
+    return f"{count:,} files"
+
+
+def _in_megabytes(size: int) -> str:
+    return f"{size / 1048576:.0f} MB"

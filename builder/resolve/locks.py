@@ -1,74 +1,69 @@
-"""The locks of one build: those that were given, and otherwise the index's answers.
-
-An answer of the web is good for as long as the web's own caches hold it, and then not asked for again.
-"""
+"""The locks of one build: those that were given, and otherwise those that uv resolves."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
 from pydantic import TypeAdapter
 
-from builder.cache.zip_cache import Cache, key_of
+from builder.cache.store import Cache, key_of
 from builder.model.artifact import Locked
 from builder.model.matrix import Matrix
 from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.resolver import Lock, requirements_of_matrix, resolve
 
-#: How long a lock that was resolved is taken again for the same question: as long as PyPI lets its pages be kept.
-ANSWER_SECONDS: Final = 600
-#: Questions to the index at once, after the first.
-_AT_ONCE: Final = 3
-_LOCK: Final = TypeAdapter(tuple[Locked, ...])
+#: How long a resolved lock is taken again for the same question: as long as PyPI lets clients keep its pages.
+LOCK_SECONDS: Final = 600
+_DATED_LOCK: Final = TypeAdapter(tuple[float, tuple[Locked, ...]])
 
 
-class _Admission:
-    """Lets the first question go alone, so that the pages it fetches serve the others; then some at once."""
-
-    def __init__(self) -> None:
-        self._free = threading.Semaphore(1)
-        self._first = True
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._free:
-            try:
-                yield
-            finally:
-                first, self._first = self._first, False
-                if first:
-                    self._free.release(_AT_ONCE - 1)
-
-
-@dataclass
+@dataclass(frozen=True)
 class Locks:
-    """Gives each target its lock. May be asked from many threads at once."""
+    """Resolves the targets of one build."""
 
     matrix: Matrix
     version: str
     exclude_newer: str | None
     given: Mapping[str, Lock]
     cache: Cache
-    _admission: _Admission = field(default_factory=_Admission)
 
-    def of(self, target: Target) -> Lock:
-        """The target's lock. InputError and BuildError as ``resolve`` raises them."""
+    def begin(self, pool: Executor, targets: Sequence[Target]) -> dict[Target, Future[Lock]]:
+        """Begin to resolve the targets. The futures raise InputError and BuildError as ``resolve`` does.
+
+        The first target is resolved alone: uv keeps the pages that it fetches, and the others need the same ones.
+        """
+        first = pool.submit(self._lock, targets[0])
+
+        def after_first(target: Target) -> Lock:
+            wait([first])
+            return self._lock(target)
+
+        return {targets[0]: first, **{target: pool.submit(after_first, target) for target in targets[1:]}}
+
+    def _lock(self, target: Target) -> Lock:
         return self.given.get(target.id) or self._resolve(target)
 
     def _resolve(self, target: Target) -> Lock:
-        asked = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_INDEX_URL"))}
+        settings = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_INDEX_URL"))}
         wanted = requirements_of_matrix(self.matrix, self.version)
-        key = key_of(wanted, target.id, uv.platform_options(target), self.exclude_newer, asked, version("uv"))
-        if uv.asks_the_web_only(os.environ) and (kept := self.cache.recall(key, ANSWER_SECONDS)):
-            return _LOCK.validate_json(kept)
-        with self._admission():
-            lock = resolve(self.matrix, self.version, target, self.exclude_newer)
-        self.cache.remember(key, _LOCK.dump_json(lock).decode())
+        key = key_of(wanted, target.id, uv.platform_options(target), self.exclude_newer, settings, version("uv"))
+        if uv.asks_the_web_only(os.environ) and (kept := self._kept(key)):
+            return kept
+        lock = resolve(self.matrix, self.version, target, self.exclude_newer)
+        self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])
         return lock
+
+    def _kept(self, key: str) -> Lock | None:
+        """Return the lock that was resolved less than LOCK_SECONDS ago."""
+        try:
+            resolved, lock = _DATED_LOCK.validate_json(bytes(self.cache.read("locks", key) or b""))
+        except ValueError:  # no entry, or one of another version of the program
+            return None
+        return lock if 0 <= time.time() - resolved < LOCK_SECONDS else None

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from builder.cache.zip_cache import default_folder, key_of
+from builder.cache.store import default_folder, key_of
 from builder.model.errors import BuildError
 from builder.model.target import Target
 from builder.resolve import uv

@@ -1,4 +1,4 @@
-"""``layers cache``: the program's own cache."""
+"""``layers cache``: shows the program's cache, or deletes what is in it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from publisher.cli.console import json_option, megabytes, print_json, print_resu
 @click.argument("action", type=click.Choice(["size", "clean"]), default="size")
 @json_option
 def command(action: str, as_json: bool) -> None:
-    """Show the cache's place and size, or clean it.
+    """Show the cache's folder and size, or delete what is in it.
 
-    It holds finished zips, each believed only by its hash; without it everything is built again to the same bytes. It
-    bounds itself: what was used longest ago goes first.
+    The cache holds packed wheels and their bytecode. Builds verify each entry by its hash, and make the same bytes
+    without the cache. What was used longest ago is deleted when the cache reaches its limit.
     """
-    from builder.cache.zip_cache import LIMIT, Cache, default_folder
+    from builder.cache.store import MAX_CACHE_BYTES, Cache, default_folder
 
     cache = Cache(default_folder())
     removed = cache.clean() if action == "clean" else 0
     size = cache.size()
     if as_json:
-        print_json({"folder": str(cache.folder), "size": size, "limit": LIMIT, "removed": removed})
+        print_json({"folder": str(cache.folder), "size": size, "limit": MAX_CACHE_BYTES, "removed": removed})
         return
     if action == "clean":
-        print_result(f"removed {megabytes(removed)}")
-    print_result(f"{cache.folder}: {megabytes(size)} of at most {megabytes(LIMIT)}")
+        print_result(f"deleted {megabytes(removed)}")
+    print_result(f"{cache.folder}: {megabytes(size)} of at most {megabytes(MAX_CACHE_BYTES)}")

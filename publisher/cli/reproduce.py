@@ -42,7 +42,7 @@ def command(
     Takes the locks and the exact interpreters of DIR's manifest.json, and nothing else of it. Leaves with 4 where a zip
     comes out otherwise: then the first build cannot be trusted, or this one.
     """
-    from builder.cache.zip_cache import Cache
+    from builder.cache.store import Cache
     from builder.model.artifact import read_manifest
     from builder.pipeline.build import build
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from builder.bytecode.interpreters import search
-from builder.cache.zip_cache import Cache, default_folder
+from builder.cache.store import Cache, default_folder
 from builder.inspection import inspect_zip
 from builder.model.matrix_file import load_matrix
 from builder.model.progress import Quiet

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 import random
 import subprocess
@@ -51,7 +50,7 @@ def write(folder: Path, sources: dict[str, bytes]) -> list[Module]:
     modules = []
     for name, source in sources.items():
         (folder / name).write_bytes(source)
-        modules.append(Module(name, str(folder / name), hashlib.sha256(source).hexdigest(), len(source)))
+        modules.append(Module(name, str(folder / name)))
     return modules
 
 
@@ -63,7 +62,7 @@ def stdlib(python: Interpreter, count: int) -> list[Module]:
             capture_output=True, text=True, check=True,
         ).stdout.strip()
     )  # fmt: skip
-    return [Module(f"lib/{path.name}", str(path), "", 1) for path in sorted(folder.glob("*.py"))[:count]]
+    return [Module(f"lib/{path.name}", str(path)) for path in sorted(folder.glob("*.py"))[:count]]
 
 
 def compile_modules(python: Interpreter, modules: Sequence[Module]) -> list[bytes | None]:

@@ -10,17 +10,24 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from builder.model.artifact import Manifest, read_manifest
+from builder.bytecode.compiler import Compilers, Module
+from builder.bytecode.interpreters import Interpreter
+from builder.cache.store import Cache
+from builder.model.artifact import Locked, Manifest, read_manifest
 from builder.model.errors import BuildError, InputError, LayersError
 from builder.model.matrix import Matrix
 from builder.model.progress import Quiet
+from builder.model.target import Target
 from builder.pipeline import build as building
-from builder.pipeline import preflight
+from builder.pipeline import preflight, wheel_packing
 from builder.pipeline.build import build
+from builder.wheels.unpack import UnpackedWheel, unpack
 from tests import REPOSITORY
 from tests.fakes.wheels import make_wheel, matrix_of, only_index
 
@@ -180,10 +187,12 @@ def test_a_link_in_a_wheel_does_not_become_one(index: Path, tmp_path: Path) -> N
 def test_other_bytes_than_locked(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_wheel(index, "demo")
     lock = made(tmp_path / "out").artifacts[0].lock
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))  # uv's own still has the locked bytes, rightly
+    # uv's own cache and ours still have the locked bytes, and may use them.
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "other-cache"))
     make_wheel(index, "demo", files={"demo/changed.py": "a = 1\n"})
     matrix = matrix_of("demo", layer_name="again-{python}-{architecture}")
-    with pytest.raises(BuildError, match="other bytes than were locked"):
+    with pytest.raises(BuildError, match="hash mismatch: the index has other bytes than were locked"):
         build(matrix, "1.0", matrix.targets, tmp_path / "again", Quiet(), lock={"py3.12-x86_64": lock})
     assert list((tmp_path / "again").iterdir()) == []
 
@@ -226,13 +235,13 @@ def test_sizes_that_lambda_refuses(index: Path, tmp_path: Path, monkeypatch: pyt
     make_wheel(index, "demo", files={"demo/noise": os.urandom(9000)}, requires=("other",))
     make_wheel(index, "other")
     monkeypatch.setattr(preflight, "ZIPPED_LIMIT", 5000)
-    with pytest.raises(BuildError, match="Lambda takes 5,000 in a request") as caught:
+    with pytest.raises(BuildError, match="Lambda allows 5,000 in a request") as caught:
         made(tmp_path / "out")
     assert "demo 0 MB, other" in str(caught.value)
     staged = matrix_of("demo", staging={"bucket": "b-{region}", "home": "us-east-1"})
     assert made(tmp_path / "staged", staged).artifacts[0].size > 5000
     monkeypatch.setattr(preflight, "UNZIPPED_LIMIT", 8000)
-    with pytest.raises(BuildError, match="unzipped it has"):
+    with pytest.raises(BuildError, match=r"the layer has [\d,]+ bytes unzipped; Lambda allows 8,000"):
         made(tmp_path / "out", matrix_of("demo", layer_name="x-{python}-{architecture}"))
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -243,26 +252,112 @@ def test_a_full_disk(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "x.zip")
 
-    monkeypatch.setattr(building, "write", full)
-    with pytest.raises(BuildError, match="the disk is full"):
+    monkeypatch.setattr(building, "write_zip_file", full)
+    with pytest.raises(BuildError, match="No space left on device"):
         made(tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_built_before(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_wheel(index, "demo")
-    first = made(tmp_path / "one")
-    monkeypatch.setattr(building, "merge", None)  # a second making would fail
-    assert made(tmp_path / "two") == first
-    name = first.artifacts[0].file
-    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_damaged_cache_is_silently_right(index: Path, tmp_path: Path) -> None:
+def test_an_unchanged_zip_is_not_assembled_again(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_wheel(index, "demo")
+    first = made(tmp_path / "out")
+    before = files_of(tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "merge", None)  # assembling would fail
+        assert made(tmp_path / "out") == first
+    for name in before:
+        (tmp_path / "out" / name).write_bytes(b"damaged")
+        assert made(tmp_path / "out") == first
+        assert files_of(tmp_path / "out") == before
+
+
+def test_a_wheel_is_packed_once(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next version of one package costs the work on this package only."""
+    make_wheel(index, "demo", files=FILES, requires=("other",))
+    make_wheel(index, "other", files={"other/more.py": "a = 1\n"})
+    matrix = matrix_of("demo", "3.11", "3.12")
+    made(tmp_path / "one", matrix)
+    make_wheel(index, "demo", "1.1", files=FILES, requires=("other",))
+    unpacked: list[str] = []
+    compiled: list[str] = []
+    compile_modules = Compilers.compile
+
+    def count_wheels(wheels: Sequence[Locked], target: Target, folder: Path) -> dict[Locked, UnpackedWheel]:
+        unpacked.extend(locked.name for locked in wheels)
+        return unpack(wheels, target, folder)
+
+    def count_modules(self: Compilers, interpreter: Interpreter, modules: Sequence[Module]) -> list[bytes | None]:
+        compiled.extend(module.path for module in modules)
+        return compile_modules(self, interpreter, modules)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wheel_packing, "unpack", count_wheels)
+        patch.setattr(Compilers, "compile", count_modules)
+        made(tmp_path / "two", matrix, "1.1")
+    assert unpacked == ["demo"]
+    assert sorted(set(compiled)) == ["demo/__init__.py", "demo/old.py", "demo/sub/__init__.py"]
+    assert len(compiled) == 2 * len(set(compiled))
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "empty-cache"))
+    made(tmp_path / "three", matrix, "1.1")
+    assert files_of(tmp_path / "two") == files_of(tmp_path / "three")
+
+
+def damage(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9] + b"damaged!!")
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+@pytest.mark.parametrize("spoil", [damage, truncate, Path.unlink])
+@pytest.mark.parametrize("kind", ["wheels", "bytecode", "builds", "*"])
+def test_a_damaged_cache_makes_the_same_bytes(
+    spoil: Callable[[Path], None], kind: str, index: Path, tmp_path: Path
+) -> None:
+    make_wheel(index, "demo", requires=("other",))
+    make_wheel(index, "other")
+    first = made(tmp_path / "out")
+    before = files_of(tmp_path / "out")
+    spoilt = [path for path in (tmp_path / "cache").glob(f"{kind}/*") if path.is_file()]
+    assert spoilt
+    for path in spoilt:
+        spoil(path)
+    assert made(tmp_path / "again") == first
+    assert files_of(tmp_path / "again") == before
+
+
+def test_an_entry_of_another_format_is_not_used(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo")
+    first = made(tmp_path / "out")
+    cache = Cache(tmp_path / "cache")
+    for content in (b"", b"no index", b"\x02\0\0\0\0\0\0\0{}", b"\x04\0\0\0\0\0\0\0[[1]]", b"\xff" * 20):
+        for kind in ("wheels", "bytecode", "builds", "locks"):
+            for path in (tmp_path / "cache" / kind).glob("*"):
+                cache.write(kind, path.name, [content])
+        assert made(tmp_path / "again") == first
+
+
+def test_two_builds_at_once_share_a_cache(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", files=FILES, requires=("other",))
+    make_wheel(index, "other")
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(lambda name: made(tmp_path / name), ("one", "two"))
+    assert one == two
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
+
+def test_a_cache_that_cannot_be_written_changes_nothing(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_wheel(index, "demo")
     first = made(tmp_path / "one")
-    for file in (tmp_path / "cache").rglob("*.zip"):
-        file.write_bytes(file.read_bytes()[:-9] + b"damaged!!")
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "file"))
     assert made(tmp_path / "two") == first
 
 

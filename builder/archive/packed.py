@@ -1,0 +1,121 @@
+"""Packed files: compressed, hashed and examined once, then written into any number of zips.
+
+Many of them can be dumped to one sequence of bytes, which is how the cache keeps a wheel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from builder.archive.zip_writer import Entry, Stream, compress, write_zip
+from builder.inspection import ElfFacts, FileFacts, PycFacts, elf_facts, pyc_facts
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+#: Part of every cache key. To be raised with every change of `dump_files` or of the facts' classes.
+PACKED_FORMAT = 1
+_LENGTH_BYTES = 8
+
+
+class PackedFile(NamedTuple):
+    """A file as it goes into zips, with what the checks need to know of it."""
+
+    stream: Stream
+    sha256: str  #: of the content
+    executable: bool = False
+    elf: ElfFacts | None = None
+    pyc: PycFacts | None = None
+
+
+#: Files by their path in the zip, or below ``python/``.
+PackedFiles = Mapping[str, PackedFile]
+
+
+def pack(content: bytes, sha256: str | None = None) -> PackedFile:
+    """Compress and examine a content that is not bytecode."""
+    facts = elf_facts(content) if content.startswith(b"\x7fELF") else None
+    return PackedFile(compress(content), sha256 or hashlib.sha256(content).hexdigest(), elf=facts)
+
+
+def pack_pyc(path: str, content: bytes) -> PackedFile:
+    """Compress and examine a ``.pyc``; ``path`` is the one below ``python/``."""
+    return PackedFile(compress(content), hashlib.sha256(content).hexdigest(), pyc=pyc_facts(f"python/{path}", content))
+
+
+def facts_of(files: PackedFiles) -> list[FileFacts]:
+    """Return what the checks look at."""
+    return [
+        FileFacts(path, 0o755 if file.executable else 0o644, file.stream.size, file.sha256, elf=file.elf, pyc=file.pyc)
+        for path, file in files.items()
+    ]
+
+
+class _IndexRow(NamedTuple):
+    """What `dump_files` says of one file before all streams."""
+
+    path: str
+    sha256: str
+    executable: bool
+    method: int
+    crc: int
+    size: int
+    length: int  #: of the stream
+    elf: ElfFacts | None
+    pyc: PycFacts | None
+
+
+@cache
+def _index() -> TypeAdapter[list[_IndexRow]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(list[_IndexRow])
+
+
+def dump_files(files: PackedFiles) -> list[bytes | memoryview]:
+    """Return the files as parts of one sequence of bytes: the length of an index, the index as JSON, the streams."""
+    rows = [
+        _IndexRow(path, sha256, executable, stream.method, stream.crc, stream.size, len(stream.data), elf, pyc)
+        for path, (stream, sha256, executable, elf, pyc) in files.items()
+    ]
+    index = _index().dump_json(rows)
+    return [len(index).to_bytes(_LENGTH_BYTES, "little"), index, *(file.stream.data for file in files.values())]
+
+
+def load_files(dumped: memoryview) -> dict[str, PackedFile]:
+    """Return the files that `dump_files` dumped. Their streams point into ``dumped``. ValueError if it is malformed."""
+    start = _LENGTH_BYTES + int.from_bytes(dumped[:_LENGTH_BYTES], "little")
+    files: dict[str, PackedFile] = {}
+    for row in _index().validate_json(bytes(dumped[_LENGTH_BYTES:start])):
+        stream = Stream(row.method, dumped[start : start + row.length], row.crc, row.size)
+        files[row.path] = PackedFile(stream, row.sha256, row.executable, row.elf, row.pyc)
+        start += row.length
+    if start != len(dumped):
+        raise ValueError("the streams are incomplete")
+    return files
+
+
+def write_zip_file(path: Path, files: PackedFiles) -> tuple[int, str]:
+    """Write the zip of the files and return its size and sha256."""
+    with path.open("wb") as file:
+        out = _HashingFile(file)
+        write_zip(out, (Entry(name, each.stream, each.executable) for name, each in files.items()))
+    return out.size, out.digest.hexdigest()
+
+
+class _HashingFile:
+    """Computes the sha256 and the size of what is written to a file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self.digest.update(data)
+        self.size += len(data)
+        self._file.write(data)

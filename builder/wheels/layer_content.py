@@ -1,0 +1,108 @@
+"""What the wheels of a target hold together: the files below ``python/`` of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from builder.archive.packed import PackedFile, PackedFiles, pack
+from builder.bytecode.compiler import pyc_path
+from builder.model.artifact import Finding, Locked
+from builder.wheels.record import format_record
+
+
+@dataclass(frozen=True)
+class PackedWheel:
+    """A wheel's files for a layer, packed, its RECORD included."""
+
+    locked: Locked
+    files: PackedFiles
+    bytecode: PackedFiles = field(default_factory=dict)  #: by the path of the module; not every module compiles
+
+    @cached_property
+    def dist_info(self) -> str:
+        """The name of its ``.dist-info`` folder."""
+        return next(path for path in self.files if is_own_record(path)).partition("/")[0]
+
+    @property
+    def metadata(self) -> str:
+        """The text of its METADATA."""
+        file = self.files.get(f"{self.dist_info}/METADATA")
+        return file.stream.content().decode("utf-8", "replace") if file else ""
+
+    @property
+    def size(self) -> int:
+        """Unzipped bytes in the layer, bytecode included."""
+        return sum(file.stream.size for files in (self.files, self.bytecode) for file in files.values())
+
+    @property
+    def file_count(self) -> int:
+        """Files in the layer, bytecode included."""
+        return len(self.files) + len(self.bytecode)
+
+
+@dataclass(frozen=True)
+class LayerContent:
+    """The files of a layer, and what its wheels disagree on."""
+
+    files: PackedFiles  #: by path in the zip
+    findings: tuple[Finding, ...]
+
+
+def is_own_record(path: str) -> bool:
+    """Whether a path below ``python/`` is the RECORD of a wheel, not one that a package vendors."""
+    return path.endswith(".dist-info/RECORD") and path.count("/") == 1
+
+
+def merge(wheels: Sequence[PackedWheel], python: str) -> LayerContent:
+    """Put the files of all wheels together. Of files with one path and other content the first wheel by name wins."""
+    files: dict[str, PackedFile] = {}
+    lost: dict[str, list[str]] = {}
+    ordered = sorted(wheels, key=lambda wheel: wheel.locked.name)
+    for wheel in ordered:
+        for path, file in wheel.files.items():
+            if files.setdefault(path, file).sha256 != file.sha256:
+                lost.setdefault(wheel.locked.name, []).append(path)
+    for wheel in ordered:
+        without = frozenset(lost.get(wheel.locked.name, ()))
+        if without:
+            files[f"{wheel.dist_info}/RECORD"] = _record_without(wheel, without)
+        for path, compiled in wheel.bytecode.items():
+            if path not in without:
+                files[pyc_path(path, python)] = compiled
+    findings = tuple(_collisions(ordered, lost))
+    return LayerContent({f"python/{path}": file for path, file in files.items()}, findings)
+
+
+def _record_without(wheel: PackedWheel, without: frozenset[str]) -> PackedFile:
+    own = f"{wheel.dist_info}/RECORD"
+    return pack(record_of(wheel.dist_info, {p: f for p, f in wheel.files.items() if p not in without and p != own}))
+
+
+def record_of(dist_info: str, files: PackedFiles) -> bytes:
+    """Return the RECORD of a wheel's files. Installers list no bytecode."""
+    return format_record(dist_info, ((path, file.sha256, file.stream.size) for path, file in files.items()))
+
+
+def _collisions(wheels: Sequence[PackedWheel], lost: Mapping[str, Sequence[str]]) -> list[Finding]:
+    """A finding for each pair of wheels that have files with one path and other content."""
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for loser, paths in lost.items():
+        for path in paths:
+            winner = next(wheel.locked.name for wheel in wheels if path in wheel.files)
+            pairs.setdefault((winner, loser), []).append(path)
+    return [
+        Finding(
+            level="warning",
+            code="wheels-collide",
+            path=f"python/{min(paths)}",
+            message=f"{winner} and {loser} both have {_this_file(len(paths))}, with other content; "
+            f"the layer has the content of {winner}",
+        )
+        for (winner, loser), paths in pairs.items()
+    ]
+
+
+def _this_file(count: int) -> str:
+    return "this file" if count == 1 else f"this file and {count - 1} more"

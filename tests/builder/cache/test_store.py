@@ -1,0 +1,167 @@
+"""The cache: entries are used only if they are whole and the user's own; its size is bounded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.cache import store
+from builder.cache.store import Cache, default_folder, key_of
+
+
+def read(cache: Cache, key: str) -> bytes | None:
+    content = cache.read("wheels", key)
+    return None if content is None else bytes(content)
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    cache.write("wheels", "k", [b"one", memoryview(b"two")])
+    assert read(cache, "k") == b"onetwo"
+    assert cache.read("bytecode", "k") is None
+    assert read(cache, "other") is None
+
+
+def test_an_entry_lives_on_for_who_has_read_it(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    cache.write("wheels", "k", [b"content"])
+    content = cache.read("wheels", "k")
+    cache.write("wheels", "k", [b"another"])
+    cache.clean()
+    assert content is not None
+    assert bytes(content) == b"content"
+
+
+@given(st.binary(min_size=1, max_size=60), st.data())
+def test_a_damaged_entry_is_not_used(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, data: st.DataObject
+) -> None:
+    cache = Cache(tmp_path_factory.mktemp("cache"))
+    cache.write("wheels", "k", [content])
+    path = cache.folder / "wheels" / "k"
+    whole = path.read_bytes()
+    position = data.draw(st.integers(0, len(whole) - 1))
+    damaged = data.draw(
+        st.sampled_from(
+            [
+                whole[:position],
+                whole + whole[:1],
+                whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :],
+            ]
+        )
+    )
+    path.write_bytes(damaged)
+    assert read(cache, "k") is None
+    cache.write("wheels", "k", [content])
+    assert read(cache, "k") == content
+
+
+def test_an_entry_under_another_key_is_not_used(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.write("wheels", "k", [b"content"])
+    (tmp_path / "bytecode").mkdir()
+    shutil.copy(tmp_path / "wheels" / "k", tmp_path / "wheels" / "other")
+    shutil.copy(tmp_path / "wheels" / "k", tmp_path / "bytecode" / "k")
+    assert read(cache, "other") is None
+    assert cache.read("bytecode", "k") is None
+
+
+def make_writable_for_all(path: Path, _: pytest.MonkeyPatch) -> None:
+    path.chmod(0o666)
+
+
+def make_it_of_another_user(_: Path, patch: pytest.MonkeyPatch) -> None:
+    user = os.geteuid()
+    patch.setattr(os, "geteuid", lambda: user + 1)
+
+
+def make_link(path: Path, _: pytest.MonkeyPatch) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def make_pipe(path: Path, _: pytest.MonkeyPatch) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("change", [make_writable_for_all, make_it_of_another_user, make_link, make_pipe])
+def test_an_entry_that_others_may_have_made_is_not_used(
+    change: Callable[[Path, pytest.MonkeyPatch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path)
+    cache.write("wheels", "k", [b"content"])
+    change(tmp_path / "wheels" / "k", monkeypatch)
+    assert read(cache, "k") is None
+
+
+def test_many_writers_and_readers_at_once(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    start = threading.Barrier(8)
+
+    def use(number: int) -> set[bytes | None]:
+        start.wait()
+        seen = set()
+        for _ in range(30):
+            cache.write("wheels", "k", [b"%d" % number * 5000])
+            seen.add(read(cache, "k"))
+        return seen
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = set().union(*pool.map(use, range(8)))
+    assert seen <= {b"%d" % number * 5000 for number in range(8)}
+    assert [path.name for path in (tmp_path / "wheels").iterdir()] == ["k"]
+
+
+def test_what_was_used_longest_ago_is_deleted_first(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    for age, key in enumerate(("new", "middle", "old")):
+        cache.write("wheels", key, [b"x" * 1000])
+        os.utime(tmp_path / "wheels" / key, (10_000 - age, 10_000 - age))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("not an entry")
+    each = cache.size() // 3
+    assert read(cache, "old")  # and so is used last
+    assert cache.prune(2 * each) == each
+    assert {path.name for path in (tmp_path / "wheels").iterdir()} == {"new", "old"}
+    assert cache.clean() == 2 * each
+    assert cache.size() == 0
+    assert (tmp_path / "mine" / "file").exists()
+
+
+def test_an_unfinished_file_is_deleted_after_a_day(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.write("wheels", "k", [b"content"])
+    for name, used in (("recent", None), ("abandoned", (1, 1))):
+        (tmp_path / "wheels" / f"{store._UNFINISHED_PREFIX}{name}").write_text("part")
+        os.utime(tmp_path / "wheels" / f"{store._UNFINISHED_PREFIX}{name}", used)
+    assert cache.prune() == len("part")
+    assert {path.name for path in (tmp_path / "wheels").iterdir()} == {"k", f"{store._UNFINISHED_PREFIX}recent"}
+
+
+def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file is in the way")
+    cache = Cache(tmp_path / "cache")
+    cache.write("wheels", "k", [b"content"])
+    assert read(cache, "k") is None
+    assert (cache.size(), cache.prune(), cache.clean()) == (0, 0, 0)
+
+
+def test_a_key_names_all_its_parts() -> None:
+    assert key_of(1, "a") == key_of(1, "a")
+    assert len({key_of(1, "a"), key_of(1, "b"), key_of("1", "a"), key_of([1, "a"])}) == 4
+
+
+def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path))
+    assert default_folder() == tmp_path
+    monkeypatch.delenv("LAYERS_CACHE_DIR")
+    assert default_folder().name == "strands-layers"
