@@ -1,4 +1,4 @@
-"""Finding a layer version by its ARN, and saying what is wrong with one that is not recorded. Pure."""
+"""Find a layer version by its ARN, or explain what is wrong with an ARN that is not recorded. Pure."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from builder.model.errors import InputError
+from builder.model.escape import shorten
 from publisher.catalog.index import Index, Row
 from publisher.catalog.lookup import Query, select
 
-#: The form of an ARN of a layer, with whatever people put in its places.
+#: Of an ARN of a layer version; a longer text is not compared with those that are recorded.
+MAX_ARN_CHARACTERS = 256
+#: The form of an ARN of a layer, with any text in its fields.
 _ARN = re.compile(
     r"arn:(?P<partition>[^:]*):lambda:(?P<region>[^:]*):(?P<account>[^:]*):layer:(?P<name>[^:]+)(?::(?P<number>[^:]*))?"
 )
 
 
 def find(index: Index, arn: str) -> Row:
-    """The recorded layer version of an ARN. InputError says what is wrong with it and what was probably meant."""
+    """Return the recorded layer version of an ARN. InputError says what is wrong with it and what was meant."""
     rows = {row.arn: row for release in index.releases for row in index.rows(release)}
     arn = arn.strip()
     if arn in rows:
@@ -29,10 +32,11 @@ def find(index: Index, arn: str) -> Row:
 
 
 def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str | None]:
-    """What is wrong with an ARN that is not recorded, the first thing first; and what there is instead."""
+    """Return the first thing that is wrong with an ARN that is not recorded, and what there is instead."""
     match = _ARN.fullmatch(arn)
     if match is None:
-        return f"{arn!r} is no ARN of a layer version", f"they look so: {_example(rows, arn) or index.arn}"
+        what = f"{shorten(arn, MAX_ARN_CHARACTERS)!r} is not an ARN of a layer version"
+        return what, f"an ARN looks like this: {_example(rows, arn) or index.arn}"
     name, number = match["name"], match["number"]
     if number is None:
         return f"{arn} is the ARN of a layer, without a version number", None
@@ -40,9 +44,9 @@ def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str 
         return f"account {match['account']} is not the publisher of {index.package}", f"that is {index.account}"
     known = {row.layer_name: row for row in rows.values()}
     if name not in known:
-        return f"no layer is called {name}", f"there are {', '.join(known)}" if known else None
-    if not number.isdigit():
-        return f"{number!r} is no layer version number", None
+        return f"there is no layer {shorten(name, 140)}", f"there are {', '.join(known)}" if known else None
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", number):
+        return f"{shorten(number, 40)!r} is not a layer version number", None
     target = (known[name].python,), (known[name].architecture.value,)
     try:
         select(index, Query((match["region"],), *target, layer_version=int(number)))
@@ -52,25 +56,25 @@ def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str 
 
 
 def _meant(rows: Mapping[str, Row], arn: str) -> tuple[str | None, bool]:
-    """The recorded ARN that was probably meant, and whether it is the only one that can have been."""
+    """Return the recorded ARN that was probably meant, and whether no other can have been meant."""
     folded = {known.lower(): known for known in rows}
     right = _put_right(arn.lower())
     if right in folded:
         return folded[right], True
     layer = ":".join(right.split(":")[:7])
     newest = [known for known in folded if known.startswith(f"{layer}:")]
-    near = newest or get_close_matches(right, folded, n=1, cutoff=0.8)
+    near = newest or (get_close_matches(right, folded, n=1, cutoff=0.8) if len(right) <= MAX_ARN_CHARACTERS else [])
     return (folded[near[0]], False) if near else (None, False)
 
 
 def _put_right(arn: str) -> str:
-    """An ARN without what people get wrong: the API's word for aarch64, a Python without its underscore."""
+    """Return the ARN with common mistakes corrected: ``arm64`` for aarch64, a Python without its underscore."""
     arn = re.sub(r"(?<=[-_])(?:arm64|arm)(?=:|$)", "aarch64", arn)
     arn = re.sub(r"(?<=[-_])(?:amd64|x64|x86-64)(?=:|$)", "x86_64", arn)
     return re.sub(r"py(3)[._-]?(\d{1,2})[-_](?=[a-z])", r"py\1_\2-", arn)
 
 
 def _example(rows: Mapping[str, Row], words: str) -> str | None:
-    """An ARN: of the layer that the words name, if they name one."""
+    """Return an ARN as an example, of the layer that the text names if it names one."""
     named = (arn for arn, row in rows.items() if row.layer_name in words)
     return next(named, next(iter(rows), None))

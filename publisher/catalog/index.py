@@ -11,15 +11,16 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from pydantic import AfterValidator, AwareDatetime, ConfigDict
+from pydantic import ConfigDict
 
 from builder.model.artifact import Sha256
 from builder.model.cold_start import ColdStart
 from builder.model.frozen import Frozen
 from builder.model.matrix import Matrix
+from builder.model.recorded_fields import LayerVersionField, PythonField, RegionField, UtcTime, VersionField
 from builder.model.regions import partition_of
 from builder.model.runtimes import Architecture
 from builder.model.target import OfTarget, TargetKey
@@ -27,8 +28,6 @@ from publisher.ledger.folder import SBOMS
 from publisher.ledger.release import CellRecord, Release, TargetRecord, sbom_path
 
 SCHEMA_VERSION: Final = 1
-
-Utc = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(timezone.utc))]
 
 
 class _IndexModel(Frozen):
@@ -40,7 +39,7 @@ class _IndexModel(Frozen):
 class YankNotice(_IndexModel):
     """When and why a release was yanked."""
 
-    date: Utc
+    date: UtcTime
     reason: str
 
 
@@ -48,17 +47,17 @@ class Row(_IndexModel, OfTarget):
     """One layer version with all that is known of it: what ``layers describe --json`` lists."""
 
     region: str
-    python: str
+    python: PythonField
     architecture: Architecture
     layer_name: str
-    layer_version: int
+    layer_version: LayerVersionField
     package: str
-    version: str
+    version: VersionField
     arn: str
     sha256: Sha256
     size: int
     unzipped_size: int | None
-    published: Utc
+    published: UtcTime
     yanked: YankNotice | None
 
     @property
@@ -76,7 +75,7 @@ class IndexedColdStart(ColdStart):
 class IndexedTarget(_IndexModel, OfTarget):
     """What one target's zip is in a release. Facts that nobody knows are null."""
 
-    python: str
+    python: PythonField
     architecture: Architecture
     layer_name: str
     sha256: Sha256 | None
@@ -93,22 +92,22 @@ class IndexedTarget(_IndexModel, OfTarget):
 class IndexedLayer(_IndexModel, OfTarget):
     """One layer version of a release."""
 
-    region: str
-    python: str
+    region: RegionField
+    python: PythonField
     architecture: Architecture
     layer_name: str
     arn: str
     sha256: Sha256
     size: int
-    published: Utc
+    published: UtcTime
 
 
 class IndexedRelease(_IndexModel):
     """One package version at one layer version number. ``missing`` names the cells that it is not in yet."""
 
-    layer_version: int
-    version: str
-    published: Utc | None  #: when its first layer was
+    layer_version: LayerVersionField
+    version: VersionField
+    published: UtcTime | None  #: when its first layer was
     complete: bool
     missing: tuple[str, ...] = ()
     rebuild: str | None = None

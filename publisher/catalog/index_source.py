@@ -1,4 +1,4 @@
-"""Reading an index that somebody else made, from a file or an address."""
+"""Read an index that someone else wrote, from a file or an address."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import json
 import re
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 from pydantic import ValidationError
 
 from builder.model.errors import InputError
+from builder.model.escape import shorten
 from builder.model.matrix import LAYER_NAME
 from builder.model.regions import partition_of
+from publisher.catalog.download import MAX_BYTES, download
 from publisher.catalog.index import SCHEMA_VERSION, Index, IndexedLayer, IndexedRelease
-
-TIMEOUT = 20
-LIMIT = 256 * 1024 * 1024
 
 _NAME = r"[0-9A-Za-z][0-9A-Za-z.!+_-]*"
 _REGION = r"[a-z]+(-[a-z0-9]+)+"
@@ -25,13 +22,14 @@ _PYTHON = r"[0-9]+\.[0-9]+"
 
 
 def read_index(source: str) -> Index:
-    """The index in a file or behind an http(s) address. InputError where there is none that can be read."""
-    data = _fetch(source) if source.startswith(("https://", "http://")) else _read(source)
+    """Return the index in a file or at an http(s) address. InputError if there is no valid one."""
+    remote = source.lower().startswith(("https://", "http://"))
+    data = download(source, "the index", {"Accept": "application/json"}) if remote else _read(source)
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
-            f"not an index: {error}", where=source, fix="it may be cut off; fetch layers.json again"
+            f"not an index: invalid JSON ({error})", where=source, fix="it may be truncated; fetch layers.json again"
         ) from None
     _check_version(document, source)
     try:
@@ -40,14 +38,16 @@ def read_index(source: str) -> Index:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            f"not an index: {place}: {first['msg']}", where=source, fix="give the layers.json that `layers docs` writes"
+            f"not an index: {place}: {shorten(repr(first['input']), 60)} is not valid there ({first['msg']})",
+            where=source,
+            fix="give the layers.json that `layers docs` writes",
         ) from None
     _check_words(index, source)
     return index
 
 
 def _check_words(index: Index, source: str) -> None:
-    """Refuse words that no index has: they would stand in snippets that people paste into a shell."""
+    """Refuse values that no index has: they would get into snippets that people paste into a shell."""
     layers = [(release, layer) for release in index.releases for layer in release.layers]
     words = {
         (r"[0-9]{12}", index.account),
@@ -61,7 +61,9 @@ def _check_words(index: Index, source: str) -> None:
     if not bad:
         bad = [layer.arn for release, layer in layers if layer.arn != _arn(index, release, layer)]
     if bad:
-        raise InputError(f"not an index: {bad[0]!r} does not belong there", where=source, fix="do not use this file")
+        raise InputError(
+            f"not an index: {shorten(bad[0])!r} is not valid there", where=source, fix="do not use this file"
+        )
 
 
 def _arn(index: Index, release: IndexedRelease, layer: IndexedLayer) -> str:
@@ -88,21 +90,10 @@ def _check_version(document: Any, source: str) -> None:
 
 def _read(source: str) -> bytes:
     try:
-        return Path(source).read_bytes()
-    except OSError as error:
-        raise InputError(f"the index cannot be read: {error.strerror or error}", where=source) from None
-
-
-def _fetch(source: str) -> bytes:
-    request = Request(source, headers={"Accept": "application/json", "User-Agent": "strands-layers"})  # noqa: S310
-    try:
-        with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - the caller saw that it is http(s)
-            data = bytes(answer.read(LIMIT + 1))
-    except (URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise InputError(
-            f"the index cannot be fetched: {reason}", where=source, fix="see that the address is right and answers"
-        ) from None
-    if len(data) > LIMIT:
-        raise InputError("the index is too large to be one", where=source)
+        with Path(source).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the index: {getattr(error, 'strerror', None) or error}", where=source) from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f"the index is larger than {MAX_BYTES >> 20} MB", where=source)
     return data

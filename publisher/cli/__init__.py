@@ -20,6 +20,7 @@ from builder.model.errors import LayersError, UsageError
 from publisher.cli import github
 from publisher.cli.console import forget_json, json_was_printed, print_json, print_message
 from publisher.cli.group import layers
+from publisher.cli.logs import LibraryMessages, log_event
 
 #: The exit code that shells give a command that Ctrl-C ended.
 INTERRUPTED = 130
@@ -29,6 +30,7 @@ def main() -> None:
     """Run the command line: every error of the program's own becomes one message and its exit code."""
     atexit.register(gc.freeze)  # skip the garbage collection at exit
     sys.excepthook = _print_defect
+    logging.lastResort = LibraryMessages(logging.WARNING)
     forget_json()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -62,8 +64,6 @@ def _end(error: LayersError) -> NoReturn:
         "fix": error.fix,
     }
     if logging.getLogger("layers").handlers:
-        from publisher.cli.logs import log_event
-
         log_event("error", "end", error.what, fields)
     else:
         first, *others = error.lines

@@ -7,7 +7,7 @@ import threading
 from datetime import datetime, timezone
 
 from builder.model.progress import Progress
-from publisher.cli.console import print_json_line
+from publisher.cli.console import print_json_line, print_message
 
 
 def write_json_lines() -> None:
@@ -16,6 +16,13 @@ def write_json_lines() -> None:
     logger.handlers = [_JsonLines()]
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+class LibraryMessages(logging.Handler):
+    """What libraries log, as messages: Python itself would print it without escaping."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print_message(f"{record.name}: {record.getMessage()}")
 
 
 def log_event(level: str, event: str, message: str, fields: dict[str, object]) -> None:

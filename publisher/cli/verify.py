@@ -1,58 +1,140 @@
-"""``layers verify``: are the bytes behind an ARN the recorded ones."""
+"""``layers verify``: check that AWS holds the recorded bytes behind an ARN, and who built them."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from builder.model.errors import DriftError, IncompleteError
+from builder.model.errors import DriftError, IncompleteError, InputError, UsageError
 from publisher.cli.console import json_option, print_json, print_result
 from publisher.cli.group import Settings
+
+if TYPE_CHECKING:
+    from publisher.audit.attestation import Provenance
+    from publisher.audit.verify import Verdict
+    from publisher.catalog.index import Row
 
 
 @click.command("verify")
 @click.argument("arn")
-@click.option("--index", "index_source", metavar="FILE|URL", help="Read a layers.json instead of matrix and ledger.")
+@click.option("--index", "index_source", metavar="FILE|URL", help="Read a layers.json instead of the ledger.")
+@click.option("--account", metavar="ID", help="The account that you trust to publish the layers; else the matrix's.")
+@click.option("--attestation", is_flag=True, help="Check with Sigstore that a workflow of --repository built the zip.")
+@click.option("--repository", metavar="OWNER/NAME", help="The GitHub repository that must have built the zip.")
+@click.option(
+    "--bundle", type=click.Path(path_type=Path, dir_okay=False),
+    help="Check the attestation offline, from this Sigstore bundle (`gh attestation download`).",
+)  # fmt: skip
+@click.option(
+    "--trusted-root", type=click.Path(path_type=Path, dir_okay=False),
+    help="The trusted root of a Sigstore instance other than the public one.",
+)  # fmt: skip
 @json_option
 @click.pass_obj
-def command(settings: Settings, /, arn: str, index_source: str | None, as_json: bool) -> None:
-    """Ask AWS what is behind a layer version's ARN, and compare it with the record. Any account's reader may.
+def command(
+    settings: Settings,
+    /,
+    arn: str,
+    index_source: str | None,
+    account: str | None,
+    attestation: bool,
+    repository: str | None,
+    bundle: Path | None,
+    trusted_root: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the bytes behind a layer version's ARN with the record. Works from any account that may read the layer.
 
-    Leaves with 6 where the bytes differ or are not there.
+    The publisher's account must be known: it is the matrix's, or named with --account; what an index says of itself is
+    not trusted. Leaves with 6 if the bytes differ, are missing, or are not attested.
     """
-    from publisher.audit.verify import verify
-    from publisher.aws.connect import reader
-    from publisher.aws.gateway import GatewayError
+    from publisher.audit.verify import check_publisher
     from publisher.catalog.arn import find
 
-    row = find(settings.index(index_source), arn)
-    yanked = f"yanked on {row.yanked.date:%Y-%m-%d}: {row.yanked.reason}" if row.yanked else None
-    try:
-        verdict = verify(row, reader(row.region))
-    except GatewayError as error:
-        raise IncompleteError(
-            f"AWS does not show it: {error.message}" + (f" ({yanked})" if yanked else ""),
-            where=row.arn,
-            fix="it was yanked, so nobody but its owner may read it" if yanked else "check your credentials",
-        ) from None
-    if as_json:
-        print_json(
-            {
-                "arn": row.arn,
-                "package": row.package,
-                "version": row.version,
-                "recorded_sha256": row.sha256,
-                "sha256": verdict.sha256,
-                "matches": verdict.matches,
-                "yanked": row.yanked.model_dump(mode="json") if row.yanked else None,
-            }
-        )
-    elif verdict.matches:
-        print_result(row.arn, f"holds {row.package} {row.version}, the recorded bytes (sha256 {row.sha256})")
-        if yanked:
-            print_result(f"note: {yanked}")
+    attested = attestation or bundle is not None
+    if attested != bool(repository):
+        raise UsageError("--attestation and --repository OWNER/NAME go together")
+    trusted = account or _account_of_matrix(settings)
+    index = settings.index(index_source)
+    check_publisher(index, trusted)
+    row = find(index, arn)
+    verdict = _compare(row)
     if not verdict.matches:
+        _show(verdict, None, as_json)
         raise DriftError(
-            f"AWS has {verdict.sha256 or 'nothing there'}, recorded is {row.sha256}",
+            f"AWS has {verdict.sha256 or 'no such layer version'}; {row.sha256} is recorded",
             where=row.arn,
             fix="do not use it; tell the layer's publisher",
         )
+    provenance = _provenance(row.sha256, repository, bundle, trusted_root) if repository else None
+    _show(verdict, provenance, as_json)
+
+
+def _account_of_matrix(settings: Settings) -> str:
+    if not settings.matrix_path.exists():
+        raise InputError(
+            "nothing says which account publishes these layers, and an index cannot vouch for itself",
+            where=str(settings.matrix_path),
+            fix="name the account that you trust: --account 123456789012",
+        )
+    return settings.matrix().account
+
+
+def _compare(row: Row) -> Verdict:
+    from publisher.audit.verify import verify
+    from publisher.aws.connect import reader
+    from publisher.aws.gateway import GatewayError, Unreachable
+
+    try:
+        return verify(row, reader(row.region))
+    except GatewayError as error:
+        reason = f"Lambda in {row.region} cannot be reached" if isinstance(error, Unreachable) else "AWS refuses"
+        fix = error.advice or "check your credentials"
+        if isinstance(error, Unreachable):
+            fix = "check the network and the proxy settings, then run this again"
+        if row.yanked and not isinstance(error, Unreachable):
+            fix = f"{_yanked(row)}: only its owner can read it"
+        raise IncompleteError(
+            f"{reason}: {error.message}", where=row.arn, fix=fix, failure_class=error.failure_class
+        ) from None
+
+
+def _provenance(sha256: str, repository: str, bundle: Path | None, trusted_root: Path | None) -> Provenance:
+    from publisher.audit.attestation import fetch_bundles, read_bundles, verify_attestation
+
+    bundles = read_bundles(bundle) if bundle else fetch_bundles(repository, sha256)
+    return verify_attestation(sha256, bundles, repository, trusted_root, offline=bundle is not None)
+
+
+def _show(verdict: Verdict, provenance: Provenance | None, as_json: bool) -> None:
+    row = verdict.row
+    if as_json:
+        print_json(_document(verdict, provenance))
+    elif verdict.matches:
+        print_result(row.arn, f"holds {row.package} {row.version}, the recorded bytes (sha256 {row.sha256})")
+        if provenance:
+            print_result(f"attested by {provenance.repository}, {provenance.workflow}")
+        if row.yanked:
+            print_result(f"note: {_yanked(row)}")
+
+
+def _document(verdict: Verdict, provenance: Provenance | None) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    row = verdict.row
+    return {
+        "arn": row.arn,
+        "package": row.package,
+        "version": row.version,
+        "recorded_sha256": row.sha256,
+        "sha256": verdict.sha256,
+        "matches": verdict.matches,
+        "attestation": asdict(provenance) if provenance else None,
+        "yanked": row.yanked.model_dump(mode="json") if row.yanked else None,
+    }
+
+
+def _yanked(row: Row) -> str:
+    return f"yanked on {row.yanked.date:%Y-%m-%d}: {row.yanked.reason}" if row.yanked else ""

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal, Protocol
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from builder.model.artifact import Locked, Sha256
 from builder.model.cold_start import ColdStart
 from builder.model.frozen import Frozen
+from builder.model.recorded_fields import LayerVersionField, PythonField, RegionField, UtcTime, VersionField
 from builder.model.runtimes import Architecture
 from builder.model.target import OfTarget, TargetKey
 
@@ -36,7 +37,7 @@ class _OfCell(OfTarget):
 class TargetRecord(Frozen, OfTarget):
     """What one target's zip is in this release. Facts that nobody knows (a release made by hand) are null."""
 
-    python: str
+    python: PythonField
     architecture: Architecture
     layer_name: str
     sha256: Sha256 | None  #: the bytes every cell of the target has or will get; null where cells differ
@@ -64,25 +65,25 @@ class TargetRecord(Frozen, OfTarget):
 class CellRecord(Frozen, _OfCell):
     """One layer version of the release: there, and since when; ``public`` once its grant was read back."""
 
-    region: str
-    python: str
+    region: RegionField
+    python: PythonField
     architecture: Architecture
     layer_name: str
-    layer_version: int
+    layer_version: LayerVersionField
     arn: str
     sha256: Sha256
     size: int
-    published: AwareDatetime  #: when AWS made it
+    published: UtcTime  #: when AWS made it
     public: bool
 
 
 class FillerRecord(Frozen, _OfCell):
     """A version that a run made below the release's number, so that the number could be reached."""
 
-    region: str
-    python: str
+    region: RegionField
+    python: PythonField
     architecture: Architecture
-    layer_version: int
+    layer_version: LayerVersionField
     kind: Literal["reserved", "backfill"]
     arn: str
 
@@ -90,10 +91,10 @@ class FillerRecord(Frozen, _OfCell):
 class SurplusRecord(Frozen, _OfCell):
     """A version that should not be there: AWS counted past the number that the run expected. It is private."""
 
-    region: str
-    python: str
+    region: RegionField
+    python: PythonField
     architecture: Architecture
-    layer_version: int
+    layer_version: LayerVersionField
     arn: str
     reason: str
 
@@ -101,7 +102,7 @@ class SurplusRecord(Frozen, _OfCell):
 class Yanked(Frozen):
     """A release was yanked: its permissions were taken back."""
 
-    date: AwareDatetime
+    date: UtcTime
     reason: str
 
 
@@ -112,10 +113,10 @@ class Release(Frozen):
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
     package: str
     layer_name: str  #: the matrix's template
-    version: str
-    layer_version: Annotated[int, Field(ge=1)]
-    begun: AwareDatetime
-    completed: AwareDatetime | None = None  #: when every cell of the matrix was first there, public and read back
+    version: VersionField
+    layer_version: LayerVersionField
+    begun: UtcTime
+    completed: UtcTime | None = None  #: when every cell of the matrix was first there, public and read back
     rebuild: str | None = None  #: why the same package version was made again at this number
     yanked: Yanked | None = None
     targets: tuple[TargetRecord, ...] = ()

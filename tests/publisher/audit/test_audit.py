@@ -223,7 +223,7 @@ def test_verify_proves_the_bytes_behind_an_arn(sandbox: Sandbox, layers: Layers,
     sandbox.layers("eu-west-1").delete_layer_version(LayerName="demo-py3_12-aarch64", VersionNumber=1)
     gone = layers("verify", arn)
     assert gone.code == 6
-    assert "nothing there" in gone.err
+    assert "no such layer version" in gone.err
 
 
 @pytest.mark.parametrize(

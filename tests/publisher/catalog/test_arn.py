@@ -46,16 +46,20 @@ def test_the_ways_in_which_people_write_it_lead_to_the_one_that_was_meant(mistak
     ("mistaken", "what", "instead"),
     [
         (f"{LAYER}-x86_64", "without a version number", f"did you mean {LAYER}-x86_64:4?"),
-        (f"{LAYER}-x86_64:latest", "'latest' is no layer version number", f"did you mean {LAYER}-x86_64:4?"),
+        (f"{LAYER}-x86_64:latest", "'latest' is not a layer version number", f"did you mean {LAYER}-x86_64:4?"),
         (f"{LAYER}-x86_64:9", "layer version 9 is not recorded", "the newest are 4 (1.2), 3 (1.1)"),
         (RIGHT.replace("us-east-1", "eu-south-1"), "'eu-south-1' has no layers", "the layers are in us-east-1"),
         (RIGHT.replace("us-east-1", "us-esat-1"), "'us-esat-1' is no AWS region", f"did you mean {RIGHT}?"),
         (RIGHT.replace("123456789012", "123456789013"), "123456789013 is not the publisher", "that is 123456789012"),
-        (RIGHT.replace("py3_12", "py3_14"), "no layer is called demo-agents-py3_14-aarch64", "there are demo-agents-"),
+        (RIGHT.replace("py3_12", "py3_14"), "there is no layer demo-agents-py3_14-aarch64", "there are demo-agents-"),
         (RIGHT.replace("us-east-1", "eu-north-1")[:-1] + "4", "demo-agents 1.2 (layer version 4) has no layer", ":3?"),
-        ("demo-agents-py3_12-aarch64", "is no ARN of a layer version", f"they look so: {LAYER}-aarch64:4"),
-        ("arn:aws:s3:::bucket", "is no ARN of a layer version", "they look so: arn:aws:lambda:"),
-        ("", "'' is no ARN of a layer version", "they look so: arn:aws:lambda:"),
+        (
+            "demo-agents-py3_12-aarch64",
+            "is not an ARN of a layer version",
+            f"looks like this: {LAYER}-aarch64:4",
+        ),
+        ("arn:aws:s3:::bucket", "is not an ARN of a layer version", "an ARN looks like this: arn:aws:lambda:"),
+        ("", "'' is not an ARN of a layer version", "an ARN looks like this: arn:aws:lambda:"),
     ],
 )
 def test_what_is_wrong_is_named_and_what_there_is(mistaken: str, what: str, instead: str) -> None:
@@ -65,7 +69,7 @@ def test_what_is_wrong_is_named_and_what_there_is(mistaken: str, what: str, inst
 
 
 def test_without_a_release_there_is_nothing_to_mean() -> None:
-    with pytest.raises(InputError, match="no layer is called"):
+    with pytest.raises(InputError, match="there is no layer"):
         find(make_index(MATRIX, ()), RIGHT)
 
 

@@ -263,7 +263,7 @@ def _changed(index_file: Path, **changes: object) -> str:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda file: file.read_text()[:500], "cut off"),
+        (lambda file: file.read_text()[:500], "truncated"),
         (lambda file: _changed(file, schema_version=2), "update this program"),
         (lambda file: _changed(file, schema_version=0), "layers docs"),
         (lambda file: _changed(file, releases=[{"layer_version": "x"}]), "releases.0"),
@@ -294,7 +294,7 @@ def test_an_index_holds_nothing_that_a_snippet_must_not(index_file: Path, key: s
     index_file.write_text(json.dumps(data))
     result = from_index(index_file, "--format", "cli")
     assert isinstance(result.exception, InputError)
-    assert f"{word!r} does not belong there" in str(result.exception)
+    assert f"{word!r} is not valid there" in str(result.exception)
     assert result.stdout == ""
 
 

@@ -1,0 +1,26 @@
+"""Types of fields in files that are read back: values that every later step can process, whoever wrote the file."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, Field
+
+#: The years that every time zone and file format of the program can express.
+_YEARS = range(1970, 9000)
+
+
+def _utc(moment: datetime) -> datetime:
+    if moment.year not in _YEARS:
+        raise ValueError(f"the year {moment.year} is not between {_YEARS[0]} and {_YEARS[-1]}")
+    return moment.astimezone(timezone.utc)
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]
+PythonField = Annotated[str, Field(pattern=r"^[0-9]{1,2}\.[0-9]{1,3}$")]
+RegionField = Annotated[str, Field(pattern=r"^[a-z]{2,10}(-[a-z0-9]{1,20}){2,4}$")]
+#: A package version. PEP 440 has no limit, but Python reads no number of more than 4,300 digits.
+VersionField = Annotated[str, Field(min_length=1, max_length=128)]
+#: Number of a layer version: AWS counts in 64 bits.
+LayerVersionField = Annotated[int, Field(ge=1, lt=2**63)]

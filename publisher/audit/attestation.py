@@ -1,0 +1,172 @@
+"""Verify with Sigstore that a GitHub workflow of one repository attested a zip (SLSA provenance)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builder.model.errors import DriftError, InputError
+from builder.model.escape import shorten
+from publisher.catalog.download import download
+
+if TYPE_CHECKING:
+    from sigstore.models import Bundle
+    from sigstore.verify import Verifier
+    from sigstore.verify.policy import VerificationPolicy
+
+#: Who issues the identity tokens of GitHub's workflows.
+GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
+_IN_TOTO = "application/vnd.in-toto+json"
+_MAX_BUNDLE_BYTES = 16 * 1024 * 1024
+_MAX_BUNDLES = 100
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an attested zip comes from, by the certificate of its signature."""
+
+    repository: str  #: ``https://github.com/OWNER/NAME``
+    workflow: str  #: the workflow file with its ref
+
+
+def read_bundles(path: Path) -> list[Any]:
+    """Return the Sigstore bundles of a file: one, JSON Lines (``gh attestation download``), or GitHub's list."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BUNDLE_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"cannot read the bundle: {error.strerror or error}", where=str(path)) from None
+    if len(data) > _MAX_BUNDLE_BYTES:
+        raise InputError(f"the bundle is larger than {_MAX_BUNDLE_BYTES >> 20} MB", where=str(path))
+    return _bundles(data, str(path))
+
+
+def fetch_bundles(repository: str, sha256: str) -> list[Any]:
+    """Return the bundles that GitHub has for a zip. ``GH_TOKEN`` or ``GITHUB_TOKEN`` is used for private ones."""
+    api = os.environ.get("GITHUB_API_URL", "https://api.github.com")
+    token = os.environ.get("GH_TOKEN") or os.environ.get("GITHUB_TOKEN")
+    address = f"{api}/repos/{repository}/attestations/sha256:{sha256}"
+    headers = {"Accept": "application/vnd.github+json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    return _bundles(download(address, "the attestation", headers), address)
+
+
+def _bundles(data: bytes, where: str) -> list[Any]:
+    try:
+        try:
+            documents = [json.loads(data)]
+        except ValueError:
+            documents = [json.loads(line) for line in data.splitlines() if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not a Sigstore bundle: invalid JSON ({error})", where=where) from None
+    return list(_unwrapped(documents))[:_MAX_BUNDLES]
+
+
+def _unwrapped(documents: Sequence[Any]) -> Iterator[Any]:
+    for document in documents:
+        entries = document.get("attestations") if isinstance(document, dict) else document
+        if isinstance(entries, list):
+            yield from (each.get("bundle", each) if isinstance(each, dict) else each for each in entries)
+        else:
+            yield document
+
+
+def verify_attestation(
+    sha256: str, bundles: Sequence[Any], repository: str, trusted_root: Path | None, *, offline: bool
+) -> Provenance:
+    """Return where the zip comes from, by the first bundle that proves it. DriftError if no bundle does.
+
+    ``repository``: the only ``OWNER/NAME`` whose workflows are accepted. ``trusted_root``: the keys of another Sigstore
+    instance than the public one. ``offline``: use the keys that are on this machine, without refreshing them.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}", repository):
+        raise InputError(f"{repository!r} is not a GitHub repository", where="--repository", fix="write OWNER/NAME")
+    if not bundles:
+        raise DriftError(f"there is no attestation of {repository} for this zip", where=f"sha256:{sha256}")
+    verifier, policy = _verifier(trusted_root, offline), _policy(repository)
+    failures = []
+    for document in bundles:
+        try:
+            return _verify_one(sha256, document, verifier, policy)
+        except _Unproven as error:
+            failures.append(str(error))
+    raise DriftError(
+        f"no attestation proves that {repository} built this zip: {'; '.join(dict.fromkeys(failures))}",
+        where=f"sha256:{sha256}",
+        fix="do not use this layer; tell its publisher",
+    )
+
+
+class _Unproven(Exception):  # noqa: N818 - a result
+    """Why one bundle proves nothing."""
+
+
+def _verify_one(sha256: str, document: Any, verifier: Verifier, policy: VerificationPolicy) -> Provenance:
+    from cryptography import x509
+    from sigstore.errors import Error as SigstoreError
+    from sigstore.models import Bundle
+
+    try:
+        bundle = Bundle.from_json(json.dumps(document))
+        kind, payload = verifier.verify_dsse(bundle, policy)
+    except (SigstoreError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _Unproven(shorten(f"{type(error).__name__}: {error}")) from None
+    if kind != _IN_TOTO or sha256 not in _subjects(payload):
+        raise _Unproven("an attestation is of another file")
+    names = bundle.signing_certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    workflow = names.get_values_for_type(x509.UniformResourceIdentifier)
+    return Provenance(_source_repository(bundle), workflow[0] if workflow else "")
+
+
+def _subjects(payload: bytes) -> set[str]:
+    """Return the sha256 of every subject of an in-toto statement."""
+    try:
+        statement = json.loads(payload)
+        return {str(subject["digest"]["sha256"]) for subject in statement["subject"]}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return set()
+
+
+#: Fulcio's certificate extensions (OIDs of its documentation): the URI of the source repository.
+_SOURCE_REPOSITORY_OID = "1.3.6.1.4.1.57264.1.12"
+
+
+def _source_repository(bundle: Bundle) -> str:
+    from cryptography import x509
+
+    extension = bundle.signing_certificate.extensions.get_extension_for_oid(
+        x509.ObjectIdentifier(_SOURCE_REPOSITORY_OID)
+    )
+    value: bytes = extension.value.value  # type: ignore[attr-defined]
+    return value[2:].decode("ascii", "replace")  # DER: tag and length of a UTF8String shorter than 128 bytes
+
+
+def _policy(repository: str) -> VerificationPolicy:
+    from sigstore.verify.policy import AllOf, OIDCIssuerV2, OIDCSourceRepositoryURI
+
+    return AllOf([OIDCIssuerV2(GITHUB_ISSUER), OIDCSourceRepositoryURI(f"https://github.com/{repository}")])
+
+
+def _verifier(trusted_root: Path | None, offline: bool) -> Verifier:
+    try:
+        from sigstore.errors import Error as SigstoreError
+        from sigstore.models import TrustedRoot
+        from sigstore.verify import Verifier
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the Sigstore client is not installed ({error.name})", fix="pip install 'strands-layers[attestations]'"
+        ) from None
+    try:
+        if trusted_root is not None:
+            return Verifier(trusted_root=TrustedRoot.from_file(str(trusted_root)))
+        return Verifier.production(offline=offline)
+    except (SigstoreError, OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"cannot load Sigstore's trusted root: {shorten(f'{type(error).__name__}: {error}')}",
+            where=str(trusted_root) if trusted_root else None,
+            fix="check the network, or verify offline with --bundle FILE",
+        ) from None

@@ -1,0 +1,83 @@
+"""Downloading a small document over HTTP(S) with a limit of size and of total time."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Mapping
+from http.client import HTTPException, HTTPResponse, IncompleteRead, InvalidURL
+from ssl import SSLCertVerificationError
+from urllib import request
+from urllib.error import HTTPError, URLError
+
+from builder.model.errors import FailureClass, InputError
+
+CONNECT_SECONDS = 20
+TOTAL_SECONDS = 120
+MAX_BYTES = 64 * 1024 * 1024
+
+
+def download(address: str, what: str, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return the body at an http(s) address. InputError if it cannot be had; ``what`` names it in the message."""
+    try:
+        wanted = request.Request(address, headers={"User-Agent": "strands-layers", **(headers or {})})  # noqa: S310
+        with _opener().open(wanted, timeout=CONNECT_SECONDS) as response:
+            return _read(response, what, address)
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        raise InputError(
+            f"{what} cannot be downloaded: {_reason(error)}",
+            where=address,
+            fix="check the address, the network and the proxy settings (HTTPS_PROXY, NO_PROXY), then run this again",
+            failure_class=FailureClass.PERMANENT if isinstance(error, InvalidURL) else FailureClass.TEMPORARY,
+        ) from None
+
+
+def _opener() -> request.OpenerDirector:
+    """Return an opener that follows redirects to http and https only: no file, no ftp."""
+    opener = request.OpenerDirector()
+    for handler in (
+        request.ProxyHandler(),
+        request.UnknownHandler(),
+        request.HTTPHandler(),
+        request.HTTPSHandler(),
+        request.HTTPDefaultErrorHandler(),
+        request.HTTPRedirectHandler(),
+        request.HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def _read(response: HTTPResponse, what: str, address: str) -> bytes:
+    end = time.monotonic() + TOTAL_SECONDS
+    body = bytearray()
+    while piece := response.read1(1 << 16):
+        body += piece
+        if len(body) > MAX_BYTES:
+            raise InputError(f"{what} is larger than {MAX_BYTES >> 20} MB", where=address)
+        if time.monotonic() > end:
+            raise TimeoutError(f"the download took longer than {TOTAL_SECONDS} s")
+    if response.length:  # read1 does not check it
+        raise IncompleteRead(bytes(body), response.length)
+    return bytes(body)
+
+
+def _reason(error: Exception) -> str:
+    cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
+    match cause:
+        case HTTPError():
+            return f"HTTP status {cause.code} {cause.reason}"
+        case IncompleteRead():
+            return "the response was truncated (IncompleteRead)"
+        case InvalidURL() | ValueError() if not isinstance(cause, SSLCertVerificationError):
+            return f"invalid URL ({cause})"
+        case socket.gaierror():
+            return f"the host name cannot be resolved ({cause.strerror})"
+        case SSLCertVerificationError():
+            return f"certificate verification failed ({cause.verify_message})"
+        case TimeoutError():
+            return str(cause) if "longer" in str(cause) else f"read timed out after {CONNECT_SECONDS} s"
+        case OSError():
+            return f"{(cause.strerror or str(cause)).lower()} ({type(cause).__name__})"
+        case _:
+            return f"{cause} ({type(cause).__name__})"
