@@ -1,11 +1,11 @@
-"""The audit: is what the ledger says still true in AWS, cell by cell, and is there anything that it does not say.
+"""Compare the ledger with AWS, cell by cell: what differs, and what the ledger does not have.
 
-Reads only. Each finding names the cell, what is wrong, and which command would mend it.
+Reads only. Each finding names the cell, what is wrong, and the command that fixes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,17 +14,17 @@ from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
 from publisher.aws.gateway import Failure, Grant, Held, Lambda, Listed
 from publisher.ledger.release import CellRecord, Release
-from publisher.reconcile.state import RESERVED, is_granted, version_in
+from publisher.reconcile.state import RESERVED, carries, is_granted, version_in
 
 Problem = Literal[
-    "missing", "unrecorded", "bytes", "private", "public", "runtime", "architecture", "number", "surplus", "foreign",
-    "silent", "parameter",
+    "missing", "unrecorded", "bytes", "version", "private", "public", "shared", "runtime", "architecture", "number",
+    "unexpected", "foreign", "unreachable", "parameter",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One thing that is not as recorded."""
+    """One difference between the ledger and AWS."""
 
     region: str
     target: str
@@ -36,53 +36,50 @@ class Drift:
 
 @dataclass(frozen=True)
 class CellView:
-    """What AWS shows of one cell: the numbers there, and those versions that are recorded, read whole."""
+    """What AWS has in one cell: all versions, the recorded ones read whole, and who may use each."""
 
     listed: tuple[Listed, ...]
-    held: Mapping[int, tuple[Held, tuple[Grant, ...]]]
+    held: Mapping[int, Held]
+    grants: Mapping[int, tuple[Grant, ...]]
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit looked at and found."""
+    """The result of an audit."""
 
     checked: int  #: recorded layer versions that were compared
     drifts: tuple[Drift, ...]
+    unreachable: Mapping[str, Failure]  #: by region
 
 
 def audit(matrix: Matrix, releases: Sequence[Release], lambdas: Mapping[str, Lambda], progress: Progress) -> Audit:
-    """Compare every recorded cell with AWS."""
+    """Compare every cell with AWS, in three requests for each recorded version and one for each other version."""
     progress.begin("Auditing", len(matrix.regions))
 
     def look(region: str) -> dict[Cell, CellView]:
-        cells = [Cell(region, target) for target in matrix.targets]
+        cells = [cell for cell in matrix.cells if cell.region == region]
         return dict(zip(cells, in_lanes(lambda cell: _view(lambdas[region], cell, releases), cells), strict=True))
 
-    answers, silent = each_region(matrix.regions, look, progress)
-    views = {cell: view for region in matrix.regions for cell, view in answers.get(region, {}).items()}
-    return compare(matrix, releases, views, silent)
+    found, unreachable = each_region(matrix.regions, look, progress)
+    views = {cell: view for region in matrix.regions for cell, view in found.get(region, {}).items()}
+    return compare(matrix, releases, views, unreachable)
 
 
 def _view(gateway: Lambda, cell: Cell, releases: Sequence[Release]) -> CellView:
     name = cell.target.layer_name
     listed = gateway.versions(name)
     recorded = {release.layer_version for release in releases if release.cell(cell.region, cell.target.id)}
-    held: dict[int, tuple[Held, tuple[Grant, ...]]] = {}
-    for number in sorted(recorded):
-        there = gateway.get(name, number)
-        if there is not None:
-            held[number] = (there, gateway.grants(name, number))
-    return CellView(listed, held)
+    found = {number: gateway.get(name, number) for number in sorted(recorded)}
+    held = {number: version for number, version in found.items() if version is not None}
+    others = {version.number for version in listed} - recorded
+    return CellView(listed, held, {number: gateway.grants(name, number) for number in sorted(others | set(held))})
 
 
 def compare(
-    matrix: Matrix, releases: Sequence[Release], views: Mapping[Cell, CellView], silent: Mapping[str, Failure]
+    matrix: Matrix, releases: Sequence[Release], views: Mapping[Cell, CellView], unreachable: Mapping[str, Failure]
 ) -> Audit:
-    """What differs between the records and what was seen. Pure."""
-    drifts = [
-        Drift(region, "*", None, "silent", f"the region does not answer: {reason}", "layers audit, later")
-        for region, reason in silent.items()
-    ]
+    """Return what differs between the ledger and what was read. Pure."""
+    drifts = [unreachable_drift(region, failure) for region, failure in unreachable.items()]
     checked = 0
     for cell, view in views.items():
         for release in releases:
@@ -93,11 +90,17 @@ def compare(
                 checked += 1
                 drifts += _recorded(matrix, cell, release, record, view)
         drifts += _unrecorded(matrix, cell, view, releases)
-    return Audit(checked, tuple(drifts))
+    return Audit(checked, tuple(drifts), unreachable)
+
+
+def unreachable_drift(region: str, failure: Failure, what: str = "the region") -> Drift:
+    """Return the finding for a region that could not be read: nothing is known to differ."""
+    remedy = failure.advice or "run `layers audit` again later"
+    return Drift(region, "*", None, "unreachable", f"{what} cannot be read: {failure}", remedy)
 
 
 def _absent(cell: Cell, release: Release, releases: Sequence[Release]) -> Iterator[Drift]:
-    """A cell that a release does not have: said of the newest release only; older ones may be from before the cell."""
+    """A cell that a release does not have: only of the newest release, since the cell may be newer than the others."""
     if release != releases[-1] or release.yanked:
         return
     yield Drift(
@@ -113,51 +116,96 @@ def _recorded(matrix: Matrix, cell: Cell, release: Release, record: CellRecord, 
         return Drift(cell.region, cell.target.id, number, problem, detail, remedy)
 
     again = f"layers publish --version {release.version}"
-    if number not in view.held:
+    held = view.held.get(number)
+    if held is None:
         yield drift("missing", "recorded, but not in AWS", f"{again} --rebuild (a number never comes back)")
         return
-    held, grants = view.held[number]
     if held.sha256 != record.sha256:
-        detail = f"AWS has {held.sha256[:12]}…, the ledger {record.sha256[:12]}…"
-        yield drift("bytes", detail, f"find out who did this; then {again} --rebuild")
+        detail = f"AWS has sha256 {held.sha256[:12]}…, the ledger {record.sha256[:12]}…"
+        yield drift("bytes", detail, f"find out who published this; then {again} --rebuild")
+    version = version_in(matrix, cell.target, held.description)
+    if version is not None and not carries(matrix, cell.target, held, release.version):
+        detail = f"its description says {version}, the ledger {release.version}"
+        yield drift("version", detail, f"find out who published this; then {again} --rebuild")
+    grants = view.grants.get(number, ())
     if release.yanked and grants:
-        yield drift("public", "yanked, but still granted", f"layers yank --layer-version {number} --reason …")
-    if not release.yanked and not is_granted(grants, matrix.permission):
-        yield drift("private", "the matrix's permission is missing", again)
+        yield drift(
+            "public", f"yanked, but granted to {_names(grants)}", f"layers yank --layer-version {number} --reason …"
+        )
+    elif not release.yanked:
+        if not is_granted(grants, matrix.permission):
+            yield drift("private", "the matrix's permission is missing", again)
+        for grant in grants:
+            if not is_granted((grant,), matrix.permission):
+                problem: Problem = "public" if _is_public(grant) else "shared"
+                detail = f"granted to {_names([grant])}, which the matrix does not say"
+                yield drift(problem, detail, _revoke_command(cell, number, grant))
     runtime, architecture = cell.target.runtime.api_name, cell.target.architecture.api_name
     if held.runtimes and runtime not in held.runtimes:
-        yield drift("runtime", f"says {', '.join(held.runtimes)}, not {runtime}", f"{again} --rebuild")
+        detail = f"its CompatibleRuntimes are {', '.join(held.runtimes)}, not {runtime}"
+        yield drift("runtime", detail, f"{again} --rebuild")
     if held.architectures and architecture not in held.architectures:
-        yield drift("architecture", f"says {', '.join(held.architectures)}, not {architecture}", f"{again} --rebuild")
+        detail = f"its CompatibleArchitectures are {', '.join(held.architectures)}, not {architecture}"
+        yield drift("architecture", detail, f"{again} --rebuild")
+
+
+def _is_public(grant: Grant) -> bool:
+    return grant.principal == "*" and grant.organization is None
+
+
+def _names(grants: Iterable[Grant]) -> str:
+    return ", ".join(
+        f"organization {grant.organization}"
+        if grant.organization
+        else "everybody (*)"
+        if grant.principal == "*"
+        else f"account {grant.principal}"
+        for grant in grants
+    )
+
+
+def _revoke_command(cell: Cell, number: int, grant: Grant) -> str:
+    return (
+        f"aws lambda remove-layer-version-permission --region {cell.region} --layer-name {cell.target.layer_name} "
+        f"--version-number {number} --statement-id {grant.statement_id}"
+    )
 
 
 def _unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[Release]) -> Iterator[Drift]:
+    """The versions of a cell that no release has. One that is granted to anybody is named as public."""
     recorded = {release.layer_version for release in releases if release.cell(cell.region, cell.target.id)}
-    surplus = {
+    known = {
         each.layer_version
         for release in releases
         for each in release.surplus
-        if each.key == (cell.region, cell.target.id)
+        if (each.region, each.target_key.id) == (cell.region, cell.target.id)
     }
     for listed in view.listed:
-        if listed.number not in recorded and not listed.description.startswith(RESERVED):
-            problem, detail, remedy = _stranger(matrix, cell, listed, listed.number in surplus, releases)
-            yield Drift(cell.region, cell.target.id, listed.number, problem, detail, remedy)
+        if listed.number in recorded:
+            continue
+        grants = view.grants.get(listed.number, ())
+        if listed.description.startswith(RESERVED) and not grants:
+            continue
+        problem, detail, remedy = _classify(matrix, cell, listed, listed.number in known, releases)
+        if grants and problem != "unrecorded":
+            detail = f"{detail}, granted to {_names(grants)}"
+            problem, remedy = "public", _revoke_command(cell, listed.number, grants[0])
+        yield Drift(cell.region, cell.target.id, listed.number, problem, detail, remedy)
 
 
-def _stranger(
-    matrix: Matrix, cell: Cell, listed: Listed, surplus: bool, releases: Sequence[Release]
+def _classify(
+    matrix: Matrix, cell: Cell, listed: Listed, known: bool, releases: Sequence[Release]
 ) -> tuple[Problem, str, str]:
-    """What a version is that the ledger does not have: problem, detail, remedy."""
+    """Return problem, detail and remedy of a version that the ledger does not have. ``known``: as unexpected."""
     version = version_in(matrix, cell.target, listed.description)
-    if surplus:
-        detail = "a version too many, private, from a run that met another one"
-        return "surplus", detail, "none needed: it harms nobody, and the next release passes it"
+    if known:
+        detail = "an unexpected version, private, from a run that met another one"
+        return "unexpected", detail, "nothing: the next release skips it"
     if version is None:
-        said = repr(listed.description[:60]) if listed.description else "no description"
-        detail = f"a version that no release names: {said}"
-        return "foreign", detail, "find out who made it; the next release passes it"
+        description = repr(listed.description[:60]) if listed.description else "no description"
+        detail = f"a version of no release: {description}"
+        return "foreign", detail, "find out who published it; the next release skips it"
     elsewhere = next((r.layer_version for r in releases if r.version == version), None)
     if elsewhere is None or elsewhere == listed.number:
-        return "unrecorded", f"{version} stands here, and the ledger does not have it", "layers sync"
-    return "number", f"{version} stands at {listed.number} here and at {elsewhere} elsewhere", "layers sync"
+        return "unrecorded", f"{version} is published here, and the ledger does not have it", "layers sync"
+    return "number", f"{version} has number {listed.number} here and {elsewhere} elsewhere", "layers sync"

@@ -1,4 +1,4 @@
-"""``layers audit``: is the ledger still true."""
+"""``layers audit``: compare the ledger with AWS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.model.errors import DriftError, UsageError
+from builder.model.errors import DriftError, IncompleteError, UsageError
 from publisher.cli import github
 from publisher.cli.console import confirm, json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 
 @click.command("audit")
-@click.option("--repair", is_flag=True, help="Write the SSM parameters that differ, where the matrix has some.")
+@click.option("--repair", is_flag=True, help="Write the SSM parameters that differ, if the matrix has some.")
 @click.option("--yes", is_flag=True, help="Do not ask before repairing.")
 @json_option
 @click.pass_obj
 def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> None:
-    """Compare the ledger with AWS, every cell: there, the same bytes, public; and numbers that nobody recorded.
+    """Compare the ledger with AWS in every cell: bytes, version, permissions, and versions that nobody recorded.
 
-    Only reads, unless told to --repair. Leaves with 6 where anything differs, with the command that would mend it.
+    Only reads, except with --repair. Exit code 6: something differs; each finding has the command that fixes it. Exit
+    code 5: nothing differs, but a region could not be read.
     """
     from publisher.audit.audit import audit
 
@@ -44,7 +45,7 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
     kept = None
     if repair and (count := sum(drift.problem == "parameter" for drift in drifts)):
         if not yes:
-            confirm(f"Mend {count} parameters?")
+            confirm(f"Write {count} parameters?")
         kept = keep_parameters(matrix, releases)
         drifts = [*result.drifts, *parameter_drifts(matrix, releases)]
     if github.is_reporting():
@@ -58,8 +59,19 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
     else:
         _show(result.checked, len(releases), drifts)
         show_parameters(kept)
+    _judge(drifts)
+
+
+def _judge(drifts: Sequence[Drift]) -> None:
+    """Raise DriftError if anything differs, else IncompleteError if a region could not be read."""
+    differing = [drift for drift in drifts if drift.problem != "unreachable"]
+    if differing:
+        raise DriftError(f"the ledger and AWS differ in {len(differing)} places", fix="see the remedy of each finding")
     if drifts:
-        raise DriftError(f"the ledger and AWS differ in {len(drifts)} places")
+        raise IncompleteError(
+            "nothing differs, but regions could not be read: " + ", ".join(dict.fromkeys(d.region for d in drifts)),
+            fix="\n  → ".join(dict.fromkeys(drift.remedy for drift in drifts)),
+        )
 
 
 def _show(checked: int, releases: int, drifts: Sequence[Drift]) -> None:

@@ -1,4 +1,4 @@
-"""What ``publish``, ``yank`` and ``audit`` do about the parameters of a matrix that has some."""
+"""Update and check the SSM parameters after ``publish``, ``yank`` and ``audit``, if the matrix has some."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from builder.model.errors import IncompleteError
+from builder.model.errors import FailureClass, IncompleteError
 from publisher.cli.console import print_result, progress
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def keep_parameters(matrix: Matrix, releases: Sequence[Release]) -> Kept | None:
-    """Bring the parameters to what the ledger says. None where the matrix wants none."""
+    """Update the parameters to what the ledger says. None if the matrix has none."""
     if matrix.parameters is None:
         return None
     from builder.model.clock import SYSTEM_CLOCK
@@ -29,7 +29,7 @@ def keep_parameters(matrix: Matrix, releases: Sequence[Release]) -> Kept | None:
 
 
 def with_parameters(document: dict[str, Any], kept: Kept | None) -> dict[str, Any]:
-    """A command's JSON, with what became of the parameters where there are some."""
+    """Add the parameters to a command's JSON, if there are some."""
     if kept is None:
         return document
     failed = {region: failure.text for region, failure in kept.failed.items()}
@@ -37,37 +37,38 @@ def with_parameters(document: dict[str, Any], kept: Kept | None) -> dict[str, An
 
 
 def show_parameters(kept: Kept | None) -> None:
-    """One line for people."""
+    """Print one line about the parameters."""
     if kept:
         removed = f", {kept.removed} removed" if kept.removed else ""
         print_result(f"{kept.right} parameters are as recorded ({kept.written} written{removed})")
 
 
 def check_parameters(kept: Kept | None) -> None:
-    """IncompleteError names the regions whose parameters are not as recorded."""
+    """Raise IncompleteError with the regions whose parameters are not as recorded."""
     if kept and kept.failed:
         rows = "; ".join(f"{region} ({reason})" for region, reason in kept.failed.items())
         raise IncompleteError(
-            f"the parameters are not right everywhere: {rows}",
-            fix="run `layers audit --repair`, or the same command again",
+            f"the parameters could not be updated everywhere: {rows}",
+            fix=" ".join(dict.fromkeys(failure.advice for failure in kept.failed.values() if failure.advice))
+            or "run `layers audit --repair`, or the same command again",
+            failure_class=max(
+                (failure.failure_class for failure in kept.failed.values()), key=list(FailureClass).index
+            ),
         )
 
 
 def parameter_drifts(matrix: Matrix, releases: Sequence[Release]) -> list[Drift]:
-    """What an audit has to say of the parameters."""
+    """Return what an audit finds about the parameters."""
     if matrix.parameters is None:
         return []
-    from publisher.audit.audit import Drift
+    from publisher.audit.audit import Drift, unreachable_drift
     from publisher.parameters.parameter_client import connect
     from publisher.parameters.update import differences
 
     with progress() as shown:
-        found, silent = differences(matrix, releases, connect(matrix.regions), shown)
+        found, unreachable = differences(matrix, releases, connect(matrix.regions), shown)
     repair = "layers audit --repair"
     return [
         *(Drift(each.region, each.target, each.layer_version, "parameter", each.detail, repair) for each in found),
-        *(
-            Drift(region, "*", None, "silent", f"the parameters do not answer: {reason}", "layers audit, later")
-            for region, reason in silent.items()
-        ),
+        *(unreachable_drift(region, failure, "the parameters") for region, failure in unreachable.items()),
     ]

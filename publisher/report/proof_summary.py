@@ -127,10 +127,10 @@ def audit_section(checked: int, releases: int, drifts: Sequence[Drift]) -> str:
 
 
 def audit_notes(drifts: Sequence[Drift]) -> Iterator[Note]:
-    """Each drift; a region that does not answer is a warning."""
+    """Each drift; an unreachable region is a warning."""
     for each in drifts:
         place = "/".join(filter(None, (each.region, each.target, str(each.layer_version or ""))))
-        level: Level = "warning" if each.problem == "silent" else "error"
+        level: Level = "warning" if each.problem == "unreachable" else "error"
         yield Note(level, f"{place} {each.problem}", f"{each.detail}\n→ {each.remedy}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from publisher.reconcile.state import RESERVED
 from tests.conftest import Sandbox
 from tests.fakes.command import Layers
 from tests.fakes.simulated_runs import make_zip
@@ -135,6 +136,64 @@ def test_audit_finds_every_kind_of_drift(sandbox: Sandbox, layers: Layers) -> No
         ("eu-west-1", "py3.12-aarch64", 2, "foreign"),
     }
     assert all(d["remedy"] for d in found.json["drift"])
+
+
+def grant(sandbox: Sandbox, number: int, name: str = "demo-py3_12-x86_64", **principal: str) -> None:
+    """Share a layer version in us-east-1 by hand."""
+    sandbox.layers().add_layer_version_permission(
+        LayerName=name, VersionNumber=number, StatementId="by-hand", Action="lambda:GetLayerVersion",
+        **{"Principal": "*", **principal},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("permission", "principal", "problem", "detail"),
+    [
+        ({"principal": "*", "organization": "o-a1b2c3d4e5"}, {}, "public", "granted to everybody (*)"),
+        ({"principal": "*"}, {"Principal": "123456789012"}, "shared", "granted to account 123456789012"),
+        ({"principal": "*"}, {"OrganizationId": "o-zzzzzzzzzz"}, "shared", "granted to organization o-zzzzzzzzzz"),
+    ],
+)
+def test_audit_sees_every_grant(
+    sandbox: Sandbox, layers: Layers, permission: dict[str, str], principal: dict[str, str], problem: str, detail: str
+) -> None:
+    layers.keys["permission"] = permission
+    assert layers.publish("1.0").code == 0
+    assert layers("audit").code == 0
+    grant(sandbox, 1, **principal)
+    found = layers("audit", "--json")
+    (drift,) = found.json["drift"]
+    assert (found.code, drift["region"], drift["target"], drift["problem"]) == (
+        6,
+        "us-east-1",
+        "py3.12-x86_64",
+        problem,
+    )
+    assert detail in drift["detail"]
+    assert drift["remedy"].endswith("--version-number 1 --statement-id by-hand")
+
+
+def test_audit_names_versions_of_no_release_that_are_public(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    name = layers.matrix.targets[0].layer_name
+    for text in ("something else", RESERVED):
+        sandbox.layers().publish_layer_version(LayerName=name, Description=text, Content={"ZipFile": make_zip(text)})
+    assert {drift["problem"] for drift in layers("audit", "--json").json["drift"]} == {"foreign"}
+    grant(sandbox, 2)
+    grant(sandbox, 3)
+    found = layers("audit", "--json").json["drift"]
+    assert {(drift["layer_version"], drift["problem"]) for drift in found} == {(2, "public"), (3, "public")}
+    assert all("granted to everybody (*)" in drift["detail"] for drift in found)
+
+
+def test_audit_compares_the_version_in_the_description(layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    record = Path(layers.ledger) / "0001.json"
+    record.write_text(record.read_text().replace('"version": "1.0"', '"version": "1.1"'))
+    drift = layers("audit", "--json").json["drift"]
+    assert {(each["problem"], each["detail"]) for each in drift} == {
+        ("version", "its description says 1.0, the ledger 1.1")
+    }
 
 
 def test_publish_mends_a_permission_that_was_taken_away(sandbox: Sandbox, layers: Layers) -> None:
