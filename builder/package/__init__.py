@@ -1,8 +1,9 @@
-"""Packaging somebody's own agent: ``app.zip`` with its files, ``dependencies.zip`` with the packages that it needs."""
+"""Package a user's own agent: ``app.zip`` with its files, ``dependencies.zip`` with the packages that it needs."""
 
 from __future__ import annotations
 
+from builder.package.budget import Budget
 from builder.package.dependencies import Layer
 from builder.package.packaging import Package, Zipped, package
 
-__all__ = ["Layer", "Package", "Zipped", "package"]
+__all__ = ["Budget", "Layer", "Package", "Zipped", "package"]

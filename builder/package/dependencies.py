@@ -1,7 +1,7 @@
-"""Which wheels an app's dependencies are: resolved as a layer's are, and on top of a layer only what that lacks.
+"""Resolve an app's dependencies as a layer's are; on top of a published layer, only those that it lacks.
 
-Below a layer its versions hold: they bind the resolving, and what is not possible with them is a conflict, named with
-what the app wants and what the layer has.
+The layer's versions are constraints of the resolution. What they make impossible is a conflict: each is named with what
+the app requires and what the layer has.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
+from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
 from builder.model.target import Target
-from builder.requirements.reader import Asked, Requirements
-from builder.resolve.bounds import Bounds
+from builder.package.local_packages import LocalWheel
+from builder.requirements.declared import Requirements, name_of
+from builder.resolve.bounds import Bounds, Index
 from builder.resolve.resolver import ConflictError, Lock, resolve_requirements
 from builder.wheels.requires_dist import active_requirements
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A published layer that the function has besides: what is in it."""
+    """A published layer that the function also uses, and what it holds."""
 
     arn: str
     title: str  #: ``strands-agents 1.62.0, layer version 2``
@@ -33,56 +35,98 @@ class Layer:
 
 @dataclass(frozen=True)
 class Conflict:
-    """A package whose version in the layer the app cannot take."""
+    """A package whose version in the layer the app cannot use."""
 
     package: str
-    wanted: str  #: ``requirements.txt:3 wants boto3>=1.50``
+    wanted: str  #: ``requirements.txt:3 requires boto3>=1.50``
     held: str  #: the layer's version
 
 
-def lock_of(wanted: Requirements, target: Target, layer: Layer | None, progress: Progress) -> Lock:
-    """The wheels that the app needs and the layer lacks. BuildError names what cannot be had with the layer."""
-    if wanted.python is not None and not wanted.python.contains(target.runtime.full_version):
-        raise InputError(
-            f"the project takes Python {wanted.python}, not {target.python}",
-            where=f"{wanted.source}: [project].requires-python",
-            fix="name another with --python",
-        )
+def lock_of(
+    wanted: Requirements, target: Target, layer: Layer | None, wheels: Sequence[LocalWheel], progress: Progress
+) -> Lock:
+    """Return the wheels that the app needs and the layer lacks. BuildError names what conflicts with the layer.
+
+    ``wheels`` are those of the user's own packages.
+    """
     pins: dict[str, str] = (
         {canonicalize_name(name): version for name, version in layer.packages.items()} if layer else {}
     )
 
     def resolve(held: Sequence[str]) -> Lock:
-        constraints = (*wanted.constraints, *(f"{name}=={pins[name]}" for name in held))
-        return resolve_requirements([each.text for each in wanted.asked], target, bounds=Bounds(constraints))
+        requirements, bounds = _question(wanted, target, wheels, [f"{name}=={pins[name]}" for name in held])
+        return resolve_requirements(requirements, target, bounds=bounds)
 
-    if layer and (own := _own_conflicts(wanted.asked, pins, target)):
-        raise _conflicts_error(own, layer)
+    if layer and (own := _own_conflicts(wanted, pins, target)):
+        raise _conflicts_error(own, layer, wanted)
     try:
         lock = resolve(tuple(pins))
     except ConflictError:
         if layer is None:
             raise
-        progress.note("the layer's versions do not fit; looking for those that are in the way")
-        raise _conflicts_error(_conflicts(pins, resolve), layer) from None
-    lacking = tuple(locked for locked in lock if locked.name not in pins)
-    _check_hashes(wanted, lacking)
-    return lacking
+        progress.note("the layer's versions conflict with the requirements; finding the packages in conflict")
+        raise _conflicts_error(_conflicts(pins, resolve), layer, wanted) from None
+    missing = tuple(locked for locked in lock if locked.name not in pins)
+    own_names = {wheel.name for wheel in wheels}
+    _check_hashes(wanted, [locked for locked in missing if locked.name not in own_names])
+    return missing
 
 
-def _own_conflicts(asked: Sequence[Asked], pins: Mapping[str, str], target: Target) -> list[Conflict]:
-    """The app's own requirements that the layer does not meet: no index need be asked for these."""
+def check_python(wanted: Requirements, target: Target) -> None:
+    """Raise an InputError if the project does not support the target's Python."""
+    if wanted.python is not None and not wanted.python.contains(target.runtime.full_version):
+        raise InputError(
+            f"the project requires Python {wanted.python}, not {target.runtime.full_version}",
+            where=f"{wanted.source}: requires-python",
+            fix="name another with --python",
+        )
+
+
+def _question(
+    wanted: Requirements, target: Target, wheels: Sequence[LocalWheel], pins: Sequence[str]
+) -> tuple[list[str], Bounds]:
+    """Return what uv resolves: requirements and their bounds, in which the user's own packages are wheels."""
+    own = {wheel.name: wheel for wheel in wheels}
+    asked_for = {package.path.resolve() for package in wanted.local}
+    index_of = {
+        each.name: (place, each.text)
+        for each in wanted.declared
+        if isinstance(place := wanted.places.get(each.name), Index)
+        and active_requirements({"": [each.text]}, target)[""]
+    }
+    requirements = [each.text for each in wanted.declared if each.name not in index_of]
+    for wheel in wheels:
+        if wheel.package.path.resolve() in asked_for:
+            extras = f"[{','.join(wheel.package.extras)}]" if wheel.package.extras else ""
+            requirements.append(wheel.reference.replace(" @", f"{extras} @", 1))
+    # Poetry writes the path of a local package into the wheel that requires it.
+    paths = [
+        own[name].reference.replace(" @", f"[{','.join(sorted(each.extras))}] @" if each.extras else " @", 1)
+        for wheel in wheels
+        for each in wheel.requires
+        if each.url and (name := canonicalize_name(each.name)) in own
+    ]
+    constraints = (*wanted.constraints, *pins, *(wheel.reference for wheel in wheels))
+    overrides = tuple(dict.fromkeys([*wanted.overrides, *paths]))
+    return requirements, Bounds(constraints, overrides, wanted.excludes, wanted.complete, index_of)
+
+
+def _own_conflicts(wanted: Requirements, pins: Mapping[str, str], target: Target) -> list[Conflict]:
+    """Return the app's own requirements that the layer does not satisfy; no index is needed for these."""
     found = []
-    for each in asked:
+    replaced = {*wanted.excludes, *map(name_of, wanted.overrides)}
+    for each in wanted.declared:
         for active in active_requirements({"": [each.text]}, target)[""]:
-            if each.name in pins and not active.specifier.contains(pins[each.name], prereleases=True):
-                found.append(Conflict(each.name, f"{each.where} wants {each.text}", pins[each.name]))
+            if each.name in replaced or each.name not in pins:
+                continue
+            if not active.specifier.contains(pins[each.name], prereleases=True):
+                found.append(Conflict(each.name, f"{each.where} requires {each.text}", pins[each.name]))
     return found
 
 
 def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]) -> list[Conflict]:
-    """What the app's packages, or theirs, want otherwise than the layer has it."""
-    free = {each.name: each.version for each in resolve(())}  # what is wrong without the layer is no conflict with it
+    """Return the layer's packages whose versions the app's packages, or their dependencies, do not allow."""
+    free = {each.name: each.version for each in resolve(())}  # a failure without the layer is not a conflict with it
     met = [name for name in free if free[name] == pins.get(name)]
 
     def attempt(held: Sequence[str]) -> ConflictError | None:
@@ -98,9 +142,9 @@ def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]
 
 
 def in_the_way(names: Sequence[str], attempt: Callable[[Sequence[str]], ConflictError | None]) -> dict[str, str]:
-    """The names that must go so that an attempt with the others succeeds, each with what its failure said.
+    """Return the names without which an attempt with all others succeeds, each with the text of its failure.
 
-    Earlier names stay before later ones. Halves the names, so that few in the way are found in few attempts.
+    Earlier names are kept before later ones. Halving the names finds a few of many in a few attempts.
     """
     held: list[str] = []
     failed: dict[str, str] = {}
@@ -121,39 +165,43 @@ def in_the_way(names: Sequence[str], attempt: Callable[[Sequence[str]], Conflict
 
 
 def _wants(name: str, text: str, rest: Mapping[str, str]) -> str:
-    """Who wants what of a package: one that uv's explanation names, or what would be taken."""
+    """Return who requires what of a package: one that uv's explanation names, or the version it would resolve to."""
     for match in re.finditer(rf"(\S+) depends? on ({re.escape(name)}(?:\[[^]]*\])?[<>=!~]\S*)", text):
-        if "<" not in match[1]:  # of old versions, which uv would only fall back to
-            return f"{match[1]} wants {match[2].rstrip(',')}"
-    return f"the app needs {name}=={rest[name]}" if name in rest else "the app's packages cannot have it"
+        if "<" not in match[1]:  # of old versions, to which uv would only fall back
+            return f"{match[1]} requires {match[2].rstrip(',')}"
+    return f"the app needs {name}=={rest[name]}" if name in rest else "the app's packages do not allow it"
 
 
-def _conflicts_error(conflicts: Sequence[Conflict], layer: Layer) -> BuildError:
+def _conflicts_error(conflicts: Sequence[Conflict], layer: Layer, wanted: Requirements) -> BuildError:
     rows = [f"  {each.package}: {each.wanted}; the layer has {each.held}" for each in conflicts]
+    unlock = f"resolve again without {wanted.lock.name} (--no-lock), " if wanted.lock else ""
     return BuildError(
-        f"the app cannot have its packages on top of {layer.title}:",
-        details=rows,
+        "\n".join([f"the app's requirements conflict with {layer.title}:", *rows]),
         where=layer.arn,
-        fix="loosen these requirements, take another version of the layer, or leave --on-layer out: "
+        fix=f"{unlock}loosen these requirements, choose another version of the layer, or leave --on-layer out: "
         "then dependencies.zip holds everything",
     )
 
 
-def _check_hashes(wanted: Requirements, lock: Lock) -> None:
-    """Hold the wheels against the hashes that the requirements name, as pip does."""
+def _check_hashes(wanted: Requirements, lock: Sequence[Locked]) -> None:
+    """Compare the wheels with the hashes that the requirements name, as pip does."""
     if not wanted.hashed:
         return
     problems = []
     for locked in lock:
         allowed = wanted.hashes.get(locked.name)
         if allowed is None:
-            problems.append(f"  {locked.name}=={locked.version} has no hash, and others have")
+            problems.append(f"  {locked.name}=={locked.version} has no hash, but others have")
         elif locked.sha256 not in allowed:
-            problems.append(f"  {locked.filename} has sha256 {locked.sha256}, which is none of its hashes")
+            problems.append(
+                f"  hash mismatch: {locked.filename} has sha256 {locked.sha256}, which is none of its hashes"
+            )
     if problems:
         raise InputError(
             "the requirements' hashes do not cover what is needed:",
             details=problems,
-            where=str(wanted.source),
-            fix="write them for every package and platform (`uv pip compile --generate-hashes`), or leave all out",
+            where=str(wanted.lock or wanted.source),
+            fix="lock again, or resolve again with --no-lock"
+            if wanted.lock
+            else "write them for every package and platform (`uv pip compile --generate-hashes`), or leave all out",
         )

@@ -1,6 +1,6 @@
-"""Packaging from end to end: files and requirements → lock → both zips → Lambda's limits → into place.
+"""Package an app: files and requirements → lock → both zips → Lambda's limits → the output folder.
 
-The zips are made aside and take their names only when both are whole and fit together.
+The zips are written to a temporary folder, and moved to the output folder when both have passed every check.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import io
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,10 +25,14 @@ from builder.model.matrix import Matrix, Staging
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.package.app_files import app_files
-from builder.package.dependencies import Layer, lock_of
+from builder.package.budget import NO_BUDGET, Budget
+from builder.package.dependencies import Layer, check_python, lock_of
+from builder.package.local_packages import build_wheels, local_packages
 from builder.pipeline.build import build
-from builder.requirements.reader import Requirements, find_requirements, read_requirements
+from builder.requirements.declared import EVERYTHING_DECLARED, Requirements, Selection
+from builder.requirements.reader import find_requirements, read_requirements
 from builder.resolve.resolver import Lock
+from builder.wheels.requires_dist import marker_environment
 
 APP = "app.zip"
 DEPENDENCIES = "dependencies"
@@ -48,13 +52,20 @@ class Zipped:
 
 @dataclass(frozen=True)
 class Package:
-    """What was made."""
+    """The zips that were written, and what they were made of."""
 
     target: Target
     app: Zipped
-    dependencies: Artifact | None  #: None: nothing is needed that the layer lacks
-    requirements: Path | None  #: the file that was taken
+    dependencies: Artifact | None  #: None: the app needs nothing that the layer lacks
+    requirements: Path | None  #: the file that states what is needed
+    lock: Path | None  #: the lock file that gave the versions
     layer: Layer | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The bytes of both zips."""
+        return self.app.size + (self.dependencies.size if self.dependencies else 0)
 
     @property
     def total_unzipped(self) -> int:
@@ -70,34 +81,47 @@ def package(
     progress: Progress,
     *,
     requirements: Path | None = None,
+    selection: Selection = EVERYTHING_DECLARED,
     layer: Layer | None = None,
     direct: bool = False,
+    budget: Budget = NO_BUDGET,
 ) -> Package:
-    """Make ``app.zip`` and ``dependencies.zip`` in ``output``.
+    """Write ``app.zip`` and ``dependencies.zip`` into ``output``.
 
-    ``requirements``: the file that says what is needed; the nearest to the app where None. ``direct``: the zips are
-    sent in requests, and what is too big for one is refused; a bucket, as CDK and SAM use it, takes more. InputError
-    and BuildError leave what was there before.
+    ``requirements``: the file that states what is needed; by default the nearest to the app. ``direct``: the zips are
+    sent in requests, so one that is too large for a request is an error; through a bucket, as CDK and SAM upload,
+    it is a warning. After an InputError or BuildError ``output`` is as before.
     """
     if output.resolve() == app.resolve():
-        raise InputError("the zips would lie among the app's files", where=str(output), fix="name another --output")
+        raise InputError("the output directory is the app's own", where=str(output), fix="name another --output")
     files = app_files(app, output)
-    source = requirements or find_requirements(app)
-    wanted = read_requirements(source) if source else None
-    lock = lock_of(wanted, target, layer, progress) if wanted and wanted.asked else ()
+    source, notes = (requirements, ()) if requirements else find_requirements(app)
+    wanted = read_requirements(source, selection, marker_environment(target)) if source else None
+    for note in (*notes, *(wanted.notes if wanted else ())):
+        progress.note(note)
+    if wanted:
+        check_python(wanted, target)
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".layers-package-", dir=output) as name:
-            folder = Path(name)
+            folder = Path(name).absolute()
+            lock = _lock(wanted, target, layer, folder, progress) if wanted and not wanted.is_empty else ()
             zipped = _zip_app(files, target, folder / APP)
             made = _build(app, wanted, target, lock, folder, progress) if wanted and lock else None
-            result = Package(target, zipped, made, source, layer)
+            result = Package(target, zipped, made, source, wanted.lock if wanted else None, layer, notes)
             _check_limits(result, folder, direct, progress)
+            budget.check(result.size, result.total_unzipped, target.id)
             _put_in_place(folder, output, progress)
     except OSError as error:
-        what = "the disk is full" if error.errno == errno.ENOSPC else f"{error.strerror or error}"
-        raise BuildError(f"the zips cannot be made: {what}", where=str(error.filename or output)) from None
-    return Package(target, Zipped(output / APP, zipped.sha256, zipped.size, zipped.unzipped_size), made, source, layer)
+        what = "no space left on device" if error.errno == errno.ENOSPC else f"{error.strerror or error}"
+        raise BuildError(f"the zips cannot be written: {what}", where=str(error.filename or output)) from None
+    return replace(result, app=replace(zipped, file=output / APP))
+
+
+def _lock(wanted: Requirements, target: Target, layer: Layer | None, folder: Path, progress: Progress) -> Lock:
+    """Return the wheels that go into ``dependencies.zip``; build those of the user's own packages."""
+    own = [each for each in local_packages(wanted, target) if each.name not in wanted.excludes]
+    return lock_of(wanted, target, layer, build_wheels(own, target, folder / "own", progress), progress)
 
 
 def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:

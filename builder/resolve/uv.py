@@ -103,7 +103,8 @@ def environment(own: Mapping[str, str]) -> dict[str, str]:
         seen["UV_FIND_LINKS"] = ",".join(str(Path(p).absolute()) if Path(p).exists() else p for p in value.split(","))
     if own.get("PIP_INDEX_URL") and not any(own.get(name) for name in _INDEXES):
         seen["UV_DEFAULT_INDEX"] = own["PIP_INDEX_URL"]
-    return {**seen, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+    # Build backends give every file of a wheel this time, so that the same source gives the same wheel.
+    return {**seen, "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "SOURCE_DATE_EPOCH": "315532800"}
 
 
 def asks_the_web_only(own: Mapping[str, str]) -> bool:

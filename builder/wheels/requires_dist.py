@@ -19,7 +19,7 @@ def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -
     requirement is evaluated once, and again only for extras that its marker names, so that the work stays small for any
     metadata.
     """
-    environment = _environment(target)
+    environment = marker_environment(target)
     waiting = {name: {number: each for number, text in enumerate(texts) if (each := _parsed(text))}
                for name, texts in requires.items()}  # fmt: skip
     active: dict[str, dict[int, Requirement]] = {name: {} for name in requires}
@@ -57,7 +57,7 @@ def _holds(requirement: Requirement, environment: Mapping[str, str], extras: Ite
         return False
 
 
-def _environment(target: Target) -> dict[str, str]:
+def marker_environment(target: Target) -> dict[str, str]:
     """The values of PEP 508's markers on the target."""
     return {
         "implementation_name": "cpython",

@@ -68,6 +68,24 @@ def _architecture(_context: click.Context, _option: click.Parameter, value: str 
 @click.option(
     "--index", "index_source", metavar="FILE|URL", help="For --on-layer: a layers.json instead of the ledger."
 )
+@click.option("--extra", "extras", multiple=True, metavar="NAME", help="Include this extra of the project; repeatable.")
+@click.option("--all-extras", is_flag=True, help="Include every extra of the project.")
+@click.option(
+    "--group", "groups", multiple=True, metavar="NAME", help="Include this dependency group of the project; repeatable."
+)
+@click.option("--no-default-groups", is_flag=True, help="Leave out the groups of the project's own default-groups.")
+@click.option("--no-lock", is_flag=True, help="Resolve again instead of using the project's lock file.")
+@click.option(
+    "--exclude", multiple=True, metavar="NAME", help="Leave this package out, whoever requires it; repeatable."
+)
+@click.option(
+    "--override", multiple=True, metavar="REQUIREMENT",
+    help="Use this requirement of a package, whatever anybody requires of it; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--max-size", multiple=True, metavar="[zipped=|unzipped=]SIZE",
+    help="Exit with 4 if the zips are larger than this, like 40MB or unzipped=100MB; repeatable.",
+)  # fmt: skip
 @click.option("--direct", is_flag=True, help="The zips are sent in requests, not through a bucket: refuse over 50 MB.")
 @json_option
 @click.pass_obj
@@ -81,6 +99,14 @@ def command(
     requirements: Path | None,
     on_layer: str | None,
     index_source: str | None,
+    extras: tuple[str, ...],
+    all_extras: bool,
+    groups: tuple[str, ...],
+    no_default_groups: bool,
+    no_lock: bool,
+    exclude: tuple[str, ...],
+    override: tuple[str, ...],
+    max_size: tuple[str, ...],
     direct: bool,
     as_json: bool,
 ) -> None:
@@ -90,10 +116,16 @@ def command(
     Needs no matrix; with --on-layer, a ledger or an --index.
     """
     from builder.model.target import Target
-    from builder.package import package
+    from builder.package import Budget, package
+    from builder.requirements.declared import Selection
 
+    budget = Budget.parse(max_size)
+    selection = Selection(
+        extras, all_extras, groups, not no_default_groups, not no_lock, _names(exclude), _requirements(override)
+    )
     defaults = _defaults()
-    attached = _attach(settings, on_layer, index_source, python, architecture, defaults) if on_layer else None
+    given = on_layer is not None
+    attached = _attach(settings, on_layer or "", index_source, python, architecture, defaults) if given else None
     if attached is not None:
         python, architecture = attached.python, attached.architecture
     target = Target(python or defaults[0], architecture or defaults[1], "dependencies")
@@ -102,8 +134,33 @@ def command(
             shown.note(f"warning: the layer: {note}")
         shown.note(f"for Python {target.python} on {target.architecture}")
         layer = attached.layer if attached else None
-        made = package(app, target, output, shown, requirements=requirements, layer=layer, direct=direct)
+        made = package(
+            app, target, output, shown,
+            requirements=requirements, selection=selection, layer=layer, direct=direct, budget=budget,
+        )  # fmt: skip
     print_json(_as_json(made)) if as_json else _show(made)
+
+
+def _names(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+            raise InputError(f"{name!r} is not a package name", where="--exclude", fix="name it like botocore")
+    return names
+
+
+def _requirements(texts: tuple[str, ...]) -> tuple[str, ...]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for text in texts:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            raise InputError(
+                f"{text!r} is not a requirement (PEP 508): {str(error).splitlines()[0]}", where="--override"
+            ) from None
+        if requirement.url:
+            raise InputError(f"{text!r} names a URL", where="--override", fix="name a version: name==1.2")
+    return texts
 
 
 def _defaults() -> tuple[str, Architecture]:
@@ -114,6 +171,12 @@ def _defaults() -> tuple[str, Architecture]:
 def _attach(settings: Settings, wanted: str, index_source: str | None, *ask: Any) -> Attached:
     from publisher.catalog.base_layer import attach
 
+    if not wanted.strip():
+        raise InputError(
+            "the value is empty",
+            where="--on-layer",
+            fix="name an ARN, a version or latest (is a shell variable unset?)",
+        )
     if index_source is None and not settings.matrix_path.exists():
         raise InputError(
             "there is neither an index nor a matrix to look the layer up in",
@@ -145,6 +208,7 @@ def _as_json(made: Package) -> dict[str, Any]:
             "packages": {each.name: each.version for each in needed.lock},
         },
         "requirements": str(made.requirements) if made.requirements else None,
+        "lock": str(made.lock) if made.lock else None,
         "on_layer": made.layer.arn if made.layer else None,
         "total_unzipped": made.total_unzipped,
     }

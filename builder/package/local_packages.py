@@ -1,0 +1,155 @@
+"""Build the user's own packages to wheels: path dependencies, workspace members, the project itself.
+
+This is the only place where the program runs a build backend. uv runs it, in an environment of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import zipfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from email.parser import Parser
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from builder.bytecode.interpreters import find
+from builder.model.errors import BuildError, InputError
+from builder.model.progress import Progress
+from builder.model.target import Target
+from builder.requirements.declared import LocalPackage, Requirements, Selection, without_credentials
+from builder.requirements.pyproject import is_project, read_pyproject
+from builder.resolve import uv
+from builder.resolve.resolver import supported_tags
+from builder.wheels.requires_dist import marker_environment
+
+#: Lines of a build backend's output that an error shows.
+_SHOWN_LINES = 12
+#: What setuptools leaves beside the source; removed again if the build created it.
+_LEFTOVERS = ("build", "*.egg-info", "src/*.egg-info")
+
+
+@dataclass(frozen=True)
+class LocalWheel:
+    """A wheel of one of the user's own packages."""
+
+    package: LocalPackage  #: with its name
+    path: Path
+    requires: tuple[Requirement, ...]  #: its Requires-Dist
+
+    @property
+    def name(self) -> str:
+        """The normalised name."""
+        return self.package.name or ""
+
+    @property
+    def reference(self) -> str:
+        """The wheel as a direct reference, without extras."""
+        return f"{self.name} @ {self.path.absolute().as_uri()}"
+
+
+def local_packages(wanted: Requirements, target: Target) -> Iterator[LocalPackage]:
+    """Yield the user's own packages that the requirements need on the target, and those that these need."""
+    environment = marker_environment(target)
+    queue = deque(each for each in wanted.local if each.marker is None or each.marker.evaluate(dict(environment)))
+    queue.extend(_needed_places(wanted, environment))
+    seen: set[tuple[Path, str | None]] = set()
+    while queue:
+        package = queue.popleft()
+        path = package.path.resolve()
+        if (path, package.name) in seen:
+            continue
+        seen.add((path, package.name))
+        yield package
+        project = path / "pyproject.toml"
+        if project.is_file() and project != wanted.source.resolve() and is_project(project):
+            selection = Selection(extras=package.extras, default_groups=False)
+            queue.extend(_needed_places(read_pyproject(project, selection, environment), environment))
+
+
+def _needed_places(wanted: Requirements, environment: dict[str, str]) -> Iterator[LocalPackage]:
+    for each in wanted.declared:
+        place = wanted.places.get(each.name)
+        requirement = Requirement(each.text)
+        if isinstance(place, LocalPackage) and (requirement.marker is None or requirement.marker.evaluate(environment)):
+            yield replace(place, extras=tuple(sorted(requirement.extras)))
+
+
+def build_wheels(
+    packages: Sequence[LocalPackage], target: Target, folder: Path, progress: Progress
+) -> list[LocalWheel]:
+    """Return a wheel of each package, built into ``folder``. BuildError if one cannot be built or cannot run there."""
+    wheels: dict[str, LocalWheel] = {}
+    for number, package in enumerate(packages):
+        own = folder / str(number)
+        own.mkdir(parents=True)
+        path = package.path if package.path.suffix == ".whl" else _build(package, target, own, progress)
+        wheel = _read(package, path, target)
+        known = wheels.setdefault(wheel.name, wheel)
+        if known.package.path.resolve() != package.path.resolve():
+            raise InputError(
+                f"{wheel.name} comes from two places: {known.package.path} and {package.path}", where=package.where
+            )
+    return list(wheels.values())
+
+
+def _build(package: LocalPackage, target: Target, folder: Path, progress: Progress) -> Path:
+    progress.note(f"building a wheel of {package.name or package.path} ({package.where})")
+    source = package.path.absolute()
+    before = set(_leftovers(source))
+    command = ["build", "--wheel", "--out-dir", str(folder), "--no-python-downloads", "--python", _python(target)]
+    answer = uv.run([*command, str(source)], folder)
+    for path in set(_leftovers(source)) - before:
+        shutil.rmtree(path, ignore_errors=True)
+    found = sorted(folder.glob("*.whl"))
+    if not answer.ok or not found:
+        lines = [line for line in without_credentials(answer.err).splitlines() if line.strip()][-_SHOWN_LINES:]
+        raise BuildError(
+            "\n".join(
+                [f"uv cannot build a wheel of {package.name or package.path}:", *(f"  {line}" for line in lines)]
+            ),
+            where=package.where,
+            fix=f"make `uv build --wheel {package.path}` succeed"
+            + ("" if package.path.is_file() else ", or set `package = false` in its [tool.uv] if it is no package"),
+        )
+    return found[0]
+
+
+def _python(target: Target) -> str:
+    """Return the Python that builds: the target's, since it may decide what a wheel holds."""
+    try:
+        return str(find(target.python).path)
+    except BuildError:
+        return sys.executable
+
+
+def _leftovers(source: Path) -> Iterator[Path]:
+    for pattern in _LEFTOVERS if source.is_dir() else ():
+        yield from source.glob(pattern)
+
+
+def _read(package: LocalPackage, path: Path, target: Target) -> LocalWheel:
+    try:
+        name, _, _, tags = parse_wheel_filename(path.name)
+        with zipfile.ZipFile(path) as archive:
+            inner = next(each for each in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", each))
+            metadata = Parser().parsestr(archive.read(inner).decode("utf-8", "replace"))
+        requires = tuple(Requirement(text) for text in metadata.get_all("Requires-Dist", []))
+    except (InvalidWheelFilename, InvalidRequirement, zipfile.BadZipFile, StopIteration, OSError) as error:
+        raise InputError(f"is not a valid wheel: {error}", where=f"{package.where}: {path}") from None
+    if package.name not in (None, name):
+        raise InputError(f"{path.name} is not a wheel of {package.name}", where=package.where)
+    if not tags & set(supported_tags(target)):
+        found = ", ".join(sorted(map(str, tags)))
+        raise BuildError(
+            f"the wheel of {name} is for another machine or Python ({found}), not for {target.id}",
+            where=package.where,
+            fix=f"build it in Lambda's container image of {target.runtime.api_name} for {target.architecture}, and name "
+            "the wheel's path in its place",
+        )
+    return LocalWheel(replace(package, name=canonicalize_name(name)), path, requires)

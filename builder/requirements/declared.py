@@ -1,0 +1,154 @@
+"""What a project asks for, in one form whatever file says it: requirements, sources, bounds, hashes, local packages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from builder.model.errors import InputError
+from builder.model.escape import shorten
+from builder.resolve.bounds import Index
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which of a project's optional dependencies are wanted."""
+
+    extras: tuple[str, ...] = ()
+    all_extras: bool = False
+    groups: tuple[str, ...] = ()
+    default_groups: bool = True
+    use_lock: bool = True
+    exclude: tuple[str, ...] = ()  #: names that are left out, whoever requires them
+    override: tuple[str, ...] = ()  #: requirements that replace what anybody requires of these names
+
+
+#: No optional dependencies, the lock file if there is one.
+EVERYTHING_DECLARED = Selection()
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One requirement, and the file and line that declare it."""
+
+    text: str
+    name: str  #: normalised
+    where: str  #: ``requirements.txt:3``
+
+
+@dataclass(frozen=True)
+class LocalPackage:
+    """A package that is the user's own: a folder with a project, a source archive or a wheel."""
+
+    path: Path
+    where: str
+    name: str | None = None  #: normalised; None: the name that its wheel has
+    extras: tuple[str, ...] = ()
+    marker: Marker | None = None
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What an app needs."""
+
+    source: Path
+    declared: tuple[Declared, ...] = ()
+    constraints: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    #: Digests (``sha256:…``) of the files that may be used, by package.
+    hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    hashed: bool = False  #: every package must have hashes
+    complete: bool = False  #: from a lock file: nothing else is needed
+    #: Packages that are needed themselves (``-e .``), and places of packages that ``declared`` names.
+    local: tuple[LocalPackage, ...] = ()
+    places: Mapping[str, LocalPackage | Index] = field(default_factory=dict)
+    lock: Path | None = None  #: the lock file that the versions come from
+    name: str | None = None  #: the project's
+    version: str | None = None
+    python: SpecifierSet | None = None  #: the Pythons that the project supports
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is needed."""
+        return not self.declared and not self.local
+
+    def with_selection(self, selection: Selection) -> Requirements:
+        """Return these with what the command line excludes and overrides."""
+        overridden = {name_of(text) for text in selection.override}
+        kept = tuple(text for text in self.overrides if name_of(text) not in overridden)
+        return replace(
+            self,
+            overrides=(*kept, *selection.override),
+            excludes=tuple(dict.fromkeys([*self.excludes, *map(canonicalize_name, selection.exclude)])),
+        )
+
+
+class Problems:
+    """Problems of the files, which are all reported together."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def add(self, where: str, what: str) -> None:
+        """Note one problem."""
+        self._lines.append(f"{where}: {what}")
+
+    def parse(self, text: object, where: str) -> Requirement | None:
+        """Return the requirement (PEP 508); None, with a problem noted, if it is not one."""
+        if not isinstance(text, str):
+            self.add(where, f"a requirement must be a string, not {type(text).__name__}")
+            return None
+        try:
+            return Requirement(text)
+        except (InvalidRequirement, RecursionError) as error:
+            self.add(where, f"{shorten(without_credentials(text))!r} is not a requirement (PEP 508): {_first(error)}")
+            return None
+
+    def parse_marker(self, text: object, where: str) -> Marker | None:
+        """Return the marker (PEP 508); None if there is none, or, with a problem noted, if it is not one."""
+        if text is None:
+            return None
+        try:
+            return Marker(str(text))
+        except (InvalidMarker, RecursionError):
+            self.add(where, f"{shorten(str(text))!r} is not a marker (PEP 508)")
+            return None
+
+    def raise_any(self) -> None:
+        """Raise one InputError with every problem."""
+        if self._lines:
+            found = "1 problem" if len(self._lines) == 1 else f"{len(self._lines)} problems"
+            raise InputError("\n".join([f"the requirements have {found}:", *self._lines]))
+
+
+def declared(requirement: Requirement, where: str) -> Declared:
+    """Return a requirement with its origin."""
+    return Declared(str(requirement), canonicalize_name(requirement.name), where)
+
+
+def name_of(text: str) -> str:
+    """Return the normalised name of a requirement."""
+    return canonicalize_name(re.split(r"[\[(=<>!~;@ ]", text.strip(), maxsplit=1)[0])
+
+
+def without_credentials(text: str) -> str:
+    """Return the text with the credentials of every URL in it hidden."""
+    return re.sub(r"(?<=://)[^/\s]*@", "***@", text)
+
+
+def names_of(names: Iterable[str]) -> str:
+    """Return names as a list for a sentence."""
+    return ", ".join(sorted(names))
+
+
+def _first(error: BaseException) -> str:
+    return shorten(without_credentials((str(error).splitlines() or [type(error).__name__])[0]))

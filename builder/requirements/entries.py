@@ -1,0 +1,58 @@
+"""One dependency as a pyproject.toml states it, and where the project says that it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from builder.requirements.declared import LocalPackage
+from builder.requirements.requirements_file import problem_of_local, problem_of_url
+from builder.resolve.bounds import Index
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A requirement, its origin and its source: ``path``, ``url``, ``git``, ``workspace`` or ``index``, as uv's."""
+
+    requirement: Requirement
+    where: str
+    source: Mapping[str, Any] | None = None
+    optional: bool = False
+
+    @property
+    def name(self) -> str:
+        """The normalised name."""
+        return canonicalize_name(self.requirement.name)
+
+
+@dataclass(frozen=True)
+class Places:
+    """What the sources of a project can refer to."""
+
+    folder: Path  #: paths are relative to it
+    indexes: Mapping[str, str]  #: URLs by name
+    members: Mapping[str, Path]  #: folders of the workspace's members by normalised name
+
+
+def place_of(name: str, source: Mapping[str, Any], where: str, places: Places) -> LocalPackage | Index | str:
+    """Return the place that a source names. A string is the problem with it, or the URL of a wheel."""
+    if "git" in source:
+        return problem_of_url(f"git+{source['git']}") or ""
+    if source.get("workspace") is True:
+        member = places.members.get(name)
+        return LocalPackage(member, where, name) if member else "is not a member of the workspace"
+    if "path" in source:
+        path = places.folder / str(source["path"])
+        path = path / str(source["subdirectory"]) if "subdirectory" in source else path
+        return problem_of_local(path, str(source["path"]), name) or LocalPackage(path, where, name)
+    if "url" in source:
+        return problem_of_url(str(source["url"])) or str(source["url"])
+    if "index" in source:
+        url = places.indexes.get(str(source["index"]))
+        return Index(str(source["index"]), url) if url else f"there is no index named {source['index']!r}"
+    return f"unknown source: {', '.join(map(str, source))}"

@@ -1,0 +1,52 @@
+"""Package indexes that a project's files name: the public one and those of the environment pass, others are refused."""
+
+from __future__ import annotations
+
+import os
+import re
+from urllib.parse import unquote, urlsplit
+
+from builder.requirements.declared import without_credentials
+from builder.resolve import uv
+
+_SETTINGS = (
+    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS",
+    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS",
+)  # fmt: skip
+
+
+def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
+    """Return why the index cannot be used; None if the program uses it anyway."""
+    bare = _bare(url)
+    known = {_bare(part) for name in _SETTINGS for part in re.split(r"[\s,]+", os.environ.get(name, "")) if part}
+    if bare in known:
+        return None
+    if not find_links and bare == _bare(uv.public_index() or ""):
+        return None
+    setting = "UV_FIND_LINKS" if find_links else "UV_INDEX, or UV_DEFAULT_INDEX to replace the public index,"
+    kind = "the --find-links location" if find_links else "the package index"
+    return (
+        f"{kind} {without_credentials(url)} is not used, because the environment does not name it; "
+        f"set {setting} to it if its packages may be used"
+    )
+
+
+def no_index_is_set() -> bool:
+    """Whether the environment forbids indexes."""
+    return any(
+        os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in ("UV_NO_INDEX", "PIP_NO_INDEX")
+    )
+
+
+def _bare(url: str) -> str:
+    """Return a URL without a name for uv, credentials, the scheme of the web and a final slash."""
+    url = url.strip().strip("\"'")
+    url = re.sub(r"^[A-Za-z0-9_.-]+=(?=[a-z]+:|/)", "", url)
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        host = (parts.hostname or "") + port
+    except ValueError:
+        return url
+    scheme = "" if parts.scheme in ("http", "https", "") else parts.scheme
+    return f"{scheme}//{host}{unquote(parts.path).rstrip('/')}"

@@ -1,0 +1,47 @@
+"""Poetry's version constraints (``^1.2``, ``~1.2``, ``1.*``, ``>=1,<2 || >=3``) as PEP 440 specifiers."""
+
+from __future__ import annotations
+
+import re
+
+from packaging.version import InvalidVersion, Version
+
+
+def to_specifier(constraint: str) -> str:
+    """Return the PEP 440 specifier of a Poetry constraint. ValueError if there is none for it."""
+    alternatives = [part.strip() for part in re.split(r"\|\|?", constraint)]
+    if len(alternatives) > 1:
+        raise ValueError("alternatives (||) have no PEP 440 form")
+    parts = [
+        part for part in re.split(r"\s*,\s*|\s+(?=[<>=!~^])", re.sub(r"([<>=!~^])\s+", r"\1", alternatives[0])) if part
+    ]
+    return ",".join(filter(None, map(_part, parts)))
+
+
+def _part(part: str) -> str:
+    if part in ("*", "==*", "^*", "~*"):
+        return ""
+    match = re.fullmatch(r"(\^|~(?!=))\s*v?(.+)", part)
+    try:
+        if match:
+            return _range(match[2], caret=match[1] == "^")
+        if re.fullmatch(r"(===|[<>=!~]=|[<>])\s*\S+", part):
+            return part
+        if part.startswith("="):
+            return f"={part}"
+        return f"=={part}" if part.endswith(".*") or Version(part) else part
+    except InvalidVersion:
+        raise ValueError(f"{part!r} is not a version constraint of Poetry") from None
+
+
+def _range(text: str, *, caret: bool) -> str:
+    """Return the range of a caret or tilde constraint: up to the next breaking, or the next minor, version."""
+    version = Version(text)
+    release = list(version.release)
+    if caret:
+        kept = next((index for index, part in enumerate(release) if part), len(release) - 1)
+    else:
+        kept = min(1, len(release) - 1)
+    upper = [*release[:kept], release[kept] + 1]
+    epoch = f"{version.epoch}!" if version.epoch else ""
+    return f">={text},<{epoch}{'.'.join(map(str, upper))}"

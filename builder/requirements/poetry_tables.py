@@ -1,0 +1,77 @@
+"""Poetry's own tables of pyproject.toml: dependencies, groups, extras and sources, as requirements (PEP 508)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from builder.requirements.declared import Problems
+from builder.requirements.entries import Entry
+from builder.requirements.poetry_constraints import to_specifier
+
+#: Keys of a dependency that say nothing about which package is used.
+_HARMLESS = {"develop", "optional", "version", "extras", "markers", "python", "platform"}
+_SOURCES = {"path": "path", "file": "path", "url": "url", "git": "git", "source": "index"}
+
+
+def poetry_entries(dependencies: Mapping[str, Any], where: str, problems: Problems) -> Iterator[Entry]:
+    """Yield the entries of a table of dependencies, without ``python``."""
+    for name, value in dependencies.items():
+        if canonicalize_name(name) == "python":
+            continue
+        place = f"{where}.{name}"
+        for each in value if isinstance(value, list) else [value]:
+            if entry := _entry(name, each, place, problems):
+                yield entry
+
+
+def poetry_python(dependencies: Mapping[str, Any], where: str, problems: Problems) -> SpecifierSet | None:
+    """Return the Pythons that the project supports."""
+    value = dependencies.get("python")
+    text = value.get("version") if isinstance(value, dict) else value
+    if text is None:
+        return None
+    try:
+        return SpecifierSet(to_specifier(str(text)))
+    except (ValueError, InvalidSpecifier) as error:
+        problems.add(f"{where}.python", str(error))
+        return None
+
+
+def _entry(name: str, value: Any, where: str, problems: Problems) -> Entry | None:
+    table = value if isinstance(value, dict) else {"version": value}
+    version = table.get("version", "*")
+    if not isinstance(version, str):
+        problems.add(where, "a dependency must be a version constraint or a table")
+        return None
+    try:
+        specifier = to_specifier(version)
+        markers = list(_markers(table))
+    except ValueError as error:
+        problems.add(where, str(error))
+        return None
+    unknown = set(table) - _HARMLESS - set(_SOURCES) - {"branch", "tag", "rev", "subdirectory", "allow-prereleases"}
+    if unknown:
+        problems.add(where, f"unknown key {', '.join(sorted(unknown))}")
+    extras = table.get("extras", [])
+    text = name + (f"[{','.join(map(str, extras))}]" if extras else "") + specifier
+    text += f" ; {' and '.join(markers)}" if markers else ""
+    requirement = problems.parse(text, where)
+    if requirement is None:
+        return None
+    source = {_SOURCES[key]: found for key, found in table.items() if key in _SOURCES}
+    source |= {"subdirectory": table["subdirectory"]} if "subdirectory" in table else {}
+    return Entry(requirement, where, source or None, optional=bool(table.get("optional")))
+
+
+def _markers(table: Mapping[str, Any]) -> Iterator[str]:
+    if markers := table.get("markers"):
+        yield f"({markers})"
+    for specifier in SpecifierSet(to_specifier(str(table.get("python", "*")))):
+        key = "python_full_version" if specifier.version.count(".") > 1 else "python_version"
+        yield f"{key} {specifier.operator} '{specifier.version}'"
+    if platform := table.get("platform"):
+        yield f"sys_platform == '{platform}'"

@@ -1,0 +1,150 @@
+"""uv's tables of pyproject.toml: sources, indexes, workspaces, constraints, overrides and exclusions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from builder.requirements.declared import Problems, Selection
+from builder.requirements.indexes import refusal_of_index
+from builder.requirements.text_files import read_toml, table
+
+#: Settings of [tool.uv] that choose other packages or versions, and that the program does not apply.
+_UNSUPPORTED = (
+    "dependency-metadata", "exclude-newer", "exclude-newer-package", "find-links", "index-strategy", "no-binary",
+    "no-binary-package", "no-index", "prerelease", "resolution", "torch-backend",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class UvTables:
+    """What uv's tables of a project, and of the root of its workspace, say together."""
+
+    root: Path  #: the folder of the workspace's root, else the project's
+    sources: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)  #: by normalised name
+    indexes: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, Path] = field(default_factory=dict)
+    constraints: tuple[object, ...] = ()
+    overrides: tuple[object, ...] = ()
+    excludes: tuple[object, ...] = ()
+    unsupported: tuple[str, ...] = ()
+
+
+def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems) -> UvTables:
+    """Return uv's tables for the project in ``folder``."""
+    where = str(folder / "pyproject.toml")
+    root, top = _workspace(folder.resolve(), document)
+    own, shared = table(document, "tool", "uv", where=where), table(top, "tool", "uv", where=str(root))
+    sources: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    for base, each in ((root, shared), (folder, own)):
+        for name, value in table(each, "sources", where=where).items():
+            sources[canonicalize_name(name)] = tuple(
+                _anchored(value, base, f"{where}: [tool.uv.sources].{name}", problems)
+            )
+    indexes: dict[str, str] = {}
+    for index in [*_tables(shared, "index", where, problems), *_tables(own, "index", where, problems)]:
+        url = str(index.get("url", ""))
+        url = str((root / url).as_uri()) if url and "://" not in url else url
+        if index.get("explicit") is True and isinstance(index.get("name"), str):
+            indexes[index["name"]] = url
+        elif problem := refusal_of_index(url):
+            problems.add(f"{where}: [[tool.uv.index]]", problem)
+        if isinstance(index.get("name"), str):
+            indexes[index["name"]] = url
+    for key in ("index-url", "extra-index-url"):
+        urls = shared.get(key, [])
+        for url in urls if isinstance(urls, list) else [urls]:
+            if problem := refusal_of_index(str(url)):
+                problems.add(f"{where}: [tool.uv].{key}", problem)
+    return UvTables(
+        root,
+        sources,
+        indexes,
+        dict(_members(root, shared)),
+        _list(shared, "constraint-dependencies", where, problems),
+        _list(shared, "override-dependencies", where, problems),
+        _list(shared, "exclude-dependencies", where, problems),
+        tuple(key for key in _UNSUPPORTED if key in shared),
+    )
+
+
+def chosen_source(
+    options: Sequence[Mapping[str, Any]],
+    where: str,
+    selection: Selection,
+    environment: Mapping[str, str],
+    problems: Problems,
+) -> Mapping[str, Any] | None:
+    """Return the source that applies to the target and the selection, of several with markers."""
+    for source in options:
+        marker = problems.parse_marker(source.get("marker"), where)
+        if marker is not None and not marker.evaluate(dict(environment)):
+            continue
+        if "extra" in source and not (selection.all_extras or source["extra"] in selection.extras):
+            continue
+        if "group" in source and source["group"] not in selection.groups:
+            continue
+        return {key: value for key, value in source.items() if key not in ("marker", "extra", "group", "editable")}
+    return None
+
+
+def _anchored(value: Any, base: Path, where: str, problems: Problems) -> Iterator[Mapping[str, Any]]:
+    """Yield the sources of a name, their paths relative to the file that states them."""
+    for source in value if isinstance(value, list) else [value]:
+        if not isinstance(source, dict):
+            problems.add(where, "a source must be a table")
+        else:
+            yield {**source, "path": str(base / str(source["path"]))} if "path" in source else source
+
+
+def _workspace(folder: Path, document: Mapping[str, Any]) -> tuple[Path, Mapping[str, Any]]:
+    """Return the folder and the document of the workspace's root; the project's own outside a workspace."""
+    for parent in (folder, *folder.parents):
+        path = parent / "pyproject.toml"
+        if not path.is_file():
+            continue
+        found = document if parent == folder else read_toml(path)
+        uv = table(found, "tool", "uv", where=str(path))
+        if "workspace" in uv and (parent == folder or folder in dict(_members(parent, uv)).values()):
+            return parent, found
+    return folder, document
+
+
+def _members(root: Path, uv: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+    """Yield the name and folder of each member of the workspace."""
+    workspace = table(uv, "workspace", where=str(root / "pyproject.toml"))
+    excluded = {path.resolve() for pattern in workspace.get("exclude", []) for path in _glob(root, pattern)}
+    folders = [root, *(path for pattern in workspace.get("members", []) for path in _glob(root, pattern))]
+    for path in folders if workspace else []:
+        if path.resolve() not in excluded and (path / "pyproject.toml").is_file():
+            name = table(read_toml(path / "pyproject.toml"), "project", where=str(path)).get("name")
+            if isinstance(name, str):
+                yield canonicalize_name(name), path.resolve()
+
+
+def _glob(root: Path, pattern: object) -> Iterator[Path]:
+    text = str(pattern)
+    if ".." in text or text.startswith("/"):  # pathlib globs only below a folder
+        yield (root / text)
+    else:
+        yield from sorted(root.glob(text))
+
+
+def _tables(document: Mapping[str, Any], key: str, where: str, problems: Problems) -> list[dict[str, Any]]:
+    found = document.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        problems.add(where, f"[[{key}]] must be an array of tables")
+        return []
+    return found
+
+
+def _list(document: Mapping[str, Any], key: str, where: str, problems: Problems) -> tuple[object, ...]:
+    found = document.get(key, [])
+    if not isinstance(found, list):
+        problems.add(where, f"[tool.uv].{key} must be a list")
+        return ()
+    return tuple(found)
