@@ -176,7 +176,8 @@ def _conflicts_error(conflicts: Sequence[Conflict], layer: Layer, wanted: Requir
     rows = [f"  {each.package}: {each.wanted}; the layer has {each.held}" for each in conflicts]
     unlock = f"resolve again without {wanted.lock.name} (--no-lock), " if wanted.lock else ""
     return BuildError(
-        "\n".join([f"the app's requirements conflict with {layer.title}:", *rows]),
+        f"the app's requirements conflict with {layer.title}:",
+        details=rows,
         where=layer.arn,
         fix=f"{unlock}loosen these requirements, choose another version of the layer, or leave --on-layer out: "
         "then dependencies.zip holds everything",

@@ -110,9 +110,8 @@ def _build(package: LocalPackage, target: Target, folder: Path, progress: Progre
     if not answer.ok or not found:
         lines = [line for line in without_credentials(answer.err).splitlines() if line.strip()][-_SHOWN_LINES:]
         raise BuildError(
-            "\n".join(
-                [f"uv cannot build a wheel of {package.name or package.path}:", *(f"  {line}" for line in lines)]
-            ),
+            f"uv cannot build a wheel of {package.name or package.path}:",
+            details=[f"  {line}" for line in lines],
             where=package.where,
             fix=f"make `uv build --wheel {package.path}` succeed"
             + ("" if package.path.is_file() else ", or set `package = false` in its [tool.uv] if it is no package"),
@@ -149,7 +148,7 @@ def _read(package: LocalPackage, path: Path, target: Target) -> LocalWheel:
         raise BuildError(
             f"the wheel of {name} is for another machine or Python ({found}), not for {target.id}",
             where=package.where,
-            fix=f"build it in Lambda's container image of {target.runtime.api_name} for {target.architecture}, and name "
-            "the wheel's path in its place",
+            fix=f"build it in Lambda's container image of {target.runtime.api_name} for {target.architecture}, and "
+            "name the wheel's path in its place",
         )
     return LocalWheel(replace(package, name=canonicalize_name(name)), path, requires)

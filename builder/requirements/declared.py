@@ -127,12 +127,13 @@ class Problems:
         """Raise one InputError with every problem."""
         if self._lines:
             found = "1 problem" if len(self._lines) == 1 else f"{len(self._lines)} problems"
-            raise InputError("\n".join([f"the requirements have {found}:", *self._lines]))
+            raise InputError(f"the requirements have {found}:", details=self._lines)
 
 
-def declared(requirement: Requirement, where: str) -> Declared:
-    """Return a requirement with its origin."""
-    return Declared(str(requirement), canonicalize_name(requirement.name), where)
+def declared(requirement: Requirement, where: str, text: object = None) -> Declared:
+    """Return a requirement with its origin, as its file writes it if that is given."""
+    written = text.strip() if isinstance(text, str) else str(requirement)
+    return Declared(written, canonicalize_name(requirement.name), where)
 
 
 def name_of(text: str) -> str:

@@ -18,6 +18,8 @@ _SETTINGS = (
 def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
     """Return why the index cannot be used; None if the program uses it anyway."""
     bare = _bare(url)
+    if bare == _bare(""):  # a template whose variable was not set names no index
+        return None
     known = {_bare(part) for name in _SETTINGS for part in re.split(r"[\s,]+", os.environ.get(name, "")) if part}
     if bare in known:
         return None

@@ -145,7 +145,7 @@ class _Reader:
             return
         if requirement.url and not self._place(requirement, path, where):
             return
-        found = declared(requirement, where)
+        found = declared(requirement, where, None if "@" in text else text)
         self._hash_options(found, options, where)
         if constraints:
             self._constraints.append(found.text)

@@ -126,14 +126,36 @@ def _ask(
             answer = uv.run([*command, "--refresh"], Path(name), stdin=asked)
     if not answer.ok:
         raise _explain(answer.err, target, requirements)
-    if missing := re.search(r"package `([^`]+)` does not have an extra named `([^`]+)`", answer.err):
-        raise InputError(f"{missing[1]} has no extra {missing[2]!r}", where="extras", fix="take it out of the matrix")
+    _check_extras(requirements, answer.err)
     try:
         document = tomllib.loads(answer.out)
     except tomllib.TOMLDecodeError as error:
         raise BuildError(f"uv gave a lock that cannot be read: {error}", where=target.id) from None
     packages = [_choose(package, target, bounds) for package in document.get("packages", [])]
     return tuple(sorted(packages, key=lambda locked: locked.name)), answer.err
+
+
+def _check_extras(requirements: Sequence[str], said: str) -> None:
+    """Raise an InputError for an extra that the user named and that does not exist.
+
+    An extra that a dependency names may come and go with its own versions: installers go on without it.
+    """
+    for package, extra in re.findall(r"package `([^`]+)` does not have an extra named `([^`]+)`", said):
+        name = _name_of(package)
+        for text in requirements:
+            named = re.match(r"[^\[;]*\[([^\]]*)\]", text)
+            if (
+                named
+                and _name_of(text) == name
+                and canonicalize_name(extra) in map(canonicalize_name, _split(named[1]))
+            ):
+                raise InputError(
+                    f"{package} has no extra {extra!r}", where=text, fix="correct its name, or leave it out"
+                )
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",")]
 
 
 def _choose(package: dict[str, Any], target: Target, bounds: Bounds) -> Locked:
@@ -266,6 +288,12 @@ def _explain(text: str, target: Target, requirements: Sequence[str]) -> LayersEr
         )
     if "No solution found" in flat:
         return ConflictError(f"cannot be resolved: {_brief(flat)}", where=target.id)
+    if found := re.search(r"Failed to download `(\S+) @ ", flat):
+        return BuildError(
+            f"{found[1]} cannot be downloaded from the URL that is named for it: {_last_cause(text)}",
+            where=_whose(found[1], requirements),
+            fix="check the URL and the network",
+        )
     if re.search(r"Failed to fetch|error sending request|[Cc]onnect|dns error|timed out|offline|network", flat):
         return BuildError(
             f"the package index does not answer: {_last_cause(text)}",
@@ -281,6 +309,8 @@ def _name_of(requirement: str) -> str:
 
 def _whose(package: str, requirements: Sequence[str]) -> str:
     asked = any(_name_of(requirement) == _name_of(package) for requirement in requirements)
+    if not requirements:
+        return "a requirement of the project"
     return "package and version asked for" if asked else f"a requirement of {requirements[0]}"
 
 

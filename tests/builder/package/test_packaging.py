@@ -101,15 +101,15 @@ def test_the_same_files_give_the_same_bytes_whatever_their_times_and_owner_bits(
 
 
 def test_what_is_needed_is_looked_for_beside_the_handler_first_and_then_above_it(app: Path) -> None:
-    assert find_requirements(app) is None
+    assert find_requirements(app) == (None, ())
     (app.parent / "pyproject.toml").write_text("[tool.ruff]\n")
-    assert find_requirements(app) is None
+    assert find_requirements(app) == (None, ())
     (app.parent / "pyproject.toml").write_text("[project]\nname = 'agent'\n")
-    assert find_requirements(app) == app.parent / "pyproject.toml"
+    assert find_requirements(app)[0] == app.parent / "pyproject.toml"
     asks(app, "")
-    assert find_requirements(app) == app.parent / "requirements.txt"
+    assert find_requirements(app)[0] == app.parent / "requirements.txt"
     (app / "requirements.txt").write_text("")
-    assert find_requirements(app) == app / "requirements.txt"
+    assert find_requirements(app)[0] == app / "requirements.txt"
 
 
 def test_without_requirements_only_the_app_is_made_and_an_earlier_zip_goes(app: Path, index: Path) -> None:
@@ -135,10 +135,10 @@ def test_a_project_file_says_what_is_needed_too(app: Path, index: Path) -> None:
     ("text", "words"),
     [
         ("[project]\ndynamic = ['dependencies']\n", "dynamic"),
-        ("[tool.poetry]\n", "Poetry"),
-        ("[project]\nrequires-python = '>=3.13'\ndependencies = ['a']\n", "takes Python >=3.13, not 3.12"),
+        ("[tool.poetry.dependencies]\na = '<1 || >2'\n", "[tool.poetry.dependencies].a: alternatives"),
+        ("[project]\nrequires-python = '>=3.13'\ndependencies = ['a']\n", "requires Python >=3.13, not 3.12"),
         ("[project]\ndependencies = ['a b', 'c @ file:///c.whl']\n", "2 problems"),
-        ("[project\n", "not TOML"),
+        ("[project\n", "not valid TOML"),
     ],
 )
 def test_projects_that_do_not_say_it_so_are_refused(app: Path, text: str, words: str) -> None:
@@ -163,14 +163,14 @@ def test_requirements_files_include_others_and_bind_versions(app: Path, index: P
 def test_all_problems_of_requirements_are_named_with_their_lines(app: Path) -> None:
     asks(
         app,
-        "ok\n-e .\ngit+https://example.org/x\n./local\nx @ https://example.org/x.whl\n--index-url https://example.org\n"
+        "ok\n-e .\ngit+https://example.org/x\n./local\nx @ https://example.org/x.tar.gz\n--index-url https://example.org\n"
         "-r absent.txt\nnot a name\n--pre\nwheel.whl\n",
     )
     said = refusal(app)
     assert "the requirements have 9 problems" in said
     for line in range(2, 11):
         assert f"requirements.txt:{line}:" in said
-    assert "editable" in said
+    assert "requirements.txt:2: . has no pyproject.toml or setup.py" in said
     assert "UV_DEFAULT_INDEX" in said
 
 
@@ -202,7 +202,7 @@ def test_lines_that_mean_the_same_read_the_same(tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("requirements")
     (folder / "plain.txt").write_text("\n".join(lines))
     (folder / "odd.txt").write_text("\ufeff" + "\r\n\r\n".join(f"  {line} " for line in lines) + "\n", "utf-8")
-    plain, odd = (tuple(each.text for each in read_requirements(folder / f).asked) for f in ("plain.txt", "odd.txt"))
+    plain, odd = (tuple(each.text for each in read_requirements(folder / f).declared) for f in ("plain.txt", "odd.txt"))
     assert plain == odd == tuple(line.split("  #")[0] for line in lines if line and line[0] != "#")
 
 
@@ -227,7 +227,7 @@ def test_the_output_inside_the_app_is_no_part_of_it(app: Path) -> None:
     for _ in range(2):
         made = package(app, TARGET, app / "out", Quiet())
         assert names(made.app.file) == ["agent_handler.py"]
-    with pytest.raises(InputError, match="among the app's files"):
+    with pytest.raises(InputError, match="is the app's own"):
         package(app, TARGET, app, Quiet())
 
 
@@ -332,9 +332,9 @@ def test_on_a_layer_only_what_it_lacks_is_taken_at_its_versions(app: Path, index
 def test_requirements_that_the_layer_does_not_meet_are_named_all_of_them(app: Path) -> None:
     asks(app, "core>1,<3\nbase[x]~=2.0\nfine>=1\nother<1; python_version < '3.12'\n")
     said = refusal(app, BuildError, layer_of(base="1.0", core="1.0", fine="2.0b1", other="1.0"))
-    assert "on top of demo 1.0, layer version 2" in said
-    assert "core: requirements.txt:1 wants core>1,<3; the layer has 1.0" in said
-    assert "base: requirements.txt:2 wants base[x]~=2.0; the layer has 1.0" in said
+    assert "conflict with demo 1.0, layer version 2" in said
+    assert "core: requirements.txt:1 requires core>1,<3; the layer has 1.0" in said
+    assert "base: requirements.txt:2 requires base[x]~=2.0; the layer has 1.0" in said
     assert "fine:" not in said
     assert "other:" not in said
 
@@ -347,8 +347,8 @@ def test_what_the_apps_packages_want_otherwise_than_the_layer_has_it_is_named(ap
     make_wheel(index, "more", requires=("core==2.0",))
     asks(app, "tools\nmore\n")
     said = refusal(app, BuildError, layer_of(base="1.0", core="1.0", fine="1.0"))
-    assert "base: tools wants base>=2; the layer has 1.0" in said
-    assert "core: more wants core==2.0; the layer has 1.0" in said
+    assert "base: tools requires base>=2; the layer has 1.0" in said
+    assert "core: more requires core==2.0; the layer has 1.0" in said
     assert "fine:" not in said
 
 
@@ -356,7 +356,7 @@ def test_what_contradicts_itself_is_no_conflict_with_the_layer(app: Path, index:
     make_wheel(index, "base")
     make_wheel(index, "tools", requires=("base>=2",))
     asks(app, "tools\nbase<2\n")
-    assert "on top of" not in refusal(app, BuildError, layer_of(base="1.0"))
+    assert "conflict with" not in refusal(app, BuildError, layer_of(base="1.0"))
 
 
 @given(st.lists(st.integers(0, 30), unique=True, max_size=30), st.sets(st.integers(0, 30)))

@@ -67,7 +67,7 @@ def test_a_package_without_matrix_or_ledger(project: Path) -> None:
     sizes = result["app"]["unzipped_size"] + result["dependencies"]["unzipped_size"]
     assert result["total_unzipped"] == sizes
     assert sorted(result) == [
-        "app", "architecture", "dependencies", "on_layer", "python", "requirements", "total_unzipped",
+        "app", "architecture", "dependencies", "lock", "on_layer", "python", "requirements", "total_unzipped",
     ]  # fmt: skip
     assert "packages by" in run("--python", "3.12").stdout
 
@@ -94,7 +94,7 @@ def test_on_a_release_of_the_ledger(project: Path) -> None:
     assert document["on_layer"].endswith(":layer:demo-agents-py3_10-x86_64:3")
     (project / "requirements.txt").write_text("demo-agents>=1.2\n")
     result = CliRunner().invoke(layers, [*options, "package", "lambda", "--on-layer", "1.1", "--python", "3.10"])
-    assert "requirements.txt:1 wants demo-agents>=1.2; the layer has 1.1" in str(result.exception)
+    assert "requirements.txt:1 requires demo-agents>=1.2; the layer has 1.1" in str(result.exception)
 
 
 def test_no_requirements_are_said(project: Path) -> None:
