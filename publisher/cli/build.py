@@ -22,6 +22,7 @@ from publisher.cli.console import (
     progress,
 )
 from publisher.cli.group import Settings
+from publisher.cli.options import VERSION, architecture_option, python_option
 from publisher.cli.signals import terminable
 from publisher.cli.wait_option import named_version, wait_option
 
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
 
 
 @click.command("build")
-@click.option("--version", required=True, help="The package version; `latest` is the newest stable one.")
+@click.option("--version", type=VERSION, required=True, help="The package version; `latest` is the newest stable one.")
 @wait_option
-@click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable.")
-@click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable.")
+@python_option
+@architecture_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),

@@ -11,6 +11,7 @@ import click
 from builder.model.errors import DriftError, FailureClass, IncompleteError, UsageError
 from publisher.cli.console import confirm, json_option, print_json, print_quoted, print_result, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.options import architecture_option, lookup_region_option, python_option, release_options
 from publisher.cli.signals import stopping
 
 if TYPE_CHECKING:
@@ -20,13 +21,10 @@ if TYPE_CHECKING:
 
 
 @click.command("canary")
-@click.option(
-    "--region", "regions", multiple=True, required=True, help="A region, a pattern ('eu-*') or `all`; repeatable."
-)
-@click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable.")
-@click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable.")
-@click.option("--version", help="A version of the package; `latest` is the newest release that is not yanked.")
-@click.option("--layer-version", type=click.IntRange(min=1), help="A layer version number.")
+@lookup_region_option
+@python_option
+@architecture_option
+@release_options
 @click.option("--role", metavar="ARN", help="The role of the functions, instead of the one that `layers infra` makes.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option

@@ -18,6 +18,7 @@ from publisher.cli.console import (
     progress,
 )
 from publisher.cli.group import Settings
+from publisher.cli.options import architecture_option, lookup_region_option, python_option, release_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,13 +32,10 @@ SNIPPETS = ("arn", "cdk", "cdk-python", "sam", "terraform", "cloudformation", "s
 
 
 @click.command("describe")
-@click.option(
-    "--region", "regions", multiple=True, required=True, help="A region, a pattern ('eu-*') or `all`; repeatable."
-)
-@click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable.")
-@click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable.")
-@click.option("--version", help="A version of the package; `latest` is the newest release that is not yanked.")
-@click.option("--layer-version", type=click.IntRange(min=1), help="A layer version number.")
+@lookup_region_option
+@python_option
+@architecture_option
+@release_options
 @click.option("--live", is_flag=True, help="Ask AWS what is there, and compare it with the ledger.")
 @click.option("--index", "index_source", metavar="FILE|URL", help="Read a layers.json instead of matrix and ledger.")
 @click.option(

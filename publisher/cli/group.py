@@ -1,9 +1,10 @@
-"""The command group: global options, and commands that are imported when they are called for."""
+"""The command group: global options, and commands that are imported when they are called."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,45 +18,53 @@ if TYPE_CHECKING:
     from publisher.catalog.index import Index
     from publisher.ledger.folder import Ledger
 
-#: Command → what ``layers --help`` says of it. The module ``publisher.cli.<command>`` holds ``command``.
+#: Command → its text in ``layers --help``. The module ``publisher.cli.<command>`` holds ``command``.
 COMMANDS = {
     "targets": "List what the matrix says should exist.",
-    "build": "Build one zip a target, with manifest.json.",
-    "inspect": "Show what a zip holds, and check it; compare two.",
+    "build": "Build one zip for each target, with manifest.json.",
+    "inspect": "Show what is in a zip and check it; compare two.",
     "smoke": "Run a zip in Lambda's own runtime client.",
-    "reproduce": "Build a build's zips a second time, and compare.",
+    "reproduce": "Build the zips of a build again and compare.",
     "plan": "Show what publish would do; write nothing anywhere.",
     "publish": "Bring every cell to a release, prove it, record it.",
     "describe": "Look up the layers of a region.",
-    "audit": "Compare the ledger with AWS, every cell.",
-    "sync": "Make the ledger from what AWS holds.",
+    "audit": "Compare the ledger with AWS in every cell.",
+    "sync": "Create the ledger from what AWS holds.",
     "yank": "Yank a release; delete nothing.",
-    "verify": "Prove that an ARN holds the recorded bytes.",
-    "canary": "Prove a release with real functions on its layers.",
+    "verify": "Check that an ARN holds the recorded bytes.",
+    "canary": "Try a release with real functions on its layers.",
     "docs": "Write the table, the JSON index and the page from the ledger.",
     "infra": "Print the CloudFormation that the matrix needs: roles, buckets.",
-    "watch": "Say what is to be done: a new version, an incomplete release, a rebuild.",
+    "watch": "Report what needs doing: new versions, incomplete releases, rebuilds.",
     "cache": "Show or clean the program's own cache.",
-    "package": "Package an agent of your own: app.zip and dependencies.zip.",
-    "sandbox": "Run an embedded AWS, every region, for a command.",
+    "package": "Package your own agent: app.zip and dependencies.zip.",
+    "sandbox": "Run a command against an embedded AWS with every region.",
 }
+
+
+#: Words of other tools for the commands.
+_SYNONYMS = {
+    "withdraw": "yank", "delete": "yank", "unpublish": "yank", "deploy": "publish", "release": "publish",
+    "diff": "plan", "list": "describe", "show": "describe", "get": "describe", "lookup": "describe", "arn": "describe",
+    "test": "smoke", "check": "audit", "import": "sync", "bundle": "package", "local": "sandbox",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the global options say."""
+    """The global options."""
 
     matrix_path: Path
     ledger_place: str  #: a folder, or s3://bucket/prefix
 
     def matrix(self) -> Matrix:
-        """The matrix, read and checked."""
+        """Read and check the matrix."""
         from builder.model.matrix_file import load_matrix
 
         return load_matrix(self.matrix_path)
 
     def ledger(self, matrix: Matrix) -> Ledger:
-        """The ledger of this matrix."""
+        """Open the ledger of this matrix."""
         if self.ledger_place.startswith("s3://"):
             from publisher.ledger.s3 import BucketLedger
 
@@ -65,7 +74,7 @@ class Settings:
         return FolderLedger(Path(self.ledger_place), matrix)
 
     def index(self, source: str | None) -> Index:
-        """The index of the ledger, or the one in a file or behind an address."""
+        """Return the index of the ledger, or the one in a file or at an address."""
         from publisher.catalog.index import make_index
         from publisher.catalog.index_source import read_index
 
@@ -75,12 +84,18 @@ class Settings:
         return make_index(matrix, self.ledger(matrix).releases())
 
     def lambdas(self, matrix: Matrix, journal: Journal | None = None) -> Mapping[str, Lambda]:
-        """Lambda in every region of the matrix, once the credentials are proved to be its account's."""
+        """Check that the credentials are of the matrix's account; return Lambda in every region of the matrix."""
         from publisher.aws.connect import connect_all
         from publisher.aws.identity import check_account
 
         check_account(matrix)
         return connect_all(matrix, journal)
+
+
+def settings_of(context: click.Context) -> Settings:
+    """Return the global options of a command line that is being completed."""
+    options = context.find_root().params
+    return Settings(Path(options["matrix_path"]), options["ledger_place"])
 
 
 class _LazyGroup(click.Group):
@@ -93,6 +108,16 @@ class _LazyGroup(click.Group):
         command = import_module(f"publisher.cli.{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101 - a command module without a command is a defect
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            meant = _SYNONYMS.get(name.lower()) or next(iter(get_close_matches(name.lower(), COMMANDS, n=1)), None)
+            hint = f" Did you mean `layers {meant}`?" if meant else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

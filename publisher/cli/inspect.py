@@ -18,6 +18,7 @@ from publisher.cli.console import (
     print_result,
     print_table,
 )
+from publisher.cli.options import ARCHITECTURE, PYTHON
 
 if TYPE_CHECKING:
     from builder.inspection import Comparison, Inspection
@@ -27,8 +28,10 @@ _SHOWN = 10  #: files of a kind that a comparison lists
 
 @click.command("inspect")
 @click.argument("zips", nargs=-1, required=True, metavar="ZIP...", type=click.Path(path_type=Path))
-@click.option("--python", help="The Python it should be for; else by the manifest beside it, its name, its content.")
-@click.option("--arch", "architecture", type=click.Choice(["x86_64", "aarch64"]), help="Its architecture, likewise.")
+@click.option(
+    "--python", type=PYTHON, help="The Python it should be for; else by the manifest beside it, its name, its content."
+)
+@click.option("--arch", "architecture", type=ARCHITECTURE, help="Its architecture, likewise.")
 @click.option("--staged", is_flag=True, help="It is published through a bucket: more than 50 MB zipped is no error.")
 @click.option("--packages/--no-packages", "packages", default=True, help="List the packages.  [default: yes]")
 @json_option

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,43 +13,21 @@ from builder.model.errors import InputError
 from builder.model.runtimes import RUNTIMES, Architecture
 from publisher.cli.console import json_option, megabytes, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.options import ARCHITECTURE, PYTHON
 
 if TYPE_CHECKING:
     from builder.package import Package
     from publisher.catalog.base_layer import Attached
 
-_MACHINES = {"arm64": Architecture.AARCH64, "aarch64": Architecture.AARCH64}
-
-
-def _python(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    if value is None or value in RUNTIMES:
-        return value
-    digits = re.sub(r"[^0-9]", "", value)
-    meant = next((python for python in RUNTIMES if python.replace(".", "") == digits), None)
-    known = f"known are {', '.join(RUNTIMES)}"
-    raise InputError(
-        f"{value!r} is no Python of Lambda's", where="--python", fix=f"did you mean {meant}?" if meant else known
-    )
-
-
-def _architecture(_context: click.Context, _option: click.Parameter, value: str | None) -> Architecture | None:
-    folded = (value or "").lower().replace("-", "_")
-    if not folded:
-        return None
-    if folded in ("x86_64", *_MACHINES):
-        return _MACHINES.get(folded, Architecture.X86_64)
-    hint = "did you mean x86_64?" if folded in ("amd64", "x64", "x86") else "known are x86_64 and aarch64 (or arm64)"
-    raise InputError(f"{value!r} is no architecture of Lambda's", where="--arch", fix=hint)
-
 
 @click.command("package")
 @click.argument("app", metavar="APP_DIR", type=click.Path(path_type=Path))
 @click.option(
-    "--python", callback=_python,
+    "--python", type=PYTHON,
     help="The function's Python.  [default: the layer's, or this program's where Lambda has it, or 3.12]",
 )  # fmt: skip
 @click.option(
-    "--arch", "architecture", callback=_architecture,
+    "--arch", "architecture", type=ARCHITECTURE,
     help="The function's architecture, x86_64 or aarch64.  [default: the layer's, or this machine's]",
 )  # fmt: skip
 @click.option(
@@ -165,7 +142,9 @@ def _requirements(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 def _defaults() -> tuple[str, Architecture]:
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    return running if running in RUNTIMES else "3.12", _MACHINES.get(platform.machine().lower(), Architecture.X86_64)
+    return running if running in RUNTIMES else "3.12", (
+        Architecture.AARCH64 if platform.machine().lower() in ("arm64", "aarch64") else Architecture.X86_64
+    )
 
 
 def _attach(settings: Settings, wanted: str, index_source: str | None, *ask: Any) -> Attached:

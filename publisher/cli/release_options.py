@@ -11,6 +11,7 @@ import click
 from builder.model.errors import UsageError
 from publisher.cli.console import duration, print_message, print_result, print_table
 from publisher.cli.group import Settings
+from publisher.cli.options import VERSION, architecture_option, python_option, region_option
 
 if TYPE_CHECKING:
     from builder.model.matrix import Cell, Matrix
@@ -41,10 +42,10 @@ class Request:
 def request_options(function: F) -> F:
     """The options that ``plan`` and ``publish`` have in common."""
     options = [
-        click.option("--version", required=True, help="The package version; `latest` is the newest stable one."),
-        click.option("--region", "regions", multiple=True, help="Only this region; repeatable."),
-        click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable."),
-        click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable."),
+        click.option("--version", type=VERSION, required=True, help="The version; `latest` is the newest stable one."),
+        region_option,
+        python_option,
+        architecture_option,
         click.option("--layer-version", type=click.IntRange(min=1), help="The number, where it must be this one."),
         click.option(
             "--rebuild", is_flag=True, help="A new release of the same version at a new number (a security fix)."

@@ -13,6 +13,7 @@ import click
 from builder.model.errors import BuildError, InputError
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.options import architecture_option, python_option
 from publisher.cli.signals import terminable
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 @click.command("reproduce")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--python", "pythons", multiple=True, help="Only this Python; repeatable.")
-@click.option("--arch", "architectures", multiple=True, help="Only this architecture; repeatable.")
+@python_option
+@architecture_option
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), help="Keep the second build here, to look into it."
 )

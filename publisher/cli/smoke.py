@@ -10,6 +10,7 @@ import click
 
 from publisher.cli import github
 from publisher.cli.console import json_option, megabytes, print_json, print_quoted, print_result, print_table, progress
+from publisher.cli.options import ARCHITECTURE, PYTHON
 from publisher.cli.signals import terminable
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 @click.command("smoke")
 @click.argument("zips", nargs=-1, required=True, metavar="ZIP...", type=click.Path(path_type=Path))
-@click.option("--python", help="The Python it is for; else by the manifest beside it, its name, its content.")
-@click.option("--arch", "architecture", type=click.Choice(["x86_64", "aarch64"]), help="Its architecture, likewise.")
+@click.option(
+    "--python", type=PYTHON, help="The Python it is for; else by the manifest beside it, its name, its content."
+)
+@click.option("--arch", "architecture", type=ARCHITECTURE, help="Its architecture, likewise.")
 @click.option("--strict", is_flag=True, help="End with 4 also where a zip is unproven.")
 @click.option(
     "--times", type=click.IntRange(1, 99), default=1, show_default=True,

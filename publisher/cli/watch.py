@@ -10,6 +10,7 @@ import click
 from builder.model.errors import UsageError
 from publisher.cli.console import json_option, print_document, print_json, print_result, print_table
 from publisher.cli.group import Settings
+from publisher.cli.options import VERSION
 from publisher.cli.wait_option import named_version, wait_option
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ SHOWN = 10
 
 
 @click.command("watch")
-@click.option("--version", help="Only say whether this version is on the package index; `latest`: which one is.")
+@click.option(
+    "--version", type=VERSION, help="Only say whether this version is on the package index; `latest`: which one is."
+)
 @wait_option
 @click.option("--advisories", is_flag=True, help="Ask also for advisories that name what the newest release bundles.")
 @click.option(

@@ -10,11 +10,12 @@ import click
 from builder.model.errors import IncompleteError, InputError, UsageError
 from publisher.cli.console import confirm, json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.options import LayerVersion
 from publisher.cli.parameter_steps import check_parameters, keep_parameters, show_parameters, with_parameters
 
 
 @click.command("yank")
-@click.option("--layer-version", type=click.IntRange(min=1), required=True, help="The release's number.")
+@click.option("--layer-version", type=LayerVersion(), required=True, help="The release's number.")
 @click.option("--reason", help="Why; shown in the table and by describe.")
 @click.option("--undo", is_flag=True, help="Give the permission back everywhere.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -105,16 +105,19 @@ def test_no_requirements_are_said(project: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--python", "py312"), "did you mean 3.12?"),
-        (("--python", "3.9"), "known are 3.10"),
-        (("--arch", "amd64"), "did you mean x86_64?"),
-        (("--arch", "riscv"), "known are x86_64 and aarch64"),
+        (("--python", "3.12.4"), "did you mean 3.12?"),
+        (("--python", "3.9"), "there are 3.10"),
+        (("--arch", "riscv"), "x86_64 or aarch64 (arm64)"),
         (("--on-layer", "latest"), "--index FILE|URL"),
         (("--requirements", "absent.txt"), "no such file"),
     ],
 )
 def test_bad_options_say_what_was_meant(options: tuple[str, ...], words: str) -> None:
     assert words in said(*options)
+
+
+def test_every_usual_spelling_of_python_and_architecture_is_accepted() -> None:
+    assert "for Python 3.11 on x86_64" in run("--python", "py311", "--arch", "AMD64").stderr
 
 
 def test_a_layer_is_found_by_version_for_this_target() -> None:
@@ -133,7 +136,7 @@ def test_a_layer_is_found_by_version_for_this_target() -> None:
         (ARN.replace("py3_12-aarch64", "py3.12-arm64"), f"did you mean {ARN}?"),
         (ARN.replace("eu-west-1", "eu-west-9"), f"did you mean {ARN}?"),
         (ARN.removesuffix(":4"), "without a version number"),
-        ("arn:aws:s3:::bucket", "no ARN of a layer version"),
+        ("arn:aws:s3:::bucket", "not an ARN of a layer version"),
         ("9.9", "has no layer"),
     ],
 )

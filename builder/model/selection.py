@@ -1,0 +1,66 @@
+"""What people type for a Python, an architecture, a region or a list of them. Shared by the matrix and all options.
+
+Each parser returns the one spelling that the program uses, and raises ValueError with a message for people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+from builder.model.regions import did_you_mean, known_regions
+from builder.model.runtimes import RUNTIMES, Architecture
+
+ALL = "all"
+LATEST = "latest"
+
+_ARCHITECTURES = {
+    "x86_64": Architecture.X86_64, "amd64": Architecture.X86_64, "x64": Architecture.X86_64,
+    "aarch64": Architecture.AARCH64, "arm64": Architecture.AARCH64, "arm": Architecture.AARCH64,
+}  # fmt: skip
+#: ``3.12``, ``python3.12``, ``py3_12``, ``3-12``, ``312``. These two are JSON Schema patterns too, without flags.
+PYTHON_SPELLING = r"^(?:[Pp][Yy](?:[Tt][Hh][Oo][Nn])?)?([0-9])[._-]?([0-9]{1,2})$"
+ARCHITECTURE_SPELLING = r"^(?:[Xx]86[_-]64|[Xx]64|[Aa][Mm][Dd]64|[Aa][Rr][Mm](?:64)?|[Aa]{2}[Rr][Cc][Hh]64)$"
+
+
+def split_words(values: Iterable[str]) -> tuple[str, ...]:
+    """The words of options that may be repeated and may hold comma lists: ``("a,b", "c")`` gives a, b and c, once."""
+    return tuple(dict.fromkeys(word for value in values for word in re.split(r"[,\s]+", value) if word))
+
+
+def is_all(word: str) -> bool:
+    """Whether the word means everything: ``all``, in any case."""
+    return word.lower() == ALL
+
+
+def is_latest(word: str) -> bool:
+    """Whether the word means the newest version: ``latest``, in any case."""
+    return word.strip().lower() == LATEST
+
+
+def parse_python(text: str, known: Collection[str] = tuple(RUNTIMES)) -> str:
+    """The Python, ``3.12``, of ``python3.12``, ``3_12``, ``py3.12``, ``312``. ``known``: those that exist here."""
+    match = re.match(PYTHON_SPELLING, text.strip())
+    python = f"{match[1]}.{match[2]}" if match else ""
+    if python in known:
+        return python
+    patch = re.match(r"(?:python|py)?(3\.\d{1,2})\.\d", text.strip(), re.ASCII | re.IGNORECASE)
+    hint = f"did you mean {patch[1]}?" if patch and patch[1] in known else f"there are {', '.join(known)}"
+    raise ValueError(f"{text[:40]!r} is not a Python runtime: {hint}")
+
+
+def parse_architecture(text: str) -> Architecture:
+    """The architecture of ``arm64``, ``aarch64``, ``amd64``, ``x86_64``, ``x64``, in any case."""
+    found = _ARCHITECTURES.get(text.strip().lower().replace("-", "_"))
+    if found is None:
+        raise ValueError(f"{text[:40]!r} is not an architecture of Lambda: x86_64 or aarch64 (arm64)")
+    return found
+
+
+def parse_region(text: str) -> str:
+    """The AWS region, in any case and with ``_`` for ``-``."""
+    region = text.strip().lower().replace("_", "-")
+    if region not in known_regions():
+        hint = did_you_mean(region[:40], known_regions())
+        raise ValueError(f"{text[:40]!r} is not an AWS region" + (f": {hint}" if hint else ""))
+    return region

@@ -1,0 +1,149 @@
+"""Options that commands share: every usual spelling is accepted, and shells complete their values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from builder.model.errors import InputError, LayersError, UsageError
+from builder.model.selection import (
+    ALL,
+    LATEST,
+    is_all,
+    is_latest,
+    parse_architecture,
+    parse_python,
+    parse_region,
+    split_words,
+)
+from publisher.cli.group import Settings, settings_of
+
+if TYPE_CHECKING:
+    from publisher.ledger.release import Release
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Word(click.ParamType[str]):
+    """A value with several spellings. ``spell`` returns the program's own; ``values`` lists those to complete."""
+
+    def __init__(self, name: str, spell: Callable[[str], str], values: Callable[[Settings], Iterable[str]]) -> None:
+        self.name = name
+        self._spell = spell
+        self._values = values
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the value in the program's spelling. The values of a repeatable option are lists until ``split``."""
+        if getattr(param, "multiple", False):
+            return value
+        try:
+            return self._spell(value)
+        except ValueError as error:
+            raise InputError(str(error), where=param.opts[0] if param else None) from None
+
+    def split(self, _context: click.Context, _param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+        """Return the words of a repeatable option with comma lists. Empty if one of them is ``all``."""
+        words = split_words(values)
+        return () if any(map(is_all, words)) else tuple(dict.fromkeys(map(self.spelled, words)))
+
+    def spelled(self, word: str) -> str:
+        """Return the word in the program's spelling; one that is unknown stays, for the command to explain."""
+        try:
+            return self._spell(word)
+        except ValueError:
+            return word
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return what can follow; in a comma list, what the last word can be."""
+        before, comma, word = incomplete.rpartition(",")
+        try:
+            values = dict.fromkeys(self._values(settings_of(ctx)))
+        except (LayersError, OSError):
+            return []
+        return [CompletionItem(f"{before}{comma}{value}") for value in values if value.startswith(word)]
+
+
+def _version(word: str) -> str:
+    return LATEST if is_latest(word) else word
+
+
+def _releases(settings: Settings) -> Sequence[Release]:
+    return settings.ledger(settings.matrix()).releases()
+
+
+REGION = Word("REGION", parse_region, lambda settings: (*settings.matrix().regions, ALL))
+PYTHON = Word("PYTHON", parse_python, lambda settings: settings.matrix().python)
+ARCHITECTURE = Word("ARCHITECTURE", parse_architecture, lambda _settings: ("x86_64", "aarch64", "arm64"))
+VERSION = Word("VERSION", _version, lambda settings: (LATEST, *(each.version for each in _releases(settings))))
+
+
+class LayerVersion(click.IntRange):
+    """A layer version number, completed from the ledger."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the recorded numbers."""
+        try:
+            numbers = [str(each.layer_version) for each in _releases(settings_of(ctx))]
+        except (LayersError, OSError):
+            return []
+        return [CompletionItem(number) for number in numbers if number.startswith(incomplete)]
+
+
+def _repeatable(flag: str, name: str, word: Word, text: str) -> Callable[[F], F]:
+    return click.option(
+        flag, name, multiple=True, type=word, callback=word.split, help=f"{text}; repeatable, or a comma list."
+    )
+
+
+region_option: Callable[[F], F] = _repeatable("--region", "regions", REGION, "Only this region, or `all`")
+python_option: Callable[[F], F] = _repeatable("--python", "pythons", PYTHON, "Only this Python")
+architecture_option: Callable[[F], F] = _repeatable(
+    "--arch", "architectures", ARCHITECTURE, "Only this architecture: x86_64, or aarch64 (arm64)"
+)
+
+
+def lookup_region_option(function: F) -> F:
+    """Add ``--region`` of a command that looks layers up: patterns, and the region of the environment by default."""
+    return click.option(
+        "--region", "regions", multiple=True, type=REGION, callback=_regions_or_default,
+        help="A region, a pattern ('eu-*') or `all`; repeatable, or a comma list.  [default: AWS_REGION, "
+        "AWS_DEFAULT_REGION, or the profile's region]",
+    )(function)  # fmt: skip
+
+
+def _regions_or_default(context: click.Context, param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    if values or context.resilient_parsing:
+        return REGION.split(context, param, values)
+    default = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _region_of_profile()
+    if not default:
+        raise UsageError(
+            "no region: neither --region, AWS_REGION, AWS_DEFAULT_REGION nor the AWS profile names one",
+            fix="give --region REGION, or --region all",
+        )
+    return (REGION.spelled(default),)
+
+
+def _region_of_profile() -> str | None:
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import get_session
+
+    try:
+        region: str | None = get_session().get_config_variable("region")
+    except BotoCoreError:  # ProfileNotFound, ConfigParseError
+        return None
+    return region
+
+
+def release_options(function: F) -> F:
+    """Add ``--version`` and ``--layer-version`` of a command that looks recorded releases up."""
+    function = click.option("--layer-version", type=LayerVersion(), help="A layer version number.")(function)
+    return click.option(
+        "--version", type=VERSION, help="A version of the package; `latest` is the newest release that is not yanked."
+    )(function)

@@ -1,0 +1,205 @@
+"""What people type works: spellings, lists, defaults from the environment, suggestions, completion, JSON errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.fakes.command import SMALL, Layers
+from tests.publisher.catalog.catalog_cases import MATRIX_TEXT, catalog_matrix, history, write_project
+
+PROGRAM = (sys.executable, "-c", "import sys; sys.argv[0] = 'layers'; from publisher.cli import main; main()")
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> Layers:
+    """``layers`` with the ledger of the catalog's cases."""
+    write_project(tmp_path, history(catalog_matrix()))
+    return Layers(tmp_path, keys=yaml.safe_load(MATRIX_TEXT))
+
+
+def arns(layers: Layers, *options: str) -> set[str]:
+    ended = layers("describe", "--json", *options)
+    assert ended.code == 0, ended.err
+    return {row["arn"] for row in ended.json}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("--arch", "arm64"), ("--arch", "aarch64")),
+        (("--arch", "ARM64"), ("--arch", "aarch64")),
+        (("--arch", "x86-64"), ("--arch", "x86_64")),
+        (("--arch", "amd64,arm64"), ()),
+        (("--python", "python3.12"), ("--python", "3.12")),
+        (("--python", "3_12"), ("--python", "3.12")),
+        (("--python", "PY3.12"), ("--python", "3.12")),
+        (("--python", "3.10,py312"), ()),
+        (("--python", "3.10, 3.12"), ()),
+        (("--version", "LATEST"), ()),
+        (("--version", "Latest"), ("--version", "latest")),
+    ],
+)
+def test_a_usual_spelling_means_the_same(layers: Layers, typed: tuple[str, ...], meant: tuple[str, ...]) -> None:
+    assert arns(layers, "--region", "us-east-1", *typed) == arns(layers, "--region", "us-east-1", *meant)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("US-EAST-1",), ("us-east-1",)),
+        (("us-east-1,eu-west-1",), ("us-east-1", "eu-west-1")),
+        (("ALL",), ("all",)),
+        (("us-east-1,all",), ("all",)),
+        (("all",), ("*",)),
+    ],
+)
+def test_regions_are_a_list_in_any_case(layers: Layers, typed: tuple[str, ...], meant: tuple[str, ...]) -> None:
+    def options(words: tuple[str, ...]) -> list[str]:
+        return [part for word in words for part in ("--region", word)]
+
+    assert arns(layers, *options(typed)) == arns(layers, *options(meant))
+
+
+def _only_region(layers: Layers) -> str:
+    (region,) = {arn.split(":")[3] for arn in arns(layers)}
+    return region
+
+
+def test_the_region_is_that_of_the_environment_or_the_profile(
+    layers: Layers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[default]\nregion = eu-west-1\n[profile other]\nregion = us-east-1\n")
+    for key in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    ended = layers("describe")
+    assert (ended.code, "no region" in ended.err) == (2, True)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    assert _only_region(layers) == "eu-west-1"
+    monkeypatch.setenv("AWS_PROFILE", "other")
+    assert _only_region(layers) == "us-east-1"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert _only_region(layers) == "eu-west-1"
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    assert _only_region(layers) == "us-east-1"
+
+
+def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *arguments], env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [("descirbe", "describe"), ("Publish", "publish"), ("withdraw", "yank"), ("deploy", "publish")],
+)
+def test_a_mistyped_command_gets_a_suggestion(mistyped: str, meant: str) -> None:
+    done = run(mistyped)
+    assert done.returncode == 2
+    assert f"Did you mean `layers {meant}`?" in done.stderr
+
+
+def complete(layers: Layers, line: str) -> set[str]:
+    """What bash offers after a command line whose last word is not finished."""
+    (layers.folder / "matrix.yaml").write_text(yaml.safe_dump(layers.keys))
+    words = line.split(" ")
+    environment = {
+        "_LAYERS_COMPLETE": "bash_complete",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+        "LAYERS_MATRIX": str(layers.folder / "matrix.yaml"),
+        "LAYERS_LEDGER": layers.ledger,
+    }
+    done = run(environment=environment)
+    return {entry.partition(",")[2] for entry in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("layers des", {"describe"}),
+        ("layers describe --region e", {"eu-west-1", "eu-north-1"}),
+        ("layers describe --region us-east-1,eu-w", {"us-east-1,eu-west-1"}),
+        ("layers describe --python 3", {"3.10", "3.12"}),
+        ("layers describe --arch a", {"aarch64", "arm64"}),
+        ("layers describe --version 1.", {"1.0", "1.1", "1.2"}),
+        ("layers yank --layer-version ", {"1", "2", "3", "4"}),
+    ],
+)
+def test_shells_complete_commands_and_the_values_of_matrix_and_ledger(
+    layers: Layers, line: str, offered: set[str]
+) -> None:
+    assert complete(layers, line) == offered
+
+
+def test_completion_without_a_matrix_offers_nothing_and_fails_nothing(tmp_path: Path) -> None:
+    environment = {"_LAYERS_COMPLETE": "bash_complete", "COMP_WORDS": "layers describe --region e", "COMP_CWORD": "3"}
+    done = run(environment={**environment, "LAYERS_MATRIX": str(tmp_path / "none.yaml")})
+    assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+def test_the_completion_scripts_of_the_readme_exist() -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert "_LAYERS_COMPLETE" in run(environment={"_LAYERS_COMPLETE": f"{shell}_source"}).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "kind"),
+    [
+        (("describe", "--region", "mars", "--json"), 3, "InputError"),
+        (("describe", "--region", "mars", "--format", "json"), 3, "InputError"),
+        (("describe", "--bogus", "--json"), 2, "UsageError"),
+        (("descirbe", "--json"), 2, "UsageError"),
+    ],
+)
+def test_with_json_an_error_is_the_one_document(
+    layers: Layers, arguments: tuple[str, ...], code: int, kind: str
+) -> None:
+    (layers.folder / "matrix.yaml").write_text(yaml.safe_dump(layers.keys))
+    done = run("--matrix", str(layers.folder / "matrix.yaml"), "--ledger", layers.ledger, *arguments)
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["exit_code"], error["error"]) == (code, code, kind)
+    assert error["what"] in done.stderr
+
+
+def test_without_json_nothing_is_on_stdout_and_json_of_another_command_is_not_ours(tmp_path: Path) -> None:
+    assert run("describe", "--region", "mars").stdout == ""
+    assert run("--matrix", str(tmp_path / "none"), "sandbox", "--", "layers", "describe", "--json").stdout == ""
+
+
+def test_with_json_lines_an_error_is_the_last_line() -> None:
+    done = run("--log-format", "json", "describe", "--region", "mars")
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (last["level"], last["event"], last["exit_code"]) == ("error", "end", 3)
+    assert done.stdout == ""
+
+
+def test_a_result_that_was_printed_stays_the_one_document(tmp_path: Path) -> None:
+    matrix = tmp_path / "matrix.yaml"
+    matrix.write_text(yaml.safe_dump(SMALL))
+    done = run("--matrix", str(matrix), "infra", "--output", str(tmp_path / "infra"), "--check", "--json")
+    assert done.returncode == 6
+    assert json.loads(done.stdout)["files"][0]["state"] == "missing"
+    assert done.stderr.startswith("error: ")
+
+
+def test_verify_without_a_network_says_so(layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    row = layers("describe", "--region", "eu-west-1", "--arch", "arm64", "--json").json[0]
+    ended = layers("verify", row["arn"])
+    assert ended.code == 5
+    assert "Lambda in eu-west-1 cannot be reached" in ended.err
+    assert "check the network" in ended.err
