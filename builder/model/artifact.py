@@ -80,6 +80,32 @@ class Manifest(Frozen):
         return next((artifact for artifact in self.artifacts if artifact.target == target), None)
 
 
+class FindingGroup(Frozen):
+    """One problem of a build, and the targets whose zips have it."""
+
+    finding: Finding  #: of the first target
+    targets: tuple[str, ...]
+
+    def line(self, manifest: Manifest) -> str:
+        """Return code, path, message, and the targets if they are not all of the build's."""
+        everywhere = len(self.targets) == len(manifest.artifacts)
+        place = f"{self.finding.path}: " if self.finding.path else ""
+        targets = "" if everywhere else f" ({', '.join(self.targets)})"
+        return f"{self.finding.code}: {place}{self.finding.message}{targets}"
+
+
+def group_findings(manifest: Manifest) -> list[FindingGroup]:
+    """Return the findings of a build. Those of several targets that say the same are one group."""
+    groups: dict[tuple[str, str, str], FindingGroup] = {}
+    for artifact in manifest.artifacts:
+        for finding in artifact.findings:
+            key = (finding.level, finding.code, finding.message)
+            group = groups.get(key) or FindingGroup(finding=finding, targets=())
+            targets = tuple(dict.fromkeys((*group.targets, artifact.target)))
+            groups[key] = group.model_copy(update={"targets": targets})
+    return sorted(groups.values(), key=lambda group: (group.finding.level, group.finding.code))
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a build's folder, or of a folder of such folders: a build that was spread over machines.
 

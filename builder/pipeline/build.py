@@ -23,7 +23,7 @@ from builder.bytecode import compiler
 from builder.bytecode.interpreters import Interpreter, find, search
 from builder.cache.store import Cache, default_folder, key_of
 from builder.inspection import check_files
-from builder.model.artifact import Artifact, Locked, Manifest, sha256_of, write_manifest
+from builder.model.artifact import Artifact, Locked, Manifest, group_findings, sha256_of, write_manifest
 from builder.model.errors import BuildError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
@@ -74,6 +74,8 @@ def build(
             manifest = Manifest(package=matrix.package, version=version, artifacts=tuple(artifacts))
             run.put_in_place(manifest)
         cache.prune()
+        for group in group_findings(manifest):
+            progress.note(f"{group.finding.level}: {group.line(manifest)}")
     except OSError as error:
         full = error.errno == errno.ENOSPC
         raise BuildError(

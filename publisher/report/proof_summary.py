@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from builder.inspection import Inspection
-from builder.model.artifact import Finding, Manifest
+from builder.model.artifact import Finding, Manifest, group_findings
 from builder.smoke import Smoke
 from publisher.audit.audit import Drift
 from publisher.ledger.release import Release
@@ -38,13 +38,20 @@ def build_section(manifest: Manifest, releases: Sequence[Release], seconds: floa
         *([package_section(made, last)] if last else []),
         f"#### Zips\n\n{zips}",
     ]
+    rows = [
+        [each.finding.level, each.finding.code, text(each.finding.path or ""), text(each.finding.message),
+         text(", ".join(each.targets))]
+        for each in group_findings(manifest)
+    ]  # fmt: skip
+    if rows:
+        parts.append("#### Findings\n\n" + _some(["Level", "Code", "Where", "What", "Targets"], rows))
     return "\n".join(parts)
 
 
 def build_notes(manifest: Manifest) -> Iterator[Note]:
-    """The findings of a build's own checks."""
-    for artifact in manifest.artifacts:
-        yield from (_finding(artifact.target, finding) for finding in artifact.findings)
+    """Return an annotation for each finding of a build's own checks, one for all targets that have it."""
+    for group in group_findings(manifest):
+        yield _finding(", ".join(group.targets), group.finding)
 
 
 def smoke_section(reports: Sequence[Smoke]) -> str:

@@ -19,6 +19,7 @@ import pytest
 from builder.bytecode.compiler import Compilers, Module
 from builder.bytecode.interpreters import Interpreter
 from builder.cache.store import Cache
+from builder.inspection import inspect_zip
 from builder.model.artifact import Locked, Manifest, read_manifest
 from builder.model.errors import BuildError, InputError, LayersError
 from builder.model.matrix import Matrix
@@ -132,6 +133,71 @@ def test_two_wheels_with_one_file(index: Path, tmp_path: Path) -> None:
     assert [(f.code, f.path) for f in artifact.findings] == [("wheels-collide", "python/shared.py")]
     assert b"shared.py" not in files["python/other-1.0.dist-info/RECORD"]
     assert b"shared.py" in files["python/third-1.0.dist-info/RECORD"]
+
+
+class Notes(Quiet):
+    """Keeps the notes of a build."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_two_wheels_with_the_same_files_are_one_warning(index: Path, tmp_path: Path) -> None:
+    files = {f"pix/f{number}.py": "" for number in range(20)}
+    make_wheel(index, "demo", requires=("pix-gui", "pix-headless", "pix-none"))
+    for kind in ("gui", "headless", "none"):
+        own = dict.fromkeys(files, f"kind = {kind!r}\n")
+        make_wheel(index, f"pix_{kind}", files={**own, f"pix/{kind}.py": ""})
+    matrix, notes = matrix_of("demo", "3.11", "3.12"), Notes()
+    manifest = build(matrix, "1.0", matrix.targets, tmp_path / "out", notes)
+    assert notes.lines == [
+        f"warning: wheels-collide: python/pix/f0.py: pix-gui and pix-{loser} both have this file and 19 more, "
+        "with other content; the layer has the content of pix-gui"
+        for loser in ("headless", "none")
+    ]
+    assert [len(artifact.findings) for artifact in manifest.artifacts] == [2, 2]
+    layer = contents(tmp_path / "out" / manifest.artifacts[1].file)
+    assert {layer[f"python/{path}"] for path in files} == {b"kind = 'gui'\n"}
+    assert {"python/pix/gui.py", "python/pix/headless.py", "python/pix/none.py"} <= layer.keys()
+    assert b"pix/none.py" in layer["python/pix_none-1.0.dist-info/RECORD"]
+    assert b"pix/f0.py" not in layer["python/pix_none-1.0.dist-info/RECORD"]
+    for artifact in manifest.artifacts:
+        assert not [each for each in inspect_zip(tmp_path / "out" / artifact.file).findings if "record" in each.code]
+
+
+def test_a_warning_of_some_targets_names_them(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", files={"a.py": "1"}, requires=("other; python_version < '3.12'",))
+    make_wheel(index, "other", files={"a.py": "2"})
+    matrix, notes = matrix_of("demo", "3.11", "3.12", bytecode="off"), Notes()
+    build(matrix, "1.0", matrix.targets, tmp_path / "out", notes)
+    assert [line for line in notes.lines if "wheels-collide" in line and line.endswith(" (py3.11-x86_64)")]
+
+
+def test_more_files_than_a_zip_can_hold(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_wheel(index, "demo", files={f"demo/d/f{n}.py": "" for n in range(60)}, requires=("other",))
+    make_wheel(index, "other")
+    monkeypatch.setattr(preflight, "MAX_ZIP_FILES", 20)
+    with pytest.raises(BuildError, match=r"(?s)130 files.* 20\b.*largest are demo 125 files, other 5 files") as caught:
+        made(tmp_path / "out")
+    assert "bytecode" not in str(caught.value)
+    monkeypatch.setattr(preflight, "MAX_ZIP_FILES", 100)
+    with pytest.raises(BuildError, match=r"62 files of it are bytecode, and it fits without"):
+        made(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert made(tmp_path / "out", matrix_of("demo", bytecode="off")).artifacts
+
+
+def test_a_layer_too_large_because_of_its_bytecode(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(index, "demo", files={"demo/big.py": "".join(f"def f{n}(): return {n}\n" for n in range(999))})
+    monkeypatch.setattr(preflight, "UNZIPPED_LIMIT", 40_000)
+    with pytest.raises(BuildError, match=r"set `bytecode: off` in the matrix, or use --no-bytecode"):
+        made(tmp_path / "out")
+    assert made(tmp_path / "out", matrix_of("demo", bytecode="off")).artifacts
 
 
 def test_files_that_no_record_names_go_along(index: Path, tmp_path: Path) -> None:

@@ -242,6 +242,27 @@ def test_a_build_shows_its_zips_and_its_warnings() -> None:
     assert list(proof_summary.build_notes(manifest)) == [
         Note("warning", "py3.12-x86_64 elf-library", "python/a.so: needs libfoo.so")
     ]
+    assert read.rows("Level", "Code", "Where", "What", "Targets") == [
+        ["warning", "elf-library", "python/a.so", "needs libfoo.so", "py3.12-x86_64"]
+    ]
+
+
+def test_one_warning_of_several_targets_is_one_row_and_one_annotation() -> None:
+    finding = Finding(level="warning", code="elf-library", path="python/a.so", message="needs libfoo.so")
+    artifacts = tuple(
+        Artifact(
+            target=f"py{python}-x86_64", python=python, architecture=Architecture.X86_64, layer_name="l",
+            file=f"{python}.zip", sha256=digest(python), size=1, unzipped_size=1, interpreter=None, lock=(),
+            findings=found,
+        )
+        for python, found in (("3.11", (finding,)), ("3.12", ()), ("3.13", (finding,)))
+    )  # fmt: skip
+    manifest = Manifest(package="demo", version="2.0", artifacts=artifacts)
+    rows = Read(proof_summary.build_section(manifest, (), 9)).rows("Level", "Code", "Where", "What", "Targets")
+    assert [row[-1] for row in rows] == ["py3.11-x86_64, py3.13-x86_64"]
+    assert list(proof_summary.build_notes(manifest)) == [
+        Note("warning", "py3.11-x86_64, py3.13-x86_64 elf-library", "python/a.so: needs libfoo.so")
+    ]
 
 
 @pytest.mark.parametrize(("strict", "level"), [(False, "warning"), (True, "error")])
