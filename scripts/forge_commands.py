@@ -1,6 +1,6 @@
-"""What the release workflows do with GitHub: the ledger that waits in a pull request, outputs, pull requests, issues.
+"""What the release workflows do with GitHub: the ledger, outputs, pull requests, issues, releases.
 
-Runs git in the current folder, a checkout, and ``gh`` with the token in ``GH_TOKEN``.
+Runs git in the current folder, which is a checkout, and ``gh`` with the token in ``GH_TOKEN``.
 """
 
 from __future__ import annotations
@@ -9,20 +9,26 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
 
 from builder.model.artifact import read_manifest, sha256_of
+from builder.model.matrix_file import load_matrix
+from publisher.ledger.folder import SBOMS, FolderLedger
+from publisher.ledger.release import at_number, sbom_path
+from publisher.report.release_comparison import last_before
+from publisher.report.release_notes import release_notes
 
-#: The branch of the one pull request that records releases; later releases join it until it is merged.
+#: The branch of the pull request that records releases; later releases join it until it is merged.
 BRANCH = "layers-record"
 _AUTHOR = (
     "-c", "user.name=github-actions[bot]",
     "-c", "user.email=41898282+github-actions[bot]@users.noreply.github.com",
 )  # fmt: skip
-#: git asks gh for the token, so that it is written nowhere.
+#: git gets the token from gh, so that no file contains it.
 _TOKEN = ("-c", "credential.helper=", "-c", "credential.helper=!gh auth git-credential")
 
 
@@ -34,19 +40,19 @@ def forge() -> None:
 @forge.command()
 @click.argument("folder", envvar="LAYERS_LEDGER", default="ledger")
 def ledger(folder: str) -> None:
-    """Bring the ledger's FOLDER up to what the open pull request records; main may not have it yet."""
+    """Update the ledger's FOLDER from the open pull request, which may be ahead of main."""
     if not _gh_json("pr", "list", "--head", BRANCH, "--state", "open", "--json", "number"):
-        click.echo("no pull request waits with records")
+        click.echo("no open pull request has a newer ledger")
         return
     _git(*_TOKEN, "fetch", "--quiet", "--depth", "1", "origin", f"+refs/heads/{BRANCH}:refs/remotes/origin/{BRANCH}")
     _git("checkout", "--quiet", f"origin/{BRANCH}", "--", folder)
-    click.echo(f"{folder} is as the open pull request has it")
+    click.echo(f"{folder} is updated from the open pull request")
 
 
 @forge.command()
 @click.argument("report", type=click.Path(path_type=Path, exists=True))
 def outputs(report: Path) -> None:
-    """Print what a publish REPORT says, as lines for $GITHUB_OUTPUT."""
+    """Print the results of a publish REPORT as lines for $GITHUB_OUTPUT."""
     data = json.loads(report.read_text("utf-8"))
     click.echo(f"complete={json.dumps(data['complete'])}")
     click.echo(f"layer-version={int(data['layer_version'])}")
@@ -56,9 +62,9 @@ def outputs(report: Path) -> None:
 @click.argument("report", type=click.Path(path_type=Path, exists=True))
 @click.argument("zips", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def checksums(report: Path, zips: Path) -> None:
-    """Print the sha256 of those files below ZIPS that the REPORT's release has: zips, and their SBOMs.
+    """Print the sha256 of each zip below ZIPS that the REPORT's release holds, and of its SBOM.
 
-    Only for what was built here can this run vouch: a release that was begun by another run keeps that run's bytes.
+    A run attests only what it built itself: a release that another run started keeps that run's bytes.
     """
     published = {cell["sha256"] for cell in json.loads(report.read_text("utf-8"))["cells"]}
     for folder in sorted(path.parent for path in zips.rglob("manifest.json")):
@@ -75,38 +81,62 @@ def checksums(report: Path, zips: Path) -> None:
 @click.option("--body-file", type=click.Path(path_type=Path, exists=True), required=True)
 @click.argument("paths", nargs=-1, required=True)
 def propose(title: str, body_file: Path, paths: tuple[str, ...]) -> None:
-    """Propose what stands at PATHS now as a pull request to the branch that is checked out.
+    """Propose the present contents of PATHS as a pull request to the branch that is checked out.
 
-    There is one pull request: while it is open, it is renewed.
+    There is one pull request: while it is open, each call updates it.
     """
     _git("switch", "--quiet", "--force-create", BRANCH)
     _git("add", "--", *[path for path in paths if Path(path).exists()])
     if not _git("diff", "--cached", "--name-only"):
-        click.echo("the repository has all of it already")
+        click.echo("the repository already has these contents")
         return
     _git(*_AUTHOR, "commit", "--quiet", "--message", title)
     _git(*_TOKEN, "push", "--quiet", "--force", "origin", BRANCH)
-    waiting = _gh_json("pr", "list", "--head", BRANCH, "--state", "open", "--json", "number")
+    open_requests = _gh_json("pr", "list", "--head", BRANCH, "--state", "open", "--json", "number")
     what = ("--title", title, "--body-file", str(body_file))
-    if waiting:
-        click.echo(_gh("pr", "edit", str(waiting[0]["number"]), *what))
+    if open_requests:
+        click.echo(_gh("pr", "edit", str(open_requests[0]["number"]), *what))
     else:
         base = os.environ.get("GITHUB_REF_NAME", "main")
         click.echo(_gh("pr", "create", "--head", BRANCH, "--base", base, *what))
 
 
 @forge.command()
-@click.option("--label", required=True, help="What tells this kind of issue from others.")
+@click.option("--label", required=True, help="The label that identifies this kind of issue.")
 @click.option("--title", required=True)
 @click.option("--body-file", type=click.Path(path_type=Path, exists=True), required=True)
 def issue(label: str, title: str, body_file: Path) -> None:
-    """Open an issue, or say it again in the one that is open."""
+    """Open an issue, or comment on the one that is open."""
     waiting = _gh_json("issue", "list", "--label", label, "--state", "open", "--json", "number")
     if waiting:
         click.echo(_gh("issue", "comment", str(waiting[0]["number"]), "--body-file", str(body_file)))
     else:
         _gh("label", "create", label, "--force")
         click.echo(_gh("issue", "create", "--label", label, "--title", title, "--body-file", str(body_file)))
+
+
+@forge.command("release")
+@click.option("--layer-version", type=click.IntRange(min=1), required=True, help="The release's number.")
+@click.option("--matrix", "matrix_path", type=click.Path(path_type=Path), envvar="LAYERS_MATRIX", required=True)
+@click.option("--ledger", "folder", type=click.Path(path_type=Path), envvar="LAYERS_LEDGER", required=True)
+def publish_release(layer_version: int, matrix_path: Path, folder: Path) -> None:
+    """Create or update the GitHub release of a layer version, with notes, SBOMs and checksums from the ledger."""
+    records = FolderLedger(folder, load_matrix(matrix_path)).releases()
+    record = at_number(records, layer_version)
+    if record is None:
+        raise click.ClickException(f"{folder} has no layer version {layer_version}")
+    tag = f"layer-version-{layer_version}"
+    sboms = [folder / SBOMS / sbom_path(layer_version, target.layer_name) for target in record.targets]
+    with tempfile.TemporaryDirectory() as scratch:
+        notes, sums = Path(scratch, "notes.md"), Path(scratch, "SHA256SUMS")
+        notes.write_text(release_notes(record, last_before(records, layer_version)), "utf-8")
+        known_sums = {target.layer_name: target.sha256 for target in record.targets if target.sha256}
+        sums.write_text("".join(f"{digest}  {name}.zip\n" for name, digest in known_sums.items()), "utf-8")
+        what = ("--title", f"Layer version {layer_version} ({record.version})", "--notes-file", str(notes))
+        unfinished = f"--prerelease={json.dumps(record.completed is None)}"
+        known = tag in [each["tagName"] for each in _gh_json("release", "list", "--limit", "1000", "--json", "tagName")]
+        click.echo(_gh("release", "edit" if known else "create", tag, *what, unfinished))
+        _gh("release", "upload", tag, "--clobber", str(sums), *(str(path) for path in sboms if path.is_file()))
 
 
 def _git(*arguments: str) -> str:
@@ -125,10 +155,12 @@ def _gh_json(*arguments: str) -> list[dict[str, Any]]:
 def _run(program: str, *arguments: str) -> str:
     path = shutil.which(program)
     if path is None:
-        raise click.ClickException(f"there is no {program} here")
+        raise click.ClickException(f"{program}: command not found")
     done = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise click.ClickException(f"{program} {arguments[0]} ended with {done.returncode}: {done.stderr.strip()}")
+        raise click.ClickException(
+            f"{program} {arguments[0]} failed with exit code {done.returncode}: {done.stderr.strip()}"
+        )
     return done.stdout.strip()
 
 

@@ -155,7 +155,8 @@ def _show(runs: Sequence[WorkflowRun], output: Path) -> None:
     forge = output / "forge.json"
     for kind, things in (json.loads(forge.read_text()) if forge.exists() else {}).items():
         for thing in things if kind != "label" else ():
-            click.echo(f"{'pull request' if kind == 'pr' else kind} {thing['number']}: {thing['title']}")
+            name = thing.get("number") or thing["tagName"]
+            click.echo(f"{'pull request' if kind == 'pr' else kind} {name}: {thing['title']}")
     click.echo(f"\nThe logs of all jobs, the job summary and the repository are in {os.path.relpath(output)}/.")
 
 

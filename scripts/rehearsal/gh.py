@@ -1,6 +1,6 @@
-"""A stand-in for GitHub's ``gh``, as far as the workflows use it: pull requests and issues, kept in a JSON file.
+"""A stand-in for GitHub's ``gh``, as far as the workflows use it: pull requests, issues and releases in a JSON file.
 
-Runs as a script of its own, by a runner's steps. What the job's permissions do not allow is refused, as GitHub does.
+The steps of a job run it as a program. Like GitHub it refuses what the job's permissions do not allow.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 STATE = Path(os.environ["REHEARSAL_FORGE"])
 PERMISSIONS: dict[str, str] = json.loads(os.environ["REHEARSAL_PERMISSIONS"])
-SCOPES = {"pr": "pull-requests", "issue": "issues", "label": "issues"}
+SCOPES = {"pr": "pull-requests", "issue": "issues", "label": "issues", "release": "contents"}
 
 
 def main() -> None:
@@ -26,10 +26,15 @@ def main() -> None:
     if not os.environ.get("GH_TOKEN"):
         sys.exit("gh: To use GitHub CLI in a GitHub Actions workflow, set the GH_TOKEN environment variable.")
     scope = SCOPES[arguments.kind]
-    needed = ("read", "write") if arguments.action == "list" else ("write",)
+    needed = ("read", "write") if arguments.action == "list" else ("write",)  # write includes read
     if PERMISSIONS.get(scope) not in needed:
-        sys.exit(f"gh: Resource not accessible by integration (HTTP 403): this job's token lacks {scope}: {needed[-1]}")
-    state = json.loads(STATE.read_text()) if STATE.exists() else {"pr": [], "issue": [], "label": []}
+        missing = f"this job's token does not have {scope}: {needed[-1]}"
+        sys.exit(f"gh: Resource not accessible by integration (HTTP 403): {missing}")
+    state = json.loads(STATE.read_text()) if STATE.exists() else {"pr": [], "issue": [], "label": [], "release": []}
+    if arguments.kind == "release":
+        print(_act_on_release(arguments, state["release"]))
+        STATE.write_text(json.dumps(state, indent=2))
+        return
     if arguments.kind == "label":
         state["label"].append(arguments.name)
         STATE.write_text(json.dumps(state, indent=2))
@@ -65,6 +70,23 @@ def _act(arguments: argparse.Namespace, things: list[dict[str, Any]]) -> str:
     return f"https://example.com/{arguments.kind}/{thing['number']}"
 
 
+def _act_on_release(arguments: argparse.Namespace, releases: list[dict[str, Any]]) -> str:
+    if arguments.action == "list":
+        return json.dumps([{key: each[key] for key in arguments.json.split(",")} for each in releases])
+    found = next((each for each in releases if each["tagName"] == arguments.tag), None)
+    if (found is None) != (arguments.action == "create"):
+        sys.exit(f"gh: release {arguments.tag}: {'not found' if found is None else 'already exists (HTTP 422)'}")
+    if found is None:
+        found = {"tagName": arguments.tag, "assets": []}
+        releases.append(found)
+    if arguments.action == "upload":
+        found["assets"] = sorted({*found["assets"], *(Path(file).name for file in arguments.files)})
+    else:
+        found.update(title=arguments.title, notes=Path(arguments.notes_file).read_text())
+        found["prerelease"] = arguments.prerelease == "true"
+    return f"https://example.com/releases/{arguments.tag}"
+
+
 def _fits(thing: dict[str, Any], arguments: argparse.Namespace) -> bool:
     return all(
         wanted is None or wanted == has
@@ -89,6 +111,20 @@ def _parser() -> argparse.ArgumentParser:
     label.add_argument("action", choices=["create"])
     label.add_argument("name")
     label.add_argument("--force", action="store_true")
+    releases = kinds.add_parser("release").add_subparsers(dest="action", required=True)
+    listing = releases.add_parser("list")
+    listing.add_argument("--json", required=True)
+    listing.add_argument("--limit")
+    for action in ("create", "edit"):
+        change = releases.add_parser(action)
+        change.add_argument("tag")
+        change.add_argument("--title", required=True)
+        change.add_argument("--notes-file", required=True)
+        change.add_argument("--prerelease", choices=["true", "false"])
+    upload = releases.add_parser("upload")
+    upload.add_argument("tag")
+    upload.add_argument("files", nargs="+")
+    upload.add_argument("--clobber", action="store_true")
     for kind in ("pr", "issue"):
         actions = kinds.add_parser(kind).add_subparsers(dest="action", required=True)
         for action in ("list", "create", "edit", "comment"):

@@ -92,6 +92,11 @@ def test_a_release_from_the_index_to_the_pull_request_and_once_more(rehearse: Re
     assert "docs/layers.md" in recorded
     assert any(name.startswith("docs/sbom/0001/") for name in recorded)
     assert "release: skipped" in rehearse.said  # of watch.yml
+    (release,) = rehearse.forge["release"]
+    assert (release["tagName"], release["title"]) == ("layer-version-1", "Layer version 1 (1.0)")
+    assert release["prerelease"] is False
+    assert all(cell["arn"] in release["notes"] for cell in record["cells"])
+    assert release["assets"] == sorted(["SHA256SUMS", f"{record['targets'][0]['layer_name']}.cdx.json"])
     summary = (rehearse.folder / "out" / "summary.md").read_text()
     assert "layer version 1" in summary
     assert "provenance of 2 files" in rehearse.said
@@ -99,7 +104,7 @@ def test_a_release_from_the_index_to_the_pull_request_and_once_more(rehearse: Re
 
 def test_a_runner_that_dies_between_publish_and_record(rehearse: Rehearsal) -> None:
     rehearse.offer("1.0")
-    rehearse("--dies", "publish:Keep the ledger")
+    rehearse("--dies", "publish:Upload the ledger")
     assert rehearse.code == 0, rehearse.said
     assert "the runner died" in rehearse.said
     assert rehearse.recorded()["ledger/0001.json"]["completed"] is not None
