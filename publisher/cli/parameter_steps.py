@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from builder.model.matrix import Matrix
     from publisher.audit.audit import Drift
     from publisher.ledger.release import Release
-    from publisher.parameters.update import Kept
+    from publisher.parameters.update import ParameterUpdate
 
 
-def keep_parameters(matrix: Matrix, releases: Sequence[Release]) -> Kept | None:
+def keep_parameters(matrix: Matrix, releases: Sequence[Release]) -> ParameterUpdate | None:
     """Update the parameters to what the ledger says. None if the matrix has none."""
     if matrix.parameters is None:
         return None
     from builder.model.clock import SYSTEM_CLOCK
     from publisher.parameters.parameter_client import connect
-    from publisher.parameters.update import keep
+    from publisher.parameters.update import update_parameters
 
     with progress() as shown:
-        return keep(matrix, releases, connect(matrix.regions), SYSTEM_CLOCK, shown)
+        return update_parameters(matrix, releases, connect(matrix.regions), SYSTEM_CLOCK, shown)
 
 
-def with_parameters(document: dict[str, Any], kept: Kept | None) -> dict[str, Any]:
+def with_parameters(document: dict[str, Any], kept: ParameterUpdate | None) -> dict[str, Any]:
     """Add the parameters to a command's JSON, if there are some."""
     if kept is None:
         return document
@@ -36,14 +36,14 @@ def with_parameters(document: dict[str, Any], kept: Kept | None) -> dict[str, An
     return {**document, "parameters": {**asdict(kept), "failed": failed}}
 
 
-def show_parameters(kept: Kept | None) -> None:
+def show_parameters(kept: ParameterUpdate | None) -> None:
     """Print one line about the parameters."""
     if kept:
         removed = f", {kept.removed} removed" if kept.removed else ""
         print_result(f"{kept.right} parameters are as recorded ({kept.written} written{removed})")
 
 
-def check_parameters(kept: Kept | None) -> None:
+def check_parameters(kept: ParameterUpdate | None) -> None:
     """Raise IncompleteError with the regions whose parameters are not as recorded."""
     if kept and kept.failed:
         rows = "; ".join(f"{region} ({reason})" for region, reason in kept.failed.items())

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from builder.model.artifact import Manifest
     from builder.model.progress import Progress
     from publisher.canary.canary_run import Roles
-    from publisher.parameters.update import Kept
+    from publisher.parameters.update import ParameterUpdate
     from publisher.reconcile.execute import Stop
     from publisher.reconcile.release_run import Report
     from publisher.reconcile.stages import First
@@ -157,7 +157,7 @@ def _canary(session: Session, region: str | None, role: str | None) -> tuple[str
     return region, Roles(session.matrix, role, (region,))
 
 
-def _tell_github(session: Session, report: Report, kept: Kept | None) -> None:
+def _tell_github(session: Session, report: Report, kept: ParameterUpdate | None) -> None:
     if github.is_reporting():
         from publisher.report.publish_summary import cell_notes, publish_section
 

@@ -221,9 +221,9 @@ def _parameters(scope: Scope, *, write: bool) -> list[Statement]:
         allow(
             "RetireLatest",
             ["ssm:DeleteParameters"],
-            [scope.parameters(f"{prefix}/*/latest")],
+            [scope.parameters(f"{prefix}/*/latest"), scope.parameters(f"{prefix}/py*")],
             _in_regions(scope),
-            note="`latest` goes where every release that it could point to is yanked; nothing else is ever removed.",
+            note="Removes `latest` and names by package version if every release that they could point to is yanked.",
         ),
     ]
 

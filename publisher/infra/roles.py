@@ -14,8 +14,14 @@ from publisher.infra.template_text import Template, plain
 #: Of all inline policies of a role together, without white space (IAM's quotas).
 INLINE_LIMIT = 10_240
 GITHUB = "token.actions.githubusercontent.com"
-#: Who a token is for: any word will do that provider and trust agree on; this is what the usual action asks for.
-AUDIENCE = "sts.amazonaws.com"
+#: What aws-actions/configure-aws-credentials requests a token for, by partition.
+AUDIENCES = {"aws-cn": "sts.amazonaws.com.cn"}
+DEFAULT_AUDIENCE = "sts.amazonaws.com"
+
+
+def audience(partition: str) -> str:
+    """Return the audience of GitHub's tokens, which the provider and the roles have to name."""
+    return AUDIENCES.get(partition, DEFAULT_AUDIENCE)
 
 
 def roles_template(scope: Scope) -> Template:
@@ -33,7 +39,7 @@ def roles_template(scope: Scope) -> Template:
         "Parameters": _parameters(scope),
         "Conditions": {"MakeProvider": {"Fn::Equals": [{"Ref": "CreateProvider"}, "true"]}},
         "Resources": {
-            "Provider": _provider(),
+            "Provider": _provider(scope.partition),
             **{key: _job(scope, *job) for key, job in jobs.items()},
             "Canary": _canary(scope),
         },
@@ -58,14 +64,14 @@ def _parameters(scope: Scope) -> dict[str, Any]:
     }
 
 
-def _provider() -> dict[str, Any]:
+def _provider(partition: str) -> dict[str, Any]:
     return {
         "#": "Stays when the stack goes: others in the account may rely on it by then.",
         "Type": "AWS::IAM::OIDCProvider",
         "Condition": "MakeProvider",
         "DeletionPolicy": "Retain",
         "UpdateReplacePolicy": "Retain",
-        "Properties": {"Url": f"https://{GITHUB}", "ClientIdList": [AUDIENCE]},
+        "Properties": {"Url": f"https://{GITHUB}", "ClientIdList": [audience(partition)]},
     }
 
 
@@ -94,7 +100,7 @@ def _job(scope: Scope, name: str, task: str, statements: list[policies.Statement
                         "Principal": {"Federated": _provider_arn(scope)},
                         "Condition": {
                             "StringEquals": {
-                                f"{GITHUB}:aud": AUDIENCE,
+                                f"{GITHUB}:aud": audience(scope.partition),
                                 f"{GITHUB}:sub": {"Fn::Sub": f"repo:${{Repository}}:environment:{environment}"},
                             }
                         },

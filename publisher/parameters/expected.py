@@ -1,8 +1,9 @@
-"""Which parameters should be there, by the ledger, and what differs. Pure."""
+"""Compute which parameters should exist, from the ledger, and what differs. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from builder.model.matrix import Matrix
@@ -23,23 +24,24 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The parameters of one region. ``retired``: what must not stand under a name that has nothing to point to."""
+class ExpectedParameters:
+    """The parameters of one region. ``retired``: ARNs of yanked releases, by a name that no other release can have."""
 
     parameters: tuple[Parameter, ...]
     retired: Mapping[str, frozenset[str]]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that matters."""
+        """Every name to read."""
         return (*(each.name for each in self.parameters), *self.retired)
 
 
-def wanted(matrix: Matrix, releases: Sequence[Release]) -> dict[str, Wanted]:
-    """The parameters of each region of the matrix.
+def expected(matrix: Matrix, releases: Sequence[Release]) -> dict[str, ExpectedParameters]:
+    """Return the parameters of each region of the matrix.
 
-    Complete releases only: a number is of use once it is right everywhere. A yanked one gets none; what it had
-    stays, since the ARN is still true, but ``latest`` goes back to the release before, and away where there is none.
+    Only complete releases have parameters: a number is of use once every region has it. A yanked release keeps the one
+    by its layer version number, since its ARN does not change. The names by version and ``latest`` go back to an
+    earlier release, or are removed if there is none.
     """
     if matrix.parameters is None:
         return {}
@@ -47,19 +49,32 @@ def wanted(matrix: Matrix, releases: Sequence[Release]) -> dict[str, Wanted]:
     return {region: _region(prefix, region, releases) for region in matrix.regions}
 
 
-def _region(prefix: str, region: str, releases: Sequence[Release]) -> Wanted:
+def version_name(version: str) -> str:
+    """Return a package version as a part of a parameter's name, where ``+`` and ``!`` are not allowed."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", version)
+
+
+def _region(prefix: str, region: str, releases: Sequence[Release]) -> ExpectedParameters:
     parameters: dict[str, Parameter] = {}
     yanked: dict[str, set[str]] = {}
     for release in sorted(releases, key=lambda release: release.layer_version):
         for cell in (cell for cell in release.cells if cell.region == region):
-            folder = f"{prefix}/{cell.python}/{cell.architecture}"
+            numbered = f"{prefix}/{cell.python}/{cell.architecture}/{release.layer_version}"
             if release.yanked:
-                yanked.setdefault(f"{folder}/{LATEST}", set()).add(cell.arn)
+                for name in _movable_names(prefix, release, cell):
+                    yanked.setdefault(name, set()).add(cell.arn)
             elif release.completed and cell.public:
-                for word in (str(release.layer_version), LATEST):  # the last release that comes by is the latest
-                    parameters[f"{folder}/{word}"] = _parameter(f"{folder}/{word}", release, cell)
+                for name in (numbered, *_movable_names(prefix, release, cell)):  # a later release replaces an earlier
+                    parameters[name] = _parameter(name, release, cell)
     retired = {name: frozenset(arns) for name, arns in yanked.items() if name not in parameters}
-    return Wanted(tuple(parameters[name] for name in sorted(parameters)), retired)
+    return ExpectedParameters(tuple(parameters[name] for name in sorted(parameters)), retired)
+
+
+def _movable_names(prefix: str, release: Release, cell: CellRecord) -> Iterator[str]:
+    """The names that may point to another release later: by package version, and the latest."""
+    yield f"{prefix}/{cell.python}/{cell.architecture}/{LATEST}"
+    yield f"{prefix}/py{cell.python}/{cell.architecture}/{LATEST}"
+    yield f"{prefix}/py{cell.python}/{cell.architecture}/{version_name(release.version)}"
 
 
 def _parameter(name: str, release: Release, cell: CellRecord) -> Parameter:
@@ -70,11 +85,11 @@ def _parameter(name: str, release: Release, cell: CellRecord) -> Parameter:
     return Parameter(name, cell.arn, cell.key[1], release.layer_version, description)
 
 
-def to_write(wanted: Wanted, seen: Mapping[str, str]) -> tuple[Parameter, ...]:
-    """The parameters that are missing or hold something else."""
-    return tuple(each for each in wanted.parameters if seen.get(each.name) != each.arn)
+def to_write(plan: ExpectedParameters, seen: Mapping[str, str]) -> tuple[Parameter, ...]:
+    """Return the parameters that are missing or have another value."""
+    return tuple(each for each in plan.parameters if seen.get(each.name) != each.arn)
 
 
-def to_remove(wanted: Wanted, seen: Mapping[str, str]) -> tuple[str, ...]:
-    """The names that point to a yanked release and have no other to point to."""
-    return tuple(name for name, arns in wanted.retired.items() if seen.get(name) in arns)
+def to_remove(plan: ExpectedParameters, seen: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names that point to a yanked release and have no other one to point to."""
+    return tuple(name for name, arns in plan.retired.items() if seen.get(name) in arns)

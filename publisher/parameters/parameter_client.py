@@ -1,4 +1,4 @@
-"""The port to the parameters of one region, and boto3 behind it."""
+"""The port to the SSM parameters of one region, and its implementation with boto3."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from publisher.aws.error_codes import of_boto_error
+from publisher.aws.gateway import Unavailable
 from publisher.parameters.expected import Parameter
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
-#: The most names that one request takes (API reference, GetParameters and DeleteParameters).
-PAGE = 10
+#: Names in one request (API reference, GetParameters and DeleteParameters).
+MAX_NAMES = 10
 
-#: Unlike a layer's publishing, all of this may be sent again; SSM takes three writes a second.
+#: Unlike PublishLayerVersion, all of these requests are safe to repeat. SSM accepts three writes a second.
 _CONFIG = botocore.config.Config(
     retries={"total_max_attempts": 8, "mode": "adaptive"},
     connect_timeout=6,
@@ -29,20 +30,20 @@ _CONFIG = botocore.config.Config(
 
 
 class Parameters(Protocol):
-    """The parameters of one region. Every method raises GatewayError."""
+    """The SSM parameters of one region. Every method raises GatewayError."""
 
     def read(self, names: Sequence[str]) -> Mapping[str, str]:
-        """The values of those that are there."""
+        """Return the values of those that exist."""
 
     def write(self, parameter: Parameter) -> None:
-        """Make a parameter, or give it this value."""
+        """Create a parameter, or change its value."""
 
     def remove(self, names: Sequence[str]) -> None:
-        """Remove parameters; nothing happens where one is not there."""
+        """Delete parameters, as far as they exist."""
 
 
 class SsmParameters:
-    """SSM's Parameter Store, by boto3."""
+    """SSM's Parameter Store, through boto3."""
 
     def __init__(self, client: SSMClient) -> None:
         self._client = client
@@ -51,8 +52,8 @@ class SsmParameters:
         found: dict[str, str] = {}
         for page in _pages(names):
             with _translated():
-                answer = self._client.get_parameters(Names=page)
-                found.update({each["Name"]: each["Value"] for each in answer["Parameters"]})
+                response = self._client.get_parameters(Names=page)
+                found.update({each["Name"]: each["Value"] for each in response["Parameters"]})
         return found
 
     def write(self, parameter: Parameter) -> None:
@@ -72,7 +73,7 @@ class SsmParameters:
 
 
 def connect(regions: Sequence[str]) -> Mapping[str, Parameters]:
-    """The parameters of each region, found as boto3 finds AWS."""
+    """Return the parameters of each region; boto3 finds AWS."""
     import boto3
 
     session = boto3.session.Session()
@@ -80,7 +81,7 @@ def connect(regions: Sequence[str]) -> Mapping[str, Parameters]:
 
 
 def _pages(names: Sequence[str]) -> Iterator[list[str]]:
-    return (list(names[start : start + PAGE]) for start in range(0, len(names), PAGE))
+    return (list(names[start : start + MAX_NAMES]) for start in range(0, len(names), MAX_NAMES))
 
 
 @contextmanager
@@ -89,3 +90,5 @@ def _translated() -> Iterator[None]:
         yield
     except (ClientError, BotoCoreError, ResponseParserError) as error:
         raise of_boto_error(error) from None
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise Unavailable(f"the response of SSM cannot be parsed ({type(error).__name__})") from None

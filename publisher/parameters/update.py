@@ -1,4 +1,4 @@
-"""Keeping the parameters as the ledger says: read, write what differs, read back. Safe to run at any time."""
+"""Update the parameters to what the ledger says: read, write what differs, read back. Safe to run at any time."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from builder.model.clock import Clock
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region
-from publisher.aws.gateway import Failure, GatewayError
+from publisher.aws.gateway import Failure, Unavailable
 from publisher.ledger.release import Release
-from publisher.parameters.expected import Wanted, to_remove, to_write, wanted
+from publisher.parameters.expected import ExpectedParameters, expected, to_remove, to_write
 from publisher.parameters.parameter_client import Parameters
 
-#: Seconds to wait before what was written is read once more: Parameter Store promises no more than soon.
-PATIENCE = (0.5, 1.0, 2.0, 4.0)
+#: Waits between two reads: Parameter Store is eventually consistent.
+READ_BACK_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What became of the parameters."""
+class ParameterUpdate:
+    """The result of an update."""
 
-    right: int  #: all that are as they should be, read back
+    right: int  #: read back as expected
     written: int
     removed: int
     failed: Mapping[str, Failure]  #: by region
@@ -38,14 +38,14 @@ class Difference:
     detail: str
 
 
-def keep(
+def update_parameters(
     matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, Parameters], clock: Clock, progress: Progress
-) -> Kept:
-    """Bring the parameters of every region to what the ledger says. A region that fails holds no other back."""
-    plans = wanted(matrix, releases)
+) -> ParameterUpdate:
+    """Update the parameters of every region to what the ledger says. A failing region does not stop the others."""
+    plans = expected(matrix, releases)
     progress.begin("Parameters", len(plans))
     done, failed = each_region(tuple(plans), lambda region: _bring(plans[region], stores[region], clock), progress)
-    return Kept(
+    return ParameterUpdate(
         right=sum(len(plans[region].parameters) for region in done),
         written=sum(written for written, _ in done.values()),
         removed=sum(removed for _, removed in done.values()),
@@ -53,8 +53,8 @@ def keep(
     )
 
 
-def _bring(plan: Wanted, store: Parameters, clock: Clock) -> tuple[int, int]:
-    """Write and remove what differs, and read it back; how many were written and removed."""
+def _bring(plan: ExpectedParameters, store: Parameters, clock: Clock) -> tuple[int, int]:
+    """Write and remove what differs, read it back, and return how many were written and removed."""
     seen = store.read(plan.names)
     new, old = to_write(plan, seen), to_remove(plan, seen)
     for parameter in new:
@@ -66,31 +66,31 @@ def _bring(plan: Wanted, store: Parameters, clock: Clock) -> tuple[int, int]:
     return len(new), len(old)
 
 
-def _prove(plan: Wanted, store: Parameters, clock: Clock) -> None:
-    for wait in (*PATIENCE, None):
+def _prove(plan: ExpectedParameters, store: Parameters, clock: Clock) -> None:
+    for wait in (*READ_BACK_SECONDS, None):
         seen = store.read(plan.names)
         left = [*(each.name for each in to_write(plan, seen)), *to_remove(plan, seen)]
         if not left:
             return
         if wait is not None:
             clock.sleep(wait)
-    raise GatewayError(f"{left[0]} reads back otherwise than it was written")
+    raise Unavailable(f"{left[0]} does not have the value that was written yet")
 
 
 def differences(
     matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, Parameters], progress: Progress
 ) -> tuple[list[Difference], dict[str, Failure]]:
-    """What differs from the ledger, and the regions that do not answer with the reason. Only reads."""
-    plans = wanted(matrix, releases)
+    """Return what differs from the ledger, and the regions that cannot be read. Only reads."""
+    plans = expected(matrix, releases)
     progress.begin("Parameters", len(plans))
-    seen, silent = each_region(tuple(plans), lambda region: stores[region].read(plans[region].names), progress)
+    seen, unreachable = each_region(tuple(plans), lambda region: stores[region].read(plans[region].names), progress)
     found = []
     for region, values in seen.items():
         for each in to_write(plans[region], values):
-            has = f"holds {values[each.name]}" if each.name in values else "is not there"
+            has = f"holds {values[each.name]}" if each.name in values else "is missing"
             found.append(Difference(region, each.target, each.layer_version, f"{each.name} {has}"))
         for name in to_remove(plans[region], values):
             python, architecture = name.split("/")[-3:-1]
-            detail = f"{name} points to a yanked release"
-            found.append(Difference(region, f"py{python}-{architecture}", None, detail))
-    return found, silent
+            target = f"py{python.removeprefix('py')}-{architecture}"
+            found.append(Difference(region, target, None, f"{name} points to a yanked release"))
+    return found, unreachable

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from builder.model.errors import FailureClass
 from builder.model.matrix import Matrix
 from publisher.ledger.release import Release, at_number
-from publisher.parameters.update import Kept
+from publisher.parameters.update import ParameterUpdate
 from publisher.reconcile.execute import Outcome
 from publisher.reconcile.release_run import Report
 from publisher.report.annotations import Level, Note
@@ -45,7 +45,9 @@ class _Group:
         return list(dict.fromkeys(outcome.request_id for outcome in self.outcomes if outcome.request_id))
 
 
-def publish_section(matrix: Matrix, report: Report, asked: str, releases: Sequence[Release], kept: Kept | None) -> str:
+def publish_section(
+    matrix: Matrix, report: Report, asked: str, releases: Sequence[Release], kept: ParameterUpdate | None
+) -> str:
     """The section, what matters most first. ``asked``: what the run asked of AWS, in words."""
     number = report.plan.number.value
     release, last = at_number(releases, number), last_before(releases, number)
@@ -78,7 +80,7 @@ def _state(matrix: Matrix, report: Report, release: Release | None, asked: str) 
     return f"{words}, after {duration(report.seconds)}.{stopped} {text(asked)}.\n"
 
 
-def _steps(report: Report, release: Release | None, kept: Kept | None) -> str:
+def _steps(report: Report, release: Release | None, kept: ParameterUpdate | None) -> str:
     """What to do next."""
     again = f"`layers publish --version {report.plan.version}`"
     steps = []

@@ -249,6 +249,17 @@ def test_in_china_it_is_the_same(sandbox: Sandbox, tmp_path: Path, monkeypatch: 
     assert role.refused == []
 
 
+def test_in_china_the_audience_is_that_of_its_partition() -> None:
+    keys = {**FULL, "regions": ["cn-north-1"], "staging": {"bucket": "demo-{account}-{region}", "home": "cn-north-1"}}
+    trust = trust_of(roles(keys)["Publisher"])
+    subject = f"repo:{REPOSITORY}:environment:layers-publish"
+    audience = "sts.amazonaws.com.cn"
+    assert roles(keys)["Provider"]["Properties"]["ClientIdList"] == [audience]
+    (statement,) = trust
+    assert statement["Condition"]["StringEquals"][f"{GITHUB}:aud"] == audience
+    assert statement["Condition"]["StringEquals"][f"{GITHUB}:sub"] == subject
+
+
 # -- nothing else is ---------------------------------------------------------------------------------------------------
 
 REGION = "us-east-1"
@@ -374,10 +385,12 @@ def test_a_publisher_that_puts_the_canary_first_has_the_runner_s_permissions_too
     assert statements_of(made["CanaryRunner"]) == statements("CanaryRunner")
 
 
-def test_only_latest_can_be_removed_and_only_the_lease_of_this_package_held() -> None:
+def test_only_latest_and_names_by_version_can_be_removed_and_only_the_lease_of_this_package_held() -> None:
     policy = statements("Publisher")
     assert allowed(policy, Request("ssm:DeleteParameters", OWN["latest"], FAVOURABLE))
     assert not allowed(policy, Request("ssm:DeleteParameters", OWN["parameter"], FAVOURABLE))
+    by_version = OWN["parameter"].replace("3.12/x86_64/7", "py3.12/x86_64/1.62.0")
+    assert allowed(policy, Request("ssm:DeleteParameters", by_version, FAVOURABLE))
     assert not allowed(policy, Request("s3:AbortMultipartUpload", OWN["zip"].replace("eu-west", "us-east"), FAVOURABLE))
 
 

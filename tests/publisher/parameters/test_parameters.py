@@ -16,8 +16,8 @@ from builder.model.matrix_file import parse_matrix
 from builder.model.progress import Quiet
 from publisher.aws.gateway import Refused
 from publisher.ledger.release import Release, Yanked
-from publisher.parameters.expected import Parameter, to_remove, to_write, wanted
-from publisher.parameters.update import keep
+from publisher.parameters.expected import Parameter, expected, to_remove, to_write
+from publisher.parameters.update import update_parameters
 from tests.conftest import Sandbox
 from tests.fakes.command import SMALL, Layers
 from tests.publisher.reconcile.plan_cases import WHEN, release, small_matrix
@@ -36,10 +36,21 @@ def complete(number: int, **changes: object) -> Release:
     return made.model_copy(update=changes)
 
 
+FOLDERS = (f"{PREFIX}/3.12/x86_64/", f"{PREFIX}/py3.12/x86_64/")
+
+
+def by_version(releases: Sequence[Release], region: str = "us-east-1") -> dict[str, str]:
+    """The same of the parameters by package version."""
+    plan = expected(matrix_of(), releases)[region]
+    found = [each for each in plan.parameters if each.name.startswith(FOLDERS[1])]
+    return {each.name.removeprefix(FOLDERS[1]): each.arn.rpartition(":")[2] for each in found}
+
+
 def values(releases: Sequence[Release], region: str = "us-east-1") -> dict[str, str]:
     """Each parameter's last part and the number that its ARN ends with."""
-    plan = wanted(matrix_of(), releases)[region]
-    return {each.name.removeprefix(f"{PREFIX}/3.12/x86_64/"): each.arn.rpartition(":")[2] for each in plan.parameters}
+    plan = expected(matrix_of(), releases)[region]
+    found = [each for each in plan.parameters if each.name.startswith(FOLDERS[0])]
+    return {each.name.removeprefix(FOLDERS[0]): each.arn.rpartition(":")[2] for each in found}
 
 
 # -- what should be there ----------------------------------------------------------------------------------------------
@@ -47,10 +58,10 @@ def values(releases: Sequence[Release], region: str = "us-east-1") -> dict[str, 
 
 def test_each_complete_release_has_a_parameter_and_the_newest_is_latest() -> None:
     assert values([complete(1), complete(2)]) == {"1": "1", "2": "2", "latest": "2"}
-    plan = wanted(matrix_of(), [complete(1)])["cn-north-1"]
+    plan = expected(matrix_of(), [complete(1)])["cn-north-1"]
     assert [each.arn for each in plan.parameters] == [
         "arn:aws-cn:lambda:cn-north-1:123456789012:layer:demo-py3_12-x86_64:1"
-    ] * 2
+    ] * 4
     assert plan.parameters[0].description == "demo 1.1, layer version 1 (Python 3.12, x86_64)"
 
 
@@ -62,15 +73,26 @@ def test_a_release_that_is_not_complete_or_not_public_has_none() -> None:
 
 def test_latest_never_points_to_what_was_yanked() -> None:
     assert values([complete(1), complete(2, yanked=YANKED)]) == {"1": "1", "latest": "1"}
-    plan = wanted(matrix_of(), [complete(1, yanked=YANKED)])["us-east-1"]
+    plan = expected(matrix_of(), [complete(1, yanked=YANKED)])["us-east-1"]
     latest = f"{PREFIX}/3.12/x86_64/latest"
     assert plan.parameters == ()
+    version = f"{PREFIX}/py3.12/x86_64/1.1"
     assert to_remove(plan, {latest: complete(1).cells[0].arn}) == (latest,)
+    assert to_remove(plan, {version: complete(1).cells[0].arn}) == (version,)
     assert to_remove(plan, {latest: "something of somebody's"}) == ()
 
 
+def test_a_package_version_has_a_parameter_that_follows_its_rebuilds() -> None:
+    assert by_version([complete(1), complete(2)]) == {"1.1": "1", "1.2": "2", "latest": "2"}
+    rebuilt = complete(3, version="1.1")
+    assert by_version([complete(1), complete(2), rebuilt]) == {"1.1": "3", "1.2": "2", "latest": "3"}
+    yanked = rebuilt.model_copy(update={"yanked": YANKED})
+    assert by_version([complete(1), complete(2), yanked]) == {"1.1": "1", "1.2": "2", "latest": "2"}
+    assert set(by_version([complete(1, version="1!2.0+cu121")])) == {"1_2.0_cu121", "latest"}
+
+
 def test_without_parameters_in_the_matrix_there_are_none() -> None:
-    assert wanted(small_matrix(), [complete(1)]) == {}
+    assert expected(small_matrix(), [complete(1)]) == {}
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=6))
@@ -82,10 +104,10 @@ def test_after_writing_nothing_is_left_to_write(states: list[tuple[bool, bool]])
     usable = [number for number, (done, gone) in enumerate(states, 1) if done and not gone]
     assert values(releases) == {str(n): str(n) for n in usable} | ({"latest": str(usable[-1])} if usable else {})
     store = Store({f"{PREFIX}/3.12/x86_64/latest": release_arn for release_arn in [complete(1).cells[0].arn]})
-    kept = keep(matrix_of(), releases, {"us-east-1": store, "cn-north-1": Store()}, Clock(), Quiet())
+    kept = update_parameters(matrix_of(), releases, {"us-east-1": store, "cn-north-1": Store()}, Clock(), Quiet())
     assert kept.failed == {}
-    assert kept.right == 2 * len(values(releases))
-    plan = wanted(matrix_of(), releases)["us-east-1"]
+    assert kept.right == 4 * len(values(releases))
+    plan = expected(matrix_of(), releases)["us-east-1"]
     assert (to_write(plan, store.held), to_remove(plan, store.held)) == ((), ())
 
 
@@ -127,19 +149,23 @@ class Store:
 
 def test_a_region_that_fails_is_named_and_holds_no_other_back() -> None:
     store = Store()
-    kept = keep(matrix_of(), [complete(1)], {"us-east-1": Store(refuses=True), "cn-north-1": store}, Clock(), Quiet())
+    kept = update_parameters(
+        matrix_of(), [complete(1)], {"us-east-1": Store(refuses=True), "cn-north-1": store}, Clock(), Quiet()
+    )
     assert {region: (str(f), f.failure_class.value) for region, f in kept.failed.items()} == {
         "us-east-1": ("AccessDeniedException: no", "permanent")
     }
-    assert (kept.right, kept.written, len(store.held)) == (2, 2, 2)
+    assert (kept.right, kept.written, len(store.held)) == (4, 4, 4)
 
 
-@pytest.mark.parametrize(("lag", "right"), [(3, 4), (99, 2)])
+@pytest.mark.parametrize(("lag", "right"), [(3, 8), (99, 4)])
 def test_what_was_written_is_read_back_with_patience(lag: int, right: int) -> None:
     clock = Clock()
-    kept = keep(matrix_of(), [complete(1)], {"us-east-1": Store(lag=lag), "cn-north-1": Store()}, clock, Quiet())
+    kept = update_parameters(
+        matrix_of(), [complete(1)], {"us-east-1": Store(lag=lag), "cn-north-1": Store()}, clock, Quiet()
+    )
     assert kept.right == right
-    assert ("us-east-1" in kept.failed) is (right == 2)
+    assert ("us-east-1" in kept.failed) is (right == 4)
     assert clock.slept > 1
 
 
@@ -151,12 +177,17 @@ def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
     return Layers(tmp_path, {**SMALL, "parameters": {"prefix": PREFIX}})
 
 
-def stored(sandbox: Sandbox, region: str = "us-east-1") -> dict[str, str]:
+def stored(sandbox: Sandbox, region: str = "us-east-1", folder: str = "3.12") -> dict[str, str]:
     """The parameters of a region, by the rest of their names: the number that each points to."""
     pages = sandbox.client("ssm", region).get_paginator("get_parameters_by_path")
     found = [each for page in pages.paginate(Path=PREFIX, Recursive=True) for each in page["Parameters"]]
     assert all(f":{region}:" in each["Value"] for each in found)
-    return {each["Name"].removeprefix(f"{PREFIX}/3.12/"): each["Value"].rpartition(":")[2] for each in found}
+    start = f"{PREFIX}/{folder}/"
+    return {
+        each["Name"].removeprefix(start): each["Value"].rpartition(":")[2]
+        for each in found
+        if each["Name"].startswith(start)
+    }
 
 
 def both(**numbers: str) -> dict[str, str]:
@@ -166,18 +197,19 @@ def both(**numbers: str) -> dict[str, str]:
 def test_publish_writes_them_in_every_region_and_yank_sets_latest_back(sandbox: Sandbox, layers: Layers) -> None:
     first = layers.publish("1.0", "--json")
     assert first.code == 0
-    assert first.json["parameters"] == {"right": 8, "written": 8, "removed": 0, "failed": {}}
+    assert first.json["parameters"] == {"right": 16, "written": 16, "removed": 0, "failed": {}}
     assert layers.publish("1.1").code == 0
     for region in ("us-east-1", "eu-west-1"):
         assert stored(sandbox, region) == both(**{"1": "1", "2": "2", "latest": "2"})
     again = layers.publish("1.1")
-    assert "12 parameters are as recorded (0 written)" in again.out
+    assert "24 parameters are as recorded (0 written)" in again.out
 
     assert layers("yank", "--layer-version", "2", "--reason", "broken", "--yes").code == 0
     assert stored(sandbox) == both(**{"1": "1", "2": "2", "latest": "1"})
+    assert stored(sandbox, folder="py3.12") == both(**{"1.0": "1", "latest": "1"})
     assert layers("yank", "--layer-version", "1", "--reason", "broken", "--yes").code == 0
     assert stored(sandbox) == both(**{"1": "1", "2": "2"})
-    assert layers("yank", "--layer-version", "2", "--undo", "--yes", "--json").json["parameters"]["written"] == 4
+    assert layers("yank", "--layer-version", "2", "--undo", "--yes", "--json").json["parameters"]["written"] == 12
     assert stored(sandbox) == both(**{"1": "1", "2": "2", "latest": "2"})
 
 

@@ -22,7 +22,7 @@ from publisher.audit.audit import Drift
 from publisher.aws.gateway import Failure
 from publisher.cli import github, main
 from publisher.ledger.release import Release, TargetRecord
-from publisher.parameters.update import Kept
+from publisher.parameters.update import ParameterUpdate
 from publisher.reconcile.release_run import Report
 from publisher.report import proof_summary, release_comparison
 from publisher.report.annotations import MAX_ANNOTATIONS, Note, commands, of_error
@@ -72,7 +72,7 @@ def world(tmp_path: Path, *faults: At) -> World:
     return World(MATRIX, SimulatedAws(MATRIX.account, MATRIX.regions, faults=Faults(faults)), tmp_path)
 
 
-def section(report: Report, releases: tuple[Release, ...], kept: Kept | None = None) -> Read:
+def section(report: Report, releases: tuple[Release, ...], kept: ParameterUpdate | None = None) -> Read:
     return Read(publish_section(MATRIX, report, "12 requests to Lambda", releases, kept))
 
 
@@ -125,7 +125,7 @@ def test_cells_that_were_not_selected_are_said_to_be_left(tmp_path: Path) -> Non
 
 def test_parameters_that_failed_have_their_remedy(tmp_path: Path) -> None:
     ledger = MemoryLedger()
-    kept = Kept(right=3, written=1, removed=0, failed={"eu-west-1": Failure("timed out")})
+    kept = ParameterUpdate(right=3, written=1, removed=0, failed={"eu-west-1": Failure("timed out")})
     read = section(world(tmp_path).publish("1.0", ledger), ledger.releases(), kept)
     assert "Mend the parameters in eu-west-1: layers audit --repair." in read.words
 
