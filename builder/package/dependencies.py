@@ -108,7 +108,7 @@ def _question(
     ]
     constraints = (*wanted.constraints, *pins, *(wheel.reference for wheel in wheels))
     overrides = tuple(dict.fromkeys([*wanted.overrides, *paths]))
-    return requirements, Bounds(constraints, overrides, wanted.excludes, wanted.complete, index_of)
+    return requirements, Bounds(constraints, overrides, wanted.excludes, wanted.complete, index_of, wanted.hashes)
 
 
 def _own_conflicts(wanted: Requirements, pins: Mapping[str, str], target: Target) -> list[Conflict]:
@@ -186,11 +186,11 @@ def _conflicts_error(conflicts: Sequence[Conflict], layer: Layer, wanted: Requir
 
 def _check_hashes(wanted: Requirements, lock: Sequence[Locked]) -> None:
     """Compare the wheels with the hashes that the requirements name, as pip does."""
-    if not wanted.hashed:
-        return
     problems = []
     for locked in lock:
         allowed = wanted.hashes.get(locked.name)
+        if allowed is None and not wanted.hashed:
+            continue
         if allowed is None:
             problems.append(f"  {locked.name}=={locked.version} has no hash, but others have")
         elif locked.sha256 not in allowed:

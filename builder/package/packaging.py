@@ -32,7 +32,6 @@ from builder.pipeline.build import build
 from builder.requirements.declared import EVERYTHING_DECLARED, Requirements, Selection
 from builder.requirements.reader import find_requirements, read_requirements
 from builder.resolve.resolver import Lock
-from builder.wheels.requires_dist import marker_environment
 
 APP = "app.zip"
 DEPENDENCIES = "dependencies"
@@ -96,7 +95,7 @@ def package(
         raise InputError("the output directory is the app's own", where=str(output), fix="name another --output")
     files = app_files(app, output)
     source, notes = (requirements, ()) if requirements else find_requirements(app)
-    wanted = read_requirements(source, selection, marker_environment(target)) if source else None
+    wanted = read_requirements(source, target, selection) if source else None
     for note in (*notes, *(wanted.notes if wanted else ())):
         progress.note(note)
     if wanted:

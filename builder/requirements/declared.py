@@ -74,6 +74,10 @@ class Requirements:
     name: str | None = None  #: the project's
     version: str | None = None
     python: SpecifierSet | None = None  #: the Pythons that the project supports
+    extras: tuple[str, ...] = ()  #: those that are included
+    groups: tuple[str, ...] = ()
+    root: Path | None = None  #: of the workspace that the project belongs to
+    indexes: Mapping[str, str] = field(default_factory=dict)  #: URLs of the indexes that one package may be bound to
     notes: tuple[str, ...] = ()
 
     @property
@@ -87,6 +91,7 @@ class Requirements:
         kept = tuple(text for text in self.overrides if name_of(text) not in overridden)
         return replace(
             self,
+            hashes={name: found for name, found in self.hashes.items() if name not in overridden},
             overrides=(*kept, *selection.override),
             excludes=tuple(dict.fromkeys([*self.excludes, *map(canonicalize_name, selection.exclude)])),
         )

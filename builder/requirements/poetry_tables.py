@@ -1,4 +1,4 @@
-"""Poetry's own tables of pyproject.toml: dependencies, groups, extras and sources, as requirements (PEP 508)."""
+"""Tables of dependencies as Poetry and Pipfiles write them, as requirements (PEP 508)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from builder.requirements.entries import Entry
 from builder.requirements.poetry_constraints import to_specifier
 
 #: Keys of a dependency that say nothing about which package is used.
-_HARMLESS = {"develop", "optional", "version", "extras", "markers", "python", "platform"}
-_SOURCES = {"path": "path", "file": "path", "url": "url", "git": "git", "source": "index"}
+_HARMLESS = {"develop", "editable", "optional", "version", "extras", "markers", "python", "platform"}
+_MARKER_KEYS = {
+    "sys_platform", "python_version", "python_full_version", "os_name", "platform_machine", "platform_system",
+    "platform_python_implementation", "implementation_name",
+}  # fmt: skip
+_NOT_A_SOURCE = {"branch", "tag", "rev", "ref", "subdirectory", "allow-prereleases"}
+_SOURCES = {"path": "path", "file": "path", "url": "url", "git": "git", "source": "index", "index": "index"}
 
 
 def poetry_entries(dependencies: Mapping[str, Any], where: str, problems: Problems) -> Iterator[Entry]:
@@ -53,7 +58,7 @@ def _entry(name: str, value: Any, where: str, problems: Problems) -> Entry | Non
     except ValueError as error:
         problems.add(where, str(error))
         return None
-    unknown = set(table) - _HARMLESS - set(_SOURCES) - {"branch", "tag", "rev", "subdirectory", "allow-prereleases"}
+    unknown = set(table) - _HARMLESS - _MARKER_KEYS - set(_SOURCES) - _NOT_A_SOURCE
     if unknown:
         problems.add(where, f"unknown key {', '.join(sorted(unknown))}")
     extras = table.get("extras", [])
@@ -73,5 +78,7 @@ def _markers(table: Mapping[str, Any]) -> Iterator[str]:
     for specifier in SpecifierSet(to_specifier(str(table.get("python", "*")))):
         key = "python_full_version" if specifier.version.count(".") > 1 else "python_version"
         yield f"{key} {specifier.operator} '{specifier.version}'"
+    for key in _MARKER_KEYS & set(table):  # Pipfile's
+        yield f"{key} {table[key]}"
     if platform := table.get("platform"):
         yield f"sys_platform == '{platform}'"

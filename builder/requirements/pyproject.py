@@ -93,6 +93,10 @@ class _Project:
             name=self.name,
             version=version if isinstance(version, str) else None,
             python=self._python(),
+            extras=tuple(chosen_extras),
+            groups=tuple(chosen_groups),
+            root=uv.root,
+            indexes={**uv.indexes, **self._source_indexes()},
             notes=tuple(self.notes),
         )
 

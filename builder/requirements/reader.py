@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from builder.model.errors import InputError
+from builder.model.target import Target
 from builder.requirements.declared import EVERYTHING_DECLARED, LocalPackage, Requirements, Selection
+from builder.requirements.lock_files import find_lock, read_pylock, use_lock
+from builder.requirements.pipfile import read_pipfile
 from builder.requirements.pyproject import is_project, read_pyproject
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_text
+from builder.wheels.requires_dist import marker_environment
 
 #: The files that say what is needed, the first of a folder is used.
 FILES = (
@@ -42,26 +46,43 @@ def find_requirements(app: Path) -> tuple[Path | None, tuple[str, ...]]:
     return None, tuple(notes)
 
 
-def read_requirements(
-    path: Path, selection: Selection = EVERYTHING_DECLARED, environment: Mapping[str, str] | None = None
-) -> Requirements:
-    """Return what the file asks for on a target with these marker values. InputError names every problem at once."""
-    found = _read(path, selection, environment or {})
-    if (selection.extras or selection.all_extras or selection.groups) and path.name not in _WITH_OPTIONS:
+def read_requirements(path: Path, target: Target, selection: Selection = EVERYTHING_DECLARED) -> Requirements:
+    """Return what the file asks for on the target, at the versions of its lock file if there is one.
+
+    InputError names every problem at once.
+    """
+    is_pylock = re.fullmatch(r"pylock(\..+)?\.toml", path.name) is not None
+    has_options = is_pylock or path.suffix == ".toml" or path.name == "Pipfile"
+    if (selection.extras or selection.all_extras or selection.groups) and not has_options:
         raise InputError(
             "only a project has extras and dependency groups, and this file has none",
             where=str(path),
             fix="leave out --extra, --all-extras and --group, or name a pyproject.toml with --requirements",
         )
-    return found.with_selection(selection)
+    if is_pylock:
+        return read_pylock(path, target, selection.extras, selection.groups).with_selection(selection)
+    found = _read(path, target, selection)
+    lock, others = find_lock(found)
+    notes = [f"{other}: not used" + (f", {lock.name} is" if lock else "") for other in others]
+    if lock and path.name not in ("pyproject.toml", "Pipfile"):
+        notes.append(f"{lock}: not used, it is the lock of a project, and {path.name} is not")
+    elif lock and selection.use_lock:
+        notes.append(f"versions by {lock}")
+        found = use_lock(found, lock, target)
+    elif lock:
+        notes.append(f"{lock}: not used (--no-lock)")
+    return replace(found.with_selection(selection), notes=(*found.notes, *notes))
 
 
-_WITH_OPTIONS = ("pyproject.toml", "Pipfile", "Pipfile.lock", "pylock.toml")
-
-
-def _read(path: Path, selection: Selection, environment: Mapping[str, str]) -> Requirements:
+def _read(path: Path, target: Target, selection: Selection) -> Requirements:
+    if path.suffix == ".lock":
+        raise InputError(
+            "is the lock file of a project", where=str(path), fix="name the project's pyproject.toml or Pipfile instead"
+        )
     if path.suffix == ".toml":
-        return read_pyproject(path, selection, environment)
+        return read_pyproject(path, selection, marker_environment(target))
+    if path.name == "Pipfile":
+        return read_pipfile(path, selection, target.python)
     if path.name in ("setup.py", "setup.cfg"):
         return Requirements(path, local=(LocalPackage(path.absolute().parent, str(path)),))
     if path.suffix in (".yml", ".yaml"):

@@ -27,6 +27,8 @@ class Bounds:
     complete: bool = False  #: the requirements are the whole lock: add no dependencies
     #: Packages that come from one index and from no other, with what the project requires of them.
     index_of: Mapping[str, tuple[Index, str]] = field(default_factory=dict)
+    #: sha256 of the wheels that may be used, by package; for a package that is not here, any.
+    hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def options(self, folder: Path) -> list[str]:
         """Write the bounds as files into ``folder`` and return uv's options that name them."""

@@ -164,7 +164,9 @@ def _choose(package: dict[str, Any], target: Target, bounds: Bounds) -> Locked:
     archive = package.get("archive")  # a direct reference
     order = _order(target)
     best: tuple[int, tuple[Any, ...], str, str, str] | None = None
-    for wheel in [archive] if archive else package.get("wheels", []):
+    wheels = [archive] if archive else package.get("wheels", [])
+    allowed = bounds.hashes.get(name, frozenset())
+    for wheel in [each for each in wheels if each.get("hashes", {}).get("sha256") in allowed] or wheels:
         url = str(wheel.get("url") or Path(wheel.get("path") or "/").as_uri())
         filename = wheel.get("name") or _basename(str(wheel.get("url") or wheel.get("path") or ""))
         digest = wheel.get("hashes", {}).get("sha256")

@@ -202,7 +202,9 @@ def test_lines_that_mean_the_same_read_the_same(tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("requirements")
     (folder / "plain.txt").write_text("\n".join(lines))
     (folder / "odd.txt").write_text("\ufeff" + "\r\n\r\n".join(f"  {line} " for line in lines) + "\n", "utf-8")
-    plain, odd = (tuple(each.text for each in read_requirements(folder / f).declared) for f in ("plain.txt", "odd.txt"))
+    plain, odd = (
+        tuple(each.text for each in read_requirements(folder / f, TARGET).declared) for f in ("plain.txt", "odd.txt")
+    )
     assert plain == odd == tuple(line.split("  #")[0] for line in lines if line and line[0] != "#")
 
 

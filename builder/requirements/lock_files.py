@@ -1,0 +1,267 @@
+"""Use a project's lock file: its versions and hashes replace what the project's ranges would resolve to today."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from packaging.pylock import (
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    Pylock,
+    PylockSelectError,
+    PylockValidationError,
+)  # fmt: skip
+from packaging.requirements import Requirement
+
+from builder.model.errors import InputError
+from builder.model.target import Target
+from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, name_of
+from builder.requirements.entries import Places, place_of
+from builder.requirements.lock_formats import parse_pdm_lock, parse_pipfile_lock, parse_poetry_lock
+from builder.requirements.lock_graph import LockedPackage, reached
+from builder.requirements.requirements_file import read_requirements_file
+from builder.requirements.text_files import read_toml
+from builder.resolve import uv
+from builder.resolve.bounds import Index
+from builder.resolve.resolver import supported_tags
+from builder.wheels.requires_dist import marker_environment
+
+_Reader = Callable[[Path, Requirements, Target], Requirements]
+
+
+def find_lock(project: Requirements) -> tuple[Path | None, tuple[Path, ...]]:
+    """Return the lock file of a project, and others beside it that are not used."""
+    folder = project.source.absolute().parent
+    names = (
+        ("Pipfile.lock",) if project.source.name == "Pipfile" else ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock")
+    )
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if not found and project.root and (project.root / "uv.lock").is_file() and project.source.name == "pyproject.toml":
+        found = [project.root / "uv.lock"]
+    return (found[0] if found else None), tuple(found[1:])
+
+
+def use_lock(project: Requirements, lock: Path, target: Target) -> Requirements:
+    """Return the project's requirements as its lock file pins them. InputError if the lock does not fit."""
+    read = _READERS.get(lock.name, _pylock)
+    locked = read(lock, project, target)
+    return replace(
+        locked,
+        source=project.source,
+        complete=True,
+        lock=lock,
+        excludes=project.excludes,
+        overrides=(),  # the lock was made with them
+        hashed=False,
+        name=project.name,
+        version=project.version,
+        python=project.python,
+        notes=project.notes,
+    )
+
+
+def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
+    """Let uv export its lock: it knows forks, conflicts and workspaces."""
+    options = [
+        f"--{kind}={name}" for kind, names in (("extra", project.extras), ("group", project.groups)) for name in names
+    ]
+    command = [
+        "export", "--project", str(project.source.absolute().parent), "--frozen", "--offline", "--no-header",
+        "--no-annotate", "--no-default-groups", "--no-python-downloads", "--format", "requirements-txt", *options,
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="layers-export-") as folder:
+        answer = uv.run(command, Path(folder))
+    if not answer.ok:
+        raise InputError(
+            f"uv export cannot read it: {uv.without_addresses(' '.join(answer.err.split()))}",
+            where=str(lock),
+            fix="run `uv lock`, or resolve again with --no-lock",
+        )
+    found = read_requirements_file(lock, answer.out)
+    places = {**project.places, **found.places}
+    found = replace(
+        found,
+        places={name: place for name, place in places.items() if isinstance(place, Index) or name in found.places},
+    )
+    local = {package.path.resolve() for package in found.local}
+    problems = Problems()
+    pins = {each.name: each.text for each in found.declared if _is_active(each.text, target)}
+    for each in project.declared:
+        place = project.places.get(each.name)
+        if each.name in _decided_elsewhere(project) or not _is_active(each.text, target):
+            continue
+        if isinstance(place, LocalPackage):
+            if place.path.resolve() not in local and each.name not in found.places:
+                problems.add(each.where, f"{each.name} is not in the lock as {place.path}")
+        elif each.name not in pins:
+            problems.add(each.where, f"{each.text} is not in the lock: it does not have {each.name}")
+        else:
+            pin = Requirement(pins[each.name])
+            version = next((spec.version for spec in pin.specifier), None)
+            if version and not Requirement(each.text).specifier.contains(version, prereleases=True):
+                problems.add(each.where, f"{each.text} is not in the lock: it has {each.name} {version}")
+    _raise_stale(problems, lock, "uv lock")
+    return found
+
+
+def _poetry_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
+    problems = Problems()
+    packages = parse_poetry_lock(lock, marker_environment(target), problems)
+    return _from_graph(lock, project, target, packages, problems, "poetry lock")
+
+
+def _pdm_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
+    problems = Problems()
+    packages = parse_pdm_lock(lock, marker_environment(target), problems)
+    return _from_graph(lock, project, target, packages, problems, "pdm lock")
+
+
+def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
+    problems = Problems()
+    environment = marker_environment(target)
+    packages = parse_pipfile_lock(lock, project.groups, environment, problems)
+    roots = [(Requirement(each.text), each.where) for each in project.declared]
+    versioned = [each if each.version else replace(each, version="0") for each in packages]
+    ignored = frozenset({*project.places, *(each.name for each in packages if not each.version)})
+    reached(roots, versioned, environment, ignored, problems)
+    _raise_stale(problems, lock, "pipenv lock")
+    return _pinned(lock, project, packages, problems)
+
+
+def _from_graph(
+    lock: Path,
+    project: Requirements,
+    target: Target,
+    packages: Sequence[LockedPackage],
+    problems: Problems,
+    command: str,
+) -> Requirements:
+    problems.raise_any()
+    roots = [(Requirement(each.text), each.where) for each in project.declared]
+    ignored = frozenset({*_decided_elsewhere(project), *project.places})
+    found = reached(roots, packages, marker_environment(target), ignored, problems)
+    _raise_stale(problems, lock, command)
+    return _pinned(lock, project, found, problems)
+
+
+def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage], problems: Problems) -> Requirements:
+    """Return locked packages as requirements of exactly these versions."""
+    declared, places, local, hashes = [], dict(project.places), list(project.local), {}
+    root = project.source.absolute().parent
+    for package in packages:
+        text = f"{package.name}=={package.version}"
+        if package.source and not ("index" in package.source and package.source["index"] not in project.indexes):
+            place = place_of(package.name, package.source, package.where, Places(root, project.indexes, {}))
+            if isinstance(place, str) and "url" in package.source and place == package.source["url"]:
+                text = f"{package.name} @ {place}"
+            elif isinstance(place, str):
+                problems.add(package.where, place)
+            else:
+                text = package.name if isinstance(place, LocalPackage) else text
+                places[package.name] = place
+        declared.append(Declared(text, package.name, package.where))
+        if package.hashes:
+            hashes[package.name] = package.hashes
+    problems.raise_any()
+    return Requirements(lock, tuple(declared), hashes=hashes, hashed=False, local=tuple(local), places=places)
+
+
+def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:
+    problems = Problems()
+    found = read_pylock(lock, target, project.extras, project.groups)
+    pins = {each.name: Requirement(each.text) for each in found.declared}
+    for each in project.declared:
+        if each.name in _decided_elsewhere(project) or each.name in found.places or not _is_active(each.text, target):
+            continue
+        versions = [spec.version for spec in pins[each.name].specifier] if each.name in pins else []
+        if not versions or not Requirement(each.text).specifier.contains(versions[0], prereleases=True):
+            has = f"it has {each.name} {versions[0]}" if versions else f"it does not have {each.name}"
+            problems.add(each.where, f"{each.text} is not in the lock: {has}")
+    _raise_stale(problems, lock, "uv export or pip lock")
+    local = [each for each in project.local if each.name not in found.places]
+    return replace(found, local=(*found.local, *local))
+
+
+def read_pylock(
+    lock: Path, target: Target, extras: Sequence[str] = (), groups: Sequence[str] | None = None
+) -> Requirements:
+    """Return what a pylock.toml (PEP 751) selects for the target."""
+    problems = Problems()
+    declared, places, hashes = [], {}, {}
+    try:
+        document = Pylock.from_dict(read_toml(lock))
+        chosen = list(
+            document.select(
+                environment=marker_environment(target),  # type: ignore[arg-type]
+                tags=supported_tags(target),
+                extras=extras,
+                dependency_groups=groups or None,
+            )
+        )
+    except (PylockValidationError, PylockSelectError, ValueError) as error:
+        raise InputError(
+            f"is not usable for {target.id}: {error}",
+            where=str(lock),
+            fix="lock again, or resolve again with --no-lock",
+        ) from None
+    for package, artifact in chosen:
+        where = f"{lock.name}: {package.name}"
+        text = f"{package.name}=={package.version}" if package.version else str(package.name)
+        source: dict[str, str] = {}
+        if isinstance(artifact, PackageVcs):
+            source = {"git": artifact.url or artifact.path or ""}
+        elif isinstance(artifact, PackageDirectory):
+            source = {"path": artifact.path}
+        elif isinstance(artifact, PackageArchive):
+            source = {"path": artifact.path} if artifact.path else {"url": artifact.url or ""}
+        elif isinstance(artifact, PackageSdist):
+            problems.add(where, f"has no wheel that runs on {target.id}; only wheels are used")
+            continue
+        if source:
+            place = place_of(package.name, source, where, Places(lock.absolute().parent, {}, {}))
+            if isinstance(place, LocalPackage):
+                places[str(package.name)], text = place, str(package.name)
+            elif isinstance(place, str) and place == source.get("url"):
+                text = f"{package.name} @ {place}"
+            else:
+                problems.add(where, str(place))
+        declared.append(Declared(text, str(package.name), where))
+        digests = frozenset(d for each in package.wheels or [] if (d := each.hashes.get("sha256")))
+        if digests:
+            hashes[str(package.name)] = digests
+    problems.raise_any()
+    return Requirements(lock, tuple(declared), hashes=hashes, places=places, complete=True, lock=lock)
+
+
+def _decided_elsewhere(project: Requirements) -> frozenset[str]:
+    return frozenset({*project.excludes, *map(name_of, project.overrides)})
+
+
+def _is_active(text: str, target: Target) -> bool:
+    marker = Requirement(text).marker
+    return marker is None or marker.evaluate({**marker_environment(target), "extra": ""})
+
+
+def _raise_stale(problems: Problems, lock: Path, command: str) -> None:
+    try:
+        problems.raise_any()
+    except InputError as error:
+        raise InputError(
+            f"the lock file does not fit the project: {error.what}",
+            where=str(lock),
+            details=error.details,
+            fix=f"run `{command}`, or resolve again with --no-lock",
+        ) from None
+
+
+_READERS: Mapping[str, _Reader] = {
+    "uv.lock": _uv_lock,
+    "poetry.lock": _poetry_lock,
+    "pdm.lock": _pdm_lock,
+    "Pipfile.lock": _pipfile_lock,
+}

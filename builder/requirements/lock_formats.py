@@ -1,0 +1,150 @@
+"""Parse poetry.lock, pdm.lock and Pipfile.lock into the packages that they lock."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from builder.model.errors import InputError
+from builder.requirements.declared import Problems
+from builder.requirements.lock_graph import LockedPackage
+from builder.requirements.poetry_constraints import to_specifier
+from builder.requirements.poetry_tables import poetry_entries
+from builder.requirements.text_files import read_text, read_toml, table
+
+_POETRY_SOURCES = {"directory": "path", "file": "path", "url": "url", "git": "git"}
+
+
+def parse_poetry_lock(path: Path, environment: Mapping[str, str], problems: Problems) -> list[LockedPackage]:
+    """Return the packages of a poetry.lock, of Poetry 1 or 2."""
+    document = read_toml(path)
+    old_files = table(document, "metadata", "files", where=str(path))  # before Poetry 1.3
+    found = []
+    for package, where in _packages(document, path, problems):
+        name = canonicalize_name(package["name"])
+        files = package.get("files") or old_files.get(package["name"], [])
+        source = table(package, "source", where=where)
+        kind = _POETRY_SOURCES.get(str(source.get("type")))
+        markers = package.get("markers")
+        texts = list(markers.values()) if isinstance(markers, dict) else [markers] if markers else []
+        parsed = [marker for text in texts if (marker := problems.parse_marker(text, where))]
+        own = table(package, "dependencies", where=where)
+        extras: dict[str, tuple[Requirement, ...]] = {
+            canonicalize_name(extra): tuple(_poetry_extra(required, own, where, problems))
+            for extra, required in table(package, "extras", where=where).items()
+        }
+        requires = (e.requirement for e in poetry_entries(own, where, problems) if not e.optional)
+        found.append(
+            LockedPackage(
+                name,
+                package["version"],
+                where,
+                _sha256(each.get("hash") for each in files if isinstance(each, dict)),
+                {kind: source.get("url")} if kind else None,
+                not parsed or any(_applies(marker, environment) for marker in parsed),
+                tuple(requires),
+                extras,
+            )
+        )
+    return found
+
+
+def parse_pdm_lock(path: Path, environment: Mapping[str, str], problems: Problems) -> list[LockedPackage]:
+    """Return the packages of a pdm.lock. An entry with extras adds their requirements to the package's own entry."""
+    found: dict[tuple[str, str], LockedPackage] = {}
+    of_extras: dict[tuple[str, str], dict[str, tuple[Requirement, ...]]] = {}
+    for package, where in _packages(read_toml(path), path, problems):
+        name, version = canonicalize_name(package["name"]), package["version"]
+        requires = tuple(
+            each for text in package.get("dependencies", []) if (each := problems.parse(text, where)) is not None
+        )
+        for extra in package.get("extras", []):
+            of_extras.setdefault((name, version), {})[canonicalize_name(str(extra))] = requires
+        marker = problems.parse_marker(package.get("marker"), where)
+        source: dict[str, Any] = {key: package[key] for key in ("path", "url", "git") if key in package}
+        files = package.get("files", [])
+        entry = LockedPackage(
+            name,
+            version,
+            where,
+            _sha256(each.get("hash") for each in files if isinstance(each, dict)),
+            source or None,
+            marker is None or _applies(marker, environment),
+            () if package.get("extras") else requires,
+            of_extras.setdefault((name, version), {}),
+        )
+        if (name, version) not in found or not package.get("extras"):
+            found[name, version] = entry
+    return list(found.values())
+
+
+def parse_pipfile_lock(
+    path: Path, groups: tuple[str, ...], environment: Mapping[str, str], problems: Problems
+) -> list[LockedPackage]:
+    """Return the packages of a Pipfile.lock that are in ``default`` or one of the groups, and apply to the target."""
+    try:
+        document = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise InputError(f"is not valid JSON: {error}", where=f"{path}{line}") from None
+    found = []
+    for section in dict.fromkeys(["default", *("develop" if group == "dev-packages" else group for group in groups)]):
+        for name, entry in table(document, section, where=str(path)).items():
+            where = f"{path.name}: {section}.{name}"
+            if not isinstance(entry, dict):
+                problems.add(where, "must be an object")
+                continue
+            marker = problems.parse_marker(entry.get("markers"), where)
+            if marker is not None and not _applies(marker, environment):
+                continue
+            source = {key: entry[key] for key in ("path", "git", "index") if key in entry}
+            if "file" in entry:
+                source["url" if "://" in str(entry["file"]) else "path"] = entry["file"]
+            version = re.sub(r"^={2,3}", "", str(entry.get("version", "")))
+            hashes = _sha256(entry.get("hashes", []))
+            found.append(LockedPackage(canonicalize_name(name), version, where, hashes, source or None))
+    return found
+
+
+def _packages(document: Mapping[str, Any], path: Path, problems: Problems) -> Iterator[tuple[dict[str, Any], str]]:
+    packages = document.get("package", [])
+    if not isinstance(packages, list):
+        raise InputError("[[package]] must be an array of tables", where=str(path))
+    for number, package in enumerate(packages):
+        where = f"{path.name}: package[{number}]"
+        if not isinstance(package, dict) or not all(isinstance(package.get(key), str) for key in ("name", "version")):
+            problems.add(where, "must be a table with a name and a version")
+            continue
+        yield package, f"{path.name}: {package['name']}"
+
+
+def _poetry_extra(required: Any, own: Mapping[str, Any], where: str, problems: Problems) -> Iterator[Requirement]:
+    """Yield what an extra requires: names with constraints in parentheses, as Poetry writes them."""
+    for text in required if isinstance(required, list) else []:
+        match = re.fullmatch(r"([\w.-]+(?:\[[^\]]*\])?)\s*(?:\(([^)]*)\))?\s*(;.*)?", str(text))
+        if match is None:
+            problems.add(where, f"{text!r} is not a requirement")
+            continue
+        try:
+            specifier = to_specifier(match[2] or "*")
+        except ValueError:
+            specifier = ""  # the lock has one version of it anyway
+        if (requirement := problems.parse(f"{match[1]}{specifier} {match[3] or ''}", where)) is not None:
+            yield requirement
+
+
+def _sha256(hashes: Any) -> frozenset[str]:
+    return frozenset(str(each).removeprefix("sha256:").lower() for each in hashes if str(each).startswith("sha256:"))
+
+
+def _applies(marker: Marker, environment: Mapping[str, str]) -> bool:
+    """Whether a package's own marker holds; conditions on extras are left to the walk from the requirements."""
+    text = re.sub(r"""extra\s*(==|!=|in|not in)\s*("[^"]*"|'[^']*')""", "python_version >= '0'", str(marker))
+    return Marker(text).evaluate(dict(environment))

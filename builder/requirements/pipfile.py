@@ -1,0 +1,71 @@
+"""Read a Pipfile: packages, development packages and other categories, sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from builder.model.errors import InputError
+from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, Selection, declared, names_of
+from builder.requirements.entries import Entry, Places, place_of
+from builder.requirements.indexes import refusal_of_index
+from builder.requirements.poetry_tables import poetry_entries
+from builder.requirements.text_files import read_toml, table
+from builder.resolve.bounds import Index
+
+_NO_CATEGORIES = {"source", "requires", "packages", "pipenv", "scripts"}
+
+
+def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
+    """Return what a Pipfile asks for; ``--group`` names ``dev-packages`` or a category. InputError if it is bad."""
+    problems = Problems()
+    document = read_toml(path)
+    if selection.extras:
+        raise InputError("a Pipfile has no extras", where=f"{path}: --extra", fix="name a category with --group")
+    categories = [name for name, value in document.items() if name not in _NO_CATEGORIES and isinstance(value, dict)]
+    unknown = [name for name in selection.groups if name not in categories]
+    if unknown:
+        fix = f"it has {names_of(categories)}" if categories else "it has none"
+        raise InputError(f"the Pipfile has no category {unknown[0]!r}", where=f"{path}: --group", fix=fix)
+    left = [name for name in categories if name not in selection.groups]
+    sources = document.get("source", [])
+    sources = [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
+    refused = {str(s.get("name")): p for s in sources if (p := refusal_of_index(str(s.get("url", ""))))}
+    indexes = {
+        str(source.get("name")): str(source.get("url")) for source in sources if str(source.get("name")) in refused
+    }
+    if sources and str(sources[0].get("name")) in refused:  # pipenv's default: packages without an index come from it
+        problems.add(f"{path.name}: [[source]]", refused[str(sources[0].get("name"))])
+    entries: list[Entry] = []
+    for section in ("packages", *selection.groups):
+        where = f"{path.name}: [{section}]"
+        entries += poetry_entries(table(document, section, where=str(path)), where, problems)
+    places: dict[str, LocalPackage | Index] = {}
+    found = [each for entry in entries if (each := _declare(entry, path, indexes, places, problems))]
+    requires = table(document, "requires", where=str(path))
+    wanted = str(requires.get("python_full_version") or requires.get("python_version") or python)
+    other_python = [f"warning: {path.name} is for Python {wanted}, and the function for {python}"]
+    notes = [] if wanted == python or wanted.startswith(f"{python}.") else other_python
+    problems.raise_any()
+    notes += [f"not included: category {names_of(left)} (--group NAME includes one)"] if left else []
+    groups = tuple(selection.groups)
+    return Requirements(path, tuple(found), places=places, groups=groups, indexes=indexes, notes=tuple(notes))
+
+
+def _declare(
+    entry: Entry, path: Path, indexes: dict[str, str], places: dict[str, LocalPackage | Index], problems: Problems
+) -> Declared | None:
+    source = entry.source
+    if source and "index" in source and source["index"] not in indexes:
+        source = None  # the public index, or one of the environment
+    if source:
+        place = place_of(entry.name, source, entry.where, Places(path.parent, indexes, {}))
+        if isinstance(place, str) and place == source.get("url"):
+            entry.requirement.url = place
+        elif isinstance(place, str):
+            problems.add(entry.where, place)
+            return None
+        else:
+            places[canonicalize_name(entry.name)] = place
+    return declared(entry.requirement, entry.where)
