@@ -1,36 +1,32 @@
-"""Checks a matrix's text: every problem of the file together, each with its line and key."""
+"""Reads a matrix file: every problem of the file together, each with its line and key."""
 
 from __future__ import annotations
 
 import pathlib
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
 import yaml
+from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from builder.model import matrix_keys
 from builder.model.errors import InputError
-from builder.model.matrix import (
-    DESCRIPTION_LIMIT,
-    LAYER_NAME,
-    Matrix,
-    Parameters,
-    Permission,
-    Releases,
-    Staging,
-)
-from builder.model.regions import did_you_mean
+from builder.model.frozen import Frozen
+from builder.model.matrix import DESCRIPTION_LIMIT, LAYER_NAME, Matrix
+from builder.model.regions import did_you_mean, partition_of
+from builder.model.selection import parse_architecture, parse_python, parse_region
 from builder.model.target import TargetKey
-from builder.model.yaml_lines import Located, Path, load
+from builder.model.yaml_lines import MAX_FILE_BYTES, Located, Path, load
 
 Problem = tuple[Path, str]
 
-#: What stands in for a key that is itself wrong, so that the checks across keys can still speak of the others.
-_PLACEHOLDERS: dict[str, Any] = {
+#: Replaces a key that is itself wrong, so that the checks across keys can still report on the others.
+_STAND_INS: dict[str, Any] = {
     "account": "000000000000",
     "package": "package",
     "python": ["3.12"],
@@ -42,24 +38,27 @@ _PLACEHOLDERS: dict[str, Any] = {
 def load_matrix(path: pathlib.Path) -> Matrix:
     """Read and check a matrix file. InputError names every problem at once, each with its line."""
     try:
-        text = path.read_text("utf-8")
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE_BYTES + 1).decode("utf-8")
     except FileNotFoundError:
         raise InputError(
-            "there is no matrix file", where=str(path), fix="name one with --matrix FILE or LAYERS_MATRIX"
+            "the matrix file does not exist", where=str(path), fix="name one with --matrix FILE or LAYERS_MATRIX"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the matrix cannot be read: {error}", where=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"the matrix is not UTF-8: {error}", where=str(path)) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the matrix: {error}", where=str(path)) from None
     return parse_matrix(text, str(path))
 
 
 def parse_matrix(text: str, name: str) -> Matrix:
-    """The matrix that ``text`` says; ``name`` is the file's name in messages. InputError lists all problems."""
+    """The matrix that ``text`` describes; ``name`` is the file's name in messages. InputError lists all problems."""
     try:
         document = load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(f"not YAML: {error.problem}", where=f"{name}:{line}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise InputError(f"not YAML: {error}", where=name) from None
     if not isinstance(document.data, dict):
         raise InputError("a matrix is a mapping of keys (account, package, python, …)", where=f"{name}:1")
@@ -78,7 +77,7 @@ def parse_matrix(text: str, name: str) -> Matrix:
 
 def _report(document: Located, problems: list[Problem], name: str) -> InputError:
     rows = [(document.line(path), _key(path), message) for path, message in problems]
-    rows += [(line, _key(path), "this key stands here a second time") for path, line in document.duplicates]
+    rows += [(line, _key(path), "this key is here a second time") for path, line in document.duplicates]
     found = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
     lines = [f"{name}:{line}: {key}: {message}" for line, key, message in sorted(set(rows))]
     return InputError(f"the matrix has {found}:", details=lines, fix="docs/matrix.md describes every key")
@@ -89,19 +88,20 @@ def _key(path: Path) -> str:
 
 
 def _follows(details: ErrorDetails) -> bool:
-    """Whether this only says that a list is empty once its bad items, each named, are left out."""
+    """Whether this only says that a list is empty after its invalid items, each reported, were left out."""
     return details["type"] == "too_short" and bool(details["input"])
 
 
-#: The keys of keys.
-_INNER_KEYS = [key for model in (Permission, Staging, Parameters, Releases) for key in model.model_fields]
+#: The models of the keys that have keys of their own.
+_INNER_MODELS = [model for model in vars(matrix_keys).values() if isinstance(model, type) and issubclass(model, Frozen)]
 
-#: pydantic's words are those of Python; these are those of the file.
-_WORDS = {
+#: pydantic's messages speak of Python types; these speak of YAML.
+_MESSAGES = {
     "too_short": "needs at least one item",
-    "tuple_type": "a list is wanted: [one, two]",
-    "string_type": "a text is wanted, in quotes if need be",
-    "model_type": "keys of its own are wanted: {key: value}",
+    "tuple_type": "must be a list: [one, two]",
+    "string_type": "must be text, in quotes if YAML reads it otherwise",
+    "model_type": "must be a mapping: {key: value}",
+    "dataclass_type": "must be a size, a time or a growth: 50 MB, 1.5 s, +10%",
 }
 
 
@@ -110,106 +110,129 @@ def _problem(details: ErrorDetails) -> Problem:
     value = details["input"]
     kind = details["type"]
     if kind == "extra_forbidden":
-        known = list(Matrix.model_fields) if len(path) == 1 else _INNER_KEYS
-        hint = did_you_mean(str(path[-1]), known)
+        inner = [key for model in _INNER_MODELS for key in model.model_fields]
+        hint = did_you_mean(str(path[-1])[:40], list(Matrix.model_fields) if len(path) == 1 else inner)
         return path, "unknown key" + (f": {hint}" if hint else "")
     if kind == "missing":
         return path, "this key is required"
     if isinstance(value, int | float) and path[0] in ("account", "python"):
         return path, f"put it in quotes: YAML reads the number {value}, which may have lost digits"
     if path[0] == "account":
-        return path, f"{value!r} is no account number: twelve digits, quoted"
-    if kind == "enum":
-        return path, f"{value!r} is no architecture of Lambda's: x86_64 or aarch64"
-    return path, _WORDS.get(kind) or details["msg"].removeprefix("Value error, ")
+        return path, f"{str(value)[:40]!r} is not an AWS account id: twelve digits, quoted"
+    return path, _MESSAGES.get(kind) or details["msg"].removeprefix("Value error, ")
 
 
 def _without(data: dict[str, Any], bad: set[str]) -> Matrix:
     rest = {key: value for key, value in data.items() if key not in bad and key in Matrix.model_fields}
-    return Matrix.model_validate({**_PLACEHOLDERS, **rest})
+    return Matrix.model_validate({**_STAND_INS, **rest})
 
 
-def _across(matrix: Matrix) -> list[Problem]:
-    return [
-        *_names(matrix),
-        *_descriptions(matrix),
-        *_permission(matrix),
-        *_staging(matrix),
-    ]
+def _across(matrix: Matrix) -> Iterator[Problem]:
+    """The checks of keys against each other."""
+    yield from _names(matrix)
+    yield from _descriptions(matrix)
+    yield from _partitions(matrix)
+    yield from _unsupported(matrix)
+    if canonicalize_name(matrix.package) in matrix.exclude:
+        yield ("exclude",), f"{matrix.package} is the layer's own package"
+    if matrix.permission.organization and matrix.permission.principal != "*":
+        yield ("permission", "organization"), 'an organization goes with principal "*" only'
+    if matrix.signing and not matrix.staging:
+        yield ("signing",), "needs `staging`: AWS Signer reads and writes S3 objects"
+    yield from _staging(matrix)
+
+
+#: How the items of a list are compared: two spellings of one thing are a repetition.
+_SPELLINGS: dict[str, Callable[[Any], str]] = {
+    "python": parse_python,
+    "architectures": parse_architecture,
+    "regions": parse_region,
+}
 
 
 def _repeated(data: dict[str, Any]) -> Iterator[Problem]:
-    for key in ("python", "architectures", "regions", "extras"):
+    for key in ("python", "architectures", "regions", "extras", "requirements", "exclude", "override"):
         items = data.get(key)
-        if not isinstance(items, list):
-            continue
-        for index, item in enumerate(items):
-            if item in items[:index]:
+        seen = set()
+        for index, item in enumerate(items if isinstance(items, list) else []):
+            try:
+                spelling = str(_SPELLINGS.get(key, str)(item))
+            except (ValueError, TypeError, AttributeError):  # reported as an invalid item
+                continue
+            if spelling in seen:
                 yield (key, index), f"{item!r} is already in the list"
+            seen.add(spelling)
 
 
-def _placeholders(template: str, allowed: set[str], key: str) -> list[Problem]:
+def _placeholders(template: str, allowed: set[str], path: Path) -> list[Problem]:
     try:
         fields = list(string.Formatter().parse(template))
     except ValueError as error:
-        return [((key,), f"bad template: {error}")]
-    bad = []
-    for _, field, spec, conversion in fields:
-        if field is not None and (field not in allowed or spec or conversion):
-            bad.append(
-                (
-                    (key,),
-                    f"unknown placeholder {{{field}}}; known: " + ", ".join(f"{{{a}}}" for a in sorted(allowed)),
-                )
-            )
-    return bad  # type: ignore[return-value]
+        return [(path, f"invalid template: {error}")]
+    known = ", ".join(f"{{{name}}}" for name in sorted(allowed))
+    return [
+        (path, f"unknown placeholder {{{field}}}; known: {known}")
+        for _, field, spec, conversion in fields
+        if field is not None and (field not in allowed or spec or conversion)
+    ]
 
 
-def _names(matrix: Matrix) -> list[Problem]:
-    problems = _placeholders(matrix.layer_name, {"package", "python", "architecture"}, "layer_name")
-    if problems:
-        return problems
+def _names(matrix: Matrix) -> Iterator[Problem]:
+    path: Path = ("layer_name",)
+    if problems := _placeholders(matrix.layer_name, {"package", "python", "architecture"}, path):
+        yield from problems
+        return
     seen: dict[str, str] = {}
     for target in matrix.targets:
         name = target.layer_name
         if not LAYER_NAME.fullmatch(name):
-            problems.append(
-                (("layer_name",), f"gives {name!r}, which AWS refuses: 1 to 140 of letters, digits, - and _")
-            )
-            break
+            yield path, f"gives {name[:160]!r}, which AWS refuses: 1 to 140 of letters, digits, - and _"
+            return
         if name in seen:
-            problems.append(
-                (
-                    ("layer_name",),
-                    f"gives {name!r} to both {seen[name]} and {target.id}: use {{python}} and {{architecture}}",
-                )
-            )
-            break
+            yield path, f"gives {name!r} to both {seen[name]} and {target.id}: use {{python}} and {{architecture}}"
+            return
         seen[name] = target.id
-    return problems
 
 
-def _descriptions(matrix: Matrix) -> list[Problem]:
+def _descriptions(matrix: Matrix) -> Iterator[Problem]:
+    path: Path = ("description",)
     allowed = {"package", "version", "python_version", "python", "architecture"}
-    problems = _placeholders(matrix.description, allowed, "description")
-    if problems:
-        return problems
+    if problems := _placeholders(matrix.description, allowed, path):
+        yield from problems
+        return
     if "{version}" not in matrix.description:
-        problems.append(
-            (("description",), "has no {version}: it is how a layer version is recognised without the ledger")
-        )
+        yield path, "has no {version}, by which a layer version is recognized without the ledger"
     longest = max(
         len(matrix.describe(TargetKey(python, architecture), "1234.123.123rc12"))
         for python, architecture in product(matrix.python, matrix.architectures)
     )
     if longest > DESCRIPTION_LIMIT:
-        problems.append((("description",), f"gives up to {longest} characters; AWS takes {DESCRIPTION_LIMIT}"))
-    return problems
+        yield path, f"gives up to {longest} characters; AWS allows {DESCRIPTION_LIMIT}"
 
 
-def _permission(matrix: Matrix) -> Iterator[Problem]:
-    if matrix.permission.organization and matrix.permission.principal != "*":
-        yield ("permission", "organization"), 'an organization goes with principal "*" only'
+def _partitions(matrix: Matrix) -> Iterator[Problem]:
+    """An account, its credentials and its ledger belong to one partition."""
+    first = partition_of(matrix.regions[0])
+    for index, region in enumerate(matrix.regions):
+        if (partition := partition_of(region)) != first:
+            message = f"{region} is in partition {partition}, {matrix.regions[0]} in {first}: use a matrix for each"
+            yield ("regions", index), message
+    if matrix.announce and (partition := matrix.announce.topic.split(":")[1]) != first:
+        yield ("announce", "topic"), f"is in partition {partition}, the regions are in {first}"
+
+
+def _unsupported(matrix: Matrix) -> Iterator[Problem]:
+    if not matrix.unsupported or _placeholders(matrix.layer_name, {"package", "python", "architecture"}, ()):
+        return
+    for index, entry in enumerate(matrix.unsupported):
+        if not any(entry.covers(region, target) for region in matrix.regions for target in matrix.targets):
+            yield ("unsupported", index), "fits no cell of the matrix"
+    for region in matrix.regions:
+        if not matrix.cells_in(region):
+            yield ("unsupported",), f"leaves nothing in {region}: remove it from `regions`"
+    for target in matrix.targets:
+        if all(matrix.hole(region, target) for region in matrix.regions):
+            yield ("unsupported",), f"leaves {target.id} in no region"
 
 
 def _staging(matrix: Matrix) -> Iterator[Problem]:
@@ -217,14 +240,14 @@ def _staging(matrix: Matrix) -> Iterator[Problem]:
         return
     if matrix.staging.home not in matrix.regions:
         yield ("staging", "home"), f"{matrix.staging.home} is not one of the matrix's regions"
-    bad = _placeholders(matrix.staging.bucket, {"account", "region"}, "staging")
-    if bad:
-        yield from ((("staging", "bucket"), message) for _, message in bad)
+    path: Path = ("staging", "bucket")
+    if problems := _placeholders(matrix.staging.bucket, {"account", "region"}, path):
+        yield from problems
         return
     if "{region}" not in matrix.staging.bucket and len(matrix.regions) > 1:
-        yield ("staging", "bucket"), "needs {region}: Lambda takes a zip only from a bucket of its own region"
+        yield path, "needs {region}: Lambda accepts a zip only from a bucket of its own region"
     for region in matrix.regions:
         name = matrix.staging.bucket_of(matrix.account, region)
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
-            yield ("staging", "bucket"), f"gives {name!r}, which is no bucket name"
+            yield path, f"gives {name[:160]!r}, which is not a valid S3 bucket name"
             return

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 Path = tuple[str | int, ...]
 
-#: More values than any matrix has. Aliases of aliases make billions out of a few lines.
-LIMIT = 10_000
+#: More than any matrix has. Aliases of aliases (a "billion laughs" document) make billions of values in a few lines.
+MAX_VALUES = 10_000
+MAX_FILE_BYTES = 1 << 20
+#: Python refuses to print an integer of more than 4,300 digits.
+MAX_NUMBER_LENGTH = 100
 
 
 @dataclass(frozen=True)
@@ -20,52 +23,74 @@ class Located:
 
     data: Any
     lines: Mapping[Path, int]
-    duplicates: tuple[tuple[Path, int], ...]
+    duplicates: tuple[tuple[Path, int], ...]  #: keys that a mapping has a second time, with their lines
 
     def line(self, path: Path) -> int:
-        """The line of ``path`` or of the nearest part of the document around it."""
+        """The line of ``path``, or of the nearest part of the document around it."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
 
 def load(text: str) -> Located:
-    """Parse one YAML document. Raises ``yaml.YAMLError`` where it is none."""
+    """Parse one YAML document. Raises ``yaml.YAMLError`` if it is not one."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
+        raise yaml.YAMLError(f"larger than {MAX_FILE_BYTES:,} bytes")
     loader = yaml.SafeLoader(text)
     try:
         root = loader.get_single_node()
         if root is None:
             return Located(None, {}, ())
-        lines: dict[Path, int] = {}
-        duplicates: list[tuple[Path, int]] = []
-        _walk(root, (), lines, duplicates, frozenset())
-        return Located(loader.construct_document(root), lines, tuple(duplicates))
+        walk = _Walk()
+        walk.visit(root, (), frozenset())
+        return Located(loader.construct_document(root), walk.lines, tuple(walk.duplicates))
+    except RecursionError:
+        raise yaml.YAMLError("nested too deeply") from None
+    except (ValueError, OverflowError, TypeError, AttributeError, KeyError) as error:
+        # PyYAML's constructors of !!timestamp, !!int and others raise these for a value that is not one.
+        raise yaml.YAMLError(f"a value does not fit its type: {error}") from None
     finally:
         loader.dispose()
 
 
-def _walk(
-    node: yaml.Node,
-    path: Path,
-    lines: dict[Path, int],
-    duplicates: list[tuple[Path, int]],
-    above: frozenset[int],
-) -> None:
-    lines.setdefault(path, node.start_mark.line + 1)
-    if len(lines) > LIMIT:
-        raise yaml.YAMLError(f"more than {LIMIT} values, aliases counted each time")
-    if id(node) in above:  # an alias to a node around itself
-        raise yaml.YAMLError(f"line {node.start_mark.line + 1}: a value that contains itself")
-    above = above | {id(node)}
-    if isinstance(node, yaml.MappingNode):
+@dataclass
+class _Walk:
+    """Visits every node once for each place where it stands."""
+
+    lines: dict[Path, int] = field(default_factory=dict)
+    duplicates: list[tuple[Path, int]] = field(default_factory=list)
+
+    def visit(self, node: yaml.Node, path: Path, above: frozenset[int]) -> None:
+        line = node.start_mark.line + 1
+        self.lines.setdefault(path, line)
+        if len(self.lines) > MAX_VALUES:
+            raise yaml.YAMLError(f"more than {MAX_VALUES} values, aliases counted each time")
+        if id(node) in above:
+            raise yaml.YAMLError(f"line {line}: a value that contains itself")
+        above = above | {id(node)}
+        if isinstance(node, yaml.MappingNode):
+            self._mapping(node, path, above)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                self.visit(item, (*path, index), above)
+        else:
+            _check_scalar(node, line)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path, above: frozenset[int]) -> None:
         seen: set[Path] = set()
         for key, value in node.value:
+            _check_scalar(key, key.start_mark.line + 1)
             inner = (*path, str(key.value))
             if inner in seen:
-                duplicates.append((inner, key.start_mark.line + 1))
+                self.duplicates.append((inner, key.start_mark.line + 1))
             seen.add(inner)
-            lines[inner] = key.start_mark.line + 1
-            _walk(value, inner, lines, duplicates, above)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _walk(item, (*path, index), lines, duplicates, above)
+            self.lines[inner] = key.start_mark.line + 1
+            self.visit(value, inner, above)
+
+
+def _check_scalar(node: yaml.Node, line: int) -> None:
+    text = str(node.value)
+    if node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") and len(text) > MAX_NUMBER_LENGTH:
+        raise yaml.YAMLError(f"line {line}: a number of {len(text):,} characters")
+    if isinstance(node, yaml.ScalarNode) and not all(c.isprintable() or c in "\n\t" for c in text):
+        raise yaml.YAMLError(f"line {line}: a value with a character that cannot be printed")

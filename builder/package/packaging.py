@@ -21,7 +21,8 @@ from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT, FileFacts, elf_fact
 from builder.inspection.binary_checks import check_binaries
 from builder.model.artifact import Artifact
 from builder.model.errors import BuildError, InputError
-from builder.model.matrix import Matrix, Staging
+from builder.model.matrix import Matrix
+from builder.model.matrix_keys import Staging
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.package.app_files import app_files

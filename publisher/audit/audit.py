@@ -57,7 +57,7 @@ def audit(matrix: Matrix, releases: Sequence[Release], lambdas: Mapping[str, Lam
     progress.begin("Auditing", len(matrix.regions))
 
     def look(region: str) -> dict[Cell, CellView]:
-        cells = [cell for cell in matrix.cells if cell.region == region]
+        cells = list(matrix.cells_in(region))
         return dict(zip(cells, in_lanes(lambda cell: _view(lambdas[region], cell, releases), cells), strict=True))
 
     found, unreachable = each_region(matrix.regions, look, progress)

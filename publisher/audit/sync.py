@@ -44,7 +44,7 @@ def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress
     progress.begin("Reading every version", len(matrix.regions))
 
     def read(region: str) -> list[Found]:
-        cells = [Cell(region, target) for target in matrix.targets]
+        cells = list(matrix.cells_in(region))
         listed = in_lanes(lambda cell: (cell, lambdas[region].versions(cell.target.layer_name)), cells)
         named = [
             (cell, version, each.number)

@@ -23,7 +23,8 @@ import botocore.config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.model.errors import IncompleteError, InputError
-from builder.model.matrix import Matrix, Staging
+from builder.model.matrix import Matrix
+from builder.model.matrix_keys import Staging
 from publisher.aws.error_codes import status_of
 
 #: How long a lease holds without being renewed, and how often it is renewed, in seconds.

@@ -13,7 +13,8 @@ import botocore.config
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-from builder.model.matrix import Matrix, Staging
+from builder.model.matrix import Matrix
+from builder.model.matrix_keys import Staging
 from publisher.aws.error_codes import of_boto_error, status_of
 from publisher.aws.gateway import GatewayError, Refused, Unavailable, Zip
 from publisher.aws.once_per_key import Once

@@ -60,7 +60,7 @@ def look(
     progress.begin("Asking AWS", len(regions))
 
     def ask(region: str) -> list[Sight]:
-        return viewer.region(lambdas[region], [Cell(region, target) for target in targets])
+        return viewer.region(lambdas[region], list(matrix.cells_in(region, targets)))
 
     answers, silent = each_region(regions, ask, progress)
     return Report(tuple(sight for region in regions for sight in answers.get(region, ())), silent)

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from builder.model.artifact import dump_json, write_atomically
+from builder.model.matrix import Matrix
 from publisher.catalog.index import Index
 from publisher.ledger.release import Release
 
@@ -21,12 +22,15 @@ _MODELS: dict[str, tuple[type[BaseModel], str]] = {
 
 
 def schemas() -> dict[str, str]:
-    """File name → JSON Schema, draft 2020-12. They describe what is written, so every key is required."""
+    """File name → JSON Schema, draft 2020-12. They describe what is written, so every key is required; but the
+    matrix is read."""
     texts = {}
+    dialect = "https://json-schema.org/draft/2020-12/schema"
     for name, (model, title) in _MODELS.items():
         schema = model.model_json_schema(mode="serialization")
-        dialect = "https://json-schema.org/draft/2020-12/schema"
         texts[name] = dump_json({"$schema": dialect, **schema, "title": title})
+    matrix = Matrix.model_json_schema(mode="validation")
+    texts["matrix.schema.json"] = dump_json({"$schema": dialect, **matrix, "title": "layer_matrix.yaml"})
     return texts
 
 

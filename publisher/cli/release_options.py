@@ -88,7 +88,7 @@ class Session:
 
 def connect(settings: Settings, request: Request) -> Session:
     """Check everything that can be checked before AWS is asked about layers: matrix, options, ledger, account."""
-    from builder.model.matrix import Cell, parse_version
+    from builder.model.matrix import parse_version
 
     matrix = settings.matrix()
     targets = matrix.select(request.pythons, request.architectures)
@@ -106,7 +106,7 @@ def connect(settings: Settings, request: Request) -> Session:
 
     journal = Journal()
     lambdas = settings.lambdas(matrix, journal)
-    selected = tuple(Cell(region, target) for region in regions for target in targets)
+    selected = tuple(cell for region in regions for cell in matrix.cells_in(region, targets))
     wanted = Wanted(version, request.layer_version, request.rebuild)
     return Session(matrix, ledger, lambdas, journal, wanted, selected)
 

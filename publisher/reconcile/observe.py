@@ -24,7 +24,7 @@ def observe(matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress) -
 
     def ask(region: str) -> dict[Cell, CellState]:
         latest = lambdas[region].latest(names)
-        cells = (Cell(region, target) for target in matrix.targets)
+        cells = matrix.cells_in(region)
         return {
             cell: CellState(listed.number, {listed.number: listed})
             if (listed := latest.get(cell.target.layer_name))

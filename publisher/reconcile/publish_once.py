@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from builder.model.clock import Clock
 from builder.model.errors import FailureClass
-from builder.model.matrix import Permission
+from builder.model.matrix_keys import Permission
 from publisher.aws.gateway import (
     Failure,
     FieldsRefused,

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from packaging.version import InvalidVersion, Version
 
-from builder.model.matrix import Cell, Matrix, Permission
+from builder.model.matrix import Cell, Matrix
+from builder.model.matrix_keys import Permission
 from builder.model.target import Target
 from publisher.aws.gateway import Failure, Grant, Held, Listed
 from publisher.ledger.release import CellRecord, FillerRecord, Release, SurplusRecord

@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from builder.model.durations import in_words
 from builder.model.escape import shorten
-from builder.model.matrix import Releases
+from builder.model.matrix_keys import Releases
 from builder.model.target import Target
 from publisher.ledger.release import Release
 from publisher.watch.package_index import Available

@@ -98,7 +98,7 @@ def test_bad_input(layers: Layers) -> None:
         (["--version", "1.0"], 2, "no terminal to ask on"),
         (["--version", "1.0", "--layer-version", "1", "--yes"], 2, "both select a release"),
         (["--version", "9.9", "--yes"], 3, "recorded as 9.9"),
-        (["--version", "one", "--yes"], 3, "is no version"),
+        (["--version", "one", "--yes"], 3, "is not a version"),
         (["--layer-version", "7", "--yes"], 3, "recorded as layer version 7"),
         (["--region", "us-esat-1", "--yes"], 3, "is no AWS region"),
         (["--python", "3.9", "--yes"], 3, "no layer is for Python"),

@@ -127,7 +127,7 @@ def test_the_feed_survives_what_people_write() -> None:
 # -- schemas ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["layers.schema.json", "ledger.schema.json"])
+@pytest.mark.parametrize("name", ["layers.schema.json", "ledger.schema.json", "matrix.schema.json"])
 def test_the_schemas_in_docs_are_those_of_the_classes(name: str) -> None:
     assert json.loads((REPOSITORY / "docs" / name).read_text()) == json.loads(schemas()[name])
 

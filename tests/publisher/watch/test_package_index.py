@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.model.errors import InputError
-from builder.model.matrix import Releases
+from builder.model.matrix_keys import Releases
 from publisher.watch.index_fetch import Answer
 from publisher.watch.index_locations import Place, Places, SilentError, places
 from publisher.watch.index_pages import NotAPageError, read_page

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from builder.model.matrix import Matrix, Releases
+from builder.model.matrix import Matrix
+from builder.model.matrix_keys import Releases
 from publisher.ledger.release import FillerRecord, Release, SurplusRecord, Yanked
 from publisher.watch.incomplete_releases import Incomplete, incomplete
 from publisher.watch.index_pages import File
