@@ -88,6 +88,28 @@ def download_artifact(place: Place, inputs: Inputs) -> Outputs:
     return {}
 
 
+def restore_cache(place: Place, inputs: Inputs) -> Outputs:
+    """Restore the folder that was saved under the key, else the newest one under a key with the prefix."""
+    _known(inputs, "path", "key", "restore-keys")
+    exact = place.world.caches / inputs["key"]
+    prefix = inputs.get("restore-keys", inputs["key"])
+    saved = sorted(place.world.caches.glob(f"{prefix}*"), key=lambda folder: folder.stat().st_mtime)
+    found = exact if exact.is_dir() else next(reversed(saved), None)
+    if found is None:
+        return {"cache-hit": ""}
+    shutil.copytree(found, place.workspace / inputs["path"], dirs_exist_ok=True)
+    return {"cache-hit": str(found == exact).lower(), "cache-matched-key": found.name}
+
+
+def save_cache(place: Place, inputs: Inputs) -> Outputs:
+    """Save a folder under the key; a key that exists is not saved again."""
+    _known(inputs, "path", "key")
+    source, kept = place.workspace / inputs["path"], place.world.caches / inputs["key"]
+    if source.is_dir() and not kept.exists():
+        shutil.copytree(source, kept)
+    return {}
+
+
 def configure_aws_credentials(place: Place, inputs: Inputs) -> Outputs:
     """Credentials of a role by OIDC: AWS is within reach of the steps that follow."""
     _known(inputs, "role-to-assume", "aws-region", "role-session-name", "role-duration-seconds")
@@ -133,6 +155,8 @@ ACTIONS: Mapping[str, Callable[[Place, Inputs], Outputs]] = {
     "actions/checkout": checkout,
     "actions/upload-artifact": upload_artifact,
     "actions/download-artifact": download_artifact,
+    "actions/cache/restore": restore_cache,
+    "actions/cache/save": save_cache,
     "aws-actions/configure-aws-credentials": configure_aws_credentials,
     "actions/attest": attest,
     "actions/setup-python": setup_python,

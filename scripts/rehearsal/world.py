@@ -50,6 +50,11 @@ class World:
         return self.folder / "artifacts"
 
     @property
+    def caches(self) -> Path:
+        """What ``actions/cache`` keeps for later runs."""
+        return self.folder / "caches"
+
+    @property
     def tools(self) -> Path:
         """Programs that a runner has: ``gh``."""
         return self.folder / "tools"
@@ -111,7 +116,7 @@ def make_world(
     The matrix in the repository may be replaced by another one.
     """
     world = World(folder, program, aws, variables)
-    for each in (world.artifacts, world.tools):
+    for each in (world.artifacts, world.caches, world.tools):
         each.mkdir(parents=True)
     if caller is not None:
         _repository(folder / "program.git", program)

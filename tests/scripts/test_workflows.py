@@ -57,6 +57,14 @@ def test_actions_are_pinned_and_scripts_are_only_scripts(path: Path) -> None:
         assert "secrets." not in str(step), "OIDC and the job's own token serve"
 
 
+def test_only_jobs_that_build_use_a_cache() -> None:
+    """A job that proves zips rebuilds them without a cache, so that a poisoned cache cannot pass."""
+    jobs = read_yaml(GITHUB / "workflows" / "release.yml")["jobs"]
+    cached = {name for name, job in jobs.items() if "cache" in str([step.get("uses") for step in job.get("steps", [])])}
+    assert cached == {"build"}
+    assert any("layers reproduce" in step.get("run", "") for step in jobs["prove"]["steps"])
+
+
 def test_each_role_is_taken_from_the_environment_that_it_trusts() -> None:
     """The workflows and the account's templates must agree, or no job gets its role."""
     resources = roles_template(make_scope(load_matrix(GITHUB.parent / "layer_matrix.yaml"), "ledger", None, "layers"))
