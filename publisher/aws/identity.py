@@ -18,7 +18,7 @@ from publisher.aws.lambda_client import CONFIG
 #: Regions of the matrix whose STS is called at most.
 MAX_STS_REGIONS = 3
 #: The region of each partition that every account has enabled.
-_ALWAYS_ENABLED = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+ALWAYS_ENABLED = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
 def check_account(matrix: Matrix) -> None:
@@ -62,7 +62,7 @@ def _caller_identity(matrix: Matrix) -> dict[str, Any]:
 
 def _sts_regions(matrix: Matrix) -> tuple[str, ...]:
     regions = matrix.regions[:MAX_STS_REGIONS]
-    home = _ALWAYS_ENABLED.get(partition_of(regions[0]))
+    home = ALWAYS_ENABLED.get(partition_of(regions[0]))
     return tuple(dict.fromkeys((*regions, home))) if home else tuple(regions)
 
 

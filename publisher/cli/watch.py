@@ -1,4 +1,4 @@
-"""``layers watch``: what is to be done, by the package index, the ledger and the advisories."""
+"""``layers watch``: report what needs doing, from the package index, the ledger and the advisories."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ if TYPE_CHECKING:
 
     from builder.model.matrix import Matrix
     from publisher.ledger.release import Release
+    from publisher.watch.matrix_gaps import Offer
     from publisher.watch.rebuild import Findings
     from publisher.watch.watch_report import Report
 
-#: Versions that are held back, of those that the table shows.
-SHOWN = 10
+#: Rows of the table for versions that are held back.
+MAX_HELD_BACK = 10
 
 
 @click.command("watch")
 @click.option(
-    "--version", type=VERSION, help="Only say whether this version is on the package index; `latest`: which one is."
+    "--version", type=VERSION, help="Only check that this version is on the package index; `latest`: print the newest."
 )
 @wait_option
-@click.option("--advisories", is_flag=True, help="Ask also for advisories that name what the newest release bundles.")
+@click.option("--advisories", is_flag=True, help="Also check the packages of the newest release for advisories.")
+@click.option("--aws", "ask_aws", is_flag=True, help="Also ask AWS which regions and Pythons Lambda offers.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "github"]), default="table", show_default=True,
     help="`github`: lines for a workflow's $GITHUB_OUTPUT.",
@@ -38,30 +40,38 @@ SHOWN = 10
 @json_option
 @click.pass_obj
 def command(
-    settings: Settings, /, version: str | None, wait: timedelta | None, advisories: bool, form: str, as_json: bool
+    settings: Settings,
+    /,
+    version: str | None,
+    wait: timedelta | None,
+    advisories: bool,
+    ask_aws: bool,
+    form: str,
+    as_json: bool,
 ) -> None:
-    """Say what is to be done: which version to release, which release to complete, which one to rebuild.
+    """Report what needs doing: new versions, incomplete releases, rebuilds; and what the matrix lacks.
 
-    Reads the package index and the ledger, and writes nothing anywhere. With --version: leaves with 3 where the
-    version is not on the index, or was yanked.
+    Reads the package index and the ledger, and writes nothing. With --version: exit code 3 if the version is not on
+    the index, or is yanked.
     """
     if as_json and form == "github":
-        raise UsageError("--json and --format github are two forms of one result", fix="give one of them")
+        raise UsageError("--json and --format github exclude each other", fix="give one of them")
     if wait is not None and version is None:
-        raise UsageError("--wait is for a version that is not there yet", fix="name it: --version V")
-    if version is not None and advisories:
-        raise UsageError("--advisories is about the newest release", fix="leave --version out")
+        raise UsageError("--wait needs --version", fix="name the version to wait for: --version V")
+    if version is not None and (advisories or ask_aws):
+        raise UsageError("--advisories and --aws are about the whole matrix", fix="leave --version out")
     matrix = settings.matrix()
     if version is not None:
         ledger = settings.ledger(matrix)
         found = named_version(matrix, matrix.targets, version, wait, ledger.releases)
         _show_named(matrix, found, ledger.releases(), form, as_json)
         return
-    _show(matrix, _look(matrix, settings.ledger(matrix).releases(), advisories), form, as_json)
+    _show(matrix, _look(matrix, settings.ledger(matrix).releases(), advisories, ask_aws), form, as_json)
 
 
-def _look(matrix: Matrix, releases: Sequence[Release], advisories: bool) -> Report:
+def _look(matrix: Matrix, releases: Sequence[Release], advisories: bool, ask_aws: bool) -> Report:
     from publisher.watch.incomplete_releases import incomplete
+    from publisher.watch.matrix_gaps import find_gaps
     from publisher.watch.package_index import SimpleIndex
     from publisher.watch.policy import choose, newest, recorded_versions
     from publisher.watch.watch_report import Report
@@ -75,7 +85,19 @@ def _look(matrix: Matrix, releases: Sequence[Release], advisories: bool) -> Repo
         choose(matrix.releases, on_index, recorded_versions(releases), matrix.targets, now),
         incomplete(matrix, releases),
         _examine(matrix, releases) if advisories else None,
+        find_gaps(matrix, _offer(matrix, ask_aws), now.date()),
+        now.date(),
     )
+
+
+def _offer(matrix: Matrix, ask_aws: bool) -> Offer:
+    from builder.model.regions import partition_of
+    from publisher.aws.identity import ALWAYS_ENABLED
+    from publisher.watch.matrix_gaps import offer_in_aws, offer_in_botocore
+
+    partition = partition_of(matrix.regions[0])
+    offer = offer_in_botocore(partition)
+    return offer | offer_in_aws(ALWAYS_ENABLED.get(partition, matrix.regions[0])) if ask_aws else offer
 
 
 def _examine(matrix: Matrix, releases: Sequence[Release]) -> Findings:
@@ -112,7 +134,7 @@ def _show(matrix: Matrix, report: Report, form: str, as_json: bool) -> None:
 
 
 def _show_table(matrix: Matrix, report: Report) -> None:
-    from publisher.watch.watch_report import held_words, lacks_words, named_words
+    from publisher.watch.watch_report import gap_lines, held_words, lacks_words, named_words
 
     choice, found = report.choice, report.advisories
     rows = [["complete", each.version, lacks_words(each, matrix)] for each in report.incomplete]
@@ -120,14 +142,16 @@ def _show_table(matrix: Matrix, report: Report) -> None:
     if found and found.release:
         version = found.release.version
         rows += [["rebuild", version, f"{named_words(n)}: {', '.join(n.targets)}"] for n in found.mended]
-        rows += [["no mend", version, f"{named_words(n)}: {n.reason}"] for n in found.unmended]
+        rows += [["no fix", version, f"{named_words(n)}: {n.reason}"] for n in found.unmended]
         rows += [["not known", version, each] for each in found.unknown]
-    rows += [["held back", held.version, held_words(held)] for held in choice.held_back[:SHOWN]]
+    rows += [["held back", held.version, held_words(held)] for held in choice.held_back[:MAX_HELD_BACK]]
     if rows:
         print_table(["what", "version", "why"], rows)
         print_result("")
-    if (more := len(choice.held_back) - SHOWN) > 0:
+    if (more := len(choice.held_back) - MAX_HELD_BACK) > 0:
         print_result(f"{more} older versions are held back too")
+    for line in gap_lines(report):
+        print_result(line)
     print_result(f"{report.package}: the newest on the package index is {report.newest or 'none'}; {_to_do(report)}")
 
 

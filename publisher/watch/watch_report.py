@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from builder.model.escape import shorten
@@ -13,6 +13,7 @@ from builder.model.matrix import Matrix
 from publisher.catalog.index import iso
 from publisher.ledger.release import Release
 from publisher.watch.incomplete_releases import Incomplete
+from publisher.watch.matrix_gaps import MatrixGaps
 from publisher.watch.policy import Choice, HeldBack, parsed
 from publisher.watch.rebuild import Findings, Named
 
@@ -29,6 +30,8 @@ class Report:
     choice: Choice
     incomplete: tuple[Incomplete, ...]
     advisories: Findings | None  #: None where they were not asked for
+    gaps: MatrixGaps
+    today: date
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -72,7 +75,29 @@ def report_json(report: Report) -> dict[str, Any]:
         "rebuild": _rebuild_json(found) if found else None,
         "unmended": [{**_named_json(each), "reason": each.reason} for each in found.unmended] if found else None,
         "unknown": list(found.unknown) if found else None,
+        "missing_regions": list(report.gaps.regions),
+        "missing_pythons": [asdict(each) for each in report.gaps.pythons],
+        "ending_pythons": [
+            {
+                "python": each.python,
+                "deprecated": str(each.deprecated),
+                "no_new_functions": str(each.no_new_functions) if each.no_new_functions else None,
+            }
+            for each in report.gaps.ending
+        ],
     }
+
+
+def gap_lines(report: Report) -> list[str]:
+    """What the matrix lacks, a line for each kind."""
+    gaps = report.gaps
+    lines = [f"Python {each.python} of the matrix: {each.describe(report.today)}" for each in gaps.ending]
+    for supported, note in ((True, ""), (False, " (new or a preview: this version of layers cannot build for it)")):
+        if found := [each.python for each in gaps.pythons if each.supported is supported]:
+            lines.append(f"not in the matrix: Python {', '.join(found)}, which Lambda offers{note}")
+    if gaps.regions:
+        lines.append(f"not in the matrix: {len(gaps.regions)} regions of {gaps.partition}: {', '.join(gaps.regions)}")
+    return lines
 
 
 def _rebuild_json(found: Findings) -> list[dict[str, Any]]:

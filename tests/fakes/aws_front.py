@@ -47,7 +47,7 @@ class Refusal:
             error = f"<Error><Code>{self.code}</Code><Message>{self.message}</Message></Error>"
             return f"<ErrorResponse>{error}</ErrorResponse>".encode(), {"Content-Type": "text/xml"}
         headers = {"Content-Type": "application/json", "x-amzn-ErrorType": self.code}
-        return json.dumps({"message": self.message}).encode(), headers
+        return json.dumps({"__type": self.code, "message": self.message}).encode(), headers
 
 
 Refuse = Callable[[AwsRequest], "Refusal | None"]
