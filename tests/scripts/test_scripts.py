@@ -109,7 +109,7 @@ def test_setup_says_that_it_needs_a_python(clone: Path) -> None:
     stand_in(clone / "bin" / "python3", "exit 1")  # a Python that is too old
     done = setup(clone)
     assert done.returncode == 1
-    assert "there is no Python of 3.10 or newer here" in done.stderr
+    assert "Python 3.10 or newer not found" in done.stderr
     assert not (clone / ".venv").exists()
 
 
