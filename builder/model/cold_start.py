@@ -24,6 +24,17 @@ SMOKES = "smoke.json"
 Seconds = Annotated[float, Field(ge=0)]
 
 
+class PackageImport(Frozen):
+    """The part of one package in the import time of a layer, as ``layers smoke --profile`` measures it."""
+
+    package: str  #: normalised
+    version: str | None = None  #: None for Python's and the runtime's own modules
+    own_ms: float  #: in its own modules
+    total_ms: float  #: with everything that it imports
+    modules: int
+    imported_by: str | None = None  #: the package that imported it first; None: the statement itself
+
+
 class ColdStart(Frozen):
     """The start of a layer in Lambda's runtime client, on the machine that is named."""
 
@@ -36,6 +47,7 @@ class ColdStart(Frozen):
     machine: str  #: its architecture
     processor: str | None
     starts: Annotated[int, Field(ge=1)]  #: the figures are those of the median one
+    imports: tuple[PackageImport, ...] = ()  #: where the import time goes, the slowest package first
 
 
 class Smoked(Frozen):
@@ -45,7 +57,7 @@ class Smoked(Frozen):
     target: str
     status: Literal["proven", "unproven", "failed"]
     reason: str | None = None
-    kind: Literal["agent", "imports"] | None = None
+    kind: Literal["agent", "imports", "app"] | None = None
     client: str | None = None  #: the version of awslambdaric
     emulated: bool = False
     cold_start: ColdStart | None = None

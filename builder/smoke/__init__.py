@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.smoke.measurement import smoke_often, smoked
-from builder.smoke.smoke_test import Smoke, smoke
+from builder.smoke.measurement import smoke_repeatedly, smoked
+from builder.smoke.smoke_test import App, SmokeReport, smoke, smoke_app
 
-__all__ = ["Smoke", "smoke", "smoke_often", "smoked"]
+__all__ = ["App", "SmokeReport", "smoke", "smoke_app", "smoke_repeatedly", "smoked"]

@@ -1,6 +1,6 @@
-"""A stand-in for Bedrock's ConverseStream: a model that asks for the tool ``multiply`` and then says what it gave.
+"""A stand-in for Amazon Bedrock's Converse and ConverseStream, for ``layers smoke`` and the embedded AWS.
 
-Its answers are real event-stream messages ("Amazon event stream encoding"), which botocore's parser checks and reads.
+The responses of ConverseStream are real event-stream messages ("Amazon event stream encoding"), which the SDKs check.
 """
 
 from __future__ import annotations
@@ -9,22 +9,103 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-from builder.smoke.loopback_server import Handler, Server
+from builder.smoke.bedrock_model import Model, Turn
+from builder.smoke.loopback_server import LoopbackHandler, LoopbackServer
 
 Event = tuple[str, dict[str, Any]]
-#: What a model says next in a conversation.
-Model = Callable[[list[dict[str, Any]]], Iterable[Event]]
-_STRING = 7  # type of a header's value
+#: The path of a request; a model's ARN may hold slashes.
+_OPERATION = re.compile(r"/model/.+/(converse|converse-stream)")
+_STRING_HEADER = 7  # the type of a header's value in the encoding
+_USAGE = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
+
+
+@dataclass(frozen=True)
+class BedrockResponse:
+    """An HTTP response of Bedrock."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def is_model_request(path: str) -> bool:
+    """Whether a path is one of Bedrock's runtime API."""
+    return path.startswith("/model/")
+
+
+def respond(path: str, body: bytes, model: Model) -> BedrockResponse:
+    """Return the response to a POST request; AWS's error responses for anything that the stand-in cannot answer."""
+    operation = _OPERATION.fullmatch(path)
+    if operation is None:
+        return _error(404, "UnknownOperationException", f"the Bedrock stand-in has only Converse and ConverseStream, not {path}")
+    try:
+        turn = model(json.loads(body))
+        if operation[1] == "converse":
+            return _json_response(200, _message(turn))
+        stream = b"".join(encode(kind, payload) for kind, payload in _events(turn))
+        return BedrockResponse(200, stream, {"Content-Type": "application/vnd.amazon.eventstream"})
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        reason = str(error) if type(error) is ValueError else repr(error)
+        return _error(400, "ValidationException", f"the Bedrock stand-in cannot answer this request: {reason}")
+
+
+def _error(status: int, kind: str, message: str) -> BedrockResponse:
+    response = _json_response(status, {"message": message})
+    return BedrockResponse(status, response.body, {**response.headers, "x-amzn-ErrorType": kind})
+
+
+def _json_response(status: int, value: Any) -> BedrockResponse:
+    return BedrockResponse(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+
+def _message(turn: Turn) -> dict[str, Any]:
+    """Return the response of Converse."""
+    text = [{"text": turn.text}] if turn.text or not turn.calls else []
+    calls = [
+        {"toolUse": {"toolUseId": f"tool-{number}", "name": call.name, "input": call.input}}
+        for number, call in enumerate(turn.calls, 1)
+    ]
+    return {
+        "output": {"message": {"role": "assistant", "content": [*text, *calls]}},
+        "stopReason": turn.stop_reason,
+        "usage": _USAGE,
+        "metrics": {"latencyMs": 1},
+    }
+
+
+def _events(turn: Turn) -> Iterator[Event]:
+    """Yield the events of ConverseStream. Texts and inputs come in two pieces, as a client must join them."""
+    yield "messageStart", {"role": "assistant"}
+    index = 0
+    if turn.text or not turn.calls:
+        for piece in _halves(turn.text):
+            yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}}
+        yield "contentBlockStop", {"contentBlockIndex": 0}
+        index = 1
+    for number, call in enumerate(turn.calls, 1):
+        use = {"toolUseId": f"tool-{number}", "name": call.name}
+        yield "contentBlockStart", {"contentBlockIndex": index, "start": {"toolUse": use}}
+        for piece in _halves(json.dumps(call.input)):
+            yield "contentBlockDelta", {"contentBlockIndex": index, "delta": {"toolUse": {"input": piece}}}
+        yield "contentBlockStop", {"contentBlockIndex": index}
+        index += 1
+    yield "messageStop", {"stopReason": turn.stop_reason}
+    yield "metadata", {"usage": _USAGE, "metrics": {"latencyMs": 1}}
+
+
+def _halves(text: str) -> tuple[str, str]:
+    return text[: len(text) // 2], text[len(text) // 2 :]
 
 
 def encode(kind: str, payload: dict[str, Any]) -> bytes:
-    """One event-stream message: lengths and their checksum, headers, JSON, the checksum of all."""
+    """Return one event-stream message: lengths and their checksum, headers, JSON, the checksum of everything."""
     texts = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
     headers = b"".join(
-        struct.pack(f">B{len(name)}sBH{len(value)}s", len(name), name.encode(), _STRING, len(value), value.encode())
+        struct.pack(f">B{len(name)}sBH{len(value)}s", len(name), name.encode(), _STRING_HEADER, len(value), value.encode())
         for name, value in texts.items()
     )
     body = json.dumps(payload).encode()
@@ -33,54 +114,21 @@ def encode(kind: str, payload: dict[str, Any]) -> bytes:
     return message + struct.pack(">I", zlib.crc32(message))
 
 
-def converse(messages: list[dict[str, Any]]) -> Iterable[Event]:
-    """What the model says next: it asks for the product of the prompt's two numbers, then tells the tool's result."""
-    last = messages[-1]["content"]
-    results = [part["toolResult"] for part in last if "toolResult" in part]
-    yield "messageStart", {"role": "assistant"}
-    if results:
-        texts = [str(part.get("text", part.get("json"))) for result in results for part in result["content"]]
-        for piece in ("The answer is ", *texts, "."):
-            yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}}
-    else:
-        prompt = " ".join(part.get("text", "") for part in last)
-        a, b = (int(number) for number in re.findall(r"\d+", prompt)[:2])
-        use = {"toolUseId": "smoke-1", "name": "multiply"}
-        yield "contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": use}}
-        for piece in (f'{{"a": {a}, ', f'"b": {b}}}'):
-            yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": piece}}}
-    yield "contentBlockStop", {"contentBlockIndex": 0}
-    yield "messageStop", {"stopReason": "end_turn" if results else "tool_use"}
-    usage = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
-    yield "metadata", {"usage": usage, "metrics": {"latencyMs": 1}}
+class BedrockServer(LoopbackServer):
+    """Serves the stand-in on 127.0.0.1 for a ``with`` block; any other AWS request gets AWS's error."""
 
-
-class Bedrock(Server):
-    """Answers ``POST /model/…/converse-stream`` as ``model`` does; any other call of AWS is refused as AWS refuses."""
-
-    def __init__(self, model: Model = converse) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__(type("_Requests", (_Requests,), {"model": staticmethod(model)}))
 
 
-class _Requests(Handler):
+class _Requests(LoopbackHandler):
     model: Model
 
     def do_POST(self) -> None:  # noqa: N802 - http.server's name
-        body = self.body()
-        if not re.fullmatch(r"/model/[^/]+/converse-stream", self.path):
-            self._refuse(404, "UnknownOperationException", f"a smoke's stand-in has no {self.path}")
-            return
-        try:
-            frames = b"".join(encode(kind, payload) for kind, payload in self.model(json.loads(body)["messages"]))
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            self._refuse(400, "ValidationException", f"not a request that the stand-in understands: {error!r}")
-            return
-        self.answer(200, frames, {"Content-Type": "application/vnd.amazon.eventstream"})
+        response = respond(self.path, self.body(), self.model)
+        self.answer(response.status, response.body, response.headers)
 
     def do_GET(self) -> None:  # noqa: N802 - http.server's name
-        self._refuse(404, "UnknownOperationException", f"a smoke's stand-in has no {self.path}")
+        self.do_POST()
 
     do_PUT = do_GET  # noqa: N815
-
-    def _refuse(self, status: int, kind: str, message: str) -> None:
-        self.answer_json(status, {"message": message}, {"x-amzn-ErrorType": kind})

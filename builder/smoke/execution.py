@@ -17,7 +17,7 @@ from builder.model.runtimes import Architecture
 from builder.model.target import Target
 from builder.resolve import uv
 
-#: Asks an emulated Python what it is, and whether the libraries are there that Lambda has and layers count on.
+#: Prints the machine of an emulated Python, and loads the libraries that Lambda has and layers rely on.
 _PROBE = (
     "import ctypes, platform; ctypes.CDLL('libgcc_s.so.1'), ctypes.CDLL('libstdc++.so.6'); print(platform.machine())"
 )
@@ -39,7 +39,7 @@ class Unproven:
 
 
 def machine_for(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unproven:
-    """How to run the target here. ``glibc``: the newest that its binaries need."""
+    """Return how to run the target here. ``glibc``: the newest that its binaries need."""
     if platform.system() != "Linux":
         return Unproven(f"a layer's binaries are for Linux, this machine runs {platform.system()}")
     if _own() is target.architecture:
@@ -66,7 +66,7 @@ def _native(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unproven
 
 
 def _emulated(target: Target) -> Machine | Unproven:
-    """qemu-user with a CPython of the other architecture (uv's, by its name) and that one's C library."""
+    """Return how to run it with qemu-user, uv's CPython for the other architecture and the C library for that."""
     architecture = target.architecture
     wanted = f"this machine is {platform.machine()}; to run {architecture}, install"
     qemu = shutil.which(f"qemu-{architecture}-static") or shutil.which(f"qemu-{architecture}")
@@ -84,16 +84,16 @@ def _emulated(target: Target) -> Machine | Unproven:
     except (OSError, subprocess.SubprocessError) as error:
         return Unproven(f"qemu does not run {python}: {error}")
     if done.returncode or str(architecture) not in done.stdout:
-        reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return Unproven(
             f"qemu does not run {python} with what /usr/{architecture}-linux-gnu has: {reason} "
-            f"(Debian's libstdc++6-{'arm64' if architecture is Architecture.AARCH64 else 'amd64'}-cross brings it)"
+            f"(install Debian's libstdc++6-{'arm64' if architecture is Architecture.AARCH64 else 'amd64'}-cross)"
         )
     return Machine(command, emulated=True)
 
 
 def _foreign_python(target: Target) -> Path | None:
-    """The other architecture's CPython, of those that uv keeps; fetched by uv where there is none."""
+    """Return the other architecture's CPython of uv's; uv downloads it if there is none."""
     found = _kept_by_uv(target)
     if found is None and os.environ.get("UV_PYTHON_DOWNLOADS") != "never":
         with tempfile.TemporaryDirectory(prefix="layers-python-") as folder:

@@ -1,7 +1,4 @@
-"""A function's process as Lambda starts it: the runtime client, the path, the environment. What it starts ends with it.
-
-Used by ``smoke``, by the embedded AWS, and by tests that run whole functions.
-"""
+"""A function's process as Lambda starts it: runtime client, path, environment. It ends with the block that runs it."""
 
 from __future__ import annotations
 
@@ -17,60 +14,60 @@ from pathlib import Path
 
 from builder.model.target import Target
 from builder.smoke.execution import Machine
-from builder.smoke.runtime_api import Answer, RuntimeApi
+from builder.smoke.runtime_api import FunctionResponse, RuntimeApi
 
-#: The folder of the bootstrap, and of a smoke's handlers.
-FUNCTION = Path(__file__).parent / "function"
+#: The folder with the bootstrap and a smoke's handlers.
+FUNCTION_FOLDER = Path(__file__).parent / "function"
+BOOTSTRAP = FUNCTION_FOLDER / "bootstrap.py"
 
 
 @dataclass(frozen=True)
-class Code:
-    """What a function is made of. ``before`` and ``after`` lie on Python's path around what the Python has itself."""
+class FunctionCode:
+    """What a function runs. ``before`` and ``after`` are on ``sys.path`` before and after Python's own folders."""
 
     handler: str
     before: Sequence[Path]  #: the function's folder, then the layers
     after: Sequence[Path]  #: the runtime
-    who: str = "smoke"  #: what a refused connection is called after
+    command: str = "smoke"  #: the name before the messages about refused connections
+
+    def settings(self, **more: str) -> str:
+        """Return the argument of ``bootstrap.py``."""
+        paths = {"before": [str(each) for each in self.before], "after": [str(each) for each in self.after]}
+        return json.dumps({**paths, "handler": self.handler, "command": self.command, **more})
 
 
 @dataclass(frozen=True)
 class FunctionProcess:
-    """A function that runs. It imports its handler as soon as it is started, and then waits for events."""
+    """A function that runs. It imports its handler when it starts, and then waits for events."""
 
     api: RuntimeApi
     process: subprocess.Popen[bytes]
     log: Path
     started: float  #: ``time.monotonic()``
 
-    def invoke(self, event: object, request_id: str | None = None) -> tuple[Answer, float]:
-        """Its answer, and the seconds that it took. FunctionError where it gives none."""
+    def invoke(self, event: object, request_id: str | None = None) -> tuple[FunctionResponse, float]:
+        """Return its response, and the seconds that it took. FunctionError if it gives none."""
         return self.api.invoke(event, lambda: self.process.poll() is None, request_id)
 
     @property
     def ready_seconds(self) -> float:
-        """From the start of the process to its first request for work."""
+        """The time from the start of the process to its first request for work."""
         return (self.api.ready or self.started) - self.started
 
-    def words(self, size: int = 4000) -> str:
-        """The end of what it wrote."""
+    def last_output(self, size: int = 4000) -> str:
+        """Return the end of what it wrote."""
         return self.log.read_text("utf-8", "replace")[-size:].strip()
 
 
 @contextlib.contextmanager
 def running(
-    machine: Machine, code: Code, api: RuntimeApi, variables: Mapping[str, str], folder: Path
+    machine: Machine, code: FunctionCode, api: RuntimeApi, variables: Mapping[str, str], folder: Path
 ) -> Iterator[FunctionProcess]:
-    """Run a function until the block ends. ``folder`` is its own: its home, and what it writes."""
-    settings = {
-        "before": [str(each) for each in code.before],
-        "after": [str(each) for each in code.after],
-        "handler": code.handler,
-        "who": code.who,
-    }
+    """Run a function until the block ends. ``folder`` is its own, for its home and its log."""
     log = folder / "log"
-    command = [*machine.command, "-I", "-S", "-B", str(FUNCTION / "bootstrap.py"), json.dumps(settings)]
+    command = [*machine.command, "-I", "-S", "-B", str(BOOTSTRAP), code.settings()]
     started = time.monotonic()
-    with _process(command, variables, folder, log) as process:
+    with process_group(command, variables, folder, log) as process:
         try:
             yield FunctionProcess(api, process, log, started)
         finally:
@@ -78,7 +75,7 @@ def running(
 
 
 def environment(target: Target, folder: Path, api: RuntimeApi, opt: Path, name: str = "smoke") -> dict[str, str]:
-    """What Lambda sets for a function, with credentials that are none; nothing of this machine's."""
+    """Return what Lambda sets for a function, with invalid credentials; nothing of this machine's environment."""
     home = folder / "home"
     home.mkdir()
     return {
@@ -96,7 +93,7 @@ def environment(target: Target, folder: Path, api: RuntimeApi, opt: Path, name: 
         "AWS_LAMBDA_LOG_STREAM_NAME": name,
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{target.runtime.api_name}",
-        "LAMBDA_TASK_ROOT": str(FUNCTION),
+        "LAMBDA_TASK_ROOT": str(FUNCTION_FOLDER),
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
         "_HANDLER": name,
         "AWS_REGION": "us-east-1",
@@ -111,18 +108,18 @@ def environment(target: Target, folder: Path, api: RuntimeApi, opt: Path, name: 
     }
 
 
-def refused(log: Path, who: str = "smoke") -> tuple[str, ...]:
-    """The connections to elsewhere that it tried."""
-    mark = f"{who}: refused "
+def refused(log: Path, command: str = "smoke") -> tuple[str, ...]:
+    """Return the connections to other machines that it tried."""
+    mark = f"{command}: refused "
     lines = log.read_text("utf-8", "replace").splitlines()
     return tuple(sorted({line.removeprefix(mark) for line in lines if line.startswith(mark)}))
 
 
 @contextlib.contextmanager
-def _process(
+def process_group(
     command: list[str], variables: Mapping[str, str], folder: Path, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, in a group of its own; it and what it started end with the block."""
+    """Run a process in a group of its own, with stdout and stderr in ``log``. The group ends with the block."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=folder, env=dict(variables), stdin=subprocess.PIPE, stdout=out, stderr=out,

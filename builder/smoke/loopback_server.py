@@ -1,4 +1,4 @@
-"""A small HTTP server on this machine alone, for as long as a ``with`` block."""
+"""A small HTTP server on 127.0.0.1 for the time of a ``with`` block."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, TypeVar
 
-S = TypeVar("S", bound="Server")
+S = TypeVar("S", bound="LoopbackServer")
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers with bytes or JSON, and keeps quiet."""
+class LoopbackHandler(BaseHTTPRequestHandler):
+    """Responds with bytes or JSON, and writes no log."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # an answer leaves in one piece: head and body apart would wait for each other's acknowledgement
+    wbufsize = -1  # send head and body together: apart, each would wait for the other's acknowledgement
     disable_nagle_algorithm = True
 
     def body(self) -> bytes:
-        """The request's body."""
+        """Return the request's body."""
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        """Send a whole answer."""
+        """Send a whole response."""
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
@@ -35,21 +35,21 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(status, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
-        pass
+        """Write nothing."""
 
 
-class _Quiet(ThreadingHTTPServer):
+class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away in the middle, as a killed function does, is nobody's concern."""
+        """Ignore a client that closed its connection early, as a killed function does."""
 
 
-class Server:
+class LoopbackServer:
     """Serves ``handler`` on a free port of 127.0.0.1."""
 
-    def __init__(self, handler: type[Handler]) -> None:
-        self._http = _Quiet(("127.0.0.1", 0), handler)
+    def __init__(self, handler: type[LoopbackHandler]) -> None:
+        self._http = _QuietServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property

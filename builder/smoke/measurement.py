@@ -1,4 +1,4 @@
-"""Measuring the start: a zip smoked several times, and what is recorded of it."""
+"""Measure the start of a zip: smoke it several times, and make the record of it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from builder.model.cold_start import ColdStart, Smoked
 from builder.model.target import Target
-from builder.smoke.smoke_test import Smoke, smoke
+from builder.smoke.smoke_test import SmokeReport, smoke
 
 
-def smoke_often(path: Path, target: Target | None, times: int) -> Smoke:
-    """Smoke a zip ``times`` times: the one that was ready in the median time, or the first that is not proven."""
-    reports: list[Smoke] = []
+def smoke_repeatedly(path: Path, target: Target | None, times: int, *, profile: bool = False) -> SmokeReport:
+    """Smoke a zip ``times`` times; return the run that was ready in the median time, or the first not proven one."""
+    reports: list[SmokeReport] = []
     for _ in range(times):
-        report = smoke(path, target)
+        report = smoke(path, target, profile=profile)
         if report.status != "proven":
             return report
         reports.append(report)
@@ -23,8 +23,8 @@ def smoke_often(path: Path, target: Target | None, times: int) -> Smoke:
     return replace(reports[(times - 1) // 2], starts=times)
 
 
-def smoked(report: Smoke) -> Smoked:
-    """What is recorded of a report."""
+def smoked(report: SmokeReport) -> Smoked:
+    """Return what ``--record`` keeps of a report."""
     return Smoked(
         file=Path(report.zip).name,
         target=report.target,
@@ -37,7 +37,7 @@ def smoked(report: Smoke) -> Smoked:
     )
 
 
-def _cold_start(report: Smoke) -> ColdStart:
+def _cold_start(report: SmokeReport) -> ColdStart:
     measured = ("import_seconds", "ready_seconds", "first_seconds", "second_seconds", "peak_memory", "interpreter")
     return ColdStart.model_validate(
         {
@@ -45,12 +45,13 @@ def _cold_start(report: Smoke) -> ColdStart:
             "machine": platform.machine(),
             "processor": processor(),
             "starts": report.starts,
+            "imports": report.imports,
         }
     )
 
 
 def processor() -> str | None:
-    """The processor as Linux names it (x86 only), or else as Python does."""
+    """Return the processor as Linux names it (x86 only), or else as Python does."""
     try:
         for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
             name, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""Lambda's Runtime API (developer guide, "Using the Lambda runtime API"), as far as a runtime client uses it."""
+"""Lambda's Runtime API (developer guide, "Using the Lambda runtime API"), as far as runtime clients use it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from builder.smoke.loopback_server import Handler, Server
+from builder.smoke.loopback_server import LoopbackHandler, LoopbackServer
 
 _PREFIX = "/2018-06-01/runtime/"
 _FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:smoke"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What became of an invocation, or of the start."""
+class FunctionResponse:
+    """The result of an invocation, or of a failed start."""
 
     kind: str  #: ``response``, ``error``, ``init-error``
     body: Any
@@ -26,21 +26,22 @@ class Answer:
 
 
 class FunctionError(Exception):
-    """The function did not do what it should: ended, did not answer in time, or answered wrongly."""
+    """The function failed: it ended, timed out or gave a wrong response."""
 
 
 class EndedError(FunctionError):
-    """Its process is gone."""
+    """Its process ended."""
 
 
 class TimedOutError(FunctionError):
-    """It did not answer in time."""
+    """It did not respond in time."""
 
 
-class RuntimeApi(Server):
-    """Hands events to the function's runtime client, and takes its answers.
+class RuntimeApi(LoopbackServer):
+    """Hands events to the function's runtime client, and takes its responses.
 
-    ``limit`` is the time that an invocation has, ``start`` what the function has besides before it asks for the first.
+    ``limit`` is the time for an invocation in seconds, ``start`` the time besides until the function requests the first
+    event.
     """
 
     def __init__(self, limit: float, *, start: float = 0.0, arn: str = _FUNCTION) -> None:
@@ -48,40 +49,40 @@ class RuntimeApi(Server):
         self._start = start
         self._arn = arn
         self._events: queue.Queue[tuple[bytes, str] | None] = queue.Queue()
-        self._answers: queue.Queue[Answer] = queue.Queue()
+        self._responses: queue.Queue[FunctionResponse] = queue.Queue()
         self._ready: float | None = None
         self._given: float | None = None
         super().__init__(self._handler())
 
-    def invoke(self, event: object, alive: Callable[[], bool], request_id: str | None = None) -> tuple[Answer, float]:
-        """Invoke the function: its answer, and the seconds from when the event was given to it until then."""
+    def invoke(self, event: object, alive: Callable[[], bool], request_id: str | None = None) -> tuple[FunctionResponse, float]:
+        """Invoke the function; return its response, and the seconds from when it got the event until then."""
         deadline = time.monotonic() + self._limit + (0 if self._ready else self._start)
         self._given = None
         self._events.put((json.dumps(event).encode(), request_id or str(uuid.uuid4())))
         while True:
             try:
-                answer = self._answers.get(timeout=0.1)
+                response = self._responses.get(timeout=0.1)
             except queue.Empty:
                 if not alive():
-                    raise EndedError("the function ended before it answered") from None
+                    raise EndedError("the function's process ended before it responded") from None
                 if time.monotonic() > min(deadline, (self._given or deadline) + self._limit):
-                    raise TimedOutError(f"the function did not answer within {self._limit:.0f} s") from None
+                    raise TimedOutError(f"the function timed out after {self._limit:.0f} s") from None
             else:
-                return answer, answer.at - (self._given or answer.at)
+                return response, response.at - (self._given or response.at)
 
     @property
     def ready(self) -> float | None:
-        """When the function first asked for work."""
+        """When the function first requested an event."""
         return self._ready
 
     def close(self) -> None:
-        """Let a client that waits for work go."""
+        """Release a client that waits for an event."""
         self._events.put(None)
 
-    def _handler(self) -> type[Handler]:
+    def _handler(self) -> type[LoopbackHandler]:
         api = self
 
-        class _Requests(Handler):
+        class _Requests(LoopbackHandler):
             def do_GET(self) -> None:  # noqa: N802 - http.server's name
                 if self.path != f"{_PREFIX}invocation/next":
                     self.answer_json(404, {"errorMessage": "no such path"})
@@ -110,7 +111,7 @@ class RuntimeApi(Server):
                     self.answer_json(404, {"errorMessage": "no such path"})
                     return
                 self.answer_json(202, {"status": "OK"})
-                api._answers.put(Answer(kind, _json(body), at))
+                api._responses.put(FunctionResponse(kind, _json(body), at))
 
         return _Requests
 
@@ -118,5 +119,5 @@ class RuntimeApi(Server):
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body.decode("utf-8", "replace")

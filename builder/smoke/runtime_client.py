@@ -1,4 +1,4 @@
-"""Lambda's own runtime client (awslambdaric), from wheels, kept in the program's cache for each Python and machine."""
+"""Lambda's runtime client (awslambdaric) and SDK from wheels, kept in the program's cache for each target."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from builder.model.errors import BuildError
 from builder.model.target import Target
 from builder.resolve import uv
 
-#: What Lambda's Pythons run functions with. A range: Lambda takes new versions as they come, and so do we.
+#: What Lambda's runtimes run functions with. A range, because Lambda moves to new versions without notice.
 CLIENT = "awslambdaric>=4,<5"
-#: What Lambda's Pythons have besides, and layers may count on.
+#: What Lambda's runtimes also include, and layers may rely on.
 SDK = "boto3"
 
 
-def client_folder(target: Target, *, sdk: bool) -> Path:
-    """The folder that holds the client for the target, and the AWS SDK where the layer has none.
-
-    BuildError where the index has no wheel of it.
-    """
-    wanted = [CLIENT, *([SDK] if sdk else [])]
+def client_folder(target: Target) -> Path:
+    """Return the folder with the client and the AWS SDK for the target. BuildError if the index has no wheel of it."""
+    wanted = [CLIENT, SDK]
     folder = default_folder() / "runtime-client" / key_of([*wanted, target.id])[:16]
     if folder.is_dir():
         return folder
@@ -47,6 +44,6 @@ def client_folder(target: Target, *, sdk: bool) -> Path:
 
 
 def version_of(folder: Path) -> str:
-    """The client's version."""
+    """Return the client's version."""
     found = next(folder.glob("awslambdaric-*.dist-info"), None)
     return found.name.removeprefix("awslambdaric-").removesuffix(".dist-info") if found else "unknown"

@@ -1,48 +1,57 @@
-"""The smoke of a zip: unpacked as Lambda has it, run by Lambda's own runtime client, invoked twice.
+"""The smoke of a zip: unpacked as Lambda does, run by Lambda's own runtime client, invoked twice.
 
-A layer with Strands gets an agent's turn with a tool call, against a stand-in for Bedrock; any other has its packages
-imported. Nothing leaves this machine, and everything that is started ends here.
+A layer with Strands gets an agent's turn with a tool call, against a stand-in for Bedrock; then each distribution is
+imported, as in any other layer. A user's own function can be smoked too. Nothing leaves this machine, and every process
+ends with the smoke.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import tempfile
-import zipfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from builder.inspection import Inspection, inspect_zip
 from builder.inspection.file_checks import import_roots
+from builder.inspection.zip_reader import read_zip
+from builder.model.artifact import sha256_of
+from builder.model.cold_start import PackageImport
 from builder.model.runtimes import Architecture
 from builder.model.target import Target
-from builder.smoke.bedrock import Bedrock
+from builder.smoke.bedrock import BedrockServer
+from builder.smoke.bedrock_model import ConverseRequest, Model, ToolCall, Turn, default_model, tool_results
 from builder.smoke.execution import Machine, Unproven, machine_for
-from builder.smoke.function_process import FUNCTION, Code, FunctionProcess, environment, refused, running
+from builder.smoke.function_process import FUNCTION_FOLDER, FunctionCode, FunctionProcess, environment, refused, running
+from builder.smoke.import_plan import import_plan, plan_as_json
+from builder.smoke.import_profile import profile_imports
 from builder.smoke.runtime_api import FunctionError, RuntimeApi
 from builder.smoke.runtime_client import client_folder, version_of
+from builder.smoke.unpack_zip import unpack_zip
 
-#: Seconds for the start and an invocation; under emulation ten times as many.
-LIMIT = 60.0
-#: Findings with which a zip is not even unpacked here.
-_UNSAFE = ("name-", "link", "zip-", "size-unzipped", "empty")
-_EVENTS = ({"a": 17, "b": 23}, {"a": 31, "b": 19})
+#: The time for the start and for each invocation; under emulation ten times as long.
+LIMIT_SECONDS = 60.0
+#: Errors with which a zip is not even unpacked here.
+_UNSAFE = ("name-", "link-", "special-file", "zip-", "size-unzipped", "empty")
+_EVENTS: tuple[dict[str, int], ...] = ({"a": 17, "b": 23}, {"a": 31, "b": 19})
+_AGENT_STATEMENT = "from strands import Agent"
 
 
 @dataclass(frozen=True)
-class Smoke:
+class SmokeReport:
     """What a smoke showed."""
 
     zip: str
     target: str
     status: Literal["proven", "unproven", "failed"]
     sha256: str  #: of the zip
-    reason: str | None = None  #: why not proven
-    kind: Literal["agent", "imports"] | None = None
+    reason: str | None = None  #: why it is not proven
+    kind: Literal["agent", "imports", "app"] | None = None
     interpreter: str | None = None
     client: str | None = None  #: the version of awslambdaric
     emulated: bool = False
@@ -52,122 +61,213 @@ class Smoke:
     first_seconds: float | None = None
     second_seconds: float | None = None
     peak_memory: int | None = None  #: bytes
-    refused: tuple[str, ...] = ()  #: connections to elsewhere that it tried
+    refused: tuple[str, ...] = ()  #: connections to other machines that it tried
     output: str | None = None  #: the end of what a failed function wrote
+    response: Any = None  #: of an app, to the second invocation
+    imports: tuple[PackageImport, ...] = ()  #: where the import time goes, if that was asked for
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON of ``layers smoke --json``."""
-        return asdict(self)
+        """Return the JSON of ``layers smoke --json``."""
+        return {**asdict(self), "imports": [each.model_dump(mode="json") for each in self.imports]}
 
 
-def smoke(path: Path, target: Target | None = None) -> Smoke:
-    """Smoke a zip. InputError where it is none, BuildError where Lambda's client cannot be had."""
+@dataclass(frozen=True)
+class App:
+    """A user's own function, to be smoked on layers."""
+
+    zip: Path
+    handler: str  #: ``module.function``
+    event: object = field(default_factory=dict)
+    model: Model = default_model
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def smoke(path: Path, target: Target | None = None, *, profile: bool = False) -> SmokeReport:
+    """Smoke a layer's zip. ``profile``: also measure where its import time goes.
+
+    InputError if it is not a zip, BuildError if Lambda's runtime client is not available.
+    """
     inspection = inspect_zip(path, target)
     if target is None:
         if inspection.python is None:
-            reason = "nothing in the zip says which Python it is for"
-            return Smoke(str(path), "unknown", "unproven", inspection.sha256, reason)
+            reason = "nothing in the zip names a Python; --python and --arch do"
+            return SmokeReport(str(path), "unknown", "unproven", inspection.sha256, reason)
         architecture = Architecture(inspection.architecture or Architecture.X86_64)
         target = Target(inspection.python, architecture, path.stem)
-    report = Smoke(str(path), target.id, "failed", inspection.sha256)
-    unsafe = [f for f in inspection.findings if f.level == "error" and f.code.startswith(_UNSAFE)]
-    if unsafe:
-        return replace(report, reason=f"not unpacked: {unsafe[0].path or 'it'} {unsafe[0].message}")
+    report = SmokeReport(str(path), target.id, "failed", inspection.sha256)
+    if reason := _unsafe(inspection):
+        return replace(report, reason=reason)
     machine = machine_for(target, inspection.glibc)
     if isinstance(machine, Unproven):
         return replace(report, status="unproven", reason=machine.reason)
-    report = replace(report, emulated=machine.emulated)
-    with _workplace() as folder:
-        return _run(report, inspection, target, machine, folder)
+    with _temporary_folder() as folder:
+        unpack_zip(path, folder / "opt")
+        is_agent = any(package.name == "strands-agents" for package in inspection.packages)
+        report = replace(report, emulated=machine.emulated, kind="agent" if is_agent else "imports")
+        run = _Run(machine, target, folder, [inspection], multiply_model)
+        report = run.layer(report, is_agent)
+        if profile and report.status == "proven":
+            report = replace(report, imports=run.profile(_AGENT_STATEMENT if is_agent else _import_statement(inspection)))
+        return report
+
+
+def smoke_app(app: App, layers: Sequence[Path], target: Target) -> SmokeReport:
+    """Run a user's function on layers, twice with its event. InputError and BuildError as ``smoke`` has them."""
+    report = SmokeReport(str(app.zip), target.id, "failed", sha256_of(app.zip), kind="app")
+    contents = read_zip(app.zip)
+    inspections = [inspect_zip(path, target) for path in layers]
+    for inspection in inspections:
+        if reason := _unsafe(inspection):
+            return replace(report, reason=f"{inspection.path}: {reason}")
+    newest = [each.elf.highest("GLIBC") for each in contents.files if each.elf]
+    glibc = max([*(each for each in newest if each), *(each.glibc for each in inspections if each.glibc)], default=None)
+    machine = machine_for(target, glibc)
+    if isinstance(machine, Unproven):
+        return replace(report, status="unproven", reason=machine.reason)
+    with _temporary_folder() as folder:
+        for layer in layers:
+            unpack_zip(layer, folder / "opt")
+        unpack_zip(app.zip, folder / "task")
+        run = _Run(machine, target, folder, inspections, app.model)
+        return run.app(replace(report, emulated=machine.emulated), app)
+
+
+def _unsafe(inspection: Inspection) -> str | None:
+    """Return why a zip is not unpacked, or None."""
+    for found in inspection.findings:
+        if found.level == "error" and found.code.startswith(_UNSAFE):
+            return f"not unpacked: {found.path or 'it'} {found.message}"
+    return None
 
 
 @contextlib.contextmanager
-def _workplace() -> Iterator[Path]:
+def _temporary_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="layers-smoke-"))
     try:
+        (folder / "opt").mkdir()
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(report: Smoke, inspection: Inspection, target: Target, machine: Machine, folder: Path) -> Smoke:
-    layer = folder / "opt"
-    with zipfile.ZipFile(inspection.path) as archive:
-        archive.extractall(layer)
-    packages = {package.name for package in inspection.packages}
-    client = client_folder(target, sdk="botocore" not in packages)
-    is_agent = "strands-agents" in packages
-    report = replace(report, kind="agent" if is_agent else "imports", client=version_of(client))
-    code = Code(
-        handler="smoke_agent.handler" if is_agent else "smoke_imports.handler",
-        before=(FUNCTION, *(layer / root for root in import_roots(target.python))),
-        after=(client,),
-    )
-    with RuntimeApi(LIMIT * (10 if machine.emulated else 1)) as api, Bedrock() as bedrock:
-        variables = {
-            **environment(target, folder, api, layer),
-            "AWS_ENDPOINT_URL": f"http://{bedrock.address}",
-            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"http://{bedrock.address}",
-            "SMOKE_MODULES": json.dumps(_modules(inspection)),
-        }
-        with running(machine, code, api, variables, folder) as function:
-            try:
-                facts, times = _invoke_twice(function, is_agent, layer)
-            except FunctionError as error:
-                return replace(report, reason=str(error), refused=refused(function.log), output=function.words())
-            return replace(
-                report,
-                status="proven",
-                interpreter=str(facts.get("python")),
-                import_seconds=round(float(facts["import_seconds"]), 3),
-                ready_seconds=round(function.ready_seconds, 3),
-                first_seconds=round(times[0], 3),
-                second_seconds=round(times[1], 3),
-                peak_memory=facts.get("peak_memory"),
-                refused=refused(function.log),
-            )
+class _Run:
+    """Runs a function on unpacked layers in ``folder / "opt"``."""
+
+    def __init__(
+        self, machine: Machine, target: Target, folder: Path, layers: Sequence[Inspection], model: Model
+    ) -> None:
+        self._machine, self._target, self._folder, self._layers = machine, target, folder, layers
+        self._model = model
+        self._client = client_folder(target)
+        self._opt = folder / "opt"
+        self._roots = [self._opt / root for root in import_roots(target.python)]
+        distributions = [each for layer in layers for each in layer.distributions]
+        self._plan = folder / "plan.json"
+        self._plan.write_text(json.dumps(plan_as_json(import_plan(distributions))), "utf-8")
+
+    def layer(self, report: SmokeReport, is_agent: bool) -> SmokeReport:
+        """Invoke the handler for the layer twice, then import its distributions."""
+        handler = "smoke_agent.handler" if is_agent else "smoke_imports.handler"
+        code = FunctionCode(handler, (FUNCTION_FOLDER, *self._roots), (self._client,))
+
+        def check(function: FunctionProcess) -> dict[str, Any]:
+            facts, times = _invoke_twice(function, _EVENTS)
+            for event, each in zip(_EVENTS, facts, strict=True):
+                if is_agent:
+                    _check_agent(each, event, self._opt)
+            last = facts[-1]
+            _check_imports(_response(function, {"imports": True})[0] if is_agent else last)
+            return {
+                "interpreter": str(last.get("python")),
+                "import_seconds": round(float(last["import_seconds"]), 3),
+                "peak_memory": last.get("peak_memory"),
+                **times,
+            }
+
+        return self._report(report, code, {}, check)
+
+    def app(self, report: SmokeReport, app: App) -> SmokeReport:
+        """Invoke a user's handler twice."""
+        code = FunctionCode(app.handler, (self._folder / "task", *self._roots), (self._client,))
+        variables = {"LAMBDA_TASK_ROOT": str(self._folder / "task"), **app.variables}
+
+        def check(function: FunctionProcess) -> dict[str, Any]:
+            responses, times = _invoke_twice(function, (app.event, app.event))
+            return {"response": responses[-1], **times}
+
+        return self._report(report, code, variables, check)
+
+    def _report(self, report: SmokeReport, code: FunctionCode, variables: Mapping[str, str], check: Any) -> SmokeReport:
+        """Run the function for a check, which returns the report's figures or raises FunctionError."""
+        report = replace(report, client=version_of(self._client))
+        limit = LIMIT_SECONDS * (10 if self._machine.emulated else 1)
+        with RuntimeApi(limit) as api, BedrockServer(self._model) as bedrock:
+            settings = {
+                **environment(self._target, self._folder, api, self._opt),
+                "AWS_ENDPOINT_URL": f"http://{bedrock.address}",
+                "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"http://{bedrock.address}",
+                "SMOKE_PLAN": str(self._plan),
+                "_HANDLER": code.handler,
+                **variables,
+            }
+            with running(self._machine, code, api, settings, self._folder) as function:
+                try:
+                    figures = check(function)
+                except FunctionError as error:
+                    output = function.last_output()
+                    return replace(report, reason=str(error), refused=refused(function.log), output=output)
+                ready = round(function.ready_seconds, 3)
+                return replace(report, status="proven", ready_seconds=ready, refused=refused(function.log), **figures)
+
+    def profile(self, statement: str) -> tuple[PackageImport, ...]:
+        """Return where the import time of a statement goes."""
+        code = FunctionCode("", tuple(self._roots), (self._client,))
+        distributions = [each for layer in self._layers for each in layer.distributions]
+        return profile_imports(self._machine, code, statement, distributions, self._folder, LIMIT_SECONDS)
 
 
-def _invoke_twice(function: FunctionProcess, is_agent: bool, layer: Path) -> tuple[dict[str, Any], list[float]]:
-    """What the function said at last, and how long each invocation took. FunctionError where one is not right."""
-    times = []
-    facts: dict[str, Any] = {}
-    for event in _EVENTS:
-        answer, seconds = function.invoke(event)
-        if answer.kind != "response" or not isinstance(answer.body, dict):
-            raise FunctionError(_why(answer.kind, answer.body))
-        facts = answer.body
-        times.append(seconds)
-        if is_agent:
-            _check_agent(facts, event, layer)
-        elif facts["failed"]:
-            name, reason = next(iter(facts["failed"].items()))
-            more = f" (and {len(facts['failed']) - 1} more)" if len(facts["failed"]) > 1 else ""
-            raise FunctionError(f"import {name}: {reason}{more}")
-    return facts, times
+def multiply_model(request: ConverseRequest) -> Turn:
+    """Call ``multiply`` with the two numbers of the prompt; then answer with what the tool returned."""
+    if results := tool_results(request):
+        return Turn(f"The answer is {' '.join(results)}.")
+    prompt = " ".join(part.get("text", "") for part in request["messages"][-1]["content"])
+    first, second = (int(number) for number in re.findall(r"\d+", prompt)[:2])
+    return Turn(calls=(ToolCall("multiply", {"a": first, "b": second}),))
 
 
-def _check_agent(facts: dict[str, Any], event: dict[str, int], layer: Path) -> None:
+def _import_statement(inspection: Inspection) -> str:
+    modules = [trial.modules[0] for trial in import_plan(inspection.distributions) if trial.must != "none"]
+    return f"import {', '.join(modules)}" if modules else "pass"
+
+
+def _invoke_twice(function: FunctionProcess, events: Sequence[object]) -> tuple[list[Any], dict[str, float]]:
+    """Return the responses to two events, and the report's figures of how long they took."""
+    pairs = [_response(function, event) for event in events]
+    (first, second) = (round(seconds, 3) for _, seconds in pairs)
+    return [body for body, _ in pairs], {"first_seconds": first, "second_seconds": second}
+
+
+def _response(function: FunctionProcess, event: object) -> tuple[Any, float]:
+    """Return the function's response and its seconds. FunctionError if it failed."""
+    response, seconds = function.invoke(event)
+    if response.kind == "response":
+        return response.body, seconds
+    when = "at its start" if response.kind == "init-error" else "when invoked"
+    body = response.body
+    what = f"{body.get('errorType')}: {body.get('errorMessage')}" if isinstance(body, dict) else repr(body)
+    raise FunctionError(f"the function failed {when}: {what}")
+
+
+def _check_imports(facts: dict[str, Any]) -> None:
+    if failed := list(facts["failed"].values()):
+        raise FunctionError(failed[0] + (f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""))
+
+
+def _check_agent(facts: dict[str, Any], event: Mapping[str, int], layer: Path) -> None:
     product = str(event["a"] * event["b"])
-    if not str(facts["loaded_from"]).startswith(str(layer)):
+    if not Path(str(facts["loaded_from"])).resolve().is_relative_to(layer.resolve()):
         raise FunctionError(f"strands was loaded from {facts['loaded_from']}, not from the layer")
     if facts["tool_calls"] != [[event["a"], event["b"]]] or product not in facts["answer"]:
         raise FunctionError(
-            f"the agent answered {facts['answer']!r} after tool calls {facts['tool_calls']}, not {product}"
+            f"the agent answered {facts['answer']!r} after the tool calls {facts['tool_calls']}, not {product}"
         )
-
-
-def _why(kind: str, body: Any) -> str:
-    when = "at its start" if kind == "init-error" else "when invoked"
-    if isinstance(body, dict):
-        return f"the function failed {when}: {body.get('errorType')}: {body.get('errorMessage')}"
-    return f"the function failed {when}: {body!r}"
-
-
-def _modules(inspection: Inspection) -> list[str]:
-    """What to import of a layer without Strands: every package's public modules, private ones where it has no other."""
-    names: set[str] = set()
-    for package in inspection.packages:
-        public = [name for name in package.modules if not name.startswith("_")]
-        names.update(public or package.modules)
-    return sorted(names - {"test", "tests", "docs", "examples"})

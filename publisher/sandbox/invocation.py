@@ -15,7 +15,6 @@ import signal
 import tempfile
 import threading
 import uuid
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -28,9 +27,10 @@ from builder.model.errors import LayersError
 from builder.model.runtimes import RUNTIMES, Architecture
 from builder.model.target import Target
 from builder.smoke.execution import Machine, Unproven, machine_for
-from builder.smoke.function_process import Code, FunctionProcess, environment, running
+from builder.smoke.function_process import FunctionCode, FunctionProcess, environment, running
 from builder.smoke.runtime_api import EndedError, RuntimeApi, TimedOutError
 from builder.smoke.runtime_client import client_folder
+from builder.smoke.unpack_zip import unpack_zip
 from publisher.aws.once_per_key import Once
 from publisher.canary.function_zip import function_zip
 from publisher.sandbox.canary_stand_in import read_answer
@@ -119,14 +119,14 @@ class Invoker:
         if isinstance(machine, Unproven):
             return machine
         try:
-            return _Runtime(machine, client_folder(target, sdk=True))
+            return _Runtime(machine, client_folder(target))
         except LayersError as error:
             return Unproven(error.what)
 
     def _run(self, function: Function, target: Target, runtime: _Runtime, event: Any, request_id: str) -> _Done:
         task, opt = self._unpacked((function.code,)), self._unpacked(function.layers)
         roots = [opt / root for root in import_roots(target.python)]
-        code = Code(function.handler, before=(task, *roots), after=(runtime.client,), who="sandbox")
+        code = FunctionCode(function.handler, before=(task, *roots), after=(runtime.client,), command="sandbox")
         slower = 10 if runtime.machine.emulated else 1
         limit = RuntimeApi(function.timeout * slower, start=START * slower, arn=function.arn)
         with tempfile.TemporaryDirectory(prefix="function-", dir=self._folder) as name, limit as api:
@@ -174,11 +174,7 @@ class Invoker:
         """The files of these zips, one over the other, as Lambda lays layers into ``/opt``."""
         place = Path(tempfile.mkdtemp(prefix="unpacked-", dir=self._folder))
         for each in zips:
-            with zipfile.ZipFile(self._store.path(each)) as archive:
-                for info in archive.infolist():
-                    path = Path(archive.extract(info, place))
-                    if not info.is_dir() and info.external_attr >> 16 & 0o111:
-                        path.chmod(0o755)
+            unpack_zip(self._store.path(each), place)
         return place
 
 
@@ -233,7 +229,7 @@ def _log(process: FunctionProcess, function: Function, request_id: str, seconds:
         f"Init Duration: {process.ready_seconds * 1000:.2f} ms",
     )
     return (
-        f"START RequestId: {request_id} Version: $LATEST\n{process.words(1 << 20)}\n{note}"
+        f"START RequestId: {request_id} Version: $LATEST\n{process.last_output(1 << 20)}\n{note}"
         f"END RequestId: {request_id}\nREPORT RequestId: {request_id}\t" + "\t".join(figures) + "\t\n"
     )
 

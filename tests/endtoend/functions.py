@@ -13,9 +13,10 @@ from typing import Any
 
 from builder.model.target import Target
 from builder.smoke import function_process
-from builder.smoke.bedrock import Bedrock, Event
+from builder.smoke.bedrock import BedrockServer
+from builder.smoke.bedrock_model import ConverseRequest, ToolCall, Turn
 from builder.smoke.execution import Machine, machine_for
-from builder.smoke.function_process import Code, FunctionProcess, environment
+from builder.smoke.function_process import FunctionCode, FunctionProcess, environment
 from builder.smoke.runtime_api import RuntimeApi
 from builder.smoke.runtime_client import client_folder
 
@@ -37,23 +38,14 @@ class Scripted:
         self.calls = calls
         self.heard: list[list[dict[str, Any]]] = []
 
-    def __call__(self, messages: list[dict[str, Any]]) -> Iterator[Event]:
+    def __call__(self, request: ConverseRequest) -> Turn:
+        messages = request["messages"]
         self.heard.append(messages)
         results = [part["toolResult"] for message in messages for part in message["content"] if "toolResult" in part]
-        asks = len(results) < len(self.calls)
-        yield "messageStart", {"role": "assistant"}
-        if asks:
+        if len(results) < len(self.calls):
             call = self.calls[len(results)]
-            use = {"toolUseId": f"use-{len(results)}", "name": call.tool}
-            yield "contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": use}}
-            piece: dict[str, Any] = {"toolUse": {"input": json.dumps(call.arguments)}}
-        else:
-            piece = {"text": " | ".join(part["text"] for result in results for part in result["content"])}
-        yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": piece}
-        yield "contentBlockStop", {"contentBlockIndex": 0}
-        yield "messageStop", {"stopReason": "tool_use" if asks else "end_turn"}
-        usage = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
-        yield "metadata", {"usage": usage, "metrics": {"latencyMs": 1}}
+            return Turn(calls=(ToolCall(call.tool, call.arguments),))
+        return Turn(" | ".join(part["text"] for result in results for part in result["content"]))
 
 
 def unpack(layer: Path, folder: Path) -> Path:
@@ -76,7 +68,7 @@ class Function:
     def invoke(self, event: object) -> Any:
         """Its answer. AssertionError with its last words where it failed."""
         kind, body = self.attempt(event)
-        assert kind == "response", f"{body}\n{self.running.words()}"
+        assert kind == "response", f"{body}\n{self.running.last_output()}"
         return body
 
     def attempt(self, event: object) -> tuple[str, Any]:
@@ -93,9 +85,9 @@ def running(
     folder.mkdir(parents=True, exist_ok=True)
     machine = machine_for(target, None)
     assert isinstance(machine, Machine)
-    client = client_folder(target, sdk=False)
-    made_of = Code(handler, before=(code, python), after=(client,))
-    with RuntimeApi(LIMIT) as api, Bedrock(model) as bedrock:
+    client = client_folder(target)
+    made_of = FunctionCode(handler, before=(code, python), after=(client,))
+    with RuntimeApi(LIMIT) as api, BedrockServer(model) as bedrock:
         surroundings = {
             **environment(target, folder, api, folder / "opt"),
             "AWS_ENDPOINT_URL": f"http://{bedrock.address}",

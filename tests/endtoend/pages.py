@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.smoke.loopback_server import Handler, Server
+from builder.smoke.loopback_server import LoopbackHandler, LoopbackServer
 
 Function = Callable[[Any], Any]
 
@@ -77,13 +77,13 @@ def _cli_version() -> int:
     return int(done.stdout.removeprefix("aws-cli/").split(".")[0])
 
 
-class Lambda(Server):
+class Lambda(LoopbackServer):
     """Lambda's Invoke and function URLs, by function name, with a function behind each that fails by AssertionError."""
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
         outer = self
 
-        class _Requests(Handler):
+        class _Requests(LoopbackHandler):
             def do_GET(self) -> None:  # noqa: N802 - http.server's name
                 name = self.path.removeprefix("/2021-10-31/functions/").removesuffix("/url")
                 assert name in functions, self.path

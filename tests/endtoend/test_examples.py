@@ -22,7 +22,7 @@ import pytest
 from builder.model.runtimes import Architecture
 from builder.model.target import Target
 from builder.smoke.execution import Unproven, machine_for
-from builder.smoke.loopback_server import Handler, Server
+from builder.smoke.loopback_server import LoopbackHandler, LoopbackServer
 from tests import REPOSITORY
 from tests.endtoend.functions import Call, Function, Scripted, running, unpack, until
 
@@ -64,7 +64,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return layer_of(sdk_version(), tmp_path_factory.mktemp("official"))
 
 
-class Weather(Server):
+class Weather(LoopbackServer):
     """A service that speaks as the weather service does, and writes down what it is asked."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Weather(Server):
         self.asked: list[str] = []
         self.fails = False
 
-        class _Requests(Handler):
+        class _Requests(LoopbackHandler):
             def do_GET(self) -> None:  # noqa: N802 - http.server's name
                 service.asked.append(self.path)
                 if service.fails:

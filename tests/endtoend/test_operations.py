@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from builder.smoke.loopback_server import Handler, Server
+from builder.smoke.loopback_server import LoopbackHandler, LoopbackServer
 from tests import REPOSITORY
 from tests.conftest import Sandbox
 from tests.fakes.wheels import make_wheel, only_index
@@ -101,13 +101,13 @@ def home(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> H
     return Home(tmp_path / "home", index, sandbox)
 
 
-class Outage(Server):
+class Outage(LoopbackServer):
     """The embedded AWS, but for one region, which does not answer."""
 
     def __init__(self, address: str, region: str) -> None:
         target = urlsplit(address)
 
-        class _Requests(Handler):
+        class _Requests(LoopbackHandler):
             def _pass_on(self) -> None:
                 body = self.body()
                 if f"/{region}/" in self.headers.get("Authorization", ""):

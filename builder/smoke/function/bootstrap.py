@@ -1,6 +1,7 @@
-"""Starts Lambda's runtime client as Lambda starts it: the function's folder, the layer, the runtime, in this order.
+"""Starts Lambda's runtime client as Lambda does: the function's folder, the layers and the runtime on ``sys.path``.
 
-Run as a script with one argument: JSON of the paths and the handler. Nothing that it starts may leave this machine.
+Run as a script with one argument, JSON of the paths and the handler. With ``statement`` instead of a handler, it runs
+this statement and ends. Connections to other machines are refused.
 """
 
 import json
@@ -14,26 +15,28 @@ from typing import Any
 
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 _NO_NETWORK = "a function that runs here has no network"
+#: Written to stderr before the statement; what ``-X importtime`` writes before it is not the statement's.
+_MARKER = "layers: the statement starts here\n"
 
 
-def guard(who: str) -> Callable[[str, tuple[Any, ...]], None]:
-    """Refuse every connection to elsewhere, and say that it was tried."""
+def refuse_network(command: str) -> Callable[[str, tuple[Any, ...]], None]:
+    """Return an audit hook that refuses connections and look-ups of other machines, and writes them to stderr."""
 
     def check(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.connect":
             address = arguments[1]
             if isinstance(address, tuple) and address[0] not in _LOCAL:
-                sys.stderr.write(f"{who}: refused a connection to {address[0]}:{address[1]}\n")
+                sys.stderr.write(f"{command}: refused a connection to {address[0]}:{address[1]}\n")
                 raise OSError(_NO_NETWORK)
         elif event == "socket.getaddrinfo" and arguments[0] not in (None, "", b"", *_LOCAL):
-            sys.stderr.write(f"{who}: refused to look up {arguments[0]}\n")
+            sys.stderr.write(f"{command}: refused to look up {arguments[0]}\n")
             raise socket.gaierror(socket.EAI_AGAIN, _NO_NETWORK)
 
     return check
 
 
 def end_with_parent() -> None:
-    """Whoever started this holds the other end of standard input; when it goes, however it goes, so does all this."""
+    """End the process group when the parent ends, which holds the other end of standard input."""
     while os.read(0, 1024):
         pass
     os.killpg(os.getpgrp(), signal.SIGKILL)
@@ -42,9 +45,13 @@ def end_with_parent() -> None:
 def main() -> None:
     settings = json.loads(sys.argv[1])
     threading.Thread(target=end_with_parent, daemon=True).start()
-    sys.addaudithook(guard(settings["who"]))
+    sys.addaudithook(refuse_network(settings["command"]))
     sys.path[:0] = settings["before"]
     sys.path += settings["after"]
+    if statement := settings.get("statement"):
+        sys.stderr.write(_MARKER)
+        exec(statement, {})  # noqa: S102 - the statement is ours, see import_profile
+        return
     from awslambdaric.__main__ import main as run  # type: ignore[import-not-found]
 
     run(["bootstrap", settings["handler"]])

@@ -1,4 +1,4 @@
-"""The handler of a smoke: a Strands agent on Bedrock that must call a tool to answer."""
+"""The handler of a smoke of a layer with Strands: an agent on Bedrock that must call a tool to answer."""
 
 import time
 
@@ -28,6 +28,11 @@ def multiply(a: int, b: int) -> int:
 
 
 def handler(event: "dict[str, int]", context: object) -> "dict[str, object]":
+    """Ask the agent for a product; with ``imports``, import every distribution of the layer instead."""
+    if "imports" in event:
+        from smoke_imports import try_imports  # type: ignore[import-not-found]
+
+        return {"failed": try_imports()}
     CALLS.clear()
     model = BedrockModel(model_id="smoke.stand-in-v1:0", region_name="us-east-1")
     agent = Agent(model=model, tools=[multiply], callback_handler=None)

@@ -1,0 +1,60 @@
+"""Which modules a smoke imports to show that each distribution of a layer can be imported. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from packaging.utils import canonicalize_name
+
+from builder.inspection.distributions import Distribution
+
+#: Top-level modules that wheels contain by mistake. They are not part of what the distribution is for.
+_STRAY_MODULES: Final = frozenset(
+    "bench benchmark benchmarks build conftest demo demos dist doc docs example examples sample samples script scripts "
+    "setup test tests testing".split()
+)
+#: So many modules are tried at most until one can be imported.
+_MAX_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class ImportTrial:
+    """The imports that show that a distribution works: all of ``modules``, any one of them, or none that must work."""
+
+    distribution: str
+    modules: tuple[str, ...]
+    must: Literal["all", "any", "none"]
+    makes_client: bool = False  #: also make an AWS client, which reads botocore's data
+
+
+def import_plan(distributions: Iterable[Distribution]) -> list[ImportTrial]:
+    """Return one trial for each distribution that has modules.
+
+    The module named like the distribution must be importable. If there is none, one of its modules must be: others may
+    be optional integrations, which need packages that the layer does not have.
+    """
+    plan = []
+    names = set()
+    for distribution in distributions:
+        names.add(distribution.name)
+        if modules := distribution.import_names():
+            plan.append(_trial(distribution.name, modules))
+    if "botocore" in names and "boto3" not in names:
+        plan.append(ImportTrial("boto3 of Lambda's runtime", ("boto3",), "all", makes_client=True))
+    return plan
+
+
+def _trial(name: str, modules: tuple[str, ...]) -> ImportTrial:
+    if same := tuple(module for module in modules if canonicalize_name(module) == name):
+        return ImportTrial(name, same, "all")
+    wanted = [module for module in modules if module.split(".")[0] not in _STRAY_MODULES]
+    public = [module for module in wanted if not any(part.startswith("_") for part in module.split("."))]
+    tried = public or wanted or list(modules)
+    return ImportTrial(name, tuple(tried[:_MAX_ATTEMPTS]), "any" if wanted else "none")
+
+
+def plan_as_json(plan: Iterable[ImportTrial]) -> list[dict[str, Any]]:
+    """Return the plan as the function's handler reads it."""
+    return [asdict(trial) for trial in plan]

@@ -1,0 +1,118 @@
+"""Where import time goes, by package: Python's ``-X importtime`` of a statement, grouped by distribution."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from builder.inspection.distributions import Distribution
+from builder.model.cold_start import PackageImport
+from builder.model.errors import BuildError
+from builder.smoke.execution import Machine
+from builder.smoke.function_process import BOOTSTRAP, FunctionCode, process_group
+
+#: The packages of modules that no distribution has: Python's own, and the runtime's.
+STANDARD_LIBRARY: Final = "Python's standard library"
+RUNTIME: Final = "Lambda's runtime"
+#: ``import time:       123 |        456 |     package.module``: own and cumulative microseconds; indented by depth.
+_LINE = re.compile(r"import time:\s*(\d+) \|\s*(\d+) \|( +)(\S+)")
+_MARKER = "layers: the statement starts here"
+
+
+@dataclass
+class ImportedModule:
+    """One imported module and the modules that its import imported."""
+
+    name: str
+    own: int  #: microseconds
+    total: int
+    children: list[ImportedModule] = field(default_factory=list)
+
+
+def profile_imports(
+    machine: Machine, code: FunctionCode, statement: str, distributions: Sequence[Distribution], folder: Path,
+    limit: float,
+) -> tuple[PackageImport, ...]:  # fmt: skip
+    """Run a statement in a new process and return the import time of each package, the slowest first.
+
+    BuildError if the statement fails or takes longer than ``limit`` seconds.
+    """
+    log = folder / "imports.log"
+    settings = code.settings(statement=statement)
+    command = [*machine.command, "-I", "-S", "-B", "-X", "importtime", str(BOOTSTRAP), settings]
+    variables = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+    with process_group(command, variables, folder, log) as process:
+        try:
+            code_of_exit = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise BuildError(f"the import timed out after {limit:.0f} s", where=statement) from None
+    text = log.read_text("utf-8", "replace")
+    if code_of_exit:
+        raise BuildError(f"the import failed: {text.strip()[-500:]}", where=statement)
+    return by_package(parse_import_times(text.partition(_MARKER)[2]), distributions)
+
+
+def parse_import_times(text: str) -> list[ImportedModule]:
+    """Return the modules that were imported first, each with those that it imported, from ``-X importtime``'s lines."""
+    waiting: list[tuple[int, ImportedModule]] = []  # Python writes a module after the modules that it imported
+    for own, total, indent, name in _LINE.findall(text):
+        module = ImportedModule(name, int(own), int(total))
+        depth = len(indent)
+        while waiting and waiting[-1][0] > depth:
+            module.children.insert(0, waiting.pop()[1])
+        waiting.append((depth, module))
+    return [module for _, module in waiting]
+
+
+def by_package(modules: Iterable[ImportedModule], distributions: Sequence[Distribution]) -> tuple[PackageImport, ...]:
+    """Return the import time of each package, the slowest first."""
+    owners = {name: each for each in distributions for name in (*each.modules(), *each.import_names())}
+    found: dict[str, _Sums] = {}
+    work: list[tuple[ImportedModule, tuple[str, ...]]] = [(module, ()) for module in modules]
+    while work:
+        module, parents = work.pop()
+        owner = _owner(module.name, owners)
+        sums = found.setdefault(owner, _Sums(imported_by=next((p for p in reversed(parents) if p != owner), None)))
+        sums.own += module.own
+        sums.modules += 1
+        if owner not in parents:
+            sums.total += module.total
+        path = parents if parents[-1:] == (owner,) else (*parents, owner)
+        work += [(child, path) for child in reversed(module.children)]
+    versions = {each.name: each.version for each in distributions}
+    rows = [
+        PackageImport(
+            package=name,
+            version=versions.get(name),
+            own_ms=round(sums.own / 1000, 1),
+            total_ms=round(sums.total / 1000, 1),
+            modules=sums.modules,
+            imported_by=sums.imported_by,
+        )
+        for name, sums in found.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.total_ms, row.package)))
+
+
+@dataclass
+class _Sums:
+    imported_by: str | None
+    own: int = 0
+    total: int = 0
+    modules: int = 0
+
+
+def _owner(module: str, owners: Mapping[str, Distribution]) -> str:
+    """Return the distribution of a module, by the longest of its names that one has."""
+    name = module
+    while name:
+        if name in owners:
+            return owners[name].name
+        name = name.rpartition(".")[0]
+    top = module.partition(".")[0]
+    return STANDARD_LIBRARY if top in sys.stdlib_module_names else RUNTIME
