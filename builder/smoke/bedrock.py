@@ -41,7 +41,9 @@ def respond(path: str, body: bytes, model: Model) -> BedrockResponse:
     """Return the response to a POST request; AWS's error responses for anything that the stand-in cannot answer."""
     operation = _OPERATION.fullmatch(path)
     if operation is None:
-        return _error(404, "UnknownOperationException", f"the Bedrock stand-in has only Converse and ConverseStream, not {path}")
+        return _error(
+            404, "UnknownOperationException", f"the Bedrock stand-in has only Converse and ConverseStream, not {path}"
+        )
     try:
         turn = model(json.loads(body))
         if operation[1] == "converse":
@@ -105,7 +107,9 @@ def encode(kind: str, payload: dict[str, Any]) -> bytes:
     """Return one event-stream message: lengths and their checksum, headers, JSON, the checksum of everything."""
     texts = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
     headers = b"".join(
-        struct.pack(f">B{len(name)}sBH{len(value)}s", len(name), name.encode(), _STRING_HEADER, len(value), value.encode())
+        struct.pack(
+            f">B{len(name)}sBH{len(value)}s", len(name), name.encode(), _STRING_HEADER, len(value), value.encode()
+        )
         for name, value in texts.items()
     )
     body = json.dumps(payload).encode()

@@ -50,7 +50,7 @@ def default_model(request: ConverseRequest) -> Turn:
         tools = {tool["name"]: tool for tool in offered_tools(request)}
         choice = request.get("toolConfig", {}).get("toolChoice", {})
         forced = choice.get("tool", {}).get("name") or (next(iter(tools), None) if "any" in choice else None)
-        if forced in tools:
+        if forced is not None and forced in tools:
             schema = tools[forced].get("inputSchema", {}).get("json", {})
             return Turn(calls=(ToolCall(forced, minimal_input(schema)),))
     return Turn(" ".join(filter(None, [_DEFAULT_TEXT, *tool_results(request)])))

@@ -12,9 +12,11 @@ from builder.inspection.distributions import Distribution
 
 #: Top-level modules that wheels contain by mistake. They are not part of what the distribution is for.
 _STRAY_MODULES: Final = frozenset(
-    "bench benchmark benchmarks build conftest demo demos dist doc docs example examples sample samples script scripts "
-    "setup test tests testing".split()
-)
+    {
+        "bench", "benchmark", "benchmarks", "build", "conftest", "demo", "demos", "dist", "doc", "docs", "example",
+        "examples", "sample", "samples", "script", "scripts", "setup", "test", "tests", "testing",
+    }
+)  # fmt: skip
 #: So many modules are tried at most until one can be imported.
 _MAX_ATTEMPTS = 20
 

@@ -45,7 +45,12 @@ def profile_imports(
     log = folder / "imports.log"
     settings = code.settings(statement=statement)
     command = [*machine.command, "-I", "-S", "-B", "-X", "importtime", str(BOOTSTRAP), settings]
-    variables = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+    variables = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
     with process_group(command, variables, folder, log) as process:
         try:
             code_of_exit = process.wait(limit)

@@ -54,7 +54,9 @@ class RuntimeApi(LoopbackServer):
         self._given: float | None = None
         super().__init__(self._handler())
 
-    def invoke(self, event: object, alive: Callable[[], bool], request_id: str | None = None) -> tuple[FunctionResponse, float]:
+    def invoke(
+        self, event: object, alive: Callable[[], bool], request_id: str | None = None
+    ) -> tuple[FunctionResponse, float]:
         """Invoke the function; return its response, and the seconds from when it got the event until then."""
         deadline = time.monotonic() + self._limit + (0 if self._ready else self._start)
         self._given = None

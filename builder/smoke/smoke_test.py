@@ -90,8 +90,8 @@ def smoke(path: Path, target: Target | None = None, *, profile: bool = False) ->
     inspection = inspect_zip(path, target)
     if target is None:
         if inspection.python is None:
-            reason = "nothing in the zip names a Python; --python and --arch do"
-            return SmokeReport(str(path), "unknown", "unproven", inspection.sha256, reason)
+            unknown = "nothing in the zip names a Python; --python and --arch do"
+            return SmokeReport(str(path), "unknown", "unproven", inspection.sha256, unknown)
         architecture = Architecture(inspection.architecture or Architecture.X86_64)
         target = Target(inspection.python, architecture, path.stem)
     report = SmokeReport(str(path), target.id, "failed", inspection.sha256)
@@ -107,7 +107,9 @@ def smoke(path: Path, target: Target | None = None, *, profile: bool = False) ->
         run = _Run(machine, target, folder, [inspection], multiply_model)
         report = run.layer(report, is_agent)
         if profile and report.status == "proven":
-            report = replace(report, imports=run.profile(_AGENT_STATEMENT if is_agent else _import_statement(inspection)))
+            report = replace(
+                report, imports=run.profile(_AGENT_STATEMENT if is_agent else _import_statement(inspection))
+            )
         return report
 
 

@@ -1,82 +1,204 @@
-"""``layers smoke``: run a zip as Lambda would, on this machine."""
+"""``layers smoke``: run a layer's zip, or an app on layers, in Lambda's runtime client on this machine."""
 
 from __future__ import annotations
 
+import json
+import platform
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from publisher.cli import github
 from publisher.cli.console import json_option, megabytes, print_json, print_quoted, print_result, print_table, progress
+from publisher.cli.group import Settings
 from publisher.cli.options import ARCHITECTURE, PYTHON
 from publisher.cli.signals import terminable
 
 if TYPE_CHECKING:
-    from builder.smoke import Smoke
+    from builder.model.target import Target
+    from builder.smoke import SmokeReport
+    from publisher.ledger.release import Release
+
+_KINDS = {"agent": "agent turn", "imports": "imports", "app": "app", None: "-"}
+_MAX_RESPONSE_CHARACTERS = 2000
 
 
 @click.command("smoke")
-@click.argument("zips", nargs=-1, required=True, metavar="ZIP...", type=click.Path(path_type=Path))
-@click.option(
-    "--python", type=PYTHON, help="The Python it is for; else by the manifest beside it, its name, its content."
-)
+@click.argument("zips", nargs=-1, metavar="[ZIP]...", type=click.Path(path_type=Path))
+@click.option("--python", type=PYTHON, help="Its Python; else from the manifest beside it, its name or its content.")
 @click.option("--arch", "architecture", type=ARCHITECTURE, help="Its architecture, likewise.")
-@click.option("--strict", is_flag=True, help="End with 4 also where a zip is unproven.")
+@click.option("--strict", is_flag=True, help="End with 4 also if a zip is unproven.")
 @click.option(
     "--times", type=click.IntRange(1, 99), default=1, show_default=True,
     help="Start each zip so often, and show the start that was ready in the median time.",
 )  # fmt: skip
-@click.option("--record", is_flag=True, help="Keep the figures in smoke.json beside each zip; publish takes them.")
+@click.option("--profile", is_flag=True, help="Show where the import time goes, by package.")
+@click.option("--record", is_flag=True, help="Keep the figures in smoke.json beside each zip; publish records them.")
+@click.option(
+    "--app", metavar="APP.ZIP", type=click.Path(path_type=Path), help="Run this function, on the ZIPs as its layers."
+)
+@click.option("--handler", metavar="MODULE.FUNCTION", help="The handler of --app.")
+@click.option("--event", metavar="JSON|@FILE", help="The event for the handler of --app.  [default: {}]")
+@click.option("--env", "variables", metavar="NAME=VALUE", multiple=True, help="An environment variable of --app.")
+@click.option(
+    "--model-script", metavar="FILE", type=click.Path(path_type=Path),
+    help="What the Bedrock stand-in answers to --app: a JSON list of turns.",
+)  # fmt: skip
 @json_option
+@click.pass_obj
 def command(
+    settings: Settings,
+    /,
     zips: tuple[Path, ...],
     python: str | None,
     architecture: str | None,
     strict: bool,
     times: int,
+    profile: bool,
     record: bool,
+    app: Path | None,
+    handler: str | None,
+    event: str | None,
+    variables: tuple[str, ...],
+    model_script: Path | None,
     as_json: bool,
 ) -> None:
     """Run a layer's zip in Lambda's own runtime client: start, a first and a second invocation.
 
     A layer with strands-agents answers an agent's turn with a tool call, against a stand-in for Bedrock on this
-    machine; of any other the packages are imported. What this machine cannot run is `unproven`, and said to be.
+    machine. The import of every package is tried. With --app, a function of your own runs on the layers, and its calls
+    of Bedrock go to the stand-in. What this machine cannot run is reported as `unproven`.
     """
+    from builder.model.errors import UsageError
+
+    if app is None:
+        if handler or event or variables or model_script:
+            raise UsageError("--handler, --event, --env and --model-script need --app", fix="add --app app.zip")
+        if not zips:
+            raise UsageError(
+                "there is no zip to run", fix="name a layer's zip, or --app app.zip --handler module.function"
+            )
+        reports = _smoke_layers(zips, python, architecture, times, profile, record)
+    else:
+        if not handler or record or profile or times > 1:
+            raise UsageError(
+                "--app needs --handler, and takes no --record, --profile or --times", fix="--handler module.function"
+            )
+        target = _app_target(app, zips, python, architecture)
+        reports = [_smoke_app(app, zips, target, handler, event, variables, model_script)]
+    _report_to_github(settings, reports, strict)
+    if as_json:
+        print_json([report.as_json() for report in reports])
+    else:
+        _show(reports, _releases(settings) if profile else ())
+    _refuse(reports, strict)
+
+
+def _smoke_layers(
+    zips: Sequence[Path], python: str | None, architecture: str | None, times: int, profile: bool, record: bool
+) -> list[SmokeReport]:
     from builder.inspection import expected_target
     from builder.model.cold_start import record_smoke
-    from builder.smoke import smoke_often, smoked
+    from builder.smoke import smoke_repeatedly, smoked
 
     reports = []
     with progress() as shown, terminable():
         shown.begin("Smoke", len(zips))
         for path in zips:
-            report = smoke_often(path, expected_target(path, python, architecture), times)
+            report = smoke_repeatedly(path, expected_target(path, python, architecture), times, profile=profile)
             reports.append(report)
             if record:
                 record_smoke(path.parent, report.sha256, smoked(report))
             shown.step(path.name, report.status)
+    return reports
+
+
+def _smoke_app(
+    app: Path,
+    layers: Sequence[Path],
+    target: Target,
+    handler: str,
+    event: str | None,
+    variables: Sequence[str],
+    model_script: Path | None,
+) -> SmokeReport:
+    from builder.smoke import App, smoke_app
+    from builder.smoke.bedrock_model import default_model, read_script
+
+    model = read_script(model_script) if model_script else default_model
+    with progress() as shown, terminable():
+        shown.note(f"for Python {target.python} on {target.architecture}")
+        return smoke_app(App(app, handler, _event(event), model, _variables(variables)), layers, target)
+
+
+def _app_target(app: Path, layers: Sequence[Path], python: str | None, architecture: str | None) -> Target:
+    """Return the target of an app: its first layer's, its own by its name, else this machine's."""
+    from builder.inspection import expected_target
+    from builder.model.runtimes import RUNTIMES, Architecture
+    from builder.model.target import Target
+
+    running = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    machine = Architecture.AARCH64 if platform.machine().lower() in ("aarch64", "arm64") else Architecture.X86_64
+    known = next((found for path in (*layers, app) if (found := expected_target(path))), None)
+    default = known or Target(running if running in RUNTIMES else "3.12", machine, app.stem)
+    return Target(python or default.python, Architecture(architecture or default.architecture), app.stem)
+
+
+def _event(text: str | None) -> Any:
+    from builder.model.errors import UsageError
+
+    try:
+        return json.loads((Path(text[1:]).read_text("utf-8") if text.startswith("@") else text) if text else "{}")
+    except OSError as error:
+        raise UsageError(f"the event cannot be read: {error.strerror}", where="--event") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"the event is not JSON: {error}", where="--event", fix="""write '{"key": "value"}'"""
+        ) from None
+
+
+def _variables(texts: Sequence[str]) -> dict[str, str]:
+    from builder.model.errors import UsageError
+
+    pairs = [text.partition("=") for text in texts]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise UsageError(f"{name!r} is not NAME=VALUE", where="--env")
+    return {name: value for name, _, value in pairs}
+
+
+def _releases(settings: Settings) -> Sequence[Release]:
+    """Return what the ledger records; nothing if there is no matrix or ledger here, which a smoke does not need."""
+    from builder.model.errors import LayersError
+
+    if not settings.matrix_path.exists():
+        return ()
+    try:
+        return settings.ledger(settings.matrix()).releases()
+    except LayersError:
+        return ()
+
+
+def _report_to_github(settings: Settings, reports: Sequence[SmokeReport], strict: bool) -> None:
     if github.is_reporting():
         from publisher.report.proof_summary import smoke_notes, smoke_section
 
-        github.summarize(smoke_section(reports))
+        releases = _releases(settings) if any(report.imports for report in reports) else ()
+        github.summarize(smoke_section(reports, releases))
         github.annotate(smoke_notes(reports, strict))
-    if as_json:
-        print_json([report.as_json() for report in reports])
-    else:
-        _show(reports)
-    _refuse(reports, strict)
 
 
-def _show(reports: Sequence[Smoke]) -> None:
+def _show(reports: Sequence[SmokeReport], releases: Sequence[Release]) -> None:
     print_table(
         ["target", "status", "proof", "Python", "import", "ready", "first", "second", "memory"],
         [
             [
                 report.target,
                 report.status + (" (emulated)" if report.emulated else ""),
-                {"agent": "agent turn", "imports": "imports", None: "-"}[report.kind],
+                _KINDS[report.kind],
                 report.interpreter or "-",
                 *(
                     _seconds(value)
@@ -95,15 +217,34 @@ def _show(reports: Sequence[Smoke]) -> None:
             print_result("", f"{report.target} is {report.status}: {report.reason}", f"  {report.zip}")
         if report.output:
             print_quoted(report.output)
+        if report.kind == "app" and report.status == "proven":
+            print_result("", f"response: {json.dumps(report.response)[:_MAX_RESPONSE_CHARACTERS]}")
         for tried in report.refused:
             print_result("", f"{report.target}: refused {tried}")
+        if report.imports:
+            _show_imports(report, releases)
+
+
+def _show_imports(report: SmokeReport, releases: Sequence[Release]) -> None:
+    from builder.smoke import smoked
+    from publisher.report.import_times import HEADERS, import_rows, last_imports, slower
+
+    start = smoked(report).cold_start
+    name, before = last_imports(start, report.target, releases) if start else ("", ())
+    rows = import_rows(report.imports, before)
+    print_result("", f"import time of {report.target} by package" + (f", changes since {name}" if name else ""))
+    shown = len(HEADERS) + 1 if before else len(HEADERS) - 1
+    table = [["  " * (row.depth + 1) + row.now.package, *row.cells][:shown] for row in rows]
+    print_table(["  package", *HEADERS][:shown], table, right=tuple(range(1, shown)))
+    for line in slower(rows):
+        print_result(f"slower: {line}")
 
 
 def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f} s"
 
 
-def _refuse(reports: Sequence[Smoke], strict: bool) -> None:
+def _refuse(reports: Sequence[SmokeReport], strict: bool) -> None:
     from builder.model.errors import BuildError
 
     bad = [r for r in reports if r.status == "failed" or (strict and r.status == "unproven")]

@@ -1,4 +1,4 @@
-"""Builds, inspections, smokes and audits: their sections of the job's summary, and what they found as notes. Pure."""
+"""The sections of builds, inspections, smokes and audits in a job's summary, and their findings as notes. Pure."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Iterator, Sequence
 
 from builder.inspection import Inspection
 from builder.model.artifact import Finding, Manifest, group_findings
-from builder.smoke import Smoke
+from builder.smoke import SmokeReport, smoked
 from publisher.audit.audit import Drift
 from publisher.ledger.release import Release
 from publisher.report.annotations import Level, Note
+from publisher.report.import_times import import_section
 from publisher.report.release_comparison import Made, last_before, package_section, size_table, title
 from publisher.text.figures import duration, megabytes
 from publisher.text.markdown import table, text
 
-#: So many rows of findings or drift are shown, and of more it is said that there are.
-_ROWS = 200
+#: So many rows of findings or drift are shown; the rest is counted.
+_MAX_ROWS = 200
 
 
 def build_section(manifest: Manifest, releases: Sequence[Release], seconds: float) -> str:
-    """The zips of a build, and what changed since the last release."""
+    """Return the zips of a build, and what changed since the last release."""
     last = last_before(releases)
     made = [Made(each.target, each.size, each.unzipped_size, each.lock) for each in manifest.artifacts]
     against = f" Differences are to {text(title(last))}." if last else ""
@@ -54,8 +55,8 @@ def build_notes(manifest: Manifest) -> Iterator[Note]:
         yield _finding(", ".join(group.targets), group.finding)
 
 
-def smoke_section(reports: Sequence[Smoke]) -> str:
-    """How each zip started."""
+def smoke_section(reports: Sequence[SmokeReport], releases: Sequence[Release] = ()) -> str:
+    """Return how each zip started; with the import time by package if it was measured."""
     rows = [
         [
             text(each.target),
@@ -67,15 +68,17 @@ def smoke_section(reports: Sequence[Smoke]) -> str:
         for each in reports
     ]
     headers = ["Target", "Status", "Import", "Ready", "First", "Second", "Memory", "Why"]
-    return "### Smoke\n\n" + table(headers, rows, right=(2, 3, 4, 5, 6))
+    starts = [(each.target, smoked(each).cold_start) for each in reports if each.imports]
+    sections = [import_section(target, start, releases) for target, start in starts if start]
+    return "\n".join(["### Smoke\n\n" + table(headers, rows, right=(2, 3, 4, 5, 6)), *sections])
 
 
 def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.2f} s"
 
 
-def smoke_notes(reports: Sequence[Smoke], strict: bool) -> Iterator[Note]:
-    """The zips that did not run: an error where the smoke fails for it."""
+def smoke_notes(reports: Sequence[SmokeReport], strict: bool) -> Iterator[Note]:
+    """Yield the zips that did not run: an error if the smoke fails because of it."""
     for each in reports:
         if each.status != "proven":
             failed = each.status == "failed" or strict
@@ -83,7 +86,7 @@ def smoke_notes(reports: Sequence[Smoke], strict: bool) -> Iterator[Note]:
 
 
 def inspect_section(inspections: Sequence[Inspection]) -> str:
-    """Each zip's facts, and every finding."""
+    """Return each zip's facts, and the findings."""
     zips = [
         [
             text(each.path.name),
@@ -110,13 +113,13 @@ def inspect_section(inspections: Sequence[Inspection]) -> str:
 
 
 def inspect_notes(inspections: Sequence[Inspection]) -> Iterator[Note]:
-    """The findings, as notes."""
+    """Yield the findings as notes."""
     for each in inspections:
         yield from (_finding(each.path.name, finding) for finding in each.findings)
 
 
 def audit_section(checked: int, releases: int, drifts: Sequence[Drift]) -> str:
-    """What an audit found."""
+    """Return what an audit found."""
     found = f"**{len(drifts)} finding{'s' if len(drifts) > 1 else ''}**" if drifts else "**everything is as recorded**"
     head = f"### Audit\n\n{checked} recorded layer versions of {releases} releases compared: {found}.\n"
     rows = [
@@ -147,5 +150,5 @@ def _finding(where: str, finding: Finding) -> Note:
 
 
 def _some(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    more = f"\n… and {len(rows) - _ROWS} more; the log has them all.\n" if len(rows) > _ROWS else ""
-    return table(headers, rows[:_ROWS]) + more
+    more = f"\n… and {len(rows) - _MAX_ROWS} more; the log has them all.\n" if len(rows) > _MAX_ROWS else ""
+    return table(headers, rows[:_MAX_ROWS]) + more

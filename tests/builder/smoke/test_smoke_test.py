@@ -18,7 +18,7 @@ from builder.model.artifact import sha256_of
 from builder.model.cold_start import read_smokes
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import Target
-from builder.smoke import Smoke, execution, smoke
+from builder.smoke import SmokeReport, execution, smoke
 from publisher.cli.group import layers
 from tests.fakes.zips import distribution, target, write
 
@@ -36,7 +36,7 @@ def own() -> Target:
     return target(PYTHON, HERE or "x86_64")
 
 
-def smoke_of(tmp_path: Path, source: str, name: str = "mypackage") -> Smoke:
+def smoke_of(tmp_path: Path, source: str, name: str = "mypackage") -> SmokeReport:
     files = distribution(name, files={f"{name}/__init__.py": source.encode()})
     return smoke(write(tmp_path / "z.zip", files), own())
 

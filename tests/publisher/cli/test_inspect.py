@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from builder.model.errors import BuildError, InputError
-from builder.smoke import Smoke
+from builder.smoke import SmokeReport
 from publisher.cli.group import layers
 from tests.fakes.zips import distribution, pyc, write
 
@@ -72,8 +72,8 @@ def test_the_target_can_be_said(tmp_path: Path) -> None:
 def test_a_smoke_ends_with_what_it_showed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, strict: bool, code: int
 ) -> None:
-    report = Smoke("z.zip", "py3.12-x86_64", status, "0" * 64, reason=None if status == "proven" else "because")  # type: ignore[arg-type]
-    monkeypatch.setattr("builder.smoke.smoke_often", lambda path, target, times: report)
+    report = SmokeReport("z.zip", "py3.12-x86_64", status, "0" * 64, reason=None if status == "proven" else "because")  # type: ignore[arg-type]
+    monkeypatch.setattr("builder.smoke.smoke_repeatedly", lambda path, target, times, profile: report)
     path = write(tmp_path / "z.zip", GOOD)
     result = run("smoke", *(["--strict"] if strict else []), path)
     assert (result.exception.exit_code if isinstance(result.exception, BuildError) else result.exit_code) == code

@@ -17,7 +17,7 @@ from builder.model.errors import InputError
 from builder.model.escape import escape
 from builder.model.matrix import Cell
 from builder.model.runtimes import Architecture
-from builder.smoke import Smoke
+from builder.smoke import SmokeReport
 from publisher.audit.audit import Drift
 from publisher.aws.gateway import Failure
 from publisher.cli import github, main
@@ -268,8 +268,8 @@ def test_one_warning_of_several_targets_is_one_row_and_one_annotation() -> None:
 @pytest.mark.parametrize(("strict", "level"), [(False, "warning"), (True, "error")])
 def test_a_smoke_shows_who_did_not_run(strict: bool, level: str) -> None:
     reports = [
-        Smoke("a.zip", "py3.12-x86_64", "proven", "0" * 64, ready_seconds=0.97),
-        Smoke("b.zip", "py3.12-aarch64", "unproven", "0" * 64, "another machine"),
+        SmokeReport("a.zip", "py3.12-x86_64", "proven", "0" * 64, ready_seconds=0.97),
+        SmokeReport("b.zip", "py3.12-aarch64", "unproven", "0" * 64, "another machine"),
     ]
     rows = Read(proof_summary.smoke_section(reports)).rows(
         "Target", "Status", "Import", "Ready", "First", "Second", "Memory", "Why"
