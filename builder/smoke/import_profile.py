@@ -19,6 +19,7 @@ from builder.smoke.function_process import BOOTSTRAP, FunctionCode, process_grou
 #: The packages of modules that no distribution has: Python's own, and the runtime's.
 STANDARD_LIBRARY: Final = "Python's standard library"
 RUNTIME: Final = "Lambda's runtime"
+_RUNTIME_MODULES = frozenset({"awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"})
 #: ``import time:       123 |        456 |     package.module``: own and cumulative microseconds; indented by depth.
 _LINE = re.compile(r"import time:\s*(\d+) \|\s*(\d+) \|( +)(\S+)")
 _MARKER = "layers: the statement starts here"
@@ -81,7 +82,7 @@ def by_package(modules: Iterable[ImportedModule], distributions: Sequence[Distri
     work: list[tuple[ImportedModule, tuple[str, ...]]] = [(module, ()) for module in modules]
     while work:
         module, parents = work.pop()
-        owner = _owner(module.name, owners)
+        owner = _owner(module.name, owners) or (parents[-1] if parents else STANDARD_LIBRARY)
         sums = found.setdefault(owner, _Sums(imported_by=next((p for p in reversed(parents) if p != owner), None)))
         sums.own += module.own
         sums.modules += 1
@@ -112,12 +113,17 @@ class _Sums:
     modules: int = 0
 
 
-def _owner(module: str, owners: Mapping[str, Distribution]) -> str:
-    """Return the distribution of a module, by the longest of its names that one has."""
+def _owner(module: str, owners: Mapping[str, Distribution]) -> str | None:
+    """Return the distribution of a module, by the longest of its names that one has.
+
+    None for a module that does not exist: Python lists also the imports that failed, for which the importer pays.
+    """
     name = module
     while name:
         if name in owners:
             return owners[name].name
         name = name.rpartition(".")[0]
     top = module.partition(".")[0]
-    return STANDARD_LIBRARY if top in sys.stdlib_module_names else RUNTIME
+    if top in _RUNTIME_MODULES:
+        return RUNTIME
+    return STANDARD_LIBRARY if top in sys.stdlib_module_names else None
