@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ from builder.smoke.function_process import BOOTSTRAP, FunctionCode, process_grou
 #: The packages of modules that no distribution has: Python's own, and the runtime's.
 STANDARD_LIBRARY: Final = "Python's standard library"
 RUNTIME: Final = "Lambda's runtime"
-_RUNTIME_MODULES = frozenset({"awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"})
+_RUNTIME_MODULES = frozenset({"awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "s3transfer", "urllib3"})
 #: ``import time:       123 |        456 |     package.module``: own and cumulative microseconds; indented by depth.
 _LINE = re.compile(r"import time:\s*(\d+) \|\s*(\d+) \|( +)(\S+)")
 _MARKER = "layers: the statement starts here"
@@ -75,11 +75,11 @@ def parse_import_times(text: str) -> list[ImportedModule]:
     return [module for _, module in waiting]
 
 
-def by_package(modules: Iterable[ImportedModule], distributions: Sequence[Distribution]) -> tuple[PackageImport, ...]:
+def by_package(modules: Sequence[ImportedModule], distributions: Sequence[Distribution]) -> tuple[PackageImport, ...]:
     """Return the import time of each package, the slowest first."""
     owners = {name: each for each in distributions for name in (*each.modules(), *each.import_names())}
     found: dict[str, _Sums] = {}
-    work: list[tuple[ImportedModule, tuple[str, ...]]] = [(module, ()) for module in modules]
+    work: list[tuple[ImportedModule, tuple[str, ...]]] = [(module, ()) for module in reversed(modules)]
     while work:
         module, parents = work.pop()
         owner = _owner(module.name, owners) or (parents[-1] if parents else STANDARD_LIBRARY)

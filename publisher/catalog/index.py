@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from builder.model.artifact import Sha256
-from builder.model.cold_start import ColdStart
+from builder.model.cold_start import ColdStart, PackageImport
 from builder.model.frozen import Frozen
 from builder.model.matrix import Matrix
 from builder.model.recorded_fields import LayerVersionField, PythonField, RegionField, UtcTime, VersionField
@@ -28,6 +28,8 @@ from publisher.ledger.folder import SBOMS
 from publisher.ledger.release import CellRecord, Release, TargetRecord, sbom_path
 
 SCHEMA_VERSION: Final = 1
+#: So many of the slowest imports are in the index.
+SHOWN_IMPORTS: Final = 5
 
 
 class _IndexModel(Frozen):
@@ -67,9 +69,12 @@ class Row(_IndexModel, OfTarget):
 
 
 class IndexedColdStart(ColdStart):
-    """How the zip started when it was proved, on the machine that is named."""
+    """How the zip started when it was proved, on the named machine. The ledger has all imports."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+    imports: tuple[PackageImport, ...] = Field(default=(), exclude=True)
+    import_ms: dict[str, float] = Field(default_factory=dict)  #: of the slowest packages, with all that each imports
 
 
 class IndexedTarget(_IndexModel, OfTarget):
@@ -214,10 +219,16 @@ def _release(matrix: Matrix, release: Release, sboms: Collection[str]) -> Indexe
 def _target(release: Release, target: TargetRecord, sboms: Collection[str]) -> IndexedTarget:
     path = sbom_path(release.layer_version, target.layer_name)
     return IndexedTarget(
-        **target.model_dump(exclude={"lock"}),
+        **target.model_dump(exclude={"lock", "cold_start"}),
+        cold_start=_cold_start(target.cold_start) if target.cold_start else None,
         sbom_path=f"{SBOMS}/{path}" if target.sbom_sha256 and path in sboms else None,
         packages={locked.name: locked.version for locked in target.lock} if target.lock is not None else None,
     )
+
+
+def _cold_start(start: ColdStart) -> IndexedColdStart:
+    slowest = {each.package: each.total_ms for each in start.imports[:SHOWN_IMPORTS]}
+    return IndexedColdStart(**start.model_dump(), import_ms=slowest)
 
 
 def _layer(cell: CellRecord) -> IndexedLayer:

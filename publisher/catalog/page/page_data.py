@@ -161,6 +161,7 @@ def _start(cold_start: IndexedColdStart | None) -> dict[str, Any] | None:
         "python": cold_start.interpreter,
         "on": ", ".join(filter(None, (cold_start.machine, cold_start.processor))),
         "starts": cold_start.starts,
+        **({"slowest": list(cold_start.import_ms.items())} if cold_start.import_ms else {}),
     }
 
 

@@ -147,6 +147,10 @@ function titleOf(details) {
   return details.closest("figure").querySelector("strong").textContent;
 }
 
+function importTime([name, milliseconds]) {
+  return `${name} ${Math.round(milliseconds)} ms`;
+}
+
 /** How the layer started where it was proved. */
 function startOf(start) {
   if (!start) return ["not measured"];
@@ -158,6 +162,7 @@ function startOf(start) {
   const times = start.starts > 1 ? `, the median of ${start.starts} starts` : "";
   return [
     element("span", {}, parts.join(" ")),
+    ...(start.slowest ? [element("span", {}, `Slowest imports: ${start.slowest.map(importTime).join(", ")}.`)] : []),
     element("small", {}, `CPython ${start.python} on ${start.on}${times}. On Lambda it depends on the memory setting.`),
   ];
 }

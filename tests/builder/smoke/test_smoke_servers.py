@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import Any, cast
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -15,7 +16,9 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.smoke.bedrock import BedrockServer, encode
+from builder.model.errors import InputError
+from builder.smoke.bedrock import BedrockServer, encode, respond
+from builder.smoke.bedrock_model import default_model, read_script
 from builder.smoke.runtime_api import FunctionError, RuntimeApi
 from builder.smoke.smoke_test import multiply_model
 
@@ -102,3 +105,96 @@ def test_an_error_at_the_start_is_an_answer() -> None:
         urlopen(Request(f"http://{api.address}/2018-06-01/runtime/init/error", body, method="POST")).close()
         answer, _ = api.invoke({}, lambda: True)
         assert (answer.kind, answer.body["errorType"]) == ("init-error", "X")
+
+
+TOOL = {"toolSpec": {"name": "add", "description": "Add.", "inputSchema": {"json": {"type": "object"}}}}
+
+
+def script_of(tmp_path: Path, turns: Any) -> Path:
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(turns))
+    return path
+
+
+def test_converse_and_converse_stream_answer_from_the_script(tmp_path: Path) -> None:
+    turns = [{"text": "Wait.", "tools": [{"name": "add", "input": {"a": 1}}]}, "It is {tool_result}."]
+    with BedrockServer(read_script(script_of(tmp_path, turns))) as bedrock:
+        client = _client(bedrock)
+        first = client.converse(
+            modelId="arn:aws:bedrock:us-east-1::foundation-model/m", messages=PROMPT, toolConfig={"tools": [TOOL]}
+        )
+        assert first["stopReason"] == "tool_use"
+        message = first["output"]["message"]
+        assert message["content"] == [
+            {"text": "Wait."},
+            {"toolUse": {"toolUseId": "tool-1", "name": "add", "input": {"a": 1}}},
+        ]
+        result = {"toolResult": {"toolUseId": "tool-1", "content": [{"json": {"sum": 3}}]}}
+        messages = [*PROMPT, message, {"role": "user", "content": [result]}]
+        second = client.converse(modelId="m", messages=messages)
+        assert second["output"]["message"]["content"] == [{"text": 'It is {"sum": 3}.'}]
+        events = list(client.converse_stream(modelId="m", messages=PROMPT, toolConfig={"tools": [TOOL]})["stream"])
+        assert [e["contentBlockStart"]["contentBlockIndex"] for e in events if "contentBlockStart" in e] == [1]
+        assert {"messageStop": {"stopReason": "tool_use"}} in events
+
+
+def test_a_scripted_tool_that_the_agent_does_not_have_is_named(tmp_path: Path) -> None:
+    model = read_script(script_of(tmp_path, [{"tools": [{"name": "sub"}]}]))
+    with BedrockServer(model) as bedrock, pytest.raises(ClientError, match="'sub'; the request offers: add"):
+        _client(bedrock).converse(modelId="m", messages=PROMPT, toolConfig={"tools": [TOOL]})
+
+
+def test_without_a_script_it_answers_a_text_and_calls_only_a_tool_that_is_forced() -> None:
+    schema = {
+        "type": "object",
+        "required": ["name", "count", "kind", "inner"],
+        "properties": {
+            "name": {"type": "string"},
+            "count": {"type": "integer", "minimum": 3},
+            "kind": {"enum": ["x", "y"]},
+            "inner": {"anyOf": [{"type": "object", "required": ["flag"], "properties": {"flag": {"type": "boolean"}}}]},
+            "optional": {"type": "string"},
+        },
+    }
+    tool = {"toolSpec": {"name": "Answer", "inputSchema": {"json": schema}}}
+    with BedrockServer(default_model) as bedrock:
+        client = _client(bedrock)
+        free = client.converse(modelId="m", messages=PROMPT, toolConfig={"tools": [tool]})
+        assert free["stopReason"] == "end_turn"
+        choices: list[dict[str, Any]] = [{"any": {}}, {"tool": {"name": "Answer"}}]
+        for choice in choices:
+            config = {"tools": [tool], "toolChoice": choice}
+            forced = client.converse(modelId="m", messages=PROMPT, toolConfig=config)
+            (part,) = forced["output"]["message"]["content"]
+            assert part["toolUse"]["input"] == {"name": "", "count": 3, "kind": "x", "inner": {"flag": False}}
+
+
+@pytest.mark.parametrize(
+    "turns", [None, [], {}, [1], [{}], [{"tool": "x"}], [{"text": 1}], [{"tools": [{"input": {}}]}], [{"tools": {}}]]
+)
+def test_a_script_that_is_none_is_bad_input(tmp_path: Path, turns: Any) -> None:
+    with pytest.raises(InputError, match="model script"):
+        read_script(script_of(tmp_path, turns))
+
+
+@given(st.binary(max_size=60), st.sampled_from(["converse", "converse-stream"]))
+def test_any_request_gets_a_response(body: bytes, operation: str) -> None:
+    assert respond(f"/model/m/{operation}", body, default_model).status in (200, 400)
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=4),
+    lambda e: (
+        st.lists(e, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["messages", "role", "content", "text", "toolConfig", "tools", "toolSpec", "name"]),
+            e,
+            max_size=3,
+        )
+    ),
+)
+
+
+@given(JSON)
+def test_any_json_request_gets_a_response(value: Any) -> None:
+    assert respond("/model/m/converse", json.dumps(value).encode(), default_model).status in (200, 400)

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from builder.model.artifact import sha256_of
 from builder.model.cold_start import read_smokes
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import Target
-from builder.smoke import SmokeReport, execution, smoke
+from builder.smoke import App, SmokeReport, execution, smoke, smoke_app
+from builder.smoke.bedrock_model import Turn, scripted_model
 from publisher.cli.group import layers
-from tests.fakes.zips import distribution, target, write
+from tests.fakes.zips import add, distribution, target, write
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 HERE = {"x86_64": "x86_64", "aarch64": "aarch64"}.get(platform.machine())
@@ -70,6 +72,76 @@ class TestInTheRuntimeClient:
         report = smoke_of(tmp_path, "import not_there\n")
         assert report.status == "failed"
         assert "import mypackage: ModuleNotFoundError" in str(report.reason)
+
+    def test_stray_modules_do_not_fail_a_layer(self, tmp_path: Path) -> None:
+        broken = b"raise SystemExit('not to be imported')\n"
+        files = {"mypackage/__init__.py": b"", "benchmarks/__init__.py": broken, "conftest.py": broken}
+        files |= {"mypackage_pytest.py": b"import pytest_is_not_here\n"}
+        report = smoke(write(tmp_path / "z.zip", distribution("mypackage", files=files)), own())
+        assert (report.status, report.reason) == ("proven", None)
+
+    def test_the_import_of_every_distribution_is_tried(self, tmp_path: Path) -> None:
+        good, bad = distribution("good"), distribution("bad", files={"other.py": b"1 / 0\n", "more.py": b"import no\n"})
+        report = smoke(write(tmp_path / "z.zip", {**good, **bad}), own())
+        assert report.status == "failed"
+        assert "import more: ModuleNotFoundError" in str(report.reason)
+
+    def test_copies_below_a_package_are_not_imported_by_their_own_name(self, tmp_path: Path) -> None:
+        inner = distribution("inner", files={"inner/__init__.py": b""})
+        vendored = {path.replace("python/", "python/outer/_vendor/", 1): data for path, data in inner.items()}
+        report = smoke(write(tmp_path / "z.zip", {**distribution("outer"), **vendored}), own())
+        assert report.status == "proven"
+
+    def test_a_botocore_that_breaks_the_runtimes_boto3_fails_the_layer(self, tmp_path: Path) -> None:
+        botocore = distribution("botocore", "1.0", files={"botocore/__init__.py": b"__version__ = '1.0'\n"})
+        report = smoke(write(tmp_path / "z.zip", botocore), own())
+        assert report.status == "failed"
+        assert "import boto3" in str(report.reason)
+
+    def test_an_executable_of_the_layer_can_be_started(self, tmp_path: Path) -> None:
+        source = "import subprocess\nassert subprocess.check_output([__file__[:-11] + 'tool']) == b'ran'\n"
+        files = distribution("a", files={"a/__init__.py": source.encode()})
+        with zipfile.ZipFile(write(tmp_path / "z.zip", files), "a") as archive:
+            add(archive, "python/a/tool", b"#!/bin/sh\nprintf ran\n", mode=0o100755)
+        report = smoke(tmp_path / "z.zip", own())
+        assert (report.status, report.reason) == ("proven", None)
+
+    def test_an_app_runs_on_layers_with_its_event_and_the_bedrock_stand_in(self, tmp_path: Path) -> None:
+        layer = write(
+            tmp_path / "layer.zip", distribution("mypackage", files={"mypackage/__init__.py": b"VALUE = 7\n"})
+        )
+        source = (
+            "import boto3, mypackage, os\n"
+            "def handler(event, context):\n"
+            "    client = boto3.client('bedrock-runtime')\n"
+            "    messages = [{'role': 'user', 'content': [{'text': 'hello'}]}]\n"
+            "    message = client.converse(modelId='m', messages=messages)['output']['message']\n"
+            "    return [event['n'], mypackage.VALUE, os.environ['NAME'], message['content'][0]['text']]\n"
+        )
+        zip_ = write(tmp_path / "app.zip", {"main.py": source.encode()})
+        app = App(zip_, "main.handler", {"n": 1}, scripted_model([Turn("hi")]), {"NAME": "x"})
+        report = smoke_app(app, [layer], own())
+        assert (report.status, report.kind, report.reason) == ("proven", "app", None)
+        assert report.response == [1, 7, "x", "hi"]
+        failed = smoke_app(App(zip_, "main.handler", {}), [layer], own())
+        assert failed.status == "failed"
+        assert "KeyError: 'n'" in str(failed.reason)
+        missing = smoke_app(App(zip_, "main.nothing", {}), [layer], own())
+        assert "main.nothing" in str(missing.reason) or "nothing" in str(missing.reason)
+
+    def test_the_import_time_of_each_package_is_measured_and_recorded(self, tmp_path: Path) -> None:
+        slow = distribution("slow", files={"slow.py": b"import time, json\ntime.sleep(0.05)\n"})
+        first = distribution("first", files={"first/__init__.py": b"import slow\n"}, requires=["slow"])
+        path = write(tmp_path / f"demo-py{PYTHON.replace('.', '_')}-{HERE}.zip", {**slow, **first})
+        result = CliRunner().invoke(layers, ["smoke", str(path), "--record", "--profile"])
+        assert result.exit_code == 0, result.output
+        start = read_smokes(tmp_path).cold_start(sha256_of(path))
+        assert start is not None
+        imports = {each.package: each for each in start.imports}
+        assert imports["slow"].own_ms >= 50
+        assert imports["slow"].imported_by == "first"
+        assert imports["first"].total_ms >= imports["slow"].total_ms
+        assert "import time of" in result.output
 
     def test_a_process_that_dies_fails_it_with_its_last_words(self, tmp_path: Path) -> None:
         report = smoke_of(tmp_path, "import os\nos.write(2, b'last words')\nos._exit(7)\n")

@@ -1,0 +1,46 @@
+"""Which imports show that a distribution works."""
+
+from __future__ import annotations
+
+import pytest
+
+from builder.inspection.distributions import Distribution
+from builder.smoke.import_plan import ImportTrial, import_plan
+
+
+def trial(name: str, *files: str) -> ImportTrial | None:
+    paths = tuple(f"python/{file}" for file in files)
+    found = Distribution(name, "1.0", f"python/{name}.dist-info", "python/", files=paths)
+    return next(iter(import_plan([found])), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "modules", "must"),
+    [
+        ("attrs", ("attr/__init__.py", "attrs/__init__.py"), ("attrs",), "all"),
+        ("python-dateutil", ("dateutil/__init__.py",), ("dateutil",), "any"),
+        ("six", ("six.py",), ("six",), "all"),
+        ("pyyaml", ("_yaml/__init__.py", "yaml/__init__.py"), ("yaml",), "any"),
+        ("cffi-backend", ("_cffi.abi3.so",), ("_cffi",), "any"),
+        ("protobuf", ("google/protobuf/__init__.py", "google/protobuf/any.py"), ("google.protobuf",), "any"),
+        ("opentelemetry-sdk", ("opentelemetry/sdk/__init__.py",), ("opentelemetry.sdk",), "all"),
+        ("some_thing".replace("_", "-"), ("some_thing/__init__.py", "benchmarks/x.py"), ("some_thing",), "all"),
+        ("stray", ("conftest.py", "tests/__init__.py", "other.py"), ("other",), "any"),
+        ("only-stray", ("conftest.py",), ("conftest",), "none"),
+        ("tests", ("tests/__init__.py",), ("tests",), "all"),
+    ],
+)
+def test_the_import_that_must_work(name: str, files: tuple[str, ...], modules: tuple[str, ...], must: str) -> None:
+    assert trial(name, *files) == ImportTrial(name, modules, must)  # type: ignore[arg-type]
+
+
+def test_a_distribution_without_modules_needs_no_import() -> None:
+    assert trial("types-x", "x-stubs/__init__.pyi", "data/readme.txt") is None
+
+
+def test_botocore_without_boto3_is_tried_with_the_runtimes_boto3() -> None:
+    def plan(*names: str) -> list[str]:
+        return [each.distribution for each in import_plan(Distribution(name, "1", "", "") for name in names)]
+
+    assert plan("botocore") == ["boto3 of Lambda's runtime"]
+    assert plan("botocore", "boto3") == []
