@@ -1,4 +1,4 @@
-"""Files that commands make and compare: read whole or not there, written whole or not at all."""
+"""Files that commands write and compare: read whole or missing, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from builder.model.errors import InputError
 
 
 def read(path: Path) -> bytes | None:
-    """What a file holds; None where there is none."""
+    """Return the content of a file; None if it does not exist."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -18,7 +18,7 @@ def read(path: Path) -> bytes | None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Make a file, and the folders to it, or replace it."""
+    """Create or replace a file, and create its folders."""
     from builder.model.artifact import write_atomically
 
     try:

@@ -1,4 +1,4 @@
-"""``layers sandbox``: an embedded AWS for a command, or until interrupted."""
+"""``layers sandbox``: run an embedded AWS for a command, or until interrupted."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import click
 
 from publisher.cli.console import print_message, print_result
 from publisher.cli.group import Settings
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command("sandbox", context_settings={"ignore_unknown_options": True})
@@ -26,14 +22,14 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; a free one if not given.")
 @click.option(
     "--stand-in", is_flag=True,
-    help="Answer for canary functions that this machine cannot run, from their layers' metadata; says so on stderr.",
+    help="Respond for canary functions that this machine cannot run, from their layers' metadata; noted on stderr.",
 )  # fmt: skip
 @click.pass_obj
 def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in: bool) -> None:
     """Run an embedded AWS (moto's server) for every region, with the account of the matrix.
 
-    With COMMAND, runs it in an environment in which boto3, the AWS CLI and every SDK find this AWS, and leaves with
-    its exit code. Without, prints that environment and runs until interrupted. What it holds is gone when it ends.
+    With COMMAND, runs it in an environment in which boto3, the AWS CLI and every SDK use this AWS, and exits with its
+    exit code. Without COMMAND, prints that environment and runs until interrupted. Its contents are deleted at the end.
 
         layers sandbox -- layers publish --version 1.62.0 --yes
     """
@@ -44,7 +40,7 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in
         command = command[1:]
     own = dict(os.environ)
     for key in [key for key in own if key.startswith("AWS_")]:
-        del os.environ[key]  # moto asks boto3 for a session, which would look for the user's profile
+        del os.environ[key]  # moto creates a boto3 session, which would load the user's profile
     try:
         from publisher.sandbox.account import furnish
         from publisher.sandbox.server import environment, running
@@ -52,7 +48,7 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in
         with running(matrix.account, port, stand_in=stand_in, say=lambda text: print_message(text)) as address:
             furnish(address, matrix)
             surroundings = environment(address, matrix.regions[0], own)
-            # so that COMMAND may say `layers`, wherever this one is installed
+            # so that COMMAND can be `layers`, wherever it is installed
             surroundings["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), own.get("PATH", "")])
             code = _run(command, surroundings) if command else _serve(surroundings, own)
     except ModuleNotFoundError as error:
@@ -67,13 +63,13 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in
 
 
 def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
-    """Run the command; Ctrl-C and SIGTERM are its to handle."""
+    """Run the command, which handles Ctrl-C and SIGTERM itself."""
     from builder.model.errors import UsageError
 
     try:
         process = subprocess.Popen(command, env=surroundings)
     except OSError as error:
-        raise UsageError(f"{command[0]}: {error.strerror}", fix="name a command that can be run") from None
+        raise UsageError(f"{command[0]}: {error.strerror}", fix="name an executable command") from None
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),  # the terminal sends it to both
         signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number)),
@@ -91,7 +87,7 @@ def _serve(surroundings: dict[str, str], own: Mapping[str, str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     for key in sorted(own.keys() - surroundings.keys()):
-        print_result(f"unset {key}")  # a profile of the user's would win over what follows
+        print_result(f"unset {key}")  # a profile of the user's would override the variables below
     for key, value in surroundings.items():
         if key.startswith("AWS_") or own.get(key) != value:
             print_result(f"export {key}={shlex.quote(value)}")

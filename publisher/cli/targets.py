@@ -1,4 +1,4 @@
-"""``layers targets``: the matrix as a list."""
+"""``layers targets``: list the targets of the matrix."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from publisher.cli.group import Settings
 )
 @click.option(
     "--by", type=click.Choice(["target", "python"]), default="target", show_default=True,
-    help="With --format github: a job for each target, or for each Python.",
+    help="With --format github: one job for each target, or for each Python.",
 )  # fmt: skip
 @json_option
 @click.pass_obj
 def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
-    """List the targets of the matrix: one Python × one architecture each, in every region.
+    """List the targets of the matrix, each one Python × one architecture, and its regions.
 
-    ``--format github`` prints the JSON that a workflow's ``strategy.matrix`` takes, on one line; ``--format regions``
-    the regions, one a line.
+    ``--format github`` prints the JSON for a workflow's ``strategy.matrix`` on one line; ``--format regions`` prints the
+    regions, one on each line.
     """
     import json
 
     matrix = settings.matrix()
     if by == "python" and form != "github":
-        raise UsageError("--by goes with --format github")
+        raise UsageError("--by needs --format github")
     rows = [
         {
             "target": target.id,

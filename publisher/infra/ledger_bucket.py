@@ -1,4 +1,4 @@
-"""Buckets: how each is made, and the template of the one in which runners share a ledger."""
+"""The properties of every bucket, and the template of the bucket in which runners share a ledger."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from publisher.infra.template_text import Template
 
 
 def ledger_template(scope: Scope) -> Template:
-    """The bucket of a ledger in S3. InputError where the ledger is no bucket."""
+    """Return the template of a ledger's bucket. InputError if the ledger is not in S3."""
     if scope.ledger is None:
         raise InputError(
-            "the ledger lies in a folder and needs no bucket",
+            "the ledger is in a folder and needs no bucket",
             where="--part ledger",
             fix="leave the part out, or name a bucket: --ledger s3://bucket/prefix",
         )
@@ -25,7 +25,7 @@ def ledger_template(scope: Scope) -> Template:
         "Resources": private_bucket(
             scope,
             {
-                "#": "Every version of a record is kept: what was overwritten or removed can be had back.",
+                "#": "Every version of a record is kept: what was overwritten or deleted can be restored.",
                 "BucketName": bucket,
                 "VersioningConfiguration": {"Status": "Enabled"},
             },
@@ -35,9 +35,9 @@ def ledger_template(scope: Scope) -> Template:
 
 
 def private_bucket(scope: Scope, properties: dict[str, Any], rules: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    """A private, encrypted bucket and its policy, as resources. Both stay when their stack goes.
+    """Return a private, encrypted bucket and its policy as resources. Both stay when their stack is deleted.
 
-    ``rules``: what expires, beside uploads that were never finished.
+    ``rules``: lifecycle rules in addition to the one for unfinished uploads.
     """
     kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     return {
@@ -73,7 +73,7 @@ def private_bucket(scope: Scope, properties: dict[str, Any], rules: Sequence[dic
 
 
 def rule(rule_id: str, **what: Any) -> dict[str, Any]:
-    """A rule of a bucket's lifecycle."""
+    """Return a rule of a bucket's lifecycle."""
     return {"Id": rule_id, "Status": "Enabled", **what}
 
 

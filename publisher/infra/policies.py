@@ -1,7 +1,7 @@
-"""What each role may do: exactly what its commands ask of AWS, statement by statement, each wildcard with its reason.
+"""What each role may do: exactly the requests of its commands, statement by statement, each wildcard with its reason.
 
-``tests/publisher/infra/test_policies.py`` runs the commands under these policies, and holds them against every action
-that AWS has. ``sts:GetCallerIdentity``, which every command asks first, needs no permission.
+``tests/publisher/infra/test_policies.py`` runs the commands under these policies and checks them against every action
+of AWS. ``sts:GetCallerIdentity``, the first request of every command, needs no permission.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from publisher.infra.scope import Scope
 Statement = dict[str, Any]
 
 #: Why an ARN has a wildcard where its region stands.
-_REGIONS = "Any region in the ARNs, the matrix's regions by the condition: every pair of them would pass IAM's limit."
+_REGIONS = "Any region in the ARNs, the matrix's regions by the condition: an ARN for each would exceed IAM's limit."
 
-#: Why a role that looks at recorded releases has more layers than the matrix.
+#: Why a role that reads recorded releases has more layers than the matrix.
 _RETIRED = "Layers of every Python that Lambda has: releases keep those that the matrix has retired."
 
 
@@ -37,7 +37,7 @@ def publisher(scope: Scope) -> list[Statement]:
             ["lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy", "lambda:AddLayerVersionPermission"],
             scope.layer_versions(scope.layer_names),
             _in_regions(scope),
-            note="AWS has no condition for whom a layer is shared with. What can be granted is GetLayerVersion alone.",
+            note="AWS has no condition for the principal of a grant. Only GetLayerVersion can be granted.",
         ),
         *_stage(scope),
         *_ledger(scope, write=True),
@@ -65,7 +65,7 @@ def auditor(scope: Scope) -> list[Statement]:
 
 
 def canary_runner(scope: Scope) -> list[Statement]:
-    """``canary``: one function for each target, with that target's layer, made, invoked and removed."""
+    """``canary``: create, invoke and delete one function for each target, with that target's layer."""
     return [
         allow(
             "ReadLayers",
@@ -80,10 +80,10 @@ def canary_runner(scope: Scope) -> list[Statement]:
 
 
 def yanker(scope: Scope) -> list[Statement]:
-    """``yank``: takes permissions back. It cannot grant: ``yank --undo`` is the publisher's."""
+    """``yank``: revokes permissions. It cannot grant: ``yank --undo`` needs the publisher's role."""
     return [
         allow(
-            "TakePermissionsBack",
+            "RevokePermissions",
             ["lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"],
             scope.layer_versions(scope.recorded_names),
             _in_regions(scope),
@@ -98,17 +98,17 @@ def _canaries(scope: Scope) -> list[Statement]:
     functions = scope.functions(resource_names.canary_function(scope.matrix, target) for target in scope.recorded)
     only_these = {
         **_in_regions(scope),
-        # ForAllValues is true of a function without layers, too: hence Null.
+        # ForAllValues is also true of a function without layers: hence Null.
         "ForAllValues:StringLike": {"lambda:Layer": scope.layer_versions(scope.recorded_names)},
         "Null": {"lambda:Layer": "false", "lambda:VpcIds": "true"},
     }
     return [
         allow(
-            "MakeCanaries",
+            "CreateCanaries",
             ["lambda:CreateFunction"],
             functions,
             only_these,
-            note="With these layers only, with one at least, and in no VPC.",
+            note="Only with these layers, with at least one, and in no VPC.",
         ),
         allow(
             "RunCanaries",
@@ -121,7 +121,7 @@ def _canaries(scope: Scope) -> list[Statement]:
             ["iam:PassRole"],
             [scope.role(resource_names.canary_role(scope.matrix))],
             {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
-            note="The one role that a canary may have allows nothing.",
+            note="The only role that a canary may have allows nothing.",
         ),
     ]
 
@@ -132,12 +132,12 @@ def _list_layers(scope: Scope) -> Statement:
         ["lambda:ListLayers", "lambda:ListLayerVersions"],
         ["*"],
         _in_regions(scope),
-        note="AWS knows no resource for these two. They show names, numbers and descriptions of the account's layers.",
+        note="AWS defines no resource for these. They show names, numbers and descriptions of the account's layers.",
     )
 
 
 def _stage(scope: Scope) -> list[Statement]:
-    """Zips on their way through the staging buckets, and the lease by which one run at a time publishes."""
+    """Zips in the staging buckets, and the lease that lets one run at a time publish."""
     staging = scope.matrix.staging
     if staging is None:
         return []
@@ -151,10 +151,10 @@ def _stage(scope: Scope) -> list[Statement]:
             ["s3:GetObject", "s3:PutObject"],
             [scope.in_bucket(bucket, zips) for bucket in buckets],
             _in_account(scope),
-            note="The wildcard is a zip's sha256. Lambda reads the zip with these permissions, too.",
+            note="The wildcard is a zip's sha256. Lambda reads the zip with these permissions too.",
         ),
         allow(
-            "GiveUpUpload",
+            "AbortUpload",
             ["s3:AbortMultipartUpload"],
             [scope.in_bucket(home, zips)],
             _in_account(scope),
@@ -170,7 +170,7 @@ def _stage(scope: Scope) -> list[Statement]:
 
 
 def _ledger(scope: Scope, *, write: bool) -> list[Statement]:
-    """The records, where the ledger lies in a bucket. In a folder it needs nothing of AWS."""
+    """The records of a ledger in S3. A ledger in a folder needs no permission."""
     if scope.ledger is None:
         return []
     bucket, prefix = scope.ledger
@@ -181,13 +181,13 @@ def _ledger(scope: Scope, *, write: bool) -> list[Statement]:
             ["s3:GetObject", "s3:PutObject"] if write else ["s3:GetObject"],
             [scope.in_bucket(bucket, f"{prefix}????.json")],
             _in_account(scope),
-            note="One object a release; the question marks are its number.",
+            note="One object for each release; the question marks are its number.",
         ),
     ]
 
 
 def _sboms(scope: Scope, action: str) -> list[Statement]:
-    """The SBOMs beside the records: ``publish`` keeps them, ``docs`` reads them."""
+    """The SBOMs beside the records: ``publish`` writes them, ``docs`` reads them."""
     if scope.ledger is None:
         return []
     bucket, prefix = scope.ledger
@@ -197,13 +197,13 @@ def _sboms(scope: Scope, action: str) -> list[Statement]:
             [action],
             [scope.in_bucket(bucket, f"{prefix}sbom/*.cdx.json")],
             _in_account(scope),
-            note="One object a layer; the wildcard is its release's number and its name.",
+            note="One object for each layer; the wildcard is its release's number and its name.",
         )
     ]
 
 
 def _parameters(scope: Scope, *, write: bool) -> list[Statement]:
-    """The SSM parameters below the matrix's prefix, where it has one."""
+    """The SSM parameters below the matrix's prefix, if it has one."""
     if scope.matrix.parameters is None:
         return []
     prefix = scope.matrix.parameters.prefix
@@ -234,7 +234,7 @@ def _find(sid: str, scope: Scope, buckets: Sequence[str]) -> Statement:
         ["s3:ListBucket"],
         [scope.in_bucket(bucket) for bucket in buckets],
         _in_account(scope),
-        note="Without it S3 answers 403 instead of 404 for what is not there. It shows keys, not what they hold.",
+        note="Without it S3 responds 403 instead of 404 for a missing key. It shows keys, not contents.",
     )
 
 
@@ -245,7 +245,7 @@ def allow(
     condition: dict[str, Any] | None = None,
     note: str | None = None,
 ) -> Statement:
-    """One statement; ``note`` is its comment."""
+    """Return one statement; ``note`` is its comment."""
     return {
         **({"#": note} if note else {}),
         "Sid": sid,
@@ -261,5 +261,5 @@ def _in_regions(scope: Scope) -> dict[str, Any]:
 
 
 def _in_account(scope: Scope) -> dict[str, Any]:
-    """A bucket's name tells nothing of its owner: one that a stranger has taken is not ours to use."""
+    """Allow only this account's buckets: a stranger may have taken the name."""
     return {"StringEquals": {"aws:ResourceAccount": scope.account}}

@@ -1,4 +1,4 @@
-"""The template of the roles: what GitHub's jobs may take, each from an environment of its own."""
+"""The template of the roles that GitHub's jobs assume, each from its own environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from publisher.infra import policies
 from publisher.infra.scope import REPOSITORY, Scope
 from publisher.infra.template_text import Template, plain
 
-#: Of all inline policies of a role together, without white space (IAM's quotas).
+#: Characters of all inline policies of a role together, without white space (IAM quotas).
 INLINE_LIMIT = 10_240
 GITHUB = "token.actions.githubusercontent.com"
 #: What aws-actions/configure-aws-credentials requests a token for, by partition.
@@ -66,7 +66,7 @@ def _parameters(scope: Scope) -> dict[str, Any]:
 
 def _provider(partition: str) -> dict[str, Any]:
     return {
-        "#": "Stays when the stack goes: others in the account may rely on it by then.",
+        "#": "Kept when the stack is deleted: others in the account may use it by then.",
         "Type": "AWS::IAM::OIDCProvider",
         "Condition": "MakeProvider",
         "DeletionPolicy": "Retain",
@@ -76,7 +76,7 @@ def _provider(partition: str) -> dict[str, Any]:
 
 
 def _job(scope: Scope, name: str, task: str, statements: list[policies.Statement]) -> dict[str, Any]:
-    """A role that jobs of one environment of the repository take."""
+    """Return a role that jobs of one environment of the repository assume."""
     environment = f"{scope.environment}-{task}"
     policy = {"Version": "2012-10-17", "Statement": statements}
     size = len(json.dumps(plain(policy), separators=(",", ":")))
@@ -89,7 +89,7 @@ def _job(scope: Scope, name: str, task: str, statements: list[policies.Statement
         "Type": "AWS::IAM::Role",
         "Properties": {
             "RoleName": name,
-            "Description": f"Taken by jobs of the GitHub environment {environment}; made by layers infra",
+            "Description": f"Assumed by jobs of the GitHub environment {environment}; created by layers infra",
             "MaxSessionDuration": 3600,
             "AssumeRolePolicyDocument": {
                 "Version": "2012-10-17",
@@ -119,11 +119,11 @@ def _provider_arn(scope: Scope) -> dict[str, Any]:
 
 def _canary(scope: Scope) -> dict[str, Any]:
     return {
-        "#": "What canary functions run with. No policy: not even a log group is left of them.",
+        "#": "The execution role of canary functions. No policy: they cannot even write logs.",
         "Type": "AWS::IAM::Role",
         "Properties": {
             "RoleName": resource_names.canary_role(scope.matrix),
-            "Description": "Canary functions run with it; it allows nothing; made by layers infra",
+            "Description": "Execution role of canary functions; it allows nothing; created by layers infra",
             "AssumeRolePolicyDocument": {
                 "Version": "2012-10-17",
                 "Statement": [

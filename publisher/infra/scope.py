@@ -1,4 +1,4 @@
-"""What the templates are about: a matrix, the place of its ledger, and whose GitHub jobs may take the roles."""
+"""The input of the templates: a matrix, the place of its ledger, and whose GitHub jobs may assume the roles."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _PREFIX = r"[A-Za-z0-9!_.'()/-]*"
 
 @dataclass(frozen=True)
 class Scope:
-    """Make one with ``make_scope``, which checks."""
+    """Create it with ``make_scope``, which checks."""
 
     matrix: Matrix
     partition: str
-    ledger: tuple[str, str] | None  #: bucket and prefix (with its slash, or empty); None: the ledger is no bucket
-    repository: str | None  #: None: given when the template is deployed
-    environment: str  #: what the names of GitHub's environments begin with
-    canary_first: bool  #: whether the publisher makes canary functions, too
+    ledger: tuple[str, str] | None  #: bucket and prefix (with its slash, or empty); None: not in S3
+    repository: str | None  #: None: a parameter of the stack
+    environment: str  #: prefix of the names of GitHub's environments
+    canary_first: bool  #: whether the publisher also creates canary functions
 
     @property
     def account(self) -> str:
@@ -50,7 +50,7 @@ class Scope:
 
     @cached_property
     def recorded(self) -> tuple[Target, ...]:
-        """Every target that a release may have: of all Pythons that Lambda has, also those that the matrix retired."""
+        """Every target that a release may have: also of Pythons that the matrix has retired."""
         keys = self.matrix.model_dump()
         every = Matrix.model_validate({**keys, "python": tuple(RUNTIMES), "architectures": tuple(Architecture)})
         return tuple({target.layer_name: target for target in (*every.targets, *self.matrix.targets)}.values())
@@ -96,7 +96,7 @@ def make_scope(
     environment: str = "layers",
     canary_first: bool = False,
 ) -> Scope:
-    """What the templates of this matrix are about. InputError where there can be none."""
+    """Return the input of the templates of this matrix. InputError if there can be none."""
     partitions = {region: partition_of(region) for region in matrix.regions}
     if len(set(partitions.values())) > 1:
         first = {partition: region for region, partition in reversed(partitions.items())}
@@ -107,9 +107,9 @@ def make_scope(
         )
     if repository is not None and not re.fullmatch(REPOSITORY, repository):
         raise InputError(
-            f"{repository!r} is no GitHub repository",
+            f"{repository!r} is not a GitHub repository",
             where="--repository",
-            fix="write OWNER/NAME; for one made after 15 July 2026 OWNER@ID/NAME@ID, as its tokens say",
+            fix="write OWNER/NAME; for one created after 15 July 2026 OWNER@ID/NAME@ID, as in its tokens",
         )
     if not re.fullmatch(_ENVIRONMENT, environment):
         raise InputError(
@@ -129,14 +129,14 @@ def _ledger(matrix: Matrix, place: str) -> tuple[str, str] | None:
     bucket, prefix = bucket_and_prefix(place)
     if not re.fullmatch(_BUCKET, bucket) or not re.fullmatch(_PREFIX, prefix):
         raise InputError(
-            f"no policy can name {place!r} exactly",
+            f"a policy cannot name {place!r} exactly",
             where="--ledger",
             fix="use a bucket's name and a prefix of letters, digits and !_.'()/-",
         )
     if bucket in {matrix.bucket(region) for region in matrix.regions}:
         raise InputError(
-            f"the ledger would lie in the staging bucket {bucket}",
+            f"the ledger would be in the staging bucket {bucket}",
             where="--ledger",
-            fix="give it a bucket of its own: its versions are kept, and what is staged expires",
+            fix="give it its own bucket: a ledger keeps its versions, staged zips expire",
         )
     return bucket, prefix

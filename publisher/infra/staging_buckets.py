@@ -1,6 +1,7 @@
-"""The template of the staging buckets: a StackSet, which makes one in each region, and the two roles that it needs.
+"""The template of the staging buckets: a StackSet that creates one in each region, and the two roles that it needs.
 
-Deployed in one region. CloudFormation takes the administration role, and with it the execution role in each region.
+It is deployed in one region. CloudFormation assumes the administration role, and with it the execution role in each
+region.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from publisher.infra.policies import Statement, allow
 from publisher.infra.scope import Scope
 from publisher.infra.template_text import Template, as_yaml
 
-#: Days until what is staged goes. A run needs it for minutes; one that goes on later puts it there again.
+#: Days until staged zips expire. A run needs them for minutes; a later run uploads them again.
 STAGED_DAYS = 7
-#: The regions of the partition ``aws`` that every account has. All that came after March 2019 must be enabled, and in
-#: those CloudFormation has a name of its own (StackSets guide, "Regions that are disabled by default").
-_EVERYBODYS = {
+#: The regions of the partition ``aws`` that are enabled by default. In each other one CloudFormation has its own
+#: service principal (StackSets guide, "Regions that are disabled by default").
+_ENABLED_BY_DEFAULT = {
     "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1",
     "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3",
     "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
@@ -26,11 +27,11 @@ _EVERYBODYS = {
 
 
 def staging_template(scope: Scope) -> Template:
-    """The staging buckets of all regions. InputError where the matrix has no staging."""
+    """Return the template of the staging buckets of all regions. InputError if the matrix has no staging."""
     matrix = scope.matrix
     if matrix.staging is None:
         raise InputError(
-            "the matrix has no staging: zips go to Lambda in the request, and no buckets are needed",
+            "the matrix has no `staging`: zips are sent in the request, so no buckets are needed",
             where="--part staging",
             fix="leave the part out, or set `staging` in the matrix",
         )
@@ -61,7 +62,7 @@ def staging_template(scope: Scope) -> Template:
 
 
 def _of_one_region(scope: Scope, bucket: str) -> Template:
-    """What the StackSet makes in each region; ``bucket`` is the name with its placeholders."""
+    """Return the template of one region; ``bucket`` is the name with its placeholders."""
     name = bucket.format(account="${AWS::AccountId}", region="${AWS::Region}")
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -82,12 +83,12 @@ def _administration(scope: Scope) -> dict[str, Any]:
         resource_names.staging_stack_set(scope.matrix),
         resource_names.staging_execution_role(scope.matrix),
     )
-    optional = [region for region in scope.regions if scope.partition == "aws" and region not in _EVERYBODYS]
+    optional = [region for region in scope.regions if scope.partition == "aws" and region not in _ENABLED_BY_DEFAULT]
     return {
         "Type": "AWS::IAM::Role",
         "Properties": {
             "RoleName": resource_names.staging_administration_role(scope.matrix),
-            "Description": f"CloudFormation carries the StackSet {stack_set} with it; made by layers infra",
+            "Description": f"Administration role of the StackSet {stack_set}; created by layers infra",
             "AssumeRolePolicyDocument": {
                 "Version": "2012-10-17",
                 "Statement": [
@@ -108,7 +109,7 @@ def _administration(scope: Scope) -> dict[str, Any]:
                 ],
             },
             "Policies": [
-                _policy("take-execution", allow("TakeExecution", ["sts:AssumeRole"], [scope.role(execution)]))
+                _policy("assume-execution", allow("AssumeExecution", ["sts:AssumeRole"], [scope.role(execution)]))
             ],
         },
     }
@@ -119,7 +120,7 @@ def _execution(scope: Scope) -> dict[str, Any]:
         "Type": "AWS::IAM::Role",
         "Properties": {
             "RoleName": resource_names.staging_execution_role(scope.matrix),
-            "Description": "CloudFormation makes the staging buckets with it; made by layers infra",
+            "Description": "CloudFormation creates the staging buckets with it; created by layers infra",
             "AssumeRolePolicyDocument": {
                 "Version": "2012-10-17",
                 "Statement": [
@@ -130,13 +131,13 @@ def _execution(scope: Scope) -> dict[str, Any]:
                     }
                 ],
             },
-            "Policies": [_policy("make-buckets", *_making(scope))],
+            "Policies": [_policy("create-buckets", *_creating(scope))],
         },
     }
 
 
-def _making(scope: Scope) -> list[Statement]:
-    """Less than AWS's guide gives an execution role, which is ``cloudformation:*`` and ``s3:*`` on everything."""
+def _creating(scope: Scope) -> list[Statement]:
+    """Return less than AWS's guide gives an execution role: ``cloudformation:*`` and ``s3:*`` on everything."""
     matrix = scope.matrix
     buckets = [scope.in_bucket(bucket) for region in scope.regions if (bucket := matrix.bucket(region))]
     return [
@@ -144,23 +145,23 @@ def _making(scope: Scope) -> list[Statement]:
             "KeepStacks",
             ["cloudformation:*"],
             [scope.stacks(f"stack/StackSet-{resource_names.staging_stack_set(matrix)}-*")],
-            note="The stacks of this StackSet. StackSets asks for every action on them.",
+            note="The stacks of this StackSet. StackSets needs every action on them.",
         ),
         allow(
             "CheckTemplate",
             ["cloudformation:GetTemplateSummary", "cloudformation:ValidateTemplate"],
             ["*"],
-            note="A template that is only checked is no resource.",
+            note="A template that is only validated is not a resource.",
         ),
         allow(
             "FetchTemplate",
             ["s3:GetObject"],
             ["*"],
             {"StringNotEquals": {"aws:ResourceAccount": scope.account}},
-            note="StackSets hands the template over in a bucket of AWS's own. Nothing of this account can be read.",
+            note="StackSets passes the template in a bucket of AWS's own. Nothing of this account can be read.",
         ),
         allow(
-            "MakeBuckets",
+            "CreateBuckets",
             [
                 "s3:CreateBucket",
                 "s3:GetBucket*",
@@ -174,7 +175,7 @@ def _making(scope: Scope) -> list[Statement]:
                 "s3:PutLifecycleConfiguration",
             ],
             buckets,
-            note="The buckets themselves, nothing in them. CloudFormation reads back all that a bucket can have.",
+            note="The buckets themselves, not their contents. CloudFormation reads back every property of a bucket.",
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""Templates as text: YAML with CloudFormation's short intrinsics and the comments that say why, or JSON."""
+"""Templates as text: YAML with CloudFormation's short intrinsic functions and with comments, or JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHORT = {"Ref": "!Ref", "Fn::Equals": "!Equals", "Fn::If": "!If", "Fn::Sub": "!
 
 
 def as_yaml(template: Template, head: str = "") -> str:
-    """The template as YAML; ``head`` is the comment at its top."""
+    """Return the template as YAML; ``head`` is the comment at its top."""
     notes: list[str] = []
     text = yaml.dump(
         _numbered(template, notes), Dumper=_Dumper, sort_keys=False, width=WIDTH, allow_unicode=True, indent=2
@@ -29,7 +29,7 @@ def as_yaml(template: Template, head: str = "") -> str:
 
 
 def plain(value: Any) -> Any:
-    """The value without its comments: what CloudFormation gets."""
+    """Return the value without its comments: what CloudFormation gets."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items() if key != NOTE}
     if isinstance(value, list):
@@ -38,7 +38,7 @@ def plain(value: Any) -> Any:
 
 
 def _numbered(value: Any, notes: list[str]) -> Any:
-    """The value with a short key in each comment's place; the comments go to ``notes``."""
+    """Return the value with a short key in place of each comment; the comments go to ``notes``."""
     if isinstance(value, list):
         return [_numbered(item, notes) for item in value]
     if not isinstance(value, dict):
@@ -65,7 +65,7 @@ def _lines(text: str, indent: str) -> str:
 
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
-        return True  # CloudFormation reads no aliases
+        return True  # CloudFormation does not support aliases
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)

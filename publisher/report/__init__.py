@@ -1,4 +1,1 @@
-"""What a command tells GitHub Actions: sections of the job summary, in Markdown, and annotations. Pure.
-
-``publisher.cli.github`` hands it over, where there is somebody to hand it to.
-"""
+"""Sections of GitHub's job summary, in Markdown, and annotations. Pure; ``publisher.cli.github`` writes them."""

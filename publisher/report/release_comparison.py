@@ -1,4 +1,4 @@
-"""What a release or a build differs in from the last release: sizes, cold start, packages. Pure."""
+"""Compare a release or a build with the last release: sizes, cold start, packages. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from publisher.ledger.release import Release, TargetRecord
 from publisher.text.figures import difference, megabytes
 from publisher.text.markdown import table, text
 
-#: Of more changed packages the list is folded up.
-_UNFOLDED = 15
+#: A longer list of changed packages is folded up.
+_MAX_UNFOLDED_ROWS = 15
 
 
 @dataclass(frozen=True)
 class Made:
-    """What is told of one target's zip."""
+    """The facts that are shown of one target's zip."""
 
     target: str
     size: int | None
@@ -28,13 +28,13 @@ class Made:
 
 
 def made_of(release: Release) -> tuple[Made, ...]:
-    """The targets of a recorded release."""
+    """Return the facts of a recorded release."""
     ordered = sorted(release.targets, key=lambda each: each.target_key.order)
     return tuple(Made(each.id, each.size, each.unzipped_size, each.lock, each.cold_start) for each in ordered)
 
 
 def last_before(releases: Iterable[Release], number: int | None = None) -> Release | None:
-    """The newest release that can be used, below a number: what a new one is held against."""
+    """Return the newest usable release below a number: what a new one is compared with."""
     usable = [r for r in releases if not r.yanked and r.targets and (number is None or r.layer_version < number)]
     return max(usable, key=lambda release: release.layer_version, default=None)
 
@@ -45,7 +45,7 @@ def title(release: Release) -> str:
 
 
 def size_table(made: Sequence[Made], last: Release | None) -> str:
-    """Each target's sizes and cold start, with the difference to the last release."""
+    """Return a table of each target's sizes and cold start, with the difference to the last release."""
     started = any(each.cold_start for each in made)
     rows = []
     for each in made:
@@ -69,7 +69,7 @@ def _sizes(now: Made, before: TargetRecord | None) -> Iterator[str]:
 
 
 def _start(now: Made, before: TargetRecord | None) -> str:
-    """The time until it asks for work; compared where it was measured on the same machine."""
+    """Return the time until the function is ready; compared if it was measured on the same machine."""
     new, old = now.cold_start, before.cold_start if before else None
     if new is None:
         return "not measured"
@@ -82,8 +82,10 @@ def _start(now: Made, before: TargetRecord | None) -> str:
 
 
 def changed(made: Iterable[Made], last: Release) -> Mapping[Changes, tuple[str, ...]]:
-    """What changed in the packages since the last release, with the targets that it changed in; those that stayed the
-    same, and those of which nobody knows, are left out."""
+    """Return the changes of packages since the last release, with the targets that have them.
+
+    Targets without a change, and those whose packages are not recorded, are left out.
+    """
     found: dict[Changes, tuple[str, ...]] = {}
     for each in made:
         before = last.target(each.target)
@@ -93,11 +95,11 @@ def changed(made: Iterable[Made], last: Release) -> Mapping[Changes, tuple[str, 
 
 
 def package_section(made: Sequence[Made], last: Release) -> str:
-    """The packages that changed, in Markdown."""
+    """Return the packages that changed, in Markdown."""
     heading = f"#### Packages since {text(title(last))}\n\n"
     known = [each for each in made if each.lock is not None and (t := last.target(each.target)) and t.lock is not None]
     if not known:
-        return f"{heading}Nobody recorded what was in them.\n"
+        return f"{heading}The packages of these releases are not recorded.\n"
     found = changed(known, last)
     if not found:
         return f"{heading}No package changed.\n"
@@ -106,7 +108,7 @@ def package_section(made: Sequence[Made], last: Release) -> str:
         where = "In every target" if len(targets) == len(made) > 1 else f"In {', '.join(targets)}"
         rows = [[text(name), text(old), text(new)] for name, old, new in _rows(change)]
         listed = table(["Package", "Before", "Now"], rows)
-        if len(rows) > _UNFOLDED:
+        if len(rows) > _MAX_UNFOLDED_ROWS:
             parts.append(f"<details><summary>{where}: {len(rows)} packages</summary>\n\n{listed}\n</details>\n")
         else:
             parts.append(f"{where}:\n\n{listed}")

@@ -1,4 +1,4 @@
-"""What a matrix's account has before anything is published: staging buckets, and the role of canary functions."""
+"""Create what a matrix's account has before anything is published: staging buckets, the role of canary functions."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from builder.model.matrix import Matrix
 from builder.model.regions import partition_of
 from publisher.aws.resource_names import canary_role
 
-#: How ``make_roles`` marks what the sandbox made by itself: the role's description.
-_OWN = "made by the sandbox"
+#: The description by which the sandbox recognizes the roles that it created itself.
+_OWN = "created by the sandbox"
 
 
 def furnish(address: str, matrix: Matrix) -> None:
-    """Make what ``layers infra`` would have made and publishing relies on."""
+    """Create what ``layers infra`` would have created and publishing needs."""
     regions = {partition_of(region): region for region in matrix.regions}
     make_roles(address, {region: [canary_role(matrix)] for region in regions.values()})
     make_buckets(address, {region: name for region in matrix.regions if (name := matrix.bucket(region))})
 
 
 def make_buckets(address: str, names: Mapping[str, str]) -> None:
-    """Make these buckets (by region), as the account's infrastructure would have."""
+    """Create these buckets. ``names``: by region."""
     import boto3
 
     for region, name in names.items():
@@ -35,8 +35,7 @@ def make_buckets(address: str, names: Mapping[str, str]) -> None:
 
 
 def make_roles(address: str, names: Mapping[str, Sequence[str]]) -> None:
-    """Make roles that Lambda may assume, as the account's infrastructure would have. ``names``: by a region of each
-    partition, since each has its own."""
+    """Create roles that Lambda may assume. ``names``: by one region of each partition, since each has its own IAM."""
     import boto3
 
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -49,7 +48,7 @@ def make_roles(address: str, names: Mapping[str, Sequence[str]]) -> None:
 
 @cache
 def let_roles_be_replaced() -> None:
-    """A role that the sandbox made by itself gives way to one that somebody makes, as ``layers infra``'s stack does."""
+    """Let ``CreateRole`` replace a role that the sandbox created itself, as the stack of ``layers infra`` does."""
     from moto.iam.models import IAMBackend
 
     original = IAMBackend.create_role
@@ -60,4 +59,4 @@ def let_roles_be_replaced() -> None:
                 del self.roles[key]
         return original(self, role_name, *arguments, **named)
 
-    setattr(IAMBackend, "create_role", create_role)  # noqa: B010 - moto's own, corrected on purpose
+    setattr(IAMBackend, "create_role", create_role)  # noqa: B010 - patches moto on purpose

@@ -1,4 +1,4 @@
-"""What a canary function would say that this machine cannot run: read from its layers, and nothing imported."""
+"""The response of a canary function that this machine cannot run, from its layers' metadata; nothing is imported."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from builder.inspection.file_checks import import_roots
 from builder.model.target import Target
 
 
-def read_answer(package: str, layers: Sequence[Path], target: Target) -> dict[str, Any] | None:
-    """The answer of ``publisher/canary/function/canary.py``, without imports; None where no layer has the package."""
+def metadata_response(package: str, layers: Sequence[Path], target: Target) -> dict[str, Any] | None:
+    """Return the response of ``publisher/canary/function/canary.py`` without imports; None if no layer has it."""
     for root in import_roots(target.python):
         for layer in layers:
             for version in _versions(layer, root, package):
@@ -31,7 +31,7 @@ def read_answer(package: str, layers: Sequence[Path], target: Target) -> dict[st
 
 
 def _versions(layer: Path, root: str, package: str) -> Iterator[str]:
-    """The versions of a package in a layer's import root, by its metadata."""
+    """Yield the versions of a package in a layer's import root, by its metadata."""
     with zipfile.ZipFile(layer) as archive:
         for path in archive.namelist():
             folder, _, file = path.removeprefix(root).partition("/")

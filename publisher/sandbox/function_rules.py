@@ -1,7 +1,7 @@
-"""Functions of the embedded AWS, where moto does otherwise than AWS: what is refused, kept and shown.
+"""Corrections of moto's functions, where it differs from AWS in what is refused, kept and returned.
 
-Each correction is small and named, as in ``truth``; ``tests/publisher/sandbox/test_functions.py`` holds them. What a
-function does when it is invoked is in ``invoking``.
+Each correction is small and named, as in ``moto_corrections``; ``tests/publisher/sandbox/test_functions.py`` tests
+them. What an invocation does is in ``invocation``.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from publisher.sandbox.zip_store import Refusal, Store, check_zip
 _LAYER_VERSION = re.compile(
     r"arn:[\w-]+:lambda:(?P<region>[\w-]+):(?P<account>\d{12}):layer:(?P<name>[\w-]+):(?P<number>\d+)"
 )
-#: Layers that a function may have.
-_LAYERS = 5
+_MAX_LAYERS = 5
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function as an invocation needs it. Its zips lie in the store, by their sha256."""
+    """A function as an invocation needs it. The store has its zips by their sha256."""
 
     name: str
     arn: str
@@ -46,14 +45,14 @@ class Function:
 
 
 def correct(store: Store, link: Callable[[str], str]) -> None:
-    """Make moto's functions do as AWS's do; ``link`` gives the address where a zip of a sha256 can be fetched."""
-    _made_in_two_steps()
-    _layers_that_stay()
-    _code_that_can_be_fetched(store, link)
+    """Correct moto's functions. ``link`` returns the address where the zip of a sha256 can be downloaded."""
+    _create_in_two_steps()
+    _keep_deleted_layers()
+    _downloadable_code(store, link)
 
 
-def _made_in_two_steps() -> None:
-    """CreateFunction answers before a function can be invoked, and moto's is active at once. Times as AWS has them."""
+def _create_in_two_steps() -> None:
+    """Return ``Pending`` from CreateFunction, as AWS does; moto's is active at once. Also correct the times."""
     original = models.LambdaFunction.get_configuration
 
     def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
@@ -64,11 +63,11 @@ def _made_in_two_steps() -> None:
         shown["LastModified"] = re.sub(r"(\.\d{3})\d*Z$", r"\1+0000", str(shown["LastModified"]))
         return shown
 
-    setattr(models.LambdaFunction, "get_configuration", get_configuration)  # noqa: B010 - moto's own
+    setattr(models.LambdaFunction, "get_configuration", get_configuration)  # noqa: B010 - patches moto on purpose
 
 
-def _layers_that_stay() -> None:
-    """A function keeps its layers, though their versions are deleted."""
+def _keep_deleted_layers() -> None:
+    """Keep the layers of a function after their versions are deleted."""
     original = models.LambdaFunction._get_layers_data
 
     def get_layers_data(self: Any, arns: list[str]) -> Any:
@@ -80,21 +79,21 @@ def _layers_that_stay() -> None:
     setattr(models.LambdaFunction, "_get_layers_data", get_layers_data)  # noqa: B010
 
 
-def _code_that_can_be_fetched(store: Store, link: Callable[[str], str]) -> None:
-    """moto gives a link to nowhere."""
+def _downloadable_code(store: Store, link: Callable[[str], str]) -> None:
+    """Return a link to the code that works; moto's does not."""
     original = models.LambdaFunction.get_code
 
     def get_code(self: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = original(self)
+        response: dict[str, Any] = original(self)
         if self.package_type == "Zip":
-            answer["Code"] = {"RepositoryType": "S3", "Location": link(_code_of(self, store))}
-        return answer
+            response["Code"] = {"RepositoryType": "S3", "Location": link(_code_of(self, store))}
+        return response
 
     setattr(models.LambdaFunction, "get_code", get_code)  # noqa: B010
 
 
 def refuse_creation(body: bytes, backend: Any, store: Store) -> None:
-    """Raise Refusal for a function that AWS would refuse and moto would take."""
+    """Raise Refusal for a function that AWS would refuse and moto would accept."""
     try:
         wanted = json.loads(body)
         text = wanted.get("Code", {}).get("ZipFile")
@@ -114,8 +113,8 @@ def refuse_creation(body: bytes, backend: Any, store: Store) -> None:
 
 
 def _refuse_layers(arns: Sequence[str], backend: Any, store: Store) -> None:
-    if len(arns) > _LAYERS:
-        raise Refusal("InvalidParameterValueException", f"Cannot reference more than {_LAYERS} layers.")
+    if len(arns) > _MAX_LAYERS:
+        raise Refusal("InvalidParameterValueException", f"Cannot reference more than {_MAX_LAYERS} layers.")
     size = 0
     names: dict[str, str] = {}
     for arn in arns:
@@ -155,7 +154,7 @@ def _unzipped(store: Store, sha256: str) -> int:
 
 
 def find(name: str, qualifier: str | None, backend: Any, store: Store) -> Function:
-    """The function of a name or ARN. Raises Refusal where there is none."""
+    """Return the function of a name or ARN. Refusal if there is none."""
     try:
         found = backend.get_function(name, qualifier)
     except UnknownFunctionException as error:
@@ -176,5 +175,5 @@ def find(name: str, qualifier: str | None, backend: Any, store: Store) -> Functi
 
 
 def _code_of(function: Any, store: Store) -> str:
-    """The sha256 of a function's zip, which lies in the store from now on."""
+    """Put a function's zip into the store; return its sha256."""
     return store.keep(function.code_bytes).sha256 if function.code_bytes else str(function.code_digest)

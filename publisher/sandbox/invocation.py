@@ -1,7 +1,7 @@
-"""Invoke: a function of the embedded AWS really runs, in Lambda's own runtime client on this machine.
+"""Invoke: run a function of the embedded AWS on this machine, in Lambda's own runtime client.
 
-Each invocation is a cold start: a process of its own, which ends with it. The layers are unpacked once for all
-functions that have the same; a path that the function tells of is told as Lambda would have it, below ``/opt``.
+Each invocation is a cold start in a process of its own. Layers are unpacked once for all functions that have the same
+ones. In the function's output, paths of this machine are replaced by those of Lambda, such as ``/opt``.
 """
 
 from __future__ import annotations
@@ -33,22 +33,24 @@ from builder.smoke.runtime_client import client_folder
 from builder.smoke.unpack_zip import unpack_zip
 from publisher.aws.once_per_key import Once
 from publisher.canary.function_zip import function_zip
-from publisher.sandbox.canary_stand_in import read_answer
+from publisher.sandbox.canary_stand_in import metadata_response
 from publisher.sandbox.function_rules import Function
 from publisher.sandbox.zip_store import Refusal, Store
 
-#: Seconds in which a function must have started, besides its timeout; under emulation ten times as many.
-START = 10.0
-#: Functions that run at once, and seconds for which an invocation waits for its turn before it is throttled.
-AT_ONCE = max(2, os.cpu_count() or 2)
-TURN = 20.0
-#: Bytes of a log's end that an invocation may ask for.
-TAIL = 4096
+#: Time for the start, which Lambda does not count in the timeout.
+START_SECONDS = 10.0
+#: Emulation of another architecture is slower by about this factor.
+EMULATION_FACTOR = 10
+MAX_CONCURRENT_INVOCATIONS = max(2, os.cpu_count() or 2)
+#: An invocation that waits longer for another one to end is throttled.
+MAX_WAIT_SECONDS = 20.0
+#: ``LogType=Tail`` returns this much of the log's end.
+LOG_TAIL_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """The answer to an Invoke."""
+    """The response to an Invoke request."""
 
     status: int
     payload: bytes
@@ -57,7 +59,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class _Done:
-    """What became of a run: its payload, whether that is an error, and the log."""
+    """The result of a run: its payload, whether that is an error, and the log."""
 
     payload: bytes
     failed: bool
@@ -65,7 +67,7 @@ class _Done:
 
 
 class Invoker:
-    """Runs functions. ``stand_in``: answer the canary functions that cannot be run from their layers' metadata."""
+    """Runs functions. ``stand_in``: respond for canary functions that cannot run here, from their layers' metadata."""
 
     def __init__(self, store: Store, folder: Path, address: str, stand_in: bool, say: Callable[[str], None]) -> None:
         self._store = store
@@ -73,12 +75,12 @@ class Invoker:
         self._address = address
         self._stand_in = stand_in
         self._say = say
-        self._turns = threading.BoundedSemaphore(AT_ONCE)
+        self._turns = threading.BoundedSemaphore(MAX_CONCURRENT_INVOCATIONS)
         self._unpacked: Once[tuple[str, ...], Path] = Once(self._unpack)
         self._machines: Once[Target, Machine | Unproven] = Once(lambda target: machine_for(target, None))
 
     def invoke(self, function: Function, body: bytes, kind: str, log_type: str) -> Invocation:
-        """Invoke a function. Raises Refusal where it cannot be."""
+        """Invoke a function. Refusal if it cannot be invoked."""
         try:
             event = json.loads(body or b"{}")
         except ValueError as error:
@@ -88,25 +90,28 @@ class Invoker:
         if kind == "DryRun":
             return Invocation(204, b"", ())
         if kind != "RequestResponse":
-            raise Refusal("InvalidParameterValueException", f"this embedded AWS invokes at once, and not as {kind}")
+            raise Refusal(
+                "InvalidParameterValueException",
+                f"the embedded AWS invokes as RequestResponse, not {kind}",
+            )
         request_id = str(uuid.uuid4())
         try:
             done = self._done(function, event, request_id)
         except OSError as error:
-            raise Refusal("ServiceException", f"this machine cannot run it: {error}", 500) from None
+            raise Refusal("ServiceException", f"this machine cannot run the function: {error}", 500) from None
         headers = [("X-Amz-Executed-Version", "$LATEST"), ("x-amzn-RequestId", request_id)]
         if done.failed:
             headers.append(("X-Amz-Function-Error", "Unhandled"))
         if log_type == "Tail":
-            headers.append(("X-Amz-Log-Result", base64.b64encode(done.log.encode()[-TAIL:]).decode()))
+            headers.append(("X-Amz-Log-Result", base64.b64encode(done.log.encode()[-LOG_TAIL_BYTES:]).decode()))
         return Invocation(200, done.payload, tuple(headers))
 
     def _done(self, function: Function, event: Any, request_id: str) -> _Done:
         target = _target(function)
         runtime = self._runtime(target)
         if isinstance(runtime, Unproven):
-            return self._answered_for(function, target, event, runtime.reason)
-        if not self._turns.acquire(timeout=TURN):
+            return self._respond_for(function, target, event, runtime.reason)
+        if not self._turns.acquire(timeout=MAX_WAIT_SECONDS):
             raise Refusal("TooManyRequestsException", "Rate Exceeded.", 429)
         try:
             return self._run(function, target, runtime, event, request_id)
@@ -114,7 +119,7 @@ class Invoker:
             self._turns.release()
 
     def _runtime(self, target: Target) -> _Runtime | Unproven:
-        """What runs the target here, or why nothing does."""
+        """Return what runs the target on this machine, or why nothing can."""
         machine = self._machines(target)
         if isinstance(machine, Unproven):
             return machine
@@ -127,18 +132,22 @@ class Invoker:
         task, opt = self._unpacked((function.code,)), self._unpacked(function.layers)
         roots = [opt / root for root in import_roots(target.python)]
         code = FunctionCode(function.handler, before=(task, *roots), after=(runtime.client,), command="sandbox")
-        slower = 10 if runtime.machine.emulated else 1
-        limit = RuntimeApi(function.timeout * slower, start=START * slower, arn=function.arn)
+        slower = EMULATION_FACTOR if runtime.machine.emulated else 1
+        limit = RuntimeApi(function.timeout * slower, start=START_SECONDS * slower, arn=function.arn)
         with tempfile.TemporaryDirectory(prefix="function-", dir=self._folder) as name, limit as api:
             folder = Path(name)
             variables = {**environment(target, folder, api, opt, function.name), **self._own(function, task)}
             with running(runtime.machine, code, api, variables, folder) as process:
                 done = _outcome(process, function, event, request_id)
         places = {opt: "/opt", task: "/var/task", runtime.client: "/var/runtime", folder / "home": "/tmp"}  # noqa: S108
-        return _Done(_told(done.payload.decode(), places).encode(), done.failed, _told(done.log, places))
+        return _Done(
+            _with_lambda_paths(done.payload.decode(), places).encode(),
+            done.failed,
+            _with_lambda_paths(done.log, places),
+        )
 
     def _own(self, function: Function, task: Path) -> dict[str, str]:
-        """A function's own variables; its AWS is this one."""
+        """Return a function's own environment variables, with this AWS as its endpoint."""
         return {
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
             "AWS_REGION": function.region,
@@ -149,18 +158,18 @@ class Invoker:
             **function.variables,
         }
 
-    def _answered_for(self, function: Function, target: Target, event: Any, reason: str) -> _Done:
-        """The answer of a canary function that this machine cannot run, where that was asked for."""
+    def _respond_for(self, function: Function, target: Target, event: Any, reason: str) -> _Done:
+        """Return the response of a canary function that this machine cannot run, if ``--stand-in`` allows it."""
         canary = function.code == sha256(function_zip()).hexdigest() and isinstance(event, dict)
         if not (self._stand_in and canary):
-            more = "" if self._stand_in else "; `layers sandbox --stand-in` answers for canary functions"
+            more = "" if self._stand_in else "; `layers sandbox --stand-in` responds for canary functions"
             raise Refusal(
                 "InvalidParameterValueException",
-                f"this embedded AWS cannot run {function.name} ({target.id}): {reason}{more}",
+                f"the embedded AWS cannot run {function.name} ({target.id}): {reason}{more}",
             )
         package = str(event.get("package"))
-        self._say(f"{function.name} in {function.region} was not run, only its layers' metadata read: {reason}")
-        answer = read_answer(package, [self._store.path(layer) for layer in function.layers], target)
+        self._say(f"{function.name} in {function.region} was not run; its layers' metadata was read: {reason}")
+        answer = metadata_response(package, [self._store.path(layer) for layer in function.layers], target)
         if answer is None:
             error = {
                 "errorMessage": f"No package metadata was found for {package}",
@@ -171,7 +180,7 @@ class Invoker:
         return _Done(json.dumps(answer).encode(), False, "")
 
     def _unpack(self, zips: tuple[str, ...]) -> Path:
-        """The files of these zips, one over the other, as Lambda lays layers into ``/opt``."""
+        """Unpack these zips into one folder, a later one over the earlier ones, as Lambda does in ``/opt``."""
         place = Path(tempfile.mkdtemp(prefix="unpacked-", dir=self._folder))
         for each in zips:
             unpack_zip(self._store.path(each), place)
@@ -187,13 +196,13 @@ class _Runtime:
 def _target(function: Function) -> Target:
     python = function.runtime.removeprefix("python")
     if python not in RUNTIMES:
-        raise Refusal("InvalidParameterValueException", f"this embedded AWS runs no {function.runtime}")
+        raise Refusal("InvalidParameterValueException", f"the embedded AWS cannot run {function.runtime}")
     architecture = Architecture.AARCH64 if function.architecture == "arm64" else Architecture.X86_64
     return Target(python, architecture, "function")
 
 
 def _outcome(process: FunctionProcess, function: Function, event: Any, request_id: str) -> _Done:
-    """Invoke, and say what became of it as Lambda says it."""
+    """Invoke the function and return the result in Lambda's form."""
     seconds = float(function.timeout)
     note = ""
     try:
@@ -204,7 +213,7 @@ def _outcome(process: FunctionProcess, function: Function, event: Any, request_i
         body, failed = _error("Sandbox.Timedout", note, request_id), True
         note = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {request_id} {note}\n\n"
     except EndedError:
-        body, failed = _error("Runtime.ExitError", _how_it_ended(process.process.returncode), request_id), True
+        body, failed = _error("Runtime.ExitError", _exit_reason(process.process.returncode), request_id), True
     return _Done(json.dumps(body).encode(), failed, _log(process, function, request_id, seconds, note))
 
 
@@ -212,7 +221,7 @@ def _error(kind: str, message: str, request_id: str) -> dict[str, str]:
     return {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {message}"}
 
 
-def _how_it_ended(code: int) -> str:
+def _exit_reason(code: int) -> str:
     if code == 0:
         return "Runtime exited without providing a reason"
     how = f"exit status {code}" if code > 0 else f"signal: {(signal.strsignal(-code) or str(-code)).lower()}"
@@ -220,7 +229,7 @@ def _how_it_ended(code: int) -> str:
 
 
 def _log(process: FunctionProcess, function: Function, request_id: str, seconds: float, note: str) -> str:
-    """The log of an invocation, with the lines that Lambda puts around it."""
+    """Return the log of an invocation with Lambda's START, END and REPORT lines."""
     figures = (
         f"Duration: {seconds * 1000:.2f} ms",
         f"Billed Duration: {math.ceil(seconds * 1000)} ms",
@@ -235,15 +244,15 @@ def _log(process: FunctionProcess, function: Function, request_id: str, seconds:
 
 
 def _peak(process: FunctionProcess) -> int:
-    """The most memory that it had, in bytes, as far as the system says."""
+    """Return the peak memory in bytes; 0 if the system does not report it."""
     with contextlib.suppress(OSError, StopIteration, ValueError):
         status = Path(f"/proc/{process.process.pid}/status").read_text("ascii", "replace").splitlines()
         return int(next(line for line in status if line.startswith("VmHWM:")).split()[1]) * 1024
     return 0
 
 
-def _told(text: str, places: Mapping[Path, str]) -> str:
-    """The text with Lambda's names of the places that stand for its own; the text may be JSON."""
+def _with_lambda_paths(text: str, places: Mapping[Path, str]) -> str:
+    """Replace this machine's paths with Lambda's in a text, which may be JSON."""
     for place, name in places.items():
         text = text.replace(json.dumps(str(place))[1:-1], name).replace(str(place), name)
     return text

@@ -1,7 +1,7 @@
-"""Where moto does otherwise than AWS, and a user or a command of ours would be misled, moto is corrected here.
+"""Corrections of moto, where it differs from AWS in a way that would mislead a user or a command.
 
-Each correction is small and named; the sandbox tests hold them against boto3 and the AWS CLI,
-and so says when a new moto has moved something.
+Each correction is small and named. The sandbox's tests check them with boto3 and the AWS CLI, and so notice when a new
+moto changes something.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _PAGE = 50
 
 
 def correct(store: Store, link: Callable[[str], str]) -> None:
-    """Make moto do as AWS does; ``link`` gives the address where a zip of a sha256 can be fetched."""
-    _zips_by_stand_in()
-    _zips_from_buckets(store)
-    _links_that_work(link)
-    _statements_as_written_by_aws()
+    """Correct moto. ``link`` returns the address where the zip of a sha256 can be downloaded."""
+    _accept_stand_ins()
+    _keep_zips_from_buckets(store)
+    _downloadable_layers(link)
+    _statements_as_aws_writes_them()
 
 
-def _zips_by_stand_in() -> None:
+def _accept_stand_ins() -> None:
     original = models._zipfile_content
 
     def content(text: str | bytes) -> tuple[bytes, int, str, str]:
@@ -46,11 +46,11 @@ def _zips_by_stand_in() -> None:
         sha256, size = named
         return b"", size, base64.b64encode(bytes.fromhex(sha256)).decode(), sha256
 
-    setattr(models, "_zipfile_content", content)  # noqa: B010 - moto's own, corrected on purpose
+    setattr(models, "_zipfile_content", content)  # noqa: B010 - patches moto on purpose
 
 
-def _zips_from_buckets(store: Store) -> None:
-    """A zip that Lambda takes from S3 is kept like one that came in the request."""
+def _keep_zips_from_buckets(store: Store) -> None:
+    """Keep a zip that Lambda reads from S3 like one that came in the request."""
 
     def content(key: Any) -> tuple[bytes, int, str, str]:
         stored = store.keep(key.value)
@@ -60,20 +60,20 @@ def _zips_from_buckets(store: Store) -> None:
     setattr(models, "_s3_content", content)  # noqa: B010
 
 
-def _links_that_work(link: Callable[[str], str]) -> None:
-    """moto's ``Content.Location`` is ``s3://``; AWS's is a link to fetch the zip from."""
+def _downloadable_layers(link: Callable[[str], str]) -> None:
+    """Return a download link in ``Content.Location``; moto's is ``s3://``."""
     original = models.LayerVersion.get_layer_version
 
     def get_layer_version(self: Any) -> dict[str, Any]:
-        answer = original(self)
-        answer["Content"]["Location"] = link(self.code_digest)
-        return answer
+        response: dict[str, Any] = original(self)
+        response["Content"]["Location"] = link(self.code_digest)
+        return response
 
     setattr(models.LayerVersion, "get_layer_version", get_layer_version)  # noqa: B010
 
 
-def _statements_as_written_by_aws() -> None:
-    """moto keeps ``OrganizationId`` where AWS writes a condition, and an account's number where AWS writes its root."""
+def _statements_as_aws_writes_them() -> None:
+    """Write policies as AWS does: a condition for ``OrganizationId``, and the root ARN for an account's number."""
     original = Policy.decode_policy
 
     def decode_policy(self: Any, statement: dict[str, Any]) -> Any:
@@ -87,8 +87,8 @@ def _statements_as_written_by_aws() -> None:
     setattr(Policy, "decode_policy", decode_policy)  # noqa: B010
 
 
-def answer(method: str, path: str, query: str, body: bytes, backend: Any) -> dict[str, Any] | None:
-    """AWS's answer to a request about layers where moto's would differ; None: moto may answer. Raises Refusal."""
+def layers_response(method: str, path: str, query: str, body: bytes, backend: Any) -> dict[str, Any] | None:
+    """Return AWS's response to a request about layers where moto's would differ, else None. Raises Refusal."""
     match = _LAYERS.fullmatch(unquote(path))
     if match is None:
         return None
@@ -106,7 +106,7 @@ def answer(method: str, path: str, query: str, body: bytes, backend: Any) -> dic
     if method == "DELETE" and name and number and not rest:
         return _delete(backend, _layer_name(name), number)
     if name and rest and rest.startswith("/policy"):
-        _refuse_without_version(backend, _layer_name(name), number)
+        _require_version(backend, _layer_name(name), number)
         if method == "GET":
             return _policy(backend, _layer_name(name), number)
         if method == "POST":
@@ -137,7 +137,7 @@ def _version(backend: Any, name: str, number: str) -> dict[str, Any]:
 
 
 def _delete(backend: Any, name: str, number: str) -> dict[str, Any] | None:
-    """Deleting what is not there is done already; moto may delete what is."""
+    """Accept the deletion of a version that does not exist; moto deletes one that does."""
     try:
         backend.get_layer_version(name, number)
     except UnknownLayerException:
@@ -146,28 +146,30 @@ def _delete(backend: Any, name: str, number: str) -> dict[str, Any] | None:
 
 
 def _list_layers(backend: Any, arguments: dict[str, str]) -> dict[str, Any]:
-    """Each layer that has a version that fits, with the newest of those."""
+    """List each layer that has a matching version, with the newest of these."""
     layers = []
     for layer in backend.list_layers():
-        fitting = [version for version in backend.list_layer_versions(layer["LayerName"]) if _fits(version, arguments)]
-        if fitting:
-            newest = max(fitting, key=lambda version: version.version)
+        matching = [
+            version for version in backend.list_layer_versions(layer["LayerName"]) if _matches(version, arguments)
+        ]
+        if matching:
+            newest = max(matching, key=lambda version: version.version)
             layers.append({**layer, "LatestMatchingVersion": _as_listed(newest)})
     return _page("Layers", sorted(layers, key=lambda layer: str(layer["LayerName"])), arguments)
 
 
 def _list_versions(backend: Any, name: str, arguments: dict[str, str]) -> dict[str, Any]:
     versions = sorted(backend.list_layer_versions(name), key=lambda version: -version.version)
-    return _page("LayerVersions", [_as_listed(v) for v in versions if _fits(v, arguments)], arguments)
+    return _page("LayerVersions", [_as_listed(v) for v in versions if _matches(v, arguments)], arguments)
 
 
 def _as_listed(version: Any) -> dict[str, Any]:
-    """A version as lists show it: without its content."""
+    """Return a version as lists have it: without its content."""
     shown = version.get_layer_version()
     return {key: value for key, value in shown.items() if key not in ("Content", "LayerArn")}
 
 
-def _fits(version: Any, arguments: dict[str, str]) -> bool:
+def _matches(version: Any, arguments: dict[str, str]) -> bool:
     runtime, architecture = arguments.get("CompatibleRuntime"), arguments.get("CompatibleArchitecture")
     return (runtime is None or runtime in version.compatible_runtimes) and (
         architecture is None or architecture in version.compatible_architectures
@@ -186,7 +188,7 @@ def _page(key: str, items: list[dict[str, Any]], arguments: dict[str, str]) -> d
     return page
 
 
-def _refuse_without_version(backend: Any, name: str, number: str) -> None:
+def _require_version(backend: Any, name: str, number: str) -> None:
     try:
         backend.get_layer_version(name, number)
     except UnknownLayerException:
@@ -229,7 +231,7 @@ def _refuse_invalid(name: str, body: bytes) -> None:
 
 
 def _invalid(key: str, value: object, constraint: str) -> Refusal:
-    """What AWS says of a field that is against the model."""
+    """Return AWS's error for a field that violates the service model."""
     field = key[0].lower() + key[1:]
     return Refusal(
         "ValidationException",
@@ -239,7 +241,7 @@ def _invalid(key: str, value: object, constraint: str) -> Refusal:
 
 @cache
 def runtimes() -> frozenset[str]:
-    """The runtimes that the SDK's model of Lambda knows."""
+    """Return the runtimes in the SDK's service model of Lambda."""
     import botocore.session
 
     model = botocore.session.get_session().get_service_model("lambda")

@@ -1,7 +1,7 @@
 """The embedded AWS: moto's server on this machine, every region, with the account of a matrix.
 
-In front of moto stands a small WSGI application: it takes uploads to disk (``store``), answers where moto would answer
-otherwise than AWS (``truth``), and hands out the zips.
+A small WSGI application in front of moto writes uploads to disk (``zip_store``), responds where moto would differ from
+AWS (``moto_corrections``, ``function_rules``), and serves the zips.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
 _INVOCATIONS = re.compile(r"/2015-03-31/functions/(.+)/invocations/?")
 
 
-def _quiet(_text: str) -> None:
-    """Nobody is told."""
+def _ignore(_text: str) -> None:
+    """Drop a message."""
 
 
 @contextmanager
 def running(
-    account: str, port: int = 0, *, stand_in: bool = False, say: Callable[[str], None] = _quiet
+    account: str, port: int = 0, *, stand_in: bool = False, say: Callable[[str], None] = _ignore
 ) -> Iterator[str]:
-    """Run the embedded AWS until the block ends; gives its address. Everything it holds goes with it.
+    """Run the embedded AWS until the block ends and yield its address. What it holds is deleted with it.
 
-    ``stand_in``: canary functions that this machine cannot run are answered for from their layers' metadata, and
-    ``say`` is told of each.
+    ``stand_in``: respond for canary functions that this machine cannot run, from their layers' metadata, and report
+    each to ``say``.
     """
     os.environ["MOTO_ACCOUNT_ID"] = account  # moto reads it when it is imported
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -67,12 +67,12 @@ def running(
 
 
 def environment(address: str, region: str, own: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which boto3, the AWS CLI and every SDK find the embedded AWS and nothing else."""
+    """Return the environment in which boto3, the AWS CLI and every SDK use the embedded AWS and nothing else."""
     kept = {key: value for key, value in own.items() if not key.startswith("AWS_")}
     direct = ",".join(filter(None, (own.get("no_proxy") or own.get("NO_PROXY"), "127.0.0.1")))
     return {
         **kept,
-        "NO_PROXY": direct,  # a proxy cannot reach this machine's own server
+        "NO_PROXY": direct,  # a proxy cannot reach a server on this machine
         "no_proxy": direct,
         "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": "sandbox",
@@ -96,7 +96,7 @@ class _Front:
         self._account = account
 
     def start(self, address: str, stand_in: bool, say: Callable[[str], None]) -> None:
-        """Correct moto, now that our address is known."""
+        """Correct moto, now that the server's address is known."""
         from publisher.sandbox import function_rules, moto_corrections
         from publisher.sandbox.account import let_roles_be_replaced
         from publisher.sandbox.invocation import Invoker
@@ -117,15 +117,15 @@ class _Front:
             if method == "POST" and _PUBLISH.fullmatch(path):
                 length = int(environ.get("CONTENT_LENGTH") or 0)
                 _replace_body(environ, self._store.take(environ["wsgi.input"], length))
-            return self._answer(environ, method, path, start_response) or self._moto(environ, start_response)
+            return self._respond(environ, method, path, start_response) or self._moto(environ, start_response)
         except Refusal as refusal:
             kind = {"Type": "User", "message": refusal.message, "Message": refusal.message}
             return _reply(start_response, refusal.status, kind, {"x-amzn-ErrorType": refusal.code})
 
-    def _answer(
+    def _respond(
         self, environ: Environ, method: str, path: str, start_response: StartResponse
     ) -> Iterable[bytes] | None:
-        """The answer to a request where moto's would differ from AWS's; None: moto may answer. Raises Refusal."""
+        """Return the response to a request where moto's would differ from AWS's, else None. Raises Refusal."""
         region = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
         if region is None:
             return None
@@ -144,9 +144,9 @@ class _Front:
 
             refuse_creation(body, backend, self._store)
         if "/layers" in path:
-            from publisher.sandbox.moto_corrections import answer
+            from publisher.sandbox.moto_corrections import layers_response
 
-            if (found := answer(method, path, query, body, backend)) is not None:
+            if (found := layers_response(method, path, query, body, backend)) is not None:
                 return _reply(start_response, 204 if method == "DELETE" else 200, found)
         return None
 
@@ -200,6 +200,6 @@ def _quiet_handler() -> type:
         protocol_version = "HTTP/1.1"
 
         def log(self, *_: object) -> None:
-            """Say nothing for each request."""
+            """Log no requests."""
 
     return Handler

@@ -1,7 +1,7 @@
 """The sandbox's zips: each different one once, on disk, however many regions and layers have it.
 
-moto keeps every upload in memory, per region and with its base64: 136 cells of 36 MB would be 12 GB. Here an upload
-is taken off the wire to a file, and moto gets a short stand-in that names it.
+moto keeps every upload in memory, for each region and with its base64: 136 cells of 36 MB would be 12 GB. Here an
+upload is streamed to a file, and moto gets a short stand-in that names it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import IO, Any
 from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from publisher.aws.publish_request import REQUEST_LIMIT
 
-#: Uploads whose JSON is in memory at once.
-AT_ONCE = 2
+#: Uploads whose JSON is parsed in memory at the same time.
+MAX_PARSED_UPLOADS = 2
 
 _STAND_IN = b"layers-sandbox:"
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault
-    """What AWS would refuse: the error's code and message."""
+class Refusal(Exception):  # noqa: N818 - a response, not a fault
+    """The error that AWS would return: its code and message."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -47,15 +47,15 @@ class Stored:
 
 
 class Store:
-    """Zips by their sha256, in a folder that goes with the sandbox."""
+    """Zips by their sha256, in a folder that is deleted with the sandbox."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._turn = threading.BoundedSemaphore(AT_ONCE)
+        self._turn = threading.BoundedSemaphore(MAX_PARSED_UPLOADS)
         self._bodies: dict[str, tuple[dict[str, Any], Stored | None]] = {}
 
     def take(self, stream: IO[bytes], length: int) -> bytes:
-        """Take a publish request off the wire; give the short body that stands for it. Raises Refusal."""
+        """Read a publish request; return the short body that stands for it. Raises Refusal."""
         if length > REQUEST_LIMIT:
             raise Refusal(
                 "RequestEntityTooLargeException",
@@ -75,7 +75,7 @@ class Store:
         return json.dumps({**rest, "Content": {"ZipFile": stand_in(stored)}}).encode()
 
     def path(self, sha256: str) -> Path:
-        """Where a zip lies."""
+        """Return the path of a zip."""
         return self._folder / f"{sha256}.zip"
 
     def keep(self, content: bytes) -> Stored:
@@ -106,16 +106,16 @@ class Store:
         except (ValueError, AttributeError, KeyError):
             raise Refusal("InvalidRequestContentException", "Could not parse request body into json") from None
         if text is None:
-            return body, None  # by way of S3
+            return body, None  # the zip is in S3
         try:
             data = base64.b64decode(text, validate=True)
         except (ValueError, TypeError):
-            raise Refusal("InvalidRequestContentException", "ZipFile is no base64") from None
+            raise Refusal("InvalidRequestContentException", "ZipFile is not base64") from None
         return body, self.keep(data)
 
 
 def check_zip(content: bytes) -> None:
-    """Refuse what Lambda refuses: what is no zip, and what is too large."""
+    """Refuse what Lambda refuses: a file that is not a zip, or that is too large."""
     import io
 
     if len(content) > ZIPPED_LIMIT:
@@ -133,12 +133,12 @@ def check_zip(content: bytes) -> None:
 
 
 def stand_in(stored: Stored) -> str:
-    """What moto gets instead of a zip."""
+    """Return what moto gets instead of a zip."""
     return base64.b64encode(_STAND_IN + f"{stored.sha256}:{stored.size}".encode()).decode()
 
 
 def read_stand_in(text: str | bytes) -> tuple[str, int] | None:
-    """The sha256 and size that a stand-in names; None where it is none."""
+    """Return the sha256 and size that a stand-in names; None if it is not a stand-in."""
     try:
         data = base64.b64decode(text[:400] if isinstance(text, bytes) else text[:400].encode())
     except ValueError:
