@@ -22,7 +22,7 @@ from publisher.cli.group import Settings
 def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
     """List the targets of the matrix, each one Python × one architecture, and its regions.
 
-    ``--format github`` prints the JSON for a workflow's ``strategy.matrix`` on one line; ``--format regions`` prints the
+    ``--format github`` prints the JSON for a workflow's ``strategy.matrix`` on one line; ``--format regions`` the
     regions, one on each line.
     """
     import json

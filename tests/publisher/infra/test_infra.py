@@ -112,7 +112,7 @@ def test_it_prints_the_roles_and_says_what_else_is_needed(tmp_path: Path) -> Non
     printed = run("infra")
     assert printed.code == 0
     assert printed.out == run("infra", "--part", "roles").out
-    assert "this needs staging and ledger, too" in printed.err
+    assert "the matrix also needs staging and ledger" in printed.err
     assert "needs" not in Layers(tmp_path)("infra").err
     assert read(printed.out)["Parameters"]["Repository"].get("Default") is None
     given_one = read(run("infra", "--repository", "an-owner/a.name", "--environment", "release").out)
@@ -225,7 +225,7 @@ def test_a_repository_is_named_as_its_tokens_name_it(tmp_path: Path, repository:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--part", "staging"), 3, "no staging"),
+        (("--part", "staging"), 3, "no `staging`"),
         (("--part", "ledger"), 3, "needs no bucket"),
         (("--part", "roles", "--part", "staging"), 2, "--output"),
         (("--part", "everything"), 2, "everything"),

@@ -208,7 +208,7 @@ def test_packages_that_changed() -> None:
     assert read.rows("Package", "Before", "Now") == [["gone", "1", "removed"], ["moved", "1", "2"], ["new", "", "1"]]
     assert "No package changed." in release_comparison.package_section(release_comparison.made_of(last), last)
     unknown = last.model_copy(update={"targets": (last.targets[0].model_copy(update={"lock": None}),)})
-    assert "Nobody recorded" in release_comparison.package_section(release_comparison.made_of(now), unknown)
+    assert "are not recorded" in release_comparison.package_section(release_comparison.made_of(now), unknown)
 
 
 def test_the_last_release_is_none_that_was_yanked() -> None:

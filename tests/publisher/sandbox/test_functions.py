@@ -200,7 +200,7 @@ class TestInvoking:
         client = sandbox.layers()
         assert client.invoke(FunctionName="f", InvocationType="DryRun")["StatusCode"] == 204
         code, status, message = refusal(lambda: client.invoke(FunctionName="f", InvocationType="Event"))
-        assert (code, status, "not as Event" in message) == ("InvalidParameterValueException", 400, True)
+        assert (code, status, "not Event" in message) == ("InvalidParameterValueException", 400, True)
         assert refusal(lambda: client.invoke(FunctionName="f", Payload=b"{"))[0] == "InvalidRequestContentException"
         assert json.loads(client.invoke(FunctionName="f")["Payload"].read()) == 1
 
@@ -214,7 +214,7 @@ class TestInvoking:
 def test_what_this_machine_cannot_run_is_refused_and_says_so(sandbox: Sandbox) -> None:
     make_function(sandbox, Runtime="nodejs22.x")
     code, _, message = refusal(lambda: sandbox.layers().invoke(FunctionName="f"))
-    assert (code, message) == ("InvalidParameterValueException", "this embedded AWS runs no nodejs22.x")
+    assert (code, message) == ("InvalidParameterValueException", "the embedded AWS cannot run nodejs22.x")
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ def test_a_stand_in_reads_the_version_and_says_that_it_ran_nothing(tmp_path: Pat
 
         process.terminate()
         said = process.communicate(timeout=20)[1]
-        assert said.count("f in us-east-1 was not run, only its layers' metadata read: ") == 2
+        assert said.count("f in us-east-1 was not run; its layers' metadata was read: ") == 2
 
 
 def test_a_role_in_each_partition(sandbox: Sandbox) -> None:
