@@ -18,8 +18,7 @@ import click
 from builder.model.artifact import read_manifest, sha256_of
 from builder.model.matrix_file import load_matrix
 from publisher.ledger.folder import SBOMS, FolderLedger
-from publisher.ledger.release import at_number, sbom_path
-from publisher.report.release_comparison import last_before
+from publisher.ledger.release import at_number, last_before, sbom_path
 from publisher.report.release_notes import release_notes
 
 #: The branch of the pull request that records releases; later releases join it until it is merged.

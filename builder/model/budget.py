@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _BYTES = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
@@ -32,6 +33,17 @@ def parse_size(text: str) -> int:
 def parse_size_limit(text: str) -> Limit:
     """The limit that ``50 MB`` or ``+10%`` sets for a size."""
     return _growth(text) or Limit(text.strip(), absolute=parse_size(text))
+
+
+def parse_max_sizes(texts: Iterable[str]) -> dict[str, Limit]:
+    """Return the limits of ``--max-size``, by ``zipped`` or ``unzipped``. A text without a name means ``zipped``."""
+    limits = {}
+    for text in texts:
+        name, _, limit = text.rpartition("=")
+        if name.strip() not in ("", "zipped", "unzipped"):
+            raise ValueError(f"{name.strip()[:40]!r} is not zipped or unzipped")
+        limits[name.strip() or "zipped"] = parse_size_limit(limit)
+    return limits
 
 
 def parse_time_limit(text: str) -> Limit:

@@ -28,7 +28,7 @@ from builder.model.errors import BuildError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
-from builder.pipeline.preflight import refuse_content, refuse_zip
+from builder.pipeline.preflight import refuse_content, refuse_over_budget, refuse_zip
 from builder.pipeline.wheel_packing import WheelPacker, completed
 from builder.resolve.locks import Locks
 from builder.resolve.resolver import Lock
@@ -55,13 +55,15 @@ def build(
     exclude_newer: str | None = None,
     interpreters: Mapping[str, str | None] | None = None,
     cache: Cache | None = None,
+    last_sizes: Mapping[str, tuple[int | None, int | None]] | None = None,
 ) -> Manifest:
     """Build the targets' zips into ``output`` and write their manifest.
 
     ``lock`` gives locks by target id; the other targets are resolved. ``interpreters`` gives the exact CPython that
     compiles for each Python ("3.12.1"), or None for no bytecode; by default the matrix decides. ``cache`` replaces the
-    user's cache. InputError if there is no such version, BuildError if a zip cannot be built or fails a check; then no
-    file of the build has its final name.
+    user's cache. ``last_sizes`` are the zipped and unzipped sizes of the last release by target id, for the budget.
+    InputError if there is no such version, BuildError if a zip cannot be built or fails a check; then no file of the
+    build has its final name.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -71,6 +73,8 @@ def build(
             # An absolute path, because uv runs in another folder.
             run = _BuildRun(matrix, version, Path(folder).absolute(), output, progress, locks, cache, interpreters)
             artifacts = run.run(targets)
+            if matrix.budget:
+                refuse_over_budget(artifacts, matrix.budget, last_sizes or {})
             manifest = Manifest(package=matrix.package, version=version, artifacts=tuple(artifacts))
             run.put_in_place(manifest)
         cache.prune()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from builder.archive.packed import PackedFiles
 from builder.archive.zip_writer import MAX_ZIP_FILES
 from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
-from builder.model.artifact import Finding
+from builder.model.artifact import Artifact, Finding
 from builder.model.errors import BuildError
+from builder.model.matrix_keys import Budget
 from builder.model.target import Target
 from builder.wheels.layer_content import PackedWheel
 
@@ -48,6 +49,33 @@ def refuse_zip(target: Target, size: int, wheels: Sequence[PackedWheel], *, stag
             where=target.id,
             fix="set `staging` in the matrix to publish through a bucket, or remove packages; the largest are "
             + _largest(wheels, lambda wheel: wheel.size, _in_megabytes),
+        )
+
+
+def refuse_over_budget(
+    artifacts: Sequence[Artifact], budget: Budget, last_sizes: Mapping[str, tuple[int | None, int | None]]
+) -> None:
+    """Raise BuildError if a zip is larger than the budget allows.
+
+    ``last_sizes`` are the zipped and unzipped sizes of the last release by target id, for limits on growth.
+    """
+    rows = []
+    for artifact in artifacts:
+        zipped, unzipped = last_sizes.get(artifact.target, (None, None))
+        for kind, limit, size, last in (
+            ("zipped", budget.zipped, artifact.size, zipped),
+            ("unzipped", budget.unzipped, artifact.unzipped_size, unzipped),
+        ):
+            allowed = limit.allowed(last) if limit else None
+            if limit and allowed is not None and size > allowed:
+                growth = f", the last release has {last:,}" if limit.growth is not None else ""
+                rows.append(f"  {artifact.target}: {size:,} bytes {kind}; {limit.text} allows {allowed:,.0f}{growth}")
+    if rows:
+        raise BuildError(
+            "zips are larger than the budget allows:",
+            where="budget",
+            details=rows,
+            fix="remove packages (`layers inspect` shows their sizes), or raise `budget` in the matrix or --max-size",
         )
 
 

@@ -11,6 +11,7 @@ import click
 
 from builder.model.errors import InputError, LayersError, UsageError
 from publisher.cli import github
+from publisher.cli.budget import max_size_option, with_max_sizes
 from publisher.cli.console import (
     duration,
     json_option,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 )
 @click.option("--locked", is_flag=True, help="Install exactly what the ledger records for this version.")
 @click.option("--exclude-newer", metavar="DATE|AGE", help='Resolve as the index was then: 2026-11-01, "7 days".')
+@max_size_option
 @json_option
 @click.pass_obj
 def command(
@@ -61,18 +63,20 @@ def command(
     wait: timedelta | None,
     locked: bool,
     exclude_newer: str | None,
+    max_sizes: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Build one zip a target of the matrix: right for its Python, architecture and glibc, the same bytes anywhere."""
     from builder.model.matrix import parse_version
     from builder.pipeline.build import build
     from builder.resolve.resolver import newest
+    from publisher.ledger.release import last_sizes
 
     if locked and exclude_newer:
         raise UsageError("--locked resolves nothing, so --exclude-newer means nothing", fix="give one of them")
     if locked and wait is not None:
         raise UsageError("--locked asks no package index, so there is nothing to wait for", fix="leave --wait out")
-    matrix = settings.matrix()
+    matrix = with_max_sizes(settings.matrix(), max_sizes)
     targets = matrix.select(pythons, architectures)
     releases = _releases(settings, matrix, needed=locked)
     started = time.monotonic()
@@ -81,7 +85,10 @@ def command(
     wanted = newest(matrix, exclude_newer) if version == "latest" else parse_version(version)
     locks = _recorded(releases, wanted, targets) if locked else None
     with progress() as shown, terminable():
-        manifest = build(matrix, wanted, targets, output, shown, lock=locks, exclude_newer=exclude_newer)
+        manifest = build(
+            matrix, wanted, targets, output, shown, lock=locks, exclude_newer=exclude_newer,
+            last_sizes=last_sizes(releases),
+        )  # fmt: skip
     seconds = time.monotonic() - started
     _show_changes(releases, manifest)
     _tell_github(releases, manifest, seconds)
@@ -120,7 +127,8 @@ def _recorded(releases: Sequence[Release], version: str, targets: Sequence[Targe
 
 def _show_changes(releases: Sequence[Release], manifest: Manifest) -> None:
     """What the locks differ in from the last release's, targets with the same changes together."""
-    from publisher.report.release_comparison import Made, changed, last_before, title
+    from publisher.ledger.release import last_before
+    from publisher.report.release_comparison import Made, changed, title
 
     last = last_before(releases)
     if last is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from publisher.cli import github
+from publisher.cli.budget import refuse_slow_imports
 from publisher.cli.console import json_option, megabytes, print_json, print_quoted, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.options import ARCHITECTURE, PYTHON
@@ -95,6 +96,7 @@ def command(
     else:
         _show(reports, _releases(settings) if profile else ())
     _refuse(reports, strict)
+    refuse_slow_imports(settings, reports, _releases(settings))
 
 
 def _smoke_layers(

@@ -154,6 +154,18 @@ def at_number(releases: Iterable[Release], number: int) -> Release | None:
     return next((release for release in releases if release.layer_version == number), None)
 
 
+def last_before(releases: Iterable[Release], number: int | None = None) -> Release | None:
+    """Return the newest release below a number that is not yanked: what a new release is compared with."""
+    usable = [r for r in releases if not r.yanked and r.targets and (number is None or r.layer_version < number)]
+    return max(usable, key=lambda release: release.layer_version, default=None)
+
+
+def last_sizes(releases: Iterable[Release]) -> dict[str, tuple[int | None, int | None]]:
+    """Return the zipped and unzipped sizes of the last release by target id, for a budget that limits growth."""
+    last = last_before(releases)
+    return {record.id: (record.size, record.unzipped_size) for record in last.targets} if last else {}
+
+
 def sbom_path(number: int, layer_name: str) -> str:
     """Where the SBOM of a release's layer is kept, below the ledger's and the catalog's ``sbom/``."""
     return f"{number:04d}/{layer_name}.cdx.json"

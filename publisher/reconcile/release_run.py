@@ -24,7 +24,7 @@ from builder.model.target import Target
 from publisher.aws.gateway import Lambda, Zip
 from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import Recorder
-from publisher.ledger.release import Release, at_number
+from publisher.ledger.release import Release, at_number, last_sizes
 from publisher.reconcile.artifact_facts import keep_sboms
 from publisher.reconcile.execute import Job, Outcome, Stop, execute
 from publisher.reconcile.number import (
@@ -145,7 +145,7 @@ def carry_out(
     plan, wanted = prepared.plan, prepared.wanted
     with tempfile.TemporaryDirectory(prefix="layers-publish-") as name:
         folder = Path(name)
-        build = _builder(matrix, plan.version, folder / "built", progress)
+        build = _builder(matrix, plan.version, folder / "built", progress, last_sizes(prepared.releases))
         sources = Sources(
             matrix, prepared.remote, lambdas, prepared.releases, artifacts, build, folder, progress
         )  # fmt: skip
@@ -173,11 +173,17 @@ def carry_out(
     return Report(plan, outcomes, time.monotonic() - started, stop.reason, waited)
 
 
-def _builder(matrix: Matrix, version: str, folder: Path, progress: Progress) -> Build:
+def _builder(
+    matrix: Matrix,
+    version: str,
+    folder: Path,
+    progress: Progress,
+    sizes: Mapping[str, tuple[int | None, int | None]],
+) -> Build:
     def run(targets: tuple[Target, ...], locks: Mapping[str, tuple[Locked, ...]]) -> tuple[Path, Manifest]:
         from builder.pipeline.build import build
 
-        return folder, build(matrix, version, targets, folder, progress, lock=locks or None)
+        return folder, build(matrix, version, targets, folder, progress, lock=locks or None, last_sizes=sizes)
 
     return run
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from builder.model.cold_start import ColdStart, PackageImport
-from publisher.ledger.release import Release
-from publisher.report.release_comparison import last_before, title
+from publisher.ledger.release import Release, last_before
+from publisher.report.release_comparison import title
 from publisher.text.markdown import table, text
 
 #: Differences below this are noise, even on one machine.

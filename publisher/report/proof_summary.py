@@ -8,10 +8,10 @@ from builder.inspection import Inspection
 from builder.model.artifact import Finding, Manifest, group_findings
 from builder.smoke import SmokeReport, smoked
 from publisher.audit.audit import Drift
-from publisher.ledger.release import Release
+from publisher.ledger.release import Release, last_before
 from publisher.report.annotations import Level, Note
 from publisher.report.import_times import import_section
-from publisher.report.release_comparison import Made, last_before, package_section, size_table, title
+from publisher.report.release_comparison import Made, package_section, size_table, title
 from publisher.text.figures import duration, megabytes
 from publisher.text.markdown import table, text
 

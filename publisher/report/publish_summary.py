@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from builder.model.errors import FailureClass
 from builder.model.matrix import Matrix
-from publisher.ledger.release import Release, at_number
+from publisher.ledger.release import Release, at_number, last_before
 from publisher.parameters.update import ParameterUpdate
 from publisher.reconcile.execute import Outcome
 from publisher.reconcile.release_run import Report
 from publisher.report.annotations import Level, Note
 from publisher.report.next_steps import RUN_AGAIN, failure_class_of, next_steps
-from publisher.report.release_comparison import last_before, made_of, package_section, size_table, title
+from publisher.report.release_comparison import made_of, package_section, size_table, title
 from publisher.text.figures import duration
 from publisher.text.markdown import table, text
 

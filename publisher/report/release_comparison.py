@@ -33,12 +33,6 @@ def made_of(release: Release) -> tuple[Made, ...]:
     return tuple(Made(each.id, each.size, each.unzipped_size, each.lock, each.cold_start) for each in ordered)
 
 
-def last_before(releases: Iterable[Release], number: int | None = None) -> Release | None:
-    """Return the newest usable release below a number: what a new one is compared with."""
-    usable = [r for r in releases if not r.yanked and r.targets and (number is None or r.layer_version < number)]
-    return max(usable, key=lambda release: release.layer_version, default=None)
-
-
 def title(release: Release) -> str:
     """``layer version 2 (1.61.0)``."""
     return f"layer version {release.layer_version} ({release.version})"

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from builder.model.errors import InputError, UsageError
-from publisher.cli.group import layers
+from builder.model.cold_start import ColdStart
+from builder.model.errors import BuildError, InputError, UsageError
+from builder.smoke import SmokeReport
+from publisher.cli.budget import refuse_slow_imports
+from publisher.cli.group import Settings, layers
 from publisher.ledger.release import Release, TargetRecord
 from tests import REPOSITORY
 from tests.fakes.wheels import make_wheel, only_index
@@ -48,13 +51,17 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-unt
     return call
 
 
-def record(folder: Path, manifest: dict[str, Any]) -> None:
+def record(folder: Path, manifest: dict[str, Any], *, import_seconds: float | None = None) -> None:
     (target,) = manifest["artifacts"]
-    wanted = ("python", "architecture", "layer_name", "sha256", "lock")
+    wanted = ("python", "architecture", "layer_name", "sha256", "lock", "size", "unzipped_size")
+    started = import_seconds and ColdStart(
+        import_seconds=import_seconds, ready_seconds=1, first_seconds=1, second_seconds=1, peak_memory=None,
+        interpreter="3.12.1", machine="x86_64", processor=None, starts=1,
+    )  # fmt: skip
     release = Release(
         account="123456789012", package="demo", layer_name="{package}-py{python}-{architecture}", version="1.0",
         layer_version=1, begun="2026-01-01T00:00:00Z",  # type: ignore[arg-type]
-        targets=(TargetRecord.model_validate({key: target[key] for key in wanted}),),
+        targets=(TargetRecord.model_validate({**{key: target[key] for key in wanted}, "cold_start": started}),),
     )  # fmt: skip
     from publisher.ledger.folder import file_name, record_bytes
 
@@ -98,6 +105,69 @@ def test_a_cut_off_that_is_none(run) -> None:  # type: ignore[no-untyped-def]
         run("build", "--version", "1.0", "--exclude-newer", "blah")
     with pytest.raises(UsageError):
         run("build", "--version", "1.0", "--exclude-newer", "7 days", "--locked")
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("100", ["bytes zipped; 100 allows 100"]),
+        ("zipped=1KB", ["bytes zipped; 1KB allows 1,024"]),
+        ("unzipped=0.5 KB", ["bytes unzipped; 0.5 KB allows 512"]),
+        ("+10%", ["bytes zipped; +10% allows", "the last release has"]),
+        ("unzipped=+10%", ["bytes unzipped; +10% allows", "the last release has"]),
+    ],
+)
+def test_a_zip_above_the_budget_fails_the_build(  # type: ignore[no-untyped-def]
+    limit: str, words: list[str], run, tmp_path: Path
+) -> None:
+    record(tmp_path / "ledger", json.loads(run("build", "--version", "1.0", "--json").stdout))
+    noise = os.urandom(5000)
+    make_wheel(tmp_path / "index", "demo", "1.1", {"demo/noise": noise}, requires=("needed-by-demo",))
+    with pytest.raises(BuildError) as caught:
+        run("build", "--version", "1.1", "--output", "out", "--max-size", limit)
+    assert all(word in str(caught.value) for word in ("py3.12-x86_64", *words)), str(caught.value)
+    assert list((tmp_path / "out").iterdir()) == []
+    run("build", "--version", "1.1", "--output", "out", "--max-size", "1 MB", "--max-size", "unzipped=+9000%")
+    # What is unchanged is held against the budget too.
+    with pytest.raises(BuildError, match="larger than the budget"):
+        run("build", "--version", "1.1", "--output", "out", "--max-size", limit)
+
+
+def test_the_budget_of_the_matrix(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "layer_matrix.yaml").write_text(f"{MATRIX}budget: {{zipped: 1 KB, unzipped: +1%}}\n")
+    with pytest.raises(BuildError, match="1 KB allows 1,024") as caught:
+        run("build", "--version", "1.0")
+    assert caught.value.exit_code == 4
+    assert "unzipped" not in str(caught.value).splitlines()[1]  # there is no last release to have grown from
+    run("build", "--version", "1.0", "--max-size", "10 KB")  # replaces the matrix's
+
+
+@pytest.mark.parametrize("limit", ["", "big", "zip=1MB", "import_time=1 s", "1 s", "0", "-5 MB", "+x%"])
+def test_a_size_limit_that_is_not_one(limit: str, run) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match="--max-size"):
+        run("build", "--version", "1.0", "--max-size", limit)
+
+
+def test_an_import_slower_than_the_budget_fails_the_smoke(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "layer_matrix.yaml").write_text(f"{MATRIX}budget: {{import_time: +50%}}\n")
+    settings = Settings(tmp_path / "layer_matrix.yaml", str(tmp_path / "ledger"))
+
+    def smoke(seconds: float, *, emulated: bool = False) -> SmokeReport:
+        return SmokeReport("a.zip", "py3.12-x86_64", "proven", "0" * 64, import_seconds=seconds, emulated=emulated)
+
+    def check(reports: list[SmokeReport]) -> None:
+        refuse_slow_imports(settings, reports, settings.ledger(settings.matrix()).releases())
+
+    check([smoke(99)])  # no last release: a growth allows everything
+    record(tmp_path / "ledger", json.loads(run("build", "--version", "1.0", "--json").stdout), import_seconds=0.8)
+    check([smoke(1.19), smoke(99, emulated=True)])
+    with pytest.raises(BuildError, match=r"a\.zip: 1\.21 s; \+50% allows 1\.20 s"):
+        check([smoke(1.21)])
+    (tmp_path / "layer_matrix.yaml").write_text(f"{MATRIX}budget: {{import_time: 500 ms}}\n")
+    with pytest.raises(BuildError, match=r"500 ms allows 0\.50 s"):
+        check([smoke(0.51)])
+    (tmp_path / "layer_matrix.yaml").unlink()
+    refuse_slow_imports(settings, [smoke(99)], ())  # without a matrix there is no budget
 
 
 def test_cache(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

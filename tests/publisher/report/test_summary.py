@@ -21,7 +21,7 @@ from builder.smoke import SmokeReport
 from publisher.audit.audit import Drift
 from publisher.aws.gateway import Failure
 from publisher.cli import github, main
-from publisher.ledger.release import Release, TargetRecord
+from publisher.ledger.release import Release, TargetRecord, last_before
 from publisher.parameters.update import ParameterUpdate
 from publisher.reconcile.release_run import Report
 from publisher.report import proof_summary, release_comparison
@@ -213,10 +213,10 @@ def test_packages_that_changed() -> None:
 
 def test_the_last_release_is_none_that_was_yanked() -> None:
     history = official_history(official_matrix())
-    assert release_comparison.last_before(history, 5) == history[3]
-    assert release_comparison.last_before(history, 3) == history[0]
-    assert release_comparison.last_before(history) == history[4]
-    assert release_comparison.last_before((), 1) is None
+    assert last_before(history, 5) == history[3]
+    assert last_before(history, 3) == history[0]
+    assert last_before(history) == history[4]
+    assert last_before((), 1) is None
 
 
 def test_differences() -> None:
