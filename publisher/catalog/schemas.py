@@ -12,11 +12,13 @@ from pydantic import BaseModel
 
 from builder.model.artifact import dump_json, write_atomically
 from builder.model.matrix import Matrix
+from publisher.announce.announcement import Announcement
 from publisher.catalog.index import Index
 from publisher.ledger.release import Release
 
 _MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "layers.schema.json": (Index, "layers.json: every release and every ARN, newest first"),
+    "announcement.schema.json": (Announcement, "The message about a release on the matrix's SNS topic"),
     "ledger.schema.json": (Release, "A record of the ledger: one release"),
 }
 

@@ -12,6 +12,7 @@ from publisher.cli.console import print_result, progress
 if TYPE_CHECKING:
     from builder.model.matrix import Matrix
     from publisher.audit.audit import Drift
+    from publisher.ledger.folder import Ledger
     from publisher.ledger.release import Release
     from publisher.parameters.update import ParameterUpdate
 
@@ -26,6 +27,19 @@ def keep_parameters(matrix: Matrix, releases: Sequence[Release]) -> ParameterUpd
 
     with progress() as shown:
         return update_parameters(matrix, releases, connect(matrix.regions), SYSTEM_CLOCK, shown)
+
+
+def announce_release(matrix: Matrix, ledger: Ledger, number: int) -> IncompleteError | None:
+    """Announce a release that is complete or yanked on the matrix's SNS topic. Return the error if SNS refuses."""
+    if matrix.announce is None:
+        return None
+    from publisher.announce.topic import announce
+
+    try:
+        announce(matrix, ledger, number)
+    except IncompleteError as error:
+        return error
+    return None
 
 
 def with_parameters(document: dict[str, Any], kept: ParameterUpdate | None) -> dict[str, Any]:

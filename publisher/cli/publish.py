@@ -14,7 +14,13 @@ from builder.model.errors import FailureClass, IncompleteError, InputError, Laye
 from publisher.cli import github
 from publisher.cli.console import confirm, json_option, print_json, print_message, progress
 from publisher.cli.group import Settings
-from publisher.cli.parameter_steps import check_parameters, keep_parameters, show_parameters, with_parameters
+from publisher.cli.parameter_steps import (
+    announce_release,
+    check_parameters,
+    keep_parameters,
+    show_parameters,
+    with_parameters,
+)
 from publisher.cli.release_options import (
     Request,
     Session,
@@ -105,6 +111,7 @@ def command(
     with lease(session.matrix):
         report = _publish(session, checked, max_versions, yes, canary)
         kept = None if report.stopped else keep_parameters(session.matrix, session.ledger.releases())
+        unannounced = announce_release(session.matrix, session.ledger, report.plan.number.value)
     _tell_github(session, report, kept)
     if as_json:
         print_json(with_parameters(report_json(session.matrix, report), kept))
@@ -114,6 +121,8 @@ def command(
     if not report.complete:
         raise _incomplete(report)
     check_parameters(kept)
+    if unannounced:
+        raise unannounced
 
 
 def _wait(settings: Settings, request: Request, wait: timedelta, artifacts: Path | None) -> Request:

@@ -11,7 +11,13 @@ from builder.model.errors import IncompleteError, InputError, UsageError
 from publisher.cli.console import confirm, json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.options import LayerVersion
-from publisher.cli.parameter_steps import check_parameters, keep_parameters, show_parameters, with_parameters
+from publisher.cli.parameter_steps import (
+    announce_release,
+    check_parameters,
+    keep_parameters,
+    show_parameters,
+    with_parameters,
+)
 
 
 @click.command("yank")
@@ -58,6 +64,7 @@ def command(
             now = datetime.now(timezone.utc).replace(microsecond=0)
             changed = yank(release, reason or "", ledger, lambdas, now, shown)
     kept = keep_parameters(matrix, ledger.releases())
+    unannounced = announce_release(matrix, ledger, layer_version)
     failed = [each for each in changed if each.error]
     if as_json:
         print_json(
@@ -82,3 +89,5 @@ def command(
     if failed:
         raise IncompleteError(f"{len(failed)} cells are not done", fix="run the same command again")
     check_parameters(kept)
+    if unannounced:
+        raise unannounced

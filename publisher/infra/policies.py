@@ -43,6 +43,7 @@ def publisher(scope: Scope) -> list[Statement]:
         *_ledger(scope, write=True),
         *_sboms(scope, "s3:PutObject"),
         *_parameters(scope, write=True),
+        *_announce(scope),
         *(_canaries(scope) if scope.canary_first else ()),
     ]
 
@@ -91,6 +92,7 @@ def yanker(scope: Scope) -> list[Statement]:
         ),
         *_ledger(scope, write=True),
         *_parameters(scope, write=True),
+        *_announce(scope),
     ]
 
 
@@ -226,6 +228,15 @@ def _parameters(scope: Scope, *, write: bool) -> list[Statement]:
             note="Removes `latest` and names by package version if every release that they could point to is yanked.",
         ),
     ]
+
+
+def _announce(scope: Scope) -> list[Statement]:
+    """The SNS topic of ``announce:``, if the matrix has one."""
+    announce = scope.matrix.announce
+    if announce is None:
+        return []
+    in_its_region = {"StringEquals": {"aws:RequestedRegion": [announce.region]}}
+    return [allow("Announce", ["sns:Publish"], [announce.topic], in_its_region)]
 
 
 def _find(sid: str, scope: Scope, buckets: Sequence[str]) -> Statement:

@@ -119,6 +119,7 @@ class Release(Frozen):
     completed: UtcTime | None = None  #: when every cell of the matrix was first there, public and read back
     rebuild: str | None = None  #: why the same package version was made again at this number
     yanked: Yanked | None = None
+    announced: Literal["published", "yanked"] | None = None  #: the last state that the matrix's SNS topic got
     targets: tuple[TargetRecord, ...] = ()
     cells: tuple[CellRecord, ...] = ()
     fillers: tuple[FillerRecord, ...] = ()

@@ -19,7 +19,18 @@ def furnish(address: str, matrix: Matrix) -> None:
     """Create what ``layers infra`` would have created and publishing needs."""
     regions = {partition_of(region): region for region in matrix.regions}
     make_roles(address, {region: [canary_role(matrix)] for region in regions.values()})
+    if matrix.announce is not None:
+        make_topic(address, matrix.announce.topic)
     make_buckets(address, {region: name for region in matrix.regions if (name := matrix.bucket(region))})
+
+
+def make_topic(address: str, arn: str) -> None:
+    """Create the SNS topic of the matrix's announcements."""
+    import boto3
+
+    session: Any = boto3.session.Session("sandbox", "sandbox")
+    client = session.client("sns", region_name=arn.split(":")[3], endpoint_url=address)
+    client.create_topic(Name=arn.rpartition(":")[2])
 
 
 def make_buckets(address: str, names: Mapping[str, str]) -> None:

@@ -119,6 +119,10 @@ def _parameters(action: str) -> Callable[[Call], Iterator[Request]]:
     return ask
 
 
+def _topic(call: Call) -> Iterator[Request]:
+    yield call.request("sns:Publish", call.parameters["TopicArn"])
+
+
 _ASKS: Mapping[tuple[str, str], Callable[[Call], Iterator[Request]]] = {
     ("sts", "GetCallerIdentity"): _nothing,
     ("lambda", "ListLayers"): _no_resource("lambda:ListLayers"),
@@ -136,6 +140,7 @@ _ASKS: Mapping[tuple[str, str], Callable[[Call], Iterator[Request]]] = {
         ("lambda", operation): _function(f"lambda:{operation}")
         for operation in ("GetFunction", "GetFunctionConfiguration", "DeleteFunction")
     },
+    ("sns", "Publish"): _topic,
     ("s3", "HeadObject"): _object("s3:GetObject"),
     ("s3", "GetObject"): _object("s3:GetObject"),
     ("s3", "CopyObject"): _copy,

@@ -45,6 +45,7 @@ FULL: dict[str, Any] = {
     "architectures": ["x86_64"],
     "staging": {"bucket": "demo-{account}-{region}", "home": "eu-west-1"},
     "parameters": {"prefix": "/demo/layers"},
+    "announce": {"topic": f"arn:aws:sns:us-east-1:{ACCOUNT}:demo-releases"},
     "permission": {"principal": "*", "organization": "o-a1b2c3d4e5"},
 }
 #: What each role may do, for that matrix. The commands below prove that it is enough.
@@ -53,7 +54,7 @@ ACTIONS = {
         "lambda:ListLayers", "lambda:ListLayerVersions", "lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy",
         "lambda:PublishLayerVersion", "lambda:AddLayerVersionPermission",
         "s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload",
-        "ssm:GetParameters", "ssm:PutParameter", "ssm:DeleteParameters",
+        "ssm:GetParameters", "ssm:PutParameter", "ssm:DeleteParameters", "sns:Publish",
     },
     "Auditor": {
         "lambda:ListLayers", "lambda:ListLayerVersions", "lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy",
@@ -66,7 +67,7 @@ ACTIONS = {
     "Yanker": {
         "lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission",
         "s3:ListBucket", "s3:GetObject", "s3:PutObject",
-        "ssm:GetParameters", "ssm:PutParameter", "ssm:DeleteParameters",
+        "ssm:GetParameters", "ssm:PutParameter", "ssm:DeleteParameters", "sns:Publish",
     },
     "Canary": set(),
 }  # fmt: skip
@@ -92,6 +93,7 @@ def world(sandbox: Sandbox, tmp_path: Path) -> Layers:
     """The buckets are there, nothing else is."""
     layers = Layers(tmp_path, dict(FULL), LEDGER)
     make_bucket(sandbox, "us-east-1", "demo-ledger")
+    sandbox.client("sns").create_topic(Name="demo-releases")
     for region in layers.matrix.regions:
         make_bucket(sandbox, region, f"demo-{ACCOUNT}-{region}")
     return layers
@@ -238,10 +240,13 @@ def test_without_staging_parameters_and_bucket_there_is_only_lambda(sandbox: San
 def test_in_china_it_is_the_same(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     region = "cn-north-1"
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-    keys = {**FULL, "regions": [region], "staging": {"bucket": "demo-{account}-{region}", "home": region}}
+    staging = {"bucket": "demo-{account}-{region}", "home": region}
+    topic = f"arn:aws-cn:sns:{region}:{ACCOUNT}:demo-releases"
+    keys = {**FULL, "regions": [region], "staging": staging, "announce": {"topic": topic}}
     layers = Layers(tmp_path, keys, LEDGER)
     make_bucket(sandbox, region, f"demo-{ACCOUNT}-{region}")
     make_bucket(sandbox, region, "demo-ledger")
+    sandbox.client("sns", region).create_topic(Name="demo-releases")
     with acting_as(Role(statements("Publisher", keys), ACCOUNT)) as role:
         assert layers.publish("1.0").code == 0
     with acting_as(Role(statements("Auditor", keys), ACCOUNT)):
@@ -274,10 +279,24 @@ OWN = {
     "ledger": "arn:aws:s3:::demo-ledger",
     "record": "arn:aws:s3:::demo-ledger/records/0007.json",
     "parameter": f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/demo/layers/3.12/x86_64/7",
+    "topic": f"arn:aws:sns:{REGION}:{ACCOUNT}:demo-releases",
     "latest": f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/demo/layers/3.12/x86_64/latest",
     "nothing": "*",
 }
-MODELS = ("cloudformation", "ec2", "iam", "kms", "lambda", "logs", "organizations", "s3", "s3control", "ssm", "sts")
+MODELS = (
+    "cloudformation",
+    "ec2",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "organizations",
+    "s3",
+    "s3control",
+    "sns",
+    "ssm",
+    "sts",
+)
 #: What a request has to say to be allowed, where anything is.
 FAVOURABLE: Context = {
     "aws:RequestedRegion": REGION,

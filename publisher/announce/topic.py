@@ -1,0 +1,65 @@
+"""Send the message about a release to the matrix's SNS topic, once for each state of the release."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import botocore.config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from builder.model.errors import IncompleteError
+from builder.model.escape import escape
+from builder.model.matrix import Matrix
+from publisher.announce.announcement import Announcement, announcement_of, event_of
+from publisher.aws.error_codes import of_boto_error
+from publisher.ledger.folder import Ledger
+from publisher.ledger.release import at_number
+
+#: Amazon SNS quotas.
+MAX_SUBJECT_CHARACTERS = 100
+MAX_MESSAGE_BYTES = 262_144
+
+#: A repeated request sends the message twice, which subscribers of SNS must expect in any case.
+_CONFIG = botocore.config.Config(
+    retries={"total_max_attempts": 5, "mode": "standard"}, connect_timeout=6, read_timeout=20
+)
+
+
+def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
+    """Announce a release that is complete or yanked, unless the ledger says that this was done. Return whether.
+
+    IncompleteError if SNS does not accept the message: the next run announces it.
+    """
+    release = at_number(ledger.releases(), number)
+    event = event_of(release) if release else None
+    if matrix.announce is None or release is None or event is None or release.announced == event:
+        return False
+    try:
+        _send(matrix.announce.topic, matrix.announce.region, announcement_of(release, event))
+    except (ClientError, BotoCoreError) as error:
+        failure = of_boto_error(error).failure
+        raise IncompleteError(
+            f"the release is not announced: {failure.text}",
+            where=matrix.announce.topic,
+            fix=failure.advice or "run the same command again",
+            failure_class=failure.failure_class,
+        ) from None
+    ledger.update(number, lambda current: (current or release).model_copy(update={"announced": event}))
+    return True
+
+
+def _send(topic: str, region: str, announcement: Announcement) -> None:
+    import boto3
+
+    session: Any = boto3.session.Session()
+    text = announcement.model_dump_json()
+    if len(text.encode()) > MAX_MESSAGE_BYTES:  # the index has the layers
+        text = announcement.model_copy(update={"layers": ()}).model_dump_json()
+    attributes = {"event": announcement.event, "package": announcement.package, "version": announcement.version}
+    subject = f"{announcement.package} {announcement.version} {announcement.event}"
+    session.client("sns", region_name=region, config=_CONFIG).publish(
+        TopicArn=topic,
+        Subject=escape(subject).encode("ascii", "replace").decode()[:MAX_SUBJECT_CHARACTERS],
+        Message=text,
+        MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
+    )
