@@ -113,24 +113,23 @@ def smoke(path: Path, target: Target | None = None, *, profile: bool = False) ->
         return report
 
 
-def smoke_app(app: App, layers: Sequence[Path], target: Target) -> SmokeReport:
+def smoke_app(app: App, layers: Sequence[Inspection], target: Target) -> SmokeReport:
     """Run a user's function on layers, twice with its event. InputError and BuildError as ``smoke`` has them."""
-    report = SmokeReport(str(app.zip), target.id, "failed", sha256_of(app.zip), kind="app")
     contents = read_zip(app.zip)
-    inspections = [inspect_zip(path, target) for path in layers]
-    for inspection in inspections:
+    report = SmokeReport(str(app.zip), target.id, "failed", sha256_of(app.zip), kind="app")
+    for inspection in layers:
         if reason := _unsafe(inspection):
             return replace(report, reason=f"{inspection.path}: {reason}")
     newest = [each.elf.highest("GLIBC") for each in contents.files if each.elf]
-    glibc = max([*(each for each in newest if each), *(each.glibc for each in inspections if each.glibc)], default=None)
+    glibc = max([*(each for each in newest if each), *(each.glibc for each in layers if each.glibc)], default=None)
     machine = machine_for(target, glibc)
     if isinstance(machine, Unproven):
         return replace(report, status="unproven", reason=machine.reason)
     with _temporary_folder() as folder:
         for layer in layers:
-            unpack_zip(layer, folder / "opt")
+            unpack_zip(layer.path, folder / "opt")
         unpack_zip(app.zip, folder / "task")
-        run = _Run(machine, target, folder, inspections, app.model)
+        run = _Run(machine, target, folder, layers, app.model)
         return run.app(replace(report, emulated=machine.emulated), app)
 
 

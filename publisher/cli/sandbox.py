@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
@@ -24,20 +25,30 @@ from publisher.cli.group import Settings
     "--stand-in", is_flag=True,
     help="Respond for canary functions that this machine cannot run, from their layers' metadata; noted on stderr.",
 )  # fmt: skip
+@click.option(
+    "--model-script", metavar="FILE", type=click.Path(path_type=Path),
+    help="What Bedrock's Converse and ConverseStream answer: a JSON list of turns.",
+)  # fmt: skip
 @click.pass_obj
-def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in: bool) -> None:
+def command(
+    settings: Settings, /, command: tuple[str, ...], port: int, stand_in: bool, model_script: Path | None
+) -> None:
     """Run an embedded AWS (moto's server) for every region, with the account of the matrix.
 
     With COMMAND, runs it in an environment in which boto3, the AWS CLI and every SDK use this AWS, and exits with its
     exit code. Without COMMAND, prints that environment and runs until interrupted. Its contents are deleted at the end.
 
         layers sandbox -- layers publish --version 1.62.0 --yes
+
+    An agent runs here too: Bedrock's Converse and ConverseStream give a fixed answer, or those of --model-script.
     """
     from builder.model.errors import InputError
+    from builder.smoke.bedrock_model import default_model, read_script
 
     matrix = settings.matrix()
     if command and command[0] == "--":
         command = command[1:]
+    model = read_script(model_script) if model_script else default_model
     own = dict(os.environ)
     for key in [key for key in own if key.startswith("AWS_")]:
         del os.environ[key]  # moto creates a boto3 session, which would load the user's profile
@@ -45,7 +56,10 @@ def command(settings: Settings, /, command: tuple[str, ...], port: int, stand_in
         from publisher.sandbox.account import furnish
         from publisher.sandbox.server import environment, running
 
-        with running(matrix.account, port, stand_in=stand_in, say=lambda text: print_message(text)) as address:
+        def say(text: str) -> None:
+            print_message(text)
+
+        with running(matrix.account, port, stand_in=stand_in, say=say, model=model) as address:
             furnish(address, matrix)
             surroundings = environment(address, matrix.regions[0], own)
             # so that COMMAND can be `layers`, wherever it is installed

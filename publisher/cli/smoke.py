@@ -19,6 +19,7 @@ from publisher.cli.options import ARCHITECTURE, PYTHON
 from publisher.cli.signals import terminable
 
 if TYPE_CHECKING:
+    from builder.inspection import Inspection
     from builder.model.target import Target
     from builder.smoke import SmokeReport
     from publisher.ledger.release import Release
@@ -88,8 +89,7 @@ def command(
             raise UsageError(
                 "--app needs --handler, and takes no --record, --profile or --times", fix="--handler module.function"
             )
-        target = _app_target(app, zips, python, architecture)
-        reports = [_smoke_app(app, zips, target, handler, event, variables, model_script)]
+        reports = [_smoke_app(app, zips, python, architecture, handler, event, variables, model_script)]
     _report_to_github(settings, reports, strict)
     if as_json:
         print_json([report.as_json() for report in reports])
@@ -121,32 +121,42 @@ def _smoke_layers(
 def _smoke_app(
     app: Path,
     layers: Sequence[Path],
-    target: Target,
+    python: str | None,
+    architecture: str | None,
     handler: str,
     event: str | None,
     variables: Sequence[str],
     model_script: Path | None,
 ) -> SmokeReport:
+    from builder.inspection import expected_target, inspect_zip
     from builder.smoke import App, smoke_app
     from builder.smoke.bedrock_model import default_model, read_script
 
     model = read_script(model_script) if model_script else default_model
+    given = App(app, handler, _event(event), model, _variables(variables))
     with progress() as shown, terminable():
+        inspections = [inspect_zip(path, expected_target(path)) for path in layers]
+        target = _app_target(app, inspections, python, architecture)
         shown.note(f"for Python {target.python} on {target.architecture}")
-        return smoke_app(App(app, handler, _event(event), model, _variables(variables)), layers, target)
+        return smoke_app(given, inspections, target)
 
 
-def _app_target(app: Path, layers: Sequence[Path], python: str | None, architecture: str | None) -> Target:
-    """Return the target of an app: its first layer's, its own by its name, else this machine's."""
+def _app_target(app: Path, layers: Sequence[Inspection], python: str | None, architecture: str | None) -> Target:
+    """Return the target of an app: what the options say, else its layers or its own name, else this machine."""
     from builder.inspection import expected_target
     from builder.model.runtimes import RUNTIMES, Architecture
     from builder.model.target import Target
 
+    named = expected_target(app)
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    machine = Architecture.AARCH64 if platform.machine().lower() in ("aarch64", "arm64") else Architecture.X86_64
-    known = next((found for path in (*layers, app) if (found := expected_target(path))), None)
-    default = known or Target(running if running in RUNTIMES else "3.12", machine, app.stem)
-    return Target(python or default.python, Architecture(architecture or default.architecture), app.stem)
+    machine = "aarch64" if platform.machine().lower() in ("aarch64", "arm64") else "x86_64"
+    pythons = [python, *(each.python for each in layers), named.python if named else None]
+    architectures = [architecture, *(each.architecture for each in layers), str(named.architecture) if named else None]
+    return Target(
+        next(filter(None, pythons), running if running in RUNTIMES else "3.12"),
+        Architecture(next(filter(None, architectures), machine)),
+        app.stem,
+    )
 
 
 def _event(text: str | None) -> Any:

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from builder.smoke.bedrock import is_model_request, respond
+from builder.smoke.bedrock_model import Model, default_model
 from publisher.sandbox.zip_store import Refusal, Store
 
 Environ = dict[str, Any]
@@ -39,19 +41,24 @@ def _ignore(_text: str) -> None:
 
 @contextmanager
 def running(
-    account: str, port: int = 0, *, stand_in: bool = False, say: Callable[[str], None] = _ignore
+    account: str,
+    port: int = 0,
+    *,
+    stand_in: bool = False,
+    say: Callable[[str], None] = _ignore,
+    model: Model = default_model,
 ) -> Iterator[str]:
     """Run the embedded AWS until the block ends and yield its address. What it holds is deleted with it.
 
     ``stand_in``: respond for canary functions that this machine cannot run, from their layers' metadata, and report
-    each to ``say``.
+    each to ``say``. ``model``: what Bedrock's Converse and ConverseStream answer.
     """
     os.environ["MOTO_ACCOUNT_ID"] = account  # moto reads it when it is imported
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
     folder = Path(tempfile.mkdtemp(prefix="layers-sandbox-"))
-    front = _Front(folder, DomainDispatcherApplication(create_backend_app), account)
+    front = _Front(folder, DomainDispatcherApplication(create_backend_app), account, model)
     server = make_server("127.0.0.1", port, front, threaded=True, request_handler=_quiet_handler())
     address = f"http://127.0.0.1:{server.server_port}"
     front.start(address, stand_in, say)
@@ -89,11 +96,14 @@ def environment(address: str, region: str, own: Mapping[str, str]) -> dict[str, 
 class _Front:
     """The WSGI application in front of moto."""
 
-    def __init__(self, folder: Path, moto: Callable[[Environ, StartResponse], Iterable[bytes]], account: str) -> None:
+    def __init__(
+        self, folder: Path, moto: Callable[[Environ, StartResponse], Iterable[bytes]], account: str, model: Model
+    ) -> None:
         self._folder = folder
         self._store = Store(folder)
         self._moto = moto
         self._account = account
+        self._model = model
 
     def start(self, address: str, stand_in: bool, say: Callable[[str], None]) -> None:
         """Correct moto, now that the server's address is known."""
@@ -113,6 +123,10 @@ class _Front:
         path, method = str(environ.get("PATH_INFO", "")), environ["REQUEST_METHOD"]
         if download := _DOWNLOAD.fullmatch(path):
             return self._download(download[1], environ, start_response)
+        if is_model_request(path):
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            response = respond(path, body, self._model)
+            return _reply(start_response, response.status, response.body, response.headers)
         try:
             if method == "POST" and _PUBLISH.fullmatch(path):
                 length = int(environ.get("CONTENT_LENGTH") or 0)

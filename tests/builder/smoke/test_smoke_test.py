@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from builder.inspection import inspect_zip
 from builder.model.artifact import sha256_of
 from builder.model.cold_start import read_smokes
 from builder.model.runtimes import RUNTIMES
@@ -107,9 +108,8 @@ class TestInTheRuntimeClient:
         assert (report.status, report.reason) == ("proven", None)
 
     def test_an_app_runs_on_layers_with_its_event_and_the_bedrock_stand_in(self, tmp_path: Path) -> None:
-        layer = write(
-            tmp_path / "layer.zip", distribution("mypackage", files={"mypackage/__init__.py": b"VALUE = 7\n"})
-        )
+        files = {"mypackage/__init__.py": b"VALUE = 7\n"}
+        layer = inspect_zip(write(tmp_path / "layer.zip", distribution("mypackage", files=files)), own())
         source = (
             "import boto3, mypackage, os\n"
             "def handler(event, context):\n"
@@ -127,7 +127,7 @@ class TestInTheRuntimeClient:
         assert failed.status == "failed"
         assert "KeyError: 'n'" in str(failed.reason)
         missing = smoke_app(App(zip_, "main.nothing", {}), [layer], own())
-        assert "main.nothing" in str(missing.reason) or "nothing" in str(missing.reason)
+        assert "nothing" in str(missing.reason)
 
     def test_the_import_time_of_each_package_is_measured_and_recorded(self, tmp_path: Path) -> None:
         slow = distribution("slow", files={"slow.py": b"import time, json\ntime.sleep(0.05)\n"})

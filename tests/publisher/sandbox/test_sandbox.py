@@ -354,6 +354,21 @@ class TestCommand:
         out, err = sandbox_command("--", sys.executable, "-c", code, **own).communicate(timeout=60)
         assert out == f"{ACCOUNT}\n", err
 
+    def test_answers_bedrock_calls_with_a_text_or_from_a_script(self, tmp_path: Path) -> None:
+        code = (
+            "import boto3; client = boto3.client('bedrock-runtime');"
+            "ask = dict(modelId='m', messages=[{'role': 'user', 'content': [{'text': 'hello'}]}]);"
+            "print(client.converse(**ask)['output']['message']['content'][0]['text']);"
+            "events = client.converse_stream(**ask)['stream'];"
+            "print(''.join(e['contentBlockDelta']['delta']['text'] for e in events if 'contentBlockDelta' in e))"
+        )
+        script = tmp_path / "turns.json"
+        script.write_text('["It is scripted."]')
+        out, err = sandbox_command("--", sys.executable, "-c", code).communicate(timeout=60)
+        assert out == "This is the answer of the Bedrock stand-in.\n" * 2, err
+        scripted = sandbox_command("--model-script", str(script), "--", sys.executable, "-c", code)
+        assert scripted.communicate(timeout=60)[0] == "It is scripted.\n" * 2
+
     def test_leaves_with_the_commands_exit_code(self) -> None:
         process = sandbox_command("--", sys.executable, "-c", "import sys; print('hello --json'); sys.exit(41)")
         assert process.communicate(timeout=60)[0] == "hello --json\n"
