@@ -19,8 +19,8 @@ from packaging.utils import canonicalize_name
 from builder.inspection.file_facts import FileFacts
 from builder.inspection.findings import finding
 from builder.inspection.pyc import source_of
+from builder.metadata.record import record_rows
 from builder.model.artifact import Finding
-from builder.wheels.record import record_rows
 
 _DIST_INFO = re.compile(
     r"(?P<root>|python/|python/lib/python\d\.\d{1,2}/site-packages/)"

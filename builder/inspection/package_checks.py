@@ -16,10 +16,10 @@ from builder.inspection.distributions import Distribution
 from builder.inspection.file_facts import FileFacts
 from builder.inspection.findings import dotted, finding, grouped
 from builder.inspection.pyc import source_of
+from builder.metadata.requires_dist import active_requirements
 from builder.model.artifact import Finding
 from builder.model.runtimes import Architecture
 from builder.model.target import Target
-from builder.wheels.requires_dist import active_requirements
 
 #: What Lambda's runtimes include (developer guide, "Runtime-included SDK versions"): a layer need not have it.
 _IN_RUNTIME = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six"})

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
+from builder.metadata.requires_dist import active_requirements
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
@@ -20,7 +21,6 @@ from builder.package.local_packages import LocalWheel
 from builder.requirements.declared import Requirements, name_of
 from builder.resolve.bounds import Bounds, Index
 from builder.resolve.resolver import ConflictError, Lock, resolve_requirements
-from builder.wheels.requires_dist import active_requirements
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from builder.bytecode.interpreters import find
+from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
 from builder.model.target import Target
@@ -26,7 +27,6 @@ from builder.requirements.declared import LocalPackage, Requirements, Selection,
 from builder.requirements.pyproject import is_project, read_pyproject
 from builder.resolve import uv
 from builder.resolve.resolver import supported_tags
-from builder.wheels.requires_dist import marker_environment
 
 #: Lines of a build backend's output that an error shows.
 _SHOWN_LINES = 12

@@ -23,9 +23,9 @@ from packageurl import PackageURL
 from packaging.metadata import RawMetadata, parse_email
 from packaging.utils import canonicalize_name
 
+from builder.metadata.requires_dist import active_requirements
 from builder.model.artifact import dump_json
 from builder.model.target import Target
-from builder.wheels.requires_dist import active_requirements
 
 #: Of what the serial numbers are derived, besides the content.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "strands-layers sbom")

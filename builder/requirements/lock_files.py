@@ -18,6 +18,7 @@ from packaging.pylock import (
 )  # fmt: skip
 from packaging.requirements import Requirement
 
+from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, name_of
@@ -29,7 +30,6 @@ from builder.requirements.text_files import read_toml
 from builder.resolve import uv
 from builder.resolve.bounds import Index
 from builder.resolve.resolver import supported_tags
-from builder.wheels.requires_dist import marker_environment
 
 _Reader = Callable[[Path, Requirements, Target], Requirements]
 

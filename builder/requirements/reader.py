@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.requirements.declared import EVERYTHING_DECLARED, LocalPackage, Requirements, Selection
@@ -15,7 +16,6 @@ from builder.requirements.pipfile import read_pipfile
 from builder.requirements.pyproject import is_project, read_pyproject
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_text
-from builder.wheels.requires_dist import marker_environment
 
 #: The files that say what is needed, the first of a folder is used.
 FILES = (

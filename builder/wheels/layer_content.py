@@ -8,8 +8,8 @@ from functools import cached_property
 
 from builder.archive.packed import PackedFile, PackedFiles, pack
 from builder.bytecode.compiler import pyc_path
+from builder.metadata.record import format_record
 from builder.model.artifact import Finding, Locked
-from builder.wheels.record import format_record
 
 
 @dataclass(frozen=True)

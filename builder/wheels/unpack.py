@@ -19,13 +19,13 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
 
+from builder.metadata.record import RecordRow, parse_record
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError
 from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.resolver import requirements_of
 from builder.wheels.layer_files import is_wanted
-from builder.wheels.record import RecordRow, parse_record
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def progress() -> Iterator[Progress]:
     import logging
 
     if logging.getLogger("layers").handlers:
-        from publisher.cli.logs import logged_progress
+        from publisher.cli.logged_progress import logged_progress
 
         yield logged_progress()
         return

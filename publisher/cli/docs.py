@@ -62,11 +62,11 @@ class _File:
 
 
 def _wanted(settings: Settings, output: Path, pages: tuple[Path, ...]) -> dict[Path, _File]:
-    from publisher.catalog.catalog_files import catalog_files
     from publisher.catalog.index import make_index
     from publisher.catalog.marked_section import inject
     from publisher.catalog.sboms import kept_sboms
     from publisher.catalog.table import body
+    from publisher.followers.catalog_files import catalog_files
 
     matrix = settings.matrix()
     ledger = settings.ledger(matrix)

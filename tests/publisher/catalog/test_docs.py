@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.model.errors import DriftError, InputError
-from publisher.catalog.catalog_files import catalog_files
 from publisher.catalog.index import dump_rows, make_index
 from publisher.catalog.marked_section import inject
 from publisher.catalog.schemas import schemas
 from publisher.catalog.table import body, page
 from publisher.cli.group import layers
+from publisher.followers.catalog_files import catalog_files
 from publisher.ledger.release import Release
 from tests import REPOSITORY
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history, recorded, write_project

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.wheels.record import UNREADABLE_DIGEST, RecordRow, format_record, parse_record
+from builder.metadata.record import UNREADABLE_DIGEST, RecordRow, format_record, parse_record
 
 ALGORITHMS = ("sha256", "sha384", "sha512")
 #: File names, with commas, quotation marks and letters of every script, but without control characters.
