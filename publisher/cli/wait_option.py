@@ -1,4 +1,4 @@
-"""``--wait``: for a version that is not on the package index yet. Shared by watch, build and publish."""
+"""The option ``--wait``, for a version that is not on the package index yet. Used by watch, build and publish."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ wait_option: Callable[[F], F] = click.option(
     "--wait",
     metavar="DURATION",
     callback=_duration,
-    help="Where the version is not on the package index yet, ask again for so long: 30m.",
+    help="If the version is not on the package index yet, wait up to this long for it: 30m.",
 )
 
 
@@ -45,18 +45,18 @@ def named_version(
     wait: timedelta | None,
     recorded: Callable[[], Sequence[Release]] = tuple,
 ) -> str:
-    """The version as the package index writes it, once it is there. InputError where it is not, or was yanked.
+    """Return the version as the package index writes it. InputError if it is missing after the wait, or yanked.
 
-    ``recorded`` gives the ledger's releases: what one of them holds is there in any case.
+    ``recorded`` returns the ledger's releases: a recorded version is accepted whatever the index says.
     """
     from builder.model.clock import SYSTEM_CLOCK
     from builder.model.matrix import parse_version
-    from publisher.watch.named_version import Asked, find, wait_for
+    from publisher.watch.named_version import VersionRequest, find, wait_for
     from publisher.watch.package_index import SimpleIndex
 
     if version == "latest" and wait is not None:
-        raise UsageError("--wait is for one version; `latest` is always there", fix="leave one of them out")
-    asked = Asked(matrix, version if version == "latest" else parse_version(version), targets, recorded)
+        raise UsageError("--wait needs a version other than `latest`, which always exists", fix="leave one of them out")
+    asked = VersionRequest(matrix, version if version == "latest" else parse_version(version), targets, recorded)
     with progress() as shown:
         if wait is None:
             return find(asked, SimpleIndex(), shown)

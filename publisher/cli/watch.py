@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from builder.model.matrix import Matrix
     from publisher.ledger.release import Release
     from publisher.watch.matrix_gaps import Offer
-    from publisher.watch.rebuild import Findings
-    from publisher.watch.watch_report import Report
+    from publisher.watch.rebuild import AdvisoryReport
+    from publisher.watch.watch_report import WatchReport
 
 #: Rows of the table for versions that are held back.
 MAX_HELD_BACK = 10
@@ -69,17 +69,17 @@ def command(
     _show(matrix, _look(matrix, settings.ledger(matrix).releases(), advisories, ask_aws), form, as_json)
 
 
-def _look(matrix: Matrix, releases: Sequence[Release], advisories: bool, ask_aws: bool) -> Report:
+def _look(matrix: Matrix, releases: Sequence[Release], advisories: bool, ask_aws: bool) -> WatchReport:
     from publisher.watch.incomplete_releases import incomplete
     from publisher.watch.matrix_gaps import find_gaps
     from publisher.watch.package_index import SimpleIndex
     from publisher.watch.policy import choose, newest, recorded_versions
-    from publisher.watch.watch_report import Report
+    from publisher.watch.watch_report import WatchReport
 
     on_index = SimpleIndex().versions(matrix.package)
     known = newest(on_index)
     now = datetime.now(timezone.utc)
-    return Report(
+    return WatchReport(
         matrix.package,
         known.name if known else None,
         choose(matrix.releases, on_index, recorded_versions(releases), matrix.targets, now),
@@ -100,7 +100,7 @@ def _offer(matrix: Matrix, ask_aws: bool) -> Offer:
     return offer | offer_in_aws(ALWAYS_ENABLED.get(partition, matrix.regions[0])) if ask_aws else offer
 
 
-def _examine(matrix: Matrix, releases: Sequence[Release]) -> Findings:
+def _examine(matrix: Matrix, releases: Sequence[Release]) -> AdvisoryReport:
     from builder.resolve.resolver import resolve
     from publisher.watch.advisories import PipAudit
     from publisher.watch.rebuild import examine
@@ -115,12 +115,12 @@ def _show_named(matrix: Matrix, version: str, releases: Sequence[Release], form:
         print_json({"package": matrix.package, "version": version, "versions": [version]})
     elif form == "github":
         locked = has_locks(matrix, releases, version)
-        print_document(outputs(version, [version], None, f"{version} was named", locked=locked))
+        print_document(outputs(version, [version], None, f"{version} was requested", locked=locked))
     else:
         print_result(version)
 
 
-def _show(matrix: Matrix, report: Report, form: str, as_json: bool) -> None:
+def _show(matrix: Matrix, report: WatchReport, form: str, as_json: bool) -> None:
     from publisher.watch.watch_report import outputs, report_json
 
     release = report.choice.release
@@ -133,30 +133,30 @@ def _show(matrix: Matrix, report: Report, form: str, as_json: bool) -> None:
         _show_table(matrix, report)
 
 
-def _show_table(matrix: Matrix, report: Report) -> None:
-    from publisher.watch.watch_report import gap_lines, held_words, lacks_words, named_words
+def _show_table(matrix: Matrix, report: WatchReport) -> None:
+    from publisher.watch.watch_report import gap_lines, held_words, missing_words, named_words
 
     choice, found = report.choice, report.advisories
-    rows = [["complete", each.version, lacks_words(each, matrix)] for each in report.incomplete]
+    rows = [["complete", each.version, missing_words(each, matrix)] for each in report.incomplete]
     rows += [["release", choice.release.version, choice.release.reason]] if choice.release else []
     if found and found.release:
         version = found.release.version
-        rows += [["rebuild", version, f"{named_words(n)}: {', '.join(n.targets)}"] for n in found.mended]
-        rows += [["no fix", version, f"{named_words(n)}: {n.reason}"] for n in found.unmended]
+        rows += [["rebuild", version, f"{named_words(n)}: {', '.join(n.targets)}"] for n in found.fixed]
+        rows += [["no fix", version, f"{named_words(n)}: {n.reason}"] for n in found.unfixed]
         rows += [["not known", version, each] for each in found.unknown]
     rows += [["held back", held.version, held_words(held)] for held in choice.held_back[:MAX_HELD_BACK]]
     if rows:
         print_table(["what", "version", "why"], rows)
         print_result("")
     if (more := len(choice.held_back) - MAX_HELD_BACK) > 0:
-        print_result(f"{more} older versions are held back too")
+        print_result(f"{more} older versions are held back as well")
     for line in gap_lines(report):
         print_result(line)
     print_result(f"{report.package}: the newest on the package index is {report.newest or 'none'}; {_to_do(report)}")
 
 
-def _to_do(report: Report) -> str:
+def _to_do(report: WatchReport) -> str:
     commands = [f"layers publish --version {version}" for version in report.versions]
     if report.rebuild:
         commands.append(f"layers publish --version {report.rebuild} --rebuild")
-    return "to do: " + ", ".join(commands) if commands else "nothing is to be done"
+    return "to do: " + ", ".join(commands) if commands else "nothing to do"

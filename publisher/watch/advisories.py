@@ -1,7 +1,7 @@
-"""Known advisories for packages at certain versions, from pip-audit.
+"""Get the advisories for packages at certain versions from pip-audit.
 
-pip-audit runs as a program: it ends with 1 both for "found some" and for "nobody answered", so only its JSON is
-believed, and only where it speaks of every package that was asked for.
+pip-audit runs as a program. It exits with 1 both for "found some" and for "the service failed", so only its JSON
+counts, and only if it has an entry for every package.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from builder.model.errors import InputError
+from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
 from builder.resolve.uv import without_addresses
 
-#: Seconds for all answers together, and for one.
-TOTAL = 900
-ONE = 20
-#: Settings of pip-audit's that are ours to say.
-_OURS = frozenset({"PIP_AUDIT_FORMAT", "PIP_AUDIT_DESC", "PIP_AUDIT_OUTPUT", "PIP_AUDIT_PROGRESS_SPINNER"})
+TOTAL_TIMEOUT_SECONDS = 900
+REQUEST_TIMEOUT_SECONDS = 20
+#: pip-audit's settings that this module sets itself.
+_OVERRIDDEN = frozenset({"PIP_AUDIT_FORMAT", "PIP_AUDIT_DESC", "PIP_AUDIT_OUTPUT", "PIP_AUDIT_PROGRESS_SPINNER"})
 
 
 @dataclass(frozen=True, order=True)
@@ -47,19 +46,19 @@ class Advisory:
 
     id: str
     aliases: tuple[str, ...]
-    fixed: tuple[str, ...]  #: the versions that it is fixed in; empty where there is none yet
+    fixed: tuple[str, ...]  #: the versions that fix it; empty if there is none yet
 
     def same_as(self, other: Advisory) -> bool:
-        """Whether both are one thing, by whatever name."""
+        """Return whether both are the same advisory, by id or alias."""
         return not {self.id, *self.aliases}.isdisjoint({other.id, *other.aliases})
 
 
-class Advisories(Protocol):
-    """Where advisories are asked for."""
+class AdvisorySource(Protocol):
+    """A source of advisories: pip-audit, or a fake."""
 
     def of(self, pins: Collection[Pin]) -> Mapping[Pin, tuple[Advisory, ...]]:
-        """The advisories of each pin. A pin that the service does not know is left out; InputError where the service
-        does not answer."""
+        """Return the advisories of each pin. Pins that the service does not know are left out. InputError if the
+        service fails."""
 
 
 class _Vulnerability(BaseModel):
@@ -86,7 +85,7 @@ class _Report(BaseModel):
 
 
 class PipAudit:
-    """pip-audit, with the service that its own settings name (PIP_AUDIT_VULNERABILITY_SERVICE, PIP_AUDIT_OSV_URL)."""
+    """pip-audit, with the service of its own settings (PIP_AUDIT_VULNERABILITY_SERVICE, PIP_AUDIT_OSV_URL)."""
 
     def of(self, pins: Collection[Pin]) -> Mapping[Pin, tuple[Advisory, ...]]:
         if find_spec("pip_audit") is None:
@@ -101,7 +100,7 @@ class PipAudit:
 
 
 def one_of_each(pins: Collection[Pin]) -> Iterator[tuple[Pin, ...]]:
-    """The pins in groups that have each package once: pip-audit refuses a list with two versions of one."""
+    """Yield the pins in groups that have each package once: pip-audit refuses two versions of one package."""
     by_name: dict[str, list[Pin]] = {}
     for pin in sorted(set(pins)):
         by_name.setdefault(pin.name, []).append(pin)
@@ -110,31 +109,31 @@ def one_of_each(pins: Collection[Pin]) -> Iterator[tuple[Pin, ...]]:
 
 
 def _run(pins: Collection[Pin], folder: Path) -> str:
-    """What pip-audit writes of these pins."""
+    """Run pip-audit for these pins and return its output."""
     wanted = folder / "requirements.txt"
     wanted.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in pins), "utf-8")
     command = [
         sys.executable, "-m", "pip_audit", "--requirement", str(wanted), "--no-deps", "--disable-pip",
         "--format", "json", "--desc", "off", "--aliases", "on", "--progress-spinner", "off",
-        "--timeout", str(ONE), "--cache-dir", str(folder / "cache"),
+        "--timeout", str(REQUEST_TIMEOUT_SECONDS), "--cache-dir", str(folder / "cache"),
     ]  # fmt: skip
-    environment = {name: value for name, value in os.environ.items() if name not in _OURS}
+    environment = {name: value for name, value in os.environ.items() if name not in _OVERRIDDEN}
     try:
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace",
-            check=False, timeout=TOTAL,
+            check=False, timeout=TOTAL_TIMEOUT_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise _unanswered(f"nothing came within {TOTAL} s") from None
+        raise _unavailable(f"timed out after {TOTAL_TIMEOUT_SECONDS} s") from None
     except OSError as error:
-        raise _unanswered(str(error)) from None
+        raise _unavailable(str(error)) from None
     if done.returncode not in (0, 1) or not done.stdout.strip():
-        raise _unanswered(_last_word(done.stderr) or f"pip-audit ended with {done.returncode}")
+        raise _unavailable(_last_word(done.stderr) or f"pip-audit exited with {done.returncode}")
     return done.stdout
 
 
 def _last_word(text: str) -> str:
-    """Why pip-audit ended, without addresses: those may hold a token."""
+    """Return why pip-audit failed, without addresses: they may contain a token."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("WARNING")]
     last = lines[-1] if lines else ""
     exception = re.match(r"(?:\w+\.)*(\w+)(?::|$)", last)
@@ -142,14 +141,14 @@ def _last_word(text: str) -> str:
 
 
 def _read(text: str, pins: Collection[Pin]) -> dict[Pin, tuple[Advisory, ...]]:
-    """The advisories of the pins that the service knows. InputError where it leaves one out without a word."""
+    """Return the advisories of the pins that the service knows. InputError if an entry is missing."""
     try:
         report = _Report.model_validate(json.loads(text))
-    except (ValueError, ValidationError):
-        raise _unanswered("pip-audit writes no JSON that can be read") from None
+    except (ValueError, ValidationError, RecursionError):
+        raise _unavailable("the output of pip-audit is not valid JSON") from None
     said: dict[str, _Dependency] = {canonicalize_name(each.name): each for each in report.dependencies}
     if silent := [pin.name for pin in pins if pin.name not in said]:
-        raise _unanswered(f"nothing is said of {', '.join(silent[:5])}")
+        raise _unavailable(f"no entry for {', '.join(silent[:5])}")
     known = ((pin, said[pin.name]) for pin in pins if said[pin.name].skip_reason is None)
     return {pin: tuple(_advisory(each) for each in dependency.vulns) for pin, dependency in known}
 
@@ -165,9 +164,10 @@ def _in_order(versions: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(shorten(text, 60) for text in versions)
 
 
-def _unanswered(why: str) -> InputError:
+def _unavailable(why: str) -> InputError:
     return InputError(
-        f"the advisories are not known, since their service gives no answer: {why}",
+        f"the advisory service failed: {why}",
         where="--advisories",
-        fix="see that it can be reached, then run the command again; PIP_AUDIT_VULNERABILITY_SERVICE names another",
+        fix="check the network, then run the command again; PIP_AUDIT_VULNERABILITY_SERVICE selects another service",
+        failure_class=FailureClass.TEMPORARY,
     )

@@ -1,4 +1,4 @@
-"""Which releases are not whole yet and can be made so. Pure: the matrix and the ledger go in."""
+"""Find the incomplete releases that another publish can complete, from the matrix and the ledger. Pure."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from publisher.ledger.release import CellRecord, FillerRecord, Release, SurplusR
 
 
 @dataclass(frozen=True)
-class Incomplete:
-    """A release to complete. ``missing`` is empty where only its record says that it is not complete."""
+class IncompleteRelease:
+    """A release to complete. ``missing`` is empty if only its record says that it is not complete."""
 
     layer_version: int
     version: str
     missing: tuple[str, ...]
 
 
-def incomplete(matrix: Matrix, releases: Sequence[Release]) -> tuple[Incomplete, ...]:
-    """The releases that another publish of their version would complete, by their number.
+def incomplete(matrix: Matrix, releases: Sequence[Release]) -> tuple[IncompleteRelease, ...]:
+    """Return the releases that another publish of their version completes, by their number.
 
-    They are the newest one where it lacks cells of the matrix, and every one that was begun and never completed. What
-    was yanked, and what no run can reach any more, is left out: nobody should try again every hour.
+    These are the newest one, if it misses cells of the matrix, and every one that was started and never completed.
+    Yanked releases, and cells that no run can bring to the number, are left out: retrying them does not help.
     """
     return tuple(sorted(_found(matrix, releases), key=lambda each: each.layer_version))
 
 
 def newest_release(releases: Sequence[Release]) -> Release | None:
-    """The newest release that was not yanked."""
+    """Return the newest release that is not yanked."""
     return max((r for r in releases if r.yanked is None), key=lambda r: r.layer_version, default=None)
 
 
-def _found(matrix: Matrix, releases: Sequence[Release]) -> Iterator[Incomplete]:
+def _found(matrix: Matrix, releases: Sequence[Release]) -> Iterator[IncompleteRelease]:
     newest = newest_release(releases)
     # A version that was rebuilt is completed at its last number.
     for release in {release.version: release for release in sorted(releases, key=lambda r: r.layer_version)}.values():
@@ -42,18 +42,18 @@ def _found(matrix: Matrix, releases: Sequence[Release]) -> Iterator[Incomplete]:
         missing = [cell for cell in matrix.cells if (cell.region, cell.target.id) not in public]
         reachable = [cell for cell in missing if not _passed(cell, release, releases)]
         if reachable or (not missing and release.completed is None):
-            yield Incomplete(release.layer_version, release.version, tuple(cell.id for cell in reachable))
+            yield IncompleteRelease(release.layer_version, release.version, tuple(cell.id for cell in reachable))
 
 
 def _passed(cell: Cell, release: Release, releases: Sequence[Release]) -> bool:
-    """Whether AWS has given the release's number, in this cell, to something else. It never gives one twice."""
+    """Return whether another layer version has the release's number in this cell: AWS never assigns one twice."""
     key, number = (cell.region, cell.target.id), release.layer_version
     if release.cell(*key) is not None:
-        return False  # there, and only not public yet
+        return False  # published, and not public yet
     given = (each for other in releases for each in _given(other))
     return any(each.key == key and each.layer_version >= number for each in given)
 
 
 def _given(release: Release) -> tuple[CellRecord | FillerRecord | SurplusRecord, ...]:
-    """Every layer version that a record knows of."""
+    """Return every layer version in a record."""
     return (*release.cells, *release.fillers, *release.surplus)

@@ -1,6 +1,6 @@
-"""Getting a page from a package index: over HTTP with patience and limits, or from a folder.
+"""Get a page of a package index: over HTTP with retries and limits, or from a folder.
 
-Proxies, certificates, time limits and repeats are those that uv is set to, as far as the environment says them.
+Proxies, certificates, timeouts and retries are those of uv, as far as environment variables set them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,11 @@ from __future__ import annotations
 import netrc
 import os
 import ssl
+import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
+from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,118 +20,175 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.errors import InputError
-from publisher.watch.index_locations import Place, SilentError
+from publisher.watch.index_locations import IndexLocation, IndexUnavailableError
 
-#: Of one answer. The largest project pages have some tens of megabytes.
-LIMIT = 256 * 1024 * 1024
-#: An answer that trickles is given up after so many times the limit between two pieces of it.
-TRICKLE = 4
-REDIRECTS = 5
+#: The largest project pages have some tens of megabytes.
+MAX_PAGE_BYTES = 256 * 1024 * 1024
+#: Of uv, where UV_HTTP_TIMEOUT is not set.
+DEFAULT_TIMEOUT_SECONDS = 30
+#: The time limit of a whole response, in multiples of the timeout for one read.
+TOTAL_TIMEOUT_FACTOR = 4
+MAX_REDIRECTS = 5
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
 
+class IndexTooSlowError(IndexUnavailableError):
+    """The response was not complete within the time limit."""
+
+
 @dataclass(frozen=True)
-class Answer:
-    """A page as it came."""
+class IndexPage:
+    """A page of a package index, not parsed."""
 
     body: bytes
     content_type: str
 
 
-def fetch(place: Place, path: str, clock: Clock = SYSTEM_CLOCK) -> Answer | None:
-    """The page at ``path`` below a place; None where there is none.
+def fetch(location: IndexLocation, path: str, clock: Clock = SYSTEM_CLOCK) -> IndexPage | None:
+    """Return the page at ``path`` below a location; None if it does not exist.
 
-    SilentError where no answer comes, after the repeats; InputError where the place refuses.
+    IndexUnavailableError if there is no response after all retries, InputError if the index refuses.
     """
-    if place.folder is not None:
-        return _read(place.folder / path)
-    address = f"{place.address.rstrip('/')}/{path}/" if path else place.address
-    repeats = Retrying(
-        retry=retry_if_exception_type(SilentError),
+    if location.folder is not None:
+        return _read(location.folder / path)
+    address = f"{location.address.rstrip('/')}/{path}/" if path else location.address
+    retries = Retrying(
+        retry=retry_if_exception(_is_worth_a_retry),
         stop=stop_after_attempt(1 + _number("UV_HTTP_RETRIES", 3)),
         wait=wait_exponential(multiplier=0.5, max=10),
         sleep=clock.sleep,
         reraise=True,
     )
-    return repeats(_get, place, address, clock)
+    return retries(_get_in_time, location, address)
 
 
-def _read(path: Path) -> Answer | None:
-    """A folder's names, or the page that an index in a folder has for a project."""
+def _is_worth_a_retry(error: BaseException) -> bool:
+    return isinstance(error, IndexUnavailableError) and not isinstance(error, IndexTooSlowError)
+
+
+def _read(path: Path) -> IndexPage | None:
+    """Return the names in a folder, or the page that an index in a folder has for a project."""
     try:
         if path.is_dir() and not (path / "index.html").is_file():
-            return Answer("\n".join(each.name for each in path.iterdir()).encode("utf-8", "replace"), "names")
+            return IndexPage("\n".join(each.name for each in path.iterdir()).encode("utf-8", "replace"), "names")
         page = path / "index.html" if path.is_dir() else path
-        return Answer(page.read_bytes(), "text/html")
+        if page.stat().st_size > MAX_PAGE_BYTES:
+            raise InputError(f"the page of the package index is larger than {MAX_PAGE_BYTES >> 20} MB", where=str(page))
+        return IndexPage(page.read_bytes(), "text/html")
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise InputError(f"the package index cannot be read: {error.strerror}", where=str(path)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the package index: {reason}", where=str(path)) from None
 
 
-def _get(place: Place, address: str, clock: Clock) -> Answer | None:
-    seconds = _number("UV_HTTP_TIMEOUT", 30)
-    until = clock.monotonic() + TRICKLE * seconds
+def _get_in_time(location: IndexLocation, address: str) -> IndexPage | None:
+    """Get a page within the total time limit, however slowly status line, headers or body arrive.
+
+    The timeouts of sockets start again with each byte. So the request runs in a thread that is left behind if it takes
+    too long; it ends when its socket does.
+    """
+    limit = TOTAL_TIMEOUT_FACTOR * _number("UV_HTTP_TIMEOUT", DEFAULT_TIMEOUT_SECONDS)
+    future: Future[IndexPage | None] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(_get(location, address))
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="package-index").start()
     try:
-        plain, headers = _authorized(place, address)
-        answer = _pool(plain).request(
+        return future.result(limit)
+    except FutureTimeoutError:
+        raise IndexTooSlowError(
+            f"the package index is too slow: no complete response within {limit} s",
+            where=location.shown,
+            fix="run the command again later; UV_HTTP_TIMEOUT sets a longer limit",
+        ) from None
+
+
+def _get(location: IndexLocation, address: str) -> IndexPage | None:
+    seconds = _number("UV_HTTP_TIMEOUT", DEFAULT_TIMEOUT_SECONDS)
+    try:
+        plain, headers = _authorized(location, address)
+        response = _pool(plain).request(
             "GET",
             plain,
             headers={"Accept": _ACCEPT, "Cache-Control": "no-cache", "User-Agent": "strands-layers", **headers},
             timeout=urllib3.Timeout(connect=min(seconds, 10), read=seconds),
-            retries=urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=REDIRECTS),
+            retries=urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=MAX_REDIRECTS),
             preload_content=False,
             decode_content=True,
         )
         try:
-            return _answer(place, answer, until, clock)
+            return _page(location, response)
         finally:
-            answer.close()
+            response.close()
     except urllib3.exceptions.HTTPError as error:
-        cause = getattr(error, "reason", None) or error
-        if isinstance(cause, urllib3.exceptions.ResponseError):
-            raise InputError("the package index sends from one address to another", where=place.shown) from None
-        raise SilentError(
-            f"the package index does not answer: {_words(cause, seconds)}",
-            where=place.shown,
-            fix="see that its address is right and the network is there, then run the command again",
-        ) from None
+        raise _http_error(location, getattr(error, "reason", None) or error, seconds) from None
+    except (ValueError, HTTPException) as error:  # an address that no request can be made of
+        raise _invalid_url(location, error) from None
 
 
-def _answer(place: Place, answer: urllib3.BaseHTTPResponse, until: float, clock: Clock) -> Answer | None:
-    if answer.status in (404, 410):
+def _http_error(location: IndexLocation, cause: BaseException, seconds: int) -> InputError:
+    if isinstance(cause, urllib3.exceptions.ResponseError):
+        return InputError("the package index cannot be read: too many redirects", where=location.shown)
+    if isinstance(cause, urllib3.exceptions.LocationValueError | urllib3.exceptions.URLSchemeUnknown):
+        return _invalid_url(location, cause)
+    return IndexUnavailableError(
+        f"the package index cannot be reached: {_reason(cause, seconds)}",
+        where=location.shown,
+        fix="check its address and the network, then run the command again",
+    )
+
+
+def _invalid_url(location: IndexLocation, error: BaseException) -> InputError:
+    return InputError(
+        f"the package index has an invalid URL ({type(error).__name__})",
+        where=location.shown,
+        fix="check the address of the index (UV_INDEX, UV_DEFAULT_INDEX), and where it redirects to",
+    )
+
+
+def _page(location: IndexLocation, response: urllib3.BaseHTTPResponse) -> IndexPage | None:
+    if response.status in (404, 410):
         return None
-    if answer.status in (401, 403, 407):
+    if response.status in (401, 403, 407):
         raise InputError(
-            f"the package index refuses with {answer.status}: the credentials are missing or wrong",
-            where=place.shown,
-            fix="give them in its address, in UV_INDEX_<NAME>_USERNAME and …_PASSWORD, or in ~/.netrc",
+            f"the package index refuses the request with status {response.status}: wrong or missing credentials",
+            where=location.shown,
+            fix="set them in its address, in UV_INDEX_<NAME>_USERNAME and …_PASSWORD, or in ~/.netrc",
         )
-    if answer.status == 429 or answer.status >= 500:
-        raise SilentError(
-            f"the package index answers {answer.status}", where=place.shown, fix="run the command again later"
+    if response.status == 429 or response.status >= 500:
+        raise IndexUnavailableError(
+            f"the package index responds with status {response.status}",
+            where=location.shown,
+            fix="run the command again later",
         )
-    if answer.status != 200:
-        raise InputError(f"the package index answers {answer.status}", where=place.shown, fix="check its address")
+    if response.status != 200:
+        raise InputError(
+            f"the package index responds with status {response.status}", where=location.shown, fix="check its address"
+        )
     body = bytearray()
-    while piece := answer.read1(1 << 16):
+    while piece := response.read1(1 << 16):
         body += piece
-        if len(body) > LIMIT:
-            raise InputError("the package index answers with more than any page has", where=place.shown)
-        if clock.monotonic() > until:
-            raise SilentError("the package index answers too slowly", where=place.shown)
-    return Answer(bytes(body), answer.headers.get("Content-Type", "").lower())
+        if len(body) > MAX_PAGE_BYTES:
+            raise InputError(
+                f"the page of the package index is larger than {MAX_PAGE_BYTES >> 20} MB", where=location.shown
+            )
+    return IndexPage(bytes(body), response.headers.get("Content-Type", "").lower())
 
 
-def _authorized(place: Place, address: str) -> tuple[str, dict[str, str]]:
-    """The address without credentials, and the header that has them."""
+def _authorized(location: IndexLocation, address: str) -> tuple[str, dict[str, str]]:
+    """Return the address without credentials, and the header with them."""
     parts = urllib3.util.parse_url(address)
     plain = parts._replace(auth=None).url
-    pair = place.credentials or _from_netrc(parts.host or "")
+    pair = location.credentials or _from_netrc(parts.host or "")
     secret = unquote(parts.auth) if parts.auth else ":".join(pair) if pair else None
     return plain, urllib3.util.make_headers(basic_auth=secret) if secret else {}
 
@@ -153,7 +214,7 @@ def _pool(address: str) -> urllib3.PoolManager:
 
 
 def _certificates() -> ssl.SSLContext:
-    """The system's certificates (SSL_CERT_FILE, SSL_CERT_DIR), and the usual ones, where the system has none."""
+    """Trust the system's certificates (SSL_CERT_FILE, SSL_CERT_DIR) and botocore's, since a system may have none."""
     context = urllib3.util.create_urllib3_context()
     context.load_default_certs()
     context.load_verify_locations(cadata=files("botocore").joinpath("cacert.pem").read_text("utf-8"))
@@ -165,21 +226,21 @@ def _number(variable: str, default: int) -> int:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 6 else default
 
 
-def _words(cause: BaseException, seconds: int) -> str:
+def _reason(cause: BaseException, seconds: int) -> str:
     match cause:
         case urllib3.exceptions.NameResolutionError():
-            return "there is no host of this name"
-        case urllib3.exceptions.NewConnectionError():  # which urllib3 counts among the next ones
-            return "nobody listens there"
+            return "the host name cannot be resolved"
+        case urllib3.exceptions.NewConnectionError():  # a subclass of ConnectTimeoutError
+            return "connection refused" if "refused" in str(cause) else f"no connection ({type(cause).__name__})"
         case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.ReadTimeoutError():
-            return f"nothing came within {seconds} s"
+            return f"read timed out after {seconds} s"
         case urllib3.exceptions.SSLError():
-            return f"its certificate is not accepted ({cause.args[0] if cause.args else cause})"
+            return f"certificate verification failed ({cause.args[0] if cause.args else cause})"
         case urllib3.exceptions.ProxyError():
-            return "the proxy does not let through"
+            return "the proxy refuses the connection (ProxyError)"
         case urllib3.exceptions.IncompleteRead() | urllib3.exceptions.ProtocolError():
-            return "the answer broke off"
+            return f"the response was truncated ({type(cause).__name__})"
         case urllib3.exceptions.DecodeError():
-            return "the answer is packed wrongly"
+            return "the response has an invalid Content-Encoding"
         case _:
             return type(cause).__name__

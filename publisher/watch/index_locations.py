@@ -1,7 +1,7 @@
-"""Where packages come from: the places that the builder's uv uses, as uv itself says.
+"""Find the package indexes that the builder's uv uses, as uv itself reports them.
 
-uv writes the indexes that it is set to (environment, ``uv.toml``) into what it compiles, with the credentials that
-their addresses have. What it does not write is read beside it: the credentials that an index has by its name.
+uv writes the indexes of its settings (environment, ``uv.toml``) into the output of ``pip compile``, with the
+credentials in their addresses. The credentials that an index has by its name are read from the environment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from builder.model.errors import InputError
+from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
 from builder.resolve import uv
 
@@ -28,44 +28,52 @@ else:
 Settings = Sequence[Mapping[str, Any]]
 
 
-class SilentError(InputError):
-    """The index gives no answer now, and may give one later."""
+class IndexUnavailableError(InputError):
+    """The index cannot be reached now, and may be reachable later."""
+
+    failure_class = FailureClass.TEMPORARY
 
 
 @dataclass(frozen=True)
-class Place:
-    """An index (a page for each project), or a place of links (one page or folder with files of any project)."""
+class IndexLocation:
+    """An index (a page for each project), or find-links (one page or folder with files of any project)."""
 
     address: str
     flat: bool = False
-    credentials: tuple[str, str] | None = None  #: user and password, where the address has none
+    credentials: tuple[str, str] | None = None  #: user and password, if the address has none
 
     @property
     def folder(self) -> Path | None:
-        """The folder, where it is one of this machine."""
-        parts = urlsplit(self.address)
+        """The folder, if it is one on this machine."""
+        try:
+            parts = urlsplit(self.address)
+        except ValueError:  # an invalid URL, "http://["
+            return None
         if parts.scheme in ("http", "https"):
             return None
         return Path(unquote(parts.path)) if parts.scheme == "file" else Path(self.address)
 
     @property
     def shown(self) -> str:
-        """What may be told of it: no credentials, and no path, which may hold some."""
-        return str(self.folder or urlsplit(self.address).netloc.rpartition("@")[2])
+        """The address for messages: without credentials, and without the path, which may contain some."""
+        try:
+            return str(self.folder or urlsplit(self.address).netloc.rpartition("@")[2])
+        except ValueError:
+            return "the address of the index"
 
 
 @dataclass(frozen=True)
-class Places:
-    """All places, in the order in which they are asked. Of the indexes the first that has a package counts, or all of
-    them where they are ``merged``; links always count."""
+class IndexLocations:
+    """All locations in the order of uv. The first index that has a package counts; with ``merged`` all of them do.
+    Find-links always count."""
 
-    indexes: tuple[Place, ...]
-    links: tuple[Place, ...] = ()
+    indexes: tuple[IndexLocation, ...]
+    links: tuple[IndexLocation, ...] = ()
     merged: bool = False
 
 
-def places() -> Places:
-    """The places that uv is set to. InputError where its settings are wrong, SilentError where links do not answer."""
+def index_locations() -> IndexLocations:
+    """Return the locations of uv's settings. InputError if they are wrong, IndexUnavailableError if a link fails."""
     with tempfile.TemporaryDirectory(prefix="layers-watch-") as folder:
         answer = uv.run(
             [
@@ -77,9 +85,11 @@ def places() -> Places:
         )  # fmt: skip
     if not answer.ok:
         said = shorten(uv.without_addresses(answer.err.partition("error: ")[2] or answer.err), 400)
-        if "Failed to fetch" in said:  # links on the web, which uv reads at once
-            raise SilentError(f"the package index does not answer: {said}", fix="run the command again later")
-        raise InputError(f"uv cannot use its settings: {said}", fix="look at the variables UV_… and at uv.toml")
+        if "Failed to fetch" in said:  # find-links over HTTP, which uv reads at once
+            raise IndexUnavailableError(
+                f"the package index cannot be reached: {said}", fix="run the command again later"
+            )
+        raise InputError(f"uv cannot use its settings: {said}", fix="check the variables UV_… and uv.toml")
     seen = uv.environment(os.environ)
     settings = tuple(_settings(seen))
     credentials = _credentials(seen, settings)
@@ -88,17 +98,17 @@ def places() -> Places:
         option, _, address = line.partition(" ")
         said_of.setdefault(option, []).append(address.strip())
     indexes = (*said_of.get("--extra-index-url", ()), *said_of.get("--index-url", ()))
-    return Places(
+    return IndexLocations(
         ()
         if _no_index(seen, settings)
-        else tuple(Place(each, credentials=credentials.get(each.rstrip("/"))) for each in indexes),
-        tuple(Place(each, flat=True) for each in said_of.get("--find-links", ())),
+        else tuple(IndexLocation(each, credentials=credentials.get(each.rstrip("/"))) for each in indexes),
+        tuple(IndexLocation(each, flat=True) for each in said_of.get("--find-links", ())),
         merged=_strategy(seen, settings).startswith("unsafe"),
     )
 
 
 def _settings(seen: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """uv's configuration files, the nearest first, each with its section for pip laid over it."""
+    """Yield uv's configuration files, the nearest first, each merged with its ``pip`` section."""
     home = Path(seen.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     system = [Path(folder) for folder in (seen.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
     paths = [folder / "uv" / "uv.toml" for folder in (home, *system, Path("/etc"))]
@@ -109,13 +119,13 @@ def _settings(seen: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for path in paths:
         try:
             document = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):  # uv found good what there is to read
+        except (OSError, ValueError):  # uv has accepted the files that it read
             continue
         yield {**document, **document.get("pip", {})}
 
 
 def _credentials(seen: Mapping[str, str], settings: Settings) -> dict[str, tuple[str, str]]:
-    """What ``UV_INDEX_<NAME>_USERNAME`` and ``…_PASSWORD`` say, by the address of the index with that name."""
+    """Return ``UV_INDEX_<NAME>_USERNAME`` and ``…_PASSWORD`` by the address of the index with that name."""
     given = " ".join(seen.get(variable, "") for variable in ("UV_INDEX", "UV_DEFAULT_INDEX"))
     named = re.findall(r"(?:^|\s)([\w.-]+)=(\S+)", given)
     named += [(str(i.get("name", "")), str(i.get("url"))) for each in settings for i in each.get("index", ())]

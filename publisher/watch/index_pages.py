@@ -1,4 +1,4 @@
-"""Reading a project's page of a package index: JSON (PEP 691, 700) or HTML (PEP 503, 592)."""
+"""Parse a project's page of a package index: JSON (PEP 691, 700) or HTML (PEP 503, 592)."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from publisher.watch.index_fetch import Answer
+from publisher.watch.index_fetch import IndexPage
 
 
 @dataclass(frozen=True)
-class File:
-    """One file of a project, by what the index says of it."""
+class IndexFile:
+    """A file of a project, as the index lists it."""
 
     name: str
     requires_python: str | None = None
-    yanked: str | None = None  #: the reason, empty where none is given; None: not yanked
-    uploaded: datetime | None = None  #: None where the index does not say
+    yanked: str | None = None  #: the reason, possibly empty; None: not yanked
+    uploaded: datetime | None = None  #: None if the index does not say
 
 
-class NotAPageError(ValueError):
-    """The answer is no project's page; says why."""
+class InvalidPageError(ValueError):
+    """The page is not one of a project; the message says why."""
 
 
-def read_page(answer: Answer) -> tuple[File, ...]:
-    """The files that a page lists. NotAPageError where it is none."""
-    kind, start = answer.content_type, answer.body.lstrip()[:1]
+def read_page(page: IndexPage) -> tuple[IndexFile, ...]:
+    """Return the files that a page lists. InvalidPageError if it is not a page of a project."""
+    kind, start = page.content_type, page.body.lstrip()[:1]
     if kind == "names":
-        return tuple(File(name) for name in answer.body.decode().splitlines())
+        return tuple(IndexFile(name) for name in page.body.decode().splitlines())
     if "json" in kind or ("html" not in kind and start == b"{"):
-        return _from_json(answer.body)
+        return _from_json(page.body)
     if "html" in kind or start == b"<":
-        return _from_html(answer.body.decode("utf-8", "replace"))
-    raise NotAPageError(f"it answers with {kind.partition(';')[0][:40] or 'something'}")
+        return _from_html(page.body.decode("utf-8", "replace"))
+    raise InvalidPageError(f"its Content-Type is {kind.partition(';')[0][:40] or 'missing'}")
 
 
 class _JsonFile(BaseModel):
@@ -55,16 +55,17 @@ class _JsonPage(BaseModel):
     files: list[_JsonFile]
 
 
-def _from_json(body: bytes) -> tuple[File, ...]:
+def _from_json(body: bytes) -> tuple[IndexFile, ...]:
     try:
         page = _JsonPage.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise NotAPageError(f"{place + ': ' if place else ''}{first['msg']}"[:200]) from None
+        raise InvalidPageError(f"{place + ': ' if place else ''}{first['msg']}"[:200]) from None
     _check_version(str(page.meta.get("api-version", "1.0")))
     return tuple(
-        File(each.filename, each.requires_python, _yanked(each.yanked), _utc(each.upload_time)) for each in page.files
+        IndexFile(each.filename, each.requires_python, _yanked(each.yanked), _utc(each.upload_time))
+        for each in page.files
     )
 
 
@@ -77,27 +78,27 @@ def _yanked(said: bool | str | None) -> str | None:
 def _utc(moment: datetime | None) -> datetime | None:
     if moment is None:
         return None
-    if not 1990 < moment.year < 9000:  # where time zones and ages leave the calendar
-        raise NotAPageError(f"a file was uploaded in the year {moment.year}")
+    if not 1990 < moment.year < 9000:  # time zones and ages stay within the calendar
+        raise InvalidPageError(f"a file has an upload-time in the year {moment.year}")
     return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _from_html(text: str) -> tuple[File, ...]:
+def _from_html(text: str) -> tuple[IndexFile, ...]:
     reader = _Links()
     try:
         reader.feed(text)
         reader.close()
-    except AssertionError as error:  # html.parser's word for some declarations
-        raise NotAPageError(f"HTML that cannot be read: {error}"[:200]) from None
+    except AssertionError as error:  # html.parser raises it for some declarations
+        raise InvalidPageError(f"invalid HTML: {error}"[:200]) from None
     return tuple(reader.files)
 
 
 class _Links(HTMLParser):
-    """Collects the files that links name."""
+    """Collects the files that the links name."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.files: list[File] = []
+        self.files: list[IndexFile] = []
 
     def handle_starttag(self, tag: str, attrs: Iterable[tuple[str, str | None]]) -> None:
         said = dict(attrs)
@@ -107,12 +108,12 @@ class _Links(HTMLParser):
             return
         try:
             name = unquote(urlsplit(address).path).rpartition("/")[2]
-        except ValueError:  # an address that is none, "http://["
+        except ValueError:  # an invalid URL, "http://["
             return
         yanked = (said["data-yanked"] or "") if "data-yanked" in said else None
-        self.files.append(File(name, said.get("data-requires-python"), yanked))
+        self.files.append(IndexFile(name, said.get("data-requires-python"), yanked))
 
 
 def _check_version(version: str) -> None:
     if version.partition(".")[0] != "1":
-        raise NotAPageError(f"it speaks version {version[:20]} of the Simple API, and this program version 1")
+        raise InvalidPageError(f"it has version {version[:20]} of the Simple API; this program reads version 1")

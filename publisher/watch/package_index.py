@@ -1,4 +1,4 @@
-"""What versions of a package there are, by the package index."""
+"""List the versions of a package on the package indexes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.resolve.resolver import supported_tags
 from publisher.watch.index_fetch import fetch
-from publisher.watch.index_locations import Place, Places, places
-from publisher.watch.index_pages import File, NotAPageError, read_page
+from publisher.watch.index_locations import IndexLocation, IndexLocations, index_locations
+from publisher.watch.index_pages import IndexFile, InvalidPageError, read_page
 
 
-class NoPackageError(InputError):
+class UnknownPackageError(InputError):
     """No index has the package."""
 
 
 @dataclass(frozen=True)
-class Available:
-    """One version of a package on the index."""
+class AvailableVersion:
+    """A version of a package on the index."""
 
     version: Version
-    files: tuple[File, ...]
+    files: tuple[IndexFile, ...]
 
     @property
     def name(self) -> str:
@@ -40,44 +40,44 @@ class Available:
 
     @property
     def yanked(self) -> str | None:
-        """Why all its files were yanked (empty: no reason is given); None where some were not."""
+        """Why all its files are yanked (possibly empty); None if some are not."""
         reasons = [file.yanked for file in self.files]
         return next((r for r in reasons if r), "") if all(r is not None for r in reasons) else None
 
     @property
     def uploaded(self) -> datetime | None:
-        """When the last of its files was uploaded; None where the index does not say."""
+        """When the last of its files was uploaded; None if the index does not say."""
         moments = [file.uploaded for file in self.files]
         return max(m for m in moments if m) if moments and all(moments) else None
 
     def lacking(self, targets: Iterable[Target]) -> tuple[Target, ...]:
-        """The targets that no wheel of it runs on."""
+        """Return the targets that none of its wheels runs on."""
         wheels = [file for file in self.files if file.yanked is None and file.name.endswith(".whl")]
         return tuple(target for target in targets if not any(_runs_on(file, target) for file in wheels))
 
 
-class Index(Protocol):
-    """Where versions are asked for."""
+class VersionSource(Protocol):
+    """A source of versions: the package indexes, or a fake."""
 
-    def versions(self, package: str) -> tuple[Available, ...]:
-        """Every version of a package, oldest first. NoPackageError where there is no such package, SilentError where
-        no answer comes, InputError where the answer is of no use."""
+    def versions(self, package: str) -> tuple[AvailableVersion, ...]:
+        """Return every version of a package, oldest first. UnknownPackageError if there is no such package,
+        IndexUnavailableError if the index cannot be reached, InputError if its page is invalid."""
 
 
 class SimpleIndex:
-    """The indexes and folders that the builder's uv takes packages from."""
+    """The indexes and folders that the builder's uv gets packages from."""
 
-    def __init__(self, where: Places | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._places = where
+    def __init__(self, where: IndexLocations | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._locations = where
         self._clock = clock
 
-    def versions(self, package: str) -> tuple[Available, ...]:
+    def versions(self, package: str) -> tuple[AvailableVersion, ...]:
         project = canonicalize_name(package)
-        where = self._places = self._places or places()
-        files = [file for place in where.links for file in self._files(place, "") or ()]
+        where = self._locations = self._locations or index_locations()
+        files = [file for location in where.links for file in self._files(location, "") or ()]
         known = False
-        for place in where.indexes:
-            found = self._files(place, project)
+        for location in where.indexes:
+            found = self._files(location, project)
             if found is not None:
                 files += found
                 known = True
@@ -88,41 +88,41 @@ class SimpleIndex:
             return versions
         if known:
             raise InputError(
-                f"the package index shows no file of {package}",
-                where=", ".join(dict.fromkeys(place.shown for place in where.indexes)),
-                fix="see whether this is the page of an index, and not of a log-in or a proxy",
+                f"the package index lists no file of {package}",
+                where=", ".join(dict.fromkeys(location.shown for location in where.indexes)),
+                fix="check that this is an index, and not the page of a login or a proxy",
             )
-        raise NoPackageError(
+        raise UnknownPackageError(
             f"the package index has no package {package!r}",
-            where=", ".join(dict.fromkeys(place.shown for place in (*where.indexes, *where.links))),
-            fix="check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
+            where=", ".join(dict.fromkeys(location.shown for location in (*where.indexes, *where.links))),
+            fix="check the spelling, and the index that uv uses (UV_INDEX, UV_DEFAULT_INDEX)",
         )
 
-    def _files(self, place: Place, project: str) -> tuple[File, ...] | None:
-        answer = fetch(place, project, self._clock)
-        if answer is None:
+    def _files(self, location: IndexLocation, project: str) -> tuple[IndexFile, ...] | None:
+        page = fetch(location, project, self._clock)
+        if page is None:
             return None
         try:
-            return read_page(answer)
-        except NotAPageError as error:
+            return read_page(page)
+        except InvalidPageError as error:
             raise InputError(
-                f"the package index gives no page of {project or 'links'}: {error}",
-                where=place.shown,
-                fix="see that its address is the one of a Simple API",
+                f"the package index has an invalid page of {project or 'links'}: {error}",
+                where=location.shown,
+                fix="check that its address is the one of a Simple API",
             ) from None
 
 
-def group(project: str, files: Iterable[File]) -> tuple[Available, ...]:
-    """The files of a project by version, oldest first. What is no wheel or source distribution of it is left out."""
-    found: dict[Version, list[File]] = {}
+def group(project: str, files: Iterable[IndexFile]) -> tuple[AvailableVersion, ...]:
+    """Return the wheels and source distributions of a project by version, oldest first; other files are ignored."""
+    found: dict[Version, list[IndexFile]] = {}
     for file in files:
         for version in _version_of(project, file.name):
             found.setdefault(version, []).append(file)
-    return tuple(Available(version, tuple(found[version])) for version in sorted(found))
+    return tuple(AvailableVersion(version, tuple(found[version])) for version in sorted(found))
 
 
 def _version_of(project: str, name: str) -> Iterator[Version]:
-    """The version that a file's name has; none where it is no file of the project. Quick: there may be thousands."""
+    """Yield the version in a file's name, if it is a file of the project. There may be thousands of files."""
     try:
         if name.endswith(".whl"):
             named, version = name.split("-", 2)[:2]
@@ -146,10 +146,10 @@ def _tags(target: Target) -> frozenset[Tag]:
     return frozenset(supported_tags(target))
 
 
-def _runs_on(file: File, target: Target) -> bool:
+def _runs_on(file: IndexFile, target: Target) -> bool:
     try:
         tags = parse_wheel_filename(file.name)[3]
-    except ValueError:  # InvalidWheelFilename, and what follows from odd numbers in it
+    except ValueError:  # InvalidWheelFilename, or a number with thousands of digits
         return False
     return _python(file.requires_python or "").contains(target.runtime.full_version) and not tags.isdisjoint(
         _tags(target)
@@ -160,5 +160,5 @@ def _runs_on(file: File, target: Target) -> bool:
 def _python(text: str) -> SpecifierSet:
     try:
         return SpecifierSet(text)
-    except ValueError:  # installers read over it too
+    except ValueError:  # installers ignore it too
         return SpecifierSet()

@@ -1,7 +1,7 @@
-"""Which version should become a release. Pure: the index, the ledger, the policy and the time go in.
+"""Choose the version to release, from the index, the ledger, the policy and the time. Pure.
 
-The newest version that nothing speaks against is chosen, if it is newer than every recorded one. Versions between the
-two are passed over: a layer is for who wants the newest, and each takes a number everywhere.
+The newest version that the policy allows is chosen, if it is newer than every recorded one. Versions between the two
+are skipped: users of a layer want the newest, and each release takes a number in every cell.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from builder.model.escape import shorten
 from builder.model.matrix_keys import Releases
 from builder.model.target import Target
 from publisher.ledger.release import Release
-from publisher.watch.package_index import Available
+from publisher.watch.package_index import AvailableVersion
 
 
 @dataclass(frozen=True)
@@ -30,28 +30,28 @@ class Proposal:
 
 @dataclass(frozen=True)
 class HeldBack:
-    """A version that is newer than every release and is not to be released now."""
+    """A version that is newer than every release and must not be released now."""
 
     version: str
     reason: str
-    until: datetime | None = None  #: when the reason ends, where that is known
+    until: datetime | None = None  #: when the reason ends, if that is known
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the policy says of the versions on the index."""
+    """The policy's decision about the versions on the index."""
 
     release: Proposal | None
     held_back: tuple[HeldBack, ...]  #: newest first
 
 
 def recorded_versions(releases: Iterable[Release]) -> frozenset[Version]:
-    """The versions of all releases, also of those that were yanked: none of them is new."""
+    """Return the versions of all releases, yanked ones included: none of them is new."""
     return frozenset(version for release in releases for version in parsed(release.version))
 
 
 def parsed(text: str) -> tuple[Version, ...]:
-    """A recorded version; nothing where it is none."""
+    """Return a recorded version; empty if it is not one of PEP 440."""
     try:
         return (Version(text),)
     except InvalidVersion:  # a description that `layers sync` found
@@ -60,12 +60,12 @@ def parsed(text: str) -> tuple[Version, ...]:
 
 def choose(
     policy: Releases,
-    on_index: Iterable[Available],
+    on_index: Iterable[AvailableVersion],
     recorded: Collection[Version],
     targets: Sequence[Target],
     now: datetime,
 ) -> Choice:
-    """The newest version that may be released now, and why no newer one may."""
+    """Return the newest version that may be released now, and why no newer one may."""
     last = max(recorded, default=None)
     newer = sorted((a for a in on_index if last is None or a.version > last), key=lambda a: a.version, reverse=True)
     held: list[HeldBack] = []
@@ -78,8 +78,8 @@ def choose(
     return Choice(None, tuple(held))
 
 
-def newest(on_index: Iterable[Available], targets: Sequence[Target] = ()) -> Available | None:
-    """The newest stable version that was not yanked and that all these targets can have."""
+def newest(on_index: Iterable[AvailableVersion], targets: Sequence[Target] = ()) -> AvailableVersion | None:
+    """Return the newest stable version that is not yanked and has wheels for all these targets."""
     usable = (a for a in on_index if not a.version.is_prerelease and a.yanked is None)
     for candidate in sorted(usable, key=lambda a: a.version, reverse=True):
         if not candidate.lacking(targets):
@@ -88,23 +88,23 @@ def newest(on_index: Iterable[Available], targets: Sequence[Target] = ()) -> Ava
 
 
 def no_wheels(targets: Sequence[Target]) -> str:
-    """What is said of a version that these targets cannot have."""
+    """Return the reason for a version without wheels for these targets."""
     return f"it has no wheel for {', '.join(target.id for target in targets)}"
 
 
 def _against(
-    candidate: Available, policy: Releases, last: Version | None, targets: Sequence[Target], now: datetime
+    candidate: AvailableVersion, policy: Releases, last: Version | None, targets: Sequence[Target], now: datetime
 ) -> HeldBack | None:
-    """What speaks against releasing a version now."""
+    """Return why a version must not be released now, or None."""
     version = candidate.version
     if version.is_prerelease:
         return HeldBack(candidate.name, "a pre-release")
     if candidate.yanked is not None:
         return HeldBack(candidate.name, "yanked" + (f": {shorten(candidate.yanked)}" if candidate.yanked else ""))
     if policy.policy == "by-hand":
-        return HeldBack(candidate.name, "the matrix wants releases by hand")
+        return HeldBack(candidate.name, "the matrix has the policy by-hand")
     if policy.policy == "minor" and last is not None and _minor(version) <= _minor(last):
-        return HeldBack(candidate.name, f"the matrix wants a release for each minor version, and there is {last}")
+        return HeldBack(candidate.name, f"the matrix has the policy minor, and {last} is released")
     if lacking := candidate.lacking(targets):
         return HeldBack(candidate.name, no_wheels(lacking))
     if policy.minimum_age is None:
@@ -123,7 +123,7 @@ def _minor(version: Version) -> tuple[int, int, int]:
 
 def _reason(last: Version | None, passed: int) -> str:
     if last is None:
-        return "nothing is released yet, and it is the newest that may be"
+        return "it is the newest version that may be released, and the ledger is empty"
     return f"it is newer than {last}, the newest in the ledger" + (
-        f"; {passed} between them passed over" if passed else ""
+        f"; {passed} between them are skipped" if passed else ""
     )

@@ -1,4 +1,4 @@
-"""What ``layers watch`` found, as JSON, as outputs of a workflow's step, and in one line. Pure."""
+"""Render what ``layers watch`` found: as JSON, as outputs of a workflow step, and in one line. Pure."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from publisher.catalog.index import iso
 from publisher.ledger.release import Release
-from publisher.watch.incomplete_releases import Incomplete
+from publisher.watch.incomplete_releases import IncompleteRelease
 from publisher.watch.matrix_gaps import MatrixGaps
 from publisher.watch.policy import Choice, HeldBack, parsed
-from publisher.watch.rebuild import Findings, Named
+from publisher.watch.rebuild import AdvisoryReport, AffectedPackage
 
-#: Of a line that goes into a workflow's output, and from there into a record.
+#: Characters of the reason, which goes into a workflow output and from there into the ledger.
 REASON_LIMIT = 500
 
 
 @dataclass(frozen=True)
-class Report:
-    """Everything that is to be done, and why not more."""
+class WatchReport:
+    """What needs doing, and what does not yet."""
 
     package: str
     newest: str | None  #: the newest stable version on the index
     choice: Choice
-    incomplete: tuple[Incomplete, ...]
-    advisories: Findings | None  #: None where they were not asked for
+    incomplete: tuple[IncompleteRelease, ...]
+    advisories: AdvisoryReport | None  #: None if they were not requested
     gaps: MatrixGaps
     today: date
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The versions to publish now, in the order in which to do it: what was begun, then what is new."""
+        """The versions to publish now, in this order: incomplete releases, then the new version."""
         new = (self.choice.release.version,) if self.choice.release else ()
         return tuple(dict.fromkeys((*(each.version for each in self.incomplete), *new)))
 
@@ -43,24 +43,24 @@ class Report:
     def rebuild(self) -> str | None:
         """The version to publish with ``--rebuild``."""
         found = self.advisories
-        return found.release.version if found and found.release and found.mended else None
+        return found.release.version if found and found.release and found.fixed else None
 
     def reason(self, matrix: Matrix) -> str:
-        """Everything in one sentence."""
-        parts = [f"{each.version} is to be completed: {lacks_words(each, matrix)}" for each in self.incomplete]
+        """Return everything in one sentence."""
+        parts = [f"{each.version} needs completing: {missing_words(each, matrix)}" for each in self.incomplete]
         if self.choice.release:
-            parts.append(f"{self.choice.release.version} is to be released: {self.choice.release.reason}")
-        if self.advisories and self.advisories.mended and self.rebuild:
-            named = "; ".join(named_words(each) for each in self.advisories.mended)
-            parts.append(f"{self.rebuild} is to be rebuilt: {named}")
+            parts.append(f"{self.choice.release.version} needs a release: {self.choice.release.reason}")
+        if self.advisories and self.advisories.fixed and self.rebuild:
+            named = "; ".join(named_words(each) for each in self.advisories.fixed)
+            parts.append(f"{self.rebuild} needs a rebuild: {named}")
         if not parts:
-            parts = ["nothing is to be done"]
+            parts = ["nothing to do"]
             parts += [f"{held.version} is held back: {held_words(held)}" for held in self.choice.held_back[:1]]
         return "; ".join(parts)
 
 
-def report_json(report: Report) -> dict[str, Any]:
-    """The report for machines."""
+def report_json(report: WatchReport) -> dict[str, Any]:
+    """Return the report for ``--json``."""
     found = report.advisories
     return {
         "package": report.package,
@@ -73,7 +73,7 @@ def report_json(report: Report) -> dict[str, Any]:
         ],
         "incomplete": [{**asdict(each), "missing": list(each.missing)} for each in report.incomplete],
         "rebuild": _rebuild_json(found) if found else None,
-        "unmended": [{**_named_json(each), "reason": each.reason} for each in found.unmended] if found else None,
+        "unmended": [{**_named_json(each), "reason": each.reason} for each in found.unfixed] if found else None,
         "unknown": list(found.unknown) if found else None,
         "missing_regions": list(report.gaps.regions),
         "missing_pythons": [asdict(each) for each in report.gaps.pythons],
@@ -88,7 +88,7 @@ def report_json(report: Report) -> dict[str, Any]:
     }
 
 
-def gap_lines(report: Report) -> list[str]:
+def gap_lines(report: WatchReport) -> list[str]:
     """What the matrix lacks, a line for each kind."""
     gaps = report.gaps
     lines = [f"Python {each.python} of the matrix: {each.describe(report.today)}" for each in gaps.ending]
@@ -100,19 +100,19 @@ def gap_lines(report: Report) -> list[str]:
     return lines
 
 
-def _rebuild_json(found: Findings) -> list[dict[str, Any]]:
-    if found.release is None or not found.mended:
+def _rebuild_json(found: AdvisoryReport) -> list[dict[str, Any]]:
+    if found.release is None or not found.fixed:
         return []
     return [
         {
             "layer_version": found.release.layer_version,
             "version": found.release.version,
-            "advisories": [_named_json(each) for each in found.mended],
+            "advisories": [_named_json(each) for each in found.fixed],
         }
     ]
 
 
-def _named_json(named: Named) -> dict[str, Any]:
+def _named_json(named: AffectedPackage) -> dict[str, Any]:
     return {
         "id": named.advisory.id,
         "aliases": list(named.advisory.aliases),
@@ -126,9 +126,9 @@ def _named_json(named: Named) -> dict[str, Any]:
 def outputs(
     version: str | None, versions: Sequence[str], rebuild: str | None, reason: str, *, locked: bool | None = None
 ) -> str:
-    """Lines for ``$GITHUB_OUTPUT``. No value can begin another one: each is one line, whatever it is made of.
+    """Return lines for ``$GITHUB_OUTPUT``. Each value is one line, so that none can start another output.
 
-    ``locked``, of a named version: the ledger has its lock for every target, so that a build can install exactly that.
+    ``locked``, for a named version: the ledger has its lock for every target, so that a build can use it.
     """
     lines = {
         "version": shorten(version or ""),
@@ -142,7 +142,7 @@ def outputs(
 
 
 def has_locks(matrix: Matrix, releases: Sequence[Release], version: str) -> bool:
-    """Whether the newest release of a version has a lock for each of the matrix's targets."""
+    """Return whether the newest release of a version has a lock for each of the matrix's targets."""
     same = [release for release in releases if parsed(release.version) == parsed(version)]
     last = max(same, key=lambda release: release.layer_version, default=None)
     records = [last.target(target.id) for target in matrix.targets] if last else []
@@ -154,15 +154,15 @@ def held_words(held: HeldBack) -> str:
     return held.reason + (f", until {held.until:%Y-%m-%d %H:%M} UTC" if held.until else "")
 
 
-def named_words(named: Named) -> str:
+def named_words(named: AffectedPackage) -> str:
     """``GHSA-… urllib3 1.26.0 (fixed in 1.26.19, 2.2.2)``."""
     fixed = f"fixed in {', '.join(named.advisory.fixed)}" if named.advisory.fixed else "no fix is known"
     return f"{named.advisory.id} {named.package} {named.version} ({fixed})"
 
 
-def lacks_words(each: Incomplete, matrix: Matrix) -> str:
-    """``layer version 3 lacks 8 of 136 cells``."""
-    what = f"lacks {len(each.missing)} of {len(matrix.cells)} cells" if each.missing else "is not recorded as complete"
+def missing_words(each: IncompleteRelease, matrix: Matrix) -> str:
+    """``layer version 3 misses 8 of 136 cells``."""
+    what = f"misses {len(each.missing)} of {len(matrix.cells)} cells" if each.missing else "is not recorded as complete"
     return f"layer version {each.layer_version} {what}"
 
 

@@ -17,7 +17,7 @@ from builder.model.errors import BuildError, InputError
 from builder.model.target import Target
 from publisher.ledger.folder import file_name, record_bytes
 from publisher.watch.advisories import Advisory, Pin, PipAudit, one_of_each
-from publisher.watch.rebuild import Findings, examine
+from publisher.watch.rebuild import AdvisoryReport, examine
 from tests.fakes.command import Layers
 from tests.fakes.package_index import PackageIndex, running_index, use_index
 from tests.fakes.wheels import make_wheel
@@ -133,7 +133,7 @@ def test_a_rebuild_that_mends(service: Service, index: PackageIndex, layers: Lay
     assert sorted(service.asked) == ["demo==1.0", "needed==1.0", "needed==1.1", "needed==1.2", "other==3.0"]
     lines = layers("watch", "--advisories", "--format", "github").out.splitlines()
     assert lines[:3] == ["version=", "versions=[]", "rebuild=1.0"]
-    assert "1.0 is to be rebuilt: GHSA-1 needed 1.0 (fixed in 0.9.5, 1.2)" in lines[3]
+    assert "1.0 needs a rebuild: GHSA-1 needed 1.0 (fixed in 0.9.5, 1.2)" in lines[3]
 
 
 def test_what_a_rebuild_does_not_mend(service: Service, index: PackageIndex, layers: Layers, tmp_path: Path) -> None:
@@ -149,14 +149,14 @@ def test_what_a_rebuild_does_not_mend(service: Service, index: PackageIndex, lay
     result = layers("watch", "--advisories", "--json").json
     assert result["rebuild"] == []
     assert {each["id"]: each["reason"] for each in result["unmended"]} == {
-        "GHSA-1": "a new build would hold the same version",
+        "GHSA-1": "a new build contains the same version",
         "GHSA-2": "no fixed version is known",
-        "GHSA-3": "a new build would hold 1.1, which has it too",
+        "GHSA-3": "a new build contains 1.1, which has it too",
     }
     assert result["unmended"][0]["targets"] == ["py3.12-x86_64", "py3.12-aarch64"]
     table = layers("watch", "--advisories").out
     assert "GHSA-2 other 3.0 (no fix is known): no fixed version is known" in table
-    assert "nothing is to be done" in table
+    assert "nothing to do" in table
 
 
 def test_no_advisories(service: Service, index: PackageIndex, layers: Layers) -> None:
@@ -183,13 +183,13 @@ def test_a_service_that_does_not_answer(
     service.answer = answer
     ended = layers("watch", "--advisories", "--format", "github")
     assert (ended.code, ended.out) == (3, "")
-    assert "the advisories are not known" in ended.err
+    assert "the advisory service failed" in ended.err
     assert "PIP_AUDIT_VULNERABILITY_SERVICE" in ended.err
 
 
 def test_nobody_listens(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_AUDIT_OSV_URL", "http://127.0.0.1:9/secret")
-    with pytest.raises(InputError, match="gives no answer: ConnectionError") as caught:
+    with pytest.raises(InputError, match="failed: ConnectionError") as caught:
         PipAudit().of({Pin("demo", "1.0")})
     assert "secret" not in str(caught.value)
 
@@ -225,7 +225,7 @@ class Said:
 
 def examined(
     layers: Layers, said: Said, resolve: Callable[[str, Target], tuple[Locked, ...]] | None = None
-) -> Findings:
+) -> AdvisoryReport:
     made = release(layers.matrix, 1, "1.0", layers.matrix.cells)
     lock = locked(demo="1.0", needed="1.0")
     targets = tuple(target.model_copy(update={"lock": lock}) for target in made.targets)
@@ -243,13 +243,13 @@ def test_a_release_that_cannot_be_built_again(layers: Layers) -> None:
         raise BuildError("it is gone", where=target.id)
 
     found = examined(layers, Said(demo=[], needed=["A", "B"]), refuse)
-    assert [(each.advisory.id, each.reason) for each in found.unmended] == [
+    assert [(each.advisory.id, each.reason) for each in found.unfixed] == [
         ("A", "it cannot be built again: it is gone"),
         ("B", "it cannot be built again: it is gone"),
     ]
-    assert found.mended == ()
+    assert found.fixed == ()
 
 
 def test_a_package_that_a_new_build_leaves_out(layers: Layers) -> None:
     found = examined(layers, Said(demo=[], needed=["A"]), lambda *_: locked(demo="1.0"))
-    assert [each.targets for each in found.mended] == [("py3.12-x86_64", "py3.12-aarch64")]
+    assert [each.targets for each in found.fixed] == [("py3.12-x86_64", "py3.12-aarch64")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -16,12 +17,13 @@ from hypothesis import strategies as st
 
 from builder.model.errors import InputError
 from builder.model.matrix_keys import Releases
-from publisher.watch.index_fetch import Answer
-from publisher.watch.index_locations import Place, Places, SilentError, places
-from publisher.watch.index_pages import NotAPageError, read_page
-from publisher.watch.package_index import Available, NoPackageError, SimpleIndex, group
+from publisher.watch.index_fetch import IndexPage
+from publisher.watch.index_locations import IndexLocation, IndexLocations, IndexUnavailableError, index_locations
+from publisher.watch.index_pages import InvalidPageError, read_page
+from publisher.watch.package_index import AvailableVersion, SimpleIndex, UnknownPackageError, group
 from publisher.watch.policy import choose
 from tests.fakes.package_index import JSON, PackageIndex, running_index, send, use_index
+from tests.fakes.simaws import VirtualClock
 from tests.fakes.wheels import make_wheel, target_of
 
 
@@ -32,7 +34,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIn
         yield running
 
 
-def versions(package: str = "demo") -> dict[str, Available]:
+def versions(package: str = "demo") -> dict[str, AvailableVersion]:
     return {each.name: each for each in SimpleIndex().versions(package)}
 
 
@@ -45,13 +47,13 @@ def test_the_places_are_uvs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("UV_INDEX_CORP_USERNAME", "me")
     monkeypatch.setenv("UV_INDEX_CORP_PASSWORD", "pass")
     monkeypatch.setenv("UV_FIND_LINKS", f"{tmp_path},/")
-    found = places()
+    found = index_locations()
     assert found.indexes == (
-        Place("https://two.example/simple", credentials=("me", "pass")),
-        Place("https://three.example/s"),
-        Place("https://user:secret@one.example/simple"),
+        IndexLocation("https://two.example/simple", credentials=("me", "pass")),
+        IndexLocation("https://three.example/s"),
+        IndexLocation("https://user:secret@one.example/simple"),
     )
-    assert found.links == (Place(str(tmp_path), flat=True), Place("/", flat=True))
+    assert found.links == (IndexLocation(str(tmp_path), flat=True), IndexLocation("/", flat=True))
     assert not found.merged
     assert [place.shown for place in found.indexes] == ["two.example", "three.example", "one.example"]
 
@@ -68,17 +70,17 @@ def test_the_places_of_uvs_configuration(tmp_path: Path, monkeypatch: pytest.Mon
         '[[index]]\nname = "not-this"\nurl = "https://not.example/simple"\nexplicit = true\n'
         '[pip]\nextra-index-url = ["https://more.example/simple"]\n'
     )
-    found = places()
+    found = index_locations()
     assert found.indexes == (
-        Place("https://more.example/simple"),
-        Place("https://own.example/simple", credentials=("", "token")),
+        IndexLocation("https://more.example/simple"),
+        IndexLocation("https://own.example/simple", credentials=("", "token")),
     )
     assert found.merged
     monkeypatch.setenv("UV_NO_INDEX", "1")
-    assert places().indexes == ()
+    assert index_locations().indexes == ()
     (tmp_path / "uv" / "uv.toml").write_text("index-strategy = 3\n")
     with pytest.raises(InputError, match="uv cannot use its settings"):
-        places()
+        index_locations()
 
 
 def test_the_first_index_with_the_package_counts(
@@ -104,7 +106,7 @@ def test_a_page_of_links(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("UV_FIND_LINKS", f"{index.address}/links")
     assert list(versions()) == ["1.0", "1.1"]
     index.fault = lambda handler: handler.path == "/links" and send(handler, 500)
-    with pytest.raises(SilentError, match="does not answer"):
+    with pytest.raises(IndexUnavailableError, match="cannot be reached"):
         versions()
 
 
@@ -114,14 +116,14 @@ def test_an_index_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (page / "index.html").write_text('<a href="demo-1.0-py3-none-any.whl#sha256=0">demo</a>')
     use_index(monkeypatch, page.parent.as_uri(), tmp_path)
     assert list(versions()) == ["1.0"]
-    with pytest.raises(NoPackageError, match="no package 'other'"):
+    with pytest.raises(UnknownPackageError, match="no package 'other'"):
         versions("other")
 
 
 def test_credentials_reach_the_index_and_nobody_else(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     index.account = "me:p@ss"
     index.add("demo-1.0-py3-none-any.whl")
-    with pytest.raises(InputError, match="refuses with 401") as caught:
+    with pytest.raises(InputError, match="refuses the request with status 401") as caught:
         versions()
     assert "UV_INDEX_<NAME>_USERNAME" in str(caught.value)
     with_secret = index.address.replace("//", "//me:p%40ss@")
@@ -134,7 +136,7 @@ def test_credentials_reach_the_index_and_nobody_else(index: PackageIndex, monkey
         assert list(versions()) == ["1.0"]
         assert [headers.get("Authorization") for _, headers in elsewhere.asked] == [None]
     index.fault = lambda handler: send(handler, 500)
-    with pytest.raises(SilentError) as caught:
+    with pytest.raises(IndexUnavailableError) as caught:
         versions()
     assert "p%40ss" not in str(caught.value)
     assert "p@ss" not in str(caught.value)
@@ -185,12 +187,12 @@ def test_only_a_certificate_that_is_trusted(tmp_path: Path, monkeypatch: pytest.
     with running_index(certificate) as index:
         use_index(monkeypatch, f"{index.address}/simple", tmp_path)
         index.add("demo-1.0-py3-none-any.whl")
-        with pytest.raises(SilentError, match="its certificate is not accepted"):
+        with pytest.raises(IndexUnavailableError, match="certificate verification failed"):
             versions()
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         assert list(versions()) == ["1.0"]
         monkeypatch.setenv("UV_DEFAULT_INDEX", f"{index.address.replace('127.0.0.1', 'localhost')}/simple")
-        with pytest.raises(SilentError, match="its certificate is not accepted"):
+        with pytest.raises(IndexUnavailableError, match="certificate verification failed"):
             versions()
 
 
@@ -294,6 +296,21 @@ def trickle(handler: BaseHTTPRequestHandler) -> bool:
     return True
 
 
+def trickle_headers(handler: BaseHTTPRequestHandler) -> bool:
+    """A byte of a header at a time: no read times out."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    with contextlib.suppress(OSError):
+        for _ in range(100):
+            handler.wfile.write(b"x")
+            time.sleep(0.1)
+    return True
+
+
+def broken_chunk(handler: BaseHTTPRequestHandler) -> bool:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n{")
+    return True
+
+
 def damaged_gzip(handler: BaseHTTPRequestHandler) -> bool:
     return send(handler, 200, b"no gzip", JSON, Content_Encoding="gzip")
 
@@ -301,21 +318,23 @@ def damaged_gzip(handler: BaseHTTPRequestHandler) -> bool:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (lambda handler: send(handler, 500), "answers 500"),
-        (lambda handler: send(handler, 429, Retry_After="3600"), "answers 429"),
-        (hang_up_early, "broke off"),
-        (never_answer, "nothing came within 1 s"),
-        (trickle, "too slowly"),
-        (damaged_gzip, "packed wrongly"),
+        (lambda handler: send(handler, 500), "responds with status 500"),
+        (lambda handler: send(handler, 429, Retry_After="3600"), "responds with status 429"),
+        (hang_up_early, r"was truncated \(ProtocolError\)"),
+        (never_answer, "read timed out after 1 s"),
+        (trickle_headers, "too slow: no complete response within 2 s"),
+        (broken_chunk, r"was truncated \("),
+        (trickle, "too slow: no complete response within 2 s"),
+        (damaged_gzip, "invalid Content-Encoding"),
     ],
 )
 def test_an_index_that_may_answer_later(
     fault: object, words: str, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_HTTP_TIMEOUT", "1")
-    monkeypatch.setattr("publisher.watch.index_fetch.TRICKLE", 1)
+    monkeypatch.setattr("publisher.watch.index_fetch.TOTAL_TIMEOUT_FACTOR", 2)
     index.fault = fault  # type: ignore[assignment]
-    with pytest.raises(SilentError, match=words) as caught:
+    with pytest.raises(IndexUnavailableError, match=words) as caught:
         versions()
     assert "127.0.0.1" in str(caught.value)
     assert caught.value.exit_code == 3
@@ -328,7 +347,7 @@ def page(body: bytes, kind: str = JSON, status: int = 200, **headers: str) -> ob
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (page(b'{"files": [{"filename": "demo-1.0'), "gives no page of demo: Invalid JSON"),
+        (page(b'{"files": [{"filename": "demo-1.0'), "has an invalid page of demo: Invalid JSON"),
         (page(b"{}"), "files: Field required"),
         (page(b'{"files": [{"filename": 3}]}'), "files.0.filename"),
         (page(b'{"files": [{"filename": "demo-1.0.tar.gz", "upload-time": "yesterday"}]}'), "files.0.upload-time"),
@@ -338,17 +357,17 @@ def page(body: bytes, kind: str = JSON, status: int = 200, **headers: str) -> ob
         ),
         (page(b'{"meta": {"api-version": "2.0"}, "files": []}'), "version 2.0 of the Simple API"),
         (page(b'<meta name="pypi:repository-version" content="2.0">', "text/html"), "version 2.0 of the Simple API"),
-        (page(b"<![x[", "text/html"), "HTML that cannot be read|shows no file"),
-        (page(b"\x00\xff\x00garbage", "application/octet-stream"), "answers with application/octet-stream"),
-        (page(b"", ""), "answers with something"),
-        (page(b"<html>Please <a href='/login'>log in</a>", "text/html"), "shows no file of demo"),
-        (page(b'<a href="http://[">x</a>', "text/html"), "shows no file of demo"),
-        (page(b'{"files": []}'), "shows no file of demo"),
-        (page(b"", status=403), "refuses with 403"),
-        (page(b"", status=418), "answers 418"),
-        (page(b"", status=302), "answers 302"),
-        (page(b"", status=302, Location="/simple/demo/"), "from one address to another"),
-        (page(b"", status=302, Location="file:///etc/passwd"), "does not answer"),
+        (page(b"<![x[", "text/html"), "invalid HTML|lists no file"),
+        (page(b"\x00\xff\x00garbage", "application/octet-stream"), "Content-Type is application/octet-stream"),
+        (page(b"", ""), "Content-Type is missing"),
+        (page(b"<html>Please <a href='/login'>log in</a>", "text/html"), "lists no file of demo"),
+        (page(b'<a href="http://[">x</a>', "text/html"), "lists no file of demo"),
+        (page(b'{"files": []}'), "lists no file of demo"),
+        (page(b"", status=403), "refuses the request with status 403"),
+        (page(b"", status=418), "responds with status 418"),
+        (page(b"", status=302), "responds with status 302"),
+        (page(b"", status=302, Location="/simple/demo/"), "too many redirects"),
+        (page(b"", status=302, Location="file:///etc/passwd"), "invalid URL|cannot be reached"),
     ],
 )
 def test_an_index_that_is_none(fault: object, words: str, index: PackageIndex) -> None:
@@ -382,8 +401,8 @@ ODD = st.one_of(
 def test_no_page_is_a_defect(body: bytes, kind: str) -> None:
     """Whatever comes is read or refused, and what was read can be judged."""
     try:
-        files = read_page(Answer(body, kind))
-    except NotAPageError:
+        files = read_page(IndexPage(body, kind))
+    except InvalidPageError:
         return
     choose(
         Releases(minimum_age=timedelta(days=366)), group("demo", files), (), [target_of()], datetime.now(timezone.utc)
@@ -396,9 +415,25 @@ def test_json_and_html_by_their_looks(index: PackageIndex) -> None:
         assert list(versions()) == ["1.0"]
 
 
+@pytest.mark.parametrize("address", ["http://[::1", "http://exa mple/simple", "http://a..b/simple", "http://:80/"])
+def test_an_invalid_url_is_not_retried(address: str) -> None:
+    clock = VirtualClock()
+    locations = IndexLocations((IndexLocation(address),))
+    with pytest.raises(InputError, match="package index") as caught:
+        SimpleIndex(locations, clock).versions("demo")
+    assert caught.value.exit_code == 3
+    assert isinstance(caught.value, IndexUnavailableError) is (clock.monotonic() > 0)
+
+
+def test_deep_nesting_is_an_invalid_page(index: PackageIndex) -> None:
+    index.fault = page(b'{"files": ' + b"[" * 200_000 + b"]" * 200_000 + b"}")  # type: ignore[assignment]
+    with pytest.raises(InputError, match="invalid page of demo"):
+        versions()
+
+
 def test_nobody_listens(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
-    with pytest.raises(SilentError, match="nobody listens there"):
+    with pytest.raises(IndexUnavailableError, match="connection refused"):
         versions()
 
 
@@ -421,8 +456,8 @@ def test_a_hiccup_is_forgiven(index: PackageIndex, monkeypatch: pytest.MonkeyPat
     assert len(clock.slept) == 2
     index.asked.clear()
     index.fault = lambda handler: send(handler, 503)
-    with pytest.raises(SilentError):
-        SimpleIndex(Places((Place(f"{index.address}/simple"),)), clock).versions("demo")
+    with pytest.raises(IndexUnavailableError):
+        SimpleIndex(IndexLocations((IndexLocation(f"{index.address}/simple"),)), clock).versions("demo")
     assert index.pages_asked() == 4
 
 

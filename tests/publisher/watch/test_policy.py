@@ -12,9 +12,9 @@ from packaging.version import Version
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Releases
 from publisher.ledger.release import FillerRecord, Release, SurplusRecord, Yanked
-from publisher.watch.incomplete_releases import Incomplete, incomplete
-from publisher.watch.index_pages import File
-from publisher.watch.package_index import Available, group
+from publisher.watch.incomplete_releases import IncompleteRelease, incomplete
+from publisher.watch.index_pages import IndexFile
+from publisher.watch.package_index import AvailableVersion, group
 from publisher.watch.policy import Choice, choose, newest, recorded_versions
 from tests.publisher.reconcile.plan_cases import WHEN, release, small_matrix
 
@@ -22,16 +22,16 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 MATRIX = small_matrix()
 
 
-def wheel(version: str, age: timedelta | None = None, **more: str | None) -> File:
+def wheel(version: str, age: timedelta | None = None, **more: str | None) -> IndexFile:
     name = f"demo-{version}-{more.pop('tag', 'py3-none-any')}.whl"
-    return File(name, uploaded=None if age is None else NOW - age, **more)
+    return IndexFile(name, uploaded=None if age is None else NOW - age, **more)
 
 
-def on_index(*files: File) -> tuple[Available, ...]:
+def on_index(*files: IndexFile) -> tuple[AvailableVersion, ...]:
     return group("demo", files)
 
 
-def chosen(policy: dict[str, object], files: list[File], *recorded: str, now: datetime = NOW) -> Choice:
+def chosen(policy: dict[str, object], files: list[IndexFile], *recorded: str, now: datetime = NOW) -> Choice:
     versions = [Version(each) for each in recorded]
     return choose(Releases.model_validate(policy), on_index(*files), versions, MATRIX.targets, now)
 
@@ -43,7 +43,7 @@ def test_the_newest_is_released_and_others_are_passed_over() -> None:
     choice = chosen({}, [wheel("1.0"), wheel("1.1"), wheel("1.1.1"), wheel("1.2")], "1.0")
     assert choice.release is not None
     assert choice.release.version == "1.2"
-    assert choice.release.reason == "it is newer than 1.0, the newest in the ledger; 2 between them passed over"
+    assert choice.release.reason == "it is newer than 1.0, the newest in the ledger; 2 between them are skipped"
     assert choice.held_back == ()
 
 
@@ -62,9 +62,7 @@ def test_each_minor_once() -> None:
     files = [wheel("1.2.0"), wheel("1.2.5"), wheel("1.2.5.post1")]
     choice = chosen({"policy": "minor"}, files, "1.2.0", "1.1.9")
     assert choice.release is None
-    assert {held.reason for held in choice.held_back} == {
-        "the matrix wants a release for each minor version, and there is 1.2.0"
-    }
+    assert {held.reason for held in choice.held_back} == {"the matrix has the policy minor, and 1.2.0 is released"}
     further = chosen({"policy": "minor"}, [*files, wheel("1.3.0"), wheel("1.3.1")], "1.2.0").release
     assert further is not None
     assert further.version == "1.3.1"
@@ -98,7 +96,7 @@ def test_what_speaks_against_a_version() -> None:
         wheel("1.2", yanked=""),
         wheel("1.3", tag="cp312-cp312-manylinux_2_17_x86_64"),
         wheel("1.4.dev1"),
-        File("demo-1.5.tar.gz"),
+        IndexFile("demo-1.5.tar.gz"),
     ]
     choice = chosen({}, files, "1.0")
     assert choice.release is None
@@ -114,7 +112,7 @@ def test_what_speaks_against_a_version() -> None:
 def test_by_hand_is_never() -> None:
     choice = chosen({"policy": "by-hand"}, [wheel("1.1"), wheel("1.2")])
     assert choice.release is None
-    assert {held.reason for held in choice.held_back} == {"the matrix wants releases by hand"}
+    assert {held.reason for held in choice.held_back} == {"the matrix has the policy by-hand"}
 
 
 def test_the_newest_for_targets() -> None:
@@ -139,7 +137,7 @@ RECORDED = st.lists(VERSIONS, max_size=4)
 
 
 @given(POLICIES, FILES, RECORDED)
-def test_a_release_is_always_right(policy: dict[str, object], files: list[File], recorded: list[str]) -> None:
+def test_a_release_is_always_right(policy: dict[str, object], files: list[IndexFile], recorded: list[str]) -> None:
     choice = chosen(policy, files, *recorded)
     last = max(map(Version, recorded), default=None)
     if choice.release is None:
@@ -160,7 +158,7 @@ def test_a_release_is_always_right(policy: dict[str, object], files: list[File],
 
 @given(POLICIES, FILES, RECORDED)
 def test_every_newer_version_is_accounted_for(
-    policy: dict[str, object], files: list[File], recorded: list[str]
+    policy: dict[str, object], files: list[IndexFile], recorded: list[str]
 ) -> None:
     """No version that is newer than the ledger's and than the one chosen goes without a reason."""
     choice = chosen(policy, files, *recorded)
@@ -172,7 +170,7 @@ def test_every_newer_version_is_accounted_for(
 
 @given(POLICIES, FILES, RECORDED, st.integers(0, 100))
 def test_time_and_releases_only_lead_onwards(
-    policy: dict[str, object], files: list[File], recorded: list[str], hours: int
+    policy: dict[str, object], files: list[IndexFile], recorded: list[str], hours: int
 ) -> None:
     """What is chosen later, from the same index, is never older; and what was released is not chosen again."""
     first = chosen(policy, files, *recorded).release
@@ -259,7 +257,7 @@ def test_yanked_and_rebuilt_releases() -> None:
 
 def test_a_release_that_was_only_begun() -> None:
     begun = release(MATRIX, 1, "1.0", ())
-    assert incomplete(MATRIX, (begun,)) == (Incomplete(1, "1.0", tuple(cell.id for cell in MATRIX.cells)),)
+    assert incomplete(MATRIX, (begun,)) == (IncompleteRelease(1, "1.0", tuple(cell.id for cell in MATRIX.cells)),)
 
 
 @pytest.mark.parametrize("version", ["unknown", "", "1.0 (by hand)"])

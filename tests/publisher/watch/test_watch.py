@@ -72,7 +72,7 @@ def test_a_new_version(index: PackageIndex, layers: Layers) -> None:
         "versions": ["1.2"],
         "release": {
             "version": "1.2",
-            "reason": "it is newer than 1.0, the newest in the ledger; 1 between them passed over",
+            "reason": "it is newer than 1.0, the newest in the ledger; 1 between them are skipped",
         },
         "held_back": [{"version": "1.3rc1", "reason": "a pre-release", "until": None}],
         "incomplete": [],
@@ -90,11 +90,9 @@ def test_nothing_to_do(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.0")
     record(layers, released(layers, 1, "1.0"))
     lines = layers("watch").out.splitlines()
-    assert lines[-1] == "demo: the newest on the package index is 1.0; nothing is to be done"
+    assert lines[-1] == "demo: the newest on the package index is 1.0; nothing to do"
     assert all(line.startswith("not in the matrix: ") for line in lines[:-1])
-    assert layers("watch", "--format", "github").out == (
-        "version=\nversions=[]\nrebuild=\nreason=nothing is to be done\n"
-    )
+    assert layers("watch", "--format", "github").out == ("version=\nversions=[]\nrebuild=\nreason=nothing to do\n")
 
 
 def test_an_empty_ledger(index: PackageIndex, layers: Layers) -> None:
@@ -120,8 +118,8 @@ def test_what_was_begun_comes_before_what_is_new(index: PackageIndex, layers: La
         "version=1.2",
         'versions=["1.1","1.2"]',
         "rebuild=",
-        "reason=1.1 is to be completed: layer version 2 lacks 2 of 4 cells; "
-        "1.2 is to be released: it is newer than 1.1, the newest in the ledger",
+        "reason=1.1 needs completing: layer version 2 misses 2 of 4 cells; "
+        "1.2 needs a release: it is newer than 1.1, the newest in the ledger",
     ]
 
 
@@ -166,9 +164,7 @@ def test_no_output_can_make_another_one(index: PackageIndex, layers: Layers) -> 
     record(layers, released(layers, 1, "1.0"))
     out = layers("watch", "--format", "github").out
     assert [line.split("=")[0] for line in out.splitlines()] == ["version", "versions", "rebuild", "reason"]
-    assert out.startswith(
-        "version=\nversions=[]\nrebuild=\nreason=nothing is to be done; 1.1 is held back: yanked: x v"
-    )
+    assert out.startswith("version=\nversions=[]\nrebuild=\nreason=nothing to do; 1.1 is held back: yanked: x v")
 
 
 @given(st.text(), st.lists(st.text()), st.text(), st.text())
@@ -199,7 +195,7 @@ def test_what_cannot_be_read(index: PackageIndex, layers: Layers) -> None:
     index.fault = lambda handler: send(handler, 500)
     ended = layers("watch")
     assert (ended.code, ended.out) == (3, "")
-    assert "answers 500" in ended.err
+    assert "responds with status 500" in ended.err
     Path(layers.ledger).mkdir()
     (Path(layers.ledger) / "0001.json").write_text("{")
     ended = layers("watch", "--json")
@@ -220,7 +216,7 @@ def test_a_named_version(index: PackageIndex, layers: Layers) -> None:
         "package": "demo", "version": "1.2.0", "versions": ["1.2.0"],
     }  # fmt: skip
     assert layers("watch", "--version", "1.2", "--format", "github").out == (
-        'version=1.2.0\nversions=["1.2.0"]\nrebuild=\nreason=1.2.0 was named\nlocked=false\n'
+        'version=1.2.0\nversions=["1.2.0"]\nrebuild=\nreason=1.2.0 was requested\nlocked=false\n'
     )
 
 
@@ -267,7 +263,7 @@ def test_a_version_that_the_ledger_holds_is_there(index: PackageIndex, layers: L
     record(layers, released(layers, 3, "1.0", layers.matrix.cells[:2]))
     ended = layers("watch", "--version", "1.0")
     assert (ended.code, ended.out) == (0, "1.0\n")
-    assert "layer version 3 holds it, and is completed from its record" in ended.err
+    assert "layer version 3 has it, and is completed from its record" in ended.err
     record(layers, released(layers, 3, "1.0", yanked=Yanked(date=WHEN, reason="bad")))
     assert layers("watch", "--version", "1.0").code == 3
 
@@ -296,8 +292,8 @@ def test_waiting_until_it_is_there(index: PackageIndex, layers: Layers, tmp_path
     thread.join()
     assert ended.code == 0, ended.err
     assert read_manifest(tmp_path / "dist").version == "1.1"
-    assert "answers 503; asked again for another" in ended.err
-    assert "it has no wheel for py3.12-x86_64, py3.12-aarch64; asked again" in ended.err
+    assert "responds with status 503; checking again for" in ended.err
+    assert "it has no wheel for py3.12-x86_64, py3.12-aarch64; checking again" in ended.err
 
 
 def test_waiting_in_vain(index: PackageIndex, layers: Layers) -> None:
