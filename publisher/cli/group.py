@@ -27,6 +27,7 @@ COMMANDS = {
     "reproduce": "Build the zips of a build again and compare.",
     "plan": "Show what publish would do; write nothing anywhere.",
     "publish": "Bring every cell to a release, prove it, record it.",
+    "promote": "Publish a release that another account holds.",
     "describe": "Look up the layers of a region.",
     "audit": "Compare the ledger with AWS in every cell.",
     "sync": "Create the ledger from what AWS holds.",

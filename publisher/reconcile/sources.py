@@ -170,7 +170,7 @@ def _copied(sources: Sources, plan: Plan, target: Target, recorded: Release | No
     if copy is None:
         return None
     known = recorded.target(target.id) if recorded else None
-    return Payload(copy, Facts(known) if known else bare_facts(target, wanted, copy.size, _unzipped_size(copy.path)))
+    return Payload(copy, Facts(known) if known else bare_facts(target, wanted, copy.size, unzipped_size(copy.path)))
 
 
 def _copy(sources: Sources, target: Target, number: int, sha256: str, regions: Sequence[str]) -> Zip | None:
@@ -223,7 +223,7 @@ def _check_sizes(payload: Payload, matrix: Matrix) -> None:
             where=where,
             fix="set `staging` in the matrix, or leave something out",
         )
-    unzipped = _unzipped_size(payload.zip.path)
+    unzipped = unzipped_size(payload.zip.path)
     if unzipped > UNZIPPED_LIMIT:
         raise InputError(
             f"unzipped it has {unzipped:,} bytes; Lambda takes {UNZIPPED_LIMIT:,} for a function with all its layers",
@@ -232,7 +232,7 @@ def _check_sizes(payload: Payload, matrix: Matrix) -> None:
         )
 
 
-def _unzipped_size(path: Path) -> int:
+def unzipped_size(path: Path) -> int:
     try:
         with zipfile.ZipFile(path) as archive:
             return sum(info.file_size for info in archive.infolist())

@@ -1,0 +1,141 @@
+"""``layers promote``: bring a release of another account, such as a staging account, to this matrix."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder.model.errors import DriftError, InputError
+from publisher.cli.console import json_option, print_message, progress
+from publisher.cli.group import Settings
+from publisher.cli.options import LayerVersion, architecture_option, python_option, region_option
+
+if TYPE_CHECKING:
+    from publisher.ledger.release import Release
+
+#: Variables that take precedence over a profile.
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+@click.command("promote")
+@click.option(
+    "--from", "from_matrix", metavar="MATRIX", required=True, type=click.Path(path_type=Path, dir_okay=False),
+    help="The matrix of the account that holds the release.",
+)  # fmt: skip
+@click.option("--from-ledger", metavar="DIR|S3", help="Its ledger.  [default: the folder `ledger` beside that matrix]")
+@click.option("--from-profile", metavar="NAME", help="The AWS profile that may read its layers and its ledger.")
+@click.option("--layer-version", type=LayerVersion(), help="The release's number.  [default: the newest complete one]")
+@click.option("--canary-region", metavar="REGION", help="First try the release with real functions there.")
+@region_option
+@python_option
+@architecture_option
+@click.option("--dry-run", is_flag=True, help="Fetch and check the zips, show the plan, and stop.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    /,
+    from_matrix: Path,
+    from_ledger: str | None,
+    from_profile: str | None,
+    layer_version: int | None,
+    canary_region: str | None,
+    regions: tuple[str, ...],
+    pythons: tuple[str, ...],
+    architectures: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Publish a release that another account holds: the same bytes, checked by sha256, at the same number.
+
+    The other account may be in another partition: this is how GovCloud and China get a release. Its zips are downloaded
+    and checked, the plan is shown, then they are published as by `layers publish`. Numbers below become placeholders.
+    """
+    from publisher.aws.connect import reader
+    from publisher.reconcile.promotion import fetch_release, release_to_promote
+
+    matrix = settings.matrix()
+    targets = matrix.select(pythons, architectures)
+    matrix.select_regions(regions)
+    source = Settings(from_matrix, from_ledger or str(from_matrix.parent / "ledger"))
+    with tempfile.TemporaryDirectory(prefix="layers-promote-") as name:
+        with _credentials(from_profile), progress() as shown:
+            ledger = source.ledger(source.matrix())
+            release = release_to_promote(ledger, layer_version, source.ledger_place)
+            if canary_region:
+                _try_source(source, release, canary_region, shown)
+            fetch_release(matrix, release, ledger, targets, reader, Path(name), shown)
+        print_message(f"fetched {release.package} {release.version}, layer version {release.layer_version}")
+        options = [
+            *(part for region in regions for part in ("--region", region)),
+            *(part for python in pythons for part in ("--python", python)),
+            *(part for architecture in architectures for part in ("--arch", architecture)),
+            *(("--dry-run",) if dry_run else ()),
+            *(("--yes",) if yes else ()),
+            *(("--json",) if as_json else ()),
+        ]
+        _publish(settings, release, Path(name), options)
+
+
+def _publish(settings: Settings, release: Release, folder: Path, options: list[str]) -> None:
+    """Run ``layers publish`` with the artifacts of a folder, at the release's number."""
+    from publisher.cli.publish import command as publish
+
+    gap = ["--allow-gap"] if any(option.name == "allow_gap" for option in publish.params) else []
+    number = ["--layer-version", str(release.layer_version), *gap]
+    arguments = ["--version", release.version, "--artifacts", str(folder), *number, *options]
+    publish.main(arguments, prog_name="layers publish", standalone_mode=False, obj=settings)
+
+
+@contextmanager
+def _credentials(profile: str | None) -> Iterator[None]:
+    """Let boto3 use a profile, whatever credentials the environment has."""
+    from botocore.exceptions import ProfileNotFound
+
+    if profile is None:
+        yield
+        return
+    before = {key: os.environ.pop(key, None) for key in (*_KEYS, "AWS_PROFILE")}
+    os.environ["AWS_PROFILE"] = profile
+    try:
+        yield
+    except ProfileNotFound as error:
+        raise InputError(
+            str(error), where="--from-profile", fix="list the profiles: aws configure list-profiles"
+        ) from None
+    finally:
+        del os.environ["AWS_PROFILE"]
+        os.environ.update({key: value for key, value in before.items() if value is not None})
+
+
+def _try_source(source: Settings, release: Release, region: str, shown: Any) -> None:
+    """Run the canary on the source's layers in one region. DriftError if a layer does not work."""
+    from builder.model.clock import SYSTEM_CLOCK
+    from publisher.aws.identity import check_account
+    from publisher.canary.canary_run import Roles, try_all, words
+    from publisher.canary.cell_selection import select
+    from publisher.canary.function_client import connect
+    from publisher.catalog.index import make_index
+    from publisher.catalog.lookup import Query
+
+    matrix = source.matrix()
+    selected = select(matrix, make_index(matrix, [release]), Query((region,), layer_version=release.layer_version))
+    check_account(matrix)
+    roles = Roles(matrix, None, (region,))
+    functions = connect([region], matrix.requests_per_second)
+    trials = try_all(matrix, selected.cases, functions, roles, SYSTEM_CLOCK, shown, lambda: None)
+    bad = [trial for trial in trials if trial.status not in ("proven", "not provable")]
+    if bad:
+        raise DriftError(
+            f"the canary does not prove {len(bad)} of {len(trials)} layers of the source: {words(bad[0])}",
+            where=bad[0].case.id,
+            fix="fix the release in the source's account; nothing was published here",
+        )

@@ -1,0 +1,116 @@
+"""Fetch a release that another account holds, as artifacts for ``publish``: the same bytes, checked by sha256."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from builder.model.artifact import Artifact, Manifest, write_atomically, write_manifest
+from builder.model.errors import DriftError, IncompleteError, InputError
+from builder.model.matrix import Matrix
+from builder.model.progress import Progress
+from builder.model.target import Target
+from publisher.aws.gateway import GatewayError, Lambda
+from publisher.ledger.folder import Ledger
+from publisher.ledger.release import CellRecord, Release, TargetRecord, at_number, sbom_path
+from publisher.reconcile.sources import unzipped_size
+
+
+def release_to_promote(ledger: Ledger, number: int | None, where: str) -> Release:
+    """Return the release with this number, or the newest one. InputError unless it is complete and not yanked."""
+    releases = ledger.releases()
+    usable = [each for each in releases if each.completed and not each.yanked]
+    release = at_number(releases, number) if number else max(usable, key=lambda r: r.layer_version, default=None)
+    if release is None:
+        raise InputError(
+            f"the source ledger has no layer version {number}" if number else "the source ledger has no usable release",
+            where=where,
+            fix="name the source's ledger with --from-ledger, and one of its releases with --layer-version",
+        )
+    if release.yanked or not release.completed:
+        state = f"yanked: {release.yanked.reason}" if release.yanked else "incomplete"
+        raise InputError(
+            f"layer version {release.layer_version} is {state}", where=where, fix="promote another release"
+        )
+    return release
+
+
+def fetch_release(
+    matrix: Matrix,
+    release: Release,
+    ledger: Ledger,
+    targets: Sequence[Target],
+    reader: Callable[[str], Lambda],
+    folder: Path,
+    progress: Progress,
+) -> Manifest:
+    """Download the zips of these targets and write them with their manifest and SBOMs to a folder.
+
+    ``matrix``: the one that gets the release. ``reader`` returns Lambda in a region of the source. InputError if the
+    release lacks a target, DriftError if the source holds other bytes than its ledger says.
+    """
+    if release.package != matrix.package:
+        raise InputError(f"the source publishes {release.package}, the matrix {matrix.package}")
+    folder.mkdir(parents=True, exist_ok=True)
+    progress.begin(f"Fetching {release.package} {release.version}", len(targets))
+    artifacts = []
+    for target in targets:
+        record = release.target(target.id)
+        if record is None or record.sha256 is None or record.lock is None:
+            raise InputError(
+                f"the source's ledger does not record what is in {target.id}",
+                where=f"layer version {release.layer_version}",
+                fix="promote a release that `layers publish` made, with every target of the matrix",
+            )
+        path = folder / f"{target.layer_name}.zip"
+        _download([cell for cell in release.cells if cell.target_key.id == target.id], record.sha256, reader, path)
+        artifacts.append(_artifact(target, record, release, ledger, path))
+        progress.step(target.id)
+    manifest = Manifest(package=release.package, version=release.version, artifacts=tuple(artifacts))
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def _download(cells: Sequence[CellRecord], sha256: str, reader: Callable[[str], Lambda], path: Path) -> None:
+    """Download a zip from the first region of the source that gives it."""
+    failures = []
+    for cell in cells:
+        try:
+            gateway = reader(cell.region)
+            held = gateway.get(cell.arn.rpartition(":")[0], cell.layer_version)
+            if held is None or held.sha256 != sha256:
+                raise DriftError(
+                    f"the source holds {held.sha256 if held else 'no such layer version'}; its ledger says {sha256}",
+                    where=cell.arn,
+                    fix="run `layers audit` with the source's matrix",
+                )
+            gateway.download(held, path)
+            return
+        except GatewayError as error:
+            failures.append(f"{cell.region} ({error.message})")
+    raise IncompleteError(
+        f"no region of the source gives the zip: {'; '.join(failures) or 'it has no cell'}",
+        where=path.stem,
+        fix="use credentials that may read the source's layers: --from-profile NAME",
+    )
+
+
+def _artifact(target: Target, record: TargetRecord, release: Release, ledger: Ledger, path: Path) -> Artifact:
+    sbom = sbom_path(release.layer_version, record.layer_name)
+    kept = record.sbom if record.sbom and sbom in ledger.sboms() else None
+    if kept:
+        write_atomically(path.parent / kept, ledger.sbom(sbom))
+    return Artifact(
+        target=target.id,
+        python=target.python,
+        architecture=target.architecture,
+        layer_name=target.layer_name,
+        file=path.name,
+        sha256=record.sha256 or "",
+        size=path.stat().st_size,
+        unzipped_size=record.unzipped_size or unzipped_size(path),
+        interpreter=record.interpreter,
+        lock=record.lock or (),
+        sbom=kept,
+        sbom_sha256=record.sbom_sha256 if kept else None,
+    )
