@@ -97,14 +97,6 @@ def make_scope(
     canary_first: bool = False,
 ) -> Scope:
     """Return the input of the templates of this matrix. InputError if there can be none."""
-    partitions = {region: partition_of(region) for region in matrix.regions}
-    if len(set(partitions.values())) > 1:
-        first = {partition: region for region, partition in reversed(partitions.items())}
-        named = ", ".join(f"{partition} ({first[partition]}, …)" for partition in dict.fromkeys(partitions.values()))
-        raise InputError(
-            f"the matrix has regions of several partitions: {named}; an account, and so its roles, is of one",
-            fix="give each partition a matrix of its own, with that partition's account",
-        )
     if repository is not None and not re.fullmatch(REPOSITORY, repository):
         raise InputError(
             f"{repository!r} is not a GitHub repository",
@@ -117,7 +109,7 @@ def make_scope(
             where="--environment",
             fix="up to 100 letters, digits, `_`, `.` and `-`, like layers",
         )
-    partition = next(iter(partitions.values()))
+    partition = partition_of(matrix.regions[0])
     return Scope(matrix, partition, _ledger(matrix, ledger_place), repository, environment, canary_first)
 
 

@@ -33,7 +33,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIn
     [
         ("breaks `agents` (on 3.12)", "yanked from the package index: breaks `agents` (on 3.12)"),
         (True, "yanked from the package index\n"),
-        ('a "quoted"\nlonger\u202e reason', 'index: a "quoted" longer reason\n'),
+        ('a "quoted"\nlonger\u202e reason', 'index: a "quoted" longer\\u202e reason\n'),
     ],
 )
 def test_a_yanked_version_is_refused_with_the_indexs_reason(

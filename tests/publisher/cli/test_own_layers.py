@@ -74,7 +74,7 @@ def test_a_matrix_of_ones_own_goes_the_whole_way(sandbox: Sandbox, tmp_path: Pat
     assert published.code == 0, published.err
     assert published.json["complete"]
     assert [cell["arn"] for cell in published.json["cells"]] == arns
-    assert published.json["parameters"]["written"] == 2 * len(regions)
+    assert published.json["parameters"]["written"] == 4 * len(regions)  # by number and by version, and both latest
     _check_in_aws(sandbox, regions, name)
 
     described = layers("describe", "--region", "all", "--json")

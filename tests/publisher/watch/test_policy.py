@@ -260,6 +260,6 @@ def test_a_release_that_was_only_begun() -> None:
     assert incomplete(MATRIX, (begun,)) == (IncompleteRelease(1, "1.0", tuple(cell.id for cell in MATRIX.cells)),)
 
 
-@pytest.mark.parametrize("version", ["unknown", "", "1.0 (by hand)"])
+@pytest.mark.parametrize("version", ["unknown", "1.0 (by hand)"])
 def test_a_recorded_version_that_is_none(version: str) -> None:
     assert recorded_versions([release(MATRIX, 1, version, ()), release(MATRIX, 2, "1.0", ())]) == {Version("1.0")}
