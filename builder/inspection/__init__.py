@@ -1,7 +1,7 @@
-"""Proof of a zip: what its files need and are, held against what the target's runtime has.
+"""Inspection of a zip: what its files are and need, compared with what the target's runtime has.
 
-``elf_facts`` and ``check_files`` are pure, and the builder calls them with what it has in hand; ``inspect_zip`` reads
-any zip, whoever made it, and trusts nothing in it. docs/proof.md lists the checks.
+``elf_facts`` and ``check_files`` are pure: a build calls them with its files. ``inspect_zip`` reads any zip and trusts
+nothing in it. docs/proof.md lists the checks.
 """
 
 from __future__ import annotations

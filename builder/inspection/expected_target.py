@@ -1,4 +1,4 @@
-"""What a zip is meant to be: by what the user says, the manifest beside it, or its name."""
+"""The target that a zip should be for: from the options, the manifest beside it, or its name."""
 
 from __future__ import annotations
 
@@ -16,28 +16,31 @@ _NAMED = re.compile(r"py(\d)[._]?(\d{1,2})[-_](x86_64|aarch64|arm64)(?![0-9A-Za-
 
 
 def expected_target(path: Path, python: str | None = None, architecture: str | None = None) -> Target | None:
-    """The target that a zip should be for, or None where nothing but its content can tell.
+    """Return the target that a zip should be for, or None if only its content can tell.
 
-    Said by the user, else by the manifest beside the zip, else by the zip's name.
+    The options decide, else the manifest beside the zip, else the zip's name. UsageError for an unknown Python, and if
+    only one option is given and nothing gives the other half.
     """
     if python and python not in RUNTIMES:
-        raise UsageError(f"{python!r} is no Python of Lambda's", fix=f"known are {', '.join(RUNTIMES)}")
-    told = _told(path)
+        raise UsageError(f"Lambda has no Python {python!r}", fix=f"it has {', '.join(RUNTIMES)}")
+    named = _named_target(path)
     if not python and not architecture:
-        return told
-    if told is None and not (python and architecture):
+        return named
+    if named is None and not (python and architecture):
         raise UsageError(
-            "neither a manifest nor its name tells the rest", where=str(path), fix="--python and --arch both"
+            "neither a manifest nor its name gives the rest of the target",
+            where=str(path),
+            fix="give both --python and --arch",
         )
     return Target(
-        python or (told.python if told else ""),
-        _architecture(architecture or (str(told.architecture) if told else "")),
-        told.layer_name if told else path.stem,
+        python or (named.python if named else ""),
+        _architecture(architecture or (str(named.architecture) if named else "")),
+        named.layer_name if named else path.stem,
     )
 
 
-def _told(path: Path) -> Target | None:
-    """The target by the manifest beside the zip, else by the zip's name."""
+def _named_target(path: Path) -> Target | None:
+    """Return the target from the manifest beside the zip, else from the zip's name."""
     if artifact := manifest_entry(path):
         return Target(artifact.python, artifact.architecture, artifact.layer_name)
     match = _NAMED.search(path.stem)
@@ -51,7 +54,7 @@ def _architecture(name: str) -> Architecture:
 
 
 def manifest_entry(path: Path) -> Artifact | None:
-    """The facts of a zip in the manifest of its folder; None where there is none."""
+    """Return the entry of a zip in the manifest of its folder, or None."""
     try:
         manifest = read_manifest(path.parent)
     except InputError:
@@ -60,9 +63,9 @@ def manifest_entry(path: Path) -> Artifact | None:
 
 
 def against_manifest(inspection: Inspection) -> Inspection:
-    """The inspection, with an error more where the manifest beside the zip tells of other bytes."""
+    """Return the inspection, with an error if the manifest beside the zip gives another sha256."""
     artifact = manifest_entry(inspection.path)
     if artifact is None or artifact.sha256 == inspection.sha256:
         return inspection
-    message = f"has sha256 {inspection.sha256[:12]}…; the manifest beside it says {artifact.sha256[:12]}…"
+    message = f"has sha256 {inspection.sha256[:12]}…; the manifest beside it gives {artifact.sha256[:12]}…"
     return with_findings(inspection, [finding("error", "manifest-sha256", message)])

@@ -183,17 +183,19 @@ def _check_sizes(files: Sequence[FileFacts]) -> Iterator[Finding]:
             f"has {size:,} bytes unzipped; Lambda's limit is {UNZIPPED_LIMIT:,} for a function with all its layers"
         )
         compiled = sum(file.size for file in files if file.name.endswith(".pyc"))
-        yield finding("error", "size-unzipped", message + bytecode_advice(size, compiled))
+        yield finding("error", "size-unzipped", message + _bytecode_advice(size, compiled))
     elif free < WANTED_FREE_BYTES:
         message = f"leaves {free / 1048576:.0f} MB of Lambda's 250 MB for the function's own code and other layers"
         yield finding("warning", "size-left", message)
 
 
-def bytecode_advice(unzipped: int, bytecode: int, option: str = "`bytecode: off` in the matrix") -> str:
+def _bytecode_advice(unzipped: int, bytecode: int) -> str:
     """Return how to make too large a layer fit, if only its bytecode makes it too large; else an empty string."""
     if not unzipped - bytecode <= UNZIPPED_LIMIT < unzipped:
         return ""
-    return f". {bytecode:,} bytes of it are bytecode: without it ({option}) it fits, but starts slower"
+    return (
+        f". {bytecode:,} bytes of it are bytecode: it fits without (`bytecode: off` in the matrix), but starts slower"
+    )
 
 
 def check_zipped_size(size: int, *, staged: bool = False) -> list[Finding]:

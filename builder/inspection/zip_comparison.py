@@ -1,4 +1,4 @@
-"""Two zips side by side: packages, sizes, bytes."""
+"""Compare two zips: packages, sizes, bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from builder.inspection.inspector import Inspection
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs between two zips, the first being the older."""
+    """The differences between two zips, of which the first is the older."""
 
     same_bytes: bool
     added: tuple[tuple[str, str], ...]  #: packages, with version
@@ -23,7 +23,7 @@ class Comparison:
     files_changed: tuple[str, ...]  #: other bytes, or another mode
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON of ``layers inspect A B --json``."""
+        """Return the JSON of ``layers inspect A B --json``."""
         return {
             "same_bytes": self.same_bytes,
             "packages": {
@@ -42,7 +42,7 @@ class Comparison:
 
 
 def compare(old: Inspection, new: Inspection) -> Comparison:
-    """What the second zip has that the first has not, and the other way round."""
+    """Return what the second zip has and the first does not, and the reverse."""
     before = {package.name: package.version for package in old.packages}
     after = {package.name: package.version for package in new.packages}
     was = {file.path: (file.sha256, file.size, file.mode) for file in old.files if not file.is_folder}

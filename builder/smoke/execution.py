@@ -42,12 +42,12 @@ def machine_for(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unpr
     """Return how to run the target here. ``glibc``: the newest that its binaries need."""
     if platform.system() != "Linux":
         return Unproven(f"a layer's binaries are for Linux, this machine runs {platform.system()}")
-    if _own() is target.architecture:
+    if _own_architecture() is target.architecture:
         return _native(target, glibc)
     return _emulated(target)
 
 
-def _own() -> Architecture | None:
+def _own_architecture() -> Architecture | None:
     names = {"x86_64": Architecture.X86_64, "amd64": Architecture.X86_64, "aarch64": Architecture.AARCH64}
     return names.get(platform.machine().lower().replace("arm64", "aarch64"))
 
@@ -68,13 +68,13 @@ def _native(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unproven
 def _emulated(target: Target) -> Machine | Unproven:
     """Return how to run it with qemu-user, uv's CPython for the other architecture and the C library for that."""
     architecture = target.architecture
-    wanted = f"this machine is {platform.machine()}; to run {architecture}, install"
+    wanted = f"this machine is {platform.machine()}; to run {architecture} code, install"
     qemu = shutil.which(f"qemu-{architecture}-static") or shutil.which(f"qemu-{architecture}")
     if qemu is None:
         return Unproven(f"{wanted} qemu-user-static")
     python = _foreign_python(target)
     if python is None:
-        return Unproven(f"{wanted} its Python: uv python install cpython-{target.python}-linux-{architecture}-gnu")
+        return Unproven(f"{wanted} a Python for it: uv python install cpython-{target.python}-linux-{architecture}-gnu")
     command = (qemu, "-L", f"/usr/{architecture}-linux-gnu", str(python))
     try:
         done = subprocess.run(
@@ -86,7 +86,7 @@ def _emulated(target: Target) -> Machine | Unproven:
     if done.returncode or str(architecture) not in done.stdout:
         reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return Unproven(
-            f"qemu does not run {python} with what /usr/{architecture}-linux-gnu has: {reason} "
+            f"qemu does not run {python} with the libraries in /usr/{architecture}-linux-gnu: {reason} "
             f"(install Debian's libstdc++6-{'arm64' if architecture is Architecture.AARCH64 else 'amd64'}-cross)"
         )
     return Machine(command, emulated=True)

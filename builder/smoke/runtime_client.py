@@ -27,16 +27,16 @@ def client_folder(target: Target) -> Path:
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as name:
         made = Path(name) / "client"
         options = [*uv.platform_options(target), "--target", str(made), "--no-progress"]
-        answer = uv.run(["pip", "install", *options, *wanted], Path(name))
-        if not answer.ok:
+        installed = uv.run(["pip", "install", *options, *wanted], Path(name))
+        if not installed.ok:
             raise BuildError(
-                f"Lambda's runtime client cannot be had: {' '.join(answer.err.split())[:400]}",
+                f"Lambda's runtime client cannot be installed: {' '.join(installed.err.split())[:400]}",
                 where=target.id,
-                fix=f"the package index must offer wheels of {CLIENT}; run the command again when it does",
+                fix=f"use a package index that has wheels of {CLIENT} and {SDK}",
             )
         try:
             made.replace(folder)
-        except OSError:  # another run was first
+        except OSError:  # another process was first
             if not folder.is_dir():
                 raise
             shutil.rmtree(made, ignore_errors=True)

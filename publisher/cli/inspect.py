@@ -1,4 +1,4 @@
-"""``layers inspect``: what a zip holds, and whether it will run."""
+"""``layers inspect``: what a zip holds, and whether it works in Lambda."""
 
 from __future__ import annotations
 
@@ -23,24 +23,22 @@ from publisher.cli.options import ARCHITECTURE, PYTHON
 if TYPE_CHECKING:
     from builder.inspection import Comparison, Inspection
 
-_SHOWN = 10  #: files of a kind that a comparison lists
+_SHOWN = 10  #: so many files of a kind are listed by a comparison
 
 
 @click.command("inspect")
 @click.argument("zips", nargs=-1, required=True, metavar="ZIP...", type=click.Path(path_type=Path))
-@click.option(
-    "--python", type=PYTHON, help="The Python it should be for; else by the manifest beside it, its name, its content."
-)
+@click.option("--python", type=PYTHON, help="Its Python; else from the manifest beside it, its name or its content.")
 @click.option("--arch", "architecture", type=ARCHITECTURE, help="Its architecture, likewise.")
-@click.option("--staged", is_flag=True, help="It is published through a bucket: more than 50 MB zipped is no error.")
+@click.option("--staged", is_flag=True, help="It is published through a bucket: allow more than 50 MB zipped.")
 @click.option("--packages/--no-packages", "packages", default=True, help="List the packages.  [default: yes]")
 @json_option
 def command(
     zips: tuple[Path, ...], python: str | None, architecture: str | None, staged: bool, packages: bool, as_json: bool
 ) -> None:
-    """Show what a layer's zip holds and check it file by file; of exactly two, show also what differs.
+    """Show what a layer's zip holds and check each file. For exactly two zips, also show the differences.
 
-    Any zip will do, whoever built it. Ends with 3 where a zip has errors.
+    Takes any zip, also one that another program built. Exits with 3 if a zip has errors.
     """
     from builder.inspection import against_manifest, compare, expected_target, inspect_zip
 
@@ -124,7 +122,7 @@ def _show_comparison(comparison: Comparison, old: Inspection, new: Inspection) -
     for title, paths in files.items():
         _show_paths(title, paths)
     if not any(files.values()):
-        print_result("  files     the same; only the way they are packed differs")
+        print_result("  files     the same; only their compression or order differs")
 
 
 def _show_paths(title: str, paths: Sequence[str]) -> None:
@@ -137,7 +135,7 @@ def _show_paths(title: str, paths: Sequence[str]) -> None:
 
 
 def _refuse(inspections: Sequence[Inspection]) -> None:
-    """A zip with errors is bad input: said in the exit code, after everything was shown."""
+    """Raise InputError if a zip has errors, after everything was shown."""
     from builder.model.errors import InputError
 
     bad = [inspection for inspection in inspections if inspection.errors]

@@ -1,0 +1,151 @@
+"""Fuzzing: each parser of a zip's content gives facts or findings for any bytes, and soon.
+
+A few examples as part of the tests; ``scripts/test --thorough`` fuzzes each parser for a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from builder.inspection import check_files, elf_facts, inspect_zip, pyc_facts
+from builder.inspection.distributions import distributions
+from builder.inspection.file_facts import FileFacts
+from builder.inspection.package_checks import check_packages, wheel_tags
+from builder.model.artifact import Finding
+from builder.model.errors import InputError
+from tests.fakes.zips import add, distribution, own_binary, pyc, target
+
+MINUTE = 60 if os.environ.get("LAYERS_THOROUGH") else 0
+#: No single input may cost more, on a busy machine.
+MAX_SECONDS = 5.0
+DIST_INFO = "python/a-1.0.dist-info/"
+RIGHT = {
+    path.removeprefix(DIST_INFO): data for path, data in distribution("a", requires=["b>=1; extra == 'c'"]).items()
+}
+
+
+def fuzz(strategy: st.SearchStrategy[Any], parse: Callable[[Any], object]) -> None:
+    """Give examples to a parser, in a thorough run for a minute."""
+
+    @given(strategy)
+    @settings(max_examples=500 if MINUTE else 60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    def examples(value: Any) -> None:
+        started = time.process_time()
+        parse(value)
+        assert time.process_time() - started < MAX_SECONDS
+
+    end = time.monotonic() + MINUTE
+    examples()
+    while time.monotonic() < end:
+        examples()
+
+
+def mutated(data: bytes, words: tuple[bytes, ...] = ()) -> st.SearchStrategy[bytes]:
+    """The data with some bytes replaced, words inserted and its end cut off."""
+    places = st.integers(0, max(len(data) - 1, 0))
+    pieces = st.binary(max_size=6) | st.sampled_from(words or (b"\0",))
+    edits = st.lists(st.tuples(places, pieces, st.integers(0, 8)), max_size=10)
+
+    def apply(edits: list[tuple[int, bytes, int]], end: int) -> bytes:
+        result = data
+        for at, piece, dropped in edits:
+            result = result[:at] + piece + result[at + dropped :]
+        return result[: len(result) - end]
+
+    return st.builds(apply, edits, st.just(0) | places)
+
+
+def findings(texts: dict[str, bytes]) -> list[Finding]:
+    """The findings about a distribution with these texts."""
+    files = [FileFacts("python/a/__init__.py", 0o644, 6, "0" * 64)]
+    full = {f"{DIST_INFO}{name}": text for name, text in texts.items()}
+    return list(check_packages(distributions(full, files), files, target()))
+
+
+METADATA_WORDS = (
+    b"Requires-Dist: a[x,y]>=1.0,!=2; ", b"extra == 'x'", b" and ", b"(", b")", b"python_version < '3'", b"\n",
+    b"==" + b"9" * 5000, b"Requires-Python: ", b"Name: ", b"Version: ", b"Provides-Extra: x\n", b"a @ https://example.org/a.whl",
+    b"\xff", b"\x00",
+)  # fmt: skip
+
+
+def test_metadata() -> None:
+    right = RIGHT["METADATA"]
+    fuzz(mutated(right, METADATA_WORDS), lambda data: findings({**RIGHT, "METADATA": data}))
+
+
+def test_record() -> None:
+    words = (b",sha256=", b'"', b",", b"\n", b"../", b"/", b"\\", b"sha256=" + b"0" * 64, b"md5=x", b"\xff", b"\x00")
+    fuzz(mutated(RIGHT["RECORD"], words), lambda data: findings({**RIGHT, "RECORD": data}))
+
+
+def test_wheel() -> None:
+    words = (b"Tag: ", b"-", b".", b"cp312", b"manylinux_2_17_x86_64", b"any", b"\n", b"." * 3000, b"-none-" * 3)
+    fuzz(mutated(RIGHT["WHEEL"], words), lambda data: findings({**RIGHT, "WHEEL": data}))
+
+
+def test_tag() -> None:
+    fuzz(st.text("cpy312.-anyé\0 ", max_size=400) | st.text(max_size=40), wheel_tags)
+
+
+@pytest.mark.skipif(not own_binary(), reason="this Python has no ELF modules")
+def test_elf() -> None:
+    data = own_binary()
+    head = mutated(data[:4096]).map(lambda start: start + data[4096:])
+    fuzz(
+        head,
+        lambda data: check_files([FileFacts("python/m.abi3.so", 0o644, 9, "0" * 64, elf=elf_facts(data))], target()),
+    )
+
+
+def test_pyc() -> None:
+    def parse(data: bytes) -> None:
+        path = "python/__pycache__/a.cpython-312.pyc"
+        check_files([FileFacts(path, 0o644, len(data), "0" * 64, pyc=pyc_facts(path, data))], target())
+
+    fuzz(mutated(pyc("a.py")) | st.binary(max_size=40), parse)
+
+
+def test_names_and_links() -> None:
+    names = st.text(st.sampled_from("ab./\\é\0\n:") | st.characters(), max_size=30)
+    files = st.builds(
+        lambda path, target, link: FileFacts(path, 0o644, 1, None, is_link=link, link_target=target if link else None),
+        names, names, st.booleans(),
+    )  # fmt: skip
+    fuzz(st.lists(files, max_size=8), lambda files: check_files(files, target()))
+
+
+def test_central_directory(tmp_path: Path) -> None:
+    path = tmp_path / "z.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {**distribution("a"), "python/é.txt": b"e", "python/big": bytes(3000)}.items():
+            add(archive, name, data)
+    whole = path.read_bytes()
+    start = whole.index(b"PK\x01\x02")
+    words = (
+        b"PK\x01\x02",
+        b"PK\x03\x04",
+        b"PK\x05\x06",
+        b"PK\x06\x06",
+        b"PK\x06\x07",
+        b"\xff\xff\xff\xff",
+        b"\x01\x00",
+        b"/",
+    )
+
+    def parse(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(InputError):
+            inspect_zip(path)
+
+    fuzz(mutated(whole[start:], words).map(lambda end: whole[:start] + end) | mutated(whole, words), parse)
