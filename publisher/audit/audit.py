@@ -14,7 +14,7 @@ from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
 from publisher.aws.gateway import Failure, Grant, Held, Lambda, Listed
 from publisher.ledger.release import CellRecord, Release
-from publisher.reconcile.state import RESERVED, carries, is_granted, version_in
+from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_granted, version_in
 
 Problem = Literal[
     "missing", "unrecorded", "bytes", "version", "private", "public", "shared", "runtime", "architecture", "number",
@@ -177,14 +177,14 @@ def _unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[R
     known = {
         each.layer_version
         for release in releases
-        for each in release.surplus
+        for each in release.unexpected_versions
         if (each.region, each.target_key.id) == (cell.region, cell.target.id)
     }
     for listed in view.listed:
         if listed.number in recorded:
             continue
         grants = view.grants.get(listed.number, ())
-        if listed.description.startswith(RESERVED) and not grants:
+        if listed.description.startswith(PLACEHOLDER_DESCRIPTION) and not grants:
             continue
         problem, detail, remedy = _classify(matrix, cell, listed, listed.number in known, releases)
         if grants and problem != "unrecorded":

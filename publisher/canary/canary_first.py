@@ -11,13 +11,13 @@ from publisher.aws.request_log import Journal
 from publisher.canary.canary_run import Roles, try_all, words
 from publisher.canary.function_client import connect
 from publisher.canary.verdict import Case
-from publisher.reconcile.execute import Outcome, Stop
-from publisher.reconcile.stages import First
+from publisher.reconcile.execute import CanaryRegion
+from publisher.reconcile.job import Outcome, Stop
 
 
 def canary_in(
     matrix: Matrix, version: str, region: str, roles: Roles, journal: Journal, progress: Progress, stop: Stop
-) -> First:
+) -> CanaryRegion:
     """Publish this region first, and the others only if functions prove its layers.
 
     A layer that Lambda creates no functions for does not stop the release: it is named.
@@ -40,4 +40,4 @@ def canary_in(
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         return f"the canary does not prove {bad[0].case.id}, {words(bad[0])}{more}"
 
-    return First(region, check)
+    return CanaryRegion(region, check)

@@ -18,7 +18,7 @@ from publisher.aws.gateway import CREATED_FORMAT, CredentialsRefused, Failure, H
 from publisher.catalog.index import Index, Row, make_index
 from publisher.catalog.lookup import Query, check, select
 from publisher.ledger.release import Release
-from publisher.reconcile.state import RESERVED, carries, is_granted, version_in
+from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_granted, version_in
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class _Viewer:
             return self.query.layer_version
         if row is not None and (wanted is not None or not self.own):
             return row.layer_version
-        if wanted is None and newest is not None and newest.description.startswith(RESERVED):
+        if wanted is None and newest is not None and newest.description.startswith(PLACEHOLDER_DESCRIPTION):
             return row.layer_version if row else None  # a run is on its way past this number
         if wanted is None or newest is None:
             return newest.number if newest else None

@@ -42,7 +42,7 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     from publisher.canary.function_client import connect
     from publisher.catalog.index import make_index
     from publisher.catalog.lookup import Query
-    from publisher.reconcile.execute import Stop
+    from publisher.reconcile.job import Stop
 
     if ask["version"] is not None and ask["layer_version"] is not None:
         raise UsageError("--version and --layer-version both select a release", fix="give one of them")

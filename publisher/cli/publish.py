@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from builder.model.progress import Progress
     from publisher.canary.canary_run import Roles
     from publisher.parameters.update import ParameterUpdate
-    from publisher.reconcile.execute import Stop
+    from publisher.reconcile.execute import CanaryRegion
+    from publisher.reconcile.job import Stop
     from publisher.reconcile.release_run import Report
-    from publisher.reconcile.stages import First
 
 
 @click.command("publish")
@@ -184,7 +184,7 @@ def _publish(
 ) -> Report:
     """Observe, plan, show, ask, carry out."""
     from builder.model.clock import SYSTEM_CLOCK
-    from publisher.reconcile.execute import Stop
+    from publisher.reconcile.job import Stop
     from publisher.reconcile.release_run import carry_out
 
     with progress() as shown:
@@ -211,11 +211,11 @@ def _publish(
             SYSTEM_CLOCK,
             shown,
             stop,
-            _first(session, canary, shown, stop) if canary else None,
+            _canary_region(session, canary, shown, stop) if canary else None,
         )
 
 
-def _first(session: Session, canary: tuple[str, Roles], shown: Progress, stop: Stop) -> First:
+def _canary_region(session: Session, canary: tuple[str, Roles], shown: Progress, stop: Stop) -> CanaryRegion:
     from publisher.canary.canary_first import canary_in
 
     return canary_in(session.matrix, session.wanted.version, *canary, session.journal, shown, stop)

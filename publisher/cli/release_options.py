@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from publisher.aws.gateway import Lambda
     from publisher.aws.request_log import Journal
     from publisher.ledger.folder import Ledger
-    from publisher.reconcile.execute import Outcome
+    from publisher.reconcile.job import Outcome
     from publisher.reconcile.number import Wanted
-    from publisher.reconcile.plan import Action, Fill, Plan
+    from publisher.reconcile.plan import Action, Plan, Preparation
     from publisher.reconcile.release_run import Prepared, Report
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +37,7 @@ class Request:
     architectures: tuple[str, ...]
     layer_version: int | None
     rebuild: str | None
+    allow_gap: bool
 
 
 def request_options(function: F) -> F:
@@ -46,7 +47,10 @@ def request_options(function: F) -> F:
         region_option,
         python_option,
         architecture_option,
-        click.option("--layer-version", type=click.IntRange(min=1), help="The number, where it must be this one."),
+        click.option("--layer-version", type=click.IntRange(min=1), help="The number, if it must be this one."),
+        click.option(
+            "--allow-gap", is_flag=True, help="Let --layer-version skip numbers; each becomes a placeholder everywhere."
+        ),
         click.option(
             "--rebuild", is_flag=True, help="A new release of the same version at a new number (a security fix)."
         ),
@@ -63,6 +67,7 @@ def make_request(
     pythons: tuple[str, ...],
     architectures: tuple[str, ...],
     layer_version: int | None,
+    allow_gap: bool,
     rebuild: bool,
     reason: str | None,
 ) -> Request:
@@ -71,7 +76,10 @@ def make_request(
         raise UsageError("--reason goes with --rebuild")
     if rebuild and layer_version is not None:
         raise UsageError("--rebuild takes a new number of its own; leave --layer-version out")
-    return Request(version, regions, pythons, architectures, layer_version, (reason or "rebuilt") if rebuild else None)
+    if allow_gap and layer_version is None:
+        raise UsageError("--allow-gap goes with --layer-version")
+    why = (reason or "rebuilt") if rebuild else None
+    return Request(version, regions, pythons, architectures, layer_version, why, allow_gap)
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,7 @@ def connect(settings: Settings, request: Request) -> Session:
     journal = Journal()
     lambdas = settings.lambdas(matrix, journal)
     selected = tuple(cell for region in regions for cell in matrix.cells_in(region, targets))
-    wanted = Wanted(version, request.layer_version, request.rebuild)
+    wanted = Wanted(version, request.layer_version, request.rebuild, allow_gap=request.allow_gap)
     return Session(matrix, ledger, lambdas, journal, wanted, selected)
 
 
@@ -121,10 +129,11 @@ def prepare(session: Session, progress: Progress) -> Prepared:
 def show_plan(matrix: Matrix, plan: Plan, *, err: bool = False) -> None:
     """The plan for people: the number and why, what is done in how many cells, and every cell that is special."""
     show = print_message if err else print_result
-    show(f"{matrix.package} {plan.version} at layer version {plan.number.value} ({plan.number.reason})")
+    makes = f"; publishes {plan.placeholders} placeholders" if plan.placeholders else ""
+    show(f"{matrix.package} {plan.version} at layer version {plan.number.value} ({plan.number.reason}){makes}")
     words = {
-        "keep": "there and public",
-        "grant": "there, to be made public",
+        "keep": "published and public",
+        "grant": "published, to be made public",
         "publish": "to publish",
         "defer": "deferred: region unreachable",
         "conflict": "in conflict",
@@ -132,8 +141,8 @@ def show_plan(matrix: Matrix, plan: Plan, *, err: bool = False) -> None:
     for kind, text in words.items():
         if count := plan.counts.get(kind, 0):
             show(f"  {count:4}  {text}")
-    if plan.fills:
-        show(f"  {plan.fills:4}  numbers to fill first")
+    if plan.backfills:
+        show(f"  {plan.backfills:4}  versions of older releases to backfill first")
     for cell, action in plan.actions.items():
         if note := _note(action):
             show(f"  {cell.id}: {note}")
@@ -147,20 +156,20 @@ def _note(action: Action) -> str | None:
             return f"conflict: {reason}"
         case Defer(failure):
             return f"deferred: {failure}"
-        case Publish(fills) if fills:
-            return "first " + ", ".join(_fill_words(fill) for fill in fills[:6]) + (" …" if len(fills) > 6 else "")
+        case Publish(first) if first:
+            return "first " + ", ".join(map(_preparation_text, first[:6])) + (" …" if len(first) > 6 else "")
         case _:
             return None
 
 
-def _fill_words(fill: Fill) -> str:
-    from publisher.reconcile.plan import Backfill, Regrant, Reserve
+def _preparation_text(preparation: Preparation) -> str:
+    from publisher.reconcile.plan import Backfill, Placeholder, Regrant
 
-    match fill:
-        case Reserve(number):
-            return f"{number} reserved"
+    match preparation:
+        case Placeholder(number):
+            return f"{number} as a placeholder"
         case Backfill(number, version):
-            return f"{number} from the recorded {version}"
+            return f"{number} backfilled from the recorded {version}"
         case Regrant(number):
             return f"{number} made public"
 
@@ -169,8 +178,8 @@ def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
     """The plan for machines."""
     from publisher.reconcile.plan import Conflict, Defer, Publish
 
-    def fill_json(fill: Fill) -> dict[str, Any]:
-        return {"kind": type(fill).__name__.lower(), "number": fill.number}
+    def preparation_json(preparation: Preparation) -> dict[str, Any]:
+        return {"kind": type(preparation).__name__.lower(), "number": preparation.number}
 
     def reason_of(action: Action) -> str | None:
         match action:
@@ -184,7 +193,7 @@ def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
         return {
             **_cell_json(cell),
             "action": action.kind,
-            "fills": [fill_json(fill) for fill in action.fills] if isinstance(action, Publish) else [],
+            "preparations": [preparation_json(each) for each in action.first] if isinstance(action, Publish) else [],
             "reason": reason_of(action),
         }
 
@@ -195,6 +204,7 @@ def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
         "number_reason": plan.number.reason,
         "counts": dict(plan.counts),
         "new_versions": plan.new_versions,
+        "placeholders": plan.placeholders,
         "cells": [cell_json(cell, action) for cell, action in plan.actions.items()],
     }
 
@@ -246,8 +256,9 @@ def show_report(matrix: Matrix, report: Report, journal: Journal) -> None:
             [[o.cell.id, o.name, o.error or "", o.request_id or ""] for o in missing],
         )
         print_result("")
-    fills = sum(outcome.fills for outcome in report.outcomes.values())
-    parts = [f"{count} {name}" for name, count in counts.most_common()] + ([f"{fills} filled"] if fills else [])
+    prepared = sum(outcome.prepared for outcome in report.outcomes.values())
+    parts = [f"{count} {name}" for name, count in counts.most_common()]
+    parts += [f"{prepared} placeholders and backfills"] if prepared else []
     print_result(
         f"{matrix.package} {report.plan.version} is layer version {report.plan.number.value} "
         f"in {done} of {len(report.outcomes)} cells ({', '.join(parts)}) after {duration(report.seconds)}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from publisher.cli.console import print_message
 
 if TYPE_CHECKING:
-    from publisher.reconcile.execute import Stop
+    from publisher.reconcile.job import Stop
 
 
 @contextmanager

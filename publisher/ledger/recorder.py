@@ -1,7 +1,7 @@
-"""Recording while a run goes on: what was done is on disk before the doer goes on, whatever kills the run next.
+"""Record while a run goes on: what was done is on disk before the run continues, whatever kills it next.
 
-Many cells finish at once and a record is one file, so writes are grouped: whoever gets to write writes for everyone
-that waits.
+Many cells finish at once and a release is one file, so writes are grouped: the thread that gets to write writes for all
+that wait.
 """
 
 from __future__ import annotations
@@ -9,19 +9,22 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
-from packaging.version import Version
-
-from builder.model.errors import InputError
+from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Cell, Matrix
 from publisher.aws.gateway import CREATED_FORMAT, Held
 from publisher.ledger.folder import Ledger
-from publisher.ledger.release import CellRecord, FillerRecord, Release, SurplusRecord, TargetRecord
-
-Record = CellRecord | FillerRecord | SurplusRecord | TargetRecord
+from publisher.ledger.release import (
+    CellRecord,
+    LowerVersionRecord,
+    Release,
+    TargetRecord,
+    UnexpectedVersionRecord,
+    VersionRecord,
+)
 
 
 class Recorder:
-    """Writes one release's record as a run goes on."""
+    """Writes one release's record while a run goes on. Every method returns when the record is on disk."""
 
     def __init__(self, ledger: Ledger, matrix: Matrix, version: str, number: int, begun: datetime) -> None:
         self._ledger = ledger
@@ -34,54 +37,96 @@ class Recorder:
             layer_version=number,
             begun=begun,
         )
-        self._pending: list[Record] = []
+        self._pending: list[VersionRecord] = []
         self._mutex = threading.Lock()
         self._writing = threading.Lock()
+        self._latest = self._fresh
 
     def begin(self, targets: tuple[TargetRecord, ...], rebuild: str | None) -> None:
-        """Record what the release will be, before anything is made of it."""
+        """Record what the release will be, before any of it is published."""
+        self._fresh = self._fresh.model_copy(update={"rebuild": rebuild}).with_targets(*targets)
 
         def start(release: Release | None) -> Release:
-            base = self._base(release)
-            if release is None:
-                base = base.model_copy(update={"rebuild": rebuild})
-            return base.with_targets(*targets)
+            if release is None or not release.is_of(self._fresh.version):
+                return self._own(release)
+            published = {cell.key[1]: cell.sha256 for cell in release.cells}
+            return release.with_targets(*(t for t in targets if published.get(t.id, t.sha256) == t.sha256))
 
-        self._ledger.update(self._number, start)
+        self._latest = self._ledger.update(self._number, start)
 
-    def add(self, *records: Record) -> None:
-        """Record what was done; returns when it is on disk."""
+    def add(self, *records: VersionRecord) -> Release:
+        """Record what was done. Returns the record as another process may have changed it meanwhile: it may be yanked.
+
+        IncompleteError if the ledger has another release at this number.
+        """
         with self._mutex:
             self._pending += records
         with self._writing:
             with self._mutex:
                 batch, self._pending = self._pending, []
-            if not batch:
-                return
+            if not batch:  # another thread wrote these records, after this method was called
+                return self._latest
             try:
-                self._ledger.update(self._number, lambda release: _with(self._base(release), batch))
+                self._latest = self._ledger.update(self._number, lambda release: self._with(release, batch))
             except BaseException:
-                with self._mutex:  # those who wait have records in it too, and must not go on either
+                with self._mutex:  # the threads that wait have records in it, too, and must not continue either
                     self._pending = batch + self._pending
                 raise
+            return self._latest
 
-    def _base(self, release: Release | None) -> Release:
-        """What is recorded already. Another release that was begun at this number and never published gives way."""
-        if release is None:
-            return self._fresh
-        if release.cells or Version(release.version) == Version(self._fresh.version):
-            return release
-        return self._fresh.model_copy(update={"fillers": release.fillers, "surplus": release.surplus})
+    def _with(self, release: Release | None, batch: list[VersionRecord]) -> Release:
+        cells = [record for record in batch if isinstance(record, CellRecord)]
+        if cells:
+            release = self._own(release)
+        release = release or self._fresh
+        if release.yanked is not None:  # whatever this process saw or did before it knew
+            cells = [record.model_copy(update={"public": False}) for record in cells]
+        release = release.with_cells(*cells)
+        lower = (record for record in batch if isinstance(record, LowerVersionRecord))
+        unexpected = (record for record in batch if isinstance(record, UnexpectedVersionRecord))
+        return release.model_copy(
+            update={
+                "lower_versions": tuple(dict.fromkeys((*release.lower_versions, *lower))),
+                "unexpected_versions": tuple(dict.fromkeys((*release.unexpected_versions, *unexpected))),
+            }
+        )
 
-    def backfilled(self, record: CellRecord) -> None:
+    def _own(self, release: Release | None) -> Release:
+        """What the ledger has, as a record of this release. Another one that published nothing here is replaced."""
+        if release is None or (release.is_of(self._fresh.version) and release.cells):
+            return release or self._fresh
+        if release.cells:
+            raise IncompleteError(
+                f"layer version {self._number} is {release.version} in the ledger: another process is publishing it",
+                fix=f"run the same command again: {self._fresh.version} gets the next number",
+            )
+        known: dict[str, object] = {
+            "lower_versions": release.lower_versions,
+            "unexpected_versions": release.unexpected_versions,
+        }
+        if release.is_of(self._fresh.version):
+            known |= {"begun": release.begun, "rebuild": release.rebuild, "yanked": release.yanked}
+        return self._fresh.model_copy(update=known)
+
+    def reread(self) -> Release:
+        """The record as it is now: another process may have changed it."""
+        return self._ledger.update(self._number, lambda release: release or self._fresh)
+
+    def backfilled(self, record: CellRecord) -> Release:
         """Record a cell of an older release that this run completed."""
 
         def insert(release: Release | None) -> Release:
             if release is None:
-                raise InputError(f"the record of layer version {record.layer_version} vanished during the run")
-            return release.with_cells(record)
+                raise InputError(f"the record of layer version {record.layer_version} was deleted during the run")
+            return release.with_cells(record.model_copy(update={"public": record.public and release.yanked is None}))
 
-        self._ledger.update(record.layer_version, insert)
+        return self._ledger.update(record.layer_version, insert)
+
+    def give_up_lower(self) -> None:
+        """Record that this version's lower numbers which never became public belong to no release any more."""
+        for release in self._ledger.releases():
+            if release.layer_version < self._number and _never_public(release) and release.is_of(self._fresh.version):
+                self._ledger.update(release.layer_version, lambda now, given_up=release: _given_up(now or given_up))  # type: ignore[misc]
 
     def complete(self, when: datetime) -> None:
         """Record that every cell of the matrix is at the release; the first time counts."""
@@ -95,12 +140,25 @@ class Recorder:
         )
 
 
-def _with(release: Release, batch: list[Record]) -> Release:
-    release = release.with_targets(*(record for record in batch if isinstance(record, TargetRecord)))
-    release = release.with_cells(*(record for record in batch if isinstance(record, CellRecord)))
-    fillers = dict.fromkeys((*release.fillers, *(record for record in batch if isinstance(record, FillerRecord))))
-    surplus = dict.fromkeys((*release.surplus, *(record for record in batch if isinstance(record, SurplusRecord))))
-    return release.model_copy(update={"fillers": tuple(fillers), "surplus": tuple(surplus)})
+def _never_public(release: Release) -> bool:
+    return bool(release.cells) and not release.public and release.completed is None and release.yanked is None
+
+
+def _given_up(release: Release) -> Release:
+    if not _never_public(release):
+        return release
+    unexpected = (
+        UnexpectedVersionRecord(
+            region=cell.region,
+            python=cell.python,
+            architecture=cell.architecture,
+            layer_version=cell.layer_version,
+            arn=cell.arn,
+            reason=f"never public: {release.version} was published at a higher number",
+        )
+        for cell in release.cells
+    )
+    return release.model_copy(update={"cells": (), "unexpected_versions": (*release.unexpected_versions, *unexpected)})
 
 
 def cell_record(cell: Cell, held: Held, *, public: bool) -> CellRecord:

@@ -7,31 +7,17 @@ sha256, its date, and for each target what is in its zip. ``docs/ledger.schema.j
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from packaging.version import Version
+from pydantic import Field, model_validator
 
 from builder.model.artifact import Locked, Sha256
 from builder.model.cold_start import ColdStart
 from builder.model.frozen import Frozen
 from builder.model.recorded_fields import LayerVersionField, PythonField, RegionField, UtcTime, VersionField
 from builder.model.runtimes import Architecture
-from builder.model.target import OfTarget, TargetKey
-
-
-class _CellFields(Protocol):
-    @property
-    def region(self) -> str: ...
-
-    @property
-    def target_key(self) -> TargetKey: ...
-
-
-class _OfCell(OfTarget):
-    @property
-    def key(self: _CellFields) -> tuple[str, str]:
-        """The cell: region and target id."""
-        return self.region, self.target_key.id
+from builder.model.target import OfTarget
 
 
 class TargetRecord(Frozen, OfTarget):
@@ -62,45 +48,46 @@ class TargetRecord(Frozen, OfTarget):
         return self.model_copy(update={name: getattr(other, name) for name in lacking})
 
 
-class CellRecord(Frozen, _OfCell):
-    """One layer version of the release: there, and since when; ``public`` once its grant was read back."""
+class VersionRecord(Frozen, OfTarget):
+    """One layer version in one cell."""
 
     region: RegionField
     python: PythonField
     architecture: Architecture
-    layer_name: str
     layer_version: LayerVersionField
     arn: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The cell: region and target id."""
+        return self.region, self.target_key.id
+
+
+class CellRecord(VersionRecord):
+    """A layer version of the release; ``public`` once its permission was read back."""
+
+    layer_name: str
     sha256: Sha256
     size: int
-    published: UtcTime  #: when AWS made it
+    published: UtcTime  #: when AWS created it
     public: bool
 
 
-class FillerRecord(Frozen, _OfCell):
-    """A version that a run made below the release's number, so that the number could be reached."""
+class LowerVersionRecord(VersionRecord):
+    """A version that was published below the release's number so that the layer could reach the number."""
 
-    region: RegionField
-    python: PythonField
-    architecture: Architecture
-    layer_version: LayerVersionField
-    kind: Literal["reserved", "backfill"]
-    arn: str
+    kind: Literal["placeholder", "backfill"]
 
 
-class SurplusRecord(Frozen, _OfCell):
-    """A version that should not be there: AWS counted past the number that the run expected. It is private."""
+class UnexpectedVersionRecord(VersionRecord):
+    """A private version that belongs to no release: AWS assigned another number than expected, or the release moved
+    on to a higher number."""
 
-    region: RegionField
-    python: PythonField
-    architecture: Architecture
-    layer_version: LayerVersionField
-    arn: str
     reason: str
 
 
 class Yanked(Frozen):
-    """A release was yanked: its permissions were taken back."""
+    """A release was yanked: its permissions were revoked."""
 
     date: UtcTime
     reason: str
@@ -122,8 +109,36 @@ class Release(Frozen):
     announced: Literal["published", "yanked"] | None = None  #: the last state that the matrix's SNS topic got
     targets: tuple[TargetRecord, ...] = ()
     cells: tuple[CellRecord, ...] = ()
-    fillers: tuple[FillerRecord, ...] = ()
-    surplus: tuple[SurplusRecord, ...] = ()
+    lower_versions: tuple[LowerVersionRecord, ...] = ()
+    unexpected_versions: tuple[UnexpectedVersionRecord, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename_older_keys(cls, data: Any) -> Any:
+        """Read records that were written before these keys and this kind had their present names."""
+        if not isinstance(data, dict):
+            return data
+        renamed = {"fillers": "lower_versions", "surplus": "unexpected_versions"}
+        data = {renamed.get(key, key): value for key, value in data.items()}
+        lower = data.get("lower_versions")
+        for each in lower if isinstance(lower, list) else ():
+            if isinstance(each, dict) and each.get("kind") == "reserved":
+                each["kind"] = "placeholder"
+        return data
+
+    @property
+    def versions(self) -> tuple[VersionRecord, ...]:
+        """Every layer version that the record knows."""
+        return (*self.cells, *self.lower_versions, *self.unexpected_versions)
+
+    @property
+    def public(self) -> bool:
+        """Whether any cell is public."""
+        return any(cell.public for cell in self.cells)
+
+    def is_of(self, version: str) -> bool:
+        """Whether it is a release of this package version."""
+        return Version(self.version) == Version(version)
 
     def target(self, target_id: str) -> TargetRecord | None:
         """The record of a target, or None."""

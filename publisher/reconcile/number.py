@@ -1,6 +1,6 @@
-"""Which layer version number a release has. Pure: everything it needs was seen or recorded before.
+"""Which layer version number a release has. Pure: the arguments were observed or recorded before.
 
-In order: the number asked for; the number at which the release was begun, by the ledger or by what AWS holds; one
+In order: the requested number; the number at which the release was started, according to the ledger or to AWS; one
 more than the highest number anywhere.
 """
 
@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from packaging.version import Version
-
 from builder.model.errors import InputError
 from builder.model.matrix import Matrix
 from publisher.ledger.release import Release
@@ -20,7 +18,7 @@ from publisher.reconcile.state import Remote, carries
 
 @dataclass(frozen=True)
 class Number:
-    """A release's number and how it was found, in words for the plan."""
+    """A release's number, and in words where it comes from."""
 
     value: int
     reason: str
@@ -28,27 +26,28 @@ class Number:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was asked for."""
+    """What the user requested."""
 
     version: str
     layer_version: int | None = None
-    rebuild: str | None = None  #: the reason of a rebuild, where one was asked for
-    #: The sha256 of each target's zip, by target id, where the zips are given: so a rebuild is known that was begun.
+    rebuild: str | None = None  #: the reason for a rebuild, if one was requested
+    #: The sha256 of each target's zip, by target id, if zips were given: a rebuild that was started is found by them.
     digests: Mapping[str, str] = field(default_factory=dict)
+    allow_gap: bool = False  #: ``layer_version`` may be more than one above the highest
 
 
 def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | None:
-    """The number by the command line or the ledger; None where AWS has to be asked.
+    """The number from the command line or the ledger; None if AWS has to be asked.
 
-    InputError where the number belongs to another release or the release was yanked.
+    InputError if the number belongs to another release or the release was yanked.
     """
     if wanted.layer_version is not None:
         _refuse_taken(wanted.layer_version, wanted.version, releases)
-        return Number(wanted.layer_version, "asked for by --layer-version")
-    same = [release for release in releases if Version(release.version) == Version(wanted.version)]
+        return Number(wanted.layer_version, "requested with --layer-version")
+    same = [release for release in releases if release.is_of(wanted.version)]
     if wanted.rebuild is not None:
         begun = [release for release in same if release.rebuild is not None and _is_this_rebuild(release, wanted)]
-        return Number(begun[-1].layer_version, "where this rebuild was begun") if begun else None
+        return Number(begun[-1].layer_version, "where this rebuild was started") if begun else None
     if not same:
         return None
     newest = same[-1]
@@ -62,33 +61,33 @@ def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | Non
 
 
 def _is_this_rebuild(release: Release, wanted: Wanted) -> bool:
-    """Whether a run for the same rebuild made this release: it is not complete, or has the same reason and bytes."""
+    """Whether a run for the same rebuild made this release: it is incomplete, or has the same reason and bytes."""
     if release.completed is None:
-        return True
+        return release.yanked is None
     bytes_of = {target.id: target.sha256 for target in release.targets}
     same = bool(wanted.digests) and all(bytes_of.get(key) == digest for key, digest in wanted.digests.items())
     return same and release.rebuild == wanted.rebuild and release.yanked is None
 
 
 def rebuilt_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | None:
-    """The highest number, where AWS holds the given zips of this version there already, and nobody recorded it.
+    """The highest number, if AWS already holds the given zips of this version there and no ledger has it.
 
-    So a rebuild whose runner died before its record was kept goes on where it was begun.
+    A rebuild whose process died before it was recorded goes on where it was started.
     """
     for cell, state in remote.cells.items():
         held = state.held
         if held is None or held.number != remote.highest or held.sha256 != wanted.digests.get(cell.target.id):
             continue
         if carries(matrix, cell.target, held, wanted.version):
-            return Number(held.number, f"where AWS holds these very zips, in {cell.region}")
+            return Number(held.number, f"where AWS holds exactly these zips, in {cell.region}")
     return None
 
 
 def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | None:
-    """The number at which AWS holds the release already; None where it holds none.
+    """The number at which AWS holds the release already; None if there is none.
 
-    Where cells hold it at different numbers (a run of old that was repeated), the number that leaves no cell in
-    conflict is taken, and of those the one that most cells hold.
+    If cells hold it at different numbers, the number with the fewest conflicts is taken, then the one that most cells
+    hold.
     """
     holders = Counter(
         number
@@ -99,45 +98,50 @@ def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | None
     if not holders:
         return None
 
-    def blocked(number: int) -> int:
+    def conflicts(number: int) -> int:
         return sum(
             state.latest >= number
             and not (number in state.listed and carries(matrix, cell.target, state.listed[number], wanted.version))
             for cell, state in remote.cells.items()
         )
 
-    value = min(holders, key=lambda number: (blocked(number), -holders[number], number))
+    value = min(holders, key=lambda number: (conflicts(number), -holders[number], number))
     return Number(value, f"where AWS holds this release in {holders[value]} of {len(remote.cells)} cells")
 
 
 def next_number(remote: Remote, releases: Sequence[Release]) -> Number:
-    """One more than the highest number that AWS gave out or the ledger knows of."""
+    """One more than the highest number that AWS has assigned or the ledger knows."""
     recorded = (
-        number
-        for release in releases
-        for number in (
-            release.layer_version,
-            *(filler.layer_version for filler in release.fillers),
-            *(surplus.layer_version for surplus in release.surplus),
-        )
+        max((release.layer_version, *(each.layer_version for each in release.versions))) for release in releases
     )
     highest = max([remote.highest, *recorded])
     return Number(highest + 1, f"one more than {highest}, the highest anywhere" if highest else "the first")
 
 
-def without_other(version: str, number: Number, releases: Sequence[Release]) -> tuple[Release, ...]:
-    """The records without one of another release at this number that was begun and never published.
+def refuse_gap(wanted: Wanted, remote: Remote, releases: Sequence[Release]) -> None:
+    """InputError if the requested number skips numbers and the user did not allow that."""
+    following = next_number(remote, releases).value
+    if wanted.layer_version is not None and wanted.layer_version > following and not wanted.allow_gap:
+        raise InputError(
+            f"--layer-version {wanted.layer_version} skips numbers: the next one is {following}",
+            fix=f"leave --layer-version out, or add --allow-gap: every cell then gets a placeholder, a private layer "
+            f"version that can never be used, for each number up to {wanted.layer_version - 1}",
+        )
 
-    InputError where it was published: then the ledger and AWS speak of different releases.
+
+def without_other(version: str, number: Number, releases: Sequence[Release]) -> tuple[Release, ...]:
+    """The records without another release that was started at this number and never published.
+
+    InputError if it was published: the ledger and AWS then disagree on what the number is.
     """
     kept = []
     for release in releases:
-        if release.layer_version != number.value or Version(release.version) == Version(version):
+        if release.layer_version != number.value or release.is_of(version):
             kept.append(release)
         elif release.cells:
             raise InputError(
                 f"layer version {number.value} is {release.version} in the ledger, but AWS holds {version} there",
-                fix="see with `layers audit` what differs, and restore the ledger or make it again: layers sync",
+                fix="see with `layers audit` what differs, and restore the ledger or rebuild it: layers sync",
             )
     return tuple(kept)
 
@@ -146,7 +150,7 @@ def _refuse_taken(number: int, version: str, releases: Sequence[Release]) -> Non
     for release in releases:
         if release.layer_version != number:
             continue
-        if Version(release.version) != Version(version):
+        if not release.is_of(version):
             raise InputError(
                 f"layer version {number} is {release.package} {release.version}, not {version}",
                 fix="leave --layer-version out; the program finds the number",

@@ -1,18 +1,18 @@
-"""The plan: for every cell what has to be done so that it is at the release. A value, made by a pure function.
+"""The plan: for every cell what has to be done to bring it to the release. A value, computed by a pure function.
 
-``layers plan`` shows it, ``publish`` carries it out, tests compare it. The rules are those of the design:
+``layers plan`` shows it, ``publish`` executes it, tests compare it. The rules:
 
-- at the number with the release's bytes: keep, or grant where the permission is missing
-- below the number: fill the numbers between, then publish
-- at or above the number with anything else: conflict, named, never overwritten and never deleted
-- region silent: deferred to the next run
+- the release's bytes are at the number: keep them, or grant the permission if it is missing
+- the cell is below the number: publish a placeholder or a backfill for each number in between, then publish
+- anything else is at or above the number: a conflict, reported, never overwritten and never deleted
+- the region is unreachable: deferred to the next run
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from builder.model.matrix import Cell, Matrix
@@ -23,15 +23,15 @@ from publisher.reconcile.state import CellState, Remote, carries, is_granted
 
 
 @dataclass(frozen=True)
-class Reserve:
-    """Fill a number with a tiny private version that says what it is."""
+class Placeholder:
+    """Publish a small private version that says what it is, to use up a number."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class Backfill:
-    """Fill a number with the recorded release's own bytes, public, from another region's copy."""
+    """Publish the recorded release's own bytes at its number, copied from another region, and make it public."""
 
     number: int
     version: str
@@ -41,14 +41,14 @@ class Backfill:
 
 @dataclass(frozen=True)
 class Regrant:
-    """Make a backfilled number public whose run died before it could: it is the newest of its cell."""
+    """Make the cell's newest version public: a backfill that a run published and then did not grant."""
 
     number: int
     version: str
     sha256: str
 
 
-Fill: TypeAlias = Reserve | Backfill | Regrant
+Preparation: TypeAlias = Placeholder | Backfill | Regrant
 
 
 @dataclass(frozen=True)
@@ -59,23 +59,23 @@ class Keep:
 
 
 @dataclass(frozen=True)
-class Permit:
-    """The bytes are there; the permission is not."""
+class GrantOnly:
+    """The bytes are there; the permission is missing."""
 
     kind: Literal["grant"] = "grant"
 
 
 @dataclass(frozen=True)
 class Publish:
-    """Fill the numbers below, then publish the release."""
+    """Use up the numbers below, then publish the release."""
 
-    fills: tuple[Fill, ...] = ()
+    first: tuple[Preparation, ...] = ()
     kind: Literal["publish"] = "publish"
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """Something else stands at or above the number."""
+    """Something else is at or above the number."""
 
     reason: str
     kind: Literal["conflict"] = "conflict"
@@ -83,13 +83,13 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Defer:
-    """The region could not be read."""
+    """The region is unreachable."""
 
     failure: Failure
     kind: Literal["defer"] = "defer"
 
 
-Action: TypeAlias = Keep | Permit | Publish | Conflict | Defer
+Action: TypeAlias = Keep | GrantOnly | Publish | Conflict | Defer
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,10 @@ class Plan:
     version: str
     number: Number
     actions: Mapping[Cell, Action]
-    #: The sha256 that each target's cells have or must get, where it is known before a build.
+    #: The sha256 that each target's cells have or must get, if it is known before a build.
     bytes_of: Mapping[str, str]
+    #: Whether the number is public as this release already, in AWS or in the ledger.
+    public: bool = False
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -108,19 +110,19 @@ class Plan:
         return Counter(action.kind for action in self.actions.values())
 
     @property
-    def fills(self) -> int:
-        """How many numbers have to be filled before the release can have its own."""
-        return sum(
-            not isinstance(fill, Regrant)
-            for action in self.actions.values()
-            if isinstance(action, Publish)
-            for fill in action.fills
-        )
+    def placeholders(self) -> int:
+        """How many placeholders the plan publishes."""
+        return self._preparations(Placeholder)
+
+    @property
+    def backfills(self) -> int:
+        """How many versions of older releases the plan publishes."""
+        return self._preparations(Backfill)
 
     @property
     def new_versions(self) -> int:
-        """How many layer versions the plan makes."""
-        return self.fills + self.counts.get("publish", 0)
+        """How many layer versions the plan publishes."""
+        return self.placeholders + self.backfills + self.counts.get("publish", 0)
 
     @property
     def publishing(self) -> tuple[str, ...]:
@@ -129,6 +131,20 @@ class Plan:
             dict.fromkeys(cell.target.id for cell, action in self.actions.items() if isinstance(action, Publish))
         )
 
+    @property
+    def conflict(self) -> str | None:
+        """The first conflict of the plan, with its cell, or None."""
+        found = ((cell, action) for cell, action in self.actions.items() if isinstance(action, Conflict))
+        return next((f"{cell.id}: {action.reason}" for cell, action in found), None)
+
+    def only(self, cells: Sequence[Cell]) -> Plan:
+        """The part of the plan for these cells."""
+        return replace(self, actions={cell: self.actions[cell] for cell in cells})
+
+    def _preparations(self, kind: type[Preparation]) -> int:
+        publishes = (action for action in self.actions.values() if isinstance(action, Publish))
+        return sum(isinstance(each, kind) for action in publishes for each in action.first)
+
 
 def make_plan(
     matrix: Matrix,
@@ -136,28 +152,29 @@ def make_plan(
     number: Number,
     remote: Remote,
     releases: Sequence[Release],
-    selected: Sequence[Cell],
 ) -> Plan:
-    """The plan for the selected cells; ``remote`` was looked at whole, with what stands at ``number``."""
+    """The plan for every cell of the matrix; ``remote`` includes what is at ``number``."""
     recorded = at_number(releases, number.value)
     wanted = release_bytes(matrix, version, number.value, remote, recorded)
     actions: dict[Cell, Action] = {}
-    for cell in selected:
-        if cell.region in remote.silent:
-            actions[cell] = Defer(remote.silent[cell.region])
-        else:
-            state = remote.cells[cell]
-            record = recorded.cell(cell.region, cell.target.id) if recorded else None
-            actions[cell] = _action(matrix, version, number.value, cell, state, wanted, record, releases)
-    return Plan(version, number, actions, wanted)
+    public = recorded is not None and recorded.public
+    for cell in matrix.cells:
+        if cell.region in remote.unreachable:
+            actions[cell] = Defer(remote.unreachable[cell.region])
+            continue
+        state = remote.cells[cell]
+        record = recorded.cell(cell.region, cell.target.id) if recorded else None
+        action = actions[cell] = _action(matrix, version, number.value, cell, state, wanted, record, releases)
+        public = public or isinstance(action, Keep)
+    return Plan(version, number, actions, wanted, public)
 
 
 def release_bytes(
     matrix: Matrix, version: str, number: int, remote: Remote, recorded: Release | None
 ) -> dict[str, str]:
-    """Each target's sha256, by the ledger or else by what most cells hold: bytes already published win.
+    """Each target's sha256, from the ledger or else from what most cells hold: published bytes win.
 
-    Bytes that a run only meant to publish bind nobody, as long as every region says that it has none of them.
+    Bytes that a run only intended to publish do not count, if every region says that it does not have them.
     """
     found: dict[str, Counter[str]] = {}
     for cell, state in remote.cells.items():
@@ -166,7 +183,7 @@ def release_bytes(
     result = {target: counts.most_common(1)[0][0] for target, counts in found.items()}
     for target in recorded.targets if recorded else ():
         published = any(cell.key[1] == target.id for cell in recorded.cells) if recorded else False
-        if target.sha256 is not None and (published or remote.silent):
+        if target.sha256 is not None and (published or remote.unreachable):
             result[target.id] = target.sha256
     return result
 
@@ -183,38 +200,38 @@ def _action(
 ) -> Action:
     if state.latest < number:
         gap = range(state.latest + 1, number)
-        return Publish((*_regrant(matrix, cell, state, releases), *(_fill(cell, n, releases) for n in gap)))
+        return Publish((*_regrant(matrix, cell, state, releases), *(_preparation(cell, n, releases) for n in gap)))
     if state.held is None:
-        return Conflict(f"AWS has counted to {state.latest} here, and number {number} was deleted")
+        return Conflict(f"layer version {number} was deleted here, and AWS never assigns a number twice")
     accepted = {wanted.get(cell.target.id), record.sha256 if record else None}
     if not carries(matrix, cell.target, state.held, version):
-        return Conflict(f"number {number} is taken by something else: {_quote(state.held.description)}")
+        return Conflict(f"layer version {number} is something else: {_quote(state.held.description)}")
     if state.held.sha256 not in accepted:
         return Conflict(
-            f"number {number} says {version} but holds other bytes ({state.held.sha256[:12]}…); "
+            f"layer version {number} says {version} but holds other bytes ({state.held.sha256[:12]}…); "
             "if it was published by hand, record it first: layers sync"
         )
-    return Keep() if is_granted(state.grants, matrix.permission) else Permit()
+    return Keep() if is_granted(state.grants, matrix.permission) else GrantOnly()
 
 
-def _fill(cell: Cell, number: int, releases: Sequence[Release]) -> Fill:
+def _preparation(cell: Cell, number: int, releases: Sequence[Release]) -> Preparation:
     release = at_number(releases, number)
     if release is None or release.yanked is not None:
-        return Reserve(number)
+        return Placeholder(number)
     copies = [record for record in release.cells if record.key[1] == cell.target.id and record.public]
     if not copies:
-        return Reserve(number)
+        return Placeholder(number)
     target = release.target(cell.target.id)
     sha256 = target.sha256 if target and target.sha256 else copies[0].sha256
     regions = tuple(record.region for record in copies if record.sha256 == sha256 and record.region != cell.region)
-    return Backfill(number, release.version, sha256, regions) if regions else Reserve(number)
+    return Backfill(number, release.version, sha256, regions) if regions else Placeholder(number)
 
 
 def _regrant(matrix: Matrix, cell: Cell, state: CellState, releases: Sequence[Release]) -> tuple[Regrant, ...]:
-    """A recorded release's number that this cell has without a record that it is public there."""
+    """The cell's newest version, if it is of a public release and not recorded as public in this cell."""
     release = at_number(releases, state.latest)
     newest = state.listed.get(state.latest)
-    if release is None or release.yanked is not None or newest is None:
+    if release is None or release.yanked is not None or newest is None or not release.public:
         return ()
     if not carries(matrix, cell.target, newest, release.version):
         return ()

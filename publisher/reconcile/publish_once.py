@@ -1,14 +1,15 @@
-"""Publishing one layer version exactly once, though AWS has no idempotency token and may fail after it has acted.
+"""Publish one layer version exactly once, although AWS has no idempotency token and may fail after it has acted; grant
+and revoke its permission, although its policy may lag.
 
-The position is known before (the plan), the number and the bytes are compared after. A call whose answer was lost is
-never simply sent again: we look at the number it would have got, for as long as AWS may need to show it.
+The plan knows the next number; the number and the bytes are compared after the publish. A request whose response was
+lost is never simply sent again: the number that it would have got is looked up first.
 """
 
 from __future__ import annotations
 
+from builder.model.clock import Clock
 from dataclasses import replace
 
-from builder.model.clock import Clock
 from builder.model.errors import FailureClass
 from builder.model.matrix_keys import Permission
 from publisher.aws.gateway import (
@@ -24,21 +25,20 @@ from publisher.aws.gateway import (
 )
 from publisher.reconcile.state import is_granted
 
-#: Waits, in seconds, between the looks for a version whose publish had no answer. AWS promises no time.
-LOOKS = (0.5, 1.0, 2.0, 4.0, 8.0)
-#: How often a publish is sent at most, when each time no trace of it appeared.
-SENDS = 3
-#: Waits between the readings of a policy that does not show a grant just made.
-READINGS = (0.2, 0.5, 1.0, 2.0, 4.0)
+#: Waits between the look-ups of a version whose publish had no response. AWS promises no time.
+LOOKUP_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+#: How often a publish is sent at most, if no trace of it appears each time.
+MAX_PUBLISH_ATTEMPTS = 3
+#: Waits between the readings of a policy that does not show a change: 31 s in all, since policies lag by 20 s and more.
+POLICY_BACKOFF_SECONDS = (0.2, 0.8, 2.0, 4.0, 8.0, 16.0)
 
 
 class PublishError(Exception):
-    """The layer version cannot be published at its number. ``surplus`` is a version that should not exist."""
+    """A version cannot be brought to its number, or its policy to the expected state."""
 
-    def __init__(self, failure: Failure, surplus: Held | None = None) -> None:
+    def __init__(self, failure: Failure) -> None:
         super().__init__(failure.text)
         self.failure = failure
-        self.surplus = surplus
 
     @property
     def message(self) -> str:
@@ -46,13 +46,21 @@ class PublishError(Exception):
         return self.failure.text
 
 
-def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Clock) -> Held:
-    """Publish, and prove that the version has this number and these bytes.
+class OvertakenError(PublishError):
+    """Another process is publishing the layer. ``unexpected`` is our version, at another number than expected."""
 
-    Raises PublishError where it has not, and the gateway's errors where AWS does not say.
+    def __init__(self, message: str, unexpected: Held | None = None) -> None:
+        super().__init__(Failure(f"{message}: another process is publishing this layer"))
+        self.unexpected = unexpected
+
+
+def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Clock) -> Held:
+    """Publish, and check that the version has this number and these bytes.
+
+    Raises OvertakenError if it has not, and the gateway's errors if AWS gives no response.
     """
     lost: Unavailable | None = None
-    for _ in range(SENDS):
+    for _ in range(MAX_PUBLISH_ATTEMPTS):
         try:
             held = gateway.publish(publication)
         except FieldsRefused as error:
@@ -61,65 +69,67 @@ def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Cl
             raise
         except Unavailable as error:
             lost = error
-            found = _look(gateway, publication.layer_name, number, clock)
+            found = _look_up(gateway, publication.layer_name, number, clock)
             if found is None:
                 continue
             held = found
-        return _proved(held, publication, number)
+        return _checked(gateway, held, publication, number)
     raise Unavailable(
-        f"published {SENDS} times without an answer or a trace: {lost}", lost.request_id if lost else None
+        f"no response to {MAX_PUBLISH_ATTEMPTS} publish requests, and no layer version {number}: {lost}",
+        lost.request_id if lost else None,
     )
 
 
 def grant_at(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> None:
-    """Give the matrix's permission, and read the policy back. Raises PublishError where it does not show."""
-    grant = Grant(_statement_id(permission), permission.principal, permission.organization)
+    """Grant the matrix's permission, and wait until the policy shows it. Raises PublishError if it does not."""
+    grant = Grant(statement_id(permission), permission.principal, permission.organization)
     try:
         gateway.grant(name, number, grant)
     except StatementExists:
-        if not is_granted(gateway.grants(name, number), permission):
-            raise PublishError(
-                Failure(
-                    f"ResourceConflictException: statement {grant.statement_id!r} of the policy grants something else",
-                    FailureClass.PERMANENT,
-                    "remove it: aws lambda remove-layer-version-permission --statement-id "
-                    f"{grant.statement_id} --layer-name {name} --version-number {number} --region {gateway.region}",
-                )
-            ) from None
-        return
-    for wait in (*READINGS, None):
+        failure = Failure(
+            f"ResourceConflictException: statement {grant.statement_id!r} of the policy grants something else",
+            FailureClass.PERMANENT,
+            "remove it: aws lambda remove-layer-version-permission --statement-id "
+            f"{grant.statement_id} --layer-name {name} --version-number {number} --region {gateway.region}",
+        )
+    else:
+        failure = Failure("the permission was added, but the policy does not show it yet")
+    if not shows_grant(gateway, name, number, permission, clock):
+        raise PublishError(failure)
+
+
+def shows_grant(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> bool:
+    """Whether the policy shows the matrix's permission, at once or after it had the time to."""
+    for wait in (*POLICY_BACKOFF_SECONDS, None):
         if is_granted(gateway.grants(name, number), permission):
-            return
+            return True
         if wait is not None:
             clock.sleep(wait)
-    raise PublishError(Failure("the permission was added, but the policy does not show it yet"))
+    return False
 
 
-def _look(gateway: Lambda, name: str, number: int, clock: Clock) -> Held | None:
-    for wait in LOOKS:
+def revoke_at(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> None:
+    """Revoke every permission of a version, and wait until the policy shows none. Raises PublishError if it does not.
+
+    The matrix's own statement is revoked without a look at the policy, which may not show a new one yet.
+    """
+    gateway.revoke(name, number, statement_id(permission))
+    for wait in (*POLICY_BACKOFF_SECONDS, None):
+        left = gateway.grants(name, number)
+        if not left:
+            return
+        for grant in left:
+            gateway.revoke(name, number, grant.statement_id)
+        if wait is None:
+            raise PublishError(Failure(f"the permission was revoked, but the policy still shows {left[0].principal}"))
         clock.sleep(wait)
-        held = gateway.get(name, number)
-        if held is not None:
-            return held
-    return None
 
 
-def _proved(held: Held, publication: Publication, number: int) -> Held:
-    if held.number != number:
-        raise PublishError(
-            Failure(
-                f"expected layer version {number} but AWS assigned {held.number}: another publisher works on this layer"
-            ),
-            surplus=held,
-        )
-    if held.sha256 != publication.zip.sha256:
-        raise PublishError(
-            Failure(
-                f"layer version {number} has CodeSha256 {held.sha256[:12]}…, but the upload has "
-                f"{publication.zip.sha256[:12]}…: another publisher works on this layer"
-            )
-        )
-    return held
+def statement_id(permission: Permission) -> str:
+    """At most 100 characters of letters, digits, - and _; the same in every run, so that none is added twice."""
+    if permission.organization:
+        return f"organization-{permission.organization}"
+    return "public" if permission.principal == "*" else f"account-{permission.principal}"
 
 
 def _without(publication: Publication, error: FieldsRefused) -> Publication:
@@ -134,8 +144,24 @@ def _without(publication: Publication, error: FieldsRefused) -> Publication:
     return smaller
 
 
-def _statement_id(permission: Permission) -> str:
-    """At most 100 characters of letters, digits, - and _; the same in every run, so that none is added twice."""
-    if permission.organization:
-        return f"organization-{permission.organization}"
-    return "public" if permission.principal == "*" else f"account-{permission.principal}"
+def _look_up(gateway: Lambda, name: str, number: int, clock: Clock) -> Held | None:
+    for wait in LOOKUP_BACKOFF_SECONDS:
+        clock.sleep(wait)
+        held = gateway.get(name, number)
+        if held is not None:
+            return held
+    return None
+
+
+def _checked(gateway: Lambda, held: Held, publication: Publication, number: int) -> Held:
+    if held.number != number:
+        raise OvertakenError(f"expected layer version {number} but AWS assigned {held.number}", held)
+    if held.sha256 != publication.zip.sha256:  # found after a lost response: ours may be the next one
+        following = gateway.get(publication.layer_name, number + 1)
+        ours = following if following and following.sha256 == publication.zip.sha256 else None
+        raise OvertakenError(
+            f"layer version {number} holds other bytes ({held.sha256[:12]}…) than were sent "
+            f"({publication.zip.sha256[:12]}…)",
+            ours,
+        )
+    return held

@@ -1,6 +1,6 @@
-"""A publish from end to end: observe → number → look → plan → gather bytes → execute → record.
+"""A publish from end to end: observe → number → read the number → plan → gather bytes → execute → record.
 
-``prepare`` ends with the plan and writes nothing anywhere; ``carry_out`` does what the plan says.
+``prepare`` ends with the plan and writes nothing; ``carry_out`` does what the plan says.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import Recorder
 from publisher.ledger.release import Release, at_number, last_sizes
 from publisher.reconcile.artifact_facts import keep_sboms
-from publisher.reconcile.execute import Job, Outcome, Stop, execute
+from publisher.reconcile.execute import CanaryRegion, execute
+from publisher.reconcile.job import Job, Outcome, Stop
 from publisher.reconcile.number import (
     Number,
     Wanted,
     next_number,
     rebuilt_number,
     recorded_number,
+    refuse_gap,
     seen_number,
     without_other,
 )
-from publisher.reconcile.observe import look_at, look_back, look_past_lists, observe
+from publisher.reconcile.observe import count_past_lists, observe, read_history, read_number
 from publisher.reconcile.plan import Plan, make_plan
 from publisher.reconcile.sources import Build, Sources, facts_to_record, gather, gather_backfills
-from publisher.reconcile.stages import First, execute_in_parts
-from publisher.reconcile.state import Remote, counted
+from publisher.reconcile.state import Remote, with_recorded_numbers
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether every selected cell is at the release, and the first region was proven where that was asked for."""
+        """Whether every selected cell is at the release, and the first region was proven if that was requested."""
         return self.waited is None and all(outcome.done for outcome in self.outcomes.values())
 
 
@@ -79,19 +80,41 @@ def prepare(
 ) -> Prepared:
     """Observe and plan. Nothing is written, neither to AWS nor to the ledger."""
     releases = ledger.releases()
-    remote = counted(observe(matrix, lambdas, progress), releases)
+    remote = with_recorded_numbers(observe(matrix, lambdas, progress), releases)
+    refuse_gap(wanted, remote, releases)
     remote, number = _find_number(matrix, wanted, releases, lambdas, remote, progress)
     suspects = _suspects(number, releases, remote, selected)
     before = remote
-    remote = look_past_lists(lambdas, remote, suspects, progress)
+    remote = count_past_lists(lambdas, remote, suspects, progress)
     if any(state.latest > before.cells[cell].latest for cell, state in remote.cells.items()):
         # Lists lag behind another run: count every cell, and find the number in what is really there.
         rest = [cell for cell in remote.cells if cell not in suspects]
-        remote = look_past_lists(lambdas, remote, rest, progress)
+        remote = count_past_lists(lambdas, remote, rest, progress)
         remote, number = _find_number(matrix, wanted, releases, lambdas, remote, progress)
-    releases = without_other(wanted.version, number, releases)
-    remote = look_at(matrix, number.value, lambdas, remote, selected, progress)
-    return Prepared(wanted, releases, remote, make_plan(matrix, wanted.version, number, remote, releases, selected))
+    remote, plan, known = _plan(matrix, wanted, number, releases, lambdas, remote, progress)
+    if plan.conflict and not plan.public and wanted.layer_version is None:
+        # Nobody can use this number yet, and some cell never reaches it: take one that every cell can reach.
+        remote = count_past_lists(lambdas, remote, remote.cells, progress)
+        following = next_number(remote, releases)
+        number = Number(following.value, f"{following.reason}; {number.value} is taken ({plan.conflict})")
+        remote, plan, known = _plan(matrix, wanted, number, releases, lambdas, remote, progress)
+    _refuse_revoked(matrix, number, known, remote)
+    return Prepared(wanted, known, remote, plan.only(selected))
+
+
+def _plan(
+    matrix: Matrix,
+    wanted: Wanted,
+    number: Number,
+    releases: Sequence[Release],
+    lambdas: Mapping[str, Lambda],
+    remote: Remote,
+    progress: Progress,
+) -> tuple[Remote, Plan, tuple[Release, ...]]:
+    """The plan at this number, with the state and the records that it is made from."""
+    known = without_other(wanted.version, number, releases)
+    remote = read_number(number.value, lambdas, remote, progress)
+    return remote, make_plan(matrix, wanted.version, number, remote, known), known
 
 
 def _find_number(
@@ -102,14 +125,14 @@ def _find_number(
     remote: Remote,
     progress: Progress,
 ) -> tuple[Remote, Number]:
-    # What was only begun binds nobody once AWS has given its number to something else.
+    # A release that was only started does not count once AWS has assigned its number to something else.
     standing = [r for r in releases if r.cells or r.rebuild is not None or remote.highest < r.layer_version]
     number = recorded_number(wanted, standing)
     if number is None and wanted.rebuild is None:
-        remote = look_back(matrix, wanted.version, lambdas, remote, progress)
+        remote = read_history(matrix, wanted.version, lambdas, remote, progress)
         number = seen_number(matrix, wanted, remote)
     if number is None and wanted.rebuild is not None and wanted.digests and not at_number(releases, remote.highest):
-        remote = look_at(matrix, remote.highest, lambdas, remote, (), progress)
+        remote = read_number(remote.highest, lambdas, remote, progress)
         number = rebuilt_number(matrix, wanted, remote)
     return remote, number or next_number(remote, releases)
 
@@ -117,16 +140,29 @@ def _find_number(
 def _suspects(
     number: Number, releases: Sequence[Release], remote: Remote, selected: Sequence[Cell]
 ) -> tuple[Cell, ...]:
-    """The cells for which the lists' word is not enough, since a version too many could come of it.
+    """The cells that are asked for their next number, since a lagging list could lead to a superfluous version.
 
-    Of the selected ones those that are behind, where the release was begun before or they are further behind than
-    one. Where it is new, one cell a region will do: the one in which every run begins.
+    If the release was started before, the selected cells that are behind; otherwise those that are behind by more than
+    one. If it is new, one cell a region is enough: the one in which every run begins.
     """
     begun = any(release.layer_version == number.value for release in releases) or remote.highest >= number.value
     seen = [cell for cell in selected if cell in remote.cells]
     behind = [cell for cell in seen if remote.cells[cell].latest < number.value - (not begun)]
     first = {cell.region: cell for cell in reversed(tuple(remote.cells)) if remote.cells[cell].latest < number.value}
     return tuple(dict.fromkeys((*behind, *first.values())))
+
+
+def _refuse_revoked(matrix: Matrix, number: Number, releases: Sequence[Release], remote: Remote) -> None:
+    """InputError if all permissions of a recorded release are gone: a yank that this ledger does not know."""
+    recorded = at_number(releases, number.value)
+    keys = {record.key for record in recorded.cells if record.public} if recorded else set()
+    states = [state for cell, state in remote.cells.items() if (cell.region, cell.target.id) in keys and state.held]
+    if len(states) > 1 and not any(state.grants for state in states):
+        raise InputError(
+            f"layer version {number.value} is public in the ledger, but private in all {len(states)} cells: "
+            "another machine yanked it",
+            fix=f"record that: layers yank --layer-version {number.value} --reason TEXT (--undo makes it public again)",
+        )
 
 
 def carry_out(
@@ -138,9 +174,9 @@ def carry_out(
     clock: Clock,
     progress: Progress,
     stop: Stop,
-    first: First | None = None,
+    canary: CanaryRegion | None = None,
 ) -> Report:
-    """Do what the plan says, in two parts where a region goes ``first``; every act is recorded before the next one."""
+    """Do what the plan says; every act is recorded before the next one."""
     started = time.monotonic()
     plan, wanted = prepared.plan, prepared.wanted
     with tempfile.TemporaryDirectory(prefix="layers-publish-") as name:
@@ -156,6 +192,7 @@ def carry_out(
         keep_sboms(ledger, plan.number.value, at_number(prepared.releases, plan.number.value), facts)
         if facts:
             recorder.begin(tuple(each.record for each in facts), wanted.rebuild)
+            recorder.give_up_lower()
         job = Job(
             matrix=matrix,
             plan=plan,
@@ -163,12 +200,12 @@ def carry_out(
             lambdas=lambdas,
             payloads=payloads,
             backfills=backfills,
-            reserve=_reserve_zip(folder),
+            placeholder=_placeholder_zip(folder),
             recorder=recorder,
             clock=clock,
             progress=progress,
         )
-        outcomes, waited = execute_in_parts(job, stop, first) if first else (execute(job, stop), None)
+        outcomes, waited = execute(job, stop, canary)
     _complete(matrix, plan, ledger, recorder)
     return Report(plan, outcomes, time.monotonic() - started, stop.reason, waited)
 
@@ -189,22 +226,22 @@ def _builder(
 
 
 def _complete(matrix: Matrix, plan: Plan, ledger: Ledger, recorder: Recorder) -> None:
-    """Record the release as complete once every cell of the matrix is, by however many runs."""
+    """Record the release as complete once every cell of the matrix is, after however many runs."""
     release = at_number(ledger.releases(), plan.number.value)
-    if release is None or release.completed:
+    if release is None or release.completed or release.yanked or not release.is_of(plan.version):
         return
     public = {record.key for record in release.cells if record.public}
     if all((cell.region, cell.target.id) in public for cell in matrix.cells):
         recorder.complete(_now())
 
 
-def _reserve_zip(folder: Path) -> Zip:
-    """The bytes of a reserved number: the same everywhere and always."""
+def _placeholder_zip(folder: Path) -> Zip:
+    """The bytes of a placeholder: the same everywhere and always."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         text = "This layer version holds a number that has no release in this region. Do not use it.\n"
         archive.writestr(zipfile.ZipInfo("RESERVED.txt", (1980, 1, 1, 0, 0, 0)), text)
-    path = folder / "reserved.zip"
+    path = folder / "placeholder.zip"
     path.write_bytes(buffer.getvalue())
     return Zip(path, sha256(buffer.getvalue()).hexdigest(), len(buffer.getvalue()))
 

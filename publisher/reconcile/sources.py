@@ -96,26 +96,26 @@ def facts_to_record(sources: Sources, plan: Plan, payloads: Mapping[str, Payload
 
 
 def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]:
-    """The zips of older releases that the plan fills numbers with, by target id and number.
+    """The zips of older releases that the plan backfills, by target id and number.
 
-    One that no region gives is left out: its cells wait for the next run, the others do not.
+    A zip that is not available in any region is left out: only its cells wait for the next run.
     """
     wanted = {
-        (cell.target, fill.number): fill
+        (cell.target, each.number): each
         for cell, action in plan.actions.items()
         if isinstance(action, Publish)
-        for fill in action.fills
-        if isinstance(fill, Backfill)
+        for each in action.first
+        if isinstance(each, Backfill)
     }
     found: dict[str, Zip] = {}
     result: dict[tuple[str, int], Zip] = {}
-    for (target, number), fill in wanted.items():
-        if fill.sha256 not in found:
-            copy = _copy(sources, target, number, fill.sha256, fill.sources)
+    for (target, number), backfill in wanted.items():
+        if backfill.sha256 not in found:
+            copy = _copy(sources, target, number, backfill.sha256, backfill.sources)
             if copy is None:
                 continue
-            found[fill.sha256] = copy
-        result[target.id, number] = found[fill.sha256]
+            found[backfill.sha256] = copy
+        result[target.id, number] = found[backfill.sha256]
     return result
 
 

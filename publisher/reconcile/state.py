@@ -1,4 +1,4 @@
-"""What was seen in AWS: the remote state, as values. ``observe`` fills them; number and plan are made from them."""
+"""The observed state of AWS, as values. ``observe`` fills it; number and plan are computed from it."""
 
 from __future__ import annotations
 
@@ -13,68 +13,65 @@ from builder.model.matrix import Cell, Matrix
 from builder.model.matrix_keys import Permission
 from builder.model.target import Target
 from publisher.aws.gateway import Failure, Grant, Held, Listed
-from publisher.ledger.release import CellRecord, FillerRecord, Release, SurplusRecord
+from publisher.ledger.release import Release
 
-#: Begins the description of a version that only holds a number, so that it is told from a release on sight.
-RESERVED = "Reserved number, no release"
+#: The description of every placeholder starts with this text.
+PLACEHOLDER_DESCRIPTION = "Reserved number, no release"
 
 
 @dataclass(frozen=True)
 class CellState:
-    """One cell. ``latest`` 0: the layer has no version."""
+    """One cell. ``latest`` is 0 if the layer has no version."""
 
     latest: int = 0
-    #: What lists showed, by number: the newest version, and older ones where they had to be looked at.
+    #: What lists showed, by number: the newest version, and older ones where they were read.
     listed: Mapping[int, Listed] = field(default_factory=dict)
-    #: What stands at the release's number; None: nothing, or not looked at since ``latest`` is below it.
+    #: The layer version at the release's number; None if there is none, or if ``latest`` is lower.
     held: Held | None = None
     grants: tuple[Grant, ...] = ()
 
 
 @dataclass(frozen=True)
 class Remote:
-    """Everything seen: each cell's state, and why regions could not be read."""
+    """The state of every cell in a region that responded, and the other regions with the reason."""
 
     cells: Mapping[Cell, CellState]
-    silent: Mapping[str, Failure] = field(default_factory=dict)
+    unreachable: Mapping[str, Failure] = field(default_factory=dict)
 
     @property
     def highest(self) -> int:
-        """The highest number that AWS has given out anywhere in the matrix."""
+        """The highest number that AWS has assigned anywhere in the matrix."""
         return max((state.latest for state in self.cells.values()), default=0)
 
 
-def counted(remote: Remote, releases: Sequence[Release]) -> Remote:
-    """The remote state with the numbers that the ledger knows AWS gave out, which lists may not show: they lag, and
-    a layer whose versions were deleted is in none, though its numbers go on."""
-    given: dict[tuple[str, str], int] = {}
+def with_recorded_numbers(remote: Remote, releases: Sequence[Release]) -> Remote:
+    """Raise ``latest`` to the numbers in the ledger: lists lag, and a layer whose versions were all deleted is in no
+    list although its numbers go on."""
+    assigned: dict[tuple[str, str], int] = {}
     for release in releases:
-        records: tuple[CellRecord | FillerRecord | SurplusRecord, ...]
-        records = (*release.cells, *release.fillers, *release.surplus)
-        for record in records:
-            key = record.region, f"py{record.python}-{record.architecture}"
-            given[key] = max(given.get(key, 0), record.layer_version)
+        for record in release.versions:
+            assigned[record.key] = max(assigned.get(record.key, 0), record.layer_version)
     cells = {
-        cell: replace(state, latest=max(state.latest, given.get((cell.region, cell.target.id), 0)))
+        cell: replace(state, latest=max(state.latest, assigned.get((cell.region, cell.target.id), 0)))
         for cell, state in remote.cells.items()
     }
     return replace(remote, cells=cells)
 
 
 def version_in(matrix: Matrix, target: Target, description: str) -> str | None:
-    """The package version that a description written by the matrix's template names; None where it is another text."""
+    """The package version in a description that follows the matrix's template; None for any other text."""
     match = _pattern(matrix.description, matrix.package, target).fullmatch(description)
     return match["version"] if match else None
 
 
 def carries(matrix: Matrix, target: Target, listed: Listed, version: str) -> bool:
-    """Whether a layer version says that it holds this package version."""
+    """Whether a layer version's description names this package version."""
     found = version_in(matrix, target, listed.description)
     return found is not None and _same_version(found, version)
 
 
 def is_granted(grants: tuple[Grant, ...], permission: Permission) -> bool:
-    """Whether these grants give what the matrix wants."""
+    """Whether these grants include the matrix's permission."""
     return any(
         grant.principal == permission.principal and grant.organization == permission.organization for grant in grants
     )

@@ -10,7 +10,7 @@ from builder.model.errors import FailureClass
 from builder.model.matrix import Matrix
 from publisher.ledger.release import Release, at_number, last_before
 from publisher.parameters.update import ParameterUpdate
-from publisher.reconcile.execute import Outcome
+from publisher.reconcile.job import Outcome
 from publisher.reconcile.release_run import Report
 from publisher.report.annotations import Level, Note
 from publisher.report.next_steps import RUN_AGAIN, failure_class_of, next_steps

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from builder.model.matrix import Cell, Matrix
-from publisher.ledger.release import CellRecord, FillerRecord, Release, SurplusRecord
+from publisher.ledger.release import Release
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,4 @@ def _passed(cell: Cell, release: Release, releases: Sequence[Release]) -> bool:
     key, number = (cell.region, cell.target.id), release.layer_version
     if release.cell(*key) is not None:
         return False  # published, and not public yet
-    given = (each for other in releases for each in _given(other))
-    return any(each.key == key and each.layer_version >= number for each in given)
-
-
-def _given(release: Release) -> tuple[CellRecord | FillerRecord | SurplusRecord, ...]:
-    """Return every layer version in a record."""
-    return (*release.cells, *release.fillers, *release.surplus)
+    return any(each.key == key and each.layer_version >= number for other in releases for each in other.versions)

@@ -38,7 +38,7 @@ from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import Journal
 from publisher.aws.retry import Patient
 from publisher.ledger.folder import FolderLedger
-from publisher.reconcile.execute import Stop
+from publisher.reconcile.job import Stop
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
 from tests.fakes.simaws import SimLambda, SimulatedAws

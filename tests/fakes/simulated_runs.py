@@ -18,11 +18,11 @@ from publisher.aws.gateway import Lambda
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.retry import Patient
 from publisher.ledger.release import Release
-from publisher.reconcile.execute import Stop
+from publisher.reconcile.execute import CanaryRegion
+from publisher.reconcile.job import Stop
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
-from publisher.reconcile.stages import First
-from publisher.reconcile.state import RESERVED
+from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from tests.fakes.simaws import SimLambda, SimulatedAws
 from tests.fakes.simaws.layers import LayerVersion
 
@@ -150,13 +150,13 @@ class World:
         layer_version: int | None = None,
         rebuild: str | None = None,
         stop: Stop | None = None,
-        first: First | None = None,
+        canary: CanaryRegion | None = None,
     ) -> Report:
         """One ``layers publish --artifacts``."""
         doom = doom or Doom()
         ledger.doom = doom
         lambdas = self.lambdas(doom)
-        wanted = Wanted(version, layer_version, rebuild)
+        wanted = Wanted(version, layer_version, rebuild, allow_gap=True)
         prepared = prepare(self.matrix, wanted, cells or self.matrix.cells, ledger, lambdas, Quiet())
         return carry_out(
             self.matrix,
@@ -167,7 +167,7 @@ class World:
             self.aws.clock,
             Quiet(),
             Stop() if stop is None else stop,
-            first,
+            canary,
         )
 
     def lambdas(self, doom: Doom | None = None) -> dict[str, Lambda]:
@@ -223,7 +223,11 @@ def assert_nothing_wrong(world: World, ledger: MemoryLedger) -> None:
     for cell in world.matrix.cells:
         history = world.history(cell)
         assert [v.number for v in history] == list(range(1, len(history) + 1))
-        assert not [v.number for v in history if v.description.startswith(RESERVED) and world.is_public(cell, v.number)]
+        assert not [
+            v.number
+            for v in history
+            if v.description.startswith(PLACEHOLDER_DESCRIPTION) and world.is_public(cell, v.number)
+        ]
     assert_ledger_true(world, ledger)
 
 

@@ -20,7 +20,7 @@ from publisher.catalog.live_state import Report, look
 from publisher.catalog.lookup import Query
 from publisher.cli.group import layers
 from publisher.ledger.release import Release, Yanked
-from publisher.reconcile.state import RESERVED
+from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from tests.conftest import Sandbox
 from tests.publisher.reconcile.plan_cases import PUBLIC, WHEN, digest, release, small_matrix
 
@@ -59,8 +59,9 @@ class FakeRegion:
     def _held(self, name: str, number: int) -> Held:
         target = next(target for target in MATRIX.targets if target.layer_name == name)
         version = self.versions[number]
+        description = PLACEHOLDER_DESCRIPTION if version == "reserved" else MATRIX.describe(target, version)
         return Held(
-            name, number, "", RESERVED if version == "reserved" else MATRIX.describe(target, version), CREATED,
+            name, number, "", description, CREATED,
             sha256=digest(f"{version}/{target.id}{self.build}"), size=7,
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ import pytest
 from builder.model.errors import InputError
 from builder.model.matrix import Cell
 from publisher.ledger.release import Release
-from publisher.reconcile.execute import Stop
+from publisher.reconcile.job import Stop
 from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
 from tests.fakes.simulated_runs import (
     Doom,
@@ -169,8 +169,9 @@ def test_taken_number_is_a_conflict_and_nothing_is_overwritten(world: World) -> 
     ledger = MemoryLedger()
     report = world.publish("1.0.0", ledger, layer_version=1)
     assert report.outcomes[CELLS[0]].name == "conflict"
-    assert all(outcome.done for cell, outcome in report.outcomes.items() if cell != CELLS[0])
+    assert {outcome.name for cell, outcome in report.outcomes.items() if cell != CELLS[0]} == {"deferred"}
     assert [v.description for v in world.history(CELLS[0])] == ["something else"]
+    assert not any(world.history(cell) for cell in CELLS[1:]), "a number is public as one release or not at all"
     assert_nothing_wrong(world, ledger)
 
 
@@ -217,10 +218,10 @@ def test_a_rival_is_noticed_by_the_number_and_stops_the_run(world: World) -> Non
     ledger = MemoryLedger()
     report = world.publish("1.0.0", ledger, doom=Rival(world, CELLS[0]))
     assert report.outcomes[CELLS[0]].name == "conflict"
-    assert "another publisher" in str(report.stopped)
+    assert "another process is publishing this layer" in str(report.stopped)
     assert [v.description[:4] for v in world.history(CELLS[0])] == ["a ri", "PyPI"]
     assert not world.is_public(CELLS[0], 2)
-    assert [(s.region, s.layer_version) for s in ledger.records[1].surplus] == [(CELLS[0].region, 2)]
+    assert [(s.region, s.layer_version) for s in ledger.records[1].unexpected_versions] == [(CELLS[0].region, 2)]
     assert_ledger_true(world, ledger)
     report = world.publish("1.1.0", ledger)
     assert report.plan.number.value == 3
@@ -299,9 +300,10 @@ def test_ctrl_c_finishes_what_is_in_flight(tmp_path: Path) -> None:
     ledger = MemoryLedger()
     report = world.publish("1.0.0", ledger, doom=Interrupt(), stop=stop)
     assert report.stopped == "interrupted by SIGINT"
-    assert {outcome.name for outcome in report.outcomes.values()} == {"published", "interrupted"}
+    assert {outcome.name for outcome in report.outcomes.values()} == {"private", "interrupted"}
     for cell, outcome in report.outcomes.items():
-        assert len(world.history(cell)) == (outcome.name == "published")
+        assert len(world.history(cell)) == (outcome.name == "private")
+        assert not any(world.is_public(cell, version.number) for version in world.history(cell))
     assert_nothing_wrong(world, ledger)
     assert world.publish("1.0.0", ledger).complete
     done(world, ledger, "1.0.0", 1)

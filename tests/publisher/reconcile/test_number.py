@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from builder.model.errors import InputError
 from builder.model.runtimes import Architecture
-from publisher.ledger.release import FillerRecord, Yanked
+from publisher.ledger.release import LowerVersionRecord, Yanked
 from publisher.reconcile.number import Wanted, next_number, recorded_number, seen_number
 from tests.publisher.reconcile.plan_cases import WHEN, history, release, remote, small_matrix
 
@@ -27,11 +27,16 @@ def test_next_number_is_one_more_than_the_highest_anywhere() -> None:
 
 def test_next_number_counts_what_only_the_ledger_knows() -> None:
     """A region may be silent, or all versions of a layer deleted: AWS counts on all the same."""
-    filler = FillerRecord(
-        region="us-east-1", python="3.12", architecture=Architecture.X86_64, layer_version=9, kind="reserved", arn="arn"
+    lower = LowerVersionRecord(
+        region="us-east-1",
+        python="3.12",
+        architecture=Architecture.X86_64,
+        layer_version=9,
+        kind="placeholder",
+        arn="arn",
     )
     assert next_number(remote(MATRIX, {}), (release(MATRIX, 3, "1.0", CELLS),)).value == 4
-    assert next_number(remote(MATRIX, {}), (release(MATRIX, 3, "1.0", CELLS, fillers=(filler,)),)).value == 10
+    assert next_number(remote(MATRIX, {}), (release(MATRIX, 3, "1.0", CELLS, lower_versions=(lower,)),)).value == 10
 
 
 def test_ledger_names_the_number_of_a_release_it_has() -> None:

@@ -14,15 +14,15 @@ from publisher.reconcile.plan import (
     Backfill,
     Conflict,
     Defer,
+    GrantOnly,
     Keep,
-    Permit,
+    Placeholder,
     Plan,
     Publish,
     Regrant,
-    Reserve,
     make_plan,
 )
-from publisher.reconcile.state import RESERVED, Remote, version_in
+from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, Remote, version_in
 from tests.publisher.reconcile.plan_cases import PUBLIC, WHEN, digest, held, history, release, remote, small_matrix
 
 MATRIX = small_matrix()
@@ -30,7 +30,7 @@ CELLS = MATRIX.cells
 
 
 def plan(state: Remote, number: int = 2, version: str = "2.0", releases: tuple[Release, ...] = ()) -> Plan:
-    return make_plan(MATRIX, version, Number(number, "test"), state, releases, CELLS)
+    return make_plan(MATRIX, version, Number(number, "test"), state, releases)
 
 
 def at_two(content: str = "right", version: str | None = "2.0", grants: tuple[Grant, ...] = PUBLIC) -> Remote:
@@ -50,11 +50,11 @@ def test_one_below_is_published_without_filling() -> None:
 
 
 def test_there_but_not_public_is_granted() -> None:
-    assert plan(at_two(grants=())).actions[CELLS[0]] == Permit()
+    assert plan(at_two(grants=())).actions[CELLS[0]] == GrantOnly()
 
 
 def test_a_grant_to_somebody_else_is_not_enough() -> None:
-    assert plan(at_two(grants=(Grant("one", "111122223333"),))).actions[CELLS[0]] == Permit()
+    assert plan(at_two(grants=(Grant("one", "111122223333"),))).actions[CELLS[0]] == GrantOnly()
 
 
 def test_something_else_at_the_number_is_a_conflict() -> None:
@@ -104,7 +104,7 @@ def test_gaps_are_backfilled_from_recorded_releases_and_reserved_otherwise() -> 
     states = {cell: history(MATRIX, cell, ["1.0", "1.5", "1.6"]) for cell in others}
     action = plan(remote(MATRIX, states), number=4, releases=releases).actions[new]
     sha = digest(f"1.5/{new.target.id}")
-    assert action == Publish((Reserve(1), Backfill(2, "1.5", sha, ("eu-west-1", "ap-south-1")), Reserve(3)))
+    assert action == Publish((Placeholder(1), Backfill(2, "1.5", sha, ("eu-west-1", "ap-south-1")), Placeholder(3)))
 
 
 def test_a_backfill_that_died_before_its_grant_is_made_public() -> None:
@@ -124,7 +124,7 @@ def test_bytes_that_were_only_meant_bind_nobody_unless_a_region_is_silent() -> N
 
 
 def test_reserved_versions_are_never_taken_for_a_release() -> None:
-    assert version_in(MATRIX, CELLS[0].target, f"{RESERVED}: layer version 1") is None
+    assert version_in(MATRIX, CELLS[0].target, f"{PLACEHOLDER_DESCRIPTION}: layer version 1") is None
     for version in ("1.0", "1.0rc1", "2026.11.23.post1", "1!2.0"):
         assert version_in(MATRIX, CELLS[0].target, MATRIX.describe(CELLS[0].target, version)) == version
 
@@ -145,9 +145,9 @@ def test_every_plan_ends_at_the_number_or_in_a_named_conflict(histories: list[li
     made = plan(remote(MATRIX, states), number=number)
     for cell, past in zip(CELLS, histories, strict=True):
         match made.actions[cell]:
-            case Publish(fills):
-                assert [fill.number for fill in fills] == list(range(len(past) + 1, number))
-            case Permit():
+            case Publish(first):
+                assert [each.number for each in first] == list(range(len(past) + 1, number))
+            case GrantOnly():
                 assert past[number - 1] == "2.0"
             case Conflict():
                 assert past[number - 1] != "2.0"

@@ -13,7 +13,7 @@ from builder.model.progress import Quiet
 from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Lambda
 from publisher.ledger.folder import FolderLedger
-from publisher.reconcile.execute import Stop
+from publisher.reconcile.job import Stop
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
 from tests.conftest import ACCOUNT, Sandbox

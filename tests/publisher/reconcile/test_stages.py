@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from publisher.reconcile.execute import Outcome, Stop
-from publisher.reconcile.stages import First
+from publisher.reconcile.execute import CanaryRegion
+from publisher.reconcile.job import Outcome, Stop
 from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
 from tests.fakes.simulated_runs import MemoryLedger, World, assert_at_release, assert_nothing_wrong, assert_recorded
 from tests.publisher.reconcile.plan_cases import small_matrix
@@ -45,11 +45,11 @@ def written(world: World) -> set[str]:
 
 def test_the_others_follow_when_the_first_is_proven(world: World) -> None:
     ledger, check = MemoryLedger(), Check(world)
-    report = world.publish("1.0.0", ledger, first=First(REGION, check))
+    report = world.publish("1.0.0", ledger, canary=CanaryRegion(REGION, check))
     assert (report.complete, report.waited) == (True, None)
     assert list(report.outcomes) == list(MATRIX.cells)
     assert check.before == [{REGION}]
-    assert [(each.cell.region, each.name) for each in check.asked[0]] == [(REGION, "published")] * 2
+    assert [(each.cell.region, each.name) for each in check.asked[0]] == [(REGION, "private")] * 2
     assert all(each.held is not None for each in check.asked[0])
     assert_at_release(world, "1.0.0", 1)
     assert_recorded(world, ledger, "1.0.0", 1)
@@ -57,21 +57,21 @@ def test_the_others_follow_when_the_first_is_proven(world: World) -> None:
 
 def test_the_others_wait_when_it_is_not_and_the_next_run_asks_again(world: World) -> None:
     ledger, check = MemoryLedger(), Check(world, "not proven")
-    report = world.publish("1.0.0", ledger, first=First(REGION, check))
+    report = world.publish("1.0.0", ledger, canary=CanaryRegion(REGION, check))
     assert (report.complete, report.waited) == (False, "not proven")
     assert written(world) == {REGION}
     names = {(cell.region, each.name, each.error) for cell, each in report.outcomes.items()}
     assert names == {
-        (REGION, "published", None),
+        (REGION, "private", "not public yet: not proven"),
         ("us-east-1", "deferred", "not proven"),
         ("ap-south-1", "deferred", "not proven"),
     }
     assert ledger.records[1].completed is None
 
     check.reason = None
-    report = world.publish("1.0.0", ledger, first=First(REGION, check))
+    report = world.publish("1.0.0", ledger, canary=CanaryRegion(REGION, check))
     assert report.complete
-    assert [each.name for each in check.asked[1]] == ["unchanged"] * 2
+    assert [each.name for each in check.asked[1]] == ["private"] * 2
     assert_at_release(world, "1.0.0", 1)
     assert_nothing_wrong(world, ledger)
 
@@ -79,18 +79,18 @@ def test_the_others_wait_when_it_is_not_and_the_next_run_asks_again(world: World
 def test_a_first_region_that_is_not_complete_is_not_checked(world: World) -> None:
     world.aws.set_faults(Faults((At(Fault.NO_CONNECTION, region=REGION, times=None),)))
     check = Check(world)
-    report = world.publish("1.0.0", MemoryLedger(), first=First(REGION, check))
+    report = world.publish("1.0.0", MemoryLedger(), canary=CanaryRegion(REGION, check))
     assert (report.complete, check.asked, written(world)) == (False, [], set())
     assert {each.name for each in report.outcomes.values()} == {"deferred"}
     assert str(report.waited).startswith(
-        f"{REGION} goes first, and is not complete: {REGION}/py3.12-x86_64 is deferred"
+        f"{REGION} is published first and is not complete: {REGION}/py3.12-x86_64 is deferred"
     )
 
 
 def test_what_is_there_already_is_told_as_it_is(world: World) -> None:
     ledger, check = MemoryLedger(), Check(world, "not proven")
     world.publish("1.0.0", ledger)
-    report = world.publish("1.0.0", ledger, first=First(REGION, check))
+    report = world.publish("1.0.0", ledger, canary=CanaryRegion(REGION, check))
     assert {each.name for each in report.outcomes.values()} == {"unchanged"}
     assert (report.complete, report.waited) == (False, "not proven")
 
@@ -102,7 +102,7 @@ def test_an_interruption_during_the_check(world: World) -> None:
         stop("interrupted by SIGINT")
         return "not proven: interrupted by SIGINT"
 
-    report = world.publish("1.0.0", MemoryLedger(), stop=stop, first=First(REGION, check))
+    report = world.publish("1.0.0", MemoryLedger(), stop=stop, canary=CanaryRegion(REGION, check))
     assert report.stopped == "interrupted by SIGINT"
     assert written(world) == {REGION}
     assert {each.name for cell, each in report.outcomes.items() if cell.region != REGION} == {"interrupted"}

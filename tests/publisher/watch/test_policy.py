@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Releases
-from publisher.ledger.release import FillerRecord, Release, SurplusRecord, Yanked
+from publisher.ledger.release import LowerVersionRecord, Release, UnexpectedVersionRecord, Yanked
 from publisher.watch.incomplete_releases import IncompleteRelease, incomplete
 from publisher.watch.index_pages import IndexFile
 from publisher.watch.package_index import AvailableVersion, group
@@ -236,15 +236,15 @@ def test_cells_that_are_not_public_yet() -> None:
 def test_what_no_run_can_reach_is_not_tried_again() -> None:
     old = without(MATRIX, 1, "1.0", "eu-west-1/py3.12")
     assert found(old, without(MATRIX, 2, "1.1")) == []  # AWS gave that cell's number 1 to something else
-    reserved = FillerRecord(
-        region="eu-west-1", python="3.12", architecture="x86_64", layer_version=1, kind="reserved", arn="a"  # type: ignore[arg-type]
+    reserved = LowerVersionRecord(
+        region="eu-west-1", python="3.12", architecture="x86_64", layer_version=1, kind="placeholder", arn="a"  # type: ignore[arg-type]
     )  # fmt: skip
-    newer = without(MATRIX, 2, "1.1", "eu-west-1/py3.12", fillers=(reserved,))
+    newer = without(MATRIX, 2, "1.1", "eu-west-1/py3.12", lower_versions=(reserved,))
     assert found(old, newer) == [("1.1", ("eu-west-1/py3.12-x86_64",))]
-    surplus = SurplusRecord(
+    surplus = UnexpectedVersionRecord(
         region="eu-west-1", python="3.12", architecture="x86_64", layer_version=3, arn="a", reason="r"  # type: ignore[arg-type]
     )  # fmt: skip
-    assert found(without(MATRIX, 2, "1.1", "eu-west-1/py3.12", surplus=(surplus,))) == []
+    assert found(without(MATRIX, 2, "1.1", "eu-west-1/py3.12", unexpected_versions=(surplus,))) == []
 
 
 def test_yanked_and_rebuilt_releases() -> None:

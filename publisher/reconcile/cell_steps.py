@@ -1,0 +1,281 @@
+"""The steps of one cell: publish privately, grant, revoke. Every act is recorded before the next one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from builder.model.errors import FailureClass, LayersError
+from builder.model.matrix import DESCRIPTION_LIMIT, Cell
+from publisher.aws.gateway import (
+    CredentialsRefused,
+    Failure,
+    GatewayError,
+    Held,
+    Publication,
+    RegionDisabled,
+    Unavailable,
+    Zip,
+)
+from publisher.ledger.recorder import cell_record
+from publisher.ledger.release import LowerVersionRecord, Release, UnexpectedVersionRecord
+from publisher.reconcile.job import Job, Outcome, Stop
+from publisher.reconcile.plan import (
+    Backfill,
+    Conflict,
+    Defer,
+    GrantOnly,
+    Keep,
+    Placeholder,
+    Preparation,
+    Publish,
+    Regrant,
+)
+from publisher.reconcile.publish_once import OvertakenError, PublishError, grant_at, publish_at, revoke_at, shows_grant
+from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
+
+LOG = logging.getLogger("layers.publish")
+REPORT_DEFECT = "this is a bug in layers: report it with this message"
+NO_ZIP = "the zip that this release started with is not available in any region"
+NO_ZIP_ADVICE = "give that build with --artifacts, or publish a new build of this version with --rebuild"
+
+
+class YankedError(PublishError):
+    """The release was yanked while this run worked on it."""
+
+
+class CellSteps:
+    """Takes steps for the cells of a job, from any thread. What goes wrong becomes the cell's outcome."""
+
+    def __init__(self, job: Job, stop: Stop) -> None:
+        self._job = job
+        self._stop = stop
+        #: Regions that stopped responding during the run, with the reason.
+        self.unreachable: dict[str, Failure] = {}
+
+    def publish(self, cell: Cell) -> Outcome:
+        """Bring a cell to the release, privately. The outcome is ``private`` if it has to be granted."""
+        return self._guarded(cell, lambda: self._publish(cell))
+
+    def grant(self, before: Outcome) -> Outcome:
+        """Grant the permission in a cell that holds the release privately."""
+        return self._guarded(before.cell, lambda: self._grant(before), before)
+
+    def revoke(self, before: Outcome, reason: str) -> Outcome:
+        """Revoke what this run granted."""
+        return self._guarded(before.cell, lambda: self._revoke(before, reason), before)
+
+    def why_yanked(self, outcomes: Mapping[Cell, Outcome]) -> str | None:
+        """How the ledger or AWS shows that another process yanked the release during this run; None if it did not.
+
+        AWS is asked for one cell a region that this run found or made public: a yank revokes all of them.
+        """
+        if reason := self._recorded_yank(self._job.recorder.reread()):
+            return reason
+        public = {cell.region: outcome.held for cell, outcome in outcomes.items() if outcome.done and outcome.held}
+        for region, held in public.items():
+            gateway, permission = self._job.lambdas[region], self._job.matrix.permission
+            try:
+                if not shows_grant(gateway, held.layer_name, held.number, permission, self._job.clock):
+                    return f"the permission of {held.arn} was revoked during this run: another process is yanking it"
+            except GatewayError:
+                continue
+        return None
+
+    def _publish(self, cell: Cell) -> Outcome:
+        action = self._job.plan.actions[cell]
+        match action:
+            case Conflict(reason):
+                return Outcome(cell, "conflict", self._held(cell), Failure(reason, FailureClass.PERMANENT))
+            case Defer(failure):
+                return _failed(cell, failure)
+        if self._stop:
+            return self._interrupted(cell)
+        if cell.region in self.unreachable:
+            return _failed(cell, self.unreachable[cell.region])
+        match action:
+            case Publish(first):
+                return self._publish_new(cell, first)
+            case GrantOnly():
+                self._record(cell, self._known(cell), public=False)
+                return Outcome(cell, "private", self._known(cell))
+            case Keep():
+                self._record(cell, self._known(cell), public=True)
+                return Outcome(cell, "unchanged", self._known(cell))
+
+    def _publish_new(self, cell: Cell, first: tuple[Preparation, ...]) -> Outcome:
+        payload = self._job.payloads.get(cell.target.id)
+        if payload is None:
+            return _failed(cell, self._missing_zip(NO_ZIP))
+        for done, preparation in enumerate(first):
+            if self._stop:
+                return replace(self._interrupted(cell), prepared=done)
+            self._prepare(cell, preparation)
+        description = self._job.matrix.describe(cell.target, self._job.plan.version)
+        held = self._publish_version(cell, payload.zip, description, self._job.plan.number.value)
+        self._record(cell, held, public=False)
+        return Outcome(cell, "private", held, prepared=len(first))
+
+    def _grant(self, before: Outcome) -> Outcome:
+        cell, held = before.cell, before.held or self._known(before.cell)
+        if self._stop:
+            return replace(before, failure=Failure(f"not public yet: {self._stop.reason}"))
+        self._record(cell, held, public=False)  # right before the grant: another process may have yanked the release
+        self._grant_version(cell, held)
+        try:
+            self._record(cell, held, public=True)
+        except YankedError as error:
+            self._stop(error.message)
+            return self._revoke(before, error.message)
+        published = isinstance(self._job.plan.actions[cell], Publish)
+        return replace(before, name="published" if published else "granted")
+
+    def _revoke(self, before: Outcome, reason: str) -> Outcome:
+        held = before.held or self._known(before.cell)
+        gateway = self._job.lambdas[before.cell.region]
+        revoke_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
+        self._job.recorder.add(cell_record(before.cell, held, public=False))
+        return replace(before, name="private", failure=Failure(reason, FailureClass.PERMANENT))
+
+    def _prepare(self, cell: Cell, preparation: Preparation) -> None:
+        """Use up a number below the release's."""
+        job = self._job
+        match preparation:
+            case Placeholder(number):
+                layer = f"layer version {number} of {cell.target.layer_name}"
+                text = f"{PLACEHOLDER_DESCRIPTION}: {layer} was never published here"[:DESCRIPTION_LIMIT]
+                held = self._publish_version(cell, job.placeholder, text, number)
+                self._record_lower(cell, held, preparation)
+            case Backfill(number, version):
+                zip_ = job.backfills.get((cell.target.id, number))
+                if zip_ is None:
+                    text = f"the zip of layer version {number} ({version}) is not available in any region"
+                    raise PublishError(self._missing_zip(text))
+                held = self._publish_version(cell, zip_, job.matrix.describe(cell.target, version), number)
+                self._record_lower(cell, held, preparation)
+                self._make_backfill_public(cell, held)
+            case Regrant(number, _, sha256):
+                there = job.lambdas[cell.region].get(cell.target.layer_name, number)
+                if there is not None and there.sha256 == sha256:
+                    self._make_backfill_public(cell, there)
+
+    def _record_lower(self, cell: Cell, held: Held, preparation: Placeholder | Backfill) -> None:
+        self._job.recorder.add(
+            LowerVersionRecord(
+                region=cell.region,
+                python=cell.target.python,
+                architecture=cell.target.architecture,
+                layer_version=held.number,
+                kind="placeholder" if isinstance(preparation, Placeholder) else "backfill",
+                arn=held.arn,
+            )
+        )
+
+    def _make_backfill_public(self, cell: Cell, held: Held) -> None:
+        """Grant an older release's version, unless that release is yanked by then: it stays private."""
+        recorder, private = self._job.recorder, cell_record(cell, held, public=False)
+        if recorder.backfilled(private).yanked is not None:
+            return
+        self._grant_version(cell, held)
+        if recorder.backfilled(cell_record(cell, held, public=True)).yanked is not None:
+            gateway = self._job.lambdas[cell.region]
+            revoke_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
+            recorder.backfilled(private)
+
+    def _publish_version(self, cell: Cell, zip_: Zip, description: str, number: int) -> Held:
+        publication = Publication(
+            layer_name=cell.target.layer_name,
+            description=description,
+            license=self._job.matrix.license,
+            runtimes=(cell.target.runtime.api_name,),
+            architectures=(cell.target.architecture.api_name,),
+            zip=zip_,
+        )
+        return publish_at(self._job.lambdas[cell.region], publication, number, self._job.clock)
+
+    def _grant_version(self, cell: Cell, held: Held) -> None:
+        gateway = self._job.lambdas[cell.region]
+        grant_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
+
+    def _record(self, cell: Cell, held: Held, *, public: bool) -> None:
+        """Record a cell. YankedError if the release was yanked meanwhile."""
+        if reason := self._recorded_yank(self._job.recorder.add(cell_record(cell, held, public=public))):
+            raise YankedError(Failure(reason, FailureClass.PERMANENT))
+
+    def _recorded_yank(self, release: Release) -> str | None:
+        if release.yanked is None:
+            return None
+        return f"layer version {release.layer_version} was yanked during this run: {release.yanked.reason}"
+
+    def _guarded(self, cell: Cell, step: Callable[[], Outcome], before: Outcome | None = None) -> Outcome:
+        """Take a step; whatever goes wrong is the cell's outcome."""
+        try:
+            return step()
+        except YankedError as error:
+            self._stop(error.message)
+            return replace(before or Outcome(cell, "private"), failure=error.failure)
+        except OvertakenError as error:
+            self._stop(f"{cell.id}: {error.message}")
+            return self._overtaken(cell, error)
+        except PublishError as error:
+            return _failed(cell, error.failure)
+        except CredentialsRefused as error:
+            self._stop(f"AWS refuses the credentials: {error.message}")
+            return _failed(cell, replace(error.failure, text=f"credentials: {error.message}"))
+        except (Unavailable, RegionDisabled) as error:
+            self.unreachable[cell.region] = error.failure
+            return _failed(cell, error.failure)
+        except GatewayError as error:
+            return _failed(cell, error.failure)
+        except LayersError as error:  # the ledger: a change that cannot be recorded must not be followed by another
+            self._stop(f"the ledger cannot be written: {error.what}")
+            text = f"AWS was changed, but the ledger was not: {error.what}"
+            return Outcome(cell, "failed", failure=Failure(text, error.failure_class, error.fix))
+        except Exception as error:  # one cell's defect must not end the run
+            LOG.exception("defect in %s", cell.id)
+            text = f"{type(error).__name__}: {error}"
+            return Outcome(cell, "failed", failure=Failure(text, FailureClass.DEFECT, REPORT_DEFECT))
+
+    def _overtaken(self, cell: Cell, error: OvertakenError) -> Outcome:
+        if error.unexpected is not None:
+            self._job.recorder.add(
+                UnexpectedVersionRecord(
+                    region=cell.region,
+                    python=cell.target.python,
+                    architecture=cell.target.architecture,
+                    layer_version=error.unexpected.number,
+                    arn=error.unexpected.arn,
+                    reason=error.message,
+                )
+            )
+        return Outcome(cell, "conflict", error.unexpected, error.failure)
+
+    def _interrupted(self, cell: Cell) -> Outcome:
+        return Outcome(cell, "interrupted", failure=Failure(self._stop.reason or "stopped"))
+
+    def _missing_zip(self, text: str) -> Failure:
+        """A zip that no region gives: temporary while regions that may have it cannot be read."""
+        unreadable = bool(self._job.remote.unreachable or self.unreachable)
+        return Failure(text, FailureClass.TEMPORARY if unreadable else FailureClass.PERMANENT, NO_ZIP_ADVICE)
+
+    def _held(self, cell: Cell) -> Held | None:
+        return self._job.remote.cells[cell].held
+
+    def _known(self, cell: Cell) -> Held:
+        held = self._held(cell)
+        if held is None:
+            raise PublishError(
+                Failure(
+                    "the layer version was deleted while this command ran",
+                    FailureClass.PERMANENT,
+                    "find out who deletes versions; a number never comes back: publish a new one with --rebuild",
+                )
+            )
+        return held
+
+
+def _failed(cell: Cell, failure: Failure) -> Outcome:
+    """Return ``deferred`` if the next run may succeed, else ``failed``."""
+    temporary = failure.failure_class is FailureClass.TEMPORARY
+    return Outcome(cell, "deferred" if temporary else "failed", failure=failure)

@@ -1,0 +1,75 @@
+"""When a release may become public: a number is public as one release or not at all.
+
+Everything is published privately first. AWS assigns a number once per layer and region, so of two publishers only one
+gets it there, and the other one sees that. Before the first grant, this module checks what the publishes did not show:
+cells that this run did not publish, and how many regions are unreachable.
+
+Two publishers that each see other regions could both find their number free. So a majority of the regions has to
+respond: any two majorities share a region, and there the second publisher finds what the first one published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from builder.model.errors import FailureClass
+from builder.model.matrix import Cell, Matrix
+from builder.model.progress import Quiet
+from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.gateway import Failure, Lambda
+from publisher.reconcile.plan import Plan
+from publisher.reconcile.state import carries
+
+
+def why_private(
+    matrix: Matrix,
+    plan: Plan,
+    lambdas: Mapping[str, Lambda],
+    holding: Collection[Cell],
+    unreachable: Mapping[str, Failure],
+) -> str | None:
+    """Why the release must stay private for now; None if it may become public.
+
+    ``holding`` are the cells that hold the release. All other cells are read now, after this run has published.
+    """
+    if plan.public:
+        return None
+    if plan.conflict:
+        return f"layer version {plan.number.value} cannot become this release everywhere ({plan.conflict})"
+    others = [cell for cell in matrix.cells if cell not in holding and cell.region not in unreachable]
+
+    def look(region: str) -> list[str]:
+        cells = [cell for cell in others if cell.region == region]
+        return [found for found in in_lanes(lambda cell: _other(matrix, plan, lambdas, cell), cells) if found]
+
+    found, failed = each_region(tuple(dict.fromkeys(cell.region for cell in others)), look, Quiet())
+    if taken := next((text for texts in found.values() for text in texts), None):
+        return taken
+    return _without_majority(matrix.regions, {**unreachable, **failed})
+
+
+def _other(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], cell: Cell) -> str | None:
+    """What a cell has at the number that is not the release."""
+    there = lambdas[cell.region].get(cell.target.layer_name, plan.number.value)
+    if there is None:
+        return None
+    same_bytes = there.sha256 == plan.bytes_of.get(cell.target.id, there.sha256)
+    if carries(matrix, cell.target, there, plan.version) and same_bytes:
+        return None
+    return f"layer version {there.number} is something else in {cell.id}: {there.description[:60]!r}"
+
+
+def _without_majority(matrix_regions: Sequence[str], unreachable: Mapping[str, Failure]) -> str | None:
+    """Why too few regions respond; None if more than half do, or exactly half with the first one among them.
+
+    Regions that refuse the account for good do not count: nobody can publish there.
+    """
+    closed = [region for region, failure in unreachable.items() if failure.failure_class is FailureClass.PERMANENT]
+    regions = [region for region in matrix_regions if region not in closed]
+    responding = [region for region in regions if region not in unreachable]
+    if 2 * len(responding) > len(regions) or (2 * len(responding) == len(regions) and regions[:1] == responding[:1]):
+        return None
+    return (
+        f"only {len(responding)} of {len(regions)} regions respond, and a release becomes public when most of them do "
+        f"(unreachable: {', '.join(region for region in regions if region in unreachable)})"
+    )

@@ -1,0 +1,81 @@
+"""What an execution works with, and what becomes of a cell."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from builder.model.clock import Clock
+from builder.model.matrix import Cell, Matrix
+from builder.model.progress import Progress
+from publisher.aws.gateway import Failure, Held, Lambda, Zip
+from publisher.ledger.recorder import Recorder
+from publisher.reconcile.plan import Plan
+from publisher.reconcile.sources import Payload
+from publisher.reconcile.state import Remote
+
+OutcomeName = Literal["unchanged", "granted", "published", "private", "conflict", "deferred", "failed", "interrupted"]
+
+#: Outcomes after which the cell is at the release.
+DONE: frozenset[str] = frozenset({"unchanged", "granted", "published"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell. ``private``: the release is there, and not public yet."""
+
+    cell: Cell
+    name: OutcomeName
+    held: Held | None = None
+    failure: Failure | None = None
+    prepared: int = 0  #: placeholders and backfills published below the release's number
+
+    @property
+    def error(self) -> str | None:
+        """Why the cell is not at the release."""
+        return self.failure.text if self.failure else None
+
+    @property
+    def request_id(self) -> str | None:
+        """AWS's id of the request that failed."""
+        return self.failure.request_id if self.failure else None
+
+    @property
+    def done(self) -> bool:
+        """Whether the cell is at the release, public and read back."""
+        return self.name in DONE
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an execution works with."""
+
+    matrix: Matrix
+    plan: Plan
+    remote: Remote
+    lambdas: Mapping[str, Lambda]
+    payloads: Mapping[str, Payload]
+    backfills: Mapping[tuple[str, int], Zip]
+    placeholder: Zip
+    recorder: Recorder
+    clock: Clock
+    progress: Progress
+
+
+class Stop:
+    """Asks a run to start nothing new, and says why; the first reason counts."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.reason: str | None = None
+
+    def __call__(self, reason: str) -> None:
+        """Ask the run to stop."""
+        if self.reason is None:
+            self.reason = reason
+        self._event.set()
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
