@@ -1,7 +1,7 @@
-"""Making the ledger from what AWS holds: for an account that has layers already, and for a ledger that was lost.
+"""Rebuild the ledger from AWS: for an account that has layers already, and for a ledger that was lost.
 
-A layer version is a release's when its description, by the matrix's template, names a package version. Nothing that
-the ledger knows is thrown away: what AWS says of cells is added, what it cannot say (locks, SBOMs) stays.
+A layer version belongs to a release if its description, by the matrix's template, names a package version. Nothing that
+the ledger knows is discarded: what AWS shows of cells is added, what it cannot show (locks, SBOMs) stays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from publisher.reconcile.state import is_granted, version_in
 
 @dataclass(frozen=True)
 class Found:
-    """One layer version that says it is of a release."""
+    """A layer version whose description names a release."""
 
     cell: Cell
     version: str
@@ -32,15 +32,39 @@ class Found:
 
 @dataclass(frozen=True)
 class Synced:
-    """What a sync did: the releases as they are recorded now, and what fits none, in words."""
+    """The releases as they are recorded now; what belongs to none, in words; the regions that did not respond."""
 
     releases: tuple[Release, ...]
     left_out: tuple[str, ...]
-    silent: Mapping[str, Failure]
+    unreachable: Mapping[str, Failure]
 
 
 def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress: Progress) -> Synced:
     """Read every version of every cell and record the releases among them."""
+    known = {release.layer_version: release for release in ledger.releases()}
+    found, unreachable = _read_all(matrix, lambdas, progress)
+    unexpected = {(each.key, each.layer_version) for r in known.values() for each in r.unexpected_versions}
+    found = [f for f in found if f.record.public or (f.record.key, f.record.layer_version) not in unexpected]
+    merged, left_out = merge(matrix, found, known)
+    merged = with_yanks(matrix, merged, known, datetime.now(timezone.utc).replace(microsecond=0))
+    for release in merged:
+        ledger.update(release.layer_version, lambda now, release=release: _merged(now, release, known))  # type: ignore[misc]
+    return Synced(merged, left_out, unreachable)
+
+
+def _merged(now: Release | None, release: Release, known: Mapping[int, Release]) -> Release:
+    """The record to write. If another process changed it since it was read, only the cells that it lacks are added."""
+    if now is None or now == known.get(release.layer_version):
+        return release
+    if not now.is_of(release.version):
+        return now
+    return now.with_cells(*(cell for cell in release.cells if now.cell(*cell.key) is None))
+
+
+def _read_all(
+    matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress
+) -> tuple[list[Found], Mapping[str, Failure]]:
+    """Every layer version whose description names a release, and the regions that did not respond."""
     progress.begin("Reading every version", len(matrix.regions))
 
     def read(region: str) -> list[Found]:
@@ -54,15 +78,8 @@ def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress
         ]
         return [found for found in in_lanes(lambda item: _read(matrix, lambdas[region], *item), named) if found]
 
-    answers, silent = each_region(matrix.regions, read, progress)
-    found = [each for region in matrix.regions for each in answers.get(region, [])]
-    known = {release.layer_version: release for release in ledger.releases()}
-    merged, left_out = merge(matrix, found, known)
-    merged = with_yanked(matrix, merged, known, datetime.now(timezone.utc).replace(microsecond=0))
-    for release in merged:
-        if release != known.get(release.layer_version):
-            ledger.update(release.layer_version, lambda _now, release=release: release)  # type: ignore[misc]
-    return Synced(merged, left_out, silent)
+    responses, unreachable = each_region(matrix.regions, read, progress)
+    return [each for region in matrix.regions for each in responses.get(region, [])], unreachable
 
 
 def _read(matrix: Matrix, gateway: Lambda, cell: Cell, version: str, number: int) -> Found | None:
@@ -76,7 +93,7 @@ def _read(matrix: Matrix, gateway: Lambda, cell: Cell, version: str, number: int
 def merge(
     matrix: Matrix, found: Sequence[Found], known: Mapping[int, Release]
 ) -> tuple[tuple[Release, ...], tuple[str, ...]]:
-    """The releases that these findings make of the known ones, and what fits none. Pure."""
+    """The known releases with these findings added, and what belongs to no release, in words. Pure."""
     numbers = sorted({each.record.layer_version for each in found} | set(known))
     releases: list[Release] = []
     left_out: list[str] = []
@@ -88,7 +105,7 @@ def merge(
         version = known[number].version if number in known else _usual(each.version for each in here)
         fitting = [each for each in here if each.version == version]
         left_out += [
-            f"{each.cell.id}: number {number} is {each.version}, where the release is {version}"
+            f"{each.cell.id}: layer version {number} is {each.version}, but the release is {version}"
             for each in here
             if each.version != version
         ]
@@ -97,22 +114,22 @@ def merge(
     return tuple(releases), tuple(left_out)
 
 
-def with_yanked(
+def with_yanks(
     matrix: Matrix, releases: Sequence[Release], known: Mapping[int, Release], now: datetime
 ) -> tuple[Release, ...]:
-    """The releases, those marked as yanked that nobody recorded and nobody may use. Pure.
+    """The releases; those that nobody recorded and nobody may use are marked as yanked. Pure.
 
-    A release that is private in every cell was yanked, or its run was stopped before it granted anything. It counts
-    as yanked where all its cells are there, or a later release is public: else the next run would make public what
-    somebody took back. ``layers yank --undo`` is the way back.
+    A release that is private in every cell was yanked, or its run was stopped before it granted anything. It counts as
+    yanked if all its cells are there, or if a later release is public: otherwise the next run could make public again
+    what somebody yanked. ``layers yank --undo`` reverses that.
     """
-    public = [release.layer_version for release in releases if any(cell.public for cell in release.cells)]
+    public = [release.layer_version for release in releases if release.public]
     marked = []
     for release in releases:
         whole = {cell.key for cell in release.cells} >= {(cell.region, cell.target.id) for cell in matrix.cells}
-        taken_back = release.layer_version not in public and (whole or max(public, default=0) > release.layer_version)
-        if taken_back and release.cells and release.layer_version not in known:
-            yanked = Yanked(date=now, reason="private in every cell when the ledger was made from what AWS holds")
+        private = release.layer_version not in public and (whole or max(public, default=0) > release.layer_version)
+        if private and release.cells and release.layer_version not in known:
+            yanked = Yanked(date=now, reason="private in every cell when the ledger was rebuilt from AWS")
             release = release.model_copy(update={"yanked": yanked})
         marked.append(release)
     return tuple(marked)
@@ -146,7 +163,7 @@ def _release(matrix: Matrix, number: int, version: str, found: Sequence[Found], 
 
 
 def _completed(matrix: Matrix, release: Release) -> datetime | None:
-    """When the last cell was made, if all are there and public."""
+    """When the last cell was created, if all of them exist and are public."""
     public = {record.key for record in release.cells if record.public}
     if not all((cell.region, cell.target.id) in public for cell in matrix.cells):
         return None

@@ -1,89 +1,129 @@
-"""Yanking a release, and taking that back: permissions only. Nothing is deleted: functions that have a version keep
-it, and numbers never come back."""
+"""Yank a release, and undo that: permissions only. Nothing is deleted: functions that use a version keep it, and
+numbers never come back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from builder.model.clock import Clock
-from builder.model.matrix import Matrix
+from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
-from publisher.aws.gateway import Failure, GatewayError, Lambda
+from publisher.aws.gateway import GatewayError, Lambda
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import CellRecord, Release, Yanked
-from publisher.reconcile.publish_once import PublishError, grant_at
+from publisher.reconcile.publish_once import PublishError, grant_at, revoke_at
 
 
 @dataclass(frozen=True)
 class Changed:
-    """What became of one recorded cell; ``error`` None: its permission is as it should be, read back."""
+    """What became of a cell of the release; ``error`` is None if its permission is as it should be, read back."""
 
-    record: CellRecord
+    cell: str  #: ``us-east-1/py3.12-x86_64``
+    arn: str
     error: str | None = None
 
 
-def yank(
-    release: Release, reason: str, ledger: Ledger, lambdas: Mapping[str, Lambda], now: datetime, progress: Progress
-) -> tuple[Changed, ...]:
-    """Take every permission of a release away. Recorded first: a release that is meant to go is not published again."""
-    yanked = release.yanked or Yanked(date=now, reason=reason)
-    ledger.update(release.layer_version, lambda r: (r or release).model_copy(update={"yanked": yanked}))
+@dataclass(frozen=True)
+class Permissions:
+    """Changes the permissions of whole releases."""
 
-    def revoke(gateway: Lambda, record: CellRecord) -> None:
-        for grant in gateway.grants(record.layer_name, record.layer_version):
-            gateway.revoke(record.layer_name, record.layer_version, grant.statement_id)
-        if left := gateway.grants(record.layer_name, record.layer_version):
-            raise PublishError(Failure(f"the policy still grants the layer version to {left[0].principal}"))
+    matrix: Matrix
+    ledger: Ledger
+    lambdas: Mapping[str, Lambda]
+    clock: Clock
+    progress: Progress
 
-    progress.begin("Yanking", len({record.region for record in release.cells}))
-    return _each_cell(release, revoke, ledger, lambdas, progress, public=False)
+    def yank(self, release: Release, reason: str, now: datetime) -> tuple[Changed, ...]:
+        """Revoke every permission of a release. The yank is recorded first, so that no other run grants it again.
+
+        A publish that did not know of the yank may grant while this goes on, also in cells that are not recorded yet.
+        So all cells are read once more at the end.
+        """
+        yanked = release.yanked or Yanked(date=now, reason=reason)
+        number = release.layer_version
+        release = self.ledger.update(number, lambda r: (r or release).model_copy(update={"yanked": yanked}))
+        self.progress.begin("Revoking permissions", len({record.region for record in release.cells}))
+        done = self._each_recorded(release, self._revoke, public=False)
+        late = self._revoke_late(release, {changed.cell for changed in done if changed.error})
+        found = {changed.cell: changed for changed in (*done, *late)}
+        return tuple(found.values())
+
+    def restore(self, release: Release) -> tuple[Changed, ...]:
+        """Grant the matrix's permission again everywhere; the release stays yanked until the last cell has it."""
+        self.progress.begin("Granting permissions", len({record.region for record in release.cells}))
+        done = self._each_recorded(release, self._grant, public=True)
+        if not any(changed.error for changed in done):
+            self.ledger.update(release.layer_version, lambda r: (r or release).model_copy(update={"yanked": None}))
+        return done
+
+    def _revoke(self, region: str, layer_name: str, number: int) -> None:
+        revoke_at(self.lambdas[region], layer_name, number, self.matrix.permission, self.clock)
+
+    def _grant(self, region: str, layer_name: str, number: int) -> None:
+        grant_at(self.lambdas[region], layer_name, number, self.matrix.permission, self.clock)
+
+    def _each_recorded(
+        self, release: Release, change: Callable[[str, str, int], None], *, public: bool
+    ) -> tuple[Changed, ...]:
+        """Change every recorded cell, the regions side by side; what was done is recorded region by region."""
+
+        def one(record: CellRecord) -> str | None:
+            try:
+                change(record.region, record.layer_name, record.layer_version)
+            except (GatewayError, PublishError) as error:
+                return error.message
+            return None
+
+        def each(region: str) -> list[Changed]:
+            records = [record for record in release.cells if record.region == region]
+            if region not in self.lambdas:
+                return [Changed(_id(r), r.arn, "the matrix does not have this region any more") for r in records]
+            errors = in_lanes(one, records)
+            done = [
+                record.model_copy(update={"public": public})
+                for record, error in zip(records, errors, strict=True)
+                if error is None
+            ]
+            if done:
+                self.ledger.update(release.layer_version, lambda r: (r or release).with_cells(*done))
+            return [Changed(_id(r), r.arn, error) for r, error in zip(records, errors, strict=True)]
+
+        regions = tuple(dict.fromkeys(record.region for record in release.cells))
+        changed, _ = each_region(regions, each, self.progress)
+        return tuple(each for region in regions for each in changed[region])
+
+    def _revoke_late(self, release: Release, failed: set[str]) -> tuple[Changed, ...]:
+        """Revoke what another process granted meanwhile, in any cell; those that failed already are left out."""
+        number = release.layer_version
+
+        def one(place: tuple[str, str, str]) -> Changed | None:
+            name, region, layer_name = place
+            arn = next((r.arn for r in release.cells if _id(r) == name), f"layer version {number} of {layer_name}")
+            try:
+                if not self.lambdas[region].grants(layer_name, number):
+                    return None
+                self._revoke(region, layer_name, number)
+            except (GatewayError, PublishError) as error:
+                return Changed(name, arn, error.message)
+            return Changed(name, arn)
+
+        def each(region: str) -> list[Changed]:
+            places = [place for place in _places(self.matrix, release) if place[1] == region and place[0] not in failed]
+            return [changed for changed in in_lanes(one, places) if changed is not None]
+
+        found, _ = each_region(tuple(self.lambdas), each, self.progress)
+        return tuple(changed for region in found for changed in found[region])
 
 
-def restore(
-    matrix: Matrix, release: Release, ledger: Ledger, lambdas: Mapping[str, Lambda], clock: Clock, progress: Progress
-) -> tuple[Changed, ...]:
-    """Give the matrix's permission back everywhere; the release counts as yanked until the last cell has it."""
-
-    def grant(gateway: Lambda, record: CellRecord) -> None:
-        grant_at(gateway, record.layer_name, record.layer_version, matrix.permission, clock)
-
-    progress.begin("Restoring", len({record.region for record in release.cells}))
-    done = _each_cell(release, grant, ledger, lambdas, progress, public=True)
-    if not any(changed.error for changed in done):
-        ledger.update(release.layer_version, lambda r: (r or release).model_copy(update={"yanked": None}))
-    return done
+def _places(matrix: Matrix, release: Release) -> Iterator[tuple[str, str, str]]:
+    """Every cell that may hold the release: its id, region and layer name."""
+    recorded = {_id(record): (_id(record), record.region, record.layer_name) for record in release.cells}
+    cells: Sequence[Cell] = matrix.cells
+    yield from ({cell.id: (cell.id, cell.region, cell.target.layer_name) for cell in cells} | recorded).values()
 
 
-def _each_cell(
-    release: Release,
-    change: Callable[[Lambda, CellRecord], None],
-    ledger: Ledger,
-    lambdas: Mapping[str, Lambda],
-    progress: Progress,
-    *,
-    public: bool,
-) -> tuple[Changed, ...]:
-    """Change every recorded cell, the regions side by side; what was done is recorded region by region."""
-    regions = tuple(dict.fromkeys(record.region for record in release.cells))
-
-    def one(record: CellRecord) -> Changed:
-        try:
-            change(lambdas[record.region], record)
-        except (GatewayError, PublishError) as error:
-            return Changed(record, error.message)
-        return Changed(record.model_copy(update={"public": public}))
-
-    def ask(region: str) -> list[Changed]:
-        if region not in lambdas:
-            return [Changed(r, "the matrix has this region no longer") for r in release.cells if r.region == region]
-        changed = in_lanes(one, [record for record in release.cells if record.region == region])
-        done = [each.record for each in changed if each.error is None]
-        if done:
-            ledger.update(release.layer_version, lambda r: (r or release).with_cells(*done))
-        return changed
-
-    answers, _ = each_region(regions, ask, progress)
-    return tuple(changed for region in regions for changed in answers[region])
+def _id(record: CellRecord) -> str:
+    return "/".join(record.key)

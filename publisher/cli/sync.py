@@ -1,4 +1,4 @@
-"""``layers sync``: the ledger from what AWS holds."""
+"""``layers sync``: rebuild the ledger from AWS."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from publisher.cli.group import Settings
 @json_option
 @click.pass_obj
 def command(settings: Settings, /, as_json: bool) -> None:
-    """Make the ledger from what AWS holds: for layers that were published by hand, or a ledger that was lost.
+    """Rebuild the ledger from AWS: for layers that were published by hand, or a ledger that was lost.
 
-    Only reads AWS. What the ledger knows already is kept.
+    Changes nothing in AWS. What the ledger already knows is kept.
     """
     from publisher.audit.sync import sync
 
@@ -42,7 +42,7 @@ def command(settings: Settings, /, as_json: bool) -> None:
             {
                 "releases": rows,
                 "left_out": list(synced.left_out),
-                "silent": {region: failure.text for region, failure in synced.silent.items()},
+                "unreachable": {region: failure.text for region, failure in synced.unreachable.items()},
             }
         )
     else:
@@ -61,8 +61,9 @@ def command(settings: Settings, /, as_json: bool) -> None:
         for text in synced.left_out:
             print_result(f"left out: {text}")
         if not rows:
-            print_result(f"AWS holds no layer versions whose description names a version of {matrix.package}")
-    if synced.silent:
+            print_result(f"AWS has no layer version whose description names a version of {matrix.package}")
+    if synced.unreachable:
         raise IncompleteError(
-            "these regions did not answer: " + ", ".join(synced.silent), fix="run the same command again"
+            "unreachable regions: " + "; ".join(f"{region} ({why})" for region, why in synced.unreachable.items()),
+            fix="run the same command again",
         )

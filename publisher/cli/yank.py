@@ -1,4 +1,4 @@
-"""``layers yank``: yank a release."""
+"""``layers yank``: revoke the permissions of a release."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from publisher.cli.parameter_steps import (
 
 
 @click.command("yank")
-@click.option("--layer-version", type=LayerVersion(), required=True, help="The release's number.")
-@click.option("--reason", help="Why; shown in the table and by describe.")
-@click.option("--undo", is_flag=True, help="Give the permission back everywhere.")
+@click.option("--layer-version", type=LayerVersion(), required=True, help="The number of the release.")
+@click.option("--reason", help="Why; shown in the table and by `layers describe`.")
+@click.option("--undo", is_flag=True, help="Grant the permission again everywhere.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_obj
 def command(
     settings: Settings, /, layer_version: int, reason: str | None, undo: bool, yes: bool, as_json: bool
 ) -> None:
-    """Take the public permission of a release back in every region, and say so in the table. Deletes nothing.
+    """Revoke every permission of a release in every region, and mark it as yanked. Deletes nothing.
 
-    Functions that have the layer keep it; nobody can attach it anew.
+    Functions that use the layer keep it; nobody can add it to a function any more.
     """
     from builder.model.clock import SYSTEM_CLOCK
-    from publisher.audit.yank import restore, yank
+    from publisher.audit.yank import Permissions
     from publisher.ledger.release import at_number
 
     if bool(reason) == undo:
         raise UsageError("give --reason TEXT, or --undo")
     if not yes and not sys.stdin.isatty():
-        raise UsageError("no terminal to ask on", fix="say --yes")
+        raise UsageError("there is no terminal to confirm on", fix="add --yes")
     matrix = settings.matrix()
     ledger = settings.ledger(matrix)
     release = at_number(ledger.releases(), layer_version)
@@ -49,7 +49,7 @@ def command(
         raise InputError(
             f"the ledger has no layer version {layer_version}",
             where=settings.ledger_place,
-            fix="look with `layers describe`; `layers sync` records what AWS has",
+            fix="list the releases with `layers describe`; `layers sync` records what AWS has",
         )
     if undo and release.yanked is None:
         raise InputError(f"layer version {layer_version} is not yanked")
@@ -58,11 +58,9 @@ def command(
         what = "Make public again" if undo else "Yank"
         confirm(f"{what} {release.package} {release.version} in {len(release.cells)} cells?")
     with progress() as shown:
-        if undo:
-            changed = restore(matrix, release, ledger, lambdas, SYSTEM_CLOCK, shown)
-        else:
-            now = datetime.now(timezone.utc).replace(microsecond=0)
-            changed = yank(release, reason or "", ledger, lambdas, now, shown)
+        permissions = Permissions(matrix, ledger, lambdas, SYSTEM_CLOCK, shown)
+        now = datetime.now(timezone.utc).replace(microsecond=0)
+        changed = permissions.restore(release) if undo else permissions.yank(release, reason or "", now)
     kept = keep_parameters(matrix, ledger.releases())
     unannounced = announce_release(matrix, ledger, layer_version)
     failed = [each for each in changed if each.error]
@@ -74,20 +72,20 @@ def command(
                     "version": release.version,
                     "layer_version": layer_version,
                     "complete": not failed,
-                    "cells": [{"arn": each.record.arn, "error": each.error} for each in changed],
+                    "cells": [{"arn": each.arn, "error": each.error} for each in changed],
                 },
                 kept,
             )
         )
     else:
         if failed:
-            print_table(["cell", "reason"], [["/".join(each.record.key), each.error or ""] for each in failed])
+            print_table(["cell", "reason"], [[each.cell, each.error or ""] for each in failed])
         done = len(changed) - len(failed)
         state = "public again" if undo else "yanked"
         print_result(f"{release.package} {release.version}, layer version {layer_version}: {done} cells {state}")
         show_parameters(kept)
     if failed:
-        raise IncompleteError(f"{len(failed)} cells are not done", fix="run the same command again")
+        raise IncompleteError(f"{len(failed)} cells failed", fix="run the same command again")
     check_parameters(kept)
     if unannounced:
         raise unannounced

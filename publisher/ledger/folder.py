@@ -31,10 +31,10 @@ class Ledger(Protocol):
         """Every release, by layer version number. InputError where a record is damaged or of another matrix."""
 
     def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
-        """Change the record of one number, and have it on disk before this returns.
+        """Change the record of one number; it is on disk when this returns. An unchanged record is not written.
 
-        ``change`` gets what is recorded now (None: nothing yet) and gives what shall be; with several writers it may
-        be called more than once.
+        ``change`` gets the present record, or None, and returns the new one; with several writers it may be called more
+        than once.
         """
 
     def sboms(self) -> frozenset[str]:
@@ -65,8 +65,10 @@ class FolderLedger:
     def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
         path = self._folder / file_name(number)
         with _writing(path), self._locked():
-            release = change(self._read(path) if path.exists() else None)
-            write_atomically(path, record_bytes(release))
+            before = self._read(path) if path.exists() else None
+            release = change(before)
+            if release != before:
+                write_atomically(path, record_bytes(release))
             return release
 
     def sboms(self) -> frozenset[str]:

@@ -103,6 +103,8 @@ class BucketLedger:
             before, etag = self._read(key)
             condition = {"IfMatch": etag}
             release = change(before)
+            if release == before:
+                return release
         except ClientError as error:
             if status_of(error) != 404 or error.response.get("Error", {}).get("Code") == "NoSuchBucket":
                 raise

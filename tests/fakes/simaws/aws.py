@@ -47,7 +47,8 @@ class Call:
 class SimulatedAws:
     """One account's Lambda in some regions. Safe for threads.
 
-    ``list_lag`` is the longest time for which lists do not show a new version; ``latency`` the range of a call's time.
+    ``list_lag`` is the longest time for which lists do not show a new version, ``policy_lag`` for which a policy shows
+    its earlier statements; ``latency`` the range of a call's time.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class SimulatedAws:
         clock: Clock | None = None,
         faults: Faults = Faults(),  # noqa: B008 - frozen
         list_lag: float = 0.0,
+        policy_lag: float = 0.0,
         latency: tuple[float, float] = (0.0, 0.0),
         quota: int = QUOTA_PER_SECOND,
         seed: int = 0,
@@ -74,8 +76,10 @@ class SimulatedAws:
         self._recent: dict[str, deque[float]] = {region: deque() for region in regions}
         self._faults = FaultState(faults)
         self.list_lag = list_lag
+        self.policy_lag = policy_lag
         self.regions = {
-            region: RegionLayers(account, region, self.clock.monotonic, self._lag) for region in self._recent
+            region: RegionLayers(account, region, self.clock.monotonic, self._lag, self._lag_of_policies)
+            for region in self._recent
         }
 
     def call(self, region: str, operation: str, act: Callable[[RegionLayers], T], *, counted: bool = True) -> T:
@@ -145,6 +149,9 @@ class SimulatedAws:
 
     def _lag(self) -> float:
         return self._chance.uniform(0, self.list_lag)
+
+    def _lag_of_policies(self) -> float:
+        return self._chance.uniform(self.policy_lag / 2, self.policy_lag)
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:

@@ -119,16 +119,26 @@ class _Layer:
     last: int = 0  #: counts up and never back, whatever is deleted
     versions: dict[int, LayerVersion] = field(default_factory=dict)
     policies: dict[int, dict[str, Statement]] = field(default_factory=dict)
+    #: What ``GetLayerVersionPolicy`` showed before the last changes, and until when it goes on showing that.
+    earlier: dict[int, tuple[float, dict[str, Statement]]] = field(default_factory=dict)
 
 
 class RegionLayers:
     """The layers of one account in one region."""
 
-    def __init__(self, account: str, region: str, now: Callable[[], float], lag: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        account: str,
+        region: str,
+        now: Callable[[], float],
+        lag: Callable[[], float],
+        policy_lag: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self.account = account
         self.region = region
         self._now = now
         self._lag = lag
+        self._policy_lag = policy_lag
         self._layers: dict[str, _Layer] = {}
 
     # -- operations --------------------------------------------------------------------------------------------------
@@ -203,7 +213,9 @@ class RegionLayers:
     def policy(self, name: str, number: int) -> tuple[Statement, ...]:
         """GetLayerVersionPolicy: its statements; 404 where it has none."""
         self.get(name, number)
-        statements = self._layers[self._own(name)].policies.get(number)
+        layer = self._layers[self._own(name)]
+        until, before = layer.earlier.get(number, (0.0, {}))
+        statements = before if self._now() < until else layer.policies.get(number)
         if not statements:
             raise AwsError(404, "ResourceNotFoundException", "No policy is associated with the given resource.")
         return tuple(statements.values())
@@ -218,19 +230,23 @@ class RegionLayers:
             if statement.principal != "*":
                 raise AwsError(400, "InvalidParameterValueException", "OrganizationId goes with the principal *.")
         self.get(name, number)
-        statements = self._layers[self._own(name)].policies.setdefault(number, {})
+        layer = self._layers[self._own(name)]
+        statements = layer.policies.setdefault(number, {})
         if statement.sid in statements:
             raise AwsError(
                 409, "ResourceConflictException", f"The statement id ({statement.sid}) provided already exists."
             )
+        self._keep_showing(layer, number)
         statements[statement.sid] = statement
 
     def remove_permission(self, name: str, number: int, statement_id: str) -> None:
         """RemoveLayerVersionPermission."""
         self.get(name, number)
-        statements = self._layers[self._own(name)].policies.get(number, {})
+        layer = self._layers[self._own(name)]
+        statements = layer.policies.get(number, {})
         if statement_id not in statements:
             raise AwsError(404, "ResourceNotFoundException", f"Statement {statement_id} is not found.")
+        self._keep_showing(layer, number)
         del statements[statement_id]
 
     def delete(self, name: str, number: int) -> None:
@@ -255,6 +271,12 @@ class RegionLayers:
         return tuple(self._layers[version.layer_name].policies.get(version.number, {}).values())
 
     # -- parts -------------------------------------------------------------------------------------------------------
+
+    def _keep_showing(self, layer: _Layer, number: int) -> None:
+        """Before a change of a policy: readers see what they saw, for as long as it lags."""
+        until, before = layer.earlier.get(number, (0.0, {}))
+        shown = before if self._now() < until else dict(layer.policies.get(number, {}))
+        layer.earlier[number] = self._now() + self._policy_lag(), shown
 
     def _own(self, name: str) -> str:
         _check("layerName", _full(LAYER_NAME, name, NAME_LENGTH), name)

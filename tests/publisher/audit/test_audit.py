@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from publisher.reconcile.state import RESERVED
+from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from tests.conftest import Sandbox
 from tests.fakes.command import Layers
 from tests.fakes.simulated_runs import make_zip
@@ -104,7 +104,7 @@ def test_a_lost_ledger_is_made_again(layers: Layers) -> None:
     assert after["completed"] is not None
 
 
-def test_a_yanked_release_is_not_made_public_again_for_want_of_its_record(layers: Layers) -> None:
+def test_a_yanked_release_is_not_made_public_again_if_its_record_is_lost(layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     assert layers("yank", "--layer-version", "1", "--reason", "wrong", "--yes").code == 0
     assert layers.publish("2.0").code == 0
@@ -176,7 +176,7 @@ def test_audit_sees_every_grant(
 def test_audit_names_versions_of_no_release_that_are_public(sandbox: Sandbox, layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     name = layers.matrix.targets[0].layer_name
-    for text in ("something else", RESERVED):
+    for text in ("something else", PLACEHOLDER_DESCRIPTION):
         sandbox.layers().publish_layer_version(LayerName=name, Description=text, Content={"ZipFile": make_zip(text)})
     assert {drift["problem"] for drift in layers("audit", "--json").json["drift"]} == {"foreign"}
     grant(sandbox, 2)

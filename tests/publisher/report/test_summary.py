@@ -87,24 +87,23 @@ def test_a_complete_release(tmp_path: Path) -> None:
 
 
 def test_what_is_left_is_named_with_its_reason_and_what_to_do(tmp_path: Path) -> None:
-    silent = At(Fault.NO_CONNECTION, region="eu-west-1", times=None)
-    here = world(tmp_path, silent)
-    foreign = Cell("ap-south-1", MATRIX.targets[0])
+    here, ledger = world(tmp_path), MemoryLedger()
+    here.publish("1.0", ledger, layer_version=2, cells=[Cell("us-east-1", target) for target in MATRIX.targets])
+    here.aws.set_faults(Faults((At(Fault.NO_CONNECTION, region="eu-west-1", times=None),)))
     for _ in range(2):
-        here.foreign(foreign, NASTY)
-    ledger = MemoryLedger()
+        here.foreign(Cell("ap-south-1", MATRIX.targets[0]), NASTY)
     report = here.publish("1.0", ledger, layer_version=2)
     read = section(report, ledger.releases())
     assert "Incomplete: 3 of 6 cells are not at the release" in read.words
-    assert read.rows("Region", "published", "deferred", "conflict") == [
-        ["us-east-1", "2", "", ""],
-        ["eu-west-1", "", "2", ""],
-        ["ap-south-1", "1", "", "1"],
+    assert read.rows("Region", "unchanged", "deferred", "conflict", "published") == [
+        ["us-east-1", "2", "", "", ""],
+        ["eu-west-1", "", "2", "", ""],
+        ["ap-south-1", "", "", "1", "1"],
     ]
     outcomes = {row[0]: row[1:] for row in read.rows("Outcome", "Where", "Why")}
     assert outcomes["deferred"][0] == "eu-west-1: all 2"
     assert outcomes["conflict"][0] == "ap-south-1: py3.12-x86_64"
-    assert "number 2 is taken by something else: 'a | `b` <img src=x" in outcomes["conflict"][1]
+    assert "layer version 2 is something else: 'a | `b` <img src=x" in outcomes["conflict"][1]
     assert "Run the same command again (layers publish --version 1.0 …)" in read.words
     assert "is neither overwritten nor deleted: find out who published it" in read.words
     assert not {"img", "a", "strong"} & (read.tags - {"strong"})
