@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
+from builder.model.errors import FailureClass
 from builder.model.matrix import Cell
 from publisher.aws.fanout import LANES
 from publisher.aws.gateway import Failure
@@ -20,6 +21,7 @@ from publisher.reconcile.gate import why_private
 from publisher.reconcile.job import Job, Outcome, Stop
 from publisher.reconcile.plan import GrantOnly, Publish
 
+CONFLICT_ADVICE = "leave --layer-version out: the release then gets a number that every cell can reach"
 #: Threads that work at the same time at most.
 MAX_WORKERS = 96
 
@@ -52,7 +54,8 @@ class _Execution:
         cells.sort(key=lambda cell: self._job.matrix.targets.index(cell.target))
         waiting = None
         if plan.conflict and not plan.public:
-            self._defer(cells, f"nothing is published while a cell is in conflict: {plan.conflict}")
+            text = f"nothing is published while a cell is in conflict: {plan.conflict}"
+            self._defer(cells, Failure(text, FailureClass.PERMANENT, CONFLICT_ADVICE))
         if canary:
             region = [cell for cell in cells if cell.region == canary.region]
             self._publish_first(region)
@@ -61,7 +64,7 @@ class _Execution:
             if waiting is None and not self._stop:
                 waiting = canary.check(tuple(self._outcomes[cell] for cell in plan.actions if cell in region))
             if waiting and not self._stop:
-                self._defer(cells, waiting)
+                self._defer(cells, Failure(waiting))
         self._publish_first(cells)
         self._publish(cells)
         self._make_public(waiting)
@@ -110,11 +113,11 @@ class _Execution:
             if outcome.name != "private":
                 self._job.progress.step(outcome.cell.id, outcome.name + (f": {outcome.error}" if outcome.error else ""))
 
-    def _defer(self, cells: Sequence[Cell], reason: str) -> None:
+    def _defer(self, cells: Sequence[Cell], failure: Failure) -> None:
         """Leave what would write to AWS for another run."""
         for cell in self._left(cells):
             if isinstance(self._job.plan.actions[cell], Publish | GrantOnly):
-                self._outcomes[cell] = Outcome(cell, "deferred", failure=Failure(reason))
+                self._outcomes[cell] = Outcome(cell, "deferred", failure=failure)
 
     def _left(self, cells: Sequence[Cell]) -> list[Cell]:
         return [cell for cell in cells if cell not in self._outcomes]

@@ -7,9 +7,9 @@ lost is never simply sent again: the number that it would have got is looked up 
 
 from __future__ import annotations
 
-from builder.model.clock import Clock
 from dataclasses import replace
 
+from builder.model.clock import Clock
 from builder.model.errors import FailureClass
 from builder.model.matrix_keys import Permission
 from publisher.aws.gateway import (

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from builder.model.errors import FailureClass
-from publisher.reconcile.execute import Outcome
+from publisher.reconcile.job import Outcome
 
 RUN_AGAIN = "run the same command again; it does what is left"
 CONFLICT_ADVICE = (
