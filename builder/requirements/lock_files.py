@@ -154,7 +154,7 @@ def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage]
     declared, places, local, hashes = [], dict(project.places), list(project.local), {}
     root = project.source.absolute().parent
     for package in packages:
-        text = f"{package.name}=={package.version}"
+        text = f"{package.name}=={package.version}" if package.version else package.name
         if package.source and not ("index" in package.source and package.source["index"] not in project.indexes):
             place = place_of(package.name, package.source, package.where, Places(root, project.indexes, {}))
             if isinstance(place, str) and "url" in package.source and place == package.source["url"]:

@@ -33,7 +33,10 @@ def parse_poetry_lock(path: Path, environment: Mapping[str, str], problems: Prob
         source = table(package, "source", where=where)
         kind = _POETRY_SOURCES.get(str(source.get("type")))
         markers = package.get("markers")
-        texts = list(markers.values()) if isinstance(markers, dict) else [markers] if markers else []
+        if isinstance(markers, dict):  # by group; a group that is not in it has the package in any case
+            texts = list(markers.values()) if set(package.get("groups", [])) <= set(markers) else []
+        else:
+            texts = [markers] if markers else []
         parsed = [marker for text in texts if (marker := problems.parse_marker(text, where))]
         own = table(package, "dependencies", where=where)
         extras: dict[str, tuple[Requirement, ...]] = {
@@ -107,7 +110,7 @@ def parse_pipfile_lock(
             source = {key: entry[key] for key in ("path", "git", "index") if key in entry}
             if "file" in entry:
                 source["url" if "://" in str(entry["file"]) else "path"] = entry["file"]
-            version = re.sub(r"^={2,3}", "", str(entry.get("version", "")))
+            version = re.sub(r"^={2,3}|^\*$", "", str(entry.get("version", "")))  # "*": pipenv locked no version
             hashes = _sha256(entry.get("hashes", []))
             found.append(LockedPackage(canonicalize_name(name), version, where, hashes, source or None))
     return found
