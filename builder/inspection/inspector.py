@@ -57,6 +57,14 @@ class Inspection:
     findings: tuple[Finding, ...]
 
     @property
+    def slim_services(self) -> tuple[str, ...] | None:
+        """The services whose data botocore has in a slim layer; None if the layer is not slim."""
+        if not any(re.search(r"/botocore-[^/]+\.dist-info/SLIM\.txt$", file.path) for file in self.files):
+            return None
+        found = (re.search(r"/botocore/data/([^/]+)/.", file.path) for file in self.files)
+        return tuple(sorted({match[1] for match in found if match}))
+
+    @property
     def errors(self) -> int:
         """The number of findings that are errors."""
         return sum(each.level == "error" for each in self.findings)
@@ -76,6 +84,7 @@ class Inspection:
             "errors": self.errors,
             "glibc": self.glibc and dotted(self.glibc),
             "bytecode": {"modules": self.modules, "compiled": self.compiled},
+            "slim_services": self.slim_services,
             "packages": [asdict(package) for package in self.packages],
             "binaries": [_binary(file) for file in self.files if file.elf],
             "findings": [each.model_dump(mode="json") for each in self.findings],

@@ -22,7 +22,7 @@ from builder.inspection.binary_checks import check_binaries
 from builder.model.artifact import Artifact
 from builder.model.errors import BuildError, InputError
 from builder.model.matrix import Matrix
-from builder.model.matrix_keys import Staging
+from builder.model.matrix_keys import Slim, Staging
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.package.app_files import app_files
@@ -33,6 +33,7 @@ from builder.pipeline.build import build
 from builder.requirements.declared import EVERYTHING_DECLARED, Requirements, Selection
 from builder.requirements.reader import find_requirements, read_requirements
 from builder.resolve.resolver import Lock
+from builder.wheels.slim import services_of_clients
 
 APP = "app.zip"
 DEPENDENCIES = "dependencies"
@@ -85,12 +86,16 @@ def package(
     layer: Layer | None = None,
     direct: bool = False,
     budget: Budget = NO_BUDGET,
+    slim: Slim | None = None,
+    bytecode: bool = True,
 ) -> Package:
     """Write ``app.zip`` and ``dependencies.zip`` into ``output``.
 
     ``requirements``: the file that states what is needed; by default the nearest to the app. ``direct``: the zips are
     sent in requests, so one that is too large for a request is an error; through a bucket, as CDK and SAM upload,
-    it is a warning. After an InputError or BuildError ``output`` is as before.
+    it is a warning. ``slim``: leave out botocore's data for services that neither it, the app nor a package names.
+    ``bytecode=False`` makes a smaller layer that starts more slowly. After an InputError or BuildError ``output`` is as
+    before.
     """
     if output.resolve() == app.resolve():
         raise InputError("the output directory is the app's own", where=str(output), fix="name another --output")
@@ -107,7 +112,11 @@ def package(
             folder = Path(name).absolute()
             lock = _lock(wanted, target, layer, folder, progress) if wanted and not wanted.is_empty else ()
             zipped = _zip_app(files, target, folder / APP)
-            made = _build(app, wanted, target, lock, folder, progress) if wanted and lock else None
+            layer_slim = _slim_for(slim, files) if slim else None
+            compiled = _bytecode(target, progress) if bytecode and lock else "off"
+            made = (
+                _build(app, wanted, target, lock, folder, progress, layer_slim, compiled) if wanted and lock else None
+            )
             result = Package(target, zipped, made, source, wanted.lock if wanted else None, layer, notes)
             _check_limits(result, folder, direct, progress)
             budget.check(result.size, result.total_unzipped, target.id)
@@ -163,7 +172,25 @@ def _content(place: Path) -> bytes:
         raise InputError(f"cannot be read: {error.strerror}", where=str(place)) from None
 
 
-def _build(app: Path, wanted: Requirements, target: Target, lock: Lock, folder: Path, progress: Progress) -> Artifact:
+def _slim_for(slim: Slim, files: Mapping[str, Path]) -> Slim:
+    """Return ``slim`` with the AWS services that the app's own modules make clients of."""
+    from botocore.loaders import Loader
+
+    sources = (_content(place) for path, place in files.items() if path.endswith(".py"))
+    found = services_of_clients(sources) & set(Loader().list_available_services("service-2"))
+    return slim.model_copy(update={"services": tuple(sorted({*slim.services, *found}))})
+
+
+def _build(
+    app: Path,
+    wanted: Requirements,
+    target: Target,
+    lock: Lock,
+    folder: Path,
+    progress: Progress,
+    slim: Slim | None,
+    bytecode: Literal["required", "off"],
+) -> Artifact:
     """``dependencies.zip`` with its SBOM, built as every layer is."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted.name or app.absolute().name).strip("._-") or "app"
     matrix = Matrix(
@@ -174,7 +201,8 @@ def _build(app: Path, wanted: Requirements, target: Target, lock: Lock, folder: 
         regions=("us-east-1",),
         layer_name=DEPENDENCIES,
         staging=Staging(bucket=DEPENDENCIES, home="us-east-1"),  # zipped sizes are checked here, with the app's
-        bytecode=_bytecode(target, progress),
+        bytecode=bytecode,
+        slim=slim,
     )
     manifest = build(matrix, wanted.version or "0", matrix.targets, folder, progress, lock={target.id: lock})
     return manifest.artifacts[0]

@@ -24,7 +24,7 @@ from builder.bytecode.interpreters import Interpreter, find, search
 from builder.cache.store import Cache, default_folder, key_of
 from builder.inspection import check_files
 from builder.model.artifact import Artifact, Locked, Manifest, group_findings, sha256_of, write_manifest
-from builder.model.errors import BuildError
+from builder.model.errors import BuildError, InputError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
@@ -34,6 +34,7 @@ from builder.resolve.locks import Locks
 from builder.resolve.resolver import Lock
 from builder.wheels import layer_files
 from builder.wheels.layer_content import PackedWheel, merge
+from builder.wheels.slim import slim, unknown_services
 
 #: Part of the cache keys of zips. To be raised with any change of a zip, its SBOM or its checks that the key's other
 #: parts do not show.
@@ -169,6 +170,7 @@ class _BuildRun:
         return key_of(
             _FORMAT, layer_files.RULES, compiler.FORMAT, COMPRESSOR, self.matrix.package, self.version, target.id,
             target.layer_name, target.runtime.manylinux, self.matrix.staging is None, [p.model_dump() for p in lock],
+            self.matrix.slim and self.matrix.slim.services,
             interpreter and [interpreter.version, interpreter.magic],
         )  # fmt: skip
 
@@ -192,14 +194,14 @@ class _BuildRun:
         started: float,
     ) -> Artifact:
         """Write the target's zip and SBOM below ``work``, checked."""
-        wheels = packed()
+        wheels, services = self._slim(target, packed())
         content = merge(wheels, target.python)
         files = content.files
         findings = (*content.findings, *check_files(facts_of(files), target))
         refuse_content(target, files, wheels, findings)
         size, sha256 = write_zip_file(self.work / f"{target.layer_name}.zip", files)
         refuse_zip(target, size, wheels, staged=self.matrix.staging is not None)
-        sbom = self._sbom(target, wheels)
+        sbom = self._sbom(target, wheels, services)
         (self.work / f"{target.layer_name}.cdx.json").write_bytes(sbom)
         artifact = Artifact(
             target=target.id,
@@ -220,12 +222,31 @@ class _BuildRun:
         self.progress.step(target.id, f"{size / 1048576:.1f} MB in {time.monotonic() - started:.1f} s")
         return artifact
 
-    def _sbom(self, target: Target, wheels: Sequence[PackedWheel]) -> bytes:
+    def _slim(self, target: Target, wheels: list[PackedWheel]) -> tuple[list[PackedWheel], tuple[str, ...]]:
+        """Return the wheels, and the services whose data botocore keeps if the matrix asks for a slim layer."""
+        if self.matrix.slim is None:
+            return wheels, ()
+        if unknown := unknown_services(wheels, self.matrix.slim.services):
+            raise InputError(
+                f"botocore has no service {', '.join(unknown)}",
+                where=f"slim.services, {target.id}",
+                fix="write the names that boto3.client() takes, like bedrock-runtime",
+            )
+        wheels, services = slim(wheels, self.matrix.slim.services)
+        if not services:
+            self.progress.note(f"warning: {target.id}: `slim` has no effect, because the layer has no botocore")
+        return wheels, services
+
+    def _sbom(self, target: Target, wheels: Sequence[PackedWheel], services: tuple[str, ...]) -> bytes:
         from builder.pipeline.sbom import Component, make_sbom
 
         components = [
-            Component(w.locked.name, w.locked.version, w.locked.filename, w.locked.sha256, w.metadata) for w in wheels
-        ]
+            Component(
+                wheel.locked.name, wheel.locked.version, wheel.locked.filename, wheel.locked.sha256, wheel.metadata,
+                services if wheel.locked.name == "botocore" else (),
+            )
+            for wheel in wheels
+        ]  # fmt: skip
         with _SBOM_LOCK:
             return make_sbom(target, self.matrix.package, self.version, components)
 

@@ -42,6 +42,7 @@ class Component:
     filename: str  #: the wheel's
     sha256: str  #: of the wheel
     metadata: str  #: the text of its METADATA
+    services: tuple[str, ...] = ()  #: those whose data botocore keeps in a slim layer
 
 
 def make_sbom(target: Target, package: str, version: str, components: Sequence[Component]) -> bytes:
@@ -83,6 +84,9 @@ def _component(component: Component) -> tuple[RawMetadata, BomComponent]:
     raw, _ = parse_email(component.metadata)
     name = str(canonicalize_name(component.name))
     purl = PackageURL("pypi", None, name, component.version)
+    facts = {"layers:wheel": component.filename}
+    if component.services:
+        facts["layers:slim"] = f"without the data of all services but {', '.join(component.services)}"
     return raw, BomComponent(
         name=name,
         version=component.version,
@@ -92,7 +96,7 @@ def _component(component: Component) -> tuple[RawMetadata, BomComponent]:
         description=raw.get("summary"),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=component.sha256)],
         licenses=list(_licences(raw)),
-        properties=[Property(name="layers:wheel", value=component.filename)],
+        properties=[Property(name=name, value=value) for name, value in facts.items()],
     )
 
 

@@ -79,6 +79,8 @@ def _show(inspection: Inspection, *, packages: bool) -> None:
         "bytecode": f"{inspection.compiled} of {inspection.modules} modules ({share})",
         "packages": str(len(inspection.packages)),
     }
+    if inspection.slim_services is not None:
+        facts["slim"] = f"botocore has the data of {', '.join(inspection.slim_services)} only"
     for name, value in facts.items():
         print_result(f"  {name:9} {value}")
     if packages and inspection.packages:

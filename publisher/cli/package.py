@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.model.errors import InputError
+from builder.model.errors import InputError, UsageError
 from builder.model.runtimes import RUNTIMES, Architecture
 from publisher.cli.console import json_option, megabytes, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.options import ARCHITECTURE, PYTHON
 
 if TYPE_CHECKING:
+    from builder.model.matrix_keys import Slim
     from builder.package import Package
     from publisher.catalog.base_layer import Attached
 
@@ -64,6 +65,12 @@ if TYPE_CHECKING:
     "--max-size", multiple=True, metavar="[zipped=|unzipped=]SIZE",
     help="Exit with 4 if the zips are larger than this, like 40MB or unzipped=100MB; repeatable.",
 )  # fmt: skip
+@click.option(
+    "--slim", "is_slim", is_flag=True,
+    help="Leave out botocore's data for AWS services that no client in the app or its packages is made for.",
+)  # fmt: skip
+@click.option("--service", "services", multiple=True, help="With --slim: keep the data of this service; repeatable.")
+@click.option("--no-bytecode", is_flag=True, help="Leave bytecode out: a smaller layer that starts more slowly.")
 @click.option("--direct", is_flag=True, help="The zips are sent in requests, not through a bucket: refuse over 50 MB.")
 @json_option
 @click.pass_obj
@@ -85,6 +92,9 @@ def command(
     exclude: tuple[str, ...],
     override: tuple[str, ...],
     max_size: tuple[str, ...],
+    is_slim: bool,
+    services: tuple[str, ...],
+    no_bytecode: bool,
     direct: bool,
     as_json: bool,
 ) -> None:
@@ -115,8 +125,24 @@ def command(
         made = package(
             app, target, output, shown,
             requirements=requirements, selection=selection, layer=layer, direct=direct, budget=budget,
+            slim=_slim(is_slim, services), bytecode=not no_bytecode,
         )  # fmt: skip
     print_json(_as_json(made)) if as_json else _show(made)
+
+
+def _slim(is_slim: bool, services: tuple[str, ...]) -> Slim | None:
+    from pydantic import ValidationError
+
+    from builder.model.matrix_keys import Slim
+
+    if services and not is_slim:
+        raise UsageError("--service has no meaning without --slim", fix="add --slim")
+    try:
+        return Slim(services=services) if is_slim else None
+    except ValidationError:
+        raise InputError(
+            f"{', '.join(services)}: not a name of an AWS service", where="--service", fix="like bedrock-runtime"
+        ) from None
 
 
 def _names(names: tuple[str, ...]) -> tuple[str, ...]:

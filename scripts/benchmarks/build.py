@@ -1,13 +1,16 @@
-"""The guide's recipe against `layers build`, in turn within one run, for every target of the matrix.
+"""`layers build` against what people do without it, in turn within one run, for every target of the matrix.
 
 - recipe: `pip install --platform … -t python` and `zip -r`, one target after the other, as the guide says
+- uv: `uv pip install --target`, `compileall` by the target's Python and `zip -r`, a target for each core at once
 - cold: `layers build` of all targets with the project's cache empty and downloads cached
-- warm: the same again with nothing changed
+- next: the same after a release that differs in the wheel of the package only
+- unchanged: the same again with nothing changed
+- package: `layers package` for one target after one changed requirement
 
-A machine is not equally quick at all times. So a cold build comes before, amid and after the recipe's targets, and the
-median of the cold builds counts. For each: time, processor time, peak memory of the largest process, sizes; and how
-long `from strands import Agent` takes from the unpacked layers, cold (a new process each, no bytecode written), for the
-targets that this machine can run. Downloads of both are made before the measuring.
+Machines are not equally fast at all times. So a cold build comes before, between and after parts of the peers' work,
+and the median of the cold builds counts. For each: time, processor time, peak memory of the largest process, sizes; and
+how long the import takes from the unpacked layers in a new process, for the targets that this machine can run. What all
+of them download is downloaded before the measuring.
 """
 
 from __future__ import annotations
@@ -23,19 +26,28 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from builder.bytecode.interpreters import search
-from builder.model.artifact import read_manifest
+import uv
+
+from builder.bytecode.interpreters import find, search
+from builder.cache.store import Cache
+from builder.model.artifact import Manifest, read_manifest
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import load_matrix
+from builder.model.progress import Quiet
 from builder.model.target import Target
-from builder.resolve.resolver import newest
+from builder.pipeline.build import build
+from builder.resolve.resolver import newest, resolve_requirements
+from builder.resolve.uv import platform_options
 
 Figures = dict[str, Any]
 ROOT = Path(__file__).parents[2]
+LAYERS = [sys.executable, "-c", "from publisher.cli import main; main()"]
+PEERS = ("recipe", "uv")
 
 
 def main() -> None:
@@ -46,71 +58,142 @@ def main() -> None:
     parser.add_argument("--version", help="default: the newest")
     parser.add_argument("--import", dest="statement", default="from strands import Agent")
     parser.add_argument("--repeat", type=int, default=5, help="imports for each figure (the median counts)")
+    parser.add_argument("--peers", default=",".join(PEERS), help="what to compare with: recipe,uv (the default) or one")
     options = parser.parse_args()
     matrix = load_matrix(options.matrix)
     version = options.version or newest(matrix)
     with tempfile.TemporaryDirectory(prefix="bench-build-") as name:
-        results = measure(matrix, options.matrix, version, Path(name), options.statement, options.repeat)
+        bench = Bench(matrix, options.matrix.absolute(), version, Path(name))
+        results = bench.measure([peer for peer in PEERS if peer in options.peers.split(",")])
+        results["targets"] = [
+            of_target(target, Path(name), options.statement, options.repeat) for target in matrix.targets
+        ]
     print(json.dumps(results, indent=2) if options.json else table(results))
 
 
-def measure(matrix: Matrix, path: Path, version: str, work: Path, statement: str, repeat: int) -> Figures:
-    """All figures of one run."""
-    say(f"{matrix.package} {version}: downloading what both need")
-    for target in matrix.targets:
-        recipe(matrix, version, target, work / "downloads" / target.id)
-    layers = [sys.executable, "-c", "from publisher.cli import main; main()", "--matrix", str(path.absolute())]
-    build = [*layers, "build", "--version", version, "--output"]
-    run([*build, str(work / "first")], cache=work / "cache-first")
-    shutil.rmtree(work / "downloads")
+class Bench:
+    """One run of the benchmark. ``work`` has a folder for the zips of each peer, and one for our own."""
 
-    cold: list[Figures] = []
-    recipes: list[Figures] = []
+    def __init__(self, matrix: Matrix, path: Path, version: str, work: Path) -> None:
+        self.matrix, self.path, self.version, self.work = matrix, path, version, work
 
-    def build_cold() -> None:
-        say(f"layers build, cold, {len(cold) + 1} of 3")
-        shutil.rmtree(work / "cache", ignore_errors=True)
-        shutil.rmtree(work / "ours", ignore_errors=True)
-        cold.append(run([*build, str(work / "ours")], cache=work / "cache"))
+    def measure(self, peers: Sequence[str]) -> Figures:
+        """All figures but those of single targets."""
+        say(f"{self.matrix.package} {self.version}: downloading what is needed")
+        self.build("first", cache="cache-first")
+        recipes: dict[str, Callable[[Target, Path], Figures]] = {"recipe": self.recipe, "uv": self.uv_recipe}
+        for peer in peers:
+            for target in self.matrix.targets:
+                recipes[peer](target, self.work / "downloads" / target.id)
+        shutil.rmtree(self.work / "downloads", ignore_errors=True)
+        self.seed_next(read_manifest(self.work / "first"), Cache(self.work / "cache-next"))
 
-    build_cold()
-    half = len(matrix.targets) // 2
-    for part in (matrix.targets[:half], matrix.targets[half:]):
-        say(f"the recipe for {len(part)} targets")
-        recipes += (recipe(matrix, version, target, work / "recipe" / target.id) for target in part)
-        build_cold()
-    warm = run([*build, str(work / "ours")], cache=work / "cache")
-    whole, median = together(recipes), sorted(cold, key=lambda figures: figures["seconds"])[len(cold) // 2]
-    return {
-        "package": matrix.package,
-        "version": version,
-        "cores": os.cpu_count(),
-        "recipe": whole,
-        "cold": median,
-        "cold_runs": cold,
-        "warm": warm,
-        "ratio": round(whole["seconds"] / median["seconds"], 1),
-        "cpu_ratio": round(whole["cpu_seconds"] / median["cpu_seconds"], 1),
-        "targets": [of_target(target, work, statement, repeat) for target in matrix.targets],
-    }
+        cold = [self.build_cold()]
+        parts: dict[str, list[Figures]] = {peer: [] for peer in peers}
+        half = len(self.matrix.targets) // 2
+        for targets in (self.matrix.targets[:half], self.matrix.targets[half:]):
+            for peer in peers:
+                say(f"{peer}: {len(targets)} targets")
+                at_once = 1 if peer == "recipe" else os.cpu_count() or 1
+                parts[peer].append(self.targets(recipes[peer], targets, self.work / peer, at_once))
+            cold.append(self.build_cold())
+        say("layers build, unchanged and next; layers package")
+        results = {
+            **{peer: together(figures) for peer, figures in parts.items()},
+            "cold": sorted(cold, key=lambda figures: figures["seconds"])[len(cold) // 2],
+            "next": self.build("next", cache="cache-next"),
+            "unchanged": self.build("ours", cache="cache"),
+            "package": self.package(),
+        }
+        return {
+            "package": self.matrix.package,
+            "version": self.version,
+            "cores": os.cpu_count(),
+            "figures": results,
+            "cold_runs": cold,
+            "ratios": {name: ratio(figures, results["cold"]) for name, figures in results.items()},
+        }
+
+    def build(self, output: str, *, cache: str) -> Figures:
+        """`layers build` into a folder, with a cache."""
+        command = [*LAYERS, "--matrix", str(self.path), "build", "--version", self.version]
+        return run([*command, "--output", str(self.work / output)], cache=self.work / cache)
+
+    def build_cold(self) -> Figures:
+        """The same with an empty cache."""
+        say("layers build, cold")
+        for name in ("cache", "ours"):
+            shutil.rmtree(self.work / name, ignore_errors=True)
+        return self.build("ours", cache="cache")
+
+    def seed_next(self, manifest: Manifest, cache: Cache) -> None:
+        """Fill a cache as a build of the package's previous version leaves it, whose other wheels were the same."""
+        matrix, locks = self.matrix, {}
+        for target in matrix.targets:
+            before = resolve_requirements([f"{matrix.requirement}<{self.version}"], target)
+            previous = next(each for each in before if each.name == matrix.package)
+            artifact = manifest.artifact(target.id)
+            assert artifact is not None  # noqa: S101 - just built
+            locks[target.id] = tuple(previous if each.name == matrix.package else each for each in artifact.lock)
+        build(matrix, previous.version, matrix.targets, self.work / "previous", Quiet(), lock=locks, cache=cache)
+
+    def package(self) -> Figures:
+        """`layers package` after the pin of one package changed."""
+        app = self.work / "app"
+        app.mkdir()
+        figures: Figures = {}
+        for pin in ("six==1.16.0", "six==1.17.0"):
+            (app / "requirements.txt").write_text(f"{self.matrix.requirement}=={self.version}\n{pin}\n")
+            command = [*LAYERS, "package", str(app), "--python", self.matrix.python[-1], "--arch", "x86_64"]
+            figures = run([*command, "--output", str(self.work / "packaged")], cache=self.work / "cache-package")
+        return figures
+
+    def targets(
+        self, work: Callable[[Target, Path], Figures], targets: Sequence[Target], folder: Path, at_once: int
+    ) -> Figures:
+        """A peer's work for these targets, so many at once."""
+        started = time.monotonic()
+        with ThreadPoolExecutor(at_once) as pool:
+            parts = list(pool.map(lambda target: work(target, folder / target.id), targets))
+        return {**together(parts), "seconds": round(time.monotonic() - started, 2)}
+
+    def recipe(self, target: Target, folder: Path) -> Figures:
+        """What the guide tells people to do for one target."""
+        platforms = [f"manylinux2014_{target.architecture}", f"manylinux_2_17_{target.architecture}"]
+        if target.runtime.glibc >= (2, 28):
+            platforms.append(f"manylinux_2_28_{target.architecture}")
+        command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--python-version"]
+        command += [target.python, "--implementation", "cp", "--only-binary=:all:", "-t", str(folder / "python")]
+        command += [option for name in platforms for option in ("--platform", name)]
+        return together([run([*command, *self.requirements()]), zip_folder(folder)])
+
+    def uv_recipe(self, target: Target, folder: Path) -> Figures:
+        """What a careful engineer does for one target."""
+        place = str(folder / "python")
+        command = [uv.find_uv_bin(), "pip", "install", "-q", "--target", place, *platform_options(target)]
+        installed = run([*command, *self.requirements()])
+        compiled = run([str(find(target.python).path), "-m", "compileall", "-q", place], may_fail=True)
+        return together([installed, compiled, zip_folder(folder)])
+
+    def requirements(self) -> list[str]:
+        return [f"{self.matrix.requirement}=={self.version}", *self.matrix.requirements]
 
 
-def recipe(matrix: Matrix, version: str, target: Target, folder: Path) -> Figures:
-    """What the guide tells people to do for one target."""
-    platforms = [f"manylinux2014_{target.architecture}", f"manylinux_2_17_{target.architecture}"]
-    if target.runtime.glibc >= (2, 28):
-        platforms.append(f"manylinux_2_28_{target.architecture}")
-    command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--python-version"]
-    command += [target.python, "--implementation", "cp", "--only-binary=:all:", "-t", str(folder / "python")]
-    command += [option for name in platforms for option in ("--platform", name)]
-    installed = run([*command, f"{matrix.requirement}=={version}", *matrix.requirements])
+def zip_folder(folder: Path) -> Figures:
     zipped = shutil.which("zip")
     if zipped is None:
-        sys.exit("the recipe needs the program `zip`")
-    return together([installed, run([zipped, "-qr", "layer.zip", "python"], folder=folder)])
+        sys.exit("the peers need the program `zip`")
+    return run([zipped, "-qr", "layer.zip", "python"], folder=folder)
 
 
-def run(command: Sequence[str], *, folder: Path | None = None, cache: Path | None = None) -> Figures:
+def ratio(figures: Figures, cold: Figures) -> Figures:
+    """Time and processor time as parts of a cold build's."""
+    return {key: round(figures[key] / cold[key], 2) for key in ("seconds", "cpu_seconds")}
+
+
+def run(
+    command: Sequence[str], *, folder: Path | None = None, cache: Path | None = None, may_fail: bool = False
+) -> Figures:
     """Run a command, ours with this cache, and measure it."""
     environment = {**os.environ, "LAYERS_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)} if cache else None
     with tempfile.TemporaryFile() as said:
@@ -119,7 +202,7 @@ def run(command: Sequence[str], *, folder: Path | None = None, cache: Path | Non
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+        if process.returncode != 0 and not may_fail:  # compileall reports templates and Python 2
             said.seek(0)
             sys.exit(said.read().decode(errors="replace"))
     return {
@@ -139,26 +222,22 @@ def together(parts: Sequence[Figures]) -> Figures:
 
 
 def of_target(target: Target, work: Path, statement: str, repeat: int) -> Figures:
-    """Sizes and import times of one target."""
+    """Sizes and import times of one target's zips."""
     manifest = read_manifest(work / "ours")
-    artifact = next(a for a in manifest.artifacts if a.target == target.id)
-    theirs = work / "recipe" / target.id / "layer.zip"
-    with zipfile.ZipFile(theirs) as archive:
-        unzipped = sum(entry.file_size for entry in archive.infolist())
-    figures: Figures = {
-        "target": target.id,
-        "recipe": {"size": theirs.stat().st_size, "unzipped_size": unzipped},
-        "ours": {"size": artifact.size, "unzipped_size": artifact.unzipped_size},
-    }
-    found = search(target.python)
-    if found is None or platform.machine() != str(target.architecture):
-        return figures
-    for name, path in (("recipe", theirs), ("ours", work / "ours" / artifact.file)):
+    ours = next(work / "ours" / artifact.file for artifact in manifest.artifacts if artifact.target == target.id)
+    paths = {"ours": ours, **{peer: work / peer / target.id / "layer.zip" for peer in PEERS}}
+    figures: Figures = {"target": target.id}
+    found = search(target.python) if platform.machine() == str(target.architecture) else None
+    for name, path in paths.items():
+        if not path.exists():
+            continue
         with tempfile.TemporaryDirectory(dir=work) as folder, zipfile.ZipFile(path) as archive:
-            archive.extractall(folder)
-            times = [imported(found.path, Path(folder) / "python", statement) for _ in range(repeat)]
-        figures[name]["import_seconds"] = round(statistics.median(times), 3)
-    figures["import_ratio"] = round(figures["ours"]["import_seconds"] / figures["recipe"]["import_seconds"], 2)
+            unzipped = sum(entry.file_size for entry in archive.infolist())
+            figures[name] = {"size": path.stat().st_size, "unzipped_size": unzipped}
+            if found is not None:
+                archive.extractall(folder)
+                times = [imported(found.path, Path(folder) / "python", statement) for _ in range(repeat)]
+                figures[name]["import_seconds"] = round(statistics.median(times), 3)
     return figures
 
 
@@ -175,25 +254,21 @@ def table(results: Figures) -> str:
     lines = [
         f"{results['package']} {results['version']}, {len(results['targets'])} targets, {results['cores']} cores",
         "",
+        f"{'':10}{'time':>10}{'processor':>12}{'memory':>11}   of a cold build: time, processor",
     ]
-    lines.append(f"{'':8}{'time':>10}{'processor':>12}{'memory':>11}")
-    for name in ("recipe", "cold", "warm"):
-        each = results[name]
-        lines.append(f"{name:8}{each['seconds']:>8.1f} s{each['cpu_seconds']:>10.1f} s{each['peak_mb']:>8} MB")
+    for name, each in results["figures"].items():
+        part = results["ratios"][name]
+        row = f"{name:10}{each['seconds']:>8.1f} s{each['cpu_seconds']:>10.1f} s{each['peak_mb']:>8} MB"
+        lines.append(f"{row}{part['seconds']:>20.2f}{part['cpu_seconds']:>8.2f}")
     lines.append("cold builds: " + ", ".join(f"{each['seconds']:.1f} s" for each in results["cold_runs"]))
-    lines.append(
-        f"the recipe takes {results['ratio']} times as long as a cold build, {results['cpu_ratio']} of processor time"
-    )
-    lines.append("")
-    lines.append(f"{'target':16}{'zip':>18}{'unzipped':>20}{'import':>22}")
+    lines += ["", f"{'target':16}{'':8}{'zip':>10}{'unzipped':>12}{'import':>9}"]
     for each in results["targets"]:
-        one, two = each["recipe"], each["ours"]
-        row = f"{each['target']:16}"
-        row += f"{one['size'] / 1048576:>8.1f} → {two['size'] / 1048576:.1f} MB"
-        row += f"{one['unzipped_size'] / 1048576:>9.1f} → {two['unzipped_size'] / 1048576:.1f} MB"
-        if "import_ratio" in each:
-            row += f"{one['import_seconds']:>8.2f} → {two['import_seconds']:.2f} s ({each['import_ratio']:.0%})"
-        lines.append(row)
+        for name in (name for name in ("ours", *PEERS) if name in each):
+            one = each[name]
+            row = (
+                f"{each['target']:16}{name:8}{one['size'] / 1048576:>7.1f} MB{one['unzipped_size'] / 1048576:>9.1f} MB"
+            )
+            lines.append(row + (f"{one['import_seconds']:>7.2f} s" if "import_seconds" in one else ""))
     return "\n".join(lines)
 
 

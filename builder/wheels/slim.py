@@ -1,0 +1,73 @@
+"""Slim layers: botocore's data for the services that are needed, and not for all of AWS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from builder.archive.packed import PackedFile, PackedFiles, pack
+from builder.wheels.layer_content import PackedWheel, record_of
+
+_DATA = "botocore/data/"
+#: Says in the layer which services were kept; `inspect` recognizes a slim layer by it.
+SLIM_NOTE: Final = "SLIM.txt"
+#: botocore calls these itself to get credentials.
+_CREDENTIAL_SERVICES: Final = frozenset({"signin", "sso", "sso-oidc", "sts"})
+#: The AWS SDK names services in examples, and resources of many; it needs none of them itself.
+_SDK: Final = frozenset({"boto3", "botocore"})
+_NAMED = re.compile(
+    rb"""(?:\b(?:client|resource|create_client)\(\s*(?:service_name\s*=\s*)?|\bservice_name\s*=\s*)["']([a-z0-9-]+)["']"""
+)
+
+
+def slim(wheels: Sequence[PackedWheel], services: Iterable[str]) -> tuple[list[PackedWheel], tuple[str, ...]]:
+    """Return the wheels with botocore's data reduced, and the services whose data they keep.
+
+    Kept are ``services``, what botocore needs for credentials, and each service that a module of another package names
+    where it makes a client. A name that is put together at run time is not found; it must be in ``services``.
+    """
+    others = (wheel for wheel in wheels if wheel.locked.name not in _SDK)
+    found = services_of_clients(
+        file.stream.content() for wheel in others for path, file in wheel.files.items() if path.endswith(".py")
+    )
+    wanted = {*services, *_CREDENTIAL_SERVICES, *found}
+    botocore = next((wheel for wheel in wheels if wheel.locked.name == "botocore"), None)
+    if botocore is None:
+        return list(wheels), ()
+    kept = tuple(sorted(wanted & {service for path in botocore.files if (service := _service_of(path))}))
+    reduced = _reduced(botocore, frozenset(kept))
+    return [reduced if wheel is botocore else wheel for wheel in wheels], kept
+
+
+def unknown_services(wheels: Sequence[PackedWheel], services: Iterable[str]) -> list[str]:
+    """Return those of ``services`` that botocore does not have; none if the layer has no botocore."""
+    botocore = next((wheel for wheel in wheels if wheel.locked.name == "botocore"), None)
+    known = {_service_of(path) for path in botocore.files} if botocore else set(services)
+    return sorted(set(services) - known)
+
+
+def _reduced(botocore: PackedWheel, kept: frozenset[str]) -> PackedWheel:
+    record = f"{botocore.dist_info}/RECORD"
+    files: dict[str, PackedFile] = {
+        path: file
+        for path, file in botocore.files.items()
+        if path != record and ((service := _service_of(path)) is None or service in kept)
+    }
+    listed = "".join(f"{service}\n" for service in sorted(kept))
+    note = f"The data of all services but these was left out of botocore:\n{listed}"
+    files[f"{botocore.dist_info}/{SLIM_NOTE}"] = pack(note.encode())
+    ordered: PackedFiles = dict(sorted(files.items()))
+    return replace(botocore, files={**ordered, record: pack(record_of(botocore.dist_info, ordered))})
+
+
+def _service_of(path: str) -> str | None:
+    """``botocore/data/s3/2006-03-01/service-2.json.gz`` → ``s3``; None for a file that is of no service."""
+    service, separator, _ = path.removeprefix(_DATA).partition("/")
+    return service if path.startswith(_DATA) and separator else None
+
+
+def services_of_clients(sources: Iterable[bytes]) -> frozenset[str]:
+    """Return the services that Python sources name where they make clients."""
+    return frozenset(match.decode() for source in sources for match in _NAMED.findall(source))
