@@ -125,6 +125,9 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
     problems = Problems()
     environment = marker_environment(target)
     packages = parse_pipfile_lock(lock, project.groups, environment, problems)
+    # pipenv locks a package for another platform without version and marker: the Pipfile still has the marker.
+    inactive = {each.name for each in project.declared if not _is_active(each.text, target)}
+    packages = [each for each in packages if each.version or each.name not in inactive]
     roots = [(Requirement(each.text), each.where) for each in project.declared]
     versioned = [each if each.version else replace(each, version="0") for each in packages]
     ignored = frozenset({*project.places, *(each.name for each in packages if not each.version)})

@@ -1,0 +1,86 @@
+"""A project in a folder, with an index of hand-made wheels as the only index."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from builder.model.errors import LayersError
+from builder.model.progress import Quiet
+from builder.package import package
+from builder.requirements.declared import EVERYTHING_DECLARED, Selection
+from tests.fakes.wheels import make_wheel, only_index, target_of
+
+TARGET = target_of("3.12", "x86_64")
+#: uv brings this build backend itself, so that no index is needed.
+BUILD = '[build-system]\nrequires = ["uv_build"]\nbuild-backend = "uv_build"\n'
+
+
+class Notes(Quiet):
+    """Keeps what the user is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@dataclass
+class Project:
+    """An app with the files that state what it needs."""
+
+    folder: Path
+    index: Path
+    notes: Notes = field(default_factory=Notes)
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for name, text in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def wheel(self, name: str, version: str = "1.0", requires: tuple[str, ...] = ()) -> None:
+        make_wheel(self.index, name, version, requires=requires)
+
+    def local(self, path: str, name: str, dependencies: str = "[]", more: str = "") -> None:
+        """A package of the user's own."""
+        text = f'[project]\nname = "{name}"\nversion = "0.5"\ndependencies = {dependencies}\n{more}\n{BUILD}'
+        module = name.replace("-", "_")
+        self.write({f"{path}/pyproject.toml": text, f"{path}/src/{module}/__init__.py": f"NAME = {name!r}\n"})
+
+    def packages(self, selection: Selection = EVERYTHING_DECLARED, requirements: str | None = None) -> dict[str, str]:
+        """The versions in dependencies.zip, as their METADATA states them."""
+        self.notes = Notes()
+        source = self.folder / requirements if requirements else None
+        output = self.folder.parent / "out"
+        made = package(self.folder, TARGET, output, self.notes, requirements=source, selection=selection)
+        if made.dependencies is None:
+            return {}
+        with zipfile.ZipFile(output / "dependencies.zip") as archive:
+            names = [name.split("/")[1] for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        found = dict(name.removesuffix(".dist-info").rsplit("-", 1) for name in names)
+        assert found == {each.name.replace("-", "_"): each.version for each in made.dependencies.lock}
+        return found
+
+    def refusal(self, selection: Selection = EVERYTHING_DECLARED, requirements: str | None = None) -> str:
+        with pytest.raises(LayersError) as caught:
+            self.packages(selection, requirements)
+        assert caught.value.exit_code in (3, 4)
+        assert not (self.folder.parent / "out" / "app.zip").exists()
+        return str(caught.value)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    index = tmp_path / "index"
+    index.mkdir()
+    only_index(monkeypatch, index)
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+    made = Project(tmp_path / "app", index)
+    made.write({"handler.py": "def handler(event, context): ...\n"})
+    return made

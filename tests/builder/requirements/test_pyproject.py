@@ -1,0 +1,205 @@
+"""pyproject.toml: sources, extras, groups, the user's own packages; each honoured or refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builder.requirements.declared import Selection
+from tests.builder.requirements.conftest import BUILD, Project
+
+HEAD = '[project]\nname = "agent"\nversion = "1"\ndependencies = ["tinydep"]\n'
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '[tool.uv.sources]\ntinydep = { path = "../lib" }\n',
+        '[tool.uv.sources]\nTinyDep = { path = "../lib", editable = true }\n',
+        '[tool.uv.sources]\ntinydep = [{ path = "../lib", marker = "sys_platform == \'linux\'" }]\n',
+        '[tool.uv.sources]\ntinydep = { workspace = true }\n[tool.uv.workspace]\nmembers = ["../lib"]\n',
+        '[tool.poetry.dependencies]\ntinydep = { path = "../lib", develop = true }\n',
+    ],
+)
+def test_a_package_comes_from_the_path_that_the_project_names(project: Project, source: str) -> None:
+    project.wheel("tinydep", "9.0")
+    project.local("../lib", "tinydep")
+    project.write({"pyproject.toml": HEAD + source})
+    assert project.packages() == {"tinydep": "0.5"}
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ('[tool.uv.sources]\ntinydep = { git = "https://u:secret@git.example/t" }\n', "version control URL"),
+        ('[tool.uv.sources]\ntinydep = { url = "https://files.example/t-1.tar.gz" }\n', "not the URL of a wheel"),
+        ('[tool.uv.sources]\ntinydep = { path = "absent" }\n', "no such file or directory"),
+        ("[tool.uv.sources]\ntinydep = { workspace = true }\n", "not a member of the workspace"),
+        ('[tool.uv.sources]\ntinydep = { index = "absent" }\n', "no index named 'absent'"),
+        ('[tool.uv.sources]\ntinydep = "../lib"\n', "a source must be a table"),
+        ('[[tool.uv.index]]\nurl = "https://u:secret@index.example/simple"\n', "set UV_INDEX"),
+        ('[[tool.poetry.source]]\nname = "x"\nurl = "https://u:secret@index.example/simple"\n', "set UV_INDEX"),
+        ('[[tool.pdm.source]]\nname = "pypi"\nurl = "https://u:secret@index.example/simple"\n', "set UV_INDEX"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_refused_without_its_credentials(
+    project: Project, source: str, words: str
+) -> None:
+    project.wheel("tinydep", "9.0")
+    project.write({"pyproject.toml": HEAD + source})
+    said = project.refusal()
+    assert words in said
+    assert "pyproject.toml" in said
+    assert "secret" not in said
+
+
+def test_a_source_of_another_package_or_platform_changes_nothing(project: Project) -> None:
+    project.wheel("tinydep", "9.0")
+    sources = "other = { path = 'absent' }\ntinydep = { path = 'absent', marker = \"sys_platform == 'win32'\" }\n"
+    project.write({"pyproject.toml": f"{HEAD}[tool.uv.sources]\n{sources}"})
+    assert project.packages() == {"tinydep": "9.0"}
+
+
+def test_a_local_package_brings_its_own_local_packages(project: Project) -> None:
+    project.wheel("core", "9.0")
+    project.wheel("base", "2.0")
+    project.local("../core", "core", '["base"]')
+    project.local("../lib", "tinydep", '["core"]', '[tool.uv.sources]\ncore = { path = "../core" }\n')
+    project.write({"pyproject.toml": HEAD + '[tool.uv.sources]\ntinydep = { path = "../lib" }\n'})
+    assert project.packages() == {"base": "2.0", "core": "0.5", "tinydep": "0.5"}
+
+
+def test_the_project_itself_is_included_if_it_is_a_package(project: Project) -> None:
+    project.wheel("tinydep")
+    project.write({"pyproject.toml": HEAD + BUILD, "src/agent/__init__.py": ""})
+    assert project.packages() == {"agent": "1", "tinydep": "1.0"}
+    project.write({"pyproject.toml": HEAD + BUILD + "[tool.uv]\npackage = false\n"})
+    assert project.packages() == {"tinydep": "1.0"}
+
+
+def test_a_failed_build_shows_the_backends_error(project: Project) -> None:
+    project.write({"pyproject.toml": HEAD + BUILD})  # no src/agent
+    project.wheel("tinydep")
+    said = project.refusal()
+    assert "uv cannot build a wheel of agent" in said
+    assert "src/agent" in said
+
+
+def test_a_compiled_wheel_for_another_machine_is_refused(project: Project) -> None:
+    from tests.fakes.wheels import make_wheel
+
+    wheel = make_wheel(project.folder, "tinydep", tag="cp312-cp312-macosx_11_0_arm64")
+    project.write({"requirements.txt": f"./{wheel.name}\n"})
+    said = project.refusal()
+    assert "for another machine or Python (cp312-cp312-macosx_11_0_arm64), not for py3.12-x86_64" in said
+
+
+EXTRAS = (
+    '[project]\nname = "agent"\nversion = "1"\ndependencies = ["agent[api]"]\n'
+    '[project.optional-dependencies]\napi = ["tinydep"]\nall = ["agent[api]", "other"]\n'
+    '[dependency-groups]\nlambda = ["third", { include-group = "more" }]\nmore = ["fourth"]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(), {"tinydep"}),
+        (Selection(extras=("all",)), {"tinydep", "other"}),
+        (Selection(all_extras=True), {"tinydep", "other"}),
+        (Selection(groups=("Lambda",)), {"tinydep", "third", "fourth"}),
+    ],
+)
+def test_extras_and_groups_are_included_when_selected(
+    project: Project, selection: Selection, expected: set[str]
+) -> None:
+    for name in ("tinydep", "other", "third", "fourth", "agent"):
+        project.wheel(name)
+    project.write({"pyproject.toml": EXTRAS})
+    assert set(project.packages(selection)) == expected  # never the index's own "agent"
+
+
+def test_what_is_not_included_is_named(project: Project) -> None:
+    project.wheel("tinydep")
+    project.write({"pyproject.toml": EXTRAS})
+    project.packages()
+    assert "not included: dependency group lambda, more (--group NAME includes one)" in project.notes.lines
+
+
+def test_default_groups_are_included_unless_left_out(project: Project) -> None:
+    project.wheel("tinydep")
+    project.wheel("third")
+    groups = '[dependency-groups]\nlambda = ["third"]\n[tool.uv]\ndefault-groups = ["lambda"]\n'
+    project.write({"pyproject.toml": HEAD + groups})
+    assert set(project.packages()) == {"tinydep", "third"}
+    assert set(project.packages(Selection(default_groups=False))) == {"tinydep"}
+
+
+def test_poetrys_own_tables_are_read(project: Project) -> None:
+    for version in ("1.0", "1.9", "2.0"):
+        project.wheel("tinydep", version)
+    project.wheel("other")
+    project.wheel("third")
+    project.write(
+        {
+            "pyproject.toml": '[tool.poetry]\nname = "agent"\nversion = "1"\npackage-mode = false\n'
+            '[tool.poetry.dependencies]\npython = "^3.10"\ntinydep = "^1.0"\n'
+            'other = { version = "*", optional = true }\n'
+            'absent = { version = "*", python = "<3.10" }\nnever = { version = "*", platform = "win32" }\n'
+            '[tool.poetry.extras]\nmore = ["other"]\n[tool.poetry.group.dev.dependencies]\nthird = "~1.0"\n'
+        }
+    )
+    assert project.packages() == {"tinydep": "1.9"}
+    assert set(project.packages(Selection(extras=("more",), groups=("dev",)))) == {"tinydep", "other", "third"}
+
+
+def test_constraints_overrides_and_exclusions_of_uv_are_applied(project: Project) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        project.wheel("base", version)
+    project.wheel("tinydep", requires=("base>=3", "heavy", "other"))
+    project.wheel("heavy")
+    for version in ("1.0", "2.0"):
+        project.wheel("other", version)
+    tables = (
+        '[tool.uv]\nconstraint-dependencies = ["other<2"]\noverride-dependencies = ["base==2.0"]\n'
+        'exclude-dependencies = ["heavy"]\n'
+    )
+    project.write({"pyproject.toml": HEAD + tables})
+    assert project.packages() == {"base": "2.0", "other": "1.0", "tinydep": "1.0"}
+    selection = Selection(override=("base==1.0",), exclude=("Other",))
+    assert project.packages(selection) == {"base": "1.0", "tinydep": "1.0"}
+
+
+def test_dynamic_dependencies_come_from_the_file_that_setuptools_reads(project: Project) -> None:
+    project.wheel("tinydep")
+    text = '[project]\nname = "agent"\nversion = "1"\ndynamic = ["dependencies"]\n'
+    files = '[tool.setuptools.dynamic]\ndependencies = { file = ["needs.txt"] }\n'
+    project.write({"pyproject.toml": text + files, "needs.txt": "tinydep\n"})
+    assert project.packages() == {"tinydep": "1.0"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[project]\ndependencies = 1\n", "[project]\ndependencies = [1]\n", "project = 1\n", "[project]\nname = 1\n",
+        '[project]\ndependencies = ["a b"]\n', "[tool]\nuv = 1\n[project]\nname = 'a'\n", "[project\n",
+        "[project]\nname='a'\n[dependency-groups]\nx = [{include-group = 'x'}]\n", "x = 1\x00\n",
+        "[project]\nname='a'\n[tool.uv.sources]\nb = 1\n", "[project]\nrequires-python = 3\n",
+        "[project]\nname='a'\n[tool.uv]\nindex = 1\n", "[project]\nname='a'\noptional-dependencies = 1\n",
+        "[project]\nname='a'\ndynamic = 'dependencies'\n[tool.uv]\ndefault-groups = ['nope']\n",
+        "[tool.poetry.dependencies]\na = 1\n", "[tool.poetry.dependencies]\na = {versoin = '1'}\n",
+        "x = " + "[" * 5000 + "\n",
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_error_that_names_the_file(project: Project, text: str) -> None:
+    project.write({"pyproject.toml": text})
+    assert "pyproject.toml" in project.refusal(requirements="pyproject.toml")
+
+
+def test_an_unknown_extra_or_group_names_what_there_is(project: Project, tmp_path: Path) -> None:
+    project.write({"pyproject.toml": EXTRAS})
+    assert "it has all, api" in project.refusal(Selection(extras=("nope",)))
+    assert "it has lambda, more" in project.refusal(Selection(groups=("nope",)))
+    project.write({"requirements.txt": "tinydep\n"})
+    assert "only a project has extras" in project.refusal(Selection(extras=("api",)))
