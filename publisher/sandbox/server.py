@@ -130,7 +130,8 @@ class _Front:
         try:
             if method == "POST" and _PUBLISH.fullmatch(path):
                 length = int(environ.get("CONTENT_LENGTH") or 0)
-                _replace_body(environ, self._store.take(environ["wsgi.input"], length))
+                signed = environ.get("HTTP_X_AMZ_CONTENT_SHA256")
+                _replace_body(environ, self._store.take(environ["wsgi.input"], length, signed))
             return self._respond(environ, method, path, start_response) or self._moto(environ, start_response)
         except Refusal as refusal:
             kind = {"Type": "User", "message": refusal.message, "Message": refusal.message}

@@ -23,6 +23,8 @@ from publisher.aws.publish_request import REQUEST_LIMIT
 
 #: Uploads whose JSON is parsed in memory at the same time.
 MAX_PARSED_UPLOADS = 2
+#: How much of a request is read at once.
+CHUNK_BYTES = 1 << 20
 
 _STAND_IN = b"layers-sandbox:"
 
@@ -54,25 +56,37 @@ class Store:
         self._turn = threading.BoundedSemaphore(MAX_PARSED_UPLOADS)
         self._bodies: dict[str, tuple[dict[str, Any], Stored | None]] = {}
 
-    def take(self, stream: IO[bytes], length: int) -> bytes:
-        """Read a publish request; return the short body that stands for it. Raises Refusal."""
+    def take(self, stream: IO[bytes], length: int, signed_sha256: str | None = None) -> bytes:
+        """Read a publish request; return the short body that stands for it. Raises Refusal.
+
+        ``signed_sha256`` is the request's ``X-Amz-Content-SHA256``. A body that the store has already, as from another
+        region, is only hashed: a release would otherwise write gigabytes.
+        """
         if length > REQUEST_LIMIT:
             raise Refusal(
                 "RequestEntityTooLargeException",
                 f"Request must be smaller than {REQUEST_LIMIT} bytes for the PublishLayerVersion operation",
                 413,
             )
-        raw, digest = self._spool(stream, length)
-        try:
-            with self._turn:
-                if digest not in self._bodies:
-                    self._bodies[digest] = self._open(raw)
-        finally:
-            raw.unlink(missing_ok=True)
+        digest = _drain(stream, length, None) if signed_sha256 in self._bodies else self._add(stream, length)
+        if signed_sha256 not in (None, digest):
+            raise Refusal("InvalidSignatureException", "X-Amz-Content-SHA256 is not the sha256 of the body", 403)
         rest, stored = self._bodies[digest]
         if stored is None:
             return json.dumps(rest).encode()
         return json.dumps({**rest, "Content": {"ZipFile": stand_in(stored)}}).encode()
+
+    def _add(self, stream: IO[bytes], length: int) -> str:
+        handle, name = tempfile.mkstemp(prefix="request-", dir=self._folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                digest = _drain(stream, length, file)
+            with self._turn:
+                if digest not in self._bodies:
+                    self._bodies[digest] = self._open(Path(name))
+        finally:
+            Path(name).unlink(missing_ok=True)
+        return digest
 
     def path(self, sha256: str) -> Path:
         """Return the path of a zip."""
@@ -89,16 +103,6 @@ class Store:
             aside.replace(path)
         return Stored(path, sha256, len(content))
 
-    def _spool(self, stream: IO[bytes], length: int) -> tuple[Path, str]:
-        handle, name = tempfile.mkstemp(prefix="request-", dir=self._folder)
-        digest = hashlib.sha256()
-        with os.fdopen(handle, "wb") as file:
-            while length > 0 and (piece := stream.read(min(length, 1 << 18))):
-                file.write(piece)
-                digest.update(piece)
-                length -= len(piece)
-        return Path(name), digest.hexdigest()
-
     def _open(self, raw: Path) -> tuple[dict[str, Any], Stored | None]:
         try:
             body = json.loads(raw.read_bytes())
@@ -112,6 +116,17 @@ class Store:
         except (ValueError, TypeError):
             raise Refusal("InvalidRequestContentException", "ZipFile is not base64") from None
         return body, self.keep(data)
+
+
+def _drain(stream: IO[bytes], length: int, copy: IO[bytes] | None) -> str:
+    """Read ``length`` bytes, or fewer if the client closes the connection; return their sha256."""
+    digest = hashlib.sha256()
+    while length > 0 and (piece := stream.read(min(length, CHUNK_BYTES))):
+        if copy:
+            copy.write(piece)
+        digest.update(piece)
+        length -= len(piece)
+    return digest.hexdigest()
 
 
 def check_zip(content: bytes) -> None:

@@ -26,6 +26,7 @@ from urllib.request import urlopen
 import pytest
 from botocore.exceptions import ClientError
 
+from publisher.sandbox.zip_store import Refusal, Store
 from tests import REPOSITORY
 from tests.conftest import ACCOUNT, NOWHERE, Sandbox
 
@@ -442,3 +443,20 @@ def _regions() -> list[str]:
     from builder.model.matrix_file import load_matrix
 
     return list(load_matrix(REPOSITORY / "layer_matrix.yaml").regions)
+
+
+def test_a_body_that_is_not_what_was_signed_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("python/a.py", "a = 1\n")
+    body = json.dumps({"Content": {"ZipFile": base64.b64encode(zipped.getvalue()).decode()}}).encode()
+    digest = hashlib.sha256(body).hexdigest()
+    first = store.take(io.BytesIO(body), len(body), digest)
+    assert store.take(io.BytesIO(body), len(body), digest) == first
+    with pytest.raises(Refusal) as known:
+        store.take(io.BytesIO(b"x" * len(body)), len(body), digest)
+    with pytest.raises(Refusal):
+        store.take(io.BytesIO(body), len(body), "0" * 64)
+    assert known.value.code == "InvalidSignatureException"
+    assert not list(tmp_path.glob("request-*"))
