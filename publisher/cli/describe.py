@@ -23,7 +23,7 @@ from publisher.cli.options import architecture_option, lookup_region_option, pyt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from publisher.catalog.index import Index, Row
+    from publisher.catalog.index import Row
     from publisher.catalog.live_state import Sight
     from publisher.catalog.lookup import Query
 
@@ -47,10 +47,10 @@ SNIPPETS = ("arn", "cdk", "cdk-python", "sam", "terraform", "cloudformation", "s
 def command(settings: Settings, /, index_source: str | None, form: str, live: bool, as_json: bool, **ask: Any) -> None:
     """Look up the layers of a region: of the newest release, or of a version or number.
 
-    Works from the ledger, or with --index from a published layers.json alone. `sam` and `cloudformation` map every
-    region of the release, since a template is of none.
+    Reads the ledger, or with --index a published layers.json alone. A snippet has the plain ARN if one region was asked
+    for, and maps each region to its ARN otherwise.
     """
-    from publisher.catalog.lookup import Query
+    from publisher.catalog.lookup import Query, select
 
     if ask["version"] is not None and ask["layer_version"] is not None:
         raise UsageError("--version and --layer-version both say which release", fix="give one of them")
@@ -63,21 +63,8 @@ def command(settings: Settings, /, index_source: str | None, form: str, live: bo
     if live:
         _show_live(settings, query, form)
         return
-    _show(*_recorded(settings.index(index_source), query, form), form)
-
-
-def _recorded(index: Index, query: Query, form: str) -> tuple[Sequence[Row], Sequence[str]]:
-    from dataclasses import replace
-
-    from publisher.catalog.lookup import select
-    from publisher.catalog.snippets import FOR_ALL_REGIONS
-
-    selection = select(index, query)
-    if form in FOR_ALL_REGIONS:
-        number = selection.rows[0].layer_version
-        everywhere = select(index, replace(query, regions=(), version=None, layer_version=number))
-        return everywhere.rows, selection.notes
-    return selection.rows, selection.notes
+    selection = select(settings.index(index_source), query)
+    _show(selection.rows, selection.notes, form)
 
 
 def _show(rows: Sequence[Row], notes: Sequence[str], form: str) -> None:

@@ -18,10 +18,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from publisher.catalog.index import Row, make_index
+from publisher.catalog.index import make_index
 from publisher.catalog.page import index_html
 from publisher.catalog.release_status import NOTHING_YET
-from publisher.catalog.snippets import FOR_ALL_REGIONS, FORMATS, snippet
+from publisher.catalog.snippets import FORMATS, snippet
 from tests import REPOSITORY
 from tests.publisher.catalog.page_cases import NASTY, kept_sboms, official_history, official_matrix
 
@@ -70,7 +70,8 @@ class Page:
     def open(self, address: str = "", *, width: int = 1100, scheme: str = "light") -> Page:
         """Anew, on a screen of this width, in this scheme; ``address`` from its ``#`` on."""
         self.chrome.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+            "Emulation.setEmulatedMedia",
+            {"media": "", "features": [{"name": "prefers-color-scheme", "value": scheme}]},
         )
         self._screen(width, 900)
         self.chrome.get("about:blank")
@@ -184,12 +185,7 @@ def test_every_layer_of_every_release(page: Page) -> None:
     assert len(shown) == len(addresses)
     for (cell, tool), seen in zip(cells, shown, strict=True):
         row = ROWS.get(cell)
-        assert seen == (None if row is None else [row.arn, _snippet(tool, row)]), (cell, tool)
-
-
-def _snippet(tool: str, row: Row) -> str:
-    of_target = [each for each in ROWS.values() if (each.layer_version, each.target) == (row.layer_version, row.target)]
-    return snippet(tool, of_target if tool in FOR_ALL_REGIONS else [row])
+        assert seen == (None if row is None else [row.arn, snippet(tool, [row])]), (cell, tool)
 
 
 def test_one_click_copies(page: Page) -> None:
@@ -392,6 +388,55 @@ def test_a_region_with_other_bytes_has_its_own_facts(page: Page) -> None:
     row = ROWS[1, "3.12", "x86_64", "us-west-2"]
     assert row.sha256 in page.text("#facts").split("\n")
     assert "not the same, byte for byte" in page.text("#notices")
+
+
+def test_a_region_that_the_newest_release_misses_gets_the_newest_that_it_has(page: Page) -> None:
+    page.choose("region", "ap-northeast-1")
+    page.choose("python", "3.12")
+    assert page.text("#arn") == _arn(4, "3.12", "x86_64", "ap-northeast-1")
+    assert "Layer version 5 (1.62.0) is not in ap-northeast-1 for this Python and architecture." in page.text(
+        "#notices"
+    )
+    assert "layer=" not in page.chrome.current_url
+    page.choose("region", "us-east-1")
+    assert page.text("#arn") == _arn(5, "3.12", "x86_64", "us-east-1")
+    assert "Layer version 5" not in page.text("#notices")
+
+
+def test_a_link_follows_the_latest_complete_release_or_stays_at_this_one(page: Page) -> None:
+    page.open("#python=3.12&region=us-west-2")
+    assert page.text("#arn") == _arn(5, "3.12", "x86_64", "us-west-2")
+    for link, number in (("pinned", 5), ("following", 4)):
+        page.open(page.find(f"#{link}").get_dom_attribute("href") or "")
+        assert page.text("#arn") == _arn(number, "3.12", "x86_64", "us-west-2")
+    assert page.state["layer"] == "latest"
+    page.choose("python", "3.13")
+    assert "layer=latest" in page.chrome.current_url
+    assert page.text("#arn") == _arn(4, "3.13", "x86_64", "us-west-2")
+    page.open("#layer=LATEST&python=3.10")
+    assert page.text("#arn") == _arn(4, "3.10", "x86_64", "us-east-1")
+
+
+def test_what_is_chosen_is_seen_in_forced_colors(page: Page) -> None:
+    forced = {"features": [{"name": "forced-colors", "value": "active"}]}
+    page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", forced)
+    script = """const at = (chosen) => getComputedStyle(document.querySelector(
+        `input[name=python]${chosen ? ":checked" : ":not(:checked)"} + span`));
+        return [at(true).backgroundColor, at(false).backgroundColor, at(true).color];"""
+    chosen, other, ink = page.run(script)
+    assert chosen not in (other, ink)
+
+
+def test_print_has_the_whole_snippet_and_no_controls(page: Page) -> None:
+    page.choose("tool", "cloudformation")
+    page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    script = """const snippet = document.getElementById("snippet").parentElement;
+        return [snippet.scrollHeight <= snippet.clientHeight, snippet.scrollWidth <= snippet.clientWidth];"""
+    assert page.run(script) == [True, True]
+    controls = page.chrome.find_elements(By.CSS_SELECTOR, "select, input, button, summary, .links a")
+    assert [each.get_attribute("outerHTML") for each in controls if each.is_displayed()] == []
+    assert page.text("#arn") == _arn(5, "3.13", "x86_64", "us-east-1")
+    page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 def test_a_yanked_release_is_shown_as_such(page: Page) -> None:

@@ -19,11 +19,12 @@ import pytest
 from publisher.catalog.index import Row
 from publisher.catalog.snippets import snippet
 from tests.endtoend.test_cdk import EXAMPLE, node_modules
-from tests.publisher.catalog.test_snippets import MANY, ONE, rows
+from tests.publisher.catalog.test_snippets import ONE, rows
 
 SAM = "aws-sam-cli==1.170.0"
 SERVERLESS = b'{"private": true, "dependencies": {"osls": "4.3.1"}}'  # Serverless 3 as it is kept up: no log-in
 SOME = rows(pythons=("3.12",), regions=("eu-*",))
+MANY = rows(pythons=("3.12",))  # SAM fails on a runtime that is deprecated, such as 3.10
 SELECTIONS = {"one": ONE, "some": SOME, "many": MANY}
 
 pytestmark = [pytest.mark.index, pytest.mark.slow, pytest.mark.parametrize("selection", SELECTIONS)]
@@ -60,8 +61,16 @@ def test_serverless_packages_it(tmp_path: Path, selection: str) -> None:
     region = SELECTIONS[selection][-1].region
     run(tmp_path, str(node_modules(SERVERLESS) / ".bin" / "serverless"), "package", "--region", region)
     template = json.loads((tmp_path / ".serverless" / "cloudformation-template-update-stack.json").read_text())
-    (layer,) = _function(template)["Layers"]
-    assert layer in {row.arn for row in SELECTIONS[selection] if row.region == region}
+    functions = [
+        each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::Lambda::Function"
+    ]
+    expected = {
+        (row.target_key.runtime.api_name, row.architecture.api_name, row.arn)
+        for row in SELECTIONS[selection]
+        if row.region == region
+    }
+    assert {(each["Runtime"], each["Architectures"][0], *each["Layers"]) for each in functions} == expected
+    assert "bedrock:InvokeModelWithResponseStream" in json.dumps(template["Resources"]["IamRoleLambdaExecution"])
 
 
 @needs_node
@@ -82,7 +91,24 @@ def test_the_cdk_compiles_and_synthesizes_it(tmp_path: Path, selection: str) -> 
         assert found == {row.region: row.arn for row in _same_layer(SELECTIONS[selection], found)}
 
 
-def stack(text: str) -> str:
+@needs_node
+@pytest.mark.parametrize("region", ["eu-west-1", "eu-south-1"])
+def test_a_stack_in_a_region_without_the_layer_fails_at_synth(tmp_path: Path, selection: str, region: str) -> None:
+    if selection == "one":
+        pytest.skip("a plain ARN is for one region")
+    (tmp_path / "node_modules").symlink_to(node_modules((EXAMPLE / "package.json").read_bytes()))
+    (tmp_path / "stack.ts").write_text(stack(snippet("cdk", SELECTIONS[selection]), region))
+    options = ["--skipLibCheck", "--module", "node16", "--target", "ES2022", "--types", "node"]
+    run(tmp_path, "node_modules/.bin/tsc", *options, "stack.ts")
+    done = subprocess.run(["node", "stack.js"], cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S607
+    if region == "eu-west-1":
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode != 0
+    assert "Mapping doesn't contain top-level key 'eu-south-1'" in done.stderr
+
+
+def stack(text: str, region: str | None = None) -> str:
     """The snippet where its comments say that it belongs, in a stack."""
     imports = set(re.findall(r"^// (import .*)$", text, re.MULTILINE)) | {'import * as cdk from "aws-cdk-lib";'}
     (function,) = re.findall(r"^// (new lambda\.Function.*)$", text, re.MULTILINE)
@@ -94,7 +120,7 @@ def stack(text: str) -> str:
         *sorted(imports),
         "class Pasted extends cdk.Stack {",
         "constructor(app: cdk.App) {",
-        'super(app, "pasted");',
+        f'super(app, "pasted", {{ env: {{ region: "{region}" }} }});' if region else 'super(app, "pasted");',
     ]
     end = ["}", "}", 'const app = new cdk.App({ outdir: "out" });', "new Pasted(app);", "app.synth();"]
     return "\n".join([*body, text, f"{function};", *end, ""])

@@ -1,13 +1,13 @@
 // What the page knows and what follows from it. No document in here.
 
-/** The state that the page opens with: of the newest release the newest Python, x86_64, the first region. */
+/** The state that the page opens with: no release chosen, the newest Python, x86_64, the first region that has it. */
 function defaults(data) {
   const release = data.releases.find((each) => each.number === data.newest) ?? data.releases[0];
   const there = release.targets.filter((each) => placesOf(data, each).length > 0);
   const python = data.targets[(there.at(-1) ?? release.targets.at(-1)).target].python;
   const made = release.targets.find((each) => data.targets[each.target].python === python);
   return {
-    layer: String(release.number),
+    layer: "",
     python,
     arch: data.targets[made.target].architecture,
     region: data.regions[placesOf(data, made)[0] ?? 0].name,
@@ -18,7 +18,7 @@ function defaults(data) {
 /** What may stand in the address, by key. */
 function choices(data) {
   return {
-    layer: data.releases.map((each) => String(each.number)),
+    layer: ["latest", ...data.releases.map((each) => String(each.number))],
     python: [...new Set(data.targets.map((each) => each.python))],
     arch: [...new Set(data.targets.map((each) => each.architecture))],
     region: data.regions.map((each) => each.name),
@@ -44,7 +44,8 @@ function readState(data, hash) {
     const found = known.find((each) => each === word) ?? known.find((each) => plain(each) === plain(word));
     state[key] = found ?? state[key];
     if (found === undefined) {
-      problems.push(`The address says ${key}=${word}, which is not known here. You see ${state[key]}.`);
+      const shown = key === "layer" ? findCell(data, state).release.number : state[key];
+      problems.push(`The address says ${key}=${word}, which is not known here. You see ${shown}.`);
     } else if (found !== word) {
       problems.push(`The address says ${key}=${word}. You see ${found}, which it probably means.`);
     }
@@ -58,8 +59,8 @@ function plain(word) {
   return { arm: "aarch64", arm64: "aarch64", amd64: "x8664", x64: "x8664" }[letters] ?? letters;
 }
 
-function writeState(state) {
-  return `#${new URLSearchParams(state)}`;
+function writeState({ layer, ...rest }) {
+  return `#${new URLSearchParams(layer ? { layer, ...rest } : rest)}`;
 }
 
 function markOf(release, word) {
@@ -71,11 +72,20 @@ function placesOf(data, made) {
   return made.regions ?? [...data.regions.keys()];
 }
 
-/** The layer that the state names: its release, its target, and its facts where it is there. */
+/** The layer that the state names: its release, its target, and its facts if it exists. */
 function findCell(data, { layer, python, arch, region }) {
-  const release = data.releases.find((each) => String(each.number) === layer);
   const place = data.targets.findIndex((each) => each.python === python && each.architecture === arch);
-  return cellOf(data, release, place, data.regions.findIndex((each) => each.name === region));
+  const regionPlace = data.regions.findIndex((each) => each.name === region);
+  const release = data.releases.find((each) => String(each.number) === layer)
+    ?? newestIn(data, place, regionPlace, layer === "latest")
+    ?? data.releases.find((each) => each.number === data.newest) ?? data.releases[0];
+  return cellOf(data, release, place, regionPlace);
+}
+
+/** The newest usable release that has a cell; for followers a complete one, if there is one. */
+function newestIn(data, place, regionPlace, complete) {
+  const usable = data.releases.filter((each) => !markOf(each, "yanked") && cellOf(data, each, place, regionPlace).there);
+  return (complete && usable.find((each) => !markOf(each, "incomplete"))) || usable[0];
 }
 
 function cellOf(data, release, place, regionPlace) {
@@ -94,17 +104,10 @@ function cellOf(data, release, place, regionPlace) {
   };
 }
 
-/** A tool's text for a cell. Some tools' templates are of no region: their lines with an ARN are repeated for all. */
-function snippetOf(data, cell, tool) {
-  const fill = (text, { region, layer, arn }) => {
-    const values = { region, layer, arn, number: cell.release.number, version: cell.release.version };
-    return text.replace(/@@(\w+)@@/g, (_, name) => values[name]);
-  };
-  const template = cell.target.snippets[tool.id];
-  if (!tool.everyRegion) return fill(template, cell);
-  const everywhere = placesOf(data, cell.made).map((place) => cellOf(data, cell.release, cell.place, place));
-  const perRegion = /(?:^.*@@(?:region|layer)@@.*\n)+/gm;
-  return fill(template.replace(perRegion, (lines) => everywhere.map((each) => fill(lines, each)).join("")), cell);
+/** A tool's text for a cell. */
+function snippetOf({ target, region, layer, arn, release }, tool) {
+  const values = { region, layer, arn, number: release.number, version: release.version };
+  return target.snippets[tool.id].replace(/@@(\w+)@@/g, (_, name) => values[name]);
 }
 
 /** Name → version of what a release's target holds, or null where nobody knows. */
@@ -127,13 +130,6 @@ function changesOf(before, after) {
   const names = [...new Set([...before.keys(), ...after.keys()])].sort();
   const pairs = names.map((name) => [name, before.get(name) ?? null, after.get(name) ?? null]);
   return pairs.filter(([, old, now]) => old !== now);
-}
-
-/** The newest release that has this very cell and can be used. */
-function bestFor(data, cell) {
-  return data.releases.find(
-    (each) => !markOf(each, "yanked") && cellOf(data, each, cell.place, cell.regionPlace).there,
-  );
 }
 
 function megabytes(size) {

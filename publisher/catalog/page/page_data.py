@@ -24,7 +24,7 @@ from publisher.catalog.index import (
     split_cell,
 )
 from publisher.catalog.release_status import date, marks
-from publisher.catalog.snippets import FOR_ALL_REGIONS, FORMATS, snippet
+from publisher.catalog.snippets import FORMATS, snippet
 
 #: What people call the tools. One that is not named here goes by its format's name.
 TOOLS = {
@@ -50,7 +50,7 @@ def page_data(index: Index) -> dict[str, Any]:
         "account": index.account,
         "newest": newest.layer_version if newest else None,
         "tools": [
-            {"id": form, "name": TOOLS.get(form, form), "everyRegion": form in FOR_ALL_REGIONS}
+            {"id": form, "name": TOOLS.get(form, form)}
             for form in sorted((form for form in FORMATS if form != "arn"), key=_tool_order)
         ],
         "regions": [{"name": region, "partition": partition_of(region)} for region in index.all_regions],

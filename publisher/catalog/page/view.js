@@ -37,6 +37,7 @@ function wideTable(label, head, rows) {
 
 function buildControls(data, change) {
   const known = choices(data);
+  byId("layer").append(element("option", { value: "latest" }, "latest complete release"));
   byId("layer").append(...data.releases.map((release) => {
     const words = release.marks.map(([word]) => word).filter((word) => word !== "replaced");
     const label = `${release.version} — layer version ${release.number}`;
@@ -57,8 +58,8 @@ function buildRadios(key, values) {
   )));
 }
 
-function showControls(state) {
-  for (const [key, value] of Object.entries(state)) {
+function showControls(state, release) {
+  for (const [key, value] of Object.entries({ ...state, layer: state.layer || String(release.number) })) {
     const control = byId(key);
     if (control.tagName === "SELECT") control.value = value;
     else for (const radio of control.querySelectorAll("input")) radio.checked = radio.value === value;
@@ -69,16 +70,19 @@ function showControls(state) {
 
 function show(data, state, problems) {
   const cell = findCell(data, state);
-  showControls(state);
+  showControls(state, cell.release);
   byId("notices").replaceChildren(
     ...problems.map((problem) => element("p", { class: "notice warning" }, problem)),
-    ...noticesOf(data, cell),
+    ...noticesOf(data, cell, state),
   );
   byId("found").hidden = !cell.there;
   byId("about").hidden = !cell.made;
   if (cell.there) {
     byId("arn").textContent = cell.arn;
-    byId("snippet").textContent = snippetOf(data, cell, data.tools.find(({ id }) => id === state.tool));
+    byId("pinned").setAttribute("href", writeState({ ...state, layer: cell.release.number }));
+    byId("pinned").textContent = `layer version ${cell.release.number}`;
+    byId("following").setAttribute("href", writeState({ ...state, layer: "latest" }));
+    byId("snippet").textContent = snippetOf(cell, data.tools.find(({ id }) => id === state.tool));
   }
   if (cell.made) {
     byId("facts").replaceChildren(...factsOf(cell));
@@ -97,12 +101,17 @@ function linkTo(release, words) {
   return element("a", { href: `#layer=${release.number}` }, `${words} ${release.number} (${release.version})`);
 }
 
-function noticesOf(data, cell) {
+function noticesOf(data, cell, state) {
   const { release, region } = cell;
   const notices = [];
   const say = (kind, ...words) => notices.push(element("p", { class: `notice ${kind}` }, ...words));
-  const best = bestFor(data, cell);
+  const best = newestIn(data, cell.place, cell.regionPlace, false);
   const elsewhere = best && best.number !== release.number ? [" ", linkTo(best, "Use layer version"), "."] : [];
+  const newest = data.releases.find((each) => each.number === data.newest);
+  if (state.layer === "" && cell.there && newest && newest !== release) {
+    say("warning", element("strong", {}, `Layer version ${newest.number} (${newest.version})`),
+      ` is not in ${region} for this Python and architecture. You see the newest that is.`);
+  }
   for (const [word, detail, reason] of release.marks) {
     if (word === "yanked") {
       const words = `${sentence(reason)} New functions cannot use it.`;

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from builder.model.regions import partition_of
 from publisher.catalog.index import Index, IndexedRelease, dump_rows
-from publisher.catalog.snippet_layer import pascal, snake
+from publisher.catalog.snippets.snippet_layer import pascal, snake
 
 #: Path below ``constructs/`` → template. ``{module}`` is the name of the Python module.
 _TEMPLATES: Final = {

@@ -19,7 +19,7 @@ from publisher.catalog.index import Index, Row, make_index
 from publisher.catalog.page import index_html
 from publisher.catalog.page.page_data import TOOLS, page_data
 from publisher.catalog.release_status import NOTHING_YET
-from publisher.catalog.snippets import FOR_ALL_REGIONS, FORMATS, snippet
+from publisher.catalog.snippets import FORMATS, snippet
 from publisher.ledger.release import Release, Yanked
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history, recorded
 from tests.publisher.catalog.page_cases import kept_sboms, made, official_history, official_matrix
@@ -151,8 +151,7 @@ def test_a_template_filled_in_is_the_snippet_of_describe() -> None:
 
 def test_every_tool_has_a_name_that_people_know() -> None:
     assert set(TOOLS) == set(FORMATS) - {"arn"}
-    everywhere = {tool["id"] for tool in page_data(INDEX)["tools"] if tool["everyRegion"]}
-    assert everywhere == FOR_ALL_REGIONS
+    assert {tool["id"]: tool["name"] for tool in page_data(INDEX)["tools"]} == TOOLS
 
 
 def test_the_packages_of_each_target_are_in_the_page() -> None:

@@ -1,0 +1,50 @@
+"""Fill the template of a tool with the layers of a release. Pure: rows in, text out.
+
+Rows of one region give a text with plain ARNs. Rows of several regions give a text that maps each region to its ARN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from publisher.catalog.index import Row
+from publisher.catalog.snippets.snippet_layer import layers_of_rows, pascal, snake
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+#: The formats of ``layers describe --format``. The template of each is ``<format>.jinja``.
+FORMATS: Final = ("arn", "cdk", "cdk-python", "sam", "terraform", "cloudformation", "serverless", "cli")
+
+
+def snippet(form: str, rows: Sequence[Row]) -> str:
+    """Return the text for one of ``FORMATS``. ``rows``: at least one, all of one release."""
+    layers = layers_of_rows(rows)
+    regions = list(dict.fromkeys(region for layer in layers for region in layer.arns))
+    package = rows[0].package
+    return _environment().get_template(f"{form}.jinja").render(
+        layers=layers,
+        # The layer that a template's one function uses: in most regions, and of those the newest Python.
+        example=max(layers, key=lambda layer: (len(layer.arns), layer.row.target_key.order[0])),
+        regions=regions,
+        one_region=len(regions) == 1,
+        release=f"{package} {rows[0].version} (layer version {rows[0].layer_version})",
+        package=package,
+        pascal=pascal(package),
+        snake=snake(package),
+    )  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
+    folder = files(__package__)
+    texts = {each.name: each.read_text("utf-8") for each in folder.iterdir() if each.name.endswith(".jinja")}
+    return Environment(  # noqa: S701 - the text is not HTML; index_source checks each value of a foreign index
+        loader=DictLoader(texts), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )  # fmt: skip
