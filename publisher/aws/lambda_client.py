@@ -21,10 +21,11 @@ import urllib3
 from builder.model.errors import InputError
 from publisher.aws import responses
 from publisher.aws.api_call import Caller
-from publisher.aws.gateway import Grant, Held, Listed, Publication, Refused, Unavailable, Unreachable
+from publisher.aws.gateway import Grant, Held, Listed, Publication, Refused, StorageExceeded, Unavailable, Unreachable
 from publisher.aws.publish_request import Bodies, Body
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import Journal
+from publisher.aws.storage_usage import with_usage
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -126,6 +127,12 @@ class BotoLambda:
         return responses.grants(response) if response else ()
 
     def publish(self, publication: Publication) -> Held:
+        try:
+            return self._publish(publication)
+        except StorageExceeded as error:
+            raise with_usage(error, self._call, self._client, self._region) from None
+
+    def _publish(self, publication: Publication) -> Held:
         if self._buckets is None:
             return self._publish_directly(publication)
         try:

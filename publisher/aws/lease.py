@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ import botocore.config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.model.errors import IncompleteError, InputError
+from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
 from publisher.aws.error_codes import status_of
@@ -32,6 +33,18 @@ HOLDS = 600.0
 RENEWED = 120.0
 
 _CONFIG = botocore.config.Config(retries={"total_max_attempts": 3, "mode": "standard"}, connect_timeout=6)
+
+
+MAX_LEASE_BYTES = 4096
+
+
+def _date_of(response: Any) -> datetime:
+    """Return S3's time of a response, or this machine's if S3 sends none."""
+    try:
+        date = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
+    except (KeyError, TypeError, ValueError):
+        return datetime.now(timezone.utc)
+    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -119,12 +132,16 @@ class _Lease:
 
     def _read(self) -> _Held:
         answer = self._s3.get_object(Bucket=self.bucket, Key=self.key, ExpectedBucketOwner=self._account)
-        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        now = _date_of(answer)
         try:
-            data = json.loads(answer["Body"].read())
-            return _Held(str(data["owner"]), datetime.fromisoformat(data["until"]), answer["ETag"], now)
-        except (ValueError, KeyError, TypeError):
-            return _Held("somebody (the lease cannot be read)", now, answer["ETag"], now)
+            data = json.loads(answer["Body"].read(MAX_LEASE_BYTES))
+            until = datetime.fromisoformat(data["until"])
+            until = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
+            # No writer holds a lease for longer than this; a date in the far future must not block everybody.
+            until = min(until, answer["LastModified"] + timedelta(seconds=HOLDS))
+            return _Held(shorten(str(data["owner"]), 100), until, answer["ETag"], now)
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            return _Held("an invalid lease", now, answer["ETag"], now)
 
     def _write(self, condition: dict[str, str], now: datetime) -> None:
         body = json.dumps({"owner": self._owner, "until": (now + self._holds).isoformat()}).encode()

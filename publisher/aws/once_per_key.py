@@ -1,4 +1,4 @@
-"""Doing a thing once for each key, though many threads want it at the same time."""
+"""Compute a value once for each key, though many threads need it at the same time."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ V = TypeVar("V")
 
 
 class Once(Generic[K, V]):
-    """Makes the value of a key when it is first asked for; who asks meanwhile waits. A failure is not kept."""
+    """Computes the value of a key on the first call; concurrent calls wait for it. A failure is not stored."""
 
-    def __init__(self, make: Callable[[K], V]) -> None:
-        self._make = make
+    def __init__(self, compute: Callable[[K], V]) -> None:
+        self._compute = compute
         self._lock = threading.Lock()
-        self._turns: dict[K, threading.Lock] = {}
-        self._made: dict[K, V] = {}
+        self._key_locks: dict[K, threading.Lock] = {}
+        self._values: dict[K, V] = {}
 
     def __call__(self, key: K) -> V:
         with self._lock:
-            turn = self._turns.setdefault(key, threading.Lock())
-        with turn:
-            if key not in self._made:
-                self._made[key] = self._make(key)
-            return self._made[key]
+            key_lock = self._key_locks.setdefault(key, threading.Lock())
+        with key_lock:
+            if key not in self._values:
+                self._values[key] = self._compute(key)
+            return self._values[key]

@@ -1,5 +1,5 @@
-"""The pace of requests to a region: Lambda takes 15 control-plane requests a second of an account in a region, shared
-by all calls and not adjustable (developer guide, "Lambda quotas")."""
+"""Limit the rate of requests to a region. Lambda accepts 15 control-plane requests a second from an account in a
+region, for all operations together; the quota is not adjustable (developer guide, "Lambda quotas")."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from builder.model.matrix import QUOTA_PER_SECOND
 
 
 class TokenBucket:
-    """Lets ``rate`` requests a second through; after a rest a few more at once, so many that no second sees more than
-    the quota."""
+    """Allows ``rate`` requests a second, and after a pause a burst that keeps every second within the quota."""
 
     def __init__(self, rate: float, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._rate = min(rate, QUOTA_PER_SECOND - 1.0)  # and one that has waited: never more than the quota
+        self._rate = min(rate, QUOTA_PER_SECOND - 1.0)  # leaves room for a burst of one
         self._capacity = QUOTA_PER_SECOND - self._rate
         self._clock = clock
         self._lock = threading.Lock()
@@ -22,7 +21,7 @@ class TokenBucket:
         self._at = clock.monotonic()
 
     def take(self) -> None:
-        """Wait for a turn. Turns are given in the order of asking."""
+        """Wait until the next request is allowed. Threads are served in the order of their calls."""
         with self._lock:
             now = self._clock.monotonic()
             self._tokens = min(self._capacity, self._tokens + (now - self._at) * self._rate)

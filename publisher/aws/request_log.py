@@ -1,4 +1,4 @@
-"""What was asked of AWS: each request as a log record, and the figures that a run's summary names."""
+"""Log each request to AWS, and count them for the summary of a run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 
 LOG = logging.getLogger("layers.aws")
-#: Slow requests that a summary names.
-NAMED = 3
+#: Slow requests that are kept.
+MAX_SLOWEST = 3
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request to Lambda. ``seconds`` from sending to answer; waiting for the pace does not count."""
+    """One request to Lambda. ``seconds`` is the time until the response, without the wait for the rate limit."""
 
     region: str
     operation: str
@@ -26,13 +26,13 @@ class Request:
 
 
 class Journal:
-    """Collects a run's requests. Every method may be called from any thread; memory does not grow with the run."""
+    """Counts the requests of a run. Every method is thread-safe; memory does not grow with the run."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.operations: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()  #: by region
-        self.failed: Counter[str] = Counter()  #: by region, throttled ones apart
+        self.failed: Counter[str] = Counter()  #: by region, without throttled ones
         self.slowest: list[Request] = []
 
     def record(self, request: Request) -> None:
@@ -43,16 +43,16 @@ class Journal:
                 self.throttled[request.region] += 1
             elif request.error:
                 self.failed[request.region] += 1
-            self.slowest = sorted([*self.slowest, request], key=lambda r: -r.seconds)[:NAMED]
+            self.slowest = sorted([*self.slowest, request], key=lambda r: -r.seconds)[:MAX_SLOWEST]
         LOG.info("%s in %s", request.operation, request.region, extra={"fields": asdict(request)})
 
     @property
     def total(self) -> int:
-        """How many requests there were."""
+        """The number of requests."""
         return sum(self.operations.values())
 
     def line(self) -> str:
-        """What the run asked of AWS, and what of that was slow, throttled or failed."""
+        """Return the numbers of requests, and which were slow, throttled or failed, in one line."""
         parts = [f"{self.total} requests to Lambda"]
         parts += [f"{region} throttled {count}" for region, count in self.throttled.most_common(3)]
         parts += [f"{region} failed {count}" for region, count in self.failed.most_common(3)]

@@ -1,6 +1,6 @@
-"""What the program's own things in an account are called: roles and functions, all under one stem for each package.
+"""Name the program's own roles and functions in an account; all names of a package start with the same stem.
 
-The templates of ``layers infra`` make the roles and allow the functions by these names, and the commands use them.
+The templates of ``layers infra`` create the roles and allow the functions by these names; the commands use them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _STEM_LIMIT = 40
 
 
 def stem(matrix: Matrix) -> str:
-    """``strands-agents-layers``; a long name is cut, and told apart by a piece of its hash."""
+    """Return ``strands-agents-layers``; a long name is cut and gets a part of its hash, so that it stays unique."""
     name = f"{canonicalize_name(matrix.package)}-layers"
     if len(name) <= _STEM_LIMIT:
         return name
@@ -26,45 +26,45 @@ def stem(matrix: Matrix) -> str:
 
 
 def publisher_role(matrix: Matrix) -> str:
-    """The role that publishes."""
+    """Return the name of the role that publishes."""
     return f"{stem(matrix)}-publisher"
 
 
 def auditor_role(matrix: Matrix) -> str:
-    """The role that only reads."""
+    """Return the name of the role that only reads."""
     return f"{stem(matrix)}-auditor"
 
 
 def canary_runner_role(matrix: Matrix) -> str:
-    """The role that makes, invokes and removes canary functions."""
+    """Return the name of the role that creates, invokes and deletes canary functions."""
     return f"{stem(matrix)}-canary-runner"
 
 
 def yanker_role(matrix: Matrix) -> str:
-    """The role that takes permissions back (``layers yank``)."""
+    """Return the name of the role that revokes permissions (``layers yank``)."""
     return f"{stem(matrix)}-yanker"
 
 
 def canary_role(matrix: Matrix) -> str:
-    """The role that canary functions run with; it allows nothing."""
+    """Return the name of the role that canary functions run with; it has no permissions."""
     return f"{stem(matrix)}-canary"
 
 
 def canary_function(matrix: Matrix, target: Target) -> str:
-    """The function that tries a target's layer: ``strands-agents-layers-canary-py3_12-x86_64``."""
+    """Return the name of the function that tries a target's layer: ``strands-agents-layers-canary-py3_12-x86_64``."""
     return f"{stem(matrix)}-canary-py{target.python_field}-{target.architecture.value}"
 
 
 def staging_stack_set(matrix: Matrix) -> str:
-    """The StackSet of the staging buckets. Its name has to begin with a letter, which a package's need not."""
+    """Return the name of the StackSet of the staging buckets. It must start with a letter; a package name need not."""
     return f"staging-{stem(matrix)}"
 
 
 def staging_administration_role(matrix: Matrix) -> str:
-    """The role with which CloudFormation carries that StackSet to the regions."""
+    """Return the name of the role that CloudFormation deploys that StackSet with."""
     return f"{stem(matrix)}-staging-administration"
 
 
 def staging_execution_role(matrix: Matrix) -> str:
-    """The role with which CloudFormation makes the staging bucket of a region."""
+    """Return the name of the role that CloudFormation creates the staging bucket of a region with."""
     return f"{stem(matrix)}-staging-execution"

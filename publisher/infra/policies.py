@@ -26,6 +26,13 @@ def publisher(scope: Scope) -> list[Statement]:
     return [
         _list_layers(scope),
         allow(
+            "ReadStorageUsage",
+            ["lambda:GetAccountSettings"],
+            ["*"],
+            _in_regions(scope),
+            note="AWS defines no resource for this. It says how much code storage is used, when that is full.",
+        ),
+        allow(
             "PublishLayers",
             ["lambda:PublishLayerVersion"],
             scope.layers(scope.layer_names),

@@ -126,6 +126,7 @@ def _topic(call: Call) -> Iterator[Request]:
 _ASKS: Mapping[tuple[str, str], Callable[[Call], Iterator[Request]]] = {
     ("sts", "GetCallerIdentity"): _nothing,
     ("lambda", "ListLayers"): _no_resource("lambda:ListLayers"),
+    ("lambda", "GetAccountSettings"): _no_resource("lambda:GetAccountSettings"),
     ("lambda", "ListLayerVersions"): _no_resource("lambda:ListLayerVersions"),
     ("lambda", "PublishLayerVersion"): _publish,
     ("lambda", "CreateFunction"): _create_function,

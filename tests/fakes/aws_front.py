@@ -50,7 +50,8 @@ class Refusal:
         return json.dumps({"__type": self.code, "message": self.message}).encode(), headers
 
 
-Refuse = Callable[[AwsRequest], "Refusal | None"]
+#: Returns a refusal, or the JSON of a response, or None to forward the request.
+Refuse = Callable[[AwsRequest], "Refusal | bytes | None"]
 Change = Callable[[AwsRequest, bytes], bytes]
 
 
@@ -70,8 +71,11 @@ def front(address: str, refuse: Refuse = lambda _request: None, change: Change =
             scope = _SCOPE.search(self.headers.get("Authorization", ""))
             region, service = scope.groups() if scope else ("", "")
             request = AwsRequest(region, service, self.command, self.path, body)
-            if refusal := refuse(request):
-                status, (data, headers) = refusal.status, refusal.encode(service)
+            own = refuse(request)
+            if isinstance(own, Refusal):
+                status, (data, headers) = own.status, own.encode(service)
+            elif own is not None:
+                status, data, headers = 200, own, {"Content-Type": "application/json"}
             else:
                 status, data, headers = self._forward(body)
                 data = change(request, data)

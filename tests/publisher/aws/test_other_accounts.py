@@ -151,6 +151,33 @@ def test_a_permanent_refusal_is_not_run_again(
     assert RUN_AGAIN not in ended.err
 
 
+def test_a_full_code_storage_is_described(sandbox: Sandbox, layers: Layers) -> None:
+    settings = {"AccountLimit": {"TotalCodeSize": 80530636800}, "AccountUsage": {"TotalCodeSize": 80000000000}}
+
+    def refuse(request: AwsRequest) -> Refusal | None:
+        full = request.region == "eu-west-1" and request.publishes
+        return Refusal(400, "CodeStorageExceededException", "Code storage limit exceeded.") if full else None
+
+    def answer(request: AwsRequest) -> Refusal | bytes | None:
+        return json.dumps(settings).encode() if "/account-settings" in request.path else refuse(request)
+
+    for rule, words in ((answer, "74.5 of 75.0 GB of code storage in eu-west-1 are used"), (refuse, "code storage")):
+        with refusing(sandbox, rule):
+            ended = layers.publish("1.0")
+        assert (ended.code, words in ended.err) == (5, True), ended.err
+        assert "list-functions --function-version ALL --region eu-west-1" in ended.err
+        assert RUN_AGAIN not in ended.err
+
+
+def test_cells_that_aws_cannot_serve_are_not_missing(sandbox: Sandbox, layers: Layers) -> None:
+    layers.keys["unsupported"] = [{"region": "eu-west-1", "architecture": "aarch64", "reason": "no arm64 there"}]
+    ended = layers.publish("1.0", "--json")
+    assert (ended.code, ended.json["complete"], len(ended.json["cells"])) == (0, True, 3)
+    assert (held(sandbox, "us-east-1"), held(sandbox, "eu-west-1")) == (2, 1)
+    assert json.loads((Path(layers.ledger) / "0001.json").read_text())["completed"]
+    assert layers("audit").code == 0
+
+
 def rewritten(body: bytes, path: list[str], value: Any) -> bytes:
     data = json.loads(body)
     place = data

@@ -80,6 +80,40 @@ def test_a_lease_that_expired_is_taken_over(sandbox: Sandbox, staged: Layers) ->
         pass
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"owner": "a run", "until": "2020-01-01T00:00:00"},
+        {"owner": "a run", "until": "0001-01-01T00:00:00"},
+        {"owner": "a run", "until": 5},
+        {"owner": "a run"},
+        [],
+        "x" * 10_000,
+    ],
+)
+def test_a_lease_with_an_odd_date_is_taken_over(sandbox: Sandbox, staged: Layers, body: object) -> None:
+    write_lease(sandbox, body)
+    with lease(staged.matrix):
+        pass
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T23:59:59", "9999-12-31T23:59:59-14:00"])
+def test_a_lease_is_not_held_longer_than_any_run_asks_for(sandbox: Sandbox, staged: Layers, until: str) -> None:
+    write_lease(sandbox, {"owner": "a run", "until": until})
+    with pytest.raises(IncompleteError, match="another run is publishing"), lease(staged.matrix):
+        pass
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("publisher.aws.lease.HOLDS", -10.0)  # as if it had been written long ago
+        with lease(staged.matrix, holds=600.0):
+            pass
+
+
+def write_lease(sandbox: Sandbox, body: object) -> None:
+    sandbox.client("s3", "eu-west-1").put_object(
+        Bucket=f"stage-{sandbox.account}-eu-west-1", Key="leases/demo.json", Body=json.dumps(body).encode()
+    )
+
+
 def test_a_lease_is_renewed_while_it_is_held(staged: Layers) -> None:
     with lease(staged.matrix, holds=2.0, renewed=0.1):
         threading.Event().wait(3.0)
