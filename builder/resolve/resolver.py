@@ -183,7 +183,8 @@ def _choose(package: dict[str, Any], target: Target, bounds: Bounds) -> Locked:
         best = min(best, candidate) if best else candidate
     if best is None:
         raise _no_wheel(f"{name} {version}", target)
-    place = best[4] if archive or name in bounds.index_of else None
+    by_hash = allowed and best[4].startswith("file:")  # uv cannot choose by hash among the files of a folder
+    place = best[4] if archive or name in bounds.index_of or by_hash else None
     return Locked(name=canonicalize_name(name), version=version, filename=best[2], sha256=best[3], url=place)
 
 

@@ -68,6 +68,7 @@ class Project:
         return found
 
     def refusal(self, selection: Selection = EVERYTHING_DECLARED, requirements: str | None = None) -> str:
+        (self.folder.parent / "out" / "app.zip").unlink(missing_ok=True)
         with pytest.raises(LayersError) as caught:
             self.packages(selection, requirements)
         assert caught.value.exit_code in (3, 4)

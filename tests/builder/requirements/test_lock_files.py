@@ -1,0 +1,222 @@
+"""Lock files: their versions and hashes go into the zip, or the lock is refused by name.
+
+The samples have the form that uv 0.13, Poetry 2.5 and 1.2, PDM 2.29 and pipenv 2026.10 write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+
+import pytest
+import uv
+
+from builder.requirements.declared import Selection
+from tests.builder.requirements.conftest import BUILD, Project
+
+HEAD = (
+    '[project]\nname = "agent"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["tinydep[fast]"]\n'
+    '[project.optional-dependencies]\napi = ["other"]\n'
+)
+FAST = ("base ; extra == 'fast'\nProvides-Extra: fast",)
+ALL = {"tinydep": "1.0", "base": "1.0"}
+
+
+@pytest.fixture
+def locked(project: Project) -> Project:
+    """An index with two versions of each package; the locks name the first."""
+    for version in ("1.0", "2.0"):
+        project.wheel("base", version)
+        project.wheel("other", version)
+        project.wheel("tinydep", version, requires=FAST)
+    project.write({"pyproject.toml": HEAD})
+    return project
+
+
+def sha256(project: Project, name: str) -> str:
+    return hashlib.sha256((project.index / f"{name}-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+
+
+def poetry_lock(project: Project) -> str:
+    def package(name: str, more: str) -> str:
+        file = f'{{file = "{name}-1.0-py3-none-any.whl", hash = "sha256:{sha256(project, name)}"}}'
+        return f'[[package]]\nname = "{name}"\nversion = "1.0"\npython-versions = "*"\nfiles = [{file}]\n{more}\n'
+
+    return (
+        package("base", 'optional = true\ngroups = ["main", "dev"]\nmarkers = {dev = "python_version < \\"3.11\\""}')
+        + package("other", 'optional = true\ngroups = ["main"]\nmarkers = "extra == \\"api\\""')
+        + package(
+            "tinydep",
+            'optional = false\ngroups = ["main"]\n[package.dependencies]\nbase = {version = "^1.0", optional = true}\n'
+            '[package.extras]\nfast = ["base (>=1,<2)"]',
+        )
+        + '[extras]\napi = ["other"]\n[metadata]\nlock-version = "2.1"\ncontent-hash = "0"\n'
+    )
+
+
+def pdm_lock(project: Project) -> str:
+    def package(name: str, more: str) -> str:
+        file = f'{{file = "{name}-1.0-py3-none-any.whl", hash = "sha256:{sha256(project, name)}"}}'
+        return f'[[package]]\nname = "{name}"\nversion = "1.0"\nsummary = ""\nfiles = [{file}]\n{more}\n'
+
+    return (
+        '[metadata]\ngroups = ["default", "api"]\nstrategy = ["inherit_metadata"]\nlock_version = "4.5.0"\n'
+        '[[metadata.targets]]\nrequires_python = ">=3.10"\n'
+        + package("base", 'groups = ["default"]\nmarker = "python_version >= \\"3.10\\""')
+        + package("other", 'groups = ["api"]')
+        + package("tinydep", 'groups = ["default"]')
+        + package("tinydep", 'extras = ["fast"]\ngroups = ["default"]\ndependencies = ["base>=1", "tinydep==1.0"]')
+    )
+
+
+def pylock(project: Project) -> str:
+    def package(name: str, more: str = "") -> str:
+        wheel = f'{{ name = "{name}-1.0-py3-none-any.whl", path = "x/{name}-1.0-py3-none-any.whl", hashes = '
+        return (
+            f'[[packages]]\nname = "{name}"\nversion = "1.0"\n{more}'
+            f'wheels = [{wheel}{{ sha256 = "{sha256(project, name)}" }} }}]\n'
+        )
+
+    return (
+        'lock-version = "1.0"\ncreated-by = "test"\nextras = ["api"]\n'
+        + package("base")
+        + package("other", "marker = \"'api' in extras\"\n")
+        + package("tinydep")
+    )
+
+
+FORMATS = {"poetry.lock": poetry_lock, "pdm.lock": pdm_lock, "pylock.toml": pylock}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_locked_versions_are_used(locked: Project, name: str) -> None:
+    locked.write({name: FORMATS[name](locked)})
+    assert locked.packages() == ALL
+    assert any(f"versions by {locked.folder / name}" in line for line in locked.notes.lines)
+    assert locked.packages(Selection(extras=("api",))) == {**ALL, "other": "1.0"}
+    assert locked.packages(Selection(use_lock=False)) == {"tinydep": "2.0", "base": "2.0"}
+    assert locked.packages(Selection(override=("base==2.0",))) == {**ALL, "base": "2.0"}
+    assert locked.packages(Selection(exclude=("base",))) == {"tinydep": "1.0"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_wheel_with_another_hash_than_the_lock_is_refused(locked: Project, name: str) -> None:
+    locked.write({name: FORMATS[name](locked).replace(sha256(locked, "tinydep"), "0" * 64)})
+    said = locked.refusal()
+    assert "hash mismatch: tinydep-1.0-py3-none-any.whl" in said
+    assert name in said
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("dependency", ["missing", "tinydep>=2"])
+def test_a_lock_that_does_not_fit_the_project_is_refused(locked: Project, name: str, dependency: str) -> None:
+    locked.write({"pyproject.toml": HEAD.replace("tinydep[fast]", dependency), name: FORMATS[name](locked)})
+    said = locked.refusal()
+    assert f"{name}: the lock file does not fit the project" in said
+    assert "pyproject.toml:5" in said
+    assert "--no-lock" in said
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "uv.lock"])
+@pytest.mark.parametrize("text", ["[", "package = 1\n", "[[package]]\nname = 1\n", "[package]\n", "\x00", "x" * 40])
+def test_a_damaged_lock_is_one_error(locked: Project, name: str, text: str) -> None:
+    locked.write({name: text})
+    assert name in locked.refusal()
+
+
+def test_an_old_poetry_lock_has_its_hashes_in_one_table(locked: Project) -> None:
+    rows = "".join(
+        f'{name} = [{{file = "x", hash = "sha256:{sha256(locked, name)}"}}]\n' for name in ("base", "tinydep")
+    )
+    locked.write(
+        {
+            "pyproject.toml": HEAD,
+            "poetry.lock": '[[package]]\nname = "base"\nversion = "1.0"\ncategory = "main"\noptional = true\n'
+            '[[package]]\nname = "tinydep"\nversion = "1.0"\ncategory = "main"\noptional = false\n'
+            '[package.dependencies]\nbase = {version = ">=1", optional = true}\n[package.extras]\nfast = ["base"]\n'
+            f'[metadata]\nlock-version = "1.1"\n[metadata.files]\n{rows}',
+        }
+    )
+    assert locked.packages() == ALL
+
+
+def uv_lock(project: Project) -> None:
+    command = [uv.find_uv_bin(), "lock", "--quiet", "--offline", "--no-index", "--find-links", str(project.index)]
+    subprocess.run(command, cwd=project.folder, check=True)
+
+
+def test_uv_locks_are_used_with_extras_groups_and_workspace_members(locked: Project) -> None:
+    workspace = (
+        'member = { workspace = true }\n[tool.uv.workspace]\nmembers = ["packages/*"]\n'
+        '[dependency-groups]\nlambda = ["other"]\n'
+    )
+    text = HEAD.replace('"tinydep[fast]"', '"tinydep[fast]<2", "member"').replace('"other"', '"other<2"')
+    locked.local("packages/member", "member", '["base<2"]')
+    locked.write({"pyproject.toml": f"{text}[tool.uv.sources]\n{workspace.replace('other', 'other<2')}"})
+    uv_lock(locked)
+    for name in ("base", "tinydep", "other"):
+        locked.wheel(name, "1.5", requires=FAST if name == "tinydep" else ())
+    expected = {**ALL, "member": "0.5"}
+    assert locked.packages() == expected
+    assert locked.packages(Selection(extras=("api",))) == {**expected, "other": "1.0"}
+    assert locked.packages(Selection(groups=("lambda",))) == {**expected, "other": "1.0"}
+    assert locked.packages(requirements="packages/member/pyproject.toml") == {"base": "1.0", "member": "0.5"}
+    assert locked.packages(Selection(use_lock=False)) == {"tinydep": "1.5", "base": "1.5", "member": "0.5"}
+    locked.write({"pyproject.toml": (locked.folder / "pyproject.toml").read_text().replace('"member"]', '"nope"]')})
+    assert "it does not have nope" in locked.refusal()
+
+
+def test_a_pipfile_and_its_lock(locked: Project) -> None:
+    (locked.folder / "pyproject.toml").unlink()
+    locked.write(
+        {
+            "Pipfile": '[packages]\ntinydep = {version = "*", extras = ["fast"]}\n'
+            'never = {version = "*", sys_platform = "== \'win32\'"}\n[dev-packages]\nother = "*"\n'
+            '[requires]\npython_version = "3.11"\n'
+        }
+    )
+    assert locked.packages() == {"tinydep": "2.0", "base": "2.0"}
+    assert "warning: Pipfile is for Python 3.11, and the function for 3.12" in locked.notes.lines
+    entries = {
+        name: f'"{name}": {{"hashes": ["sha256:{sha256(locked, name)}"], "version": "==1.0"}}'
+        for name in ("tinydep", "base", "other")
+    }
+    default = f'{entries["tinydep"]}, {entries["base"]}, "never": {{"version": "*"}}'
+    locked.write({"Pipfile.lock": f'{{"default": {{{default}}}, "develop": {{{entries["other"]}}}}}'})
+    assert locked.packages() == ALL
+    assert locked.packages(Selection(groups=("dev-packages",))) == {**ALL, "other": "1.0"}
+    locked.write({"Pipfile.lock": '{"default": {}}'})
+    assert "run `pipenv lock`" in locked.refusal()
+    locked.write({"Pipfile.lock": "{"})
+    assert "Pipfile.lock:1: is not valid JSON" in locked.refusal()
+
+
+def test_locked_local_packages_are_built(project: Project) -> None:
+    project.wheel("tinydep", "9.0")
+    project.local("lib", "tinydep")
+    project.write(
+        {
+            "pyproject.toml": '[project]\nname = "agent"\nversion = "1"\ndependencies = ["tinydep"]\n'
+            '[tool.poetry.dependencies]\ntinydep = { path = "lib" }\n',
+            "poetry.lock": '[[package]]\nname = "tinydep"\nversion = "0.5"\nfiles = []\ngroups = ["main"]\n'
+            '[package.source]\ntype = "directory"\nurl = "lib"\n[metadata]\nlock-version = "2.1"\n',
+        }
+    )
+    assert project.packages() == {"tinydep": "0.5"}
+    lock = (project.folder / "poetry.lock").read_text()
+    git = lock.replace('type = "directory"\nurl = "lib"', 'type = "git"\nurl = "https://u:secret@git.example/t"')
+    project.write({"poetry.lock": git})
+    said = project.refusal()
+    assert "version control URL" in said
+    assert "secret" not in said
+
+
+def test_a_lock_beside_a_requirements_file_is_named(locked: Project) -> None:
+    locked.write({"poetry.lock": poetry_lock(locked), "requirements.txt": "tinydep==2.0\n"})
+    assert locked.packages() == {"tinydep": "2.0"}
+    assert any("poetry.lock: not used" in line for line in locked.notes.lines)
+
+
+def test_a_locked_project_that_is_a_package_is_included(locked: Project) -> None:
+    locked.write({"pyproject.toml": HEAD + BUILD, "src/agent/__init__.py": "", "poetry.lock": poetry_lock(locked)})
+    assert locked.packages() == {**ALL, "agent": "1"}

@@ -1,0 +1,188 @@
+"""Requirements files as pip, pip-compile, pipenv, uv, Poetry, conda and PowerShell write them."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.model.errors import InputError
+from builder.requirements.declared import Selection
+from builder.requirements.reader import find_requirements, read_requirements
+from builder.requirements.requirements_file import read_requirements_file
+from builder.resolve import uv
+from tests.builder.requirements.conftest import TARGET, Project
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "tinydep==1.0  # é\r\n".encode(),
+        codecs.BOM_UTF8 + b"tinydep==1.0\n",
+        codecs.BOM_UTF16_LE + "tinydep==1.0\r\n".encode("utf-16-le"),
+        codecs.BOM_UTF16_BE + "tinydep==1.0\r\n".encode("utf-16-be"),
+        "# -*- coding: latin-1 -*-\ntinydep==1.0  # é\n".encode("latin-1"),
+        b"--only-binary :all:\n--no-binary :none:\n--no-cache-dir\n--prefer-binary\ntinydep==1.0\n",
+        b"tinydep \\\n  ==1.0 \\\n  ; python_version >= '3.8'\n",
+    ],
+)
+def test_encodings_and_harmless_options_pass(project: Project, data: bytes) -> None:
+    project.wheel("tinydep")
+    project.wheel("tinydep", "2.0")
+    (project.folder / "requirements.txt").write_bytes(data)
+    assert project.packages() == {"tinydep": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("pkg-resources==0.0.0", "remove the line"),
+        ("certifi @ file:///croot/certifi_1/work/certifi", "certifi==…"),
+        ("numpy=1.26.4=py312h_0", "conda's format"),
+        ("git+https://u:secret@git.example/x.git#egg=x", "version control URL"),
+        ("-e git+ssh://git@git.example/x.git#egg=x", "version control URL"),
+        ("x @ git+https://git.example/x", "version control URL"),
+        ("https://files.example/x-1.tar.gz", "not the URL of a wheel"),
+        ("--extra-index-url https://u:secret@index.example/simple", "set UV_INDEX"),
+        ("-i https://u:secret@index.example/simple", "https://***@index.example/simple"),
+        ("--index-url=https://index.example/simple", "UV_DEFAULT_INDEX"),
+        ("-f https://files.example/wheels", "UV_FIND_LINKS"),
+        ("--no-index", "UV_NO_INDEX"),
+        ("--no-binary :all:", "only wheels are used"),
+        ("-r https://u:secret@files.example/r.txt", "is a URL"),
+        ("-r absent.txt", "no such file"),
+        ("./absent", "no such file or directory"),
+        ("absent.whl", "no such file or directory"),
+        ("-e .", "no pyproject.toml or setup.py"),
+        ("--unknown", "not an option"),
+        ("a ; nonsense", "not a requirement"),
+        ("a==1 --hash=md5:" + "0" * 32, "--hash=sha256"),
+    ],
+)
+def test_a_line_that_cannot_be_honoured_is_refused_with_its_line_and_no_credentials(
+    project: Project, line: str, words: str
+) -> None:
+    project.write({"requirements.txt": f"# first\n{line}\n"})
+    said = project.refusal()
+    assert "requirements.txt:2: " in said
+    assert words in said
+    assert "secret" not in said
+
+
+def test_the_public_index_and_those_of_the_environment_pass(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.wheel("tinydep")
+    public = uv.public_index()
+    assert public
+    project.write({"requirements.txt": f"-i {public}/\n--extra-index-url {public}\n-c bounds.txt\ntinydep\n"})
+    project.write({"bounds.txt": f"--index-url={public}\ntinydep<2\n"})
+    assert project.packages() == {"tinydep": "1.0"}
+    own = "https://index.example/simple"
+    project.write(
+        {"requirements.txt": f"--extra-index-url https://u:secret@index.example/simple/\n-f {project.index}\n"}
+    )
+    monkeypatch.setenv("UV_INDEX", f"company={own}")
+    assert not read_requirements(project.folder / "requirements.txt", TARGET).declared
+    monkeypatch.delenv("UV_INDEX")
+    assert "index.example" in project.refusal()
+
+
+def test_the_users_own_packages_are_built_and_wheels_are_used_as_they_are(project: Project) -> None:
+    from tests.fakes.wheels import make_wheel
+
+    project.wheel("base", "9.0")
+    project.wheel("tinydep", "9.0")
+    project.local("lib", "tinydep", '["base"]')
+    project.local("more", "more-code")
+    path = make_wheel(project.folder, "base", "0.1")
+    project.write({"requirements.txt": f"-e ./lib\nmore_code @ file://{project.folder}/more\n./{path.name}\n"})
+    assert project.packages() == {"base": "0.1", "more_code": "0.5", "tinydep": "0.5"}
+    assert sorted(p.name for p in (project.folder / "lib").iterdir()) == ["pyproject.toml", "src"]
+
+
+def test_extras_and_markers_of_the_users_own_packages_count(project: Project) -> None:
+    project.wheel("base")
+    project.local("lib", "tinydep", "[]", '[project.optional-dependencies]\napi = ["base"]')
+    project.write({"requirements.txt": "./lib[api] ; python_version >= '3.12'\n./lib ; python_version < '3'\n"})
+    assert set(project.packages()) == {"base", "tinydep"}
+
+
+def test_a_source_archive_is_built_and_a_project_with_setup_py_is_found(project: Project) -> None:
+    project.write({"setup.cfg": "[flake8]\nmax-line-length = 100\n"})
+    assert find_requirements(project.folder) == (None, ())
+    (project.folder / "setup.cfg").unlink()
+    project.write({"environment.yml": "dependencies: [numpy]\n"})
+    assert "conda" in project.refusal()
+    (project.folder / "environment.yml").unlink()
+    project.write({"requirements.in": "tinydep\n"})
+    project.wheel("tinydep")
+    assert project.packages() == {"tinydep": "1.0"}
+
+
+def test_a_file_of_the_folder_above_is_named_and_one_of_a_cdk_app_is_not_used(project: Project) -> None:
+    project.wheel("tinydep")
+    above = project.folder.parent
+    (above / "requirements.txt").write_text("tinydep\n")
+    assert project.packages() == {"tinydep": "1.0"}
+    assert any(str(above / "requirements.txt") in line for line in project.notes.lines)
+    (above / "cdk.json").write_text('{"app": "npx ts-node bin/app.ts"}')
+    assert project.packages() == {"tinydep": "1.0"}
+    (above / "cdk.json").write_text('{"app": "python3 app.py"}')
+    assert project.packages() == {}
+    assert any("belongs to the CDK app" in line for line in project.notes.lines)
+    assert project.packages(requirements="../requirements.txt") == {"tinydep": "1.0"}
+
+
+def test_other_files_beside_the_one_that_is_used_are_named(project: Project) -> None:
+    project.wheel("tinydep")
+    project.write({"requirements.txt": "tinydep\n", "pyproject.toml": '[project]\nname = "a"\n', "Pipfile": ""})
+    project.packages()
+    assert sum("not used, requirements.txt is" in line for line in project.notes.lines) == 2
+
+
+def test_hashes_choose_among_the_wheels_of_a_version(project: Project) -> None:
+    from tests.fakes.wheels import make_wheel
+
+    pure = make_wheel(project.index, "tinydep", "1.0")
+    make_wheel(project.index, "tinydep", "1.0", tag="py3-none-manylinux_2_17_x86_64")
+    digest = hashlib.sha256(pure.read_bytes()).hexdigest()
+    project.write({"requirements.txt": f"tinydep==1.0 --hash=sha256:{digest}\n"})
+    assert project.packages() == {"tinydep": "1.0"}
+
+
+def test_exclusions_and_overrides_apply_to_requirements_files(project: Project) -> None:
+    project.wheel("base", "1.0")
+    project.wheel("base", "2.0")
+    project.wheel("tinydep", requires=("base>=2", "heavy"))
+    project.write({"requirements.txt": "tinydep\n"})
+    selection = Selection(exclude=("heavy",), override=("base<2",))
+    assert project.packages(selection) == {"base": "1.0", "tinydep": "1.0"}
+
+
+def assert_read_or_one_error(path: Path) -> None:
+    """Any other exception fails the test."""
+    said = path.name
+    try:
+        read_requirements_file(path)
+    except InputError as error:
+        said = str(error)
+    assert path.name in said
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_are_one_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    path: Path = tmp_path_factory.mktemp("bytes") / "requirements.txt"
+    path.write_bytes(data)
+    assert_read_or_one_error(path)
+
+
+@given(
+    st.lists(st.sampled_from(list("ab-.[];@=<>!~ /\\#'\"{}$:") + ["--hash=", "-e ", "-r ", "file:", "\n"]), max_size=14)
+)
+def test_any_line_is_read_or_is_one_error(tmp_path_factory: pytest.TempPathFactory, parts: list[str]) -> None:
+    path: Path = tmp_path_factory.mktemp("lines") / "requirements.txt"
+    path.write_text("".join(parts))
+    assert_read_or_one_error(path)
