@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from builder.model.escape import shorten
 from builder.requirements.declared import (
     Declared,
     LocalPackage,
@@ -90,10 +91,13 @@ class _Reader:
         for number, line in _lines(read_text(path, coding_line=True) if text is None else text):
             where = f"{path.name}:{number}"
             line = re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: os.environ.get(match[1], match[0]), line)
-            if line.startswith("-"):
-                self._option(line, path, where, constraints)
-            else:
-                self._line(line, path, where, constraints)
+            try:
+                if line.startswith("-"):
+                    self._option(line, path, where, constraints)
+                else:
+                    self._line(line, path, where, constraints)
+            except (OSError, ValueError) as error:  # a path or URL that the system or urllib refuses
+                self._problems.add(where, shorten(without_credentials(str(error))))
 
     def _option(self, line: str, path: Path, where: str, constraints: bool) -> None:
         match = re.match(r"(--[a-z0-9-]+|-[a-zA-Z])(?:\s*=\s*|\s*)(.*)", line)
@@ -229,7 +233,8 @@ def _local_path(text: str, path: Path) -> Path:
     """Return the path that a line of the file ``path`` names."""
     if text.startswith("file:"):
         text = unquote(urlsplit(text).path)
-    place = Path(text.replace("\\", "/")).expanduser()
+    place = Path(text.replace("\\", "/"))
+    place = place.expanduser() if text.startswith("~/") else place
     beside = path.parent / place
     return beside if beside.exists() or not place.exists() else place  # pip starts from the current folder
 

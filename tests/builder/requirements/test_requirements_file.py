@@ -179,9 +179,10 @@ def test_any_bytes_are_read_or_are_one_error(tmp_path_factory: pytest.TempPathFa
     assert_read_or_one_error(path)
 
 
-@given(
-    st.lists(st.sampled_from(list("ab-.[];@=<>!~ /\\#'\"{}$:") + ["--hash=", "-e ", "-r ", "file:", "\n"]), max_size=14)
-)
+PIECES = [*"ab-.[];@=<>!~ /\\#'\"{}$:", "--hash=", "-e ", "-r ", "file:", "\n"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14))
 def test_any_line_is_read_or_is_one_error(tmp_path_factory: pytest.TempPathFactory, parts: list[str]) -> None:
     path: Path = tmp_path_factory.mktemp("lines") / "requirements.txt"
     path.write_text("".join(parts))
