@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 #: Part of every cache key. To be raised with every change of `dump_files` or of the facts' classes.
-PACKED_FORMAT = 1
+PACKED_FORMAT = 2
 _LENGTH_BYTES = 8
 
 
@@ -30,6 +30,7 @@ class PackedFile(NamedTuple):
     executable: bool = False
     elf: ElfFacts | None = None
     pyc: PycFacts | None = None
+    is_unrecorded: bool = False  #: the wheel's own RECORD has no digest of it
 
 
 #: Files by their path in the zip, or below ``python/``.
@@ -67,6 +68,7 @@ class _IndexRow(NamedTuple):
     length: int  #: of the stream
     elf: ElfFacts | None
     pyc: PycFacts | None
+    is_unrecorded: bool
 
 
 @cache
@@ -79,8 +81,8 @@ def _index() -> TypeAdapter[list[_IndexRow]]:
 def dump_files(files: PackedFiles) -> list[bytes | memoryview]:
     """Return the files as parts of one sequence of bytes: the length of an index, the index as JSON, the streams."""
     rows = [
-        _IndexRow(path, sha256, executable, stream.method, stream.crc, stream.size, len(stream.data), elf, pyc)
-        for path, (stream, sha256, executable, elf, pyc) in files.items()
+        _IndexRow(path, sha256, executable, stream.method, stream.crc, stream.size, len(stream.data), elf, pyc, extra)
+        for path, (stream, sha256, executable, elf, pyc, extra) in files.items()
     ]
     index = _index().dump_json(rows)
     return [len(index).to_bytes(_LENGTH_BYTES, "little"), index, *(file.stream.data for file in files.values())]
@@ -92,7 +94,7 @@ def load_files(dumped: memoryview) -> dict[str, PackedFile]:
     files: dict[str, PackedFile] = {}
     for row in _index().validate_json(bytes(dumped[_LENGTH_BYTES:start])):
         stream = Stream(row.method, dumped[start : start + row.length], row.crc, row.size)
-        files[row.path] = PackedFile(stream, row.sha256, row.executable, row.elf, row.pyc)
+        files[row.path] = PackedFile(stream, row.sha256, row.executable, row.elf, row.pyc, row.is_unrecorded)
         start += row.length
     if start != len(dumped):
         raise ValueError("the streams are incomplete")

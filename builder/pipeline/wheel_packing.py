@@ -165,7 +165,10 @@ class WheelPacker:
 
         def files() -> PackedFiles:
             packed = collect()
-            own = {file.path: packed[file.sha256]._replace(executable=file.executable) for file in wheel.files}
+            own = {
+                file.path: packed[file.sha256]._replace(executable=file.executable, is_unrecorded=file.is_unrecorded)
+                for file in wheel.files
+            }
             return {**own, f"{wheel.dist_info}/RECORD": pack(record_of(wheel.dist_info, own))}
 
         return files

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -17,6 +18,8 @@ _STRAY_MODULES: Final = frozenset(
         "examples", "sample", "samples", "script", "scripts", "setup", "test", "tests", "testing",
     }
 )  # fmt: skip
+_NO_PACKAGE: Final = "modules of no package"
+_VERSIONED_ROOT = re.compile(r"python/lib/python\d\.\d+/site-packages/")
 #: So many modules are tried at most until one can be imported.
 _MAX_ATTEMPTS = 20
 
@@ -31,18 +34,26 @@ class ImportTrial:
     makes_client: bool = False  #: also make an AWS client, which reads botocore's data
 
 
-def import_plan(distributions: Iterable[Distribution]) -> list[ImportTrial]:
-    """Return one trial for each distribution that has modules.
+def import_plan(distributions: Iterable[Distribution], paths: Collection[str] = ()) -> list[ImportTrial]:
+    """Return one trial for each distribution that has modules, and one for the modules of no distribution.
+
+    ``paths`` are all files of the layer.
 
     The module named like the distribution must be importable. If there is none, one of its modules must be: others may
     be optional integrations, which need packages that the layer does not have.
     """
     plan = []
     names = set()
+    owned: set[str] = set()
     for distribution in distributions:
+        owned.update(distribution.files)
         names.add(distribution.name)
         if modules := distribution.import_names():
             plan.append(_trial(distribution.name, modules))
+    for root in ("python/", *{match[0] for path in paths if (match := _VERSIONED_ROOT.match(path))}):
+        rest = tuple(path for path in paths if path.startswith(root) and path not in owned)
+        if modules := Distribution(_NO_PACKAGE, "", "", root, files=rest).import_names():
+            plan.append(_trial(_NO_PACKAGE, modules))
     if "botocore" in names and "boto3" not in names:
         plan.append(ImportTrial("boto3 of Lambda's runtime", ("boto3",), "all", makes_client=True))
     return plan

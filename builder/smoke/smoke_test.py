@@ -163,8 +163,9 @@ class _Run:
         self._opt = folder / "opt"
         self._roots = [self._opt / root for root in import_roots(target.python)]
         distributions = [each for layer in layers for each in layer.distributions]
+        paths = [file.path for layer in layers for file in layer.files]
         self._plan = folder / "plan.json"
-        self._plan.write_text(json.dumps(plan_as_json(import_plan(distributions))), "utf-8")
+        self._plan.write_text(json.dumps(plan_as_json(import_plan(distributions, paths))), "utf-8")
 
     def layer(self, report: SmokeReport, is_agent: bool) -> SmokeReport:
         """Invoke the handler for the layer twice, then import its distributions."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from builder.archive.packed import PackedFile, PackedFiles, pack
 from builder.bytecode.compiler import pyc_path
+from builder.inspection.findings import grouped
 from builder.metadata.record import format_record
 from builder.model.artifact import Finding, Locked
 
@@ -71,7 +72,7 @@ def merge(wheels: Sequence[PackedWheel], python: str) -> LayerContent:
         for path, compiled in wheel.bytecode.items():
             if path not in without:
                 files[pyc_path(path, python)] = compiled
-    findings = tuple(_collisions(ordered, lost))
+    findings = (*_collisions(ordered, lost), *_unrecorded(ordered))
     return LayerContent({f"python/{path}": file for path, file in files.items()}, findings)
 
 
@@ -102,6 +103,14 @@ def _collisions(wheels: Sequence[PackedWheel], lost: Mapping[str, Sequence[str]]
         )
         for (winner, loser), paths in pairs.items()
     ]
+
+
+def _unrecorded(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
+    """Yield a finding for each wheel with files that its RECORD has no digest of."""
+    for wheel in wheels:
+        paths = [f"python/{path}" for path, file in wheel.files.items() if file.is_unrecorded]
+        message = f"has no digest in the RECORD of {wheel.locked.name} {wheel.locked.version}"
+        yield from grouped("warning", "record-unknown", message, paths)
 
 
 def _this_file(count: int) -> str:

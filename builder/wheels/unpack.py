@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
@@ -27,6 +27,9 @@ from builder.resolve import uv
 from builder.resolve.resolver import requirements_of
 from builder.wheels.layer_files import is_wanted
 
+#: Signatures of a RECORD, which cannot be in it (PEP 427).
+_SIGNATURES = (".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")
+
 
 @dataclass(frozen=True)
 class UnpackedFile:
@@ -37,6 +40,7 @@ class UnpackedFile:
     sha256: str
     size: int
     executable: bool
+    is_unrecorded: bool = False  #: the wheel's RECORD has no digest of it
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def _divide(wheels: Sequence[Locked], folder: Path) -> dict[Locked, UnpackedWhee
         own = [files.pop(path) for path in listed if path in files]
         if _mismatch(own, listed):
             return None  # another wheel's file may lie over this one's
-        result[locked] = _wheel(locked, dist_info, own)
+        result[locked] = _wheel(locked, dist_info, own, listed)
     return result if len(result) == len(wheels) and not files else None
 
 
@@ -118,18 +122,28 @@ def _alone(locked: Locked, folder: Path) -> UnpackedWheel:
     record = next((file for file in files if file.path == f"{dist_info}/RECORD"), None)
     if record is None:
         raise BuildError("the wheel has no RECORD", where=locked.filename)
+    listed = _listed(Path(record.source))
     own = [file for file in files if file is not record]
-    if broken := _mismatch(own, _listed(Path(record.source))):
+    if broken := _mismatch(own, listed):
         raise BuildError(
             f"hash mismatch: {broken.path} does not have the digest that the wheel's RECORD says",
             where=locked.filename,
             fix=f"run `uv cache clean {locked.name}` and build again; if the error stays, the wheel is broken",
         )
-    return _wheel(locked, dist_info, own)
+    return _wheel(locked, dist_info, own, listed)
 
 
-def _wheel(locked: Locked, dist_info: str, files: Iterable[UnpackedFile]) -> UnpackedWheel:
-    return UnpackedWheel(locked, dist_info, tuple(sorted(files, key=lambda file: file.path)))
+def _wheel(
+    locked: Locked, dist_info: str, files: Iterable[UnpackedFile], listed: Mapping[str, RecordRow]
+) -> UnpackedWheel:
+    ordered = sorted(files, key=lambda file: file.path)
+    return UnpackedWheel(locked, dist_info, tuple(_marked(file, listed.get(file.path)) for file in ordered))
+
+
+def _marked(file: UnpackedFile, row: RecordRow | None) -> UnpackedFile:
+    """Mark a file without a digest in the RECORD: uv adds such a row for a file that the wheel's RECORD lacks."""
+    is_recorded = (row and row.digest) or file.path.endswith(_SIGNATURES)
+    return file if is_recorded else replace(file, is_unrecorded=True)
 
 
 def _walk(folder: Path) -> Iterator[UnpackedFile]:

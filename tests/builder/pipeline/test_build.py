@@ -200,10 +200,14 @@ def test_a_layer_too_large_because_of_its_bytecode(
     assert made(tmp_path / "out", matrix_of("demo", bytecode="off")).artifacts
 
 
-def test_files_that_no_record_names_go_along(index: Path, tmp_path: Path) -> None:
+def test_files_that_no_record_names_go_along_with_a_warning(index: Path, tmp_path: Path) -> None:
     make_wheel(index, "demo", files={"demo/extra.py": "a = 1\n"}, unlisted=("demo/extra.py",), requires=("other",))
     make_wheel(index, "other")
-    assert "python/demo/extra.py" in contents(tmp_path / "out" / made(tmp_path / "out").artifacts[0].file)
+    for folder in (tmp_path / "out", tmp_path / "again"):  # the second time from the cache
+        artifact = made(folder).artifacts[0]
+        assert "python/demo/extra.py" in contents(folder / artifact.file)
+        found = [each for each in artifact.findings if each.code == "record-unknown"]
+        assert [(each.level, each.path) for each in found] == [("warning", "python/demo/extra.py")]
 
 
 def test_the_targets_own_markers(index: Path, tmp_path: Path) -> None:

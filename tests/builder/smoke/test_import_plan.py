@@ -38,6 +38,17 @@ def test_a_distribution_without_modules_needs_no_import() -> None:
     assert trial("types-x", "x-stubs/__init__.pyi", "data/readme.txt") is None
 
 
+def test_modules_of_no_distribution_are_tried_together() -> None:
+    found = Distribution("a", "1.0", "python/a.dist-info", "python/", files=("python/a/__init__.py",))
+    paths = ["python/a/__init__.py", "python/own.py", "python/lib/python3.12/site-packages/more.py", "python/x.txt"]
+    trials = [(each.distribution, each.modules, each.must) for each in import_plan([found], paths)]
+    assert trials == [
+        ("a", ("a",), "all"),
+        ("modules of no package", ("own",), "any"),
+        ("modules of no package", ("more",), "any"),
+    ]
+
+
 def test_botocore_without_boto3_is_tried_with_the_runtimes_boto3() -> None:
     def plan(*names: str) -> list[str]:
         return [each.distribution for each in import_plan(Distribution(name, "1", "", "") for name in names)]
