@@ -1,0 +1,147 @@
+"""Every error of boto3 has a class, temporary, permanent or defect, and advice where running again does not help."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+    TokenRetrievalError,
+)
+from botocore.parsers import ResponseParserError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.model.errors import FailureClass
+from builder.model.progress import Quiet
+from publisher.aws import gateway
+from publisher.aws.error_codes import of_boto_error
+from publisher.aws.fanout import each_region
+from publisher.aws.gateway import GatewayError
+
+TEMPORARY, PERMANENT, DEFECT = FailureClass
+URL = "https://lambda.eu-west-1.amazonaws.com/"
+
+
+def client_error(
+    code: str, message: str = "", status: int = 400, operation: str = "PublishLayerVersion"
+) -> ClientError:
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": "r-1"},
+    }
+    return ClientError(response, operation)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "status", "kind", "advice"),
+    [
+        ("TooManyRequestsException", "Rate exceeded", 429, "Throttled", None),
+        ("SlowDown", "Please reduce your request rate.", 503, "Throttled", None),
+        ("ServiceException", "", 500, "Unavailable", None),
+        ("", "", 502, "Unavailable", None),
+        ("ExpiredTokenException", "The security token is expired", 403, "CredentialsRefused", "sso"),
+        ("RequestExpired", "Request has expired.", 400, "CredentialsRefused", "clock"),
+        ("RequestTimeTooSkewed", "The difference between the request time", 403, "CredentialsRefused", "clock"),
+        ("InvalidSignatureException", "Signature not yet current: x", 403, "CredentialsRefused", "clock"),
+        ("InvalidSignatureException", "The request signature we calculated", 403, "CredentialsRefused", "secret"),
+        ("UnrecognizedClientException", "The security token is invalid.", 403, "CredentialsUnknown", "access key"),
+        ("OptInRequired", "You are not subscribed to this service", 403, "RegionDisabled", None),
+        ("CodeStorageExceededException", "Code storage limit exceeded.", 400, "StorageExceeded", "Service Quotas"),
+        ("RequestEntityTooLargeException", "Request must be smaller than", 413, "Refused", "staging"),
+        ("AccessDeniedException", "not authorized to perform: lambda:X because no permissions boundary allows", 403,
+         "Refused", "allow lambda:X in the permissions boundary"),
+        ("AccessDeniedException", "not authorized to perform: lambda:X with an explicit deny in a policy",
+         403, "Refused", "remove the statement that denies lambda:X"),
+        ("AccessDeniedException", "", 403, "Refused", "allow PublishLayerVersion"),
+        ("InvalidParameterValueException", "CompatibleArchitectures are not supported", 400, "FieldsRefused", None),
+        ("ResourceNotFoundException", "", 404, "Refused", None),
+    ],
+)  # fmt: skip
+def test_an_error_code_has_a_class_and_advice(
+    code: str, message: str, status: int, kind: str, advice: str | None
+) -> None:
+    error = of_boto_error(client_error(code, message, status))
+    assert type(error) is getattr(gateway, kind)
+    assert error.request_id == "r-1"
+    assert code in error.message
+    assert (advice or "") in (error.advice or "")
+    assert (error.advice is None) is (advice is None)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "failure_class"),
+    [
+        (EndpointConnectionError(endpoint_url=URL), "Unreachable", TEMPORARY),
+        (ConnectTimeoutError(endpoint_url=URL), "Unreachable", TEMPORARY),
+        (ProxyConnectionError(proxy_url=URL), "Unreachable", TEMPORARY),
+        (ReadTimeoutError(endpoint_url=URL), "Unavailable", TEMPORARY),
+        (ResponseParserError("unable to parse response"), "Unavailable", TEMPORARY),
+        (SSLError(endpoint_url=URL, error=OSError("EOF occurred in violation of protocol")), "Unreachable", TEMPORARY),
+        (SSLError(endpoint_url=URL, error=OSError("certificate verify failed: self-signed")), "Unreachable", PERMANENT),
+        (NoCredentialsError(), "CredentialsMissing", PERMANENT),
+        (TokenRetrievalError(provider="sso", error_msg="Token has expired"), "CredentialsMissing", PERMANENT),
+        (ParamValidationError(report="Invalid length for parameter LayerName"), "Refused", DEFECT),
+    ],
+)
+def test_an_exception_of_botocore_has_a_class(
+    error: BotoCoreError | ResponseParserError, kind: str, failure_class: FailureClass
+) -> None:
+    found = of_boto_error(error)
+    assert (type(found), found.failure.failure_class) == (getattr(gateway, kind), failure_class)
+    assert type(error).__name__ in found.message
+
+
+@given(
+    st.text(max_size=40),
+    st.text(max_size=300),
+    st.integers(0, 599),
+    st.sampled_from(["PublishLayerVersion", "ListLayers"]),
+)
+def test_any_response_has_a_class_and_one_line(code: str, message: str, status: int, operation: str) -> None:
+    error = of_boto_error(client_error(code, message, status, operation))
+    assert error.failure.failure_class in (TEMPORARY, PERMANENT)
+    assert error.message
+    assert not re.search(r"[\x00-\x1f\x7f]", error.message)
+    if status >= 500 or status == 429:
+        assert error.failure.failure_class is TEMPORARY or isinstance(error, gateway.Refused)
+    if 400 <= status < 429:
+        assert isinstance(error, gateway.Refused | gateway.StatementExists | gateway.Throttled)
+
+
+@given(st.lists(st.sampled_from(["fine", "unknown", "expired", "disabled", "down"]), min_size=1, max_size=5))
+def test_a_region_that_knows_no_token_others_accept_is_not_enabled(states: list[str]) -> None:
+    """Only credentials that no region accepts end the run."""
+    errors: dict[str, GatewayError] = {
+        "unknown": gateway.CredentialsUnknown("UnrecognizedClientException"),
+        "expired": gateway.CredentialsRefused("ExpiredTokenException"),
+        "disabled": gateway.RegionDisabled("OptInRequired"),
+        "down": gateway.Unreachable("EndpointConnectionError"),
+    }
+    regions = {f"region-{index}": state for index, state in enumerate(states)}
+
+    def call(region: str) -> str:
+        if regions[region] in errors:
+            raise errors[regions[region]]
+        return region
+
+    if all(state in ("unknown", "expired") for state in states):
+        with pytest.raises(Exception, match="AWS refuses the credentials"):
+            each_region(tuple(regions), call, Quiet())
+        return
+    found, failures = each_region(tuple(regions), call, Quiet())
+    assert set(found) == {region for region, state in regions.items() if state == "fine"}
+    for region, failure in failures.items():
+        assert (failure.failure_class is TEMPORARY) is (regions[region] == "down")
+        enable = f"aws account enable-region --region-name {region}"
+        assert (enable in str(failure.advice)) is (regions[region] in ("unknown", "disabled"))
