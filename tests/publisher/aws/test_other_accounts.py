@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from publisher.aws.gateway import Held, Publication
+from publisher.aws.lambda_client import BotoLambda
 from tests.conftest import Sandbox
 from tests.fakes.aws_front import AwsRequest, Change, Refusal, Refuse, front
 from tests.fakes.command import Ended, Layers
@@ -145,7 +147,7 @@ def test_a_permanent_refusal_is_not_run_again(
     with refusing(sandbox, refuse):
         ended = layers.publish("1.0", "--json")
     assert ended.code == 5
-    assert failures(ended) >= {("eu-west-1", "failed", "permanent")}
+    assert failures(ended) == {("eu-west-1", "failed", "permanent"), ("us-east-1", "published", None)}
     assert code in ended.json["cells"][2]["error"]
     assert advice in ended.err
     assert RUN_AGAIN not in ended.err
@@ -185,6 +187,47 @@ def rewritten(body: bytes, path: list[str], value: Any) -> bytes:
         place = place[key]
     place[path[-1]] = value
     return json.dumps(data).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b'{"Policy": "' + b"[" * 100_000 + b'"}', b'{"LayerVersions": [{"Ver'],
+    ids=["nested", "nested policy", "truncated"],
+)
+def test_a_hostile_response_is_an_error_of_its_cell_and_never_of_the_run(
+    sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    def change(request: AwsRequest, response: bytes) -> bytes:
+        hostile = request.region == "eu-west-1" and "demo-py3_12-x86_64" in request.path and request.method == "GET"
+        return body if hostile else response
+
+    monkeypatch.setattr("builder.model.clock.SYSTEM_CLOCK.sleep", lambda _seconds: None)
+    with refusing(sandbox, change=change):
+        ended = layers.publish("1.0", "--json")
+    assert ended.code == 5
+    assert RUN_AGAIN in ended.err
+    assert {cell["failure"] for cell in ended.json["cells"] if cell["region"] == "us-east-1"} <= {None, "temporary"}
+    assert held(sandbox, "us-east-1") == 2
+    assert "Traceback" not in ended.err
+    assert layers.publish("1.0").code == 0
+
+
+def test_a_defect_in_one_cell_ends_with_1_and_the_others_are_published(
+    sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = BotoLambda.publish
+
+    def broken(self: BotoLambda, publication: Publication) -> Held:
+        if self.region == "eu-west-1":
+            raise ZeroDivisionError("division by zero")
+        return publish(self, publication)
+
+    monkeypatch.setattr(BotoLambda, "publish", broken)
+    ended = layers.publish("1.0", "--json")
+    assert (ended.code, held(sandbox, "us-east-1")) == (1, 2)
+    assert {("eu-west-1", "failed", "defect")} <= failures(ended)
+    assert "ZeroDivisionError: division by zero" in ended.json["cells"][-1]["error"]
+    assert "this is a bug in layers" in ended.err
 
 
 ARN = "arn:aws:lambda:eu-west-1:856699698935:layer:demo-py3_12-x86_64:1"
