@@ -25,7 +25,16 @@ ACCOUNT = "856699698935"
 #: The discard port: whoever forgets the sandbox is refused at once, and reaches nobody.
 NOWHERE = "http://127.0.0.1:9"
 #: What a command finds in a shell of the user's, or in a workflow, and must not find in a test.
-OWN = ("AWS_", "LAYERS_", "UV_OFFLINE", "GITHUB_")
+OWN = (
+    "AWS_",
+    "LAYERS_",
+    "UV_OFFLINE",
+    "PIP_FIND_LINKS",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_CONSTRAINT",
+    "PIP_NO_INDEX",
+    "GITHUB_",
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,6 +43,7 @@ def _no_real_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for key in [key for key in os.environ if key.startswith(OWN)]:
             patch.delenv(key)
+        patch.setenv("PIP_CONFIG_FILE", os.devnull)
         for key, value in environment(NOWHERE, "us-east-1", os.environ).items():
             patch.setenv(key, value)
         for key in ("NO_PROXY", "no_proxy"):  # this machine's own servers are no business of a proxy's

@@ -53,8 +53,8 @@ class System:
 
     name: str
     glibc: tuple[int, int]
-    #: The newest manylinux platform that uv knows and this glibc runs. uv knows none between 2_17 and 2_28.
-    manylinux: str
+    #: The oldest platform of uv's that includes every wheel that runs here. uv has none between 2_17 and 2_28.
+    uv_platform: str
     every_image: SymbolVersions = field(hash=False)  #: of the compiler libraries and zlib, in every image
     newest_image: SymbolVersions = field(hash=False)  #: in the newest image
 
@@ -63,7 +63,7 @@ class System:
 
 
 _AL2_LIBRARIES: Final = {"GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0), "ZLIB": (1, 2, 5, 2)}
-AMAZON_LINUX_2: Final = System("Amazon Linux 2", (2, 26), "manylinux_2_17", _AL2_LIBRARIES, _AL2_LIBRARIES)
+AMAZON_LINUX_2: Final = System("Amazon Linux 2", (2, 26), "manylinux_2_28", _AL2_LIBRARIES, _AL2_LIBRARIES)
 AMAZON_LINUX_2023: Final = System(
     "Amazon Linux 2023",
     (2, 34),
@@ -98,8 +98,13 @@ class Runtime:
 
     @property
     def manylinux(self) -> str:
-        """The newest manylinux platform that uv knows and the system runs."""
-        return self.system.manylinux
+        """The newest manylinux platform whose wheels run: ``manylinux_2_34``."""
+        return f"manylinux_{self.glibc[0]}_{self.glibc[1]}"
+
+    @property
+    def uv_platform(self) -> str:
+        """The manylinux platform to give to uv."""
+        return self.system.uv_platform
 
     def has_library(self, name: str) -> bool:
         """Whether the image has a shared library: the system's own, or Python's in /var/lang/lib."""

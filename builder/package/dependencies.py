@@ -20,7 +20,8 @@ from builder.model.target import Target
 from builder.package.local_packages import LocalWheel
 from builder.requirements.declared import Requirements, name_of
 from builder.resolve.bounds import Bounds, Index
-from builder.resolve.resolver import ConflictError, Lock, resolve_requirements
+from builder.resolve.failures import ConflictError
+from builder.resolve.resolver import Lock, resolve_requirements
 
 
 @dataclass(frozen=True)

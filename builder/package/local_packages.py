@@ -26,7 +26,7 @@ from builder.model.target import Target
 from builder.requirements.declared import LocalPackage, Requirements, Selection, without_credentials
 from builder.requirements.pyproject import is_project, read_pyproject
 from builder.resolve import uv
-from builder.resolve.resolver import supported_tags
+from builder.resolve.wheel_choice import supported_tags
 
 #: Lines of a build backend's output that an error shows.
 _SHOWN_LINES = 12

@@ -8,11 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from builder.requirements.declared import without_credentials
 from builder.resolve import uv
-
-_SETTINGS = (
-    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS",
-    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS",
-)  # fmt: skip
+from builder.resolve.settings import is_true
 
 
 def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
@@ -20,7 +16,7 @@ def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
     bare = _bare(url)
     if bare == _bare(""):  # a template whose variable was not set names no index
         return None
-    known = {_bare(part) for name in _SETTINGS for part in re.split(r"[\s,]+", os.environ.get(name, "")) if part}
+    known = {_bare(part) for place in uv.index_places(os.environ) for part in re.split(r"[\s,]+", place) if part}
     if bare in known:
         return None
     if not find_links and bare == _bare(uv.public_index() or ""):
@@ -35,9 +31,7 @@ def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
 
 def no_index_is_set() -> bool:
     """Whether the environment forbids indexes."""
-    return any(
-        os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in ("UV_NO_INDEX", "PIP_NO_INDEX")
-    )
+    return is_true(uv.environment(os.environ).get("UV_NO_INDEX"))
 
 
 def _bare(url: str) -> str:

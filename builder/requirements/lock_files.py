@@ -29,7 +29,7 @@ from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_toml
 from builder.resolve import uv
 from builder.resolve.bounds import Index
-from builder.resolve.resolver import supported_tags
+from builder.resolve.wheel_choice import supported_tags
 
 _Reader = Callable[[Path, Requirements, Target], Requirements]
 

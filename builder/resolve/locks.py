@@ -18,6 +18,7 @@ from builder.model.matrix import Matrix
 from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.resolver import Lock, requirements_of_matrix, resolve
+from builder.resolve.settings import package_settings
 
 #: How long a resolved lock is taken again for the same question: as long as PyPI lets clients keep its pages.
 LOCK_SECONDS: Final = 600
@@ -51,9 +52,12 @@ class Locks:
         return self.given.get(target.id) or self._resolve(target)
 
     def _resolve(self, target: Target) -> Lock:
-        settings = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_INDEX_URL"))}
+        settings = {name: value for name, value in os.environ.items() if name.startswith("UV_")}
         wanted = requirements_of_matrix(self.matrix, self.version)
-        key = key_of(wanted, target.id, uv.platform_options(target), self.exclude_newer, settings, version("uv"))
+        key = key_of(
+            wanted, target.id, uv.platform_options(target), self.exclude_newer, settings,
+            package_settings(os.environ).contents, self.matrix.exclude, self.matrix.override, version("uv"),
+        )  # fmt: skip
         if uv.asks_the_web_only(os.environ) and (kept := self._kept(key)):
             return kept
         lock = resolve(self.matrix, self.version, target, self.exclude_newer)

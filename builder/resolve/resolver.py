@@ -1,31 +1,33 @@
-"""Resolving: which wheels go into a target's zip. The answer is a lock: exactly one wheel a package, with its hash.
+"""Resolve which wheels go into a target's zip. The result is a lock: exactly one wheel for each package, with its hash.
 
-uv resolves for the target's own Python, platform and markers, whatever runs here; wheels only. A lock names no
-address: the same wheels may come from any index that has them.
+uv resolves for the target's Python, platform and markers, whatever runs here; wheels only. A lock has no URLs: the same
+wheels may come from any index that has them.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from packaging import tags
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from builder.model.artifact import Locked
-from builder.model.errors import BuildError, InputError, LayersError
+from builder.model.errors import BuildError, InputError
 from builder.model.escape import shorten
 from builder.model.matrix import Matrix
-from builder.model.target import Target, python_order
+from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.bounds import NO_BOUNDS, Bounds
+from builder.resolve.failures import ConflictError, explain, name_of, no_wheel
+from builder.resolve.settings import package_settings
+from builder.resolve.wheel_choice import choose_wheel
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,16 +35,13 @@ else:
     import tomli as tomllib
 
 Lock = tuple[Locked, ...]
-#: How uv says that an index lacks a package or a version.
+#: Rounds of uv for a target whose glibc uv has no platform for.
+MAX_RULED_OUT = 30
+#: uv's message if an index does not have a package or a version.
 _MISSING = re.compile(r"was not found in the|there is no version of")
 
-#: What uv says of these; a reason may have any characters.
+#: uv's warning about a yanked version; a reason may contain any characters.
 _YANKED = re.compile(r'^warning: `([^`\s]+)==([^`\s]+)` is yanked(?: \(reason: "(.*?)"\)$)?', re.MULTILINE | re.DOTALL)
-_NO_VERSION = re.compile(r"there is no version of (\S+?)(?:==|===)(\S+)")
-
-
-class ConflictError(BuildError):
-    """The requirements contradict each other, or what the target has."""
 
 
 def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | None = None) -> Lock:
@@ -52,7 +51,7 @@ def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | N
     InputError where there is no such package or version, or it was yanked; BuildError where the target cannot have it.
     """
     wanted = requirements_of_matrix(matrix, version)
-    lock, said = _ask(wanted, target, exclude_newer=exclude_newer)
+    lock, said = _ask(wanted, target, bounds=_bounds(matrix), exclude_newer=exclude_newer)
     _check_version(matrix, version, lock)
     _check_yanked(matrix, version, said)
     return lock
@@ -63,12 +62,17 @@ def requirements_of_matrix(matrix: Matrix, version: str) -> list[str]:
     return [f"{matrix.requirement}=={version}", *matrix.requirements]
 
 
+def _bounds(matrix: Matrix) -> Bounds:
+    return Bounds(overrides=matrix.override, excludes=matrix.exclude)
+
+
 def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
     """The newest stable version of the package that every target can have."""
     wanted = [matrix.requirement, *matrix.requirements]
 
     def version_for(target: Target) -> str:
-        return _locked(resolve_requirements(wanted, target, exclude_newer=exclude_newer), matrix.package).version
+        lock = resolve_requirements(wanted, target, bounds=_bounds(matrix), exclude_newer=exclude_newer)
+        return _locked(lock, matrix.package).version
 
     first, *others = matrix.targets
     found = {first.id: version_for(first)}  # alone: its pages serve the others
@@ -110,29 +114,65 @@ def _ask(
     bounds: Bounds = NO_BOUNDS,
     exclude_newer: str | None = None,
 ) -> tuple[Lock, str]:
-    """The lock, and what uv said of it."""
-    options = ["--exclude-newer", exclude_newer] if exclude_newer else []
-    asked = "\n".join(requirements) + "\n"
+    """The lock, and uv's messages.
+
+    uv has no platform for glibc 2.26 and resolves for the next one. A version whose wheels all need more than the
+    target has is ruled out, and uv resolves again.
+    """
+    ruled_out: dict[str, str] = {}  # the constraint, and the package that has no wheel
+    for _ in range(MAX_RULED_OUT):
+        held = replace(bounds, constraints=(*bounds.constraints, *ruled_out))
+        try:
+            document, messages = _compile(requirements, target, held, exclude_newer)
+        except ConflictError:
+            if ruled_out:
+                raise no_wheel(next(iter(ruled_out.values())), target) from None
+            raise
+        packages = document.get("packages", [])
+        chosen = [
+            choose_wheel(package, target, bounds.hashes.get(name, ()), keep_url=name in bounds.index_of)
+            for package in packages
+            for name in [str(package.get("name"))]
+        ]
+        missing = [package for package, wheel in zip(packages, chosen, strict=True) if wheel is None]
+        if not missing:
+            lock = [wheel for wheel in chosen if wheel is not None]
+            return tuple(sorted(lock, key=lambda locked: locked.name)), messages
+        named = {f"{each['name']}!={each.get('version')}": f"{each['name']} {each.get('version')}" for each in missing}
+        if (
+            target.runtime.uv_platform == target.runtime.manylinux
+            or bounds.complete
+            or named.keys() <= ruled_out.keys()
+        ):
+            raise no_wheel(next(iter(named.values())), target)
+        ruled_out |= named
+    raise no_wheel(next(iter(ruled_out.values())), target)
+
+
+def _compile(
+    requirements: Sequence[str], target: Target, bounds: Bounds, exclude_newer: str | None
+) -> tuple[dict[str, Any], str]:
+    """The pylock document that uv writes for the requirements, and its messages."""
+    text = "\n".join(requirements) + "\n"
     with tempfile.TemporaryDirectory(prefix="layers-resolve-") as name:
-        options += bounds.options(Path(name))
+        options = ["--exclude-newer", exclude_newer] if exclude_newer else []
+        options += [*bounds.options(Path(name)), *package_settings(os.environ).options]
         command = [
             "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
             "--no-python-downloads", "--python", sys.executable, *uv.platform_options(target),
             "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *options, "-",
         ]  # fmt: skip
-        answer = uv.run(command, Path(name), stdin=asked)
-        if not answer.ok and _MISSING.search(" ".join(answer.err.split())):
-            # Pages are kept for some minutes: what is not on them may have come since.
-            answer = uv.run([*command, "--refresh"], Path(name), stdin=asked)
-    if not answer.ok:
-        raise _explain(answer.err, target, requirements)
-    _check_extras(requirements, answer.err)
+        result = uv.run(command, Path(name), stdin=text)
+        if not result.ok and _MISSING.search(" ".join(result.err.split())):
+            # uv keeps pages for some minutes: what is not on them may have been uploaded since.
+            result = uv.run([*command, "--refresh"], Path(name), stdin=text)
+    if not result.ok:
+        raise explain(result.err, target, requirements)
+    _check_extras(requirements, result.err)
     try:
-        document = tomllib.loads(answer.out)
+        return tomllib.loads(result.out), result.err
     except tomllib.TOMLDecodeError as error:
-        raise BuildError(f"uv gave a lock that cannot be read: {error}", where=target.id) from None
-    packages = [_choose(package, target, bounds) for package in document.get("packages", [])]
-    return tuple(sorted(packages, key=lambda locked: locked.name)), answer.err
+        raise BuildError(f"uv wrote a lock that is not TOML: {error}", where=target.id) from None
 
 
 def _check_extras(requirements: Sequence[str], said: str) -> None:
@@ -141,14 +181,10 @@ def _check_extras(requirements: Sequence[str], said: str) -> None:
     An extra that a dependency names may come and go with its own versions: installers go on without it.
     """
     for package, extra in re.findall(r"package `([^`]+)` does not have an extra named `([^`]+)`", said):
-        name = _name_of(package)
+        name = name_of(package)
         for text in requirements:
             named = re.match(r"[^\[;]*\[([^\]]*)\]", text)
-            if (
-                named
-                and _name_of(text) == name
-                and canonicalize_name(extra) in map(canonicalize_name, _split(named[1]))
-            ):
+            if named and name_of(text) == name and canonicalize_name(extra) in map(canonicalize_name, _split(named[1])):
                 raise InputError(
                     f"{package} has no extra {extra!r}", where=text, fix="correct its name, or leave it out"
                 )
@@ -156,73 +192,6 @@ def _check_extras(requirements: Sequence[str], said: str) -> None:
 
 def _split(names: str) -> list[str]:
     return [name.strip() for name in names.split(",")]
-
-
-def _choose(package: dict[str, Any], target: Target, bounds: Bounds) -> Locked:
-    """The wheel of a package that installers take for the target: the one whose tag stands first."""
-    name, version = str(package.get("name")), str(package.get("version"))
-    archive = package.get("archive")  # a direct reference
-    order = _order(target)
-    best: tuple[int, tuple[Any, ...], str, str, str] | None = None
-    wheels = [archive] if archive else package.get("wheels", [])
-    allowed = bounds.hashes.get(name, frozenset())
-    for wheel in [each for each in wheels if each.get("hashes", {}).get("sha256") in allowed] or wheels:
-        url = str(wheel.get("url") or Path(wheel.get("path") or "/").as_uri())
-        filename = wheel.get("name") or _basename(str(wheel.get("url") or wheel.get("path") or ""))
-        digest = wheel.get("hashes", {}).get("sha256")
-        try:
-            _, _, build, wheel_tags = parse_wheel_filename(filename)
-        except InvalidWheelFilename:
-            continue
-        ranks = [order[tag] for tag in wheel_tags if tag in order]
-        if not ranks or not digest:
-            continue
-        # Of wheels with the same tag installers take the highest build number.
-        order_of_build = tuple(-part if isinstance(part, int) else part for part in build)
-        candidate = (min(ranks), order_of_build, filename, digest, url)
-        best = min(best, candidate) if best else candidate
-    if best is None:
-        raise _no_wheel(f"{name} {version}", target)
-    by_hash = allowed and best[4].startswith("file:")  # uv cannot choose by hash among the files of a folder
-    place = best[4] if archive or name in bounds.index_of or by_hash else None
-    return Locked(name=canonicalize_name(name), version=version, filename=best[2], sha256=best[3], url=place)
-
-
-@lru_cache(maxsize=32)
-def supported_tags(target: Target) -> tuple[tags.Tag, ...]:
-    """The wheel tags that run on a target, best first."""
-    python = python_order(target.python)
-    interpreter = f"cp{python[0]}{python[1]}"
-    platforms = list(_platforms(target))
-    return tuple(
-        dict.fromkeys(
-            [
-                *tags.cpython_tags(python, abis=[interpreter], platforms=platforms),
-                *tags.compatible_tags(python, interpreter=interpreter, platforms=platforms),
-            ]
-        )
-    )
-
-
-@lru_cache(maxsize=32)
-def _order(target: Target) -> dict[tags.Tag, int]:
-    return {tag: index for index, tag in enumerate(supported_tags(target))}
-
-
-def _platforms(target: Target) -> Iterator[str]:
-    """From the runtime's manylinux down to the oldest, with the old names of three of them (PEP 600)."""
-    legacy = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-    newest_minor = int(target.runtime.manylinux.rsplit("_", 1)[1])
-    oldest = 5 if target.architecture == "x86_64" else 17
-    for minor in range(newest_minor, oldest - 1, -1):
-        yield f"manylinux_2_{minor}_{target.architecture}"
-        if minor in legacy:
-            yield f"{legacy[minor]}_{target.architecture}"
-    yield f"linux_{target.architecture}"
-
-
-def _basename(address: str) -> str:
-    return unquote(urlsplit(address).path).rsplit("/", 1)[-1]
 
 
 def _locked(lock: Iterable[Locked], package: str) -> Locked:
@@ -242,7 +211,7 @@ def _check_version(matrix: Matrix, version: str, lock: Lock) -> None:
 def _check_yanked(matrix: Matrix, version: str, said: str) -> None:
     """uv takes a yanked version that is pinned, and warns."""
     for name, found, reason in _YANKED.findall(said):
-        if _name_of(name) == canonicalize_name(matrix.package) and found == version:
+        if name_of(name) == canonicalize_name(matrix.package) and found == version:
             raise yanked_error(matrix.package, version, reason)
 
 
@@ -253,76 +222,3 @@ def yanked_error(package: str, version: str, reason: str) -> InputError:
         f"{package} {version} was yanked from the package index" + (f": {why}" if why else ""),
         fix="release another version; a release of it that was begun is completed from its record (layers publish)",
     )
-
-
-def _no_wheel(package: str, target: Target) -> ConflictError:
-    glibc = ".".join(map(str, target.runtime.glibc))
-    return ConflictError(
-        f"{package} has no wheel that runs on {target.runtime.api_name} for {target.architecture} "
-        f"({target.runtime.system}, glibc {glibc}: up to {target.runtime.manylinux})",
-        where=target.id,
-        fix="take another version of it, leave this target out, or ask its maintainers for such a wheel; "
-        "nothing is ever built from source",
-    )
-
-
-def _explain(text: str, target: Target, requirements: Sequence[str]) -> LayersError:
-    """uv's failure in the program's own words; its own text where it says something we do not know."""
-    flat = " ".join(text.split())
-    if "for '--exclude-newer" in flat:
-        return InputError(
-            "the cut-off is no date, time or age", where="--exclude-newer", fix='like 2026-11-01 or "7 days"'
-        )
-    if found := re.search(
-        r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
-    ):
-        return _no_wheel(found[1].replace("==", " "), target)
-    if found := re.search(r"Because (\S+) was not found in the", flat):
-        return InputError(
-            f"the package index has no package {found[1]!r}",
-            where=_whose(found[1], requirements),
-            fix="check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
-        )
-    if found := _NO_VERSION.search(flat):
-        return InputError(
-            f"the package index has no {found[1]} {found[2]}",
-            where=_whose(found[1], requirements),
-            fix="check the version; a fresh release may take some minutes to appear",
-        )
-    if "No solution found" in flat:
-        return ConflictError(f"cannot be resolved: {_brief(flat)}", where=target.id)
-    if found := re.search(r"Failed to download `(\S+) @ ", flat):
-        return BuildError(
-            f"{found[1]} cannot be downloaded from the URL that is named for it: {_last_cause(text)}",
-            where=_whose(found[1], requirements),
-            fix="check the URL and the network",
-        )
-    if re.search(r"Failed to fetch|error sending request|[Cc]onnect|dns error|timed out|offline|network", flat):
-        return BuildError(
-            f"the package index does not answer: {_last_cause(text)}",
-            where=target.id,
-            fix="check the network and the index's address, then run the command again",
-        )
-    return BuildError(f"cannot be resolved: {_brief(flat)}", where=target.id)
-
-
-def _name_of(requirement: str) -> str:
-    return canonicalize_name(re.split(r"[\[=<>!~; ]", requirement)[0])
-
-
-def _whose(package: str, requirements: Sequence[str]) -> str:
-    asked = any(_name_of(requirement) == _name_of(package) for requirement in requirements)
-    if not requirements:
-        return "a requirement of the project"
-    return "package and version asked for" if asked else f"a requirement of {requirements[0]}"
-
-
-def _last_cause(text: str) -> str:
-    causes = re.findall(r"cause: (.+)", text)
-    return re.sub(r"https?://\S+", "the index", causes[-1]) if causes else _brief(" ".join(text.split()))
-
-
-def _brief(text: str) -> str:
-    text = text[max(text.find("error: "), 0) :]  # after uv's warnings
-    text = text.removeprefix("error: ").replace("No solution found when resolving dependencies cause: ", "")
-    return text if len(text) <= 600 else text[:599] + "…"

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
 from builder.resolve import uv
+from builder.resolve.settings import is_true, uv_config_files
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -109,14 +110,7 @@ def index_locations() -> IndexLocations:
 
 def _settings(seen: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Yield uv's configuration files, the nearest first, each merged with its ``pip`` section."""
-    home = Path(seen.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    system = [Path(folder) for folder in (seen.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
-    paths = [folder / "uv" / "uv.toml" for folder in (home, *system, Path("/etc"))]
-    if own := seen.get("UV_CONFIG_FILE"):
-        paths = [Path(own)]
-    elif _is_true(seen.get("UV_NO_CONFIG")):
-        paths = []
-    for path in paths:
+    for path in uv_config_files(seen):
         try:
             document = tomllib.loads(path.read_text("utf-8"))
         except (OSError, ValueError):  # uv has accepted the files that it read
@@ -139,13 +133,9 @@ def _credentials(seen: Mapping[str, str], settings: Settings) -> dict[str, tuple
 
 
 def _no_index(seen: Mapping[str, str], settings: Settings) -> bool:
-    return _is_true(seen.get("UV_NO_INDEX")) or any(each.get("no-index") is True for each in settings)
+    return is_true(seen.get("UV_NO_INDEX")) or any(each.get("no-index") is True for each in settings)
 
 
 def _strategy(seen: Mapping[str, str], settings: Settings) -> str:
     said = (seen.get("UV_INDEX_STRATEGY"), *(each.get("index-strategy") for each in settings))
     return str(next(filter(None, said), ""))
-
-
-def _is_true(word: str | None) -> bool:
-    return (word or "").lower() in ("1", "true", "yes", "y", "on", "t")

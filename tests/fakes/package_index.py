@@ -45,6 +45,7 @@ class PackageIndex:
     projects: dict[str, list[Entry]] = field(default_factory=dict)
     form: str = "json"  #: or html
     hashes: bool = True
+    algorithm: str = "sha256"
     kept: str = ""  #: Cache-Control of pages
     account: str = ""  #: user:password, where one is wanted
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -83,15 +84,15 @@ class PackageIndex:
         return json.dumps({"meta": {"api-version": "1.1"}, "name": project, "files": files}).encode(), JSON
 
     def _link(self, entry: Entry) -> str:
-        digest = self._hashes(entry).get("sha256")
+        digest = self._hashes(entry).get(self.algorithm)
         more = f' data-requires-python="{html.escape(entry.requires_python)}"' if entry.requires_python else ""
         if entry.yanked is not False:
             more += f' data-yanked="{html.escape(entry.yanked if isinstance(entry.yanked, str) else "")}"'
-        mark = f"#sha256={digest}" if digest else ""
+        mark = f"#{self.algorithm}={digest}" if digest else ""
         return f'<a href="../../files/{entry.name}{mark}"{more}>{entry.name}</a><br>\n'
 
     def _hashes(self, entry: Entry) -> dict[str, str]:
-        return {"sha256": hashlib.sha256(entry.content or b"").hexdigest()} if self.hashes else {}
+        return {self.algorithm: hashlib.new(self.algorithm, entry.content or b"").hexdigest()} if self.hashes else {}
 
     def file(self, name: str) -> bytes | None:
         found = (entry for entries in self.projects.values() for entry in entries if entry.name == name)

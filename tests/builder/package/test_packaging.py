@@ -17,7 +17,7 @@ from builder.package import packaging as running
 from builder.package.dependencies import in_the_way
 from builder.package.ignore_rules import ignore_rules, is_ignored
 from builder.requirements.reader import find_requirements, read_requirements
-from builder.resolve.resolver import ConflictError
+from builder.resolve.failures import ConflictError
 from tests.fakes.wheels import make_wheel, only_index, target_of
 
 TARGET = target_of("3.12", "aarch64")

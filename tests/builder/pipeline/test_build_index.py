@@ -27,7 +27,7 @@ def made(matrix: Matrix, version: str, output: Path) -> list[Path]:
 @pytest.mark.parametrize(
     ("package", "version", "python", "error", "words"),
     [
-        ("numpy", "2.4.0", "3.11", BuildError, ["numpy 2.4.0", "py3.11-x86_64", "glibc 2.26", "manylinux_2_17"]),
+        ("numpy", "2.4.0", "3.11", BuildError, ["numpy 2.4.0", "py3.11-x86_64", "glibc 2.26", "manylinux_2_26"]),
         ("pyspark", "3.5.0", "3.12", BuildError, ["pyspark 3.5.0", "no wheel"]),
         ("six", "99.0", "3.12", InputError, ["no six 99.0"]),
         ("six", "1.17", "3.12", InputError, ["--version 1.17.0"]),

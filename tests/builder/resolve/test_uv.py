@@ -20,7 +20,7 @@ def test_indexes_credentials_and_certificates_pass() -> None:
 
 
 def test_what_would_choose_other_packages_does_not() -> None:
-    own = {"UV_PRERELEASE": "allow", "UV_CONSTRAINT": "c.txt", "UV_EXCLUDE_NEWER": "2020-01-01", "UV_PYTHON": "3.8"}
+    own = {"UV_PRERELEASE": "allow", "UV_EXCLUDE_NEWER": "2020-01-01", "UV_PYTHON": "3.8"}
     assert not own.keys() & environment(own).keys()
 
 

@@ -1,0 +1,99 @@
+"""uv's failures in words that say what to do; uv's own text where the failure is not a known one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from packaging.utils import canonicalize_name
+
+from builder.model.errors import BuildError, InputError, LayersError
+from builder.model.target import Target
+
+_NO_VERSION = re.compile(r"there is no version of (\S+?)(?:==|===)(\S+)")
+#: uv takes a package from the first index that has it; the hint names the one that it looked at.
+_OTHER_INDEX = re.compile(r"`(\S+?)` was found on (\S+?),? but not at the requested version")
+
+
+class ConflictError(BuildError):
+    """The requirements contradict each other, or what the target has."""
+
+
+def no_wheel(package: str, target: Target) -> ConflictError:
+    glibc = ".".join(map(str, target.runtime.glibc))
+    return ConflictError(
+        f"{package} has no wheel that runs on {target.runtime.api_name} for {target.architecture} "
+        f"({target.runtime.system}, glibc {glibc}: up to {target.runtime.manylinux})",
+        where=target.id,
+        fix="take another version of it, leave this target out, or ask its maintainers for such a wheel; "
+        "nothing is ever built from source",
+    )
+
+
+def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersError:
+    """uv's failure in the program's own words; its own text where it says something we do not know."""
+    flat = " ".join(text.split())
+    if "for '--exclude-newer" in flat:
+        return InputError(
+            "the cut-off is no date, time or age", where="--exclude-newer", fix='like 2026-11-01 or "7 days"'
+        )
+    if found := re.search(
+        r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
+    ):
+        return no_wheel(found[1].replace("==", " "), target)
+    if found := re.search(r"Because (\S+) was not found in the", flat):
+        return InputError(
+            f"the package index has no package {found[1]!r}",
+            where=_whose(found[1], requirements),
+            fix="check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
+        )
+    if found := _OTHER_INDEX.search(flat):
+        return InputError(
+            f"{found[1]} is on the first index, but not in the required version; uv uses only the first index that has "
+            "a package (index strategy first-index), and another one may have the version",
+            where=_whose(found[1], requirements),
+            fix="put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match",
+        )
+    if found := _NO_VERSION.search(flat):
+        return InputError(
+            f"the package index has no {found[1]} {found[2]}",
+            where=_whose(found[1], requirements),
+            fix="check the version; a fresh release may take some minutes to appear",
+        )
+    if "No solution found" in flat:
+        return ConflictError(f"cannot be resolved: {_brief(flat)}", where=target.id)
+    if found := re.search(r"Failed to download `(\S+) @ ", flat):
+        return BuildError(
+            f"{found[1]} cannot be downloaded from the URL that is named for it: {_last_cause(text)}",
+            where=_whose(found[1], requirements),
+            fix="check the URL and the network",
+        )
+    if re.search(r"Failed to fetch|error sending request|[Cc]onnect|dns error|timed out|offline|network", flat):
+        return BuildError(
+            f"the package index does not answer: {_last_cause(text)}",
+            where=target.id,
+            fix="check the network and the index's address, then run the command again",
+        )
+    return BuildError(f"cannot be resolved: {_brief(flat)}", where=target.id)
+
+
+def name_of(requirement: str) -> str:
+    return canonicalize_name(re.split(r"[\[=<>!~; ]", requirement)[0])
+
+
+def _whose(package: str, requirements: Sequence[str]) -> str:
+    asked = any(name_of(requirement) == name_of(package) for requirement in requirements)
+    if not requirements:
+        return "a requirement of the project"
+    return "package and version asked for" if asked else f"a requirement of {requirements[0]}"
+
+
+def _last_cause(text: str) -> str:
+    causes = re.findall(r"cause: (.+)", text)
+    return re.sub(r"https?://\S+", "the index", causes[-1]) if causes else _brief(" ".join(text.split()))
+
+
+def _brief(text: str) -> str:
+    text = text[max(text.find("error: "), 0) :]  # after uv's warnings
+    text = text.removeprefix("error: ").replace("No solution found when resolving dependencies cause: ", "")
+    return text if len(text) <= 600 else text[:599] + "…"

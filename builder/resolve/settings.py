@@ -1,0 +1,163 @@
+"""The user's settings of pip and uv that select packages. Each is used, or named in one line.
+
+uv reads its own indexes, credentials and configuration files. pip's settings (environment, ``pip.conf``) are translated
+into uv's, unless uv has index settings of its own: then those hold, and a note says so.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.model.errors import InputError
+
+#: The variables by which uv finds packages.
+INDEX_VARIABLES = (
+    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX",
+)  # fmt: skip
+#: pip's settings by their names in pip.conf, and the variables of uv that mean the same.
+_PIP_INDEX_SETTINGS = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "no-index": "UV_NO_INDEX",
+}
+#: Options of `uv pip compile`, and the variables whose files they take.
+_FILE_VARIABLES = {"--constraints": "UV_CONSTRAINT", "--overrides": "UV_OVERRIDE", "--excludes": "UV_EXCLUDE"}
+
+
+@dataclass(frozen=True)
+class PackageSettings:
+    """What the settings mean for uv."""
+
+    environment: Mapping[str, str]  #: variables that name indexes, translated from pip's
+    files: tuple[tuple[str, str], ...]  #: an option (``--constraints``) and a file's path or URL
+    notes: tuple[str, ...]  #: for the user: which settings change the resolution, and which are not used
+
+    @property
+    def options(self) -> list[str]:
+        """The options of `uv pip compile` that name the files."""
+        return [part for option, place in self.files for part in (option, place)]
+
+    @property
+    def contents(self) -> list[str]:
+        """All that a resolution depends on, for a cache key."""
+        return [
+            *(f"{name}={value}" for name, value in sorted(self.environment.items())),
+            *(f"{option} {Path(place).read_text('utf-8', 'replace')}" for option, place in self.files),
+        ]
+
+
+def package_settings(own: Mapping[str, str]) -> PackageSettings:
+    """Read the settings from the environment ``own`` and the files that it leads to. InputError for a missing file."""
+    pip = {name: found for name in (*_PIP_INDEX_SETTINGS, "constraint") if (found := _pip_setting(name, own))}
+    used = {name: found for name, found in pip.items() if name in _PIP_INDEX_SETTINGS}
+    notes = []
+    if used and has_index_settings(own):
+        names = ", ".join(f"{name} ({source})" for name, (_, source) in used.items())
+        notes.append(f"pip's settings {names} are not used, because uv has index settings of its own")
+        used = {}
+    files = [(option, place, name) for option, name in _FILE_VARIABLES.items() for place in own.get(name, "").split()]
+    if "constraint" in pip:
+        value, origin = pip["constraint"]
+        files += [("--constraints", place, f"pip's constraint setting ({origin})") for place in value.split()]
+    notes += [f"the {option.strip('-')} in {place} apply, by {source}" for option, place, source in files]
+    return PackageSettings(
+        {
+            _PIP_INDEX_SETTINGS[name]: _for_uv(name, value)
+            for name, (value, _) in used.items()
+            if not _is_off(name, value)
+        },
+        tuple((option, _checked(place, source)) for option, place, source in files),
+        tuple(notes),
+    )
+
+
+def has_index_settings(own: Mapping[str, str]) -> bool:
+    """Whether uv itself is told where packages come from, by a variable or a configuration file."""
+    return any(own.get(name) for name in INDEX_VARIABLES) or has_config_file(own)
+
+
+def has_config_file(own: Mapping[str, str]) -> bool:
+    """Whether uv has a configuration file, which may name indexes."""
+    return bool(own.get("UV_CONFIG_FILE")) or any(path.exists() for path in uv_config_files(own))
+
+
+def uv_config_files(own: Mapping[str, str]) -> list[Path]:
+    """uv's configuration files, the nearest first; they need not exist."""
+    if file := own.get("UV_CONFIG_FILE"):
+        return [Path(file)]
+    if is_true(own.get("UV_NO_CONFIG")):
+        return []
+    user = Path(own.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    system = [Path(folder) for folder in (own.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
+    return [folder / "uv" / "uv.toml" for folder in (user, *system, Path("/etc"))]
+
+
+def is_true(word: str | None) -> bool:
+    """Whether a variable is switched on, as uv and pip read it."""
+    return (word or "").strip().lower() in ("1", "true", "yes", "y", "on", "t")
+
+
+def _pip_setting(name: str, own: Mapping[str, str]) -> tuple[str, str] | None:
+    """The value of one of pip's settings and where it is from: the environment, else the nearest pip.conf."""
+    variable = "PIP_" + name.upper().replace("-", "_")
+    if value := own.get(variable):
+        return value, variable
+    for path in _pip_config_files(own):
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read_string(path.read_text("utf-8", "replace"))
+        except OSError:
+            continue
+        except configparser.Error as error:
+            raise InputError(f"not a pip configuration file: {str(error).splitlines()[0]}", where=str(path)) from None
+        for section in ("install", "global"):
+            for spelling in (name, name.replace("-", "_")):
+                if value := parser.get(section, spelling, fallback="").strip():
+                    return value, str(path)
+    return None
+
+
+def _pip_config_files(own: Mapping[str, str]) -> Iterator[Path]:
+    """pip's configuration files, the strongest first (pip documentation, "Configuration")."""
+    named = own.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return
+    if named:
+        yield Path(named)
+    if environment := own.get("VIRTUAL_ENV"):
+        yield Path(environment) / "pip.conf"
+    if sys.platform == "darwin":
+        yield Path.home() / "Library" / "Application Support" / "pip" / "pip.conf"
+    yield Path(own.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "pip" / "pip.conf"
+    yield Path.home() / ".pip" / "pip.conf"
+    yield Path("/etc/pip.conf")
+    for folder in (own.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
+        yield Path(folder) / "pip" / "pip.conf"
+
+
+def _is_off(name: str, value: str) -> bool:
+    return name == "no-index" and not is_true(value)
+
+
+def _for_uv(name: str, value: str) -> str:
+    """pip separates with white space; uv's UV_FIND_LINKS with commas."""
+    return ",".join(map(_absolute, value.split())) if name == "find-links" else " ".join(value.split())
+
+
+def _absolute(place: str) -> str:
+    return str(Path(place).expanduser().absolute()) if Path(place).expanduser().exists() else place
+
+
+def _checked(place: str, source: str) -> str:
+    if re.match(r"[a-z]+://", place):
+        raise InputError(f"{source} names a URL", where=place.split("?")[0].rpartition("@")[2], fix="name a local copy")
+    if not Path(place).expanduser().is_file():
+        raise InputError(f"the file that {source} names does not exist", where=place, fix="correct or unset it")
+    return _absolute(place)

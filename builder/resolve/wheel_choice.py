@@ -1,0 +1,122 @@
+"""Choosing a package's wheel for a target: the compatible one whose tag comes first, as installers do."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import tempfile
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from packaging import tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from builder.model.artifact import Locked
+from builder.model.errors import BuildError
+from builder.model.target import Target, python_order
+from builder.resolve import uv
+
+#: Names that platforms had before PEP 600, by the minor version of glibc.
+_LEGACY_PLATFORMS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+
+
+@lru_cache(maxsize=32)
+def supported_tags(target: Target) -> tuple[tags.Tag, ...]:
+    """The wheel tags that run on a target, best first."""
+    python = python_order(target.python)
+    interpreter = f"cp{python[0]}{python[1]}"
+    platforms = list(_platforms(target))
+    return tuple(
+        dict.fromkeys(
+            [
+                *tags.cpython_tags(python, abis=[interpreter], platforms=platforms),
+                *tags.compatible_tags(python, interpreter=interpreter, platforms=platforms),
+            ]
+        )
+    )
+
+
+def choose_wheel(
+    package: dict[str, Any], target: Target, allowed: Collection[str] = (), *, keep_url: bool = False
+) -> Locked | None:
+    """The best wheel of a package of a pylock document, or None if no wheel runs on the target.
+
+    ``allowed``: sha256 digests to prefer. ``keep_url``: the lock names the wheel's place too.
+    """
+    name, version = str(package.get("name")), str(package.get("version"))
+    archive = package.get("archive")  # a direct reference
+    wheels: list[dict[str, Any]] = [archive] if archive else package.get("wheels", [])
+    wheels = [each for each in wheels if each.get("hashes", {}).get("sha256") in allowed] or wheels
+    ranked = [(rank, wheel) for wheel in wheels if (rank := _rank(_filename(wheel), target)) is not None]
+    if not ranked:
+        return None
+    wheel = min(ranked, key=lambda each: each[0])[1]
+    url = _url(wheel)
+    by_hash = allowed and url.startswith("file:")  # uv cannot choose by hash among the files of a folder
+    return Locked(
+        name=canonicalize_name(name),
+        version=version,
+        filename=_filename(wheel),
+        sha256=wheel.get("hashes", {}).get("sha256") or _digest(name, url),
+        url=url if archive or keep_url or by_hash else None,
+    )
+
+
+def _rank(filename: str, target: Target) -> tuple[Any, ...] | None:
+    try:
+        _, _, build, wheel_tags = parse_wheel_filename(filename)
+    except InvalidWheelFilename:
+        return None
+    order = _order(target)
+    ranks = [order[tag] for tag in wheel_tags if tag in order]
+    # Of wheels with the same tag, installers take the highest build number.
+    return (min(ranks), tuple(-part if isinstance(part, int) else part for part in build), filename) if ranks else None
+
+
+@lru_cache(maxsize=32)
+def _order(target: Target) -> dict[tags.Tag, int]:
+    return {tag: index for index, tag in enumerate(supported_tags(target))}
+
+
+def _platforms(target: Target) -> Iterator[str]:
+    """From the newest manylinux that the system's glibc runs to the oldest, with the old names of three (PEP 600)."""
+    oldest = 5 if target.architecture == "x86_64" else 17
+    for minor in range(target.runtime.glibc[1], oldest - 1, -1):
+        yield f"manylinux_2_{minor}_{target.architecture}"
+        if minor in _LEGACY_PLATFORMS:
+            yield f"{_LEGACY_PLATFORMS[minor]}_{target.architecture}"
+    yield f"linux_{target.architecture}"
+
+
+def _filename(wheel: dict[str, Any]) -> str:
+    place = str(wheel.get("url") or wheel.get("path") or "")
+    return str(wheel.get("name") or unquote(urlsplit(place).path).rsplit("/", 1)[-1])
+
+
+def _url(wheel: dict[str, Any]) -> str:
+    return str(wheel.get("url") or Path(wheel.get("path") or "/").absolute().as_uri())
+
+
+def _digest(name: str, url: str) -> str:
+    """The sha256 of a wheel for which the index gives none: uv downloads the wheel, with credentials, and hashes it."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return hashlib.sha256(Path(unquote(parts.path)).read_bytes()).hexdigest()
+    with tempfile.TemporaryDirectory(prefix="layers-hash-") as folder:
+        result = uv.run(
+            ["pip", "compile", "--generate-hashes", "--no-deps", "--no-header", "--no-annotate", "--no-build",
+             "--no-python-downloads", "--python", sys.executable, "-"],
+            Path(folder),
+            stdin=f"{name} @ {url}\n",
+        )  # fmt: skip
+    if found := re.search(r"--hash=sha256:([0-9a-f]{64})", result.out):
+        return found[1]
+    raise BuildError(
+        f"the index gives no sha256 for a wheel of {name}, and it cannot be downloaded: "
+        f"{uv.without_addresses(result.err)[-200:].strip()}",
+        fix="check the index, then run the command again",
+    )

@@ -1,0 +1,128 @@
+"""Settings of pip and uv that select packages: each is used, or named in one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from builder.model.errors import InputError
+from builder.resolve.resolver import resolve
+from builder.resolve.settings import package_settings
+from builder.resolve.uv import environment
+from tests.fakes.package_index import SETTINGS
+from tests.fakes.wheels import make_wheel, matrix_of
+
+MATRIX = matrix_of("demo")
+(TARGET,) = MATRIX.targets
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user with no settings, and two versions of `other` that demo requires, in a folder that nothing names."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "none"))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    links = tmp_path / "links"
+    links.mkdir()
+    make_wheel(links, "demo", requires=("other",))
+    make_wheel(links, "other", "1.0")
+    make_wheel(links, "other", "2.0")
+    return tmp_path
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def by_pip_variables(home: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("PIP_FIND_LINKS", str(home / "links"))
+    patch.setenv("PIP_NO_INDEX", "1")
+
+
+def by_pip_conf(home: Path, _: pytest.MonkeyPatch) -> None:
+    text = f"[global]\nfind-links =\n    {home / 'links'}\n[install]\nno_index = true\n"
+    write(home / "config" / "pip" / "pip.conf", text)
+
+
+def by_pip_config_file(home: Path, patch: pytest.MonkeyPatch) -> None:
+    file = write(home / "company.conf", f"[global]\nfind-links = {home / 'links'}\nno-index = yes\n")
+    patch.setenv("PIP_CONFIG_FILE", str(file))
+
+
+@pytest.mark.parametrize("settings", [by_pip_variables, by_pip_conf, by_pip_config_file])
+def test_pips_index_settings_are_used(
+    settings: Callable[[Path, pytest.MonkeyPatch], None], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings(home, monkeypatch)
+    assert [(each.name, each.version) for each in resolve(MATRIX, "1.0", TARGET)] == [("demo", "1.0"), ("other", "2.0")]
+    assert package_settings(os.environ).notes == ()
+
+
+def test_an_index_with_a_token_as_codeartifact_writes_it(home: Path) -> None:
+    write(home / ".pip" / "pip.conf", "[global]\nindex-url = https://aws:token@example.com/pypi/simple/\n")
+    assert environment(os.environ)["UV_DEFAULT_INDEX"] == "https://aws:token@example.com/pypi/simple/"
+
+
+def test_extra_indexes_are_used_before_the_default_one(home: Path) -> None:
+    seen = environment({"PIP_EXTRA_INDEX_URL": "https://a/simple  https://b/simple", "HOME": str(home)})
+    assert seen["UV_INDEX"] == "https://a/simple https://b/simple"
+
+
+def test_pips_settings_beside_uvs_are_named(home: Path) -> None:
+    write(home / "config" / "pip" / "pip.conf", "[global]\nindex-url = https://user:secret@example.com/simple\n")
+    own = {**os.environ, "UV_INDEX": "https://other.example.com/simple"}
+    (note,) = package_settings(own).notes
+    assert "index-url" in note
+    assert "are not used" in note
+    assert "secret" not in note
+    assert "UV_DEFAULT_INDEX" not in environment(own)
+
+
+@pytest.mark.parametrize("variable", ["UV_CONSTRAINT", "PIP_CONSTRAINT"])
+def test_constraints_hold_and_are_named(variable: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_pip_variables(home, monkeypatch)
+    monkeypatch.setenv(variable, str(write(home / "c.txt", "other<2\n")))
+    assert resolve(MATRIX, "1.0", TARGET)[1].version == "1.0"
+    (note,) = package_settings(os.environ).notes
+    assert "c.txt" in note
+    assert variable in note
+
+
+def test_overrides_and_exclusions_of_uv_hold(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_pip_variables(home, monkeypatch)
+    monkeypatch.setenv("UV_OVERRIDE", str(write(home / "o.txt", "other==1.0\n")))
+    assert resolve(MATRIX, "1.0", TARGET)[1].version == "1.0"
+    monkeypatch.setenv("UV_EXCLUDE", str(write(home / "e.txt", "other\n")))
+    assert [each.name for each in resolve(MATRIX, "1.0", TARGET)] == ["demo"]
+
+
+def test_constraints_of_uvs_configuration_file_hold(home: Path) -> None:
+    text = f'no-index = true\nfind-links = ["{home / "links"}"]\nconstraint-dependencies = ["other<2"]\n'
+    write(home / "config" / "uv" / "uv.toml", text)
+    assert resolve(MATRIX, "1.0", TARGET)[1].version == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("PIP_CONSTRAINT", "none.txt"), ("UV_OVERRIDE", "https://u:p@x/o.txt")]
+)
+def test_a_file_that_cannot_be_used_is_an_error(variable: str, value: str, home: Path) -> None:
+    with pytest.raises(InputError, match=variable) as caught:
+        package_settings({variable: value, "HOME": str(home)})
+    assert "u:p" not in str(caught.value)
+
+
+def test_a_broken_pip_conf_is_named(home: Path) -> None:
+    path = write(home / "config" / "pip" / "pip.conf", "index-url = x\n")
+    with pytest.raises(InputError, match=r"pip\.conf: not a pip configuration file"):
+        package_settings(os.environ)
+    assert package_settings({**os.environ, "PIP_CONFIG_FILE": os.devnull}).environment == {}
+    assert path.exists()

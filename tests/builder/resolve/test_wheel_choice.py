@@ -1,0 +1,110 @@
+"""Which wheel of a package goes into a lock: by platform tags, digests, indexes, exclusions and overrides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from builder.model.artifact import MANIFEST
+from builder.model.errors import InputError
+from builder.model.progress import Quiet
+from builder.pipeline.build import build
+from builder.resolve.failures import ConflictError
+from builder.resolve.resolver import resolve, resolve_requirements
+from tests.fakes.package_index import PackageIndex, running_index, use_index
+from tests.fakes.wheels import make_wheel, matrix_of, only_index, target_of
+
+
+@pytest.fixture
+def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "links"
+    folder.mkdir()
+    only_index(monkeypatch, folder)
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+    return folder
+
+
+def manylinux(minor: int, python: str = "311") -> str:
+    return f"cp{python}-cp{python}-manylinux_2_{minor}_x86_64"
+
+
+@pytest.mark.parametrize("minor", [17, 18, 24, 26])
+def test_wheels_up_to_glibc_2_26_are_used_on_amazon_linux_2(minor: int, links: Path, tmp_path: Path) -> None:
+    make_wheel(links, "demo", tag=manylinux(minor))
+    matrix = matrix_of("demo", "3.11")
+    manifest = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
+    assert manifest.artifacts[0].lock[0].filename == f"demo-1.0-{manylinux(minor)}.whl"
+    assert (tmp_path / "out" / MANIFEST).exists()
+
+
+def test_a_compiled_wheel_wins_over_a_pure_one(links: Path) -> None:
+    make_wheel(links, "demo")
+    make_wheel(links, "demo", tag=manylinux(26))
+    make_wheel(links, "demo", tag=manylinux(28))
+    (locked,) = resolve_requirements(["demo"], target_of("3.11"))
+    assert locked.filename == f"demo-1.0-{manylinux(26)}.whl"
+
+
+def test_a_version_that_needs_a_newer_glibc_gives_way_to_an_older_one(links: Path) -> None:
+    make_wheel(links, "demo", "2.0", tag=manylinux(28))
+    make_wheel(links, "demo", "1.5", tag=manylinux(27))
+    make_wheel(links, "demo", "1.0", tag=manylinux(26))
+    (locked,) = resolve_requirements(["demo"], target_of("3.11"))
+    assert locked.version == "1.0"
+
+
+@pytest.mark.parametrize("requirement", ["demo", "demo==1.0", "user"])
+def test_only_wheels_for_a_newer_glibc_are_an_error_that_names_the_package(requirement: str, links: Path) -> None:
+    make_wheel(links, "demo", tag=manylinux(28))
+    make_wheel(links, "user", requires=("demo",))
+    with pytest.raises(ConflictError, match=r"demo 1\.0 has no wheel that runs on python3\.11.*glibc 2\.26"):
+        resolve_requirements([requirement], target_of("3.11"))
+
+
+def test_exclusions_and_overrides_of_the_matrix_hold(links: Path) -> None:
+    make_wheel(links, "demo", requires=("other<2", "heavy"))
+    for version in ("1.0", "2.0"):
+        make_wheel(links, "other", version)
+    matrix = matrix_of("demo", exclude=["Heavy"], override=["other>=2"])
+    lock = resolve(matrix, "1.0", matrix.targets[0])
+    assert [(each.name, each.version) for each in lock] == [("demo", "1.0"), ("other", "2.0")]
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
+    with running_index() as running:
+        use_index(monkeypatch, f"{running.address}/simple", tmp_path)
+        monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+        yield running
+
+
+@pytest.mark.parametrize("form", ["json", "html"])
+@pytest.mark.parametrize("algorithm", ["md5", "sha384", "sha512", None])
+def test_indexes_without_sha256(algorithm: str | None, form: str, index: PackageIndex, tmp_path: Path) -> None:
+    index.form = form
+    index.hashes = algorithm is not None
+    index.algorithm = algorithm or "sha256"
+    wheel = make_wheel(tmp_path, "demo")
+    index.add_wheel(wheel)
+    matrix = matrix_of("demo")
+    manifest = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
+    assert manifest.artifacts[0].lock[0].sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+def test_a_version_that_only_the_second_index_has_is_told_with_the_way_out(
+    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add_wheel(make_wheel(tmp_path, "demo", "1.0"))
+    with running_index() as second:
+        second.add_wheel(make_wheel(tmp_path, "demo", "2.0"))
+        monkeypatch.setenv("UV_INDEX", f"{index.address}/simple")
+        monkeypatch.setenv("UV_DEFAULT_INDEX", f"{second.address}/simple")
+        matrix = matrix_of("demo")
+        with pytest.raises(InputError, match="first-index") as caught:
+            resolve(matrix, "2.0", matrix.targets[0])
+        assert "UV_INDEX_STRATEGY=unsafe-best-match" in str(caught.value)
+        monkeypatch.setenv("UV_INDEX_STRATEGY", "unsafe-best-match")
+        assert resolve(matrix, "2.0", matrix.targets[0])[0].version == "2.0"
