@@ -60,6 +60,8 @@ class Artifact(Frozen):
     sbom: str | None = None  #: the SBOM's file name in the manifest's folder
     sbom_sha256: Sha256 | None = None
     findings: tuple[Finding, ...] = ()
+    exclude: tuple[str, ...] = ()  #: names that were left out, whatever requires them
+    override: tuple[str, ...] = ()  #: requirements that replaced what the packages require
 
 
 class Manifest(Frozen):

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from packaging.utils import canonicalize_name
+
 from builder.archive.zip_writer import Entry, compress, write_zip
 from builder.bytecode.interpreters import find
 from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT, FileFacts, elf_facts, inspect_zip
@@ -203,6 +205,8 @@ def _build(
         staging=Staging(bucket=DEPENDENCIES, home="us-east-1"),  # zipped sizes are checked here, with the app's
         bytecode=bytecode,
         slim=slim,
+        exclude=tuple(name for name in wanted.excludes if name != canonicalize_name(name)),
+        override=wanted.overrides,
     )
     manifest = build(matrix, wanted.version or "0", matrix.targets, folder, progress, lock={target.id: lock})
     return manifest.artifacts[0]

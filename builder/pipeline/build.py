@@ -170,7 +170,7 @@ class _BuildRun:
         return key_of(
             _FORMAT, layer_files.RULES, compiler.FORMAT, COMPRESSOR, self.matrix.package, self.version, target.id,
             target.layer_name, target.runtime.manylinux, self.matrix.staging is None, [p.model_dump() for p in lock],
-            self.matrix.slim and self.matrix.slim.services,
+            self.matrix.slim and self.matrix.slim.services, self.matrix.exclude, self.matrix.override,
             interpreter and [interpreter.version, interpreter.magic],
         )  # fmt: skip
 
@@ -217,6 +217,8 @@ class _BuildRun:
             sbom=f"{target.layer_name}.cdx.json",
             sbom_sha256=hashlib.sha256(sbom).hexdigest(),
             findings=findings,
+            exclude=self.matrix.exclude,
+            override=self.matrix.override,
         )
         self.cache.write("builds", self._key(target, lock), [artifact.model_dump_json().encode()])
         self.progress.step(target.id, f"{size / 1048576:.1f} MB in {time.monotonic() - started:.1f} s")
@@ -248,7 +250,9 @@ class _BuildRun:
             for wheel in wheels
         ]  # fmt: skip
         with _SBOM_LOCK:
-            return make_sbom(target, self.matrix.package, self.version, components)
+            return make_sbom(
+                target, self.matrix.package, self.version, components, self.matrix.exclude, self.matrix.override
+            )
 
 
 def _raise_first(futures: Iterable[Future[Any]]) -> None:

@@ -45,13 +45,23 @@ class Component:
     services: tuple[str, ...] = ()  #: those whose data botocore keeps in a slim layer
 
 
-def make_sbom(target: Target, package: str, version: str, components: Sequence[Component]) -> bytes:
-    """The SBOM of the target's zip of a package version, as bytes of a JSON file."""
+def make_sbom(
+    target: Target,
+    package: str,
+    version: str,
+    components: Sequence[Component],
+    exclude: Sequence[str] = (),
+    override: Sequence[str] = (),
+) -> bytes:
+    """Return the SBOM of the target's zip of a package version, as bytes of a JSON file.
+
+    ``exclude`` and ``override`` explain why a package is missing or has a version that another does not allow.
+    """
     made = {str(canonicalize_name(each.name)): _component(each) for each in components}
     raws = {name: raw for name, (raw, _) in made.items()}
     parts = {name: part for name, (_, part) in made.items()}
     bom = Bom(components=parts.values())
-    bom.metadata.component = root = _root(target, package, version)
+    bom.metadata.component = root = _root(target, package, version, {"exclude": exclude, "override": override})
     required = _required(raws, target)
     for name, others in required.items():
         bom.register_dependency(parts[name], [parts[other] for other in sorted(others)])
@@ -65,9 +75,10 @@ def make_sbom(target: Target, package: str, version: str, components: Sequence[C
     return dump_json({"serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, content)}", **document}).encode()
 
 
-def _root(target: Target, package: str, version: str) -> BomComponent:
-    """The layer itself."""
+def _root(target: Target, package: str, version: str, choices: Mapping[str, Sequence[str]]) -> BomComponent:
+    """Return the layer itself."""
     facts = {"target": target.id, "python": target.python, "architecture": str(target.architecture)}
+    facts |= {name: ", ".join(values) for name, values in choices.items() if values}
     return BomComponent(
         name=target.layer_name,
         version=version,

@@ -157,3 +157,40 @@ def test_a_layer_of_which_nobody_knows_what_is_in_it_is_refused() -> None:
     releases = [each.model_copy(update={"targets": ()}) for each in history(MATRIX)]
     with pytest.raises(InputError, match="nobody recorded which packages"):
         attach(make_index(MATRIX, releases), ARN, None, None, DEFAULTS)
+
+
+def test_a_budget_is_kept_or_the_exit_code_is_four(project: Path) -> None:
+    assert made("--max-size", "40MB", "--max-size", "unzipped=250MB")["dependencies"]
+    for size in ("100", "zipped=1KB", "unzipped=100"):
+        result = run("--max-size", size)
+        assert isinstance(result.exception, LayersError)
+        assert result.exception.exit_code == 4
+        assert "larger than its budget" in str(result.exception)
+    assert "write it like 40MB" in said("--max-size", "much")
+    assert "no last release" in said("--max-size", "+10%")
+
+
+def test_an_empty_layer_name_is_an_error(project: Path) -> None:
+    assert "the value is empty" in said("--on-layer", "")
+
+
+def test_exclusions_and_overrides_are_recorded_in_the_sbom(project: Path) -> None:
+    result = made("--exclude", "Demo_Agents")
+    assert result["dependencies"]["packages"] == {"tools": "1.0"}
+    result = made("--override", "demo-agents==1.0")
+    assert result["dependencies"]["packages"] == {"demo-agents": "1.0", "tools": "1.0"}
+    sbom = json.loads(Path(result["dependencies"]["sbom"]).read_text())
+    properties = {each["name"]: each["value"] for each in sbom["metadata"]["component"]["properties"]}
+    assert properties["layers:override"] == "demo-agents==1.0"
+    assert "not a package name" in said("--exclude", "a b")
+    assert "not a requirement" in said("--override", "a b")
+    assert "names a URL" in said("--override", "a @ https://example.org/a.whl")
+
+
+def test_the_output_of_an_earlier_run_is_not_packed(project: Path) -> None:
+    import zipfile
+
+    for output in ("first", "second"):
+        result = CliRunner().invoke(layers, ["package", ".", "--python", "3.12", "--output", output])
+        assert result.exception is None
+    assert "first/app.zip" not in zipfile.ZipFile(project / "second" / "app.zip").namelist()
