@@ -6,6 +6,7 @@ the app requires and what the layer has.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from builder.requirements.declared import Requirements, name_of
 from builder.resolve.bounds import Bounds, Index
 from builder.resolve.failures import ConflictError
 from builder.resolve.resolver import Lock, resolve_requirements
+from builder.resolve.settings import package_settings
+from builder.resolve.version_notes import older_versions
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,9 @@ def lock_of(
             raise
         progress.note("the layer's versions conflict with the requirements; finding the packages in conflict")
         raise _conflicts_error(_conflicts(pins, resolve), layer, wanted) from None
+    requirements, bounds = _question(wanted, target, wheels, [])
+    for note in [*package_settings(os.environ).notes, *older_versions(requirements, target, lock, bounds)]:
+        progress.note(note)
     missing = tuple(locked for locked in lock if locked.name not in pins)
     own_names = {wheel.name for wheel in wheels}
     _check_hashes(wanted, [locked for locked in missing if locked.name not in own_names])

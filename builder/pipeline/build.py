@@ -79,6 +79,8 @@ def build(
             manifest = Manifest(package=matrix.package, version=version, artifacts=tuple(artifacts))
             run.put_in_place(manifest)
         cache.prune()
+        for note in locks.notes(targets, artifacts):
+            progress.note(note)
         for group in group_findings(manifest):
             progress.note(f"{group.finding.level}: {group.line(manifest)}")
     except OSError as error:

@@ -19,9 +19,18 @@ class ConflictError(BuildError):
     """The requirements contradict each other, or what the target has."""
 
 
-def no_wheel(package: str, target: Target) -> ConflictError:
+class NoWheelError(ConflictError):
+    """No wheel of a package runs on the target."""
+
+    def __init__(self, package: str, what: str, *, where: str, fix: str) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.package = package  #: with its version, where that is known
+
+
+def no_wheel(package: str, target: Target) -> NoWheelError:
     glibc = ".".join(map(str, target.runtime.glibc))
-    return ConflictError(
+    return NoWheelError(
+        package,
         f"{package} has no wheel that runs on {target.runtime.api_name} for {target.architecture} "
         f"({target.runtime.system}, glibc {glibc}: up to {target.runtime.manylinux})",
         where=target.id,

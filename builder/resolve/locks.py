@@ -13,12 +13,13 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from builder.cache.store import Cache, key_of
-from builder.model.artifact import Locked
+from builder.model.artifact import Artifact, Locked
 from builder.model.matrix import Matrix
 from builder.model.target import Target
 from builder.resolve import uv
-from builder.resolve.resolver import Lock, requirements_of_matrix, resolve
+from builder.resolve.resolver import Lock, bounds_of_matrix, requirements_of_matrix, resolve
 from builder.resolve.settings import package_settings
+from builder.resolve.version_notes import differing_versions, older_versions
 
 #: How long a resolved lock is taken again for the same question: as long as PyPI lets clients keep its pages.
 LOCK_SECONDS: Final = 600
@@ -47,6 +48,19 @@ class Locks:
             return self._lock(target)
 
         return {targets[0]: first, **{target: pool.submit(after_first, target) for target in targets[1:]}}
+
+    def notes(self, targets: Sequence[Target], artifacts: Sequence[Artifact]) -> list[str]:
+        """Lines for the user about the settings that applied and the versions in the locks."""
+        lines = differing_versions({artifact.target: artifact.lock for artifact in artifacts})
+        resolved = [target for target in targets if target.id not in self.given]
+        if resolved:
+            lines = [*package_settings(os.environ).notes, *lines]
+        if resolved and self.matrix.requirements:
+            lock = next(artifact.lock for artifact in artifacts if artifact.target == resolved[0].id)
+            requirements = requirements_of_matrix(self.matrix, self.version)
+            bounds = bounds_of_matrix(self.matrix)
+            lines += older_versions(requirements, resolved[0], lock, bounds, self.exclude_newer)
+        return lines
 
     def _lock(self, target: Target) -> Lock:
         return self.given.get(target.id) or self._resolve(target)

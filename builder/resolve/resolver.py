@@ -51,7 +51,7 @@ def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | N
     InputError where there is no such package or version, or it was yanked; BuildError where the target cannot have it.
     """
     wanted = requirements_of_matrix(matrix, version)
-    lock, said = _ask(wanted, target, bounds=_bounds(matrix), exclude_newer=exclude_newer)
+    lock, said = _ask(wanted, target, bounds=bounds_of_matrix(matrix), exclude_newer=exclude_newer)
     _check_version(matrix, version, lock)
     _check_yanked(matrix, version, said)
     return lock
@@ -62,7 +62,8 @@ def requirements_of_matrix(matrix: Matrix, version: str) -> list[str]:
     return [f"{matrix.requirement}=={version}", *matrix.requirements]
 
 
-def _bounds(matrix: Matrix) -> Bounds:
+def bounds_of_matrix(matrix: Matrix) -> Bounds:
+    """The matrix's exclusions and overrides."""
     return Bounds(overrides=matrix.override, excludes=matrix.exclude)
 
 
@@ -71,7 +72,7 @@ def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
     wanted = [matrix.requirement, *matrix.requirements]
 
     def version_for(target: Target) -> str:
-        lock = resolve_requirements(wanted, target, bounds=_bounds(matrix), exclude_newer=exclude_newer)
+        lock = resolve_requirements(wanted, target, bounds=bounds_of_matrix(matrix), exclude_newer=exclude_newer)
         return _locked(lock, matrix.package).version
 
     first, *others = matrix.targets
