@@ -147,9 +147,9 @@ class _Reader:
         requirement = self._problems.parse(_named_url(text), where)
         if requirement is None:
             return
-        if requirement.url and not self._place(requirement, path, where):
+        if requirement.url and not self._place(requirement, path, where, constraints):
             return
-        found = declared(requirement, where, None if "@" in text else text)
+        found = declared(requirement, where, None if "@" in text or requirement.url else text)
         self._hash_options(found, options, where)
         if constraints:
             self._constraints.append(found.text)
@@ -169,7 +169,7 @@ class _Reader:
         names = tuple(part.strip() for part in (extras or "").split(",") if part.strip())
         self._local.append(LocalPackage(found, where, extras=names, marker=marker))
 
-    def _place(self, requirement: Requirement, path: Path, where: str) -> bool:
+    def _place(self, requirement: Requirement, path: Path, where: str, constraints: bool) -> bool:
         """Note where ``name @ URL`` comes from, and remove the URL if it is local. Return whether it can be used."""
         url = requirement.url or ""
         problem = None
@@ -181,6 +181,8 @@ class _Reader:
             requirement.url = None
         else:
             problem = problem_of_url(url)
+        if constraints and not problem and not requirement.url:
+            problem = "a path in a constraints file is not supported; name it in the requirements file"
         if problem:
             self._problems.add(where, f"{requirement.name}: {problem}")
         return not problem
