@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from builder.model.clock import SYSTEM_CLOCK
+from builder.model.errors import FailureClass
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
+from publisher.aws.gateway import Failure
 from publisher.aws.request_log import Journal
 from publisher.canary.canary_run import Roles, try_all, words
 from publisher.canary.function_client import connect
+from publisher.canary.trial import Trial
 from publisher.canary.verdict import Case
 from publisher.reconcile.execute import CanaryRegion
 from publisher.reconcile.job import Outcome, Stop
+
+BROKEN_LAYER_ADVICE = "fix the package and publish its next version, or publish a new build with --rebuild"
 
 
 def canary_in(
@@ -24,7 +30,7 @@ def canary_in(
     """
     functions = connect([region], matrix.requests_per_second, journal)
 
-    def check(outcomes: Sequence[Outcome]) -> str | None:
+    def check(outcomes: Sequence[Outcome]) -> Failure | None:
         cases = [
             Case(region, each.cell.target, held.number, held.arn, held.sha256, matrix.package, version)
             for each in outcomes
@@ -38,6 +44,13 @@ def canary_in(
         if not bad:
             return None
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        return f"the canary does not prove {bad[0].case.id}, {words(bad[0])}{more}"
+        return _failure(bad[0], f"the canary does not prove {bad[0].case.id}, {words(bad[0])}{more}")
 
     return CanaryRegion(region, check)
+
+
+def _failure(trial: Trial, text: str) -> Failure:
+    """Return why the other regions wait. A layer that does not work stays like that, however often this is run."""
+    if trial.status == "failed" and trial.failure is None:
+        return Failure(text, FailureClass.PERMANENT, BROKEN_LAYER_ADVICE)
+    return replace(trial.failure or Failure(text), text=text)

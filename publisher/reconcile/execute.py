@@ -32,7 +32,7 @@ class CanaryRegion:
     returns why the other regions must wait, or None."""
 
     region: str
-    check: Callable[[Sequence[Outcome]], str | None]
+    check: Callable[[Sequence[Outcome]], Failure | None]
 
 
 def execute(job: Job, stop: Stop, canary: CanaryRegion | None = None) -> tuple[dict[Cell, Outcome], str | None]:
@@ -52,7 +52,7 @@ class _Execution:
         self._job.progress.begin(f"Publishing {self._job.matrix.package} {plan.version}", len(cells))
         # Target by target over all regions, so that one target's bytes are sent everywhere while they are cached.
         cells.sort(key=lambda cell: self._job.matrix.targets.index(cell.target))
-        waiting = None
+        waiting: Failure | None = None
         if plan.conflict and not plan.public:
             text = f"nothing is published while a cell is in conflict: {plan.conflict}"
             self._defer(cells, Failure(text, FailureClass.PERMANENT, CONFLICT_ADVICE))
@@ -64,12 +64,12 @@ class _Execution:
             if waiting is None and not self._stop:
                 waiting = canary.check(tuple(self._outcomes[cell] for cell in plan.actions if cell in region))
             if waiting and not self._stop:
-                self._defer(cells, Failure(waiting))
+                self._defer(cells, waiting)
         self._publish_first(cells)
         self._publish(cells)
         self._make_public(waiting)
         self._revoke_if_yanked()
-        return {cell: self._outcomes[cell] for cell in plan.actions}, waiting
+        return {cell: self._outcomes[cell] for cell in plan.actions}, waiting.text if waiting else None
 
     def _publish_first(self, cells: Sequence[Cell]) -> None:
         """Publish one cell alone: it claims the number. If its region fails, the next region's does."""
@@ -81,12 +81,12 @@ class _Execution:
     def _publish(self, cells: Sequence[Cell]) -> None:
         self._each(self._left(cells), self._steps.publish)
 
-    def _make_public(self, waiting: str | None) -> None:
+    def _make_public(self, waiting: Failure | None) -> None:
         """Grant the permission in every cell that holds the release privately, or say why not."""
         private = [cell for cell, outcome in self._outcomes.items() if outcome.name == "private"]
         if not private:
             return
-        reason = waiting or self._stop.reason
+        reason = waiting.text if waiting else self._stop.reason
         if reason is None:
             shas = {target: payload.zip.sha256 for target, payload in self._job.payloads.items()}
             plan = replace(self._job.plan, bytes_of={**self._job.plan.bytes_of, **shas})
@@ -96,7 +96,8 @@ class _Execution:
             self._each(private, lambda cell: self._steps.grant(self._outcomes[cell]))
             return
         for cell in private:
-            self._outcomes[cell] = replace(self._outcomes[cell], failure=Failure(f"not public yet: {reason}"))
+            failure = replace(waiting or Failure(reason), text=f"not public yet: {reason}")
+            self._outcomes[cell] = replace(self._outcomes[cell], failure=failure)
             self._job.progress.step(cell.id, f"private: {reason}")
 
     def _revoke_if_yanked(self) -> None:
@@ -129,13 +130,14 @@ class _Execution:
     def _is_publish(self, cell: Cell) -> bool:
         return isinstance(self._job.plan.actions[cell], Publish)
 
-    def _unfinished(self, region: str, cells: Sequence[Cell]) -> str | None:
+    def _unfinished(self, region: str, cells: Sequence[Cell]) -> Failure | None:
         holding = self._holding()
         left = next((self._outcomes[cell] for cell in cells if cell not in holding), None)
         if left is None:
             return None
         why = f" ({left.error})" if left.error else ""
-        return f"{region} is published first and is not complete: {left.cell.id} is {left.name}{why}"
+        text = f"{region} is published first and is not complete: {left.cell.id} is {left.name}{why}"
+        return replace(left.failure or Failure(text), text=text)
 
 
 def _side_by_side(cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> Iterator[Outcome]:

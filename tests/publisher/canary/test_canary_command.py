@@ -272,7 +272,9 @@ def test_publish_with_the_canary_first(sandbox: Sandbox, layers: Layers) -> None
     assert waits["error"].startswith(
         f"the canary does not prove eu-west-1/py{PYTHON}-{HERE}, failed: the function fail"
     )
-    assert "2 of 2 cells are not at the release (2 temporary); the canary does not prove" in broken.err
+    assert "2 of 2 cells are not at the release (2 permanent); the canary does not prove" in broken.err
+    assert "publish its next version" in broken.err
+    assert "run the same command again" not in broken.err
 
     assert publish_real(layers, "1.2", "--canary-region", "us-east-1").code == 2
     assert publish_real(layers, "1.2", "--canary-first", "--canary-region", "ap-south-1").code == 3

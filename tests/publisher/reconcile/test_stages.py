@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from publisher.aws.gateway import Failure
 from publisher.reconcile.execute import CanaryRegion
 from publisher.reconcile.job import Outcome, Stop
 from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
@@ -32,10 +33,10 @@ class Check:
         self.before: list[set[str]] = []
         self._world = world
 
-    def __call__(self, outcomes: Sequence[Outcome]) -> str | None:
+    def __call__(self, outcomes: Sequence[Outcome]) -> Failure | None:
         self.asked.append(outcomes)
         self.before.append(written(self._world))
-        return self.reason
+        return Failure(self.reason) if self.reason else None
 
 
 def written(world: World) -> set[str]:
@@ -98,9 +99,9 @@ def test_what_is_there_already_is_told_as_it_is(world: World) -> None:
 def test_an_interruption_during_the_check(world: World) -> None:
     stop = Stop()
 
-    def check(_: Sequence[Outcome]) -> str | None:
+    def check(_: Sequence[Outcome]) -> Failure | None:
         stop("interrupted by SIGINT")
-        return "not proven: interrupted by SIGINT"
+        return Failure("not proven: interrupted by SIGINT")
 
     report = world.publish("1.0.0", MemoryLedger(), stop=stop, canary=CanaryRegion(REGION, check))
     assert report.stopped == "interrupted by SIGINT"
