@@ -92,6 +92,7 @@ class IndexedTarget(_IndexModel, OfTarget):
     sbom_sha256: Sha256 | None = None
     cold_start: IndexedColdStart | None = None
     packages: dict[str, str] | None = None
+    signed_by: str | None = None  #: AWS Signer: profile/version
 
 
 class IndexedLayer(_IndexModel, OfTarget):

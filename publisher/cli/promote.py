@@ -89,8 +89,7 @@ def _publish(settings: Settings, release: Release, folder: Path, options: list[s
     """Run ``layers publish`` with the artifacts of a folder, at the release's number."""
     from publisher.cli.publish import command as publish
 
-    gap = ["--allow-gap"] if any(option.name == "allow_gap" for option in publish.params) else []
-    number = ["--layer-version", str(release.layer_version), *gap]
+    number = ["--layer-version", str(release.layer_version), "--allow-gap"]
     arguments = ["--version", release.version, "--artifacts", str(folder), *number, *options]
     publish.main(arguments, prog_name="layers publish", standalone_mode=False, obj=settings)
 

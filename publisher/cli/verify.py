@@ -14,7 +14,7 @@ from publisher.cli.group import Settings
 if TYPE_CHECKING:
     from publisher.audit.attestation import Provenance
     from publisher.audit.verify import Verdict
-    from publisher.catalog.index import Row
+    from publisher.catalog.index import Index, Row
 
 
 @click.command("verify")
@@ -69,7 +69,13 @@ def command(
             fix="do not use it; tell the layer's publisher",
         )
     provenance = _provenance(row.sha256, repository, bundle, trusted_root) if repository else None
-    _show(verdict, provenance, as_json)
+    _show(verdict, provenance, as_json, _signed_by(index, row))
+
+
+def _signed_by(index: Index, row: Row) -> str | None:
+    """Return the AWS Signer profile that the record names for these bytes."""
+    targets = (each for release in index.releases for each in release.targets)
+    return next((each.signed_by for each in targets if each.sha256 == row.sha256), None)
 
 
 def _account_of_matrix(settings: Settings) -> str:
@@ -108,12 +114,14 @@ def _provenance(sha256: str, repository: str, bundle: Path | None, trusted_root:
     return verify_attestation(sha256, bundles, repository, trusted_root, offline=bundle is not None)
 
 
-def _show(verdict: Verdict, provenance: Provenance | None, as_json: bool) -> None:
+def _show(verdict: Verdict, provenance: Provenance | None, as_json: bool, signed_by: str | None = None) -> None:
     row = verdict.row
     if as_json:
-        print_json(_document(verdict, provenance))
+        print_json({**_document(verdict, provenance), "signed_by": signed_by})
     elif verdict.matches:
         print_result(row.arn, f"holds {row.package} {row.version}, the recorded bytes (sha256 {row.sha256})")
+        if signed_by:
+            print_result(f"signed by AWS Signer, profile {signed_by}")
         if provenance:
             print_result(f"attested by {provenance.repository}, {provenance.workflow}")
         if row.yanked:

@@ -47,6 +47,7 @@ def publisher(scope: Scope) -> list[Statement]:
             note="AWS has no condition for the principal of a grant. Only GetLayerVersion can be granted.",
         ),
         *_stage(scope),
+        *_sign(scope),
         *_ledger(scope, write=True),
         *_sboms(scope, "s3:PutObject"),
         *_parameters(scope, write=True),
@@ -175,6 +176,33 @@ def _stage(scope: Scope) -> list[Statement]:
             [scope.in_bucket(home, f"leases/{scope.matrix.package}.json")],
             _in_account(scope),
         ),
+    ]
+
+
+def _sign(scope: Scope) -> list[Statement]:
+    """The signing profile, and Signer's objects in the home region's bucket, which it uses with these permissions."""
+    signing, staging = scope.matrix.signing, scope.matrix.staging
+    if signing is None or staging is None:
+        return []
+    home = staging.bucket_of(scope.account, staging.home)
+    signer = f"arn:{scope.partition}:signer:{staging.home}:{scope.account}:"
+    unsigned, signed = scope.in_bucket(home, "unsigned/*.zip"), scope.in_bucket(home, "signed/*.zip")
+    return [
+        allow("StartSigning", ["signer:StartSigningJob"], [f"{signer}/signing-profiles/{signing.profile}"]),
+        allow(
+            "FollowSigning",
+            ["signer:DescribeSigningJob"],
+            [f"{signer}/signing-jobs/*"],
+            note="AWS assigns the ids of signing jobs.",
+        ),
+        allow(
+            "SignZips",
+            ["s3:GetObject", "s3:PutObject"],
+            [unsigned, signed],
+            _in_account(scope),
+            note="The wildcards are a zip's sha256 and a signing job's id.",
+        ),
+        allow("ReadZipsToSign", ["s3:GetObjectVersion"], [unsigned], _in_account(scope)),
     ]
 
 

@@ -39,6 +39,7 @@ def staging_template(scope: Scope) -> Template:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"The buckets through which the layers of {matrix.package} reach Lambda, one a region.",
         "Resources": {
+            **({"SigningProfile": _signing_profile(matrix.signing.profile)} if matrix.signing else {}),
             "Administration": _administration(scope),
             "Execution": _execution(scope),
             "Buckets": {
@@ -69,12 +70,35 @@ def _of_one_region(scope: Scope, bucket: str) -> Template:
         "Description": f"The staging bucket of the layers of {scope.matrix.package} in this region.",
         "Resources": private_bucket(
             scope,
-            {"BucketName": {"Fn::Sub": name} if "${" in name else name},
+            {
+                "BucketName": {"Fn::Sub": name} if "${" in name else name,
+                **({"VersioningConfiguration": {"Status": "Enabled"}} if scope.matrix.signing else {}),
+            },
             [
                 rule("zips", Prefix="layers/", ExpirationInDays=STAGED_DAYS),
                 rule("leases", Prefix="leases/", ExpirationInDays=STAGED_DAYS),
+                *(_signing_rules() if scope.matrix.signing else ()),
             ],
         ),
+    }
+
+
+def _signing_rules() -> list[dict[str, Any]]:
+    """Return what expires in a bucket of AWS Signer, which must keep versions."""
+    return [
+        rule("unsigned", Prefix="unsigned/", ExpirationInDays=STAGED_DAYS),
+        rule("signed", Prefix="signed/", ExpirationInDays=STAGED_DAYS),
+        rule("versions", NoncurrentVersionExpiration={"NoncurrentDays": 1}),
+    ]
+
+
+def _signing_profile(profile: str) -> dict[str, Any]:
+    return {
+        "#": "The profile that signs the zips. Kept when the stack is deleted: signatures refer to it.",
+        "Type": "AWS::Signer::SigningProfile",
+        "DeletionPolicy": "Retain",
+        "UpdateReplacePolicy": "Retain",
+        "Properties": {"ProfileName": profile, "PlatformId": "AWSLambda-SHA384-ECDSA"},
     }
 
 
@@ -173,6 +197,7 @@ def _creating(scope: Scope) -> list[Statement]:
                 "s3:PutBucketTagging",
                 "s3:PutEncryptionConfiguration",
                 "s3:PutLifecycleConfiguration",
+                *(["s3:PutBucketVersioning"] if matrix.signing else []),
             ],
             buckets,
             note="The buckets themselves, not their contents. CloudFormation reads back every property of a bucket.",

@@ -34,6 +34,7 @@ class TargetRecord(Frozen, OfTarget):
     sbom: str | None = None  #: the SBOM's file name
     sbom_sha256: Sha256 | None = None
     cold_start: ColdStart | None = None  #: as measured on the machine that it names
+    signed_by: str | None = None  #: AWS Signer: profile/version
 
     @property
     def id(self) -> str:

@@ -22,6 +22,7 @@ from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
 from publisher.aws.gateway import Lambda, Zip
+from publisher.aws.signing import Signer
 from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import Recorder
 from publisher.ledger.release import Release, at_number, last_sizes
@@ -183,7 +184,8 @@ def carry_out(
         folder = Path(name)
         build = _builder(matrix, plan.version, folder / "built", progress, last_sizes(prepared.releases))
         sources = Sources(
-            matrix, prepared.remote, lambdas, prepared.releases, artifacts, build, folder, progress
+            matrix, prepared.remote, lambdas, prepared.releases, artifacts, build, folder, progress,
+            _signer(matrix, clock),
         )  # fmt: skip
         payloads = gather(sources, plan)
         backfills = gather_backfills(sources, plan)
@@ -208,6 +210,14 @@ def carry_out(
         outcomes, waited = execute(job, stop, canary)
     _complete(matrix, plan, ledger, recorder)
     return Report(plan, outcomes, time.monotonic() - started, stop.reason, waited)
+
+
+def _signer(matrix: Matrix, clock: Clock) -> Signer | None:
+    if matrix.signing is None:
+        return None
+    import boto3
+
+    return Signer(matrix, boto3.session.Session(), clock)
 
 
 def _builder(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
@@ -20,6 +20,7 @@ from builder.model.progress import Progress
 from builder.model.target import Target
 from publisher.aws.gateway import GatewayError, Lambda, Zip
 from publisher.aws.publish_request import REQUEST_LIMIT
+from publisher.aws.signing import Signer, is_signed
 from publisher.ledger.release import Release, at_number
 from publisher.reconcile.artifact_facts import Facts, bare_facts, facts_of, refuse_failed
 from publisher.reconcile.plan import Backfill, Plan, Publish
@@ -52,6 +53,7 @@ class Sources:
     build: Build
     folder: Path  #: for what is fetched
     progress: Progress
+    signer: Signer | None = None  #: signs new bytes, once
 
 
 def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
@@ -72,9 +74,24 @@ def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
             to_build.append(target)
     if to_build:
         payloads.update(_built(sources, plan, tuple(to_build), recorded))
+    if sources.signer:
+        new = [target_id for target_id in payloads if target_id not in plan.bytes_of]
+        payloads |= {each: _signed(payloads[each], sources.signer, sources) for each in new}
     for payload in payloads.values():
         _check_sizes(payload, sources.matrix)
     return payloads
+
+
+def _signed(payload: Payload, signer: Signer, sources: Sources) -> Payload:
+    """Return the payload with the signed zip. A zip that came signed, from another account, stays as it is."""
+    if is_signed(payload.zip.path):
+        return payload
+    zip_, profile = signer.sign(payload.zip, sources.folder)
+    update = {"sha256": zip_.sha256, "size": zip_.size, "unzipped_size": unzipped_size(zip_.path), "signed_by": profile}
+    sources.progress.note(f"{payload.facts.record.id}: signed by {profile}")
+    return replace(
+        payload, zip=zip_, facts=replace(payload.facts, record=payload.facts.record.model_copy(update=update))
+    )
 
 
 def facts_to_record(sources: Sources, plan: Plan, payloads: Mapping[str, Payload]) -> Iterator[Facts]:
@@ -167,6 +184,8 @@ def _copied(sources: Sources, plan: Plan, target: Target, recorded: Release | No
         if cell.target == target and state.held is not None and state.held.sha256 == wanted
     )
     copy = _copy(sources, target, plan.number.value, wanted, regions)
+    if copy is None and sources.signer:  # a build cannot make signed bytes again
+        copy = sources.signer.stored(wanted, sources.folder)
     if copy is None:
         return None
     known = recorded.target(target.id) if recorded else None

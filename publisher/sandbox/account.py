@@ -22,6 +22,23 @@ def furnish(address: str, matrix: Matrix) -> None:
     if matrix.announce is not None:
         make_topic(address, matrix.announce.topic)
     make_buckets(address, {region: name for region in matrix.regions if (name := matrix.bucket(region))})
+    make_signing_profile(address, matrix)
+
+
+def make_signing_profile(address: str, matrix: Matrix) -> None:
+    """Create the signing profile of ``signing:``, and let the home region's bucket keep versions for it."""
+    import boto3
+
+    if matrix.signing is None or matrix.staging is None:
+        return
+    session: Any = boto3.session.Session("sandbox", "sandbox")
+    region = matrix.staging.home
+    session.client("s3", region_name=region, endpoint_url=address).put_bucket_versioning(
+        Bucket=matrix.bucket(region), VersioningConfiguration={"Status": "Enabled"}
+    )
+    session.client("signer", region_name=region, endpoint_url=address).put_signing_profile(
+        profileName=matrix.signing.profile, platformId="AWSLambda-SHA384-ECDSA"
+    )
 
 
 def make_topic(address: str, arn: str) -> None:

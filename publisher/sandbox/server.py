@@ -31,6 +31,7 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 _DOWNLOAD = re.compile(r"/_layers/([0-9a-f]{64})\.zip")
 _PUBLISH = re.compile(r"/20\d\d-\d\d-\d\d/layers/.+/versions/?")
 _REGION = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/lambda/")
+_SIGNING_REGION = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/signer/")
 _FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
 _INVOCATIONS = re.compile(r"/2015-03-31/functions/(.+)/invocations/?")
 
@@ -110,6 +111,7 @@ class _Front:
         from publisher.sandbox import function_rules, moto_corrections
         from publisher.sandbox.account import let_roles_be_replaced
         from publisher.sandbox.invocation import Invoker
+        from publisher.sandbox.signing_jobs import SigningJobs
 
         def link(sha256: str) -> str:
             return f"{address}/_layers/{sha256}.zip"
@@ -117,6 +119,7 @@ class _Front:
         let_roles_be_replaced()
         moto_corrections.correct(self._store, link)
         function_rules.correct(self._store, link)
+        self._signing_jobs = SigningJobs(self._account)
         self._invoker = Invoker(self._store, self._folder, address, stand_in, say)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -141,7 +144,10 @@ class _Front:
         self, environ: Environ, method: str, path: str, start_response: StartResponse
     ) -> Iterable[bytes] | None:
         """Return the response to a request where moto's would differ from AWS's, else None. Raises Refusal."""
-        region = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
+        authorization = environ.get("HTTP_AUTHORIZATION", "")
+        if signing := _SIGNING_REGION.search(authorization):
+            return self._signing(environ, method, path, signing[1], start_response)
+        region = _REGION.search(authorization)
         if region is None:
             return None
         from moto.awslambda.models import lambda_backends
@@ -164,6 +170,14 @@ class _Front:
             if (found := layers_response(method, path, query, body, backend)) is not None:
                 return _reply(start_response, 204 if method == "DELETE" else 200, found)
         return None
+
+    def _signing(
+        self, environ: Environ, method: str, path: str, region: str, start_response: StartResponse
+    ) -> Iterable[bytes] | None:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        _replace_body(environ, body)
+        found = self._signing_jobs.respond(method, path, region, body)
+        return None if found is None else _reply(start_response, 200, found)
 
     def _invoke(
         self, name: str, query: str, body: bytes, backend: Any, environ: Environ, start_response: StartResponse

@@ -123,6 +123,20 @@ def _topic(call: Call) -> Iterator[Request]:
     yield call.request("sns:Publish", call.parameters["TopicArn"])
 
 
+def _sign(call: Call) -> Iterator[Request]:
+    """Signer reads and writes the objects with the caller's permissions."""
+    yield call.request(
+        "signer:StartSigningJob", call.arn("signer", f"/signing-profiles/{call.parameters['profileName']}")
+    )
+    source, destination = call.parameters["source"]["s3"], call.parameters["destination"]["s3"]
+    yield call.request("s3:GetObjectVersion", call.object_arn(source["bucketName"], source["key"]))
+    yield call.request("s3:PutObject", call.object_arn(destination["bucketName"], f"{destination['prefix']}job.zip"))
+
+
+def _signing_job(call: Call) -> Iterator[Request]:
+    yield call.request("signer:DescribeSigningJob", call.arn("signer", f"/signing-jobs/{call.parameters['jobId']}"))
+
+
 _ASKS: Mapping[tuple[str, str], Callable[[Call], Iterator[Request]]] = {
     ("sts", "GetCallerIdentity"): _nothing,
     ("lambda", "ListLayers"): _no_resource("lambda:ListLayers"),
@@ -142,6 +156,8 @@ _ASKS: Mapping[tuple[str, str], Callable[[Call], Iterator[Request]]] = {
         for operation in ("GetFunction", "GetFunctionConfiguration", "DeleteFunction")
     },
     ("sns", "Publish"): _topic,
+    ("signer", "StartSigningJob"): _sign,
+    ("signer", "DescribeSigningJob"): _signing_job,
     ("s3", "HeadObject"): _object("s3:GetObject"),
     ("s3", "GetObject"): _object("s3:GetObject"),
     ("s3", "CopyObject"): _copy,

@@ -31,7 +31,7 @@ from publisher.infra.staging_buckets import staging_template
 from publisher.infra.template_text import plain
 from publisher.ledger.release import Yanked
 from publisher.ledger.s3 import BucketLedger
-from publisher.sandbox.account import make_roles
+from publisher.sandbox.account import make_roles, make_signing_profile
 from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.aws_calls import Role, acting_as
 from tests.fakes.command import SMALL, Layers
@@ -145,6 +145,18 @@ def read_storage_usage(world: Layers) -> None:
     for region in world.matrix.regions:
         with contextlib.suppress(ClientError):
             boto3.client("lambda", region_name=region).get_account_settings()
+
+
+def test_the_publisher_signs(world: Layers, sandbox: Sandbox) -> None:
+    world.keys["signing"] = {"profile": "demo_profile"}
+    make_signing_profile(sandbox.address, world.matrix)
+    with acting_as(Role(statements("Publisher", world.keys), ACCOUNT)) as role:
+        assert world.publish("1.0").code == 0
+    assert role.refused == []
+    signing = [each for each in statements("Publisher", world.keys) if "Sign" in each["Sid"]]
+    assert len(signing) == 4
+    for statement in signing:
+        assert any(allowed([statement], made) for made in role.made), statement["Sid"]
 
 
 def yank_in_the_ledger_alone(world: Layers, number: int) -> None:

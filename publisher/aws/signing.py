@@ -1,0 +1,142 @@
+"""AWS Signer: sign a zip once, in the staging bucket of the home region, and keep the signed bytes for later runs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import botocore.config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from builder.model.artifact import sha256_of
+from builder.model.clock import Clock
+from builder.model.errors import IncompleteError, InputError
+from builder.model.matrix import Matrix
+from publisher.aws.error_codes import of_boto_error, status_of
+from publisher.aws.gateway import Zip
+
+if TYPE_CHECKING:
+    import boto3
+
+POLL_SECONDS = 2.0
+MAX_SIGNING_SECONDS = 300.0
+#: The entry that Signer adds to a zip for Lambda begins with this.
+SIGNATURE_PREFIX = "META-INF/aws_signer_signature"
+
+_CONFIG = botocore.config.Config(
+    retries={"total_max_attempts": 5, "mode": "standard"}, connect_timeout=6, user_agent_extra="strands-layers"
+)
+
+
+class Signer:
+    """The signing profile of a matrix, and the home region's staging bucket, which must keep versions."""
+
+    def __init__(self, matrix: Matrix, session: boto3.session.Session, clock: Clock) -> None:
+        if matrix.signing is None or matrix.staging is None:
+            raise InputError("`signing` in the matrix needs `staging`: AWS Signer reads and writes S3 objects")
+        self._profile = matrix.signing.profile
+        self._account = matrix.account
+        self._bucket = matrix.staging.bucket_of(matrix.account, matrix.staging.home)
+        untyped: Any = session
+        self._s3 = untyped.client("s3", region_name=matrix.staging.home, config=_CONFIG)
+        self._signer = untyped.client("signer", region_name=matrix.staging.home, config=_CONFIG)
+        self._clock = clock
+
+    def sign(self, zip_: Zip, folder: Path) -> tuple[Zip, str]:
+        """Return the signed zip and the ARN of the profile's version. A zip that is signed already is an error.
+
+        Signing the same bytes again within hours returns the first job's result. IncompleteError if it fails.
+        """
+        if is_signed(zip_.path):
+            raise InputError("the zip is signed already", where=str(zip_.path))
+        try:
+            return self._sign(zip_, folder)
+        except (ClientError, BotoCoreError) as error:
+            failure = of_boto_error(error).failure
+            raise IncompleteError(
+                f"the zip cannot be signed: {failure.text}",
+                where=f"signing profile {self._profile}, s3://{self._bucket}",
+                fix=failure.advice or "create the profile and the buckets with `layers infra --part staging`",
+                failure_class=failure.failure_class,
+            ) from None
+
+    def stored(self, sha256: str, folder: Path) -> Zip | None:
+        """Return the signed zip of an earlier run from the staging bucket; None if it has expired there."""
+        path = folder / f"{sha256}.zip"
+        try:
+            self._s3.download_file(self._bucket, f"layers/{sha256}.zip", str(path), ExtraArgs=self._owner)
+        except ClientError as error:
+            if status_of(error) in (403, 404):
+                return None
+            raise of_boto_error(error) from None
+        except BotoCoreError as error:
+            raise of_boto_error(error) from None
+        return Zip(path, sha256, path.stat().st_size) if sha256_of(path) == sha256 else None
+
+    @property
+    def _owner(self) -> dict[str, str]:
+        return {"ExpectedBucketOwner": self._account}
+
+    def _sign(self, zip_: Zip, folder: Path) -> tuple[Zip, str]:
+        key = f"unsigned/{zip_.sha256}.zip"
+        version = self._uploaded_version(key) or self._upload(key, zip_)
+        job = self._signer.start_signing_job(
+            source={"s3": {"bucketName": self._bucket, "key": key, "version": version}},
+            destination={"s3": {"bucketName": self._bucket, "prefix": "signed/"}},
+            profileName=self._profile,
+            clientRequestToken=hashlib.sha256(f"{self._profile}:{zip_.sha256}:{version}".encode()).hexdigest(),
+        )
+        done = self._wait(job["jobId"])
+        signed = done["signedObject"]["s3"]["key"]
+        path = folder / f"signed-{zip_.sha256}.zip"
+        self._s3.download_file(self._bucket, signed, str(path), ExtraArgs=self._owner)
+        sha256 = sha256_of(path)
+        # Staging finds it there, and so does a later run that completes the release.
+        self._s3.copy_object(
+            Bucket=self._bucket,
+            Key=f"layers/{sha256}.zip",
+            CopySource={"Bucket": self._bucket, "Key": signed},
+            ExpectedSourceBucketOwner=self._account,
+            **self._owner,
+        )
+        profile = f"{self._profile}/{done['profileVersion']}"
+        return Zip(path, sha256, path.stat().st_size), profile
+
+    def _uploaded_version(self, key: str) -> str | None:
+        """Return the version of a zip that an earlier run uploaded: its signing job is found again by it."""
+        try:
+            head = self._s3.head_object(Bucket=self._bucket, Key=key, **self._owner)
+        except ClientError as error:
+            if status_of(error) == 404:
+                return None
+            raise
+        return str(head.get("VersionId", "null"))
+
+    def _upload(self, key: str, zip_: Zip) -> str:
+        digest = base64.b64encode(bytes.fromhex(zip_.sha256)).decode()
+        with zip_.path.open("rb") as body:
+            put = self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ChecksumSHA256=digest, **self._owner)
+        return str(put.get("VersionId", "null"))
+
+    def _wait(self, job: str) -> dict[str, Any]:
+        end = self._clock.monotonic() + MAX_SIGNING_SECONDS
+        while True:
+            state: dict[str, Any] = self._signer.describe_signing_job(jobId=job)
+            if state["status"] == "Succeeded":
+                return state
+            if state["status"] == "Failed" or self._clock.monotonic() > end:
+                reason = state.get("statusReason") or f"no result within {MAX_SIGNING_SECONDS:.0f} s"
+                raise IncompleteError(f"the signing job failed: {reason}", where=job, fix="run the same command again")
+            self._clock.sleep(POLL_SECONDS)
+
+
+def is_signed(path: Path) -> bool:
+    """Whether a zip has a signature of AWS Signer in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.startswith(SIGNATURE_PREFIX) for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False

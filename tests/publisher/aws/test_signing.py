@@ -1,0 +1,94 @@
+"""AWS Signer: each zip is signed once, and the same signed bytes go everywhere, also in a later run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from publisher.aws.signing import is_signed
+from publisher.sandbox.account import make_buckets, make_signing_profile
+from tests.conftest import ACCOUNT, Sandbox
+from tests.fakes.command import SMALL, Layers
+
+KEYS = {
+    **SMALL,
+    "staging": {"bucket": "demo-{account}-{region}", "home": "eu-west-1"},
+    "signing": {"profile": "demo_profile"},
+}
+
+
+@pytest.fixture
+def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
+    found = Layers(tmp_path, dict(KEYS))
+    make_buckets(sandbox.address, {region: f"demo-{ACCOUNT}-{region}" for region in found.matrix.regions})
+    make_signing_profile(sandbox.address, found.matrix)
+    return found
+
+
+def digests(layers: Layers, architecture: str = "x86_64") -> set[str]:
+    rows = layers("describe", "--region", "all", "--arch", architecture, "--json").json
+    return {row["sha256"] for row in rows}
+
+
+def test_every_region_gets_the_same_signed_bytes_and_the_ledger_names_the_profile(
+    layers: Layers, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    assert layers.publish("1.0").code == 0
+    (signed,) = digests(layers)
+    record = json.loads((Path(layers.ledger) / "0001.json").read_text())
+    (target,) = [each for each in record["targets"] if each["architecture"] == "x86_64"]
+    assert target["sha256"] == signed
+    assert target["signed_by"].startswith("demo_profile/")
+    path = tmp_path / "signed.zip"
+    sandbox.client("s3", "eu-west-1").download_file(f"demo-{ACCOUNT}-eu-west-1", f"layers/{signed}.zip", str(path))
+    assert is_signed(path)
+    assert layers("audit").code == 0
+    arn = layers("describe", "--region", "us-east-1", "--arch", "x86_64", "--format", "arn").out.strip()
+    assert "signed by AWS Signer, profile demo_profile/" in layers("verify", arn).out
+    assert layers("verify", arn, "--json").json["signed_by"] == target["signed_by"]
+
+
+def test_a_release_that_is_completed_later_uses_the_same_signed_bytes(layers: Layers) -> None:
+    assert layers.publish("1.0", "--region", "us-east-1").code == 0
+    (first,) = digests(layers)
+    assert layers.publish("1.0").code == 0
+    assert digests(layers) == {first}
+
+
+def test_signed_bytes_that_no_region_holds_yet_come_from_the_staging_bucket(layers: Layers, sandbox: Sandbox) -> None:
+    assert layers.publish("1.0", "--region", "us-east-1").code == 0
+    (first,) = digests(layers)
+    path = Path(layers.ledger) / "0001.json"
+    record = json.loads(path.read_text())
+    client = sandbox.layers()
+    for architecture in ("x86_64", "aarch64"):
+        client.delete_layer_version(LayerName=f"demo-py3_12-{architecture}", VersionNumber=1)
+    path.write_text(json.dumps({**record, "cells": []}))  # as a run leaves it that was killed after it began
+    assert layers.publish("1.0", "--region", "eu-west-1").code == 0
+    assert digests(layers) == {first}
+
+
+def test_a_profile_that_is_missing_is_named_and_nothing_is_published(layers: Layers, sandbox: Sandbox) -> None:
+    layers.keys["signing"] = {"profile": "other_profile"}
+    ended = layers.publish("1.0")
+    assert ended.code == 5
+    assert "other_profile" in ended.err
+    assert "ResourceNotFoundException" in ended.err
+    assert sandbox.layers().list_layers()["Layers"] == []
+
+
+def test_a_bucket_without_versions_is_refused(layers: Layers, sandbox: Sandbox) -> None:
+    sandbox.client("s3", "eu-west-1").put_bucket_versioning(
+        Bucket=f"demo-{ACCOUNT}-eu-west-1", VersioningConfiguration={"Status": "Suspended"}
+    )
+    ended = layers.publish("1.0")
+    assert (ended.code, "keeps no versions" in ended.err) == (5, True)
+
+
+def test_the_templates_have_the_profile_and_the_permissions(layers: Layers) -> None:
+    staging = layers("infra", "--part", "staging").out
+    assert "AWS::Signer::SigningProfile" in staging
+    assert "VersioningConfiguration" in staging
+    assert "signer:StartSigningJob" in layers("infra").out
