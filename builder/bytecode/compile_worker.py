@@ -1,19 +1,20 @@
-"""Compiles modules to bytecode. Run as a script by the target's own interpreter, so it imports nothing of ours and
-must run on every Python that Lambda has.
+"""Compiles modules to bytecode. The target's own interpreter runs this file as a script, so it imports nothing of this
+program and runs on every Python of Lambda.
 
-Standard input: batches of lines ``source <tab> path at run time``, an empty line after each batch. Standard output: for
-each batch four bytes of length (little-endian), and then for each line four bytes of length and a ``.pyc``; this length
-is 0 where the source does not compile (a template, Python 2).
+Standard input: batches of lines ``source <tab> path at run time``, with an empty line after each batch. Standard
+output: four bytes of length (little-endian) for each batch, then for each line four bytes of length and a ``.pyc``. The
+length is 0 if the source does not compile (a template, Python 2).
 
-The same source gives the same bytes whatever was compiled before it and in whatever process:
+The same source gives the same bytes, whatever the process compiled before:
 
-- Set constants: marshal sorts them from Python 3.11 on. In 3.10 their order depends on addresses (the hash of None is
-  one) and on history even where PYTHONHASHSEED=0 (set by the caller): code with a set is written by ``plain`` there.
-- marshal marks an object as "may be referred to later" by its reference count at that moment. Of what is in code, only
-  interned strings are shared with the process, some always and some never; each string is held once more, and so
-  always marked.
-- Names that were interned before make other objects of the same code: see ``settled``.
-- ``.pyc`` files carry the source's hash and are unchecked: never stale, and no source is read at import.
+- marshal sorts set constants from Python 3.11 on. In 3.10 their order depends on addresses (the hash of None is one)
+  and on history, even with PYTHONHASHSEED=0, which the caller sets. So `dump_sorted` writes code with a set there.
+- marshal marks an object as "may be referred to later" by its reference count. Of the objects in code, only interned
+  strings are shared with the process, some always and some never. So each string gets one more reference, and is always
+  marked.
+- Names that were interned before the compilation give other objects for the same code: see `compile_settled`.
+- ``.pyc`` files have the source's hash and are unchecked (PEP 552): they never become stale, and imports do not read
+  the source.
 """
 
 from __future__ import annotations
@@ -34,51 +35,24 @@ INTERNS_QUALNAMES = sys.version_info >= (3, 13)
 
 
 def bytecode(source: bytes, path: str) -> bytes:
-    """The ``.pyc`` of a module."""
-    code, held = settled(source, path)
-    data = plain(code) if held.sets and not SORTS_SETS else marshal.dumps(code)
+    """Return the ``.pyc`` of a module."""
+    code, held = compile_settled(source, path)
+    data = dump_sorted(code) if held.sets and not SORTS_SETS else marshal.dumps(code)
     return importlib.util.MAGIC_NUMBER + FLAGS + importlib.util.source_hash(source) + data
 
 
-def settled(source: bytes, path: str) -> tuple[CodeType, Constants]:
-    """The module's code as it is when its names are interned already, which the second compiling always meets."""
-    names = nested_classes(source) if INTERNS_QUALNAMES else []  # held until it is compiled
+def compile_settled(source: bytes, path: str) -> tuple[CodeType, Constants]:
+    """Return the module's code as it is if its names are interned already, as in every second compilation."""
     code = compile(source, path, "exec", dont_inherit=True, optimize=0)
-    del names
     held = Constants(code)
     if held.unsettled:
         code = compile(source, path, "exec", dont_inherit=True, optimize=0)
-        held = Constants(code)  # and only now lets go of the first
+        held = Constants(code)  # releases the names of the first compilation only now
     return code, held
 
 
-def nested_classes(source: bytes) -> list[str]:
-    """The qualified names, interned, of classes within others, as far as a look at the lines tells.
-
-    It spares most modules with such classes the second compiling.
-    """
-    if b"    class " not in source:
-        return []
-    names: list[str] = []
-    outer: list[tuple[int, str]] = []  # what the line is in: its indentation, and what it puts before names
-    for line in source.split(b"\n"):
-        text = line.lstrip(b" ")
-        if not text.startswith((b"class ", b"def ", b"async def ")):
-            continue
-        indent = len(line) - len(text)
-        while outer and outer[-1][0] >= indent:
-            outer.pop()
-        head, _, rest = text.removeprefix(b"async ").partition(b" ")
-        plain_name = rest.replace(b":", b"(").partition(b"(")[0].strip().decode("utf-8", "replace")
-        name = f"{outer[-1][1]}{plain_name}" if outer else plain_name
-        if head == b"class" and outer:
-            names.append(sys.intern(name))
-        outer.append((indent, f"{name}." if head == b"class" else f"{name}.<locals>."))
-    return names
-
-
 class Constants:
-    """The strings and the sets that a module's code holds, each once more."""
+    """Holds one more reference to each string and set of a module's code."""
 
     def __init__(self, code: CodeType) -> None:
         self.strings: list[str] = []
@@ -88,11 +62,11 @@ class Constants:
 
     @property
     def unsettled(self) -> bool:
-        """Whether the code may be another one where its names were interned before it was compiled.
+        """Whether the code could differ if its names had been interned before it was compiled.
 
-        An interned name takes the place of an equal one. A set is made anew for that, so that two equal sets, which
-        were one object, are two. From Python 3.13 on the qualified name of a nested class is one object with the
-        constant that the class body sets ``__qualname__`` to, unless an equal name was interned before.
+        An interned name replaces an equal one. A set is copied for that, so two equal sets that were one object become
+        two. From Python 3.13 on, the qualified name of a nested class is one object with the constant that the class
+        body assigns to ``__qualname__``, unless an equal name was interned before.
         """
         return self.fresh or (SORTS_SETS and len(set(self.sets)) < len(self.sets))
 
@@ -100,8 +74,8 @@ class Constants:
         strings = self.strings
         strings += (code.co_name, code.co_filename, *code.co_names, *code.co_varnames)
         strings += (*code.co_freevars, *code.co_cellvars)
-        if SORTS_SETS:  # and has qualified names
-            name: str = getattr(code, "co_qualname")  # noqa: B009 - which 3.10 has not
+        if SORTS_SETS:  # Python 3.11 and newer, which have qualified names
+            name: str = getattr(code, "co_qualname")  # noqa: B009 - Python 3.10 does not have it
             strings.append(name)
             if INTERNS_QUALNAMES and not is_plain(name) and any(value is name for value in code.co_consts):
                 self.fresh = True
@@ -121,12 +95,12 @@ class Constants:
 
 
 def is_plain(name: str) -> bool:
-    """Whether Python interns constants like this one, always."""
+    """Whether Python always interns a constant like this one."""
     return name.isascii() and name.isidentifier()
 
 
-def plain(value: object) -> bytes:
-    """Python 3.10's marshal format without references, sets sorted by what is written of their members."""
+def dump_sorted(value: object) -> bytes:
+    """Return Python 3.10's marshal format without references, the members of sets sorted by their bytes."""
     if isinstance(value, CodeType):
         counts = (
             value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount, value.co_nlocals, value.co_stacksize,
@@ -137,12 +111,12 @@ def plain(value: object) -> bytes:
             value.co_filename, value.co_name,
         )  # fmt: skip
         numbers = b"".join(map(long, counts))
-        body = b"".join(map(plain, parts))
-        return b"c" + numbers + body + long(value.co_firstlineno) + plain(value.co_linetable)
+        body = b"".join(map(dump_sorted, parts))
+        return b"c" + numbers + body + long(value.co_firstlineno) + dump_sorted(value.co_linetable)
     if isinstance(value, tuple):
-        return b"(" + long(len(value)) + b"".join(map(plain, value))
+        return b"(" + long(len(value)) + b"".join(map(dump_sorted, value))
     if isinstance(value, frozenset):
-        return b">" + long(len(value)) + b"".join(sorted(map(plain, value)))
+        return b">" + long(len(value)) + b"".join(sorted(map(dump_sorted, value)))
     if isinstance(value, str):
         text = value.encode("utf-8", "surrogatepass")
         return b"t" + long(len(text)) + text
@@ -154,7 +128,7 @@ def long(number: int) -> bytes:
 
 
 def main() -> None:
-    gc.disable()  # nothing here makes cycles; looking for them takes a tenth of the time
+    gc.disable()  # nothing here makes reference cycles, and looking for them takes a tenth of the time
     sys.setrecursionlimit(10000)
     stdout = sys.stdout.buffer
     batch: list[bytes] = []
@@ -162,19 +136,20 @@ def main() -> None:
         if line != b"\n":
             batch.append(line)
             continue
-        answers = b"".join(map(answer, batch))
-        stdout.write(long(len(answers)) + answers)  # at once: whoever reads it need not wake up for each module
+        results = b"".join(map(sized_result, batch))
+        stdout.write(long(len(results)) + results)  # at once, so that the reader does not wake up for each module
         stdout.flush()
         batch.clear()
 
 
-def answer(line: bytes) -> bytes:
-    """What is given back for a line."""
-    data = made(line)
+def sized_result(line: bytes) -> bytes:
+    """Return what is written for a line: the length and the ``.pyc``."""
+    data = compile_line(line)
     return long(len(data)) + data
 
 
-def made(line: bytes) -> bytes:
+def compile_line(line: bytes) -> bytes:
+    """Return the ``.pyc`` for a line of standard input; empty if the source does not compile."""
     source, _, path = line.rstrip(b"\n").decode("utf-8", "surrogateescape").rpartition("\t")
     with open(source, "rb") as file:
         text = file.read()

@@ -1,5 +1,5 @@
-"""Bytecode: every module compiled once for each Python, by that Python; the same bytes on every machine that has the
-same interpreter (docs/building.md says what remains)."""
+"""Compiles bytecode by processes of the target's Python. The same interpreter version gives the same bytes on every
+machine; docs/building.md explains how."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from builder.bytecode.interpreters import Interpreter
 from builder.model.errors import BuildError
 
 WORKER = Path(__file__).with_name("compile_worker.py")
-#: Lets glibc keep the memory that one module took for the next, where it would give it back and ask for it again.
+#: Makes glibc keep the memory that one module needed for the next one, instead of returning it to the system.
 _MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(1 << 28), "MALLOC_TOP_PAD_": str(1 << 24)}
-#: Where a layer's Python files are at run time, and so what tracebacks say.
+#: Where a layer's Python files are at run time: the path that tracebacks show.
 MOUNTED = "/opt/python/"
-#: Part of every cache key: changed with the bytes that the worker makes.
+#: Part of every cache key. To be raised with any change of the bytes that the worker writes.
 FORMAT = 3
 
 
@@ -39,9 +39,9 @@ def pyc_path(path: str, python: str) -> str:
 
 
 class Compilers:
-    """Runs the interpreters' compilers, each kept for the next batch of its Python: starting one takes a while.
+    """Runs compiler processes and keeps idle ones for the next batch of their Python, because starting one takes time.
 
-    May be used from any thread. As many as are used at once are kept, ``spare`` at most.
+    Its methods may be called from any thread. At most ``spare`` idle processes are kept.
     """
 
     def __init__(self, spare: int) -> None:
@@ -50,18 +50,18 @@ class Compilers:
         self._lock = threading.Lock()
 
     def compile(self, interpreter: Interpreter, modules: Sequence[Module]) -> list[bytes | None]:
-        """The ``.pyc`` of each module; None for one that is no valid source for that Python (a template, Python 2)."""
+        """Return the ``.pyc`` of each module; None for one that does not compile (a template, Python 2)."""
         compiler = self._take(interpreter)
         try:
-            made = compiler.compile(modules)
+            compiled = compiler.compile(modules)
         except BaseException:
             compiler.end()
             raise
         self._keep(compiler)
-        return made
+        return compiled
 
     def close(self) -> None:
-        """End those that are kept."""
+        """End the idle processes."""
         while self._idle:
             self._idle.pop().end()
 
@@ -76,14 +76,14 @@ class Compilers:
     def _keep(self, compiler: _Compiler) -> None:
         with self._lock:
             self._idle.append(compiler)
-            surplus = self._idle[: -self._spare]
+            superfluous = self._idle[: -self._spare]
             del self._idle[: -self._spare]
-        for each in surplus:
+        for each in superfluous:
             each.end()
 
 
 class _Compiler:
-    """A process of the interpreter that runs ``compile_worker``."""
+    """A process of an interpreter that runs ``compile_worker``."""
 
     def __init__(self, interpreter: Interpreter) -> None:
         self.interpreter = interpreter
@@ -94,27 +94,26 @@ class _Compiler:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            # Not -I, which ignores PYTHONHASHSEED; an empty environment and -S -s keep out the same things.
+            # Not -I, which ignores PYTHONHASHSEED. An empty environment with -S -s isolates as well.
             env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0", **_MALLOC},
         )
 
     def compile(self, modules: Sequence[Module]) -> list[bytes | None]:
-        """See ``Compilers.compile``. The worker reads the whole batch before it writes, so neither waits for ever."""
+        """See ``Compilers.compile``. The worker reads the whole batch before it writes, so there is no deadlock."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None  # noqa: S101, PT018 - pipes, both
         lines = "".join(f"{module.source}\t{MOUNTED}{module.path}\n" for module in modules)
-        with suppress(BrokenPipeError):  # what it says is shown below
+        with suppress(BrokenPipeError):  # `_broken` shows the reason
             stdin.write(f"{lines}\n".encode("utf-8", "surrogateescape"))
             stdin.flush()
         size = stdout.read(4)
-        answers = stdout.read(int.from_bytes(size, "little"))
-        results = list(_split(answers))
+        results = list(_split(stdout.read(int.from_bytes(size, "little"))))
         if len(size) < 4 or len(results) != len(modules):
             raise self._broken()
         return results
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process."""
         self._process.kill()
         with self._errors, suppress(BrokenPipeError):
             self._process.communicate()
@@ -122,20 +121,21 @@ class _Compiler:
     def _broken(self) -> BuildError:
         try:
             code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:  # it lives, and says other things than it was asked
+        except subprocess.TimeoutExpired:  # it is alive but its output is malformed
             self._process.kill()
             code = self._process.wait()
         self._errors.seek(0)
+        stderr = self._errors.read().decode(errors="replace").strip()[-300:]
         return BuildError(
-            f"the compiler ended with {code}: {self._errors.read().decode(errors='replace').strip()[-300:]}",
+            f"the compiler ended with exit status {code}: {stderr}",
             where=f"CPython {self.interpreter.version} ({self.interpreter.path})",
-            fix="is this interpreter broken? Install it again, or take another",
+            fix="the interpreter may be broken: install it again, or put another one first on PATH",
         )
 
 
-def _split(answers: bytes) -> Iterator[bytes | None]:
+def _split(results: bytes) -> Iterator[bytes | None]:
     start = 0
-    while start < len(answers):
-        end = start + 4 + int.from_bytes(answers[start : start + 4], "little")
-        yield answers[start + 4 : end] or None
+    while start < len(results):
+        end = start + 4 + int.from_bytes(results[start : start + 4], "little")
+        yield results[start + 4 : end] or None
         start = end

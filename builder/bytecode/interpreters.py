@@ -1,5 +1,6 @@
-"""Finding the CPythons that compile bytecode: on the PATH, of uv, of pyenv, of the system; fetched by uv as a last
-resort. Each is asked what it is; a name proves nothing."""
+"""Finds the CPythons that compile bytecode: on the PATH, of uv, pyenv or the system. uv downloads a missing one.
+
+Each candidate is run to find out its version: a file name proves nothing."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from builder.model.errors import BuildError
 from builder.model.target import python_order
 from builder.resolve import uv
 
-#: What each is asked, with as few imports as will do.
-_ASK = (
+#: Prints an interpreter's facts, with as few imports as possible.
+_PRINT_FACTS = (
     "import sys,_frozen_importlib_external as f;"
     "print(sys.implementation.name,*sys.version_info[:4],f.MAGIC_NUMBER.hex(),sys.executable)"
 )
@@ -35,14 +36,14 @@ class Interpreter:
 
 @cache
 def find(python: str, exact: str | None = None) -> Interpreter:
-    """The CPython ``python`` ("3.12") with the highest patch level on this machine, or with ``exact``'s ("3.12.1").
+    """Return the CPython ``python`` ("3.12") with the highest patch version on this machine, or ``exact`` ("3.12.1").
 
-    uv fetches it where there is none. BuildError where it cannot be had.
+    uv downloads it if there is none. BuildError if it cannot.
     """
-    found = search(python, exact) or _fetch(python, exact)
+    found = search(python, exact) or _download(python, exact)
     if found is None:
         raise BuildError(
-            f"there is no CPython {exact or python} on this machine to compile bytecode with, and uv cannot fetch it",
+            f"CPython {exact or python}, which compiles bytecode, was not found, and uv cannot download it",
             where=f"Python {python}",
             fix=f"install it (`uv python install {exact or python}`, pyenv, your system's packages), "
             "or set `bytecode: auto` in the matrix",
@@ -51,17 +52,17 @@ def find(python: str, exact: str | None = None) -> Interpreter:
 
 
 def search(python: str, exact: str | None = None) -> Interpreter | None:
-    """The same, without fetching."""
+    """Return the same interpreter without downloading; None if there is none."""
     candidates = {path.resolve(): path for path in _candidates(python)}
     shims = [path for path in candidates.values() if _is_script(path)]
-    # Programs first: a version manager's shim is slow, and mostly leads to one of them.
+    # Programs first: the shims of version managers are slow and usually lead to one of them.
     programs = [path for path in candidates.values() if path not in shims]
     return _best(python, exact, programs) or _best(python, exact, shims)
 
 
 def _best(python: str, exact: str | None, paths: Sequence[Path]) -> Interpreter | None:
     with ThreadPoolExecutor(max_workers=4) as pool:
-        fitting = [found for found in pool.map(_ask, paths) if found and found.version.rsplit(".", 1)[0] == python]
+        fitting = [found for found in pool.map(_identify, paths) if found and found.version.rsplit(".", 1)[0] == python]
     fitting = [found for found in fitting if exact in (None, found.version)]
     return max(fitting, key=lambda found: (int(found.version.rsplit(".", 1)[1]), str(found.path)), default=None)
 
@@ -97,11 +98,11 @@ def _uv_folder() -> Path:
     return Path(data) / "uv" / "python"
 
 
-def _ask(path: Path) -> Interpreter | None:
-    """What an executable says it is; None where it is no CPython release (a shim, a broken link, PyPy)."""
+def _identify(path: Path) -> Interpreter | None:
+    """Run an executable to find out what it is. None if it is not a CPython release (a broken link, PyPy)."""
     try:
         done = subprocess.run(
-            [path, "-I", "-S", "-c", _ASK],
+            [path, "-I", "-S", "-c", _PRINT_FACTS],
             capture_output=True,
             text=True,
             timeout=30,
@@ -116,7 +117,7 @@ def _ask(path: Path) -> Interpreter | None:
     return Interpreter(Path(executable or path), f"{major}.{minor}.{patch}", magic)
 
 
-def _fetch(python: str, exact: str | None) -> Interpreter | None:
+def _download(python: str, exact: str | None) -> Interpreter | None:
     if os.environ.get("UV_PYTHON_DOWNLOADS") == "never":
         return None
     with tempfile.TemporaryDirectory(prefix="layers-python-") as folder:

@@ -1,6 +1,6 @@
-"""The SBOM of a zip: CycloneDX 1.6 JSON, made from the lock and the packages' own METADATA.
+"""The SBOM of a zip: CycloneDX 1.6 JSON, from the lock and the packages' METADATA.
 
-The same content gives the same bytes: no time of making, and a serial number derived from the content.
+The same content gives the same bytes: there is no timestamp, and the serial number is derived from the content.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from builder.metadata.requires_dist import active_requirements
 from builder.model.artifact import dump_json
 from builder.model.target import Target
 
-#: Of what the serial numbers are derived, besides the content.
+#: Serial numbers are derived from this and the content.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "strands-layers sbom")
-#: A License field longer than this is a licence's text, not its name.
+#: A License field with more characters is the text of a licence, not its name.
 _NAME_LIMIT = 120
 
 
@@ -91,7 +91,7 @@ def _root(target: Target, package: str, version: str, choices: Mapping[str, Sequ
 
 @lru_cache(maxsize=1024)
 def _component(component: Component) -> tuple[RawMetadata, BomComponent]:
-    """The package's metadata, and what the SBOM says of it: the same for every target that has this wheel."""
+    """Return a package's metadata and its component, which are the same for every target with this wheel."""
     raw, _ = parse_email(component.metadata)
     name = str(canonicalize_name(component.name))
     purl = PackageURL("pypi", None, name, component.version)
@@ -112,7 +112,7 @@ def _component(component: Component) -> tuple[RawMetadata, BomComponent]:
 
 
 def _licences(raw: RawMetadata) -> Iterator[License]:
-    """What a package says of its licence, the most exact first: expression, name, classifiers."""
+    """Yield the licences that a package declares, from the most exact source: expression, name or classifiers."""
     said = (raw.get("license_expression") or raw.get("license") or "").strip()
     if said and fixup_id(said) is None and is_expression(said):
         yield LicenseExpression(said)
@@ -127,7 +127,7 @@ def _licences(raw: RawMetadata) -> Iterator[License]:
 
 
 def _required(raws: Mapping[str, RawMetadata], target: Target) -> dict[str, set[str]]:
-    """Which components each requires on the target, of those that are there."""
+    """Return which of the other components each one requires on the target."""
     active = active_requirements({name: raw.get("requires_dist", []) for name, raw in raws.items()}, target)
     return {
         name: {other for each in requirements if (other := str(canonicalize_name(each.name))) in raws}

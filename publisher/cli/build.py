@@ -1,4 +1,4 @@
-"""``layers build``: one zip a target."""
+"""``layers build``: builds one zip for each target."""
 
 from __future__ import annotations
 
@@ -66,16 +66,16 @@ def command(
     max_sizes: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Build one zip a target of the matrix: right for its Python, architecture and glibc, the same bytes anywhere."""
+    """Build one zip for each target of the matrix: for its Python, architecture and glibc, the same bytes anywhere."""
     from builder.model.matrix import parse_version
     from builder.pipeline.build import build
     from builder.resolve.resolver import newest
     from publisher.ledger.release import last_sizes
 
     if locked and exclude_newer:
-        raise UsageError("--locked resolves nothing, so --exclude-newer means nothing", fix="give one of them")
+        raise UsageError("--locked does not resolve, so --exclude-newer has no effect", fix="use only one of them")
     if locked and wait is not None:
-        raise UsageError("--locked asks no package index, so there is nothing to wait for", fix="leave --wait out")
+        raise UsageError("--locked does not query the package index, so --wait has no effect", fix="leave --wait out")
     matrix = with_max_sizes(settings.matrix(), max_sizes)
     targets = matrix.select(pythons, architectures)
     releases = _releases(settings, matrix, needed=locked)
@@ -99,7 +99,7 @@ def command(
 
 
 def _releases(settings: Settings, matrix: Matrix, *, needed: bool) -> Sequence[Release]:
-    """What the ledger records; a build that does not install from it does without one that cannot be read."""
+    """Return the recorded releases. A ledger that cannot be read is an error only if the build ``needs`` it."""
     try:
         return settings.ledger(matrix).releases()
     except LayersError as error:
@@ -110,7 +110,7 @@ def _releases(settings: Settings, matrix: Matrix, *, needed: bool) -> Sequence[R
 
 
 def _recorded(releases: Sequence[Release], version: str, targets: Sequence[Target]) -> Mapping[str, tuple[Locked, ...]]:
-    """The targets' locks of the newest release of this version."""
+    """Return the targets' locks from the newest release of this version."""
     release = max((r for r in releases if r.version == version), key=lambda r: r.layer_version, default=None)
     if release is None:
         raise InputError(f"the ledger has no release of {version}", where="--locked", fix="build without --locked")
@@ -126,7 +126,7 @@ def _recorded(releases: Sequence[Release], version: str, targets: Sequence[Targe
 
 
 def _show_changes(releases: Sequence[Release], manifest: Manifest) -> None:
-    """What the locks differ in from the last release's, targets with the same changes together."""
+    """Print what changed in the locks since the last release, once for targets with the same changes."""
     from publisher.ledger.release import last_before
     from publisher.report.release_comparison import Made, changed, title
 

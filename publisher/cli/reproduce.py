@@ -1,4 +1,4 @@
-"""``layers reproduce``: a build's zips made again, and compared."""
+"""``layers reproduce``: builds a build's zips a second time and compares them."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def command(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Build the zips of DIR a second time, on this machine, and compare the bytes.
+    """Build the zips of DIR a second time on this machine, and compare the bytes.
 
-    Takes the locks and the exact interpreters of DIR's manifest.json, and nothing else of it. Leaves with 4 where a zip
-    comes out otherwise: then the first build cannot be trusted, or this one.
+    Uses the locks and the exact interpreters of DIR's manifest.json and no cache of earlier builds. The exit code is 4
+    if a zip differs: then one of the two builds cannot be trusted.
     """
     from builder.cache.store import Cache
     from builder.model.artifact import read_manifest
@@ -52,7 +52,7 @@ def command(
     chosen = [target for target in matrix.select(pythons, architectures) if first.artifact(target.id)]
     _check(first, matrix.package, bool(chosen), folder)
     made = {a.target: a for a in first.artifacts}
-    # What was built before on this machine proves nothing: this build has a cache of its own.
+    # An earlier build on this machine proves nothing: this one starts with an empty cache of its own.
     cached = tempfile.TemporaryDirectory(prefix="layers-cache-")
     with terminable(), _place(output) as place, cached as empty, progress() as shown:
         second = build(
@@ -66,9 +66,9 @@ def command(
 
 def _check(first: Manifest, package: str, chosen: bool, folder: Path) -> None:
     if first.package != package:
-        raise InputError(f"this build is of {first.package}, the matrix of {package}", where=str(folder))
+        raise InputError(f"the build is of {first.package}, but the matrix is for {package}", where=str(folder))
     if not chosen:
-        raise InputError("this build has none of the targets asked for", where=str(folder))
+        raise InputError("the build has none of the selected targets", where=str(folder))
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def _report(pairs: list[tuple[Artifact, Artifact]], folder: Path, output: Path |
     if differ:
         second = output or Path("DIR")
         raise BuildError(
-            f"{len(differ)} of {len(pairs)} zips come out otherwise",
+            f"{len(differ)} of {len(pairs)} zips differ in the second build",
             where=", ".join(first.target for first in differ),
             fix=f"see what differs: layers inspect {folder / differ[0].file} {second / Path(differ[0].file).name}"
             + ("" if output else "; keep the second build with --output DIR"),

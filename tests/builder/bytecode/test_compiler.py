@@ -117,7 +117,7 @@ def test_the_code_means_the_same(python: str, tmp_path: Path) -> None:
         assert done.returncode == 0, module.path
 
 
-def test_what_is_no_source_for_that_python_has_none(tmp_path: Path) -> None:
+def test_a_source_that_does_not_compile_has_no_bytecode(tmp_path: Path) -> None:
     sources = {
         "two.py": b"print 'two'\n",
         "template.py": b"{{ name }} = 1\n",
@@ -130,8 +130,8 @@ def test_what_is_no_source_for_that_python_has_none(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_broken_interpreter_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="compiler ended with 1") as caught:
+def test_the_error_names_a_broken_interpreter(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="compiler ended with exit status 1") as caught:
         compile_modules(Interpreter(Path("/bin/false"), "3.12.1", ""), write(tmp_path, {"a.py": b"a = 1\n"}))
     assert "/bin/false" in str(caught.value)
 
@@ -150,7 +150,7 @@ _CONSTANT = st.recursive(_LEAF, lambda c: st.one_of(st.lists(c, max_size=4).map(
 
 @settings(max_examples=200)
 @given(_CONSTANT)
-def test_plain_writes_what_marshal_reads(value: object) -> None:
-    read = marshal.loads(compile_worker.plain(value))  # noqa: S302 - our own bytes
+def test_marshal_reads_what_dump_sorted_writes(value: object) -> None:
+    read = marshal.loads(compile_worker.dump_sorted(value))  # noqa: S302 - our own bytes
     assert repr(type(read)) == repr(type(value))
     assert read == value
