@@ -134,6 +134,8 @@ class Index(_IndexModel):
     python: tuple[str, ...]
     architectures: tuple[Architecture, ...]
     regions: tuple[str, ...]
+    #: Cells that AWS cannot serve, each with the reason if one is recorded.
+    unsupported: dict[str, str | None] = Field(default_factory=dict)
     releases: tuple[IndexedRelease, ...] = ()
 
     @cached_property
@@ -156,9 +158,11 @@ class Index(_IndexModel):
         """A release's layers, region by region in the matrix's order."""
         targets = {(target.python, target.architecture): target for target in release.targets}
         order = {region: place for place, region in enumerate(self.all_regions)}
+        keys = {(layer.python, layer.architecture) for layer in release.layers}
+        target_order = {key: TargetKey(*key).order for key in keys}
         return tuple(
             self._row(release, layer, targets.get((layer.python, layer.architecture)))
-            for layer in sorted(release.layers, key=lambda layer: (order[layer.region], layer.target_key.order))
+            for layer in sorted(release.layers, key=lambda x: (order[x.region], target_order[x.python, x.architecture]))
         )
 
     def _row(self, release: IndexedRelease, layer: IndexedLayer, target: IndexedTarget | None) -> Row:
@@ -184,6 +188,12 @@ def make_index(matrix: Matrix, releases: Iterable[Release], sboms: Collection[st
         python=matrix.python,
         architectures=matrix.architectures,
         regions=matrix.regions,
+        unsupported={
+            f"{region}/{target.id}": hole.reason
+            for region in matrix.regions
+            for target in matrix.targets
+            if (hole := matrix.hole(region, target))
+        },
         releases=tuple(_release(matrix, release, sboms) for release in ordered),
     )
 
@@ -248,6 +258,9 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def dump_rows(data: Any) -> str:
     """JSON with one row a line, so that a release is so many new lines and a yank one changed line."""
     return "".join(_pieces(data, "")) + "\n"
@@ -256,13 +269,13 @@ def dump_rows(data: Any) -> str:
 def _pieces(value: Any, indent: str) -> Iterator[str]:
     inner = indent + "  "
     if isinstance(value, dict) and (not indent or any(_is_rows(item) for item in value.values())):
-        items = [(f"{json.dumps(key)}: ", item) for key, item in value.items()]
+        items = [(f"{_encode(key)}: ", item) for key, item in value.items()]
         brackets = "{}"
     elif _is_rows(value):
         items = [("", item) for item in value]
         brackets = "[]"
     else:
-        yield json.dumps(value, ensure_ascii=False)
+        yield _encode(value)
         return
     yield brackets[0]
     for place, (lead, item) in enumerate(items):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from pydantic import ValidationError
 
@@ -21,9 +24,56 @@ _REGION = r"[a-z]+(-[a-z0-9]+)+"
 _PYTHON = r"[0-9]+\.[0-9]+"
 
 
-def read_index(source: str) -> Index:
-    """Return the index in a file or at an http(s) address. InputError if there is no valid one."""
+#: Above so many regions the whole index is one request instead of many.
+_MAX_REGION_FILES = 4
+
+
+def read_index(source: str, regions: Sequence[str] = ()) -> Index:
+    """Return the index in a file or at an http(s) address. InputError if there is no valid one.
+
+    For a few ``regions`` at an address this reads their files, ``regions/<region>.json``, which are much smaller. The
+    result then holds the releases with the layers of these regions.
+    """
     remote = source.lower().startswith(("https://", "http://"))
+    if remote and 0 < len(regions) <= _MAX_REGION_FILES and all(re.fullmatch(_REGION, region) for region in regions):
+        with suppress(InputError):  # a region without layers, or an index of an older program: read the whole index
+            return _merge([_region_index(urljoin(source, f"regions/{region}.json")) for region in regions])
+    return _validate(_document(source, remote), source)
+
+
+def _region_index(address: str) -> Index:
+    document = _document(address, remote=True)
+    rows: dict[int, list[dict[str, Any]]] = {}
+    try:
+        for row in document["layers"]:
+            rows.setdefault(row["layer_version"], []).append(row)
+        for release in document["releases"]:
+            release["layers"] = release["targets"] = rows.get(release["layer_version"], [])
+    except (KeyError, TypeError):
+        raise InputError("not an index of a region", where=address) from None
+    return _validate(document, address)
+
+
+def _merge(parts: Sequence[Index]) -> Index:
+    """Return one index with the layers of all parts, which are of one matrix."""
+    merged = [
+        release.model_copy(
+            update={
+                key: tuple(each for same in together for each in getattr(same, key))
+                for key in ("missing", "targets", "layers")
+            }
+        )
+        for release, *_ in zip(*(part.releases for part in parts), strict=False)
+        if (
+            together := [
+                same for part in parts for same in part.releases if same.layer_version == release.layer_version
+            ]
+        )
+    ]
+    return parts[0].model_copy(update={"releases": tuple(merged)})
+
+
+def _document(source: str, remote: bool) -> Any:
     data = download(source, "the index", {"Accept": "application/json"}) if remote else _read(source)
     try:
         document = json.loads(data)
@@ -32,6 +82,10 @@ def read_index(source: str) -> Index:
             f"not an index: invalid JSON ({error})", where=source, fix="it may be truncated; fetch layers.json again"
         ) from None
     _check_version(document, source)
+    return document
+
+
+def _validate(document: Any, source: str) -> Index:
     try:
         index = Index.model_validate(document)
     except ValidationError as error:

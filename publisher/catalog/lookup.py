@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -58,7 +58,10 @@ def select(index: Index, query: Query) -> Selection:
     for release in candidates:
         rows = tuple(row for row in index.rows(release) if _fits(row, query))
         if rows:
-            return Selection(rows, _notes(release, candidates[0], query))
+            return Selection(rows, _notes(release, candidates[0], query, index.unsupported))
+    for cell, reason in index.unsupported.items():
+        if _cell_fits(*split_cell(cell), query):
+            raise InputError(f"AWS does not support a layer for {cell}{': ' + reason if reason else ''}", where=cell)
     raise InputError(
         f"{index.package} {candidates[0].version} (layer version {candidates[0].layer_version}) "
         f"has no layer for {_words(query)}",
@@ -91,7 +94,9 @@ def _candidates(index: Index, query: Query) -> list[IndexedRelease]:
     return [release for release in found if not release.yanked] or found
 
 
-def _notes(release: IndexedRelease, wanted: IndexedRelease, query: Query) -> tuple[str, ...]:
+def _notes(
+    release: IndexedRelease, wanted: IndexedRelease, query: Query, unsupported: Mapping[str, str | None]
+) -> tuple[str, ...]:
     notes = []
     if release is not wanted:
         notes.append(
@@ -99,6 +104,11 @@ def _notes(release: IndexedRelease, wanted: IndexedRelease, query: Query) -> tup
             f"this is layer version {release.layer_version}"
         )
     absent = [cell for cell in release.missing if _cell_fits(*split_cell(cell), query)]
+    notes += [
+        f"not supported by AWS: {cell}{': ' + reason if reason else ''}"
+        for cell, reason in unsupported.items()
+        if _cell_fits(*split_cell(cell), query)
+    ][:8]
     if absent:
         notes.append(f"not published there yet: {', '.join(absent[:8])}{' …' if len(absent) > 8 else ''}")
     if release.yanked:

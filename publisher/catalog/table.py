@@ -69,6 +69,12 @@ def _newest_section(index: Index) -> str:
     arns = [[row.region, row.python, row.architecture.value, f"`{row.arn}`"] for row in index.rows(release)] + [
         [*split_cell(cell), "not published yet"] for cell in release.missing
     ]
+    held = {(row.region, row.target) for row in index.rows(release)}
+    arns += [
+        [*split_cell(cell), f"not supported{': ' + text(reason) if reason else ''}"]
+        for cell, reason in index.unsupported.items()
+        if tuple(cell.split("/")) not in held
+    ]
     order = {region: place for place, region in enumerate(index.all_regions)}
     arns.sort(key=lambda row: (order.get(row[0], len(order)), TargetKey(row[1], Architecture(row[2])).order))
     return "\n".join(

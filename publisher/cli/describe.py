@@ -63,7 +63,7 @@ def command(settings: Settings, /, index_source: str | None, form: str, live: bo
     if live:
         _show_live(settings, query, form)
         return
-    selection = select(settings.index(index_source), query)
+    selection = select(settings.index(index_source, query.regions), query)
     _show(selection.rows, selection.notes, form)
 
 

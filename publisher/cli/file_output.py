@@ -22,6 +22,6 @@ def write(path: Path, data: bytes) -> None:
     from builder.model.artifact import write_atomically
 
     try:
-        write_atomically(path, data)
+        write_atomically(path, data, flush=False)  # it can be made again
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror or error}", where=str(path)) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -74,13 +74,13 @@ class Settings:
 
         return FolderLedger(Path(self.ledger_place), matrix)
 
-    def index(self, source: str | None) -> Index:
-        """Return the index of the ledger, or the one in a file or at an address."""
+    def index(self, source: str | None, regions: Sequence[str] = ()) -> Index:
+        """Return the index of the ledger, or the one in a file or at an address, there only for ``regions``."""
         from publisher.catalog.index import make_index
         from publisher.catalog.index_source import read_index
 
         if source is not None:
-            return read_index(source)
+            return read_index(source, regions)
         matrix = self.matrix()
         return make_index(matrix, self.ledger(matrix).releases())
 

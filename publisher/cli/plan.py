@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from builder.model.errors import IncompleteError
 from publisher.cli.console import json_option, print_json, progress
 from publisher.cli.group import Settings
 from publisher.cli.release_options import connect, make_request, plan_json, prepare, request_options, show_plan
@@ -13,10 +14,12 @@ from publisher.cli.release_options import connect, make_request, plan_json, prep
 
 @click.command("plan")
 @request_options
+@click.option("--exit-status", is_flag=True, help="Exit with 5 if publish has something to do, with 0 if not.")
 @json_option
-@click.pass_obj
-def command(settings: Settings, /, as_json: bool, **options: Any) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, exit_status: bool, as_json: bool, **options: Any) -> None:
     """Show what publish would do with this version, cell by cell. Nothing is written anywhere."""
+    settings: Settings = ctx.obj
     session = connect(settings, make_request(**options))
     with progress() as shown:
         plan = prepare(session, shown).plan
@@ -24,3 +27,5 @@ def command(settings: Settings, /, as_json: bool, **options: Any) -> None:
         print_json(plan_json(session.matrix, plan))
     else:
         show_plan(session.matrix, plan)
+    if exit_status and set(plan.counts) - {"keep"}:
+        ctx.exit(IncompleteError.exit_code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from publisher.catalog.feed import feed
-from publisher.catalog.index import SCHEMA_VERSION, Index, Row, dump_rows
+from publisher.catalog.index import SCHEMA_VERSION, Index, Row, dump_rows, split_cell
 from publisher.catalog.page import index_html
 from publisher.catalog.table import page
 from publisher.followers.constructs import construct_files
@@ -14,12 +14,15 @@ from publisher.followers.renovate import renovate_files
 
 def catalog_files(index: Index) -> dict[str, str]:
     """Path → text: the table, the index, the newest release, each region, the feed, the page."""
-    rows = [row for release in index.releases for row in index.rows(release)]
+    rows: dict[str, list[Row]] = {region: [] for region in index.all_regions}
+    for release in index.releases:
+        for row in index.rows(release):
+            rows[row.region].append(row)
     return {
         "layers.md": page(index),
         "layers.json": dump_rows(index.model_dump(mode="json")),
         "latest.json": _latest(index),
-        **{f"regions/{region}.json": _region(index, region, rows) for region in index.all_regions},
+        **{f"regions/{region}.json": _region(index, region, held) for region, held in rows.items()},
         "feed.xml": feed(index),
         "index.html": index_html(index),
         **renovate_files(index),
@@ -42,11 +45,18 @@ def _latest(index: Index) -> str:
 
 
 def _region(index: Index, region: str, rows: Sequence[Row]) -> str:
+    """An index of one region: ``layers.json`` with rows in place of each release's targets and layers."""
     return dump_rows(
         {
-            "schema_version": SCHEMA_VERSION,
-            "package": index.package,
+            **index.model_dump(mode="json", exclude={"releases"}),
             "region": region,
-            "layers": [row.model_dump(mode="json") for row in rows if row.region == region],
+            "releases": [
+                {
+                    **release.model_dump(mode="json", exclude={"targets", "layers", "missing"}),
+                    "missing": [cell for cell in release.missing if split_cell(cell)[0] == region],
+                }
+                for release in index.releases
+            ],
+            "layers": [row.model_dump(mode="json") for row in rows],
         }
     )

@@ -16,12 +16,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from builder.model.errors import InputError, LayersError, UsageError
+from builder.model.matrix import Matrix
 from publisher.catalog.index import make_index
 from publisher.catalog.lookup import Query, select
 from publisher.catalog.snippets import FORMATS
+from publisher.catalog.table import page
 from publisher.cli.describe import SNIPPETS
 from publisher.cli.group import layers
-from tests.publisher.catalog.catalog_cases import REASON, catalog_matrix, history, write_project
+from tests.publisher.catalog.catalog_cases import REASON, catalog_matrix, history, recorded, write_project
 
 KEYS = [
     "region", "python", "architecture", "layer_name", "layer_version", "package", "version", "arn", "sha256", "size",
@@ -247,6 +249,41 @@ def test_an_index_says_the_same_as_the_ledger(run: Run, index_file: Path, addres
     assert json.loads(from_ledger)
     assert from_index(index_file, "--json").stdout == from_ledger
     assert from_index(f"{address}/layers.json", "--json").stdout == from_ledger
+
+
+@pytest.mark.parametrize(
+    "regions", [("us-east-1",), ("eu-west-1", "us-east-1"), ("eu-north-1",), ("eu-*",), ("us-east-1", "af-south-1")]
+)
+@pytest.mark.parametrize("more", [(), ("--layer-version", "1"), ("--version", "1.1", "--format", "sam")])
+def test_the_files_of_the_regions_say_the_same_as_the_whole_index(
+    index_file: Path, address: str, regions: tuple[str, ...], more: tuple[str, ...]
+) -> None:
+    def described(source: object) -> tuple[int, str, str]:
+        words = [word for region in regions for word in ("--region", region)]
+        result = CliRunner().invoke(layers, ["describe", "--index", str(source), *words, *more])
+        return result.exit_code, result.output, str(result.exception)
+
+    assert described(f"{address}/layers.json") == described(index_file)
+
+
+def test_one_region_needs_only_its_own_file(index_file: Path, address: str) -> None:
+    index_file.unlink()
+    done = CliRunner().invoke(layers, ["describe", "--index", f"{address}/layers.json", "--region", "us-east-1"])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("arn:aws:lambda:us-east-1:") == 4
+
+
+def test_a_cell_that_aws_does_not_support_is_named_with_its_reason() -> None:
+    hole = {"region": "eu-west-1", "architecture": "aarch64", "reason": "no arm64 yet"}
+    matrix = Matrix.model_validate({**MATRIX.model_dump(), "unsupported": [hole]})
+    index = make_index(matrix, [recorded(matrix, 1, "1.0")])
+    assert index.releases[0].complete
+    selection = select(index, Query(regions=("eu-west-1",)))
+    assert len(selection.rows) == 2
+    assert "not supported by AWS: eu-west-1/py3.10-aarch64: no arm64 yet" in selection.notes
+    with pytest.raises(InputError, match="does not support a layer for eu-west-1/py3"):
+        select(index, Query(regions=("eu-west-1",), architectures=("aarch64",)))
+    assert "| eu-west-1 | 3.12 | aarch64 | not supported: no arm64 yet |" in page(index)
 
 
 def test_an_index_may_have_keys_that_this_program_does_not_know(index_file: Path) -> None:

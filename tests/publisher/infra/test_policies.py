@@ -135,6 +135,7 @@ def test_the_publisher_plans_publishes_and_gives_permissions_back(world: Layers)
         assert world.publish("2.0", "--region", "us-east-1").code == 0  # `latest` has nothing to point to
         assert world("plan", "--version", "3.0").code == 0
         read_storage_usage(world)
+        assert world("plan", "--version", "3.0", "--exit-status").code == 5
     assert role.refused == []
     assert role.actions == ACTIONS["Publisher"]
     assert unused(role, "Publisher") == []
