@@ -7,7 +7,7 @@ from pathlib import Path
 
 from builder.inspection.findings import finding
 from builder.inspection.inspector import Inspection, with_findings
-from builder.model.artifact import Artifact, read_manifest
+from builder.model.artifact import MANIFEST, Artifact, read_manifest
 from builder.model.errors import InputError, UsageError
 from builder.model.runtimes import RUNTIMES, Architecture
 from builder.model.target import Target
@@ -63,7 +63,14 @@ def manifest_entry(path: Path) -> Artifact | None:
 
 
 def against_manifest(inspection: Inspection) -> Inspection:
-    """Return the inspection, with an error if the manifest beside the zip gives another sha256."""
+    """Return the inspection, with a finding if the manifest beside the zip is damaged or gives another sha256."""
+    folder = inspection.path.parent
+    if (folder / MANIFEST).exists():
+        try:
+            read_manifest(folder)
+        except InputError as error:
+            ignored = finding("warning", "manifest-damaged", f"the manifest beside it is ignored: {error.what}")
+            return with_findings(inspection, [ignored])
     artifact = manifest_entry(inspection.path)
     if artifact is None or artifact.sha256 == inspection.sha256:
         return inspection

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from builder.model.errors import InputError
-from builder.model.frozen import Frozen
+from builder.model.frozen import Frozen, first_problem
 from builder.model.runtimes import Architecture
 
 MANIFEST = "manifest.json"
@@ -147,7 +147,8 @@ def _read(path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise InputError(f"not a manifest: {error}", where=str(path), fix="build again") from None
+        reason = error.strerror if isinstance(error, OSError) else first_problem(error)
+        raise InputError(f"not a manifest: {reason}", where=str(path), fix="build again") from None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

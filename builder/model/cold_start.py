@@ -1,7 +1,7 @@
-"""How zips start: what smokes showed of them, kept beside them in ``smoke.json`` by each zip's sha256.
+"""The results of smokes, recorded beside the zips in ``smoke.json`` by each zip's sha256.
 
-``layers smoke --record`` writes it, ``layers publish --artifacts`` takes the figures into the ledger. They
-are of one machine: good for comparing releases that were measured on it, and for nothing else.
+``layers smoke --record`` writes it, ``layers publish --artifacts`` copies the figures into the ledger. They are one
+machine's, and only good for comparing releases that were measured on it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from builder.model.artifact import Sha256, dump_json, write_atomically
 from builder.model.errors import InputError
-from builder.model.frozen import Frozen
+from builder.model.frozen import Frozen, first_problem
 
 SMOKES = "smoke.json"
 
@@ -36,7 +36,7 @@ class PackageImport(Frozen):
 
 
 class ColdStart(Frozen):
-    """The start of a layer in Lambda's runtime client, on the machine that is named."""
+    """How a layer starts in Lambda's runtime client, on the named machine."""
 
     import_seconds: Seconds  #: of the package; of every package in a layer without Strands
     ready_seconds: Seconds  #: from the start of the process until it asks for work
@@ -51,7 +51,7 @@ class ColdStart(Frozen):
 
 
 class Smoked(Frozen):
-    """What became of one zip's smoke. ``cold_start`` is there where it ran."""
+    """The result of one zip's smoke. ``cold_start`` is None if it did not run."""
 
     file: str
     target: str
@@ -64,19 +64,22 @@ class Smoked(Frozen):
 
     @property
     def weight(self) -> int:
-        """How much it says of the zip: nothing where it did not run, little where another machine was emulated."""
+        """How much it proves: 0 if the zip did not run, 1 in an emulator, 2 on a real machine."""
         return 0 if self.status == "unproven" else 1 if self.emulated else 2
 
 
 class Smokes(Frozen):
-    """The file: sha256 of a zip → what its smoke showed."""
+    """The file: sha256 of a zip → the result of its smoke."""
 
     schema_version: Literal[1] = 1
     smokes: Mapping[Sha256, Smoked] = Field(default_factory=dict)
 
     def having(self, sha256: str, smoked: Smoked) -> Smokes:
-        """With one more. It replaces those of the zip's name; a machine that says less of the same bytes changes
-        nothing, so that runs on several machines add up."""
+        """Return the results with one more, which replaces those of the zip's name.
+
+        A result that proves less about the same bytes does not replace a better one, so that runs on several machines
+        add up.
+        """
         before = self.smokes.get(sha256)
         kept = before if before and before.weight > smoked.weight else smoked
         others = {key: each for key, each in self.smokes.items() if key != sha256 and each.file != smoked.file}
@@ -84,15 +87,15 @@ class Smokes(Frozen):
         return Smokes(smokes=dict(ordered))
 
     def cold_start(self, sha256: str) -> ColdStart | None:
-        """The figures of these bytes; None where nobody has any, or an emulator's, which say nothing."""
+        """Return the figures of a zip; None if there are none, or only an emulator's."""
         smoked = self.smokes.get(sha256)
         return smoked.cold_start if smoked and not smoked.emulated else None
 
 
 def read_smokes(folder: Path) -> Smokes:
-    """What is recorded in a folder and in those right below it: smokes may have been spread over machines.
+    """Return the results in a folder and in those directly below it, as several machines may have written them.
 
-    Nothing where there is no record. InputError where one cannot be read.
+    Empty if there are none. InputError if a file is damaged.
     """
     smokes = Smokes()
     for path in (folder / SMOKES, *sorted(folder.glob(f"*/{SMOKES}"))):
@@ -107,15 +110,16 @@ def _read(path: Path) -> Smokes:
     except FileNotFoundError:
         return Smokes()
     except (OSError, ValidationError) as error:
+        reason = error.strerror if isinstance(error, OSError) else first_problem(error)
         raise InputError(
-            f"not a record of smokes: {error}",
+            f"not a record of smokes: {reason}",
             where=str(path),
-            fix="remove it, then record anew: layers smoke --record ZIP…",
+            fix="delete the file, then record again: layers smoke --record ZIP…",
         ) from None
 
 
 def record_smoke(folder: Path, sha256: str, smoked: Smoked) -> None:
-    """Add one to the folder's record, which is replaced whole or not at all, also with two writers."""
+    """Add a result to the folder's file, which is replaced atomically, also with two writers."""
     path = folder / SMOKES
     try:
         with _locked(folder):
@@ -125,13 +129,13 @@ def record_smoke(folder: Path, sha256: str, smoked: Smoked) -> None:
         raise InputError(
             f"the smoke cannot be recorded: {error.strerror or error}",
             where=str(path),
-            fix="make room or let it be written, or leave --record out",
+            fix="free disk space or make the folder writable, or run without --record",
         ) from None
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One writer at a time in a folder."""
+    """Let one process at a time write in a folder (flock)."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

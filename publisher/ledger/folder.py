@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from builder.model.artifact import dump_json, write_atomically
 from builder.model.errors import InputError
+from builder.model.frozen import first_problem
 from builder.model.matrix import Matrix
 from publisher.ledger.release import Release
 
@@ -129,10 +130,8 @@ def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
     try:
         release = Release.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            f"this record is damaged: {place + ': ' if place else ''}{first['msg']}",
+            f"this record is damaged: {first_problem(error)}",
             where=where,
             fix="restore it from version control; a ledger that is lost can be made again with `layers sync`",
         ) from None

@@ -179,6 +179,14 @@ def test_the_manifest_beside_a_zip_is_held_against_it(tmp_path: Path) -> None:
         assert beside.id == "py3.12-x86_64"
 
 
+def test_a_damaged_manifest_beside_a_zip_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "z.zip", GOOD)
+    for text in ("no JSON", "[" * 100_000, '{"package": 1}'):
+        (tmp_path / "manifest.json").write_text(text)
+        (found,) = against_manifest(inspect_zip(path, expected_target(path))).findings
+        assert (found.level, found.code, "\n" in found.message) == ("warning", "manifest-damaged", False)
+
+
 def test_two_zips_are_compared(tmp_path: Path) -> None:
     old = inspect_zip(write(tmp_path / "1.zip", {**distribution("a"), **distribution("b")}))
     new = inspect_zip(write(tmp_path / "2.zip", {**distribution("a", "2.0"), **distribution("c"), "python/n": b"12"}))
