@@ -8,22 +8,34 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from builder.model.clock import Clock
+from builder.model.errors import FailureClass
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
-from publisher.aws.gateway import GatewayError, Lambda
+from publisher.aws.gateway import Failure, GatewayError, Lambda
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import CellRecord, Release, Yanked
 from publisher.reconcile.publish_once import PublishError, grant_at, revoke_at
 
+NOT_IN_THE_MATRIX = Failure(
+    "the matrix does not have this region any more",
+    FailureClass.PERMANENT,
+    "add the region to the matrix, or change the permission with the AWS CLI",
+)
+
 
 @dataclass(frozen=True)
 class Changed:
-    """What became of a cell of the release; ``error`` is None if its permission is as it should be, read back."""
+    """What became of a cell of the release; ``failure`` is None if its permission is as it should be, read back."""
 
     cell: str  #: ``us-east-1/py3.12-x86_64``
     arn: str
-    error: str | None = None
+    failure: Failure | None = None
+
+    @property
+    def error(self) -> str | None:
+        """Why the permission is not as it should be."""
+        return self.failure.text if self.failure else None
 
 
 @dataclass(frozen=True)
@@ -70,26 +82,26 @@ class Permissions:
     ) -> tuple[Changed, ...]:
         """Change every recorded cell, the regions side by side; what was done is recorded region by region."""
 
-        def one(record: CellRecord) -> str | None:
+        def one(record: CellRecord) -> Failure | None:
             try:
                 change(record.region, record.layer_name, record.layer_version)
             except (GatewayError, PublishError) as error:
-                return error.message
+                return error.failure
             return None
 
         def each(region: str) -> list[Changed]:
             records = [record for record in release.cells if record.region == region]
             if region not in self.lambdas:
-                return [Changed(_id(r), r.arn, "the matrix does not have this region any more") for r in records]
-            errors = in_lanes(one, records)
+                return [Changed(_id(r), r.arn, NOT_IN_THE_MATRIX) for r in records]
+            failures = in_lanes(one, records)
             done = [
                 record.model_copy(update={"public": public})
-                for record, error in zip(records, errors, strict=True)
-                if error is None
+                for record, failure in zip(records, failures, strict=True)
+                if failure is None
             ]
             if done:
                 self.ledger.update(release.layer_version, lambda r: (r or release).with_cells(*done))
-            return [Changed(_id(r), r.arn, error) for r, error in zip(records, errors, strict=True)]
+            return [Changed(_id(r), r.arn, failure) for r, failure in zip(records, failures, strict=True)]
 
         regions = tuple(dict.fromkeys(record.region for record in release.cells))
         changed, _ = each_region(regions, each, self.progress)
@@ -107,7 +119,7 @@ class Permissions:
                     return None
                 self._revoke(region, layer_name, number)
             except (GatewayError, PublishError) as error:
-                return Changed(name, arn, error.message)
+                return Changed(name, arn, error.failure)
             return Changed(name, arn)
 
         def each(region: str) -> list[Changed]:

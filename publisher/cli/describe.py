@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.model.errors import IncompleteError, UsageError
+from builder.model.errors import UsageError
 from publisher.cli.console import (
     json_option,
     megabytes,
@@ -126,10 +126,10 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
         for difference in sight.differences:
             print_message(f"difference: {sight.cell}: {difference}")
     if report.silent:
-        raise IncompleteError(
-            "no answer from " + "; ".join(f"{region} ({reason})" for region, reason in report.silent.items()),
-            fix="run the command again, or look the layers up without --live",
-        )
+        from publisher.report.next_steps import incomplete_error
+
+        regions = "; ".join(f"{region} ({why})" for region, why in report.silent.items())
+        raise incomplete_error(f"unreachable regions: {regions}", report.silent.values())
 
 
 def _sight_json(sight: Sight) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from builder.model.errors import IncompleteError
 from publisher.cli.console import json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 
@@ -63,7 +62,7 @@ def command(settings: Settings, /, as_json: bool) -> None:
         if not rows:
             print_result(f"AWS has no layer version whose description names a version of {matrix.package}")
     if synced.unreachable:
-        raise IncompleteError(
-            "unreachable regions: " + "; ".join(f"{region} ({why})" for region, why in synced.unreachable.items()),
-            fix="run the same command again",
-        )
+        from publisher.report.next_steps import incomplete_error
+
+        regions = "; ".join(f"{region} ({why})" for region, why in synced.unreachable.items())
+        raise incomplete_error(f"unreachable regions: {regions}", synced.unreachable.values())

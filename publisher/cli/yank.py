@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 import click
 
-from builder.model.errors import IncompleteError, InputError, UsageError
+from builder.model.errors import InputError, UsageError
 from publisher.cli.console import confirm, json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.options import LayerVersion
@@ -85,7 +85,9 @@ def command(
         print_result(f"{release.package} {release.version}, layer version {layer_version}: {done} cells {state}")
         show_parameters(kept)
     if failed:
-        raise IncompleteError(f"{len(failed)} cells failed", fix="run the same command again")
+        from publisher.report.next_steps import incomplete_error
+
+        raise incomplete_error(f"{len(failed)} cells failed", (each.failure for each in failed if each.failure))
     check_parameters(kept)
     if unannounced:
         raise unannounced

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from builder.model.errors import FailureClass
+from builder.model.errors import FailureClass, IncompleteError
+from publisher.aws.gateway import Failure
 from publisher.reconcile.job import Outcome
 
 RUN_AGAIN = "run the same command again; it does what is left"
@@ -43,6 +44,18 @@ def next_steps(outcomes: Iterable[Outcome]) -> NextSteps | None:
         ", ".join(f"{classes[each]} {each}" for each in FailureClass if classes[each]),
         tuple(step if step == RUN_AGAIN else f"{_named(cells)}: {step}" for step, cells in steps.items()),
     )
+
+
+def incomplete_error(what: str, failures: Iterable[Failure]) -> IncompleteError:
+    """Return the error of a command that some of these failures left incomplete: run again only if that helps."""
+    known = tuple(failures)
+    steps = dict.fromkeys(_advice(failure) for failure in known)
+    worst = max((failure.failure_class for failure in known), key=list(FailureClass).index)
+    return IncompleteError(what, fix="\n  → ".join(steps), failure_class=worst)
+
+
+def _advice(failure: Failure) -> str:
+    return RUN_AGAIN if failure.failure_class is FailureClass.TEMPORARY else failure.advice or NO_ADVICE
 
 
 def failure_class_of(outcome: Outcome) -> FailureClass:

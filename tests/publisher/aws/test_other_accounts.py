@@ -180,6 +180,25 @@ def test_cells_that_aws_cannot_serve_are_not_missing(sandbox: Sandbox, layers: L
     assert layers("audit").code == 0
 
 
+def test_yank_and_sync_advise_by_the_class_of_the_failure(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+
+    def refuse(request: AwsRequest) -> Refusal | None:
+        revoked = NO_POLICY.replace("PublishLayerVersion", "RemoveLayerVersionPermission")
+        denied = request.region == "eu-west-1" and request.method == "DELETE"
+        return Refusal(403, "AccessDeniedException", revoked) if denied else None
+
+    with refusing(sandbox, refuse):
+        yanked = layers("yank", "--layer-version", "1", "--reason", "broken", "--yes")
+    assert (yanked.code, RUN_AGAIN in yanked.err) == (5, False)
+    assert "allow lambda:RemoveLayerVersionPermission to arn:aws:sts::856699698935:" in yanked.err
+    disabled = Refusal(403, "UnrecognizedClientException", UNKNOWN_TOKEN)
+    with refusing(sandbox, lambda request: disabled if request.region == "eu-west-1" else None):
+        synced = layers("sync")
+    assert (synced.code, RUN_AGAIN in synced.err) == (5, False)
+    assert "aws account enable-region --region-name eu-west-1" in synced.err
+
+
 def rewritten(body: bytes, path: list[str], value: Any) -> bytes:
     data = json.loads(body)
     place = data
