@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
-from builder.model.artifact import dump_json, write_atomically
+from builder.model.artifact import Manifest, dump_json, write_atomically
 from builder.model.matrix import Matrix
 from publisher.announce.announcement import Announcement
-from publisher.catalog.index import Index
+from publisher.catalog.documents import DocsDocument, PlanDocument
+from publisher.catalog.index import Index, Row
 from publisher.ledger.release import Release
 
-_MODELS: dict[str, tuple[type[BaseModel], str]] = {
+_MODELS: dict[str, tuple[Any, str]] = {
     "layers.schema.json": (Index, "layers.json: every release and every ARN, newest first"),
     "announcement.schema.json": (Announcement, "The message about a release on the matrix's SNS topic"),
+    "build.schema.json": (Manifest, "layers build --json, and manifest.json"),
+    "describe.schema.json": (list[Row], "layers describe --json: one row for each layer"),
+    "docs.schema.json": (DocsDocument, "layers docs --json"),
+    "plan.schema.json": (PlanDocument, "layers plan --json"),
     "ledger.schema.json": (Release, "A record of the ledger: one release"),
 }
 
@@ -29,7 +35,7 @@ def schemas() -> dict[str, str]:
     texts = {}
     dialect = "https://json-schema.org/draft/2020-12/schema"
     for name, (model, title) in _MODELS.items():
-        schema = model.model_json_schema(mode="serialization")
+        schema = TypeAdapter(model).json_schema(mode="serialization")
         texts[name] = dump_json({"$schema": dialect, **schema, "title": title})
     matrix = Matrix.model_json_schema(mode="validation")
     texts["matrix.schema.json"] = dump_json({"$schema": dialect, **matrix, "title": "layer_matrix.yaml"})

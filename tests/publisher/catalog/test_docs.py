@@ -142,6 +142,18 @@ def test_the_index_obeys_its_schema(releases: tuple[Release, ...]) -> None:
     assert not checker.is_valid({key: value for key, value in index.items() if key != "arn"})
 
 
+def _validate(command: str, document: object) -> None:
+    schema = json.loads((REPOSITORY / "docs" / f"{command}.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(document)
+
+
+def test_the_rows_of_describe_obey_their_schema() -> None:
+    rows = [row.model_dump(mode="json") for release in INDEX.releases for row in INDEX.rows(release)]
+    _validate("describe", rows)
+    with pytest.raises(jsonschema.ValidationError):
+        _validate("describe", [{**rows[0], "sha256": "x"}])
+
+
 # -- the command ------------------------------------------------------------------------------------------------------
 
 Run = Callable[..., Result]
@@ -159,7 +171,9 @@ def test_twice_is_as_once(run: Run, tmp_path: Path) -> None:
     assert run().exit_code == 0
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "docs").rglob("*.*")}
     assert len(before) == 8 + 13 + 10  # and those of Renovate and of the constructs
-    assert run("--json").exit_code == 0
+    again = run("--json")
+    assert again.exit_code == 0
+    _validate("docs", json.loads(again.stdout))
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
 
 

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from tests import REPOSITORY
@@ -68,6 +69,8 @@ def test_a_matrix_of_ones_own_goes_the_whole_way(sandbox: Sandbox, tmp_path: Pat
         assert "python/our_tools/__pycache__/__init__.cpython-312.pyc" in archive.namelist()
 
     plan = layers("plan", "--version", "1.0", "--json")
+    for command, document in (("build", built.json), ("plan", plan.json)):
+        jsonschema.validate(document, json.loads((REPOSITORY / "docs" / f"{command}.schema.json").read_text()))
     assert plan.json["counts"] == {"publish": len(regions)}
     options = ("--artifacts", str(tmp_path / "dist"), "--yes", "--json")
     published = layers("publish", "--version", "1.0", *options)
