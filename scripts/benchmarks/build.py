@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import shutil
@@ -135,7 +136,15 @@ class Bench:
             artifact = manifest.artifact(target.id)
             assert artifact is not None  # noqa: S101 - just built
             locks[target.id] = tuple(previous if each.name == matrix.package else each for each in artifact.lock)
-        build(matrix, previous.version, matrix.targets, self.work / "previous", Quiet(), lock=locks, cache=cache)
+        # A process of its own: the memory of this one counts as the peak of each command that it starts.
+        arguments = (matrix, previous.version, matrix.targets, self.work / "previous", Quiet())
+        process = multiprocessing.get_context("spawn").Process(
+            target=build, args=arguments, kwargs={"lock": locks, "cache": cache}
+        )
+        process.start()
+        process.join()
+        if process.exitcode != 0:
+            sys.exit("the build of the previous version failed")
 
     def package(self) -> Figures:
         """`layers package` after the pin of one package changed."""
