@@ -1,4 +1,4 @@
-"""What a publish did: its section of the job's summary, and the cells that want attention as notes. Pure."""
+"""The job summary's section of a publish, and annotations for the cells that need attention. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from publisher.report.release_comparison import made_of, package_section, size_t
 from publisher.text.figures import duration
 from publisher.text.markdown import table, text
 
-#: Reasons that are longer are cut off there: the log has them whole.
+#: Longer reasons are cut off; the log has them in full.
 _LONGEST = 400
 #: AWS's request ids that are named for one reason.
 _REQUESTS = 3
@@ -26,7 +26,7 @@ _REQUESTS = 3
 
 @dataclass(frozen=True)
 class _Group:
-    """Cells of which the same is to be said."""
+    """Cells with the same outcome and reason."""
 
     name: str  #: the outcome's
     reason: str
@@ -34,7 +34,7 @@ class _Group:
 
     @property
     def where(self) -> dict[str, list[str]]:
-        """The targets by region."""
+        """Return the targets by region."""
         found: dict[str, list[str]] = {}
         for outcome in self.outcomes:
             found.setdefault(outcome.cell.region, []).append(outcome.cell.target.id)
@@ -81,7 +81,7 @@ def _state(matrix: Matrix, report: Report, release: Release | None, asked: str) 
 
 
 def _steps(report: Report, release: Release | None, kept: ParameterUpdate | None) -> str:
-    """What to do next."""
+    """Return what to do next."""
     again = f"`layers publish --version {report.plan.version}`"
     steps = []
     if found := next_steps(report.outcomes.values()):
@@ -91,14 +91,14 @@ def _steps(report: Report, release: Release | None, kept: ParameterUpdate | None
     if report.complete and not (release and release.completed):
         steps.append(f"Publish the cells that were not selected: {again}.")
     if kept and kept.failed:
-        steps.append(f"Mend the parameters in {', '.join(map(text, kept.failed))}: `layers audit --repair`.")
+        steps.append(f"Fix the parameters in {', '.join(map(text, kept.failed))}: `layers audit --repair`.")
     if not steps:
         steps.append("Commit the ledger, and what `layers docs` makes of it.")
     return "".join(f"- {step}\n" for step in steps)
 
 
 def _groups(report: Report) -> list[_Group]:
-    """The cells that are not at the release, by outcome and reason."""
+    """Return the cells that are not at the release, by outcome and reason."""
     found: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in report.outcomes.values():
         if not outcome.done:
@@ -122,7 +122,7 @@ def _targets(targets: Sequence[str], matrix: Matrix) -> str:
 
 
 def _regions(report: Report) -> str:
-    """A row a region, a column for each outcome that there was; one line where it went the same everywhere."""
+    """Return a row for each region and a column for each outcome; one line if every region has the same."""
     counts: dict[str, Counter[str]] = {}
     for cell, outcome in report.outcomes.items():
         counts.setdefault(cell.region, Counter())[outcome.name] += 1

@@ -126,7 +126,7 @@ def test_parameters_that_failed_have_their_remedy(tmp_path: Path) -> None:
     ledger = MemoryLedger()
     kept = ParameterUpdate(right=3, written=1, removed=0, failed={"eu-west-1": Failure("timed out")})
     read = section(world(tmp_path).publish("1.0", ledger), ledger.releases(), kept)
-    assert "Mend the parameters in eu-west-1: layers audit --repair." in read.words
+    assert "Fix the parameters in eu-west-1: layers audit --repair." in read.words
 
 
 @given(st.text(max_size=80))
