@@ -136,15 +136,15 @@ def _lock(wanted: Requirements, target: Target, layer: Layer | None, folder: Pat
 
 
 def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
-    """The app's zip: sorted, one time, its files at the root. BuildError where Lambda could not take or run it."""
+    """Write the app's zip: files at the root, sorted, all with one time. BuildError if Lambda cannot load or run it."""
     sizes = {path: place.stat().st_size for path, place in files.items()}
     if sum(sizes.values()) > UNZIPPED_LIMIT or len(files) > _FILES_LIMIT:
         biggest = sorted(sizes, key=lambda path: -sizes[path])[:5]
         raise BuildError(
             f"the app has {len(files):,} files of {sum(sizes.values()):,} bytes; "
-            f"Lambda takes {UNZIPPED_LIMIT:,} bytes, a zip {_FILES_LIMIT:,} files",
+            f"Lambda allows {UNZIPPED_LIMIT:,} bytes, and a zip {_FILES_LIMIT:,} files",
             where="app.zip",
-            fix="leave out what the function does not need with a .lambdaignore; the biggest are "
+            fix="leave out what the function does not need with a .lambdaignore; the largest are "
             + ", ".join(f"{path} {sizes[path] / 1048576:.0f} MB" for path in biggest),
         )
     entries, facts = [], []
@@ -156,10 +156,10 @@ def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
         facts.append(FileFacts(path, 0o755 if executable else 0o644, len(content), None, elf=elf))
     if errors := [each for each in check_binaries(facts, target, own_code=True) if each.level == "error"]:
         raise BuildError(
-            "the app would not run there:",
+            "the app cannot run on the target:",
             where=target.id,
             details=[f"  {each.path}: {each.message}" for each in errors[:10]],
-            fix="let dependencies.zip bring such packages: name them in the requirements instead of in the app",
+            fix="name such packages in the requirements instead of copying them into the app",
         )
     buffer = io.BytesIO()
     write_zip(buffer, entries)
@@ -193,10 +193,10 @@ def _build(
     slim: Slim | None,
     bytecode: Literal["required", "off"],
 ) -> Artifact:
-    """``dependencies.zip`` with its SBOM, built as every layer is."""
+    """Build ``dependencies.zip`` with its SBOM, as every layer is built."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted.name or app.absolute().name).strip("._-") or "app"
     matrix = Matrix(
-        account="0" * 12,  # of nobody: this matrix publishes nothing
+        account="0" * 12,  # not used: this matrix publishes nothing
         package=name,
         python=(target.python,),
         architectures=(target.architecture,),
@@ -216,7 +216,7 @@ def _bytecode(target: Target, progress: Progress) -> Literal["required", "off"]:
     try:
         find(target.python)
     except BuildError:
-        progress.note(f"warning: no CPython {target.python} can be had here; without bytecode the agent starts slower")
+        progress.note(f"warning: no CPython {target.python} here; without bytecode the agent starts more slowly")
         return "off"
     return "required"
 
@@ -233,16 +233,16 @@ def _check_limits(made: Package, folder: Path, direct: bool, progress: Progress)
         rows = ", ".join(f"{name} {size:,}" for name, size in parts.items())
         biggest = _biggest(made, folder)
         raise BuildError(
-            f"unzipped it is {made.total_unzipped:,} bytes together ({rows}); "
-            f"Lambda takes {UNZIPPED_LIMIT:,} for a function with its layers",
+            f"unzipped, the function has {made.total_unzipped:,} bytes ({rows}); "
+            f"Lambda allows {UNZIPPED_LIMIT:,} for a function with its layers",
             where=made.target.id,
             fix="leave something out of the requirements or, with a .lambdaignore, of the app"
-            + (f"; the biggest packages are {biggest}" if biggest else ""),
+            + (f"; the largest packages are {biggest}" if biggest else ""),
         )
     for name, size in zips.items():
         if size > ZIPPED_LIMIT:
             problem = (
-                f"{name} has {size:,} bytes; Lambda takes {ZIPPED_LIMIT:,} in a request, and more from a bucket only"
+                f"{name} has {size:,} bytes; Lambda allows {ZIPPED_LIMIT:,} in a request, and more only from a bucket"
             )
             if direct:
                 raise BuildError(
@@ -250,7 +250,7 @@ def _check_limits(made: Package, folder: Path, direct: bool, progress: Progress)
                     where=made.target.id,
                     fix="leave something out; or deploy it with CDK or SAM, without --direct",
                 )
-            progress.note(f"warning: {problem} (CDK and SAM do it so)")
+            progress.note(f"warning: {problem} (CDK and SAM upload to one)")
 
 
 def _biggest(made: Package, folder: Path) -> str:
@@ -261,10 +261,10 @@ def _biggest(made: Package, folder: Path) -> str:
 
 
 def _put_in_place(folder: Path, output: Path, progress: Progress) -> None:
-    """Move what was made to its place; what an earlier run made and this one did not would be deployed by mistake."""
+    """Move the files to the output folder. Delete those of an earlier run that this one did not write."""
     for name in (f"{DEPENDENCIES}.zip", f"{DEPENDENCIES}.cdx.json", APP):
         if (folder / name).exists():
             (folder / name).replace(output / name)
         elif (output / name).exists():
             (output / name).unlink()
-            progress.note(f"{output / name} was of an earlier run, and is removed: nothing is needed any more")
+            progress.note(f"{output / name} was from an earlier run and is deleted: the app needs no packages now")

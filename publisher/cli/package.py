@@ -1,4 +1,4 @@
-"""``layers package``: the zips of somebody's own agent."""
+"""``layers package``: the zips of a user's own agent."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--requirements", type=click.Path(path_type=Path),
-    help="What the app needs: a requirements file or pyproject.toml.  [default: the nearest, in APP_DIR or above it]",
+    help="The file that states what the app needs.  [default: the nearest, in APP_DIR or the folder above]",
 )  # fmt: skip
 @click.option(
     "--on-layer", metavar="ARN|VERSION|latest",
-    help="The function has this published layer besides: take only what it lacks, at versions that fit it.",
+    help="The function also uses this published layer: include only what it lacks, at versions that fit it.",
 )  # fmt: skip
 @click.option(
     "--index", "index_source", metavar="FILE|URL", help="For --on-layer: a layers.json instead of the ledger."
@@ -99,7 +99,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Package an agent of your own: app.zip with the files of APP_DIR, and dependencies.zip, a layer of the packages
-    that it needs, built as the official ones are.
+    that it needs, built as the official layers are.
 
     Needs no matrix; with --on-layer, a ledger or an --index.
     """
@@ -185,7 +185,7 @@ def _attach(settings: Settings, wanted: str, index_source: str | None, *ask: Any
         )
     if index_source is None and not settings.matrix_path.exists():
         raise InputError(
-            "there is neither an index nor a matrix to look the layer up in",
+            "no index and no matrix to look the layer up in",
             where="--on-layer",
             fix="name the published layers.json with --index FILE|URL",
         )
@@ -235,14 +235,14 @@ def _show(made: Package) -> None:
     print_table(["zip", "size", "unzipped", "packages", "sha256"], rows, right=(1, 2, 3))
     print_result("")
     if made.requirements is None:
-        print_result("no requirements.txt or pyproject.toml in the app's folder or above it: only app.zip was made")
+        print_result("no file that states requirements, in the app's folder or above it: only app.zip was written")
     elif needed is None:
-        what = f"{layer.title} has all of it" if layer else "it asks for nothing"
-        print_result(f"packages by {made.requirements}: {what}, so only app.zip was made")
+        what = f"{layer.title} has all of them" if layer else "it requires none"
+        print_result(f"packages by {made.requirements}: {what}, so only app.zip was written")
     else:
         print_result(f"packages by {made.requirements}" + (f", on top of {layer.title}" if layer else ""))
     print_result(
         f"for Python {made.target.python} on {made.target.architecture.api_name}: "
         f"{megabytes(made.total_unzipped)} of {megabytes(UNZIPPED_LIMIT)} unzipped"
-        + (" (the layer's size is not known)" if layer and layer.unzipped_size is None else "")
+        + (" (the size of the layer is unknown)" if layer and layer.unzipped_size is None else "")
     )

@@ -1,4 +1,4 @@
-"""An app's zips, from hand-made wheels: what goes in, what is refused, what a layer has already."""
+"""An app's zips, from hand-made wheels: what is packed, what is refused, what a layer has already."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_same_files_give_the_same_bytes_whatever_their_times_and_owner_bits(
     assert packaged(app).app.sha256 != first
 
 
-def test_what_is_needed_is_looked_for_beside_the_handler_first_and_then_above_it(app: Path) -> None:
+def test_requirements_are_searched_beside_the_handler_first_and_then_above_it(app: Path) -> None:
     assert find_requirements(app) == (None, ())
     (app.parent / "pyproject.toml").write_text("[tool.ruff]\n")
     assert find_requirements(app) == (None, ())
@@ -112,7 +112,7 @@ def test_what_is_needed_is_looked_for_beside_the_handler_first_and_then_above_it
     assert find_requirements(app)[0] == app / "requirements.txt"
 
 
-def test_without_requirements_only_the_app_is_made_and_an_earlier_zip_goes(app: Path, index: Path) -> None:
+def test_without_requirements_only_the_app_is_written_and_an_earlier_zip_is_deleted(app: Path, index: Path) -> None:
     make_wheel(index, "tools")
     asks(app, "tools\n")
     packaged(app)
@@ -122,7 +122,7 @@ def test_without_requirements_only_the_app_is_made_and_an_earlier_zip_goes(app: 
     assert [p.name for p in (app.parent / "packaging").iterdir()] == ["app.zip"]
 
 
-def test_a_project_file_says_what_is_needed_too(app: Path, index: Path) -> None:
+def test_a_pyproject_file_is_read(app: Path, index: Path) -> None:
     make_wheel(index, "tools")
     (app.parent / "pyproject.toml").write_text(
         "[project]\nname = 'agent'\nversion = '3'\nrequires-python = '>=3.11'\n"
@@ -141,7 +141,7 @@ def test_a_project_file_says_what_is_needed_too(app: Path, index: Path) -> None:
         ("[project\n", "not valid TOML"),
     ],
 )
-def test_projects_that_do_not_say_it_so_are_refused(app: Path, text: str, words: str) -> None:
+def test_projects_that_cannot_be_read_are_refused(app: Path, text: str, words: str) -> None:
     (app.parent / "pyproject.toml").write_text(text)
     assert words in refusal(app)
 
@@ -174,7 +174,7 @@ def test_all_problems_of_requirements_are_named_with_their_lines(app: Path) -> N
     assert "UV_DEFAULT_INDEX" in said
 
 
-def test_hashes_are_held_against_the_wheels(app: Path, index: Path) -> None:
+def test_hashes_are_compared_with_the_wheels(app: Path, index: Path) -> None:
     import hashlib
 
     digest = hashlib.sha256(make_wheel(index, "tools").read_bytes()).hexdigest()
@@ -190,7 +190,7 @@ def test_hashes_are_held_against_the_wheels(app: Path, index: Path) -> None:
     assert "base==1.0 has no hash" in refusal(app)
 
 
-def test_requirements_that_are_not_there_are_named(app: Path) -> None:
+def test_missing_files_and_packages_are_named(app: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         packaged(app, requirements=app / "absent.txt")
     asks(app, "absent-package\n")
@@ -211,7 +211,7 @@ def test_lines_that_mean_the_same_read_the_same(tmp_path_factory: pytest.TempPat
 # -- the app's files ---------------------------------------------------------------------------------------------------
 
 
-def test_what_does_not_belong_is_left_out(app: Path) -> None:
+def test_ignored_files_are_left_out(app: Path) -> None:
     for path in (
         ".git/config", ".env", "__pycache__/x.pyc", "pkg/__pycache__/y.pyc", "node_modules/z.js", "own/pyvenv.cfg",
         "own/lib/w.py", "pkg/__init__.py", "prompts/system.txt", "notes/secret.md", "notes/kept.md", "data/big.bin",
@@ -225,7 +225,7 @@ def test_what_does_not_belong_is_left_out(app: Path) -> None:
     ]  # fmt: skip
 
 
-def test_the_output_inside_the_app_is_no_part_of_it(app: Path) -> None:
+def test_an_output_folder_inside_the_app_is_not_packed(app: Path) -> None:
     for _ in range(2):
         made = package(app, TARGET, app / "out", Quiet())
         assert names(made.app.file) == ["agent_handler.py"]
@@ -233,7 +233,7 @@ def test_the_output_inside_the_app_is_no_part_of_it(app: Path) -> None:
         package(app, TARGET, app, Quiet())
 
 
-def test_links_are_followed_but_not_in_circles_and_not_to_nothing(app: Path) -> None:
+def test_links_are_followed_and_loops_and_broken_links_are_refused(app: Path) -> None:
     (app.parent / "shared").mkdir()
     (app.parent / "shared" / "util.py").write_text("x = 1\n")
     (app / "shared").symlink_to(app.parent / "shared")
@@ -246,7 +246,7 @@ def test_links_are_followed_but_not_in_circles_and_not_to_nothing(app: Path) -> 
     assert "leads back" in refusal(app)
 
 
-def test_folders_that_are_none_or_empty_are_refused(tmp_path: Path) -> None:
+def test_missing_and_empty_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     for name, words in {"absent": "no such directory", "empty": "no files", "file": "is not a directory"}.items():
@@ -286,7 +286,7 @@ def test_everything_counts_against_lambdas_limit_the_layer_too(
     assert "app.zip" in said
     assert "dependencies.zip" in said
     assert "demo 1.0, layer version 2 49,900" in said
-    assert "the biggest packages are tools 0 MB" in said
+    assert "the largest packages are tools 0 MB" in said
 
 
 def test_a_zip_over_the_request_limit_needs_a_bucket(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,11 +298,11 @@ def test_a_zip_over_the_request_limit_needs_a_bucket(app: Path, monkeypatch: pyt
 
     monkeypatch.setattr(running, "ZIPPED_LIMIT", 100)
     output, notes = app.parent / "packaging", Notes()
-    with pytest.raises(BuildError, match="from a bucket only"):
+    with pytest.raises(BuildError, match="more only from a bucket"):
         package(app, TARGET, output, Quiet(), direct=True)
     assert not (output / "app.zip").exists()
     assert package(app, TARGET, output, notes).app.size > 100
-    assert "from a bucket only" in notes.said
+    assert "more only from a bucket" in notes.said
 
 
 def test_an_app_that_is_too_big_is_refused_before_it_is_read(app: Path) -> None:
@@ -320,7 +320,7 @@ def test_binaries_of_another_processor_are_refused(app: Path) -> None:
 # -- on a layer --------------------------------------------------------------------------------------------------------
 
 
-def test_on_a_layer_only_what_it_lacks_is_taken_at_its_versions(app: Path, index: Path) -> None:
+def test_on_a_layer_only_what_it_lacks_is_included_at_its_versions(app: Path, index: Path) -> None:
     for version in ("1.0", "2.0"):
         make_wheel(index, "base", version)
         make_wheel(index, "extra", version, requires=(f"base=={version}",))
@@ -331,7 +331,7 @@ def test_on_a_layer_only_what_it_lacks_is_taken_at_its_versions(app: Path, index
     assert packaged(app, layer_of(base="2.0", extra="2.0", tools="1.0")).dependencies is None
 
 
-def test_requirements_that_the_layer_does_not_meet_are_named_all_of_them(app: Path) -> None:
+def test_all_requirements_that_the_layer_does_not_satisfy_are_named(app: Path) -> None:
     asks(app, "core>1,<3\nbase[x]~=2.0\nfine>=1\nother<1; python_version < '3.12'\n")
     said = refusal(app, BuildError, layer_of(base="1.0", core="1.0", fine="2.0b1", other="1.0"))
     assert "conflict with demo 1.0, layer version 2" in said
@@ -341,7 +341,7 @@ def test_requirements_that_the_layer_does_not_meet_are_named_all_of_them(app: Pa
     assert "other:" not in said
 
 
-def test_what_the_apps_packages_want_otherwise_than_the_layer_has_it_is_named(app: Path, index: Path) -> None:
+def test_conflicts_of_dependencies_with_the_layer_are_named(app: Path, index: Path) -> None:
     for version in ("1.0", "2.0"):
         for name in ("base", "core", "fine"):
             make_wheel(index, name, version)
@@ -354,7 +354,7 @@ def test_what_the_apps_packages_want_otherwise_than_the_layer_has_it_is_named(ap
     assert "fine:" not in said
 
 
-def test_what_contradicts_itself_is_no_conflict_with_the_layer(app: Path, index: Path) -> None:
+def test_requirements_that_conflict_with_each_other_do_not_blame_the_layer(app: Path, index: Path) -> None:
     make_wheel(index, "base")
     make_wheel(index, "tools", requires=("base>=2",))
     asks(app, "tools\nbase<2\n")
@@ -362,7 +362,7 @@ def test_what_contradicts_itself_is_no_conflict_with_the_layer(app: Path, index:
 
 
 @given(st.lists(st.integers(0, 30), unique=True, max_size=30), st.sets(st.integers(0, 30)))
-def test_names_in_the_way_are_found_in_few_attempts(numbers: list[int], bad: set[int]) -> None:
+def test_conflicting_names_are_found_in_few_attempts(numbers: list[int], bad: set[int]) -> None:
     attempts = 0
 
     def attempt(held: object) -> ConflictError | None:

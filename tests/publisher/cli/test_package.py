@@ -81,7 +81,7 @@ def test_on_a_published_layer_by_its_arn_and_index_alone(project: Path) -> None:
     assert result["total_unzipped"] == own + (9 << 20)
     (project / "requirements.txt").write_text("demo-agents\n")
     assert made("--on-layer", ARN, "--index", "layers.json")["dependencies"] is None
-    assert "demo-agents 1.2, layer version 4 has all of it" in run("--on-layer", ARN, "--index", "layers.json").stdout
+    assert "demo-agents 1.2, layer version 4 has all of them" in run("--on-layer", ARN, "--index", "layers.json").stdout
 
 
 def test_on_a_release_of_the_ledger(project: Path) -> None:
@@ -97,9 +97,9 @@ def test_on_a_release_of_the_ledger(project: Path) -> None:
     assert "requirements.txt:1 requires demo-agents>=1.2; the layer has 1.1" in str(result.exception)
 
 
-def test_no_requirements_are_said(project: Path) -> None:
+def test_missing_requirements_are_reported(project: Path) -> None:
     (project / "requirements.txt").unlink()
-    assert "only app.zip was made" in run("--python", "3.12").stdout
+    assert "only app.zip was written" in run("--python", "3.12").stdout
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_no_requirements_are_said(project: Path) -> None:
         (("--requirements", "absent.txt"), "no such file"),
     ],
 )
-def test_bad_options_say_what_was_meant(options: tuple[str, ...], words: str) -> None:
+def test_bad_options_suggest_the_right_value(options: tuple[str, ...], words: str) -> None:
     assert words in said(*options)
 
 
@@ -140,7 +140,7 @@ def test_a_layer_is_found_by_version_for_this_target() -> None:
         ("9.9", "has no layer"),
     ],
 )
-def test_a_layer_that_is_none_says_what_was_meant(wanted: str, words: str) -> None:
+def test_a_wrong_layer_name_suggests_the_right_one(wanted: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         attach(INDEX, wanted, None, None, DEFAULTS)
     assert words in str(caught.value)
@@ -153,7 +153,7 @@ def test_an_arn_for_another_target_than_asked_for_is_refused() -> None:
         attach(INDEX, ARN, "3.12", Architecture.X86_64, DEFAULTS)
 
 
-def test_a_layer_of_which_nobody_knows_what_is_in_it_is_refused() -> None:
+def test_a_layer_with_unknown_content_is_refused() -> None:
     releases = [each.model_copy(update={"targets": ()}) for each in history(MATRIX)]
     with pytest.raises(InputError, match="nobody recorded which packages"):
         attach(make_index(MATRIX, releases), ARN, None, None, DEFAULTS)
