@@ -1,7 +1,7 @@
-"""An artifact is the zip of one target for one package version, with its facts; a manifest lists those of one build.
+"""An artifact is the built zip of one target with its facts; a manifest lists the artifacts of one build.
 
-``manifest.json`` lies beside the zips. It is what ``publish --artifacts`` takes, what the ledger copies a release's
-facts from, and what another machine compares its own build with.
+``manifest.json`` is in the folder of the zips. ``publish --artifacts`` reads it, the ledger copies a release's facts
+from it, and another machine compares its own build with it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Locked(Frozen):
 
 
 class Finding(Frozen):
-    """Something a check has to say of a zip: ``error`` refuses it, ``warning`` is shown."""
+    """A result of a check: an ``error`` refuses the zip, a ``warning`` is shown."""
 
     level: Literal["error", "warning"]
     code: str  #: stable, for machines: ``elf-glibc``, ``size-unzipped``, …
@@ -65,7 +65,7 @@ class Artifact(Frozen):
 
 
 class Manifest(Frozen):
-    """What one build made."""
+    """The artifacts of one build."""
 
     schema_version: Literal[1] = 1
     package: str
@@ -109,16 +109,16 @@ def group_findings(manifest: Manifest) -> list[FindingGroup]:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a build's folder, or of a folder of such folders: a build that was spread over machines.
+    """Read the manifest of a build's folder, or of a folder of such folders (a build that ran on several machines).
 
-    InputError where there is none, it is no manifest, or parts of it are of different builds.
+    InputError if there is none, it is not a manifest, or its parts are of different builds.
     """
     if (folder / MANIFEST).exists():
         return _read(folder / MANIFEST)
     paths = sorted(folder.glob(f"*/{MANIFEST}"))
     if not paths:
         raise InputError(
-            "there is no manifest.json", where=str(folder), fix="make one with `layers build --output DIR`"
+            "there is no manifest.json", where=str(folder), fix="build one with `layers build --output DIR`"
         )
     parts = {path.parent.name: _read(path) for path in paths}
     first = next(iter(parts.values()))
@@ -152,20 +152,20 @@ def _read(path: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write ``manifest.json``, whole or not at all."""
-    # Not flushed: the zips are not, and this would wait for the disk to have them all.
+    """Write ``manifest.json`` atomically."""
+    # Not flushed: the zips are not either, and fsync would wait for all of them.
     write_atomically(folder / MANIFEST, dump_json(manifest.model_dump(mode="json")).encode(), flush=False)
 
 
 def dump_json(data: object) -> str:
-    """JSON as every file of the program has it: indented, keys in their own order, ASCII only where it is."""
+    """JSON in the form of all the program's files: indented, keys in their own order, not escaped to ASCII."""
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
-    """Write aside, flush to the disk, rename: ``path`` has the old bytes or the new ones, whatever happens.
+    """Write a temporary file and rename it: ``path`` has either the old bytes or the new ones.
 
-    Without ``flush`` whatever but a power failure.
+    ``flush``: also after a power failure.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -183,7 +183,7 @@ def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The file's sha256 in hex, read in pieces."""
+    """The sha256 of a file in hex, read in blocks."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(1 << 20):

@@ -1,11 +1,11 @@
-"""Lengths of time as people write them: ``30m``, ``2 days``, ``1h 30min``."""
+"""Durations as people write them: ``30m``, ``2 days``, ``1h 30min``."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
 
-#: Longer than anybody waits for a version, or lets one ripen.
+#: Longer than any sensible wait or minimum age.
 LONGEST = timedelta(days=366)
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
@@ -21,15 +21,15 @@ _UNITS = {
 
 
 def parse_duration(text: str) -> timedelta:
-    """What ``text`` says. ValueError with words for people where it says no length of time, or one over a year."""
+    """The duration that ``text`` names. ValueError with a message for people if it is not one, or is over a year."""
     said = text.lower() if len(text) < 100 else ""
     parts = re.findall(r"(\d+)\s*([a-z]+)", said)
     rest = re.sub(r"\d+\s*[a-z]+|[\s,]", "", said)
     if not parts or rest:
-        raise ValueError(f'{text[:40]!r} is no length of time; write it like "2 days", "36 hours" or 30m')
+        raise ValueError(f'{text[:40]!r} is not a duration; write it like "2 days", "36 hours" or 30m')
     unknown = [unit for _, unit in parts if unit not in _UNITS]
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is no unit of time: seconds, minutes, hours, days or weeks")
+        raise ValueError(f"{unknown[0]!r} is not a unit of time: seconds, minutes, hours, days or weeks")
     seconds = sum(int(number) * _SECONDS[_UNITS[unit]] for number, unit in parts)
     if seconds > LONGEST.total_seconds():
         raise ValueError(f"{text[:40]!r} is more than a year")

@@ -31,7 +31,7 @@ class Changes:
 
 
 def changes(old: Iterable[Locked], new: Iterable[Locked]) -> Changes:
-    """What one must do to ``old`` to come to ``new``."""
+    """The differences between two locks."""
     before, after = _by_name(old), _by_name(new)
     both = sorted(before.keys() & after.keys())
     return Changes(

@@ -1,4 +1,4 @@
-"""How long work tells what it is doing, without knowing whether anybody looks."""
+"""The port through which long work reports what it does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives what a job does. Every method may be called from any thread."""
+    """Receives the progress of a job. Every method may be called from any thread."""
 
     def begin(self, title: str, total: int) -> None:
         """A stage of ``total`` steps starts (and ends the one before)."""
@@ -15,11 +15,11 @@ class Progress(Protocol):
         """One step of the stage is done: ``py3.12-x86_64``, ``29.8 MB in 1.2 s``."""
 
     def note(self, text: str) -> None:
-        """A line that a reader should see, whatever stage it is."""
+        """A line for the user, independent of the stage."""
 
 
 class Quiet:
-    """Tells nobody."""
+    """Discards all progress."""
 
     def begin(self, title: str, total: int) -> None: ...
 

@@ -20,7 +20,7 @@ def _partitions() -> list[dict[str, Any]]:
 
 @cache
 def known_regions() -> frozenset[str]:
-    """Every region of every partition; the pseudo-regions (``aws-global``) are none."""
+    """Every region of every partition, without the pseudo-regions (``aws-global``)."""
     return frozenset(
         region
         for partition in _partitions()
@@ -37,11 +37,11 @@ def partition_of(region: str) -> str:
     for partition in _partitions():
         if re.match(partition["regionRegex"], region):
             return cast("str", partition["id"])
-    raise InputError(f"{region!r} is no AWS region", fix=did_you_mean(region, known_regions()))
+    raise InputError(f"{region!r} is not an AWS region", fix=did_you_mean(region, known_regions()))
 
 
 def did_you_mean(word: str, choices: frozenset[str] | list[str]) -> str | None:
-    """A hint that names the nearest of ``choices``, or None where nothing is near."""
+    """A hint that names the most similar of ``choices``, or None if none is similar."""
     swapped = [choice for choice in sorted(choices) if sorted(choice) == sorted(word.lower())]  # us-esat-1
     near = swapped or get_close_matches(word.lower(), sorted(choices), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else None

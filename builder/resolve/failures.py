@@ -34,17 +34,17 @@ def no_wheel(package: str, target: Target) -> NoWheelError:
         f"{package} has no wheel that runs on {target.runtime.api_name} for {target.architecture} "
         f"({target.runtime.system}, glibc {glibc}: up to {target.runtime.manylinux})",
         where=target.id,
-        fix="take another version of it, leave this target out, or ask its maintainers for such a wheel; "
-        "nothing is ever built from source",
+        fix="use another version of it, leave this target out, or ask its maintainers for such a wheel; "
+        "nothing is built from source",
     )
 
 
 def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersError:
-    """uv's failure in the program's own words; its own text where it says something we do not know."""
+    """Translate uv's failure; an unknown one keeps uv's own text."""
     flat = " ".join(text.split())
     if "for '--exclude-newer" in flat:
         return InputError(
-            "the cut-off is no date, time or age", where="--exclude-newer", fix='like 2026-11-01 or "7 days"'
+            "not a date, time or age", where="--exclude-newer", fix='write it like 2026-11-01 or "7 days"'
         )
     if found := re.search(
         r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
@@ -79,9 +79,9 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
         )
     if re.search(r"Failed to fetch|error sending request|[Cc]onnect|dns error|timed out|offline|network", flat):
         return BuildError(
-            f"the package index does not answer: {_last_cause(text)}",
+            f"the package index cannot be reached: {_last_cause(text)}",
             where=target.id,
-            fix="check the network and the index's address, then run the command again",
+            fix="check the network and the URL of the index, then run the command again",
         )
     return BuildError(f"cannot be resolved: {_brief(flat)}", where=target.id)
 

@@ -47,8 +47,8 @@ _YANKED = re.compile(r'^warning: `([^`\s]+)==([^`\s]+)` is yanked(?: \(reason: "
 def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | None = None) -> Lock:
     """The target's lock for ``version`` of the matrix's package. May be called for many targets at once.
 
-    ``exclude_newer`` leaves out what the index got later: a date, a time (RFC 3339) or an age (``7 days``).
-    InputError where there is no such package or version, or it was yanked; BuildError where the target cannot have it.
+    ``exclude_newer`` ignores files uploaded later: a date, a time (RFC 3339) or an age (``7 days``).
+    InputError if the package or version does not exist or was yanked; BuildError if the target has no usable wheel.
     """
     wanted = requirements_of_matrix(matrix, version)
     lock, said = _ask(wanted, target, bounds=bounds_of_matrix(matrix), exclude_newer=exclude_newer)
@@ -58,7 +58,7 @@ def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | N
 
 
 def requirements_of_matrix(matrix: Matrix, version: str) -> list[str]:
-    """What is asked for: the package at exactly this version, and what else the matrix wants in the layer."""
+    """The requirements of a layer: the package at exactly this version, and the matrix's `requirements`."""
     return [f"{matrix.requirement}=={version}", *matrix.requirements]
 
 
@@ -68,7 +68,7 @@ def bounds_of_matrix(matrix: Matrix) -> Bounds:
 
 
 def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
-    """The newest stable version of the package that every target can have."""
+    """The newest stable version of the package that has usable wheels for every target."""
     wanted = [matrix.requirement, *matrix.requirements]
 
     def version_for(target: Target) -> str:
@@ -83,7 +83,7 @@ def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
     if len(versions) > 1:
         rows = ", ".join(f"{target}: {version}" for target, version in found.items())
         raise BuildError(
-            f"the targets can have different newest versions of {matrix.package} ({rows})",
+            f"the newest usable version differs between targets for {matrix.package} ({rows})",
             fix="name the version: --version V",
         )
     return versions.pop()
@@ -210,16 +210,16 @@ def _check_version(matrix: Matrix, version: str, lock: Lock) -> None:
 
 
 def _check_yanked(matrix: Matrix, version: str, said: str) -> None:
-    """uv takes a yanked version that is pinned, and warns."""
+    """Raise an InputError if uv warned that the release's own version is yanked: uv accepts one that is pinned."""
     for name, found, reason in _YANKED.findall(said):
         if name_of(name) == canonicalize_name(matrix.package) and found == version:
             raise yanked_error(matrix.package, version, reason)
 
 
 def yanked_error(package: str, version: str, reason: str) -> InputError:
-    """What is said where a release would be made of a yanked version."""
+    """The error for a release of a yanked version."""
     why = shorten(reason)
     return InputError(
         f"{package} {version} was yanked from the package index" + (f": {why}" if why else ""),
-        fix="release another version; a release of it that was begun is completed from its record (layers publish)",
+        fix="release another version; a release of it that was started is completed from the ledger (layers publish)",
     )

@@ -32,16 +32,16 @@ def test_what_people_write(text: str, seconds: int) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "no length of time"),
-        ("30", "no length of time"),
-        ("soon", "no length of time"),
-        ("-2 days", "no length of time"),
-        ("1.5 h", "no length of time"),
-        ("2 days ago!", "no length of time"),
-        ("3 months", "'months' is no unit"),
+        ("", "not a duration"),
+        ("30", "not a duration"),
+        ("soon", "not a duration"),
+        ("-2 days", "not a duration"),
+        ("1.5 h", "not a duration"),
+        ("2 days ago!", "not a duration"),
+        ("3 months", "'months' is not a unit"),
         ("400 days", "more than a year"),
         ("9" * 90 + " weeks", "more than a year"),
-        ("1" * 200_000, "no length of time"),
+        ("1" * 200_000, "not a duration"),
     ],
 )
 def test_what_is_none(text: str, words: str) -> None:

@@ -100,7 +100,7 @@ def test_bad_input(layers: Layers) -> None:
         (["--version", "9.9", "--yes"], 3, "recorded as 9.9"),
         (["--version", "one", "--yes"], 3, "is not a version"),
         (["--layer-version", "7", "--yes"], 3, "recorded as layer version 7"),
-        (["--region", "us-esat-1", "--yes"], 3, "is no AWS region"),
+        (["--region", "us-esat-1", "--yes"], 3, "is not an AWS region"),
         (["--python", "3.9", "--yes"], 3, "no layer is for Python"),
         (["--role", "canary", "--yes"], 3, "not the ARN of a role"),
         (["--role", role.replace("856699698935", "123456789012"), "--yes"], 3, "another account"),

@@ -49,7 +49,7 @@ def test_the_ways_in_which_people_write_it_lead_to_the_one_that_was_meant(mistak
         (f"{LAYER}-x86_64:latest", "'latest' is not a layer version number", f"did you mean {LAYER}-x86_64:4?"),
         (f"{LAYER}-x86_64:9", "layer version 9 is not recorded", "the newest are 4 (1.2), 3 (1.1)"),
         (RIGHT.replace("us-east-1", "eu-south-1"), "'eu-south-1' has no layers", "the layers are in us-east-1"),
-        (RIGHT.replace("us-east-1", "us-esat-1"), "'us-esat-1' is no AWS region", f"did you mean {RIGHT}?"),
+        (RIGHT.replace("us-east-1", "us-esat-1"), "'us-esat-1' is not an AWS region", f"did you mean {RIGHT}?"),
         (RIGHT.replace("123456789012", "123456789013"), "123456789013 is not the publisher", "that is 123456789012"),
         (RIGHT.replace("py3_12", "py3_14"), "there is no layer demo-agents-py3_14-aarch64", "there are demo-agents-"),
         (RIGHT.replace("us-east-1", "eu-north-1")[:-1] + "4", "demo-agents 1.2 (layer version 4) has no layer", ":3?"),
