@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.model.clock import SYSTEM_CLOCK
 from builder.model.matrix import QUOTA_PER_SECOND, Matrix
+from builder.model.stop import Stop, StoppableClock
 from publisher.aws.gateway import Lambda
 from publisher.aws.lambda_client import CONFIG, BotoLambda
 from publisher.aws.publish_request import Bodies
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from publisher.aws.staging import Buckets
 
 
-def connect_all(matrix: Matrix, journal: Journal | None = None) -> Mapping[str, Lambda]:
+def connect_all(matrix: Matrix, journal: Journal | None = None, stop: Stop | None = None) -> Mapping[str, Lambda]:
     """Return a ``Lambda`` for each region of the matrix; it records each request in ``journal``.
+
+    Once ``stop`` is set, no request is sent any more.
 
     boto3 finds AWS: environment, profile, role, ``AWS_ENDPOINT_URL``.
     """
@@ -38,9 +40,10 @@ def connect_all(matrix: Matrix, journal: Journal | None = None) -> Mapping[str, 
 
         buckets = Buckets(matrix, matrix.staging, session)
     bodies = Bodies(_temporary_folder())
-    rate, journal = matrix.requests_per_second, journal or Journal()
+    rate, journal, stop = matrix.requests_per_second, journal or Journal(), stop or Stop()
     return {
-        region: _connect(session, region, rate, bodies, buckets, journal, matrix.account) for region in matrix.regions
+        region: _connect(session, region, rate, bodies, buckets, journal, stop, matrix.account)
+        for region in matrix.regions
     }
 
 
@@ -48,7 +51,8 @@ def reader(region: str) -> Lambda:
     """Return a ``Lambda`` that looks up layer versions in one region, of any account."""
     import boto3
 
-    return _connect(boto3.session.Session(), region, QUOTA_PER_SECOND, Bodies(_temporary_folder()), None, Journal())
+    bodies = Bodies(_temporary_folder())
+    return _connect(boto3.session.Session(), region, QUOTA_PER_SECOND, bodies, None, Journal(), Stop())
 
 
 def _connect(
@@ -58,10 +62,13 @@ def _connect(
     bodies: Bodies,
     buckets: Buckets | None,
     journal: Journal,
+    stop: Stop,
     account: str | None = None,
 ) -> Lambda:
     client = session.client("lambda", region_name=region, config=CONFIG)
-    return Patient(BotoLambda(region, client, TokenBucket(rate), bodies, buckets, journal, account), SYSTEM_CLOCK)
+    clock = StoppableClock(stop)
+    bucket = TokenBucket(rate, clock, stop)
+    return Patient(BotoLambda(region, client, bucket, bodies, buckets, journal, account), clock)
 
 
 def _temporary_folder() -> Path:

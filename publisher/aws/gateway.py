@@ -109,6 +109,10 @@ class GatewayError(Exception):
         return Failure(self.message, self.failure_class, self.advice, self.request_id)
 
 
+class Interrupted(GatewayError):  # noqa: N818 - named for what happened
+    """The command is stopping: the request was not sent."""
+
+
 class Throttled(GatewayError):  # noqa: N818 - named for what AWS did
     """The request quota is exceeded. AWS did nothing: retry later."""
 

@@ -1,8 +1,8 @@
-"""One publisher at a time: a lease in the staging bucket of the home region, taken by conditional write.
+"""One lock for the commands that write to AWS: a lease in the staging bucket of the home region.
 
-The object says who has it and until when, by S3's own clock. It is renewed while the run goes on, and given back at
-its end; a run that died loses it when it expires. Without staging there is no such place, and a second publisher is
-noticed by the numbers that AWS gives out.
+It is taken with a conditional write. The object says who holds it and until when, by S3's own clock. It is renewed
+while the command runs and returned at its end; a process that dies loses it when it expires. Without staging there is
+no lock: every command then checks the number, the record and the policy again right before and after it acts.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,11 +27,14 @@ from builder.model.errors import IncompleteError, InputError
 from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
+from builder.model.stop import Stop
 from publisher.aws.error_codes import status_of
 
-#: How long a lease holds without being renewed, and how often it is renewed, in seconds.
-HOLDS = 600.0
-RENEWED = 120.0
+#: How long a lease is valid without a renewal, and how often it is renewed.
+LEASE_SECONDS = 600.0
+RENEWAL_SECONDS = 120.0
+#: How often a command that waits for the lease reads it.
+POLL_SECONDS = 5.0
 
 _CONFIG = botocore.config.Config(retries={"total_max_attempts": 3, "mode": "standard"}, connect_timeout=6)
 
@@ -56,17 +60,26 @@ class _Held:
 
 
 @contextmanager
-def lease(matrix: Matrix, holds: float = HOLDS, renewed: float = RENEWED) -> Iterator[None]:
-    """Hold the matrix's lease for the block; does nothing where the matrix has no staging.
+def lease(
+    matrix: Matrix,
+    stop: Stop | None = None,
+    *,
+    wait_seconds: float = 0.0,
+    holds: float = LEASE_SECONDS,
+    renewed: float = RENEWAL_SECONDS,
+) -> Iterator[None]:
+    """Hold the matrix's lease for the block; does nothing if the matrix has no staging.
 
-    IncompleteError where another run has it, InputError where the bucket cannot be used.
+    IncompleteError if another run holds it for longer than ``wait_seconds``, InputError if the bucket cannot be used.
+    ``stop`` is set if another run takes the lease, because this one could not renew it in time.
     """
     if matrix.staging is None:
         yield
         return
+    stop = stop or Stop()
     taken = _Lease(matrix, matrix.staging, holds)
     try:
-        taken.take()
+        taken.take(stop, wait_seconds)
     except (ClientError, BotoCoreError) as error:
         raise InputError(
             f"the lease cannot be taken: {error}",
@@ -74,7 +87,7 @@ def lease(matrix: Matrix, holds: float = HOLDS, renewed: float = RENEWED) -> Ite
             fix="is the staging bucket there, and may these credentials read and write it?",
         ) from None
     ended = threading.Event()
-    renewing = threading.Thread(target=taken.keep, args=(ended, renewed), daemon=True)
+    renewing = threading.Thread(target=taken.keep, args=(ended, renewed, stop), daemon=True)
     renewing.start()
     try:
         yield
@@ -96,8 +109,17 @@ class _Lease:
         self._etag = ""
         self._s3: Any = boto3.session.Session().client("s3", region_name=staging.home, config=_CONFIG)
 
-    def take(self) -> None:
-        """Take it where it is free or has expired."""
+    def take(self, stop: Stop, wait_seconds: float) -> None:
+        """Take it once it is free or has expired."""
+        end = time.monotonic() + wait_seconds
+        while True:
+            try:
+                return self._take()
+            except IncompleteError:
+                if time.monotonic() >= end or stop.wait(POLL_SECONDS):
+                    raise
+
+    def _take(self) -> None:
         try:
             held = self._read()
         except ClientError as error:
@@ -112,13 +134,16 @@ class _Lease:
             return
         self._write({"IfMatch": held.etag}, held.now)  # once more, now that S3's clock is known
 
-    def keep(self, ended: threading.Event, every: float) -> None:
-        """Renew it until the run ends. Where that fails, it expires, and numbers still tell of another publisher."""
+    def keep(self, ended: threading.Event, every: float, stop: Stop) -> None:
+        """Renew it until the run ends; ask the run to stop if another one has taken it."""
         while not ended.wait(every):
             try:
                 self._write({"IfMatch": self._etag}, self._read().now)
-            except (ClientError, BotoCoreError, IncompleteError):
-                continue
+            except IncompleteError:
+                stop("another run has taken the lease, which this one could not renew in time")
+                return
+            except (ClientError, BotoCoreError):
+                continue  # it is valid for some more renewals
 
     def give_back(self) -> None:
         """Let it expire at once, if it is still ours."""
@@ -138,7 +163,7 @@ class _Lease:
             until = datetime.fromisoformat(data["until"])
             until = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
             # No writer holds a lease for longer than this; a date in the far future must not block everybody.
-            until = min(until, answer["LastModified"] + timedelta(seconds=HOLDS))
+            until = min(until, answer["LastModified"] + timedelta(seconds=LEASE_SECONDS))
             return _Held(shorten(str(data["owner"]), 100), until, answer["ETag"], now)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return _Held("an invalid lease", now, answer["ETag"], now)

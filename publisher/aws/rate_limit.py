@@ -7,12 +7,15 @@ import threading
 
 from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.matrix import QUOTA_PER_SECOND
+from builder.model.stop import Stop
+from publisher.aws.gateway import Interrupted
 
 
 class TokenBucket:
     """Allows ``rate`` requests a second, and after a pause a burst that keeps every second within the quota."""
 
-    def __init__(self, rate: float, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, rate: float, clock: Clock = SYSTEM_CLOCK, stop: Stop | None = None) -> None:
+        self._stop = stop or Stop()
         self._rate = min(rate, QUOTA_PER_SECOND - 1.0)  # leaves room for a burst of one
         self._capacity = QUOTA_PER_SECOND - self._rate
         self._clock = clock
@@ -21,7 +24,12 @@ class TokenBucket:
         self._at = clock.monotonic()
 
     def take(self) -> None:
-        """Wait until the next request is allowed. Threads are served in the order of their calls."""
+        """Wait until the next request is allowed, in the order of the calls. Interrupted if the command is stopping."""
+        self._wait_for_turn()
+        if self._stop:
+            raise Interrupted(f"not sent: {self._stop.reason}")
+
+    def _wait_for_turn(self) -> None:
         with self._lock:
             now = self._clock.monotonic()
             self._tokens = min(self._capacity, self._tokens + (now - self._at) * self._rate)

@@ -9,6 +9,7 @@ from builder.model.clock import SYSTEM_CLOCK
 from builder.model.errors import FailureClass
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
+from builder.model.stop import Stop
 from publisher.aws.gateway import Failure
 from publisher.aws.request_log import Journal
 from publisher.canary.canary_run import Roles, try_all, words
@@ -16,7 +17,7 @@ from publisher.canary.function_client import connect
 from publisher.canary.trial import Trial
 from publisher.canary.verdict import Case
 from publisher.reconcile.execute import CanaryRegion
-from publisher.reconcile.job import Outcome, Stop
+from publisher.reconcile.job import Outcome
 
 BROKEN_LAYER_ADVICE = "fix the package and publish its next version, or publish a new build with --rebuild"
 

@@ -36,13 +36,13 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     runtime that Lambda creates no functions for is "not provable": named, and no error.
     """
     from builder.model.clock import SYSTEM_CLOCK
+    from builder.model.stop import Stop
     from publisher.aws.identity import check_account
     from publisher.canary.canary_run import Roles, try_all
     from publisher.canary.cell_selection import select
     from publisher.canary.function_client import connect
     from publisher.catalog.index import make_index
     from publisher.catalog.lookup import Query
-    from publisher.reconcile.job import Stop
 
     if ask["version"] is not None and ask["layer_version"] is not None:
         raise UsageError("--version and --layer-version both select a release", fix="give one of them")

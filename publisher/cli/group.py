@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from builder.model.matrix import Matrix
+    from builder.model.stop import Stop
     from publisher.aws.gateway import Lambda
     from publisher.aws.request_log import Journal
     from publisher.catalog.index import Index
@@ -84,13 +85,13 @@ class Settings:
         matrix = self.matrix()
         return make_index(matrix, self.ledger(matrix).releases())
 
-    def lambdas(self, matrix: Matrix, journal: Journal | None = None) -> Mapping[str, Lambda]:
+    def lambdas(self, matrix: Matrix, journal: Journal | None = None, stop: Stop | None = None) -> Mapping[str, Lambda]:
         """Check that the credentials are of the matrix's account; return Lambda in every region of the matrix."""
         from publisher.aws.connect import connect_all
         from publisher.aws.identity import check_account
 
         check_account(matrix)
-        return connect_all(matrix, journal)
+        return connect_all(matrix, journal, stop)
 
 
 def settings_of(context: click.Context) -> Settings:

@@ -39,10 +39,10 @@ from publisher.cli.wait_option import named_version, wait_option
 if TYPE_CHECKING:
     from builder.model.artifact import Manifest
     from builder.model.progress import Progress
+    from builder.model.stop import Stop
     from publisher.canary.canary_run import Roles
     from publisher.parameters.update import ParameterUpdate
     from publisher.reconcile.execute import CanaryRegion
-    from publisher.reconcile.job import Stop
     from publisher.reconcile.release_run import Report
 
 
@@ -108,7 +108,7 @@ def command(
             plan = prepare(session, shown).plan
         print_json(plan_json(session.matrix, plan)) if as_json else show_plan(session.matrix, plan)
         return
-    with lease(session.matrix):
+    with lease(session.matrix, session.stop):
         report = _publish(session, checked, max_versions, yes, canary)
         kept = None if report.stopped else keep_parameters(session.matrix, session.ledger.releases())
         unannounced = announce_release(session.matrix, session.ledger, report.plan.number.value)
@@ -183,8 +183,7 @@ def _publish(
     canary: tuple[str, Roles] | None,
 ) -> Report:
     """Observe, plan, show, ask, carry out."""
-    from builder.model.clock import SYSTEM_CLOCK
-    from publisher.reconcile.job import Stop
+    from builder.model.stop import StoppableClock
     from publisher.reconcile.release_run import carry_out
 
     with progress() as shown:
@@ -200,15 +199,15 @@ def _publish(
         print_message(f"  {canary[0]} goes first, the others when a canary has proved it")
     if not yes and (plan.new_versions or plan.counts.get("grant") or canary):
         confirm("Carry this out?")
-    stop = Stop()
-    with progress() as shown, stopping(stop, "what is in flight is finished and recorded (again to stop at once)"):
+    stop = session.stop
+    with progress() as shown, stopping(stop):
         return carry_out(
             session.matrix,
             prepared,
             session.ledger,
             session.lambdas,
             artifacts,
-            SYSTEM_CLOCK,
+            StoppableClock(stop),
             shown,
             stop,
             _canary_region(session, canary, shown, stop) if canary else None,

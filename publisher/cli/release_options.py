@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from builder.model.errors import UsageError
+from builder.model.errors import IncompleteError, UsageError
+from builder.model.stop import Stop
 from publisher.cli.console import duration, print_message, print_result, print_table
 from publisher.cli.group import Settings
 from publisher.cli.options import VERSION, architecture_option, python_option, region_option
@@ -92,6 +93,7 @@ class Session:
     journal: Journal
     wanted: Wanted
     selected: tuple[Cell, ...]
+    stop: Stop
 
 
 def connect(settings: Settings, request: Request) -> Session:
@@ -113,17 +115,25 @@ def connect(settings: Settings, request: Request) -> Session:
     from publisher.reconcile.number import Wanted
 
     journal = Journal()
-    lambdas = settings.lambdas(matrix, journal)
+    stop = Stop()
+    lambdas = settings.lambdas(matrix, journal, stop)
     selected = tuple(cell for region in regions for cell in matrix.cells_in(region, targets))
     wanted = Wanted(version, request.layer_version, request.rebuild, allow_gap=request.allow_gap)
-    return Session(matrix, ledger, lambdas, journal, wanted, selected)
+    return Session(matrix, ledger, lambdas, journal, wanted, selected, stop)
 
 
 def prepare(session: Session, progress: Progress) -> Prepared:
-    """Observe and plan. Nothing is written."""
+    """Observe and plan. Nothing is written. IncompleteError after Ctrl-C."""
+    from publisher.cli.signals import stopping
     from publisher.reconcile.release_run import prepare as observe_and_plan
 
-    return observe_and_plan(session.matrix, session.wanted, session.selected, session.ledger, session.lambdas, progress)
+    with stopping(session.stop, "nothing was written"):
+        prepared = observe_and_plan(
+            session.matrix, session.wanted, session.selected, session.ledger, session.lambdas, progress
+        )
+    if session.stop:
+        raise IncompleteError(f"stopped: {session.stop.reason}", fix="nothing was written; run the same command again")
+    return prepared
 
 
 def show_plan(matrix: Matrix, plan: Plan, *, err: bool = False) -> None:

@@ -19,6 +19,9 @@ from publisher.cli.parameter_steps import (
     with_parameters,
 )
 
+#: A yank waits for a publish that is running: it must not be displaced by one.
+LEASE_WAIT_SECONDS = 900.0
+
 
 @click.command("yank")
 @click.option("--layer-version", type=LayerVersion(), required=True, help="The number of the release.")
@@ -34,8 +37,10 @@ def command(
 
     Functions that use the layer keep it; nobody can add it to a function any more.
     """
-    from builder.model.clock import SYSTEM_CLOCK
+    from builder.model.stop import Stop, StoppableClock
     from publisher.audit.yank import Permissions
+    from publisher.aws.lease import lease
+    from publisher.cli.signals import stopping
     from publisher.ledger.release import at_number
 
     if bool(reason) == undo:
@@ -53,12 +58,13 @@ def command(
         )
     if undo and release.yanked is None:
         raise InputError(f"layer version {layer_version} is not yanked")
-    lambdas = settings.lambdas(matrix)
+    stop = Stop()
+    lambdas = settings.lambdas(matrix, stop=stop)
     if not yes:
         what = "Make public again" if undo else "Yank"
         confirm(f"{what} {release.package} {release.version} in {len(release.cells)} cells?")
-    with progress() as shown:
-        permissions = Permissions(matrix, ledger, lambdas, SYSTEM_CLOCK, shown)
+    with progress() as shown, stopping(stop), lease(matrix, stop, wait_seconds=LEASE_WAIT_SECONDS):
+        permissions = Permissions(matrix, ledger, lambdas, StoppableClock(stop), shown)
         now = datetime.now(timezone.utc).replace(microsecond=0)
         changed = permissions.restore(release) if undo else permissions.yank(release, reason or "", now)
     kept = keep_parameters(matrix, ledger.releases())

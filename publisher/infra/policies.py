@@ -41,10 +41,16 @@ def publisher(scope: Scope) -> list[Statement]:
         ),
         allow(
             "ReadAndGrantLayers",
-            ["lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy", "lambda:AddLayerVersionPermission"],
+            [
+                "lambda:GetLayerVersion",
+                "lambda:GetLayerVersionPolicy",
+                "lambda:AddLayerVersionPermission",
+                "lambda:RemoveLayerVersionPermission",
+            ],
             scope.layer_versions(scope.layer_names),
             _in_regions(scope),
-            note="AWS has no condition for the principal of a grant. Only GetLayerVersion can be granted.",
+            note="AWS has no condition for the principal of a grant. Only GetLayerVersion can be granted. "
+            "A publish revokes its grants if the release was yanked meanwhile.",
         ),
         *_stage(scope),
         *_sign(scope),
@@ -98,6 +104,7 @@ def yanker(scope: Scope) -> list[Statement]:
             _in_regions(scope),
             note=f"{_RETIRED} {_REGIONS}",
         ),
+        *_lease(scope),
         *_ledger(scope, write=True),
         *_parameters(scope, write=True),
         *_announce(scope),
@@ -170,12 +177,7 @@ def _stage(scope: Scope) -> list[Statement]:
             _in_account(scope),
             note="Uploads of several parts go to the home region only; the other buckets get copies.",
         ),
-        allow(
-            "HoldLease",
-            ["s3:GetObject", "s3:PutObject"],
-            [scope.in_bucket(home, f"leases/{scope.matrix.package}.json")],
-            _in_account(scope),
-        ),
+        _hold_lease(scope, home),
     ]
 
 
@@ -204,6 +206,20 @@ def _sign(scope: Scope) -> list[Statement]:
         ),
         allow("ReadZipsToSign", ["s3:GetObjectVersion"], [unsigned], _in_account(scope)),
     ]
+
+
+def _lease(scope: Scope) -> list[Statement]:
+    """The lease alone: for a command that changes AWS and stages nothing."""
+    staging = scope.matrix.staging
+    if staging is None:
+        return []
+    home = staging.bucket_of(scope.account, staging.home)
+    return [_find("FindLease", scope, [home]), _hold_lease(scope, home)]
+
+
+def _hold_lease(scope: Scope, bucket: str) -> Statement:
+    lease = scope.in_bucket(bucket, f"leases/{scope.matrix.package}.json")
+    return allow("HoldLease", ["s3:GetObject", "s3:PutObject"], [lease], _in_account(scope))
 
 
 def _ledger(scope: Scope, *, write: bool) -> list[Statement]:

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 from builder.model.errors import FailureClass, LayersError
 from builder.model.matrix import DESCRIPTION_LIMIT, Cell
+from builder.model.stop import Stop
 from publisher.aws.gateway import (
     CredentialsRefused,
     Failure,
     GatewayError,
     Held,
+    Interrupted,
     Publication,
     RegionDisabled,
     Unavailable,
@@ -20,7 +22,7 @@ from publisher.aws.gateway import (
 )
 from publisher.ledger.recorder import cell_record
 from publisher.ledger.release import LowerVersionRecord, Release, UnexpectedVersionRecord
-from publisher.reconcile.job import Job, Outcome, Stop
+from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.plan import (
     Backfill,
     Conflict,
@@ -220,6 +222,8 @@ class CellSteps:
             return self._overtaken(cell, error)
         except PublishError as error:
             return _failed(cell, error.failure)
+        except Interrupted as error:
+            return replace(before or Outcome(cell, "interrupted"), failure=error.failure)
         except CredentialsRefused as error:
             self._stop(f"AWS refuses the credentials: {error.message}")
             return _failed(cell, replace(error.failure, text=f"credentials: {error.message}"))

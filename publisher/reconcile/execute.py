@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 
 from builder.model.errors import FailureClass
 from builder.model.matrix import Cell
+from builder.model.stop import Stop
 from publisher.aws.fanout import LANES
 from publisher.aws.gateway import Failure
 from publisher.reconcile.cell_steps import CellSteps
 from publisher.reconcile.gate import why_private
-from publisher.reconcile.job import Job, Outcome, Stop
+from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.plan import GrantOnly, Publish
 
 CONFLICT_ADVICE = "leave --layer-version out: the release then gets a number that every cell can reach"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -62,20 +61,3 @@ class Job:
     recorder: Recorder
     clock: Clock
     progress: Progress
-
-
-class Stop:
-    """Asks a run to start nothing new, and says why; the first reason counts."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self.reason: str | None = None
-
-    def __call__(self, reason: str) -> None:
-        """Ask the run to stop."""
-        if self.reason is None:
-            self.reason = reason
-        self._event.set()
-
-    def __bool__(self) -> bool:
-        return self._event.is_set()

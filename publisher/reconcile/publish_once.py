@@ -17,6 +17,7 @@ from publisher.aws.gateway import (
     FieldsRefused,
     Grant,
     Held,
+    Interrupted,
     Lambda,
     Publication,
     StatementExists,
@@ -69,7 +70,13 @@ def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Cl
             raise
         except Unavailable as error:
             lost = error
-            found = _look_up(gateway, publication.layer_name, number, clock)
+            try:
+                found = _look_up(gateway, publication.layer_name, number, clock)
+            except Interrupted:
+                raise Interrupted(
+                    f"the publish request had no response ({error.message}), so layer version {number} may exist: "
+                    "the next run looks it up"
+                ) from None
             if found is None:
                 continue
             held = found

@@ -20,6 +20,7 @@ from builder.model.clock import Clock
 from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
+from builder.model.stop import Stop
 from builder.model.target import Target
 from publisher.aws.gateway import Lambda, Zip
 from publisher.aws.signing import Signer
@@ -28,7 +29,7 @@ from publisher.ledger.recorder import Recorder
 from publisher.ledger.release import Release, at_number, last_sizes
 from publisher.reconcile.artifact_facts import keep_sboms
 from publisher.reconcile.execute import CanaryRegion, execute
-from publisher.reconcile.job import Job, Outcome, Stop
+from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.number import (
     Number,
     Wanted,

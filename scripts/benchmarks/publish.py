@@ -32,13 +32,13 @@ from builder.model.clock import SYSTEM_CLOCK
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import load_matrix
 from builder.model.progress import Quiet
+from builder.model.stop import Stop
 from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Publication, Zip
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import Journal
 from publisher.aws.retry import Patient
 from publisher.ledger.folder import FolderLedger
-from publisher.reconcile.job import Stop
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
 from tests.fakes.simaws import SimLambda, SimulatedAws

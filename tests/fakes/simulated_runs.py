@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 from builder.model.artifact import Artifact, Manifest, write_atomically
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Quiet
+from builder.model.stop import Stop
 from publisher.aws.gateway import Lambda
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.retry import Patient
 from publisher.ledger.release import Release
 from publisher.reconcile.execute import CanaryRegion
-from publisher.reconcile.job import Stop
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION

@@ -8,13 +8,14 @@ import dataclasses
 import json
 import os
 import zipfile
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timezone
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import boto3
 import botocore.session
@@ -31,6 +32,7 @@ from publisher.infra.staging_buckets import staging_template
 from publisher.infra.template_text import plain
 from publisher.ledger.release import Yanked
 from publisher.ledger.s3 import BucketLedger
+from publisher.reconcile.publish_once import grant_at
 from publisher.sandbox.account import make_roles, make_signing_profile
 from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.aws_calls import Role, acting_as
@@ -56,7 +58,8 @@ WITHOUT_RESOURCE = {"lambda:ListLayers", "lambda:ListLayerVersions", "lambda:Get
 ACTIONS = {
     "Publisher": {
         "lambda:ListLayers", "lambda:ListLayerVersions", "lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy",
-        "lambda:PublishLayerVersion", "lambda:AddLayerVersionPermission", "lambda:GetAccountSettings",
+        "lambda:PublishLayerVersion", "lambda:AddLayerVersionPermission", "lambda:RemoveLayerVersionPermission",
+        "lambda:GetAccountSettings",
         "s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload",
         "ssm:GetParameters", "ssm:PutParameter", "ssm:DeleteParameters", "sns:Publish",
     },
@@ -136,6 +139,8 @@ def test_the_publisher_plans_publishes_and_gives_permissions_back(world: Layers)
         assert world("plan", "--version", "3.0").code == 0
         read_storage_usage(world)
         assert world("plan", "--version", "3.0", "--exit-status").code == 5
+        with yanked_after_each_grant(world, 3):
+            assert world.publish("3.0").code == 5
     assert role.refused == []
     assert role.actions == ACTIONS["Publisher"]
     assert unused(role, "Publisher") == []
@@ -158,6 +163,18 @@ def test_the_publisher_signs(world: Layers, sandbox: Sandbox) -> None:
     assert len(signing) == 4
     for statement in signing:
         assert any(allowed([statement], made) for made in role.made), statement["Sid"]
+
+
+@contextmanager
+def yanked_after_each_grant(world: Layers, number: int) -> Iterator[None]:
+    """Another machine yanks the release right after this one granted a cell."""
+
+    def grant_and_yank(*arguments: Any) -> None:
+        grant_at(*arguments)
+        yank_in_the_ledger_alone(world, number)
+
+    with mock.patch("publisher.reconcile.cell_steps.grant_at", grant_and_yank):
+        yield
 
 
 def yank_in_the_ledger_alone(world: Layers, number: int) -> None:
@@ -259,7 +276,8 @@ def test_without_staging_parameters_and_bucket_there_is_only_lambda(sandbox: San
         assert layers("audit").code == 0
         read_storage_usage(layers)
     assert role.refused == []
-    assert role.actions == {action for each in policy for action in each["Action"]}
+    needed_after_a_yank = {"lambda:RemoveLayerVersionPermission"}
+    assert role.actions == {action for each in policy for action in each["Action"]} - needed_after_a_yank
     assert all(action.startswith("lambda:") for action in role.actions)
 
 

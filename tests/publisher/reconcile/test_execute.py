@@ -9,8 +9,8 @@ import pytest
 
 from builder.model.errors import InputError
 from builder.model.matrix import Cell
+from builder.model.stop import Stop
 from publisher.ledger.release import Release
-from publisher.reconcile.job import Stop
 from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
 from tests.fakes.simulated_runs import (
     Doom,

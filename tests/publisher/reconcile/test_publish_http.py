@@ -10,10 +10,10 @@ import pytest
 from builder.model.clock import SYSTEM_CLOCK
 from builder.model.matrix import Matrix
 from builder.model.progress import Quiet
+from builder.model.stop import Stop
 from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Lambda
 from publisher.ledger.folder import FolderLedger
-from publisher.reconcile.job import Stop
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
 from tests.conftest import ACCOUNT, Sandbox

@@ -1,0 +1,40 @@
+"""A request to stop: set by a signal or by a failure that ends a run, and read before every request to AWS."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+
+class Stop:
+    """Asks a run to start nothing new, and says why; the first reason counts."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.reason: str | None = None
+
+    def __call__(self, reason: str) -> None:
+        """Ask the run to stop."""
+        if self.reason is None:
+            self.reason = reason
+        self._event.set()
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, until the run is asked to stop at the latest. Returns whether it was."""
+        return self._event.wait(seconds)
+
+
+class StoppableClock:
+    """The system's clock, whose sleeps end when the run is asked to stop."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._stop.wait(seconds)
