@@ -7,20 +7,30 @@ import time
 
 
 class Stop:
-    """Asks a run to start nothing new, and says why; the first reason counts."""
+    """Asks a run to start nothing new, and says why; the first reason counts.
 
-    def __init__(self) -> None:
+    A run that is part of a command has a stop of its own below the ``command``'s: it may end for a reason of its own
+    and still send the requests that undo something.
+    """
+
+    def __init__(self, command: Stop | None = None) -> None:
         self._event = threading.Event()
-        self.reason: str | None = None
+        self._command = command
+        self._reason: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why to stop; None if nothing asks for it."""
+        return self._reason or (self._command.reason if self._command else None)
 
     def __call__(self, reason: str) -> None:
         """Ask the run to stop."""
-        if self.reason is None:
-            self.reason = reason
+        if self._reason is None:
+            self._reason = reason
         self._event.set()
 
     def __bool__(self) -> bool:
-        return self._event.is_set()
+        return self._event.is_set() or bool(self._command)
 
     def wait(self, seconds: float) -> bool:
         """Wait, until the run is asked to stop at the latest. Returns whether it was."""

@@ -183,7 +183,7 @@ def _publish(
     canary: tuple[str, Roles] | None,
 ) -> Report:
     """Observe, plan, show, ask, carry out."""
-    from builder.model.stop import StoppableClock
+    from builder.model.stop import Stop, StoppableClock
     from publisher.reconcile.release_run import carry_out
 
     with progress() as shown:
@@ -199,15 +199,15 @@ def _publish(
         print_message(f"  {canary[0]} goes first, the others when a canary has proved it")
     if not yes and (plan.new_versions or plan.counts.get("grant") or canary):
         confirm("Carry this out?")
-    stop = session.stop
-    with progress() as shown, stopping(stop):
+    stop = Stop(session.stop)
+    with progress() as shown, stopping(session.stop):
         return carry_out(
             session.matrix,
             prepared,
             session.ledger,
             session.lambdas,
             artifacts,
-            StoppableClock(stop),
+            StoppableClock(session.stop),
             shown,
             stop,
             _canary_region(session, canary, shown, stop) if canary else None,
