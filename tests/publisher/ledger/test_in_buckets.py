@@ -103,7 +103,7 @@ def test_a_lease_is_not_held_longer_than_any_run_asks_for(sandbox: Sandbox, stag
     with pytest.raises(IncompleteError, match="another run is publishing"), lease(staged.matrix):
         pass
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("publisher.aws.lease.HOLDS", -10.0)  # as if it had been written long ago
+        patch.setattr("publisher.aws.lease.LEASE_SECONDS", -10.0)  # as if it had been written long ago
         with lease(staged.matrix, holds=600.0):
             pass
 
