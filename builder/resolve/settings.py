@@ -67,12 +67,14 @@ def package_settings(own: Mapping[str, str]) -> PackageSettings:
         value, origin = pip["constraint"]
         files += [("--constraints", place, f"pip's constraint setting ({origin})") for place in value.split()]
     notes += [f"the {option.strip('-')} in {place} apply, by {source}" for option, place, source in files]
+    environment = {
+        _PIP_INDEX_SETTINGS[name]: _for_uv(name, value) for name, (value, _) in used.items() if not _is_off(name, value)
+    }
+    if "extra-index-url" in used and not own.get("UV_INDEX_STRATEGY"):
+        # pip takes the best version of all indexes. uv would take it from the first index that has the package.
+        environment["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return PackageSettings(
-        {
-            _PIP_INDEX_SETTINGS[name]: _for_uv(name, value)
-            for name, (value, _) in used.items()
-            if not _is_off(name, value)
-        },
+        environment,
         tuple((option, _checked(place, source)) for option, place, source in files),
         tuple(notes),
     )

@@ -72,6 +72,14 @@ def test_an_index_with_a_token_as_codeartifact_writes_it(home: Path) -> None:
     assert environment(os.environ)["UV_DEFAULT_INDEX"] == "https://aws:token@example.com/pypi/simple/"
 
 
+def test_pips_extra_index_is_searched_for_the_best_version(home: Path) -> None:
+    """pip takes the best version of all indexes; uv by itself takes the first index that has the package."""
+    own = {"PIP_EXTRA_INDEX_URL": "https://a/simple", "HOME": str(home)}
+    assert environment(own)["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+    assert environment({**own, "UV_INDEX_STRATEGY": "first-index"})["UV_INDEX_STRATEGY"] == "first-index"
+    assert "UV_INDEX_STRATEGY" not in environment({"PIP_INDEX_URL": "https://a/simple", "HOME": str(home)})
+
+
 def test_extra_indexes_are_used_before_the_default_one(home: Path) -> None:
     seen = environment({"PIP_EXTRA_INDEX_URL": "https://a/simple  https://b/simple", "HOME": str(home)})
     assert seen["UV_INDEX"] == "https://a/simple https://b/simple"
