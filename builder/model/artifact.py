@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -106,6 +106,13 @@ def group_findings(manifest: Manifest) -> list[FindingGroup]:
             targets = tuple(dict.fromkeys((*group.targets, artifact.target)))
             groups[key] = group.model_copy(update={"targets": targets})
     return sorted(groups.values(), key=lambda group: (group.finding.level, group.finding.code))
+
+
+class BuildOutput(NamedTuple):
+    """A folder of zips with its manifest: what ``layers build`` writes and ``layers publish`` takes."""
+
+    folder: Path
+    manifest: Manifest
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -37,7 +37,7 @@ from publisher.cli.signals import stopping
 from publisher.cli.wait_option import named_version, wait_option
 
 if TYPE_CHECKING:
-    from builder.model.artifact import Manifest
+    from builder.model.artifact import BuildOutput
     from builder.model.progress import Progress
     from builder.model.stop import Stop
     from publisher.canary.canary_run import Roles
@@ -177,7 +177,7 @@ def _tell_github(session: Session, report: Report, kept: ParameterUpdate | None)
 
 def _publish(
     session: Session,
-    artifacts: tuple[Path, Manifest] | None,
+    artifacts: BuildOutput | None,
     max_versions: int,
     yes: bool,
     canary: tuple[str, Roles] | None,
@@ -220,13 +220,13 @@ def _canary_region(session: Session, canary: tuple[str, Roles], shown: Progress,
     return canary_in(session.matrix, session.wanted.version, *canary, session.journal, shown, stop)
 
 
-def _read_artifacts(folder: Path) -> tuple[Path, Manifest]:
+def _read_artifacts(folder: Path) -> BuildOutput:
     from builder.model.artifact import read_manifest
 
-    return folder, read_manifest(folder)
+    return BuildOutput(folder, read_manifest(folder))
 
 
-def _check(given: tuple[Path, Manifest], session: Session) -> tuple[Path, Manifest]:
+def _check(given: BuildOutput, session: Session) -> BuildOutput:
     from publisher.reconcile.release_run import check_artifacts
 
     return check_artifacts(*given, session.matrix, session.wanted.version)

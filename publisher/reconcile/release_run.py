@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
 
-from builder.model.artifact import Locked, Manifest
+from builder.model.artifact import BuildOutput, Locked, Manifest
 from builder.model.clock import Clock
 from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix
@@ -172,7 +172,7 @@ def carry_out(
     prepared: Prepared,
     ledger: Ledger,
     lambdas: Mapping[str, Lambda],
-    artifacts: tuple[Path, Manifest] | None,
+    artifacts: BuildOutput | None,
     clock: Clock,
     progress: Progress,
     stop: Stop,
@@ -228,10 +228,12 @@ def _builder(
     progress: Progress,
     sizes: Mapping[str, tuple[int | None, int | None]],
 ) -> Build:
-    def run(targets: tuple[Target, ...], locks: Mapping[str, tuple[Locked, ...]]) -> tuple[Path, Manifest]:
+    def run(targets: tuple[Target, ...], locks: Mapping[str, tuple[Locked, ...]]) -> BuildOutput:
         from builder.pipeline.build import build
 
-        return folder, build(matrix, version, targets, folder, progress, lock=locks or None, last_sizes=sizes)
+        return BuildOutput(
+            folder, build(matrix, version, targets, folder, progress, lock=locks or None, last_sizes=sizes)
+        )
 
     return run
 
@@ -257,7 +259,7 @@ def _placeholder_zip(folder: Path) -> Zip:
     return Zip(path, sha256(buffer.getvalue()).hexdigest(), len(buffer.getvalue()))
 
 
-def check_artifacts(folder: Path, manifest: Manifest, matrix: Matrix, version: str) -> tuple[Path, Manifest]:
+def check_artifacts(folder: Path, manifest: Manifest, matrix: Matrix, version: str) -> BuildOutput:
     """The artifacts of a folder, if they are of this package and version; InputError otherwise."""
     if manifest.package != matrix.package or manifest.version != version:
         raise InputError(
@@ -265,7 +267,7 @@ def check_artifacts(folder: Path, manifest: Manifest, matrix: Matrix, version: s
             where=str(folder),
             fix=f"build them: layers build --version {version} --output {folder}",
         )
-    return folder, manifest
+    return BuildOutput(folder, manifest)
 
 
 def _now() -> datetime:

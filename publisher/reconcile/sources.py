@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
-from builder.model.artifact import Artifact, Locked, Manifest, sha256_of
+from builder.model.artifact import Artifact, BuildOutput, Locked, sha256_of
 from builder.model.errors import InputError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
@@ -30,7 +30,7 @@ from publisher.reconcile.state import Remote
 REQUEST_REST = 4096
 
 #: Builds these targets into the folder, from these locks where given.
-Build = Callable[[tuple[Target, ...], Mapping[str, tuple[Locked, ...]]], tuple[Path, Manifest]]
+Build = Callable[[tuple[Target, ...], Mapping[str, tuple[Locked, ...]]], BuildOutput]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Sources:
     remote: Remote
     lambdas: Mapping[str, Lambda]
     releases: Sequence[Release]
-    artifacts: tuple[Path, Manifest] | None
+    artifacts: BuildOutput | None
     build: Build
     folder: Path  #: for what is fetched
     progress: Progress
@@ -100,13 +100,13 @@ def facts_to_record(sources: Sources, plan: Plan, payloads: Mapping[str, Payload
     for target in sources.matrix.targets:
         wanted = plan.bytes_of.get(target.id)
         known = recorded.target(target.id) if recorded else None
-        artifact = sources.artifacts[1].artifact(target.id) if sources.artifacts else None
+        artifact = sources.artifacts.manifest.artifact(target.id) if sources.artifacts else None
         if target.id in payloads:
             yield payloads[target.id].facts
         elif wanted is None:
             continue
         elif sources.artifacts and artifact and artifact.sha256 == wanted:
-            yield facts_of(sources.artifacts[0], artifact)
+            yield facts_of(sources.artifacts.folder, artifact)
         elif known is None or known.sha256 != wanted:
             held = (s.held for c, s in sources.remote.cells.items() if c.target == target and s.held)
             yield bare_facts(target, wanted, next((h.size for h in held if h.sha256 == wanted), None))

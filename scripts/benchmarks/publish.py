@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from builder.model.artifact import Artifact, Manifest, sha256_of, write_manifest
+from builder.model.artifact import Artifact, BuildOutput, Manifest, sha256_of, write_manifest
 from builder.model.clock import SYSTEM_CLOCK
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import load_matrix
@@ -91,7 +91,7 @@ def speed() -> Figures:
     }
 
 
-def _timed(matrix: Matrix, ledger: FolderLedger, artifacts: tuple[Path, Manifest]) -> tuple[Report, float, int]:
+def _timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput) -> tuple[Report, float, int]:
     journal = Journal()
     lambdas = connect_all(matrix, journal)
     started = time.monotonic()
@@ -202,7 +202,7 @@ def _many_regions(count: int) -> list[str]:
     return sorted(region for region in known_regions() if partition_of(region) == "aws")[:count]
 
 
-def _artifacts(folder: Path, matrix: Matrix, size: int) -> tuple[Path, Manifest]:
+def _artifacts(folder: Path, matrix: Matrix, size: int) -> BuildOutput:
     """Zips of about ``size`` bytes, as `layers build` would leave them."""
     folder.mkdir(parents=True)
     artifacts = []
@@ -229,7 +229,7 @@ def _artifacts(folder: Path, matrix: Matrix, size: int) -> tuple[Path, Manifest]
         )
     manifest = Manifest(package=matrix.package, version="1.0.0", artifacts=tuple(artifacts))
     write_manifest(folder, manifest)
-    return folder, manifest
+    return BuildOutput(folder, manifest)
 
 
 @contextmanager

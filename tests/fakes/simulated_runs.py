@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from builder.model.artifact import Artifact, Manifest, write_atomically
+from builder.model.artifact import Artifact, BuildOutput, Manifest, write_atomically
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Quiet
 from builder.model.stop import Stop
@@ -105,7 +105,7 @@ def make_zip(text: str) -> bytes:
     return buffer.getvalue()
 
 
-def make_artifacts(folder: Path, matrix: Matrix, version: str, build: str = "one") -> tuple[Path, Manifest]:
+def make_artifacts(folder: Path, matrix: Matrix, version: str, build: str = "one") -> BuildOutput:
     """What ``layers build`` leaves; another ``build`` of the same version has other bytes."""
     place = folder / f"{version}-{build}"
     place.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def make_artifacts(folder: Path, matrix: Matrix, version: str, build: str = "one
                 lock=(),
             )
         )
-    return place, Manifest(package=matrix.package, version=version, artifacts=tuple(artifacts))
+    return BuildOutput(place, Manifest(package=matrix.package, version=version, artifacts=tuple(artifacts)))
 
 
 @dataclass
