@@ -1,0 +1,180 @@
+"""Unlike commands at the same time, from different machines, without a lock: a number stays one release."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, note, settings
+from hypothesis import strategies as st
+
+from builder.model.errors import LayersError
+from builder.model.progress import Quiet
+from publisher.audit.sync import sync
+from publisher.audit.yank import Permissions
+from publisher.aws import fanout
+from publisher.reconcile import execute
+from publisher.reconcile.job import Outcome
+from publisher.reconcile.release_run import Report
+from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
+from tests.fakes.interleaving import Command, interleave
+from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
+from tests.fakes.simulated_runs import Doom, Inline, MemoryLedger, World, assert_ledger_true
+from tests.publisher.reconcile.plan_cases import small_matrix
+
+MATRIX = small_matrix()
+EXAMPLES = 5_000 if os.environ.get("LAYERS_THOROUGH") else 60
+PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("LAYERS_SHRINK")]
+BURSTS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 40)), max_size=30)
+WHEN = datetime(2026, 11, 25, tzinfo=timezone.utc)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fanout, "ThreadPoolExecutor", Inline)
+        patch.setattr(execute, "ThreadPoolExecutor", Inline)
+        yield
+
+
+class Steps(Doom):
+    """A process that gives others their turn at each moment, and may die at one."""
+
+    def __init__(self, pause: Callable[[str], None], after: int | None = None) -> None:
+        super().__init__(after)
+        self._pause = pause
+
+    def __call__(self, what: str = "") -> None:
+        self._pause(what)
+        super().__call__(what)
+
+
+def machines(shared: bool) -> tuple[MemoryLedger, MemoryLedger]:
+    """The ledgers of two machines: views of the same records, or of their own."""
+    one = MemoryLedger()
+    return one, MemoryLedger(one.records, one.kept) if shared else MemoryLedger()
+
+
+def publishing(
+    world: World, version: str, ledger: MemoryLedger, build: str = "one", dies: int | None = None
+) -> Command:
+    return lambda pause: world.publish(version, ledger, build=build, doom=Steps(pause, dies))
+
+
+def yanking(world: World, number: int, ledger: MemoryLedger) -> Command:
+    def command(pause: Callable[[str], None]) -> object:
+        ledger.doom = steps = Steps(pause)
+        permissions = Permissions(world.matrix, ledger, world.lambdas(steps), world.aws.clock, Quiet())
+        return permissions.yank(ledger.records[number], "broken", WHEN)
+
+    return command
+
+
+def syncing(world: World, ledger: MemoryLedger) -> Command:
+    def command(pause: Callable[[str], None]) -> object:
+        ledger.doom = steps = Steps(pause)
+        return sync(world.matrix, ledger, world.lambdas(steps), Quiet())
+
+    return command
+
+
+def public_versions(world: World) -> dict[int, set[tuple[str, str]]]:
+    """What is public at each number: pairs of target and bytes, with the version from the description."""
+    found: dict[int, set[tuple[str, str]]] = {}
+    for cell in world.matrix.cells:
+        for version in world.history(cell):
+            if world.is_public(cell, version.number):
+                assert not version.description.startswith(PLACEHOLDER_DESCRIPTION)
+                name = version.description.replace(cell.target.python, "")
+                found.setdefault(version.number, set()).add((name, f"{cell.target.id} {version.sha256}"))
+    return found
+
+
+def assert_numbers_are_one_release(world: World) -> None:
+    for number, versions in public_versions(world).items():
+        bytes_of = {pair[1] for pair in versions}
+        assert len({pair.split()[0] for pair in bytes_of}) == len(bytes_of), f"{number} has two zips of one target"
+        holders = {
+            (cell.id, version.number): version.description
+            for cell in world.matrix.cells
+            for version in world.history(cell)
+            if version.number == number and world.is_public(cell, number)
+        }
+        releases = {text.split(" ")[1] if " " in text else text for text in holders.values()}
+        assert len(releases) == 1, holders
+
+
+def completed(world: World, version: str, ledger: MemoryLedger, build: str = "one") -> Report:
+    """Run again until it is complete, three times at most."""
+    for _ in range(3):
+        report = world.publish(version, ledger, build=build, doom=Doom())
+        assert_numbers_are_one_release(world)
+        if report.complete:
+            return report
+        left: list[Outcome] = [outcome for outcome in report.outcomes.values() if not outcome.done]
+        note(f"{version} at {report.plan.number}: {[(o.cell.id, o.name, o.error) for o in left]}")
+    raise AssertionError(f"{version} is not complete after three runs")
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(
+    shared=st.booleans(),
+    same=st.booleans(),
+    bursts=BURSTS,
+    dies=st.one_of(st.none(), st.integers(1, 80)),
+    lag=st.sampled_from([0.0, 20.0]),
+    lost=st.lists(st.builds(At, st.sampled_from([Fault.RESET_AFTER, Fault.ERROR_BEFORE]), st.integers(1, 8),
+        st.sampled_from(MATRIX.regions), st.just("PublishLayerVersion")), max_size=2),
+)  # fmt: skip
+def test_of_two_publishers_each_gets_a_number_of_its_own(
+    shared: bool, same: bool, bursts: list[tuple[int, int]], dies: int | None, lag: float, lost: list[At]
+) -> None:
+    versions = ("1.0.0", "1.0.0" if same else "2.0.0")
+    with tempfile.TemporaryDirectory() as folder:
+        aws = SimulatedAws(MATRIX.account, MATRIX.regions, policy_lag=lag, faults=Faults(tuple(lost)))
+        world, ledgers = World(MATRIX, aws, Path(folder)), machines(shared)
+        commands = [
+            publishing(world, versions[0], ledgers[0], "a", dies),
+            publishing(world, versions[1], ledgers[1], "b"),
+        ]
+        ends = interleave(commands, [(index % 2, steps) for index, steps in bursts])
+        note(str(ends))
+        assert_numbers_are_one_release(world)
+        aws.set_faults(Faults())
+        for version, ledger, build in zip(versions, ledgers, "ab", strict=True):
+            completed(world, version, ledger, build)
+        for ledger in ledgers:
+            assert_ledger_true(world, ledger)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(shared=st.booleans(), bursts=BURSTS, lag=st.sampled_from([0.0, 20.0]))
+def test_a_yank_holds_against_publish_and_sync(shared: bool, bursts: list[tuple[int, int]], lag: float) -> None:
+    """A release that lacks a region is completed, synced and yanked at the same time: it ends private everywhere."""
+    with tempfile.TemporaryDirectory() as folder:
+        aws = SimulatedAws(MATRIX.account, MATRIX.regions, policy_lag=lag)
+        world, ledgers = World(MATRIX, aws, Path(folder)), machines(shared)
+        aws.set_faults(Faults((At(Fault.NO_CONNECTION, region="ap-south-1", times=None),)))
+        world.publish("1.0.0", ledgers[0])
+        aws.set_faults(Faults())
+        ledgers[1].records.update(ledgers[0].records)
+        aws.clock.sleep(60)
+        ends = interleave(
+            [
+                yanking(world, 1, ledgers[0]),
+                publishing(world, "1.0.0", ledgers[1]),
+                syncing(world, MemoryLedger(ledgers[0].records, ledgers[0].kept)),
+            ],
+            bursts,
+        )
+        note(str(ends))
+        assert not [end for end in ends if isinstance(end, BaseException) and not isinstance(end, LayersError)]
+        assert ledgers[0].records[1].yanked is not None
+        aws.clock.sleep(60)
+        assert not public_versions(world)
+        if shared:
+            assert_ledger_true(world, ledgers[0])
