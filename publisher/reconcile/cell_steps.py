@@ -75,7 +75,9 @@ class CellSteps:
         """
         if reason := self._recorded_yank(self._job.recorder.reread()):
             return reason
-        public = {cell.region: outcome.held for cell, outcome in outcomes.items() if outcome.done and outcome.held}
+        # A cell that was public before shows a yank that ended before this run granted the region's others.
+        by_age = sorted(outcomes.values(), key=lambda outcome: outcome.name == "unchanged")
+        public = {outcome.cell.region: outcome.held for outcome in by_age if outcome.done and outcome.held}
         for region, held in public.items():
             gateway, permission = self._job.lambdas[region], self._job.matrix.permission
             try:

@@ -136,6 +136,7 @@ def test_the_publisher_plans_publishes_and_gives_permissions_back(world: Layers)
         assert world("yank", "--layer-version", "1", "--undo", "--yes").code == 0
         yank_in_the_ledger_alone(world, 1)
         assert world.publish("2.0", "--region", "us-east-1").code == 0  # `latest` has nothing to point to
+        assert world("plan", "--version", "3.0").code == 0
         read_storage_usage(world)
         assert world("plan", "--version", "3.0", "--exit-status").code == 5
         assert world.publish("2.0").code == 0
