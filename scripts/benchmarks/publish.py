@@ -41,9 +41,8 @@ from publisher.aws.retry import Patient
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
-from tests.fakes.simaws import SimLambda, SimulatedAws
-from tests.fakes.simaws.server import environment, serve
-from tests.fakes.simulated_runs import MemoryLedger
+from scripts.simaws import SimLambda, SimulatedAws
+from scripts.simaws.server import environment, serve
 
 LATENCY = (0.04, 0.2)
 QUOTA = 15
@@ -176,7 +175,7 @@ def _simulated(aws: SimulatedAws, matrix: Matrix, folder: Path) -> int:
     lambdas = {
         region: Patient(SimLambda(aws, region, TokenBucket(10, aws.clock)), aws.clock) for region in matrix.regions
     }
-    before, ledger = len(aws.log), MemoryLedger()
+    before, ledger = len(aws.log), FolderLedger(folder / f"ledger-{matrix.package}", matrix)
     prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, Quiet())
     report = carry_out(matrix, prepared, ledger, lambdas, artifacts, aws.clock, Quiet(), Stop())
     if not report.complete:

@@ -23,8 +23,8 @@ from publisher.reconcile.execute import CanaryRegion
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
-from tests.fakes.simaws import SimLambda, SimulatedAws
-from tests.fakes.simaws.layers import LayerVersion
+from scripts.simaws import SimLambda, SimulatedAws
+from scripts.simaws.layers import LayerVersion
 
 T = TypeVar("T")
 
@@ -180,7 +180,7 @@ class World:
 
     def foreign(self, cell: Cell, description: str = "something else", *, public: bool = False) -> LayerVersion:
         """Somebody else, or a hand, publishes in a cell."""
-        from tests.fakes.simaws.layers import Statement
+        from scripts.simaws.layers import Statement
 
         region = self.aws.regions[cell.region]
         content = self.aws.contents.add(make_zip(description))

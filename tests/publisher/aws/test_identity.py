@@ -8,8 +8,8 @@ import pytest
 
 from builder.model.errors import IncompleteError, InputError
 from publisher.aws.identity import check_account
-from tests.fakes.simaws import SimulatedAws
-from tests.fakes.simaws.server import environment, serve
+from scripts.simaws import SimulatedAws
+from scripts.simaws.server import environment, serve
 from tests.publisher.aws.test_lambda_client import canned
 from tests.publisher.reconcile.plan_cases import small_matrix
 

@@ -35,9 +35,9 @@ from publisher.aws.gateway import (
 from publisher.aws.lambda_client import CONFIG, BotoLambda
 from publisher.aws.publish_request import Bodies
 from publisher.aws.rate_limit import TokenBucket
+from scripts.simaws import At, Fault, Faults, SimulatedAws
+from scripts.simaws.server import KEY, SECRET, serve
 from tests.conftest import Sandbox
-from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
-from tests.fakes.simaws.server import KEY, SECRET, serve
 from tests.fakes.simulated_runs import make_zip
 
 REGION = "us-east-1"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from builder.model.matrix import QUOTA_PER_SECOND
 from publisher.aws.rate_limit import TokenBucket
-from tests.fakes.simaws import VirtualClock
+from scripts.simaws import VirtualClock
 
 
 @given(

@@ -19,7 +19,7 @@ from publisher.aws.gateway import (
 )
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.retry import MAX_ATTEMPTS, MAX_THROTTLED_SECONDS, Patient
-from tests.fakes.simaws import At, Fault, Faults, SimLambda, SimulatedAws
+from scripts.simaws import At, Fault, Faults, SimLambda, SimulatedAws
 from tests.fakes.simulated_runs import make_zip
 
 REGION = "us-east-1"

@@ -11,7 +11,7 @@ from publisher.aws.gateway import Held
 from publisher.canary.function_port import Function, Invoked, NameTakenError, NotNowError, Spec
 from publisher.canary.trial import Setting
 from publisher.canary.verdict import Case
-from tests.fakes.simaws import VirtualClock
+from scripts.simaws import VirtualClock
 from tests.publisher.reconcile.plan_cases import digest, small_matrix
 
 MATRIX = small_matrix()

@@ -101,7 +101,7 @@ def test_a_damaged_ledger_stops_only_what_needs_it(run, tmp_path: Path) -> None:
 
 
 def test_a_cut_off_that_is_none(run) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(InputError, match="no date, time or age"):
+    with pytest.raises(InputError, match="not a date, time or age"):
         run("build", "--version", "1.0", "--exclude-newer", "blah")
     with pytest.raises(UsageError):
         run("build", "--version", "1.0", "--exclude-newer", "7 days", "--locked")

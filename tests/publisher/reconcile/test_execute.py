@@ -11,7 +11,7 @@ from builder.model.errors import InputError
 from builder.model.matrix import Cell
 from builder.model.stop import Stop
 from publisher.ledger.release import Release
-from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
+from scripts.simaws import At, Fault, Faults, SimulatedAws
 from tests.fakes.simulated_runs import (
     Doom,
     MemoryLedger,

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from builder.model.errors import LayersError
 from publisher.aws import fanout
 from publisher.reconcile import execute
-from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
+from scripts.simaws import At, Fault, Faults, SimulatedAws
 from tests.fakes.simulated_runs import (
     Doom,
     Inline,

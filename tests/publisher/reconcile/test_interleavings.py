@@ -21,8 +21,8 @@ from publisher.reconcile import execute
 from publisher.reconcile.job import Outcome
 from publisher.reconcile.release_run import Report
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
+from scripts.simaws import At, Fault, Faults, SimulatedAws
 from tests.fakes.interleaving import Command, interleave
-from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
 from tests.fakes.simulated_runs import Doom, Inline, MemoryLedger, World, assert_ledger_true
 from tests.publisher.reconcile.plan_cases import small_matrix
 

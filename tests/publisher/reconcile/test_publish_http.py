@@ -16,9 +16,9 @@ from publisher.aws.gateway import Lambda
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
+from scripts.simaws import At, Fault, Faults, SimulatedAws
+from scripts.simaws.server import environment, serve
 from tests.conftest import ACCOUNT, Sandbox
-from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
-from tests.fakes.simaws.server import environment, serve
 from tests.fakes.simulated_runs import World, assert_at_release, make_artifacts
 from tests.publisher.reconcile.plan_cases import small_matrix
 

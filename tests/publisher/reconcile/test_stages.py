@@ -11,7 +11,7 @@ from builder.model.stop import Stop
 from publisher.aws.gateway import Failure
 from publisher.reconcile.execute import CanaryRegion
 from publisher.reconcile.job import Outcome
-from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
+from scripts.simaws import At, Fault, Faults, SimulatedAws
 from tests.fakes.simulated_runs import MemoryLedger, World, assert_at_release, assert_nothing_wrong, assert_recorded
 from tests.publisher.reconcile.plan_cases import small_matrix
 

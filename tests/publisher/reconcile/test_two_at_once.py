@@ -18,8 +18,8 @@ from builder.model.artifact import write_manifest
 from builder.model.clock import SYSTEM_CLOCK
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.release_run import Report
-from tests.fakes.simaws import SimulatedAws
-from tests.fakes.simaws.server import environment, serve
+from scripts.simaws import SimulatedAws
+from scripts.simaws.server import environment, serve
 from tests.fakes.simulated_runs import (
     MemoryLedger,
     World,

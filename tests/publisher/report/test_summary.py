@@ -28,9 +28,9 @@ from publisher.report import proof_summary, release_comparison
 from publisher.report.annotations import MAX_ANNOTATIONS, Note, commands, of_error
 from publisher.report.publish_summary import cell_notes, publish_section
 from publisher.text.figures import difference
+from scripts.simaws import At, Fault, Faults, SimulatedAws
 from tests.conftest import Sandbox
 from tests.fakes.command import Layers
-from tests.fakes.simaws import At, Fault, Faults, SimulatedAws
 from tests.fakes.simulated_runs import MemoryLedger, World
 from tests.publisher.catalog.page_cases import official_history, official_matrix
 from tests.publisher.reconcile.plan_cases import digest, small_matrix

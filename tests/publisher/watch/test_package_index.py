@@ -22,8 +22,8 @@ from publisher.watch.index_locations import IndexLocation, IndexLocations, Index
 from publisher.watch.index_pages import InvalidPageError, read_page
 from publisher.watch.package_index import AvailableVersion, SimpleIndex, UnknownPackageError, group
 from publisher.watch.policy import choose
+from scripts.simaws import VirtualClock
 from tests.fakes.package_index import JSON, PackageIndex, running_index, send, use_index
-from tests.fakes.simaws import VirtualClock
 from tests.fakes.wheels import make_wheel, target_of
 
 

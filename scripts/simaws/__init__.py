@@ -1,4 +1,4 @@
-"""A simulated AWS, as strict as the documented service, with faults: what the publisher's tests run against.
+"""A simulated AWS with faults, as strict as the service is documented: for the publisher's tests and benchmarks.
 
 ``SimulatedAws`` is the state and the gate that every call passes (quota, latency, faults, log). Two front ends lead to
 the same state: ``SimLambda``, the publisher's port without a network and in virtual time, and ``serve``, an HTTP
@@ -9,10 +9,10 @@ server for real boto3 and the AWS CLI.
     boto3 ───> HTTP ───────┘      quota, faults, log
 """
 
-from tests.fakes.simaws.aws import Broken, Call, SimulatedAws
-from tests.fakes.simaws.clock import VirtualClock
-from tests.fakes.simaws.faults import At, Fault, Faults
-from tests.fakes.simaws.layers import AwsError
-from tests.fakes.simaws.port import SimLambda
+from scripts.simaws.aws import Broken, Call, SimulatedAws
+from scripts.simaws.clock import VirtualClock
+from scripts.simaws.faults import At, Fault, Faults
+from scripts.simaws.layers import AwsError
+from scripts.simaws.port import SimLambda
 
 __all__ = ["At", "AwsError", "Broken", "Call", "Fault", "Faults", "SimLambda", "SimulatedAws", "VirtualClock"]

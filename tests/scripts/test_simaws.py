@@ -20,9 +20,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from tests.fakes.simaws import At, Broken, Fault, Faults, SimulatedAws, VirtualClock, layers
-from tests.fakes.simaws.server import KEY, SECRET, environment, serve
-from tests.fakes.simaws.sigv4 import Credential
+from scripts.simaws import At, Broken, Fault, Faults, SimulatedAws, VirtualClock, layers
+from scripts.simaws.server import KEY, SECRET, environment, serve
+from scripts.simaws.sigv4 import Credential
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

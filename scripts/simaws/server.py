@@ -18,14 +18,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-from tests.fakes.simaws.aws import Broken, SimulatedAws
-from tests.fakes.simaws.faults import Fault
-from tests.fakes.simaws.layers import AwsError
-from tests.fakes.simaws.rest import Request, Rest
-from tests.fakes.simaws.sigv4 import Caller, Credential, check_signature
+from scripts.simaws.aws import Broken, SimulatedAws
+from scripts.simaws.faults import Fault
+from scripts.simaws.layers import AwsError
+from scripts.simaws.rest import Request, Rest
+from scripts.simaws.sigv4 import Caller, Credential, check_signature
 
 KEY = "AKIASIMULATED"
-SECRET = "simulated"
+SECRET = "simulated"  # noqa: S105 - not a real credential
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from builder.model.clock import Clock
 from builder.model.matrix import QUOTA_PER_SECOND
-from tests.fakes.simaws.clock import VirtualClock
-from tests.fakes.simaws.faults import Fault, Faults, FaultState
-from tests.fakes.simaws.layers import AwsError, Contents, LayerVersion, RegionLayers
+from scripts.simaws.clock import VirtualClock
+from scripts.simaws.faults import Fault, Faults, FaultState
+from scripts.simaws.layers import AwsError, Contents, LayerVersion, RegionLayers
 
 T = TypeVar("T")
 

@@ -21,9 +21,9 @@ from publisher.aws.gateway import (
     Unreachable,
 )
 from publisher.aws.rate_limit import TokenBucket
-from tests.fakes.simaws.aws import Broken, SimulatedAws
-from tests.fakes.simaws.faults import Fault
-from tests.fakes.simaws.layers import AwsError, LayerVersion, RegionLayers, Statement
+from scripts.simaws.aws import Broken, SimulatedAws
+from scripts.simaws.faults import Fault
+from scripts.simaws.layers import AwsError, LayerVersion, RegionLayers, Statement
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import unquote
 
-from tests.fakes.simaws.aws import SimulatedAws
-from tests.fakes.simaws.layers import PAGE, REQUEST, AwsError, Content, LayerVersion, RegionLayers, Statement
+from scripts.simaws.aws import SimulatedAws
+from scripts.simaws.layers import PAGE, REQUEST, AwsError, Content, LayerVersion, RegionLayers, Statement
 
 #: Seconds for which a download link works.
 LINK_LIVES = 600.0
