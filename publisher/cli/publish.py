@@ -221,7 +221,7 @@ def _canary_region(session: Session, canary: tuple[str, Roles], shown: Progress,
 
 
 def _read_artifacts(folder: Path) -> BuildOutput:
-    from builder.model.artifact import read_manifest
+    from builder.model.artifact import BuildOutput, read_manifest
 
     return BuildOutput(folder, read_manifest(folder))
 
