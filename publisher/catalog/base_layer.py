@@ -1,4 +1,4 @@
-"""Finding the published layer that an app goes on top of, with what is in it. Pure."""
+"""Find the published layer that an app is packaged on top of, and the packages in it. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from publisher.catalog.lookup import Query, select
 
 @dataclass(frozen=True)
 class Attached:
-    """A layer, the target that it is for, and what the reader should know of it."""
+    """A layer, its target, and notes for the reader."""
 
     layer: Layer
     python: str
@@ -25,11 +25,11 @@ class Attached:
 def attach(
     index: Index, wanted: str, python: str | None, architecture: Architecture | None, defaults: tuple[str, Architecture]
 ) -> Attached:
-    """The layer that ``wanted`` names: an ARN, a version of the package, or ``latest``.
+    """Return the layer that ``wanted`` names: an ARN, a version of the package, or ``latest``.
 
-    An ARN says itself which Python and architecture it is for; ``python`` and ``architecture`` must agree with it where
-    they are given. A version is taken for these, or else for ``defaults``, and its ARN is one of any region: what is
-    in a layer is the same in all. InputError where there is no such layer or nobody recorded what is in it.
+    An ARN determines the Python and the architecture; ``python`` and ``architecture``, if given, must match it.
+    For a version, they default to ``defaults``, and the ARN may be of any region: a layer has the same contents in
+    every region. InputError if there is no such layer or the ledger does not list its packages.
     """
     notes: tuple[str, ...]
     if ":" in wanted:

@@ -1,4 +1,4 @@
-"""The feed: Atom (RFC 4287), an entry a release, newest first. Its times are the releases', so it has no clock."""
+"""The Atom feed (RFC 4287): one entry per release, newest first. All times come from the ledger, not the clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def feed(index: Index) -> str:
-    """The whole of ``feed.xml``."""
+    """Return the content of ``feed.xml``."""
     shown = [release for release in index.releases if release.published]
     updated = max((_updated(release) for release in shown), default=_EPOCH)
     lines = [
@@ -61,5 +61,5 @@ def _id(index: Index, number: int | None = None) -> str:
 
 
 def _xml(text: str) -> str:
-    """Escaped, without the control characters that XML cannot hold."""
+    """Escape the text and replace control characters, which XML does not allow, by spaces."""
     return escape("".join(letter if letter.isprintable() else " " for letter in text))

@@ -1,7 +1,7 @@
-"""What AWS has now, beside what the ledger says. Reads only, and asks for no more rights than a reader has.
+"""Compare the layer versions in AWS with the ledger. Sends read requests only, with a reader's permissions.
 
-In the publisher's own account the newest versions are listed. From another account nobody may list them; there the
-recorded versions are read by their ARN, which also shows whether they are public.
+In the publisher's own account, the newest versions are listed. Another account is not allowed to list them; it reads
+the recorded versions by their ARN, which also shows whether they are public.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_grant
 
 @dataclass(frozen=True)
 class Sight:
-    """One cell as AWS shows it. ``row`` is None where nothing is known of it, ``public`` where AWS does not tell."""
+    """One cell as it is in AWS. ``row`` is None if nothing is known of it, ``public`` if the policy is unreadable."""
 
     cell: str
     row: Row | None
@@ -34,7 +34,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class Report:
-    """Every cell that was asked for, and the regions that did not answer with the reason."""
+    """Every cell of the query, and why each unreachable region failed."""
 
     sights: tuple[Sight, ...]
     silent: Mapping[str, Failure]
@@ -48,9 +48,9 @@ def look(
     own: bool,
     progress: Progress,
 ) -> Report:
-    """Ask AWS for the cells of the query; ``own``: with the credentials of the matrix's account.
+    """Read the cells of the query from AWS. ``own``: the credentials are those of the matrix's account.
 
-    InputError where the query names nothing, or where there is nothing to go by.
+    InputError if the query selects nothing, or if another account finds no recorded version to read.
     """
     index = make_index(matrix, releases)
     query = check(index, query)
@@ -67,7 +67,7 @@ def look(
 
 
 def _recorded(index: Index, query: Query, own: bool) -> dict[tuple[str, str], Row]:
-    """What the ledger says of the cells. Where nothing can be listed, it is all that there is to go by."""
+    """Return the ledger's rows of the query. Another account cannot list versions, so it needs at least one row."""
     try:
         return {(row.region, row.target): row for row in select(index, query).rows}
     except InputError:
@@ -78,7 +78,7 @@ def _recorded(index: Index, query: Query, own: bool) -> dict[tuple[str, str], Ro
 
 @dataclass(frozen=True)
 class _Viewer:
-    """Looks at cells, one region at a time."""
+    """Reads the cells of one region from AWS and compares them with the ledger."""
 
     matrix: Matrix
     index: Index
@@ -111,14 +111,14 @@ class _Viewer:
         return Sight(cell.id, self._row(cell, held, entry), public, entry is not None, differences)
 
     def _number(self, gateway: Lambda, cell: Cell, newest: Listed | None, row: Row | None) -> int | None:
-        """Which version of the cell to look at: the one asked for, else the newest that AWS shows."""
+        """Return the layer version number to read: the requested one, else the newest that AWS lists."""
         wanted = self.query.version
         if self.query.layer_version is not None:
             return self.query.layer_version
         if row is not None and (wanted is not None or not self.own):
             return row.layer_version
         if wanted is None and newest is not None and newest.description.startswith(PLACEHOLDER_DESCRIPTION):
-            return row.layer_version if row else None  # a run is on its way past this number
+            return row.layer_version if row else None  # an unfinished publish created this placeholder
         if wanted is None or newest is None:
             return newest.number if newest else None
         versions = gateway.versions(cell.target.layer_name)
@@ -126,16 +126,16 @@ class _Viewer:
 
     def _public(self, gateway: Lambda, cell: Cell, number: int) -> bool | None:
         if not self.own:
-            return True  # this account could read it
+            return True  # another account could read it
         try:
             return is_granted(gateway.grants(cell.target.layer_name, number), self.matrix.permission)
         except CredentialsRefused:
             raise
         except Refused:
-            return None  # a reader need not be allowed to read policies
+            return None  # the caller may lack lambda:GetLayerVersionPolicy
 
     def _entry(self, cell: Cell, number: int) -> Row | None:
-        """What the ledger has of this number, whichever release was selected."""
+        """Return the ledger's row for this layer version number, even if another release was selected."""
         release = next((release for release in self.index.releases if release.layer_version == number), None)
         rows = self.index.rows(release) if release else ()
         return next((row for row in rows if (row.region, row.target) == (cell.region, cell.target.id)), None)
@@ -160,7 +160,7 @@ class _Viewer:
 
 
 def _differences(held: Held, public: bool | None, entry: Row | None, row: Row | None) -> Iterator[str]:
-    """How what AWS holds differs from the record of its number, and from the release that was meant."""
+    """Yield how the layer version in AWS differs from its ledger entry and from the selected release."""
     if entry is None:
         yield f"layer version {held.number} is not in the ledger"
     elif entry.sha256 != held.sha256:

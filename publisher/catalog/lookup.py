@@ -1,4 +1,4 @@
-"""Choosing layers from the index, and saying what was probably meant where there is none. Pure."""
+"""Select layers from the index, or suggest what was probably meant if there are none. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from publisher.catalog.index import Index, IndexedRelease, Row, split_cell
 
 @dataclass(frozen=True)
 class Query:
-    """What is looked for. Empty tuples mean all; neither version nor number means the newest that can be used."""
+    """What to look up. An empty tuple selects all; without version and layer version, the newest usable release."""
 
     regions: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
@@ -28,14 +28,14 @@ class Query:
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows of one release, and what the reader should know beside them."""
+    """The selected rows of one release, and notes for the reader."""
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
 
 
 def check(index: Index, query: Query) -> Query:
-    """The query with patterns resolved and the version normalised. InputError on words that name nothing."""
+    """Return the query with patterns resolved and the version normalized. InputError on unknown names."""
     version = None if query.version in (None, "latest") else parse_version(str(query.version))
     return replace(
         query,
@@ -47,7 +47,7 @@ def check(index: Index, query: Query) -> Query:
 
 
 def select(index: Index, query: Query) -> Selection:
-    """The layers that the query names, all of one release. InputError where there is none."""
+    """Return the layers that the query selects, all of one release. InputError if there are none."""
     query = check(index, query)
     if not index.releases:
         raise InputError(
@@ -72,7 +72,7 @@ def select(index: Index, query: Query) -> Selection:
 
 
 def _candidates(index: Index, query: Query) -> list[IndexedRelease]:
-    """The releases that may be meant, the best first; never empty."""
+    """Return the releases that match the query, the best first. InputError if there are none."""
     if query.layer_version is not None:
         found = [release for release in index.releases if release.layer_version == query.layer_version]
         if not found:
@@ -190,7 +190,7 @@ def _known(wanted: Iterable[str], recorded: Iterable[str]) -> list[str]:
 
 
 def same_version(one: str, other: str) -> bool:
-    """Whether two texts name one version (PEP 440), or are the same where they name none."""
+    """Return whether two texts are the same version (PEP 440), or equal texts if one is not a version."""
     try:
         return Version(one) == Version(other)
     except InvalidVersion:

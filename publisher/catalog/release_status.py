@@ -1,4 +1,4 @@
-"""How a release stands, and its facts in words: the same in the table and on the page. Pure."""
+"""The status, date and sizes of a release as text, for both the table and the page. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ NOTHING_YET = "No release has been published yet."
 
 @dataclass(frozen=True)
 class Mark:
-    """One thing that a reader must know of a release: ``yanked`` ``on 2026-01-10``: ``a broken wheel``."""
+    """One status of a release, for example ``yanked`` ``on 2026-01-10``: ``a broken wheel``."""
 
     word: Literal["yanked", "incomplete", "rebuilt", "replaced"]
     detail: str = ""
-    reason: str = ""  #: what a person wrote: any text
+    reason: str = ""  #: may be free text that a person wrote
 
 
 def marks(index: Index, release: IndexedRelease) -> tuple[Mark, ...]:
-    """What is unusual of a release, the gravest first."""
+    """Return the statuses of a release, the most severe first."""
     found = []
     if release.yanked:
         found.append(Mark("yanked", f"on {release.yanked.date:%Y-%m-%d}", release.yanked.reason))
@@ -40,12 +40,12 @@ def marks(index: Index, release: IndexedRelease) -> tuple[Mark, ...]:
 
 
 def date(release: IndexedRelease) -> str:
-    """The day on which the first layer of the release was published, or nothing."""
+    """Return the day on which the first layer of the release was published, or an empty text."""
     return f"{release.published:%Y-%m-%d}" if release.published else ""
 
 
 def sizes(release: IndexedRelease) -> str:
-    """``33.9 to 36.6 MB``: of the smallest and the largest layer."""
+    """Return the sizes of the smallest and the largest layer: ``33.9 to 36.6 MB``."""
     found = [layer.size for layer in release.layers]
     if not found:
         return ""
@@ -54,5 +54,5 @@ def sizes(release: IndexedRelease) -> str:
 
 
 def megabytes(size: int | None) -> str:
-    """``36.6 MB``, or nothing."""
+    """Return a size in bytes as ``36.6 MB``, or an empty text for None."""
     return "" if size is None else f"{size / 1048576:.1f} MB"

@@ -1,4 +1,4 @@
-"""The SBOMs of the catalog: copies of those that the ledger keeps, proved by what its records say of them."""
+"""The SBOMs of the catalog: copies of the ledger's SBOMs, verified by the sha256 in its releases."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from publisher.ledger.release import Release, sbom_path
 
 @dataclass(frozen=True)
 class Sbom:
-    """One SBOM: where it lies below ``sbom/``, and what it must be."""
+    """One SBOM: its path below ``sbom/``, and its expected sha256."""
 
     path: str
     sha256: str
 
     @property
     def file(self) -> str:
-        """Where it lies in the catalog."""
+        """Return its path in the catalog."""
         return f"{SBOMS}/{self.path}"
 
     def read(self, ledger: Ledger) -> bytes:
-        """Its bytes from the ledger. InputError where they are others than those of the release."""
+        """Return its bytes from the ledger. InputError if their sha256 differs from the release's."""
         data = ledger.sbom(self.path)
         actual = hashlib.sha256(data).hexdigest()
         if actual != self.sha256:
@@ -37,7 +37,7 @@ class Sbom:
 
 
 def kept_sboms(releases: Iterable[Release], kept: Collection[str]) -> tuple[Sbom, ...]:
-    """The SBOMs of these releases that are kept. Those of releases made by hand are not, and nobody misses them."""
+    """Return the SBOMs of these releases that the ledger has. Releases recorded by hand may have none."""
     return tuple(
         Sbom(path, target.sbom_sha256)
         for release in releases

@@ -1,6 +1,6 @@
-"""The table: Markdown that says which layer versions hold which package versions, and every ARN. Pure.
+"""The Markdown table of releases, layer versions and ARNs. Pure.
 
-It is read as Markdown and as MDX: braces stand in code only, and what people wrote (reasons) is escaped.
+The text is valid Markdown and MDX: braces appear only in code, and text that people wrote (reasons) is escaped.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from publisher.text.markdown import table, text
 
 
 def page(index: Index) -> str:
-    """The whole of ``layers.md``."""
+    """Return the content of ``layers.md``."""
     return f"# Lambda layers of {text(index.package)}\n\n{body(index)}"
 
 
 def body(index: Index) -> str:
-    """What stands between the markers of somebody's page: sections, without a title."""
+    """Return the sections, without a title, to inject between the markers of a page."""
     parts = [_arn_section(index), _releases_section(index), _newest_section(index)]
     made = "*Made by `layers docs` from the ledger. Edits here are lost.*\n"
     return "\n".join([*(part for part in parts if part), made])

@@ -1,4 +1,4 @@
-"""``layers describe``: look layers up."""
+"""``layers describe``: look up layers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from publisher.catalog.live_state import Sight
     from publisher.catalog.lookup import Query
 
-#: The names of ``publisher.catalog.snippets.FORMATS``, which is not imported before it is needed; a test compares.
+#: Same as ``publisher.catalog.snippets.FORMATS``, which is slow to import; a test compares the two.
 SNIPPETS = ("arn", "cdk", "cdk-python", "sam", "terraform", "cloudformation", "serverless", "cli")
 
 
@@ -111,7 +111,7 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
 
     matrix = settings.matrix()
     releases = settings.ledger(matrix).releases()
-    check(make_index(matrix, releases), query)  # before AWS is asked for anything
+    check(make_index(matrix, releases), query)  # fail before any request to AWS
     own = account(matrix) == matrix.account
     with progress() as shown:
         report = look(matrix, releases, query, connect_all(matrix), own, shown)
@@ -133,7 +133,7 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
 
 
 def _sight_json(sight: Sight) -> dict[str, Any]:
-    assert sight.row is not None  # noqa: S101 - the caller's choice
+    assert sight.row is not None  # noqa: S101 - callers skip sights without a row
     live = {"public": sight.public, "recorded": sight.recorded, "differences": list(sight.differences)}
     return {**sight.row.model_dump(mode="json"), "live": live}
 

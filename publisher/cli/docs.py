@@ -1,4 +1,4 @@
-"""``layers docs``: the table and the index, made from the ledger."""
+"""``layers docs``: write the table, the index, the feed and the page from the ledger."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
     """
     wanted = _wanted(settings, output, pages)
     stale = [path for path, file in wanted.items() if _sha256(read(path)) != file.sha256]
-    data = {} if check else {path: wanted[path].read() for path in stale}  # all, before any is written
+    data = {} if check else {path: wanted[path].read() for path in stale}  # read all before writing any
     for path, written in data.items():
         write(path, written)
     if as_json:
@@ -55,7 +55,7 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
 
 @dataclass(frozen=True)
 class _File:
-    """What a file shall be, and how its bytes are had."""
+    """The expected sha256 of a file, and a function that returns its content."""
 
     sha256: str
     read: Callable[[], bytes]

@@ -1,4 +1,4 @@
-"""Files that commands write and compare: read whole or missing, written whole or not at all."""
+"""Read and write the files of commands. Writes are atomic."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def write(path: Path, data: bytes) -> None:
     from builder.model.artifact import write_atomically
 
     try:
-        write_atomically(path, data, flush=False)  # it can be made again
+        write_atomically(path, data, flush=False)  # no fsync: the command can write it again
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror or error}", where=str(path)) from None

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first one ends a command in order, the second one at once."""
+"""Handle Ctrl-C, SIGTERM and SIGHUP: the first signal stops a command in order, the second one at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def stopping(stop: Stop, what: str = FINISHING) -> Iterator[None]:
-    """Set ``stop`` at the first signal and say ``what`` is done before the end. End the process at the second one.
+    """Set ``stop`` at the first signal and print ``what`` still happens. End the process at the second one.
 
     Temporary files that are created in the block are removed even then.
     """
@@ -34,7 +34,7 @@ def stopping(stop: Stop, what: str = FINISHING) -> Iterator[None]:
                 f"stopped by {name}: AWS may still carry out requests in flight; the same command finds out and goes on"
             )
             shutil.rmtree(_temporary_folder(), ignore_errors=True)
-            os._exit(128 + number)  # threads that wait for AWS would hold up any other way out
+            os._exit(128 + number)  # any other exit would wait for threads with requests to AWS
         print_message(f"stopping: {what} (again to stop at once)")
         stop(f"interrupted by {name}")
 
@@ -52,7 +52,7 @@ def stopping(stop: Stop, what: str = FINISHING) -> Iterator[None]:
 
 @cache
 def _temporary_folder() -> str:
-    """The folder of this process for temporary files, removed when it ends."""
+    """Return the folder for temporary files of this process. It is deleted at exit."""
     folder = tempfile.mkdtemp(prefix="layers-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -1,7 +1,7 @@
-"""The page put together: its template, style and script are files beside this one, its data is the index. Pure.
+"""Render the page from the template, style and scripts in this folder, with the index as its data. Pure.
 
-The page asks nobody for anything: all of it is in the file, and its policy forbids the rest. What it says without
-JavaScript (releases, where the table is) is written here.
+The page makes no requests: everything is in one file, and its Content-Security-Policy blocks the rest. This module
+renders the parts that work without JavaScript: the releases and the links to the table and the index.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from publisher.catalog.index import Index, IndexedRelease, dump_rows
 from publisher.catalog.page.page_data import page_data
 from publisher.catalog.release_status import NOTHING_YET, Mark, date, marks, sizes
 
-_SCRIPTS = ("model.js", "chart.js", "view.js")  # one module, in this order
+_SCRIPTS = ("model.js", "chart.js", "view.js")  # joined into one module in this order
 _NO_SCRIPT = "The chooser needs JavaScript."
 _ELSEWHERE = 'Every ARN is also in the <a href="layers.md">table</a> and the <a href="layers.json">index</a>.'
 
 
 def index_html(index: Index) -> str:
-    """The whole of ``index.html``."""
+    """Return the content of ``index.html``."""
     style = _file("page.css")
     script = "\n".join(_file(name) for name in _SCRIPTS)
     data = page_data(index)
@@ -47,7 +47,7 @@ def _file(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Only this style and this script; an image only if it is in the page itself."""
+    """Return a Content-Security-Policy that allows only this style, this script and ``data:`` images."""
     return f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
 
 
@@ -56,7 +56,7 @@ def _hash(text: str) -> str:
 
 
 def _json(text: str) -> str:
-    """JSON that is safe inside a script element, whatever words are in it."""
+    """Escape JSON so that no text in it can close the script element."""
     return text.replace("<", "\\u003c").rstrip("\n")
 
 

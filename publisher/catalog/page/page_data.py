@@ -1,8 +1,8 @@
-"""What the page knows: the index without what follows from something else, so that forty releases stay small.
+"""The JSON data of the page: the index without values that the page can derive, so that 40 releases stay small. Pure.
 
-An ARN follows from its region, layer and number; a cell's bytes from its target's. Only what differs is spelled out
-(``other``), and what is not everywhere (``regions``, ``pending``). Snippets are made by ``publisher.catalog.snippets``,
-once for each target and tool, with placeholders in place of what the reader chooses. Pure.
+The page derives an ARN from its region, layer name and number, and a cell's zip from its target's. ``other`` holds the
+exceptions; ``regions`` and ``pending`` are present only if a layer is not in every region. There is one snippet per
+target and tool, with marks such as ``@@name@@`` in place of what the reader chooses.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from publisher.catalog.index import (
 from publisher.catalog.release_status import date, marks
 from publisher.catalog.snippets import FORMATS, snippet
 
-#: What people call the tools. One that is not named here goes by its format's name.
+#: Display names of the tools. A format without an entry is shown by its own name.
 TOOLS = {
     "cdk": "CDK TypeScript",
     "cdk-python": "CDK Python",
@@ -36,13 +36,13 @@ TOOLS = {
     "serverless": "Serverless",
     "cli": "AWS CLI",
 }
-_NUMBER = 4102444799  # stands for the layer version in a snippet; nothing else in one is as large
+_NUMBER = 4102444799  # replaced by ``@@number@@``; too large to occur in a snippet otherwise
 
 Key = tuple[str, str]  #: a target: its Python and architecture
 
 
 def page_data(index: Index) -> dict[str, Any]:
-    """Everything that the page shows, as JSON."""
+    """Return everything that the page shows, ready for JSON."""
     targets = _targets(index)
     newest = index.newest or next(iter(index.releases), None)
     return {
@@ -74,7 +74,7 @@ def _tool_order(form: str) -> tuple[int, str]:
 
 
 def _targets(index: Index) -> dict[Key, str]:
-    """Every target that ever was, with its layer's name, in the order of every list."""
+    """Return the layer name of every target in any release, in the usual order of targets."""
     names: dict[Key, str] = {}
     for release in index.releases:
         recorded: tuple[IndexedTarget | IndexedLayer, ...] = (*release.targets, *release.layers)
@@ -84,7 +84,7 @@ def _targets(index: Index) -> dict[Key, str]:
 
 
 def _snippets(index: Index, python: str, architecture: str) -> dict[str, str]:
-    """Each tool's text for one target. ``@@layer@@`` is the ARN without its number."""
+    """Return each tool's snippet for one target. ``@@layer@@`` is the ARN without its number."""
     row = Row(
         region="@@region@@",
         python=python,
@@ -149,7 +149,7 @@ def _facts(target: IndexedTarget | None) -> dict[str, Any]:
 
 
 def _start(cold_start: IndexedColdStart | None) -> dict[str, Any] | None:
-    """How the zip started, in seconds and bytes, and where that was."""
+    """Return the cold start measurements, in seconds and bytes, and the machine that they are from."""
     if cold_start is None:
         return None
     return {
@@ -166,7 +166,7 @@ def _start(cold_start: IndexedColdStart | None) -> dict[str, Any] | None:
 
 
 def _where(index: Index, layers: Sequence[IndexedLayer], pending: Sequence[str]) -> dict[str, Any]:
-    """The regions that the layer is in, unless it is in all; and those that it will still come to."""
+    """Return the regions that have the layer, unless all do, and those where it is not published yet."""
     found = {layer.region for layer in layers}
     there = {} if len(found) == len(index.all_regions) else {"regions": _places(index, found)}
     return {**there, **({"pending": _places(index, pending)} if pending else {})}
@@ -175,7 +175,7 @@ def _where(index: Index, layers: Sequence[IndexedLayer], pending: Sequence[str])
 def _others(
     index: Index, target: IndexedTarget | None, layers: Sequence[IndexedLayer], number: int, name: str
 ) -> dict[str, Any]:
-    """The cells that are not what their target and their region say: other bytes, or another ARN."""
+    """Return the cells whose zip or ARN differs from what the page derives."""
     found: dict[str, dict[str, Any]] = {}
     for layer in layers:
         arn = f"arn:{partition_of(layer.region)}:lambda:{layer.region}:{index.account}:layer:{name}:{number}"
@@ -194,7 +194,7 @@ def _places(index: Index, regions: Iterable[str]) -> list[int]:
 
 
 def _packages(facts: dict[Key, IndexedTarget], targets: Sequence[Key]) -> list[list[Any]]:
-    """``[name, version]`` for what all targets hold that are on record, ``[name, version, targets]`` otherwise."""
+    """Return ``[name, version]`` for packages that every known target has, else ``[name, version, targets]``."""
     holders: dict[tuple[str, str], list[int]] = {}
     known = [key for key, target in facts.items() if target.packages is not None]
     for key in known:
