@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
+
+from builder.model.errors import FailureClass
+from publisher.ledger.release import Yanked
 
 
 class PlanPreparation(TypedDict):
@@ -50,3 +53,198 @@ class DocsDocument(TypedDict):
     """``layers docs --json``."""
 
     files: list[WrittenFile]
+
+
+class ErrorFields(TypedDict):
+    """Why a command failed. ``class`` says whether running it again can help."""
+
+    exit_code: int
+    error: str
+    what: str
+    where: str | None
+    details: list[str]
+    fix: str | None
+
+
+# ``class`` is a keyword of Python, so this key needs the functional form.
+ErrorClass = TypedDict("ErrorClass", {"class": FailureClass})
+
+
+class ClassifiedError(ErrorFields, ErrorClass):
+    """The error of a command with its class."""
+
+
+class ErrorDocument(TypedDict):
+    """What every command prints with ``--json`` if it fails before its result."""
+
+    error: ClassifiedError
+
+
+class ParametersDocument(TypedDict):
+    """The SSM parameters after a command, where the matrix has some. ``failed``: region → reason."""
+
+    right: int
+    written: int
+    removed: int
+    failed: dict[str, str]
+
+
+class CellFields(TypedDict):
+    """Which cell an entry is about."""
+
+    region: str
+    python: str
+    architecture: Literal["x86_64", "aarch64"]
+    layer_name: str
+
+
+class PublishedCell(CellFields):
+    """What publish did with one cell."""
+
+    layer_version: int | None
+    arn: str | None
+    sha256: str | None
+    outcome: str
+    error: str | None
+    failure: FailureClass | None
+    advice: str | None
+
+
+class PublishDocument(TypedDict):
+    """``layers publish --json`` and ``layers promote --json``. With ``--dry-run`` publish prints a plan."""
+
+    package: str
+    version: str
+    layer_version: int
+    complete: bool
+    cells: list[PublishedCell]
+    parameters: NotRequired[ParametersDocument]
+
+
+class CanaryCell(CellFields):
+    """What the canary found in one cell."""
+
+    layer_version: int
+    arn: str
+    status: str
+    package_version: str | None
+    import_seconds: float | None
+    sha256: str | None
+    reason: str | None
+    failure: FailureClass | None
+    advice: str | None
+
+
+class CanaryDocument(TypedDict):
+    """``layers canary --json``."""
+
+    package: str
+    version: str
+    layer_version: int
+    cells: list[CanaryCell]
+
+
+class DriftRow(TypedDict):
+    """One difference between the ledger and AWS."""
+
+    region: str
+    target: str
+    layer_version: int | None
+    problem: str
+    detail: str
+    remedy: str
+
+
+class AuditDocument(TypedDict):
+    """``layers audit --json``."""
+
+    checked: int
+    drift: list[DriftRow]
+    parameters: NotRequired[ParametersDocument]
+
+
+class YankedCell(TypedDict):
+    """One cell of a yank; ``error`` says why it failed."""
+
+    arn: str
+    error: str | None
+
+
+class YankDocument(TypedDict):
+    """``layers yank --json``."""
+
+    package: str
+    version: str
+    layer_version: int
+    complete: bool
+    cells: list[YankedCell]
+    parameters: NotRequired[ParametersDocument]
+
+
+class SyncedRelease(TypedDict):
+    """One release after a sync: its recorded and public cells, ``of`` so many in the matrix."""
+
+    layer_version: int
+    package: str
+    version: str
+    cells: int
+    public: int
+    of: int
+    yanked: bool
+
+
+class SyncDocument(TypedDict):
+    """``layers sync --json``. ``unreachable``: region → reason."""
+
+    releases: list[SyncedRelease]
+    left_out: list[str]
+    unreachable: dict[str, str]
+
+
+class AttestedBy(TypedDict):
+    """The repository and workflow that signed a zip."""
+
+    repository: str
+    workflow: str
+
+
+class VerifyDocument(TypedDict):
+    """``layers verify --json``."""
+
+    arn: str
+    package: str
+    version: str
+    recorded_sha256: str
+    sha256: str
+    matches: bool
+    attestation: AttestedBy | None
+    yanked: Yanked | None
+    signed_by: str | None
+
+
+class TargetRow(TypedDict):
+    """One target of the matrix."""
+
+    target: str
+    python: str
+    architecture: Literal["x86_64", "aarch64"]
+    layer_name: str
+    regions: list[str]
+
+
+class ReproducedTarget(TypedDict):
+    """The SHA-256 of a target's zip in both builds."""
+
+    target: str
+    first: str
+    second: str
+    same: bool
+
+
+class CacheDocument(TypedDict):
+    """``layers cache --json``: sizes in bytes."""
+
+    folder: str
+    size: int
+    limit: int
+    removed: int

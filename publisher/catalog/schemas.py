@@ -14,7 +14,20 @@ from pydantic import TypeAdapter
 from builder.model.artifact import Manifest, dump_json, write_atomically
 from builder.model.matrix import Matrix
 from publisher.announce.announcement import Announcement
-from publisher.catalog.documents import DocsDocument, PlanDocument
+from publisher.catalog.documents import (
+    AuditDocument,
+    CacheDocument,
+    CanaryDocument,
+    DocsDocument,
+    ErrorDocument,
+    PlanDocument,
+    PublishDocument,
+    ReproducedTarget,
+    SyncDocument,
+    TargetRow,
+    VerifyDocument,
+    YankDocument,
+)
 from publisher.catalog.index import Index, Row
 from publisher.ledger.release import Release
 
@@ -25,6 +38,16 @@ _MODELS: dict[str, tuple[Any, str]] = {
     "describe.schema.json": (list[Row], "layers describe --json: one row for each layer"),
     "docs.schema.json": (DocsDocument, "layers docs --json"),
     "plan.schema.json": (PlanDocument, "layers plan --json"),
+    "publish.schema.json": (PublishDocument, "layers publish --json"),
+    "canary.schema.json": (CanaryDocument, "layers canary --json"),
+    "audit.schema.json": (AuditDocument, "layers audit --json"),
+    "yank.schema.json": (YankDocument, "layers yank --json"),
+    "sync.schema.json": (SyncDocument, "layers sync --json"),
+    "verify.schema.json": (VerifyDocument, "layers verify --json"),
+    "targets.schema.json": (list[TargetRow], "layers targets --json"),
+    "reproduce.schema.json": (list[ReproducedTarget], "layers reproduce --json"),
+    "cache.schema.json": (CacheDocument, "layers cache --json"),
+    "error.schema.json": (ErrorDocument, "--json of every command that fails before its result"),
     "ledger.schema.json": (Release, "A record of the ledger: one release"),
 }
 

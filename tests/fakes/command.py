@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import yaml
 from click.testing import CliRunner
 
@@ -26,6 +27,9 @@ SMALL: dict[str, Any] = {
 }
 
 
+_DOCS = Path(__file__).parents[2] / "docs"
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a command ended."""
@@ -33,11 +37,18 @@ class Ended:
     code: int
     out: str
     err: str
+    arguments: tuple[str, ...]
 
     @property
     def json(self) -> Any:
-        """The one JSON document on stdout."""
-        return json.loads(self.out)
+        """The one JSON document on stdout. It obeys the schema of its command, if there is one in docs/."""
+        document = json.loads(self.out)
+        command = "plan" if "--dry-run" in self.arguments else self.arguments[0]
+        schema = _DOCS / f"{'publish' if command == 'promote' else command}.schema.json"
+        if schema.exists():
+            checker = jsonschema.FormatChecker()
+            jsonschema.Draft202012Validator(json.loads(schema.read_text()), format_checker=checker).validate(document)
+        return document
 
 
 @dataclass
@@ -61,10 +72,12 @@ class Layers:
         runner = CliRunner()
         result = runner.invoke(layers, ["--matrix", str(path), "--ledger", self.ledger, *arguments])
         if isinstance(result.exception, LayersError):  # what main() makes of it
-            return Ended(result.exception.exit_code, result.stdout, f"{result.stderr}error: {result.exception}\n")
+            return Ended(
+                result.exception.exit_code, result.stdout, f"{result.stderr}error: {result.exception}\n", arguments
+            )
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Ended(result.exit_code, result.stdout, result.stderr)
+        return Ended(result.exit_code, result.stdout, result.stderr, arguments)
 
     def artifacts(self, version: str, build: str = "one") -> str:
         """The folder of a build of this version."""
