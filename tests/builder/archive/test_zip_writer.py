@@ -1,4 +1,4 @@
-"""The zip: what goes in comes out by any reader, and the same entries give the same bytes."""
+"""The zip writer: any reader reads the files back, and the same entries give the same bytes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def zip_of(files: dict[str, tuple[bytes, bool]]) -> bytes:
 
 
 @given(_FILES)
-def test_round_trip(files: dict[str, tuple[bytes, bool]]) -> None:
+def test_a_written_zip_is_read_back(files: dict[str, tuple[bytes, bool]]) -> None:
     with zipfile.ZipFile(io.BytesIO(zip_of(files))) as archive:
         assert archive.testzip() is None
         entries = archive.infolist()
@@ -42,31 +42,31 @@ def test_round_trip(files: dict[str, tuple[bytes, bool]]) -> None:
 
 
 @given(_FILES, st.randoms())
-def test_order_does_not_matter(files: dict[str, tuple[bytes, bool]], random: object) -> None:
+def test_the_order_of_entries_does_not_change_the_bytes(files: dict[str, tuple[bytes, bool]], random: object) -> None:
     names = list(files)
     random.shuffle(names)  # type: ignore[attr-defined]
     assert zip_of({name: files[name] for name in names}) == zip_of(files)
 
 
-def test_what_does_not_shrink_is_stored() -> None:
+def test_incompressible_data_is_stored() -> None:
     noise = os.urandom(2000)
     with zipfile.ZipFile(io.BytesIO(zip_of({"a": (noise, False), "b": (b"b" * 2000, False), "c": (b"", False)}))) as z:
         assert [e.compress_type for e in z.infolist()] == [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED]
 
 
-def test_what_gzip_made_is_stored() -> None:
-    data = gzip.compress(b"0" * 100_000, mtime=0)  # which could be compressed again
+def test_compressed_formats_are_stored() -> None:
+    data = gzip.compress(b"0" * 100_000, mtime=0)  # compressible once more
     with zipfile.ZipFile(io.BytesIO(zip_of({"a.json.gz": (data, False)}))) as z:
         assert [(e.compress_type, e.file_size) for e in z.infolist()] == [(zipfile.ZIP_STORED, len(data))]
 
 
-def test_one_name_twice_is_refused() -> None:
+def test_a_duplicate_name_is_refused() -> None:
     with pytest.raises(ValueError, match="twice"):
         write_zip(io.BytesIO(), [Entry("a", compress(b"1")), Entry("a", compress(b"2"))])
 
 
 @pytest.mark.skipif(shutil.which("unzip") is None, reason="no unzip here")
-def test_info_zip_reads_it(tmp_path: Path) -> None:
+def test_unzip_finds_no_errors(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(zip_of({"python/ä/b.py": (b"x = 1\n" * 99, False), "python/run": (b"\x7fELF", True)}))
     done = subprocess.run([str(shutil.which("unzip")), "-t", path], capture_output=True, text=True, check=False)

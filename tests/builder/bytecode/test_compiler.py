@@ -1,4 +1,4 @@
-"""Bytecode: by the right Python, with the layer's paths, and the same bytes whatever happened in the process before."""
+"""Bytecode: of the target's Python, with the layer's paths, and the same bytes whatever the process compiled before."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from builder.model.errors import BuildError
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
-#: Each is a way in which bytes came to depend on the process.
+#: Sources whose bytecode depended on the process that compiled them.
 TRAPS = {
     "set_of_none.py": b"def f(x):\n    return x in {None, 'a', ..., (None, 1), 2.5, b'x'}\n",
     "set_of_names.py": b"def f(x):\n    return x in {'copy', 'dict', 'json', '_iter', 'schema', 'validate', 'model'}\n",
@@ -55,7 +55,7 @@ def write(folder: Path, sources: dict[str, bytes]) -> list[Module]:
 
 
 def stdlib(python: Interpreter, count: int) -> list[Module]:
-    """Modules that leave many traces in a process."""
+    """Return modules of the standard library, which intern many strings in the process that compiles them."""
     folder = Path(
         subprocess.run(
             [python.path, "-c", "import os; print(os.path.dirname(os.__file__))"],
@@ -66,7 +66,7 @@ def stdlib(python: Interpreter, count: int) -> list[Module]:
 
 
 def compile_modules(python: Interpreter, modules: Sequence[Module]) -> list[bytes | None]:
-    """By a process of their own."""
+    """Compile the modules in a new process."""
     with closing(Compilers(1)) as compilers:
         return compilers.compile(python, modules)
 
@@ -76,7 +76,7 @@ def compiled(python: Interpreter, modules: Sequence[Module]) -> dict[str, bytes 
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_bytes_depend_on_the_source_alone(python: str, tmp_path: Path) -> None:
+def test_bytecode_depends_on_the_source_only(python: str, tmp_path: Path) -> None:
     found = interpreter(python)
     modules = write(tmp_path, TRAPS)
     everything = [*modules, *stdlib(found, 12)]
@@ -85,13 +85,13 @@ def test_bytes_depend_on_the_source_alone(python: str, tmp_path: Path) -> None:
     one, two = (compiled(found, random.Random(seed).sample(everything, len(everything))) for seed in (1, 2))  # noqa: S311
     assert one == two
     assert {path: one[path] for path in alone} == alone
-    with closing(Compilers(1)) as compilers:  # batch after batch, by one process
+    with closing(Compilers(1)) as compilers:  # several batches in one process
         again = {m.path: compilers.compile(found, [m])[0] for m in reversed(everything)}
     assert again == one
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_it_is_that_pythons_bytecode_and_unchecked(python: str, tmp_path: Path) -> None:
+def test_bytecode_has_the_target_pythons_magic_and_is_unchecked(python: str, tmp_path: Path) -> None:
     found = interpreter(python)
     (data,) = compile_modules(found, write(tmp_path, {"doc.py": TRAPS["doc.py"]}))
     assert data is not None
@@ -101,7 +101,7 @@ def test_it_is_that_pythons_bytecode_and_unchecked(python: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_the_code_means_the_same(python: str, tmp_path: Path) -> None:
+def test_compiled_code_equals_what_python_compiles(python: str, tmp_path: Path) -> None:
     found = interpreter(python)
     modules = write(tmp_path, TRAPS)
     for module, data in zip(modules, compile_modules(found, modules), strict=True):
@@ -136,7 +136,7 @@ def test_the_error_names_a_broken_interpreter(tmp_path: Path) -> None:
     assert "/bin/false" in str(caught.value)
 
 
-def test_pyc_path() -> None:
+def test_the_path_of_bytecode_names_its_python() -> None:
     assert pyc_path("a/b.py", "3.12") == "a/__pycache__/b.cpython-312.pyc"
     assert pyc_path("six.py", "3.10") == "__pycache__/six.cpython-310.pyc"
 

@@ -1,4 +1,4 @@
-"""The cache: entries are used only if they are whole and the user's own; its size is bounded."""
+"""The cache: an entry is used only if it is intact and belongs to the user; the size is bounded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read(cache: Cache, key: str) -> bytes | None:
     return None if content is None else bytes(content)
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_a_written_entry_is_read_back(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache")
     cache.write("wheels", "k", [b"one", memoryview(b"two")])
     assert read(cache, "k") == b"onetwo"
@@ -30,7 +30,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert read(cache, "other") is None
 
 
-def test_an_entry_lives_on_for_who_has_read_it(tmp_path: Path) -> None:
+def test_content_that_was_read_survives_replacement_and_cleaning(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache")
     cache.write("wheels", "k", [b"content"])
     content = cache.read("wheels", "k")
@@ -78,7 +78,7 @@ def make_writable_for_all(path: Path, _: pytest.MonkeyPatch) -> None:
     path.chmod(0o666)
 
 
-def make_it_of_another_user(_: Path, patch: pytest.MonkeyPatch) -> None:
+def make_owned_by_another_user(_: Path, patch: pytest.MonkeyPatch) -> None:
     user = os.geteuid()
     patch.setattr(os, "geteuid", lambda: user + 1)
 
@@ -93,8 +93,8 @@ def make_pipe(path: Path, _: pytest.MonkeyPatch) -> None:
     os.mkfifo(path)
 
 
-@pytest.mark.parametrize("change", [make_writable_for_all, make_it_of_another_user, make_link, make_pipe])
-def test_an_entry_that_others_may_have_made_is_not_used(
+@pytest.mark.parametrize("change", [make_writable_for_all, make_owned_by_another_user, make_link, make_pipe])
+def test_an_entry_that_another_user_could_have_written_is_not_used(
     change: Callable[[Path, pytest.MonkeyPatch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = Cache(tmp_path)
@@ -103,7 +103,7 @@ def test_an_entry_that_others_may_have_made_is_not_used(
     assert read(cache, "k") is None
 
 
-def test_many_writers_and_readers_at_once(tmp_path: Path) -> None:
+def test_concurrent_readers_see_whole_entries(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     start = threading.Barrier(8)
 
@@ -121,7 +121,7 @@ def test_many_writers_and_readers_at_once(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "wheels").iterdir()] == ["k"]
 
 
-def test_what_was_used_longest_ago_is_deleted_first(tmp_path: Path) -> None:
+def test_the_least_recently_used_entry_is_deleted_first(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     for age, key in enumerate(("new", "middle", "old")):
         cache.write("wheels", key, [b"x" * 1000])
@@ -129,7 +129,7 @@ def test_what_was_used_longest_ago_is_deleted_first(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").write_text("not an entry")
     each = cache.size() // 3
-    assert read(cache, "old")  # and so is used last
+    assert read(cache, "old")  # the most recent use
     assert cache.prune(2 * each) == each
     assert {path.name for path in (tmp_path / "wheels").iterdir()} == {"new", "old"}
     assert cache.clean() == 2 * each
@@ -147,7 +147,7 @@ def test_an_unfinished_file_is_deleted_after_a_day(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "wheels").iterdir()} == {"k", f"{store._UNFINISHED_PREFIX}recent"}
 
 
-def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file is in the way")
     cache = Cache(tmp_path / "cache")
     cache.write("wheels", "k", [b"content"])
@@ -155,12 +155,12 @@ def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
     assert (cache.size(), cache.prune(), cache.clean()) == (0, 0, 0)
 
 
-def test_a_key_names_all_its_parts() -> None:
+def test_each_part_changes_the_key() -> None:
     assert key_of(1, "a") == key_of(1, "a")
     assert len({key_of(1, "a"), key_of(1, "b"), key_of("1", "a"), key_of([1, "a"])}) == 4
 
 
-def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_environment_variable_sets_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path))
     assert default_folder() == tmp_path
     monkeypatch.delenv("LAYERS_CACHE_DIR")

@@ -1,4 +1,4 @@
-"""Hostile zips of a few kilobytes: what inspecting them may cost."""
+"""Limits on the memory and time that inspecting a hostile zip of a few kilobytes takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from builder.smoke.function.smoke_facts import peak_memory
 from tests import REPOSITORY
 from tests.fakes.zips import add
 
-#: Beyond what the interpreter and the modules take.
+#: In addition to the interpreter and the imported modules.
 MAX_MEGABYTES = 90
 MAX_SECONDS = 30
 THOROUGH = os.environ.get("LAYERS_THOROUGH") == "1"
@@ -41,7 +41,7 @@ print(json.dumps([(peak_memory() - before) / 1048576, seconds, codes]))
 
 
 def info(name: str, **files: bytes) -> Files:
-    """A ``.dist-info`` with these texts, METADATA and WHEEL as they should be by default."""
+    """Return a ``.dist-info`` folder with these texts; METADATA and WHEEL are valid by default."""
     texts = {"METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n".encode(), "WHEEL": b"Tag: py3-none-any\n"}
     yield from ((f"python/{name}-1.dist-info/{file}", text) for file, text in {**texts, **files}.items())
 
@@ -186,7 +186,7 @@ SHAPES: list[Callable[[], Files]] = [
     many_distributions, many_files, deep_paths, long_paths, bad_names, one_large_file, one_large_binary,
     one_large_bytecode, hostile_binaries, nested_zips,
 ]  # fmt: skip
-#: Those that are quick enough for the ordinary suite.
+#: Fast enough for a run without ``--thorough``.
 QUICK = {tag_product, many_tags, nested_marker, long_numbers, extras_one_by_one, deep_paths, nested_zips, long_record}
 
 

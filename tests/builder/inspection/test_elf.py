@@ -1,4 +1,4 @@
-"""Binaries: what is read of them, and what a runtime lacks."""
+"""ELF files: the facts that are read from them, and what a runtime does not provide."""
 
 from __future__ import annotations
 
@@ -41,29 +41,29 @@ def binary(facts: ElfFacts, path: str = "python/m.abi3.so") -> FileFacts:
         (needing("libgcc_s.so.1", "GCC", 15, 0, 0), "elf-gcc"),
     ],
 )
-def test_what_python_3_12_on_x86_64_cannot_load_is_an_error(facts: ElfFacts, code: str) -> None:
+def test_a_binary_that_the_runtime_cannot_load_is_an_error(facts: ElfFacts, code: str) -> None:
     (finding,) = check_elf("python/m.so", facts, target("3.12"))
     assert (finding.level, finding.code, finding.path) == ("error", code, "python/m.so")
 
 
-def test_what_it_can_load_has_no_findings() -> None:
+def test_a_binary_that_the_runtime_can_load_has_no_findings() -> None:
     for facts in (GOOD, needing("libc.so.6", "GLIBC", 2, 34), needing("libstdc++.so.6", "GLIBCXX", 3, 4, 29)):
         assert check_elf("python/m.so", facts, target("3.12")) == ()
 
 
-def test_amazon_linux_2_has_less() -> None:
+def test_amazon_linux_2_has_older_libraries() -> None:
     glibc, cxx = needing("libc.so.6", "GLIBC", 2, 27), needing("libstdc++.so.6", "GLIBCXX", 3, 4, 25)
     assert codes(check_elf("m.so", glibc, target("3.11"))) == {"elf-glibc"}
     assert codes(check_elf("m.so", cxx, target("3.11"))) == {"elf-glibcxx"}
     assert check_elf("m.so", glibc, target("3.12")) == check_elf("m.so", cxx, target("3.12")) == ()
 
 
-def test_what_only_newer_images_of_a_system_have_is_a_warning() -> None:
+def test_a_symbol_of_newer_images_only_is_a_warning() -> None:
     (finding,) = check_elf("m.so", needing("libstdc++.so.6", "GLIBCXX", 3, 4, 30), target("3.12"))
     assert (finding.level, finding.code) == ("warning", "elf-glibcxx")
 
 
-def test_a_library_that_the_zip_brings_is_not_held_against_the_system() -> None:
+def test_a_library_in_the_zip_need_not_be_in_the_system() -> None:
     facts = dataclasses.replace(needing("libstdc++-ab12.so.6", "GLIBCXX", 3, 4, 99), needed=("libstdc++-ab12.so.6",))
     alone = check_files([binary(facts)], target())
     together = check_files([binary(facts), binary(GOOD, "python/m.libs/libstdc++-ab12.so.6")], target())
@@ -71,7 +71,7 @@ def test_a_library_that_the_zip_brings_is_not_held_against_the_system() -> None:
     assert not codes(together) & {"elf-glibcxx", "elf-library"}
 
 
-def test_a_library_that_nobody_has_is_named_with_its_first_user() -> None:
+def test_a_missing_library_is_reported_with_the_binary_that_needs_it() -> None:
     facts = dataclasses.replace(GOOD, needed=("libc.so.6", "libpq.so.5", "libpython3.12.so.1.0"))
     findings = [f for f in check_files([binary(facts)], target()) if f.code == "elf-library"]
     assert [(f.level, f.path, "libpq.so.5" in f.message) for f in findings] == [("warning", "python/m.abi3.so", True)]
@@ -91,7 +91,7 @@ def test_a_library_that_nobody_has_is_named_with_its_first_user() -> None:
         ("m.pypy310-pp73-x86_64-linux-gnu.so", False),
     ],
 )
-def test_a_module_must_be_named_for_this_python(name: str, seen: bool) -> None:
+def test_an_extension_module_for_another_python_is_reported(name: str, seen: bool) -> None:
     assert ("abi-tag" in codes(check_files([binary(GOOD, f"python/{name}")], target("3.12")))) is not seen
 
 
@@ -131,7 +131,7 @@ def test_a_library_that_an_extension_module_needs_must_fit_the_target_too() -> N
     assert levels == {"python/m.libs/libb.so.1": "error", "python/m.libs/libc.so.1": "warning"}
 
 
-def test_an_app_may_carry_a_library_for_each_machine_but_not_for_another_one_only() -> None:
+def test_an_app_may_have_a_library_for_each_architecture_but_not_for_another_one_only() -> None:
     files = [binary(OTHER, "tools/arm64.so"), binary(GOOD, "tools/x86_64.so")]
     assert {f.level for f in check_binaries(files, target(), own_code=True)} == {"warning"}
     assert {f.level for f in check_binaries(files[:1], target(), own_code=True)} == {"error"}
@@ -141,17 +141,17 @@ def test_an_app_may_carry_a_library_for_each_machine_but_not_for_another_one_onl
     ("path", "level"),
     [("python/m.abi3.so", "error"), ("python/p/lib.so", "warning"), ("python/p/x-y/m.abi3.so", "warning")],
 )
-def test_a_library_of_macos_that_is_named_so_is_an_error_only_as_an_extension_module(path: str, level: str) -> None:
+def test_a_mach_o_file_is_an_error_only_as_an_extension_module(path: str, level: str) -> None:
     first = check_files([FileFacts(path, 0o644, 9, "0" * 64)], target())[0]
     assert (first.code, first.level) == ("elf-none", level)
 
 
-def test_a_module_that_is_there_for_several_pythons_is_fine() -> None:
+def test_an_extension_module_may_be_present_for_several_pythons() -> None:
     files = [binary(GOOD, f"python/p/m.cpython-{n}-x86_64-linux-gnu.so") for n in (311, 312, 313)]
     assert "abi-tag" not in codes(check_files(files, target("3.12")))
 
 
-def test_every_image_of_a_system_has_what_its_oldest_has() -> None:
+def test_newer_images_have_every_symbol_of_the_oldest() -> None:
     for runtime in RUNTIMES.values():
         assert runtime.system.every_image.keys() == runtime.system.newest_image.keys()
         assert all(version <= runtime.system.newest_image[name] for name, version in runtime.system.every_image.items())
@@ -159,7 +159,7 @@ def test_every_image_of_a_system_has_what_its_oldest_has() -> None:
 
 @pytest.mark.skipif(not own_binary(), reason="this Python has no ELF modules")
 class TestRealBinary:
-    def test_it_is_read(self) -> None:
+    def test_its_facts_are_read(self) -> None:
         facts = elf_facts(own_binary())
         assert facts is not None
         assert facts.broken is None
@@ -174,7 +174,7 @@ class TestRealBinary:
             assert facts is not None
             assert facts.machine == name
 
-    def test_section_headers_are_not_needed(self) -> None:
+    def test_it_is_read_without_section_headers(self) -> None:
         data = bytearray(own_binary())
         data[40:48] = bytes(8)  # e_shoff
         data[58:64] = bytes(6)  # e_shentsize, e_shnum, e_shstrndx
@@ -182,14 +182,14 @@ class TestRealBinary:
 
     @given(cut=st.integers(4, 4096), at=st.integers(4, 4096), byte=st.integers(0, 255))
     @settings(max_examples=150, deadline=None)
-    def test_damage_is_a_fact_and_never_an_exception(self, cut: int, at: int, byte: int) -> None:
+    def test_damage_never_raises_an_exception(self, cut: int, at: int, byte: int) -> None:
         data = bytearray(own_binary())
         data[at % len(data)] = byte
         assert elf_facts(bytes(data)) is not None
         assert elf_facts(own_binary()[:cut]) is not None
 
 
-def test_what_is_no_elf_has_no_facts() -> None:
+def test_a_file_of_another_format_has_no_facts() -> None:
     assert elf_facts(b"") is None
     assert elf_facts(b"\xcf\xfa\xed\xfe" + bytes(100)) is None
     truncated = elf_facts(b"\x7fELF")

@@ -1,4 +1,4 @@
-"""The files of a zip as such: names, modes, sizes, bytecode."""
+"""Checks of a zip's files: names, modes, links, sizes, bytecode."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def file(path: str, *, mode: int | None = 0o644, size: int = 10, is_link: bool =
 
 
 def check(*files: FileFacts, python: str = "3.12") -> dict[str, Finding]:
-    """The findings by code, of these files beside one that is right."""
+    """Return the findings for these files and a valid one, by code."""
     right = (file("python/a.py"), file("python/__pycache__/a.cpython-312.pyc", data=pyc("a.py")))
     return {each.code: each for each in check_files([*right, *files], target(python))}
 
 
-def test_a_right_zip_has_no_findings() -> None:
+def test_a_valid_zip_has_no_findings() -> None:
     assert check() == {}
 
 
@@ -60,11 +60,11 @@ def test_a_bad_name_is_an_error(path: str, code: str) -> None:
 @pytest.mark.parametrize(
     "path", ["python/é/ü.txt", "bin/tool", "lib/libx.so.1", "python/lib/python3.12/site-packages/b.txt"]
 )
-def test_a_good_name_is_not(path: str) -> None:
+def test_a_valid_name_has_no_findings(path: str) -> None:
     assert check(file(path)) == {}
 
 
-def test_odd_places_and_spellings_are_warnings() -> None:
+def test_unusual_folders_and_names_that_differ_in_case_are_warnings() -> None:
     assert check(file("site-packages/b.txt"))["name-outside"].level == "warning"
     assert check(file("python/A.py"), file("python/x/B"), file("python/X/c"))["name-case"].message.endswith(
         "(and 1 more)"
@@ -72,11 +72,11 @@ def test_odd_places_and_spellings_are_warnings() -> None:
 
 
 @given(path=st.text(st.sampled_from("ab./:\\é\x00\n") | st.characters(codec="utf-8"), min_size=1, max_size=12))
-def test_what_is_passed_by_without_a_look_is_good(path: str) -> None:
+def test_names_that_skip_the_full_check_are_valid(path: str) -> None:
     assert not (_is_plain(path) and list(_bad_name(path)))
 
 
-def test_a_zip_without_anything_to_import_is_an_error() -> None:
+def test_a_zip_without_importable_files_is_an_error() -> None:
     assert "empty" in codes(check_files([], target()))
     assert "empty" in codes(check_files([file("python/"), file("strands/__init__.py")], target()))
 
@@ -84,11 +84,11 @@ def test_a_zip_without_anything_to_import_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("mode", "bad"), [(0o644, False), (0o755, False), (None, False), (0o600, True), (0o640, True), (0o000, True)]
 )
-def test_a_file_must_be_readable_by_everyone(mode: int | None, bad: bool) -> None:
+def test_a_file_that_others_cannot_read_is_an_error(mode: int | None, bad: bool) -> None:
     assert ("mode-unreadable" in check(file("python/b.txt", mode=mode))) is bad
 
 
-def test_a_folder_must_be_open_to_everyone() -> None:
+def test_a_folder_that_others_cannot_enter_is_an_error() -> None:
     assert "mode-unreadable" in check(file("python/b/", mode=0o744))
     assert "mode-unreadable" not in check(file("python/b/", mode=0o755))
 
@@ -116,7 +116,7 @@ def link(path: str, to: str) -> FileFacts:
         ({"python/b": "x/" * 300 + "a"}, "link-broken", "error"),
     ],
 )
-def test_a_link_is_a_warning_and_one_that_leads_outside_or_nowhere_an_error(
+def test_a_link_is_a_warning_or_an_error_if_its_target_is_outside_or_missing(
     links: dict[str, str], code: str, level: str
 ) -> None:
     found = check(*(link(path, to) for path, to in links.items()))
@@ -167,14 +167,14 @@ def test_botocore_without_boto3_hides_the_runtimes_sdk() -> None:
     assert check(botocore, boto3) == check(boto3) == {}
 
 
-def test_sizes() -> None:
+def test_an_unzipped_size_above_the_limit_is_an_error_and_near_it_a_warning() -> None:
     room = UNZIPPED_LIMIT - 20
     assert check(file("python/b.bin", size=room + 1))["size-unzipped"].level == "error"
     assert check(file("python/b.bin", size=room))["size-left"].level == "warning"
     assert check(file("python/b.bin", size=room - 100 * MB)) == {}
 
 
-def test_a_layer_that_is_too_large_only_because_of_bytecode_is_told_so() -> None:
+def test_the_error_offers_bytecode_off_only_if_that_is_enough() -> None:
     compiled = FileFacts("python/b.pyc", 0o644, 4000, "0" * 64, pyc=pyc_facts("python/b.pyc", pyc("b.py")))
     fits = check(compiled, file("python/b.bin", size=UNZIPPED_LIMIT - 1000))["size-unzipped"].message
     assert "4,010 bytes of it are bytecode" in fits
@@ -182,7 +182,7 @@ def test_a_layer_that_is_too_large_only_because_of_bytecode_is_told_so() -> None
     assert "bytecode" not in check(compiled, file("python/b.bin", size=UNZIPPED_LIMIT + 1))["size-unzipped"].message
 
 
-def test_more_than_50_mb_zipped_go_through_a_bucket_only() -> None:
+def test_a_zip_above_50_mb_needs_a_bucket() -> None:
     assert check_zipped_size(52_428_800) == []
     assert codes(check_zipped_size(52_428_801)) == {"size-zipped"}
     assert check_zipped_size(52_428_801, staged=True) == []
@@ -201,22 +201,22 @@ def test_more_than_50_mb_zipped_go_through_a_bucket_only() -> None:
         ("python/__pycache__/b.cpython-312.pyc", pyc("elsewhere.py"), "pyc-path", "warning"),
     ],
 )
-def test_bytecode_that_python_would_not_use(path: str, data: bytes, code: str, level: str) -> None:
+def test_unusable_bytecode_is_reported(path: str, data: bytes, code: str, level: str) -> None:
     findings = check(file("python/b.py"), file(path, data=data))
     assert {each.code: each.level for each in findings.values()} == {code: level}
 
 
-def test_bytecode_by_time_that_fits_its_source_is_fine() -> None:
+def test_timestamp_bytecode_that_matches_its_source_has_no_findings() -> None:
     data = pyc("b.py", flags=0, time=1000, size=10)
     assert check(file("python/b.py"), file("python/__pycache__/b.cpython-312.pyc", data=data)) == {}
 
 
-def test_no_bytecode_at_all_is_said_once() -> None:
+def test_a_zip_without_bytecode_has_one_finding() -> None:
     findings = check_files([file("python/a.py"), file("python/b.py")], target())
     assert [(f.code, f.path) for f in findings] == [("pyc-none", "python/a.py")]
 
 
-def test_the_share_of_usable_bytecode() -> None:
+def test_the_share_of_usable_bytecode_counts_modules() -> None:
     files = [
         file("python/a.py"), file("python/__pycache__/a.cpython-312.pyc", data=pyc("a.py")),
         file("python/b.py"), file("python/__pycache__/b.cpython-311.pyc", data=pyc("b.py", "3.11")),
@@ -226,14 +226,14 @@ def test_the_share_of_usable_bytecode() -> None:
     assert usable(files, "3.12") == (4, 1)
 
 
-def test_the_source_and_python_of_bytecode_by_its_path() -> None:
+def test_the_path_of_bytecode_gives_its_source_and_python() -> None:
     assert source_of("python/a/__pycache__/b.cpython-312.opt-2.pyc") == "python/a/b.py"
     assert source_of("python/a/b.pyc") == "python/a/b.py"
     assert python_of("python/a/__pycache__/b.cpython-310.pyc") == "3.10"
     assert python_of("python/a/b.pyc") is None
 
 
-def test_bytecode_is_read_as_this_python_writes_it() -> None:
+def test_bytecode_of_this_python_is_read() -> None:
     import importlib.util
     import sys
 

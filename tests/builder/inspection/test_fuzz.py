@@ -1,6 +1,6 @@
-"""Fuzzing: each parser of a zip's content gives facts or findings for any bytes, and soon.
+"""Fuzzing: each parser of a zip's content returns facts or findings for any bytes, within a time limit.
 
-A few examples as part of the tests; ``scripts/test --thorough`` fuzzes each parser for a minute.
+The test suite tries a few examples; ``scripts/test --thorough`` fuzzes each parser for a minute.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from builder.model.errors import InputError
 from tests.fakes.zips import add, distribution, own_binary, pyc, target
 
 MINUTE = 60 if os.environ.get("LAYERS_THOROUGH") else 0
-#: No single input may cost more, on a busy machine.
+#: Limit for one input, generous because the machine may be busy.
 MAX_SECONDS = 5.0
 DIST_INFO = "python/a-1.0.dist-info/"
 RIGHT = {
@@ -35,7 +35,7 @@ RIGHT = {
 
 
 def fuzz(strategy: st.SearchStrategy[Any], parse: Callable[[Any], object]) -> None:
-    """Give examples to a parser, in a thorough run for a minute."""
+    """Call a parser with generated examples; with ``--thorough``, for a minute."""
 
     @given(strategy)
     @settings(max_examples=500 if MINUTE else 60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
@@ -51,7 +51,7 @@ def fuzz(strategy: st.SearchStrategy[Any], parse: Callable[[Any], object]) -> No
 
 
 def mutated(data: bytes, words: tuple[bytes, ...] = ()) -> st.SearchStrategy[bytes]:
-    """The data with some bytes replaced, words inserted and its end cut off."""
+    """Generate the data with bytes replaced, words inserted and the end removed."""
     places = st.integers(0, max(len(data) - 1, 0))
     pieces = st.binary(max_size=6) | st.sampled_from(words or (b"\0",))
     edits = st.lists(st.tuples(places, pieces, st.integers(0, 8)), max_size=10)
@@ -66,7 +66,7 @@ def mutated(data: bytes, words: tuple[bytes, ...] = ()) -> st.SearchStrategy[byt
 
 
 def findings(texts: dict[str, bytes]) -> list[Finding]:
-    """The findings about a distribution with these texts."""
+    """Return the findings for a distribution with these texts."""
     files = [FileFacts("python/a/__init__.py", 0o644, 6, "0" * 64)]
     full = {f"{DIST_INFO}{name}": text for name, text in texts.items()}
     return list(check_packages(distributions(full, files), files, target()))
@@ -79,27 +79,27 @@ METADATA_WORDS = (
 )  # fmt: skip
 
 
-def test_metadata() -> None:
+def test_any_metadata_gives_findings() -> None:
     right = RIGHT["METADATA"]
     fuzz(mutated(right, METADATA_WORDS), lambda data: findings({**RIGHT, "METADATA": data}))
 
 
-def test_record() -> None:
+def test_any_record_gives_findings() -> None:
     words = (b",sha256=", b'"', b",", b"\n", b"../", b"/", b"\\", b"sha256=" + b"0" * 64, b"md5=x", b"\xff", b"\x00")
     fuzz(mutated(RIGHT["RECORD"], words), lambda data: findings({**RIGHT, "RECORD": data}))
 
 
-def test_wheel() -> None:
+def test_any_wheel_file_gives_findings() -> None:
     words = (b"Tag: ", b"-", b".", b"cp312", b"manylinux_2_17_x86_64", b"any", b"\n", b"." * 3000, b"-none-" * 3)
     fuzz(mutated(RIGHT["WHEEL"], words), lambda data: findings({**RIGHT, "WHEEL": data}))
 
 
-def test_tag() -> None:
+def test_any_tag_gives_findings() -> None:
     fuzz(st.text("cpy312.-anyé\0 ", max_size=400) | st.text(max_size=40), wheel_tags)
 
 
 @pytest.mark.skipif(not own_binary(), reason="this Python has no ELF modules")
-def test_elf() -> None:
+def test_any_elf_gives_facts() -> None:
     data = own_binary()
     head = mutated(data[:4096]).map(lambda start: start + data[4096:])
     fuzz(
@@ -108,7 +108,7 @@ def test_elf() -> None:
     )
 
 
-def test_pyc() -> None:
+def test_any_pyc_gives_findings() -> None:
     def parse(data: bytes) -> None:
         path = "python/__pycache__/a.cpython-312.pyc"
         check_files([FileFacts(path, 0o644, len(data), "0" * 64, pyc=pyc_facts(path, data))], target())
@@ -116,7 +116,7 @@ def test_pyc() -> None:
     fuzz(mutated(pyc("a.py")) | st.binary(max_size=40), parse)
 
 
-def test_names_and_links() -> None:
+def test_any_names_and_links_give_findings() -> None:
     names = st.text(st.sampled_from("ab./\\é\0\n:") | st.characters(), max_size=30)
     files = st.builds(
         lambda path, target, link: FileFacts(path, 0o644, 1, None, is_link=link, link_target=target if link else None),
@@ -125,7 +125,7 @@ def test_names_and_links() -> None:
     fuzz(st.lists(files, max_size=8), lambda files: check_files(files, target()))
 
 
-def test_central_directory(tmp_path: Path) -> None:
+def test_any_central_directory_is_read_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "z.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in {**distribution("a"), "python/é.txt": b"e", "python/big": bytes(3000)}.items():

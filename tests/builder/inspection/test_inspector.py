@@ -1,4 +1,4 @@
-"""Any zip, whoever made it: what is found, and that nothing in it is trusted."""
+"""Inspecting zips of any origin: the findings, and that nothing in a zip is trusted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GOOD = {
 }
 
 
-def test_a_right_zip(tmp_path: Path) -> None:
+def test_a_valid_zip_has_its_facts_and_no_errors(tmp_path: Path) -> None:
     inspection = inspect_zip(write(tmp_path / "z.zip", GOOD))
     assert inspection.findings == ()
     assert (inspection.python, inspection.architecture, inspection.glibc) == ("3.12", None, None)
@@ -34,13 +34,13 @@ def test_a_right_zip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(10), b"PK\x03\x04" + bytes(100)])
-def test_no_zip_is_bad_input(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_zip_is_bad_input(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "z.zip").write_bytes(content)
     with pytest.raises(InputError, match="not a zip"):
         inspect_zip(tmp_path / "z.zip")
 
 
-def test_neither_is_a_folder_or_nothing(tmp_path: Path) -> None:
+def test_a_folder_or_a_missing_file_is_bad_input(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.zip"):
         with pytest.raises(InputError, match="no zip here"):
             inspect_zip(path)
@@ -50,13 +50,13 @@ def test_an_empty_zip_is_an_empty_layer(tmp_path: Path) -> None:
     assert "empty" in codes(inspect_zip(write(tmp_path / "z.zip", {})).findings)
 
 
-def test_a_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> None:
+def test_a_zip_bomb_is_refused_before_it_is_decompressed(tmp_path: Path) -> None:
     zeros = bytes(10_000_000)
     with zipfile.ZipFile(tmp_path / "z.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(3):
             archive.writestr(f"python/{number}", zeros)
     data = (tmp_path / "z.zip").read_bytes()
-    # Says three times 1.5 GB, as a bomb does whose entries share their bytes.
+    # Claims three times 1.5 GB, like a zip bomb whose entries share their bytes.
     lie = data.replace(struct.pack("<L", len(zeros)), struct.pack("<L", 1_500_000_000))
     (tmp_path / "z.zip").write_bytes(lie)
     with pytest.raises(InputError, match="4,500,000,000"):
@@ -64,7 +64,7 @@ def test_a_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("said", [1, 3, 2_000_000])
-def test_a_size_that_lies_is_an_error(tmp_path: Path, said: int) -> None:
+def test_a_wrong_size_in_the_directory_is_an_error(tmp_path: Path, said: int) -> None:
     path = write(tmp_path / "z.zip", {**GOOD, "python/data": b"a" * 1000})
     data = path.read_bytes()
     start = data.rindex(b"PK\x01\x02", 0, data.rindex(b"python/data"))
@@ -90,7 +90,7 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
     assert codes(f for f in inspect_zip(path).findings if f.level == "error") & {"zip-damaged", "zip-size"}
 
 
-def test_encryption_and_other_compression_are_errors(tmp_path: Path) -> None:
+def test_encrypted_entries_and_unsupported_compression_are_errors(tmp_path: Path) -> None:
     path = tmp_path / "z.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in GOOD.items():
@@ -103,7 +103,7 @@ def test_encryption_and_other_compression_are_errors(tmp_path: Path) -> None:
     assert {"zip-method", "zip-encrypted"} <= codes(inspect_zip(path).findings)
 
 
-def test_names_and_modes_are_taken_as_they_are_written(tmp_path: Path) -> None:
+def test_names_and_modes_are_read_as_written(tmp_path: Path) -> None:
     path = tmp_path / "z.zip"
     with zipfile.ZipFile(path, "w") as archive:
         add(archive, "python/../../etc/x", b"")
@@ -118,13 +118,13 @@ def test_names_and_modes_are_taken_as_they_are_written(tmp_path: Path) -> None:
     assert found == {"name-parent", "name-absolute", "link-outside", "mode-unreadable", "name-backslash", "name-twice"}
 
 
-def test_a_nul_in_a_name_is_seen(tmp_path: Path) -> None:
+def test_a_nul_in_a_name_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "z.zip", {**GOOD, "python/aXb.txt": b""})
     path.write_bytes(path.read_bytes().replace(b"aXb.txt", b"a\x00b.txt"))
     assert "name-control" in codes(inspect_zip(path).findings)
 
 
-def test_a_name_in_no_known_code_is_an_error(tmp_path: Path) -> None:
+def test_a_name_in_an_unknown_encoding_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "z.zip", {**GOOD, "python/aX.txt": b""})
     path.write_bytes(path.read_bytes().replace(b"aX.txt", b"a\xe9.txt"))
     assert "name-encoding" in codes(inspect_zip(path).findings)
@@ -140,13 +140,13 @@ def test_the_target_is_guessed_from_the_content(tmp_path: Path) -> None:
     assert inspection.as_json()["binaries"][0]["architecture"] == facts.machine
 
 
-def test_where_nothing_tells_the_python_that_is_said(tmp_path: Path) -> None:
+def test_a_zip_that_does_not_show_its_python_has_a_finding(tmp_path: Path) -> None:
     inspection = inspect_zip(write(tmp_path / "z.zip", distribution("a")))
     assert inspection.python is None
     assert "target-unknown" in codes(inspection.findings)
 
 
-def test_what_a_zip_should_be(tmp_path: Path) -> None:
+def test_the_expected_target_comes_from_the_options_and_the_file_name(tmp_path: Path) -> None:
     path = write(tmp_path / "strands-agents-py3_10-aarch64.zip", GOOD)
     by_name = expected_target(path)
     assert by_name is not None
@@ -164,7 +164,7 @@ def test_what_a_zip_should_be(tmp_path: Path) -> None:
         expected_target(path, "2.7", "x86_64")
 
 
-def test_the_manifest_beside_a_zip_is_held_against_it(tmp_path: Path) -> None:
+def test_a_zip_is_compared_with_the_manifest_beside_it(tmp_path: Path) -> None:
     path = write(tmp_path / "z.zip", GOOD)
     inspection = inspect_zip(path)
     for sha256, expected in ((inspection.sha256, set[str]()), ("0" * 64, {"manifest-sha256"})):
@@ -187,7 +187,7 @@ def test_a_damaged_manifest_beside_a_zip_is_named(tmp_path: Path) -> None:
         assert (found.level, found.code, "\n" in found.message) == ("warning", "manifest-damaged", False)
 
 
-def test_two_zips_are_compared(tmp_path: Path) -> None:
+def test_the_comparison_of_two_zips_names_what_differs(tmp_path: Path) -> None:
     old = inspect_zip(write(tmp_path / "1.zip", {**distribution("a"), **distribution("b")}))
     new = inspect_zip(write(tmp_path / "2.zip", {**distribution("a", "2.0"), **distribution("c"), "python/n": b"12"}))
     found = compare(old, new)
@@ -216,13 +216,13 @@ HOSTILE = _hostile()
     cut=st.one_of(st.just(len(HOSTILE)), st.integers(0, len(HOSTILE))),
 )
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_stands_in_a_zip_is_a_finding_or_bad_input(
+def test_any_damage_gives_findings_or_bad_input(
     tmp_path: Path, edits: list[tuple[int, int]], tail: list[tuple[int, int]], cut: int
 ) -> None:
     data = bytearray(HOSTILE)
     for at, byte in edits:
         data[at] = byte
-    for back, byte in tail:  # the directory at the end is where a zip is most easily hurt
+    for back, byte in tail:  # damage the central directory more often than the data
         data[-back] = byte
     path = tmp_path / "z.zip"
     path.write_bytes(bytes(data[:cut]))

@@ -1,4 +1,4 @@
-"""Distributions: RECORD, wheel tags, and what each requires on the target."""
+"""Checks of distributions: RECORD, wheel tags, requirements on the target."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def check(files: Mapping[str, bytes], python: str = "3.12", architecture: str = 
 
 
 def read(files: Mapping[str, bytes]) -> Distribution:
-    """The only distribution of these files."""
+    """Return the only distribution of these files."""
     facts = [FileFacts(path, 0o644, len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()]
     (found,) = distributions({path: data for path, data in files.items() if text_limit(path)}, facts)
     return found
 
 
-def test_what_a_right_wheel_leaves_has_no_findings() -> None:
+def test_a_correctly_installed_wheel_has_no_findings() -> None:
     assert check({**distribution("a", requires=["b>=1"]), **distribution("b", "1.5")}) == ()
 
 
-def test_other_bytes_than_record_says_are_an_error() -> None:
+def test_a_file_that_differs_from_record_is_an_error() -> None:
     findings = check({**distribution("a"), "python/a/__init__.py": b"x = 2\n"})
     assert [(f.level, f.code, f.path) for f in findings] == [("error", "record-hash", "python/a/__init__.py")]
 
 
-def test_what_is_missing_and_what_nobody_knows_are_warnings() -> None:
+def test_missing_files_and_files_that_no_record_names_are_warnings() -> None:
     files = distribution("a", files={"a/__init__.py": b"", "a/b.py": b""})
     del files["python/a/b.py"]
     found = {f.code: (f.level, f.path) for f in check({**files, "python/stray.py": b""})}
@@ -46,7 +46,7 @@ def test_what_is_missing_and_what_nobody_knows_are_warnings() -> None:
     }
 
 
-def test_scripts_bytecode_and_installers_notes_are_nobodys_concern() -> None:
+def test_scripts_bytecode_and_installer_files_need_no_record() -> None:
     files = distribution("a", files={"a/__init__.py": b"", "../bin/a": b"", "a/__pycache__/x.cpython-312.pyc": b""})
     del files["python/../bin/a"], files["python/a/__pycache__/x.cpython-312.pyc"]
     more = {"python/a/__pycache__/__init__.cpython-312.pyc": b"", "python/a-1.0.dist-info/INSTALLER": b"pip"}
@@ -70,7 +70,7 @@ def test_scripts_bytecode_and_installers_notes_are_nobodys_concern() -> None:
         ("cp312-cp312t-manylinux_2_17_x86_64", "wheel-tag"),
     ],
 )
-def test_the_wheel_must_be_for_the_target(tag: str, code: str | None) -> None:
+def test_a_wheel_tag_of_another_target_is_reported(tag: str, code: str | None) -> None:
     assert codes(check(distribution("a", tag=tag))) == ({code} if code else set())
 
 
@@ -79,13 +79,13 @@ def test_a_newer_glibc_in_the_tag_alone_is_a_warning() -> None:
     assert (finding.level, finding.code) == ("warning", "wheel-glibc")
 
 
-def test_requires_python() -> None:
+def test_requires_python_must_allow_the_targets_python() -> None:
     files = distribution("a", headers="Requires-Python: >=3.11\n")
     assert codes(check(files, "3.10")) == {"python-required"}
     assert check(files, "3.11") == ()
 
 
-def test_what_only_this_python_needs_is_missed() -> None:
+def test_a_missing_requirement_of_this_python_only_is_reported() -> None:
     """pip on a newer Python leaves exceptiongroup out of a 3.10 layer."""
     files = distribution("anyio", requires=["exceptiongroup>=1.0.2; python_version < '3.11'"])
     (finding,) = check(files, "3.10")
@@ -93,13 +93,13 @@ def test_what_only_this_python_needs_is_missed() -> None:
     assert check(files, "3.11") == ()
 
 
-def test_extras_count_where_they_are_asked_for() -> None:
+def test_requirements_of_an_extra_count_if_the_extra_is_required() -> None:
     jwt = distribution("pyjwt", requires=["cryptography; extra == 'crypto'"])
     assert check(jwt) == ()
     assert codes(check({**jwt, **distribution("mcp", requires=["PyJWT[crypto]"])})) == {"requirement-missing"}
 
 
-def test_a_version_that_does_not_fit_is_a_warning() -> None:
+def test_a_version_outside_its_requirement_is_a_warning() -> None:
     (finding,) = check({**distribution("a", requires=["b>=2"]), **distribution("b", "1.5")})
     assert (finding.level, finding.code) == ("warning", "requirement-version")
 
@@ -108,12 +108,12 @@ def test_the_sdk_of_the_runtime_need_not_be_in_the_zip() -> None:
     assert check(distribution("a", requires=["boto3", "botocore>=1"])) == ()
 
 
-def test_a_package_that_is_there_twice_is_an_error() -> None:
+def test_two_versions_of_a_package_are_an_error() -> None:
     found = check({**distribution("a", "1.0"), **distribution("a", "2.0")})
     assert "package-twice" in codes(found)
 
 
-def test_nonsense_in_metadata_is_no_reason_to_stop() -> None:
+def test_invalid_metadata_does_not_stop_the_inspection() -> None:
     files = distribution("a", requires=["((", "b; nonsense == 1"], headers="Requires-Python: whatever\n")
     assert codes(check(files)) <= {"requirement-missing"}
     broken = {"python/x-1.dist-info/RECORD": b'"\x00,"\n', "python/x-1.dist-info/METADATA": b"no header at all"}

@@ -11,7 +11,7 @@ from builder.model.runtimes import RUNTIMES
 from tests import REPOSITORY
 
 DOCS = REPOSITORY / "docs" / "proof.md"
-#: Strings of the same form that are no codes.
+#: Strings that look like codes but are not.
 OTHERS = {"python-dateutil", "site-packages", "utf-8"}
 
 
@@ -24,7 +24,7 @@ def codes() -> set[str]:
     return found - OTHERS | {"link", "empty"}
 
 
-def test_every_code_is_explained() -> None:
+def test_the_documentation_explains_every_finding_code() -> None:
     explained = set()
     for line in DOCS.read_text("utf-8").splitlines():
         if line.startswith("| `"):

@@ -1,4 +1,4 @@
-"""RECORD: digests in every form that build backends write, and rows that come back as they were written."""
+"""RECORD: digests in every encoding that build backends write; written rows are read back."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_digest_that_cannot_be_decoded_equals_no_digest(encoded: str) -> None:
     assert row.sha256 in ("", UNREADABLE_DIGEST)
 
 
-def test_rows_without_a_digest_or_with_fewer_columns() -> None:
+def test_rows_without_a_digest_or_with_missing_columns_are_read() -> None:
     assert parse_record("a.py,,\nb.py\n\n,,\nc\\d.py,,3\n") == (
         RecordRow("a.py"),
         RecordRow("b.py"),

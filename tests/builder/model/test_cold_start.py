@@ -1,4 +1,4 @@
-"""The record of smokes: what adds up, what replaces what, and files that cannot be read or written."""
+"""The file of smoke results: merging, replacing, and files that cannot be read or written."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ def recorded(*each: Smoked) -> Smoked:
     return smokes.smokes[ONE]
 
 
-def test_a_machine_that_says_less_takes_no_figure_away() -> None:
+def test_an_unproven_result_does_not_replace_a_measured_one() -> None:
     assert recorded(PROVEN, UNPROVEN) == recorded(UNPROVEN, PROVEN) == PROVEN
     assert recorded(PROVEN, EMULATED) == recorded(EMULATED, PROVEN) == PROVEN
     assert recorded(UNPROVEN, EMULATED) == recorded(EMULATED, UNPROVEN) == EMULATED
 
 
-def test_the_later_of_two_that_ran_counts() -> None:
+def test_the_later_of_two_measured_results_counts() -> None:
     later = PROVEN.model_copy(update={"cold_start": figures(0.5)})
     assert recorded(PROVEN, later) == later
     assert recorded(PROVEN, FAILED) == FAILED
     assert recorded(FAILED, PROVEN) == PROVEN
 
 
-def test_a_zip_that_was_built_anew_forgets_its_old_bytes_and_no_other_s() -> None:
+def test_a_rebuilt_zip_replaces_its_own_result_only() -> None:
     neighbour = PROVEN.model_copy(update={"file": "b.zip"})
     smokes = Smokes().having(ONE, PROVEN).having(OTHER, neighbour).having("3" * 64, PROVEN)
     assert list(smokes.smokes.values()) == [PROVEN, neighbour]
     assert list(smokes.smokes) == ["3" * 64, OTHER]
 
 
-def test_an_emulator_s_figure_is_none() -> None:
+def test_a_figure_of_an_emulator_is_not_used() -> None:
     assert Smokes().having(ONE, PROVEN).cold_start(ONE) == figures()
     assert Smokes().having(ONE, EMULATED).cold_start(ONE) is None
     assert Smokes().having(ONE, UNPROVEN).cold_start(ONE) is None
     assert Smokes().cold_start(ONE) is None
 
 
-def test_records_of_two_machines_add_up(tmp_path: Path) -> None:
+def test_results_of_two_machines_are_merged(tmp_path: Path) -> None:
     arm = Smoked(file="b.zip", target="py3.12-aarch64", status="proven", cold_start=figures(0.8))
     cannot = arm.model_copy(update={"status": "unproven", "cold_start": None})
     record_smoke(tmp_path, ONE, PROVEN)
@@ -76,7 +76,7 @@ def test_records_of_two_machines_add_up(tmp_path: Path) -> None:
     assert (smokes.cold_start(ONE), smokes.cold_start(OTHER)) == (figures(), figures(0.8))
 
 
-def test_two_writers_lose_nothing(tmp_path: Path) -> None:
+def test_concurrent_writers_lose_no_result(tmp_path: Path) -> None:
     def write(place: int) -> None:
         record_smoke(tmp_path, f"{place:064d}", PROVEN.model_copy(update={"file": f"{place}.zip"}))
 
@@ -86,7 +86,7 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [SMOKES]
 
 
-def test_a_full_disk_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record_smoke(tmp_path, ONE, PROVEN)
 
     def full(*_: object) -> None:
@@ -99,7 +99,7 @@ def test_a_full_disk_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("damage", ["", "[]", '{"smokes": {"x": {}}}', '{"schema_version": 2, "smokes": {}}'])
-def test_a_record_that_cannot_be_read_is_named(tmp_path: Path, damage: str) -> None:
+def test_an_error_names_a_damaged_file(tmp_path: Path, damage: str) -> None:
     (tmp_path / SMOKES).write_text(damage)
     with pytest.raises(InputError) as caught:
         read_smokes(tmp_path)
@@ -107,7 +107,7 @@ def test_a_record_that_cannot_be_read_is_named(tmp_path: Path, damage: str) -> N
     assert "layers smoke --record" in str(caught.value.fix)
 
 
-def test_the_example_of_the_docs_can_be_read(tmp_path: Path) -> None:
+def test_the_example_in_the_documentation_is_valid(tmp_path: Path) -> None:
     text = (REPOSITORY / "docs" / "proof.md").read_text()
     example = next(block for block in text.split("```json\n") if block.startswith('{"schema_version"')).split("```")[0]
     example = example.replace("<sha256 of the zip>", ONE)

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them."""
+"""Durations as people write them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from builder.model.durations import in_words, parse_duration
         ("0 s", 0),
     ],
 )
-def test_what_people_write(text: str, seconds: int) -> None:
+def test_usual_spellings_are_parsed(text: str, seconds: int) -> None:
     assert parse_duration(text) == timedelta(seconds=seconds)
 
 
@@ -44,18 +44,18 @@ def test_what_people_write(text: str, seconds: int) -> None:
         ("1" * 200_000, "not a duration"),
     ],
 )
-def test_what_is_none(text: str, words: str) -> None:
+def test_other_text_is_refused(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
         parse_duration(text)
     assert len(str(caught.value)) < 150
 
 
 @given(st.integers(0, 366 * 86400))
-def test_words_say_what_was_meant(seconds: int) -> None:
+def test_a_formatted_duration_parses_back(seconds: int) -> None:
     span = timedelta(seconds=seconds)
     assert parse_duration(in_words(span)) == span
 
 
-def test_words_are_short() -> None:
+def test_a_duration_is_formatted_in_its_largest_unit() -> None:
     spans = [timedelta(days=2), timedelta(hours=36), timedelta(days=7), timedelta(minutes=1), timedelta(0)]
     assert [in_words(span) for span in spans] == ["2 days", "36 hours", "1 week", "1 minute", "0 seconds"]

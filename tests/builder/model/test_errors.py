@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from builder.model.errors import FAMILIES, InputError, LayersError
 
-#: Section "exit codes" of the contract; 0 is success.
+#: The exit codes of the README; 0 is success.
 CONTRACT = {
     "LayersError": 1,
     "UsageError": 2,
@@ -17,12 +17,12 @@ CONTRACT = {
 }
 
 
-def test_each_family_has_the_code_of_the_contract_and_no_two_share_one() -> None:
+def test_each_error_class_has_its_own_documented_exit_code() -> None:
     assert {family.__name__: family.exit_code for family in FAMILIES} == CONTRACT
     assert len({family.exit_code for family in FAMILIES}) == len(FAMILIES)
 
 
-def test_every_error_class_of_the_program_belongs_to_one_family() -> None:
+def test_every_error_class_has_one_of_the_exit_codes() -> None:
     for error in _subclasses(LayersError):
         assert error in FAMILIES or error.exit_code in {family.exit_code for family in FAMILIES[1:]}
 
@@ -33,6 +33,6 @@ def _subclasses(base: type[LayersError]) -> Iterator[type[LayersError]]:
         yield from _subclasses(each)
 
 
-def test_a_message_says_what_where_and_what_to_do() -> None:
+def test_a_message_has_what_where_and_fix() -> None:
     assert str(InputError("it is broken")) == "it is broken"
     assert str(InputError("it is broken", where="file:3", fix="mend it")) == "file:3: it is broken\n  → mend it"

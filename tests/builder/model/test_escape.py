@@ -1,4 +1,4 @@
-"""Escaping: whatever the text, one line that no terminal, log or GitHub Actions takes for more than text."""
+"""Escaping: any text becomes one line that terminals, logs and GitHub Actions show as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from builder.model.escape import escape, escape_json, shorten
 
-#: Text as an attacker would put it into a version, a reason or an error message.
+#: What an attacker would put into a version, a reason or an error message.
 HOSTILE = st.lists(
     st.one_of(
         st.text(max_size=10),
@@ -33,26 +33,26 @@ HOSTILE = st.lists(
 
 
 def is_harmless(line: str) -> bool:
-    """Whether a terminal shows the line as it is, and GitHub finds no command in it (as its runner parses them)."""
+    """Return whether the line has no control character, and no command for GitHub's runner."""
     return line.isprintable() and not line.lstrip().startswith("::") and "##[" not in line
 
 
 @given(HOSTILE)
-def test_the_result_is_one_line_without_a_control_character_or_a_workflow_command(text: str) -> None:
+def test_escaped_text_is_one_line_without_control_characters_or_workflow_commands(text: str) -> None:
     assert is_harmless(escape(text))
 
 
 @given(HOSTILE)
-def test_escaping_twice_changes_nothing_more(text: str) -> None:
+def test_escaping_is_idempotent(text: str) -> None:
     assert escape(escape(text)) == escape(text)
 
 
 @given(st.text(st.characters(exclude_characters=":#", categories=["L", "N", "P", "S"])))
-def test_ordinary_text_stays_as_it_is(text: str) -> None:
+def test_ordinary_text_is_unchanged(text: str) -> None:
     assert escape(text) == text
 
 
-def test_what_is_escaped_can_be_seen() -> None:
+def test_escapes_are_visible() -> None:
     assert escape("1.0\x1b[31m\n::error::x") == "1.0\\x1b[31m\\n::error::x"
     assert escape("  ::warning::x ##[group]y") == "  \\x3a:warning::x \\x23#[group]y"
     assert escape("py3.12 → 34.6 MB, größer: ünïcode 日本") == "py3.12 → 34.6 MB, größer: ünïcode 日本"
@@ -60,13 +60,13 @@ def test_what_is_escaped_can_be_seen() -> None:
 
 
 @given(HOSTILE, st.integers(2, 40))
-def test_a_shortened_text_is_harmless_too_and_no_longer_than_asked_for(text: str, limit: int) -> None:
+def test_a_shortened_text_is_harmless_and_within_the_limit(text: str, limit: int) -> None:
     assert is_harmless(shorten(text, limit))
     assert len(shorten(text, limit)) <= limit
 
 
 @given(st.recursive(HOSTILE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(HOSTILE, inner, max_size=3)))
-def test_escaped_json_means_the_same_and_each_of_its_lines_is_harmless(data: object) -> None:
+def test_escaped_json_has_the_same_value_and_harmless_lines(data: object) -> None:
     document = escape_json(json.dumps(data, indent=2, ensure_ascii=False))
     assert json.loads(document) == json.loads(json.dumps(data))
     assert all(is_harmless(line) for line in re.split("\n", document))

@@ -1,4 +1,4 @@
-"""The matrix: what a file means, and every problem of a bad one at its line."""
+"""The matrix: the meaning of its keys, and every problem of an invalid file with its line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def parse(text: str) -> Matrix:
 
 
 def problems(text: str) -> list[str]:
-    """The lines of the message, without the file's name."""
+    """Return the lines of the error, without the file's name."""
     with pytest.raises(InputError) as caught:
         parse(text)
     return [line.removeprefix("m.yaml:") for line in caught.value.details]
@@ -45,10 +45,10 @@ def problem(text: str) -> str:
     return only
 
 
-# -- what a good file means -------------------------------------------------------------------------------------------
+# -- the meaning of a valid file ---------------------------------------------------------------------------------------
 
 
-def test_the_repository_s_own_matrix_is_136_cells_under_the_official_names() -> None:
+def test_the_matrix_of_this_repository_has_136_cells_with_the_official_names() -> None:
     matrix = load_matrix(REPOSITORY / "layer_matrix.yaml")
     assert (len(matrix.targets), len(matrix.regions), len(matrix.cells)) == (8, 17, 136)
     names = {
@@ -60,7 +60,7 @@ def test_the_repository_s_own_matrix_is_136_cells_under_the_official_names() -> 
     assert matrix.layer_arn(cell, 1) == "arn:aws:lambda:us-east-1:856699698935:layer:strands-agents-py3_12-x86_64:1"
 
 
-def test_the_defaults_are_those_of_the_contract() -> None:
+def test_optional_keys_have_their_documented_defaults() -> None:
     matrix = parse(BASE)
     assert (matrix.extras, matrix.requirements, matrix.staging) == ((), (), None)
     assert matrix.license == "Apache-2.0"
@@ -81,27 +81,27 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         ("releases: {minimum_age: null}\n", "every", None),
     ],
 )
-def test_which_versions_become_releases(text: str, policy: str, hours: int | None) -> None:
+def test_the_release_policy_is_read(text: str, policy: str, hours: int | None) -> None:
     releases = parse(BASE + text).releases
     assert releases.policy == policy
     assert releases.minimum_age == (None if hours is None else timedelta(hours=hours))
 
 
 @pytest.mark.parametrize("word", ["off", "no", '"off"'])
-def test_off_is_off_though_yaml_reads_false(word: str) -> None:
+def test_yamls_false_means_off(word: str) -> None:
     assert parse(f"{BASE}bytecode: {word}\n").bytecode == "off"
 
 
 @pytest.mark.parametrize(
     ("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")]
 )
-def test_the_partition_follows_the_region(region: str, partition: str) -> None:
+def test_the_region_determines_the_partition(region: str, partition: str) -> None:
     matrix = parse(BASE.replace("us-east-1", region))
     assert matrix.layer_arn(matrix.cells[0]).startswith(f"arn:{partition}:lambda:{region}:")
     assert partition_of(region) == partition
 
 
-def test_aliases_and_a_byte_order_mark_are_yaml_too() -> None:
+def test_aliases_and_a_byte_order_mark_are_accepted() -> None:
     text = BASE.replace("regions: [us-east-1]", "regions: &here [us-east-1, eu-west-1]\n")
     assert parse(f"\ufeff{text}").regions == ("us-east-1", "eu-west-1")
 
@@ -116,7 +116,7 @@ def test_aliases_and_a_byte_order_mark_are_yaml_too() -> None:
         unique=True,
     ),
 )
-def test_every_python_architecture_and_region_once_in_the_file_s_order(
+def test_targets_and_cells_have_the_order_of_the_file(
     pythons: list[str], architectures: list[str], regions: list[str]
 ) -> None:
     data = {"account": "123456789012", "package": "demo", "python": pythons, "architectures": architectures}
@@ -127,10 +127,10 @@ def test_every_python_architecture_and_region_once_in_the_file_s_order(
     assert len({target.layer_name for target in matrix.targets}) == len(matrix.targets)
 
 
-# -- what is wrong with a bad one -------------------------------------------------------------------------------------
+# -- problems of an invalid file ---------------------------------------------------------------------------------------
 
 
-def test_every_problem_is_told_at_once_each_with_its_line() -> None:
+def test_all_problems_are_reported_together_with_their_lines() -> None:
     text = """\
 acount: "123456789012"
 account: 123456789012
@@ -217,7 +217,7 @@ regions: [us-east-1]
         ("requests_per_second: true", "6: requests_per_second: Input should be a valid number"),
     ],
 )
-def test_a_problem_is_named_with_line_and_key(change: str, words: str) -> None:
+def test_a_problem_names_its_line_and_key(change: str, words: str) -> None:
     assert words in "\n".join(problems(f"{BASE}{change}\n"))
 
 
@@ -238,21 +238,21 @@ def test_a_problem_is_named_with_line_and_key(change: str, words: str) -> None:
         ("package: demo", "package:", "2: package: must be text"),
     ],
 )
-def test_a_required_key_that_is_wrong(old: str, new: str, words: str) -> None:
+def test_an_invalid_required_key_is_named(old: str, new: str, words: str) -> None:
     assert problem(BASE.replace(old, new)).startswith(words)
 
 
-def test_two_targets_never_share_a_layer_name() -> None:
+def test_two_targets_with_one_layer_name_are_refused() -> None:
     text = BASE.replace('["3.12"]', '["3.12", "3.13"]') + 'layer_name: "demo-{architecture}"\n'
     assert "to both py3.12-x86_64 and py3.13-x86_64" in problem(text)
 
 
-def test_a_bucket_for_several_regions_needs_the_region() -> None:
+def test_a_bucket_name_for_several_regions_must_contain_the_region() -> None:
     text = BASE.replace("us-east-1", "us-east-1, eu-west-1") + "staging: {bucket: one, home: us-east-1}\n"
     assert "needs {region}" in problem(text)
 
 
-# -- the keys of accounts unlike ours, of size, signing and announcements ---------------------------------------------
+# -- unsupported, budget, slim, signing, announce ----------------------------------------------------------------------
 
 WIDE = (
     BASE.replace('["3.12"]', '["3.12", "3.14"]')
@@ -276,7 +276,7 @@ def test_unsupported_cells_are_not_cells_of_the_matrix() -> None:
     assert len(matrix.targets) == 4
 
 
-def test_sizes_and_times_of_a_budget_are_absolute_or_a_growth() -> None:
+def test_a_budget_is_absolute_or_relative_to_the_last_release() -> None:
     budget = parse(f"{BASE}budget: {{zipped: 50 MB, unzipped: +10%, import_time: 800 ms}}\n").budget
     assert budget
     assert budget.zipped
@@ -298,7 +298,7 @@ def test_slim_names_the_services_to_keep(text: str, services: tuple[str, ...]) -
     assert parse(f"{BASE}slim: false\n").slim is None
 
 
-def test_names_are_normalized_and_topics_have_a_region() -> None:
+def test_package_names_are_normalized_and_the_topic_has_a_region() -> None:
     matrix = parse(
         f"{BASE}exclude: [Foo_Bar]\noverride: ['urllib3<2']\n"
         "announce: {topic: arn:aws:sns:eu-west-1:123456789012:t}\n"
@@ -336,7 +336,7 @@ def test_names_are_normalized_and_topics_have_a_region() -> None:
         ("requests_per_second: 1e9999", "requests_per_second:"),
     ],
 )
-def test_a_problem_of_the_newer_keys(change: str, words: str) -> None:
+def test_a_problem_of_an_optional_key_is_named(change: str, words: str) -> None:
     key = change.partition(":")[0]
     text = re.sub(rf"(?m)^{key}:.*\n", "", WIDE)
     found = "\n".join(problems(f"{text}{change}\n"))
@@ -344,7 +344,7 @@ def test_a_problem_of_the_newer_keys(change: str, words: str) -> None:
     assert len(found) < 1000
 
 
-# -- hostile and broken files -----------------------------------------------------------------------------------------
+# -- hostile and damaged files -----------------------------------------------------------------------------------------
 
 BOMB = "a: &a0 [x, x]\n" + "".join(f"k{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
 
@@ -373,19 +373,19 @@ BOMB = "a: &a0 [x, x]\n" + "".join(f"k{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i
         (f"{BASE}license: {'x' * 2_000_000}\n", "not YAML: larger than 1,048,576 bytes"),
     ],
 )
-def test_what_is_no_matrix_at_all(text: str, words: str) -> None:
+def test_a_file_that_is_not_a_matrix_is_refused(text: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(text)
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("text", [f"1: 2\n{BASE}", f"? \n: x\n{BASE}", f"true: x\n{BASE}"])
-def test_keys_that_are_no_words(text: str) -> None:
+def test_a_key_that_is_not_a_string_is_refused_with_its_line(text: str) -> None:
     assert problem(text).startswith("1: ")
 
 
 @given(st.text(max_size=200))
-def test_no_text_does_more_than_be_refused(text: str) -> None:
+def test_any_text_is_refused_with_an_input_error(text: str) -> None:
     with pytest.raises(InputError):
         parse(text)
 
@@ -398,7 +398,7 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(list(Matrix.model_fields)), _VALUES, min_size=1))
-def test_any_value_under_any_key_is_a_matrix_or_a_report_with_lines(changes: dict[str, object]) -> None:
+def test_any_value_of_any_key_is_accepted_or_refused_with_a_place(changes: dict[str, object]) -> None:
     text = yaml.safe_dump({**yaml.safe_load(BASE), **changes}, sort_keys=False)
     try:
         matrix = parse(text)
@@ -408,10 +408,10 @@ def test_any_value_under_any_key_is_a_matrix_or_a_report_with_lines(changes: dic
         assert matrix.targets
 
 
-# -- files and words --------------------------------------------------------------------------------------------------
+# -- reading and selecting ---------------------------------------------------------------------------------------------
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     latin = tmp_path / "latin.yaml"
     latin.write_bytes(b"package: \xe9")
     for path in (tmp_path / "none.yaml", tmp_path, latin):
@@ -420,7 +420,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         assert caught.value.where == str(path)
 
 
-def test_selecting_keeps_the_matrix_order_and_hints_at_what_was_meant() -> None:
+def test_selected_targets_keep_the_matrix_order_and_errors_suggest_a_value() -> None:
     matrix = parse(BASE.replace('["3.12"]', '["3.10", "3.12"]').replace("[x86_64]", "[x86_64, aarch64]"))
     assert [target.id for target in matrix.select(("3.12", "3.10"), ("aarch64",))] == [
         "py3.10-aarch64",
@@ -439,7 +439,7 @@ def test_selecting_keeps_the_matrix_order_and_hints_at_what_was_meant() -> None:
         matrix.select_regions(("eu-west-1",))
 
 
-def test_targets_are_selected_by_what_people_type() -> None:
+def test_targets_are_selected_by_any_usual_spelling() -> None:
     matrix = parse(BASE.replace('["3.12"]', '["3.10", "3.12"]').replace("[x86_64]", "[x86_64, aarch64]"))
     assert matrix.select(("Python3.12",), ("ARM64",)) == matrix.select(("3_12",), ("aarch64",))
     assert matrix.select(("312,py3.10",)) == matrix.select(("ALL",), ("all",)) == matrix.targets
@@ -447,11 +447,11 @@ def test_targets_are_selected_by_what_people_type() -> None:
 
 
 @pytest.mark.parametrize(("text", "version"), [("1.0", "1.0"), ("v1.40.0", "1.40.0"), ("1.0-rc1", "1.0rc1")])
-def test_versions_are_written_as_the_index_writes_them(text: str, version: str) -> None:
+def test_versions_are_normalized(text: str, version: str) -> None:
     assert parse_version(text) == version
 
 
 @pytest.mark.parametrize("text", ["", "latest!", "one", "1..2", "9" * 5000, "refs/tags/v1.0", "1.0\nx"])
-def test_what_is_no_version(text: str) -> None:
+def test_text_that_is_not_a_version_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="is not a version"):
         parse_version(text)

@@ -34,14 +34,14 @@ FULL: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("path", MATRICES, ids=lambda path: path.parent.name)
-def test_matrices_of_this_repository_fit_and_name_the_schema(path: Any) -> None:
+def test_matrices_of_this_repository_are_valid_and_name_the_schema(path: Any) -> None:
     text = path.read_text()
     jsonschema.validate(yaml.safe_load(text), SCHEMA)
     location = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
     assert (path.parent / location).resolve() == REPOSITORY / "docs" / "matrix.schema.json"
 
 
-def test_what_the_program_accepts_fits() -> None:
+def test_every_key_that_the_program_accepts_is_valid() -> None:
     Matrix.model_validate(FULL)
     jsonschema.validate(FULL, SCHEMA)
     for releases in ({"policy": "every", "minimum_age": "2 days"}, {"minimum_age": None}):
@@ -65,7 +65,7 @@ def test_what_the_program_accepts_fits() -> None:
         {"unsupported": [{"regions": ["us-east-1"]}]},
     ],
 )
-def test_what_an_editor_should_underline_does_not(change: dict[str, Any]) -> None:
+def test_a_mistake_in_a_matrix_is_invalid(change: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**FULL, **change}, SCHEMA)
     with pytest.raises(ValueError, match="validation error"):

@@ -1,4 +1,4 @@
-"""What people type for a Python, an architecture, a region and lists of them."""
+"""Parsing what people type for a Python, an architecture, a region, and lists of them."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def in_any_case(text: str) -> st.SearchStrategy[str]:
     st.sampled_from(("", "python", "py")).flatmap(in_any_case),
     st.sampled_from((".", "_", "-", "")),
 )
-def test_every_spelling_of_a_python(python: str, prefix: str, separator: str) -> None:
+def test_every_spelling_of_a_python_is_accepted(python: str, prefix: str, separator: str) -> None:
     assert parse_python(prefix + python.replace(".", separator)) == python
 
 
 @given(st.sampled_from(("x86_64", "amd64", "x64", "x86-64")).flatmap(in_any_case))
-def test_every_spelling_of_x86(text: str) -> None:
+def test_every_spelling_of_x86_64_is_accepted(text: str) -> None:
     assert parse_architecture(text) is Architecture.X86_64
 
 
 @given(st.sampled_from(("aarch64", "arm64")).flatmap(in_any_case))
-def test_every_spelling_of_arm(text: str) -> None:
+def test_every_spelling_of_arm64_is_accepted(text: str) -> None:
     assert parse_architecture(text) is Architecture.AARCH64
 
 
 @given(st.sampled_from(sorted(known_regions())).flatmap(in_any_case))
-def test_a_region_in_any_case(text: str) -> None:
+def test_a_region_is_accepted_in_any_case(text: str) -> None:
     assert parse_region(text) == text.lower()
     assert parse_region(text.replace("-", "_")) == text.lower()
 
@@ -58,7 +58,7 @@ def test_comma_lists_and_repeated_options_are_one_list() -> None:
     assert split_words(("a, b", "c,a", "")) == ("a", "b", "c")
 
 
-def test_all_and_latest_in_any_case() -> None:
+def test_all_and_latest_are_accepted_in_any_case() -> None:
     assert is_all("ALL")
     assert is_latest("LATEST")
     assert not is_all("allx")

@@ -1,4 +1,4 @@
-"""Patterns of a .lambdaignore against git itself: the same files, whatever the lines are."""
+"""Patterns of a .lambdaignore exclude the same files as git excludes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def kept_by_git(root: Path, lines: list[str]) -> set[str]:
 
 
 def kept_by_rules(lines: list[str]) -> set[str]:
-    """The walk of ``app_files`` over NAMES: an ignored folder is not entered."""
+    """Walk NAMES like ``app_files``, without entering an ignored folder."""
     rules = ignore_rules(lines)
 
     def kept(name: str) -> bool:
@@ -61,12 +61,12 @@ def kept_by_rules(lines: list[str]) -> set[str]:
 @example(["[[:alpha:]]", "[]a]", "[b-a]", "[a"])
 @example(["!", "/", "//", "\\", "**/"])
 @example(["a?", "?"])
-def test_the_same_files_are_kept_as_git_keeps(repository: Path, lines: list[str]) -> None:
+def test_the_rules_keep_the_same_files_as_git(repository: Path, lines: list[str]) -> None:
     assert kept_by_rules(lines) == kept_by_git(repository, lines)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_an_ignore_file_may_have_any_usual_encoding_and_line_end(tmp_path: Path, encoding: str) -> None:
+def test_an_ignore_file_may_have_any_usual_encoding_and_line_ending(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "handler.py").write_text("")
     (tmp_path / "é.key").write_text("")
     (tmp_path / ".lambdaignore").write_bytes("é.key\r\n# comment\r\n".encode(encoding))

@@ -1,4 +1,4 @@
-"""An app's zips, from hand-made wheels: what is packed, what is refused, what a layer has already."""
+"""The zips of an app, from wheels made in the test: what is included, what is refused, what a layer provides."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from builder.package.dependencies import in_the_way
 from builder.package.ignore_rules import ignore_rules, is_ignored
 from builder.requirements.reader import find_requirements, read_requirements
 from builder.resolve.failures import ConflictError
+from tests.fakes.notes import Notes
 from tests.fakes.wheels import make_wheel, only_index, target_of
 
 TARGET = target_of("3.12", "aarch64")
@@ -34,7 +35,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
-    """The guide's layout: ``lambda/`` with the handler, ``requirements.txt`` beside it."""
+    """Return an app with the guide's layout: ``lambda/`` with the handler, ``requirements.txt`` beside it."""
     folder = tmp_path / "project" / "lambda"
     folder.mkdir(parents=True)
     (folder / "agent_handler.py").write_text("def handler(event, context):\n    return 'ok'\n")
@@ -75,7 +76,7 @@ def refusal(app: Path, kind: type[LayersError] = InputError, layer: Layer | None
 # -- both zips ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_guides_layout_gives_both_zips(app: Path, index: Path) -> None:
+def test_an_app_with_the_guides_layout_gives_both_zips(app: Path, index: Path) -> None:
     make_wheel(index, "tools", "2.0", requires=("base>=1",))
     make_wheel(index, "base", "1.5")
     asks(app, "tools\n")
@@ -91,7 +92,7 @@ def test_the_guides_layout_gives_both_zips(app: Path, index: Path) -> None:
     ]  # fmt: skip
 
 
-def test_the_same_files_give_the_same_bytes_whatever_their_times_and_owner_bits(app: Path) -> None:
+def test_file_times_and_owner_permissions_do_not_change_the_bytes(app: Path) -> None:
     first = packaged(app).app.sha256
     os.utime(app / "agent_handler.py", (1, 1))
     (app / "agent_handler.py").chmod(0o600)
@@ -100,7 +101,7 @@ def test_the_same_files_give_the_same_bytes_whatever_their_times_and_owner_bits(
     assert packaged(app).app.sha256 != first
 
 
-def test_requirements_are_searched_beside_the_handler_first_and_then_above_it(app: Path) -> None:
+def test_requirements_are_searched_beside_the_handler_and_then_in_the_parent(app: Path) -> None:
     assert find_requirements(app) == (None, ())
     (app.parent / "pyproject.toml").write_text("[tool.ruff]\n")
     assert find_requirements(app) == (None, ())
@@ -112,7 +113,9 @@ def test_requirements_are_searched_beside_the_handler_first_and_then_above_it(ap
     assert find_requirements(app)[0] == app / "requirements.txt"
 
 
-def test_without_requirements_only_the_app_is_written_and_an_earlier_zip_is_deleted(app: Path, index: Path) -> None:
+def test_without_requirements_only_app_zip_is_written_and_an_old_dependencies_zip_is_deleted(
+    app: Path, index: Path
+) -> None:
     make_wheel(index, "tools")
     asks(app, "tools\n")
     packaged(app)
@@ -122,7 +125,7 @@ def test_without_requirements_only_the_app_is_written_and_an_earlier_zip_is_dele
     assert [p.name for p in (app.parent / "packaging").iterdir()] == ["app.zip"]
 
 
-def test_a_pyproject_file_is_read(app: Path, index: Path) -> None:
+def test_dependencies_of_pyproject_toml_are_included(app: Path, index: Path) -> None:
     make_wheel(index, "tools")
     (app.parent / "pyproject.toml").write_text(
         "[project]\nname = 'agent'\nversion = '3'\nrequires-python = '>=3.11'\n"
@@ -149,7 +152,7 @@ def test_projects_that_cannot_be_read_are_refused(app: Path, text: str, words: s
 # -- requirements files ------------------------------------------------------------------------------------------------
 
 
-def test_requirements_files_include_others_and_bind_versions(app: Path, index: Path) -> None:
+def test_included_and_constraints_files_are_read(app: Path, index: Path) -> None:
     for version in ("1.0", "2.0", "3.0"):
         make_wheel(index, "base", version)
     make_wheel(index, "tools", requires=("base",))
@@ -160,7 +163,7 @@ def test_requirements_files_include_others_and_bind_versions(app: Path, index: P
     assert versions(packaged(app)) == {"base": "2.0", "more": "1.0", "tools": "1.0"}
 
 
-def test_all_problems_of_requirements_are_named_with_their_lines(app: Path) -> None:
+def test_all_problems_of_a_requirements_file_are_reported_with_their_lines(app: Path) -> None:
     asks(
         app,
         "ok\n-e .\ngit+https://example.org/x\n./local\nx @ https://example.org/x.tar.gz\n--index-url https://example.org\n"
@@ -174,7 +177,7 @@ def test_all_problems_of_requirements_are_named_with_their_lines(app: Path) -> N
     assert "UV_DEFAULT_INDEX" in said
 
 
-def test_hashes_are_compared_with_the_wheels(app: Path, index: Path) -> None:
+def test_a_wheel_with_another_hash_is_refused(app: Path, index: Path) -> None:
     import hashlib
 
     digest = hashlib.sha256(make_wheel(index, "tools").read_bytes()).hexdigest()
@@ -198,7 +201,9 @@ def test_missing_files_and_packages_are_named(app: Path) -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "b>=1", "c==2; python_version < '4'", "# no", "", "d[x]  # y"]), max_size=8))
-def test_lines_that_mean_the_same_read_the_same(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
+def test_the_layout_of_lines_does_not_change_their_meaning(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
     folder = tmp_path_factory.mktemp("requirements")
     (folder / "plain.txt").write_text("\n".join(lines))
     (folder / "odd.txt").write_text("\ufeff" + "\r\n\r\n".join(f"  {line} " for line in lines) + "\n", "utf-8")
@@ -255,7 +260,7 @@ def test_missing_and_empty_folders_are_refused(tmp_path: Path) -> None:
 
 
 @given(st.text("ab/*?.!", min_size=1, max_size=8), st.text("ab./", min_size=1, max_size=8))
-def test_every_ignore_line_is_a_rule(line: str, path: str) -> None:
+def test_any_ignore_line_is_accepted(line: str, path: str) -> None:
     assert is_ignored(path, False, ignore_rules([line])) in (True, False)
     assert not is_ignored(path, True, ignore_rules([line, "!**"]))
 
@@ -267,14 +272,14 @@ def test_every_ignore_line_is_a_rule(line: str, path: str) -> None:
         ("a/*", "a/b/c", False), ("?.py", "a.py", True), ("?.py", "ab.py", False), ("a.b", "axb", False),
     ],
 )  # fmt: skip
-def test_ignore_patterns(line: str, path: str, out: bool) -> None:
+def test_an_ignore_pattern_excludes_what_gitignore_excludes(line: str, path: str, out: bool) -> None:
     assert is_ignored(path, False, ignore_rules([line])) is out
 
 
 # -- Lambda's limits ---------------------------------------------------------------------------------------------------
 
 
-def test_everything_counts_against_lambdas_limit_the_layer_too(
+def test_app_dependencies_and_layer_count_against_lambdas_limit(
     app: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_wheel(index, "tools")
@@ -290,24 +295,18 @@ def test_everything_counts_against_lambdas_limit_the_layer_too(
 
 
 def test_a_zip_over_the_request_limit_needs_a_bucket(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Notes(Quiet):
-        said = ""
-
-        def note(self, text: str) -> None:
-            self.said += text
-
     monkeypatch.setattr(running, "ZIPPED_LIMIT", 100)
     output, notes = app.parent / "packaging", Notes()
     with pytest.raises(BuildError, match="more only from a bucket"):
         package(app, TARGET, output, Quiet(), direct=True)
     assert not (output / "app.zip").exists()
     assert package(app, TARGET, output, notes).app.size > 100
-    assert "more only from a bucket" in notes.said
+    assert "more only from a bucket" in notes.lines[0]
 
 
-def test_an_app_that_is_too_big_is_refused_before_it_is_read(app: Path) -> None:
+def test_a_too_large_app_is_refused_before_it_is_read(app: Path) -> None:
     with (app / "model.bin").open("wb") as file:
-        file.truncate(300 << 20)  # a hole, which takes no room
+        file.truncate(300 << 20)  # sparse: needs no disk space
     assert "model.bin 300 MB" in refusal(app, BuildError)
 
 
@@ -320,7 +319,7 @@ def test_binaries_of_another_processor_are_refused(app: Path) -> None:
 # -- on a layer --------------------------------------------------------------------------------------------------------
 
 
-def test_on_a_layer_only_what_it_lacks_is_included_at_its_versions(app: Path, index: Path) -> None:
+def test_only_packages_that_the_layer_does_not_have_are_included(app: Path, index: Path) -> None:
     for version in ("1.0", "2.0"):
         make_wheel(index, "base", version)
         make_wheel(index, "extra", version, requires=(f"base=={version}",))
@@ -341,7 +340,7 @@ def test_all_requirements_that_the_layer_does_not_satisfy_are_named(app: Path) -
     assert "other:" not in said
 
 
-def test_conflicts_of_dependencies_with_the_layer_are_named(app: Path, index: Path) -> None:
+def test_a_conflict_between_a_dependency_and_the_layer_is_named(app: Path, index: Path) -> None:
     for version in ("1.0", "2.0"):
         for name in ("base", "core", "fine"):
             make_wheel(index, name, version)
@@ -354,7 +353,7 @@ def test_conflicts_of_dependencies_with_the_layer_are_named(app: Path, index: Pa
     assert "fine:" not in said
 
 
-def test_requirements_that_conflict_with_each_other_do_not_blame_the_layer(app: Path, index: Path) -> None:
+def test_requirements_that_conflict_with_each_other_are_named_without_the_layer(app: Path, index: Path) -> None:
     make_wheel(index, "base")
     make_wheel(index, "tools", requires=("base>=2",))
     asks(app, "tools\nbase<2\n")

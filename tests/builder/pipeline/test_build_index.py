@@ -1,4 +1,4 @@
-"""Builds from the package index: real wheels, real failures."""
+"""Builds from the real package index."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def made(matrix: Matrix, version: str, output: Path) -> list[Path]:
         ("surely-no-such-package-of-ours", "1.0", "3.12", InputError, ["no package"]),
     ],
 )
-def test_clear_errors(
+def test_an_impossible_build_names_the_reason(
     package: str, version: str, python: str, error: type[LayersError], words: list[str], tmp_path: Path
 ) -> None:
     with pytest.raises(error) as caught:
@@ -43,7 +43,7 @@ def test_clear_errors(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_an_index_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_index_is_named_without_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     with pytest.raises(BuildError, match="package index cannot be reached") as caught:
@@ -51,7 +51,7 @@ def test_an_index_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monke
     assert "127.0.0.1" not in str(caught.value)
 
 
-def test_binaries_of_each_target_and_their_import(tmp_path: Path) -> None:
+def test_each_target_gets_its_own_binaries(tmp_path: Path) -> None:
     matrix = matrix_of("pyyaml", "3.10", "3.12", architectures=["x86_64", "aarch64"])
     zips = dict(zip((t.id for t in matrix.targets), made(matrix, "6.0.2", tmp_path / "out"), strict=True))
     for target in matrix.targets:
@@ -74,5 +74,5 @@ def test_binaries_of_each_target_and_their_import(tmp_path: Path) -> None:
         assert done.stdout.split()[0] == "True"
 
 
-def test_the_newest(tmp_path: Path) -> None:
+def test_the_newest_version_is_found(tmp_path: Path) -> None:
     assert newest(matrix_of("six")) >= "1.17.0"

@@ -1,4 +1,4 @@
-"""SBOMs: valid by the official schema, the same bytes for the same content, licences as packages say them."""
+"""SBOMs: valid by the official schema, the same bytes for the same content, licences as packages declare them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def made(*components: Component, python: str = "3.12") -> dict[str, Any]:
     return document
 
 
-def test_each_package_with_version_hash_and_purl() -> None:
+def test_each_package_has_version_hash_and_purl() -> None:
     document = made(component("a"), component("Zope.Interface", "2.0"))
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
     zope = document["components"][1]
@@ -57,11 +57,11 @@ def test_each_package_with_version_hash_and_purl() -> None:
         ("", None),
     ],
 )
-def test_licences(headers: str, licences: list[dict[str, Any]] | None) -> None:
+def test_licences_follow_the_metadata(headers: str, licences: list[dict[str, Any]] | None) -> None:
     assert made(component("a", headers=headers))["components"][0].get("licenses") == licences
 
 
-def test_who_requires_whom_on_the_target() -> None:
+def test_dependencies_are_those_on_the_target() -> None:
     needs = "Requires-Dist: b[x]\nRequires-Dist: c; python_version < '3.11'\nRequires-Dist: absent\n"
     parts = (component("a", headers=needs), component("b", headers="Requires-Dist: c; extra == 'x'\n"), component("c"))
     for python, expected in (("3.12", ["b"]), ("3.10", ["b", "c"])):
@@ -71,7 +71,7 @@ def test_who_requires_whom_on_the_target() -> None:
         assert graph[f"py{python}-x86_64"] == ["pkg:pypi/a@1.0"]
 
 
-def test_the_same_content_gives_the_same_bytes_and_other_content_another_number() -> None:
+def test_the_serial_number_depends_on_the_content() -> None:
     one = make_sbom(target(), "a", "1.0", [component("a"), component("b")])
     assert one == make_sbom(target(), "a", "1.0", [component("b"), component("a")])
     other = make_sbom(target(), "a", "1.0", [component("a"), component("b", "2.0")])
@@ -81,5 +81,5 @@ def test_the_same_content_gives_the_same_bytes_and_other_content_another_number(
 
 @given(headers=st.text(st.characters(codec="utf-8", exclude_characters="\r\x00\x0b\x0c"), max_size=60))
 @settings(max_examples=40, deadline=None)
-def test_whatever_metadata_says_the_sbom_is_valid(headers: str) -> None:
+def test_any_metadata_gives_a_valid_sbom(headers: str) -> None:
     made(component("a", headers=f"License: {headers}\nSummary: {headers}"))

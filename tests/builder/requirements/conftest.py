@@ -1,4 +1,4 @@
-"""A project in a folder, with an index of hand-made wheels as the only index."""
+"""A project in a folder; its only index has wheels made in the test."""
 
 from __future__ import annotations
 
@@ -10,29 +10,19 @@ from pathlib import Path
 import pytest
 
 from builder.model.errors import LayersError
-from builder.model.progress import Quiet
 from builder.package import package
 from builder.requirements.declared import EVERYTHING_DECLARED, Selection
+from tests.fakes.notes import Notes
 from tests.fakes.wheels import make_wheel, only_index, target_of
 
 TARGET = target_of("3.12", "x86_64")
-#: uv brings this build backend itself, so that no index is needed.
+#: uv includes this build backend, so no index is needed.
 BUILD = '[build-system]\nrequires = ["uv_build"]\nbuild-backend = "uv_build"\n'
-
-
-class Notes(Quiet):
-    """Keeps what the user is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @dataclass
 class Project:
-    """An app with the files that state what it needs."""
+    """An app with the files that declare its dependencies."""
 
     folder: Path
     index: Path
@@ -48,13 +38,13 @@ class Project:
         make_wheel(self.index, name, version, requires=requires)
 
     def local(self, path: str, name: str, dependencies: str = "[]", more: str = "") -> None:
-        """A package of the user's own."""
+        """Write a local package."""
         text = f'[project]\nname = "{name}"\nversion = "0.5"\ndependencies = {dependencies}\n{more}\n{BUILD}'
         module = name.replace("-", "_")
         self.write({f"{path}/pyproject.toml": text, f"{path}/src/{module}/__init__.py": f"NAME = {name!r}\n"})
 
     def packages(self, selection: Selection = EVERYTHING_DECLARED, requirements: str | None = None) -> dict[str, str]:
-        """The versions in dependencies.zip, as their METADATA states them."""
+        """Return the versions in dependencies.zip, read from METADATA."""
         self.notes = Notes()
         source = self.folder / requirements if requirements else None
         output = self.folder.parent / "out"

@@ -24,7 +24,7 @@ ALL = {"tinydep": "1.0", "base": "1.0"}
 
 @pytest.fixture
 def locked(project: Project) -> Project:
-    """An index with two versions of each package; the locks name the first."""
+    """Return a project whose index has two versions of each package; the locks name the first."""
     for version in ("1.0", "2.0"):
         project.wheel("base", version)
         project.wheel("other", version)
@@ -109,7 +109,7 @@ def test_a_wheel_with_another_hash_than_the_lock_is_refused(locked: Project, nam
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("dependency", ["missing", "tinydep>=2"])
-def test_a_lock_that_does_not_fit_the_project_is_refused(locked: Project, name: str, dependency: str) -> None:
+def test_a_lock_that_does_not_match_the_project_is_refused(locked: Project, name: str, dependency: str) -> None:
     locked.write({"pyproject.toml": HEAD.replace("tinydep[fast]", dependency), name: FORMATS[name](locked)})
     said = locked.refusal()
     assert f"{name}: the lock file does not fit the project" in said
@@ -166,7 +166,7 @@ def test_uv_locks_are_used_with_extras_groups_and_workspace_members(locked: Proj
     assert "it does not have nope" in locked.refusal()
 
 
-def test_a_pipfile_and_its_lock(locked: Project) -> None:
+def test_a_pipfile_and_its_lock_are_used(locked: Project) -> None:
     (locked.folder / "pyproject.toml").unlink()
     locked.write(
         {

@@ -1,4 +1,4 @@
-"""Indexes and URLs that a project binds one package to: that package comes from there, and from nowhere else."""
+"""Indexes and URLs that a project declares for one package: the package comes from there only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEAD = '[project]\nname = "agent"\nversion = "1"\ndependencies = ["tools", "tiny
 
 @pytest.fixture
 def company(project: Project, tmp_path: Path) -> Iterator[PackageIndex]:
-    """An index with tinydep 1.0; the index of the environment has a newer namesake."""
+    """Serve an index with tinydep 1.0; the index of the environment has a newer package of this name."""
     project.wheel("tinydep", "9.0")
     project.wheel("tools", requires=("tinydep",))
     with running_index() as running:

@@ -1,4 +1,4 @@
-"""pyproject.toml: sources, extras, groups, the user's own packages; each honoured or refused by name."""
+"""pyproject.toml: sources, extras, groups and local packages are used, or refused by name."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_extras_and_groups_are_included_when_selected(
     assert set(project.packages(selection)) == expected  # never the index's own "agent"
 
 
-def test_what_is_not_included_is_named(project: Project) -> None:
+def test_extras_and_groups_that_are_not_included_are_named(project: Project) -> None:
     project.wheel("tinydep")
     project.write({"pyproject.toml": EXTRAS})
     project.packages()

@@ -30,7 +30,7 @@ from tests.builder.requirements.conftest import TARGET, Project
         b"tinydep \\\n  ==1.0 \\\n  ; python_version >= '3.8'\n",
     ],
 )
-def test_encodings_and_harmless_options_pass(project: Project, data: bytes) -> None:
+def test_usual_encodings_and_harmless_options_are_accepted(project: Project, data: bytes) -> None:
     project.wheel("tinydep")
     project.wheel("tinydep", "2.0")
     (project.folder / "requirements.txt").write_bytes(data)
@@ -63,7 +63,7 @@ def test_encodings_and_harmless_options_pass(project: Project, data: bytes) -> N
         ("a==1 --hash=md5:" + "0" * 32, "--hash=sha256"),
     ],
 )
-def test_a_line_that_cannot_be_honoured_is_refused_with_its_line_and_no_credentials(
+def test_an_unsupported_line_is_refused_with_its_number_and_without_credentials(
     project: Project, line: str, words: str
 ) -> None:
     project.write({"requirements.txt": f"# first\n{line}\n"})
@@ -73,7 +73,9 @@ def test_a_line_that_cannot_be_honoured_is_refused_with_its_line_and_no_credenti
     assert "secret" not in said
 
 
-def test_the_public_index_and_those_of_the_environment_pass(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_public_index_and_those_of_the_environment_are_accepted(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.wheel("tinydep")
     public = uv.public_index()
     assert public
@@ -173,7 +175,7 @@ def assert_read_or_one_error(path: Path) -> None:
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_read_or_are_one_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_any_bytes_are_read_or_refused_with_one_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path: Path = tmp_path_factory.mktemp("bytes") / "requirements.txt"
     path.write_bytes(data)
     assert_read_or_one_error(path)
@@ -183,7 +185,7 @@ PIECES = [*"ab-.[];@=<>!~ /\\#'\"{}$:", "--hash=", "-e ", "-r ", "file:", "\n"]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=14))
-def test_any_line_is_read_or_is_one_error(tmp_path_factory: pytest.TempPathFactory, parts: list[str]) -> None:
+def test_any_line_is_read_or_refused_with_one_error(tmp_path_factory: pytest.TempPathFactory, parts: list[str]) -> None:
     path: Path = tmp_path_factory.mktemp("lines") / "requirements.txt"
     path.write_text("".join(parts))
     assert_read_or_one_error(path)

@@ -1,4 +1,4 @@
-"""What is asked of an index, and how often: pages that may be kept are, and what is here already is not fetched."""
+"""Requests to an index: a page that may be cached is fetched once, cached wheels are not fetched."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.fakes.wheels import make_wheel, matrix_of
 
 
 class Index:
-    """An index on this machine that lets its pages be kept for ten minutes, as PyPI does, and knows what was asked."""
+    """An index on this machine whose pages may be cached for ten minutes, like PyPI's. Keeps the requested paths."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -32,7 +32,7 @@ class Index:
         class Handler(SimpleHTTPRequestHandler):
             def do_GET(self) -> None:
                 index.asked.append(self.path)
-                del self.headers["If-Modified-Since"]  # uv wants more of such an answer than this server gives
+                del self.headers["If-Modified-Since"]  # uv does not accept this server's 304 responses
                 super().do_GET()
 
             def end_headers(self) -> None:
@@ -84,7 +84,7 @@ def test_a_page_is_fetched_once_for_all_targets(index: Index, tmp_path: Path) ->
     assert sorted(path for path in index.asked if path.startswith("/simple/")) == ["/simple/demo/", "/simple/other/"]
 
 
-def test_what_is_here_is_built_without_the_index(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_build_needs_no_index(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index.seconds = 0
     index.add("demo")
     matrix = matrix_of("demo")
@@ -95,7 +95,7 @@ def test_what_is_here_is_built_without_the_index(index: Index, tmp_path: Path, m
     assert build(matrix, "1.0", matrix.targets, tmp_path / "again", Quiet(), lock=given) == first
 
 
-def test_a_version_that_came_after_the_page_was_kept(index: Index) -> None:
+def test_a_version_newer_than_the_cached_page_is_found(index: Index) -> None:
     index.add("demo")
     matrix = matrix_of("demo")
     assert newest(matrix) == "1.0"
@@ -106,7 +106,7 @@ def test_a_version_that_came_after_the_page_was_kept(index: Index) -> None:
 
 
 @pytest.mark.index
-def test_pypis_pages_are_kept_whatever_is_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pypis_cached_pages_are_used_behind_any_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("UV_", "PIP_INDEX_URL"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -118,7 +118,7 @@ def test_pypis_pages_are_kept_whatever_is_on_the_way(tmp_path: Path, monkeypatch
     assert resolve(matrix, "0.28.1", matrix.targets[0]) == lock
 
 
-def test_settings_that_lie_about_change_nothing(tmp_path: Path) -> None:
+def test_settings_files_in_parent_folders_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "uv.toml").write_text("this is no toml")
     (tmp_path / "pyproject.toml").write_text("neither is this")
     folder = tmp_path / "run"

@@ -1,4 +1,4 @@
-"""Settings of pip and uv that select packages: each is used, or named in one line."""
+"""Settings of pip and uv that select packages: each is used or named in one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MATRIX = matrix_of("demo")
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user with no settings, and two versions of `other` that demo requires, in a folder that nothing names."""
+    """A home without settings, and a folder of wheels that none names: demo requires `other`, in two versions."""
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
@@ -67,7 +67,7 @@ def test_pips_index_settings_are_used(
     assert package_settings(os.environ).notes == ()
 
 
-def test_an_index_with_a_token_as_codeartifact_writes_it(home: Path) -> None:
+def test_the_index_that_codeartifact_configures_is_used(home: Path) -> None:
     write(home / ".pip" / "pip.conf", "[global]\nindex-url = https://aws:token@example.com/pypi/simple/\n")
     assert environment(os.environ)["UV_DEFAULT_INDEX"] == "https://aws:token@example.com/pypi/simple/"
 
@@ -96,7 +96,7 @@ def test_pips_settings_beside_uvs_are_named(home: Path) -> None:
 
 
 @pytest.mark.parametrize("variable", ["UV_CONSTRAINT", "PIP_CONSTRAINT"])
-def test_constraints_hold_and_are_named(variable: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_constraints_are_applied_and_named(variable: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     by_pip_variables(home, monkeypatch)
     monkeypatch.setenv(variable, str(write(home / "c.txt", "other<2\n")))
     assert resolve(MATRIX, "1.0", TARGET)[1].version == "1.0"
@@ -105,7 +105,7 @@ def test_constraints_hold_and_are_named(variable: str, home: Path, monkeypatch: 
     assert variable in note
 
 
-def test_overrides_and_exclusions_of_uv_hold(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overrides_and_exclusions_of_uv_are_applied(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     by_pip_variables(home, monkeypatch)
     monkeypatch.setenv("UV_OVERRIDE", str(write(home / "o.txt", "other==1.0\n")))
     assert resolve(MATRIX, "1.0", TARGET)[1].version == "1.0"
@@ -113,7 +113,7 @@ def test_overrides_and_exclusions_of_uv_hold(home: Path, monkeypatch: pytest.Mon
     assert [each.name for each in resolve(MATRIX, "1.0", TARGET)] == ["demo"]
 
 
-def test_constraints_of_uvs_configuration_file_hold(home: Path) -> None:
+def test_constraints_of_uvs_configuration_file_are_applied(home: Path) -> None:
     text = f'no-index = true\nfind-links = ["{home / "links"}"]\nconstraint-dependencies = ["other<2"]\n'
     write(home / "config" / "uv" / "uv.toml", text)
     assert resolve(MATRIX, "1.0", TARGET)[1].version == "1.0"

@@ -1,4 +1,4 @@
-"""What a build tells of versions: targets that differ, and older versions chosen because a wheel is missing."""
+"""Notes about versions: targets that differ, and older versions chosen because a wheel is missing."""
 
 from __future__ import annotations
 
@@ -9,21 +9,8 @@ import pytest
 from builder.pipeline.build import build
 from builder.resolve.resolver import resolve_requirements
 from builder.resolve.version_notes import differing_versions, older_versions
+from tests.fakes.notes import Notes
 from tests.fakes.wheels import make_wheel, matrix_of, only_index, target_of
-
-
-class Notes:
-    """Keeps what a user would see."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def begin(self, title: str, total: int) -> None: ...
-
-    def step(self, label: str, note: str = "") -> None: ...
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture
@@ -36,12 +23,12 @@ def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def make_other(links: Path) -> None:
-    """`other` 2.0 for Python 3.12 only, 1.0 for all."""
+    """Add `other` 2.0 for Python 3.12 only, and 1.0 for all."""
     make_wheel(links, "other", "1.0")
     make_wheel(links, "other", "2.0", tag="cp312-cp312-manylinux_2_17_x86_64")
 
 
-def test_a_target_that_gets_another_version_is_told_by_the_build(links: Path, tmp_path: Path) -> None:
+def test_a_target_with_another_version_is_named(links: Path, tmp_path: Path) -> None:
     make_wheel(links, "demo", requires=("other",))
     make_other(links)
     matrix = matrix_of("demo", "3.11", "3.12")
@@ -50,7 +37,7 @@ def test_a_target_that_gets_another_version_is_told_by_the_build(links: Path, tm
     assert "other differs between targets: 1.0 on py3.11-x86_64; 2.0 on the others" in notes.lines
 
 
-def test_equal_locks_say_nothing(links: Path) -> None:
+def test_equal_locks_give_no_note(links: Path) -> None:
     make_wheel(links, "demo")
     lock = resolve_requirements(["demo"], target_of())
     assert differing_versions({"py3.11-x86_64": lock, "py3.12-x86_64": lock}) == []
@@ -67,7 +54,7 @@ def test_an_obstacle_is_named_with_the_package_that_requires_it(links: Path) -> 
     assert "which hydra 1.3 requires, has no wheel for py3.12-x86_64" in line
 
 
-def test_a_version_that_the_user_holds_back_is_not_told(links: Path) -> None:
+def test_a_version_that_the_user_constrains_gives_no_note(links: Path) -> None:
     make_wheel(links, "demo", requires=("other<2",))
     make_other(links)
     target = target_of()

@@ -1,4 +1,4 @@
-"""Which wheel of a package goes into a lock: by platform tags, digests, indexes, exclusions and overrides."""
+"""The choice of a wheel for a lock: platform tags, digests, indexes, exclusions, overrides."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_compiled_wheel_wins_over_a_pure_one(links: Path) -> None:
     assert locked.filename == f"demo-1.0-{manylinux(26)}.whl"
 
 
-def test_a_version_that_needs_a_newer_glibc_gives_way_to_an_older_one(links: Path) -> None:
+def test_an_older_version_is_chosen_if_the_newest_needs_a_newer_glibc(links: Path) -> None:
     make_wheel(links, "demo", "2.0", tag=manylinux(28))
     make_wheel(links, "demo", "1.5", tag=manylinux(27))
     make_wheel(links, "demo", "1.0", tag=manylinux(26))
@@ -64,7 +64,7 @@ def test_only_wheels_for_a_newer_glibc_are_an_error_that_names_the_package(requi
         resolve_requirements([requirement], target_of("3.11"))
 
 
-def test_exclusions_and_overrides_of_the_matrix_hold(links: Path) -> None:
+def test_exclusions_and_overrides_of_the_matrix_are_applied(links: Path) -> None:
     make_wheel(links, "demo", requires=("other<2", "heavy"))
     for version in ("1.0", "2.0"):
         make_wheel(links, "other", version)
@@ -83,7 +83,9 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIn
 
 @pytest.mark.parametrize("form", ["json", "html"])
 @pytest.mark.parametrize("algorithm", ["md5", "sha384", "sha512", None])
-def test_indexes_without_sha256(algorithm: str | None, form: str, index: PackageIndex, tmp_path: Path) -> None:
+def test_indexes_without_sha256_are_accepted(
+    algorithm: str | None, form: str, index: PackageIndex, tmp_path: Path
+) -> None:
     index.form = form
     index.hashes = algorithm is not None
     index.algorithm = algorithm or "sha256"
@@ -94,7 +96,7 @@ def test_indexes_without_sha256(algorithm: str | None, form: str, index: Package
     assert manifest.artifacts[0].lock[0].sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
-def test_a_version_that_only_the_second_index_has_is_told_with_the_way_out(
+def test_a_version_that_only_the_second_index_has_is_refused_with_the_setting_to_use(
     index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.add_wheel(make_wheel(tmp_path, "demo", "1.0"))

@@ -1,4 +1,4 @@
-"""Versions that are not, not yet, or no more to be had: what a build says and does."""
+"""Builds of versions that are yanked, not available yet, or no longer available."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_a_yanked_version_is_not_the_newest(index: PackageIndex, tmp_path: Path)
     assert newest(MATRIX) == "1.0"
 
 
-def test_what_a_requirement_pins_may_be_yanked(index: PackageIndex, tmp_path: Path) -> None:
+def test_a_pinned_yanked_dependency_is_used(index: PackageIndex, tmp_path: Path) -> None:
     index.add_wheel(make_wheel(tmp_path, "other", "1.0"), yanked="demo==1.0` is yanked")
     matrix = matrix_of("demo", requirements=["other==1.0"])
     assert [locked.name for locked in resolve(matrix, "1.0", matrix.targets[0])] == ["demo", "other"]
 
 
-def test_extras_do_not_hide_it(index: PackageIndex, tmp_path: Path) -> None:
+def test_a_yanked_version_with_extras_is_refused(index: PackageIndex, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "demo", "1.1", requires=('demo; extra == "x"\nProvides-Extra: x',))
     index.add_wheel(wheel, yanked="broken")
     matrix = matrix_of("Demo", extras=["x"])
@@ -75,7 +75,7 @@ def test_extras_do_not_hide_it(index: PackageIndex, tmp_path: Path) -> None:
         resolve(matrix, "1.1", matrix.targets[0])
 
 
-def test_a_fresh_version_is_found_though_the_page_may_be_kept(index: PackageIndex, tmp_path: Path) -> None:
+def test_a_new_version_is_found_although_the_page_is_cached(index: PackageIndex, tmp_path: Path) -> None:
     index.kept = "public, max-age=600"
     with pytest.raises(InputError, match=r"no demo 1\.1"):
         resolve(MATRIX, "1.1", TARGET)
@@ -83,4 +83,4 @@ def test_a_fresh_version_is_found_though_the_page_may_be_kept(index: PackageInde
     assert resolve(MATRIX, "1.1", TARGET)[0].version == "1.1"
     asked = index.pages_asked()
     resolve(MATRIX, "1.1", TARGET)
-    assert index.pages_asked() == asked  # what is known is not asked for again
+    assert index.pages_asked() == asked  # a known version needs no request

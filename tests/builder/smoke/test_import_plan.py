@@ -1,4 +1,4 @@
-"""Which imports show that a distribution works."""
+"""The imports that show whether a distribution works."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def trial(name: str, *files: str) -> ImportTrial | None:
         ("tests", ("tests/__init__.py",), ("tests",), "all"),
     ],
 )
-def test_the_import_that_must_work(name: str, files: tuple[str, ...], modules: tuple[str, ...], must: str) -> None:
+def test_one_module_of_a_distribution_must_be_importable(
+    name: str, files: tuple[str, ...], modules: tuple[str, ...], must: str
+) -> None:
     assert trial(name, *files) == ImportTrial(name, modules, must)  # type: ignore[arg-type]
 
 

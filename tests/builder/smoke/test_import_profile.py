@@ -1,4 +1,4 @@
-"""Import times by package, from what ``-X importtime`` writes."""
+"""Import times by package, from the output of ``-X importtime``."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def distribution(name: str, *modules: str) -> Distribution:
     return Distribution(name, "1.0", f"python/{name}.dist-info", "python/", files=files)
 
 
-def test_each_package_has_its_own_time_and_that_of_what_it_imports() -> None:
+def test_each_package_has_its_own_and_its_total_time() -> None:
     rows = by_package(parse_import_times(LOG), [distribution("main", "main"), distribution("the-other", "other")])
     found = {row.package: (row.own_ms, row.total_ms, row.modules, row.imported_by) for row in rows}
     assert found["main"] == (0.3, 2.0, 1, None)
-    assert found["the-other"] == (1.5, 1.5, 3, "main")  # the import that failed is its own
+    assert found["the-other"] == (1.5, 1.5, 3, "main")  # includes its failed import
     assert found[STANDARD_LIBRARY] == (0.2, 0.2, 3, "main")
     assert [row.package for row in rows][:2] == ["main", "the-other"]
 
 
-def test_the_tree_is_read_from_python_itself() -> None:
+def test_the_import_tree_of_python_is_read() -> None:
     command = [sys.executable, "-I", "-S", "-X", "importtime", "-c", "import json"]
     log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     modules = {module.name: module for module in parse_import_times(log)}

@@ -1,4 +1,4 @@
-"""The smoke's own servers: real event-stream frames, and Lambda's Runtime API."""
+"""The servers of the smoke test: Bedrock's event stream and Lambda's Runtime API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROMPT: list[dict[str, Any]] = [{"role": "user", "content": [{"text": "What is 1
 
 
 @given(payload=st.dictionaries(st.text(max_size=8), st.text(max_size=30), max_size=4))
-def test_a_frame_is_what_botocore_reads(payload: dict[str, str]) -> None:
+def test_botocore_reads_the_frames(payload: dict[str, str]) -> None:
     from botocore.eventstream import EventStreamBuffer
 
     buffer = EventStreamBuffer()
@@ -44,7 +44,7 @@ def _client(bedrock: BedrockServer) -> Any:
     return session.client("bedrock-runtime", endpoint_url=f"http://{bedrock.address}", config=config)
 
 
-def test_the_model_asks_for_the_tool_and_tells_its_result() -> None:
+def test_the_model_calls_the_tool_and_returns_its_result() -> None:
     with BedrockServer(multiply_model) as bedrock:
         client = _client(bedrock)
         events = list(client.converse_stream(modelId="m", messages=PROMPT)["stream"])
@@ -60,7 +60,7 @@ def test_the_model_asks_for_the_tool_and_tells_its_result() -> None:
         assert {"messageStop": {"stopReason": "end_turn"}} in events
 
 
-def test_what_the_model_does_not_know_is_refused_as_aws_refuses() -> None:
+def test_an_unusable_prompt_and_an_unknown_operation_are_refused_like_aws() -> None:
     with BedrockServer(multiply_model) as bedrock:
         client = _client(bedrock)
         with pytest.raises(ClientError, match="ValidationException"):
@@ -69,7 +69,7 @@ def test_what_the_model_does_not_know_is_refused_as_aws_refuses() -> None:
             client.invoke_model(modelId="m", body=b"{}")
 
 
-def test_the_runtime_api_hands_out_an_event_and_takes_the_answer() -> None:
+def test_the_runtime_api_sends_an_event_and_receives_the_response() -> None:
     with RuntimeApi(limit=10) as api:
         prefix = f"http://{api.address}/2018-06-01/runtime"
 
@@ -91,7 +91,7 @@ def test_the_runtime_api_hands_out_an_event_and_takes_the_answer() -> None:
             urlopen(f"{prefix}/other")
 
 
-def test_a_function_that_ends_or_hangs_is_told() -> None:
+def test_a_function_that_exits_or_hangs_is_reported() -> None:
     with RuntimeApi(limit=0.3) as api:
         with pytest.raises(FunctionError, match="ended before"):
             api.invoke({}, lambda: False)
@@ -99,7 +99,7 @@ def test_a_function_that_ends_or_hangs_is_told() -> None:
             api.invoke({}, lambda: True)
 
 
-def test_an_error_at_the_start_is_an_answer() -> None:
+def test_an_initialization_error_is_received() -> None:
     with RuntimeApi(limit=10) as api:
         body = json.dumps({"errorType": "X", "errorMessage": "y"}).encode()
         urlopen(Request(f"http://{api.address}/2018-06-01/runtime/init/error", body, method="POST")).close()
@@ -116,7 +116,7 @@ def script_of(tmp_path: Path, turns: Any) -> Path:
     return path
 
 
-def test_converse_and_converse_stream_answer_from_the_script(tmp_path: Path) -> None:
+def test_converse_and_converse_stream_return_the_scripted_turns(tmp_path: Path) -> None:
     turns = [{"text": "Wait.", "tools": [{"name": "add", "input": {"a": 1}}]}, "It is {tool_result}."]
     with BedrockServer(read_script(script_of(tmp_path, turns))) as bedrock:
         client = _client(bedrock)
@@ -144,7 +144,7 @@ def test_a_scripted_tool_that_the_agent_does_not_have_is_named(tmp_path: Path) -
         _client(bedrock).converse(modelId="m", messages=PROMPT, toolConfig={"tools": [TOOL]})
 
 
-def test_without_a_script_it_answers_a_text_and_calls_only_a_tool_that_is_forced() -> None:
+def test_without_a_script_it_returns_text_and_calls_only_a_forced_tool() -> None:
     schema = {
         "type": "object",
         "required": ["name", "count", "kind", "inner"],
@@ -172,7 +172,7 @@ def test_without_a_script_it_answers_a_text_and_calls_only_a_tool_that_is_forced
 @pytest.mark.parametrize(
     "turns", [None, [], {}, [1], [{}], [{"tool": "x"}], [{"text": 1}], [{"tools": [{"input": {}}]}], [{"tools": {}}]]
 )
-def test_a_script_that_is_none_is_bad_input(tmp_path: Path, turns: Any) -> None:
+def test_an_invalid_script_is_bad_input(tmp_path: Path, turns: Any) -> None:
     with pytest.raises(InputError, match="model script"):
         read_script(script_of(tmp_path, turns))
 

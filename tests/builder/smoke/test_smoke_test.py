@@ -1,4 +1,4 @@
-"""A zip in Lambda's own runtime client, by the Python that runs the tests."""
+"""Smoke tests of zips in Lambda's runtime client, with the Python that runs the tests."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TestInTheRuntimeClient:
         assert None not in (report.import_seconds, report.ready_seconds, report.first_seconds, report.second_seconds)
         assert (report.import_seconds or 0) <= (report.ready_seconds or 0)
 
-    def test_what_it_showed_is_recorded_beside_the_zip(self, tmp_path: Path) -> None:
+    def test_the_result_is_recorded_beside_the_zip(self, tmp_path: Path) -> None:
         path = write(tmp_path / f"demo-py{PYTHON.replace('.', '_')}-{HERE}.zip", distribution("mypackage"))
         result = CliRunner().invoke(layers, ["smoke", str(path), "--record", "--times", "3", "--json"])
         assert result.exit_code == 0
@@ -69,7 +69,7 @@ class TestInTheRuntimeClient:
         assert 0 <= start.import_seconds < start.ready_seconds == report["ready_seconds"]
         assert report["sha256"] == sha256_of(path)
 
-    def test_an_import_that_fails_fails_the_smoke(self, tmp_path: Path) -> None:
+    def test_a_failed_import_fails_the_layer(self, tmp_path: Path) -> None:
         report = smoke_of(tmp_path, "import not_there\n")
         assert report.status == "failed"
         assert "import mypackage: ModuleNotFoundError" in str(report.reason)
@@ -87,7 +87,7 @@ class TestInTheRuntimeClient:
         assert report.status == "failed"
         assert "import more: ModuleNotFoundError" in str(report.reason)
 
-    def test_copies_below_a_package_are_not_imported_by_their_own_name(self, tmp_path: Path) -> None:
+    def test_vendored_distributions_are_not_imported_by_their_own_name(self, tmp_path: Path) -> None:
         inner = distribution("inner", files={"inner/__init__.py": b""})
         vendored = {path.replace("python/", "python/outer/_vendor/", 1): data for path, data in inner.items()}
         report = smoke(write(tmp_path / "z.zip", {**distribution("outer"), **vendored}), own())
@@ -143,13 +143,13 @@ class TestInTheRuntimeClient:
         assert imports["first"].total_ms >= imports["slow"].total_ms
         assert "import time of" in result.output
 
-    def test_a_process_that_dies_fails_it_with_its_last_words(self, tmp_path: Path) -> None:
+    def test_a_crashed_process_fails_the_layer_with_its_last_output(self, tmp_path: Path) -> None:
         report = smoke_of(tmp_path, "import os\nos.write(2, b'last words')\nos._exit(7)\n")
         assert report.status == "failed"
         assert "ended before" in str(report.reason)
         assert "last words" in str(report.output)
 
-    def test_nothing_leaves_the_machine_and_what_tries_is_named(self, tmp_path: Path) -> None:
+    def test_connections_to_other_hosts_are_refused_and_named(self, tmp_path: Path) -> None:
         source = (
             "import socket\n"
             "def connect(): socket.socket().connect(('192.0.2.1', 80))\n"
@@ -163,16 +163,16 @@ class TestInTheRuntimeClient:
         assert report.status == "proven"
         assert report.refused == ("a connection to 192.0.2.1:80", "to look up example.org")
 
-    def test_what_it_started_ends_with_it(self, tmp_path: Path) -> None:
+    def test_child_processes_of_a_layer_are_ended(self, tmp_path: Path) -> None:
         note = tmp_path / "pid"
         source = (
             "import subprocess\n"
             f"child = subprocess.Popen(['sleep', '600'])\nopen({str(note)!r}, 'w').write(str(child.pid))\n"
         )
         assert smoke_of(tmp_path, source).status == "proven"
-        assert not _runs(int(note.read_text()))
+        assert not _is_running(int(note.read_text()))
 
-    def test_the_environment_is_lambdas_and_not_the_users(
+    def test_the_environment_is_lambdas_without_the_users_variables(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("SOME_SECRET", "x")
@@ -186,14 +186,14 @@ class TestInTheRuntimeClient:
         report = smoke_of(tmp_path, source)
         assert (report.status, report.reason) == ("proven", None)
 
-    def test_a_false_strands_is_not_taken_for_a_real_one(self, tmp_path: Path) -> None:
+    def test_a_package_that_only_has_the_name_of_strands_fails(self, tmp_path: Path) -> None:
         report = smoke_of(tmp_path, "Agent = tool = None\n", name="strands_agents")
         assert report.status == "failed"
         assert report.kind == "agent"
 
 
-def _runs(pid: int) -> bool:
-    """Whether a process is there and is no zombie (Linux)."""
+def _is_running(pid: int) -> bool:
+    """Return whether a process exists and is not a zombie (Linux)."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -210,7 +210,7 @@ def test_another_architecture_is_unproven_where_nothing_emulates_it(
     assert report.reason
 
 
-def test_another_system_is_unproven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_operating_system_is_unproven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builder.smoke.execution.platform.system", lambda: "Darwin")
     report = smoke(write(tmp_path / "z.zip", distribution("a")), target())
     assert (report.status, "Darwin" in str(report.reason)) == ("unproven", True)
@@ -233,7 +233,7 @@ def test_a_dangerous_zip_is_not_unpacked(tmp_path: Path) -> None:
 
 @needs_linux
 @pytest.mark.index
-def test_a_smoke_that_is_killed_leaves_no_function_behind(tmp_path: Path) -> None:
+def test_a_killed_smoke_leaves_no_process(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     source = f"import os, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
     path = write(tmp_path / "z.zip", distribution("a", files={"a/__init__.py": source.encode()}))
@@ -245,7 +245,7 @@ def test_a_smoke_that_is_killed_leaves_no_function_behind(tmp_path: Path) -> Non
     with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}) as process:
         _wait_for(lambda: note.exists() and bool(note.read_text()))
         process.kill()
-    _wait_for(lambda: not _runs(int(note.read_text())))
+    _wait_for(lambda: not _is_running(int(note.read_text())))
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""Unpacking as Lambda does: modes, links, nothing outside the folder."""
+"""Unpacking a zip like Lambda: modes, links, nothing outside the folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slim layers: botocore keeps the data of the services that are needed, and all the rest of the layer stays."""
+"""Slim layers: botocore keeps the data of the needed services, and the rest of the layer is unchanged."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_the_data_of_needed_services_is_kept(slim: object, more: set[str], index
     assert note == f"without the data of all services but {', '.join(sorted(kept))}"
 
 
-def test_the_official_kind_of_layer_is_as_before_after_a_slim_build(index: Path, tmp_path: Path) -> None:
+def test_a_slim_build_does_not_change_later_full_builds(index: Path, tmp_path: Path) -> None:
     full, small = matrix_of("demo"), matrix_of("demo", slim=True)
     first = build(full, "1.0", full.targets, tmp_path / "full", Quiet())
     assert build(small, "1.0", small.targets, tmp_path / "full", Quiet()) != first
     assert build(full, "1.0", full.targets, tmp_path / "full", Quiet()) == first
 
 
-def test_a_service_that_botocore_does_not_have(index: Path, tmp_path: Path) -> None:
+def test_an_unknown_service_is_refused(index: Path, tmp_path: Path) -> None:
     matrix = matrix_of("demo", slim={"services": ["dynamo-db", "s3"]})
     with pytest.raises(InputError, match="botocore has no service dynamo-db"):
         build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
@@ -97,7 +97,7 @@ def test_a_service_that_botocore_does_not_have(index: Path, tmp_path: Path) -> N
         (b"my_client('s3')", set()),
     ],
 )
-def test_services_are_found_where_clients_are_made(source: bytes, services: set[str]) -> None:
+def test_services_are_found_where_clients_are_created(source: bytes, services: set[str]) -> None:
     assert services_of_clients([source]) == services
 
 
