@@ -1,4 +1,4 @@
-"""Announcements: one message for each state of a release, on a real SNS topic of the embedded AWS."""
+"""Announcements: one message for each state of a release, on an SNS topic of the embedded AWS."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Subscriber:
         self._topics.delete_topic(TopicArn=TOPIC)
 
     def messages(self) -> list[dict[str, Any]]:
-        """The messages since the last call."""
+        """Return the messages since the last call."""
         found = self._queues.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", [])
         for each in found:
             self._queues.delete_message(QueueUrl=self._queue, ReceiptHandle=each["ReceiptHandle"])
@@ -76,7 +76,7 @@ def test_a_yank_and_its_undo_are_announced(layers: Layers, subscriber: Subscribe
     assert [message["event"] for message in subscriber.messages()] == ["published"]
 
 
-def test_a_topic_that_is_missing_is_named_and_the_next_run_announces(layers: Layers, subscriber: Subscriber) -> None:
+def test_a_missing_topic_is_named_and_the_next_run_announces(layers: Layers, subscriber: Subscriber) -> None:
     subscriber.delete_topic()
     ended = layers.publish("1.0")
     assert ended.code == 5

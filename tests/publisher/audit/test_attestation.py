@@ -1,4 +1,4 @@
-"""Attestations, verified by the real Sigstore client against an instance with keys of the test's own."""
+"""Attestations, verified by the Sigstore client against an instance whose keys the test makes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def trusted_root(sigstore: SigstoreInstance, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_zip_that_the_repository_s_workflow_attested_is_proved(
+def test_a_zip_that_the_repositorys_workflow_attested_is_verified(
     sigstore: SigstoreInstance, trusted_root: Path
 ) -> None:
     bundle = sigstore.attest(ZIP, REPOSITORY)
@@ -42,7 +42,7 @@ def test_a_zip_that_the_repository_s_workflow_attested_is_proved(
     assert found.workflow == "https://github.com/example/layers/.github/workflows/release.yml@refs/heads/main"
 
 
-def test_one_good_bundle_among_others_is_enough(sigstore: SigstoreInstance, trusted_root: Path) -> None:
+def test_one_valid_bundle_among_others_is_enough(sigstore: SigstoreInstance, trusted_root: Path) -> None:
     bundles = [{}, "nonsense", sigstore.attest(digest("other"), REPOSITORY), sigstore.attest(ZIP, REPOSITORY)]
     assert verify_attestation(ZIP, bundles, REPOSITORY, trusted_root, offline=True)
 
@@ -61,7 +61,7 @@ def _other_log(bundle: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("forge", [_other_payload, _other_log])
-def test_a_forged_bundle_proves_nothing(
+def test_a_forged_bundle_is_refused(
     sigstore: SigstoreInstance, trusted_root: Path, forge: Callable[[dict[str, Any]], None]
 ) -> None:
     bundle = sigstore.attest(digest("other") if forge is _other_payload else ZIP, REPOSITORY)
@@ -70,7 +70,7 @@ def test_a_forged_bundle_proves_nothing(
         verify_attestation(ZIP, [bundle], REPOSITORY, trusted_root, offline=True)
 
 
-def test_an_attestation_of_another_repository_file_or_instance_proves_nothing(
+def test_an_attestation_of_another_repository_file_or_instance_is_refused(
     sigstore: SigstoreInstance, trusted_root: Path
 ) -> None:
     for bundle in (
@@ -82,7 +82,7 @@ def test_an_attestation_of_another_repository_file_or_instance_proves_nothing(
             verify_attestation(ZIP, [bundle], REPOSITORY, trusted_root, offline=True)
 
 
-def test_a_file_of_bundles_is_read_in_each_of_its_forms(tmp_path: Path) -> None:
+def test_each_form_of_a_bundle_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "bundles"
     for text in (
         '{"mediaType": 1}\n{"mediaType": 2}\n',
@@ -94,7 +94,7 @@ def test_a_file_of_bundles_is_read_in_each_of_its_forms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"[" * 100_000, b'{"a": ' * 100_000, b"1" * 5000])
-def test_a_file_that_holds_no_bundle_is_refused(data: bytes, tmp_path: Path, trusted_root: Path) -> None:
+def test_a_file_without_a_bundle_is_refused(data: bytes, tmp_path: Path, trusted_root: Path) -> None:
     path = tmp_path / "bundles"
     path.write_bytes(data)
     with pytest.raises((InputError, DriftError)):

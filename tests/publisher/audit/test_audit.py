@@ -19,7 +19,7 @@ def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
 
 
 def by_hand(sandbox: Sandbox, layers: Layers, version: str, *, public: bool = True) -> None:
-    """What the workflows of old left: other bytes in every region, no ledger."""
+    """Publish like the old workflows: different bytes in every region, no ledger."""
     for cell in layers.matrix.cells:
         client = sandbox.layers(cell.region)
         made = client.publish_layer_version(
@@ -40,7 +40,7 @@ def by_hand(sandbox: Sandbox, layers: Layers, version: str, *, public: bool = Tr
 
 
 def public_numbers(sandbox: Sandbox, layers: Layers) -> set[int]:
-    """The numbers whose policy grants something, in any cell."""
+    """Return the numbers whose policy grants something, in any cell."""
     found = set()
     for cell in layers.matrix.cells:
         client = sandbox.layers(cell.region)
@@ -56,7 +56,7 @@ def public_numbers(sandbox: Sandbox, layers: Layers) -> set[int]:
     return found
 
 
-def test_layers_made_by_hand_are_adopted_and_the_next_release_follows(sandbox: Sandbox, layers: Layers) -> None:
+def test_layers_published_by_hand_are_adopted_and_the_next_release_follows(sandbox: Sandbox, layers: Layers) -> None:
     by_hand(sandbox, layers, "1.23.0")
     by_hand(sandbox, layers, "1.40.0")
     assert layers("audit").code == 6
@@ -75,7 +75,7 @@ def test_layers_made_by_hand_are_adopted_and_the_next_release_follows(sandbox: S
     assert layers("audit").code == 0
 
 
-def test_sync_names_what_fits_no_release_and_keeps_what_the_ledger_knows(sandbox: Sandbox, layers: Layers) -> None:
+def test_sync_names_versions_of_no_release_and_keeps_recorded_facts(sandbox: Sandbox, layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     record = Path(layers.ledger) / "0001.json"
     before = json.loads(record.read_text())
@@ -93,7 +93,7 @@ def test_sync_names_what_fits_no_release_and_keeps_what_the_ledger_knows(sandbox
     assert after["completed"] == before["completed"]
 
 
-def test_a_lost_ledger_is_made_again(layers: Layers) -> None:
+def test_a_lost_ledger_is_recreated(layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     record = Path(layers.ledger) / "0001.json"
     before = json.loads(record.read_text())
@@ -104,7 +104,7 @@ def test_a_lost_ledger_is_made_again(layers: Layers) -> None:
     assert after["completed"] is not None
 
 
-def test_a_yanked_release_is_not_made_public_again_if_its_record_is_lost(layers: Layers) -> None:
+def test_a_yanked_release_stays_private_if_its_record_is_lost(layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     assert layers("yank", "--layer-version", "1", "--reason", "wrong", "--yes").code == 0
     assert layers.publish("2.0").code == 0
@@ -196,7 +196,7 @@ def test_audit_compares_the_version_in_the_description(layers: Layers) -> None:
     }
 
 
-def test_publish_mends_a_permission_that_was_taken_away(sandbox: Sandbox, layers: Layers) -> None:
+def test_publish_restores_a_revoked_permission(sandbox: Sandbox, layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     name = layers.matrix.targets[0].layer_name
     sandbox.layers().remove_layer_version_permission(LayerName=name, VersionNumber=1, StatementId="public")
@@ -206,7 +206,7 @@ def test_publish_mends_a_permission_that_was_taken_away(sandbox: Sandbox, layers
     assert layers("audit").code == 0
 
 
-def test_yank_takes_every_permission_away_and_undo_gives_it_back(sandbox: Sandbox, layers: Layers) -> None:
+def test_yank_revokes_every_permission_and_undo_grants_it_again(sandbox: Sandbox, layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     assert layers.publish("2.0").code == 0
     assert layers("yank", "--layer-version", "2", "--reason", "import fails", "--yes").code == 0
@@ -237,13 +237,13 @@ def test_a_yanked_version_can_be_rebuilt_at_a_new_number(sandbox: Sandbox, layer
     assert (again.json["layer_version"], again.json["complete"]) == (2, True)
 
 
-def test_a_rebuild_that_is_run_again_is_not_made_twice(sandbox: Sandbox, layers: Layers) -> None:
+def test_a_rebuild_that_is_run_again_publishes_nothing(sandbox: Sandbox, layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     rebuild = ("--rebuild", "--reason", "CVE-1", "--json")
     assert layers.publish("1.0", *rebuild, build="two").json["layer_version"] == 2
     again = layers.publish("1.0", *rebuild, build="two")
     assert (again.json["layer_version"], again.json["complete"]) == (2, True)
-    (Path(layers.ledger) / "0002.json").unlink()  # the runner died before its record was kept
+    (Path(layers.ledger) / "0002.json").unlink()  # the runner was killed before it saved the record
     again = layers.publish("1.0", *rebuild, build="two")
     assert (again.json["layer_version"], again.json["complete"]) == (2, True)
     assert public_numbers(sandbox, layers) == {1, 2}
@@ -263,7 +263,7 @@ def test_a_rebuild_that_is_run_again_is_not_made_twice(sandbox: Sandbox, layers:
         (("verify", "nonsense"), 3),
     ],
 )
-def test_bad_requests_touch_nothing(layers: Layers, arguments: tuple[str, ...], code: int) -> None:
+def test_invalid_options_change_nothing(layers: Layers, arguments: tuple[str, ...], code: int) -> None:
     assert layers.publish("1.0").code == 0
     ended = layers(*arguments)
     assert ended.code == code
@@ -271,7 +271,7 @@ def test_bad_requests_touch_nothing(layers: Layers, arguments: tuple[str, ...], 
     assert layers("audit").code == 0
 
 
-def test_verify_proves_the_bytes_behind_an_arn(sandbox: Sandbox, layers: Layers, tmp_path: Path) -> None:
+def test_verify_checks_the_bytes_of_an_arn(sandbox: Sandbox, layers: Layers, tmp_path: Path) -> None:
     assert layers.publish("1.0").code == 0
     arn = layers("describe", "--region", "eu-west-1", "--arch", "aarch64", "--format", "arn").out.strip()
     assert layers("verify", arn).code == 0
@@ -288,7 +288,7 @@ def test_verify_proves_the_bytes_behind_an_arn(sandbox: Sandbox, layers: Layers,
 @pytest.mark.parametrize(
     "mistake", [("aarch64", "arm64"), ("py3_12", "py312"), ("py3_12", "py3.12"), ("eu-west-1", "eu-west-2")]
 )
-def test_a_mistaken_arn_is_told_what_was_meant(layers: Layers, mistake: tuple[str, str]) -> None:
+def test_a_mistyped_arn_gets_a_suggestion(layers: Layers, mistake: tuple[str, str]) -> None:
     assert layers.publish("1.0").code == 0
     arn = layers("describe", "--region", "eu-west-1", "--arch", "aarch64", "--format", "arn").out.strip()
     ended = layers("verify", arn.replace(*mistake))

@@ -1,4 +1,4 @@
-"""Every error of boto3 has a class, temporary, permanent or defect, and advice where running again does not help."""
+"""Every error of boto3 is temporary, permanent or a defect, and has advice if running again does not help."""
 
 from __future__ import annotations
 
@@ -120,8 +120,8 @@ def test_any_response_has_a_class_and_one_line(code: str, message: str, status: 
 
 
 @given(st.lists(st.sampled_from(["fine", "unknown", "expired", "disabled", "down"]), min_size=1, max_size=5))
-def test_a_region_that_knows_no_token_others_accept_is_not_enabled(states: list[str]) -> None:
-    """Only credentials that no region accepts end the run."""
+def test_a_region_that_refuses_a_token_that_others_accept_is_not_enabled(states: list[str]) -> None:
+    """Credentials that no region accepts end the run; others do not."""
     errors: dict[str, GatewayError] = {
         "unknown": gateway.CredentialsUnknown("UnrecognizedClientException"),
         "expired": gateway.CredentialsRefused("ExpiredTokenException"),

@@ -1,4 +1,4 @@
-"""Whose credentials these are, asked of STS: the matrix's account or nothing is touched."""
+"""The account of the credentials, read from STS: it must be the matrix's account."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedAws]:
 
 
 @pytest.mark.usefixtures("aws")
-def test_the_matrix_s_account() -> None:
+def test_credentials_of_the_matrix_account_are_accepted() -> None:
     check_account(MATRIX)
 
 
 @pytest.mark.usefixtures("aws")
-def test_another_account() -> None:
+def test_credentials_of_another_account_are_refused() -> None:
     with pytest.raises(InputError, match="of account 123456789012; the matrix is of 999999999999"):
         check_account(small_matrix(account="999999999999"))
 
 
 @pytest.mark.usefixtures("aws")
-def test_credentials_that_aws_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_credentials_are_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(InputError, match="refuses the credentials"):
         check_account(MATRIX)
 
 
 @pytest.mark.usefixtures("aws")
-def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(InputError, match="no AWS credentials"):
         check_account(MATRIX)
 
 
-def test_something_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_that_is_not_from_sts_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with canned(200, b"<html>sign in here</html>") as address:
         for key, value in environment(address).items():
             monkeypatch.setenv(key, value)
@@ -63,7 +63,7 @@ def test_something_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:
             check_account(MATRIX)
 
 
-def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_sts_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in environment("http://127.0.0.1:9").items():
         monkeypatch.setenv(key, value)
     with pytest.raises(IncompleteError, match="STS does not respond"):

@@ -1,4 +1,4 @@
-"""The port by boto3, over HTTP against the simulated AWS and moto: what is sent, what answers and failures mean."""
+"""The boto3 client over HTTP against the simulated AWS and moto: requests, responses and failures."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def lam(aws: SimulatedAws, tmp_path: Path) -> Iterator[BotoLambda]:
         yield connect(address, tmp_path)
 
 
-# -- what is sent and what comes back ----------------------------------------------------------------------------------
+# -- requests and responses --------------------------------------------------------------------------------------------
 
 
-def test_publish_says_everything_and_signs_it(aws: SimulatedAws, lam: BotoLambda, tmp_path: Path) -> None:
+def test_publish_sends_every_field(aws: SimulatedAws, lam: BotoLambda, tmp_path: Path) -> None:
     wanted = publication(tmp_path)
     held = lam.publish(wanted)
     there = aws.versions(REGION, wanted.layer_name)[1]
@@ -91,7 +91,7 @@ def test_publish_says_everything_and_signs_it(aws: SimulatedAws, lam: BotoLambda
     assert held.created == "2026-11-23T12:00:00.000+0000"
 
 
-def test_reading_back(lam: BotoLambda, tmp_path: Path) -> None:
+def test_versions_policies_and_contents_are_read_back(lam: BotoLambda, tmp_path: Path) -> None:
     wanted = publication(tmp_path)
     name = wanted.layer_name
     lam.publish(wanted)
@@ -115,7 +115,7 @@ def test_reading_back(lam: BotoLambda, tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".download*"))
 
 
-def test_the_same_on_moto(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_versions_policies_and_contents_are_read_back_from_moto(sandbox: Sandbox, tmp_path: Path) -> None:
     lam, wanted = connect(sandbox.address, tmp_path), publication(tmp_path)
     name = wanted.layer_name
     held = lam.publish(wanted)
@@ -147,7 +147,9 @@ def test_history_reads_no_more_pages_than_needed(aws: SimulatedAws, lam: BotoLam
     assert lam.versions("other") == ()
 
 
-def test_one_page_finds_all_and_a_crowded_account_costs_few(aws: SimulatedAws, lam: BotoLambda) -> None:
+def test_the_latest_versions_need_few_requests_in_an_account_with_many_layers(
+    aws: SimulatedAws, lam: BotoLambda
+) -> None:
     content = aws.contents.add(make_zip("x"))
     mine = [f"zz-py3_{minor}" for minor in range(10, 14)]
     for name in mine:
@@ -163,7 +165,7 @@ def test_one_page_finds_all_and_a_crowded_account_costs_few(aws: SimulatedAws, l
     assert len(aws.log) - before <= 6
 
 
-# -- what failures mean ------------------------------------------------------------------------------------------------
+# -- failures ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ def test_one_page_finds_all_and_a_crowded_account_costs_few(aws: SimulatedAws, l
         (Fault.EXPIRED, CredentialsRefused),
     ],
 )
-def test_each_failure_is_sent_once_and_told_apart(
+def test_each_failure_has_its_class_and_is_not_retried_by_boto3(
     aws: SimulatedAws, lam: BotoLambda, tmp_path: Path, fault: Fault, kind: type[GatewayError]
 ) -> None:
     wanted = publication(tmp_path)
@@ -194,21 +196,21 @@ def test_each_failure_is_sent_once_and_told_apart(
         assert error.value.request_id
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_a_refused_connection_and_an_unknown_host_are_unreachable(tmp_path: Path) -> None:
     with pytest.raises(Unreachable):
         connect("http://127.0.0.1:9", tmp_path).latest(["demo"])
     with pytest.raises(Unreachable):
         connect("http://no.such.host.invalid", tmp_path).latest(["demo"])
 
 
-def test_what_lambda_refuses(lam: BotoLambda, tmp_path: Path) -> None:
+def test_a_request_that_lambda_refuses_has_its_error_code(lam: BotoLambda, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="ValidationException"):
         lam.publish(publication(tmp_path, runtimes=("python9.9",)))
     with pytest.raises(Refused, match="ResourceNotFoundException"):
         lam.grant("demo", 1, Grant("public", "*"))
 
 
-def test_wrong_credentials(aws: SimulatedAws, tmp_path: Path) -> None:
+def test_wrong_credentials_are_refused(aws: SimulatedAws, tmp_path: Path) -> None:
     with serve(aws, credentials={}) as address:
         session = boto3.session.Session(aws_access_key_id=KEY, aws_secret_access_key="wrong")
         client = session.client("lambda", region_name=REGION, endpoint_url=address, config=FAST)
@@ -216,7 +218,7 @@ def test_wrong_credentials(aws: SimulatedAws, tmp_path: Path) -> None:
             BotoLambda(REGION, client, TokenBucket(15), Bodies(tmp_path)).latest(["demo"])
 
 
-def test_download_of_other_bytes_leaves_nothing(lam: BotoLambda, tmp_path: Path) -> None:
+def test_a_failed_download_leaves_no_file(lam: BotoLambda, tmp_path: Path) -> None:
     wanted = publication(tmp_path)
     lam.publish(wanted)
     held = lam.get(wanted.layer_name, 1)
@@ -231,12 +233,12 @@ def test_download_of_other_bytes_leaves_nothing(lam: BotoLambda, tmp_path: Path)
     assert not list(tmp_path.glob(".download*"))
 
 
-# -- answers that are not as documented --------------------------------------------------------------------------------
+# -- undocumented responses --------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def canned(status: int, body: bytes, headers: dict[str, str] | None = None) -> Iterator[str]:
-    """A server that gives everyone the same answer."""
+    """Serve the same response to every request."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -260,7 +262,7 @@ def canned(status: int, body: bytes, headers: dict[str, str] | None = None) -> I
         server.server_close()
 
 
-def everything(lam: BotoLambda, folder: Path) -> list[Callable[[], object]]:
+def all_calls(lam: BotoLambda, folder: Path) -> list[Callable[[], object]]:
     return [
         lambda: lam.get("demo", 1),
         lambda: lam.grants("demo", 1),
@@ -282,12 +284,12 @@ def everything(lam: BotoLambda, folder: Path) -> list[Callable[[], object]]:
         (503, b"", {}),
     ],
 )
-def test_answers_of_something_else_count_as_none(
+def test_a_response_of_a_proxy_is_unavailable(
     tmp_path: Path, status: int, body: bytes, headers: dict[str, str]
 ) -> None:
     with canned(status, body, headers) as address:
         lam = connect(address, tmp_path)
-        calls = everything(lam, tmp_path)
+        calls = all_calls(lam, tmp_path)
         if b"{" in body or status != 200:
             calls = calls[:1] + calls[4:]
         for call in calls:
@@ -295,8 +297,8 @@ def test_answers_of_something_else_count_as_none(
                 call()
 
 
-def test_a_404_of_something_else_is_not_nothing(tmp_path: Path) -> None:
-    """A proxy that knows no such page must not make us believe that a version is not there."""
+def test_a_404_of_a_proxy_does_not_mean_that_a_version_is_missing(tmp_path: Path) -> None:
+    """Only Lambda's ResourceNotFoundException says that a version does not exist."""
     with canned(404, b"<html>Not Found</html>") as address:
         lam = connect(address, tmp_path)
         with pytest.raises(GatewayError):
@@ -322,13 +324,13 @@ GOOD: dict[str, Any] = {
 SOURCE = responses.LayerSource("us-east-1", "demo", "123456789012", 1)
 
 
-def test_a_good_answer() -> None:
+def test_a_valid_response_is_read() -> None:
     held = responses.held(SOURCE, GOOD)
     assert (held.sha256, held.size, held.runtimes) == (sha256(b"").hexdigest(), 7, ("python3.12",))
 
 
 @given(st.dictionaries(st.sampled_from([*GOOD, "CodeSha256", "CodeSize", "Location"]), ANYTHING, max_size=3))
-def test_fields_of_any_kind_are_read_or_count_as_no_answer(changes: dict[str, Any]) -> None:
+def test_any_field_value_is_read_or_unavailable(changes: dict[str, Any]) -> None:
     content = {key: value for key, value in changes.items() if key in GOOD["Content"]}
     data = {**GOOD, "Content": {**GOOD["Content"], **content}, **{k: v for k, v in changes.items() if k in GOOD}}
     try:
@@ -342,7 +344,7 @@ def test_fields_of_any_kind_are_read_or_count_as_no_answer(changes: dict[str, An
 
 
 @given(ANYTHING, st.sampled_from(["Action", "Principal", "Effect", "Sid", "Condition"]))
-def test_policies_of_any_kind_are_read_or_count_as_no_answer(value: Any, key: str) -> None:
+def test_any_policy_is_read_or_unavailable(value: Any, key: str) -> None:
     statement = {"Sid": "s", "Effect": "Allow", "Action": "lambda:GetLayerVersion", "Principal": "*", key: value}
     for policy in (value, {"Statement": value}, {"Statement": [statement]}):
         try:
@@ -356,6 +358,6 @@ def test_policies_of_any_kind_are_read_or_count_as_no_answer(value: Any, key: st
     "change",
     [{"Effect": "Deny"}, {"Action": "lambda:Other"}, {"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}],
 )
-def test_a_statement_that_does_not_make_public_is_no_grant(change: dict[str, Any]) -> None:
+def test_a_statement_that_does_not_allow_reading_is_not_a_grant(change: dict[str, Any]) -> None:
     statement = {"Sid": "s", "Effect": "Allow", "Action": "lambda:GetLayerVersion", "Principal": "*", **change}
     assert responses.grants({"Policy": json.dumps({"Statement": [statement]})}) == ()

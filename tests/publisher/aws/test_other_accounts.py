@@ -1,4 +1,4 @@
-"""Publish and audit in accounts that refuse what ours allows: the class of the failure, the advice, the exit code."""
+"""Publish and audit in accounts with other limits: the class of each failure, the advice, the exit code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
 
 @contextmanager
 def refusing(sandbox: Sandbox, refuse: Refuse = lambda _: None, change: Change | None = None) -> Iterator[None]:
-    """The embedded AWS behind these rules."""
+    """Put these rules in front of the embedded AWS."""
     rules = (refuse, change) if change else (refuse,)
     with front(sandbox.address, *rules) as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", address)
@@ -41,7 +41,7 @@ def refusing(sandbox: Sandbox, refuse: Refuse = lambda _: None, change: Change |
 
 
 def held(sandbox: Sandbox, region: str) -> int:
-    """The number of layers in a region."""
+    """Return the number of layers in a region."""
     return len(sandbox.layers(region).list_layers()["Layers"])
 
 
@@ -153,7 +153,7 @@ def test_a_permanent_refusal_is_not_run_again(
     assert RUN_AGAIN not in ended.err
 
 
-def test_a_full_code_storage_is_described(sandbox: Sandbox, layers: Layers) -> None:
+def test_a_full_code_storage_is_reported_with_its_usage(sandbox: Sandbox, layers: Layers) -> None:
     settings = {"AccountLimit": {"TotalCodeSize": 80530636800}, "AccountUsage": {"TotalCodeSize": 80000000000}}
 
     def refuse(request: AwsRequest) -> Refusal | None:
@@ -171,7 +171,7 @@ def test_a_full_code_storage_is_described(sandbox: Sandbox, layers: Layers) -> N
         assert RUN_AGAIN not in ended.err
 
 
-def test_cells_that_aws_cannot_serve_are_not_missing(sandbox: Sandbox, layers: Layers) -> None:
+def test_unsupported_cells_are_not_missing(sandbox: Sandbox, layers: Layers) -> None:
     layers.keys["unsupported"] = [{"region": "eu-west-1", "architecture": "aarch64", "reason": "no arm64 there"}]
     ended = layers.publish("1.0", "--json")
     assert (ended.code, ended.json["complete"], len(ended.json["cells"])) == (0, True, 3)
@@ -180,7 +180,7 @@ def test_cells_that_aws_cannot_serve_are_not_missing(sandbox: Sandbox, layers: L
     assert layers("audit").code == 0
 
 
-def test_yank_and_sync_advise_by_the_class_of_the_failure(sandbox: Sandbox, layers: Layers) -> None:
+def test_the_advice_of_yank_and_sync_depends_on_the_failure_class(sandbox: Sandbox, layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
 
     def refuse(request: AwsRequest) -> Refusal | None:
@@ -213,7 +213,7 @@ def rewritten(body: bytes, path: list[str], value: Any) -> bytes:
     [b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b'{"Policy": "' + b"[" * 100_000 + b'"}', b'{"LayerVersions": [{"Ver'],
     ids=["nested", "nested policy", "truncated"],
 )
-def test_a_hostile_response_is_an_error_of_its_cell_and_never_of_the_run(
+def test_a_hostile_response_is_an_error_of_its_cell_only(
     sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch, body: bytes
 ) -> None:
     def change(request: AwsRequest, response: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""A publish's body on disk: what Lambda expects, made once, proved, and without the zip in memory."""
+"""The request body of a publish: encoded once on disk, checked, and without the zip in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def publication(path: Path, data: bytes, description: str = "", license_text: st
 
 
 @given(st.binary(max_size=40), st.text(max_size=40), st.text(max_size=40))
-def test_body_is_what_lambda_expects(data: bytes, description: str, license_text: str) -> None:
+def test_the_body_is_what_lambda_expects(data: bytes, description: str, license_text: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         body = Bodies(folder).of(publication(folder / "a.zip", data, description, license_text))
@@ -43,7 +43,7 @@ def test_body_is_what_lambda_expects(data: bytes, description: str, license_text
 
 
 @pytest.mark.parametrize("size", [CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE + 2])
-def test_pieces_join_without_a_seam(tmp_path: Path, size: int) -> None:
+def test_chunks_are_encoded_without_gaps(tmp_path: Path, size: int) -> None:
     data = os.urandom(size)
     body = Bodies(tmp_path).of(publication(tmp_path / "a.zip", data))
     assert base64.b64decode(json.loads(body.path.read_bytes())["Content"]["ZipFile"]) == data
@@ -59,7 +59,7 @@ def test_a_zip_that_changed_is_refused(tmp_path: Path) -> None:
         Bodies(tmp_path).of(wanted)
 
 
-def test_many_threads_make_one_body(tmp_path: Path) -> None:
+def test_concurrent_threads_encode_one_body(tmp_path: Path) -> None:
     wanted, bodies = publication(tmp_path / "a.zip", os.urandom(CHUNK_SIZE)), Bodies(tmp_path)
     found: list[object] = []
     threads = [threading.Thread(target=lambda: found.append(bodies.of(wanted))) for _ in range(17)]

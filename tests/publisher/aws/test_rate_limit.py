@@ -1,4 +1,4 @@
-"""The pace: as fast as the rate allows, never over the quota in any second, fair, and for many threads."""
+"""The rate limit: as fast as the rate allows, never above the quota in any second, shared by threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scripts.simaws import VirtualClock
     rate=st.floats(0.5, QUOTA_PER_SECOND),
     rests=st.lists(st.floats(0, 3), min_size=1, max_size=60),
 )
-def test_no_second_sees_more_than_the_quota(rate: float, rests: list[float]) -> None:
+def test_no_second_has_more_requests_than_the_quota(rate: float, rests: list[float]) -> None:
     clock = VirtualClock()
     bucket = TokenBucket(rate, clock)
     taken = []
@@ -37,7 +37,7 @@ def test_the_rate_is_reached() -> None:
 
 
 def test_threads_share_the_rate() -> None:
-    """Each waits for its own turn: the turns lie a tenth of a second apart, whoever asks."""
+    """Each thread waits for its own slot; at 10 requests a second the slots are 0.1 s apart."""
     waits: list[float] = []
 
     class Noted:

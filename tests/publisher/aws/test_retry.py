@@ -1,4 +1,4 @@
-"""Patience: what is safe is repeated, a publish only where AWS certainly did nothing."""
+"""Retries: calls that may be repeated are, a publish only if AWS certainly did nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def sent(aws: SimulatedAws) -> int:
 
 
 @pytest.mark.parametrize("fault", [Fault.THROTTLE, Fault.NO_CONNECTION])
-def test_a_publish_that_surely_did_nothing_is_sent_again(
+def test_a_publish_that_certainly_did_nothing_is_retried(
     aws: SimulatedAws, patient: Patient, wanted: Publication, fault: Fault
 ) -> None:
     aws.set_faults(Faults((At(fault, times=3),)))
@@ -59,7 +59,9 @@ def test_a_publish_that_surely_did_nothing_is_sent_again(
 
 
 @pytest.mark.parametrize("fault", [f for f in Fault if f not in (Fault.THROTTLE, Fault.NO_CONNECTION)])
-def test_any_other_publish_is_sent_once(aws: SimulatedAws, patient: Patient, wanted: Publication, fault: Fault) -> None:
+def test_a_publish_that_may_have_acted_is_sent_once(
+    aws: SimulatedAws, patient: Patient, wanted: Publication, fault: Fault
+) -> None:
     aws.set_faults(Faults((At(fault),)))
     with pytest.raises(CredentialsRefused if fault is Fault.EXPIRED else Unavailable):
         patient.publish(wanted)
@@ -67,9 +69,7 @@ def test_any_other_publish_is_sent_once(aws: SimulatedAws, patient: Patient, wan
 
 
 @pytest.mark.parametrize("fault", [f for f in Fault if f is not Fault.EXPIRED])
-def test_reading_and_granting_are_repeated(
-    aws: SimulatedAws, patient: Patient, wanted: Publication, fault: Fault
-) -> None:
+def test_reads_and_grants_are_retried(aws: SimulatedAws, patient: Patient, wanted: Publication, fault: Fault) -> None:
     patient.publish(wanted)
     for operation in ("GetLayerVersion", "GetLayerVersionPolicy", "ListLayers", "AddLayerVersionPermission"):
         aws.set_faults(Faults((At(fault, operation=operation, times=2),)))
@@ -85,14 +85,14 @@ def test_reading_and_granting_are_repeated(
     assert patient.grants("demo", 1) == (GRANT,)
 
 
-def test_a_grant_of_somebody_else_is_told(aws: SimulatedAws, patient: Patient, wanted: Publication) -> None:
+def test_an_existing_grant_is_an_error(aws: SimulatedAws, patient: Patient, wanted: Publication) -> None:
     patient.publish(wanted)
     patient.grant("demo", 1, GRANT)
     with pytest.raises(StatementExists):
         patient.grant("demo", 1, GRANT)
 
 
-def test_a_region_that_is_down_is_given_up(aws: SimulatedAws, patient: Patient) -> None:
+def test_retries_of_an_unreachable_region_end(aws: SimulatedAws, patient: Patient) -> None:
     aws.set_faults(Faults((At(Fault.NO_CONNECTION, times=None),)))
     with pytest.raises(Unreachable):
         patient.latest(["demo"])
@@ -100,7 +100,7 @@ def test_a_region_that_is_down_is_given_up(aws: SimulatedAws, patient: Patient) 
     assert aws.clock.monotonic() < 60
 
 
-def test_throttling_is_waited_out_but_not_for_ever(aws: SimulatedAws, patient: Patient) -> None:
+def test_throttling_is_retried_with_a_limit(aws: SimulatedAws, patient: Patient) -> None:
     aws.set_faults(Faults((At(Fault.THROTTLE, times=20),)))
     assert patient.latest(["demo"]) == {}
     aws.set_faults(Faults((At(Fault.THROTTLE, times=None),)))
@@ -110,7 +110,7 @@ def test_throttling_is_waited_out_but_not_for_ever(aws: SimulatedAws, patient: P
     assert MAX_THROTTLED_SECONDS <= aws.clock.monotonic() - began < MAX_THROTTLED_SECONDS + 20
 
 
-def test_expired_credentials_are_not_repeated(aws: SimulatedAws, patient: Patient) -> None:
+def test_expired_credentials_are_not_retried(aws: SimulatedAws, patient: Patient) -> None:
     aws.set_faults(Faults((At(Fault.EXPIRED, times=None),)))
     with pytest.raises(CredentialsRefused):
         patient.latest(["demo"])

@@ -1,4 +1,4 @@
-"""AWS Signer: each zip is signed once, and the same signed bytes go everywhere, also in a later run."""
+"""AWS Signer: each zip is signed once, and every region gets the same signed bytes, also in a later run."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def test_signed_bytes_that_no_region_holds_yet_come_from_the_staging_bucket(laye
     client = sandbox.layers()
     for architecture in ("x86_64", "aarch64"):
         client.delete_layer_version(LayerName=f"demo-py3_12-{architecture}", VersionNumber=1)
-    path.write_text(json.dumps({**record, "cells": []}))  # as a run leaves it that was killed after it began
+    path.write_text(json.dumps({**record, "cells": []}))  # the state after a run that was killed early
     assert layers.publish("1.0", "--region", "eu-west-1").code == 0
     assert digests(layers) == {first}
 
 
-def test_a_profile_that_is_missing_is_named_and_nothing_is_published(layers: Layers, sandbox: Sandbox) -> None:
+def test_a_missing_profile_is_named_and_nothing_is_published(layers: Layers, sandbox: Sandbox) -> None:
     layers.keys["signing"] = {"profile": "other_profile"}
     ended = layers.publish("1.0")
     assert ended.code == 5

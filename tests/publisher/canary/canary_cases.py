@@ -1,4 +1,4 @@
-"""A region's functions in memory, with a clock and faults, for what no embedded AWS does on demand."""
+"""A region's functions in memory, with a clock and faults that the embedded AWS cannot produce on demand."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ROLE = "arn:aws:iam::123456789012:role/demo-layers-canary"
 
 
 def case_of(region: str = "us-east-1", matrix: Matrix = MATRIX) -> Case:
-    """The first cell of a region."""
+    """Return the first cell of a region."""
     cell = next(cell for cell in matrix.cells if cell.region == region)
     return Case(region, cell.target, 3, matrix.layer_arn(cell, 3), digest("layer"), "demo", "1.0")
 
 
 def answer_of(case: Case, **changes: object) -> bytes:
-    """What the function of a cell answers where all is well."""
+    """Return the response of a cell's function if everything works."""
     right = {
         "version": case.version,
         "metadata_from": "/opt/python",
@@ -40,7 +40,7 @@ def answer_of(case: Case, **changes: object) -> bytes:
 
 @dataclass
 class Fault:
-    """``operation`` fails with this error, ``times`` times; ``acts``: after AWS did what was asked."""
+    """``operation`` fails with this error, ``times`` times; with ``acts``, after AWS has acted."""
 
     operation: str
     error: BaseException
@@ -69,7 +69,7 @@ class Region:
         return Setting(**{"run": "this", "clock": self.clock, "now": self.now, **changes})  # type: ignore[arg-type]
 
     def put(self, name: str, age: timedelta, run: str = "another") -> None:
-        """Somebody's function."""
+        """Add a function that another run created."""
         spec = Spec(name, f"layers canary of demo 1.0, run {run}", "", "", "", "", "", b"")
         self.there[name] = (spec, self.now() - age)
 

@@ -1,4 +1,4 @@
-"""``layers canary`` as a user runs it: real small layers in the embedded AWS, functions that really run."""
+"""``layers canary`` as a user runs it: small layers in the embedded AWS, and functions that run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = [runs_functions, pytest.mark.index]
 
 @pytest.fixture
 def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
-    """A release, recorded and in every region, and the role of canaries."""
+    """Return a project with a release in every region, its record, and the role of canaries."""
     made = Layers(tmp_path, dict(KEYS))
     make_roles(sandbox.address, {"us-east-1": [canary_role(made.matrix)]})
     assert publish_real(made, "1.0").code == 0
@@ -41,7 +41,7 @@ def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
 
 
 def functions(sandbox: Sandbox) -> list[str]:
-    """The functions that are there."""
+    """Return the names of the functions."""
     return [f["FunctionName"] for r in REGIONS for f in sandbox.layers(r).list_functions()["Functions"]]
 
 
@@ -55,7 +55,7 @@ def change(layers: Layers, **fields: Any) -> None:
     FolderLedger(Path(layers.ledger), layers.matrix).update(1, changed)
 
 
-def test_proves_every_cell_and_leaves_nothing(sandbox: Sandbox, layers: Layers) -> None:
+def test_every_cell_is_proven_and_no_function_is_left(sandbox: Sandbox, layers: Layers) -> None:
     done = layers("canary", "--region", "all", "--yes", "--json")
     assert (done.code, functions(sandbox)) == (0, [])
     assert {key: done.json[key] for key in ("package", "version", "layer_version")} == {
@@ -81,7 +81,7 @@ def test_proves_every_cell_and_leaves_nothing(sandbox: Sandbox, layers: Layers) 
     assert "demo 1.0, layer version 1: 1 of 1 cells proven" in table.out
 
 
-def test_the_newest_that_was_not_yanked_or_the_one_that_is_named(sandbox: Sandbox, layers: Layers) -> None:
+def test_the_newest_release_that_is_not_yanked_or_the_named_one_is_tried(sandbox: Sandbox, layers: Layers) -> None:
     assert publish_real(layers, "1.1").code == 0
     assert layers("canary", "--region", "us-east-1", "--yes", "--json").json["version"] == "1.1"
     named = layers("canary", "--region", "us-east-1", "--version", "1.0.0", "--yes", "--json")
@@ -92,7 +92,7 @@ def test_the_newest_that_was_not_yanked_or_the_one_that_is_named(sandbox: Sandbo
     assert "was yanked on 2026-11-23: broken" in yanked.err
 
 
-def test_bad_input(layers: Layers) -> None:
+def test_bad_input_is_refused(layers: Layers) -> None:
     role = "arn:aws:iam::856699698935:role/x"
     for arguments, code, says in (
         (["--version", "1.0"], 2, "no terminal to ask on"),
@@ -111,7 +111,7 @@ def test_bad_input(layers: Layers) -> None:
     assert layers("canary").code == 2
 
 
-def test_another_account_touches_nothing(layers: Layers) -> None:
+def test_in_another_account_nothing_is_created(layers: Layers) -> None:
     other = Layers(layers.folder / "other", {**KEYS, "account": "123456789012"})
     other.folder.mkdir()
     ledger = FolderLedger(Path(other.ledger), other.matrix)
@@ -121,7 +121,7 @@ def test_another_account_touches_nothing(layers: Layers) -> None:
     assert (done.code, "nothing was changed" in done.err) == (3, True)
 
 
-def test_a_layer_that_does_not_work(sandbox: Sandbox, layers: Layers) -> None:
+def test_a_layer_that_cannot_be_imported_fails(sandbox: Sandbox, layers: Layers) -> None:
     assert publish_real(layers, "1.1", source="import not_there").code == 0
     done = layers("canary", "--region", "us-east-1", "--yes")
     assert (done.code, functions(sandbox)) == (6, [])
@@ -130,14 +130,14 @@ def test_a_layer_that_does_not_work(sandbox: Sandbox, layers: Layers) -> None:
     assert "  | [ERROR] ModuleNotFoundError" in done.out
 
 
-def test_a_layer_that_holds_another_version(sandbox: Sandbox, layers: Layers) -> None:
+def test_a_layer_with_another_version_fails(sandbox: Sandbox, layers: Layers) -> None:
     assert publish_real(layers, "1.1", content=layer_zip("1.0.9")).code == 0
     (cell,) = layers("canary", "--region", "us-east-1", "--yes", "--json").json["cells"]
     assert (cell["status"], cell["package_version"]) == ("failed", "1.0.9")
     assert cell["reason"] == "it contains demo 1.0.9, the ledger says 1.1"
 
 
-def test_other_bytes_than_the_ledger_says_are_not_run(sandbox: Sandbox, layers: Layers) -> None:
+def test_bytes_that_differ_from_the_ledger_are_not_run(sandbox: Sandbox, layers: Layers) -> None:
     release = FolderLedger(Path(layers.ledger), layers.matrix).releases()[0]
     change(layers, cells=tuple(cell.model_copy(update={"sha256": "0" * 64}) for cell in release.cells))
     done = layers("canary", "--region", "us-east-1", "--yes", "--json")
@@ -147,7 +147,7 @@ def test_other_bytes_than_the_ledger_says_are_not_run(sandbox: Sandbox, layers: 
     assert "other bytes" in cell["reason"]
 
 
-def test_what_is_not_published_there_yet_is_not_proven(layers: Layers) -> None:
+def test_a_cell_without_the_release_is_not_proven(layers: Layers) -> None:
     layers.keys["regions"] = [*REGIONS, "ap-south-1"]
     done = layers("canary", "--region", "all", "--yes", "--json")
     assert done.code == 5
@@ -157,7 +157,7 @@ def test_what_is_not_published_there_yet_is_not_proven(layers: Layers) -> None:
     assert layers("canary", "--region", "ap-south-1", "--yes").code == 3
 
 
-def test_an_architecture_that_the_embedded_aws_cannot_run(
+def test_an_architecture_that_the_embedded_aws_cannot_run_is_not_proven(
     layers: Layers, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("builder.smoke.execution.shutil.which", lambda name: None)
@@ -169,13 +169,13 @@ def test_an_architecture_that_the_embedded_aws_cannot_run(
     assert "layers sandbox --stand-in" in done.json["cells"][1]["reason"]
 
 
-def test_another_role(sandbox: Sandbox, layers: Layers) -> None:
+def test_another_role_can_be_named(sandbox: Sandbox, layers: Layers) -> None:
     role = make_role(sandbox, "own")
     assert layers("canary", "--region", "us-east-1", "--role", role, "--yes").code == 0
 
 
 def begun(sandbox: Sandbox, layers: Layers) -> subprocess.Popen[str]:
-    """A canary of a layer that takes its time, whose function is there."""
+    """Start a canary of a slow layer and wait for its function."""
     assert publish_real(layers, "1.1", source="import time; time.sleep(2)").code == 0
     command = [
         sys.executable, "-c", "from publisher.cli import main; main()", "--matrix", str(layers.folder / "matrix.yaml"),
@@ -193,17 +193,19 @@ def test_an_interruption_removes_the_functions(sandbox: Sandbox, layers: Layers,
     _, err = process.communicate(timeout=60)
     assert functions(sandbox) == []
     assert "stopping: deleting the functions that were created first" in err
-    assert process.returncode in (0, 5), err  # where the function had been invoked already, its answer counts
+    assert process.returncode in (0, 5), err  # 0 if the function had been invoked already: its response counts
 
 
-def test_what_a_killed_run_left(sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_later_run_deletes_the_function_of_a_killed_run(
+    sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     process = begun(sandbox, layers)
     process.kill()
     process.communicate()
     name = canary_function(layers.matrix, layers.matrix.targets[0])
     assert functions(sandbox) == [name]
 
-    done = layers("canary", "--region", "us-east-1", "--yes", "--json")  # it may be at work still
+    done = layers("canary", "--region", "us-east-1", "--yes", "--json")  # the other run may still be running
     (cell,) = done.json["cells"]
     assert (done.code, cell["status"], functions(sandbox)) == (5, "deferred", [name])
     assert f"another canary is running: function {name} was created 0 minutes ago" in cell["reason"]
@@ -220,7 +222,7 @@ def until(ready: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_role_that_is_not_there(sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_role_is_named(sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("publisher.canary.trial.MAX_WAIT_SECONDS", 0.5)
     sandbox.client("iam").delete_role(RoleName=canary_role(layers.matrix))
     done = layers("canary", "--region", "us-east-1", "--yes", "--json")
@@ -248,12 +250,12 @@ def test_a_retired_runtime_is_named_and_does_not_hold_the_release_back(
 
 
 def published(sandbox: Sandbox, layers: Layers) -> dict[str, int]:
-    """How many versions each region has."""
+    """Return the number of layer versions in each region."""
     name = layers.matrix.targets[0].layer_name
     return {r: len(sandbox.layers(r).list_layer_versions(LayerName=name)["LayerVersions"]) for r in REGIONS}
 
 
-def test_publish_with_the_canary_first(sandbox: Sandbox, layers: Layers) -> None:
+def test_publish_continues_after_the_canary_region_is_proven(sandbox: Sandbox, layers: Layers) -> None:
     options = ["--canary-first", "--json"]
     done = publish_real(layers, "1.1", *options)
     assert (done.code, done.json["complete"], functions(sandbox)) == (0, True, [])

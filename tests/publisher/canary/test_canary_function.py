@@ -1,4 +1,4 @@
-"""What a canary function imports: of any package, without knowing one."""
+"""The modules that a canary function imports, for any package."""
 
 from __future__ import annotations
 
@@ -42,26 +42,26 @@ def installed(folder: Path, files: Mapping[str, bytes]) -> importlib.metadata.Di
         ([], []),
     ],
 )
-def test_import_names(tmp_path: Path, files: list[str], names: list[str]) -> None:
+def test_the_modules_to_import_follow_the_files(tmp_path: Path, files: list[str], names: list[str]) -> None:
     content = distribution("demo", files=dict.fromkeys(files, EMPTY))
     assert import_names(installed(tmp_path, content)) == names
 
 
-def test_a_package_in_a_namespace_that_is_called_as_it_stands_for_what_lies_beside(tmp_path: Path) -> None:
+def test_a_namespace_package_is_preferred_to_its_siblings_if_the_names_match(tmp_path: Path) -> None:
     beside = ("_storage", "storage_control")
     files = [f"company/cloud/{name}/__init__.py" for name in ("storage", *beside)]
     content = distribution("company_cloud.storage", files=dict.fromkeys(files, EMPTY))
     assert import_names(installed(tmp_path, content)) == ["company.cloud.storage"]
 
 
-def test_without_a_record(tmp_path: Path) -> None:
+def test_without_record_the_names_come_from_top_level_txt(tmp_path: Path) -> None:
     content = {path: data for path, data in distribution("demo").items() if not path.endswith("RECORD")}
     info = "python/demo-1.0.dist-info"
     found = installed(tmp_path, {**content, f"{info}/top_level.txt": b"demo\n_private\n"})
     assert import_names(found) == ["demo"]
 
 
-def test_the_zip_is_the_same_always_and_readable_by_lambdas_user() -> None:
+def test_the_zip_is_reproducible_and_readable_by_lambdas_user() -> None:
     before = function_zip()
     function_zip.cache_clear()
     assert function_zip() == before

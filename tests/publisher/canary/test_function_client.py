@@ -1,4 +1,4 @@
-"""What boto3's answers and errors mean to a canary."""
+"""boto3's responses and errors, translated for a canary."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ INVALID = "InvalidParameterValueException"
         ("get_function_configuration", "ExpiredTokenException", 403, "expired", CredentialsRefused),
     ],
 )
-def test_errors(
+def test_each_error_has_its_class_and_is_counted(
     stub: tuple[BotoFunctions, Stubber, Journal],
     operation: str,
     code: str,
@@ -86,14 +86,16 @@ def test_errors(
 
 
 @pytest.mark.parametrize("operation", ["delete_function", "get_function_configuration", "get_layer_version"])
-def test_what_is_not_there_is_no_error(stub: tuple[BotoFunctions, Stubber, Journal], operation: str) -> None:
+def test_a_missing_function_or_layer_is_not_an_error(
+    stub: tuple[BotoFunctions, Stubber, Journal], operation: str
+) -> None:
     functions, stubber, _ = stub
     stubber.add_client_error(operation, "ResourceNotFoundException", "", 404)
     assert ASK[operation](functions) is None
 
 
 @pytest.mark.parametrize("text", ["2026-11-23T20:40:15.000+0000", "2026-11-23T20:40:15.123456000Z"])
-def test_a_function_as_aws_and_as_others_write_it(stub: tuple[BotoFunctions, Stubber, Journal], text: str) -> None:
+def test_both_forms_of_a_timestamp_are_read(stub: tuple[BotoFunctions, Stubber, Journal], text: str) -> None:
     functions, stubber, _ = stub
     stubber.add_response("get_function_configuration", {"LastModified": text, "State": "Pending"})
     found = functions.find("f")
@@ -102,14 +104,16 @@ def test_a_function_as_aws_and_as_others_write_it(stub: tuple[BotoFunctions, Stu
 
 
 @pytest.mark.parametrize("answer", [{"LastModified": "yesterday"}, {"State": "Active"}])
-def test_an_answer_that_is_none(stub: tuple[BotoFunctions, Stubber, Journal], answer: dict[str, Any]) -> None:
+def test_an_incomplete_response_is_unavailable(
+    stub: tuple[BotoFunctions, Stubber, Journal], answer: dict[str, Any]
+) -> None:
     functions, stubber, _ = stub
     stubber.add_response("get_function_configuration", answer)
     with pytest.raises(Unavailable):
         functions.find("f")
 
 
-def test_an_invocation_whose_payload_breaks_off_has_no_answer(stub: tuple[BotoFunctions, Stubber, Journal]) -> None:
+def test_a_truncated_payload_is_unavailable(stub: tuple[BotoFunctions, Stubber, Journal]) -> None:
     functions, stubber, _ = stub
     stubber.add_response("invoke", {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(b'{"a'), 100)})
     with pytest.raises(Unavailable):

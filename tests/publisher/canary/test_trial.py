@@ -1,4 +1,4 @@
-"""The trial of a cell under everything that AWS may do: no function is left, and what is said is true."""
+"""The trial of a cell under every fault of AWS: no function is left, and the reported status is true."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ FOR_GOOD = 10_000
 
 
 def trial_of(region: Region, **setting: object) -> Trial:
-    """One trial, by a patient client."""
+    """Run one trial with a client that retries."""
     return attempt(case_of(), RetryingFunctions(region, region.clock), NAME, ROLE, region.setting(**setting))
 
 
-def test_the_usual() -> None:
+def test_a_working_layer_is_proven() -> None:
     region = Region()
     trial = trial_of(region)
     assert (trial.status, trial.reason, trial.package_version, trial.import_seconds) == ("proven", None, "1.0", 0.25)
@@ -38,7 +38,7 @@ def test_the_usual() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("acts", [False, True])
 @pytest.mark.parametrize("error", [Throttled("429"), Unavailable("500"), Unreachable("no connection")])
-def test_what_passes_is_waited_out(operation: str, error: GatewayError, acts: bool, times: int) -> None:
+def test_temporary_errors_are_retried(operation: str, error: GatewayError, acts: bool, times: int) -> None:
     if acts and type(error) is not Unavailable:
         return
     region = Region(faults=[Fault(operation, error, times, acts)])
@@ -46,12 +46,12 @@ def test_what_passes_is_waited_out(operation: str, error: GatewayError, acts: bo
 
 
 @pytest.mark.parametrize("operation", ["create", "invoke", "delete"])
-def test_a_state_that_does_not_allow_it_yet_is_waited_out(operation: str) -> None:
+def test_a_conflicting_state_is_retried(operation: str) -> None:
     region = Region(faults=[Fault(operation, NotNowError("409"), 4)])
     assert (trial_of(region).status, region.there) == ("proven", {})
 
 
-def test_a_new_role_is_waited_for_and_one_that_is_not_there_is_named() -> None:
+def test_a_new_role_is_waited_for_and_a_missing_one_is_named() -> None:
     region = Region(faults=[Fault("create", RoleError("cannot be assumed"), 5)])
     assert trial_of(region).status == "proven"
     region = Region(faults=[Fault("create", RoleError("cannot be assumed"), FOR_GOOD)])
@@ -61,7 +61,7 @@ def test_a_new_role_is_waited_for_and_one_that_is_not_there_is_named() -> None:
     assert MAX_WAIT_SECONDS <= region.clock.monotonic() < 2 * MAX_WAIT_SECONDS
 
 
-def test_a_function_whose_making_was_never_answered_is_removed_all_the_same() -> None:
+def test_a_function_is_removed_although_its_creation_had_no_response() -> None:
     class Mute(Region):
         def create(self, spec: Spec) -> None:
             if self.calls.count("create") == 0:
@@ -74,12 +74,12 @@ def test_a_function_whose_making_was_never_answered_is_removed_all_the_same() ->
     assert region.calls.count("delete") == 1
 
 
-def test_one_that_appears_late_is_removed() -> None:
+def test_a_function_that_appears_late_is_removed() -> None:
     region = Region(faults=[Fault("create", Unavailable("silence"), FOR_GOOD)])
 
     class Late(Region):
         def find(self, name: str) -> Function | None:
-            if self.calls.count("find") == 3:  # the look before, and two after
+            if self.calls.count("find") == 3:  # once before the creation, twice after it
                 self.put(name, timedelta(), run="this")
             return super().find(name)
 
@@ -91,7 +91,7 @@ def test_one_that_appears_late_is_removed() -> None:
 def test_a_function_that_cannot_be_removed_is_named() -> None:
     region = Region(faults=[Fault("delete", Refused("AccessDeniedException: no"), FOR_GOOD)])
     trial = trial_of(region)
-    assert trial.status == "deferred"  # though the layer works: something is left
+    assert trial.status == "deferred"  # although the layer works: a function may be left
     assert f"function {NAME} may still exist" in str(trial.reason)
     region = Region(faults=[Fault("delete", Refused("AccessDeniedException: no"), FOR_GOOD)], payload=b"{}")
     trial = trial_of(region)
@@ -100,7 +100,7 @@ def test_a_function_that_cannot_be_removed_is_named() -> None:
     assert NAME in str(trial.reason)
 
 
-def test_what_a_killed_run_left_goes_first_and_anothers_stays() -> None:
+def test_an_old_function_of_a_killed_run_is_removed_and_a_recent_one_is_kept() -> None:
     region = Region()
     region.put(NAME, timedelta(minutes=16))
     assert (trial_of(region).status, region.there) == ("proven", {})
@@ -111,7 +111,7 @@ def test_what_a_killed_run_left_goes_first_and_anothers_stays() -> None:
     assert "14 minutes ago" in str(trial.reason)
 
 
-def test_another_that_begins_at_the_same_moment_is_left_alone() -> None:
+def test_a_function_of_a_concurrent_run_is_kept() -> None:
     class Raced(Region):
         def create(self, spec: Spec) -> None:
             self.put(NAME, timedelta())
@@ -125,7 +125,7 @@ def test_another_that_begins_at_the_same_moment_is_left_alone() -> None:
     ("error", "status"),
     [(InvalidError("Layers consume more"), "failed"), (Refused("AccessDeniedException: iam:PassRole"), "deferred")],
 )
-def test_what_is_refused_for_good(error: GatewayError, status: str) -> None:
+def test_a_permanent_error_is_not_retried(error: GatewayError, status: str) -> None:
     region = Region(faults=[Fault("create", error, FOR_GOOD)])
     trial = trial_of(region)
     assert (trial.status, trial.reason, region.there) == (status, str(error), {})
@@ -133,7 +133,7 @@ def test_what_is_refused_for_good(error: GatewayError, status: str) -> None:
 
 
 def test_a_runtime_that_lambda_creates_no_functions_for_is_not_provable() -> None:
-    """It says nothing about the layer, and another run does not help."""
+    """The refusal says nothing about the layer, and another run does not help."""
     region = Region(faults=[Fault("create", RuntimeRefused("python3.12 is no longer supported"), FOR_GOOD)])
     trial = trial_of(region)
     assert (trial.status, region.there, region.calls.count("create")) == ("not provable", {}, 1)
@@ -142,7 +142,7 @@ def test_a_runtime_that_lambda_creates_no_functions_for_is_not_provable() -> Non
     assert "Lambda creates no python3.12 functions" in str(trial.reason)
 
 
-def test_a_function_that_never_becomes_active() -> None:
+def test_a_function_that_does_not_become_active_is_not_proven() -> None:
     trial = trial_of(region := Region(pending=1e6))
     assert (trial.status, region.there) == ("deferred", {})
     trial = trial_of(region := Region(state="Failed"))
@@ -159,14 +159,14 @@ def test_a_function_that_never_becomes_active() -> None:
         ({"machine": "aarch64"}, "it ran on aarch64, not x86_64"),
     ],
 )
-def test_an_answer_that_is_not_as_the_ledger_says(changes: dict[str, object], says: str) -> None:
+def test_a_response_that_differs_from_the_ledger_fails(changes: dict[str, object], says: str) -> None:
     region = Region(payload=answer_of(case_of(), **changes))
     trial = trial_of(region)
     assert (trial.status, says in str(trial.reason), region.there) == ("failed", True, {})
     assert trial.package_version == changes.get("version", "1.0")
 
 
-def test_a_function_that_fails_and_one_that_answers_something_else() -> None:
+def test_a_function_error_and_an_unexpected_response_fail() -> None:
     error = b'{"errorType": "ImportError", "errorMessage": "no"}'
     trial = trial_of(region := Region(payload=error, failed=True))
     assert (trial.status, trial.log, region.there) == ("failed", "the end of the log", {})
@@ -177,14 +177,14 @@ def test_a_function_that_fails_and_one_that_answers_something_else() -> None:
         assert (trial.status, region.there) == ("failed", {})
 
 
-def test_a_layer_that_is_not_the_recorded_one_is_not_run() -> None:
+def test_a_layer_that_is_missing_or_has_other_bytes_is_not_run() -> None:
     for sha256, says in (("", "does not exist in AWS"), (digest("other"), "other bytes")):
         trial = trial_of(region := Region(sha256=sha256))
         assert (trial.status, says in str(trial.reason), region.calls) == ("failed", True, ["layer"])
 
 
 @pytest.mark.parametrize("after", [*range(12)])
-def test_an_interruption_at_any_moment_leaves_nothing(after: int) -> None:
+def test_an_interruption_at_any_moment_leaves_no_function(after: int) -> None:
     region = Region()
     asked = iter(range(FOR_GOOD))
     trial = trial_of(region, stopped=lambda: "interrupted by SIGINT" if next(asked) >= after else None)
@@ -194,14 +194,14 @@ def test_an_interruption_at_any_moment_leaves_nothing(after: int) -> None:
 
 @pytest.mark.parametrize("operation", ["layer", "find", "create", "invoke"])
 @pytest.mark.parametrize("acts", [False, True])
-def test_an_end_by_force_removes_the_function_too(operation: str, acts: bool) -> None:
+def test_a_keyboard_interrupt_removes_the_function(operation: str, acts: bool) -> None:
     region = Region(faults=[Fault(operation, KeyboardInterrupt(), 1, acts)])
     with pytest.raises(KeyboardInterrupt):
         trial_of(region)
     assert region.there == {}
 
 
-def test_a_silent_region_holds_no_other_back_and_is_not_asked_for_every_cell() -> None:
+def test_an_unreachable_region_delays_no_other_and_is_not_tried_for_every_cell() -> None:
     matrix = MATRIX.model_copy(update={"python": ("3.10", "3.11", "3.12", "3.13")})
     cells = [cell for cell in matrix.cells if cell.region != "ap-south-1"]
     cases = []
@@ -214,6 +214,6 @@ def test_a_silent_region_holds_no_other_back_and_is_not_asked_for_every_cell() -
     trials = try_all(matrix, cases, regions, Roles(matrix, None, ()), fine.clock, Quiet())
     assert [trial.case for trial in trials] == cases
     assert {trial.reason for trial in trials if trial.case.region == "us-east-1"} == {"silence"}
-    assert len(silent.calls) <= 3 * 5  # three lanes had begun
+    assert len(silent.calls) <= 3 * 5  # three cells had started
     assert {trial.status for trial in trials if trial.case.region == "eu-west-1"} == {"proven", "failed"}
     assert fine.there == silent.there == {}

@@ -1,4 +1,4 @@
-"""A ledger with everything in it that a table must show: yanked, rebuilt and incomplete releases."""
+"""A ledger with every kind of release that a table shows: yanked, rebuilt and incomplete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ regions: [us-east-1, eu-west-1, eu-north-1]
 
 
 def catalog_matrix() -> Matrix:
-    """The matrix of ``MATRIX_TEXT``."""
+    """Return the matrix of ``MATRIX_TEXT``."""
     return small_matrix(
         package="demo-agents",
         python=["3.10", "3.12"],
@@ -33,7 +33,7 @@ def catalog_matrix() -> Matrix:
 
 
 def recorded(matrix: Matrix, number: int, version: str, *, without: frozenset[str] = frozenset()) -> Release:
-    """A release made on day ``number``, in every cell but ``without``; complete where nothing is left out."""
+    """Return a release of day ``number`` in every cell except ``without``; it is complete if ``without`` is empty."""
     made = DAY + timedelta(days=number)
     cells = tuple(cell for cell in matrix.cells if cell.id not in without)
     record = release(matrix, number, version, cells, begun=made, completed=None if without else made)
@@ -49,7 +49,7 @@ def recorded(matrix: Matrix, number: int, version: str, *, without: frozenset[st
 
 
 def history(matrix: Matrix) -> tuple[Release, ...]:
-    """1: 1.0, yanked. 2: 1.1. 3: 1.1 rebuilt. 4: 1.2, not yet in eu-north-1 and one cell of eu-west-1."""
+    """Return 1: 1.0, yanked; 2: 1.1; 3: 1.1 rebuilt; 4: 1.2, not yet in eu-north-1 and one cell of eu-west-1."""
     first = recorded(matrix, 1, "1.0")
     yanked = first.model_copy(
         update={
@@ -63,7 +63,7 @@ def history(matrix: Matrix) -> tuple[Release, ...]:
 
 
 def write_project(folder: Path, releases: tuple[Release, ...]) -> list[str]:
-    """A matrix and a ledger on disk; the global options that name them."""
+    """Write a matrix and a ledger; return the global options that name them."""
     (folder / "matrix.yaml").write_text(MATRIX_TEXT)
     (folder / "ledger").mkdir(exist_ok=True)
     for each in releases:

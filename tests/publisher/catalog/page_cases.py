@@ -1,4 +1,4 @@
-"""A ledger as the official one may be in a year: yanked, rebuilt and incomplete releases, real packages."""
+"""A ledger like the official one in a year: yanked, rebuilt and incomplete releases, real packages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BASE = {
 
 
 def official_matrix() -> Matrix:
-    """Three Pythons, two architectures, five regions in two partitions."""
+    """Return three Pythons, two architectures and five regions in two partitions."""
     return Matrix.model_validate(
         {
             "account": "856699698935",
@@ -40,7 +40,7 @@ def official_matrix() -> Matrix:
 
 
 def official_history(matrix: Matrix) -> tuple[Release, ...]:
-    """1: made by hand. 2: yanked. 3: start not measured. 4: rebuilt from 3. 5: not yet everywhere."""
+    """Return 1: published by hand; 2: yanked; 3: cold start not measured; 4: rebuilt from 3; 5: incomplete."""
     absent = {c.id for c in matrix.cells if c.region in ("ap-northeast-1", "us-gov-west-1")} | {
         "eu-central-1/py3.13-aarch64"
     }
@@ -63,7 +63,7 @@ def official_history(matrix: Matrix) -> tuple[Release, ...]:
 
 
 def kept_sboms(releases: Iterable[Release]) -> frozenset[str]:
-    """What the ledger keeps of them."""
+    """Return the names of their SBOMs in the ledger."""
     return frozenset(sbom_path(each.layer_version, target.layer_name) for each in releases for target in each.targets)
 
 
@@ -76,7 +76,7 @@ def made(
     grown: float,
     without: frozenset[str] = frozenset(),
 ) -> Release:
-    """A release with ``BASE`` and these packages ("" takes one out), larger than the first by ``grown`` MB."""
+    """Return a release with ``BASE`` and these packages ("" removes one), ``grown`` MB larger than the first."""
     begun = DAY + timedelta(days=20 * number)
     targets = tuple(
         TargetRecord(
@@ -144,7 +144,7 @@ def _lock(python: str, packages: Mapping[str, str]) -> tuple[Locked, ...]:
 
 
 def _by_hand(release: Release) -> Release:
-    """As it is after ``layers sync``: no lock, no SBOM, for one target other bytes in each region; without 3.13."""
+    """Return the release as ``layers sync`` records it: no lock, no SBOM, bytes of one target by region, no 3.13."""
     targets = tuple(
         t.model_copy(
             update={

@@ -1,4 +1,4 @@
-"""An ARN that is not recorded: what is wrong with it, and what was probably meant."""
+"""ARNs that are not recorded: the problem, and the ARN that was probably meant."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def problem(arn: str) -> tuple[str, str]:
     return caught.value.what, str(caught.value.fix)
 
 
-def test_a_recorded_one_is_found() -> None:
+def test_a_recorded_arn_is_found() -> None:
     assert find(INDEX, f" {RIGHT}\n").arn == RIGHT
 
 
@@ -38,7 +38,7 @@ def test_a_recorded_one_is_found() -> None:
         RIGHT.upper(),
     ],
 )
-def test_the_ways_in_which_people_write_it_lead_to_the_one_that_was_meant(mistaken: str) -> None:
+def test_a_mistyped_arn_gets_the_right_one_as_suggestion(mistaken: str) -> None:
     assert problem(mistaken)[1] == f"did you mean {RIGHT}?"
 
 
@@ -62,18 +62,18 @@ def test_the_ways_in_which_people_write_it_lead_to_the_one_that_was_meant(mistak
         ("", "'' is not an ARN of a layer version", "an ARN looks like this: arn:aws:lambda:"),
     ],
 )
-def test_what_is_wrong_is_named_and_what_there_is(mistaken: str, what: str, instead: str) -> None:
+def test_the_wrong_part_of_an_arn_is_named_with_what_exists(mistaken: str, what: str, instead: str) -> None:
     said, fix = problem(mistaken)
     assert what in said
     assert instead in fix
 
 
-def test_without_a_release_there_is_nothing_to_mean() -> None:
+def test_without_a_release_no_layer_is_suggested() -> None:
     with pytest.raises(InputError, match="there is no layer"):
         find(make_index(MATRIX, ()), RIGHT)
 
 
-def test_layers_of_a_team_may_have_capitals() -> None:
+def test_a_layer_name_with_capitals_is_suggested() -> None:
     matrix = small_matrix(layer_name="Our-Agents-py{python}-{architecture}")
     index = make_index(matrix, [recorded(matrix, 1, "1.0")])
     (arn, *_) = (row.arn for row in index.rows(index.releases[0]))
@@ -83,7 +83,7 @@ def test_layers_of_a_team_may_have_capitals() -> None:
 
 
 @pytest.mark.parametrize(("word", "meant"), [("py312", "3.12"), ("3.12.4", "3.12"), ("python3.10", "3.10")])
-def test_a_python_in_other_words(word: str, meant: str) -> None:
+def test_another_spelling_of_a_python_is_suggested(word: str, meant: str) -> None:
     with pytest.raises(InputError) as caught:
         select(INDEX, Query(pythons=(word,)))
     assert caught.value.fix == f"did you mean {meant}?"

@@ -1,4 +1,4 @@
-"""``layers docs``: the table, the index, the feed; checking, and writing into somebody's page."""
+"""``layers docs``: the table, the index and the feed; ``--check``; injecting into other pages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INDEX = make_index(MATRIX, HISTORY)
 ATOM = "{http://www.w3.org/2005/Atom}"
 
 
-def test_each_release_is_one_row_with_its_state() -> None:
+def test_each_release_has_one_row_with_its_state() -> None:
     assert """\
 | Layer version | demo-agents | Date | Size | Status |
 |---:|---|---|---:|---|
@@ -43,7 +43,7 @@ def test_each_release_is_one_row_with_its_state() -> None:
 """ in page(INDEX)
 
 
-def test_the_newest_release_has_every_arn_and_every_gap() -> None:
+def test_the_newest_release_lists_every_arn_and_every_missing_cell() -> None:
     rows = [line for line in page(INDEX).splitlines() if re.match(r"\| (us|eu)-", line)]
     assert len(rows) == 12
     assert sum("`arn:aws:lambda:" in row for row in rows) == 7
@@ -53,14 +53,14 @@ def test_the_newest_release_has_every_arn_and_every_gap() -> None:
     assert "| eu-north-1 | 3.12 | aarch64 | not published yet |" in rows
 
 
-def test_the_arn_is_a_template_with_its_variants() -> None:
+def test_the_arn_template_names_its_variants() -> None:
     text = page(INDEX)
     assert "arn:aws:lambda:{region}:123456789012:layer:demo-agents-py{python}-{architecture}:{layer_version}" in text
     assert "| `{python}` | `3_10`, `3_12` |" in text
     assert "| `{architecture}` | `x86_64`, `aarch64` |" in text
 
 
-def test_regions_of_other_partitions_have_theirs() -> None:
+def test_other_partitions_have_their_own_template() -> None:
     matrix = small_matrix(regions=["us-east-1", "cn-north-1"])
     assert "arn:{partition}:lambda:" in page(make_index(matrix, ()))
     assert "arn:aws-cn:lambda:cn-north-1" in page(make_index(matrix, (recorded(matrix, 1, "1.0"),)))
@@ -74,11 +74,11 @@ def test_a_new_release_only_adds_lines_to_the_index() -> None:
     before = dump_rows(make_index(MATRIX, HISTORY[:2]).model_dump(mode="json")).splitlines()
     after = dump_rows(make_index(MATRIX, HISTORY[:3]).model_dump(mode="json")).splitlines()
     assert set(before) <= set(after)
-    assert sum('"arn": "arn:aws:lambda:us' in line for line in after) == 12  # one row a line
+    assert sum('"arn": "arn:aws:lambda:us' in line for line in after) == 12  # one row per line
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
-def test_one_row_a_line_is_still_the_same_json(data: object) -> None:
+def test_json_with_one_row_per_line_has_the_same_value(data: object) -> None:
     assert json.loads(dump_rows(data)) == data
 
 
@@ -86,7 +86,7 @@ def test_the_order_of_the_records_does_not_matter() -> None:
     assert catalog_files(make_index(MATRIX, HISTORY[::-1])) == catalog_files(INDEX)
 
 
-def test_a_region_has_a_short_file_of_its_own() -> None:
+def test_each_region_has_its_own_file() -> None:
     rows = json.loads(catalog_files(INDEX)["regions/eu-north-1.json"])["layers"]
     assert [row["layer_version"] for row in rows] == [3] * 4 + [2] * 4 + [1] * 4
     assert {row["region"] for row in rows} == {"eu-north-1"}
@@ -101,7 +101,7 @@ def test_latest_is_the_newest_complete_release_that_is_not_yanked() -> None:
     assert (empty["version"], empty["layers"]) == (None, [])
 
 
-def test_the_feed_is_atom_with_an_entry_a_release() -> None:
+def test_the_feed_is_atom_with_one_entry_per_release() -> None:
     root = ElementTree.fromstring(catalog_files(INDEX)["feed.xml"])  # noqa: S314 - our own text
     entries = root.findall(f"{ATOM}entry")
     assert [entry.findtext(f"{ATOM}title") for entry in entries] == [
@@ -112,11 +112,11 @@ def test_the_feed_is_atom_with_an_entry_a_release() -> None:
     ]
     ids = [element.text for element in root.iter(f"{ATOM}id")]
     assert len(set(ids)) == 5
-    assert root.findtext(f"{ATOM}updated") == "2026-01-10T12:00:00Z"  # when the last thing happened
+    assert root.findtext(f"{ATOM}updated") == "2026-01-10T12:00:00Z"  # the time of the last change
     assert all(entry.find(f"{ATOM}updated") is not None for entry in entries)
 
 
-def test_the_feed_survives_what_people_write() -> None:
+def test_any_reason_gives_a_valid_feed() -> None:
     odd = HISTORY[2].model_copy(update={"rebuild": 'a\x00b\x1b & <c> "d"'})
     text = catalog_files(make_index(MATRIX, (odd,)))["feed.xml"]
     content = ElementTree.fromstring(text).findtext(f"{ATOM}entry/{ATOM}content")  # noqa: S314
@@ -128,12 +128,12 @@ def test_the_feed_survives_what_people_write() -> None:
 
 
 @pytest.mark.parametrize("name", ["layers.schema.json", "ledger.schema.json", "matrix.schema.json"])
-def test_the_schemas_in_docs_are_those_of_the_classes(name: str) -> None:
+def test_the_schemas_in_docs_are_generated_from_the_classes(name: str) -> None:
     assert json.loads((REPOSITORY / "docs" / name).read_text()) == json.loads(schemas()[name])
 
 
 @pytest.mark.parametrize("releases", [HISTORY, ()])
-def test_the_index_obeys_its_schema(releases: tuple[Release, ...]) -> None:
+def test_the_index_is_valid_by_its_schema(releases: tuple[Release, ...]) -> None:
     schema = json.loads((REPOSITORY / "docs" / "layers.schema.json").read_text())
     checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
     index = json.loads(catalog_files(make_index(MATRIX, releases))["layers.json"])
@@ -147,7 +147,7 @@ def _validate(command: str, document: object) -> None:
     jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(document)
 
 
-def test_the_rows_of_describe_obey_their_schema() -> None:
+def test_the_rows_of_describe_are_valid_by_their_schema() -> None:
     rows = [row.model_dump(mode="json") for release in INDEX.releases for row in INDEX.rows(release)]
     _validate("describe", rows)
     with pytest.raises(jsonschema.ValidationError):
@@ -167,10 +167,10 @@ def run(tmp_path: Path) -> Run:
     )
 
 
-def test_twice_is_as_once(run: Run, tmp_path: Path) -> None:
+def test_writing_again_changes_nothing(run: Run, tmp_path: Path) -> None:
     assert run().exit_code == 0
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "docs").rglob("*.*")}
-    assert len(before) == 8 + 13 + 10  # and those of Renovate and of the constructs
+    assert len(before) == 8 + 13 + 10  # 13 for Renovate, 10 for the constructs
     again = run("--json")
     assert again.exit_code == 0
     _validate("docs", json.loads(again.stdout))
@@ -194,13 +194,13 @@ def test_check_names_what_differs_and_writes_nothing(run: Run, tmp_path: Path) -
     assert "1.3" in table.read_text()
 
 
-def test_the_repository_says_what_its_ledger_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_generated_files_of_this_repository_are_current(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     result = CliRunner().invoke(layers, ["--matrix", "layer_matrix.yaml", "--ledger", "ledger", "docs", "--check"])
     assert result.exit_code == 0, result.exception
 
 
-# -- somebody's page --------------------------------------------------------------------------------------------------
+# -- injecting into other pages ----------------------------------------------------------------------------------------
 
 MARKERS = [
     ("<!-- layers:begin -->", "<!-- layers:end -->"),
@@ -211,7 +211,7 @@ MARKERS = [
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize(("begin", "end"), MARKERS)
-def test_only_what_stands_between_the_markers_changes(
+def test_only_the_text_between_the_markers_changes(
     run: Run, tmp_path: Path, begin: str, end: str, newline: str
 ) -> None:
     above, below = f"# Mine{newline}{begin}{newline}", f"{end}{newline}tail without end"
@@ -227,7 +227,7 @@ def test_only_what_stands_between_the_markers_changes(
     assert run("--check", "--inject", str(guide)).exit_code == 0
 
 
-def test_injected_text_is_good_mdx() -> None:
+def test_injected_text_is_valid_mdx() -> None:
     prose = re.sub(r"```.*?```|`[^`\n]*`|\\.", "", body(INDEX), flags=re.DOTALL)
     assert not set("{}<") & set(prose)
 
@@ -242,7 +242,7 @@ def test_injected_text_is_good_mdx() -> None:
         ("see `<!-- layers:begin -->` and `<!-- layers:end -->`", "page.md: the page has no markers"),
     ],
 )
-def test_markers_that_do_not_pair_are_pointed_at(text: str, place: str) -> None:
+def test_unpaired_markers_are_named_with_their_place(text: str, place: str) -> None:
     with pytest.raises(InputError) as caught:
         inject(text, "new", "page.md")
     assert str(caught.value).startswith(place.replace("a end", "an end"))
@@ -260,7 +260,7 @@ def test_a_page_that_cannot_be_read_stops_before_anything_is_written(run: Run, t
     st.text(alphabet=st.characters(blacklist_characters="\r", blacklist_categories=["Cs"])),
     st.text(alphabet=st.characters(blacklist_categories=["Cs"])),
 )
-def test_injecting_twice_is_as_once(around: str, text: str) -> None:
+def test_injecting_again_changes_nothing(around: str, text: str) -> None:
     if "layers:" in around + text:
         return
     before = f"{around}\n<!-- layers:begin -->\nx\n<!-- layers:end -->\n{around}"

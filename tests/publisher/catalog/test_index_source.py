@@ -1,4 +1,4 @@
-"""Indexes from strangers: any file and any web server gives an index or one error, in bounded time and memory."""
+"""Indexes of any origin: any file or web server gives an index or one error, in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INDEX = make_index(MATRIX, history(MATRIX))
 
 @contextmanager
 def server(*pieces: bytes, pause: float = 0) -> Iterator[str]:
-    """An address that gives these bytes to whoever asks, with a pause after each piece."""
+    """Serve these bytes to every client, with a pause after each piece."""
 
     def serve() -> None:
         while True:
@@ -97,12 +97,12 @@ def test_a_response_without_an_end_stops_at_the_size_limit(monkeypatch: pytest.M
     "address",
     ["http://", "http://[", "http://a b/", "https://127.0.0.1:99999/", "http://127.0.0.1:x/", "HTTP://127.0.0.1:9/"],
 )
-def test_an_address_without_a_server_is_one_error(address: str) -> None:
+def test_an_unreachable_address_is_one_error(address: str) -> None:
     assert "cannot be downloaded" in str(problem(address))
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 200_000, "1" * 5000, "\ud800", "", "null", "[]"])
-def test_a_file_that_is_no_index_is_one_error(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_index_is_one_error(text: str, tmp_path: Path) -> None:
     path = tmp_path / "layers.json"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     assert "not an index" in str(problem(str(path)))

@@ -1,4 +1,4 @@
-"""``layers describe --live``: what AWS has, and every way in which it can differ from the ledger."""
+"""``layers describe --live``: the state in AWS, and every way in which it can differ from the ledger."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CREATED = "2026-11-23T20:40:15.000+0000"
 
 @dataclass
 class FakeRegion:
-    """A region that holds ``versions`` (number → package version) of every layer, bytes as ``plan_cases`` records."""
+    """A region that has ``versions`` (number → package version) of every layer, with the bytes of ``plan_cases``."""
 
     region: str
     versions: Mapping[int, str]
@@ -87,7 +87,7 @@ def differences(report: Report) -> set[str]:
     return {difference for sight in report.sights for difference in sight.differences}
 
 
-def test_what_is_as_recorded_has_no_difference() -> None:
+def test_layers_that_match_the_ledger_have_no_difference() -> None:
     report = see({"versions": {1: "1.0", 2: "2.0"}}, (ONE, TWO))
     assert differences(report) == set()
     assert [(s.row.layer_version, s.row.version, s.public) for s in report.sights if s.row] == [(2, "2.0", True)] * 2
@@ -105,11 +105,11 @@ def test_what_is_as_recorded_has_no_difference() -> None:
         ({"versions": {1: "1.0"}, "policies": False}, (ONE,), None),
     ],
 )
-def test_each_difference_is_said(aws: dict[str, Any], releases: tuple[Release, ...], words: str | None) -> None:
+def test_each_difference_is_named(aws: dict[str, Any], releases: tuple[Release, ...], words: str | None) -> None:
     assert differences(see(aws, releases)) == ({words} if words else set())
 
 
-def test_other_bytes_are_a_difference_and_the_row_shows_what_aws_has() -> None:
+def test_other_bytes_are_a_difference_and_the_row_shows_those_of_aws() -> None:
     report = see({"versions": {1: "1.0"}, "build": "other"}, (ONE,))
     row = report.sights[0].row
     assert row is not None
@@ -118,24 +118,24 @@ def test_other_bytes_are_a_difference_and_the_row_shows_what_aws_has() -> None:
     assert "the ledger says" in report.sights[0].differences[0]
 
 
-def test_a_reader_who_may_not_see_policies_is_told_that_it_is_unknown() -> None:
+def test_without_permission_to_read_policies_public_is_unknown() -> None:
     assert {sight.public for sight in see({"versions": {1: "1.0"}, "policies": False}, (ONE,)).sights} == {None}
 
 
-def test_a_version_can_be_asked_for_in_words_or_by_number() -> None:
+def test_a_release_is_selected_by_version_or_by_number() -> None:
     aws = {"versions": {1: "1.0", 2: "2.0"}}
     for ask in ({"version": "1.0"}, {"layer_version": 1}):
         assert {sight.row.layer_version for sight in see(aws, (ONE, TWO), **ask).sights if sight.row} == {1}
     assert differences(see(aws, (ONE, TWO), layer_version=9)) == {"AWS has no layer version 9"}
 
 
-def test_a_reserved_number_is_no_release() -> None:
+def test_a_placeholder_is_not_a_release() -> None:
     report = see({"versions": {1: "1.0", 2: "reserved"}}, (ONE,))
     assert [(sight.row.layer_version, sight.differences) for sight in report.sights if sight.row] == [(1, ())] * 2
     assert differences(see({"versions": {1: "reserved"}}, ())) == {"AWS has no release of this layer"}
 
 
-def test_from_another_account_the_recorded_arns_are_read() -> None:
+def test_in_another_account_the_recorded_arns_are_read() -> None:
     report = see({"versions": {1: "1.0", 2: "2.0"}, "own": False}, (ONE,))
     assert [(sight.public, sight.differences) for sight in report.sights] == [(True, ())] * 2
     hidden = see({"versions": {1: "1.0"}, "own": False, "public": False}, (ONE,))
@@ -180,7 +180,7 @@ def _options(folder: Path, account: str) -> list[str]:
     return ["--matrix", str(folder / "matrix.yaml"), "--ledger", str(folder / "ledger"), "describe", "--live"]
 
 
-def test_the_command_asks_aws(sandbox: Sandbox, tmp_path: Path, small_zip: bytes) -> None:
+def test_the_command_reads_aws(sandbox: Sandbox, tmp_path: Path, small_zip: bytes) -> None:
     for cell in MATRIX.cells:
         _publish(sandbox, cell, "1.0", small_zip)
     result = CliRunner().invoke(layers, [*_options(tmp_path, sandbox.account), "--region", "eu-*", "--json"])
@@ -195,7 +195,7 @@ def test_the_command_asks_aws(sandbox: Sandbox, tmp_path: Path, small_zip: bytes
     assert "difference: eu-west-1/py3.12-x86_64: layer version 1 has sha256" in result.stderr
 
 
-def test_layers_of_the_same_name_in_another_account_are_not_taken_for_these(
+def test_layers_with_the_same_name_in_another_account_are_not_used(
     sandbox: Sandbox, tmp_path: Path, small_zip: bytes
 ) -> None:
     for cell in MATRIX.cells:

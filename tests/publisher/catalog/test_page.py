@@ -1,4 +1,4 @@
-"""``docs/index.html``: what is in the file. What a browser does with it: ``tests/endtoend/test_page_browser.py``."""
+"""The content of ``docs/index.html``. ``tests/endtoend/test_page_browser.py`` opens it in a browser."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SMALL = make_index(catalog_matrix(), history(catalog_matrix()))
 
 
 class _Page(HTMLParser):
-    """The elements, what they point to, and the text of scripts and styles."""
+    """The elements, their links, and the text of scripts and styles."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class _Page(HTMLParser):
 
 
 def _cells(data: dict[str, Any], index: Index) -> dict[tuple[int, str, str, str], tuple[str, str, int, int | None]]:
-    """Every layer as the page's data has it: ARN, sha256, size, unzipped size."""
+    """Return every layer in the page's data: ARN, sha256, size, unzipped size."""
     found = {}
     for release in data["releases"]:
         for facts in release["targets"]:
@@ -100,25 +100,25 @@ def _expected(index: Index) -> dict[tuple[int, str, str, str], tuple[str, str, i
 
 
 @pytest.mark.parametrize("index", [INDEX, SMALL], ids=["official", "small"])
-def test_every_layer_and_no_other_is_in_the_page(index: Index) -> None:
+def test_the_page_has_every_layer_and_no_other(index: Index) -> None:
     assert _cells(page_data(index), index) == _expected(index)
 
 
-def test_bytes_that_differ_by_region_are_each_region_s_own() -> None:
+def test_bytes_that_differ_by_region_are_listed_for_each_region() -> None:
     release = page_data(INDEX)["releases"][-1]
     others = [facts["other"] for facts in release["targets"] if "other" in facts]
     assert [len(each) for each in others] == [5]
     assert len({cell["sha256"] for cell in others[0].values()}) == 5
 
 
-def test_an_arn_that_follows_no_pattern_is_spelled_out() -> None:
+def test_an_arn_that_does_not_match_the_pattern_is_written_in_full() -> None:
     record = recorded(catalog_matrix(), 1, "1.0")
     odd = record.cells[0].model_copy(update={"arn": "arn:aws:lambda:us-east-1:123456789012:layer:old-name:1"})
     index = make_index(catalog_matrix(), [record.with_cells(odd)])
     assert _cells(page_data(index), index) == _expected(index)
 
 
-def test_what_is_still_to_come_is_told_from_what_never_was() -> None:
+def test_pending_cells_are_distinguished_from_targets_that_never_existed() -> None:
     data = page_data(INDEX)
     newest, first = data["releases"][0], data["releases"][-1]
     names = [region["name"] for region in data["regions"]]
@@ -139,7 +139,7 @@ def _filled(template: str, row: Row) -> str:
     return re.sub(r"@@(\w+)@@", lambda found: values[found[1]], template)
 
 
-def test_a_template_filled_in_is_the_snippet_of_describe() -> None:
+def test_a_filled_template_equals_the_snippet_of_describe() -> None:
     targets = {(each["python"], each["architecture"]): each["snippets"] for each in page_data(INDEX)["targets"]}
     rows = [row for release in INDEX.releases for row in INDEX.rows(release)]
     for row in rows:
@@ -149,7 +149,7 @@ def test_a_template_filled_in_is_the_snippet_of_describe() -> None:
             assert _filled(template, row) == snippet(form, [row])
 
 
-def test_every_tool_has_a_name_that_people_know() -> None:
+def test_every_tool_has_a_display_name() -> None:
     assert set(TOOLS) == set(FORMATS) - {"arn"}
     assert {tool["id"]: tool["name"] for tool in page_data(INDEX)["tools"]} == TOOLS
 
@@ -170,7 +170,7 @@ def test_the_packages_of_each_target_are_in_the_page() -> None:
             assert held == (recorded_packages or {})
 
 
-def test_the_page_asks_nobody_for_anything() -> None:
+def test_the_page_makes_no_requests() -> None:
     text = index_html(INDEX)
     page = _Page(text)
     outside = [
@@ -178,12 +178,12 @@ def test_the_page_asks_nobody_for_anything() -> None:
     ]
     assert outside == []
     assert not {"img", "iframe", "object", "embed", "base"} & set(page.tags)
-    assert set(re.findall(r"https?://[\w./]*", text)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
+    assert set(re.findall(r"https?://[\w./]*", text)) == {"http://www.w3.org/2000/svg"}  # an XML namespace, not a link
     assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|import|innerHTML|eval)\b", page.raw["script"])
     assert not re.search(r"@import|url\(", page.raw["style"])
 
 
-def test_the_policy_allows_this_style_and_this_script_alone() -> None:
+def test_the_content_security_policy_allows_only_its_own_style_and_script() -> None:
     page = _Page(index_html(INDEX))
     digest = {tag: b64encode(sha256(page.raw[tag].encode()).digest()).decode() for tag in ("style", "script")}
     assert page.policy.split("; ") == [
@@ -195,7 +195,7 @@ def test_the_policy_allows_this_style_and_this_script_alone() -> None:
 
 
 @given(st.text(min_size=1))
-def test_no_reason_that_people_write_breaks_the_page(reason: str) -> None:
+def test_any_reason_gives_a_valid_page(reason: str) -> None:
     record = recorded(small_matrix(), 1, "1.0").model_copy(
         update={"yanked": Yanked(date=HISTORY[0].begun, reason=reason), "rebuild": f"</script><!--<script>{reason}"}
     )
@@ -212,7 +212,7 @@ def test_without_a_release_the_page_says_so() -> None:
     assert _Page(text).data["releases"] == []
 
 
-def test_a_release_that_was_only_begun_is_none_yet() -> None:
+def test_a_release_without_layers_is_not_offered() -> None:
     begun = recorded(small_matrix(), 1, "1.0", without=frozenset(cell.id for cell in small_matrix().cells))
     nothing = begun.model_copy(update={"targets": ()})
     text = index_html(make_index(small_matrix(), [nothing]))
@@ -221,7 +221,7 @@ def test_a_release_that_was_only_begun_is_none_yet() -> None:
     assert "incomplete</strong>: 0 of 6 layers" in text
 
 
-def test_without_javascript_the_releases_and_the_way_to_the_table_are_there() -> None:
+def test_without_javascript_the_page_lists_releases_and_links_the_table() -> None:
     text = index_html(INDEX)
     assert 'The chooser needs JavaScript.</span>\n    Every ARN is also in the <a href="layers.md">table</a>' in text
     assert '<th scope="row"><a href="#layer=4">4</a></th><td>1.61.0</td><td>2026-11-20</td>' in text
@@ -229,7 +229,7 @@ def test_without_javascript_the_releases_and_the_way_to_the_table_are_there() ->
     assert '<strong class="mark yanked">yanked</strong> on 2026-10-16: a &lt;/script&gt;&lt;img' in text
 
 
-def test_the_same_ledger_is_the_same_page() -> None:
+def test_the_order_of_the_ledger_does_not_change_the_page() -> None:
     assert index_html(make_index(MATRIX, HISTORY[::-1], kept_sboms(HISTORY[1:]))) == index_html(INDEX)
 
 
@@ -250,7 +250,7 @@ def _year() -> tuple[Matrix, list[Release]]:
     return matrix, [made(matrix, number, f"1.{number}.0", {}, grown=number / 10) for number in range(1, 41)]
 
 
-def test_forty_releases_of_136_layers_stay_small() -> None:
+def test_a_page_of_forty_releases_of_136_layers_is_small() -> None:
     matrix, releases = _year()
     index = make_index(matrix, releases, kept_sboms(releases))
     assert sum(len(release.layers) for release in index.releases) == 40 * 136

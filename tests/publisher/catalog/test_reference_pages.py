@@ -1,4 +1,4 @@
-"""The pages on matrix, ledger and index name every key there is, and their examples are good."""
+"""The pages about matrix, ledger and index describe every key, and their examples are valid."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_key_of_the_matrix_is_described_with_its_default() -> None:
 
 
 @pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", MATRIX_PAGE, re.DOTALL))
-def test_the_examples_of_the_matrix_are_good(example: str) -> None:
+def test_the_examples_of_the_matrix_are_valid(example: str) -> None:
     base = 'account: "111122223333"\npackage: demo\npython: ["3.12"]\narchitectures: [x86_64]\nregions: [us-east-1]\n'
     whole = [example] if example.startswith("account") else [base + line for line in example.splitlines()]
     for text in whole:
@@ -53,13 +53,13 @@ def test_every_field_of_the_ledger_is_described() -> None:
     schema = json.loads(schemas()["ledger.schema.json"])
     models = [schema, *(model for model in schema["$defs"].values() if "properties" in model)]
     fields = {name for model in models for name in model["properties"]}
-    nested = {"name", "filename", "date"}  # of a lock's package and of a yank: within another's row
+    nested = {"name", "filename", "date"}  # of a lock's package and of a yank: described in the row of their parent
     assert fields - nested == described
     assert all(f"`{name}`" in LEDGER_PAGE for name in nested)
 
 
 @pytest.mark.parametrize("record", history(catalog_matrix()), ids=lambda record: str(record.layer_version))
-def test_records_obey_the_ledger_schema(record: Release) -> None:
+def test_records_are_valid_by_the_ledger_schema(record: Release) -> None:
     schema = json.loads((DOCS / "ledger.schema.json").read_text())
     checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
     data = record.model_dump(mode="json")
@@ -68,7 +68,7 @@ def test_records_obey_the_ledger_schema(record: Release) -> None:
     assert not checker.is_valid({**data, "layer_version": 0})
 
 
-def test_the_row_of_the_index_page_has_the_keys_that_rows_have() -> None:
+def test_the_example_row_has_the_keys_of_a_row() -> None:
     (example,) = re.findall(r"```json\n(.*?)```", (DOCS / "index-format.md").read_text(), re.DOTALL)
     matrix = catalog_matrix()
     latest: dict[str, Any] = json.loads(catalog_files(make_index(matrix, history(matrix)))["latest.json"])

@@ -1,4 +1,4 @@
-"""Snippets: each is read by the tool, or the language, that it is for."""
+"""Snippets: the tool or language of each snippet can read it."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ SELECTIONS = [pytest.param(ONE, id="one"), pytest.param(MANY, id="many")]
 
 @pytest.mark.parametrize("selection", SELECTIONS)
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_layer_that_was_asked_for_is_in_it(form: str, selection: Sequence[Row]) -> None:
+def test_a_snippet_has_every_selected_layer(form: str, selection: Sequence[Row]) -> None:
     text = snippet(form, selection)
     assert all(row.arn in text or row.arn.rpartition(":")[0] in text for row in selection)
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
 
 
-def test_arns_stand_alone() -> None:
+def test_the_arn_format_has_one_arn_per_line() -> None:
     assert snippet("arn", MANY).splitlines() == [row.arn for row in MANY]
 
 
 class _Tags(yaml.SafeLoader):
-    """YAML with CloudFormation's short functions."""
+    """Loads YAML with CloudFormation's short functions."""
 
 
 def _short(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, object]:
@@ -69,13 +69,13 @@ def test_templates_pass_cfn_lint(form: str, selection: Sequence[Row]) -> None:
     assert problems(snippet(form, selection)) == []
 
 
-def test_cfn_lint_would_find_a_problem() -> None:
+def test_cfn_lint_reports_a_broken_template() -> None:
     assert problems(snippet("cloudformation", ONE).replace("python3.12", "python9.9"))
     assert problems(snippet("sam", MANY).replace("Py312Arm64]", "Py312]"))
 
 
 def problems(template: str) -> list[str]:
-    """What cfn-lint finds, of what its command line shows by default. It warns of Python 3.10, which is asked for."""
+    """Return the default findings of cfn-lint without the warning about Python 3.10, which the test selects."""
     ignored = ("informational", "W2531")
     return [str(match) for match in lint_all(template) if not {match.rule.severity, match.rule.id} & set(ignored)]
 
@@ -98,7 +98,7 @@ def test_a_template_maps_every_region_to_its_arn(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["sam", "cloudformation", "serverless", "cdk", "cdk-python"])
-def test_for_one_region_there_is_the_plain_arn_and_no_mapping(form: str) -> None:
+def test_a_template_for_one_region_has_the_plain_arn_and_no_mapping(form: str) -> None:
     text = snippet(form, rows(regions=("us-east-1",)))
     assert not re.search("(?i)mapping|custom|find_?in_?map", text)
     assert all(text.count(row.arn) == 1 for row in rows(regions=("us-east-1",)))
@@ -113,7 +113,7 @@ def test_sam_takes_its_code_from_a_folder_and_may_use_bedrock() -> None:
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
-def test_terraform_reads_it(selection: Sequence[Row]) -> None:
+def test_terraform_validates_the_snippet(selection: Sequence[Row]) -> None:
     (local,) = hcl2.loads(snippet("terraform", selection))["locals"]
     assert "demo_agents_layers" in local
     arns = json.dumps(local)
@@ -121,7 +121,7 @@ def test_terraform_reads_it(selection: Sequence[Row]) -> None:
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
-def test_terraform_reads_what_it_says_of_a_function(selection: Sequence[Row]) -> None:
+def test_terraform_validates_the_commented_function(selection: Sequence[Row]) -> None:
     text = snippet("terraform", selection)
     lines = "\n".join(re.findall(r"^#   (.*)$", text, re.MULTILINE))
     (resource,) = hcl2.loads(f'resource "aws_lambda_function" "agent" {{\n{lines}\n}}\n')["resource"]
@@ -137,7 +137,7 @@ def test_terraform_reads_what_it_says_of_a_function(selection: Sequence[Row]) ->
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
-def test_cdk_for_python_is_python_that_makes_each_layer_once(selection: Sequence[Row]) -> None:
+def test_cdk_for_python_compiles_and_creates_each_layer_once(selection: Sequence[Row]) -> None:
     tree = ast.parse(snippet("cdk-python", selection))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     made = [
@@ -155,7 +155,7 @@ def test_cdk_for_python_is_python_that_makes_each_layer_once(selection: Sequence
     assert used - bound - {"self"} == imported
 
 
-def test_cdk_names_what_the_cdk_has() -> None:
+def test_cdk_uses_names_that_exist_in_the_cdk() -> None:
     text = snippet("cdk", ONE)
     assert 'fromLayerVersionArn(\n  this, "DemoAgentsPy312Arm64", "arn:aws:lambda:us-east-1:' in text
     assert "lambda.Runtime.PYTHON_3_12" in text
@@ -178,13 +178,13 @@ def test_serverless_has_a_function_for_each_target_which_finds_its_layer_by_regi
         )
 
 
-def test_serverless_gives_time_memory_and_the_model() -> None:
+def test_serverless_sets_timeout_memory_and_model_permission() -> None:
     provider = yaml.load(snippet("serverless", ONE), _Tags)["provider"]  # noqa: S506 - a SafeLoader
     assert (provider["timeout"], provider["memorySize"]) == (120, 1024)
     assert "bedrock:InvokeModelWithResponseStream" in json.dumps(provider["iam"])
 
 
-def test_the_commands_are_the_aws_cli_s_own() -> None:
+def test_the_commands_exist_in_the_aws_cli() -> None:
     from awscli.clidriver import create_clidriver
 
     known = create_clidriver().create_help_command().command_table["lambda"].create_help_command().command_table
@@ -196,7 +196,7 @@ def test_the_commands_are_the_aws_cli_s_own() -> None:
         assert flags <= set(known[name].arg_table)
 
 
-def test_the_commands_work_as_pasted(sandbox: Sandbox) -> None:
+def test_the_pasted_commands_work(sandbox: Sandbox) -> None:
     (row,) = ONE
     sandbox.layers().publish_layer_version(LayerName=row.layer_name, Content={"ZipFile": make_zip("pasted")})
     pasted = row.model_copy(
@@ -214,7 +214,7 @@ def test_the_commands_work_as_pasted(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("form", sorted(FORMATS))
-def test_a_package_may_have_an_odd_name(form: str) -> None:
+def test_an_unusual_package_name_gives_a_valid_snippet(form: str) -> None:
     matrix = small_matrix(package="2captcha-Python")
     selection = select(make_index(matrix, (recorded(matrix, 1, "1.0"),)), Query()).rows
     text = snippet(form, selection)

@@ -1,4 +1,4 @@
-"""``layers build`` and ``layers cache`` as a user calls them."""
+"""``layers build`` and ``layers cache`` as a user runs them."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def test_locked_installs_what_the_ledger_records(run, tmp_path: Path) -> None:  
     assert "no change" in again.stderr
 
 
-def test_locked_without_a_release(run) -> None:  # type: ignore[no-untyped-def]
+def test_locked_without_a_release_is_refused(run) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=r"no release of 1\.0"):
         run("build", "--version", "1.0", "--locked")
 
 
-def test_a_damaged_ledger_stops_only_what_needs_it(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_ledger_stops_only_a_build_that_reads_it(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "ledger").mkdir()
     (tmp_path / "ledger" / "1.json").write_text("{")
     (tmp_path / "ledger" / "0001.json").write_text("{")
@@ -100,7 +100,7 @@ def test_a_damaged_ledger_stops_only_what_needs_it(run, tmp_path: Path) -> None:
         run("build", "--version", "1.0", "--locked")
 
 
-def test_a_cut_off_that_is_none(run) -> None:  # type: ignore[no-untyped-def]
+def test_an_invalid_cut_off_date_is_refused(run) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match="not a date, time or age"):
         run("build", "--version", "1.0", "--exclude-newer", "blah")
     with pytest.raises(UsageError):
@@ -128,22 +128,22 @@ def test_a_zip_above_the_budget_fails_the_build(  # type: ignore[no-untyped-def]
     assert all(word in str(caught.value) for word in ("py3.12-x86_64", *words)), str(caught.value)
     assert list((tmp_path / "out").iterdir()) == []
     run("build", "--version", "1.1", "--output", "out", "--max-size", "1 MB", "--max-size", "unzipped=+9000%")
-    # What is unchanged is held against the budget too.
+    # The budget applies to unchanged zips too.
     with pytest.raises(BuildError, match="larger than the budget"):
         run("build", "--version", "1.1", "--output", "out", "--max-size", limit)
 
 
-def test_the_budget_of_the_matrix(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_budget_of_the_matrix_applies_until_an_option_replaces_it(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "layer_matrix.yaml").write_text(f"{MATRIX}budget: {{zipped: 1 KB, unzipped: +1%}}\n")
     with pytest.raises(BuildError, match="1 KB allows 1,024") as caught:
         run("build", "--version", "1.0")
     assert caught.value.exit_code == 4
-    assert "unzipped" not in str(caught.value).splitlines()[1]  # there is no last release to have grown from
-    run("build", "--version", "1.0", "--max-size", "10 KB")  # replaces the matrix's
+    assert "unzipped" not in str(caught.value).splitlines()[1]  # there is no last release to compare with
+    run("build", "--version", "1.0", "--max-size", "10 KB")  # replaces the budget of the matrix
 
 
 @pytest.mark.parametrize("limit", ["", "big", "zip=1MB", "import_time=1 s", "1 s", "0", "-5 MB", "+x%"])
-def test_a_size_limit_that_is_not_one(limit: str, run) -> None:  # type: ignore[no-untyped-def]
+def test_an_invalid_size_limit_is_refused(limit: str, run) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match="--max-size"):
         run("build", "--version", "1.0", "--max-size", limit)
 
@@ -158,7 +158,7 @@ def test_an_import_slower_than_the_budget_fails_the_smoke(run, tmp_path: Path) -
     def check(reports: list[SmokeReport]) -> None:
         refuse_slow_imports(settings, reports, settings.ledger(settings.matrix()).releases())
 
-    check([smoke(99)])  # no last release: a growth allows everything
+    check([smoke(99)])  # no last release: a relative budget allows everything
     record(tmp_path / "ledger", json.loads(run("build", "--version", "1.0", "--json").stdout), import_seconds=0.8)
     check([smoke(1.19), smoke(99, emulated=True)])
     with pytest.raises(BuildError, match=r"a\.zip: 1\.21 s; \+50% allows 1\.20 s"):
@@ -170,20 +170,20 @@ def test_an_import_slower_than_the_budget_fails_the_smoke(run, tmp_path: Path) -
     refuse_slow_imports(settings, [smoke(99)], ())  # without a matrix there is no budget
 
 
-def test_cache(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_cache_shows_and_cleans_the_folder(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     run("build", "--version", "1.0")
     assert json.loads(run("cache", "--json").stdout)["size"] > 1000
     assert json.loads(run("cache", "clean", "--json").stdout)["size"] == 0
     assert str(tmp_path / "cache") in run("cache").stdout
 
 
-#: Tests that run in the background have Ctrl-C ignored, and would hand that on.
+#: Background processes ignore SIGINT, and their children inherit that.
 START = """import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
 from publisher.cli import main; main()"""
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_ended_build_leaves_nothing(run, tmp_path: Path, number: signal.Signals, code: int) -> None:  # type: ignore[no-untyped-def]
+def test_an_interrupted_build_leaves_no_files(run, tmp_path: Path, number: signal.Signals, code: int) -> None:  # type: ignore[no-untyped-def]
     source = "".join(f"def f{n}(a, b={n}):\n    return a + b\n" for n in range(200))
     make_wheel(tmp_path / "index", "demo", "2.0", {f"demo/m{n}.py": f"{source}\n{n}\n" for n in range(600)})
     process = subprocess.Popen(

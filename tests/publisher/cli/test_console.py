@@ -1,4 +1,4 @@
-"""What commands print: every outlet escapes, nothing is printed around them, and a closed pipe ends nothing."""
+"""The output of commands: every output function escapes, none is bypassed, and a closed pipe is not an error."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from publisher.text.markdown import text as markdown
 from tests.builder.model.test_escape import HOSTILE, is_harmless
 
 PACKAGES = (Path(builder.__file__).parent, Path(publisher.__file__).parent)
-#: The outlets, and programs that run in a process of their own whose output another part reads.
+#: The output functions, and programs in their own process whose output another part reads.
 OUTLETS = {
     "publisher/cli/console.py",
-    "publisher/cli/__init__.py",  # sets how the streams encode
+    "publisher/cli/__init__.py",  # configures the encoding of the streams
     "builder/bytecode/compile_worker.py",
     "builder/smoke/function/bootstrap.py",
     "publisher/canary/function/canary.py",
@@ -41,8 +41,8 @@ WRITERS = {
 }  # fmt: skip
 
 
-def _written_around(source: str) -> set[str]:
-    """The writers that a module uses, whatever it calls them."""
+def _direct_writers(source: str) -> set[str]:
+    """Return the functions that a module writes with, under any alias."""
     tree = ast.parse(source)
     names = {"sys.stdout": "sys.stdout", "sys.stderr": "sys.stderr"}
     for node in ast.walk(tree):
@@ -58,13 +58,13 @@ def _written_around(source: str) -> set[str]:
     return found & WRITERS
 
 
-def test_no_module_writes_to_a_terminal_or_a_log_around_the_console() -> None:
+def test_no_module_bypasses_the_console() -> None:
     around = {
         name: written
         for package in PACKAGES
         for path in package.rglob("*.py")
         if (name := str(path.relative_to(package.parent))) not in OUTLETS
-        and (written := _written_around(path.read_text("utf-8")))
+        and (written := _direct_writers(path.read_text("utf-8")))
     }
     assert around == {}
 
@@ -77,13 +77,13 @@ def test_no_module_writes_to_a_terminal_or_a_log_around_the_console() -> None:
         "from sys import stdout\nstdout.write(1)",
     ],
 )  # fmt: skip
-def test_the_check_finds_a_writer_under_any_name(source: str) -> None:
-    assert _written_around(source)
+def test_the_check_finds_an_aliased_writer(source: str) -> None:
+    assert _direct_writers(source)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=HOSTILE)
-def test_every_outlet_prints_harmless_lines(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_output_function_prints_harmless_lines(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     console.print_result(text, f"{text}:")
     console.print_message(text)
     console.print_document(f"{text}\n{text}")
@@ -119,7 +119,7 @@ def test_json_lines_are_harmless_and_hold_the_text(text: str, capsys: pytest.Cap
 
 
 @given(HOSTILE)
-def test_an_annotation_is_one_command_whatever_it_says(text: str) -> None:
+def test_any_annotation_is_one_workflow_command(text: str) -> None:
     (line,) = commands([Note("error", text, text, text, 1)])
     assert line.startswith("::error file=")
     assert line.isprintable()
@@ -127,7 +127,7 @@ def test_an_annotation_is_one_command_whatever_it_says(text: str) -> None:
 
 
 def _run(*arguments: str, pipe: str) -> subprocess.CompletedProcess[str]:
-    """Run a command whose stdout or stderr is read by nobody."""
+    """Run a command whose stdout or stderr is a closed pipe."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -142,7 +142,7 @@ def _run(*arguments: str, pipe: str) -> subprocess.CompletedProcess[str]:
         os.close(writing)
 
 
-def test_a_closed_pipe_is_no_failure() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     done = _run("targets", pipe="stdout")
     assert (done.returncode, done.stderr) == (0, "")
     done = _run("targets", "--by", "python", pipe="stderr")

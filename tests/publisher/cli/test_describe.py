@@ -1,4 +1,4 @@
-"""``layers describe``: what is shown, and what is said where there is nothing to show."""
+"""``layers describe``: the rows that it shows, and its errors if there are none."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def error(**ask: Any) -> InputError:
     return caught.value
 
 
-def test_the_newest_release_is_shown_region_by_region_in_the_matrix_order() -> None:
+def test_the_newest_release_is_shown_in_the_order_of_the_matrix() -> None:
     rows = select(INDEX, Query()).rows
     assert {row.layer_version for row in rows} == {4}
     assert [row.region for row in rows] == ["us-east-1"] * 4 + ["eu-west-1"] * 3
     assert [row.target for row in rows[:4]] == ["py3.10-x86_64", "py3.10-aarch64", "py3.12-x86_64", "py3.12-aarch64"]
 
 
-def test_where_the_newest_is_not_there_yet_the_one_before_is_shown_and_it_is_said() -> None:
+def test_a_region_without_the_newest_release_shows_the_one_before_with_a_note() -> None:
     selection = select(INDEX, Query(regions=("eu-north-1",)))
     assert {row.layer_version for row in selection.rows} == {3}
     assert "layer version 4 (1.2) is not there" in selection.notes[0]
@@ -60,12 +60,12 @@ def test_cells_that_are_still_missing_are_named() -> None:
     assert select(INDEX, Query(regions=("eu-west-1",))).notes == ("not published there yet: eu-west-1/py3.10-aarch64",)
 
 
-def test_of_a_version_with_two_numbers_the_newest_wins_and_the_other_can_be_asked_for() -> None:
+def test_a_rebuilt_version_shows_its_newest_number_or_the_selected_one() -> None:
     assert numbers(version="1.1") == {3}
     assert numbers(layer_version=2) == {2}
 
 
-def test_a_yanked_release_is_never_the_default_but_is_shown_when_asked_for() -> None:
+def test_a_yanked_release_is_shown_only_if_it_is_selected() -> None:
     only_yanked = make_index(MATRIX, history(MATRIX)[:1])
     with pytest.raises(InputError, match="yanked"):
         select(only_yanked, Query())
@@ -75,7 +75,7 @@ def test_a_yanked_release_is_never_the_default_but_is_shown_when_asked_for() -> 
         assert all(row.yanked and row.yanked.reason == REASON for row in rows)
 
 
-def test_a_cell_that_is_not_public_is_not_offered() -> None:
+def test_a_private_cell_is_not_shown() -> None:
     release = history(MATRIX)[1]
     hidden = release.cells[0].model_copy(update={"public": False})
     index = make_index(MATRIX, (release.model_copy(update={"completed": None}).with_cells(hidden),))
@@ -83,7 +83,7 @@ def test_a_cell_that_is_not_public_is_not_offered() -> None:
     assert index.releases[0].missing == ("/".join(hidden.key),)
 
 
-def test_bytes_unlike_the_target_have_no_known_unzipped_size() -> None:
+def test_bytes_that_differ_from_the_target_have_no_unzipped_size() -> None:
     release = history(MATRIX)[1]
     other = release.cells[0].model_copy(update={"sha256": "0" * 64})
     rows = select(make_index(MATRIX, (release.with_cells(other),)), Query()).rows
@@ -98,7 +98,7 @@ def test_bytes_unlike_the_target_have_no_known_unzipped_size() -> None:
         (("us-east-1", "eu-w*"), {"us-east-1", "eu-west-1"}),
     ],
 )
-def test_regions_by_pattern(patterns: tuple[str, ...], regions: set[str]) -> None:
+def test_regions_are_selected_by_pattern(patterns: tuple[str, ...], regions: set[str]) -> None:
     assert {row.region for row in select(INDEX, Query(regions=patterns)).rows} == regions
 
 
@@ -122,11 +122,11 @@ def test_regions_by_pattern(patterns: tuple[str, ...], regions: set[str]) -> Non
         ({"layer_version": 4, "regions": ("eu-north-1",)}, "layers publish"),
     ],
 )
-def test_what_names_nothing_is_answered_with_what_was_probably_meant(ask: dict[str, Any], hint: str) -> None:
+def test_a_selection_without_a_match_gets_a_suggestion(ask: dict[str, Any], hint: str) -> None:
     assert hint in str(error(**ask).fix)
 
 
-def test_an_empty_ledger_says_how_to_fill_it() -> None:
+def test_an_empty_ledger_is_an_error_with_the_next_step() -> None:
     with pytest.raises(InputError) as caught:
         select(make_index(MATRIX, ()), Query())
     assert "layers publish" in str(caught.value)
@@ -144,7 +144,7 @@ def run(tmp_path: Path) -> Run:
     return lambda *arguments: CliRunner().invoke(layers, [*options, "describe", *arguments])
 
 
-def test_json_has_exactly_the_keys_of_the_contract(run: Run) -> None:
+def test_json_has_exactly_the_documented_keys(run: Run) -> None:
     result = run("--region", "us-east-1", "--json")
     assert result.exit_code == 0, result.output
     rows = json.loads(result.stdout)
@@ -168,20 +168,20 @@ def test_json_has_exactly_the_keys_of_the_contract(run: Run) -> None:
     assert json.loads(run("--region", "us-east-1", "--format", "json").stdout) == rows
 
 
-def test_json_of_a_yanked_release_says_when_and_why(run: Run) -> None:
+def test_json_of_a_yanked_release_has_date_and_reason(run: Run) -> None:
     rows = json.loads(run("--region", "us-east-1", "--layer-version", "1", "--json").stdout)
     assert {json.dumps(row["yanked"]) for row in rows} == {
         json.dumps({"date": "2026-01-10T12:00:00Z", "reason": REASON})
     }
 
 
-def test_the_table_holds_whole_arns_and_the_state(run: Run) -> None:
+def test_the_table_has_full_arns_and_the_state(run: Run) -> None:
     result = run("--region", "us-east-1", "--layer-version", "1", "--python", "3.12", "--arch", "aarch64")
     assert "demo-agents 1.0, layer version 1, yanked on 2026-01-10" in result.stdout
     assert "arn:aws:lambda:us-east-1:123456789012:layer:demo-agents-py3_12-aarch64:1\n" in result.stdout
 
 
-def test_one_arn_a_line(run: Run) -> None:
+def test_the_arn_format_prints_one_arn_per_line(run: Run) -> None:
     result = run("--region", "eu-west-1", "--format", "arn", "--version", "latest")
     assert result.stdout.splitlines() == [
         f"arn:aws:lambda:eu-west-1:123456789012:layer:demo-agents-{name}:4"
@@ -194,15 +194,15 @@ def test_one_arn_a_line(run: Run) -> None:
     "arguments",
     [("--version", "1.1", "--layer-version", "2"), ("--json", "--format", "cdk"), ("--live", "--index", "x")],
 )
-def test_contradictions_are_usage_errors(run: Run, arguments: tuple[str, ...]) -> None:
+def test_contradictory_options_are_usage_errors(run: Run, arguments: tuple[str, ...]) -> None:
     assert isinstance(run("--region", "all", *arguments).exception, UsageError)
 
 
-def test_the_command_knows_every_format() -> None:
+def test_the_command_accepts_every_format() -> None:
     assert set(SNIPPETS) == set(FORMATS)
 
 
-def test_no_release_leaves_with_3_and_no_traceback(tmp_path: Path) -> None:
+def test_an_empty_ledger_exits_with_3_without_a_traceback(tmp_path: Path) -> None:
     options = write_project(tmp_path, ())
     done = subprocess.run(
         [sys.executable, "-c", "from publisher.cli import main; main()", *options, "describe", "--region", "us-east-1"],
@@ -215,7 +215,7 @@ def test_no_release_leaves_with_3_and_no_traceback(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
-# -- from an index alone ----------------------------------------------------------------------------------------------
+# -- from an index only ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def address(index_file: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_an_index_says_the_same_as_the_ledger(run: Run, index_file: Path, address: str) -> None:
+def test_an_index_gives_the_same_output_as_the_ledger(run: Run, index_file: Path, address: str) -> None:
     from_ledger = run("--region", "all", "--json").stdout
     assert json.loads(from_ledger)
     assert from_index(index_file, "--json").stdout == from_ledger
@@ -255,7 +255,7 @@ def test_an_index_says_the_same_as_the_ledger(run: Run, index_file: Path, addres
     "regions", [("us-east-1",), ("eu-west-1", "us-east-1"), ("eu-north-1",), ("eu-*",), ("us-east-1", "af-south-1")]
 )
 @pytest.mark.parametrize("more", [(), ("--layer-version", "1"), ("--version", "1.1", "--format", "sam")])
-def test_the_files_of_the_regions_say_the_same_as_the_whole_index(
+def test_the_files_of_the_regions_give_the_same_output_as_the_whole_index(
     index_file: Path, address: str, regions: tuple[str, ...], more: tuple[str, ...]
 ) -> None:
     def described(source: object) -> tuple[int, str, str]:
@@ -286,7 +286,7 @@ def test_a_cell_that_aws_does_not_support_is_named_with_its_reason() -> None:
     assert "| eu-west-1 | 3.12 | aarch64 | not supported: no arm64 yet |" in page(index)
 
 
-def test_an_index_may_have_keys_that_this_program_does_not_know(index_file: Path) -> None:
+def test_unknown_keys_of_an_index_are_ignored(index_file: Path) -> None:
     data = json.loads(index_file.read_text())
     data["releases"][0]["layers"][0]["something_new"] = 1
     index_file.write_text(json.dumps(data))
@@ -308,7 +308,9 @@ def _changed(index_file: Path, **changes: object) -> str:
         (lambda file: '{"package": "x"}', "no schema_version"),
     ],
 )
-def test_a_bad_index_is_named_for_what_it_is(index_file: Path, damage: Callable[[Path], str], words: str) -> None:
+def test_an_invalid_index_is_named_with_its_problem(
+    index_file: Path, damage: Callable[[Path], str], words: str
+) -> None:
     index_file.write_text(damage(index_file))
     result = from_index(index_file)
     assert isinstance(result.exception, InputError)
@@ -325,7 +327,7 @@ def test_a_bad_index_is_named_for_what_it_is(index_file: Path, damage: Callable[
         ("python", '3"'),
     ],
 )
-def test_an_index_holds_nothing_that_a_snippet_must_not(index_file: Path, key: str, word: str) -> None:
+def test_an_index_with_unsafe_values_is_refused(index_file: Path, key: str, word: str) -> None:
     data = json.loads(index_file.read_text())
     data["releases"][0]["layers"][0][key] = word
     index_file.write_text(json.dumps(data))
@@ -335,7 +337,7 @@ def test_an_index_holds_nothing_that_a_snippet_must_not(index_file: Path, key: s
     assert result.stdout == ""
 
 
-def test_an_index_that_is_not_there(tmp_path: Path, address: str) -> None:
+def test_a_missing_index_is_named(tmp_path: Path, address: str) -> None:
     for source in (tmp_path / "none.json", f"{address}/none.json", "http://127.0.0.1:1/layers.json"):
         result = from_index(source)
         assert isinstance(result.exception, LayersError)

@@ -1,4 +1,4 @@
-"""``layers inspect`` and ``layers smoke`` as a user calls them."""
+"""``layers inspect`` and ``layers smoke`` as a user runs them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(layers, [str(argument) for argument in arguments])
 
 
-def test_a_good_zip(tmp_path: Path) -> None:
+def test_a_valid_zip_exits_with_0(tmp_path: Path) -> None:
     result = run("inspect", write(tmp_path / "z.zip", GOOD))
     assert result.exit_code == 0
     assert "Python 3.12" in result.stdout
@@ -31,7 +31,7 @@ def test_a_good_zip(tmp_path: Path) -> None:
     assert "1 of 1 modules" in result.stdout
 
 
-def test_errors_are_all_shown_and_then_end_with_bad_input(tmp_path: Path) -> None:
+def test_all_errors_are_shown_and_the_exit_code_is_bad_input(tmp_path: Path) -> None:
     bad = write(tmp_path / "bad.zip", {**GOOD, "python/a/__init__.py": b"y"}, mode=0o100600)
     good = write(tmp_path / "good.zip", GOOD)
     result = run("inspect", bad, good)
@@ -41,26 +41,26 @@ def test_errors_are_all_shown_and_then_end_with_bad_input(tmp_path: Path) -> Non
         assert text in result.stdout
 
 
-def test_json_is_one_document_also_with_errors(tmp_path: Path) -> None:
+def test_json_is_one_document_if_there_are_errors(tmp_path: Path) -> None:
     paths = [write(tmp_path / f"{n}.zip", GOOD, mode=mode) for n, mode in enumerate((0o100644, 0o100600))]
     document = json.loads(run("inspect", "--json", *paths).stdout)
     assert [len(each["findings"]) for each in document["zips"]] == [0, 1]
     assert document["comparison"]["files"]["changed"] == sorted(GOOD)
 
 
-def test_two_zips_are_compared(tmp_path: Path) -> None:
+def test_compare_names_the_differences(tmp_path: Path) -> None:
     old, new = write(tmp_path / "1.zip", distribution("a")), write(tmp_path / "2.zip", distribution("a", "2.0"))
     assert "updated   a 1.0 → 2.0" in run("inspect", old, new).stdout
     assert "the same bytes" in run("inspect", old, old).stdout
 
 
-def test_what_a_name_could_do_to_a_terminal_is_made_visible(tmp_path: Path) -> None:
+def test_control_characters_in_names_are_escaped(tmp_path: Path) -> None:
     result = run("inspect", write(tmp_path / "z.zip", {**GOOD, "python/\x1b[2Jx": b""}))
     assert "\x1b" not in result.stdout
     assert "\\x1b[2Jx" in result.stdout
 
 
-def test_the_target_can_be_said(tmp_path: Path) -> None:
+def test_options_set_the_target(tmp_path: Path) -> None:
     result = run("inspect", "--python", "3.11", "--arch", "x86_64", write(tmp_path / "z.zip", GOOD))
     assert "pyc-other" in result.stdout
 
@@ -69,7 +69,7 @@ def test_the_target_can_be_said(tmp_path: Path) -> None:
     ("status", "strict", "code"),
     [("proven", False, 0), ("unproven", False, 0), ("unproven", True, 4), ("failed", False, 4)],
 )
-def test_a_smoke_ends_with_what_it_showed(
+def test_the_exit_code_of_smoke_follows_the_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, strict: bool, code: int
 ) -> None:
     report = SmokeReport("z.zip", "py3.12-x86_64", status, "0" * 64, reason=None if status == "proven" else "because")  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from tests.conftest import Sandbox
 from tests.fakes.command import Layers
 
 
-def test_each_request_is_a_line_with_region_operation_time_and_id(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_each_request_has_a_line_with_region_operation_time_and_id(sandbox: Sandbox, tmp_path: Path) -> None:
     layers = Layers(tmp_path)
     (tmp_path / "matrix.yaml").write_text(yaml.safe_dump(layers.keys), "utf-8")
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What people type works: spellings, lists, defaults from the environment, suggestions, completion, JSON errors."""
+"""Options: spellings, lists, defaults from the environment, suggestions, completion, JSON errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROGRAM = (sys.executable, "-c", "import sys; sys.argv[0] = 'layers'; from publi
 
 @pytest.fixture
 def layers(tmp_path: Path) -> Layers:
-    """``layers`` with the ledger of the catalog's cases."""
+    """Return ``layers`` with the ledger of ``catalog_cases``."""
     write_project(tmp_path, history(catalog_matrix()))
     return Layers(tmp_path, keys=yaml.safe_load(MATRIX_TEXT))
 
@@ -111,7 +111,7 @@ def test_a_mistyped_command_gets_a_suggestion(mistyped: str, meant: str) -> None
 
 
 def complete(layers: Layers, line: str) -> set[str]:
-    """What bash offers after a command line whose last word is not finished."""
+    """Return the completions of bash for the last word of a command line."""
     (layers.folder / "matrix.yaml").write_text(yaml.safe_dump(layers.keys))
     words = line.split(" ")
     environment = {
@@ -143,7 +143,7 @@ def test_shells_complete_commands_and_the_values_of_matrix_and_ledger(
     assert complete(layers, line) == offered
 
 
-def test_completion_without_a_matrix_offers_nothing_and_fails_nothing(tmp_path: Path) -> None:
+def test_completion_without_a_matrix_offers_nothing(tmp_path: Path) -> None:
     environment = {"_LAYERS_COMPLETE": "bash_complete", "COMP_WORDS": "layers describe --region e", "COMP_CWORD": "3"}
     done = run(environment={**environment, "LAYERS_MATRIX": str(tmp_path / "none.yaml")})
     assert (done.stdout.strip(), done.stderr) == ("", "")
@@ -163,7 +163,7 @@ def test_the_completion_scripts_of_the_readme_exist() -> None:
         (("descirbe", "--json"), 2, "UsageError"),
     ],
 )
-def test_with_json_an_error_is_the_one_document(
+def test_with_json_an_error_is_the_only_document(
     layers: Layers, arguments: tuple[str, ...], code: int, kind: str
 ) -> None:
     (layers.folder / "matrix.yaml").write_text(yaml.safe_dump(layers.keys))
@@ -173,7 +173,7 @@ def test_with_json_an_error_is_the_one_document(
     assert error["what"] in done.stderr
 
 
-def test_without_json_nothing_is_on_stdout_and_json_of_another_command_is_not_ours(tmp_path: Path) -> None:
+def test_without_json_an_error_prints_nothing_on_stdout(tmp_path: Path) -> None:
     assert run("describe", "--region", "mars").stdout == ""
     assert run("--matrix", str(tmp_path / "none"), "sandbox", "--", "layers", "describe", "--json").stdout == ""
 
@@ -185,7 +185,7 @@ def test_with_json_lines_an_error_is_the_last_line() -> None:
     assert done.stdout == ""
 
 
-def test_a_result_that_was_printed_stays_the_one_document(tmp_path: Path) -> None:
+def test_an_error_after_the_result_adds_no_document(tmp_path: Path) -> None:
     matrix = tmp_path / "matrix.yaml"
     matrix.write_text(yaml.safe_dump(SMALL))
     done = run("--matrix", str(matrix), "infra", "--output", str(tmp_path / "infra"), "--check", "--json")
@@ -194,7 +194,7 @@ def test_a_result_that_was_printed_stays_the_one_document(tmp_path: Path) -> Non
     assert done.stderr.startswith("error: ")
 
 
-def test_verify_without_a_network_says_so(layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_without_a_network_names_the_reason(layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)

@@ -1,4 +1,4 @@
-"""Layers of one's own: another package, an organization, other regions and partitions, from the build to the table."""
+"""Layers of another team: its package, organization, regions and partition, from the build to the table."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ PLACES = {
 
 @pytest.fixture
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An index of the team's own packages and nothing else."""
+    """Return an index with only the team's packages."""
     folder = tmp_path / "wheels"
     folder.mkdir()
-    extra = ("our-http; extra == 'http'\nProvides-Extra: http",)  # a second line of its METADATA
+    extra = ("our-http; extra == 'http'\nProvides-Extra: http",)  # adds a line to METADATA
     for version in ("1.0", "1.1"):
         make_wheel(folder, "our_agents", version, requires=extra)
     make_wheel(folder, "our_http")
@@ -53,7 +53,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("partition", PLACES)
 @pytest.mark.usefixtures("wheels")
-def test_a_matrix_of_ones_own_goes_the_whole_way(sandbox: Sandbox, tmp_path: Path, partition: str) -> None:
+def test_another_teams_matrix_works_from_build_to_table(sandbox: Sandbox, tmp_path: Path, partition: str) -> None:
     regions = PLACES[partition]
     layers = Layers(tmp_path, {**OWN, "regions": regions})
     name = "team-our-agents-3_12-aarch64"
@@ -77,7 +77,7 @@ def test_a_matrix_of_ones_own_goes_the_whole_way(sandbox: Sandbox, tmp_path: Pat
     assert published.code == 0, published.err
     assert published.json["complete"]
     assert [cell["arn"] for cell in published.json["cells"]] == arns
-    assert published.json["parameters"]["written"] == 4 * len(regions)  # by number and by version, and both latest
+    assert published.json["parameters"]["written"] == 4 * len(regions)  # by number, by version, and two for latest
     _check_in_aws(sandbox, regions, name)
 
     described = layers("describe", "--region", "all", "--json")
@@ -117,11 +117,11 @@ def _check_in_aws(sandbox: Sandbox, regions: list[str], name: str) -> None:
 
 
 def _without_tool(text: str) -> str:
-    """A text without the program's own name."""
+    """Return the text without the name of this program."""
     return text.replace("strands-layers", "")
 
 
-def test_nothing_in_the_code_knows_the_official_layers() -> None:
+def test_the_code_does_not_name_the_official_layers() -> None:
     official = ("856699698935", "strands-agents-py", "layer:strands")
     code = [path for package in ("builder", "publisher") for path in (REPOSITORY / package).rglob("*")]
     texts = {path: path.read_text("utf-8") for path in code if path.suffix in (".py", ".html", ".js", ".css", ".json")}

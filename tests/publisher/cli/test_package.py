@@ -1,4 +1,4 @@
-"""``layers package``: what a user says and sees."""
+"""``layers package`` as a user runs it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEFAULTS = ("3.12", Architecture.X86_64)
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An index with the layer's package and one on top of it, and an app in the current folder."""
+    """Return a folder with an app, and an index with the layer's package and one more."""
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     for version in ("1.0", "1.1", "1.2", "1.3"):
@@ -58,7 +58,7 @@ def said(*arguments: str) -> str:
     return str(result.exception)
 
 
-def test_a_package_without_matrix_or_ledger(project: Path) -> None:
+def test_package_needs_no_matrix_and_no_ledger(project: Path) -> None:
     result = made("--python", "3.12", "--arch", "arm64")
     assert (result["python"], result["architecture"], result["on_layer"]) == ("3.12", "aarch64", None)
     assert result["dependencies"]["packages"] == {"demo-agents": "1.3", "tools": "1.0"}
@@ -72,7 +72,7 @@ def test_a_package_without_matrix_or_ledger(project: Path) -> None:
     assert "packages by" in run("--python", "3.12").stdout
 
 
-def test_on_a_published_layer_by_its_arn_and_index_alone(project: Path) -> None:
+def test_a_layer_is_found_by_its_arn_in_an_index(project: Path) -> None:
     (project / "layers.json").write_text(dump_rows(INDEX.model_dump(mode="json")))
     result = made("--on-layer", ARN, "--index", "layers.json")
     assert (result["python"], result["architecture"], result["on_layer"]) == ("3.12", "aarch64", ARN)
@@ -84,7 +84,7 @@ def test_on_a_published_layer_by_its_arn_and_index_alone(project: Path) -> None:
     assert "demo-agents 1.2, layer version 4 has all of them" in run("--on-layer", ARN, "--index", "layers.json").stdout
 
 
-def test_on_a_release_of_the_ledger(project: Path) -> None:
+def test_a_layer_is_found_by_name_in_the_ledger(project: Path) -> None:
     options = write_project(project, history(MATRIX))
     result = CliRunner().invoke(
         layers, [*options, "package", "lambda", "--on-layer", "1.1", "--python", "3.10", "--arch", "x86_64", "--json"]
@@ -146,7 +146,7 @@ def test_a_wrong_layer_name_suggests_the_right_one(wanted: str, words: str) -> N
     assert words in str(caught.value)
 
 
-def test_an_arn_for_another_target_than_asked_for_is_refused() -> None:
+def test_an_arn_of_another_target_is_refused() -> None:
     with pytest.raises(InputError, match="--python says"):
         attach(INDEX, ARN, "3.10", None, DEFAULTS)
     with pytest.raises(InputError, match="--arch says x86_64"):
@@ -159,7 +159,7 @@ def test_a_layer_with_unknown_content_is_refused() -> None:
         attach(make_index(MATRIX, releases), ARN, None, None, DEFAULTS)
 
 
-def test_a_budget_is_kept_or_the_exit_code_is_four(project: Path) -> None:
+def test_an_app_above_its_budget_exits_with_4(project: Path) -> None:
     assert made("--max-size", "40MB", "--max-size", "unzipped=250MB")["dependencies"]
     for size in ("100", "zipped=1KB", "unzipped=100"):
         result = run("--max-size", size)

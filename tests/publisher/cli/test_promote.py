@@ -1,4 +1,4 @@
-"""``layers promote``: a release of one matrix brought to another one: the same bytes at the same number."""
+"""``layers promote``: publish another matrix's release with the same bytes at the same number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fakes.command import SMALL, Ended, Layers
 
 
 class Staging:
-    """A staging account's layers. The embedded AWS has one account, so they have names of their own in it."""
+    """The layers of a staging account. The embedded AWS has one account, so they have other names."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -47,7 +47,7 @@ def rows(layers: Layers) -> dict[tuple[str, str], tuple[int, str, str]]:
     }
 
 
-def test_the_newest_release_comes_with_its_bytes_and_its_number(staging: Staging, production: Layers) -> None:
+def test_the_newest_release_is_promoted_with_its_bytes_and_number(staging: Staging, production: Layers) -> None:
     staging.publish("1.0", "2.0", "3.0")
     ended = promote(production, staging, "--yes")
     assert ended.code == 0, ended.err
@@ -56,7 +56,7 @@ def test_the_newest_release_comes_with_its_bytes_and_its_number(staging: Staging
     assert production("audit").code == 0
 
 
-def test_promoting_again_does_nothing_and_completes_what_is_left(staging: Staging, production: Layers) -> None:
+def test_promoting_again_publishes_only_missing_cells(staging: Staging, production: Layers) -> None:
     staging.publish("1.0")
     assert promote(production, staging, "--region", "us-east-1", "--yes").code == 0
     assert {region for region, _ in rows(production)} == {"us-east-1"}
@@ -73,7 +73,7 @@ def test_the_plan_comes_first_and_a_dry_run_publishes_nothing(
     ended = promote(production, staging, "--dry-run")
     assert (ended.code, "demo 1.0 at layer version 1" in ended.out) == (0, True)
     assert sandbox.layers().list_layer_versions(LayerName="demo-py3_12-x86_64")["LayerVersions"] == []
-    assert promote(production, staging).code == 2  # no terminal to ask on
+    assert promote(production, staging).code == 2  # no terminal for the confirmation
 
 
 def test_a_named_release_is_promoted(staging: Staging, production: Layers) -> None:
@@ -82,7 +82,7 @@ def test_a_named_release_is_promoted(staging: Staging, production: Layers) -> No
     assert {version for _, version, _ in rows(production).values()} == {"1.0"}
 
 
-def test_what_is_not_a_usable_release_is_refused(staging: Staging, production: Layers) -> None:
+def test_an_unusable_release_is_refused(staging: Staging, production: Layers) -> None:
     missing = promote(production, staging, "--yes")
     assert missing.code == 3
     staging.publish("1.0")
@@ -93,7 +93,7 @@ def test_what_is_not_a_usable_release_is_refused(staging: Staging, production: L
     assert promote(production, staging, "--from-profile", "unknown", "--yes").code == 3
 
 
-def test_bytes_that_the_source_s_ledger_does_not_name_are_never_promoted(
+def test_bytes_that_the_source_ledger_does_not_name_are_not_promoted(
     staging: Staging, production: Layers, sandbox: Sandbox
 ) -> None:
     staging.publish("1.0")

@@ -1,4 +1,4 @@
-"""``layers reproduce``: a second build tells whether the first one can be trusted."""
+"""``layers reproduce``: a second build checks the first one."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def change_manifest(change: str, to: str) -> None:
     path.write_text(text.replace(change, to))
 
 
-def test_the_same_bytes_come_out_and_the_cache_has_no_say(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_second_build_gives_the_same_bytes_without_the_cache(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     done = run("reproduce", "first", "--json")
     assert done.exit_code == 0, done.output
     assert [row["same"] for row in json.loads(done.stdout)] == [True, True]
-    # Somebody put another zip into the cache and the build's folder: a second build has neither.
+    # Other bytes in the cache and in the build's folder do not reach the second build.
     manifest = json.loads(Path("first/manifest.json").read_text())
     change_manifest(manifest["artifacts"][0]["sha256"], "0" * 64)
     done = run("reproduce", "first", "--arch", "x86_64", "--output", "again")
@@ -58,12 +58,12 @@ def test_the_same_bytes_come_out_and_the_cache_has_no_say(run, tmp_path: Path) -
     assert Path("again/demo-py3_12-x86_64.zip").exists()
 
 
-def test_the_lock_is_the_first_builds_and_not_what_the_index_has_now(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_second_build_uses_the_lock_of_the_first(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     make_wheel(tmp_path / "index", "demo", "1.1")
     assert run("reproduce", "first").exit_code == 0
 
 
-def test_the_interpreter_is_exactly_the_first_builds(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_the_second_build_needs_the_same_interpreter(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
     used = json.loads(Path("first/manifest.json").read_text())["artifacts"][0]["interpreter"]
     change_manifest(f'"interpreter": "{used}"', '"interpreter": "3.12.99"')
@@ -72,7 +72,7 @@ def test_the_interpreter_is_exactly_the_first_builds(run, monkeypatch: pytest.Mo
     assert "CPython 3.12.99, which compiles bytecode, was not found" in str(done.exception)
 
 
-def test_a_build_of_something_else_is_refused(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_build_of_another_matrix_is_refused(run) -> None:  # type: ignore[no-untyped-def]
 
     change_manifest('"package": "demo"', '"package": "other"')
     done = run("reproduce", "first")

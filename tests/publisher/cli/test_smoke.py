@@ -1,4 +1,4 @@
-"""``layers smoke`` as a user calls it: its options, and an app on the layers that are named."""
+"""``layers smoke`` as a user runs it: its options, and an app on the named layers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def refusal(kind: type[LayersError], *arguments: object) -> str:
     return str(result.exception)
 
 
-def test_options_of_an_app_need_one_and_no_zip_at_all_is_a_usage_error(tmp_path: Path) -> None:
+def test_app_options_without_an_app_and_a_missing_zip_are_usage_errors(tmp_path: Path) -> None:
     zip_ = write(tmp_path / "z.zip", distribution("a"))
     assert "--app" in refusal(UsageError, zip_, "--handler", "h.handler")
     assert "--handler" in refusal(UsageError, "--app", zip_)

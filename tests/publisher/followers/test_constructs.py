@@ -1,4 +1,4 @@
-"""What the constructs and the Terraform module know. The tools run them in ``tests/endtoend/test_constructs.py``."""
+"""The data of the constructs and the Terraform module. ``tests/endtoend/test_constructs.py`` runs the tools."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.publisher.reconcile.plan_cases import small_matrix
 
 
 def arns(data: dict[str, Any]) -> Iterator[str]:
-    """Every ARN that the constructs can give."""
+    """Yield every ARN that the constructs can return."""
     for release in data["releases"]:
         for region, partition in data["regions"].items():
             for target, name in data["layers"].items():
@@ -43,7 +43,7 @@ def complete_arns(index: Index) -> set[str]:
     ],
     ids=["small", "official", "empty"],
 )
-def test_every_layer_of_a_complete_release_is_known_and_no_other(index: Index) -> None:
+def test_the_data_has_every_layer_of_complete_releases_and_no_other(index: Index) -> None:
     made = construct_files(index)
     data = json.loads(made["constructs/terraform/layers.json"])
     assert set(arns(data)) == complete_arns(index)
@@ -55,14 +55,14 @@ def test_every_layer_of_a_complete_release_is_known_and_no_other(index: Index) -
     )
 
 
-def test_a_region_that_joined_later_lacks_only_the_older_releases() -> None:
+def test_a_region_that_was_added_later_misses_only_older_releases() -> None:
     wider = small_matrix(regions=["us-east-1", "eu-west-1"])
     index = make_index(wider, [recorded(small_matrix(regions=["us-east-1"]), 1, "1.0"), recorded(wider, 2, "1.1")])
     assert set(arns(json.loads(construct_files(index)["constructs/terraform/layers.json"]))) == complete_arns(index)
 
 
 @given(st.text(min_size=1), st.sampled_from(["2captcha-Python", "a", "zope.interface", "A_b.c-d"]))
-def test_no_package_name_and_no_reason_breaks_a_file(reason: str, package: str) -> None:
+def test_any_package_name_and_reason_give_valid_files(reason: str, package: str) -> None:
     matrix: Matrix = small_matrix(package=package)
     release = recorded(matrix, 1, "1.0").model_copy(update={"yanked": Yanked(date=DAY, reason=reason)})
     made = construct_files(make_index(matrix, [release]))

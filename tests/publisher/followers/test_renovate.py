@@ -1,4 +1,4 @@
-"""What the Renovate files hold. Renovate itself reads them in ``tests/endtoend/test_renovate.py``."""
+"""The content of the Renovate files. ``tests/endtoend/test_renovate.py`` runs Renovate on them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_an_incomplete_release_is_in_no_file_and_a_yanked_one_is_deprecated_and_
     assert second == {"version": "2", "releaseTimestamp": "2026-01-03T12:00:00Z"}
 
 
-def test_a_region_that_joined_later_has_only_the_releases_that_it_holds() -> None:
+def test_a_region_that_was_added_later_has_only_its_own_releases() -> None:
     wider = small_matrix(regions=["us-east-1", "eu-west-1"])
     old = recorded(small_matrix(regions=["us-east-1"]), 1, "1.0")
     files = renovate_files(make_index(wider, [old, recorded(wider, 2, "1.1")]))
@@ -66,7 +66,7 @@ def test_without_a_complete_release_there_is_no_file() -> None:
         ("%s", "demo-agents-py3_12-x86_64"),
     ],
 )
-def test_an_arn_is_found_with_any_part_left_to_a_variable(manager: int, region: str, layer: str) -> None:
+def test_an_arn_with_variables_is_found(manager: int, region: str, layer: str) -> None:
     preset = json.loads(FILES["renovate/preset.json"])
     pattern = preset["customManagers"][manager]["matchStrings"][0].replace("(?<", "(?P<")
     arn = f"arn:aws:lambda:{region}:123456789012:layer:{layer}"
@@ -79,7 +79,7 @@ def test_an_arn_is_found_with_any_part_left_to_a_variable(manager: int, region: 
     assert not re.search(pattern, text.replace("demo-agents", "other-agents"))
 
 
-def test_the_patterns_are_in_the_language_of_re2() -> None:
+def test_the_patterns_are_valid_for_re2() -> None:
     patterns = [
         text for each in json.loads(FILES["renovate/preset.json"])["customManagers"] for text in each["matchStrings"]
     ]
