@@ -91,7 +91,7 @@ def test_locked_without_a_release_is_refused(run) -> None:  # type: ignore[no-un
         run("build", "--version", "1.0", "--locked")
 
 
-def test_a_damaged_ledger_stops_only_a_build_that_reads_it(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_ledger_stops_only_a_locked_build(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "ledger").mkdir()
     (tmp_path / "ledger" / "1.json").write_text("{")
     (tmp_path / "ledger" / "0001.json").write_text("{")

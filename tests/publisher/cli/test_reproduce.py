@@ -72,7 +72,7 @@ def test_the_second_build_needs_the_same_interpreter(run, monkeypatch: pytest.Mo
     assert "CPython 3.12.99, which compiles bytecode, was not found" in str(done.exception)
 
 
-def test_a_build_of_another_matrix_is_refused(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_build_of_another_package_is_refused(run) -> None:  # type: ignore[no-untyped-def]
 
     change_manifest('"package": "demo"', '"package": "other"')
     done = run("reproduce", "first")

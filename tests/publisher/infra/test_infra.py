@@ -1,4 +1,4 @@
-"""``layers infra``: valid templates for every kind of matrix, files that can be compared, and what is refused."""
+"""``layers infra``: valid templates for every kind of matrix, comparing files, refused options."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_cfn_lint_finds_nothing(tmp_path: Path, name: str) -> None:
 
 
 def in_each_region(text: str) -> str | None:
-    """The template that a StackSet carries to its regions."""
+    """Return the template that a StackSet deploys to its regions."""
     resources = read(text)["Resources"].values()
     return next(
         (r["Properties"]["TemplateBody"] for r in resources if r["Type"] == "AWS::CloudFormation::StackSet"), None
@@ -94,20 +94,20 @@ def in_each_region(text: str) -> str | None:
 
 
 def read(text: str) -> dict[str, Any]:
-    """A template as CloudFormation reads it, its short intrinsics made long."""
+    """Return a template as CloudFormation reads it, with intrinsic functions in their full form."""
     document: dict[str, Any] = json.loads(json.dumps(loads(text)))
     return document
 
 
 @pytest.mark.parametrize("name", MATRICES)
-def test_json_and_yaml_say_the_same(tmp_path: Path, name: str) -> None:
+def test_json_and_yaml_are_the_same_template(tmp_path: Path, name: str) -> None:
     keys, ledger = MATRICES[name]
     run = Layers(tmp_path, keys, ledger)
     for part in NEEDED.get(name, ["roles", "staging", "ledger"]):
         assert read(run("infra", "--part", part).out) == run("infra", "--part", part, "--json").json
 
 
-def test_it_prints_the_roles_and_says_what_else_is_needed(tmp_path: Path) -> None:
+def test_it_prints_the_roles_and_names_the_other_parts(tmp_path: Path) -> None:
     run = Layers(tmp_path, STAGED, LEDGER)
     printed = run("infra")
     assert printed.code == 0
@@ -120,7 +120,7 @@ def test_it_prints_the_roles_and_says_what_else_is_needed(tmp_path: Path) -> Non
     assert "environment:release-publish" in json.dumps(given_one)
 
 
-def test_what_a_stack_set_makes_outlives_it_and_expires_by_itself(tmp_path: Path) -> None:
+def test_buckets_of_a_stack_set_are_retained_and_staged_zips_expire(tmp_path: Path) -> None:
     text = in_each_region(Layers(tmp_path, STAGED)("infra", "--part", "staging").out)
     assert text is not None
     bucket = read(text)["Resources"]["Bucket"]
@@ -133,7 +133,7 @@ def test_what_a_stack_set_makes_outlives_it_and_expires_by_itself(tmp_path: Path
     assert not any("ExpirationInDays" in rule for rule in ledger["Properties"]["LifecycleConfiguration"]["Rules"])
 
 
-def test_a_region_that_must_be_enabled_has_a_cloudformation_of_its_own(tmp_path: Path) -> None:
+def test_opt_in_regions_have_their_own_cloudformation_principal(tmp_path: Path) -> None:
     keys, ledger = MATRICES["regions that must be enabled"]
     roles = read(Layers(tmp_path, keys, ledger)("infra", "--part", "staging").out)["Resources"]
     (trust,) = roles["Administration"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
@@ -154,7 +154,7 @@ def test_the_templates_of_this_repository_are_what_the_command_prints(monkeypatc
     assert sorted(path.name for path in Path("infra").iterdir()) == ["README.md", "roles.yaml"]
 
 
-def test_files_are_written_once_and_a_difference_is_named(tmp_path: Path) -> None:
+def test_unchanged_files_are_not_written_and_a_difference_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "some" / "where"
     run = Layers(tmp_path, STAGED)
     command = ("infra", "--output", str(folder))
@@ -172,7 +172,7 @@ def test_files_are_written_once_and_a_difference_is_named(tmp_path: Path) -> Non
     assert states(run(*command, "--json").json) == {"roles.yaml": "written", "staging.yaml": "unchanged"}
 
 
-def test_a_template_that_is_needed_no_longer_is_named_and_left_alone(tmp_path: Path) -> None:
+def test_a_template_that_is_no_longer_needed_is_named_and_kept(tmp_path: Path) -> None:
     folder = tmp_path / "infra"
     Layers(tmp_path, STAGED)("infra", "--output", str(folder))
     without = Layers(tmp_path)
@@ -187,7 +187,7 @@ def states(document: dict[str, Any]) -> dict[str, str]:
     return {Path(each["path"]).name: each["state"] for each in document["files"]}
 
 
-# -- what is refused ---------------------------------------------------------------------------------------------------
+# -- refused input -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def states(document: dict[str, Any]) -> dict[str, str]:
         "",
     ],
 )
-def test_what_is_no_repository_is_refused(tmp_path: Path, repository: str) -> None:
+def test_an_invalid_repository_is_refused(tmp_path: Path, repository: str) -> None:
     ended = Layers(tmp_path)("infra", "--repository", repository)
     assert ended.code == 3
     assert "OWNER/NAME" in ended.err
@@ -215,7 +215,7 @@ def test_what_is_no_repository_is_refused(tmp_path: Path, repository: str) -> No
 
 
 @pytest.mark.parametrize("repository", ["strands-agents/layers", "o_corp/x.y-z_1", "octo-org@123456/octo-repo@456789"])
-def test_a_repository_is_named_as_its_tokens_name_it(tmp_path: Path, repository: str) -> None:
+def test_a_repository_is_written_as_in_its_tokens(tmp_path: Path, repository: str) -> None:
     assert (
         read(Layers(tmp_path)("infra", "--repository", repository).out)["Parameters"]["Repository"]["Default"]
         == repository
@@ -233,13 +233,15 @@ def test_a_repository_is_named_as_its_tokens_name_it(tmp_path: Path, repository:
         (("--environment", "*"), 3, "--environment"),
     ],
 )
-def test_what_cannot_be_printed(tmp_path: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+def test_an_option_that_cannot_be_printed_is_refused(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
     ended = Layers(tmp_path)("infra", *arguments)
     assert (ended.code, ended.out) == (code, "")
     assert said in ended.err
 
 
-def test_regions_of_several_partitions_are_of_several_accounts(tmp_path: Path) -> None:
+def test_regions_of_several_partitions_are_refused(tmp_path: Path) -> None:
     ended = Layers(tmp_path, {**SMALL, "regions": ["us-east-1", "cn-north-1", "eu-west-1"]})("infra")
     assert ended.code == 3
     assert "cn-north-1 is in partition aws-cn, us-east-1 in aws: use a matrix for each" in ended.err
@@ -249,7 +251,7 @@ def test_regions_of_several_partitions_are_of_several_accounts(tmp_path: Path) -
     "ledger",
     ["s3://stage-856699698935-us-east-1/ledger", "s3://demo-ledger/*", "s3://Demo/x", "s3://b/${x}", "s3:///x"],
 )
-def test_a_place_that_no_policy_can_name(tmp_path: Path, ledger: str) -> None:
+def test_a_ledger_location_that_no_policy_can_name_is_refused(tmp_path: Path, ledger: str) -> None:
     ended = Layers(tmp_path, STAGED, ledger)("infra")
     assert (ended.code, ended.out) == (3, "")
 
@@ -266,13 +268,13 @@ def test_a_policy_that_iam_would_refuse_is_not_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_bad_input(tmp_path: Path) -> None:
     folder = tmp_path / "infra"
     folder.mkdir(mode=0o500)
     assert Layers(tmp_path)("infra", "--output", str(folder)).code == 3
 
 
-def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", "utf-8")
     ended = Layers(tmp_path)("infra", "--output", str(tmp_path / "file" / "infra"))
     assert ended.code == 3
@@ -287,7 +289,9 @@ PACKAGES = st.from_regex(r"\A[a-z0-9][a-z0-9._-]{0,70}[a-z0-9]\Z")
 @given(
     package=PACKAGES, regions=st.lists(st.sampled_from(sorted(known_regions())), min_size=1, max_size=6, unique=True)
 )
-def test_for_any_matrix_the_text_says_what_the_template_says_and_names_fit(package: str, regions: list[str]) -> None:
+def test_any_matrix_gives_readable_yaml_and_names_and_policies_within_the_limits(
+    package: str, regions: list[str]
+) -> None:
     matrix = Matrix.model_validate(
         {**SMALL, "package": package, "regions": regions, "layer_name": "l-{python}-{architecture}"}
     )

@@ -1,5 +1,5 @@
-"""The policies of ``layers infra``: under them every command of a role does its work against an AWS that refuses what
-they do not allow, every action that they allow is one of those, and of all the others that AWS has none is allowed."""
+"""The policies of ``layers infra``, enforced by the embedded AWS: every command of a role works under its policy, the
+commands need every allowed action, and no other action of AWS is allowed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from tests.publisher.ledger.test_in_buckets import make_bucket
 
 REPOSITORY = "strands-agents/layers"
 LEDGER = "s3://demo-ledger/records"
-#: A matrix that needs all that a matrix can need.
+#: A matrix with every optional key that needs permissions.
 FULL: dict[str, Any] = {
     **SMALL,
     "architectures": ["x86_64"],
@@ -52,8 +52,8 @@ FULL: dict[str, Any] = {
     "announce": {"topic": f"arn:aws:sns:us-east-1:{ACCOUNT}:demo-releases"},
     "permission": {"principal": "*", "organization": "o-a1b2c3d4e5"},
 }
-#: What each role may do, for that matrix. The commands below prove that it is enough.
-#: AWS defines no resource for these; they read names and sizes.
+#: The actions of each role for that matrix. The commands below prove that they are enough.
+#: AWS defines no resource for these actions; they read names and sizes.
 WITHOUT_RESOURCE = {"lambda:ListLayers", "lambda:ListLayerVersions", "lambda:GetAccountSettings"}
 ACTIONS = {
     "Publisher": {
@@ -81,7 +81,7 @@ ACTIONS = {
 
 
 def roles(keys: Mapping[str, Any], ledger: str = LEDGER) -> dict[str, Any]:
-    """The resources of the roles' template."""
+    """Return the resources of the roles' template."""
     template = plain(roles_template(make_scope(Matrix.model_validate(keys), ledger)))
     return resolved(template, {"Repository": REPOSITORY}, keys["account"])
 
@@ -91,13 +91,13 @@ def statements(name: str, keys: Mapping[str, Any] = FULL, ledger: str = LEDGER) 
 
 
 def credentials(name: str, **more: Any) -> AbstractContextManager[Role]:
-    """Every boto3 client of this process is this role."""
+    """Run every boto3 client of this process with this role."""
     return acting_as(Role(statements(name), ACCOUNT, **more))
 
 
 @pytest.fixture
 def world(sandbox: Sandbox, tmp_path: Path) -> Layers:
-    """The buckets are there, nothing else is."""
+    """Return an account with the buckets and nothing else."""
     layers = Layers(tmp_path, dict(FULL), LEDGER)
     make_bucket(sandbox, "us-east-1", "demo-ledger")
     sandbox.client("sns").create_topic(Name="demo-releases")
@@ -110,7 +110,7 @@ def world(sandbox: Sandbox, tmp_path: Path) -> Layers:
 
 
 def large_artifacts(world: Layers, version: str) -> str:
-    """A build whose zips are so large that they are uploaded in parts."""
+    """Write zips that are so large that they are uploaded in parts."""
     folder = Path(world.artifacts(version))
     manifest = read_manifest(folder)
     made = []
@@ -126,7 +126,7 @@ def large_artifacts(world: Layers, version: str) -> str:
     return str(folder)
 
 
-def test_the_publisher_plans_publishes_and_gives_permissions_back(world: Layers) -> None:
+def test_the_publisher_plans_publishes_and_revokes(world: Layers) -> None:
     publish = ("publish", "--version", "1.0", "--artifacts", large_artifacts(world, "1.0"), "--yes")
     with credentials("Publisher", lost={"UploadPart"}) as role:
         assert world(*publish).code == 5
@@ -135,7 +135,7 @@ def test_the_publisher_plans_publishes_and_gives_permissions_back(world: Layers)
         yank_in_the_ledger_alone(world, 1)
         assert world("yank", "--layer-version", "1", "--undo", "--yes").code == 0
         yank_in_the_ledger_alone(world, 1)
-        assert world.publish("2.0", "--region", "us-east-1").code == 0  # `latest` has nothing to point to
+        assert world.publish("2.0", "--region", "us-east-1").code == 0  # no complete release for `latest`
         assert world("plan", "--version", "3.0").code == 0
         read_storage_usage(world)
         assert world("plan", "--version", "3.0", "--exit-status").code == 5
@@ -148,7 +148,7 @@ def test_the_publisher_plans_publishes_and_gives_permissions_back(world: Layers)
 
 
 def read_storage_usage(world: Layers) -> None:
-    """As ``publish`` does when the code storage is full. The embedded AWS does not have this operation."""
+    """Call what ``publish`` calls if the code storage is full. The embedded AWS does not have this operation."""
     for region in world.matrix.regions:
         with contextlib.suppress(ClientError):
             boto3.client("lambda", region_name=region).get_account_settings()
@@ -168,7 +168,7 @@ def test_the_publisher_signs(world: Layers, sandbox: Sandbox) -> None:
 
 @contextmanager
 def yanked_after_each_grant(world: Layers, number: int) -> Iterator[None]:
-    """Another machine yanks the release right after this one granted a cell."""
+    """Yank the release from another machine right after each grant."""
 
     def grant_and_yank(*arguments: Any) -> None:
         grant_at(*arguments)
@@ -179,13 +179,13 @@ def yanked_after_each_grant(world: Layers, number: int) -> Iterator[None]:
 
 
 def yank_in_the_ledger_alone(world: Layers, number: int) -> None:
-    """As a run of ``yank`` leaves it that was killed early."""
+    """Leave the ledger like a run of ``yank`` that was killed early."""
     yanked = Yanked(date=datetime(2026, 11, 24, tzinfo=timezone.utc), reason="broken")
     BucketLedger(LEDGER, world.matrix).update(number, lambda r: r.model_copy(update={"yanked": yanked}))  # type: ignore[union-attr]
 
 
 def unused(role: Role, name: str) -> list[tuple[str, str, str]]:
-    """What the policies allow and no command asked for: statement, action, resource."""
+    """Return what the policies allow but no command used: statement, action, resource."""
     return [
         (statement["Sid"], action, resource)
         for statement in statements(name)
@@ -213,15 +213,17 @@ def test_the_auditor_cannot_publish(world: Layers) -> None:
     with credentials("Auditor"):
         refused = world.publish("1.0")
     assert refused.code == 3
-    assert "AccessDenied" in refused.err  # of the lease already
+    assert "AccessDenied" in refused.err  # when it writes the lease
 
 
 def test_the_yanker_yanks(world: Layers) -> None:
     assert world.publish("1.0").code == 0
     assert world.publish("2.0").code == 0
     with credentials("Yanker") as role:
-        assert world("yank", "--layer-version", "2", "--reason", "broken", "--yes").code == 0  # `latest` goes back
-        assert world("yank", "--layer-version", "1", "--reason", "broken", "--yes").code == 0  # and away
+        assert (
+            world("yank", "--layer-version", "2", "--reason", "broken", "--yes").code == 0
+        )  # `latest` points to 1 again
+        assert world("yank", "--layer-version", "1", "--reason", "broken", "--yes").code == 0  # `latest` is deleted
         assert role.refused == []
         assert role.actions == ACTIONS["Yanker"]
         assert world("yank", "--layer-version", "2", "--undo", "--yes").code == 5
@@ -230,7 +232,7 @@ def test_the_yanker_yanks(world: Layers) -> None:
 
 @runs_functions
 @pytest.mark.index
-def test_the_canary_runner_makes_invokes_and_removes_functions(sandbox: Sandbox, world: Layers) -> None:
+def test_the_canary_runner_creates_invokes_and_deletes_functions(sandbox: Sandbox, world: Layers) -> None:
     assert publish_real(world, "1.0").code == 0
     make_roles(sandbox.address, {"us-east-1": [canary_role(world.matrix)]})
     with credentials("CanaryRunner") as role:
@@ -239,7 +241,7 @@ def test_the_canary_runner_makes_invokes_and_removes_functions(sandbox: Sandbox,
     assert role.actions == ACTIONS["CanaryRunner"]
 
 
-def test_the_canary_runner_makes_no_other_function(sandbox: Sandbox, world: Layers) -> None:
+def test_the_canary_runner_cannot_create_other_functions(sandbox: Sandbox, world: Layers) -> None:
     assert world.publish("1.0").code == 0
     make_roles(sandbox.address, {"us-east-1": [canary_role(world.matrix)]})
     arn = world("describe", "--region", "us-east-1", "--json").json[0]["arn"]
@@ -266,7 +268,7 @@ def test_the_canary_runner_makes_no_other_function(sandbox: Sandbox, world: Laye
                 client.create_function(**{**made, **wrong})
 
 
-def test_without_staging_parameters_and_bucket_there_is_only_lambda(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_matrix_without_optional_keys_allows_lambda_only(sandbox: Sandbox, tmp_path: Path) -> None:
     keys = {**SMALL, "architectures": ["x86_64"], "permission": {"principal": "123456789012"}}
     layers = Layers(tmp_path, keys)
     policy = statements("Publisher", keys, "ledger")
@@ -282,7 +284,7 @@ def test_without_staging_parameters_and_bucket_there_is_only_lambda(sandbox: San
     assert all(action.startswith("lambda:") for action in role.actions)
 
 
-def test_in_china_it_is_the_same(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_roles_work_in_china(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     region = "cn-north-1"
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     staging = {"bucket": "demo-{account}-{region}", "home": region}
@@ -299,7 +301,7 @@ def test_in_china_it_is_the_same(sandbox: Sandbox, tmp_path: Path, monkeypatch: 
     assert role.refused == []
 
 
-def test_in_china_the_audience_is_that_of_its_partition() -> None:
+def test_the_oidc_audience_in_china_is_that_of_its_partition() -> None:
     keys = {**FULL, "regions": ["cn-north-1"], "staging": {"bucket": "demo-{account}-{region}", "home": "cn-north-1"}}
     trust = trust_of(roles(keys)["Publisher"])
     subject = f"repo:{REPOSITORY}:environment:layers-publish"
@@ -310,7 +312,7 @@ def test_in_china_the_audience_is_that_of_its_partition() -> None:
     assert statement["Condition"]["StringEquals"][f"{GITHUB}:sub"] == subject
 
 
-# -- nothing else is ---------------------------------------------------------------------------------------------------
+# -- nothing else is allowed -------------------------------------------------------------------------------------------
 
 REGION = "us-east-1"
 OWN = {
@@ -342,7 +344,7 @@ MODELS = (
     "ssm",
     "sts",
 )
-#: What a request has to say to be allowed, where anything is.
+#: The context of a request that a policy with conditions allows.
 FAVOURABLE: Context = {
     "aws:RequestedRegion": REGION,
     "aws:ResourceAccount": ACCOUNT,
@@ -353,7 +355,7 @@ FAVOURABLE: Context = {
 
 @cache
 def every_action() -> frozenset[str]:
-    """Every action that IAM knows, and every operation of these services, as if it were one."""
+    """Return every action that IAM knows, and every operation of these services as an action."""
     text = files("cfnlint.data.AdditionalSpecs").joinpath("Policies.json").read_text("utf-8")
     known = {f"{service}:{action}" for service, each in json.loads(text).items() for action in each["Actions"]}
     session = botocore.session.get_session()
@@ -363,7 +365,7 @@ def every_action() -> frozenset[str]:
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_of_all_actions_only_these_are_named(name: str) -> None:
+def test_only_the_listed_actions_are_allowed(name: str) -> None:
     policy = statements(name)
     assert len(every_action()) > 15_000
     named = {action for action in every_action() if any(names(statement, action) for statement in policy)}
@@ -371,7 +373,7 @@ def test_of_all_actions_only_these_are_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_each_is_allowed_on_what_is_the_matrix_s_own(name: str) -> None:
+def test_each_action_is_allowed_on_the_matrixs_own_resources(name: str) -> None:
     policy = statements(name)
     for action in ACTIONS[name]:
         assert any(allowed(policy, Request(action, resource, FAVOURABLE)) for resource in OWN.values()), action
@@ -409,7 +411,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_nothing_of_others_can_be_touched(name: str) -> None:
+def test_no_other_resource_can_be_changed(name: str) -> None:
     policy = statements(name)
     actions = ACTIONS[name] - WITHOUT_RESOURCE
     reached = [
@@ -433,14 +435,14 @@ UNFAVOURABLE: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("context", UNFAVOURABLE, ids=["others", "none"])
 @pytest.mark.parametrize("name", ACTIONS)
-def test_without_the_right_region_account_or_service_nothing_is_allowed(name: str, context: Any) -> None:
+def test_a_request_from_another_region_account_or_service_is_denied(name: str, context: Any) -> None:
     policy = statements(name)
     assert not any(
         allowed(policy, Request(action, resource, context)) for action in ACTIONS[name] for resource in OWN.values()
     )
 
 
-def test_a_publisher_that_puts_the_canary_first_has_the_runner_s_permissions_too() -> None:
+def test_a_publisher_with_canary_first_has_the_canary_runners_permissions() -> None:
     scope = make_scope(Matrix.model_validate(FULL), LEDGER, canary_first=True)
     made = resolved(plain(roles_template(scope)), {"Repository": REPOSITORY}, ACCOUNT)
     both = statements_of(made["Publisher"])
@@ -449,7 +451,7 @@ def test_a_publisher_that_puts_the_canary_first_has_the_runner_s_permissions_too
     assert statements_of(made["CanaryRunner"]) == statements("CanaryRunner")
 
 
-def test_only_latest_and_names_by_version_can_be_removed_and_only_the_lease_of_this_package_held() -> None:
+def test_only_latest_and_version_parameters_can_be_deleted_and_only_this_packages_lease_written() -> None:
     policy = statements("Publisher")
     assert allowed(policy, Request("ssm:DeleteParameters", OWN["latest"], FAVOURABLE))
     assert not allowed(policy, Request("ssm:DeleteParameters", OWN["parameter"], FAVOURABLE))
@@ -458,7 +460,7 @@ def test_only_latest_and_names_by_version_can_be_removed_and_only_the_lease_of_t
     assert not allowed(policy, Request("s3:AbortMultipartUpload", OWN["zip"].replace("eu-west", "us-east"), FAVOURABLE))
 
 
-def test_the_publisher_cannot_touch_layers_of_pythons_that_the_matrix_has_not_but_others_can_read_them() -> None:
+def test_the_publisher_cannot_change_layers_of_pythons_outside_the_matrix_but_others_can_read_them() -> None:
     retired = OWN["layer version"].replace("3_12", "3_10")
     may = {
         name: {
@@ -473,17 +475,17 @@ def test_the_publisher_cannot_touch_layers_of_pythons_that_the_matrix_has_not_bu
     }
 
 
-def test_the_official_roles_name_every_layer_and_region_of_the_matrix_and_stay_within_the_limit() -> None:
+def test_the_official_roles_name_every_layer_and_region_within_the_size_limit() -> None:
     matrix = load_matrix(Path("layer_matrix.yaml"))
     policy = statements("Publisher", matrix.model_dump(), "ledger")
     for cell in matrix.cells:
         context = {"aws:RequestedRegion": cell.region}
         assert allowed(policy, Request("lambda:PublishLayerVersion", matrix.layer_arn(cell), context))
         assert allowed(policy, Request("lambda:AddLayerVersionPermission", matrix.layer_arn(cell, 3), context))
-    assert len(json.dumps(policy)) < 6_144  # it would even be a managed policy
+    assert len(json.dumps(policy)) < 6_144  # also within the limit of a managed policy
 
 
-# -- who may take a role -----------------------------------------------------------------------------------------------
+# -- who may assume a role ---------------------------------------------------------------------------------------------
 
 
 def token(subject: str, audience: str = "sts.amazonaws.com", issuer: str = GITHUB) -> Request:
@@ -504,7 +506,7 @@ def token(subject: str, audience: str = "sts.amazonaws.com", issuer: str = GITHU
         ("Yanker", "layers-yank"),
     ],
 )
-def test_only_jobs_of_the_repository_and_the_role_s_own_environment_may_take_it(name: str, environment: str) -> None:
+def test_only_jobs_of_the_repository_and_the_roles_environment_may_assume_it(name: str, environment: str) -> None:
     trust = trust_of(roles(FULL)[name])
     subject = f"repo:{REPOSITORY}:environment:{environment}"
     assert allowed(trust, token(subject))
@@ -526,14 +528,14 @@ def test_only_jobs_of_the_repository_and_the_role_s_own_environment_may_take_it(
 
 
 @pytest.mark.parametrize("made", ["true", "false"])
-def test_the_provider_is_made_or_the_account_s_own_is_trusted(made: str) -> None:
+def test_the_oidc_provider_is_created_or_the_existing_one_is_trusted(made: str) -> None:
     template = plain(roles_template(make_scope(Matrix.model_validate(FULL), LEDGER)))
     resources = resolved(template, {"Repository": "a@1/b@2", "CreateProvider": made}, ACCOUNT)
     assert ("Provider" in resources) == (made == "true")
     assert allowed(trust_of(resources["Publisher"]), token("repo:a@1/b@2:environment:layers-publish"))
 
 
-def test_the_canary_role_is_lambda_s_and_allows_nothing() -> None:
+def test_the_canary_role_trusts_lambda_and_allows_nothing() -> None:
     role = roles(FULL)["Canary"]
     assert statements_of(role) == []
     assert allowed(trust_of(role), Request("sts:AssumeRole", "*", {}, "Service lambda.amazonaws.com"))
@@ -551,7 +553,7 @@ def staging() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "may"), [("staging-demo-layers", True), ("staging-demo-layers-2", False), ("other", False)]
 )
-def test_only_the_staging_stack_set_takes_its_roles(name: str, may: bool) -> None:
+def test_only_the_staging_stack_set_may_assume_its_roles(name: str, may: bool) -> None:
     made = staging()
     source = f"arn:aws:cloudformation:eu-west-1:{ACCOUNT}:stackset/{name}:0f1e"
     context = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": source}
@@ -562,7 +564,7 @@ def test_only_the_staging_stack_set_takes_its_roles(name: str, may: bool) -> Non
     assert not allowed(trust_of(made["Execution"]), Request("sts:AssumeRole", "*", {}, f"AWS {ACCOUNT}"))
 
 
-def test_the_execution_role_makes_these_buckets_and_reads_nothing_of_the_account() -> None:
+def test_the_execution_role_creates_the_staging_buckets_only() -> None:
     policy = statements_of(staging()["Execution"])
     own = {"aws:ResourceAccount": ACCOUNT}
     stack = f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack"

@@ -1,4 +1,4 @@
-"""The ledger in a folder: whole files only, several writers, and a plain word for every way it can be damaged."""
+"""The ledger in a folder: atomic files, concurrent writers, and a clear error for each kind of damage."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def problem(folder: Path) -> str:
     return str(caught.value)
 
 
-def test_a_folder_that_is_not_there_is_an_empty_ledger_and_is_not_made_by_reading(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_empty_ledger_and_is_not_created_by_reading(tmp_path: Path) -> None:
     assert read(tmp_path / "none") == ()
     assert not (tmp_path / "none").exists()
 
 
-def test_releases_are_read_by_number(folder: Path) -> None:
+def test_releases_are_read_in_the_order_of_their_numbers(folder: Path) -> None:
     for number in (10, 2, 12345):
         FolderLedger(folder, MATRIX).update(number, lambda _, n=number: recorded(MATRIX, n, "1.0"))  # type: ignore[misc]
     assert [release.layer_version for release in read(folder)] == [2, 3, 10, 12345]
     assert sorted(path.name for path in folder.glob("*.json")) == ["0002.json", "0003.json", "0010.json", "12345.json"]
 
 
-def test_a_change_gets_what_is_recorded(folder: Path) -> None:
+def test_a_change_receives_the_recorded_release(folder: Path) -> None:
     seen: list[Release | None] = []
 
     def change(now: Release | None) -> Release:
@@ -62,13 +62,13 @@ def test_a_change_gets_what_is_recorded(folder: Path) -> None:
 
 
 def _add_each(folder: Path, part: int) -> None:
-    """A writer with a lock of its own: flock tells open files apart, not processes."""
+    """Write with a separate lock: flock distinguishes open files, not processes."""
     ledger = FolderLedger(folder, MATRIX)
     for cell in WHOLE.cells[part::3]:
         ledger.update(3, lambda now, cell=cell: (now or EMPTY).with_cells(cell))  # type: ignore[misc]
 
 
-def test_no_writer_loses_another_s_line(tmp_path: Path) -> None:
+def test_concurrent_writers_lose_no_cell(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         for done in [pool.submit(_add_each, tmp_path, part) for part in range(3)]:
             done.result()
@@ -76,7 +76,7 @@ def test_no_writer_loses_another_s_line(tmp_path: Path) -> None:
     assert set(release.cells) == set(WHOLE.cells)
 
 
-def test_a_write_that_fails_leaves_the_old_record_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_keeps_the_old_record(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (folder / "0003.json").read_bytes()
 
     def full(*_: object) -> None:
@@ -90,14 +90,14 @@ def test_a_write_that_fails_leaves_the_old_record_whole(folder: Path, monkeypatc
     assert sorted(path.name for path in folder.iterdir()) == [".lock", "0003.json"]
 
 
-def test_a_change_that_fails_changes_nothing(folder: Path) -> None:
+def test_a_failed_change_writes_nothing(folder: Path) -> None:
     def fail(_: Release | None) -> Release:
         raise KeyError
 
     with pytest.raises(KeyError):
         FolderLedger(folder, MATRIX).update(3, fail)
     assert read(folder) == (WHOLE,)
-    FolderLedger(folder, MATRIX).update(3, lambda now: now or EMPTY)  # and the lock is free again
+    FolderLedger(folder, MATRIX).update(3, lambda now: now or EMPTY)  # the lock was released
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_record_under_another_name_is_refused(folder: Path, name: str) -> None
     assert "it belongs in 0003.json" in problem(folder)
 
 
-def test_what_is_no_record_is_left_alone(folder: Path) -> None:
+def test_other_files_are_ignored(folder: Path) -> None:
     (folder / "README.md").write_text("about")
     (folder / ".0003.json.abc").write_text("left by a killed process")
     assert read(folder) == (WHOLE,)
@@ -141,14 +141,14 @@ def test_the_ledger_of_another_matrix_is_refused(folder: Path, changes: dict[str
     assert next(iter(changes)) in str(caught.value)
 
 
-def test_a_file_in_the_ledger_s_place(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ledger").write_text("")
     assert "the ledger is a folder" in problem(tmp_path / "ledger")
     with pytest.raises(InputError):
         FolderLedger(tmp_path / "ledger", MATRIX).update(3, lambda _: WHOLE)
 
 
-def test_a_record_can_be_read_by_people(folder: Path) -> None:
+def test_a_record_is_readable_json(folder: Path) -> None:
     text = (folder / "0003.json").read_text()
     assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
     assert '"published": "2026-01-04T12:00:00Z"' in text

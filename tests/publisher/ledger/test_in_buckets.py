@@ -1,4 +1,4 @@
-"""What lies in S3: staged zips, the lease of a run, and a ledger that several runners share."""
+"""Objects in S3: staged zips, the lease of a run, and a ledger that several runners share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make_bucket(sandbox: Sandbox, region: str, name: str) -> None:
     sandbox.client("s3", region).create_bucket(Bucket=name, **where)
 
 
-def test_zips_go_through_buckets_once_and_lambda_gets_the_same_bytes(sandbox: Sandbox, staged: Layers) -> None:
+def test_each_zip_is_uploaded_once_per_region_and_lambda_gets_the_same_bytes(sandbox: Sandbox, staged: Layers) -> None:
     published = staged.publish("1.0", "--json")
     assert published.code == 0
     folder = Path(staged.artifacts("1.0"))
@@ -61,7 +61,7 @@ def test_a_missing_bucket_is_named_and_nothing_is_published(sandbox: Sandbox, st
     assert sandbox.layers("us-east-1").list_layers()["Layers"] == []
 
 
-def test_one_publisher_at_a_time(staged: Layers) -> None:
+def test_a_held_lease_stops_a_second_publisher(staged: Layers) -> None:
     with lease(staged.matrix):
         refused = staged.publish("1.0")
         assert refused.code == 5
@@ -69,7 +69,7 @@ def test_one_publisher_at_a_time(staged: Layers) -> None:
     assert staged.publish("1.0").code == 0
 
 
-def test_a_lease_that_expired_is_taken_over(sandbox: Sandbox, staged: Layers) -> None:
+def test_an_expired_lease_is_taken_over(sandbox: Sandbox, staged: Layers) -> None:
     past = datetime.now(timezone.utc) - timedelta(minutes=1)
     sandbox.client("s3", "eu-west-1").put_object(
         Bucket=f"stage-{sandbox.account}-eu-west-1",
@@ -91,19 +91,19 @@ def test_a_lease_that_expired_is_taken_over(sandbox: Sandbox, staged: Layers) ->
         "x" * 10_000,
     ],
 )
-def test_a_lease_with_an_odd_date_is_taken_over(sandbox: Sandbox, staged: Layers, body: object) -> None:
+def test_a_lease_with_an_invalid_date_is_taken_over(sandbox: Sandbox, staged: Layers, body: object) -> None:
     write_lease(sandbox, body)
     with lease(staged.matrix):
         pass
 
 
 @pytest.mark.parametrize("until", ["9999-12-31T23:59:59", "9999-12-31T23:59:59-14:00"])
-def test_a_lease_is_not_held_longer_than_any_run_asks_for(sandbox: Sandbox, staged: Layers, until: str) -> None:
+def test_a_lease_with_a_date_too_far_ahead_is_taken_over(sandbox: Sandbox, staged: Layers, until: str) -> None:
     write_lease(sandbox, {"owner": "a run", "until": until})
     with pytest.raises(IncompleteError, match="another run is publishing"), lease(staged.matrix):
         pass
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("publisher.aws.lease.LEASE_SECONDS", -10.0)  # as if it had been written long ago
+        patch.setattr("publisher.aws.lease.LEASE_SECONDS", -10.0)  # as if the run had ended long ago
         with lease(staged.matrix, holds=600.0):
             pass
 
@@ -137,7 +137,7 @@ def shared(sandbox: Sandbox, tmp_path: Path) -> Layers:
     return Layers(tmp_path, ledger="s3://ledgers/demo")
 
 
-def test_runners_that_share_nothing_share_the_ledger_in_s3(shared: Layers, tmp_path: Path) -> None:
+def test_separate_runners_share_the_ledger_in_s3(shared: Layers, tmp_path: Path) -> None:
     assert shared.publish("1.0").code == 0
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -148,7 +148,7 @@ def test_runners_that_share_nothing_share_the_ledger_in_s3(shared: Layers, tmp_p
     assert len(BucketLedger(shared.ledger, shared.matrix).releases()) == 2
 
 
-def test_of_two_writers_neither_loses_a_line(shared: Layers) -> None:
+def test_concurrent_writers_to_s3_lose_no_cell(shared: Layers) -> None:
     matrix = shared.matrix
     empty = release(matrix, 1, "1.0", ())
     whole = release(matrix, 1, "1.0", matrix.cells)
@@ -170,7 +170,7 @@ def test_of_two_writers_neither_loses_a_line(shared: Layers) -> None:
     assert set(BucketLedger(shared.ledger, matrix).releases()[0].cells) == set(whole.cells)
 
 
-def test_a_ledger_in_a_bucket_that_is_not_there_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_missing_ledger_bucket_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
     ended = Layers(tmp_path, ledger="s3://nowhere/demo").publish("1.0")
     assert ended.code == 3
     assert "s3://nowhere/demo" in ended.err

@@ -1,4 +1,4 @@
-"""A release's record: cells and targets are merged, ordered, and written so that they are read back the same."""
+"""The record of a release: cells and targets are merged, ordered, written and read back."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ EMPTY = WHOLE.model_copy(update={"cells": (), "targets": ()})
 
 
 @given(st.permutations(WHOLE.cells), st.integers(0, len(WHOLE.cells)))
-def test_cells_have_one_order_however_they_came(cells: list[CellRecord], cut: int) -> None:
+def test_the_order_of_cells_does_not_depend_on_how_they_were_added(cells: list[CellRecord], cut: int) -> None:
     assert EMPTY.with_cells(*cells[:cut]).with_cells(*cells[cut:]).cells == EMPTY.with_cells(*WHOLE.cells).cells
 
 
-def test_pythons_are_ordered_as_versions_and_not_as_words() -> None:
+def test_pythons_are_ordered_as_versions() -> None:
     targets = tuple(
         target.model_copy(update={"python": python}) for python in ("3.10", "3.9") for target in WHOLE.targets[:1]
     )
@@ -39,20 +39,20 @@ def test_a_new_record_of_a_cell_replaces_the_old_one() -> None:
     assert WHOLE.cell(*cell.key) != cell
 
 
-def test_what_is_not_there_is_none() -> None:
+def test_a_missing_cell_or_target_is_none() -> None:
     assert WHOLE.cell("mars-north-1", "py3.12-x86_64") is None
     assert WHOLE.target("py2.7-x86_64") is None
     assert WHOLE.target("py3.12-aarch64") in WHOLE.targets
 
 
 @pytest.mark.parametrize("release", history(MATRIX), ids=lambda release: str(release.layer_version))
-def test_a_record_is_read_back_as_it_was_written(release: Release) -> None:
+def test_a_written_record_is_read_back(release: Release) -> None:
     written = record_bytes(release)
     assert Release.model_validate_json(written) == release
     assert record_bytes(Release.model_validate_json(written)) == written
 
 
-def test_times_need_a_zone_and_are_the_same_moment_when_read_back() -> None:
+def test_times_need_a_time_zone_and_are_read_back() -> None:
     zone = timezone(timedelta(hours=9))
     moment = datetime(2026, 11, 23, 8, tzinfo=zone)
     release = WHOLE.model_copy(update={"begun": moment})
@@ -73,6 +73,6 @@ def test_times_need_a_zone_and_are_the_same_moment_when_read_back() -> None:
         {"targets": [{"python": "3.12", "architecture": "arm64", "layer_name": "x", "sha256": None}]},
     ],
 )
-def test_a_record_that_is_none_is_refused(changes: dict[str, object]) -> None:
+def test_an_invalid_record_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Release.model_validate({**json.loads(record_bytes(WHOLE)), **changes})

@@ -1,4 +1,4 @@
-"""SBOMs and cold starts on their way: from a build's folder into the ledger, from there into the catalog."""
+"""SBOMs and cold starts: from a build's folder into the ledger, and from there into the catalog."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def sbom_of(name: str) -> bytes:
 
 
 def build(layers: Layers, version: str, *, smoke: bool = True, name: str = "one") -> Path:
-    """What `layers build` leaves, with SBOMs, and `layers smoke --record` on an x86_64 machine."""
+    """Write the files of `layers build` with SBOMs, and of `layers smoke --record` on an x86_64 machine."""
     folder = Path(layers.artifacts(version, name))
     manifest = read_manifest(folder)
     artifacts = []
@@ -74,7 +74,7 @@ def target(layers: Layers, name: str, number: int = 1) -> dict[str, Any]:
     return found
 
 
-def test_the_ledger_takes_figures_and_sboms_of_the_very_bytes(layers: Layers) -> None:
+def test_the_ledger_records_figures_and_sboms_of_the_published_bytes(layers: Layers) -> None:
     assert publish(layers, build(layers, "1.0")).code == 0
     assert target(layers, X86)["cold_start"] == START.model_dump(mode="json")
     assert target(layers, ARM)["cold_start"] is None
@@ -89,7 +89,7 @@ def test_the_ledger_takes_figures_and_sboms_of_the_very_bytes(layers: Layers) ->
 
 
 def spread(folder: Path) -> Path:
-    """The same build as several machines leave it: a folder for each Python's zips, one for each smoke."""
+    """Split the build as several machines leave it: a folder for the zips of each Python, one for each smoke."""
     whole = folder.with_name(f"{folder.name}-spread")
     manifest = read_manifest(folder)
     for artifact in manifest.artifacts:
@@ -103,7 +103,7 @@ def spread(folder: Path) -> Path:
     return whole
 
 
-def test_a_build_that_was_spread_over_machines_is_one(layers: Layers) -> None:
+def test_the_parts_of_a_build_on_several_machines_are_merged(layers: Layers) -> None:
     folder = spread(build(layers, "1.0"))
     assert publish(layers, folder).code == 0
     assert target(layers, X86)["cold_start"] == START.model_dump(mode="json")
@@ -112,7 +112,7 @@ def test_a_build_that_was_spread_over_machines_is_one(layers: Layers) -> None:
     assert kept.read_bytes() == sbom_of("1.0 py3.12-x86_64")
 
 
-def test_parts_of_two_builds_are_none(layers: Layers) -> None:
+def test_parts_of_two_builds_are_refused(layers: Layers) -> None:
     folder = spread(build(layers, "1.0"))
     other = spread(build(layers, "1.1", name="two"))
     (other / "zips-py3.12-x86_64").rename(folder / "zips-of-another")
@@ -126,7 +126,7 @@ def test_parts_of_two_builds_are_none(layers: Layers) -> None:
     assert "two zips of py3.12-x86_64" in publish(layers, folder).err
 
 
-def test_figures_of_other_bytes_are_not_taken(layers: Layers) -> None:
+def test_figures_of_other_bytes_are_not_recorded(layers: Layers) -> None:
     folder = build(layers, "1.0")
     other = build(layers, "1.0", smoke=False, name="two")
     (other / "smoke.json").write_bytes((folder / "smoke.json").read_bytes())
@@ -134,7 +134,7 @@ def test_figures_of_other_bytes_are_not_taken(layers: Layers) -> None:
     assert target(layers, X86)["cold_start"] is None
 
 
-def test_a_figure_that_comes_later_is_added_and_none_is_lost(layers: Layers) -> None:
+def test_a_later_figure_is_added_and_recorded_ones_are_kept(layers: Layers) -> None:
     assert publish(layers, build(layers, "1.0", smoke=False)).code == 0
     assert target(layers, X86)["cold_start"] is None
     folder = build(layers, "1.0")
@@ -157,7 +157,7 @@ def test_a_zip_whose_smoke_failed_is_not_published(layers: Layers) -> None:
     assert not (Path(layers.ledger) / "0001.json").exists()
 
 
-def test_a_record_of_smokes_that_is_damaged_stops_before_anything_is_published(layers: Layers) -> None:
+def test_a_damaged_smoke_file_stops_before_anything_is_published(layers: Layers) -> None:
     folder = build(layers, "1.0")
     (folder / "smoke.json").write_text("{")
     ended = publish(layers, folder)
@@ -166,7 +166,7 @@ def test_a_record_of_smokes_that_is_damaged_stops_before_anything_is_published(l
     assert layers("audit", "--json").json["drift"] == []
 
 
-def test_an_sbom_that_is_not_the_manifest_s_is_refused(layers: Layers) -> None:
+def test_an_sbom_that_differs_from_the_manifest_is_refused(layers: Layers) -> None:
     folder = build(layers, "1.0")
     (folder / f"{ARM}.cdx.json").write_text("{}")
     ended = publish(layers, folder)
@@ -175,7 +175,7 @@ def test_an_sbom_that_is_not_the_manifest_s_is_refused(layers: Layers) -> None:
     assert not (Path(layers.ledger) / "0001.json").exists()
 
 
-def test_a_folder_without_its_sboms_is_published_all_the_same(layers: Layers) -> None:
+def test_a_build_without_sboms_is_published(layers: Layers) -> None:
     folder = build(layers, "1.0")
     for path in folder.glob("*.cdx.json"):
         path.unlink()
@@ -184,7 +184,7 @@ def test_a_folder_without_its_sboms_is_published_all_the_same(layers: Layers) ->
     assert FolderLedger(Path(layers.ledger), layers.matrix).sboms() == frozenset()
 
 
-def test_the_next_run_keeps_an_sbom_that_was_lost(layers: Layers) -> None:
+def test_the_next_run_restores_a_lost_sbom(layers: Layers) -> None:
     folder = build(layers, "1.0")
     assert publish(layers, folder).code == 0
     lost = Path(layers.ledger) / "sbom" / "0001" / f"{ARM}.cdx.json"
@@ -197,7 +197,7 @@ def docs(layers: Layers, *more: str) -> Any:
     return layers("docs", "--output", str(layers.folder / "docs"), *more)
 
 
-def test_the_catalog_has_the_sboms_and_links_to_them(layers: Layers) -> None:
+def test_the_catalog_contains_and_links_the_sboms(layers: Layers) -> None:
     publish(layers, build(layers, "1.0"))
     assert docs(layers, "--check").code == 6
     assert docs(layers).code == 0
@@ -230,7 +230,7 @@ def test_a_release_without_sboms_has_no_link(layers: Layers) -> None:
     assert not (layers.folder / "docs" / "sbom").exists()
 
 
-def test_an_sbom_that_was_changed_in_the_ledger_is_not_published(layers: Layers) -> None:
+def test_an_sbom_that_was_changed_in_the_ledger_is_refused(layers: Layers) -> None:
     publish(layers, build(layers, "1.0"))
     (Path(layers.ledger) / "sbom" / "0001" / f"{X86}.cdx.json").write_text("{}")
     ended = docs(layers)
@@ -239,7 +239,7 @@ def test_an_sbom_that_was_changed_in_the_ledger_is_not_published(layers: Layers)
     assert not (layers.folder / "docs" / "layers.json").exists()
 
 
-def test_a_ledger_in_a_bucket_keeps_them_too(sandbox: Sandbox, shared: Layers) -> None:
+def test_a_ledger_in_a_bucket_keeps_sboms(sandbox: Sandbox, shared: Layers) -> None:
     assert publish(shared, build(shared, "1.0")).code == 0
     ledger = BucketLedger(shared.ledger, shared.matrix)
     assert ledger.sboms() == {f"0001/{X86}.cdx.json", f"0001/{ARM}.cdx.json"}
@@ -250,7 +250,7 @@ def test_a_ledger_in_a_bucket_keeps_them_too(sandbox: Sandbox, shared: Layers) -
     assert docs(shared, "--check").code == 0
 
 
-def test_a_record_of_before_can_still_be_read(layers: Layers) -> None:
+def test_a_record_of_an_older_format_can_be_read(layers: Layers) -> None:
     publish(layers, build(layers, "1.0"))
     record = Path(layers.ledger) / "0001.json"
     old = json.loads(record.read_text())

@@ -1,4 +1,4 @@
-"""SSM parameters: what should be there by the ledger, and that publish, yank and audit keep it so in an AWS."""
+"""SSM parameters: those that the ledger requires, and that publish, yank and audit maintain them."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ FOLDERS = (f"{PREFIX}/3.12/x86_64/", f"{PREFIX}/py3.12/x86_64/")
 
 
 def by_version(releases: Sequence[Release], region: str = "us-east-1") -> dict[str, str]:
-    """The same of the parameters by package version."""
+    """Return the parameters by package version, with the number of each ARN."""
     plan = expected(matrix_of(), releases)[region]
     found = [each for each in plan.parameters if each.name.startswith(FOLDERS[1])]
     return {each.name.removeprefix(FOLDERS[1]): each.arn.rpartition(":")[2] for each in found}
 
 
 def values(releases: Sequence[Release], region: str = "us-east-1") -> dict[str, str]:
-    """Each parameter's last part and the number that its ARN ends with."""
+    """Return the parameters by layer version: the last part of the name and the number of the ARN."""
     plan = expected(matrix_of(), releases)[region]
     found = [each for each in plan.parameters if each.name.startswith(FOLDERS[0])]
     return {each.name.removeprefix(FOLDERS[0]): each.arn.rpartition(":")[2] for each in found}
 
 
-# -- what should be there ----------------------------------------------------------------------------------------------
+# -- required parameters -----------------------------------------------------------------------------------------------
 
 
 def test_each_complete_release_has_a_parameter_and_the_newest_is_latest() -> None:
@@ -71,7 +71,7 @@ def test_a_release_that_is_not_complete_or_not_public_has_none() -> None:
     assert values([complete(1), complete(2, cells=hidden)]) == {"1": "1", "latest": "1"}
 
 
-def test_latest_never_points_to_what_was_yanked() -> None:
+def test_latest_never_points_to_a_yanked_release() -> None:
     assert values([complete(1), complete(2, yanked=YANKED)]) == {"1": "1", "latest": "1"}
     plan = expected(matrix_of(), [complete(1, yanked=YANKED)])["us-east-1"]
     latest = f"{PREFIX}/3.12/x86_64/latest"
@@ -96,7 +96,7 @@ def test_without_parameters_in_the_matrix_there_are_none() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=6))
-def test_after_writing_nothing_is_left_to_write(states: list[tuple[bool, bool]]) -> None:
+def test_after_an_update_every_parameter_is_right(states: list[tuple[bool, bool]]) -> None:
     releases = [
         complete(number, completed=WHEN if done else None, yanked=YANKED if gone else None)
         for number, (done, gone) in enumerate(states, 1)
@@ -111,7 +111,7 @@ def test_after_writing_nothing_is_left_to_write(states: list[tuple[bool, bool]])
     assert (to_write(plan, store.held), to_remove(plan, store.held)) == ((), ())
 
 
-# -- keeping it so -----------------------------------------------------------------------------------------------------
+# -- updating ----------------------------------------------------------------------------------------------------------
 
 
 class Clock:
@@ -125,7 +125,7 @@ class Clock:
 
 
 class Store:
-    """Parameters in memory. ``lag``: so many readings do not show what was written yet."""
+    """Parameters in memory. The first ``lag`` reads after a write do not show it."""
 
     def __init__(self, held: Mapping[str, str] | None = None, lag: int = 0, refuses: bool = False) -> None:
         self.held = dict(held or {})
@@ -147,7 +147,7 @@ class Store:
             self.held.pop(name, None)
 
 
-def test_a_region_that_fails_is_named_and_holds_no_other_back() -> None:
+def test_a_failed_region_is_named_and_the_others_are_updated() -> None:
     store = Store()
     kept = update_parameters(
         matrix_of(), [complete(1)], {"us-east-1": Store(refuses=True), "cn-north-1": store}, Clock(), Quiet()
@@ -159,7 +159,7 @@ def test_a_region_that_fails_is_named_and_holds_no_other_back() -> None:
 
 
 @pytest.mark.parametrize(("lag", "right"), [(3, 8), (99, 4)])
-def test_what_was_written_is_read_back_with_patience(lag: int, right: int) -> None:
+def test_a_lagging_read_is_retried(lag: int, right: int) -> None:
     clock = Clock()
     kept = update_parameters(
         matrix_of(), [complete(1)], {"us-east-1": Store(lag=lag), "cn-north-1": Store()}, clock, Quiet()
@@ -169,7 +169,7 @@ def test_what_was_written_is_read_back_with_patience(lag: int, right: int) -> No
     assert clock.slept > 1
 
 
-# -- as a user sees it -------------------------------------------------------------------------------------------------
+# -- commands ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
 
 
 def stored(sandbox: Sandbox, region: str = "us-east-1", folder: str = "3.12") -> dict[str, str]:
-    """The parameters of a region, by the rest of their names: the number that each points to."""
+    """Return the parameters of a region by the last part of their name, with the number of each ARN."""
     pages = sandbox.client("ssm", region).get_paginator("get_parameters_by_path")
     found = [each for page in pages.paginate(Path=PREFIX, Recursive=True) for each in page["Parameters"]]
     assert all(f":{region}:" in each["Value"] for each in found)
@@ -194,7 +194,7 @@ def both(**numbers: str) -> dict[str, str]:
     return {f"{arch}/{word}": value for arch in ("x86_64", "aarch64") for word, value in numbers.items()}
 
 
-def test_publish_writes_them_in_every_region_and_yank_sets_latest_back(sandbox: Sandbox, layers: Layers) -> None:
+def test_publish_writes_every_region_and_yank_resets_latest(sandbox: Sandbox, layers: Layers) -> None:
     first = layers.publish("1.0", "--json")
     assert first.code == 0
     assert first.json["parameters"] == {"right": 16, "written": 16, "removed": 0, "failed": {}}
@@ -213,7 +213,7 @@ def test_publish_writes_them_in_every_region_and_yank_sets_latest_back(sandbox: 
     assert stored(sandbox) == both(**{"1": "1", "2": "2", "latest": "2"})
 
 
-def test_a_release_that_is_not_everywhere_yet_is_not_latest(sandbox: Sandbox, layers: Layers) -> None:
+def test_an_incomplete_release_is_not_latest(sandbox: Sandbox, layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     assert layers.publish("1.1", "--region", "us-east-1").code == 0
     assert stored(sandbox) == both(**{"1": "1", "latest": "1"})
@@ -221,7 +221,7 @@ def test_a_release_that_is_not_everywhere_yet_is_not_latest(sandbox: Sandbox, la
     assert stored(sandbox) == both(**{"1": "1", "2": "2", "latest": "2"})
 
 
-def test_audit_reports_what_differs_and_mends_it_when_told(sandbox: Sandbox, layers: Layers) -> None:
+def test_audit_reports_differences_and_repairs_them_on_request(sandbox: Sandbox, layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     assert layers("audit").code == 0
     client = sandbox.client("ssm", "eu-west-1")
@@ -235,14 +235,16 @@ def test_audit_reports_what_differs_and_mends_it_when_told(sandbox: Sandbox, lay
         ("eu-west-1", "py3.12-x86_64", "parameter", "layers audit --repair"),
     ]
     assert "holds arn:other" in audit.json["drift"][1]["detail"]
-    assert layers("audit", "--repair").code == 2  # no terminal, and no --yes
+    assert layers("audit", "--repair").code == 2  # no terminal and no --yes
     mended = layers("audit", "--repair", "--yes", "--json")
     assert (mended.code, mended.json["drift"], mended.json["parameters"]["written"]) == (0, [], 2)
     assert stored(sandbox, "eu-west-1") == both(**{"1": "1", "latest": "1"})
     assert layers("audit").code == 0
 
 
-def test_without_them_in_the_matrix_nothing_is_written_and_repair_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_without_the_key_in_the_matrix_nothing_is_written_and_repair_is_refused(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     layers = Layers(tmp_path)
     published = layers.publish("1.0", "--json")
     assert "parameters" not in published.json
@@ -255,7 +257,7 @@ def test_without_them_in_the_matrix_nothing_is_written_and_repair_is_refused(san
     ["{prefix: demo}", "{prefix: /demo/}", "{prefix: /aws/x}", "{prefix: '/a b'}", "{prefix: 3}", "/demo", "{path: /a}",
      "{prefix: /a/b/c/d/e/f/g/h/i/j/k/l/m}"],
 )  # fmt: skip
-def test_a_prefix_that_ssm_would_refuse_is_refused_with_its_line(value: str) -> None:
+def test_a_prefix_that_ssm_refuses_is_a_matrix_error_with_its_line(value: str) -> None:
     text = (
         'account: "123456789012"\npackage: demo\npython: ["3.12"]\narchitectures: [x86_64]\nregions: [us-east-1]\n'
         f"parameters: {value}\n"

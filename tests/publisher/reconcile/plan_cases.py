@@ -17,7 +17,7 @@ WHEN = datetime(2026, 11, 23, tzinfo=timezone.utc)
 
 
 def small_matrix(**changes: object) -> Matrix:
-    """Two Pythons, one architecture, three regions."""
+    """Return a matrix of two Pythons, one architecture and three regions."""
     keys: dict[str, object] = {
         "account": "123456789012",
         "package": "demo",
@@ -29,36 +29,36 @@ def small_matrix(**changes: object) -> Matrix:
 
 
 def digest(text: str) -> str:
-    """A sha256 that stands for some bytes."""
+    """Return the sha256 of a text, as the digest of some bytes."""
     return sha256(text.encode()).hexdigest()
 
 
 def listed(matrix: Matrix, cell: Cell, number: int, version: str | None) -> Listed:
-    """A version as a list shows it: a release of ``version``, or something foreign."""
+    """Return a version as lists show it: a release of ``version``, or of no release if it is None."""
     description = matrix.describe(cell.target, version) if version else "something else"
     return Listed(cell.target.layer_name, number, matrix.layer_arn(cell, number), description, "")
 
 
 def held(matrix: Matrix, cell: Cell, number: int, version: str | None, content: str) -> Held:
-    """The same, read whole."""
+    """Return a version with all its fields."""
     seen = listed(matrix, cell, number, version)
     return Held(seen.layer_name, number, seen.arn, seen.description, "", sha256=digest(content), size=1)
 
 
 def history(matrix: Matrix, cell: Cell, versions: list[str | None]) -> CellState:
-    """A cell whose numbers 1, 2, … hold these versions, all of them listed."""
+    """Return a cell that has these versions at numbers 1, 2, …, all listed."""
     seen = {n: listed(matrix, cell, n, version) for n, version in enumerate(versions, 1)}
     return CellState(len(versions), seen)
 
 
 def remote(matrix: Matrix, states: Mapping[Cell, CellState], silent: Mapping[str, Failure] | None = None) -> Remote:
-    """A remote state: these cells, and nothing in the others that answer."""
+    """Return a remote state with these cells; the other reachable ones are empty."""
     silent = silent or {}
     return Remote({cell: states.get(cell, CellState()) for cell in matrix.cells if cell.region not in silent}, silent)
 
 
 def target_record(target: Target, content: str) -> TargetRecord:
-    """What a ledger says of a target."""
+    """Return a target's facts in a ledger."""
     return TargetRecord(
         python=target.python,
         architecture=target.architecture,
@@ -69,7 +69,7 @@ def target_record(target: Target, content: str) -> TargetRecord:
 
 
 def release(matrix: Matrix, number: int, version: str, cells: tuple[Cell, ...], **changes: object) -> Release:
-    """A recorded release whose bytes in each target are ``<version>/<target>``."""
+    """Return a recorded release; the bytes of each target are ``<version>/<target>``."""
     record = Release(
         account=matrix.account,
         package=matrix.package,

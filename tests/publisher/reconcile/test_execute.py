@@ -1,4 +1,4 @@
-"""Whole publishes: from nothing, again, from drifted states, with another machine; real threads, virtual time."""
+"""Complete publishes: first, repeated, from drifted states, with another publisher; real threads, virtual time."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def world(tmp_path: Path) -> World:
     return World(MATRIX, SimulatedAws(MATRIX.account, MATRIX.regions), tmp_path)
 
 
-def done(world: World, ledger: MemoryLedger, version: str, number: int) -> None:
+def assert_done(world: World, ledger: MemoryLedger, version: str, number: int) -> None:
     assert_at_release(world, version, number)
     assert_nothing_wrong(world, ledger)
     assert_recorded(world, ledger, version, number)
 
 
-def test_first_release(world: World) -> None:
+def test_the_first_release_is_number_1_in_every_cell(world: World) -> None:
     ledger = MemoryLedger()
     report = world.publish("1.0.0", ledger)
     assert report.complete
     assert {outcome.name for outcome in report.outcomes.values()} == {"published"}
-    done(world, ledger, "1.0.0", 1)
+    assert_done(world, ledger, "1.0.0", 1)
 
 
-def test_cost_of_a_release_and_of_a_run_with_nothing_to_do(world: World) -> None:
+def test_a_release_and_a_run_without_work_need_few_requests(world: World) -> None:
     ledger = MemoryLedger()
     world.publish("1.0.0", ledger)
     assert len(world.aws.log) <= 3.5 * len(CELLS) + 2 * len(MATRIX.regions)
@@ -57,7 +57,7 @@ def test_cost_of_a_release_and_of_a_run_with_nothing_to_do(world: World) -> None
 
 @pytest.mark.parametrize("build", ["one", "other"])
 @pytest.mark.parametrize("same_ledger", [True, False])
-def test_again_changes_nothing(world: World, same_ledger: bool, build: str) -> None:
+def test_publishing_again_changes_nothing(world: World, same_ledger: bool, build: str) -> None:
     ledger = MemoryLedger()
     world.publish("1.0.0", ledger)
     acts = world.aws.counts()["PublishLayerVersion"], world.aws.counts()["AddLayerVersionPermission"]
@@ -65,39 +65,39 @@ def test_again_changes_nothing(world: World, same_ledger: bool, build: str) -> N
     report = world.publish("1.0.0", second, build=build)
     assert {outcome.name for outcome in report.outcomes.values()} == {"unchanged"}
     assert (world.aws.counts()["PublishLayerVersion"], world.aws.counts()["AddLayerVersionPermission"]) == acts
-    done(world, second, "1.0.0", 1)
+    assert_done(world, second, "1.0.0", 1)
 
 
-def test_next_version_gets_next_number(world: World) -> None:
+def test_the_next_version_gets_the_next_number(world: World) -> None:
     ledger = MemoryLedger()
     world.publish("1.0.0", ledger)
     world.publish("1.1.0", ledger)
-    done(world, ledger, "1.0.0", 1)
-    done(world, ledger, "1.1.0", 2)
+    assert_done(world, ledger, "1.0.0", 1)
+    assert_done(world, ledger, "1.1.0", 2)
 
 
-def test_drifted_numbers_come_to_one(world: World) -> None:
+def test_cells_at_different_numbers_reach_one_number(world: World) -> None:
     for index, cell in enumerate(CELLS):
         for _ in range(index):
             world.foreign(cell)
     ledger = MemoryLedger()
     report = world.publish("1.0.0", ledger)
     assert report.complete
-    done(world, ledger, "1.0.0", 6)
+    assert_done(world, ledger, "1.0.0", 6)
     assert sum(len(world.history(cell)) for cell in CELLS) == 6 * len(CELLS)
 
 
-def test_new_region_gets_the_recorded_release_and_reserved_numbers(tmp_path: Path) -> None:
-    """Recorded numbers are backfilled with their own bytes, the others reserved and private."""
+def test_a_new_region_gets_backfills_and_placeholders(tmp_path: Path) -> None:
+    """Recorded numbers are backfilled with their own bytes, the others are private placeholders."""
     two = small_matrix(regions=["us-east-1", "eu-west-1"])
     aws = SimulatedAws(MATRIX.account, MATRIX.regions)
     old, new, ledger = World(two, aws, tmp_path), World(MATRIX, aws, tmp_path), MemoryLedger()
     for cell in two.cells:
-        old.foreign(cell)  # number 1: nobody's release
+        old.foreign(cell)  # number 1 is of no release
     old.publish("1.0.0", ledger)
     report = new.publish("1.1.0", ledger)
     assert report.complete
-    done(new, ledger, "1.1.0", 3)
+    assert_done(new, ledger, "1.1.0", 3)
     assert_at_release(new, "1.0.0", 2)
     for cell in MATRIX.cells:
         if cell.region == "ap-south-1":
@@ -105,7 +105,7 @@ def test_new_region_gets_the_recorded_release_and_reserved_numbers(tmp_path: Pat
             assert not new.is_public(cell, 1)
 
 
-def test_half_done_grants_are_finished(world: World) -> None:
+def test_missing_grants_are_completed(world: World) -> None:
     ledger = MemoryLedger()
     world.aws.set_faults(Faults((At(Fault.ERROR_BEFORE, operation="AddLayerVersionPermission", times=None),)))
     report = world.publish("1.0.0", ledger)
@@ -124,10 +124,10 @@ def test_published_bytes_win_over_another_build(world: World) -> None:
     world.aws.set_faults(Faults())
     ledger = MemoryLedger()
     assert world.publish("1.0.0", ledger, build="other").complete
-    done(world, ledger, "1.0.0", 1)
+    assert_done(world, ledger, "1.0.0", 1)
 
 
-def test_region_down_from_the_middle_is_deferred_and_the_others_go_on(world: World) -> None:
+def test_a_region_that_fails_during_the_run_is_deferred_and_the_others_continue(world: World) -> None:
     ledger = MemoryLedger()
     world.aws.set_faults(Faults((At(Fault.NO_CONNECTION, nth=4, region="eu-west-1", times=None),)))
     report = world.publish("1.0.0", ledger)
@@ -136,7 +136,7 @@ def test_region_down_from_the_middle_is_deferred_and_the_others_go_on(world: Wor
     assert_nothing_wrong(world, ledger)
     world.aws.set_faults(Faults())
     assert world.publish("1.0.0", ledger).complete
-    done(world, ledger, "1.0.0", 1)
+    assert_done(world, ledger, "1.0.0", 1)
 
 
 def test_expired_credentials_stop_the_run_and_it_is_resumed(world: World) -> None:
@@ -148,7 +148,7 @@ def test_expired_credentials_stop_the_run_and_it_is_resumed(world: World) -> Non
     assert_nothing_wrong(world, ledger)
     world.aws.set_faults(Faults())
     assert world.publish("1.0.0", ledger).complete
-    done(world, ledger, "1.0.0", 1)
+    assert_done(world, ledger, "1.0.0", 1)
 
 
 @pytest.mark.parametrize(
@@ -156,15 +156,15 @@ def test_expired_credentials_stop_the_run_and_it_is_resumed(world: World) -> Non
               Fault.RESET_BEFORE, Fault.SILENCE_BEFORE, Fault.THROTTLE, Fault.NO_CONNECTION],
 )  # fmt: skip
 @pytest.mark.parametrize("operation", ["PublishLayerVersion", "AddLayerVersionPermission", "GetLayerVersionPolicy"])
-def test_one_lost_answer_in_every_region_costs_nothing(world: World, fault: Fault, operation: str) -> None:
+def test_a_lost_response_in_every_region_changes_nothing(world: World, fault: Fault, operation: str) -> None:
     ledger = MemoryLedger()
     scripted = tuple(At(fault, region=region, operation=operation) for region in MATRIX.regions)
     world.aws.set_faults(Faults(scripted))
     assert world.publish("1.0.0", ledger).complete
-    done(world, ledger, "1.0.0", 1)
+    assert_done(world, ledger, "1.0.0", 1)
 
 
-def test_taken_number_is_a_conflict_and_nothing_is_overwritten(world: World) -> None:
+def test_an_occupied_number_is_a_conflict_and_nothing_is_overwritten(world: World) -> None:
     world.foreign(CELLS[0])
     ledger = MemoryLedger()
     report = world.publish("1.0.0", ledger, layer_version=1)
@@ -175,7 +175,7 @@ def test_taken_number_is_a_conflict_and_nothing_is_overwritten(world: World) -> 
     assert_nothing_wrong(world, ledger)
 
 
-def test_rebuild_has_a_number_of_its_own(world: World) -> None:
+def test_a_rebuild_has_its_own_number(world: World) -> None:
     ledger = MemoryLedger()
     world.publish("1.0.0", ledger)
     report = world.publish("1.0.0", ledger, build="other", rebuild="a fix")
@@ -191,18 +191,18 @@ def test_rebuild_has_a_number_of_its_own(world: World) -> None:
     assert {outcome.name for outcome in again.outcomes.values()} == {"unchanged"}
 
 
-def test_selected_cells_only_then_the_rest(world: World) -> None:
+def test_selected_cells_are_published_first_and_the_rest_later(world: World) -> None:
     ledger = MemoryLedger()
     some = tuple(cell for cell in CELLS if cell.region == "us-east-1")
     assert world.publish("1.0.0", ledger, cells=some).complete
     assert ledger.records[1].completed is None
     assert {call.region for call in world.aws.log if call.operation == "PublishLayerVersion"} == {"us-east-1"}
     assert world.publish("1.0.0", ledger).complete
-    done(world, ledger, "1.0.0", 1)
+    assert_done(world, ledger, "1.0.0", 1)
 
 
 class Rival(Doom):
-    """Another publisher that takes a number after we have looked and before we act."""
+    """Another publisher that takes a number after the plan and before the publish."""
 
     def __init__(self, world: World, cell: Cell) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ class Rival(Doom):
             self.world.foreign(self.cell, "a rival's")
 
 
-def test_a_rival_is_noticed_by_the_number_and_stops_the_run(world: World) -> None:
+def test_an_unexpected_number_reveals_another_publisher_and_stops_the_run(world: World) -> None:
     ledger = MemoryLedger()
     report = world.publish("1.0.0", ledger, doom=Rival(world, CELLS[0]))
     assert report.outcomes[CELLS[0]].name == "conflict"
@@ -229,8 +229,8 @@ def test_a_rival_is_noticed_by_the_number_and_stops_the_run(world: World) -> Non
     assert_at_release(world, "1.1.0", 3)
 
 
-def test_a_layer_whose_versions_were_deleted_counts_on(world: World) -> None:
-    """It is in no list, but the ledger knows its number."""
+def test_a_layer_whose_versions_were_deleted_keeps_counting(world: World) -> None:
+    """No list shows the layer, but the ledger has its number."""
     ledger = MemoryLedger()
     world.publish("1.0.0", ledger)
     world.aws.regions[CELLS[0].region].delete(CELLS[0].target.layer_name, 1)
@@ -245,8 +245,8 @@ def test_a_layer_whose_versions_were_deleted_counts_on(world: World) -> None:
     assert [v.number for v in world.history(CELLS[0])] == [2]
 
 
-def test_deleted_versions_that_nobody_recorded_are_got_through(world: World) -> None:
-    """Only a publish shows how far such a layer has counted: the next release has every cell again."""
+def test_after_unrecorded_deleted_versions_the_next_release_is_complete(world: World) -> None:
+    """Only a publish shows the number that such a layer has reached; the next release has every cell again."""
     for cell in CELLS:
         for _ in range(3):
             world.foreign(cell)
@@ -283,10 +283,10 @@ def test_a_full_disk_under_the_ledger_stops_the_run(world: World) -> None:
     assert_ledger_true(world, ledger)
     whole = MemoryLedger(ledger.records)
     assert world.publish("1.0.0", whole).complete
-    done(world, whole, "1.0.0", 1)
+    assert_done(world, whole, "1.0.0", 1)
 
 
-def test_ctrl_c_finishes_what_is_in_flight(tmp_path: Path) -> None:
+def test_ctrl_c_finishes_requests_in_flight(tmp_path: Path) -> None:
     matrix = small_matrix(python=["3.10", "3.11", "3.12", "3.13"], architectures=["x86_64", "aarch64"])
     world = World(matrix, SimulatedAws(matrix.account, matrix.regions), tmp_path)
     stop = Stop()
@@ -306,4 +306,4 @@ def test_ctrl_c_finishes_what_is_in_flight(tmp_path: Path) -> None:
         assert not any(world.is_public(cell, version.number) for version in world.history(cell))
     assert_nothing_wrong(world, ledger)
     assert world.publish("1.0.0", ledger).complete
-    done(world, ledger, "1.0.0", 1)
+    assert_done(world, ledger, "1.0.0", 1)

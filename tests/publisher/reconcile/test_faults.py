@@ -1,6 +1,6 @@
-"""From random states, through random faults and kills, on two machines: run again until done, and nothing is wrong.
+"""Random states, faults and kills on two machines: rerunning completes the release, and nothing is ever wrong.
 
-A few hundred runs as part of the tests; ``scripts/test --thorough`` (or ``LAYERS_THOROUGH=1``) makes 10,000.
+The test suite tries a few hundred runs; ``scripts/test --thorough`` (or ``LAYERS_THOROUGH=1``) tries 10,000.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ DRIFT = st.lists(st.integers(0, 3), min_size=len(CELLS), max_size=len(CELLS))
 MACHINE = st.integers(0, 1)
 VERSION = st.sampled_from(["2.0.0", "2.0.0", "1.0.0"])
 GOAL = st.sampled_from(["2.0.0", "3.0.0"])
-#: Shrinking is for the hunter (``LAYERS_SHRINK=1``): it takes minutes.
+#: Shrinking a failure takes minutes, so it is off unless ``LAYERS_SHRINK=1``.
 PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("LAYERS_SHRINK")]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of ``publish`` and what it meets."""
+    """One run of ``publish`` and its faults."""
 
-    machine: int  #: whose ledger and whose build
+    machine: int  #: selects the ledger and the build
     faults: Faults
     dies_after: int | None
 
@@ -60,7 +60,7 @@ READING = ("ListLayers", "ListLayerVersions", "GetLayerVersion")
 
 
 def scripted(operations: tuple[str | None, ...], times: list[int]) -> st.SearchStrategy[At]:
-    """Faults of these operations, that many times in a row."""
+    """Generate faults of these operations, repeated so many times."""
     return st.builds(
         At,
         fault=st.sampled_from(list(Fault)),
@@ -72,7 +72,7 @@ def scripted(operations: tuple[str | None, ...], times: list[int]) -> st.SearchS
 
 
 def runs_with(faults: st.SearchStrategy[Faults]) -> st.SearchStrategy[Run]:
-    """Runs that meet such faults, half of which die."""
+    """Generate runs with these faults; half of the runs are killed."""
     return st.builds(Run, MACHINE, faults, st.one_of(st.none(), st.integers(1, 120)))
 
 
@@ -90,7 +90,7 @@ WRITES = runs_with(st.builds(Faults, scripted=st.lists(scripted(WRITING, [1, 2, 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """Runs take one step after the other, so that the same example always meets the same faults."""
+    """Run steps one after another, so that an example always has the same faults."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fanout, "ThreadPoolExecutor", Inline)
         patch.setattr(execute, "ThreadPoolExecutor", Inline)
@@ -100,7 +100,7 @@ def one_thread() -> Iterator[None]:
 @settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
 @given(drift=DRIFT, runs=st.lists(st.tuples(VERSION, RUNS), max_size=5), goal=GOAL, lag=LAGS)
 def test_any_fault_with_a_shared_ledger(drift: list[int], runs: list[tuple[str, Run]], goal: str, lag: float) -> None:
-    """Machines that build other bytes share a ledger: whole regions may be gone at any time."""
+    """Machines with different builds share a ledger; whole regions may be unreachable at any time."""
     with world_of(drift, lag) as world:
         ledger = MemoryLedger()
         for version, run in in_order(runs, goal):
@@ -113,7 +113,7 @@ def test_any_fault_with_a_shared_ledger(drift: list[int], runs: list[tuple[str, 
 def test_write_faults_and_kills_without_a_shared_ledger(
     drift: list[int], runs: list[tuple[str, Run]], goal: str, last: int, lag: float
 ) -> None:
-    """Machines that share nothing: what AWS says is all they have, so every region answers when it is asked."""
+    """Machines share nothing but AWS, so every region responds to reads."""
     with world_of(drift, lag) as world:
         ledgers = (MemoryLedger(), MemoryLedger())
         for version, run in in_order(runs, goal):
@@ -133,8 +133,8 @@ def test_killed_at_every_moment_of_a_first_release(same_ledger: bool) -> None:
     assert moment > 30  # the loop ended because a run survived, after it was killed at every moment
 
 
-def test_killed_at_every_moment_of_filling_a_new_region() -> None:
-    """Number 1 is nobody's and gets reserved, 2 is a recorded release and gets its own bytes, public."""
+def test_killed_at_every_moment_of_completing_a_new_region() -> None:
+    """Number 1 is of no release and gets a placeholder; 2 is a recorded release and gets its own public bytes."""
     old = small_matrix(regions=MATRIX.regions[:2])
     for moment in itertools.count(1):
         with world_of([0] * len(CELLS), lag=3.0) as world:
@@ -150,7 +150,7 @@ def test_killed_at_every_moment_of_filling_a_new_region() -> None:
 
 
 def dies(world: World, version: str, ledger: MemoryLedger, moment: int) -> bool:
-    """Whether a run lives long enough to die at this moment."""
+    """Return whether a run reaches this moment and is killed there."""
     try:
         world.publish(version, ledger, doom=Doom(moment))
     except Killed:
@@ -160,14 +160,14 @@ def dies(world: World, version: str, ledger: MemoryLedger, moment: int) -> bool:
 
 
 def in_order(runs: list[tuple[str, Run]], goal: str) -> list[tuple[str, Run]]:
-    """A release that was begun can be finished as long as none was begun after it; a new one always."""
+    """Order the runs: a started release can be completed until another one is started; a new one always can."""
     return sorted(runs, key=lambda run: run[0]) if goal == "2.0.0" else runs
 
 
 @contextmanager
 def world_of(drift: list[int], lag: float) -> Iterator[World]:
-    """Cells that stand at different numbers. Each region has one at the highest: nobody who cannot see a region could
-    know that it is ahead of all others."""
+    """Return a world whose cells are at different numbers. Each region has a cell at the highest number, because a
+    publisher that cannot reach a region cannot know that the region is ahead."""
     with tempfile.TemporaryDirectory() as folder:
         aws = SimulatedAws(MATRIX.account, MATRIX.regions, latency=(0.0, 0.2))
         world = World(MATRIX, aws, Path(folder))
@@ -179,7 +179,7 @@ def world_of(drift: list[int], lag: float) -> Iterator[World]:
 
 
 def attempt(world: World, version: str, run: Run, ledger: MemoryLedger, build: str = "one") -> None:
-    """One run, however it ends; whatever it left is not wrong."""
+    """Run once; however the run ends, nothing is wrong afterwards."""
     world.aws.set_faults(run.faults)
     try:
         report = world.publish(version, ledger, build=build, doom=Doom(run.dies_after))
@@ -192,7 +192,7 @@ def attempt(world: World, version: str, run: Run, ledger: MemoryLedger, build: s
 
 
 def finish(world: World, version: str, ledger: MemoryLedger) -> None:
-    """A run without faults ends it: everything is at the release, exactly once."""
+    """Run without faults: every cell has the release, exactly once."""
     world.aws.set_faults(Faults())
     report = world.publish(version, ledger)
     left = [(cell.id, outcome.name, outcome.error) for cell, outcome in report.outcomes.items() if not outcome.done]

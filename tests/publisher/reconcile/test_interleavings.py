@@ -1,4 +1,4 @@
-"""Unlike commands at the same time, from different machines, without a lock: a number stays one release."""
+"""Different commands at the same time, from different machines, without a lock: a number is one release."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def one_thread() -> Iterator[None]:
 
 
 class Steps(Doom):
-    """A process that gives others their turn at each moment, and may die at one."""
+    """A process that lets others run at each step and may be killed at one."""
 
     def __init__(self, pause: Callable[[str], None], after: int | None = None) -> None:
         super().__init__(after)
@@ -54,7 +54,7 @@ class Steps(Doom):
 
 
 def machines(shared: bool) -> tuple[MemoryLedger, MemoryLedger]:
-    """The ledgers of two machines: views of the same records, or of their own."""
+    """Return the ledgers of two machines: shared or separate records."""
     one = MemoryLedger()
     return one, MemoryLedger(one.records, one.kept) if shared else MemoryLedger()
 
@@ -83,7 +83,7 @@ def syncing(world: World, ledger: MemoryLedger) -> Command:
 
 
 def public_versions(world: World) -> dict[int, set[tuple[str, str]]]:
-    """What is public at each number: pairs of target and bytes, with the version from the description."""
+    """Return the public versions at each number: target and bytes, with the version from the description."""
     found: dict[int, set[tuple[str, str]]] = {}
     for cell in world.matrix.cells:
         for version in world.history(cell):
@@ -109,7 +109,7 @@ def assert_numbers_are_one_release(world: World) -> None:
 
 
 def completed(world: World, version: str, ledger: MemoryLedger, build: str = "one") -> Report:
-    """Run again until it is complete, three times at most."""
+    """Run again until the release is complete, at most three times."""
     for _ in range(3):
         report = world.publish(version, ledger, build=build, doom=Doom())
         assert_numbers_are_one_release(world)
@@ -130,7 +130,7 @@ def completed(world: World, version: str, ledger: MemoryLedger, build: str = "on
     lost=st.lists(st.builds(At, st.sampled_from([Fault.RESET_AFTER, Fault.ERROR_BEFORE]), st.integers(1, 8),
         st.sampled_from(MATRIX.regions), st.just("PublishLayerVersion")), max_size=2),
 )  # fmt: skip
-def test_of_two_publishers_each_gets_a_number_of_its_own(
+def test_two_publishers_of_different_versions_get_different_numbers(
     shared: bool, same: bool, bursts: list[tuple[int, int]], dies: int | None, lag: float, lost: list[At]
 ) -> None:
     versions = ("1.0.0", "1.0.0" if same else "2.0.0")
@@ -154,9 +154,9 @@ def test_of_two_publishers_each_gets_a_number_of_its_own(
 @settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
 @given(shared=st.booleans(), bursts=BURSTS, lag=st.sampled_from([0.0, 20.0]))
 def test_a_yank_holds_against_publish_and_sync(shared: bool, bursts: list[tuple[int, int]], lag: float) -> None:
-    """A release that lacks a region is completed, synced and yanked at the same time: it ends private everywhere.
+    """A release that misses a region is completed, synced and yanked at the same time: it ends private everywhere.
 
-    With ledgers of their own and without a lock, machines only have the policies; those must not lag then.
+    With separate ledgers and without a lock, machines see only the policies, so these must not lag.
     """
     lag = lag if shared else 0.0
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The number of a release: by the command line, the ledger, what AWS holds, or the next one anywhere."""
+"""The number of a release: from the command line, the ledger, the versions in AWS, or the next one anywhere."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ MATRIX = small_matrix()
 CELLS = MATRIX.cells
 
 
-def test_first_release_is_number_one() -> None:
+def test_the_first_release_is_number_one() -> None:
     assert next_number(remote(MATRIX, {}), ()).value == 1
 
 
-def test_next_number_is_one_more_than_the_highest_anywhere() -> None:
+def test_the_next_number_is_one_more_than_the_highest_anywhere() -> None:
     drifted = {CELLS[0]: history(MATRIX, CELLS[0], ["1.0"] * 7), CELLS[4]: history(MATRIX, CELLS[4], ["1.0"])}
     assert next_number(remote(MATRIX, drifted), ()).value == 8
 
 
-def test_next_number_counts_what_only_the_ledger_knows() -> None:
-    """A region may be silent, or all versions of a layer deleted: AWS counts on all the same."""
+def test_the_next_number_counts_versions_that_only_the_ledger_has() -> None:
+    """A region may be unreachable, or all versions of a layer deleted: AWS keeps counting."""
     lower = LowerVersionRecord(
         region="us-east-1",
         python="3.12",
@@ -39,7 +39,7 @@ def test_next_number_counts_what_only_the_ledger_knows() -> None:
     assert next_number(remote(MATRIX, {}), (release(MATRIX, 3, "1.0", CELLS, lower_versions=(lower,)),)).value == 10
 
 
-def test_ledger_names_the_number_of_a_release_it_has() -> None:
+def test_a_recorded_release_keeps_its_number() -> None:
     releases = (release(MATRIX, 1, "1.0", CELLS), release(MATRIX, 2, "2.0", CELLS))
     found = recorded_number(Wanted("1.0"), releases)
     assert found is not None
@@ -74,7 +74,7 @@ def test_a_number_of_another_release_is_refused() -> None:
         recorded_number(Wanted("2.0", layer_version=1), (release(MATRIX, 1, "1.0", CELLS),))
 
 
-def test_aws_shows_where_a_release_was_begun() -> None:
+def test_an_unrecorded_release_is_found_in_aws() -> None:
     begun = {CELLS[0]: history(MATRIX, CELLS[0], ["1.0", "2.0"]), CELLS[1]: history(MATRIX, CELLS[1], ["1.0"])}
     found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, begun))
     assert found is not None
@@ -82,8 +82,8 @@ def test_aws_shows_where_a_release_was_begun() -> None:
     assert seen_number(MATRIX, Wanted("3.0"), remote(MATRIX, begun)) is None
 
 
-def test_of_several_numbers_the_one_without_conflict_is_taken() -> None:
-    """One cell holds 2.0 at 3 only, another at 2: number 3 can be reached by both, number 2 cannot."""
+def test_the_number_without_a_conflict_is_chosen() -> None:
+    """One cell has 2.0 only at 3, another at 2: both can reach number 3, but not number 2."""
     states = {
         CELLS[0]: history(MATRIX, CELLS[0], ["1.0", "1.0", "2.0"]),
         CELLS[1]: history(MATRIX, CELLS[1], ["1.0", "2.0"]),
@@ -94,7 +94,7 @@ def test_of_several_numbers_the_one_without_conflict_is_taken() -> None:
 
 
 def test_a_repeated_job_does_not_move_the_release() -> None:
-    """A cell where a retry published 2.0 twice has it at the common number too."""
+    """A cell where a retry published 2.0 twice also has it at the common number."""
     states = {cell: history(MATRIX, cell, ["1.0", "2.0"]) for cell in CELLS}
     states[CELLS[2]] = history(MATRIX, CELLS[2], ["1.0", "2.0", "2.0"])
     found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states))

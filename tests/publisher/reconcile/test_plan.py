@@ -1,4 +1,4 @@
-"""The plan: each cell's way to the release, from any state; pure, so tested without any AWS."""
+"""The plan: the actions that bring each cell to the release, from any state. It is pure and needs no AWS."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plan(state: Remote, number: int = 2, version: str = "2.0", releases: tuple[R
 
 
 def at_two(content: str = "right", version: str | None = "2.0", grants: tuple[Grant, ...] = PUBLIC) -> Remote:
-    """The first cell has something at number 2; the others are one below."""
+    """Return a state whose first cell has a version at number 2 and whose other cells end at 1."""
     states = {cell: history(MATRIX, cell, ["1.0"]) for cell in CELLS}
     cell = CELLS[0]
     states[cell] = replace(
@@ -43,21 +43,21 @@ def at_two(content: str = "right", version: str | None = "2.0", grants: tuple[Gr
     return remote(MATRIX, states)
 
 
-def test_one_below_is_published_without_filling() -> None:
+def test_a_cell_one_below_the_number_is_published_without_backfill() -> None:
     actions = plan(at_two()).actions
     assert actions[CELLS[0]] == Keep()
     assert all(actions[cell] == Publish() for cell in CELLS[1:])
 
 
-def test_there_but_not_public_is_granted() -> None:
+def test_a_private_cell_at_the_release_is_granted() -> None:
     assert plan(at_two(grants=())).actions[CELLS[0]] == GrantOnly()
 
 
-def test_a_grant_to_somebody_else_is_not_enough() -> None:
+def test_a_grant_to_another_account_is_not_enough() -> None:
     assert plan(at_two(grants=(Grant("one", "111122223333"),))).actions[CELLS[0]] == GrantOnly()
 
 
-def test_something_else_at_the_number_is_a_conflict() -> None:
+def test_another_version_at_the_number_is_a_conflict() -> None:
     action = plan(at_two(version="1.5")).actions[CELLS[0]]
     assert isinstance(action, Conflict)
     assert "1.5" in action.reason
@@ -70,7 +70,7 @@ def test_other_bytes_than_the_recorded_ones_are_a_conflict() -> None:
     assert "other bytes" in action.reason
 
 
-def test_the_bytes_that_most_cells_hold_are_the_releases() -> None:
+def test_the_bytes_of_most_cells_are_the_releases() -> None:
     states = {}
     first_target = [cell for cell in CELLS if cell.target == CELLS[0].target]
     for cell, content in zip(first_target, ["right", "right", "odd"], strict=True):
@@ -87,14 +87,14 @@ def test_a_deleted_number_is_a_conflict() -> None:
     assert isinstance(plan(state, number=1).actions[CELLS[0]], Conflict)
 
 
-def test_a_silent_region_is_deferred_and_the_others_go_on() -> None:
+def test_an_unreachable_region_is_deferred_and_the_others_are_published() -> None:
     failure = Failure("timed out")
     actions = plan(remote(MATRIX, {}, {"eu-west-1": failure}), number=1).actions
     for cell in CELLS:
         assert actions[cell] == (Defer(failure) if cell.region == "eu-west-1" else Publish())
 
 
-def test_gaps_are_backfilled_from_recorded_releases_and_reserved_otherwise() -> None:
+def test_missing_numbers_are_backfilled_if_recorded_and_placeholders_otherwise() -> None:
     new = CELLS[0]
     others = tuple(cell for cell in CELLS if cell.region != new.region)
     releases = (
@@ -107,7 +107,7 @@ def test_gaps_are_backfilled_from_recorded_releases_and_reserved_otherwise() -> 
     assert action == Publish((Placeholder(1), Backfill(2, "1.5", sha, ("eu-west-1", "ap-south-1")), Placeholder(3)))
 
 
-def test_a_backfill_that_died_before_its_grant_is_made_public() -> None:
+def test_a_backfill_without_its_grant_is_granted() -> None:
     cell = CELLS[0]
     releases = (release(MATRIX, 1, "1.0", CELLS[1:]),)
     states = {c: history(MATRIX, c, ["1.0"]) for c in CELLS}
@@ -116,14 +116,14 @@ def test_a_backfill_that_died_before_its_grant_is_made_public() -> None:
     assert plan(remote(MATRIX, states), releases=releases).actions[CELLS[1]] == Publish()
 
 
-def test_bytes_that_were_only_meant_bind_nobody_unless_a_region_is_silent() -> None:
+def test_recorded_but_unpublished_bytes_are_binding_only_if_a_region_is_unreachable() -> None:
     begun = release(MATRIX, 1, "2.0", ())
     assert plan(remote(MATRIX, {}), number=1, releases=(begun,)).bytes_of == {}
     made = plan(remote(MATRIX, {}, {"eu-west-1": Failure("timed out")}), number=1, releases=(begun,))
     assert set(made.bytes_of) == {target.id for target in MATRIX.targets}
 
 
-def test_reserved_versions_are_never_taken_for_a_release() -> None:
+def test_a_placeholder_is_not_a_release() -> None:
     assert version_in(MATRIX, CELLS[0].target, f"{PLACEHOLDER_DESCRIPTION}: layer version 1") is None
     for version in ("1.0", "1.0rc1", "2026.11.23.post1", "1!2.0"):
         assert version_in(MATRIX, CELLS[0].target, MATRIX.describe(CELLS[0].target, version)) == version
@@ -134,7 +134,7 @@ def test_reserved_versions_are_never_taken_for_a_release() -> None:
     st.integers(1, 8),
 )
 def test_every_plan_ends_at_the_number_or_in_a_named_conflict(histories: list[list[str | None]], number: int) -> None:
-    """Whatever the state: a cell that is published passes through every number between, and no number twice."""
+    """From any state, a published cell gets every number in between exactly once."""
     states = {}
     for cell, past in zip(CELLS, histories, strict=True):
         state = history(MATRIX, cell, past)

@@ -1,4 +1,4 @@
-"""Whole publishes by boto3 against the embedded AWS (moto), and by boto3 against the simulated one with faults."""
+"""Complete publishes with boto3 against the embedded AWS (moto), and against the simulated one with faults."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def outcomes(report: Report) -> set[str]:
     return {outcome.name for outcome in report.outcomes.values()}
 
 
-def test_moto_first_again_and_next(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_first_repeated_and_next_release_on_moto(sandbox: Sandbox, tmp_path: Path) -> None:
     assert outcomes(publish(tmp_path, "1.0.0")) == {"published"}
     assert outcomes(publish(tmp_path, "1.0.0")) == {"unchanged"}
     assert outcomes(publish(tmp_path, "1.0.0", ledger="none")) == {"unchanged"}
@@ -45,7 +45,7 @@ def test_moto_first_again_and_next(sandbox: Sandbox, tmp_path: Path) -> None:
     assert (report.plan.number.value, outcomes(report)) == (2, {"published"})
 
 
-def test_moto_drifted_regions_come_to_one_number(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_drifted_regions_reach_one_number_on_moto(sandbox: Sandbox, tmp_path: Path) -> None:
     name = MATRIX.targets[0].layer_name
     data = make_artifacts(tmp_path, MATRIX, "0.1")[0].joinpath(f"{name}.zip").read_bytes()
     for _ in range(3):
@@ -61,7 +61,9 @@ def test_moto_drifted_regions_come_to_one_number(sandbox: Sandbox, tmp_path: Pat
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.ERROR_AFTER, Fault.GARBAGE])
-def test_lost_answers_over_http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
+def test_lost_responses_over_http_do_not_stop_a_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
     faults = Faults(tuple(At(fault, region=region, operation="PublishLayerVersion") for region in MATRIX.regions))
     aws = SimulatedAws(ACCOUNT, MATRIX.regions, clock=SYSTEM_CLOCK, faults=faults, list_lag=5)
     with serve(aws) as address:

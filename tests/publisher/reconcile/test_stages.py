@@ -1,4 +1,4 @@
-"""A publish in two parts: one region, a check of it, the others; run again after whatever the check said."""
+"""``--canary-first``: one region, a check of it, then the others; rerun after each result of the check."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def world(tmp_path: Path) -> World:
 
 
 class Check:
-    """A check that says this, and remembers what it was asked about."""
+    """A check with this result that keeps its arguments."""
 
     def __init__(self, world: World, reason: str | None = None) -> None:
         self.reason = reason
@@ -41,11 +41,11 @@ class Check:
 
 
 def written(world: World) -> set[str]:
-    """The regions that were written to."""
+    """Return the regions with write requests."""
     return {call.region for call in world.aws.log if call.operation in WRITES}
 
 
-def test_the_others_follow_when_the_first_is_proven(world: World) -> None:
+def test_the_other_regions_follow_after_the_check(world: World) -> None:
     ledger, check = MemoryLedger(), Check(world)
     report = world.publish("1.0.0", ledger, canary=CanaryRegion(REGION, check))
     assert (report.complete, report.waited) == (True, None)
@@ -57,7 +57,7 @@ def test_the_others_follow_when_the_first_is_proven(world: World) -> None:
     assert_recorded(world, ledger, "1.0.0", 1)
 
 
-def test_the_others_wait_when_it_is_not_and_the_next_run_asks_again(world: World) -> None:
+def test_the_other_regions_are_deferred_after_a_failed_check_and_the_next_run_checks_again(world: World) -> None:
     ledger, check = MemoryLedger(), Check(world, "not proven")
     report = world.publish("1.0.0", ledger, canary=CanaryRegion(REGION, check))
     assert (report.complete, report.waited) == (False, "not proven")
@@ -89,7 +89,7 @@ def test_a_first_region_that_is_not_complete_is_not_checked(world: World) -> Non
     )
 
 
-def test_what_is_there_already_is_told_as_it_is(world: World) -> None:
+def test_published_cells_are_unchanged_if_the_check_fails(world: World) -> None:
     ledger, check = MemoryLedger(), Check(world, "not proven")
     world.publish("1.0.0", ledger)
     report = world.publish("1.0.0", ledger, canary=CanaryRegion(REGION, check))
@@ -97,7 +97,7 @@ def test_what_is_there_already_is_told_as_it_is(world: World) -> None:
     assert (report.complete, report.waited) == (False, "not proven")
 
 
-def test_an_interruption_during_the_check(world: World) -> None:
+def test_an_interruption_during_the_check_stops_the_other_regions(world: World) -> None:
     stop = Stop()
 
     def check(_: Sequence[Outcome]) -> Failure | None:

@@ -1,4 +1,4 @@
-"""Several publishers at the same time, and publishers that die: threads and processes, not steps in order."""
+"""Concurrent and killed publishers, in threads and processes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CELLS = MATRIX.cells
 
 
 class RealTime:
-    """Time that really passes, a hundred times as fast."""
+    """Real time, a hundred times as fast."""
 
     def monotonic(self) -> float:
         return time.monotonic() * 100
@@ -46,7 +46,7 @@ class RealTime:
 
 
 def side_by_side(world: World, wanted: list[tuple[str, MemoryLedger]]) -> list[Report | Exception]:
-    """Publish all of these at once."""
+    """Publish all of these concurrently."""
     ends: dict[int, Report | Exception] = {}
 
     def run(index: int, version: str, ledger: MemoryLedger) -> None:
@@ -65,7 +65,7 @@ def side_by_side(world: World, wanted: list[tuple[str, MemoryLedger]]) -> list[R
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("other", ["1.0.0", "2.0.0"])
-def test_no_double_publish_goes_unnoticed_and_the_next_run_gets_through(tmp_path: Path, other: str, seed: int) -> None:
+def test_concurrent_publishes_are_noticed_and_the_next_run_completes(tmp_path: Path, other: str, seed: int) -> None:
     aws = SimulatedAws(MATRIX.account, MATRIX.regions, clock=RealTime(), latency=(0.0, 0.4), seed=seed)
     world, ledgers = World(MATRIX, aws, tmp_path), (MemoryLedger(), MemoryLedger())
     ends = side_by_side(world, [("1.0.0", ledgers[0]), (other, ledgers[1])])
@@ -77,7 +77,7 @@ def test_no_double_publish_goes_unnoticed_and_the_next_run_gets_through(tmp_path
         history = world.history(cell)
         public = [v for v in history if world.is_public(cell, v.number)]
         assert len(public) <= len({v.description for v in public})
-        if len(history) > 1 and not told:  # then one had ended before the other looked
+        if len(history) > 1 and not told:  # one run had ended before the other started
             numbers = {end.plan.number.value for end in ends if isinstance(end, Report)}
             assert numbers == {1, 2}, "a second publisher was at work, and nobody said so"
     for ledger in ledgers:
@@ -88,7 +88,7 @@ def test_no_double_publish_goes_unnoticed_and_the_next_run_gets_through(tmp_path
     assert_nothing_wrong(world, ledgers[0])
 
 
-def test_same_release_twice_is_completed_by_the_next_run(tmp_path: Path) -> None:
+def test_two_runs_of_one_release_are_completed_by_the_next_run(tmp_path: Path) -> None:
     aws = SimulatedAws(MATRIX.account, MATRIX.regions, clock=RealTime(), latency=(0.0, 0.4), seed=1)
     world, ledgers = World(MATRIX, aws, tmp_path), (MemoryLedger(), MemoryLedger())
     side_by_side(world, [("1.0.0", ledgers[0]), ("1.0.0", ledgers[1])])
@@ -100,14 +100,14 @@ def test_same_release_twice_is_completed_by_the_next_run(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("seed", range(10 if os.environ.get("LAYERS_THOROUGH") else 1))
-def test_killed_processes_leave_what_the_next_one_completes(tmp_path: Path, seed: int) -> None:
-    """The real command, SIGKILL at random times, with the ledger on disk; in the end it leaves with 0."""
+def test_killed_processes_are_completed_by_the_next_run(tmp_path: Path, seed: int) -> None:
+    """Run the command with SIGKILL at random times and the ledger on disk; the last run exits with 0."""
     aws = SimulatedAws(MATRIX.account, MATRIX.regions, clock=SYSTEM_CLOCK, latency=(0.0, 0.1), seed=seed)
     world = World(MATRIX, aws, tmp_path)
     folder, manifest = make_artifacts(tmp_path, MATRIX, "1.0.0")
     write_manifest(folder, manifest)
     world.foreign(CELLS[3])
-    aws.list_lag = 2.0  # what is made from now on
+    aws.list_lag = 2.0  # for versions from now on
     matrix = tmp_path / "layer_matrix.yaml"
     matrix.write_text(yaml.safe_dump(MATRIX.model_dump(mode="json", include={
         "account", "package", "python", "architectures", "regions", "requests_per_second"})))  # fmt: skip

@@ -22,12 +22,12 @@ def test_the_notes_have_every_public_arn_and_no_private_one() -> None:
     assert f"`{private.arn}`" not in notes
 
 
-def test_an_incomplete_release_says_so() -> None:
+def test_the_notes_of_an_incomplete_release_say_so() -> None:
     assert "Incomplete" in release_notes(recorded(1, "1.0", completed=None), None)
     assert "Incomplete" not in release_notes(recorded(1, "1.0"), None)
 
 
-def test_notes_never_exceed_the_limit_of_github_and_end_with_a_whole_line() -> None:
+def test_notes_stay_within_githubs_limit_and_end_with_a_complete_line() -> None:
     made = recorded(2, "2.0")
     many = made.model_copy(update={"cells": made.cells * 1000})
     notes = release_notes(many, None)

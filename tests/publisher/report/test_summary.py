@@ -1,4 +1,4 @@
-"""What GitHub Actions is told: sections of the job's summary, read as GitHub reads Markdown, and annotations."""
+"""Output for GitHub Actions: sections of the job summary, parsed like GitHub's Markdown, and annotations."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NASTY = "a | `b` <img src=x onerror=alert(1)> **c**\r\n| d | [e](https://example
 
 
 class Read:
-    """A section as it is read: its words, and its tables row by row."""
+    """A parsed section: its text, and its tables row by row."""
 
     def __init__(self, section: str) -> None:
         self.html = str(MarkdownIt("commonmark").enable("table").render(section))
@@ -53,7 +53,7 @@ class Read:
         self.words = _plain(self.html)
 
     def rows(self, *head: str) -> list[list[str]]:
-        """The rows of the one table with this head."""
+        """Return the rows of the only table with this header."""
         (found,) = [rows for rows in self.tables if rows[0] == list(head)]
         assert {len(row) for row in found} == {len(head)}
         return found[1:]
@@ -76,7 +76,7 @@ def section(report: Report, releases: tuple[Release, ...], kept: ParameterUpdate
     return Read(publish_section(MATRIX, report, "12 requests to Lambda", releases, kept))
 
 
-def test_a_complete_release(tmp_path: Path) -> None:
+def test_a_complete_release_has_one_row_per_target(tmp_path: Path) -> None:
     ledger = MemoryLedger()
     read = section(world(tmp_path).publish("1.0", ledger), ledger.releases())
     assert read.words.startswith("demo 1.0: layer version 1\nComplete: the release is in all 6 cells, after ")
@@ -86,7 +86,7 @@ def test_a_complete_release(tmp_path: Path) -> None:
     assert read.rows("Target", "Zipped", "Unzipped")[0][0] == "py3.12-x86_64"
 
 
-def test_what_is_left_is_named_with_its_reason_and_what_to_do(tmp_path: Path) -> None:
+def test_missing_cells_are_named_with_reason_and_fix(tmp_path: Path) -> None:
     here, ledger = world(tmp_path), MemoryLedger()
     here.publish("1.0", ledger, layer_version=2, cells=[Cell("us-east-1", target) for target in MATRIX.targets])
     here.aws.set_faults(Faults((At(Fault.NO_CONNECTION, region="eu-west-1", times=None),)))
@@ -114,7 +114,7 @@ def test_what_is_left_is_named_with_its_reason_and_what_to_do(tmp_path: Path) ->
     ]
 
 
-def test_cells_that_were_not_selected_are_said_to_be_left(tmp_path: Path) -> None:
+def test_cells_that_were_not_selected_are_named(tmp_path: Path) -> None:
     ledger = MemoryLedger()
     report = world(tmp_path).publish("1.0", ledger, cells=MATRIX.cells[:2])
     read = section(report, ledger.releases())
@@ -122,7 +122,7 @@ def test_cells_that_were_not_selected_are_said_to_be_left(tmp_path: Path) -> Non
     assert "Publish the cells that were not selected: layers publish --version 1.0." in read.words
 
 
-def test_parameters_that_failed_have_their_remedy(tmp_path: Path) -> None:
+def test_failed_parameters_have_a_fix(tmp_path: Path) -> None:
     ledger = MemoryLedger()
     kept = ParameterUpdate(right=3, written=1, removed=0, failed={"eu-west-1": Failure("timed out")})
     read = section(world(tmp_path).publish("1.0", ledger), ledger.releases(), kept)
@@ -130,7 +130,7 @@ def test_parameters_that_failed_have_their_remedy(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=80))
-def test_no_reason_breaks_the_table(reason: str) -> None:
+def test_any_reason_gives_a_valid_table(reason: str) -> None:
     drift = Drift("us-east-1", "py3.12-x86_64", 1, "foreign", f"{NASTY}{reason}", reason)
     read = Read(proof_summary.audit_section(1, 1, [drift]))
     (row,) = read.rows("Region", "Target", "Number", "Problem", "What", "Remedy")
@@ -138,7 +138,7 @@ def test_no_reason_breaks_the_table(reason: str) -> None:
     assert not {"img", "a", "em", "code"} & read.tags
 
 
-# -- against the last release -----------------------------------------------------------------------------------------
+# -- compared with the last release ------------------------------------------------------------------------------------
 
 
 def release(number: int, size: int, packages: dict[str, str], start: ColdStart | None = None) -> Release:
@@ -161,7 +161,7 @@ def start(ready: float, processor: str = "One") -> ColdStart:
 MEGABYTE = 1 << 20
 
 
-def test_sizes_and_cold_start_against_the_last_release() -> None:
+def test_sizes_and_cold_starts_are_compared_with_the_last_release() -> None:
     last = release(1, 30 * MEGABYTE, {}, start(1.0))
     made = release_comparison.made_of(release(2, 33 * MEGABYTE, {}, start(0.9)))
     (row,) = Read(release_comparison.size_table(made, last)).rows("Target", "Zipped", "Unzipped", "Cold start")
@@ -181,7 +181,9 @@ def test_sizes_and_cold_start_against_the_last_release() -> None:
         (None, start(0.5), "0.50 s"),
     ],
 )
-def test_only_starts_on_the_same_machine_are_compared(before: ColdStart | None, now: ColdStart, words: str) -> None:
+def test_only_cold_starts_of_the_same_machine_are_compared(
+    before: ColdStart | None, now: ColdStart, words: str
+) -> None:
     last, made = release(1, 1, {}, before), release_comparison.made_of(release(2, 1, {}, now))
     assert (
         Read(release_comparison.size_table(made, last)).rows("Target", "Zipped", "Unzipped", "Cold start")[0][3]
@@ -198,7 +200,7 @@ def test_without_a_figure_there_is_no_column() -> None:
     ]
 
 
-def test_packages_that_changed() -> None:
+def test_changed_packages_are_listed() -> None:
     last, now = (
         release(1, 1, {"gone": "1", "moved": "1", "same": "1"}),
         release(2, 1, {"moved": "2", "new": "1", "same": "1"}),
@@ -210,7 +212,7 @@ def test_packages_that_changed() -> None:
     assert "are not recorded" in release_comparison.package_section(release_comparison.made_of(now), unknown)
 
 
-def test_the_last_release_is_none_that_was_yanked() -> None:
+def test_a_yanked_release_is_not_compared_with() -> None:
     history = official_history(official_matrix())
     assert last_before(history, 5) == history[3]
     assert last_before(history, 3) == history[0]
@@ -218,7 +220,7 @@ def test_the_last_release_is_none_that_was_yanked() -> None:
     assert last_before((), 1) is None
 
 
-def test_differences() -> None:
+def test_differences_are_formatted_with_sign_and_percentage() -> None:
     assert difference(10, 10.04, "MB", 1) == "the same"
     assert difference(10, 12.5, "MB", 1) == "+2.5 MB, +25.0 %"
     assert difference(0, 1, "MB", 1) == "+1.0 MB"
@@ -265,7 +267,7 @@ def test_one_warning_of_several_targets_is_one_row_and_one_annotation() -> None:
 
 
 @pytest.mark.parametrize(("strict", "level"), [(False, "warning"), (True, "error")])
-def test_a_smoke_shows_who_did_not_run(strict: bool, level: str) -> None:
+def test_a_smoke_lists_the_targets_that_did_not_run(strict: bool, level: str) -> None:
     reports = [
         SmokeReport("a.zip", "py3.12-x86_64", "proven", "0" * 64, ready_seconds=0.97),
         SmokeReport("b.zip", "py3.12-aarch64", "unproven", "0" * 64, "another machine"),
@@ -280,7 +282,7 @@ def test_a_smoke_shows_who_did_not_run(strict: bool, level: str) -> None:
     ]
 
 
-def test_a_long_list_is_cut_off_and_says_so() -> None:
+def test_a_long_list_is_shortened_with_a_note() -> None:
     drifts = [Drift("us-east-1", f"t{place}", 1, "missing", "gone", "publish") for place in range(250)]
     assert "… and 50 more; the log has them all." in Read(proof_summary.audit_section(250, 1, drifts)).words
 
@@ -295,7 +297,7 @@ def test_annotations_are_escaped() -> None:
     ]
 
 
-def test_no_more_than_github_shows_and_how_many_more_there_are() -> None:
+def test_annotations_stay_within_githubs_limit_and_the_last_one_counts_the_rest() -> None:
     warnings = [Note("warning", f"w{place}", "m") for place in range(12)]
     errors = [Note("error", f"e{place}", "m") for place in range(10)]
     lines = list(commands([*warnings, *errors], errors_left=1))
@@ -306,7 +308,7 @@ def test_no_more_than_github_shows_and_how_many_more_there_are() -> None:
     assert list(commands(errors)) == [f"::error title=e{place}::m" for place in range(10)]
 
 
-def test_the_last_error_is_shown_beside_its_line(tmp_path: Path) -> None:
+def test_the_error_of_a_matrix_is_annotated_at_its_line(tmp_path: Path) -> None:
     path = tmp_path / "matrix.yaml"
     path.write_text("")
     note = of_error(InputError("bad", where=f"{path}:7"))
@@ -320,7 +322,7 @@ def test_the_last_error_is_shown_beside_its_line(tmp_path: Path) -> None:
 
 @pytest.fixture
 def summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a step finds."""
+    """Return the summary file of a step."""
     path = tmp_path / "summary.md"
     path.touch()
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
@@ -328,14 +330,14 @@ def summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_sections_are_added_to_what_is_there(summary: Path) -> None:
+def test_sections_are_appended(summary: Path) -> None:
     summary.write_text("of another command")
     github.summarize("### One\n")
     github.summarize("### Two\n")
     assert summary.read_text() == "of another command\n### One\n\n### Two\n"
 
 
-def test_a_step_s_summary_stays_within_its_limit(summary: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_summary_stays_within_githubs_limit(summary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     github.summarize("### One\n" + "a line of ümlauts\n" * 100_000)
     text = summary.read_text()
     assert github.SUMMARY_LIMIT_BYTES - 100 < summary.stat().st_size <= github.SUMMARY_LIMIT_BYTES
@@ -345,7 +347,7 @@ def test_a_step_s_summary_stays_within_its_limit(summary: Path, capsys: pytest.C
     assert "full" in capsys.readouterr().err
 
 
-def test_a_summary_that_cannot_be_written_fails_nothing(
+def test_an_unwritable_summary_is_not_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
@@ -353,13 +355,15 @@ def test_a_summary_that_cannot_be_written_fails_nothing(
     assert "cannot write the job summary" in capsys.readouterr().err
 
 
-def test_a_publish_in_a_workflow(sandbox: Sandbox, tmp_path: Path, summary: Path) -> None:
+def test_a_publish_in_a_workflow_writes_summary_and_annotations(
+    sandbox: Sandbox, tmp_path: Path, summary: Path
+) -> None:
     layers = Layers(tmp_path)
     assert layers.publish("1.0").code == 0
     sandbox.layers().delete_layer_version(LayerName=layers.matrix.targets[0].layer_name, VersionNumber=1)
     again = layers.publish("1.0", "--json")
     assert again.code == 5
-    assert again.json["complete"] is False  # and stdout is that one document
+    assert again.json["complete"] is False  # stdout is only that document
     assert "::error title=us-east-1 conflict::py3.12-x86_64: " in again.err
     first, second = summary.read_text().split("### demo 1.0: layer version 1\n")[1:]
     assert "**Complete**" in first
@@ -369,7 +373,7 @@ def test_a_publish_in_a_workflow(sandbox: Sandbox, tmp_path: Path, summary: Path
     assert "**1 finding**" in summary.read_text()
 
 
-def test_without_the_variables_nothing_is_said(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_outside_github_actions_nothing_is_annotated(sandbox: Sandbox, tmp_path: Path) -> None:
     layers = Layers(tmp_path)
     layers.publish("1.0")
     sandbox.layers().delete_layer_version(LayerName=layers.matrix.targets[0].layer_name, VersionNumber=1)
@@ -385,7 +389,7 @@ def test_without_the_variables_nothing_is_said(sandbox: Sandbox, tmp_path: Path)
         (["targets", "--nonsense"], 2, "::error title=layers::No such option"),
     ],
 )
-def test_the_error_that_ends_the_program_is_shown(
+def test_the_error_that_ends_the_program_is_annotated(
     tmp_path: Path,
     summary: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""Functions of the embedded AWS: made, shown and refused as AWS is documented to, and really run."""
+"""Functions of the embedded AWS: created, shown and refused as AWS documents, and executed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def make_layer(sandbox: Sandbox, content: bytes, name: str = NAME, region: str =
 
 
 def invoke(sandbox: Sandbox, event: object = None, name: str = "f") -> tuple[str | None, Any, str]:
-    """The kind of error, the payload, and the log."""
+    """Return the kind of error, the payload and the log."""
     answer = sandbox.layers().invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(event).encode())
     assert answer["StatusCode"] == 200
     assert answer["ExecutedVersion"] == "$LATEST"
@@ -38,8 +38,8 @@ def invoke(sandbox: Sandbox, event: object = None, name: str = "f") -> tuple[str
     return answer.get("FunctionError"), json.loads(answer["Payload"].read()), log
 
 
-class TestMaking:
-    def test_is_pending_and_then_active(self, sandbox: Sandbox) -> None:
+class TestCreateFunction:
+    def test_a_function_is_pending_and_then_active(self, sandbox: Sandbox) -> None:
         code = zipped({"h.py": "x = 1"})
         layer = make_layer(sandbox, layer_zip())
         made = make_function(sandbox, Code={"ZipFile": code}, Layers=[layer], Description="hello", MemorySize=512)
@@ -54,13 +54,13 @@ class TestMaking:
         with urlopen(client.get_function(FunctionName="f")["Code"]["Location"]) as answer:
             assert answer.read() == code
 
-    def test_a_name_that_is_taken(self, sandbox: Sandbox) -> None:
+    def test_an_existing_name_is_a_conflict(self, sandbox: Sandbox) -> None:
         make_function(sandbox)
         code, status, message = refusal(lambda: make_function(sandbox, role=role_of(sandbox)))
         assert (code, status) == ("ResourceConflictException", 409)
         assert "already exist" in message
 
-    def test_removed(self, sandbox: Sandbox) -> None:
+    def test_a_deleted_function_is_not_found(self, sandbox: Sandbox) -> None:
         make_function(sandbox)
         client = sandbox.layers()
         client.delete_function(FunctionName="f")
@@ -69,13 +69,13 @@ class TestMaking:
             assert (code, status) == ("ResourceNotFoundException", 404)
             assert message == f"Function not found: arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
 
-    def test_a_role_that_is_not_there(self, sandbox: Sandbox) -> None:
+    def test_a_missing_role_is_refused(self, sandbox: Sandbox) -> None:
         role = f"arn:aws:iam::{ACCOUNT}:role/nobodys"
         code, _, message = refusal(lambda: make_function(sandbox, role=role))
         assert code == "InvalidParameterValueException"
         assert message == "The role defined for the function cannot be assumed by Lambda."
 
-    def test_no_zip_and_no_runtime(self, sandbox: Sandbox) -> None:
+    def test_an_invalid_zip_or_runtime_is_refused(self, sandbox: Sandbox) -> None:
         role = role_of(sandbox)
         code, _, message = refusal(lambda: make_function(sandbox, role=role, Code={"ZipFile": b"no zip"}))
         assert (code, message[:19]) == ("InvalidParameterValueException", "Could not unzip upl")
@@ -93,7 +93,7 @@ class TestMaking:
             (["{others}:1"], "AccessDeniedException", "lambda:GetLayerVersion on resource: {others}:1"),
         ],
     )
-    def test_layers_that_it_cannot_have(self, sandbox: Sandbox, layers: list[str], code: str, says: str) -> None:
+    def test_unusable_layers_are_refused(self, sandbox: Sandbox, layers: list[str], code: str, says: str) -> None:
         own = make_layer(sandbox, layer_zip()).rpartition(":")[0]
         make_layer(sandbox, layer_zip("2.0"))
         make_layer(sandbox, layer_zip(), region="eu-west-1")
@@ -106,7 +106,7 @@ class TestMaking:
         assert found == code
         assert says.format(**arns) in message
 
-    def test_layers_that_are_too_much_together(self, sandbox: Sandbox) -> None:
+    def test_layers_above_250_mb_together_are_refused(self, sandbox: Sandbox) -> None:
         content = a_zip(bytes(140 << 20), "python/x")
         layers = [make_layer(sandbox, content, name) for name in ("a", "b")]
         code, _, message = refusal(lambda: make_function(sandbox, role=role_of(sandbox), Layers=layers))
@@ -120,8 +120,8 @@ def role_of(sandbox: Sandbox) -> str:
 
 @runs_functions
 @pytest.mark.index
-class TestInvoking:
-    def test_runs_with_its_layers_and_its_variables_in_lambdas_places(self, sandbox: Sandbox) -> None:
+class TestInvoke:
+    def test_a_function_has_its_layers_and_variables_at_lambdas_paths(self, sandbox: Sandbox) -> None:
         source = (
             "import demo, os\n"
             "def handler(event, context):\n"
@@ -132,7 +132,7 @@ class TestInvoking:
         )
         layer = make_layer(sandbox, layer_zip())
         made = make_function(sandbox, source, Layers=[layer], Environment={"Variables": {"OWN": "x"}})
-        sandbox.layers().delete_layer_version(LayerName=NAME, VersionNumber=1)  # functions keep it
+        sandbox.layers().delete_layer_version(LayerName=NAME, VersionNumber=1)  # functions keep a deleted layer version
         error, payload, log = invoke(sandbox, {"a": 1})
         assert error is None
         assert payload == {
@@ -143,12 +143,12 @@ class TestInvoking:
         assert log.startswith("START RequestId: ")
         assert "REPORT RequestId: " in log
 
-    def test_a_later_layer_lies_over_an_earlier_one(self, sandbox: Sandbox) -> None:
+    def test_a_later_layer_replaces_files_of_an_earlier_one(self, sandbox: Sandbox) -> None:
         layers = [make_layer(sandbox, layer_zip(source=f"x = {x}"), name) for x, name in ((1, "one"), (2, "two"))]
         make_function(sandbox, "import demo\ndef handler(event, context): return demo.x\n", Layers=layers)
         assert invoke(sandbox)[:2] == (None, 2)
 
-    def test_its_aws_is_this_one(self, sandbox: Sandbox) -> None:
+    def test_a_function_calls_the_embedded_aws(self, sandbox: Sandbox) -> None:
         source = (
             "import boto3\ndef handler(event, context): return boto3.client('sts').get_caller_identity()['Account']\n"
         )
@@ -163,7 +163,7 @@ class TestInvoking:
         assert "/var/task/h.py" in payload["stackTrace"][0]
         assert "[ERROR] KeyError" in log
 
-    def test_an_import_that_fails(self, sandbox: Sandbox) -> None:
+    def test_a_failed_import_is_a_function_error(self, sandbox: Sandbox) -> None:
         make_function(sandbox, "import not_there\n")
         error, payload, _ = invoke(sandbox)
         assert error == "Unhandled"
@@ -174,20 +174,20 @@ class TestInvoking:
         ("end", "says"),
         [("os._exit(3)", "exit status 3"), ("os.kill(os.getpid(), 9)", "signal: killed"), ("os._exit(0)", "without")],
     )
-    def test_a_process_that_ends(self, sandbox: Sandbox, end: str, says: str) -> None:
+    def test_a_process_that_exits_is_a_function_error(self, sandbox: Sandbox, end: str, says: str) -> None:
         make_function(sandbox, f"import os\ndef handler(event, context):\n    {end}\n")
         error, payload, _ = invoke(sandbox)
         assert (error, payload["errorType"]) == ("Unhandled", "Runtime.ExitError")
         assert says in payload["errorMessage"]
 
-    def test_a_timeout(self, sandbox: Sandbox) -> None:
+    def test_a_timeout_is_a_function_error(self, sandbox: Sandbox) -> None:
         make_function(sandbox, "import time\ndef handler(event, context):\n    time.sleep(60)\n", Timeout=1)
         error, payload, log = invoke(sandbox)
         assert (error, payload["errorType"]) == ("Unhandled", "Sandbox.Timedout")
         assert payload["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
         assert "Task timed out after 1.00 seconds" in log
 
-    def test_nothing_leaves_the_machine(self, sandbox: Sandbox) -> None:
+    def test_a_connection_to_another_host_is_refused(self, sandbox: Sandbox) -> None:
         source = "import socket\ndef handler(event, context):\n    socket.create_connection(('192.0.2.1', 80), 1)\n"
         make_function(sandbox, source)
         error, payload, log = invoke(sandbox)
@@ -195,7 +195,7 @@ class TestInvoking:
         assert "a function that runs here has no network" in payload["errorMessage"]
         assert "sandbox: refused to look up 192.0.2.1" in log
 
-    def test_what_cannot_be_asked_for(self, sandbox: Sandbox) -> None:
+    def test_unsupported_invocations_are_refused(self, sandbox: Sandbox) -> None:
         make_function(sandbox, "def handler(event, context): return 1\n")
         client = sandbox.layers()
         assert client.invoke(FunctionName="f", InvocationType="DryRun")["StatusCode"] == 204
@@ -204,14 +204,14 @@ class TestInvoking:
         assert refusal(lambda: client.invoke(FunctionName="f", Payload=b"{"))[0] == "InvalidRequestContentException"
         assert json.loads(client.invoke(FunctionName="f")["Payload"].read()) == 1
 
-    def test_many_at_once(self, sandbox: Sandbox) -> None:
+    def test_functions_run_concurrently(self, sandbox: Sandbox) -> None:
         make_function(sandbox, "def handler(event, context): return event\n")
         with ThreadPoolExecutor(6) as pool:
             answers = list(pool.map(lambda n: invoke(sandbox, n), range(6)))
         assert [payload for _, payload, _ in answers] == list(range(6))
 
 
-def test_what_this_machine_cannot_run_is_refused_and_says_so(sandbox: Sandbox) -> None:
+def test_a_runtime_that_this_machine_cannot_run_is_refused(sandbox: Sandbox) -> None:
     make_function(sandbox, Runtime="nodejs22.x")
     code, _, message = refusal(lambda: sandbox.layers().invoke(FunctionName="f"))
     assert (code, message) == ("InvalidParameterValueException", "the embedded AWS cannot run nodejs22.x")
@@ -239,8 +239,8 @@ def test_another_architecture_is_refused(sandbox: Sandbox) -> None:
     assert "layers sandbox --stand-in" in message
 
 
-def test_a_stand_in_reads_the_version_and_says_that_it_ran_nothing(tmp_path: Path) -> None:
-    with serving(tmp_path, "--stand-in", PATH=str(tmp_path)) as (process, exports):  # no emulator on that path
+def test_a_stand_in_reads_the_version_without_running_the_function(tmp_path: Path) -> None:
+    with serving(tmp_path, "--stand-in", PATH=str(tmp_path)) as (process, exports):  # no emulator on this PATH
         sandbox = Sandbox(exports["AWS_ENDPOINT_URL"])
         canary_on(sandbox, layer_zip("1.2.3", source="raise SystemExit"))
         error, payload, _ = invoke(sandbox, {"package": "Demo"})
@@ -250,7 +250,7 @@ def test_a_stand_in_reads_the_version_and_says_that_it_ran_nothing(tmp_path: Pat
         error, payload, _ = invoke(sandbox, {"package": "other"})
         assert (error, payload["errorType"]) == ("Unhandled", "PackageNotFoundError")
 
-        own = zipped({"canary.py": "def handler(event, context): pass"})  # nobody knows what this one would say
+        own = zipped({"canary.py": "def handler(event, context): pass"})  # not the canary's own code
         canary_on(sandbox, layer_zip(), name="own", Code={"ZipFile": own})
         code, _, message = refusal(lambda: sandbox.layers().invoke(FunctionName="own"))
         assert (code, "cannot run own" in message) == ("InvalidParameterValueException", True)
@@ -260,7 +260,7 @@ def test_a_stand_in_reads_the_version_and_says_that_it_ran_nothing(tmp_path: Pat
         assert said.count("f in us-east-1 was not run; its layers' metadata was read: ") == 2
 
 
-def test_a_role_in_each_partition(sandbox: Sandbox) -> None:
+def test_roles_are_created_in_each_partition(sandbox: Sandbox) -> None:
     make_roles(sandbox.address, {"us-east-1": ["canary"], "cn-north-1": ["canary"]})
     for region, partition in (("us-east-1", "aws"), ("cn-north-1", "aws-cn")):
         role = f"arn:{partition}:iam::{ACCOUNT}:role/canary"
@@ -270,7 +270,7 @@ def test_a_role_in_each_partition(sandbox: Sandbox) -> None:
         assert made["Role"] == role
 
 
-def test_the_role_gives_way_to_one_that_somebody_makes(sandbox: Sandbox) -> None:
+def test_a_created_role_replaces_the_predefined_one(sandbox: Sandbox) -> None:
     make_roles(sandbox.address, {"us-east-1": ["canary"]})
     iam = sandbox.client("iam")
     made = iam.create_role(RoleName="canary", Path="/x/", AssumeRolePolicyDocument="{}")["Role"]
@@ -279,7 +279,7 @@ def test_the_role_gives_way_to_one_that_somebody_makes(sandbox: Sandbox) -> None
         iam.create_role(RoleName="canary", AssumeRolePolicyDocument="{}")
 
 
-def test_the_command_has_the_role_of_its_matrix(tmp_path: Path) -> None:
+def test_the_sandbox_has_the_role_of_its_matrix(tmp_path: Path) -> None:
     code = "import boto3; print(*(r['Arn'] for r in boto3.client('iam').list_roles()['Roles']))"
     command = [str(Path(sys.executable).with_name("layers")), "sandbox", "--", sys.executable, "-c", code]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)

@@ -1,6 +1,6 @@
-"""The embedded AWS against real clients: boto3 and the AWS CLI, held to what AWS was recorded to answer.
+"""The embedded AWS with real clients, boto3 and the AWS CLI, compared with recorded responses of AWS.
 
-A test that fails after an upgrade of moto says what moved.
+A test that fails after an upgrade of moto shows what changed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def publish(
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, int, str]:
-    """The code, status and message with which AWS refuses."""
+    """Return the code, status and message of the refusal."""
     with pytest.raises(ClientError) as caught:
         call()
     response = caught.value.response
@@ -56,7 +56,7 @@ def refusal(call: Callable[[], object]) -> tuple[str, int, str]:
 
 
 class TestPublishing:
-    def test_says_what_was_made(self, sandbox: Sandbox) -> None:
+    def test_the_response_describes_the_version(self, sandbox: Sandbox) -> None:
         content = a_zip()
         made = publish(
             sandbox,
@@ -77,21 +77,21 @@ class TestPublishing:
     def test_the_same_bytes_again_are_a_new_version(self, sandbox: Sandbox) -> None:
         assert [publish(sandbox)["Version"] for _ in range(3)] == [1, 2, 3]
 
-    def test_numbers_never_come_back(self, sandbox: Sandbox) -> None:
+    def test_numbers_of_deleted_versions_are_not_reused(self, sandbox: Sandbox) -> None:
         publish(sandbox), publish(sandbox)
         for number in (1, 2):
             sandbox.layers().delete_layer_version(LayerName=NAME, VersionNumber=number)
         assert publish(sandbox)["Version"] == 3
 
-    def test_every_region_counts_by_itself(self, sandbox: Sandbox) -> None:
+    def test_each_region_has_its_own_numbers(self, sandbox: Sandbox) -> None:
         publish(sandbox), publish(sandbox)
         made = publish(sandbox, region="eu-north-1")
         assert made["LayerVersionArn"] == f"arn:aws:lambda:eu-north-1:{ACCOUNT}:layer:{NAME}:1"
 
-    def test_is_of_the_account_of_the_matrix(self, sandbox: Sandbox) -> None:
+    def test_the_account_is_that_of_the_matrix(self, sandbox: Sandbox) -> None:
         assert sandbox.client("sts", "eu-west-3").get_caller_identity()["Account"] == ACCOUNT
 
-    def test_takes_a_zip_from_a_bucket(self, sandbox: Sandbox) -> None:
+    def test_a_zip_in_a_bucket_is_published(self, sandbox: Sandbox) -> None:
         content = a_zip(b"staged")
         s3 = sandbox.client("s3")
         s3.create_bucket(Bucket="strands-layer")
@@ -102,7 +102,7 @@ class TestPublishing:
         with urlopen(made["Content"]["Location"]) as answer:
             assert answer.read() == content
 
-    def test_refuses_what_is_no_zip_in_a_bucket(self, sandbox: Sandbox) -> None:
+    def test_an_object_that_is_not_a_zip_is_refused(self, sandbox: Sandbox) -> None:
         s3 = sandbox.client("s3")
         s3.create_bucket(Bucket="strands-layer")
         s3.put_object(Bucket="strands-layer", Key="layer.zip", Body=b"no zip")
@@ -110,7 +110,7 @@ class TestPublishing:
         call = lambda: sandbox.layers().publish_layer_version(LayerName=NAME, Content=source)  # noqa: E731
         assert refusal(call)[:2] == ("InvalidParameterValueException", 400)
 
-    def test_a_function_can_have_it(self, sandbox: Sandbox) -> None:
+    def test_a_function_can_use_the_layer(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         role = sandbox.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         made = sandbox.layers().create_function(
@@ -121,20 +121,20 @@ class TestPublishing:
 
 
 class TestRefusing:
-    def test_bytes_that_are_no_zip(self, sandbox: Sandbox) -> None:
+    def test_bytes_that_are_not_a_zip_are_refused(self, sandbox: Sandbox) -> None:
         code, status, message = refusal(lambda: publish(sandbox, content=b"no zip at all"))
         assert (code, status) == ("InvalidParameterValueException", 400)
         assert message == "Could not unzip uploaded file. Please check your file, then try to upload again."
 
-    def test_a_zip_that_was_cut_off(self, sandbox: Sandbox) -> None:
+    def test_a_truncated_zip_is_refused(self, sandbox: Sandbox) -> None:
         assert refusal(lambda: publish(sandbox, content=a_zip()[:-30]))[0] == "InvalidParameterValueException"
 
-    def test_more_than_250_mb_unzipped(self, sandbox: Sandbox) -> None:
+    def test_more_than_250_mb_unzipped_are_refused(self, sandbox: Sandbox) -> None:
         code, status, message = refusal(lambda: publish(sandbox, content=a_zip(bytes(262_144_001))))
         assert (code, status) == ("InvalidParameterValueException", 400)
         assert message == "Unzipped size must be smaller than 262144000 bytes"
 
-    def test_a_request_of_more_than_50_mb(self, sandbox: Sandbox) -> None:
+    def test_a_request_above_the_limit_is_refused(self, sandbox: Sandbox) -> None:
         code, status, message = refusal(lambda: publish(sandbox, content=os.urandom(52_428_801)))
         assert (code, status) == ("RequestEntityTooLargeException", 413)
         assert "Request must be smaller than 69905067 bytes" in message
@@ -150,25 +150,27 @@ class TestRefusing:
             ("compatibleArchitectures", {"CompatibleArchitectures": ["aarch64"]}),
         ],
     )
-    def test_fields_against_the_model(self, sandbox: Sandbox, field: str, more: dict[str, Any]) -> None:
+    def test_fields_that_violate_the_service_model_are_refused(
+        self, sandbox: Sandbox, field: str, more: dict[str, Any]
+    ) -> None:
         code, status, message = refusal(lambda: publish(sandbox, **more))
         assert (code, status) == ("ValidationException", 400)
         assert f"'{field}' failed to satisfy constraint" in message
         assert sandbox.layers().list_layers()["Layers"] == []
 
-    def test_the_longest_fields_pass(self, sandbox: Sandbox) -> None:
+    def test_fields_of_the_maximum_length_are_accepted(self, sandbox: Sandbox) -> None:
         publish(sandbox, name="x" * 140, Description="ü" * 256, LicenseInfo="x" * 512)
 
 
 class TestReading:
-    def test_the_link_gives_the_bytes(self, sandbox: Sandbox) -> None:
+    def test_the_download_url_returns_the_bytes(self, sandbox: Sandbox) -> None:
         content = a_zip(os.urandom(3_000_000))
         publish(sandbox, content=content)
         location = sandbox.layers().get_layer_version(LayerName=NAME, VersionNumber=1)["Content"]["Location"]
         with urlopen(location) as answer:
             assert answer.read() == content
 
-    def test_by_arn(self, sandbox: Sandbox) -> None:
+    def test_a_version_is_found_by_arn_and_by_name(self, sandbox: Sandbox) -> None:
         made = publish(sandbox, Description="by arn")
         lambda_ = sandbox.layers()
         for found in (
@@ -179,7 +181,7 @@ class TestReading:
             assert found["LayerVersionArn"] == made["LayerVersionArn"]
             assert found["Content"]["CodeSha256"] == made["Content"]["CodeSha256"]
 
-    def test_what_is_not_there(self, sandbox: Sandbox) -> None:
+    def test_a_missing_version_is_not_found(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         lambda_ = sandbox.layers()
         for call in (
@@ -196,7 +198,7 @@ class TestReading:
         code, _, message = refusal(lambda: lambda_.get_layer_version(LayerName=NAME, VersionNumber=0))
         assert (code, message) == ("InvalidParameterValueException", "Layer Version Cannot be less than 1")
 
-    def test_lists_newest_first_and_without_content(self, sandbox: Sandbox) -> None:
+    def test_lists_are_newest_first_without_content(self, sandbox: Sandbox) -> None:
         for number in range(1, 13):
             publish(sandbox, Description=f"number {number}")
         for name in (NAME, ARN):
@@ -210,7 +212,7 @@ class TestReading:
         assert sandbox.layers().list_layer_versions(LayerName="unknown")["LayerVersions"] == []
         assert sandbox.layers("eu-west-1").list_layers()["Layers"] == []
 
-    def test_lists_in_pages(self, sandbox: Sandbox) -> None:
+    def test_lists_have_pages(self, sandbox: Sandbox) -> None:
         for _ in range(5):
             publish(sandbox)
         for name in ("a", "b", "c"):
@@ -224,7 +226,7 @@ class TestReading:
         assert [len(page["Layers"]) for page in pages_of_layers] == [3, 1]
         assert refusal(lambda: lambda_.list_layers(MaxItems=51))[0] == "ValidationException"
 
-    def test_lists_what_fits(self, sandbox: Sandbox) -> None:
+    def test_lists_filter_by_runtime_and_architecture(self, sandbox: Sandbox) -> None:
         publish(sandbox, CompatibleArchitectures=["x86_64"], CompatibleRuntimes=["python3.12"])
         publish(sandbox, CompatibleArchitectures=["arm64"], CompatibleRuntimes=["python3.13"])
         lambda_ = sandbox.layers()
@@ -233,7 +235,7 @@ class TestReading:
         listed = lambda_.list_layer_versions(LayerName=NAME, CompatibleRuntime="python3.13")["LayerVersions"]
         assert [version["Version"] for version in listed] == [2]
         (layer,) = lambda_.list_layers(CompatibleRuntime="python3.12")["Layers"]
-        assert layer["LatestMatchingVersion"]["Version"] == 1  # the latest that matches, not the latest
+        assert layer["LatestMatchingVersion"]["Version"] == 1  # the latest matching version, not the latest version
         assert lambda_.list_layers(CompatibleRuntime="python3.9")["Layers"] == []
 
 
@@ -249,7 +251,7 @@ class TestPolicies:
     def policy(sandbox: Sandbox) -> Any:
         return sandbox.layers().get_layer_version_policy(LayerName=NAME, VersionNumber=1)
 
-    def test_public(self, sandbox: Sandbox) -> None:
+    def test_a_public_grant(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         made = self.grant(sandbox)
         statement = {
@@ -262,13 +264,13 @@ class TestPolicies:
         assert json.loads(made["Statement"]) == statement
         assert json.loads(self.policy(sandbox)["Policy"])["Statement"] == [statement]
 
-    def test_an_organization(self, sandbox: Sandbox) -> None:
+    def test_a_grant_to_an_organization(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         self.grant(sandbox, OrganizationId="o-abcdefghij")
         (statement,) = json.loads(self.policy(sandbox)["Policy"])["Statement"]
         assert statement["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "o-abcdefghij"}}
 
-    def test_another_account(self, sandbox: Sandbox) -> None:
+    def test_a_grant_to_another_account(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         self.grant(sandbox, Principal="123456789012")
         (statement,) = json.loads(self.policy(sandbox)["Policy"])["Statement"]
@@ -282,11 +284,11 @@ class TestPolicies:
         assert message.startswith("The statement id (public) provided already exists.")
         assert len(json.loads(self.policy(sandbox)["Policy"])["Statement"]) == 1
 
-    def test_only_one_action(self, sandbox: Sandbox) -> None:
+    def test_other_actions_are_refused(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         assert refusal(lambda: self.grant(sandbox, Action="lambda:*"))[0] == "ValidationException"
 
-    def test_taken_back(self, sandbox: Sandbox) -> None:
+    def test_a_removed_statement_is_gone(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         self.grant(sandbox)
         lambda_ = sandbox.layers()
@@ -299,7 +301,7 @@ class TestPolicies:
         assert refusal(lambda: self.policy(sandbox))[:2] == ("ResourceNotFoundException", 404)
         self.grant(sandbox)
 
-    def test_none(self, sandbox: Sandbox) -> None:
+    def test_a_version_without_a_policy(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         code, status, message = refusal(lambda: self.policy(sandbox))
         assert (code, status) == ("ResourceNotFoundException", 404)
@@ -309,7 +311,7 @@ class TestPolicies:
         assert (code, status, message) == ("ResourceNotFoundException", 404, f"Layer version {ARN}:1 does not exist.")
 
 
-def test_the_aws_cli_as_in_the_guide(sandbox: Sandbox) -> None:
+def test_the_aws_cli_commands_of_the_guide_work(sandbox: Sandbox) -> None:
     publish(sandbox, Description="PyPI package: strands-agents")
     aws = shutil.which("aws", path=str(Path(sys.executable).parent))
     assert aws, "awscli is a dev dependency"
@@ -338,7 +340,7 @@ def refused(address: str) -> bool:
 
 
 class TestCommand:
-    def test_sets_the_environment_of_a_command(self) -> None:
+    def test_the_command_gets_the_environment(self) -> None:
         own = {"AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "real", "AWS_ENDPOINT_URL_LAMBDA": "http://elsewhere"}
         process = sandbox_command("--", sys.executable, "-c", SHOW, **own)
         out, err = process.communicate(timeout=60)
@@ -349,13 +351,13 @@ class TestCommand:
         assert not set(own) & set(seen)
         assert refused(seen["AWS_ENDPOINT_URL"])
 
-    def test_works_behind_a_proxy_and_whatever_the_profile(self) -> None:
+    def test_proxies_and_profiles_do_not_reach_the_command(self) -> None:
         code = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
         own = {"AWS_PROFILE": "nobodys", "HTTP_PROXY": NOWHERE, "http_proxy": NOWHERE, "NO_PROXY": "corp.example"}
         out, err = sandbox_command("--", sys.executable, "-c", code, **own).communicate(timeout=60)
         assert out == f"{ACCOUNT}\n", err
 
-    def test_answers_bedrock_calls_with_a_text_or_from_a_script(self, tmp_path: Path) -> None:
+    def test_bedrock_calls_return_text_or_a_script(self, tmp_path: Path) -> None:
         code = (
             "import boto3; client = boto3.client('bedrock-runtime');"
             "ask = dict(modelId='m', messages=[{'role': 'user', 'content': [{'text': 'hello'}]}]);"
@@ -370,18 +372,18 @@ class TestCommand:
         scripted = sandbox_command("--model-script", str(script), "--", sys.executable, "-c", code)
         assert scripted.communicate(timeout=60)[0] == "It is scripted.\n" * 2
 
-    def test_leaves_with_the_commands_exit_code(self) -> None:
+    def test_the_exit_code_is_that_of_the_command(self) -> None:
         process = sandbox_command("--", sys.executable, "-c", "import sys; print('hello --json'); sys.exit(41)")
         assert process.communicate(timeout=60)[0] == "hello --json\n"
         assert process.returncode == 41
 
-    def test_a_command_that_is_not_there(self) -> None:
+    def test_a_missing_command_is_named(self) -> None:
         process = sandbox_command("--", "no-such-command")
         assert "no-such-command: No such file" in process.communicate(timeout=60)[1]
         assert process.returncode == 2
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_runs_until_interrupted(self, number: signal.Signals, tmp_path: Path) -> None:
+    def test_without_a_command_it_runs_until_interrupted(self, number: signal.Signals, tmp_path: Path) -> None:
         with serving(tmp_path) as (process, environment):
             process.send_signal(number)
             assert process.wait(20) == 0
@@ -389,7 +391,7 @@ class TestCommand:
             assert refused(environment["AWS_ENDPOINT_URL"])
             assert list(tmp_path.iterdir()) == []
 
-    def test_a_signal_ends_the_command_too(self) -> None:
+    def test_a_signal_is_passed_to_the_command(self) -> None:
         code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
         process = sandbox_command("--", sys.executable, "-c", code)
         assert process.stdout
@@ -402,7 +404,7 @@ class TestCommand:
 
 @contextmanager
 def serving(folder: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """``layers sandbox`` without a command, and the environment that it prints."""
+    """Run ``layers sandbox`` without a command; yield the process and the environment that it prints."""
     process = sandbox_command(*options, **{"TMPDIR": str(folder), "AWS_PROFILE": "production", **environment})
     assert process.stdout
     try:
@@ -419,8 +421,8 @@ def serving(folder: Path, *options: str, **environment: str) -> Iterator[tuple[s
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
-def test_a_release_costs_the_server_little_memory(tmp_path: Path) -> None:
-    """Every region uploads the same zips at once; kept a copy a region and with their base64, these would be 480 MB."""
+def test_the_server_stores_equal_zips_once(tmp_path: Path) -> None:
+    """All regions upload the same zips concurrently; a copy per region with its base64 would need 480 MB."""
     zips = [a_zip(os.urandom(6 << 20)) for _ in range(2)]
     with serving(tmp_path) as (process, exports):
         server = Sandbox(exports["AWS_ENDPOINT_URL"])
@@ -445,7 +447,7 @@ def _regions() -> list[str]:
     return list(load_matrix(REPOSITORY / "layer_matrix.yaml").regions)
 
 
-def test_a_body_that_is_not_what_was_signed_is_refused(tmp_path: Path) -> None:
+def test_a_body_that_differs_from_its_signature_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path)
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:

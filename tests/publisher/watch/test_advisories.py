@@ -1,4 +1,4 @@
-"""Advisories for what a release bundles: real pip-audit, and a stand-in for the service that it asks (OSV's API)."""
+"""Advisories for the packages of a release: real pip-audit, and a local service with the API of OSV."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.publisher.reconcile.plan_cases import WHEN, digest, release
 
 @dataclass
 class Service:
-    """An advisory service: what it says of each package, and what it was asked."""
+    """An advisory service with its advisories for each package and the requests that it received."""
 
     address: str = ""
     named: dict[str, list[tuple[str, list[str], list[str]]]] = field(default_factory=dict)  #: id, versions, fixed
     asked: list[str] = field(default_factory=list)
-    answer: tuple[int, bytes] | None = None  #: instead of all that
+    answer: tuple[int, bytes] | None = None  #: replaces the advisories
 
     def says(self, question: dict[str, Any]) -> dict[str, Any]:
         name, version = question["package"]["name"], question["version"]
@@ -76,7 +76,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     made.address = f"http://127.0.0.1:{server.server_port}/v1/query"
     monkeypatch.setenv("PIP_AUDIT_VULNERABILITY_SERVICE", "osv")
     monkeypatch.setenv("PIP_AUDIT_OSV_URL", made.address)
-    monkeypatch.setenv("PIP_AUDIT_FORMAT", "columns")  # ours to say
+    monkeypatch.setenv("PIP_AUDIT_FORMAT", "columns")  # a setting that layers overrides
     yield made
     server.shutdown()
     server.server_close()
@@ -99,15 +99,17 @@ def locked(**versions: str) -> tuple[Locked, ...]:
 
 
 def record(layers: Layers, **locks: tuple[Locked, ...] | None) -> None:
-    """A complete release of demo 1.0 at layer version 4, with these locks for x86_64 and aarch64."""
+    """Record a complete release of demo 1.0 at layer version 4 with these locks for x86_64 and aarch64."""
     made = release(layers.matrix, 4, "1.0", layers.matrix.cells, completed=WHEN)
     targets = tuple(target.model_copy(update={"lock": locks[target.architecture.value]}) for target in made.targets)
     Path(layers.ledger).mkdir()
     (Path(layers.ledger) / file_name(4)).write_bytes(record_bytes(made.model_copy(update={"targets": targets})))
 
 
-def test_a_rebuild_that_mends(service: Service, index: PackageIndex, layers: Layers, tmp_path: Path) -> None:
-    """Two targets with two versions of one package: each is asked about once, each is named."""
+def test_an_advisory_that_a_new_build_fixes_proposes_a_rebuild(
+    service: Service, index: PackageIndex, layers: Layers, tmp_path: Path
+) -> None:
+    """Two targets have two versions of one package: each is requested once and named."""
     record(
         layers,
         x86_64=locked(demo="1.0", needed="1.0", other="3.0"),
@@ -136,8 +138,10 @@ def test_a_rebuild_that_mends(service: Service, index: PackageIndex, layers: Lay
     assert "1.0 needs a rebuild: GHSA-1 needed 1.0 (fixed in 0.9.5, 1.2)" in lines[3]
 
 
-def test_what_a_rebuild_does_not_mend(service: Service, index: PackageIndex, layers: Layers, tmp_path: Path) -> None:
-    """No fix is known, the package wants the bad version, the next one is bad too: never proposed again and again."""
+def test_an_advisory_that_a_new_build_does_not_fix_proposes_no_rebuild(
+    service: Service, index: PackageIndex, layers: Layers, tmp_path: Path
+) -> None:
+    """There is no fix, the package requires the affected version, or the newer version is affected too."""
     same = locked(demo="1.0", needed="1.0", other="3.0", third="1.0")
     record(layers, x86_64=same, aarch64=same)
     service.named["needed"] = [("GHSA-1", ["1.0"], ["1.2"])]
@@ -159,7 +163,7 @@ def test_what_a_rebuild_does_not_mend(service: Service, index: PackageIndex, lay
     assert "nothing to do" in table
 
 
-def test_no_advisories(service: Service, index: PackageIndex, layers: Layers) -> None:
+def test_without_advisories_no_rebuild_is_proposed(service: Service, index: PackageIndex, layers: Layers) -> None:
     index.add("demo-1.0-py3-none-any.whl")
     record(layers, x86_64=locked(demo="1.0"), aarch64=None)
     result = layers("watch", "--advisories", "--json").json
@@ -168,14 +172,14 @@ def test_no_advisories(service: Service, index: PackageIndex, layers: Layers) ->
     assert service.asked == ["demo==1.0"]
 
 
-def test_nothing_is_released_yet(service: Service, index: PackageIndex, layers: Layers) -> None:
+def test_an_empty_ledger_needs_no_request(service: Service, index: PackageIndex, layers: Layers) -> None:
     index.add("demo-1.0-py3-none-any.whl")
     assert layers("watch", "--advisories", "--json").json["rebuild"] == []
     assert service.asked == []
 
 
 @pytest.mark.parametrize("answer", [(500, b""), (200, b"<html>"), (200, b'{"vulns": [{}]}'), (404, b"{}")])
-def test_a_service_that_does_not_answer(
+def test_an_invalid_response_of_the_service_is_an_error(
     answer: tuple[int, bytes], service: Service, index: PackageIndex, layers: Layers
 ) -> None:
     index.add("demo-1.1-py3-none-any.whl")
@@ -187,20 +191,20 @@ def test_a_service_that_does_not_answer(
     assert "PIP_AUDIT_VULNERABILITY_SERVICE" in ended.err
 
 
-def test_nobody_listens(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_connection_is_named_without_the_address(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_AUDIT_OSV_URL", "http://127.0.0.1:9/secret")
     with pytest.raises(InputError, match="failed: ConnectionError") as caught:
         PipAudit().of({Pin("demo", "1.0")})
     assert "secret" not in str(caught.value)
 
 
-def test_without_pip_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pip_audit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("publisher.watch.advisories.find_spec", lambda _name: None)
     with pytest.raises(InputError, match="pip-audit is not installed"):
         PipAudit().of({Pin("demo", "1.0")})
 
 
-def test_a_list_has_each_package_once() -> None:
+def test_each_request_has_a_package_once() -> None:
     pins = {Pin("a", "1"), Pin("a", "2"), Pin("b", "1"), Pin("a", "3")}
     groups = list(one_of_each(pins))
     assert sorted(pin for group in groups for pin in group) == sorted(pins)
@@ -208,11 +212,11 @@ def test_a_list_has_each_package_once() -> None:
     assert list(one_of_each(())) == []
 
 
-# What only other services do
+# Behaviour of other services
 
 
-class Said:
-    """Advisories that a test has thought of; other pins are unknown."""
+class FakeAdvisories:
+    """A service with these advisories; other pins are unknown."""
 
     def __init__(self, **said: list[str]) -> None:
         self.said = said
@@ -224,7 +228,7 @@ class Said:
 
 
 def examined(
-    layers: Layers, said: Said, resolve: Callable[[str, Target], tuple[Locked, ...]] | None = None
+    layers: Layers, said: FakeAdvisories, resolve: Callable[[str, Target], tuple[Locked, ...]] | None = None
 ) -> AdvisoryReport:
     made = release(layers.matrix, 1, "1.0", layers.matrix.cells)
     lock = locked(demo="1.0", needed="1.0")
@@ -232,17 +236,17 @@ def examined(
     return examine(layers.matrix, [made.model_copy(update={"targets": targets})], said, resolve or (lambda *_: lock))
 
 
-def test_a_service_that_knows_nothing_has_not_answered(layers: Layers) -> None:
+def test_a_service_that_knows_no_package_is_an_error(layers: Layers) -> None:
     with pytest.raises(InputError, match="knows none of the 2 packages"):
-        examined(layers, Said())
-    assert examined(layers, Said(demo=[])).unknown == ("needed 1.0",)
+        examined(layers, FakeAdvisories())
+    assert examined(layers, FakeAdvisories(demo=[])).unknown == ("needed 1.0",)
 
 
-def test_a_release_that_cannot_be_built_again(layers: Layers) -> None:
+def test_a_release_that_cannot_be_built_again_proposes_no_rebuild(layers: Layers) -> None:
     def refuse(_version: str, target: Target) -> tuple[Locked, ...]:
         raise BuildError("it is gone", where=target.id)
 
-    found = examined(layers, Said(demo=[], needed=["A", "B"]), refuse)
+    found = examined(layers, FakeAdvisories(demo=[], needed=["A", "B"]), refuse)
     assert [(each.advisory.id, each.reason) for each in found.unfixed] == [
         ("A", "it cannot be built again: it is gone"),
         ("B", "it cannot be built again: it is gone"),
@@ -250,6 +254,6 @@ def test_a_release_that_cannot_be_built_again(layers: Layers) -> None:
     assert found.fixed == ()
 
 
-def test_a_package_that_a_new_build_leaves_out(layers: Layers) -> None:
-    found = examined(layers, Said(demo=[], needed=["A"]), lambda *_: locked(demo="1.0"))
+def test_an_advisory_is_fixed_if_a_new_build_leaves_the_package_out(layers: Layers) -> None:
+    found = examined(layers, FakeAdvisories(demo=[], needed=["A"]), lambda *_: locked(demo="1.0"))
     assert [each.targets for each in found.fixed] == [("py3.12-x86_64", "py3.12-aarch64")]

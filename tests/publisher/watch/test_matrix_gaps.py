@@ -1,4 +1,4 @@
-"""What ``layers watch`` reports about the matrix: regions and Pythons that it lacks, and dates of its runtimes."""
+"""Reports of ``layers watch`` about the matrix: missing regions and Pythons, and dates of its runtimes."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ NO_SUCH_RUNTIME = (
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
-def test_botocore_knows_the_regions_of_a_partition_and_the_pythons(partition: str) -> None:
+def test_regions_of_a_partition_and_pythons_come_from_botocore(partition: str) -> None:
     offer = offer_in_botocore(partition)
     assert {partition_of(region) for region in offer.regions} == {partition}
     assert {"3.12", "3.13", "3.14"} <= offer.pythons
 
 
-def test_regions_and_pythons_that_lambda_offers_and_the_matrix_lacks() -> None:
+def test_regions_and_pythons_that_the_matrix_misses_are_named() -> None:
     matrix = small_matrix(python=["3.12"], regions=["us-east-1"])
     offer = Offer(frozenset({"us-east-1", "eu-west-1"}), frozenset({"2.7", "3.9", "3.10", "3.12", "3.13", "3.99"}))
     gaps = find_gaps(matrix, offer, TODAY)
     assert (gaps.partition, gaps.regions) == ("aws", ("eu-west-1",))
-    # 3.10 is deprecated, so that nobody should add it; 3.99 is one that this program does not know.
+    # 3.10 is deprecated, so it is not reported; this program does not know 3.99.
     assert gaps.pythons == (MissingPython("3.13", supported=True), MissingPython("3.99", supported=False))
 
 
@@ -63,7 +63,7 @@ def test_a_runtime_is_named_from_a_year_before_its_end(today: date, words: str |
     st.lists(st.sampled_from([*RUNTIMES]), min_size=1, unique=True),
     st.dates(date(2026, 1, 1), date(2030, 1, 1)),
 )
-def test_what_is_missing_is_offered_supported_and_not_in_the_matrix(
+def test_missing_pythons_are_offered_supported_and_not_in_the_matrix(
     offered: set[str], pythons: list[str], today: date
 ) -> None:
     gaps = find_gaps(small_matrix(python=pythons), Offer(frozenset(), frozenset(offered)), today)
@@ -74,14 +74,14 @@ def test_what_is_missing_is_offered_supported_and_not_in_the_matrix(
     assert all(each.deprecated.year - today.year <= 1 for each in gaps.ending)
 
 
-# -- against an AWS ----------------------------------------------------------------------------------------------------
+# -- against the embedded AWS ------------------------------------------------------------------------------------------
 
 
 def unknown_runtime(request: AwsRequest) -> Refusal | None:
     return Refusal(400, "ValidationException", NO_SUCH_RUNTIME) if "CompatibleRuntime=" in request.path else None
 
 
-def test_aws_itself_is_asked(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pythons_are_read_from_aws(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     with front(sandbox.address, unknown_runtime) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         offer = offer_in_aws("us-east-1")
@@ -90,7 +90,9 @@ def test_aws_itself_is_asked(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) 
     assert {partition_of(region) for region in offer.regions} == {"aws"}
 
 
-def test_an_aws_that_refuses_is_no_empty_offer(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_of_aws_does_not_mean_that_no_python_is_offered(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with front(
         sandbox.address, lambda _: Refusal(403, "AccessDeniedException", "no ssm:GetParametersByPath")
     ) as address:
@@ -107,7 +109,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIn
         yield running
 
 
-def test_the_command_reports_what_the_matrix_lacks(sandbox: Sandbox, index: PackageIndex, tmp_path: Path) -> None:
+def test_the_command_reports_what_the_matrix_misses(sandbox: Sandbox, index: PackageIndex, tmp_path: Path) -> None:
     index.add("demo-1.0-py3-none-any.whl")
     layers = Layers(tmp_path)
     layers.keys["python"] = ["3.10", "3.12"]

@@ -1,4 +1,4 @@
-"""What the package index says, asked over HTTP and read from folders; and an index that does what it should not."""
+"""Reading a package index over HTTP and from folders; faulty and hostile indexes."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def versions(package: str = "demo") -> dict[str, AvailableVersion]:
     return {each.name: each for each in SimpleIndex().versions(package)}
 
 
-# Where packages come from
+# Locations of indexes
 
 
-def test_the_places_are_uvs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_indexes_are_those_of_uvs_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_index(monkeypatch, "https://user:secret@one.example/simple", tmp_path)
     monkeypatch.setenv("UV_INDEX", "corp=https://two.example/simple https://three.example/s")
     monkeypatch.setenv("UV_INDEX_CORP_USERNAME", "me")
@@ -58,7 +58,7 @@ def test_the_places_are_uvs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert [place.shown for place in found.indexes] == ["two.example", "three.example", "one.example"]
 
 
-def test_the_places_of_uvs_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_indexes_are_those_of_uvs_configuration_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_index(monkeypatch, "", tmp_path)
     monkeypatch.delenv("UV_DEFAULT_INDEX")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -83,7 +83,7 @@ def test_the_places_of_uvs_configuration(tmp_path: Path, monkeypatch: pytest.Mon
         index_locations()
 
 
-def test_the_first_index_with_the_package_counts(
+def test_the_first_index_with_the_package_is_used(
     index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.add("demo-1.0-py3-none-any.whl")
@@ -99,7 +99,7 @@ def test_the_first_index_with_the_package_counts(
         assert list(versions()) == ["0.8", "0.9", "1.0"]
 
 
-def test_a_page_of_links(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_find_links_page_is_read(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     index.add("demo-1.0-py3-none-any.whl")
     links = b'<a href="files/demo-1.1-py3-none-any.whl">x</a> <a href="other-9.0.tar.gz">y</a>'
     index.fault = lambda handler: handler.path == "/links" and send(handler, 200, links, "text/html")
@@ -110,7 +110,7 @@ def test_a_page_of_links(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -
         versions()
 
 
-def test_an_index_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_in_a_folder_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "with space" / "demo"
     page.mkdir(parents=True)
     (page / "index.html").write_text('<a href="demo-1.0-py3-none-any.whl#sha256=0">demo</a>')
@@ -120,7 +120,7 @@ def test_an_index_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         versions("other")
 
 
-def test_credentials_reach_the_index_and_nobody_else(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_are_sent_to_the_index_only(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     index.account = "me:p@ss"
     index.add("demo-1.0-py3-none-any.whl")
     with pytest.raises(InputError, match="refuses the request with status 401") as caught:
@@ -142,7 +142,7 @@ def test_credentials_reach_the_index_and_nobody_else(index: PackageIndex, monkey
     assert "p@ss" not in str(caught.value)
 
 
-def test_credentials_of_a_netrc(index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_of_netrc_are_used(index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index.account = "me:secret"
     index.add("demo-1.0-py3-none-any.whl")
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
@@ -151,7 +151,7 @@ def test_credentials_of_a_netrc(index: PackageIndex, tmp_path: Path, monkeypatch
     assert list(versions()) == ["1.0"]
 
 
-def test_a_proxy_is_asked(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_used(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     index.projects["demo"] = []
     index.fault = lambda handler: send(
         handler, 200, b'{"files": [{"filename": "demo-1.0.tar.gz"}]}' if "index.example" in handler.path else b"", JSON
@@ -162,7 +162,7 @@ def test_a_proxy_is_asked(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) 
 
 
 def self_signed(folder: Path) -> Path:
-    """A certificate of 127.0.0.1 that nobody vouches for, with its key."""
+    """Write a self-signed certificate of 127.0.0.1 with its key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -182,7 +182,7 @@ def self_signed(folder: Path) -> Path:
     return path
 
 
-def test_only_a_certificate_that_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_untrusted_certificate_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = self_signed(tmp_path)
     with running_index(certificate) as index:
         use_index(monkeypatch, f"{index.address}/simple", tmp_path)
@@ -196,11 +196,11 @@ def test_only_a_certificate_that_is_trusted(tmp_path: Path, monkeypatch: pytest.
             versions()
 
 
-# What a page says
+# Content of a page
 
 
 @pytest.mark.parametrize("form", ["json", "html"])
-def test_what_is_read_of_a_page(form: str, index: PackageIndex) -> None:
+def test_the_facts_of_each_version_are_read(form: str, index: PackageIndex) -> None:
     index.form = form
     index.add("Demo_Agents-1.0-py3-none-any.whl")
     index.add("demo_agents-1.0.tar.gz")
@@ -233,8 +233,8 @@ def test_a_version_is_as_old_as_its_last_file(index: PackageIndex) -> None:
     assert found["1.1"].uploaded is None
 
 
-def test_wheels_that_a_target_cannot_have(index: PackageIndex) -> None:
-    index.add("demo-1.0-cp311-cp311-manylinux_2_28_x86_64.whl")  # more than Amazon Linux 2 has
+def test_targets_without_a_usable_wheel_are_named(index: PackageIndex) -> None:
+    index.add("demo-1.0-cp311-cp311-manylinux_2_28_x86_64.whl")  # newer than Amazon Linux 2
     index.add("demo-1.0-cp312-cp312-manylinux_2_28_x86_64.whl")
     index.add("demo-1.0-cp312-cp312-macosx_11_0_arm64.whl")
     index.add("demo-2.0-py3-none-any.whl", requires_python=">=3.12")
@@ -249,7 +249,7 @@ def test_wheels_that_a_target_cannot_have(index: PackageIndex) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "html"])
-def test_a_page_without_hashes(form: str, index: PackageIndex) -> None:
+def test_a_page_without_hashes_is_read(form: str, index: PackageIndex) -> None:
     index.form, index.hashes = form, False
     index.add("demo-1.0-py3-none-any.whl")
     assert list(versions()) == ["1.0"]
@@ -263,13 +263,13 @@ def test_a_page_of_thousands_of_files_is_read_quickly(form: str, index: PackageI
     client = SimpleIndex()
     started = time.process_time()
     assert len(client.versions("demo")) == 20_000
-    assert time.process_time() - started < 10  # some 0.6 s, and as much again for the server
+    assert time.process_time() - started < 10  # about 0.6 s, and as much for the server
 
 
-# An index that does what it should not
+# Faulty and hostile indexes
 
 
-def hang_up_early(handler: BaseHTTPRequestHandler) -> bool:
+def close_early(handler: BaseHTTPRequestHandler) -> bool:
     handler.send_response(200)
     handler.send_header("Content-Type", JSON)
     handler.send_header("Content-Length", "1000")
@@ -278,7 +278,7 @@ def hang_up_early(handler: BaseHTTPRequestHandler) -> bool:
     return True
 
 
-def never_answer(_handler: BaseHTTPRequestHandler) -> bool:
+def never_respond(_handler: BaseHTTPRequestHandler) -> bool:
     time.sleep(2)
     return True
 
@@ -291,13 +291,13 @@ def trickle(handler: BaseHTTPRequestHandler) -> bool:
         for _ in range(60):
             handler.wfile.write(b" ")
             time.sleep(0.1)
-    except OSError:  # the other side has had enough
+    except OSError:  # the client closed the connection
         pass
     return True
 
 
 def trickle_headers(handler: BaseHTTPRequestHandler) -> bool:
-    """A byte of a header at a time: no read times out."""
+    """Send a header byte by byte, so that no single read times out."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     with contextlib.suppress(OSError):
         for _ in range(100):
@@ -320,15 +320,15 @@ def damaged_gzip(handler: BaseHTTPRequestHandler) -> bool:
     [
         (lambda handler: send(handler, 500), "responds with status 500"),
         (lambda handler: send(handler, 429, Retry_After="3600"), "responds with status 429"),
-        (hang_up_early, r"was truncated \(ProtocolError\)"),
-        (never_answer, "read timed out after 1 s"),
+        (close_early, r"was truncated \(ProtocolError\)"),
+        (never_respond, "read timed out after 1 s"),
         (trickle_headers, "too slow: no complete response within 2 s"),
         (broken_chunk, r"was truncated \("),
         (trickle, "too slow: no complete response within 2 s"),
         (damaged_gzip, "invalid Content-Encoding"),
     ],
 )
-def test_an_index_that_may_answer_later(
+def test_a_temporary_failure_of_an_index_is_unavailable(
     fault: object, words: str, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_HTTP_TIMEOUT", "1")
@@ -370,7 +370,7 @@ def page(body: bytes, kind: str = JSON, status: int = 200, **headers: str) -> ob
         (page(b"", status=302, Location="file:///etc/passwd"), "invalid URL|cannot be reached"),
     ],
 )
-def test_an_index_that_is_none(fault: object, words: str, index: PackageIndex) -> None:
+def test_an_invalid_index_is_named(fault: object, words: str, index: PackageIndex) -> None:
     index.fault = fault  # type: ignore[assignment]
     with pytest.raises(InputError, match=words) as caught:
         versions()
@@ -398,8 +398,8 @@ ODD = st.one_of(
 
 
 @given(ODD, st.sampled_from([JSON, "text/html", "application/octet-stream", ""]))
-def test_no_page_is_a_defect(body: bytes, kind: str) -> None:
-    """Whatever comes is read or refused, and what was read can be judged."""
+def test_any_page_is_read_or_refused(body: bytes, kind: str) -> None:
+    """The content is read or refused, and each version that was read can be checked."""
     try:
         files = read_page(IndexPage(body, kind))
     except InvalidPageError:
@@ -409,7 +409,7 @@ def test_no_page_is_a_defect(body: bytes, kind: str) -> None:
     )
 
 
-def test_json_and_html_by_their_looks(index: PackageIndex) -> None:
+def test_json_and_html_are_recognized_by_their_content(index: PackageIndex) -> None:
     for body in (b' {"files": [{"filename": "demo-1.0.tar.gz"}]}', b'<a href="demo-1.0.tar.gz">'):
         index.fault = page(body, "application/octet-stream")  # type: ignore[assignment]
         assert list(versions()) == ["1.0"]
@@ -431,13 +431,13 @@ def test_deep_nesting_is_an_invalid_page(index: PackageIndex) -> None:
         versions()
 
 
-def test_nobody_listens(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_connection_is_unavailable(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
     with pytest.raises(IndexUnavailableError, match="connection refused"):
         versions()
 
 
-def test_a_hiccup_is_forgiven(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_failure_is_retried(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     class Hurried:
         def __init__(self) -> None:
             self.slept: list[float] = []
@@ -462,7 +462,7 @@ def test_a_hiccup_is_forgiven(index: PackageIndex, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.index
-def test_the_real_index() -> None:
+def test_pypi_is_read() -> None:
     found = versions("strands_agents")
     assert found["1.40.0"].uploaded is not None
     assert found["1.40.0"].lacking([target_of("3.10"), target_of("3.13", "aarch64")]) == ()

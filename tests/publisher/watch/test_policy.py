@@ -1,4 +1,4 @@
-"""Which version becomes a release, for any index, ledger, policy and time; and which releases are to be completed."""
+"""The version that becomes a release, for any index, ledger, policy and time; the releases to complete."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def chosen(policy: dict[str, object], files: list[IndexFile], *recorded: str, no
 # Examples
 
 
-def test_the_newest_is_released_and_others_are_passed_over() -> None:
+def test_the_newest_is_released_and_others_are_skipped() -> None:
     choice = chosen({}, [wheel("1.0"), wheel("1.1"), wheel("1.1.1"), wheel("1.2")], "1.0")
     assert choice.release is not None
     assert choice.release.version == "1.2"
@@ -47,7 +47,7 @@ def test_the_newest_is_released_and_others_are_passed_over() -> None:
     assert choice.held_back == ()
 
 
-def test_an_empty_ledger_wants_the_newest() -> None:
+def test_with_an_empty_ledger_the_newest_is_released() -> None:
     choice = chosen({"policy": "minor"}, [wheel("1.0"), wheel("1.1"), wheel("2.0b1")])
     assert choice.release is not None
     assert choice.release.version == "1.1"
@@ -58,7 +58,7 @@ def test_nothing_older_than_the_ledger_is_released() -> None:
     assert chosen({}, [wheel("1.0"), wheel("1.9")], "2.0", "1.5") == Choice(None, ())
 
 
-def test_each_minor_once() -> None:
+def test_the_policy_minor_releases_each_minor_once() -> None:
     files = [wheel("1.2.0"), wheel("1.2.5"), wheel("1.2.5.post1")]
     choice = chosen({"policy": "minor"}, files, "1.2.0", "1.1.9")
     assert choice.release is None
@@ -70,7 +70,7 @@ def test_each_minor_once() -> None:
     assert epoch is not None
 
 
-def test_too_young_and_when_it_will_not_be() -> None:
+def test_a_version_below_the_minimum_age_is_held_back_until_a_date() -> None:
     files = [wheel("1.0", timedelta(days=9)), wheel("1.1", timedelta(days=3)), wheel("1.2", timedelta(hours=1))]
     choice = chosen({"minimum_age": "2 days"}, files, "1.0")
     assert choice.release is not None
@@ -83,14 +83,14 @@ def test_too_young_and_when_it_will_not_be() -> None:
     assert later.release.version == "1.2"
 
 
-def test_an_index_that_does_not_say_when() -> None:
+def test_without_an_upload_time_a_minimum_age_holds_back() -> None:
     choice = chosen({"minimum_age": "1h"}, [wheel("1.1")], "1.0")
     assert choice.release is None
     assert "does not say when" in choice.held_back[0].reason
     assert chosen({}, [wheel("1.1")], "1.0").release is not None
 
 
-def test_what_speaks_against_a_version() -> None:
+def test_each_held_back_version_has_its_reason() -> None:
     files = [
         wheel("1.1", yanked="breaks\n::error::it"),
         wheel("1.2", yanked=""),
@@ -109,19 +109,19 @@ def test_what_speaks_against_a_version() -> None:
     }
 
 
-def test_by_hand_is_never() -> None:
+def test_the_policy_by_hand_releases_nothing() -> None:
     choice = chosen({"policy": "by-hand"}, [wheel("1.1"), wheel("1.2")])
     assert choice.release is None
     assert {held.reason for held in choice.held_back} == {"the matrix has the policy by-hand"}
 
 
-def test_the_newest_for_targets() -> None:
+def test_the_newest_version_has_wheels_for_all_targets() -> None:
     files = on_index(wheel("1.0"), wheel("1.1", tag="cp312-cp312-manylinux_2_17_x86_64"), wheel("1.2rc1"))
     assert [each.name for each in (newest(files), newest(files, MATRIX.targets)) if each] == ["1.1", "1.0"]
     assert newest([]) is None
 
 
-# Whatever comes
+# Properties
 
 VERSIONS = st.from_regex(r"[0-3]\.[0-3](\.[0-2])?(a1|rc1|\.post1|\.dev1)?", fullmatch=True)
 AGES = st.none() | st.integers(0, 96).map(lambda hours: timedelta(hours=hours))
@@ -137,7 +137,9 @@ RECORDED = st.lists(VERSIONS, max_size=4)
 
 
 @given(POLICIES, FILES, RECORDED)
-def test_a_release_is_always_right(policy: dict[str, object], files: list[IndexFile], recorded: list[str]) -> None:
+def test_a_release_always_obeys_the_policy(
+    policy: dict[str, object], files: list[IndexFile], recorded: list[str]
+) -> None:
     choice = chosen(policy, files, *recorded)
     last = max(map(Version, recorded), default=None)
     if choice.release is None:
@@ -157,10 +159,10 @@ def test_a_release_is_always_right(policy: dict[str, object], files: list[IndexF
 
 
 @given(POLICIES, FILES, RECORDED)
-def test_every_newer_version_is_accounted_for(
+def test_every_newer_version_is_held_back_with_a_reason(
     policy: dict[str, object], files: list[IndexFile], recorded: list[str]
 ) -> None:
-    """No version that is newer than the ledger's and than the one chosen goes without a reason."""
+    """Every version that is newer than the recorded ones and the chosen one has a reason."""
     choice = chosen(policy, files, *recorded)
     bounds = [*map(Version, recorded), *([Version(choice.release.version)] if choice.release else [])]
     newer = {each.name for each in on_index(*files) if not bounds or each.version > max(bounds)}
@@ -169,10 +171,10 @@ def test_every_newer_version_is_accounted_for(
 
 
 @given(POLICIES, FILES, RECORDED, st.integers(0, 100))
-def test_time_and_releases_only_lead_onwards(
+def test_a_later_choice_is_never_older(
     policy: dict[str, object], files: list[IndexFile], recorded: list[str], hours: int
 ) -> None:
-    """What is chosen later, from the same index, is never older; and what was released is not chosen again."""
+    """A later choice from the same index is never older, and a released version is not chosen again."""
     first = chosen(policy, files, *recorded).release
     later = chosen(policy, files, *recorded, now=NOW + timedelta(hours=hours)).release
     if first is None:
@@ -196,19 +198,19 @@ def found(*releases: Release, matrix: Matrix = MATRIX) -> list[tuple[str, tuple[
     return [(each.version, each.missing) for each in incomplete(matrix, releases)]
 
 
-def test_whole_releases_are_left_alone() -> None:
+def test_complete_releases_are_not_completed_again() -> None:
     assert found() == []
     assert found(without(MATRIX, 1, "1.0"), without(MATRIX, 2, "1.1")) == []
 
 
-def test_a_region_that_was_out() -> None:
+def test_cells_of_an_unreachable_region_are_completed() -> None:
     missing = ("eu-west-1/py3.12-x86_64", "eu-west-1/py3.13-x86_64")
     assert found(without(MATRIX, 1, "1.0"), without(MATRIX, 2, "1.1", "eu-west-1")) == [("1.1", missing)]
     both = found(without(MATRIX, 1, "1.0", "eu-west-1"), without(MATRIX, 2, "1.1", "eu-west-1"))
     assert both == [("1.0", missing), ("1.1", missing)]
 
 
-def test_what_was_added_to_the_matrix_later() -> None:
+def test_only_the_newest_release_is_completed_for_new_targets_and_regions() -> None:
     releases = (without(MATRIX, 1, "1.0"), without(MATRIX, 2, "1.1"))
     wider = small_matrix(
         python=["3.12", "3.13", "3.14"], regions=["us-east-1", "eu-west-1", "ap-south-1", "eu-north-1"]
@@ -222,20 +224,20 @@ def test_what_was_added_to_the_matrix_later() -> None:
     assert found(without(MATRIX, 1, "1.0", "eu-west-1", completed=WHEN), matrix=narrower) == []
 
 
-def test_a_run_that_died_before_it_recorded_the_end() -> None:
+def test_a_release_without_a_completion_time_is_completed() -> None:
     assert found(without(MATRIX, 1, "1.0", completed=None)) == [("1.0", ())]
 
 
-def test_cells_that_are_not_public_yet() -> None:
+def test_private_cells_are_completed() -> None:
     whole = without(MATRIX, 1, "1.0", completed=None)
     private = tuple(cell.model_copy(update={"public": cell.region != "eu-west-1"}) for cell in whole.cells)
     ((_, missing),) = found(whole.model_copy(update={"cells": private}), without(MATRIX, 2, "1.1"))
     assert missing == ("eu-west-1/py3.12-x86_64", "eu-west-1/py3.13-x86_64")
 
 
-def test_what_no_run_can_reach_is_not_tried_again() -> None:
+def test_cells_that_cannot_reach_the_number_are_not_tried_again() -> None:
     old = without(MATRIX, 1, "1.0", "eu-west-1/py3.12")
-    assert found(old, without(MATRIX, 2, "1.1")) == []  # AWS gave that cell's number 1 to something else
+    assert found(old, without(MATRIX, 2, "1.1")) == []  # number 1 of that cell belongs to another version
     reserved = LowerVersionRecord(
         region="eu-west-1", python="3.12", architecture="x86_64", layer_version=1, kind="placeholder", arn="a"  # type: ignore[arg-type]
     )  # fmt: skip
@@ -247,7 +249,7 @@ def test_what_no_run_can_reach_is_not_tried_again() -> None:
     assert found(without(MATRIX, 2, "1.1", "eu-west-1/py3.12", unexpected_versions=(surplus,))) == []
 
 
-def test_yanked_and_rebuilt_releases() -> None:
+def test_yanked_releases_are_not_completed_and_rebuilt_ones_once() -> None:
     yanked = Yanked(date=WHEN, reason="bad")
     assert found(without(MATRIX, 1, "1.0", "eu-west-1", yanked=yanked)) == []
     rebuilt = without(MATRIX, 2, "1.0", "eu-west-1", rebuild="CVE")
@@ -255,11 +257,11 @@ def test_yanked_and_rebuilt_releases() -> None:
     assert incomplete(MATRIX, (without(MATRIX, 1, "1.0", "ap"), without(MATRIX, 2, "1.1", yanked=yanked))) == ()
 
 
-def test_a_release_that_was_only_begun() -> None:
+def test_a_release_without_cells_is_completed() -> None:
     begun = release(MATRIX, 1, "1.0", ())
     assert incomplete(MATRIX, (begun,)) == (IncompleteRelease(1, "1.0", tuple(cell.id for cell in MATRIX.cells)),)
 
 
 @pytest.mark.parametrize("version", ["unknown", "1.0 (by hand)"])
-def test_a_recorded_version_that_is_none(version: str) -> None:
+def test_a_recorded_text_that_is_not_a_version_is_ignored(version: str) -> None:
     assert recorded_versions([release(MATRIX, 1, version, ()), release(MATRIX, 2, "1.0", ())]) == {Version("1.0")}

@@ -1,4 +1,4 @@
-"""``layers watch`` as a workflow and a person call it; waiting for a version; and one that was yanked."""
+"""``layers watch`` as a workflow and a person run it; waiting for a version; yanked versions."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def offer(index: PackageIndex, *versions: str, **more: Any) -> None:
         index.add(f"demo-{version}-py3-none-any.whl", **more)
 
 
-def test_a_new_version(index: PackageIndex, layers: Layers) -> None:
+def test_a_new_version_needs_a_release(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.0", "1.1", "1.2", "1.3rc1")
     record(layers, released(layers, 1, "1.0"))
     document = layers("watch", "--json").json
@@ -86,7 +86,7 @@ def test_a_new_version(index: PackageIndex, layers: Layers) -> None:
     assert "held back  1.3rc1   a pre-release" in table.out
 
 
-def test_nothing_to_do(index: PackageIndex, layers: Layers) -> None:
+def test_a_released_version_needs_nothing(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.0")
     record(layers, released(layers, 1, "1.0"))
     lines = layers("watch").out.splitlines()
@@ -95,12 +95,12 @@ def test_nothing_to_do(index: PackageIndex, layers: Layers) -> None:
     assert layers("watch", "--format", "github").out == ("version=\nversions=[]\nrebuild=\nreason=nothing to do\n")
 
 
-def test_an_empty_ledger(index: PackageIndex, layers: Layers) -> None:
+def test_with_an_empty_ledger_the_newest_version_needs_a_release(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.0", "1.1")
     assert layers("watch", "--json").json["versions"] == ["1.1"]
 
 
-def test_what_was_begun_comes_before_what_is_new(index: PackageIndex, layers: Layers) -> None:
+def test_incomplete_releases_come_before_new_versions(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.0", "1.1", "1.2")
     here = [cell for cell in layers.matrix.cells if cell.region == "us-east-1"]
     record(layers, released(layers, 1, "1.0"), released(layers, 2, "1.1", here))
@@ -123,7 +123,7 @@ def test_what_was_begun_comes_before_what_is_new(index: PackageIndex, layers: La
     ]
 
 
-def test_a_release_that_lacks_what_the_matrix_got(index: PackageIndex, layers: Layers) -> None:
+def test_a_release_that_misses_a_new_region_is_completed(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.0")
     record(layers, released(layers, 1, "1.0"))
     layers.keys["regions"] = [*layers.keys["regions"], "eu-north-1"]
@@ -133,13 +133,13 @@ def test_a_release_that_lacks_what_the_matrix_got(index: PackageIndex, layers: L
     assert result["incomplete"][0]["missing"] == ["eu-north-1/py3.12-x86_64", "eu-north-1/py3.12-aarch64"]
 
 
-def test_a_yanked_release_is_not_made_again(index: PackageIndex, layers: Layers) -> None:
+def test_a_yanked_release_is_not_proposed_again(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.0", "1.1")
     record(layers, released(layers, 1, "1.1", yanked=Yanked(date=WHEN, reason="bad")))
     assert layers("watch", "--json").json["versions"] == []
 
 
-def test_the_policy_of_the_matrix(index: PackageIndex, layers: Layers) -> None:
+def test_the_policy_of_the_matrix_is_applied(index: PackageIndex, layers: Layers) -> None:
     now = datetime.now(timezone.utc)
     offer(index, "1.0.1", uploaded=(now - timedelta(hours=1)).isoformat())
     record(layers, released(layers, 1, "1.0.0"))
@@ -157,7 +157,7 @@ def test_the_policy_of_the_matrix(index: PackageIndex, layers: Layers) -> None:
     assert layers("watch", "--json").json["versions"] == ["1.0.1"]
 
 
-def test_no_output_can_make_another_one(index: PackageIndex, layers: Layers) -> None:
+def test_a_value_cannot_add_another_output(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.0")
     evil = 'x\nversion=6.6.6\r\nreason<<END\x85rebuild=6.6.6\u2028"'
     offer(index, "1.1", yanked=evil)
@@ -168,9 +168,7 @@ def test_no_output_can_make_another_one(index: PackageIndex, layers: Layers) -> 
 
 
 @given(st.text(), st.lists(st.text()), st.text(), st.text())
-def test_outputs_are_four_lines_whatever_they_are_made_of(
-    version: str, versions: list[str], rebuild: str, reason: str
-) -> None:
+def test_any_values_give_four_output_lines(version: str, versions: list[str], rebuild: str, reason: str) -> None:
     lines = outputs(version, versions, rebuild, reason).splitlines()
     assert [line.partition("=")[0] for line in lines] == ["version", "versions", "rebuild", "reason"]
     assert json.loads(lines[1].partition("=")[2]) == versions
@@ -180,17 +178,17 @@ def test_outputs_are_four_lines_whatever_they_are_made_of(
 @pytest.mark.parametrize(
     "options", [["--json", "--format", "github"], ["--wait", "1m"], ["--version", "1", "--advisories"]]
 )
-def test_options_that_contradict(options: list[str], layers: Layers) -> None:
+def test_contradictory_options_are_usage_errors(options: list[str], layers: Layers) -> None:
     assert layers("watch", *options).code == 2
 
 
-def test_a_wait_that_is_none(layers: Layers) -> None:
+def test_an_invalid_wait_is_a_usage_error(layers: Layers) -> None:
     ended = layers("watch", "--version", "1.0", "--wait", "soon")
     assert ended.code == 2
     assert "2 days" in ended.err
 
 
-def test_what_cannot_be_read(index: PackageIndex, layers: Layers) -> None:
+def test_an_unreadable_index_or_ledger_is_named(index: PackageIndex, layers: Layers) -> None:
     assert "no package 'demo'" in layers("watch").err
     index.fault = lambda handler: send(handler, 500)
     ended = layers("watch")
@@ -206,7 +204,7 @@ def test_what_cannot_be_read(index: PackageIndex, layers: Layers) -> None:
 # --version
 
 
-def test_a_named_version(index: PackageIndex, layers: Layers) -> None:
+def test_a_named_version_is_normalized(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.2.0", "2.0rc1", "2.0.dev3")
     assert layers("watch", "--version", "1.2.0").out == "1.2.0\n"
     assert layers("watch", "--version", "v1.2").out == "1.2.0\n"
@@ -247,7 +245,9 @@ def test_a_named_version_with_recorded_locks_can_be_built_from_them(index: Packa
         ("1.0+" + "x" * 3000, "no demo 1.0+xxx"),
     ],
 )
-def test_a_version_that_is_not_to_be_had(version: str, words: str, index: PackageIndex, layers: Layers) -> None:
+def test_an_unavailable_version_is_refused_with_the_reason(
+    version: str, words: str, index: PackageIndex, layers: Layers
+) -> None:
     offer(index, "1.0")
     offer(index, "1.1", yanked="breaks agents")
     index.add("demo-1.2.tar.gz")
@@ -258,7 +258,7 @@ def test_a_version_that_is_not_to_be_had(version: str, words: str, index: Packag
     assert len(ended.err) < 600
 
 
-def test_a_version_that_the_ledger_holds_is_there(index: PackageIndex, layers: Layers) -> None:
+def test_a_recorded_version_needs_no_index(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.0", yanked="broken")
     record(layers, released(layers, 3, "1.0", layers.matrix.cells[:2]))
     ended = layers("watch", "--version", "1.0")
@@ -271,8 +271,8 @@ def test_a_version_that_the_ledger_holds_is_there(index: PackageIndex, layers: L
 # --wait
 
 
-def test_waiting_until_it_is_there(index: PackageIndex, layers: Layers, tmp_path: Path) -> None:
-    """Also past an index that fails meanwhile, and files that come one by one."""
+def test_wait_ends_when_the_version_appears(index: PackageIndex, layers: Layers, tmp_path: Path) -> None:
+    """The index fails in between, and the files appear one by one."""
     offer(index, "1.0")
     wheel = make_wheel(tmp_path, "demo", "1.1")
 
@@ -296,7 +296,7 @@ def test_waiting_until_it_is_there(index: PackageIndex, layers: Layers, tmp_path
     assert "it has no wheel for py3.12-x86_64, py3.12-aarch64; checking again" in ended.err
 
 
-def test_waiting_in_vain(index: PackageIndex, layers: Layers) -> None:
+def test_wait_ends_with_an_error_after_the_given_time(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.0")
     started = time.monotonic()
     ended = layers("watch", "--version", "1.1", "--wait", "2s", "--json")
@@ -306,7 +306,7 @@ def test_waiting_in_vain(index: PackageIndex, layers: Layers) -> None:
     assert index.pages_asked() == 3
 
 
-def test_no_waiting_for_what_will_not_come(index: PackageIndex, layers: Layers) -> None:
+def test_wait_does_not_wait_for_a_yanked_version(index: PackageIndex, layers: Layers) -> None:
     offer(index, "1.1", yanked="broken")
     for options in (["watch"], ["build"], ["publish", "--yes"]):
         ended = layers(*options, "--version", "1.1", "--wait", "1h")
@@ -331,7 +331,7 @@ def test_a_yanked_version_is_not_published(
     assert not Path(layers.ledger).exists()
 
 
-def test_a_release_of_it_that_was_begun_is_completed(
+def test_a_started_release_of_a_yanked_version_is_completed(
     index: PackageIndex, layers: Layers, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     entry = index.add_wheel(make_wheel(tmp_path, "demo", "1.0"))
