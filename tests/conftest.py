@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 from hypothesis import HealthCheck, settings
 
+from builder.model.stop import StoppableClock
 from publisher.sandbox.server import environment, running
 
 if TYPE_CHECKING:
@@ -49,6 +50,31 @@ def _no_real_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for key in ("NO_PROXY", "no_proxy"):  # this machine's own servers are no business of a proxy's
             patch.setenv(key, ",".join(filter(None, (os.environ.get(key), "127.0.0.1"))))
         patch.setenv("LAYERS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_botocore_loader() -> Iterator[None]:
+    """Parse each service model once for the whole run: commands in this process create a session each."""
+    import botocore.loaders
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.loaders, "create_loader", cache(botocore.loaders.create_loader))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_waits() -> Iterator[None]:
+    """Commands in this process wait a twentieth of the time between retries; their clock advances by the whole time."""
+    wait, monotonic, skipped = StoppableClock.sleep, StoppableClock.monotonic, [0.0]
+
+    def sleep(clock: StoppableClock, seconds: float) -> None:
+        skipped[0] += seconds * 0.95
+        wait(clock, seconds * 0.05)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StoppableClock, "sleep", sleep)
+        patch.setattr(StoppableClock, "monotonic", lambda clock: monotonic(clock) + skipped[0])
         yield
 
 

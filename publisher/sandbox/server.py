@@ -63,7 +63,7 @@ def running(
     server = make_server("127.0.0.1", port, front, threaded=True, request_handler=_quiet_handler())
     address = f"http://127.0.0.1:{server.server_port}"
     front.start(address, stand_in, say)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield address

@@ -8,7 +8,6 @@ import platform
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from publisher.followers.catalog_files import catalog_files
 from publisher.ledger.release import Release, Yanked
 from tests.endtoend.test_cdk import node_modules
 from tests.fakes.gitea import GiteaServer, git
+from tests.fakes.serving import serving
 from tests.publisher.catalog.catalog_cases import DAY, catalog_matrix, recorded
 
 # Renovate needs a newer Node.js than a system may have: npm has that too.
@@ -69,10 +69,9 @@ def yanked(matrix: Matrix, number: int) -> Release:
 
 @pytest.fixture
 def gitea(tmp_path: Path) -> Iterator[GiteaServer]:
-    with GiteaServer(tmp_path / "repo.git", tmp_path / "site") as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = GiteaServer(tmp_path / "repo.git", tmp_path / "site")
+    with serving(server):
         yield server
-        server.shutdown()
 
 
 def make_repository(server: GiteaServer, folder: Path, number: int) -> None:

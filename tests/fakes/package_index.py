@@ -7,7 +7,6 @@ import hashlib
 import html
 import json
 import ssl
-import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.fakes.serving import serving
 
 #: Everything by which uv finds another index.
 SETTINGS = (
@@ -150,13 +151,8 @@ def running_index(certificate: Path | None = None) -> Iterator[PackageIndex]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield index
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def use_index(patch: pytest.MonkeyPatch, address: str, folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +16,7 @@ from builder.model.progress import Quiet
 from builder.pipeline.build import build
 from builder.resolve import uv
 from builder.resolve.resolver import newest, resolve
+from tests.fakes.serving import serving
 from tests.fakes.wheels import make_wheel, matrix_of
 
 
@@ -41,10 +41,8 @@ class Index:
 
             def log_message(self, *_: object) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/simple"
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        self.url = f"http://127.0.0.1:{self.server.server_port}/simple"
 
     def add(self, name: str, version: str = "1.0", requires: tuple[str, ...] = ()) -> None:
         wheel = make_wheel(self.folder, name, version, requires=requires)
@@ -53,11 +51,6 @@ class Index:
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
         with page.open("a") as file:
             file.write(f'<a href="/{wheel.name}#sha256={digest}">{wheel.name}</a>\n')
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture
@@ -72,8 +65,8 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
-    yield served
-    served.stop()
+    with serving(served.server):
+        yield served
 
 
 def test_a_page_is_fetched_once_for_all_targets(index: Index, tmp_path: Path) -> None:
@@ -89,7 +82,8 @@ def test_a_locked_build_needs_no_index(index: Index, tmp_path: Path, monkeypatch
     index.add("demo")
     matrix = matrix_of("demo")
     first = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
-    index.stop()
+    index.server.shutdown()
+    index.server.server_close()
     monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "other-cache"))
     given = {artifact.target: artifact.lock for artifact in first.artifacts}
     assert build(matrix, "1.0", matrix.targets, tmp_path / "again", Quiet(), lock=given) == first

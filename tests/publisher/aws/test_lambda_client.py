@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,6 +37,7 @@ from publisher.aws.rate_limit import TokenBucket
 from scripts.simaws import At, Fault, Faults, SimulatedAws
 from scripts.simaws.server import KEY, SECRET, serve
 from tests.conftest import Sandbox
+from tests.fakes.serving import serving
 from tests.fakes.simulated_runs import make_zip
 
 REGION = "us-east-1"
@@ -253,13 +253,8 @@ def canned(status: int, body: bytes, headers: dict[str, str] | None = None) -> I
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as address:
+        yield address
 
 
 def all_calls(lam: BotoLambda, folder: Path) -> list[Callable[[], object]]:

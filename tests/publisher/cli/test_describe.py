@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +22,7 @@ from publisher.catalog.snippets import FORMATS
 from publisher.catalog.table import page
 from publisher.cli.describe import SNIPPETS
 from publisher.cli.group import layers
+from tests.fakes.serving import serving
 from tests.publisher.catalog.catalog_cases import REASON, catalog_matrix, history, recorded, write_project
 
 KEYS = [
@@ -238,10 +238,8 @@ def address(index_file: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None: ...
 
     handler = partial(Handler, directory=str(index_file.parent))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as served:
+        yield served
 
 
 def test_an_index_gives_the_same_output_as_the_ledger(run: Run, index_file: Path, address: str) -> None:

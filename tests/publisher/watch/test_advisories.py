@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +19,7 @@ from publisher.watch.advisories import Advisory, Pin, PipAudit, one_of_each
 from publisher.watch.rebuild import AdvisoryReport, examine
 from tests.fakes.command import Layers
 from tests.fakes.package_index import PackageIndex, running_index, use_index
+from tests.fakes.serving import serving
 from tests.fakes.wheels import make_wheel
 from tests.publisher.reconcile.plan_cases import WHEN, digest, release
 
@@ -71,15 +71,12 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    made.address = f"http://127.0.0.1:{server.server_port}/v1/query"
-    monkeypatch.setenv("PIP_AUDIT_VULNERABILITY_SERVICE", "osv")
-    monkeypatch.setenv("PIP_AUDIT_OSV_URL", made.address)
-    monkeypatch.setenv("PIP_AUDIT_FORMAT", "columns")  # a setting that layers overrides
-    yield made
-    server.shutdown()
-    server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as address:
+        made.address = f"{address}/v1/query"
+        monkeypatch.setenv("PIP_AUDIT_VULNERABILITY_SERVICE", "osv")
+        monkeypatch.setenv("PIP_AUDIT_OSV_URL", made.address)
+        monkeypatch.setenv("PIP_AUDIT_FORMAT", "columns")  # a setting that layers overrides
+        yield made
 
 
 @pytest.fixture
