@@ -1,6 +1,6 @@
-"""The project's tests. They mirror the packages; stand-ins for AWS, indexes and wheels are in ``tests/fakes``."""
+"""Tests, in the same folders as the packages. ``tests/fakes`` has the fakes of AWS, indexes and wheels."""
 
 from pathlib import Path
 
-#: The repository's root folder.
+#: The root folder of the repository.
 REPOSITORY = Path(__file__).parents[1]

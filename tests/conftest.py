@@ -1,4 +1,4 @@
-"""What every test runs under: no real AWS within reach, no settings of the user's, a cache of the tests' own."""
+"""Fixtures for every test: AWS cannot be reached, the user's settings are removed, the cache is separate."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from publisher.sandbox.server import environment, running
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-# A machine that is busy is no finding.
+# A busy machine must not fail a test.
 settings.register_profile("layers", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("layers")
 
 ACCOUNT = "856699698935"
-#: The discard port: whoever forgets the sandbox is refused at once, and reaches nobody.
+#: The discard port: a request of a test without the sandbox is refused at once.
 NOWHERE = "http://127.0.0.1:9"
-#: What a command finds in a shell of the user's, or in a workflow, and must not find in a test.
+#: Variables of a user's shell or a workflow that must not reach a test.
 OWN = (
     "AWS_",
     "LAYERS_",
@@ -40,14 +40,14 @@ OWN = (
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_real_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No credentials, no endpoint but nowhere, and an empty cache; uv's downloads stay where they are."""
+    """Remove credentials, set an endpoint that refuses connections, and use an empty cache. uv's cache is kept."""
     with pytest.MonkeyPatch.context() as patch:
         for key in [key for key in os.environ if key.startswith(OWN)]:
             patch.delenv(key)
         patch.setenv("PIP_CONFIG_FILE", os.devnull)
         for key, value in environment(NOWHERE, "us-east-1", os.environ).items():
             patch.setenv(key, value)
-        for key in ("NO_PROXY", "no_proxy"):  # this machine's own servers are no business of a proxy's
+        for key in ("NO_PROXY", "no_proxy"):  # servers of this machine are not behind a proxy
             patch.setenv(key, ",".join(filter(None, (os.environ.get(key), "127.0.0.1"))))
         patch.setenv("LAYERS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -86,7 +86,7 @@ class Sandbox:
     account: str = ACCOUNT
 
     def client(self, service: str = "lambda", region: str = "us-east-1") -> Any:
-        """A boto3 client of it that sends each request once."""
+        """Return a boto3 client that does not retry."""
         return _client(self.address, service, region)
 
     def layers(self, region: str = "us-east-1") -> LambdaClient:
@@ -94,7 +94,7 @@ class Sandbox:
         return client
 
     def environment(self, region: str = "us-east-1") -> Mapping[str, str]:
-        """The environment in which a process finds it."""
+        """Return the variables with which a process uses it."""
         return environment(self.address, region, os.environ)
 
 
@@ -116,7 +116,7 @@ def _server(_no_real_aws: None) -> Iterator[str]:
 
 @pytest.fixture
 def sandbox(_server: str, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """The embedded AWS, empty, and found by whatever the test runs."""
+    """Return an empty embedded AWS, which every command of the test uses."""
     urlopen(Request(f"{_server}/moto-api/reset", method="POST")).close()
     for key, value in environment(_server, "us-east-1", os.environ).items():
         monkeypatch.setenv(key, value)

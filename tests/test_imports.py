@@ -1,4 +1,4 @@
-"""The import graph: no cycle among modules or folders, and imports in one direction only."""
+"""The import graph: no cycles between modules or folders, and imports in one direction only."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def folder(module: str) -> str:
     return ".".join(module.split(".")[:2])
 
 
-def test_no_module_imports_itself_through_others() -> None:
+def test_there_is_no_import_cycle_between_modules() -> None:
     TopologicalSorter(imports()).prepare()  # CycleError names the cycle
 
 
-def test_no_folder_imports_itself_through_others() -> None:
+def test_there_is_no_import_cycle_between_folders() -> None:
     folders: dict[str, set[str]] = {}
     for module, imported in imports().items():
         folders.setdefault(folder(module), set()).update(folder(each) for each in imported)
@@ -35,13 +35,13 @@ def test_no_folder_imports_itself_through_others() -> None:
 @pytest.mark.parametrize(
     ("importer", "forbidden"),
     [
-        ("builder", ("publisher",)),  # the builder knows nothing of AWS or ledgers
-        ("builder.model", ("builder", "publisher")),  # the ground floor stands on nothing
-        ("publisher.reconcile", ("publisher.cli", "publisher.catalog", "publisher.report")),  # it prints nothing
+        ("builder", ("publisher",)),  # the builder does not use AWS or ledgers
+        ("builder.model", ("builder", "publisher")),  # the lowest layer
+        ("publisher.reconcile", ("publisher.cli", "publisher.catalog", "publisher.report")),  # reconcile does not print
         ("publisher.aws", ("publisher.cli", "publisher.ledger", "publisher.reconcile")),
     ],
 )
-def test_imports_go_in_one_direction(importer: str, forbidden: tuple[str, ...]) -> None:
+def test_a_folder_does_not_import_a_forbidden_one(importer: str, forbidden: tuple[str, ...]) -> None:
     wrong = [
         f"{module} imports {other}"
         for module, imported in imports().items()
@@ -53,5 +53,5 @@ def test_imports_go_in_one_direction(importer: str, forbidden: tuple[str, ...]) 
 
 
 def is_in(module: str, package: str) -> bool:
-    """Whether the module is the package or in it."""
+    """Return whether the module is the package or in it."""
     return module == package or module.startswith(f"{package}.")

@@ -1,4 +1,4 @@
-"""A function of the examples as Lambda runs it: its own folder, a layer in /opt's place, Lambda's runtime client."""
+"""Run a function of the examples like Lambda: its own folder, a layer as /opt, Lambda's runtime client."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ LIMIT = 60.0
 
 @dataclass(frozen=True)
 class Call:
-    """A tool that the model asks for."""
+    """A tool call of the model."""
 
     tool: str
     arguments: dict[str, Any]
 
 
 class Scripted:
-    """A model that asks for these tools, one a turn, then tells all that they gave. It remembers what it was told."""
+    """A model that calls these tools, one per turn, and then returns their results. It keeps its requests."""
 
     def __init__(self, *calls: Call) -> None:
         self.calls = calls
@@ -48,7 +48,7 @@ class Scripted:
 
 
 def unpack(layer: Path, folder: Path) -> Path:
-    """The layer's ``python`` folder."""
+    """Unpack a layer and return its ``python`` folder."""
     with zipfile.ZipFile(layer) as archive:
         archive.extractall(folder)
     return folder / "python"
@@ -56,7 +56,7 @@ def unpack(layer: Path, folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Function:
-    """A function that is being run."""
+    """A running function."""
 
     running: FunctionProcess
 
@@ -65,13 +65,13 @@ class Function:
         return self.running.log
 
     def invoke(self, event: object) -> Any:
-        """Its answer. AssertionError with its last words where it failed."""
+        """Return its response. Raise AssertionError with the end of its log if it failed."""
         kind, body = self.attempt(event)
         assert kind == "response", f"{body}\n{self.running.last_output()}"
         return body
 
     def attempt(self, event: object) -> tuple[str, Any]:
-        """``response`` or ``error``, and what it says."""
+        """Return ``response`` or ``error``, and its content."""
         answer, _ = self.running.invoke(event)
         return answer.kind, answer.body
 
@@ -80,7 +80,7 @@ class Function:
 def running(
     target: Target, code: Path, python: Path, handler: str, model: Scripted, variables: Mapping[str, str], folder: Path
 ) -> Iterator[Function]:
-    """The function until the block ends. Whatever it tries to reach outside this machine is refused."""
+    """Run the function until the block ends. Connections to other machines are refused."""
     folder.mkdir(parents=True, exist_ok=True)
     machine = machine_for(target, None)
     assert isinstance(machine, Machine)
@@ -100,7 +100,7 @@ def running(
 
 
 def until(ready: Any, seconds: float = 20) -> None:
-    """Wait until it is so."""
+    """Wait until the condition holds."""
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, "it is not so in time"

@@ -1,6 +1,6 @@
 """Run an MCP server over streamable HTTP: ``python mcp_server.py PORT LOG``. Append each request's method to LOG.
 
-The layer's Python runs it with the layer's own mcp package, so it imports nothing of this project.
+The layer's Python runs it with the layer's mcp package, so it imports nothing from this project.
 """
 
 import json
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import uvicorn  # type: ignore[import-not-found, unused-ignore]  # of the layer
+import uvicorn  # type: ignore[import-not-found, unused-ignore]  # from the layer
 from mcp.server import MCPServer  # type: ignore[import-not-found, unused-ignore]
 
 server = MCPServer("stand-in")

@@ -1,4 +1,4 @@
-"""Documentation done as a reader does it: its files written, its commands run in one shell, its functions invoked."""
+"""Follow a documentation page: write its files, run its commands in one shell, invoke its functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Function = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, the word after it (a file's name, or which commands), its text."""
+    """A fenced block: its language, the word after it (a file name or a label), its text."""
 
     language: str
     word: str
@@ -27,13 +27,13 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The fenced blocks of a page."""
+    """Return the fenced blocks of a page."""
     found = re.findall(r"^```(\w*)(?: (\S+))?\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
     return [Block(*each) for each in found]
 
 
 def commands(page: Path, word: str = "") -> str:
-    """The commands of the page for one shell, and its files where they come in between."""
+    """Return the commands of the page as one script, which also writes the files in between."""
     parts = []
     for block in blocks(page):
         if block.language != "sh":
@@ -44,20 +44,20 @@ def commands(page: Path, word: str = "") -> str:
 
 
 def without_an_account(script: str) -> str:
-    """The commands with what needs AWS replaced: the CDK only synthesizes, and its packages are there already.
+    """Replace what needs AWS: the CDK only synthesizes, and its packages are already installed.
 
     `aws lambda invoke` and function URLs go to ``$INVOKE``.
     """
     script = script.replace("npm install\n", "").replace("npx cdk bootstrap\n", "")
     script = re.sub(r"npx cdk (deploy|destroy)", "npx cdk --no-notices --no-version-reporting synth --quiet", script)
     script = re.sub(r"aws lambda (invoke|get-function-url-config)", r'AWS_ENDPOINT_URL="$INVOKE" aws lambda \1', script)
-    if _cli_version() == 1:  # takes the payload as it is, and has no option to say so
+    if _cli_version() == 1:  # version 1 takes raw payloads and does not know the option
         script = script.replace(" --cli-binary-format raw-in-base64-out", "")
     return script
 
 
 def shell(script: str, folder: Path, *, sandbox: Path | None = None, **variables: str) -> str:
-    """Run it as a user's shell would, under the sandbox of a matrix if one is named; what it printed."""
+    """Run a script in a user's shell, under the sandbox of a matrix if there is one; return its output."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     command = ["sh", "-euxc", script]
     if sandbox is not None:
@@ -70,7 +70,7 @@ def shell(script: str, folder: Path, *, sandbox: Path | None = None, **variables
 
 
 def _cli_version() -> int:
-    """The major version of the AWS CLI that ``shell`` finds."""
+    """Return the major version of the AWS CLI that ``shell`` finds."""
     done = subprocess.run(
         [Path(sys.executable).parent / "aws", "--version"], capture_output=True, text=True, check=True
     )
@@ -78,7 +78,7 @@ def _cli_version() -> int:
 
 
 class Lambda(LoopbackServer):
-    """Lambda's Invoke and function URLs, by function name, with a function behind each that fails by AssertionError."""
+    """Lambda's Invoke and function URLs, by function name. A function fails with AssertionError."""
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
         outer = self

@@ -1,4 +1,4 @@
-"""The real layers of strands-agents, published canary first and tried again, as `docs/canary.md` rehearses it."""
+"""The strands-agents layers, published with the canary first and tried again, as `docs/canary.md` rehearses it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ layers canary --region all --python 3.10 --python 3.12 --layer-version 1 --yes -
 """
 
 
-def test_the_real_layers(tmp_path: Path) -> None:
+def test_the_strands_layers_are_proven_before_and_after_the_release(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("layers")), "sandbox", "--stand-in", "--", "sh", "-c", RELEASE]
     own = {"LAYERS_MATRIX": str(REPOSITORY / "layer_matrix.yaml"), "LAYERS_LEDGER": str(tmp_path / "ledger")}
     done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **own}, capture_output=True, text=True)

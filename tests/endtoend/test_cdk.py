@@ -1,4 +1,4 @@
-"""The examples' CDK app, synthesized by the CDK with the packages that its package.json names."""
+"""The CDK app of the examples, synthesized with the packages of its package.json."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [
 
 
 def node_modules(text: bytes) -> Path:
-    """The packages of a package.json, installed once for each of its contents and kept outside the repository."""
+    """Install the packages of a package.json outside the repository, once for each content; return their folder."""
     kept = Path.home() / ".cache" / "strands-layers-tests" / "node" / hashlib.sha256(text).hexdigest()[:16]
     if not kept.is_dir():
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -41,13 +41,13 @@ def node_modules(text: bytes) -> Path:
             assert done.returncode == 0, done.stderr
             try:
                 made.replace(kept)
-            except OSError:  # another run was first
+            except OSError:  # another run has installed them
                 assert kept.is_dir()
     return kept / "node_modules"
 
 
 def app_in(folder: Path) -> Path:
-    """A copy of the example, ready to run."""
+    """Copy the example with its packages."""
     left = shutil.ignore_patterns("node_modules", "build", "cdk.out", "packaging", "__pycache__")
     shutil.copytree(EXAMPLE, folder, ignore=left)
     (folder / "node_modules").symlink_to(node_modules((EXAMPLE / "package.json").read_bytes()))
@@ -55,7 +55,7 @@ def app_in(folder: Path) -> Path:
 
 
 def cdk(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the CDK's command line; it reports to nobody."""
+    """Run the CDK command line without telemetry."""
     quiet = {"CDK_DISABLE_CLI_TELEMETRY": "true", "npm_config_update_notifier": "false", "HOME": str(app)}
     command = ["node_modules/.bin/cdk", "--no-notices", "--no-version-reporting", *arguments]
     return subprocess.run(
@@ -65,7 +65,7 @@ def cdk(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The app, synthesized: the official layer at number 7, with an MCP server; own layers for both architectures."""
+    """Synthesize the app: the official layer at number 7, with an MCP server; custom layers for both architectures."""
     app = app_in(tmp_path_factory.mktemp("cdk") / "app")
     for architecture in ("aarch64", "x86_64"):
         for name in ("app.zip", "dependencies.zip"):
@@ -80,7 +80,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def templates(app: Path) -> dict[str, dict[str, Any]]:
-    """Every stack's template."""
+    """Return the template of every stack."""
     return {path.name.split(".")[0]: json.loads(path.read_text()) for path in app.glob("cdk.out/*.template.json")}
 
 
@@ -89,7 +89,7 @@ def of_type(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 
 def flat(value: Any) -> str:
-    """A CloudFormation value as text, for what depends on where it is deployed."""
+    """Return a CloudFormation value as text, with intrinsic functions resolved where possible."""
     match value:
         case {"Ref": str(name)}:
             return "${" + name + "}"
@@ -103,12 +103,12 @@ def flat(value: Any) -> str:
 ARCHITECTURES = {"Arm64": ("arm64", "aarch64"), "X8664": ("x86_64", "x86_64")}
 
 
-def test_the_stacks(templates: dict[str, dict[str, Any]]) -> None:
+def test_the_app_has_its_documented_stacks(templates: dict[str, dict[str, Any]]) -> None:
     assert set(templates) == {f"{layer}Layer{arch}" for layer in ("Official", "Custom") for arch in ARCHITECTURES}
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_agents_on_the_official_layer(templates: dict[str, dict[str, Any]], name: str) -> None:
+def test_an_agent_uses_the_official_layer(templates: dict[str, dict[str, Any]], name: str) -> None:
     template = templates[f"OfficialLayer{name}"]
     api_name, in_name = ARCHITECTURES[name]
     functions = of_type(template, "AWS::Lambda::Function")
@@ -129,7 +129,7 @@ def test_agents_on_the_official_layer(templates: dict[str, dict[str, Any]], name
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_an_agent_on_a_layer_of_ones_own(templates: dict[str, dict[str, Any]], name: str) -> None:
+def test_an_agent_uses_a_custom_layer(templates: dict[str, dict[str, Any]], name: str) -> None:
     template = templates[f"CustomLayer{name}"]
     api_name, _ = ARCHITECTURES[name]
     (layer,) = of_type(template, "AWS::Lambda::LayerVersion")
@@ -145,7 +145,7 @@ def test_an_agent_on_a_layer_of_ones_own(templates: dict[str, dict[str, Any]], n
     assert layer["Content"]["S3Key"] != of_type(other, "AWS::Lambda::LayerVersion")[0]["Content"]["S3Key"]
 
 
-def test_an_agent_may_use_its_model_and_nothing_else(templates: dict[str, dict[str, Any]]) -> None:
+def test_an_agent_may_only_call_its_model(templates: dict[str, dict[str, Any]]) -> None:
     profile = f"arn:${{AWS::Partition}}:bedrock:${{AWS::Region}}:${{AWS::AccountId}}:inference-profile/{MODEL}"
     models = "arn:${AWS::Partition}:bedrock:*::foundation-model/anthropic.claude-sonnet-4-6"
     for template in templates.values():
@@ -162,20 +162,20 @@ def test_an_agent_may_use_its_model_and_nothing_else(templates: dict[str, dict[s
             ]
 
 
-def test_a_function_url_asks_who_calls(templates: dict[str, dict[str, Any]]) -> None:
+def test_a_function_url_requires_iam_authorization(templates: dict[str, dict[str, Any]]) -> None:
     for template in templates.values():
         urls = of_type(template, "AWS::Lambda::Url")
         assert len(urls) == len(of_type(template, "AWS::Lambda::Function"))
         assert {url["AuthType"] for url in urls} == {"AWS_IAM"}
-        assert of_type(template, "AWS::Lambda::Permission") == []  # in particular none for everybody
+        assert of_type(template, "AWS::Lambda::Permission") == []  # no public permission
 
 
-def test_names_are_told_and_are_one_for_each_stack(templates: dict[str, dict[str, Any]]) -> None:
+def test_each_stack_outputs_its_own_names(templates: dict[str, dict[str, Any]]) -> None:
     names = [f["FunctionName"] for t in templates.values() for f in of_type(t, "AWS::Lambda::Function")]
     assert len(names) == len(set(names))
     assert "OfficialLayerArm64-Weather" in names
     outputs = templates["OfficialLayerArm64"]["Outputs"]
-    assert {"WeatherName", "WeatherUrl"} <= {key[:-8] for key in outputs}  # less the hash that the CDK appends
+    assert {"WeatherName", "WeatherUrl"} <= {key[:-8] for key in outputs}  # without the hash that the CDK appends
 
 
 @pytest.mark.parametrize(

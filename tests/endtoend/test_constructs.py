@@ -22,7 +22,7 @@ ARNS = {
     region: f"arn:aws:lambda:{region}:123456789012:layer:demo-agents-py3_12-aarch64:3"
     for region in ("us-east-1", "eu-west-1", "eu-north-1")
 }
-#: What is asked for, and what the error must name.
+#: What the stack requests, and what the error must name.
 REFUSED = {
     "version": ("3_12", "9.9", "us-east-1", "demo-agents 9.9 has no layer for py3.12-aarch64", "1.1"),
     "yanked": ("3_12", "1.0", "us-east-1", "demo-agents 1.0 was yanked (a {broken} | <wheel>)", "1.1"),
@@ -77,7 +77,7 @@ needs_node = pytest.mark.skipif(shutil.which("npm") is None, reason="it needs No
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with ``constructs/`` of a small index in it."""
+    """Return a folder with the ``constructs/`` of a small index."""
     for path, text in construct_files(make_index(MATRIX, history(MATRIX))).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
@@ -92,7 +92,7 @@ def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedPr
 
 
 def synthesize(folder: Path, language: str, python: str, version: str | None, region: str | None) -> str:
-    """Synthesize the stack of a language; what it said where that fails, otherwise nothing."""
+    """Synthesize the stack of a language; return the error output, empty after success."""
     if language == "python":
         environment = f", env=cdk.Environment(region={region!r})" if region else ""
         asked = f", version={version!r}" if version else ""
@@ -148,7 +148,7 @@ def test_a_stack_without_a_region_gets_a_mapping_of_all(folder: Path, language: 
 @needs_node
 @pytest.mark.parametrize("language", ["typescript", "python"])
 @pytest.mark.parametrize("case", sorted(REFUSED))
-def test_what_does_not_exist_fails_at_synth_and_the_error_names_what_does(
+def test_a_missing_region_runtime_or_version_fails_at_synth_and_the_error_names_what_exists(
     folder: Path, language: str, case: str
 ) -> None:
     python, version, region, problem, instead = REFUSED[case]
@@ -183,7 +183,7 @@ output "arn" {
 
 @pytest.fixture(scope="module")
 def terraform(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The command line of an initialization that works here: the provider may need a mirror, LAYERS_TEST_TF_PLUGINS."""
+    """Return a command that initializes Terraform; LAYERS_TEST_TF_PLUGINS names a mirror of the provider."""
     if shutil.which("terraform") is None:
         pytest.skip("terraform is not on the PATH")
     plugins = os.environ.get("LAYERS_TEST_TF_PLUGINS")

@@ -1,4 +1,4 @@
-"""The examples' way from an event to a prompt: invoked, or called through a function URL."""
+"""How the examples read a prompt from an event: invoked, or called through a function URL."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def through_url(body: str | None, *, coded: bool = False) -> dict[str, Any]:
 
 
 @given(PROMPTS)
-def test_a_prompt_comes_in_every_way(prompt: str) -> None:
+def test_a_prompt_is_read_from_every_form_of_event(prompt: str) -> None:
     body = json.dumps({"prompt": prompt})
     for event in ({"prompt": prompt}, through_url(body), through_url(body, coded=True)):
         assert invocation.prompt_of(event) == prompt
@@ -47,7 +47,7 @@ NOT_A_PROMPT = st.one_of(st.none(), st.booleans(), st.integers(), st.just(""), s
 
 
 @given(NOT_A_PROMPT)
-def test_what_is_no_prompt_fails_an_invocation_and_is_a_400_of_a_url(value: Any) -> None:
+def test_an_invalid_prompt_fails_an_invocation_and_gives_400_from_a_url(value: Any) -> None:
     handler = invocation.handles(lambda prompt: pytest.fail("the agent was asked"))
     with pytest.raises(invocation.BadRequestError):
         handler({"prompt": value}, None)
@@ -56,14 +56,14 @@ def test_what_is_no_prompt_fails_an_invocation_and_is_a_400_of_a_url(value: Any)
 
 @pytest.mark.parametrize("body", [None, "", "{", "[]", '"text"', "null", "{}"])
 @pytest.mark.parametrize("coded", [False, True])
-def test_a_bad_body_is_a_400_that_says_what_to_do(body: str | None, coded: bool) -> None:
+def test_an_invalid_body_gives_400_with_the_fix(body: str | None, coded: bool) -> None:
     answer = invocation.handles(str)(through_url(body, coded=coded), None)
     assert answer["statusCode"] == 400
     assert json.loads(answer["body"])["error"]
 
 
 @pytest.mark.parametrize("body", ["a", "&&", base64.b64encode(b"\xff\xfe{").decode()])
-def test_a_body_that_is_no_base64_or_no_text_is_a_400_too(body: str) -> None:
+def test_an_undecodable_body_gives_400(body: str) -> None:
     event = {**through_url(None), "body": body, "isBase64Encoded": True}
     assert invocation.handles(str)(event, None)["statusCode"] == 400
 

@@ -1,4 +1,4 @@
-"""The README of the examples, done as a reader does it: as docs/guide.md is in ``test_guide.py``."""
+"""The README of the examples, followed like docs/guide.md in ``test_guide.py``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ regions: [us-east-1]
 _machine = machine_for(TARGET, None)
 
 
-def test_every_block_is_run() -> None:
+def test_a_test_runs_every_block() -> None:
     assert {(block.language, block.word) for block in blocks(README)} == {("sh", "")}
     assert not [line for line in README.read_text().splitlines() if line.startswith("    ")]
 
@@ -39,7 +39,7 @@ def test_every_block_is_run() -> None:
 @pytest.mark.skipif(shutil.which("npm") is None, reason="the CDK needs Node.js, and npm is not on the PATH")
 @pytest.mark.skipif(shutil.which("jq") is None, reason="the commands use jq")
 @pytest.mark.skipif(isinstance(_machine, Unproven), reason=str(getattr(_machine, "reason", "")))
-def test_its_commands(tmp_path: Path) -> None:
+def test_its_commands_work(tmp_path: Path) -> None:
     world = tmp_path / "world"
     world.mkdir()
     (world / "layer_matrix.yaml").write_text(MATRIX)
@@ -74,7 +74,7 @@ def test_its_commands(tmp_path: Path) -> None:
     assert len(prompts) == 2
     assert "requestContext" in prompts[1]
     assert TONIGHT in json.loads((app / "answer.json").read_text())
-    assert printed.count(TONIGHT) == 2  # by jq, and by curl
+    assert printed.count(TONIGHT) == 2  # once by jq, once by curl
     templates = {path.name.split(".")[0] for path in (app / "cdk.out").glob("*.template.json")}
     assert templates == {"OfficialLayerArm64", "OfficialLayerX8664", "CustomLayerArm64"}
     official = (app / "cdk.out" / "OfficialLayerArm64.template.json").read_text()

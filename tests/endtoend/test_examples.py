@@ -1,6 +1,6 @@
-"""The examples' handlers in Lambda's runtime client, on layers that `layers` built.
+"""The handlers of the examples in Lambda's runtime client, on layers that `layers` built.
 
-Real: the zips, the runtime client, the agent, the MCP server. Stand-ins, all on this machine: Bedrock and the weather
+The zips, the runtime client, the agent and the MCP server are real. Stand-ins on this machine: Bedrock and the weather
 service.
 """
 
@@ -52,7 +52,7 @@ def sdk_version() -> str:
 
 
 def layer_of(version: str, folder: Path) -> Path:
-    """The unpacked official layer of this machine's architecture."""
+    """Return the unpacked official layer of this machine's architecture."""
     root = EXAMPLE.parents[1]
     layers("build", "--version", version, "--python", "3.12", "--arch", HERE, "--output", folder, cwd=root)
     return unpack(folder / f"{TARGET.layer_name}.zip", folder / "opt")
@@ -60,12 +60,12 @@ def layer_of(version: str, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The layer of the SDK that the example names."""
+    """Return the layer of the SDK version that the example names."""
     return layer_of(sdk_version(), tmp_path_factory.mktemp("official"))
 
 
 class Weather(LoopbackServer):
-    """A service that speaks as the weather service does, and writes down what it is asked."""
+    """A service with the API of the weather service that keeps its requests."""
 
     def __init__(self) -> None:
         service = self
@@ -78,7 +78,7 @@ class Weather(LoopbackServer):
                 if service.fails:
                     self.answer_json(503, {"title": "Service Unavailable"})
                 elif self.path.startswith("/points/"):
-                    # What a forged answer would name must not be followed.
+                    # The agent must not follow an address in a forged response.
                     self.answer_json(200, {"properties": {**CELL, "forecast": "http://192.0.2.1/elsewhere"}})
                 elif self.path == "/gridpoints/SEW/125,68/forecast":
                     self.answer_json(200, {"properties": {"periods": [PERIOD]}})
@@ -108,24 +108,24 @@ def test_the_weather_agent_on_the_official_layer(official: Path, tmp_path: Path)
         assert TONIGHT in function.invoke({"prompt": prompt})
         assert service.asked == ["/points/47.6100,-122.3300", "/gridpoints/SEW/125,68/forecast"]
 
-        # Through the function URL, and base64 as it may come.
+        # Through the function URL, also in base64.
         body = json.dumps({"prompt": prompt})
         request: dict[str, Any] = {"requestContext": {"http": {"method": "POST"}}, "body": body}
         assert TONIGHT in function.invoke(request)
         coded = base64.b64encode(body.encode()).decode()
         assert TONIGHT in function.invoke({**request, "body": coded, "isBase64Encoded": True})
 
-        # Each conversation starts anew: nothing of the one before is told to the model.
+        # Each conversation is new: the model gets no earlier messages.
         assert [len(messages) for messages in model.heard] == [1, 3, 1, 3, 1, 3]
 
-        # A request without a prompt is the caller's mistake and reaches no model.
+        # A request without a prompt gives 400 and does not reach the model.
         assert function.invoke({**request, "body": "{"})["statusCode"] == 400
         assert "prompt" in function.invoke({**request, "body": None})["body"]
         kind, error = function.attempt({"question": "?"})
         assert (kind, error["errorType"]) == ("error", "BadRequestError")
         assert len(model.heard) == 6
 
-        # A service that fails is told to the model as a tool's error.
+        # A failed service is a tool error for the model.
         service.fails = True
         assert "answers /points/47.6100,-122.3300 with 503" in function.invoke({"prompt": prompt})
         last = model.heard[-1][-1]["content"][0]["toolResult"]
@@ -133,7 +133,7 @@ def test_the_weather_agent_on_the_official_layer(official: Path, tmp_path: Path)
     assert "refused" not in function.log.read_text()
 
 
-def test_the_daylight_agent_on_a_layer_of_its_own(tmp_path: Path) -> None:
+def test_the_daylight_agent_on_a_custom_layer(tmp_path: Path) -> None:
     folder = tmp_path / "packaging"
     layers("package", CODE, "--python", "3.12", "--arch", HERE, "--output", folder, cwd=tmp_path)
     own = unpack(folder / "dependencies.zip", tmp_path / "opt")
@@ -145,11 +145,11 @@ def test_the_daylight_agent_on_a_layer_of_its_own(tmp_path: Path) -> None:
         with running(TARGET, code, own, "daylight_handler.handler", model, variables, tmp_path / "f") as function:
             answer = function.invoke({"prompt": "Weather and sunrise in Seattle?"})
     assert TONIGHT in answer
-    assert "sunrise 15:5" in answer  # 7:5x in Seattle, whichever minute the formulas give
+    assert "sunrise 15:5" in answer  # 7:5x in Seattle; the minute depends on the formula
 
 
 class McpServer:
-    """The MCP server as a process, on one port for as long as the test."""
+    """The MCP server as a process, on one port during the test."""
 
     def __init__(self, python: Path, folder: Path) -> None:
         with socket.socket() as free:
@@ -171,7 +171,7 @@ class McpServer:
             str(self._log),
         ]
         self._process = subprocess.Popen(command, env={"PYTHONPATH": str(self._python)})
-        until(self._answers)
+        until(self._responds)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -179,7 +179,7 @@ class McpServer:
             self._process.wait()
             self._process = None
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, "the MCP server ended"
         with socket.socket() as probe:
@@ -187,7 +187,7 @@ class McpServer:
 
     @property
     def handshakes(self) -> int:
-        """How often somebody connected (mcp 1.x: initialize, 2.x: server/discover)."""
+        """Return the number of connections (mcp 1.x: initialize, 2.x: server/discover)."""
         methods = self._log.read_text().split()
         return max(methods.count("initialize"), methods.count("server/discover"))
 
@@ -213,9 +213,7 @@ def test_the_mcp_agent_connects_for_each_invocation(official: Path, mcp: McpServ
         assert "HELLO!" in function.invoke({"prompt": "say hello loudly"})
 
 
-def test_the_warm_mcp_agent_keeps_its_connection_and_makes_it_again(
-    official: Path, mcp: McpServer, tmp_path: Path
-) -> None:
+def test_the_warm_mcp_agent_keeps_its_connection_and_reconnects(official: Path, mcp: McpServer, tmp_path: Path) -> None:
     model = Scripted(Call("shout", {"text": "hello"}))
     variables = {"MCP_URL": mcp.url}
     with running(TARGET, CODE, official, "mcp_warm_handler.handler", model, variables, tmp_path / "f") as function:
@@ -224,12 +222,12 @@ def test_the_warm_mcp_agent_keeps_its_connection_and_makes_it_again(
         assert mcp.handshakes == 1
         assert {len(messages) for messages in model.heard} == {1, 3}
 
-        # A server that was started again between two invocations costs nobody an answer.
+        # A restart of the server between two invocations fails none of them.
         mcp.stop()
         mcp.start()
         assert "HELLO!" in function.invoke({"prompt": "say hello loudly"})
 
-        # One that is away fails the invocation, and not those after it is back.
+        # A stopped server fails the invocation; after its restart, the next one works.
         mcp.stop()
         assert function.attempt({"prompt": "say hello loudly"})[0] == "error"
         assert "connecting to the MCP server again" in function.log.read_text()
@@ -249,7 +247,7 @@ def test_both_mcp_agents_on_a_layer_with_the_first_major_version_of_mcp(mcp: Mcp
         for _ in range(2):
             assert "HELLO!" in function.invoke({"prompt": "say hello loudly"})
         assert mcp.handshakes == 2
-        # Here a connection is a session, which a server that was started again does not know.
+        # In mcp 1.x a connection is a session, which a restarted server does not know.
         mcp.stop()
         mcp.start()
         assert "HELLO!" in function.invoke({"prompt": "say hello loudly"})

@@ -1,7 +1,7 @@
-"""docs/guide.md, done as a reader does it: its files are written, its commands run, its agents asked.
+"""docs/guide.md, followed step by step: its files are written, its commands run, its agents invoked.
 
 The commands run in one shell under `layers sandbox`. `aws lambda invoke` reaches a function that Lambda's runtime
-client runs from the zips which the guide's commands made. `cdk deploy` is run as `cdk synth`.
+client runs from the zips that the guide's commands built. `cdk deploy` is run as `cdk synth`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ runs_layers = pytest.mark.skipif(isinstance(_machine, Unproven), reason=str(geta
 
 
 class Agent:
-    """A real function, made from what the guide's commands left in its folder."""
+    """A function made from the files that the guide's commands wrote."""
 
     def __init__(self, official: Path, folder: Path, variables: dict[str, str]) -> None:
         self._official = official
@@ -55,7 +55,7 @@ class Agent:
         opt = unpack(self._official, place / "opt")
         own = self._folder / "packaging" / "dependencies.zip"
         handler, model = "agent_handler.handler", Scripted(Call("forecast", SEATTLE))
-        if own.exists():  # Lambda unpacks the layers of a function over each other
+        if own.exists():  # Lambda unpacks later layers over earlier ones
             unpack(own, place / "opt")
             sunrise = Call("sunrise", {**SEATTLE, "day": "2026-12-24"})
             handler, model = "daylight_handler.handler", Scripted(Call("forecast", SEATTLE), sunrise)
@@ -65,7 +65,7 @@ class Agent:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A reader's folder."""
+    """Return the folder of a reader."""
     folder = tmp_path / "reader"
     folder.mkdir()
     return folder
@@ -73,14 +73,14 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The publisher's side: a matrix, and the zips of a release."""
+    """Return the publisher's folder: a matrix and the zips of a release."""
     folder = tmp_path_factory.mktemp("world")
     (folder / "matrix.yaml").write_text(MATRIX)
     shell(f"layers --matrix matrix.yaml build --version {VERSION} --output dist", folder)
     return folder
 
 
-def test_every_block_is_a_file_or_is_run() -> None:
+def test_every_block_is_a_file_or_a_tested_command() -> None:
     for block in blocks(GUIDE):
         if block.language == "sh":
             assert block.word in ("", "cdk", "own"), block
@@ -91,7 +91,7 @@ def test_every_block_is_a_file_or_is_run() -> None:
 @slow
 @runs_layers
 @pytest.mark.index
-def test_the_official_layer_and_one_on_top_of_it(world: Path, home: Path) -> None:
+def test_an_agent_on_the_official_layer_and_a_second_layer(world: Path, home: Path) -> None:
     options = f"--matrix {world}/matrix.yaml --ledger {world}/ledger"
     release = f"layers {options} publish --version {VERSION} --artifacts {world}/dist --yes\n"
     release += f"layers {options} docs --output {world}/docs\n"
@@ -127,7 +127,7 @@ def test_the_official_layer_and_one_on_top_of_it(world: Path, home: Path) -> Non
 
 @slow
 @pytest.mark.index
-def test_a_matrix_of_ones_own(home: Path) -> None:
+def test_a_custom_matrix(home: Path) -> None:
     printed = shell(commands(GUIDE, "own"), home)
     assert "arn:aws:lambda:eu-west-1:123456789012:layer:our-agents-py3_12-x86_64:1" in printed
     index = json.loads((home / "tried-docs" / "layers.json").read_text())
@@ -137,8 +137,8 @@ def test_a_matrix_of_ones_own(home: Path) -> None:
 @slow
 @pytest.mark.index
 @pytest.mark.skipif(shutil.which("npm") is None, reason="the CDK needs Node.js, and npm is not on the PATH")
-def test_the_cdk(tmp_path: Path) -> None:
-    app_in(tmp_path / "examples" / "deploy_to_lambda")  # its packages are installed already
+def test_the_cdk_commands(tmp_path: Path) -> None:
+    app_in(tmp_path / "examples" / "deploy_to_lambda")  # installs its packages
     script = commands(GUIDE, "cdk")
     assert script.count("npx cdk deploy") == 2
     shell(without_an_account(script), tmp_path, CDK_DISABLE_CLI_TELEMETRY="true", HOME=str(tmp_path))

@@ -1,6 +1,6 @@
-"""The roles' policies, judged by an evaluator that others maintain; and the tests' own evaluator, held against it.
+"""The roles' policies in a maintained IAM simulator, which must agree with the evaluator of the tests.
 
-It knows every action's resources and condition keys, and so refuses what AWS would never be asked.
+The simulator knows the resources and condition keys of every action, and refuses requests that AWS does not know.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.endtoend.test_cdk import node_modules
 from tests.fakes.iam import Request, Statement, allowed
 from tests.publisher.infra.test_policies import ACTIONS, FAVOURABLE, OTHERS, OWN, UNFAVOURABLE, statements
 
-#: AWS knows no resource for these.
+#: AWS defines no resource for these actions.
 LISTS = {"lambda:ListLayers", "lambda:ListLayerVersions"}
 SIMULATOR = Path(__file__).parent / "iam_simulator"
 
@@ -54,7 +54,7 @@ def simulate(simulator: Path, name: str, policy: list[Statement], requests: list
 
 
 @pytest.mark.parametrize("name", [name for name in ACTIONS if name != "Canary"])
-def test_a_maintained_simulator_allows_and_refuses_the_same(simulator: Path, name: str) -> None:
+def test_the_simulator_and_the_evaluator_of_the_tests_agree(simulator: Path, name: str) -> None:
     policy = statements(name)
     more = {
         "lambda:DeleteLayerVersion",

@@ -1,4 +1,4 @@
-"""docs/infra.md, done as a reader does it, against the embedded AWS, which makes roles and buckets but no StackSets."""
+"""docs/infra.md, followed step by step against the embedded AWS, which has roles and buckets but no StackSets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ architectures: [x86_64]
 regions: [us-east-1, eu-west-1]
 staging: {bucket: "stage-{account}-{region}", home: us-east-1}
 """
-#: What is not of this machine: GitHub's command line, and StackSets.
+#: Commands that cannot run here: GitHub's command line, and StackSets.
 ELSEWHERE = ("gh ", "aws cloudformation list-stack-instances")
 
 pytestmark = pytest.mark.slow
 
 
 def commands() -> list[str]:
-    """Every command of the page, its lines put together."""
+    """Return every command of the page as one line."""
     blocks = re.findall(r"(?:^(?: {4}| {7})(?! ).*\n(?:^ {8,}.*\n)*)+", PAGE.read_text("utf-8"), re.MULTILINE)
     text = "\n".join(re.sub(r"\\\n\s*", "", block) for block in blocks)
     found = [line.strip() for line in text.splitlines() if line.strip()]
@@ -37,7 +37,7 @@ def commands() -> list[str]:
     return [command for command in found if not command.startswith(ELSEWHERE)]
 
 
-def test_the_commands_of_the_page_set_an_account_up(tmp_path: Path) -> None:
+def test_the_commands_of_the_page_set_up_an_account(tmp_path: Path) -> None:
     (tmp_path / "layer_matrix.yaml").write_text(MATRIX, "utf-8")
     look = [
         "aws iam get-role --role-name strands-agents-layers-publisher > role.json",

@@ -1,5 +1,5 @@
-"""docs/operations.md, done word for word against the embedded AWS: each situation is made, its commands run, and what
-is left looked at. The SDK is a small stand-in, so that its versions come and go as the page needs them."""
+"""docs/operations.md, followed word for word against the embedded AWS: each test creates a situation, runs the page's
+commands and checks the result. The SDK is a small stand-in whose versions the tests release."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from tests.fakes.zips import write
 PAGE = REPOSITORY / "docs" / "operations.md"
 REGIONS = ("us-east-1", "us-west-1", "ca-central-1")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-#: What is not of this machine.
+#: Commands that cannot run here.
 ELSEWHERE = "aws cloudtrail"
 
 pytestmark = pytest.mark.slow
 
 
 def blocks() -> list[tuple[str, str]]:
-    """The page's blocks of commands: which situation's they are, and their lines, without what indents them."""
+    """Return the command blocks of the page: the label of the situation, and the lines without indentation."""
     found = re.findall(r"^( *)```sh (\S+)\n(.*?)^ *```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     return [(word, re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)) for indent, word, text in found]
 
 
 class Home:
-    """A maintainer's folder, and the shell in it."""
+    """A maintainer's folder with a shell."""
 
     def __init__(self, folder: Path, index: Path, sandbox: Sandbox) -> None:
         self.folder = folder
@@ -50,11 +50,11 @@ class Home:
         )
 
     def release(self, version: str) -> None:
-        """The package index gets a version."""
+        """Add a version to the package index."""
         make_wheel(self.index, "strands_agents", version, {"strands/__init__.py": "class Agent: ...\n"})
 
     def run(self, script: str) -> str:
-        """Run it as a maintainer's shell would; what it printed."""
+        """Run a script in a maintainer's shell; return its output."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         environment = {**os.environ, **self.sandbox.environment(), "AWS_ENDPOINT_URL": self.endpoint, "PATH": path}
         done = subprocess.run(
@@ -78,7 +78,7 @@ class Home:
         return record
 
     def versions(self, name: str, region: str) -> dict[int, bool]:
-        """The versions that AWS holds of a layer, and whether each is public."""
+        """Return the versions of a layer in AWS, and whether each is public."""
         client = self.sandbox.layers(region)
         listed = client.list_layer_versions(LayerName=name)["LayerVersions"]
         return {each["Version"]: self._public(name, region, each["Version"]) for each in listed}
@@ -102,7 +102,7 @@ def home(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> H
 
 
 class Outage(LoopbackServer):
-    """The embedded AWS, but for one region, which does not answer."""
+    """The embedded AWS with one unreachable region."""
 
     def __init__(self, address: str, region: str) -> None:
         target = urlsplit(address)
@@ -137,7 +137,7 @@ def test_every_block_belongs_to_a_situation() -> None:
     assert "```sh\n" not in PAGE.read_text("utf-8")
 
 
-def test_layers_that_were_made_by_hand(home: Home, tmp_path: Path) -> None:
+def test_layers_that_were_published_by_hand(home: Home, tmp_path: Path) -> None:
     zips = {
         version: write(tmp_path / f"{version}.zip", {"python/strands/__init__.py": version.encode()}).read_bytes()
         for version in ("1.23.0", "1.40.0")
@@ -166,7 +166,7 @@ def test_layers_that_were_made_by_hand(home: Home, tmp_path: Path) -> None:
 def test_a_new_account(home: Home) -> None:
     home.release("1.62.0")
     text = "\n".join(text for word, text in blocks() if word == "new-account")
-    # The canary needs a function's runtime, which is tests/endtoend/test_canary.py's part.
+    # The canary needs Lambda's runtime client; tests/endtoend/test_canary.py covers it.
     home.run(re.sub(r"^layers canary .*$", "", text, flags=re.MULTILINE))
     home.run("aws iam get-role --role-name strands-agents-layers-publisher")
     assert home.ledger(1)["completed"] is not None
@@ -183,7 +183,7 @@ def test_a_new_region(home: Home) -> None:
     assert "eu-south-1" in (home.folder / "docs" / "layers.md").read_text()
 
 
-def test_a_new_python_and_an_old_one(home: Home) -> None:
+def test_a_new_and_a_retired_python(home: Home) -> None:
     home.publish("1.61.0")
     home.publish("1.62.0")
     home.run(roles())
@@ -198,7 +198,7 @@ def test_a_new_python_and_an_old_one(home: Home) -> None:
     assert home.versions("strands-agents-py3_10-x86_64", "us-east-1") == {1: True, 2: True}
 
 
-def test_a_region_that_is_out_for_a_week(home: Home) -> None:
+def test_a_region_that_is_unreachable_for_a_week(home: Home) -> None:
     home.publish("1.61.0")
     home.release("1.62.0")
     with Outage(home.sandbox.address, "us-west-1") as outage:
@@ -256,5 +256,5 @@ def test_a_leaked_role(home: Home) -> None:
 
 
 def roles() -> str:
-    """The account's roles, as docs/operations.md makes them first."""
+    """Return the commands of docs/operations.md that create the roles."""
     return next(text for word, text in blocks() if word == "new-account")

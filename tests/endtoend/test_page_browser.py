@@ -1,6 +1,6 @@
-"""The page in real Chromium, opened from the file system as a reader might.
+"""The page in Chromium, opened from the file system.
 
-Pictures of it are kept in ``test-output/page/``.
+Screenshots are kept in ``test-output/page/``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PICTURES = REPOSITORY / "test-output" / "page"
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
-    "--disable-ipc-flooding-protection",  # a hundred addresses in a second are one test here
+    "--disable-ipc-flooding-protection",  # a test opens a hundred addresses in a second
 )
 MATRIX = official_matrix()
 HISTORY = official_history(MATRIX)
@@ -61,14 +61,14 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 
 class Page:
-    """The page as a reader has it before them."""
+    """The opened page."""
 
     def __init__(self, chrome: Chrome, file: Path) -> None:
         self.chrome = chrome
         self.file = file
 
     def open(self, address: str = "", *, width: int = 1100, scheme: str = "light") -> Page:
-        """Anew, on a screen of this width, in this scheme; ``address`` from its ``#`` on."""
+        """Open the page with a screen width and a colour scheme; ``address`` starts with ``#``."""
         self.chrome.execute_cdp_cmd(
             "Emulation.setEmulatedMedia",
             {"media": "", "features": [{"name": "prefers-color-scheme", "value": scheme}]},
@@ -83,7 +83,7 @@ class Page:
         self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
 
     def picture(self, name: str, width: int) -> None:
-        """All of it, from top to bottom."""
+        """Save a screenshot of the full page."""
         self._screen(width, self.run("return document.documentElement.scrollHeight"))
         PICTURES.mkdir(parents=True, exist_ok=True)
         assert self.chrome.save_screenshot(str(PICTURES / f"{name}.png"))
@@ -95,11 +95,11 @@ class Page:
         return self.chrome.find_element(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str) -> str:
-        """What is read there: nothing of what is hidden."""
+        """Return the visible text of an element."""
         return self.find(selector).text
 
     def choose(self, key: str, value: str) -> None:
-        """As a mouse does."""
+        """Choose a value with the mouse."""
         if key in ("layer", "region"):
             Select(self.find(f"#{key}")).select_by_value(value)
         else:
@@ -107,7 +107,7 @@ class Page:
 
     @property
     def state(self) -> dict[str, str]:
-        """What the controls say."""
+        """Return the values of the controls."""
         script = """const at = (name) => document.querySelector(`input[name=${name}]:checked`)?.value;
             const chosen = (id) => document.getElementById(id).value;
             return {layer: chosen("layer"), region: chosen("region"),
@@ -118,8 +118,8 @@ class Page:
     def until(self, condition: Callable[[], object]) -> None:
         WebDriverWait(self.chrome, 5, poll_frequency=0.02).until(lambda _: condition())
 
-    def complaints(self) -> list[dict[str, Any]]:
-        """What the browser wrote to its console since it was asked last."""
+    def console_entries(self) -> list[dict[str, Any]]:
+        """Return the new entries of the browser's console."""
         entries: list[dict[str, Any]] = self.chrome.get_log("browser")  # type: ignore[no-untyped-call]
         return entries
 
@@ -134,9 +134,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def page(chrome: Chrome, file: Path) -> Iterator[Page]:
     page = Page(chrome, file).open()
-    page.complaints()
+    page.console_entries()
     yield page
-    assert page.complaints() == []
+    assert page.console_entries() == []
 
 
 def _arn(number: int, python: str, architecture: str, region: str) -> str:
@@ -160,8 +160,8 @@ def test_choosing_shows_the_arn_and_the_snippet(page: Page) -> None:
     assert page.find("#snippet").get_attribute("textContent") == snippet("terraform", [row])
 
 
-def test_every_layer_of_every_release(page: Page) -> None:
-    tools = cycle(form for form in FORMATS if form != "arn")  # by turns
+def test_every_layer_of_every_release_can_be_chosen(page: Page) -> None:
+    tools = cycle(form for form in FORMATS if form != "arn")  # one after another
     releases = [release.layer_version for release in INDEX.releases]
     pythons, architectures = MATRIX.python, [each.value for each in MATRIX.architectures]
     cells = list(zip(product(releases, pythons, architectures, INDEX.all_regions), tools, strict=False))
@@ -188,7 +188,7 @@ def test_every_layer_of_every_release(page: Page) -> None:
         assert seen == (None if row is None else [row.arn, snippet(tool, [row])]), (cell, tool)
 
 
-def test_one_click_copies(page: Page) -> None:
+def test_one_click_copies_the_text(page: Page) -> None:
     origin = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
     page.chrome.execute_cdp_cmd("Browser.grantPermissions", origin)
     page.find('[data-copies="arn"]').click()
@@ -204,7 +204,7 @@ def test_one_click_copies(page: Page) -> None:
 
 
 @pytest.mark.parametrize("clipboard", ["undefined", "{ writeText: async () => { throw new Error('no') } }"])
-def test_without_a_clipboard_it_is_copied_in_the_old_way(page: Page, clipboard: str) -> None:
+def test_without_the_clipboard_api_exec_command_copies(page: Page, clipboard: str) -> None:
     page.run(f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard}, configurable: true }})")
     button = page.find('[data-copies="arn"]')
     button.click()
@@ -214,7 +214,7 @@ def test_without_a_clipboard_it_is_copied_in_the_old_way(page: Page, clipboard: 
 
 
 def _pasted(page: Page) -> str:
-    """What the clipboard holds: pasted into a field, as a person would."""
+    """Return the clipboard's content by pasting it into a field."""
     page.run("document.body.append(Object.assign(document.createElement('textarea'), { id: 'paste' }))")
     field = page.find("#paste")
     field.send_keys(Keys.CONTROL, "v")
@@ -223,14 +223,14 @@ def _pasted(page: Page) -> str:
     return text
 
 
-def test_where_nothing_can_be_copied_the_text_is_selected(page: Page) -> None:
+def test_if_copying_fails_the_text_is_selected(page: Page) -> None:
     page.run("Object.defineProperty(navigator, 'clipboard', { value: undefined }); document.execCommand = () => false")
     page.find('[data-copies="arn"]').click()
     page.until(lambda: page.text('[data-copies="arn"]') == "Press Ctrl+C")
     assert page.run("return getSelection().toString().trim()") == _arn(5, "3.13", "x86_64", "us-east-1")
 
 
-def test_the_address_holds_the_choice_through_reload_and_back(page: Page) -> None:
+def test_the_address_keeps_the_choice_through_reload_and_back(page: Page) -> None:
     page.choose("layer", "3")
     page.choose("region", "eu-central-1")
     address = page.chrome.current_url
@@ -256,20 +256,20 @@ def test_an_address_may_name_the_version(page: Page) -> None:
     assert "strands-agents 9.9 has no layer." in page.text("#notices")
 
 
-def test_an_address_that_names_nothing_says_so(page: Page) -> None:
+def test_unknown_values_in_the_address_are_named(page: Page) -> None:
     page.open("#python=3.99&region=us-east-1&layer=%3Cimg%20src=x%3E")
     assert "The address says python=3.99, which is not known here. You see 3.13." in page.text("#notices")
     assert "The address says layer=<img src=x>" in page.text("#notices")
     assert page.text("#arn") == _arn(5, "3.13", "x86_64", "us-east-1")
 
 
-def test_an_address_in_other_words_is_understood(page: Page) -> None:
+def test_other_spellings_in_the_address_are_understood(page: Page) -> None:
     page.open("#python=py3_12&arch=arm64")
     assert page.text("#arn") == _arn(5, "3.12", "aarch64", "us-east-1")
     assert "The address says arch=arm64. You see aarch64, which it probably means." in page.text("#notices")
 
 
-def test_a_python_that_is_not_for_every_architecture(page: Page, tmp_path: Path) -> None:
+def test_a_missing_combination_of_python_and_architecture_is_named(page: Page, tmp_path: Path) -> None:
     gone = "strands-agents-py3_10-aarch64"
     releases = [
         release.model_copy(
@@ -290,7 +290,7 @@ def test_a_python_that_is_not_for_every_architecture(page: Page, tmp_path: Path)
     assert other.text("#arn") == _arn(4, "3.10", "x86_64", "us-east-1")
 
 
-def test_the_keyboard_is_enough(page: Page) -> None:
+def test_the_page_works_with_the_keyboard_only(page: Page) -> None:
     active = page.chrome.switch_to
     page.find("body").send_keys(Keys.TAB)
     assert active.active_element.get_attribute("id") == "layer"
@@ -312,7 +312,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     page.until(lambda: page.text('[data-copies="arn"]') == "Copied")
 
 
-def test_a_screen_reader_hears_each_choice_and_finds_names_for_all(page: Page) -> None:
+def test_choices_are_announced_and_every_control_has_an_accessible_name(page: Page) -> None:
     page.choose("arch", "aarch64")
     arn = _arn(5, "3.13", "aarch64", "us-east-1")
     live = page.find("#live")
@@ -336,7 +336,7 @@ def _name(found: WebElement) -> str:
     return found.accessible_name
 
 
-def test_what_changed_since_the_last_release(page: Page) -> None:
+def test_changes_since_the_last_release_are_listed(page: Page) -> None:
     assert page.text("#changes-title") == "Changed since layer version 4 (1.61.0)"
     rows = [row.text for row in page.chrome.find_elements(By.CSS_SELECTOR, "#changes tbody tr")]
     assert rows == [
@@ -349,14 +349,16 @@ def test_what_changed_since_the_last_release(page: Page) -> None:
         "truststore added 0.10.5",
     ]
     page.choose("layer", "3")
-    assert page.text("#changes") == "There is no earlier release to compare with."  # 2 was yanked, 1 has no record
+    assert (
+        page.text("#changes") == "There is no earlier release to compare with."
+    )  # 2 was yanked, 1 has no recorded packages
     page.choose("layer", "1")
     assert "is not in us-east-1 at this number" in page.text("#notices")
     page.choose("python", "3.10")
     assert page.text("#changes") == "What is in this layer is not on record."
 
 
-def test_the_facts_of_the_chosen_layer(page: Page) -> None:
+def test_the_facts_of_the_chosen_layer_are_shown(page: Page) -> None:
     page.choose("python", "3.10")
     facts = page.text("#facts")
     target = next(each for each in INDEX.releases[0].targets if (each.python, each.architecture) == ("3.10", "x86_64"))
@@ -375,7 +377,7 @@ def test_the_facts_of_the_chosen_layer(page: Page) -> None:
     assert len(held.replace(" ", "\n").split()) == 2 * len(target.packages or {})
 
 
-def test_the_sbom_is_a_link_where_the_ledger_keeps_it(page: Page) -> None:
+def test_the_sbom_is_linked_if_the_ledger_has_it(page: Page) -> None:
     link = page.find("#facts a")
     assert link.get_dom_attribute("href") == "sbom/0005/strands-agents-py3_13-x86_64.cdx.json"
     assert link.text == "strands-agents-py3_13-x86_64.cdx.json"
@@ -390,7 +392,7 @@ def test_a_region_with_other_bytes_has_its_own_facts(page: Page) -> None:
     assert "not the same, byte for byte" in page.text("#notices")
 
 
-def test_a_region_that_the_newest_release_misses_gets_the_newest_that_it_has(page: Page) -> None:
+def test_a_region_without_the_newest_release_gets_its_newest_one(page: Page) -> None:
     page.choose("region", "ap-northeast-1")
     page.choose("python", "3.12")
     assert page.text("#arn") == _arn(4, "3.12", "x86_64", "ap-northeast-1")
@@ -403,7 +405,7 @@ def test_a_region_that_the_newest_release_misses_gets_the_newest_that_it_has(pag
     assert "Layer version 5" not in page.text("#notices")
 
 
-def test_a_link_follows_the_latest_complete_release_or_stays_at_this_one(page: Page) -> None:
+def test_there_is_a_link_to_the_latest_release_and_a_pinned_one(page: Page) -> None:
     page.open("#python=3.12&region=us-west-2")
     assert page.text("#arn") == _arn(5, "3.12", "x86_64", "us-west-2")
     for link, number in (("pinned", 5), ("following", 4)):
@@ -417,7 +419,7 @@ def test_a_link_follows_the_latest_complete_release_or_stays_at_this_one(page: P
     assert page.text("#arn") == _arn(4, "3.10", "x86_64", "us-east-1")
 
 
-def test_what_is_chosen_is_seen_in_forced_colors(page: Page) -> None:
+def test_the_choice_is_visible_in_forced_colors(page: Page) -> None:
     forced = {"features": [{"name": "forced-colors", "value": "active"}]}
     page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", forced)
     script = """const at = (chosen) => getComputedStyle(document.querySelector(
@@ -439,7 +441,7 @@ def test_print_has_the_whole_snippet_and_no_controls(page: Page) -> None:
     page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
-def test_a_yanked_release_is_shown_as_such(page: Page) -> None:
+def test_a_yanked_release_is_marked(page: Page) -> None:
     page.open("#layer=2&python=3.12")
     assert page.text("#notices").startswith("Yanked on 2026-10-16: ")
     assert NASTY in page.text("#notices")
@@ -450,7 +452,7 @@ def test_a_yanked_release_is_shown_as_such(page: Page) -> None:
     assert page.chrome.switch_to.active_element.get_attribute("id") == "layer"
 
 
-def test_a_layer_that_is_not_there_yet_names_the_newest_that_is(page: Page) -> None:
+def test_a_pending_layer_names_the_newest_available_one(page: Page) -> None:
     page.open("#layer=5&region=ap-northeast-1&python=3.12")
     assert page.text("#notices") == (
         "strands-agents-py3_12-x86_64 is not in ap-northeast-1 yet: the release is still being published. "
@@ -464,7 +466,7 @@ def test_a_layer_that_is_not_there_yet_names_the_newest_that_is(page: Page) -> N
     assert "Replaced: the same version was built again. Use layer version 4 (1.61.0)." in page.text("#notices")
 
 
-def test_the_picture_and_its_table_say_the_same(page: Page) -> None:
+def test_the_size_chart_and_its_table_have_the_same_values(page: Page) -> None:
     page.open("#layer=4&python=3.12")
     bars = page.chrome.find_elements(By.CSS_SELECTOR, "#charts figure:first-child g.release")
     assert [bar.find_element(By.TAG_NAME, "title").get_attribute("textContent") for bar in bars][:2] == [
@@ -480,7 +482,7 @@ def test_the_picture_and_its_table_say_the_same(page: Page) -> None:
     assert "2 1.58.0 (yanked) 35.4 MB 76.3 MB" in page.text("#charts table")
 
 
-def test_the_picture_of_the_cold_start_has_no_bar_where_nobody_measured(page: Page) -> None:
+def test_the_cold_start_chart_has_no_bar_without_a_measurement(page: Page) -> None:
     page.open("#layer=4&python=3.12")
     figure = "#charts figure:nth-child(2)"
     bars = page.chrome.find_elements(By.CSS_SELECTOR, f"{figure} g.release")
@@ -494,7 +496,7 @@ def test_the_picture_of_the_cold_start_has_no_bar_where_nobody_measured(page: Pa
     assert "Measured on x86_64, Example Processor 9000 @ 2.60GHz." in page.text(figure)
     page.find(f"{figure} summary").click()
     assert "3 1.61.0 not recorded not recorded" in page.text(f"{figure} table")
-    page.choose("python", "3.13")  # what is open stays open, in its own figure
+    page.choose("python", "3.13")  # an open table stays open
     assert page.run("return [...document.querySelectorAll('#charts details')].map((each) => each.open)") == [
         False,
         True,
@@ -504,7 +506,7 @@ def test_the_picture_of_the_cold_start_has_no_bar_where_nobody_measured(page: Pa
     assert "Cold start\nnot measured" in page.text("#facts")
 
 
-def test_figures_of_different_machines_are_said_to_be(page: Page, tmp_path: Path) -> None:
+def test_measurements_of_different_machines_are_marked(page: Page, tmp_path: Path) -> None:
     moved = HISTORY[-1].model_copy(
         update={
             "targets": tuple(
@@ -525,13 +527,13 @@ def _titles(page: Page) -> list[str]:
     return [each.text for each in page.chrome.find_elements(By.CSS_SELECTOR, "#charts figcaption strong")]
 
 
-def test_the_release_table_leads_to_a_release(page: Page) -> None:
+def test_the_release_table_links_each_release(page: Page) -> None:
     page.choose("arch", "aarch64")
     page.find('.releases a[href="#layer=3"]').click()
     page.until(lambda: page.text("#arn") == _arn(3, "3.13", "aarch64", "us-east-1"))
 
 
-def test_without_a_release_it_says_so(page: Page, tmp_path: Path) -> None:
+def test_without_a_release_the_page_says_so(page: Page, tmp_path: Path) -> None:
     empty = tmp_path / "empty.html"
     empty.write_text(index_html(make_index(MATRIX, ())))
     other = Page(page.chrome, empty).open()
@@ -541,7 +543,7 @@ def test_without_a_release_it_says_so(page: Page, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: "{}", lambda data: ""])
-def test_data_that_cannot_be_read_is_said_and_the_table_named(
+def test_damaged_data_gives_a_message_with_a_link_to_the_table(
     chrome: Chrome, file: Path, tmp_path: Path, damage: Callable[[str], str]
 ) -> None:
     head, rest = file.read_text().split('id="data">\n')
@@ -552,10 +554,10 @@ def test_data_that_cannot_be_read_is_said_and_the_table_named(
     assert page.text("#message").startswith("This page’s data cannot be read")
     assert page.find('#message a[href="layers.md"]').is_displayed()
     assert not page.find("#chooser").is_displayed()
-    page.complaints()
+    page.console_entries()
 
 
-def test_without_javascript_it_says_where_the_table_is(page: Page) -> None:
+def test_without_javascript_the_page_links_the_table(page: Page) -> None:
     page.chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         page.open()
@@ -566,7 +568,7 @@ def test_without_javascript_it_says_where_the_table_is(page: Page) -> None:
         page.chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-def test_nothing_is_requested(page: Page) -> None:
+def test_the_page_requests_nothing(page: Page) -> None:
     page.chrome.execute_cdp_cmd("Network.enable", {})
     page.open("#layer=4")
     page.choose("tool", "sam")
@@ -582,7 +584,7 @@ LOOKS = {
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_it_can_be_read_everywhere(page: Page, look: str) -> None:
+def test_the_page_is_readable_at_every_width_and_scheme(page: Page, look: str) -> None:
     address, width, scheme = LOOKS[look]
     page.open(address, width=width, scheme=scheme)
     page.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
@@ -593,7 +595,7 @@ def test_it_can_be_read_everywhere(page: Page, look: str) -> None:
     page.picture(look, width)
 
 
-#: Every text with less contrast than WCAG AA asks for.
+#: Every text with less contrast than WCAG AA requires.
 FAINT = """
 const parts = (color) => color.match(/[\\d.]+/g).map(Number);
 const light = (color) => {
@@ -620,7 +622,7 @@ while (texts.nextNode()) {
 return faint;
 """
 
-#: Every control that is too small to hit with a finger (WCAG 2.5.8: 24 pixels).
+#: Every control that is too small for touch (WCAG 2.5.8: 24 pixels).
 SMALL = """
 return [...document.querySelectorAll("select, button, label > input, summary, table a")]
   .filter((each) => each.checkVisibility())

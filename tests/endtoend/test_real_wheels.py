@@ -1,4 +1,4 @@
-"""Real wheels of the index: binaries for other systems are told apart, and a real agent answers in Lambda's client."""
+"""Wheels from the package index: binaries for other systems are found, and an agent runs in Lambda's runtime client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.index
 
 
 def layer(tmp_path: Path, python: str, uv_platform: str, *requirements: str) -> Path:
-    """A zip as the guide's recipe makes it: packages for a platform, and nothing else done."""
+    """Write a zip like the recipe of the SDK's guide: the packages for a platform, unchanged."""
     folder = tmp_path / "python"
     folder.mkdir(parents=True)
     options = ["--only-binary", ":all:", "--python-version", python, "--python-platform", uv_platform]
@@ -38,7 +38,9 @@ def errors(inspection: Inspection) -> set[str]:
 
 @pytest.mark.parametrize("python", ["3.10", "3.13"])
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
-def test_a_right_binary_is_right_and_says_what_it_is_for(tmp_path: Path, python: str, architecture: str) -> None:
+def test_a_binary_for_the_target_has_no_errors_and_shows_its_target(
+    tmp_path: Path, python: str, architecture: str
+) -> None:
     inspection = inspect_zip(layer(tmp_path, python, f"{architecture}-manylinux_2_17", "markupsafe==3.0.2"))
     assert (inspection.python, inspection.architecture) == (python, architecture)
     assert errors(inspection) == set()
@@ -47,13 +49,13 @@ def test_a_right_binary_is_right_and_says_what_it_is_for(tmp_path: Path, python:
     assert {"elf-machine", "wheel-tag", "abi-tag"} <= errors(wrong)
 
 
-def test_musl_and_macos_are_told(tmp_path: Path) -> None:
+def test_binaries_for_musl_and_macos_are_found(tmp_path: Path) -> None:
     musl = layer(tmp_path / "musl", "3.12", "x86_64-unknown-linux-musl", "markupsafe==3.0.2")
     assert {"elf-musl", "wheel-tag"} <= errors(inspect_zip(musl, target("3.12", "x86_64")))
     mac = layer(tmp_path / "mac", "3.12", "aarch64-apple-darwin", "markupsafe==3.0.2")
     inspection = inspect_zip(mac, target("3.12", "aarch64"))
     assert {"wheel-tag", "abi-tag"} <= errors(inspection)
-    assert "elf-none" in codes(inspection.findings)  # a warning: no import on Linux loads a file with this suffix
+    assert "elf-none" in codes(inspection.findings)  # a warning, because no import on Linux loads this suffix
 
 
 def test_numpy_2_4_on_python_3_11_needs_a_newer_glibc(tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_numpy_2_4_on_python_3_11_needs_a_newer_glibc(tmp_path: Path) -> None:
 @pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc" or platform.machine() not in ("x86_64", "aarch64"), reason="runs no layer"
 )
-def test_a_real_agent_calls_a_tool_and_answers(tmp_path: Path) -> None:
+def test_an_agent_calls_a_tool_and_answers(tmp_path: Path) -> None:
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if python not in RUNTIMES:
         pytest.skip(f"Lambda has no Python {python}")

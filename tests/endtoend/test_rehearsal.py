@@ -1,5 +1,5 @@
-"""The workflows, rehearsed: from a version on the package index to the pull request that records it, and what comes in
-between. The package is a small one of its own, so that its versions come and go as the cases need them."""
+"""Rehearsals of the workflows, from a version on the package index to the pull request that records it, with failures
+in between. The package is a small stand-in whose versions the tests release."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.index, runs_functions]
 
 
 class Rehearsal:
-    """``scripts/rehearse`` with a matrix and an index of its own."""
+    """``scripts/rehearse`` with its own matrix and index."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class Rehearsal:
         return found
 
     def recorded(self) -> dict[str, Any]:
-        """What the pull request's branch holds: each file below ``ledger/`` and ``docs/``."""
+        """Return the files of the pull request's branch below ``ledger/`` and ``docs/``."""
         repository = self.folder / "out" / "repository"
         names = git(repository, "ls-tree", "-r", "--name-only", "origin/layers-record", "ledger", "docs").splitlines()
         records = [name for name in names if name.startswith("ledger/0")]
@@ -77,7 +77,7 @@ def rehearse(tmp_path: Path) -> Rehearsal:
     return Rehearsal(tmp_path)
 
 
-def test_a_release_from_the_index_to_the_pull_request_and_once_more(rehearse: Rehearsal) -> None:
+def test_a_release_is_recorded_in_a_pull_request_and_a_second_run_changes_nothing(rehearse: Rehearsal) -> None:
     rehearse.offer("1.0")
     rehearse("--workflow", "release.yml", "--workflow", "watch.yml", "--workflow", "release.yml")
     assert rehearse.code == 0, rehearse.said
@@ -88,7 +88,7 @@ def test_a_release_from_the_index_to_the_pull_request_and_once_more(rehearse: Re
     assert record["completed"] is not None
     assert record["targets"][0]["cold_start"]["import_seconds"] >= 0
     assert record["targets"][0]["lock"][0]["name"] == PACKAGE
-    assert "ledger/0002.json" not in recorded  # the second run found it done, and so did the hourly watch
+    assert "ledger/0002.json" not in recorded  # the second run and the hourly watch found nothing to do
     assert "docs/layers.md" in recorded
     assert any(name.startswith("docs/sbom/0001/") for name in recorded)
     assert "release: skipped" in rehearse.said  # of watch.yml
@@ -102,7 +102,7 @@ def test_a_release_from_the_index_to_the_pull_request_and_once_more(rehearse: Re
     assert "provenance of 2 files" in rehearse.said
 
 
-def test_a_runner_that_dies_between_publish_and_record(rehearse: Rehearsal) -> None:
+def test_a_runner_that_is_killed_between_publish_and_record(rehearse: Rehearsal) -> None:
     rehearse.offer("1.0")
     rehearse("--dies", "publish:Upload the ledger")
     assert rehearse.code == 0, rehearse.said
@@ -127,7 +127,7 @@ def test_a_version_that_the_watch_finds_is_released_audited_and_yanked(rehearse:
     assert request["title"] == "Yank layer version 1"
 
 
-def test_a_region_that_is_out_holds_nothing_back_and_is_completed_by_the_next_run(
+def test_an_unreachable_region_delays_no_other_and_the_next_run_completes_it(
     rehearse: Rehearsal, sandbox: Sandbox
 ) -> None:
     furnish(sandbox.address, load_matrix(rehearse.folder / "matrix.yaml"))
@@ -144,20 +144,20 @@ def test_a_region_that_is_out_holds_nothing_back_and_is_completed_by_the_next_ru
     summary = (rehearse.folder / "out" / "summary.md").read_text()
     assert "eu-west-1" in summary
 
-    rehearse("--endpoint", sandbox.address)  # its record was not merged, and is lost: AWS tells
+    rehearse("--endpoint", sandbox.address)  # its record was not merged: the state comes from AWS
     assert rehearse.code == 0, rehearse.said
     record = rehearse.recorded()["ledger/0001.json"]
     assert {cell["region"] for cell in record["cells"]} == {"us-east-1", "eu-west-1"}
     assert {cell["layer_version"] for cell in record["cells"]} == {1}
 
 
-def test_an_input_that_no_workflow_has_is_refused(rehearse: Rehearsal) -> None:
+def test_an_unknown_input_is_refused(rehearse: Rehearsal) -> None:
     assert rehearse("--input", "colour=blue").code == 2
     assert "no input colour" in rehearse.said
 
 
 @pytest.mark.parametrize("version", ["7.0", "1.0; touch /tmp/x", "$(id)", "refs/tags/v1.0"])
-def test_a_version_that_is_none_ends_the_run_before_anything_is_built(rehearse: Rehearsal, version: str) -> None:
+def test_an_invalid_version_ends_the_run_before_the_build(rehearse: Rehearsal, version: str) -> None:
     rehearse.offer("1.0")
     rehearse("--event", "repository_dispatch", "--payload", f"version={version}")
     assert rehearse.code == 4

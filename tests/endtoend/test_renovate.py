@@ -1,4 +1,4 @@
-"""Renovate itself, from npm, updates a repository on this machine from the datasource files on loopback."""
+"""Renovate, from npm, updates a repository on this machine from datasource files on loopback."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from tests.fakes.gitea import GiteaServer, git
 from tests.fakes.serving import serving
 from tests.publisher.catalog.catalog_cases import DAY, catalog_matrix, recorded
 
-# Renovate needs a newer Node.js than a system may have: npm has that too.
+# Renovate needs a newer Node.js than the system may have, so npm installs it.
 NODE = f"node-linux-{ {'x86_64': 'x64', 'aarch64': 'arm64'}.get(platform.machine(), 'x64') }"
 PACKAGE = json.dumps({"private": True, "dependencies": {"renovate": "44.121.2", NODE: "24.21.0"}}).encode()
 MATRIX = catalog_matrix()
 NAME = "demo-agents-py3_12-aarch64"
 LAYER = f"123456789012:layer:{NAME}"
 
-#: A line of each kind of file, with an old number; ``@`` stands for it.
+#: A line of each kind of file; ``@`` stands for the old number.
 FILES = {
     "lib/stack.ts": f'const layer = LayerVersion.fromLayerVersionArn(this, "L", "arn:aws:lambda:us-east-1:{LAYER}:@");',
     "lib/region.ts": f"const arn = `arn:aws:lambda:${{this.region}}:{LAYER}:@`;",
@@ -108,7 +108,7 @@ def renovate(server: GiteaServer, folder: Path) -> str:
     return done.stdout
 
 
-def test_old_arns_in_every_kind_of_file_move_together(gitea: GiteaServer, tmp_path: Path) -> None:
+def test_old_arns_in_every_kind_of_file_are_updated_together(gitea: GiteaServer, tmp_path: Path) -> None:
     gap = frozenset({"eu-north-1/py3.12-aarch64"})
     publish(
         gitea, recorded(MATRIX, 1, "1.1"), recorded(MATRIX, 2, "1.2"), yanked(MATRIX, 3),

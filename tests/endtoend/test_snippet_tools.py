@@ -1,6 +1,6 @@
-"""Snippets in the tools that they are for, as far as those need no account: SAM, Serverless, the CDK.
+"""Snippets in their tools, as far as these need no account: SAM, Serverless, the CDK.
 
-The tools come from the package indexes. What can be asked without them: ``tests/publisher/catalog/test_snippets.py``.
+The tools come from PyPI and npm. ``tests/publisher/catalog/test_snippets.py`` has the checks that need no tool.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from tests.endtoend.test_cdk import EXAMPLE, node_modules
 from tests.publisher.catalog.test_snippets import ONE, rows
 
 SAM = "aws-sam-cli==1.170.0"
-SERVERLESS = b'{"private": true, "dependencies": {"osls": "4.3.1"}}'  # Serverless 3 as it is kept up: no log-in
+SERVERLESS = (
+    b'{"private": true, "dependencies": {"osls": "4.3.1"}}'  # the maintained fork of Serverless 3, without login
+)
 SOME = rows(pythons=("3.12",), regions=("eu-*",))
-MANY = rows(pythons=("3.12",))  # SAM fails on a runtime that is deprecated, such as 3.10
+MANY = rows(pythons=("3.12",))  # SAM refuses deprecated runtimes such as 3.10
 SELECTIONS = {"one": ONE, "some": SOME, "many": MANY}
 
 pytestmark = [pytest.mark.index, pytest.mark.slow, pytest.mark.parametrize("selection", SELECTIONS)]
@@ -109,7 +111,7 @@ def test_a_stack_in_a_region_without_the_layer_fails_at_synth(tmp_path: Path, se
 
 
 def stack(text: str, region: str | None = None) -> str:
-    """The snippet where its comments say that it belongs, in a stack."""
+    """Return a stack with the snippet where its comments say that it belongs."""
     imports = set(re.findall(r"^// (import .*)$", text, re.MULTILINE)) | {'import * as cdk from "aws-cdk-lib";'}
     (function,) = re.findall(r"^// (new lambda\.Function.*)$", text, re.MULTILINE)
     code = 'lambda.Code.fromInline("def handler(event, context): pass")'

@@ -1,4 +1,4 @@
-"""An agent with the tools of strands-agents-tools: the packages that most people add, and the largest."""
+"""An agent with strands-agents-tools: the packages that most people add, and the largest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def handler(event, context):
 """
 
 
-def test_an_agent_with_strands_agents_tools(tmp_path: Path) -> None:
+def test_an_agent_with_strands_agents_tools_works(tmp_path: Path) -> None:
     app = tmp_path / "app"
     app.mkdir()
     (app / "agent_handler.py").write_text(AGENT)

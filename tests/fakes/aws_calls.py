@@ -1,4 +1,4 @@
-"""What boto3's calls ask of IAM, and a boto3 that refuses, as AWS would, what a role's policies do not allow."""
+"""The IAM requests of boto3's calls, and a boto3 that denies what the policies of a role do not allow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fakes.iam import Request, Statement, allowed
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an operation, as it leaves boto3."""
+    """One call of an operation in boto3."""
 
     service: str
     operation: str
@@ -27,12 +27,12 @@ class Call:
     account: str
 
     def requests(self) -> list[Request]:
-        """What IAM is asked for this call. An operation that is not known here is an error."""
+        """Return the IAM requests of this call. An unknown operation is an error."""
         try:
-            ask = _ASKS[self.service, self.operation]
+            to_requests = _IAM_REQUESTS[self.service, self.operation]
         except KeyError:
             raise NotImplementedError(f"what {self.service}:{self.operation} asks of IAM") from None
-        return list(ask(self))
+        return list(to_requests(self))
 
     def request(self, action: str, resource: str, **context: Any) -> Request:
         owner = {"aws:ResourceAccount": self.account}
@@ -51,14 +51,14 @@ def _layer(call: Call) -> str:
 
 
 def _layer_version(action: str) -> Callable[[Call], Iterator[Request]]:
-    def ask(call: Call) -> Iterator[Request]:
+    def to_requests(call: Call) -> Iterator[Request]:
         yield call.request(action, f"{_layer(call)}:{call.parameters['VersionNumber']}")
 
-    return ask
+    return to_requests
 
 
 def _nothing(_call: Call) -> Iterator[Request]:
-    """Allowed to everyone, whatever policies say (API reference, GetCallerIdentity)."""
+    """Return no request: GetCallerIdentity is always allowed (API reference)."""
     return iter(())
 
 
@@ -69,15 +69,15 @@ def _no_resource(action: str) -> Callable[[Call], Iterator[Request]]:
 def _publish(call: Call) -> Iterator[Request]:
     yield call.request("lambda:PublishLayerVersion", _layer(call))
     content = call.parameters["Content"]
-    if "S3Bucket" in content:  # Lambda reads it with the caller's permissions
+    if "S3Bucket" in content:  # Lambda reads the object with the caller's permissions
         yield call.request("s3:GetObject", call.object_arn(content["S3Bucket"], content["S3Key"]))
 
 
 def _function(action: str) -> Callable[[Call], Iterator[Request]]:
-    def ask(call: Call) -> Iterator[Request]:
+    def to_requests(call: Call) -> Iterator[Request]:
         yield call.request(action, call.arn("lambda", f"function:{call.parameters['FunctionName']}"))
 
-    return ask
+    return to_requests
 
 
 def _create_function(call: Call) -> Iterator[Request]:
@@ -95,10 +95,10 @@ def _create_function(call: Call) -> Iterator[Request]:
 
 
 def _object(action: str) -> Callable[[Call], Iterator[Request]]:
-    def ask(call: Call) -> Iterator[Request]:
+    def to_requests(call: Call) -> Iterator[Request]:
         yield call.request(action, call.object_arn(call.parameters["Bucket"], call.parameters["Key"]))
 
-    return ask
+    return to_requests
 
 
 def _copy(call: Call) -> Iterator[Request]:
@@ -112,11 +112,11 @@ def _list_bucket(call: Call) -> Iterator[Request]:
 
 
 def _parameters(action: str) -> Callable[[Call], Iterator[Request]]:
-    def ask(call: Call) -> Iterator[Request]:
+    def to_requests(call: Call) -> Iterator[Request]:
         for name in call.parameters.get("Names") or [call.parameters["Name"]]:
             yield call.request(action, call.arn("ssm", f"parameter{name}"))
 
-    return ask
+    return to_requests
 
 
 def _topic(call: Call) -> Iterator[Request]:
@@ -124,7 +124,7 @@ def _topic(call: Call) -> Iterator[Request]:
 
 
 def _sign(call: Call) -> Iterator[Request]:
-    """Signer reads and writes the objects with the caller's permissions."""
+    """Return the requests of Signer, which reads and writes objects with the caller's permissions."""
     yield call.request(
         "signer:StartSigningJob", call.arn("signer", f"/signing-profiles/{call.parameters['profileName']}")
     )
@@ -137,7 +137,7 @@ def _signing_job(call: Call) -> Iterator[Request]:
     yield call.request("signer:DescribeSigningJob", call.arn("signer", f"/signing-jobs/{call.parameters['jobId']}"))
 
 
-_ASKS: Mapping[tuple[str, str], Callable[[Call], Iterator[Request]]] = {
+_IAM_REQUESTS: Mapping[tuple[str, str], Callable[[Call], Iterator[Request]]] = {
     ("sts", "GetCallerIdentity"): _nothing,
     ("lambda", "ListLayers"): _no_resource("lambda:ListLayers"),
     ("lambda", "GetAccountSettings"): _no_resource("lambda:GetAccountSettings"),
@@ -176,7 +176,7 @@ _ASKS: Mapping[tuple[str, str], Callable[[Call], Iterator[Request]]] = {
 
 @dataclass
 class Role:
-    """Credentials of a role: what was asked with them, and what was refused. ``lost``: operations that break."""
+    """Credentials of a role, with the requests and denials. ``lost``: operations whose response is lost."""
 
     statements: Sequence[Statement]
     account: str
@@ -192,13 +192,13 @@ class Role:
 
     @property
     def actions(self) -> set[str]:
-        """Every action that was asked for and allowed."""
+        """Return every action that was requested and allowed."""
         return {request.action for request in self.made} - {request.action for request in self.refused}
 
 
 @contextmanager
 def acting_as(role: Role) -> Iterator[Role]:
-    """Every boto3 client of this process has the credentials of this role."""
+    """Give every boto3 client of this process the credentials of this role."""
     send = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def make_api_call(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:
@@ -213,7 +213,7 @@ def acting_as(role: Role) -> Iterator[Role]:
         except ClientError as error:
             missing = error.response["ResponseMetadata"]["HTTPStatusCode"] == 404
             if service == "s3" and missing and not role.may(list(_list_bucket(call))):
-                raise _denied(service, operation) from None  # who may not list may not know that it is not there
+                raise _denied(service, operation) from None  # without ListBucket, a missing object is AccessDenied
             raise
 
     with pytest.MonkeyPatch.context() as patch:

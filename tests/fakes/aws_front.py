@@ -1,4 +1,4 @@
-"""A proxy before an AWS that refuses some requests or changes some responses, as an account unlike ours would."""
+"""A proxy in front of an AWS that refuses requests or changes responses, like an account with other limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_FORWARDED = {"connection", "transfer-encoding", "content-length", "date", "
 
 @dataclass(frozen=True)
 class AwsRequest:
-    """A request as its signature and its first line describe it."""
+    """A request, described by its signature and first line."""
 
     region: str
     service: str
@@ -30,7 +30,7 @@ class AwsRequest:
 
     @property
     def publishes(self) -> bool:
-        """Whether it is a ``PublishLayerVersion``."""
+        """Return whether it is a ``PublishLayerVersion``."""
         return self.method == "POST" and self.path.split("?")[0].endswith("/versions")
 
 
@@ -43,7 +43,7 @@ class Refusal:
     message: str
 
     def encode(self, service: str) -> tuple[bytes, dict[str, str]]:
-        """The body and headers in the protocol of the service."""
+        """Return body and headers in the protocol of the service."""
         if service == "sts":
             error = f"<Error><Code>{self.code}</Code><Message>{self.message}</Message></Error>"
             return f"<ErrorResponse>{error}</ErrorResponse>".encode(), {"Content-Type": "text/xml"}
@@ -62,7 +62,7 @@ def _same(_request: AwsRequest, body: bytes) -> bytes:
 
 @contextmanager
 def front(address: str, refuse: Refuse = lambda _request: None, change: Change = _same) -> Iterator[str]:
-    """Run the proxy before ``address``; yields its own address."""
+    """Run the proxy in front of ``address``; yield its own address."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,4 +1,4 @@
-"""Running ``layers`` as a user does, in this process: its exit code, what it prints, and small artifacts to publish."""
+"""Run ``layers`` in this process: its exit code, its output, and small artifacts to publish."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DOCS = Path(__file__).parents[2] / "docs"
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -41,7 +41,7 @@ class Ended:
 
     @property
     def json(self) -> Any:
-        """The one JSON document on stdout. It obeys the schema of its command, if there is one in docs/."""
+        """Return the JSON document on stdout, validated by the schema of the command, if docs/ has one."""
         document = json.loads(self.out)
         command = "plan" if "--dry-run" in self.arguments else self.arguments[0]
         schema = _DOCS / f"{'publish' if command == 'promote' else command}.schema.json"
@@ -53,7 +53,7 @@ class Ended:
 
 @dataclass
 class Layers:
-    """``layers`` with a matrix and a ledger of its own."""
+    """``layers`` with its own matrix and ledger."""
 
     folder: Path
     keys: dict[str, Any] = field(default_factory=lambda: dict(SMALL))
@@ -71,7 +71,7 @@ class Layers:
         path.write_text(yaml.safe_dump(self.keys), "utf-8")
         runner = CliRunner()
         result = runner.invoke(layers, ["--matrix", str(path), "--ledger", self.ledger, *arguments])
-        if isinstance(result.exception, LayersError):  # what main() makes of it
+        if isinstance(result.exception, LayersError):  # like main()
             return Ended(
                 result.exception.exit_code, result.stdout, f"{result.stderr}error: {result.exception}\n", arguments
             )
@@ -80,7 +80,7 @@ class Layers:
         return Ended(result.exit_code, result.stdout, result.stderr, arguments)
 
     def artifacts(self, version: str, build: str = "one") -> str:
-        """The folder of a build of this version."""
+        """Return the folder of a build of this version."""
         folder, manifest = make_artifacts(self.folder / "dist", self.matrix, version, build)
         write_manifest(folder, manifest)
         return str(folder)

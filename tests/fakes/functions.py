@@ -23,19 +23,19 @@ PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 HERE = {"x86_64": "x86_64", "aarch64": "aarch64"}.get(platform.machine(), "x86_64")
 OTHER = "aarch64" if HERE == "x86_64" else "x86_64"
 
-#: Functions run in Lambda's runtime client, which is taken from the package index.
+#: Functions run in Lambda's runtime client, which comes from the package index.
 runs_functions = pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc" or PYTHON not in RUNTIMES, reason="this machine or this Python runs no layer"
 )
 
 
 def api_name(architecture: str) -> str:
-    """Lambda's name of an architecture."""
+    """Return Lambda's name of an architecture."""
     return "arm64" if architecture == "aarch64" else architecture
 
 
 def zipped(files: Mapping[str, bytes | str]) -> bytes:
-    """A zip of these files, the same always."""
+    """Return a reproducible zip of these files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
@@ -44,19 +44,19 @@ def zipped(files: Mapping[str, bytes | str]) -> bytes:
 
 
 def layer_zip(version: str = "1.0", source: str = "", name: str = "demo") -> bytes:
-    """A layer with one package, its metadata and RECORD."""
+    """Return a layer with one package, its metadata and RECORD."""
     return zipped(distribution(name, version, {f"{name}/__init__.py": source.encode()}))
 
 
 def make_role(sandbox: Sandbox, name: str = "function", region: str = "us-east-1") -> str:
-    """A role's ARN."""
+    """Create a role; return its ARN."""
     client = sandbox.client("iam", region)
     arn: str = client.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     return arn
 
 
 def make_function(sandbox: Sandbox, source: str = "", *, name: str = "f", role: str = "", **more: Any) -> Any:
-    """A function of this machine's own kind, with the module ``h`` and its ``handler``."""
+    """Create a function with module ``h`` and its ``handler`` that this machine can run."""
     return sandbox.layers().create_function(
         **{
             "FunctionName": name,
@@ -72,7 +72,7 @@ def make_function(sandbox: Sandbox, source: str = "", *, name: str = "f", role: 
 
 
 def publish_real(layers: Layers, version: str, *more: str, source: str = "", content: bytes = b"") -> Ended:
-    """Publish a release whose layers hold a package with this source, or have this content."""
+    """Publish a release whose layers contain a package with this source, or have this content."""
     folder, manifest = make_artifacts(layers.folder / "dist", layers.matrix, version)
     artifacts = []
     for artifact in manifest.artifacts:

@@ -13,7 +13,7 @@ USER = {"id": 1, "login": "renovate", "username": "renovate", "full_name": "Reno
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git in a folder as an author that no machine needs to configure."""
+    """Run git in a folder with a fixed author."""
     author = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "init.defaultBranch=main"]
     command = ["git", *author, *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)

@@ -1,8 +1,8 @@
-"""IAM, as far as the templates of ``layers infra`` use it: may a request be made under these statements.
+"""A policy evaluator for the part of IAM that the templates of ``layers infra`` use.
 
-Follows the user guide ("Policy evaluation logic", "IAM JSON policy elements"): an explicit Deny wins, an Allow is
-needed, all conditions of a statement must hold. Whatever a statement has that is not known here is an error, so that
-nothing passes unread. ``tests/endtoend/test_iam_simulator.py`` holds it against an evaluator that others maintain.
+It follows the IAM user guide ("Policy evaluation logic", "IAM JSON policy elements"): an explicit Deny wins, an Allow
+is needed, all conditions of a statement must hold. An unknown element of a statement is an error, so that nothing is
+ignored. ``tests/endtoend/test_iam_simulator.py`` compares it with a maintained simulator.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ Context = Mapping[str, "str | tuple[str, ...]"]
 
 @dataclass(frozen=True)
 class Request:
-    """One authorization question: ``lambda:GetLayerVersion`` on an ARN, or on ``*`` where AWS knows no resource."""
+    """One authorization request: an action on an ARN, or on ``*`` if AWS defines no resource for the action."""
 
     action: str
     resource: str
     context: Context = field(default_factory=dict, hash=False)
-    principal: str | None = None  #: for policies of resources and roles: ``Service lambda.amazonaws.com``
+    principal: str | None = None  #: for resource and trust policies: ``Service lambda.amazonaws.com``
 
 
 def allowed(statements: Iterable[Statement], request: Request) -> bool:
-    """Whether these statements allow the request."""
+    """Return whether these statements allow the request."""
     effects = {statement["Effect"] for statement in statements if _applies(statement, request)}
     return effects == {"Allow"}
 
 
 def names(statement: Statement, action: str) -> bool:
-    """Whether a statement is about this action, on whatever resource and under whatever condition."""
+    """Return whether a statement names this action, for any resource and condition."""
     return any(_like(pattern, action, ignore_case=True) for pattern in _list(statement["Action"]))
 
 
@@ -62,7 +62,7 @@ def _applies(statement: Statement, request: Request) -> bool:
 
 
 def _holds(operator: str, wanted: list[str], found: tuple[str, ...] | None) -> bool:
-    """``found`` is None where the request has no such key."""
+    """Return whether a condition holds. ``found`` is None if the request does not have the key."""
     if operator == "Null":
         return (found is None) == (wanted == ["true"])
     if operator == "ForAllValues:StringLike":
@@ -114,9 +114,9 @@ def _list(value: Any) -> list[str]:
 
 
 def resolved(template: Mapping[str, Any], parameters: Mapping[str, str], account: str) -> dict[str, Any]:
-    """The template's resources as CloudFormation would make them; one whose condition does not hold is left out.
+    """Return the resources that CloudFormation would create; without those whose condition does not hold.
 
-    A reference to a role is its name, ``Arn`` its ARN, a reference to GitHub's provider the provider's ARN.
+    A reference to a role is its name and ``Arn`` its ARN; a reference to GitHub's provider is the provider's ARN.
     """
     made = _Resolver(template, parameters, account)
     return {key: made.value(each) for key, each in template["Resources"].items() if made.is_wanted(each)}
@@ -166,10 +166,10 @@ class _Resolver:
 
 
 def statements_of(role: Mapping[str, Any]) -> list[Statement]:
-    """What a role's policies say."""
+    """Return the statements of a role's policies."""
     return [each for policy in role["Properties"].get("Policies", []) for each in policy["PolicyDocument"]["Statement"]]
 
 
 def trust_of(role: Mapping[str, Any]) -> list[Statement]:
-    """Who may take a role."""
+    """Return the statements of a role's trust policy."""
     return list(role["Properties"]["AssumeRolePolicyDocument"]["Statement"])

@@ -1,4 +1,4 @@
-"""Run commands side by side, one step at a time, in an order that the test chooses: the same order, the same result."""
+"""Run commands concurrently, one step at a time, in an order that the test chooses, so that results are repeatable."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, cycle
 from typing import TypeAlias
 
-#: A command. It calls its argument before and after every request and every record: there others get their turn.
+#: A command. It calls its argument before and after every request and ledger write, where other commands may run.
 Command: TypeAlias = Callable[[Callable[[str], None]], object]
 
 
@@ -21,7 +21,7 @@ class _Process:
         threading.Thread(target=self._run, daemon=True).start()
 
     def step(self) -> None:
-        """Let it run to its next request or record, or to its end."""
+        """Run to the next request or ledger write, or to the end."""
         self.turn.release()
         self.back.acquire()
 
@@ -29,7 +29,7 @@ class _Process:
         self.turn.acquire()
         try:
             self.result = self._command(self._pause)
-        except BaseException as error:  # noqa: BLE001 - how it ended is looked at by the test
+        except BaseException as error:  # noqa: BLE001 - the test checks it
             self.result = error
         self.ended = True
         self.back.release()
@@ -40,7 +40,7 @@ class _Process:
 
 
 def interleave(commands: Sequence[Command], bursts: Sequence[tuple[int, int]]) -> list[object]:
-    """How each command ended: its result or its exception. ``bursts`` are pairs of command and number of steps."""
+    """Return the result or exception of each command. ``bursts`` are pairs of command and number of steps."""
     processes = [_Process(command) for command in commands]
     endless: Iterator[tuple[int, int]] = cycle((index, 7) for index in range(len(commands)))
     for index, steps in chain(bursts, endless):

@@ -1,4 +1,4 @@
-"""A package index on this machine: pages in JSON or HTML, files, and everything that can go wrong with one."""
+"""A package index on this machine: pages in JSON or HTML, files, and faults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 
 from tests.fakes.serving import serving
 
-#: Everything by which uv finds another index.
+#: Every variable by which uv finds another index.
 SETTINGS = (
     "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX",
     "UV_INDEX_STRATEGY", "UV_CONFIG_FILE", "UV_NO_CONFIG", "PIP_INDEX_URL",
@@ -29,7 +29,7 @@ JSON = "application/vnd.pypi.simple.v1+json"
 
 @dataclass
 class Entry:
-    """A file as the index lists it; ``content`` None: listed, and not to be had."""
+    """A file in the index. With ``content`` None it is listed but cannot be downloaded."""
 
     name: str
     content: bytes | None = None
@@ -40,17 +40,17 @@ class Entry:
 
 @dataclass
 class PackageIndex:
-    """What is served. Tests change it while it runs."""
+    """The content of the index. Tests change it while the server runs."""
 
     address: str = ""
     projects: dict[str, list[Entry]] = field(default_factory=dict)
-    form: str = "json"  #: or html
+    form: str = "json"  #: json or html
     hashes: bool = True
     algorithm: str = "sha256"
     kept: str = ""  #: Cache-Control of pages
-    account: str = ""  #: user:password, where one is wanted
+    account: str = ""  #: user:password, if authentication is required
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    #: Answers instead of the index: gets the handler, says whether it has answered.
+    #: Called before the index with the handler; returns whether it has sent a response.
     fault: Callable[[BaseHTTPRequestHandler], bool] | None = None
 
     def add(self, name: str, content: bytes | None = None, **more: Any) -> Entry:
@@ -64,7 +64,7 @@ class PackageIndex:
         """List and serve a wheel."""
         return self.add(path.name, path.read_bytes(), **more)
 
-    def pages_asked(self) -> int:
+    def page_requests(self) -> int:
         return sum(path.startswith("/simple/") for path, _ in self.asked)
 
     def page(self, project: str) -> tuple[bytes, str]:
@@ -103,7 +103,7 @@ class PackageIndex:
 def send(
     handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", kind: str = "text/plain", **headers: str
 ) -> bool:
-    """An answer; for faults too."""
+    """Send a response; faults use it too."""
     handler.send_response(status)
     handler.send_header("Content-Type", kind)
     for name, value in {"Content-Length": str(len(body)), **headers}.items():
@@ -116,7 +116,7 @@ def send(
 
 @contextmanager
 def running_index(certificate: Path | None = None) -> Iterator[PackageIndex]:
-    """An index on 127.0.0.1, empty; over TLS with a certificate and its key, where one is given."""
+    """Run an empty index on 127.0.0.1, over TLS if a certificate with its key is given."""
     index = PackageIndex()
 
     class Handler(BaseHTTPRequestHandler):
@@ -156,7 +156,7 @@ def running_index(certificate: Path | None = None) -> Iterator[PackageIndex]:
 
 
 def use_index(patch: pytest.MonkeyPatch, address: str, folder: Path) -> None:
-    """Let uv and the program find packages at ``address`` and nowhere else, with nothing of the user's settings."""
+    """Make ``address`` the only index of uv and layers, without any setting of the user."""
     for name in SETTINGS:
         patch.delenv(name, raising=False)
     patch.setenv("UV_DEFAULT_INDEX", address)

@@ -1,6 +1,6 @@
-"""A Sigstore instance with keys of its own: certificate authority, certificate log and transparency log.
+"""A Sigstore instance with its own keys: certificate authority, certificate log and transparency log.
 
-It attests files as ``actions/attest`` does in a GitHub workflow; the real client verifies them with ``trusted_root``.
+It attests files like ``actions/attest`` in a GitHub workflow; the Sigstore client verifies them with ``trusted_root``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _utf8(text: str) -> bytes:
 
 
 class SigstoreInstance:
-    """Make one for each test: its keys are new."""
+    """An instance with new keys; each test makes one."""
 
     def __init__(self) -> None:
         self._ca, self._ct, self._rekor = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
@@ -61,7 +61,7 @@ class SigstoreInstance:
         )
 
     def trusted_root(self) -> str:
-        """The instance's ``trusted_root.json``."""
+        """Return the instance's ``trusted_root.json``."""
         certificate = {"rawBytes": _b64(self._ca_certificate.public_bytes(serialization.Encoding.DER))}
         authority = {
             "subject": {"organization": "example", "commonName": "authority"},
@@ -79,7 +79,7 @@ class SigstoreInstance:
         )
 
     def attest(self, sha256: str, repository: str, workflow: str = ".github/workflows/release.yml") -> dict[str, Any]:
-        """The bundle by which a workflow of a repository attests the file with this sha256."""
+        """Return the bundle by which a workflow of a repository attests the file with this sha256."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._leaf(key, f"https://github.com/{repository}", workflow)
         kind = "application/vnd.in-toto+json"
@@ -119,7 +119,7 @@ class SigstoreInstance:
         }
 
     def _leaf(self, key: ec.EllipticCurvePrivateKey, source: str, workflow: str) -> x509.Certificate:
-        """The workflow's certificate, with the certificate log's signature (RFC 6962) in it."""
+        """Return the workflow's certificate with the signature of the certificate log (RFC 6962)."""
         identity = f"{source}/{workflow}@refs/heads/main"
         builder = (
             x509.CertificateBuilder(self._ca_name, x509.Name([]), key.public_key(), 2)
@@ -146,7 +146,7 @@ class SigstoreInstance:
         return signed_with(_sct_list(log_id, milliseconds, _sign(self._ct, signed)))
 
     def _log_entry(self, certificate: x509.Certificate, payload: bytes, signature: bytes) -> dict[str, Any]:
-        """The entry of a transparency log that has no other."""
+        """Return the only entry of a transparency log."""
         pem = certificate.public_bytes(serialization.Encoding.PEM)
         spec = {
             "envelopeHash": {"algorithm": "sha256", "value": hashlib.sha256(b"envelope").hexdigest()},
@@ -178,7 +178,7 @@ class SigstoreInstance:
 
 
 def _sct_list(log_id: bytes, milliseconds: int, signature: bytes) -> bytes:
-    """A list of one signed certificate timestamp (RFC 6962, 3.3) as an OCTET STRING."""
+    """Return a list of one signed certificate timestamp (RFC 6962, 3.3) as an OCTET STRING."""
     sct = struct.pack("!B32sQH", 0, log_id, milliseconds, 0) + struct.pack("!BBH", 4, 3, len(signature)) + signature
     listed = struct.pack("!HH", len(sct) + 2, len(sct)) + sct
     return bytes([0x04, 0x81, len(listed)] if len(listed) > 127 else [0x04, len(listed)]) + listed

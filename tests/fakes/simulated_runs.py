@@ -1,4 +1,4 @@
-"""Whole publishes against the simulated AWS: a world, its machines (each with its own ledger), runs that may die."""
+"""Complete publishes against the simulated AWS: a world, its machines with their ledgers, runs that may be killed."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ T = TypeVar("T")
 
 
 class Killed(BaseException):
-    """The process is gone: no handler of the program may see it as an error."""
+    """The process is killed. A BaseException, so that no handler of the program treats it as an error."""
 
 
 @dataclass
 class Doom:
-    """Lets a process die at its ``after``-th moment (a call begins or ends, a record is begun or done). None: never."""
+    """Kills a process at step ``after`` (a call or a ledger write starts or ends). None: never."""
 
     after: int | None = None
     moments: int = 0
@@ -48,7 +48,7 @@ class Doom:
 
 @dataclass
 class MemoryLedger:
-    """A ledger that is as safe as the one in a folder, without a disk."""
+    """A ledger in memory."""
 
     records: dict[int, Release] = field(default_factory=dict)
     kept: dict[str, bytes] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class MemoryLedger:
 
 
 class Inline:
-    """An executor that does everything at once, in order: the same run meets the same faults at the same places."""
+    """An executor that runs each call immediately, so that the same run has the same faults at the same places."""
 
     def __init__(self, **_: object) -> None: ...
 
@@ -89,7 +89,7 @@ class Inline:
         future: Future[T] = Future()
         try:
             future.set_result(function(*arguments))
-        except Exception as error:  # noqa: BLE001 - as an executor does; Killed goes through
+        except Exception as error:  # noqa: BLE001 - like an executor; Killed is not caught
             future.set_exception(error)
         return future
 
@@ -98,7 +98,7 @@ class Inline:
 
 
 def make_zip(text: str) -> bytes:
-    """A small zip whose bytes are those of the text."""
+    """Return a small zip whose bytes depend on the text only."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(zipfile.ZipInfo("python/demo.py", (1980, 1, 1, 0, 0, 0)), text)
@@ -106,14 +106,14 @@ def make_zip(text: str) -> bytes:
 
 
 def make_artifacts(folder: Path, matrix: Matrix, version: str, build: str = "one") -> BuildOutput:
-    """What ``layers build`` leaves; another ``build`` of the same version has other bytes."""
+    """Write the files of ``layers build``; another ``build`` of the same version has other bytes."""
     place = folder / f"{version}-{build}"
     place.mkdir(parents=True, exist_ok=True)
     artifacts = []
     for target in matrix.targets:
         text = f"{version} {target.id} {build}"
         data = make_zip(text)
-        write_atomically(place / f"{target.layer_name}.zip", data)  # two runs may make it at once
+        write_atomically(place / f"{target.layer_name}.zip", data)  # two runs may write it concurrently
         artifacts.append(
             Artifact(
                 target=target.id,
@@ -152,7 +152,7 @@ class World:
         stop: Stop | None = None,
         canary: CanaryRegion | None = None,
     ) -> Report:
-        """One ``layers publish --artifacts``."""
+        """Run ``layers publish --artifacts`` once."""
         doom = doom or Doom()
         ledger.doom = doom
         lambdas = self.lambdas(doom)
@@ -171,7 +171,7 @@ class World:
         )
 
     def lambdas(self, doom: Doom | None = None) -> dict[str, Lambda]:
-        """What a process connects to AWS with."""
+        """Return the clients of a process."""
         clock, rate = self.aws.clock, self.matrix.requests_per_second
         return {
             region: Patient(SimLambda(self.aws, region, TokenBucket(rate, clock), doom or Doom()), clock)
@@ -179,7 +179,7 @@ class World:
         }
 
     def foreign(self, cell: Cell, description: str = "something else", *, public: bool = False) -> LayerVersion:
-        """Somebody else, or a hand, publishes in a cell."""
+        """Publish a version of no release in a cell."""
         from scripts.simaws.layers import Statement
 
         region = self.aws.regions[cell.region]
@@ -190,18 +190,18 @@ class World:
         return version
 
     def history(self, cell: Cell) -> list[LayerVersion]:
-        """The versions of a cell, oldest first."""
+        """Return the versions of a cell, oldest first."""
         return sorted(self.aws.versions(cell.region, cell.target.layer_name).values(), key=lambda v: v.number)
 
     def is_public(self, cell: Cell, number: int) -> bool:
-        """Whether everybody may use a version."""
+        """Return whether a version is public."""
         region = self.aws.regions[cell.region]
         version = self.aws.versions(cell.region, cell.target.layer_name)[number]
         return any(s.principal == "*" and s.organization is None for s in region.statements(version))
 
 
 def assert_at_release(world: World, version: str, number: int) -> None:
-    """Every cell has the release at the number, exactly once, public, the same bytes in each region."""
+    """Assert that every cell has the release at the number once, public, with the same bytes in each region."""
     for target in world.matrix.targets:
         cells = [cell for cell in world.matrix.cells if cell.target == target]
         text = world.matrix.describe(target, version)
@@ -218,7 +218,7 @@ def assert_at_release(world: World, version: str, number: int) -> None:
 
 
 def assert_nothing_wrong(world: World, ledger: MemoryLedger) -> None:
-    """What holds at every moment: nothing deleted, no placeholder public, no record that is not true."""
+    """Assert what always holds: nothing is deleted, no placeholder is public, every record is true."""
     assert not {"DeleteLayerVersion", "RemoveLayerVersionPermission"} & set(world.aws.counts())
     for cell in world.matrix.cells:
         history = world.history(cell)
@@ -232,7 +232,7 @@ def assert_nothing_wrong(world: World, ledger: MemoryLedger) -> None:
 
 
 def assert_ledger_true(world: World, ledger: MemoryLedger) -> None:
-    """Whatever the ledger says of a cell is so in AWS."""
+    """Assert that AWS has what the ledger records for each cell."""
     for release in ledger.releases():
         for record in release.cells:
             cell = next(c for c in world.matrix.cells if (c.region, c.target.id) == record.key)
@@ -244,7 +244,7 @@ def assert_ledger_true(world: World, ledger: MemoryLedger) -> None:
 
 
 def assert_recorded(world: World, ledger: MemoryLedger, version: str, number: int) -> None:
-    """The ledger has the whole release and calls it complete."""
+    """Assert that the ledger has the full release and marks it complete."""
     release = ledger.records[number]
     assert release.version == version
     assert release.completed is not None

@@ -1,4 +1,4 @@
-"""Hand-made wheels, good and bad, in a folder that uv takes for the only index."""
+"""Valid and invalid wheels in a folder that is uv's only index."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make_wheel(
     record_of: Mapping[str, bytes] | None = None,
     entry_points: str = "",
 ) -> Path:
-    """A wheel. ``unlisted`` files are in no RECORD; ``record_of`` gives other bytes whose hash its RECORD has."""
+    """Write a wheel. RECORD misses the ``unlisted`` files and has the hashes of the contents in ``record_of``."""
     info = f"{name}-{version}.dist-info"
     requirements = "".join(f"Requires-Dist: {each}\n" for each in requires)
     contents: dict[str, bytes] = {
@@ -68,7 +68,7 @@ def make_wheel(
 
 
 def only_index(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let uv find packages in ``folder`` and nowhere else."""
+    """Make ``folder`` uv's only index."""
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "PIP_INDEX_URL"):
         patch.delenv(name, raising=False)
     empty = folder.with_name("empty-index")
@@ -78,7 +78,7 @@ def only_index(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def matrix_of(package: str, *pythons: str, **more: object) -> Matrix:
-    """A matrix of one region."""
+    """Return a matrix of one region."""
     return Matrix.model_validate(
         {
             "account": "123456789012",
@@ -92,5 +92,5 @@ def matrix_of(package: str, *pythons: str, **more: object) -> Matrix:
 
 
 def target_of(python: str = "3.12", architecture: str = "x86_64") -> Target:
-    """One target."""
+    """Return a target."""
     return matrix_of("demo", python, architectures=[architecture]).targets[0]

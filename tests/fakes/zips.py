@@ -1,4 +1,4 @@
-"""Zips made by hand, with whatever a test wants to be wrong in them."""
+"""Zips with any defect that a test needs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def distribution(
     tag: str = "py3-none-any",
     headers: str = "",
 ) -> dict[str, bytes]:
-    """An installed package below ``python/``: its files, METADATA, WHEEL, and a true RECORD."""
+    """Return an installed package below ``python/``: its files, METADATA, WHEEL and a correct RECORD."""
     files = {f"{name}/__init__.py": b"x = 1\n"} if files is None else files
     info = f"{name}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
@@ -46,13 +46,13 @@ def _digest(data: bytes) -> str:
 
 
 def pyc(path: str, python: str = "3.12", *, flags: int = 1, time: int = 0, size: int = 0) -> bytes:
-    """The bytes of a bytecode file of ``python/<path>``, as far as a header and a file name go."""
+    """Return a bytecode file of ``python/<path>`` with its header and file name."""
     head = struct.pack("<HHL", RUNTIMES[python].magic, 0x0A0D, flags)
     return head + struct.pack("<LL", time, size) + f"\x00/opt/python/{path}".encode()
 
 
 def write(path: Path, files: Mapping[str, bytes], *, mode: int = 0o100644) -> Path:
-    """A zip of these files."""
+    """Write a zip of these files."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
             add(archive, name, data, mode=mode)
@@ -60,7 +60,7 @@ def write(path: Path, files: Mapping[str, bytes], *, mode: int = 0o100644) -> Pa
 
 
 def add(archive: zipfile.ZipFile, name: str, data: bytes, *, mode: int = 0o100644) -> zipfile.ZipInfo:
-    """One more file, by exactly this name."""
+    """Add a file with exactly this name."""
     info = zipfile.ZipInfo("placeholder", (1980, 1, 1, 0, 0, 0))
     info.filename = info.orig_filename = name
     info.create_system, info.external_attr, info.compress_type = 3, mode << 16, zipfile.ZIP_DEFLATED
@@ -69,7 +69,7 @@ def add(archive: zipfile.ZipFile, name: str, data: bytes, *, mode: int = 0o10064
 
 
 def own_binary() -> bytes:
-    """A real ELF file: an extension module of the Python that runs this (Linux), or of none."""
+    """Return an extension module of the running Python, if it has one as a file."""
     folder = next((Path(each) for each in sys.path if each.endswith("lib-dynload")), None)
     found = sorted(folder.glob("_socket.*.so")) if folder else []
     data = found[0].read_bytes() if found else b""
@@ -77,5 +77,5 @@ def own_binary() -> bytes:
 
 
 def codes(findings: Iterable[object]) -> set[str]:
-    """The codes of findings."""
+    """Return the codes of findings."""
     return {str(getattr(each, "code")) for each in findings}  # noqa: B009 - any finding

@@ -1,4 +1,4 @@
-"""GitHub's expressions: what they come to, and what is refused."""
+"""GitHub's expressions: their values, and refused ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CONTEXTS: dict[str, Any] = {
         ("always() && needs.build.result == 'success'", True),
     ],
 )
-def test_an_expression_comes_to_what_github_makes_of_it(text: str, value: object) -> None:
+def test_an_expression_has_the_value_that_github_gives_it(text: str, value: object) -> None:
     assert evaluate(text, CONTEXTS, {"always": lambda: True}) == value
 
 
@@ -61,12 +61,12 @@ def test_an_expression_comes_to_what_github_makes_of_it(text: str, value: object
         "",
     ],
 )
-def test_what_is_not_there_or_cannot_be_read_is_an_error(text: str) -> None:
+def test_unknown_names_and_syntax_errors_are_refused(text: str) -> None:
     with pytest.raises(ExpressionError):
         evaluate(text, CONTEXTS, {})
 
 
-def test_an_expression_alone_keeps_its_kind_and_one_within_a_text_becomes_text() -> None:
+def test_a_lone_expression_keeps_its_type_and_one_in_text_becomes_text() -> None:
     value = {
         "matrix": "${{ fromJSON(needs.build.outputs.matrix) }}",
         "name": "for ${{ matrix.architecture }}, ${{ 1 }}",

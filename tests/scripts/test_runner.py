@@ -1,4 +1,4 @@
-"""A rehearsal does what GitHub would do with a workflow, and finds what is wrong with one."""
+"""The rehearsal runs a workflow like GitHub and refuses invalid ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ATTEST = "actions/attest@59d89421af93a897026c735860bf21b6eb4f7b26"
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A small repository, and an AWS that is an address only."""
+    """Return a small repository; its AWS is only an address."""
     world = World(tmp_path / "world", REPO, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, {"ROLE": "a-role"})
     for folder in (world.artifacts, world.tools, world.folder / "source"):
         folder.mkdir(parents=True)
@@ -45,7 +45,7 @@ def run(world: World, jobs: str, inputs: Mapping[str, str] | None = None, head: 
     return run_workflow(world, folder.parents[1], "test.yml", "workflow_dispatch", inputs or {}, {})
 
 
-def test_outputs_go_from_step_to_job_to_job_and_a_matrix_is_spread_out(world: World) -> None:
+def test_outputs_pass_between_jobs_and_a_matrix_is_expanded(world: World) -> None:
     done = run(
         world,
         """
@@ -83,7 +83,7 @@ def test_outputs_go_from_step_to_job_to_job_and_a_matrix_is_spread_out(world: Wo
     assert done.jobs["last"].outputs == {"found": "3.12 of 2.0,3.13 of 2.0"}
 
 
-def test_a_failed_step_ends_its_job_and_those_that_need_it_but_for_what_runs_always(world: World) -> None:
+def test_a_failed_step_ends_its_job_and_skips_dependent_jobs_except_always(world: World) -> None:
     done = run(
         world,
         """
@@ -122,7 +122,7 @@ def test_a_failed_step_ends_its_job_and_those_that_need_it_but_for_what_runs_alw
         ({"run": "echo nothing >> $GITHUB_OUTPUT"}, "invalid format"),
     ],
 )
-def test_what_github_would_refuse_is_refused(world: World, step: dict[str, object], said: str) -> None:
+def test_a_step_that_github_would_refuse_fails(world: World, step: dict[str, object], said: str) -> None:
     done = run(world, f"job: {json.dumps({'runs-on': 'x', 'steps': [step]})}")
     assert done.result == "failure"
     assert said in "\n".join(world.said)
@@ -135,13 +135,13 @@ def test_what_github_would_refuse_is_refused(world: World, step: dict[str, objec
         ("a: {runs-on: x, outputs: {v: '${{ steps.no.outputs.v }}'}, steps: [{run: exit 0}]}", "'no'"),
     ],
 )
-def test_a_workflow_that_names_what_is_not_there_is_refused(world: World, jobs: str, said: str) -> None:
+def test_a_workflow_with_unknown_names_is_refused(world: World, jobs: str, said: str) -> None:
     with pytest.raises(InputError) as error:
         run(world, jobs)
     assert said in str(error.value)
 
 
-def test_inputs_that_are_not_declared_or_missing_are_refused(world: World) -> None:
+def test_undeclared_and_missing_inputs_are_refused(world: World) -> None:
     with pytest.raises(InputError, match="no input colour"):
         run(world, "a: {runs-on: x, steps: []}", {"colour": "blue"})
     head = "on: {workflow_dispatch: {inputs: {version: {required: true}}}}\npermissions: {}\n"
@@ -149,7 +149,7 @@ def test_inputs_that_are_not_declared_or_missing_are_refused(world: World) -> No
         run(world, "a: {runs-on: x, steps: []}", head=head)
 
 
-def test_a_token_pushes_only_where_it_may(world: World) -> None:
+def test_a_token_needs_contents_write_to_push(world: World) -> None:
     step = f"""
         job:
           runs-on: x
@@ -167,7 +167,7 @@ def test_a_token_pushes_only_where_it_may(world: World) -> None:
     assert "other" in git(world.origin, "branch")
 
 
-def test_a_called_workflow_may_not_do_more_than_its_caller(world: World) -> None:
+def test_a_called_workflow_cannot_have_more_permissions_than_its_caller(world: World) -> None:
     folder = world.folder / "workflows" / ".github" / "workflows"
     folder.mkdir(parents=True)
     (folder / "called.yml").write_text(
@@ -192,7 +192,7 @@ def test_a_workflow_of_another_repository_is_called_by_its_commit(world: World, 
         run(world, call.replace("REF", "main"))
 
 
-def test_a_runner_that_dies_does_nothing_more(world: World) -> None:
+def test_a_killed_runner_starts_nothing_more(world: World) -> None:
     world.dies = ("job", "second")
     jobs = "job: {runs-on: x, steps: [{name: first, run: exit 0}, {name: second, if: always(), run: exit 0}]}"
     assert run(world, jobs).result == "failure"

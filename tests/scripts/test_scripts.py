@@ -1,4 +1,4 @@
-"""The scripts, the locks and the README: cheap things that must hold before anything is installed."""
+"""The scripts, the lock files, and the links and commands of the documentation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_scripts_are_plain_shell(script: Path) -> None:
 
 
 def locked(name: str) -> dict[str, Requirement]:
-    """The requirements of a lock, by name; each of them must be exact and have a hash."""
+    """Return the requirements of a lock file by name; each must be exact and have a hash."""
     text = (REPOSITORY / "requirements" / f"{name}.txt").read_text()
     found = {}
     for entry in text.replace("\\\n", " ").splitlines():
@@ -53,14 +53,14 @@ def test_locks_have_hashes_and_no_addresses(name: str) -> None:
     assert "--index-url" not in text
 
 
-def test_locks_agree() -> None:
+def test_locks_have_the_same_versions() -> None:
     run, dev = locked("run"), locked("dev")
     assert {name: dev[name].specifier for name in run} == {name: each.specifier for name, each in run.items()}
     assert {name: each.specifier for name, each in locked("uv").items()} == {"uv": run["uv"].specifier}
 
 
-def test_locks_are_of_the_project() -> None:
-    """A requirement that was added or raised without ``scripts/lock`` would be missed by a fresh clone."""
+def test_locks_match_pyproject() -> None:
+    """A requirement that was changed without ``scripts/lock`` would be missing in a new clone."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     run = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["sandbox"]]
     for lock, wanted in (("run", run), ("dev", [*run, *project["dependency-groups"]["dev"]])):
@@ -72,7 +72,7 @@ def test_locks_are_of_the_project() -> None:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What ``scripts/setup`` reads, and a PATH with a shell's tools and no Python."""
+    """Return a folder with the files that ``scripts/setup`` reads, and a PATH with tools but without Python."""
     shutil.copytree(REPOSITORY / "scripts", tmp_path / "scripts")
     shutil.copytree(REPOSITORY / "requirements", tmp_path / "requirements")
     shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
@@ -105,7 +105,7 @@ def a_python_without_venv(clone: Path) -> Path:
     any(Path(place).exists() for place in ("/opt/homebrew/bin/python3", "/usr/local/bin/python3")),
     reason="there is a Python where setup looks beyond the PATH",
 )
-def test_setup_says_that_it_needs_a_python(clone: Path) -> None:
+def test_setup_names_the_python_that_it_needs(clone: Path) -> None:
     stand_in(clone / "bin" / "python3", "exit 1")  # a Python that is too old
     done = setup(clone)
     assert done.returncode == 1
@@ -113,7 +113,7 @@ def test_setup_says_that_it_needs_a_python(clone: Path) -> None:
     assert not (clone / ".venv").exists()
 
 
-def test_setup_says_what_a_python_without_venv_lacks(clone: Path) -> None:
+def test_setup_names_the_missing_package_of_a_python_without_venv(clone: Path) -> None:
     done = setup(clone, PYTHON=str(a_python_without_venv(clone)))
     assert done.returncode == 1
     assert "apt install python3-venv" in done.stderr
@@ -129,18 +129,18 @@ def test_a_second_setup_installs_nothing(clone: Path) -> None:
     assert setup(clone, PYTHON=str(a_python_without_venv(clone))).returncode == 1
 
 
-def test_setup_of_an_unknown_kind(clone: Path) -> None:
+def test_setup_refuses_an_unknown_argument(clone: Path) -> None:
     assert setup(clone, "everything").returncode == 2
 
 
-def test_the_readme_has_every_command() -> None:
+def test_the_readme_lists_every_command() -> None:
     rows = re.findall(r"^\| `layers ([a-z]+)[^`]*` \| (.+?) \|$", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
     assert [name for name, _ in rows] == list(COMMANDS)
     for name, text in rows:
         assert text.replace("`", "").startswith(COMMANDS[name].rstrip(".")), name
 
 
-def test_links_of_the_documentation_lead_somewhere() -> None:
+def test_links_of_the_documentation_exist() -> None:
     for page in (*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -1,4 +1,4 @@
-"""The simulated AWS: its limits are botocore's, real clients can talk to it, and it agrees with moto where moto can."""
+"""The simulated AWS: it has botocore's limits, works with real clients, and agrees with moto."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=2, connect_timeout
 def zipped(text: str = "print()") -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("python/x.py"), text)  # without the time of now
+        archive.writestr(zipfile.ZipInfo("python/x.py"), text)  # without a timestamp
     return buffer.getvalue()
 
 
@@ -101,7 +101,7 @@ def test_limits_are_those_of_the_service_model() -> None:
         {"name": "x" * 141},
     ],
 )
-def test_what_the_service_refuses(aws: SimulatedAws, change: dict[str, Any]) -> None:
+def test_invalid_fields_are_refused(aws: SimulatedAws, change: dict[str, Any]) -> None:
     content = aws.contents.add(zipped())
     region = aws.regions["us-east-1"]
     with pytest.raises(layers.AwsError) as error:
@@ -110,7 +110,7 @@ def test_what_the_service_refuses(aws: SimulatedAws, change: dict[str, Any]) -> 
     assert not list(region.all_versions())
 
 
-def test_what_is_no_zip_or_too_large_is_refused(aws: SimulatedAws) -> None:
+def test_invalid_and_too_large_zips_are_refused(aws: SimulatedAws) -> None:
     with pytest.raises(layers.AwsError, match="unzip"):
         aws.contents.add(b"no zip")
     with pytest.raises(layers.AwsError, match="non-empty"):
@@ -122,7 +122,7 @@ def test_what_is_no_zip_or_too_large_is_refused(aws: SimulatedAws) -> None:
         aws.contents.add(bomb.getvalue())
 
 
-def test_quota_is_seen_by_every_second(aws: SimulatedAws) -> None:
+def test_requests_above_the_quota_of_a_second_are_throttled(aws: SimulatedAws) -> None:
     def ask() -> int:
         try:
             aws.call("us-east-1", "ListLayers", lambda region: region.list_layers())
@@ -135,7 +135,7 @@ def test_quota_is_seen_by_every_second(aws: SimulatedAws) -> None:
     assert ask() == 200
 
 
-def test_numbers_are_never_given_out_again(aws: SimulatedAws) -> None:
+def test_numbers_are_not_reused(aws: SimulatedAws) -> None:
     region, content = aws.regions["us-east-1"], aws.contents.add(zipped())
     assert [region.publish("demo", content).number for _ in range(3)] == [1, 2, 3]
     for number in (1, 2, 3):
@@ -144,7 +144,7 @@ def test_numbers_are_never_given_out_again(aws: SimulatedAws) -> None:
     assert region.publish("demo", content).number == 4
 
 
-def test_lists_lag_and_get_does_not() -> None:
+def test_lists_lag_but_get_does_not() -> None:
     aws = SimulatedAws(ACCOUNT, REGIONS, list_lag=10, seed=3)
     region = aws.regions["us-east-1"]
     region.publish("demo", aws.contents.add(zipped()))
@@ -166,11 +166,11 @@ def test_faults_by_seed_are_repeatable() -> None:
     assert 10 < sum(fault is not None for fault in run()) < 30
 
 
-# -- over HTTP, by real clients ----------------------------------------------------------------------------------------
+# -- over HTTP, with real clients --------------------------------------------------------------------------------------
 
 
 def scenario(lam: LambdaClient) -> list[object]:
-    """Publishing, granting, reading and taking back, and what each step answers."""
+    """Publish, grant, read and revoke; return the response of each step."""
     seen: list[object] = []
     zip_file = zipped()
     for _ in range(2):
@@ -207,17 +207,17 @@ def scenario(lam: LambdaClient) -> list[object]:
     return seen
 
 
-def test_boto3_and_moto_see_the_same(address: str, sandbox: Sandbox) -> None:
+def test_boto3_gets_the_same_responses_as_from_moto(address: str, sandbox: Sandbox) -> None:
     assert scenario(client(address)) == scenario(sandbox.layers())
 
 
-def test_regions_are_apart_and_numbers_their_own(address: str) -> None:
+def test_each_region_has_its_own_layers_and_numbers(address: str) -> None:
     for region in REGIONS:
         made = client(address, region).publish_layer_version(LayerName="demo", Content={"ZipFile": zipped()})
         assert made["LayerVersionArn"] == f"arn:aws:lambda:{region}:{ACCOUNT}:layer:demo:1"
 
 
-def test_used_statement_id_is_a_conflict(address: str) -> None:
+def test_an_existing_statement_id_is_a_conflict(address: str) -> None:
     lam = client(address)
     lam.publish_layer_version(LayerName="demo", Content={"ZipFile": zipped()})
     grant = {"LayerName": "demo", "VersionNumber": 1, "StatementId": "s", "Action": "lambda:GetLayerVersion"}
@@ -247,7 +247,7 @@ def test_lists_have_pages_and_filters(aws: SimulatedAws, address: str) -> None:
     assert code_of(error)[0] == 400
 
 
-def test_strangers_get_only_what_is_public_and_list_nothing(aws: SimulatedAws) -> None:
+def test_other_accounts_can_read_public_versions_and_list_nothing(aws: SimulatedAws) -> None:
     with serve(aws, credentials={"AKIASTRANGER": Credential("other", "999999999999")}) as address:
         owner, stranger = client(address), client(address, key="AKIASTRANGER", secret="other")
         arn = owner.publish_layer_version(LayerName="demo", Content={"ZipFile": zipped()})["LayerVersionArn"]
@@ -264,7 +264,7 @@ def test_strangers_get_only_what_is_public_and_list_nothing(aws: SimulatedAws) -
         assert client(address, service="sts").get_caller_identity()["Account"] == ACCOUNT
 
 
-def test_wrong_secret_and_unknown_key_are_refused(address: str) -> None:
+def test_a_wrong_secret_and_an_unknown_key_are_refused(address: str) -> None:
     with pytest.raises(ClientError) as error:
         client(address, secret="wrong").list_layers()
     assert code_of(error) == (403, "InvalidSignatureException")
@@ -277,14 +277,14 @@ def test_wrong_secret_and_unknown_key_are_refused(address: str) -> None:
     ("fault", "acts"),
     [(Fault.RESET_BEFORE, 0), (Fault.RESET_AFTER, 1), (Fault.SILENCE_BEFORE, 0), (Fault.SILENCE_AFTER, 1)],
 )
-def test_broken_connections_are_really_broken(aws: SimulatedAws, address: str, fault: Fault, acts: int) -> None:
+def test_a_connection_fault_breaks_the_connection(aws: SimulatedAws, address: str, fault: Fault, acts: int) -> None:
     aws.set_faults(Faults((At(fault),)))
     with pytest.raises((ConnectionClosedError, ReadTimeoutError)):
         client(address).publish_layer_version(LayerName="demo", Content={"ZipFile": zipped()})
     assert len(aws.versions("us-east-1", "demo")) == acts
 
 
-def test_links_die_after_ten_minutes(aws: SimulatedAws, address: str) -> None:
+def test_download_urls_expire_after_ten_minutes(aws: SimulatedAws, address: str) -> None:
     lam = client(address)
     lam.publish_layer_version(LayerName="demo", Content={"ZipFile": zipped()})
     location = lam.get_layer_version(LayerName="demo", VersionNumber=1)["Content"]["Location"]
@@ -295,7 +295,7 @@ def test_links_die_after_ten_minutes(aws: SimulatedAws, address: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("aws") is None, reason="the AWS CLI is not installed")
-def test_aws_cli(address: str, tmp_path: Path) -> None:
+def test_the_aws_cli_works(address: str, tmp_path: Path) -> None:
     (tmp_path / "layer.zip").write_bytes(zipped())
     command = ["aws", "lambda", "publish-layer-version", "--layer-name", "demo", "--zip-file", "fileb://layer.zip"]
     done = subprocess.run(

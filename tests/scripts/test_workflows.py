@@ -1,4 +1,4 @@
-"""The workflows of this repository, by the linters that others would hold against them."""
+"""The workflows of this repository, checked by linters and by the roles that they assume."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_zizmor_finds_nothing() -> None:
         ("vendor.dependabot", [GITHUB / "dependabot.yml"]),
     ],
 )
-def test_they_fit_their_schemas(schema: str, files: list[Path]) -> None:
+def test_workflows_are_valid_by_their_schemas(schema: str, files: list[Path]) -> None:
     lint("check-jsonschema", "--builtin-schema", schema, *files)
 
 
@@ -49,7 +49,7 @@ def steps(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_actions_are_pinned_and_scripts_are_only_scripts(path: Path) -> None:
+def test_actions_are_pinned_and_scripts_contain_no_expressions(path: Path) -> None:
     for step in steps(read_yaml(path)):
         uses = step.get("uses")
         assert uses is None or uses.startswith("$/") or len(uses.partition("@")[2]) == 40, step
@@ -58,15 +58,15 @@ def test_actions_are_pinned_and_scripts_are_only_scripts(path: Path) -> None:
 
 
 def test_only_jobs_that_build_use_a_cache() -> None:
-    """A job that proves zips rebuilds them without a cache, so that a poisoned cache cannot pass."""
+    """A job that reproduces zips builds without a cache, so that a poisoned cache is found."""
     jobs = read_yaml(GITHUB / "workflows" / "release.yml")["jobs"]
     cached = {name for name, job in jobs.items() if "cache" in str([step.get("uses") for step in job.get("steps", [])])}
     assert cached == {"build"}
     assert any("layers reproduce" in step.get("run", "") for step in jobs["prove"]["steps"])
 
 
-def test_each_role_is_taken_from_the_environment_that_it_trusts() -> None:
-    """The workflows and the account's templates must agree, or no job gets its role."""
+def test_each_role_is_assumed_from_the_environment_that_it_trusts() -> None:
+    """If workflows and templates disagree, no job can assume its role."""
     resources = roles_template(make_scope(load_matrix(GITHUB.parent / "layer_matrix.yaml"), "ledger", None, "layers"))
     taken = set()
     for path in WORKFLOWS:

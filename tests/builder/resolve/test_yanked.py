@@ -81,6 +81,6 @@ def test_a_new_version_is_found_although_the_page_is_cached(index: PackageIndex,
         resolve(MATRIX, "1.1", TARGET)
     index.add_wheel(make_wheel(tmp_path, "demo", "1.1"))
     assert resolve(MATRIX, "1.1", TARGET)[0].version == "1.1"
-    asked = index.pages_asked()
+    asked = index.page_requests()
     resolve(MATRIX, "1.1", TARGET)
-    assert index.pages_asked() == asked  # a known version needs no request
+    assert index.page_requests() == asked  # a known version needs no request

@@ -450,7 +450,7 @@ def test_a_single_failure_is_retried(index: PackageIndex, monkeypatch: pytest.Mo
 
     monkeypatch.setenv("UV_HTTP_RETRIES", "3")
     index.add("demo-1.0-py3-none-any.whl")
-    index.fault = lambda handler: index.pages_asked() < 3 and send(handler, 503)
+    index.fault = lambda handler: index.page_requests() < 3 and send(handler, 503)
     clock = Hurried()
     assert [each.name for each in SimpleIndex(clock=clock).versions("demo")] == ["1.0"]
     assert len(clock.slept) == 2
@@ -458,7 +458,7 @@ def test_a_single_failure_is_retried(index: PackageIndex, monkeypatch: pytest.Mo
     index.fault = lambda handler: send(handler, 503)
     with pytest.raises(IndexUnavailableError):
         SimpleIndex(IndexLocations((IndexLocation(f"{index.address}/simple"),)), clock).versions("demo")
-    assert index.pages_asked() == 4
+    assert index.page_requests() == 4
 
 
 @pytest.mark.index

@@ -303,7 +303,7 @@ def test_wait_ends_with_an_error_after_the_given_time(index: PackageIndex, layer
     assert 2 <= time.monotonic() - started < 8
     assert (ended.code, ended.out) == (3, "")
     assert "no demo 1.1; its newest is 1.0 (waited 2 seconds)" in ended.err
-    assert index.pages_asked() == 3
+    assert index.page_requests() == 3
 
 
 def test_wait_does_not_wait_for_a_yanked_version(index: PackageIndex, layers: Layers) -> None:
