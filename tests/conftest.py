@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from builder.model.stop import StoppableClock
+from publisher.aws.session import new_session
 from publisher.sandbox.server import environment, running
 
 if TYPE_CHECKING:
@@ -54,16 +55,6 @@ def _no_real_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_botocore_loader() -> Iterator[None]:
-    """Parse each service model once for the whole run: commands in this process create a session each."""
-    import botocore.loaders
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.loaders, "create_loader", cache(botocore.loaders.create_loader))
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
 def _short_waits() -> Iterator[None]:
     """Commands in this process wait a twentieth of the time between retries; their clock advances by the whole time."""
     wait, monotonic, skipped = StoppableClock.sleep, StoppableClock.monotonic, [0.0]
@@ -100,10 +91,9 @@ class Sandbox:
 
 @cache
 def _client(address: str, service: str, region: str) -> Any:
-    import boto3
     from botocore.config import Config
 
-    session: Any = boto3.session.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
+    session: Any = new_session("sandbox", "sandbox")
     once = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
     return session.client(service, region_name=region, endpoint_url=address, config=once)
 

@@ -12,6 +12,7 @@ from builder.model.escape import escape
 from builder.model.matrix import Matrix
 from publisher.announce.announcement import Announcement, announcement_of, event_of
 from publisher.aws.error_codes import of_boto_error
+from publisher.aws.session import new_session
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import at_number
 
@@ -49,9 +50,7 @@ def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
 
 
 def _send(topic: str, region: str, announcement: Announcement) -> None:
-    import boto3
-
-    session: Any = boto3.session.Session()
+    session: Any = new_session()
     text = announcement.model_dump_json()
     if len(text.encode()) > MAX_MESSAGE_BYTES:  # the index has the layers
         text = announcement.model_copy(update={"layers": ()}).model_dump_json()

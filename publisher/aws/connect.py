@@ -17,6 +17,7 @@ from publisher.aws.publish_request import Bodies
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import Journal
 from publisher.aws.retry import Patient
+from publisher.aws.session import new_session
 
 if TYPE_CHECKING:
     import boto3
@@ -31,9 +32,7 @@ def connect_all(matrix: Matrix, journal: Journal | None = None, stop: Stop | Non
 
     boto3 finds AWS: environment, profile, role, ``AWS_ENDPOINT_URL``.
     """
-    import boto3
-
-    session = boto3.session.Session()
+    session = new_session()
     buckets = None
     if matrix.staging is not None:
         from publisher.aws.staging import Buckets
@@ -49,10 +48,8 @@ def connect_all(matrix: Matrix, journal: Journal | None = None, stop: Stop | Non
 
 def reader(region: str) -> Lambda:
     """Return a ``Lambda`` that looks up layer versions in one region, of any account."""
-    import boto3
-
     bodies = Bodies(_temporary_folder())
-    return _connect(boto3.session.Session(), region, QUOTA_PER_SECOND, bodies, None, Journal(), Stop())
+    return _connect(new_session(), region, QUOTA_PER_SECOND, bodies, None, Journal(), Stop())
 
 
 def _connect(

@@ -14,6 +14,7 @@ from publisher.aws.error_codes import SET_CREDENTIALS, of_boto_error
 from publisher.aws.fanout import credentials_error
 from publisher.aws.gateway import CredentialsRefused, CredentialsUnknown, GatewayError, RegionDisabled, Unavailable
 from publisher.aws.lambda_client import CONFIG
+from publisher.aws.session import new_session
 
 #: Regions of the matrix whose STS is called at most.
 MAX_STS_REGIONS = 3
@@ -67,10 +68,8 @@ def _sts_regions(matrix: Matrix) -> tuple[str, ...]:
 
 
 def _get_caller_identity(region: str) -> dict[str, Any]:
-    import boto3
-
     try:
-        client = boto3.session.Session().client("sts", region_name=region, config=CONFIG)
+        client = new_session().client("sts", region_name=region, config=CONFIG)
         identity: dict[str, Any] = dict(client.get_caller_identity())
         return identity
     except ProfileNotFound as error:

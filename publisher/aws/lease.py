@@ -29,6 +29,7 @@ from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
 from builder.model.stop import Stop
 from publisher.aws.error_codes import status_of
+from publisher.aws.session import new_session
 
 #: How long a lease is valid without a renewal, and how often it is renewed.
 LEASE_SECONDS = 600.0
@@ -99,15 +100,13 @@ def lease(
 
 class _Lease:
     def __init__(self, matrix: Matrix, staging: Staging, holds: float) -> None:
-        import boto3
-
         self.bucket = staging.bucket_of(matrix.account, staging.home)
         self.key = f"leases/{matrix.package}.json"
         self._account = matrix.account
         self._holds = timedelta(seconds=holds)
         self._owner = f"{os.environ.get('GITHUB_RUN_ID') or socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._etag = ""
-        self._s3: Any = boto3.session.Session().client("s3", region_name=staging.home, config=_CONFIG)
+        self._s3: Any = new_session().client("s3", region_name=staging.home, config=_CONFIG)
 
     def take(self, stop: Stop, wait_seconds: float) -> None:
         """Take it once it is free or has expired."""

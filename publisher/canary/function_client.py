@@ -24,6 +24,7 @@ from publisher.aws.lambda_client import CONFIG
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import Journal
 from publisher.aws.retry import Patience
+from publisher.aws.session import new_session
 from publisher.canary.function_port import (
     FUNCTION_MEMORY_MB,
     FUNCTION_TIMEOUT_SECONDS,
@@ -50,9 +51,7 @@ _MAX_INVOKE_ATTEMPTS = 3
 
 def connect(regions: Iterable[str], rate: float, journal: Journal | None = None) -> Mapping[str, Functions]:
     """Return the functions of each region; boto3 finds AWS."""
-    import boto3
-
-    session = boto3.session.Session()
+    session = new_session()
     journal = journal or Journal()
 
     def make(region: str) -> Functions:

@@ -16,6 +16,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from builder.model.errors import InputError
 from builder.model.matrix import Matrix
 from publisher.aws.error_codes import status_of
+from publisher.aws.session import new_session
 from publisher.ledger.folder import SBOMS, file_name, parse_record, record_bytes
 from publisher.ledger.release import Release
 
@@ -40,12 +41,10 @@ class BucketLedger:
     """A ledger in a bucket."""
 
     def __init__(self, place: str, matrix: Matrix) -> None:
-        import boto3
-
         self._place = place
         self._bucket, self._prefix = bucket_and_prefix(place)
         self._matrix = matrix
-        self._s3: Any = boto3.session.Session().client("s3", config=_CONFIG, region_name=_region(matrix))
+        self._s3: Any = new_session().client("s3", config=_CONFIG, region_name=_region(matrix))
 
     def releases(self) -> tuple[Release, ...]:
         try:
@@ -151,6 +150,4 @@ class BucketLedger:
 
 
 def _region(matrix: Matrix) -> str:
-    import boto3
-
-    return boto3.session.Session().region_name or (matrix.staging.home if matrix.staging else matrix.regions[0])
+    return new_session().region_name or (matrix.staging.home if matrix.staging else matrix.regions[0])

@@ -12,6 +12,7 @@ from botocore.parsers import ResponseParserError
 
 from publisher.aws.error_codes import of_boto_error
 from publisher.aws.gateway import Unavailable
+from publisher.aws.session import new_session
 from publisher.parameters.expected import Parameter
 
 if TYPE_CHECKING:
@@ -74,9 +75,7 @@ class SsmParameters:
 
 def connect(regions: Sequence[str]) -> Mapping[str, Parameters]:
     """Return the parameters of each region; boto3 finds AWS."""
-    import boto3
-
-    session = boto3.session.Session()
+    session = new_session()
     return {region: SsmParameters(session.client("ssm", region_name=region, config=_CONFIG)) for region in regions}
 
 

@@ -23,6 +23,7 @@ from builder.model.progress import Progress
 from builder.model.stop import Stop
 from builder.model.target import Target
 from publisher.aws.gateway import Lambda, Zip
+from publisher.aws.session import new_session
 from publisher.aws.signing import Signer
 from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import Recorder
@@ -216,9 +217,7 @@ def carry_out(
 def _signer(matrix: Matrix, clock: Clock) -> Signer | None:
     if matrix.signing is None:
         return None
-    import boto3
-
-    return Signer(matrix, boto3.session.Session(), clock)
+    return Signer(matrix, new_session(), clock)
 
 
 def _builder(

@@ -10,6 +10,7 @@ from typing import Any
 from builder.model.matrix import Matrix
 from builder.model.regions import partition_of
 from publisher.aws.resource_names import canary_role
+from publisher.aws.session import new_session
 
 #: The description by which the sandbox recognizes the roles that it created itself.
 _OWN = "created by the sandbox"
@@ -27,11 +28,9 @@ def furnish(address: str, matrix: Matrix) -> None:
 
 def make_signing_profile(address: str, matrix: Matrix) -> None:
     """Create the signing profile of ``signing:``, and let the home region's bucket keep versions for it."""
-    import boto3
-
     if matrix.signing is None or matrix.staging is None:
         return
-    session: Any = boto3.session.Session("sandbox", "sandbox")
+    session: Any = new_session("sandbox", "sandbox")
     region = matrix.staging.home
     session.client("s3", region_name=region, endpoint_url=address).put_bucket_versioning(
         Bucket=matrix.bucket(region), VersioningConfiguration={"Status": "Enabled"}
@@ -43,19 +42,15 @@ def make_signing_profile(address: str, matrix: Matrix) -> None:
 
 def make_topic(address: str, arn: str) -> None:
     """Create the SNS topic of the matrix's announcements."""
-    import boto3
-
-    session: Any = boto3.session.Session("sandbox", "sandbox")
+    session: Any = new_session("sandbox", "sandbox")
     client = session.client("sns", region_name=arn.split(":")[3], endpoint_url=address)
     client.create_topic(Name=arn.rpartition(":")[2])
 
 
 def make_buckets(address: str, names: Mapping[str, str]) -> None:
     """Create these buckets. ``names``: by region."""
-    import boto3
-
     for region, name in names.items():
-        client = boto3.session.Session("sandbox", "sandbox").client("s3", region_name=region, endpoint_url=address)
+        client = new_session("sandbox", "sandbox").client("s3", region_name=region, endpoint_url=address)
         if region == "us-east-1":
             client.create_bucket(Bucket=name)
         else:
@@ -64,12 +59,10 @@ def make_buckets(address: str, names: Mapping[str, str]) -> None:
 
 def make_roles(address: str, names: Mapping[str, Sequence[str]]) -> None:
     """Create roles that Lambda may assume. ``names``: by one region of each partition, since each has its own IAM."""
-    import boto3
-
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     for region, roles in names.items():
-        client = boto3.session.Session("sandbox", "sandbox").client("iam", region_name=region, endpoint_url=address)
+        client = new_session("sandbox", "sandbox").client("iam", region_name=region, endpoint_url=address)
         for role in roles:
             client.create_role(RoleName=role, Description=_OWN, AssumeRolePolicyDocument=policy)
 

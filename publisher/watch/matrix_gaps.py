@@ -16,6 +16,7 @@ from builder.model.matrix import Matrix
 from builder.model.regions import partition_of
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import python_order
+from publisher.aws.session import new_session
 
 #: A runtime is named this long before the end of its support.
 ANNOUNCED_BEFORE = timedelta(days=365)
@@ -103,13 +104,12 @@ def offer_in_aws(region: str) -> Offer:
 
     IncompleteError if AWS cannot be reached or refuses.
     """
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     from publisher.aws.error_codes import of_boto_error
     from publisher.aws.lambda_client import CONFIG
 
-    session = boto3.session.Session()
+    session = new_session()
     try:
         pages = session.client("ssm", region_name=region, config=CONFIG).get_paginator("get_parameters_by_path")
         values = [each["Value"] for page in pages.paginate(Path=_REGIONS_PATH) for each in page["Parameters"]]

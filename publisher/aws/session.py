@@ -1,0 +1,30 @@
+"""Sessions of boto3 that share one cache of AWS's service models."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import boto3
+    from botocore.loaders import Loader
+
+
+def new_session(access_key: str | None = None, secret_key: str | None = None) -> boto3.session.Session:
+    """Return a new session. Without keys, boto3 finds the credentials and settings.
+
+    A session of its own parses each service model again, which takes longer than most requests.
+    """
+    import boto3
+    import botocore.session
+
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+    return boto3.session.Session(access_key, secret_key, botocore_session=core)
+
+
+@cache
+def _loader(search_path: str | None) -> Loader:
+    import botocore.loaders
+
+    return botocore.loaders.create_loader(search_path)
