@@ -19,8 +19,12 @@ from publisher.sandbox.server import environment, running
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
+#: ``scripts/test --thorough``: more examples of every property.
+THOROUGH = bool(os.environ.get("LAYERS_THOROUGH"))
 # A busy machine must not fail a test.
-settings.register_profile("layers", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "layers", max_examples=200 if THOROUGH else 30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("layers")
 
 ACCOUNT = "856699698935"

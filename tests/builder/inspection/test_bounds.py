@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 import subprocess
 import sys
@@ -15,12 +14,12 @@ import pytest
 
 from builder.smoke.function.smoke_facts import peak_memory
 from tests import REPOSITORY
+from tests.conftest import THOROUGH
 from tests.fakes.zips import add
 
 #: In addition to the interpreter and the imported modules.
 MAX_MEGABYTES = 90
 MAX_SECONDS = 30
-THOROUGH = os.environ.get("LAYERS_THOROUGH") == "1"
 Files = Iterator[tuple[str, bytes]]
 
 _MEASURE = """

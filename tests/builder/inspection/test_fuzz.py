@@ -5,7 +5,6 @@ The test suite tries a few examples; ``scripts/test --thorough`` fuzzes each par
 
 from __future__ import annotations
 
-import os
 import time
 import zipfile
 from collections.abc import Callable
@@ -23,9 +22,10 @@ from builder.inspection.file_facts import FileFacts
 from builder.inspection.package_checks import check_packages, wheel_tags
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
+from tests.conftest import THOROUGH
 from tests.fakes.zips import add, distribution, own_binary, pyc, target
 
-MINUTE = 60 if os.environ.get("LAYERS_THOROUGH") else 0
+MINUTE = 60 if THOROUGH else 0
 #: Limit for one input, generous because the machine may be busy.
 MAX_SECONDS = 5.0
 DIST_INFO = "python/a-1.0.dist-info/"

@@ -21,6 +21,7 @@ from builder.model.errors import LayersError
 from publisher.aws import fanout
 from publisher.reconcile import execute
 from scripts.simaws import At, Fault, Faults, SimulatedAws
+from tests.conftest import THOROUGH
 from tests.fakes.simulated_runs import (
     Doom,
     Inline,
@@ -35,7 +36,7 @@ from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
 CELLS = MATRIX.cells
-EXAMPLES = 10_000 if os.environ.get("LAYERS_THOROUGH") else 100
+EXAMPLES = 10_000 if THOROUGH else 50
 #: How long lists may lag, in seconds.
 LAGS = st.sampled_from([0.0, 0.0, 3.0, 30.0])
 DRIFT = st.lists(st.integers(0, 3), min_size=len(CELLS), max_size=len(CELLS))

@@ -22,12 +22,13 @@ from publisher.reconcile.job import Outcome
 from publisher.reconcile.release_run import Report
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from scripts.simaws import At, Fault, Faults, SimulatedAws
+from tests.conftest import THOROUGH
 from tests.fakes.interleaving import Command, interleave
 from tests.fakes.simulated_runs import Doom, Inline, MemoryLedger, World, assert_ledger_true
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
-EXAMPLES = 5_000 if os.environ.get("LAYERS_THOROUGH") else 60
+EXAMPLES = 5_000 if THOROUGH else 30
 PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("LAYERS_SHRINK")]
 BURSTS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 40)), max_size=30)
 WHEN = datetime(2026, 11, 25, tzinfo=timezone.utc)

@@ -20,6 +20,7 @@ from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.release_run import Report
 from scripts.simaws import SimulatedAws
 from scripts.simaws.server import environment, serve
+from tests.conftest import THOROUGH
 from tests.fakes.simulated_runs import (
     MemoryLedger,
     World,
@@ -99,7 +100,7 @@ def test_two_runs_of_one_release_are_completed_by_the_next_run(tmp_path: Path) -
     assert_recorded(world, ledgers[0], "1.0.0", number)
 
 
-@pytest.mark.parametrize("seed", range(10 if os.environ.get("LAYERS_THOROUGH") else 1))
+@pytest.mark.parametrize("seed", range(10 if THOROUGH else 1))
 def test_killed_processes_are_completed_by_the_next_run(tmp_path: Path, seed: int) -> None:
     """Run the command with SIGKILL at random times and the ledger on disk; the last run exits with 0."""
     aws = SimulatedAws(MATRIX.account, MATRIX.regions, clock=SYSTEM_CLOCK, latency=(0.0, 0.1), seed=seed)
