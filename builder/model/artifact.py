@@ -62,6 +62,7 @@ class Artifact(Frozen):
     findings: tuple[Finding, ...] = ()
     exclude: tuple[str, ...] = ()  #: names that were left out, whatever requires them
     override: tuple[str, ...] = ()  #: requirements that replaced what the packages require
+    signed_by: str | None = None  #: AWS Signer: profile/version, of a zip that another account signed
 
 
 class Manifest(Frozen):

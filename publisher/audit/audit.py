@@ -17,8 +17,8 @@ from publisher.ledger.release import CellRecord, Release
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_granted, version_in
 
 Problem = Literal[
-    "missing", "unrecorded", "bytes", "version", "private", "public", "shared", "runtime", "architecture", "number",
-    "unexpected", "foreign", "unreachable", "parameter",
+    "missing", "unrecorded", "bytes", "version", "signature", "private", "public", "shared", "runtime", "architecture",
+    "number", "unexpected", "foreign", "unreachable", "parameter",
 ]  # fmt: skip
 
 
@@ -111,42 +111,65 @@ def _absent(cell: Cell, release: Release, releases: Sequence[Release]) -> Iterat
 
 def _recorded(matrix: Matrix, cell: Cell, release: Release, record: CellRecord, view: CellView) -> Iterator[Drift]:
     number = release.layer_version
-
-    def drift(problem: Problem, detail: str, remedy: str) -> Drift:
-        return Drift(cell.region, cell.target.id, number, problem, detail, remedy)
-
     again = f"layers publish --version {release.version}"
     held = view.held.get(number)
+    found: Iterable[tuple[Problem, str, str]]
     if held is None:
-        yield drift("missing", "recorded, but not in AWS", f"{again} --rebuild (a number never comes back)")
-        return
+        found = [("missing", "recorded, but not in AWS", f"{again} --rebuild (a number never comes back)")]
+    else:
+        grants = view.grants.get(number, ())
+        found = (
+            *_other_content(matrix, cell, release, record, held),
+            *_other_grants(matrix, cell, release, grants),
+            *_other_compatibility(cell, held, f"{again} --rebuild"),
+        )
+    for problem, detail, remedy in found:
+        yield Drift(cell.region, cell.target.id, number, problem, detail, remedy)
+
+
+def _other_content(
+    matrix: Matrix, cell: Cell, release: Release, record: CellRecord, held: Held
+) -> Iterator[tuple[Problem, str, str]]:
+    again = f"layers publish --version {release.version} --rebuild"
     if held.sha256 != record.sha256:
         detail = f"AWS has sha256 {held.sha256[:12]}…, the ledger {record.sha256[:12]}…"
-        yield drift("bytes", detail, f"find out who published this; then {again} --rebuild")
+        yield "bytes", detail, f"find out who published this; then {again}"
+    target = release.target(cell.target.id)
+    if target and target.signed_by and held.signed_by not in (None, target.signed_by):
+        detail = f"signed by {held.signed_by}, the ledger says {target.signed_by}"
+        yield "signature", detail, f"find out who signed this; then {again}"
     version = version_in(matrix, cell.target, held.description)
     if version is not None and not carries(matrix, cell.target, held, release.version):
         detail = f"its description says {version}, the ledger {release.version}"
-        yield drift("version", detail, f"find out who published this; then {again} --rebuild")
-    grants = view.grants.get(number, ())
-    if release.yanked and grants:
-        yield drift(
-            "public", f"yanked, but granted to {_names(grants)}", f"layers yank --layer-version {number} --reason …"
-        )
-    elif not release.yanked:
-        if not is_granted(grants, matrix.permission):
-            yield drift("private", "the matrix's permission is missing", again)
-        for grant in grants:
-            if not is_granted((grant,), matrix.permission):
-                problem: Problem = "public" if _is_public(grant) else "shared"
-                detail = f"granted to {_names([grant])}, which the matrix does not say"
-                yield drift(problem, detail, _revoke_command(cell, number, grant))
-    runtime, architecture = cell.target.runtime.api_name, cell.target.architecture.api_name
-    if held.runtimes and runtime not in held.runtimes:
-        detail = f"its CompatibleRuntimes are {', '.join(held.runtimes)}, not {runtime}"
-        yield drift("runtime", detail, f"{again} --rebuild")
-    if held.architectures and architecture not in held.architectures:
-        detail = f"its CompatibleArchitectures are {', '.join(held.architectures)}, not {architecture}"
-        yield drift("architecture", detail, f"{again} --rebuild")
+        yield "version", detail, f"find out who published this; then {again}"
+
+
+def _other_grants(
+    matrix: Matrix, cell: Cell, release: Release, grants: tuple[Grant, ...]
+) -> Iterator[tuple[Problem, str, str]]:
+    number = release.layer_version
+    if release.yanked:
+        if grants:
+            yank = f"layers yank --layer-version {number} --reason …"
+            yield "public", f"yanked, but granted to {_names(grants)}", yank
+        return
+    if not is_granted(grants, matrix.permission):
+        yield "private", "the matrix's permission is missing", f"layers publish --version {release.version}"
+    for grant in grants:
+        if not is_granted((grant,), matrix.permission):
+            detail = f"granted to {_names([grant])}, which the matrix does not say"
+            yield "public" if _is_public(grant) else "shared", detail, _revoke_command(cell, number, grant)
+
+
+def _other_compatibility(cell: Cell, held: Held, again: str) -> Iterator[tuple[Problem, str, str]]:
+    target = cell.target
+    fields: tuple[tuple[Problem, str, tuple[str, ...], str], ...] = (
+        ("runtime", "CompatibleRuntimes", held.runtimes, target.runtime.api_name),
+        ("architecture", "CompatibleArchitectures", held.architectures, target.architecture.api_name),
+    )
+    for problem, field, values, own in fields:
+        if values and own not in values:
+            yield problem, f"its {field} are {', '.join(values)}, not {own}", again
 
 
 def _is_public(grant: Grant) -> bool:

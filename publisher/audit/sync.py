@@ -28,6 +28,7 @@ class Found:
     cell: Cell
     version: str
     record: CellRecord
+    signed_by: str | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _read(matrix: Matrix, gateway: Lambda, cell: Cell, version: str, number: int
     if held is None:
         return None
     public = is_granted(gateway.grants(cell.target.layer_name, number), matrix.permission)
-    return Found(cell, version, cell_record(cell, held, public=public))
+    return Found(cell, version, cell_record(cell, held, public=public), held.signed_by)
 
 
 def merge(
@@ -157,6 +158,7 @@ def _release(matrix: Matrix, number: int, version: str, found: Sequence[Found], 
                 layer_name=target.layer_name,
                 sha256=own[0].sha256 if same else None,
                 size=own[0].size if same else None,
+                signed_by=next((f.signed_by for f in found if f.cell.target == target), None) if same else None,
             )
         )
     return release.model_copy(update={"completed": release.completed or _completed(matrix, release)})

@@ -11,15 +11,23 @@ from publisher.catalog.index import Index, Row
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is recorded, and the sha256 that AWS returns for it (None: AWS has no such layer version)."""
+    """What is recorded, and what AWS returns for it."""
 
     row: Row
-    sha256: str | None
+    sha256: str | None  #: None: AWS has no such layer version
+    recorded_signer: str | None  #: AWS Signer: profile/version
+    signed_by: str | None = None  #: by what AWS says
+    signing_job: str | None = None  #: its ARN
 
     @property
     def matches(self) -> bool:
-        """Whether AWS has the recorded bytes."""
-        return self.sha256 == self.row.sha256
+        """Whether AWS has the recorded bytes, and names no other signer."""
+        return self.sha256 == self.row.sha256 and not self.other_signer
+
+    @property
+    def other_signer(self) -> str | None:
+        """The signer that AWS names, if another one is recorded."""
+        return self.signed_by if self.recorded_signer and self.signed_by != self.recorded_signer else None
 
 
 def check_publisher(index: Index, account: str) -> None:
@@ -31,7 +39,9 @@ def check_publisher(index: Index, account: str) -> None:
         )
 
 
-def verify(row: Row, gateway: Lambda) -> Verdict:
-    """Compare the sha256 of a recorded ARN with AWS's. The layer's ARN stands for its name: other accounts need it."""
+def verify(index: Index, row: Row, gateway: Lambda) -> Verdict:
+    """Compare a recorded ARN with what AWS holds. The layer's ARN stands for its name: other accounts need it."""
+    targets = (each for release in index.releases for each in release.targets)
+    signer = next((each.signed_by for each in targets if each.sha256 == row.sha256), None)
     held = gateway.get(row.arn.rpartition(":")[0], row.layer_version)
-    return Verdict(row, held.sha256 if held else None)
+    return Verdict(row, held.sha256, signer, held.signed_by, held.signing_job) if held else Verdict(row, None, signer)

@@ -36,6 +36,8 @@ class Held(Listed):
     sha256: str = ""
     size: int = 0
     location: str = ""  #: a download link that is valid for ten minutes; may be empty after a publish
+    signed_by: str | None = None  #: AWS Signer: profile/version; None if the zip is not signed
+    signing_job: str | None = None  #: its ARN
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,8 @@ def held(source: LayerSource, data: dict[str, Any]) -> Held:
         sha256=_hex(text(content, "CodeSha256")),
         size=_count(content, "CodeSize"),
         location=text(content, "Location", ""),
+        signed_by=text(content, "SigningProfileVersionArn", "").rpartition("/signing-profiles/")[2] or None,
+        signing_job=text(content, "SigningJobArn", "") or None,
     )
 
 

@@ -220,6 +220,7 @@ class VerifyDocument(TypedDict):
     attestation: AttestedBy | None
     yanked: Yanked | None
     signed_by: str | None
+    signing_job: str | None
 
 
 class TargetRow(TypedDict):

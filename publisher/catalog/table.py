@@ -56,6 +56,7 @@ def _newest_section(index: Index) -> str:
     if release is None:
         return ""
     title = f"## Layer version {release.layer_version}: {text(index.package)} {text(release.version)}\n\n"
+    signed = any(target.signed_by for target in release.targets)
     facts = [
         [
             target.python,
@@ -63,12 +64,14 @@ def _newest_section(index: Index) -> str:
             megabytes(target.size),
             megabytes(target.unzipped_size),
             f"`{target.sha256}`" if target.sha256 else "",
+            *([f"`{target.signed_by}`" if target.signed_by else ""] if signed else []),
         ]
         for target in release.targets
     ]
     arns = [[row.region, row.python, row.architecture.value, f"`{row.arn}`"] for row in index.rows(release)] + [
         [*split_cell(cell), "not published yet"] for cell in release.missing
     ]
+    columns = ["Python", "Architecture", "Zipped", "Unzipped", "sha256", *(["Signed by"] if signed else [])]
     held = {(row.region, row.target) for row in index.rows(release)}
     arns += [
         [*split_cell(cell), f"not supported{': ' + text(reason) if reason else ''}"]
@@ -79,7 +82,7 @@ def _newest_section(index: Index) -> str:
     arns.sort(key=lambda row: (order.get(row[0], len(order)), TargetKey(row[1], Architecture(row[2])).order))
     return "\n".join(
         [
-            title + table(["Python", "Architecture", "Zipped", "Unzipped", "sha256"], facts, right=(2, 3)),
+            title + table(columns, facts, right=(2, 3)),
             table(["Region", "Python", "Architecture", "ARN"], arns),
         ]
     )

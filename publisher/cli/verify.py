@@ -60,22 +60,15 @@ def command(
     index = settings.index(index_source)
     check_publisher(index, trusted)
     row = find(index, arn)
-    verdict = _compare(row)
+    verdict = _compare(index, row)
     if not verdict.matches:
         _show(verdict, None, as_json)
-        raise DriftError(
-            f"AWS has {verdict.sha256 or 'no such layer version'}; {row.sha256} is recorded",
-            where=row.arn,
-            fix="do not use it; tell the layer's publisher",
-        )
+        differs = f"AWS has {verdict.sha256 or 'no such layer version'}; {row.sha256} is recorded"
+        if verdict.other_signer:
+            differs = f"AWS says that {verdict.other_signer} signed it; {verdict.recorded_signer} is recorded"
+        raise DriftError(differs, where=row.arn, fix="do not use it; tell the layer's publisher")
     provenance = _provenance(row.sha256, repository, bundle, trusted_root) if repository else None
-    _show(verdict, provenance, as_json, _signed_by(index, row))
-
-
-def _signed_by(index: Index, row: Row) -> str | None:
-    """Return the AWS Signer profile that the record names for these bytes."""
-    targets = (each for release in index.releases for each in release.targets)
-    return next((each.signed_by for each in targets if each.sha256 == row.sha256), None)
+    _show(verdict, provenance, as_json)
 
 
 def _account_of_matrix(settings: Settings) -> str:
@@ -88,13 +81,13 @@ def _account_of_matrix(settings: Settings) -> str:
     return settings.matrix().account
 
 
-def _compare(row: Row) -> Verdict:
+def _compare(index: Index, row: Row) -> Verdict:
     from publisher.audit.verify import verify
     from publisher.aws.connect import reader
     from publisher.aws.gateway import GatewayError, Unreachable
 
     try:
-        return verify(row, reader(row.region))
+        return verify(index, row, reader(row.region))
     except GatewayError as error:
         reason = f"Lambda in {row.region} cannot be reached" if isinstance(error, Unreachable) else "AWS refuses"
         fix = error.advice or "check your credentials"
@@ -114,14 +107,15 @@ def _provenance(sha256: str, repository: str, bundle: Path | None, trusted_root:
     return verify_attestation(sha256, bundles, repository, trusted_root, offline=bundle is not None)
 
 
-def _show(verdict: Verdict, provenance: Provenance | None, as_json: bool, signed_by: str | None = None) -> None:
+def _show(verdict: Verdict, provenance: Provenance | None, as_json: bool) -> None:
     row = verdict.row
     if as_json:
-        print_json({**_document(verdict, provenance), "signed_by": signed_by})
+        print_json(_document(verdict, provenance))
     elif verdict.matches:
         print_result(row.arn, f"holds {row.package} {row.version}, the recorded bytes (sha256 {row.sha256})")
-        if signed_by:
-            print_result(f"signed by AWS Signer, profile {signed_by}")
+        if signer := verdict.signed_by or verdict.recorded_signer:
+            job = f", {verdict.signing_job}" if verdict.signing_job else ""
+            print_result(f"signed by AWS Signer, profile {signer}{job}")
         if provenance:
             print_result(f"attested by {provenance.repository}, {provenance.workflow}")
         if row.yanked:
@@ -141,6 +135,8 @@ def _document(verdict: Verdict, provenance: Provenance | None) -> dict[str, Any]
         "matches": verdict.matches,
         "attestation": asdict(provenance) if provenance else None,
         "yanked": row.yanked.model_dump(mode="json") if row.yanked else None,
+        "signed_by": verdict.signed_by or verdict.recorded_signer,
+        "signing_job": verdict.signing_job,
     }
 
 

@@ -38,6 +38,7 @@ def facts_of(folder: Path, artifact: Artifact) -> Facts:
         sbom=artifact.sbom and Path(artifact.sbom).name,
         sbom_sha256=artifact.sbom_sha256,
         cold_start=read_smokes(folder).cold_start(artifact.sha256),
+        signed_by=artifact.signed_by,
     )
     return Facts(record, _sbom(folder, artifact))
 

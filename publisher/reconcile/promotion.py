@@ -113,4 +113,5 @@ def _artifact(target: Target, record: TargetRecord, release: Release, ledger: Le
         lock=record.lock or (),
         sbom=kept,
         sbom_sha256=record.sbom_sha256 if kept else None,
+        signed_by=record.signed_by,
     )

@@ -19,6 +19,7 @@ from moto.awslambda.exceptions import UnknownLayerException
 from moto.awslambda.policy import Policy
 from moto.awslambda.utils import make_layer_ver_arn
 
+from publisher.sandbox.signing_jobs import signature_of
 from publisher.sandbox.zip_store import Refusal, Store, read_stand_in
 
 _LAYERS = re.compile(r"/20\d\d-\d\d-\d\d/layers(?:/(?P<name>.+?)/versions(?:/(?P<number>\d+)(?P<rest>/.*)?)?)?/?")
@@ -32,7 +33,7 @@ def correct(store: Store, link: Callable[[str], str]) -> None:
     """Correct moto. ``link`` returns the address where the zip of a sha256 can be downloaded."""
     _accept_stand_ins()
     _keep_zips_from_buckets(store)
-    _downloadable_layers(link)
+    _describe_content(store, link)
     _statements_as_aws_writes_them()
 
 
@@ -60,13 +61,13 @@ def _keep_zips_from_buckets(store: Store) -> None:
     setattr(models, "_s3_content", content)  # noqa: B010
 
 
-def _downloadable_layers(link: Callable[[str], str]) -> None:
-    """Return a download link in ``Content.Location``; moto's is ``s3://``."""
+def _describe_content(store: Store, link: Callable[[str], str]) -> None:
+    """Return a download link in ``Content.Location``, where moto has ``s3://``, and who signed the zip."""
     original = models.LayerVersion.get_layer_version
 
     def get_layer_version(self: Any) -> dict[str, Any]:
         response: dict[str, Any] = original(self)
-        response["Content"]["Location"] = link(self.code_digest)
+        response["Content"] |= {"Location": link(self.code_digest), **signature_of(store.path(self.code_digest))}
         return response
 
     setattr(models.LayerVersion, "get_layer_version", get_layer_version)  # noqa: B010

@@ -11,6 +11,7 @@ import re
 import uuid
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from moto.s3.models import s3_backends
@@ -20,6 +21,7 @@ from builder.model.regions import partition_of
 from publisher.sandbox.zip_store import Refusal
 
 _JOB = re.compile(r"/signing-jobs/([0-9a-f-]{36})/?")
+_SIGNATURE = "META-INF/aws_signer_signature_v1.0.SF"
 #: How often a job is still in progress when it is described.
 PENDING_RESPONSES = 1
 
@@ -31,6 +33,12 @@ class _Job:
     profile_version: str
     key: str
     described: int = 0
+
+
+def signature_of(path: Path) -> dict[str, str]:
+    """Return what Lambda says of the signature of a zip: the ARNs of the profile's version and of the job."""
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(_SIGNATURE)) if _SIGNATURE in archive.namelist() else {}
 
 
 class SigningJobs:
@@ -73,9 +81,14 @@ class SigningJobs:
         if found is None:
             raise Refusal("ValidationException", f"{source['key']} has no version {source['version']}.")
         job_id = str(uuid.uuid4())
+        signer = f"arn:{partition_of(region)}:signer:{region}:{self._account}:"
+        signature = {
+            "SigningProfileVersionArn": f"{signer}/signing-profiles/{profile.name}/{profile.profile_version}",
+            "SigningJobArn": f"{signer}/signing-jobs/{job_id}",
+        }
         data = io.BytesIO(found.value)
         with zipfile.ZipFile(data, "a") as archive:
-            archive.writestr("META-INF/aws_signer_signature_v1.0.SF", job_id)
+            archive.writestr(_SIGNATURE, json.dumps(signature))
         key = f"{destination.get('prefix', '')}{job_id}.zip"
         backend.put_object(destination["bucketName"], key, data.getvalue())
         return _Job(job_id, request, profile.profile_version, key)

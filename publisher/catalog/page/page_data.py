@@ -60,6 +60,7 @@ def page_data(index: Index) -> dict[str, Any]:
                 "architecture": architecture,
                 "name": name,
                 "snippets": _snippets(index, python, architecture),
+                "unsupported": _unsupported(index, TargetKey(python, Architecture(architecture)).id),
             }
             for (python, architecture), name in targets.items()
         ],
@@ -81,6 +82,12 @@ def _targets(index: Index) -> dict[Key, str]:
         for made in recorded:
             names.setdefault((made.python, made.architecture.value), made.layer_name)
     return {key: names[key] for key in sorted(names, key=lambda key: TargetKey(key[0], Architecture(key[1])).order)}
+
+
+def _unsupported(index: Index, target_id: str) -> dict[str, str]:
+    """Return the regions where AWS cannot serve a target, each with the recorded reason."""
+    cells = {cell.partition("/"): reason or "" for cell, reason in index.unsupported.items()}
+    return {region: reason for (region, _, target), reason in cells.items() if target == target_id}
 
 
 def _snippets(index: Index, python: str, architecture: str) -> dict[str, str]:
@@ -142,6 +149,7 @@ def _facts(target: IndexedTarget | None) -> dict[str, Any]:
         "sbom": target.sbom_path or target.sbom,
         "sbomThere": bool(target.sbom_path) or None,
         "sbomSha256": target.sbom_sha256,
+        "signedBy": target.signed_by,
         "start": _start(target.cold_start),
         "packages": None if target.packages is None else len(target.packages),
     }

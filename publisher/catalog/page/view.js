@@ -129,8 +129,7 @@ function noticesOf(data, cell, state) {
   }
   if (!cell.there) {
     const what = cell.target ? cell.target.name : "A layer of this Python and architecture";
-    const why = cell.pending ? "yet: the release is still being published." : "at this number.";
-    say("warning", element("strong", {}, what), ` is not in ${region} ${why}`, ...(markOf(release, "yanked") ? [] : elsewhere));
+    say("warning", element("strong", {}, what), ` is not in ${region} ${whyAbsent(cell)}`, ...(markOf(release, "yanked") ? [] : elsewhere));
   } else if (!cell.sameBytes) {
     say("warning", "The zip in this region is not the same, byte for byte, as in others.",
       " What is in it is not on record.");
@@ -139,6 +138,12 @@ function noticesOf(data, cell, state) {
     say("plain", "There is a newer one.", ...elsewhere);
   }
   return notices;
+}
+
+function whyAbsent({ target, region, pending }) {
+  const reason = target?.unsupported[region];
+  if (reason !== undefined) return `and will not be: AWS cannot serve it there${reason && `: ${reason}`}.`;
+  return pending ? "yet: the release is still being published." : "at this number.";
 }
 
 function sentence(text) {
@@ -191,6 +196,7 @@ function factsOf({ release, target, facts }) {
     ["sha256", facts.sha256 ? code(facts.sha256, "sha256 of the zip") : ["differs by region"]],
     ["SBOM", sbomOf(facts)],
   ];
+  if (facts.signedBy) rows.push(["Signed by", [element("code", {}, facts.signedBy), " (AWS Signer)"]]);
   if (facts.sbomSha256) rows.push(["SBOM’s sha256", code(facts.sbomSha256, "sha256 of the SBOM")]);
   return rows.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, ...value)));
 }

@@ -46,8 +46,43 @@ def test_every_region_gets_the_same_signed_bytes_and_the_ledger_names_the_profil
     assert is_signed(path)
     assert layers("audit").code == 0
     arn = layers("describe", "--region", "us-east-1", "--arch", "x86_64", "--format", "arn").out.strip()
-    assert "signed by AWS Signer, profile demo_profile/" in layers("verify", arn).out
-    assert layers("verify", arn, "--json").json["signed_by"] == target["signed_by"]
+    assert (
+        f"signed by AWS Signer, profile {target['signed_by']}, arn:aws:signer:eu-west-1:" in layers("verify", arn).out
+    )
+    verified = layers("verify", arn, "--json").json
+    assert verified["signed_by"] == target["signed_by"]
+    assert "/signing-jobs/" in verified["signing_job"]
+
+
+def test_audit_and_verify_name_a_signature_of_another_profile(layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    path = Path(layers.ledger) / "0001.json"
+    path.write_text(path.read_text().replace("demo_profile/", "other_profile/"))
+    audited = layers("audit", "--json")
+    assert audited.code == 6
+    assert {drift["problem"] for drift in audited.json["drift"]} == {"signature"}
+    assert "signed by demo_profile/" in audited.json["drift"][0]["detail"]
+    arn = layers("describe", "--region", "us-east-1", "--arch", "x86_64", "--format", "arn").out.strip()
+    verified = layers("verify", arn)
+    assert (verified.code, "AWS says that demo_profile/" in verified.err, verified.out) == (6, True, "")
+
+
+def test_the_table_and_the_page_name_the_profile(layers: Layers, tmp_path: Path) -> None:
+    assert layers.publish("1.0").code == 0
+    assert layers("docs", "--output", str(tmp_path / "docs")).code == 0
+    signed_by = json.loads((Path(layers.ledger) / "0001.json").read_text())["targets"][0]["signed_by"]
+    assert f"| `{signed_by}` |" in (tmp_path / "docs" / "layers.md").read_text()
+    assert signed_by in (tmp_path / "docs" / "index.html").read_text()
+
+
+def test_a_ledger_that_was_lost_gets_the_profile_from_aws(layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    path = Path(layers.ledger) / "0001.json"
+    before = json.loads(path.read_text())
+    path.unlink()
+    assert layers("sync").code == 0
+    after = json.loads(path.read_text())
+    assert [each["signed_by"] for each in after["targets"]] == [each["signed_by"] for each in before["targets"]]
 
 
 def test_a_release_that_is_completed_later_uses_the_same_signed_bytes(layers: Layers) -> None:

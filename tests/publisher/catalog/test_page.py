@@ -256,3 +256,13 @@ def test_a_page_of_forty_releases_of_136_layers_is_small() -> None:
     assert sum(len(release.layers) for release in index.releases) == 40 * 136
     assert len(index_html(index).encode()) < 300_000
     assert {region["partition"] for region in page_data(index)["regions"]} == {partition_of("us-east-1")}
+
+
+def test_a_region_that_aws_cannot_serve_is_named_with_its_reason() -> None:
+    cells = {"us-east-1/py3.12-x86_64": "not offered there", "eu-west-1/py3.12-aarch64": None}
+    targets = page_data(SMALL.model_copy(update={"unsupported": cells}))["targets"]
+    holes = {(each["python"], each["architecture"]): each["unsupported"] for each in targets if each["unsupported"]}
+    assert holes == {
+        ("3.12", "x86_64"): {"us-east-1": "not offered there"},
+        ("3.12", "aarch64"): {"eu-west-1": ""},
+    }
