@@ -1,6 +1,6 @@
-"""The JSON Schemas of the files that others read: made from the classes, kept in ``docs/``.
+"""The JSON Schemas of the files and ``--json`` documents that others read, generated from the classes.
 
-``python -m publisher.catalog.schemas docs`` writes them anew; a test proves that they are in step.
+``python -m publisher.catalog.schemas docs`` writes them; a test compares them with those in ``docs/``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from builder.model.artifact import Manifest, dump_json, write_atomically
 from builder.model.matrix import Matrix
+from builder.smoke.smoke_test import SmokeReport
 from publisher.announce.announcement import Announcement
 from publisher.catalog.documents import (
     AuditDocument,
@@ -29,6 +30,14 @@ from publisher.catalog.documents import (
     YankDocument,
 )
 from publisher.catalog.index import Index, Row
+from publisher.catalog.tool_documents import (
+    InfraFilesDocument,
+    InfraTemplate,
+    InspectDocument,
+    NamedVersionDocument,
+    PackageDocument,
+    WatchDocument,
+)
 from publisher.ledger.release import Release
 
 _MODELS: dict[str, tuple[Any, str]] = {
@@ -47,6 +56,11 @@ _MODELS: dict[str, tuple[Any, str]] = {
     "targets.schema.json": (list[TargetRow], "layers targets --json"),
     "reproduce.schema.json": (list[ReproducedTarget], "layers reproduce --json"),
     "cache.schema.json": (CacheDocument, "layers cache --json"),
+    "inspect.schema.json": (InspectDocument, "layers inspect --json"),
+    "smoke.schema.json": (list[SmokeReport], "layers smoke --json: one report for each zip"),
+    "package.schema.json": (PackageDocument, "layers package --json"),
+    "watch.schema.json": (WatchDocument | NamedVersionDocument, "layers watch --json"),
+    "infra.schema.json": (InfraFilesDocument | InfraTemplate, "layers infra --json"),
     "error.schema.json": (ErrorDocument, "--json of every command that fails before its result"),
     "ledger.schema.json": (Release, "A record of the ledger: one release"),
 }

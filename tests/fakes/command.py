@@ -30,6 +30,15 @@ SMALL: dict[str, Any] = {
 _DOCS = Path(__file__).parents[2] / "docs"
 
 
+def valid_json(command: str, text: str) -> Any:
+    """Return the JSON document that a command printed, validated by its schema in docs/, which must exist."""
+    document = json.loads(text)
+    schema = _DOCS / f"{'publish' if command == 'promote' else command}.schema.json"
+    checker = jsonschema.FormatChecker()
+    jsonschema.Draft202012Validator(json.loads(schema.read_text()), format_checker=checker).validate(document)
+    return document
+
+
 @dataclass(frozen=True)
 class Ended:
     """The exit code and output of a command."""
@@ -41,14 +50,8 @@ class Ended:
 
     @property
     def json(self) -> Any:
-        """Return the JSON document on stdout, validated by the schema of the command, if docs/ has one."""
-        document = json.loads(self.out)
-        command = "plan" if "--dry-run" in self.arguments else self.arguments[0]
-        schema = _DOCS / f"{'publish' if command == 'promote' else command}.schema.json"
-        if schema.exists():
-            checker = jsonschema.FormatChecker()
-            jsonschema.Draft202012Validator(json.loads(schema.read_text()), format_checker=checker).validate(document)
-        return document
+        """Return the JSON document on stdout, validated by the schema of the command."""
+        return valid_json("plan" if "--dry-run" in self.arguments else self.arguments[0], self.out)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
+import click
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
@@ -127,9 +128,18 @@ def test_any_reason_gives_a_valid_feed() -> None:
 # -- schemas ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["layers.schema.json", "ledger.schema.json", "matrix.schema.json"])
+@pytest.mark.parametrize("name", schemas())
 def test_the_schemas_in_docs_are_generated_from_the_classes(name: str) -> None:
     assert json.loads((REPOSITORY / "docs" / name).read_text()) == json.loads(schemas()[name])
+
+
+def test_every_command_with_a_json_document_has_a_schema() -> None:
+    context = click.Context(layers)
+    commands = {name: layers.get_command(context, name) for name in layers.list_commands(context)}
+    with_json = {
+        name for name, each in commands.items() if each and any("--json" in option.opts for option in each.params)
+    }
+    assert {f"{name}.schema.json" for name in with_json - {"promote"}} <= schemas().keys()
 
 
 @pytest.mark.parametrize("releases", [HISTORY, ()])

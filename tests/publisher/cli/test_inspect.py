@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from click.testing import CliRunner, Result
 from builder.model.errors import BuildError, InputError
 from builder.smoke import SmokeReport
 from publisher.cli.group import layers
+from tests.fakes.command import valid_json
 from tests.fakes.zips import distribution, pyc, write
 
 GOOD = {
@@ -43,7 +43,7 @@ def test_all_errors_are_shown_and_the_exit_code_is_bad_input(tmp_path: Path) -> 
 
 def test_json_is_one_document_if_there_are_errors(tmp_path: Path) -> None:
     paths = [write(tmp_path / f"{n}.zip", GOOD, mode=mode) for n, mode in enumerate((0o100644, 0o100600))]
-    document = json.loads(run("inspect", "--json", *paths).stdout)
+    document = valid_json("inspect", run("inspect", "--json", *paths).stdout)
     assert [len(each["findings"]) for each in document["zips"]] == [0, 1]
     assert document["comparison"]["files"]["changed"] == sorted(GOOD)
 
@@ -79,4 +79,4 @@ def test_the_exit_code_of_smoke_follows_the_result(
     assert (result.exception.exit_code if isinstance(result.exception, BuildError) else result.exit_code) == code
     assert status in result.stdout
     assert ("because" in result.stdout) is (status != "proven")
-    assert json.loads(run("smoke", "--json", path).stdout)[0]["status"] == status
+    assert valid_json("smoke", run("smoke", "--json", path).stdout)[0]["status"] == status

@@ -14,6 +14,7 @@ from builder.model.runtimes import Architecture
 from publisher.catalog.base_layer import attach
 from publisher.catalog.index import dump_rows, make_index
 from publisher.cli.group import layers
+from tests.fakes.command import valid_json
 from tests.fakes.wheels import make_wheel, only_index
 from tests.publisher.catalog.catalog_cases import REASON, catalog_matrix, history, write_project
 
@@ -48,7 +49,7 @@ def run(*arguments: str) -> Result:
 def made(*arguments: str) -> dict[str, Any]:
     result = run("--json", *arguments)
     assert result.exception is None, result.exception
-    document: dict[str, Any] = json.loads(result.stdout)
+    document: dict[str, Any] = valid_json("package", result.stdout)
     return document
 
 
@@ -90,7 +91,7 @@ def test_a_layer_is_found_by_name_in_the_ledger(project: Path) -> None:
         layers, [*options, "package", "lambda", "--on-layer", "1.1", "--python", "3.10", "--arch", "x86_64", "--json"]
     )
     assert result.exception is None, result.exception
-    document = json.loads(result.stdout)
+    document = valid_json("package", result.stdout)
     assert document["on_layer"].endswith(":layer:demo-agents-py3_10-x86_64:3")
     (project / "requirements.txt").write_text("demo-agents>=1.2\n")
     result = CliRunner().invoke(layers, [*options, "package", "lambda", "--on-layer", "1.1", "--python", "3.10"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from click.testing import CliRunner, Result
 from builder.model.errors import InputError, LayersError, UsageError
 from builder.model.runtimes import RUNTIMES
 from publisher.cli.group import layers
+from tests.fakes.command import valid_json
 from tests.fakes.zips import distribution, pyc, write
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -60,6 +60,6 @@ def test_an_app_runs_with_the_python_of_its_layers(tmp_path: Path) -> None:
     result = run("--app", app, "--handler", "h.handler", "--event", '{"n": 1}', layer)
     assert result.exit_code == 0, result.output
     assert '{"got": {"n": 1}, "x": 1}' in result.stdout
-    (report,) = json.loads(run("--json", "--app", app, "--handler", "h.handler", layer).stdout)
+    (report,) = valid_json("smoke", run("--json", "--app", app, "--handler", "h.handler", layer).stdout)
     assert (report["kind"], report["target"].partition("-")[0]) == ("app", f"py{PYTHON}")
     assert report["response"] == {"got": {}, "x": 1}

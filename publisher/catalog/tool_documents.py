@@ -1,0 +1,220 @@
+"""The JSON documents of ``inspect``, ``package``, ``watch`` and ``infra``, which have no model of their own."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from typing_extensions import NotRequired, TypedDict
+
+from builder.inspection.inspector import InspectedPackage
+from builder.model.artifact import Finding
+from publisher.watch.matrix_gaps import MissingPython
+from publisher.watch.policy import Proposal
+
+
+class BytecodeCount(TypedDict):
+    """How many modules have bytecode that this Python accepts."""
+
+    modules: int
+    compiled: int
+
+
+class InspectedBinary(TypedDict):
+    """One ELF file. ``needs``: the newest version of each symbol family, such as ``GLIBC``."""
+
+    path: str
+    architecture: str
+    needs: dict[str, str]
+    libraries: list[str]
+
+
+class InspectedZip(TypedDict):
+    """One zip. Sizes in bytes."""
+
+    zip: str
+    sha256: str
+    python: str | None
+    architecture: str | None
+    size: int
+    size_limit: int
+    unzipped_size: int
+    unzipped_limit: int
+    files: int
+    errors: int
+    glibc: str | None
+    bytecode: BytecodeCount
+    slim_services: list[str] | None
+    packages: list[InspectedPackage]
+    binaries: list[InspectedBinary]
+    findings: list[Finding]
+
+
+class NamedPackage(TypedDict):
+    """A package that only one of the zips has."""
+
+    name: str
+    version: str
+
+
+#: ``from`` is a keyword of Python, so these keys need the functional form.
+UpdatedPackage = TypedDict("UpdatedPackage", {"name": str, "from": str, "to": str})
+
+
+class PackageChanges(TypedDict):
+    """How the packages of two zips differ."""
+
+    added: list[NamedPackage]
+    removed: list[NamedPackage]
+    updated: list[UpdatedPackage]
+
+
+class FileChanges(TypedDict):
+    """How the files of two zips differ: their paths."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+
+
+class ZipComparison(TypedDict):
+    """How the second zip differs from the first. Sizes in bytes."""
+
+    same_bytes: bool
+    packages: PackageChanges
+    size_difference: int
+    unzipped_size_difference: int
+    files: FileChanges
+
+
+class InspectDocument(TypedDict):
+    """``layers inspect --json``. ``comparison``: for exactly two zips."""
+
+    zips: list[InspectedZip]
+    comparison: ZipComparison | None
+
+
+class PackagedZip(TypedDict):
+    """A zip that ``layers package`` wrote. Sizes in bytes."""
+
+    file: str
+    sha256: str
+    size: int
+    unzipped_size: int
+
+
+class DependenciesZip(PackagedZip):
+    """The zip with the dependencies. ``packages``: name → version."""
+
+    sbom: str | None
+    packages: dict[str, str]
+
+
+class PackageDocument(TypedDict):
+    """``layers package --json``."""
+
+    python: str
+    architecture: Literal["x86_64", "aarch64"]
+    app: PackagedZip
+    dependencies: DependenciesZip | None
+    requirements: str | None
+    lock: str | None
+    on_layer: str | None
+    total_unzipped: int
+
+
+class HeldBackVersion(TypedDict):
+    """A version that must not be released yet."""
+
+    version: str
+    reason: str
+    until: str | None
+
+
+class IncompleteVersion(TypedDict):
+    """A release that misses cells."""
+
+    layer_version: int
+    version: str
+    missing: list[str]
+
+
+class PackageAdvisory(TypedDict):
+    """An advisory about a package of the newest release."""
+
+    id: str
+    aliases: list[str]
+    package: str
+    version: str
+    fixed: list[str]
+    targets: list[str]
+
+
+class UnfixedAdvisory(PackageAdvisory):
+    """An advisory that a rebuild does not fix."""
+
+    reason: str
+
+
+class NeededRebuild(TypedDict):
+    """A release that a rebuild fixes."""
+
+    layer_version: int
+    version: str
+    advisories: list[PackageAdvisory]
+
+
+class EndingPythonDates(TypedDict):
+    """A Python of the matrix whose support has ended or ends within a year."""
+
+    python: str
+    deprecated: str
+    no_new_functions: str | None
+
+
+class WatchDocument(TypedDict):
+    """``layers watch --json``. The three keys about advisories are null without ``--advisories``."""
+
+    package: str
+    newest: str | None
+    versions: list[str]
+    release: Proposal | None
+    held_back: list[HeldBackVersion]
+    incomplete: list[IncompleteVersion]
+    rebuild: list[NeededRebuild] | None
+    unmended: list[UnfixedAdvisory] | None
+    unknown: list[str] | None
+    missing_regions: list[str]
+    missing_pythons: list[MissingPython]
+    ending_pythons: list[EndingPythonDates]
+
+
+class NamedVersionDocument(TypedDict):
+    """``layers watch --version V --json``."""
+
+    package: str
+    version: str
+    versions: list[str]
+
+
+class InfraFile(TypedDict):
+    """One template in a folder."""
+
+    path: str
+    state: Literal["written", "unchanged", "differs", "missing", "not needed"]
+
+
+class InfraFilesDocument(TypedDict):
+    """``layers infra --output DIR --json`` and ``--check``."""
+
+    files: list[InfraFile]
+
+
+class InfraTemplate(TypedDict):
+    """``layers infra --json``: a CloudFormation template."""
+
+    AWSTemplateFormatVersion: str
+    Description: str
+    Resources: dict[str, Any]
+    Parameters: NotRequired[dict[str, Any]]
+    Conditions: NotRequired[dict[str, Any]]
+    Outputs: NotRequired[dict[str, Any]]
