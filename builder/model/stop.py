@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+from builder.model.errors import IncompleteError
+
 
 class Stop:
     """Asks a run to start nothing new, and says why; the first reason counts.
@@ -29,8 +31,15 @@ class Stop:
             self._reason = reason
         self._event.set()
 
-    def __bool__(self) -> bool:
-        return self._event.is_set() or bool(self._command)
+    def check(self, fix: str) -> None:
+        """Raise IncompleteError if the run is asked to stop."""
+        if self.requested:
+            raise IncompleteError(f"stopped: {self.reason}", fix=fix)
+
+    @property
+    def requested(self) -> bool:
+        """Whether the run is asked to stop."""
+        return self.reason is not None
 
     def wait(self, seconds: float) -> bool:
         """Wait, until the run is asked to stop at the latest. Returns whether it was."""

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
+from builder.model.stop import Stop
 from publisher.aws.fanout import each_region, in_lanes
 from publisher.aws.gateway import Failure, Lambda
 from publisher.ledger.folder import Ledger
@@ -40,10 +41,12 @@ class Synced:
     unreachable: Mapping[str, Failure]
 
 
-def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress: Progress) -> Synced:
-    """Read every version of every cell and record the releases among them."""
+def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress: Progress, stop: Stop) -> Synced:
+    """Read every version of every cell and record the releases among them. IncompleteError if ``stop`` is set before
+    all of them are read."""
     known = {release.layer_version: release for release in ledger.releases()}
     found, unreachable = _read_all(matrix, lambdas, progress)
+    stop.check("nothing was written; run the same command again")
     unexpected = {(each.key, each.layer_version) for r in known.values() for each in r.unexpected_versions}
     found = [f for f in found if f.record.public or (f.record.key, f.record.layer_version) not in unexpected]
     merged, left_out = merge(matrix, found, known)

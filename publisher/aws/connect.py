@@ -22,24 +22,22 @@ from publisher.aws.session import new_session
 if TYPE_CHECKING:
     import boto3
 
-    from publisher.aws.staging import Buckets
+    from publisher.aws.staging import StagingBuckets
 
 
 def connect_all(matrix: Matrix, journal: Journal | None = None, stop: Stop | None = None) -> Mapping[str, Lambda]:
     """Return a ``Lambda`` for each region of the matrix; it records each request in ``journal``.
 
-    Once ``stop`` is set, no request is sent any more.
-
-    boto3 finds AWS: environment, profile, role, ``AWS_ENDPOINT_URL``.
+    Once ``stop`` is set, no request is sent any more. boto3 finds AWS (environment, profile, role).
     """
-    session = new_session()
+    rate, journal, stop = matrix.requests_per_second, journal or Journal(), stop or Stop()
+    session = new_session(stop=stop)
     buckets = None
     if matrix.staging is not None:
-        from publisher.aws.staging import Buckets
+        from publisher.aws.staging import StagingBuckets
 
-        buckets = Buckets(matrix, matrix.staging, session)
+        buckets = StagingBuckets(matrix, matrix.staging, session)
     bodies = Bodies(_temporary_folder())
-    rate, journal, stop = matrix.requests_per_second, journal or Journal(), stop or Stop()
     return {
         region: _connect(session, region, rate, bodies, buckets, journal, stop, matrix.account)
         for region in matrix.regions
@@ -57,7 +55,7 @@ def _connect(
     region: str,
     rate: float,
     bodies: Bodies,
-    buckets: Buckets | None,
+    buckets: StagingBuckets | None,
     journal: Journal,
     stop: Stop,
     account: str | None = None,

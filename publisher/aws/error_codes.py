@@ -45,6 +45,8 @@ _INVALID = {"InvalidParameterValueException", "ValidationException", "InvalidReq
 _ACCESS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"}
 _MESSAGE_LIMIT = 400
 
+#: Every exception of boto3 for a request that failed.
+BOTO_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 SET_CREDENTIALS = "set credentials where boto3 finds them: environment, profile or role"
 RENEW_CREDENTIALS = "renew the credentials (`aws sso login`, a new role session, or a new workflow run)"
 

@@ -30,7 +30,7 @@ from publisher.aws.storage_usage import with_usage
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-    from publisher.aws.staging import Buckets
+    from publisher.aws.staging import StagingBuckets
 
 #: The largest page of a list (API reference, MaxItems).
 PAGE_SIZE = 50
@@ -57,7 +57,7 @@ class BotoLambda:
         client: LambdaClient,
         pace: TokenBucket,
         bodies: Bodies,
-        buckets: Buckets | None = None,
+        buckets: StagingBuckets | None = None,
         journal: Journal | None = None,
         account: str | None = None,
     ) -> None:
@@ -136,7 +136,7 @@ class BotoLambda:
         if self._buckets is None:
             return self._publish_directly(publication)
         try:
-            content = self._buckets.place(publication.zip, self._region)
+            content = self._buckets.stage(publication.zip, self._region)
         except Unavailable as error:  # S3 did not respond; Lambda got no request
             raise Unreachable(error.message, error.request_id) from None
         response = self._call(

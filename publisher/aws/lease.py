@@ -1,8 +1,8 @@
-"""One lock for the commands that write to AWS: a lease in the staging bucket of the home region.
+"""One lock for all commands that write to AWS or to the ledger: a lease in the staging bucket of the home region.
 
-It is taken with a conditional write. The object says who holds it and until when, by S3's own clock. It is renewed
-while the command runs and returned at its end; a process that dies loses it when it expires. Without staging there is
-no lock: every command then checks the number, the record and the policy again right before and after it acts.
+A conditional write takes it. The object names its owner and when it expires, by S3's clock. The command renews it while
+it runs and returns it at its end; the lease of a process that died expires. Without staging there is no lock: each
+command then checks the number, the record and the policy right before and after it writes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import botocore.config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from builder.model.errors import IncompleteError, InputError
 from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
 from builder.model.stop import Stop
-from publisher.aws.error_codes import status_of
+from publisher.aws.error_codes import BOTO_ERRORS, status_of
 from publisher.aws.session import new_session
 
 #: How long a lease is valid without a renewal, and how often it is renewed.
@@ -37,10 +37,11 @@ RENEWAL_SECONDS = 120.0
 #: How often a command that waits for the lease reads it.
 POLL_SECONDS = 5.0
 
-_CONFIG = botocore.config.Config(retries={"total_max_attempts": 3, "mode": "standard"}, connect_timeout=6)
-
-
 MAX_LEASE_BYTES = 4096
+
+_CONFIG = botocore.config.Config(
+    retries={"total_max_attempts": 3, "mode": "standard"}, connect_timeout=6, read_timeout=20
+)
 
 
 def _date_of(response: Any) -> datetime:
@@ -53,11 +54,13 @@ def _date_of(response: Any) -> datetime:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _LeaseRecord:
+    """A lease as the object in S3 describes it."""
+
     owner: str
     until: datetime
     etag: str
-    now: datetime  #: S3's clock at the reading
+    now: datetime  #: S3's clock when it was read
 
 
 @contextmanager
@@ -66,29 +69,32 @@ def lease(
     stop: Stop | None = None,
     *,
     wait_seconds: float = 0.0,
-    holds: float = LEASE_SECONDS,
-    renewed: float = RENEWAL_SECONDS,
+    duration_seconds: float = LEASE_SECONDS,
+    renewal_seconds: float = RENEWAL_SECONDS,
 ) -> Iterator[None]:
     """Hold the matrix's lease for the block; does nothing if the matrix has no staging.
 
-    IncompleteError if another run holds it for longer than ``wait_seconds``, InputError if the bucket cannot be used.
-    ``stop`` is set if another run takes the lease, because this one could not renew it in time.
+    IncompleteError if another command holds it for longer than ``wait_seconds``, InputError if S3 cannot be used.
+    ``stop`` is set if another command takes the lease, because this one could not renew it in time.
     """
     if matrix.staging is None:
         yield
         return
     stop = stop or Stop()
-    taken = _Lease(matrix, matrix.staging, holds)
+    taken = _Lease(matrix, matrix.staging, duration_seconds)
     try:
         taken.take(stop, wait_seconds)
-    except (ClientError, BotoCoreError) as error:
+    except KeyboardInterrupt:
+        taken.give_back()
+        raise
+    except BOTO_ERRORS as error:
         raise InputError(
             f"the lease cannot be taken: {error}",
             where=f"s3://{taken.bucket}/{taken.key}",
-            fix="is the staging bucket there, and may these credentials read and write it?",
+            fix="create the bucket with `layers infra --part staging`, and let these credentials read and write it",
         ) from None
     ended = threading.Event()
-    renewing = threading.Thread(target=taken.keep, args=(ended, renewed, stop), daemon=True)
+    renewing = threading.Thread(target=taken.keep, args=(ended, renewal_seconds, stop), daemon=True)
     renewing.start()
     try:
         yield
@@ -99,17 +105,17 @@ def lease(
 
 
 class _Lease:
-    def __init__(self, matrix: Matrix, staging: Staging, holds: float) -> None:
+    def __init__(self, matrix: Matrix, staging: Staging, duration_seconds: float) -> None:
         self.bucket = staging.bucket_of(matrix.account, staging.home)
         self.key = f"leases/{matrix.package}.json"
         self._account = matrix.account
-        self._holds = timedelta(seconds=holds)
+        self._duration = timedelta(seconds=duration_seconds)
         self._owner = f"{os.environ.get('GITHUB_RUN_ID') or socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._etag = ""
         self._s3: Any = new_session().client("s3", region_name=staging.home, config=_CONFIG)
 
     def take(self, stop: Stop, wait_seconds: float) -> None:
-        """Take it once it is free or has expired."""
+        """Take the lease as soon as nobody holds it or it has expired."""
         end = time.monotonic() + wait_seconds
         while True:
             try:
@@ -120,69 +126,77 @@ class _Lease:
 
     def _take(self) -> None:
         try:
-            held = self._read()
+            record = self._read()
         except ClientError as error:
             if status_of(error) != 404 or error.response.get("Error", {}).get("Code") == "NoSuchBucket":
                 raise
             self._write({"IfNoneMatch": "*"}, datetime.now().astimezone())
-            held = self._read()
-        if held.owner != self._owner:
-            if held.until > held.now:
-                raise self._taken(held)
-            self._write({"IfMatch": held.etag}, held.now)
+            record = self._read()
+        if record.owner != self._owner:
+            if record.until > record.now:
+                raise self._error(record)
+            self._write({"IfMatch": record.etag}, record.now)
             return
-        self._write({"IfMatch": held.etag}, held.now)  # once more, now that S3's clock is known
+        self._write({"IfMatch": record.etag}, record.now)  # once more, now that S3's clock is known
 
     def keep(self, ended: threading.Event, every: float, stop: Stop) -> None:
-        """Renew it until the run ends; ask the run to stop if another one has taken it."""
+        """Renew the lease until the command ends; request a stop if another command has taken it."""
+        renewed = time.monotonic()
         while not ended.wait(every):
             try:
                 self._write({"IfMatch": self._etag}, self._read().now)
+                renewed = time.monotonic()
             except IncompleteError:
-                stop("another run has taken the lease, which this one could not renew in time")
+                stop("another command has taken the lease, which this one could not renew in time")
                 return
-            except (ClientError, BotoCoreError):
-                continue  # it is valid for some more renewals
+            except BOTO_ERRORS as error:  # it stays valid for several renewals
+                if time.monotonic() - renewed > self._duration.total_seconds():
+                    stop(f"the lease has expired, because it could not be renewed: {error}")
+                    return
 
     def give_back(self) -> None:
-        """Let it expire at once, if it is still ours."""
+        """Let the lease expire now, if this command still holds it."""
         try:
-            held = self._read()
-            if held.owner == self._owner:
-                self._holds = timedelta(0)
-                self._write({"IfMatch": held.etag}, held.now)
-        except (ClientError, BotoCoreError, IncompleteError):
-            return  # it expires by itself
+            record = self._read()
+            if record.owner == self._owner:
+                self._duration = timedelta(0)
+                self._write({"IfMatch": record.etag}, record.now)
+        except (*BOTO_ERRORS, IncompleteError):
+            return  # it expires without this
 
-    def _read(self) -> _Held:
-        answer = self._s3.get_object(Bucket=self.bucket, Key=self.key, ExpectedBucketOwner=self._account)
-        now = _date_of(answer)
+    def _read(self) -> _LeaseRecord:
+        response = self._s3.get_object(Bucket=self.bucket, Key=self.key, ExpectedBucketOwner=self._account)
+        now = _date_of(response)
         try:
-            data = json.loads(answer["Body"].read(MAX_LEASE_BYTES))
+            data = json.loads(response["Body"].read(MAX_LEASE_BYTES))
             until = datetime.fromisoformat(data["until"])
             until = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
-            # No writer holds a lease for longer than this; a date in the far future must not block everybody.
-            until = min(until, answer["LastModified"] + timedelta(seconds=LEASE_SECONDS))
-            return _Held(shorten(str(data["owner"]), 100), until, answer["ETag"], now)
+            # No command holds a lease for longer: a date in the far future must not block all others.
+            until = min(until, response["LastModified"] + timedelta(seconds=LEASE_SECONDS))
+            return _LeaseRecord(shorten(str(data["owner"]), 100), until, response["ETag"], now)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            return _Held("an invalid lease", now, answer["ETag"], now)
+            return _LeaseRecord("an invalid lease", now, response.get("ETag", ""), now)
 
     def _write(self, condition: dict[str, str], now: datetime) -> None:
-        body = json.dumps({"owner": self._owner, "until": (now + self._holds).isoformat()}).encode()
+        body = json.dumps({"owner": self._owner, "until": (now + self._duration).isoformat()}).encode()
         try:
-            answer = self._s3.put_object(
+            response = self._s3.put_object(
                 Bucket=self.bucket, Key=self.key, Body=body, ExpectedBucketOwner=self._account, **condition
             )
         except ClientError as error:
-            if status_of(error) in (404, 409, 412):
-                raise self._taken(None) from None
-            raise
-        self._etag = answer["ETag"]
+            if status_of(error) not in (404, 409, 412):
+                raise
+            record = self._read()
+            if record.owner != self._owner:
+                raise self._error(record) from None
+            self._etag = record.etag  # this command wrote it: boto3 sent the request again after a lost response
+        else:
+            self._etag = response["ETag"]
 
-    def _taken(self, held: _Held | None) -> IncompleteError:
-        who = f"{held.owner}, until {held.until:%H:%M:%S %Z} unless it is renewed" if held else "just now"
+    def _error(self, record: _LeaseRecord) -> IncompleteError:
         return IncompleteError(
-            f"another run is publishing these layers ({who})",
+            f"another command is changing these layers: {record.owner} holds the lease until "
+            f"{record.until:%H:%M:%S %Z}, unless it renews it",
             where=f"s3://{self.bucket}/{self.key}",
-            fix="wait for it, then run the same command again; nothing was touched",
+            fix="wait until it ends, then run the same command again; nothing was changed",
         )

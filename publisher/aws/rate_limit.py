@@ -26,7 +26,7 @@ class TokenBucket:
     def take(self) -> None:
         """Wait until the next request is allowed, in the order of the calls. Interrupted if the command is stopping."""
         self._wait_for_turn()
-        if self._stop:
+        if self._stop.requested:
             raise Interrupted(f"not sent: {self._stop.reason}")
 
     def _wait_for_turn(self) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
 from builder.model.clock import Clock
+from builder.model.retry import repeat
 from publisher.aws.gateway import (
     Grant,
     Held,
@@ -44,25 +44,27 @@ class Patience:
         self.repeats = 0
 
     def repeat(
-        self, call: Callable[[], T], unanswered: type[Unavailable] = Unavailable, max_attempts: int = MAX_ATTEMPTS
+        self, call: Callable[[], T], without_response: type[Unavailable] = Unavailable, max_attempts: int = MAX_ATTEMPTS
     ) -> T:
         """Retry a throttled call until the quota has recovered, and one without a response a few times."""
         end = self._clock.monotonic() + MAX_THROTTLED_SECONDS
-        throttled = Retrying(
-            retry=retry_if_exception_type(Throttled),
-            wait=wait_random_exponential(multiplier=0.5, max=8),
-            stop=lambda _: self._clock.monotonic() >= end,
+        until_admitted = partial(
+            repeat,
+            call,
+            lambda error: isinstance(error, Throttled),
+            lambda _: self._clock.monotonic() >= end,
+            first_wait_seconds=0.5,
+            max_wait_seconds=8,
             sleep=self._sleep,
-            reraise=True,
         )
-        answered = Retrying(
-            retry=retry_if_exception_type(unanswered),
-            wait=wait_random_exponential(multiplier=0.5, max=6),
-            stop=stop_after_attempt(max_attempts),
+        return repeat(
+            until_admitted,
+            lambda error: isinstance(error, without_response),
+            lambda attempts: attempts >= max_attempts,
+            first_wait_seconds=0.5,
+            max_wait_seconds=6,
             sleep=self._sleep,
-            reraise=True,
         )
-        return answered(lambda: throttled(call))
 
     def _sleep(self, seconds: float) -> None:
         with self._lock:
@@ -100,7 +102,7 @@ class Patient:
         return self._repeat(lambda: self._inner.grants(name, number))
 
     def publish(self, publication: Publication) -> Held:
-        return self._repeat(lambda: self._inner.publish(publication), unanswered=Unreachable)
+        return self._repeat(lambda: self._inner.publish(publication), without_response=Unreachable)
 
     def grant(self, name: str, number: int, grant: Grant) -> None:
         sent_before = False

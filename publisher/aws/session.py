@@ -5,22 +5,35 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from builder.model.stop import Stop
+from publisher.aws.gateway import Interrupted
+
 if TYPE_CHECKING:
     import boto3
     from botocore.loaders import Loader
 
 
-def new_session(access_key: str | None = None, secret_key: str | None = None) -> boto3.session.Session:
+def new_session(
+    access_key: str | None = None, secret_key: str | None = None, stop: Stop | None = None
+) -> boto3.session.Session:
     """Return a new session. Without keys, boto3 finds the credentials and settings.
 
-    A session of its own parses each service model again, which takes longer than most requests.
+    A session of its own parses each service model again, which takes longer than most requests. Once ``stop`` is
+    requested, its clients send no request any more, except to clean up after an upload.
     """
     import boto3
     import botocore.session
 
     core = botocore.session.get_session()
     core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
-    return boto3.session.Session(access_key, secret_key, botocore_session=core)
+    session = boto3.session.Session(access_key, secret_key, botocore_session=core)
+
+    def refuse(event_name: str, **_: object) -> None:
+        if stop is not None and stop.requested and not event_name.endswith(".AbortMultipartUpload"):
+            raise Interrupted(f"not sent: {stop.reason}")
+
+    session.events.register("before-send", refuse)
+    return session
 
 
 @cache

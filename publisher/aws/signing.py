@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from builder.model.clock import Clock
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from publisher.aws.error_codes import of_boto_error, status_of
-from publisher.aws.gateway import Zip
+from publisher.aws.gateway import GatewayError, Zip
 
 if TYPE_CHECKING:
     import boto3
@@ -52,29 +54,34 @@ class Signer:
         """
         if is_signed(zip_.path):
             raise InputError("the zip is signed already", where=str(zip_.path))
-        try:
+        with self._translated("the zip cannot be signed"):
             return self._sign(zip_, folder)
-        except (ClientError, BotoCoreError) as error:
-            failure = of_boto_error(error).failure
-            raise IncompleteError(
-                f"the zip cannot be signed: {failure.text}",
-                where=f"signing profile {self._profile}, s3://{self._bucket}",
-                fix=failure.advice or "create the profile and the buckets with `layers infra --part staging`",
-                failure_class=failure.failure_class,
-            ) from None
 
     def stored(self, sha256: str, folder: Path) -> Zip | None:
         """Return the signed zip of an earlier run from the staging bucket; None if it has expired there."""
         path = folder / f"{sha256}.zip"
-        try:
-            self._s3.download_file(self._bucket, f"layers/{sha256}.zip", str(path), ExtraArgs=self._owner)
-        except ClientError as error:
-            if status_of(error) in (403, 404):
-                return None
-            raise of_boto_error(error) from None
-        except BotoCoreError as error:
-            raise of_boto_error(error) from None
+        with self._translated("the signed zip cannot be read"):
+            try:
+                self._s3.download_file(self._bucket, f"layers/{sha256}.zip", str(path), ExtraArgs=self._owner)
+            except ClientError as error:
+                if status_of(error) in (403, 404):
+                    return None
+                raise
         return Zip(path, sha256, path.stat().st_size) if sha256_of(path) == sha256 else None
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        """Raise IncompleteError if a request failed, or was not sent because the run is stopping."""
+        try:
+            yield
+        except (ClientError, BotoCoreError, GatewayError) as error:
+            failure = (error if isinstance(error, GatewayError) else of_boto_error(error)).failure
+            raise IncompleteError(
+                f"{what}: {failure.text}",
+                where=f"signing profile {self._profile}, s3://{self._bucket}",
+                fix=failure.advice or "create the profile and the buckets with `layers infra --part staging`",
+                failure_class=failure.failure_class,
+            ) from None
 
     @property
     def _owner(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""Staging: each zip leaves this machine once, to the home region's bucket; S3 itself copies it to the other regions'
-buckets, and Lambda takes it from the bucket of its own region.
+"""Stage zips in S3: upload each once, to the home region's bucket. S3 copies it to the buckets of the other regions;
+Lambda reads it from the bucket of its own region.
 
-Objects are addressed by content (``layers/<sha256>.zip``), so one that is there already is not sent again.
+The key of an object is its content (``layers/<sha256>.zip``), so an object that exists is not uploaded again.
 """
 
 from __future__ import annotations
@@ -11,25 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.config
 from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
-from publisher.aws.error_codes import of_boto_error, status_of
-from publisher.aws.gateway import GatewayError, Refused, Unavailable, Zip
+from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error, status_of
+from publisher.aws.gateway import Refused, Unavailable, Zip
 from publisher.aws.once_per_key import Once
 
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_s3 import S3Client
 
-#: Puts and copies of the same content are safe to repeat, so botocore may.
+#: Uploads and copies of the same content are safe to repeat.
 _CONFIG = botocore.config.Config(
     retries={"total_max_attempts": 5, "mode": "standard"}, connect_timeout=6, user_agent_extra="strands-layers"
 )
+CREATE_BUCKETS = "create the buckets with `layers infra --part staging`, and let this role write to them"
 
 
-class Buckets:
+class StagingBuckets:
     """The staging buckets of a matrix."""
 
     def __init__(self, matrix: Matrix, staging: Staging, session: boto3.session.Session) -> None:
@@ -38,35 +39,36 @@ class Buckets:
         self._clients: Once[str, S3Client] = Once(
             lambda region: session.client("s3", region_name=region, config=_CONFIG)
         )
-        self._place = Once(self._placed)
+        self._stage_once = Once(self._stage)
 
-    def place(self, zip_: Zip, region: str) -> dict[str, str]:
-        """See that the zip is in the region's bucket: the ``Content`` for Lambda. Raises GatewayError."""
-        return self._place((zip_, region))
+    def stage(self, zip_: Zip, region: str) -> dict[str, str]:
+        """Put the zip into the region's bucket, and return the ``Content`` for Lambda. Raises GatewayError."""
+        return self._stage_once((zip_, region))
 
-    def _placed(self, what: tuple[Zip, str]) -> dict[str, str]:
-        zip_, region = what
+    def _stage(self, zip_and_region: tuple[Zip, str]) -> dict[str, str]:
+        zip_, region = zip_and_region
         bucket, key = self._bucket(region), f"layers/{zip_.sha256}.zip"
         try:
             if not self._holds(region, bucket, key, zip_):
                 if region == self._staging.home:
                     self._upload(zip_, bucket, key)
                 else:
-                    self.place(zip_, self._staging.home)
+                    self.stage(zip_, self._staging.home)
                     self._copy(region, bucket, key)
                 if not self._holds(region, bucket, key, zip_):
-                    raise Unavailable(f"s3://{bucket}/{key} does not appear after it was written")
-        except Boto3Error as error:  # the transfer manager wraps what went wrong
-            raise Unavailable(f"s3://{bucket}/{key}: {error}") from None
-        except (ClientError, BotoCoreError) as error:
-            raise _named(of_boto_error(error), f"s3://{bucket}/{key}") from None
+                    raise Unavailable(f"s3://{bucket}/{key} is missing after the upload")
+        except (*BOTO_ERRORS, Boto3Error) as error:
+            cause = error.__context__ if isinstance(error, Boto3Error) else error  # s3transfer wraps what failed
+            failed = of_boto_error(cause) if isinstance(cause, BOTO_ERRORS) else Unavailable(str(error))
+            advice = failed.advice or (CREATE_BUCKETS if isinstance(failed, Refused) else None)
+            raise type(failed)(f"s3://{bucket}/{key}: {failed.message}", failed.request_id, advice) from None
         return {"S3Bucket": bucket, "S3Key": key}
 
     def _bucket(self, region: str) -> str:
         return self._staging.bucket_of(self._account, region)
 
     def _holds(self, region: str, bucket: str, key: str, zip_: Zip) -> bool:
-        """Whether the object is there, whole. The expected owner keeps us out of a bucket that a stranger has."""
+        """Return whether the object exists with its size. The expected owner excludes a bucket of another account."""
         try:
             head = self._clients(region).head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=self._account)
         except ClientError as error:
@@ -86,7 +88,7 @@ class Buckets:
         self._clients(self._staging.home).upload_file(str(zip_.path), bucket, key, ExtraArgs=extra)
 
     def _copy(self, region: str, bucket: str, key: str) -> None:
-        """S3 copies up to 5 GB in one request, between regions too; a layer is far below."""
+        """Copy the object from the home region. One request copies up to 5 GB."""
         self._clients(region).copy_object(
             Bucket=bucket,
             Key=key,
@@ -94,8 +96,3 @@ class Buckets:
             ExpectedBucketOwner=self._account,
             ExpectedSourceBucketOwner=self._account,
         )
-
-
-def _named(error: GatewayError, where: str) -> GatewayError:
-    hint = "; is the bucket there, and may this role write to it?" if isinstance(error, Refused) else ""
-    return type(error)(f"{where}: {error.message}{hint}", error.request_id)

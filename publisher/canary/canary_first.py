@@ -37,7 +37,7 @@ def canary_in(
             for each in outcomes
             if (held := each.held) is not None
         ]
-        trials = try_all(matrix, cases, functions, roles, SYSTEM_CLOCK, progress, lambda: stop.reason if stop else None)
+        trials = try_all(matrix, cases, functions, roles, SYSTEM_CLOCK, progress, lambda: stop.reason)
         for trial in trials:
             if trial.status == "not provable":
                 progress.note(f"{trial.case.id}: {words(trial)}")

@@ -21,6 +21,7 @@ from publisher.cli import github
 from publisher.cli.console import forget_json, json_was_printed, print_json, print_message
 from publisher.cli.group import layers
 from publisher.cli.logs import LibraryMessages, log_event
+from publisher.cli.signals import handle_signals
 
 #: The exit code that shells give a command that Ctrl-C ended.
 INTERRUPTED = 130
@@ -32,6 +33,7 @@ def main() -> None:
     sys.excepthook = _print_defect
     logging.lastResort = LibraryMessages(logging.WARNING)
     forget_json()
+    handle_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -46,9 +48,9 @@ def main() -> None:
         _end(UsageError(error.format_message()))
     except click.ClickException as error:
         _end(UsageError(error.format_message()))
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as stopped:
         print_message("stopped: nothing more was done")
-        sys.exit(INTERRUPTED)
+        sys.exit(getattr(stopped.__cause__, "exit_code", INTERRUPTED))  # click raises Abort from KeyboardInterrupt
     sys.exit(code if isinstance(code, int) else 0)
 
 

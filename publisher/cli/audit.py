@@ -14,6 +14,7 @@ from publisher.cli import github
 from publisher.cli.console import confirm, json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.parameter_steps import keep_parameters, parameter_drifts, show_parameters, with_parameters
+from publisher.cli.signals import stopping
 
 if TYPE_CHECKING:
     from publisher.audit.audit import Drift
@@ -30,15 +31,18 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
     Only reads, except with --repair. Exit code 6: something differs; each finding has the command that fixes it. Exit
     code 5: nothing differs, but a region could not be read.
     """
+    from builder.model.stop import Stop
     from publisher.audit.audit import audit
+    from publisher.aws.lease import lease
 
     matrix = settings.matrix()
     if repair and matrix.parameters is None:
         raise UsageError("--repair writes SSM parameters, and the matrix has none", fix="leave it out")
     if repair and not yes and not sys.stdin.isatty():
         raise UsageError("no terminal to ask on", fix="say --yes, or look first without --repair")
-    releases = settings.ledger(matrix).releases()
-    lambdas = settings.lambdas(matrix)
+    ledger, stop = settings.ledger(matrix), Stop()
+    releases = ledger.releases()
+    lambdas = settings.lambdas(matrix, stop=stop)
     with progress() as shown:
         result = audit(matrix, releases, lambdas, shown)
     drifts = [*result.drifts, *parameter_drifts(matrix, releases)]
@@ -46,7 +50,10 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
     if repair and (count := sum(drift.problem == "parameter" for drift in drifts)):
         if not yes:
             confirm(f"Write {count} parameters?")
-        kept = keep_parameters(matrix, releases)
+        with stopping(stop), lease(matrix, stop):
+            releases = ledger.releases()  # another command may have changed it
+            kept = keep_parameters(matrix, releases, stop)
+        stop.check("run the same command again: it writes the parameters that still differ")
         drifts = [*result.drifts, *parameter_drifts(matrix, releases)]
     if github.is_reporting():
         from publisher.report.proof_summary import audit_notes, audit_section

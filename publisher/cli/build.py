@@ -24,7 +24,6 @@ from publisher.cli.console import (
 )
 from publisher.cli.group import Settings
 from publisher.cli.options import VERSION, architecture_option, python_option
-from publisher.cli.signals import terminable
 from publisher.cli.wait_option import named_version, wait_option
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def command(
         version = named_version(matrix, targets, version, wait)
     wanted = newest(matrix, exclude_newer) if version == "latest" else parse_version(version)
     locks = _recorded(releases, wanted, targets) if locked else None
-    with progress() as shown, terminable():
+    with progress() as shown:
         manifest = build(
             matrix, wanted, targets, output, shown, lock=locks, exclude_newer=exclude_newer,
             last_sizes=last_sizes(releases),

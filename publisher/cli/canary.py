@@ -61,9 +61,7 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     stop = Stop()
     with progress() as shown, stopping(stop, "deleting the functions that were created first"):
         functions = connect(regions, matrix.requests_per_second)
-        trials = try_all(
-            matrix, selected.cases, functions, roles, SYSTEM_CLOCK, shown, lambda: stop.reason if stop else None
-        )
+        trials = try_all(matrix, selected.cases, functions, roles, SYSTEM_CLOCK, shown, lambda: stop.reason)
     if as_json:
         print_json(_document(matrix, selected, trials))
     else:

@@ -11,22 +11,23 @@ from publisher.cli.console import print_result, progress
 
 if TYPE_CHECKING:
     from builder.model.matrix import Matrix
+    from builder.model.stop import Stop
     from publisher.audit.audit import Drift
     from publisher.ledger.folder import Ledger
     from publisher.ledger.release import Release
     from publisher.parameters.update import ParameterUpdate
 
 
-def keep_parameters(matrix: Matrix, releases: Sequence[Release]) -> ParameterUpdate | None:
-    """Update the parameters to what the ledger says. None if the matrix has none."""
-    if matrix.parameters is None:
+def keep_parameters(matrix: Matrix, releases: Sequence[Release], stop: Stop) -> ParameterUpdate | None:
+    """Update the parameters to what the ledger says. None if the matrix has none, or the command is stopping."""
+    if matrix.parameters is None or stop.requested:
         return None
     from builder.model.clock import SYSTEM_CLOCK
     from publisher.parameters.parameter_client import connect
     from publisher.parameters.update import update_parameters
 
     with progress() as shown:
-        return update_parameters(matrix, releases, connect(matrix.regions), SYSTEM_CLOCK, shown)
+        return update_parameters(matrix, releases, connect(matrix.regions, stop), SYSTEM_CLOCK, shown)
 
 
 def announce_release(matrix: Matrix, ledger: Ledger, number: int) -> IncompleteError | None:

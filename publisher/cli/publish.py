@@ -99,6 +99,7 @@ def command(
         request = _wait(settings, request, wait, artifacts)
     given = _read_artifacts(artifacts) if artifacts else None
     session = connect(settings, request)
+    matrix = session.matrix
     canary = _canary(session, canary_region, canary_role) if canary_first else None
     if given:
         session = replace(session, wanted=replace(session.wanted, digests=given[1].digests))
@@ -106,17 +107,18 @@ def command(
     if dry_run:
         with progress() as shown:
             plan = prepare(session, shown).plan
-        print_json(plan_json(session.matrix, plan)) if as_json else show_plan(session.matrix, plan)
+        print_json(plan_json(matrix, plan)) if as_json else show_plan(matrix, plan)
         return
-    with lease(session.matrix, session.stop):
+    with lease(matrix, session.stop):
         report = _publish(session, checked, max_versions, yes, canary)
-        kept = None if report.stopped else keep_parameters(session.matrix, session.ledger.releases())
-        unannounced = announce_release(session.matrix, session.ledger, report.plan.number.value)
+        with stopping(session.stop):
+            kept = None if report.stopped else keep_parameters(matrix, session.ledger.releases(), session.stop)
+            unannounced = announce_release(matrix, session.ledger, report.plan.number.value)
     _tell_github(session, report, kept)
     if as_json:
-        print_json(with_parameters(report_json(session.matrix, report), kept))
+        print_json(with_parameters(report_json(matrix, report), kept))
     else:
-        show_report(session.matrix, report, session.journal)
+        show_report(matrix, report, session.journal)
         show_parameters(kept)
     if not report.complete:
         raise _incomplete(report)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from builder.model.errors import IncompleteError, UsageError
+from builder.model.errors import UsageError
 from builder.model.stop import Stop
 from publisher.cli.console import duration, print_message, print_result, print_table
 from publisher.cli.group import Settings
@@ -131,8 +131,7 @@ def prepare(session: Session, progress: Progress) -> Prepared:
         prepared = observe_and_plan(
             session.matrix, session.wanted, session.selected, session.ledger, session.lambdas, progress
         )
-    if session.stop:
-        raise IncompleteError(f"stopped: {session.stop.reason}", fix="nothing was written; run the same command again")
+    session.stop.check("nothing was written; run the same command again")
     return prepared
 
 

@@ -14,7 +14,6 @@ from builder.model.errors import BuildError, InputError
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.options import architecture_option, python_option
-from publisher.cli.signals import terminable
 
 if TYPE_CHECKING:
     from builder.model.artifact import Artifact, Manifest
@@ -54,7 +53,7 @@ def command(
     made = {a.target: a for a in first.artifacts}
     # An earlier build on this machine proves nothing: this one starts with an empty cache of its own.
     cached = tempfile.TemporaryDirectory(prefix="layers-cache-")
-    with terminable(), _place(output) as place, cached as empty, progress() as shown:
+    with _place(output) as place, cached as empty, progress() as shown:
         second = build(
             matrix, first.version, chosen, place, shown,
             lock={target.id: made[target.id].lock for target in chosen},

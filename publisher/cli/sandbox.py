@@ -84,6 +84,7 @@ def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
         process = subprocess.Popen(command, env=surroundings)
     except OSError as error:
         raise UsageError(f"{command[0]}: {error.strerror}", fix="name an executable command") from None
+    signal.set_wakeup_fd(-1)  # the signals are the command's
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),  # the terminal sends it to both
         signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number)),
@@ -98,6 +99,7 @@ def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
 
 def _serve(surroundings: dict[str, str], own: Mapping[str, str]) -> int:
     ended = threading.Event()
+    signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     for key in sorted(own.keys() - surroundings.keys()):

@@ -1,4 +1,8 @@
-"""Handle Ctrl-C, SIGTERM and SIGHUP: the first signal stops a command in order, the second one at once."""
+"""Handle Ctrl-C, SIGTERM and SIGHUP in every command: the first signal stops it in order, the second one at once.
+
+Python runs signal handlers in the main thread, which may hang in a system call. So a thread reads the signals from
+Python's wakeup file descriptor.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +10,105 @@ import atexit
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
 from types import FrameType
 
 from builder.model.stop import Stop
 from publisher.cli.console import print_message
 
 FINISHING = "requests in flight are finished and recorded, no others are sent"
+#: How long the second signal waits for temporary files to be deleted, at most.
+MAX_CLEANUP_SECONDS = 1.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Signalled(KeyboardInterrupt):
+    """A signal ended a command that has nothing to finish."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+class _Signals:
+    def __init__(self) -> None:
+        self.stop: Stop | None = None  #: of the last block that had to be finished in order
+        self.finishes: str | None = None  #: what the present block finishes; None outside such blocks
+        self.folder: str | None = None
+        self._raised = False
+
+    def watch(self, pipe: int) -> None:
+        """Handle the signals as they come, whatever the main thread does."""
+        seen = 0
+        while data := os.read(pipe, 1):
+            if (number := data[0]) not in _SIGNALS:
+                continue
+            seen += 1
+            if seen > 1:
+                self._end(number)
+            elif self.stop is not None:
+                if self.finishes:
+                    print_message(f"stopping: {self.finishes} (again to stop at once)")
+                self.stop(f"interrupted by {signal.Signals(number).name}")
+
+    def in_main_thread(self, number: int, _frame: FrameType | None) -> None:
+        """Raise Signalled at the first signal outside the blocks that are finished in order."""
+        if self.finishes is None and not self._raised:
+            self._raised = True
+            raise Signalled(number)
+
+    def _end(self, number: int) -> None:
+        cleaning = Thread(target=self._clean_up, args=(signal.Signals(number).name,), daemon=True)
+        cleaning.start()
+        cleaning.join(MAX_CLEANUP_SECONDS)
+        os._exit(128 + number)  # any other exit waits for threads with requests to AWS
+
+    def _clean_up(self, name: str) -> None:
+        for process in _descendants(Path("/proc/self")):
+            with suppress(OSError):  # it ended by itself
+                os.kill(process, signal.SIGKILL)
+        flight = "AWS may still carry out requests in flight; the same command finds out and goes on"
+        print_message(f"stopped by {name}" + (f": {flight}" if self.stop is not None else ""))
+        while self.folder and Path(self.folder).exists():  # other threads may still write to it
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_STATE = _Signals()
+
+
+def handle_signals() -> None:
+    """Handle signals from now on, and keep the temporary files of this process where the second signal deletes them."""
+    with suppress(OSError):  # no folder for temporary files: not every command needs one
+        _STATE.folder = tempfile.tempdir = tempfile.mkdtemp(prefix="layers-")
+        atexit.register(shutil.rmtree, _STATE.folder, ignore_errors=True)
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # SIGHUP stays ignored under nohup
+            signal.signal(number, _STATE.in_main_thread)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    Thread(target=_STATE.watch, args=(reader,), daemon=True, name="signals").start()
+
+
 @contextmanager
-def stopping(stop: Stop, what: str = FINISHING) -> Iterator[None]:
-    """Set ``stop`` at the first signal and print ``what`` still happens. End the process at the second one.
-
-    Temporary files that are created in the block are removed even then.
-    """
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        name = signal.Signals(number).name
-        if stop:
-            print_message(
-                f"stopped by {name}: AWS may still carry out requests in flight; the same command finds out and goes on"
-            )
-            shutil.rmtree(_temporary_folder(), ignore_errors=True)
-            os._exit(128 + number)  # any other exit would wait for threads with requests to AWS
-        print_message(f"stopping: {what} (again to stop at once)")
-        stop(f"interrupted by {name}")
-
-    # SIGHUP stays ignored under nohup.
-    handled = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in handled}
-    folder, tempfile.tempdir = tempfile.tempdir, _temporary_folder()
+def stopping(stop: Stop, finishes: str = FINISHING) -> Iterator[None]:
+    """Let the first signal in the block set ``stop`` instead of raising Signalled, and print what it ``finishes``."""
+    before = _STATE.finishes
+    _STATE.stop, _STATE.finishes = stop, finishes
     try:
         yield
     finally:
-        tempfile.tempdir = folder
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _STATE.finishes = before
 
 
-@cache
-def _temporary_folder() -> str:
-    """Return the folder for temporary files of this process. It is deleted at exit."""
-    folder = tempfile.mkdtemp(prefix="layers-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM end this like Ctrl-C does, so that unpacked files and started processes are cleaned up."""
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _descendants(process: Path) -> list[int]:
+    """Return the ids of a process's children and their children, where the system has /proc (Linux)."""
+    children: list[int] = []
+    with suppress(OSError):  # it ended meanwhile
+        for path in process.glob("task/*/children"):
+            children += map(int, path.read_text().split())
+    return [each for child in children for each in (child, *_descendants(Path("/proc", str(child))))]

@@ -16,7 +16,6 @@ from publisher.cli.budget import refuse_slow_imports
 from publisher.cli.console import json_option, megabytes, print_json, print_quoted, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.options import ARCHITECTURE, PYTHON
-from publisher.cli.signals import terminable
 
 if TYPE_CHECKING:
     from builder.inspection import Inspection
@@ -107,7 +106,7 @@ def _smoke_layers(
     from builder.smoke import smoke_repeatedly, smoked
 
     reports = []
-    with progress() as shown, terminable():
+    with progress() as shown:
         shown.begin("Smoke", len(zips))
         for path in zips:
             report = smoke_repeatedly(path, expected_target(path, python, architecture), times, profile=profile)
@@ -134,7 +133,7 @@ def _smoke_app(
 
     model = read_script(model_script) if model_script else default_model
     given = App(app, handler, _event(event), model, _variables(variables))
-    with progress() as shown, terminable():
+    with progress() as shown:
         inspections = [inspect_zip(path, expected_target(path)) for path in layers]
         target = _app_target(app, inspections, python, architecture)
         shown.note(f"for Python {target.python} on {target.architecture}")

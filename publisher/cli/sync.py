@@ -6,6 +6,7 @@ import click
 
 from publisher.cli.console import json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.signals import stopping
 
 
 @click.command("sync")
@@ -16,14 +17,17 @@ def command(settings: Settings, /, as_json: bool) -> None:
 
     Changes nothing in AWS. What the ledger already knows is kept.
     """
+    from builder.model.stop import Stop
     from publisher.audit.sync import sync
+    from publisher.aws.lease import lease
 
     matrix = settings.matrix()
     ledger = settings.ledger(matrix)
     ledger.releases()
-    lambdas = settings.lambdas(matrix)
-    with progress() as shown:
-        synced = sync(matrix, ledger, lambdas, shown)
+    stop = Stop()
+    lambdas = settings.lambdas(matrix, stop=stop)
+    with progress() as shown, stopping(stop, "nothing was written"), lease(matrix, stop):
+        synced = sync(matrix, ledger, lambdas, shown, stop)
     rows = [
         {
             "layer_version": release.layer_version,

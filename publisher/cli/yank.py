@@ -67,8 +67,8 @@ def command(
         permissions = Permissions(matrix, ledger, lambdas, StoppableClock(stop), shown)
         now = datetime.now(timezone.utc).replace(microsecond=0)
         changed = permissions.restore(release) if undo else permissions.yank(release, reason or "", now)
-    kept = keep_parameters(matrix, ledger.releases())
-    unannounced = announce_release(matrix, ledger, layer_version)
+        kept = keep_parameters(matrix, ledger.releases(), stop)
+        unannounced = announce_release(matrix, ledger, layer_version)
     failed = [each for each in changed if each.error]
     if as_json:
         print_json(

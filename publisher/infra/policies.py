@@ -63,7 +63,7 @@ def publisher(scope: Scope) -> list[Statement]:
 
 
 def auditor(scope: Scope) -> list[Statement]:
-    """``audit``, ``describe --live``, ``verify``, ``plan``, and what ``sync`` reads. Writes nothing."""
+    """``audit``, ``describe --live``, ``verify``, ``plan``, and what ``sync`` reads. Writes the lease only."""
     return [
         _list_layers(scope),
         allow(
@@ -73,6 +73,7 @@ def auditor(scope: Scope) -> list[Statement]:
             _in_regions(scope),
             note=f"{_RETIRED} {_REGIONS}",
         ),
+        *_lease(scope),
         *_ledger(scope, write=False),
         *_sboms(scope, "s3:GetObject"),
         *_parameters(scope, write=False),

@@ -1,40 +1,43 @@
-"""The ledger in S3, for runners that share nothing: ``s3://bucket/prefix``, one object a release.
+"""The ledger in S3, for machines that share nothing: ``s3://bucket/prefix``, one object for each release.
 
-Every write is conditional on what was read (``If-Match``, or ``If-None-Match`` for a first one), so that of two
-writers neither loses a line: the later one reads again and adds its own.
+Each write is conditional on what was read (``If-Match``, or ``If-None-Match`` for a new object). If another process
+wrote in between, the change is applied again to what that process wrote.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import botocore.config
-from botocore.exceptions import BotoCoreError, ClientError
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from botocore.exceptions import ClientError
 
-from builder.model.errors import InputError
+from builder.model.errors import FailureClass, IncompleteError, InputError
 from builder.model.matrix import Matrix
-from publisher.aws.error_codes import status_of
+from builder.model.retry import repeat
+from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error, status_of
 from publisher.aws.session import new_session
 from publisher.ledger.folder import SBOMS, file_name, parse_record, record_bytes
 from publisher.ledger.release import Release
 
-_CONFIG = botocore.config.Config(retries={"total_max_attempts": 5, "mode": "standard"}, connect_timeout=6)
-#: Tries of one change against other writers of the same record.
-TRIES = 20
+_CONFIG = botocore.config.Config(
+    retries={"total_max_attempts": 5, "mode": "standard"}, connect_timeout=6, read_timeout=20
+)
+#: Attempts of one change while other processes write the same record.
+MAX_CONFLICTING_WRITES = 20
 
 
 def bucket_and_prefix(place: str) -> tuple[str, str]:
-    """What ``s3://bucket/prefix`` names; the prefix ends with a slash, or is empty. InputError without a bucket."""
+    """Split ``s3://bucket/prefix``; the prefix ends with a slash, or is empty. InputError without a bucket."""
     bucket, _, prefix = place.removeprefix("s3://").partition("/")
     if not bucket:
-        raise InputError(f"{place!r} names no bucket", fix="write it so: --ledger s3://bucket/prefix")
+        raise InputError(f"{place!r} has no bucket", fix="write it like this: --ledger s3://bucket/prefix")
     return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
 
-class _OvertakenError(Exception):
-    """Somebody else wrote the record since we read it."""
+class _ConflictingWriteError(Exception):
+    """Another process wrote the record after this one read it."""
 
 
 class BucketLedger:
@@ -47,92 +50,74 @@ class BucketLedger:
         self._s3: Any = new_session().client("s3", config=_CONFIG, region_name=_region(matrix))
 
     def releases(self) -> tuple[Release, ...]:
-        try:
-            found = [self._read(key) for key in self._keys()]
-        except (ClientError, BotoCoreError) as error:
-            raise self._unreachable(error) from None
-        return tuple(sorted((release for release, _ in found), key=lambda release: release.layer_version))
+        with self._translated():
+            keys = [key for key in self._list(self._prefix, Delimiter="/") if key.endswith(".json")]
+            found = [self._read(key)[0] for key in keys]
+        return tuple(sorted(found, key=lambda release: release.layer_version))
 
     def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
         key = f"{self._prefix}{file_name(number)}"
-        again = Retrying(
-            retry=retry_if_exception_type(_OvertakenError),
-            wait=wait_random_exponential(multiplier=0.1, max=3),
-            stop=stop_after_attempt(TRIES),
-            reraise=True,
-        )
         try:
-            return again(self._change, key, change)
-        except _OvertakenError:
-            raise InputError(
-                "other writers change this record all the time", where=f"s3://{self._bucket}/{key}", fix="run again"
+            with self._translated():
+                return repeat(
+                    lambda: self._change(key, change),
+                    lambda error: isinstance(error, _ConflictingWriteError),
+                    lambda attempts: attempts >= MAX_CONFLICTING_WRITES,
+                    first_wait_seconds=0.1,
+                    max_wait_seconds=3,
+                )
+        except _ConflictingWriteError:
+            raise IncompleteError(
+                f"other processes changed this record {MAX_CONFLICTING_WRITES} times while it was written",
+                where=f"s3://{self._bucket}/{key}",
+                fix="run the same command again",
             ) from None
-        except (ClientError, BotoCoreError) as error:
-            raise self._unreachable(error) from None
 
     def sboms(self) -> frozenset[str]:
         folder = f"{self._prefix}{SBOMS}/"
-        try:
+        with self._translated():
             return frozenset(key.removeprefix(folder) for key in self._list(folder) if key.endswith(".cdx.json"))
-        except (ClientError, BotoCoreError) as error:
-            raise self._unreachable(error) from None
 
     def sbom(self, path: str) -> bytes:
-        key = f"{self._prefix}{SBOMS}/{path}"
-        try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=key, ExpectedBucketOwner=self._matrix.account)
-            return bytes(answer["Body"].read())
-        except (ClientError, BotoCoreError) as error:
-            raise self._unreachable(error) from None
+        with self._translated():
+            return bytes(self._get(f"{self._prefix}{SBOMS}/{path}")["Body"].read())
 
     def keep_sbom(self, path: str, data: bytes) -> None:
-        try:
-            self._s3.put_object(
-                Bucket=self._bucket,
-                Key=f"{self._prefix}{SBOMS}/{path}",
-                Body=data,
-                ContentType="application/vnd.cyclonedx+json",
-                ExpectedBucketOwner=self._matrix.account,
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise self._unreachable(error) from None
+        with self._translated():
+            self._put(f"{self._prefix}{SBOMS}/{path}", data, "application/vnd.cyclonedx+json")
 
     def _change(self, key: str, change: Callable[[Release | None], Release]) -> Release:
         try:
             before, etag = self._read(key)
             condition = {"IfMatch": etag}
-            release = change(before)
-            if release == before:
-                return release
         except ClientError as error:
             if status_of(error) != 404 or error.response.get("Error", {}).get("Code") == "NoSuchBucket":
                 raise
-            condition = {"IfNoneMatch": "*"}
-            release = change(None)
+            before, condition = None, {"IfNoneMatch": "*"}
+        release = change(before)
+        if release == before:
+            return release
         try:
-            self._s3.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=record_bytes(release),
-                ContentType="application/json",
-                ExpectedBucketOwner=self._matrix.account,
-                **condition,
-            )
+            self._put(key, record_bytes(release), "application/json", **condition)
         except ClientError as error:
-            if status_of(error) in (404, 409, 412):  # changed, being changed, or gone since we read it
-                raise _OvertakenError from None
+            if status_of(error) in (404, 409, 412):  # deleted, being changed, or changed since it was read
+                raise _ConflictingWriteError from None
             raise
         return release
 
     def _read(self, key: str) -> tuple[Release, str]:
-        answer = self._s3.get_object(Bucket=self._bucket, Key=key, ExpectedBucketOwner=self._matrix.account)
+        response = self._get(key)
         stem = key.rsplit("/", 1)[-1].removesuffix(".json")
-        return parse_record(answer["Body"].read(), stem, f"s3://{self._bucket}/{key}", self._matrix), answer["ETag"]
+        return parse_record(response["Body"].read(), stem, f"s3://{self._bucket}/{key}", self._matrix), response["ETag"]
 
-    def _keys(self) -> Iterator[str]:
-        for key in self._list(self._prefix, Delimiter="/"):  # what lies deeper is no record
-            if key.endswith(".json"):
-                yield key
+    def _get(self, key: str) -> Any:
+        return self._s3.get_object(Bucket=self._bucket, Key=key, ExpectedBucketOwner=self._matrix.account)
+
+    def _put(self, key: str, data: bytes, content_type: str, **condition: str) -> None:
+        self._s3.put_object(
+            Bucket=self._bucket, Key=key, Body=data, ContentType=content_type,
+            ExpectedBucketOwner=self._matrix.account, **condition,
+        )  # fmt: skip
 
     def _list(self, prefix: str, **options: str) -> Iterator[str]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(
@@ -141,12 +126,20 @@ class BucketLedger:
         for page in pages:
             yield from (item["Key"] for item in page.get("Contents", []))
 
-    def _unreachable(self, error: Exception) -> InputError:
-        return InputError(
-            f"the ledger in S3 cannot be used: {error}",
-            where=self._place,
-            fix="is the bucket there and of the matrix's account, and may these credentials read and write it?",
-        )
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Raise IncompleteError for a request to S3 that may succeed later, else InputError."""
+        try:
+            yield
+        except BOTO_ERRORS as error:
+            failure = of_boto_error(error).failure
+            temporary = failure.failure_class is FailureClass.TEMPORARY
+            raise (IncompleteError if temporary else InputError)(
+                f"the ledger in S3 cannot be used: {failure.text}",
+                where=self._place,
+                fix=failure.advice
+                or ("run the same command again" if temporary else "check the bucket, its owner and your permissions"),
+            ) from None
 
 
 def _region(matrix: Matrix) -> str:

@@ -10,6 +10,7 @@ import botocore.config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from builder.model.stop import Stop
 from publisher.aws.error_codes import of_boto_error
 from publisher.aws.gateway import Unavailable
 from publisher.aws.session import new_session
@@ -73,9 +74,9 @@ class SsmParameters:
                 self._client.delete_parameters(Names=page)
 
 
-def connect(regions: Sequence[str]) -> Mapping[str, Parameters]:
-    """Return the parameters of each region; boto3 finds AWS."""
-    session = new_session()
+def connect(regions: Sequence[str], stop: Stop | None = None) -> Mapping[str, Parameters]:
+    """Return the parameters of each region; boto3 finds AWS. Once ``stop`` is set, no request is sent any more."""
+    session = new_session(stop=stop)
     return {region: SsmParameters(session.client("ssm", region_name=region, config=_CONFIG)) for region in regions}
 
 

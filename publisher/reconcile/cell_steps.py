@@ -94,7 +94,7 @@ class CellSteps:
                 return Outcome(cell, "conflict", self._held(cell), Failure(reason, FailureClass.PERMANENT))
             case Defer(failure):
                 return _failed(cell, failure)
-        if self._stop:
+        if self._stop.requested:
             return self._interrupted(cell)
         if cell.region in self.unreachable:
             return _failed(cell, self.unreachable[cell.region])
@@ -113,7 +113,7 @@ class CellSteps:
         if payload is None:
             return _failed(cell, self._missing_zip(NO_ZIP))
         for done, preparation in enumerate(first):
-            if self._stop:
+            if self._stop.requested:
                 return replace(self._interrupted(cell), prepared=done)
             self._prepare(cell, preparation)
         description = self._job.matrix.describe(cell.target, self._job.plan.version)
@@ -123,7 +123,7 @@ class CellSteps:
 
     def _grant(self, before: Outcome) -> Outcome:
         cell, held = before.cell, before.held or self._known(before.cell)
-        if self._stop:
+        if self._stop.requested:
             return replace(before, failure=Failure(f"not public yet: {self._stop.reason}"))
         self._record(cell, held, public=False)  # right before the grant: another process may have yanked the release
         self._grant_version(cell, held)

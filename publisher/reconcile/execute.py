@@ -62,9 +62,9 @@ class _Execution:
             self._publish_first(region)
             self._publish(region)
             waiting = self._unfinished(canary.region, region)
-            if waiting is None and not self._stop:
+            if waiting is None and not self._stop.requested:
                 waiting = canary.check(tuple(self._outcomes[cell] for cell in plan.actions if cell in region))
-            if waiting and not self._stop:
+            if waiting and not self._stop.requested:
                 self._defer(cells, waiting)
         self._publish_first(cells)
         self._publish(cells)

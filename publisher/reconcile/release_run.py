@@ -187,7 +187,7 @@ def carry_out(
         build = _builder(matrix, plan.version, folder / "built", progress, last_sizes(prepared.releases))
         sources = Sources(
             matrix, prepared.remote, lambdas, prepared.releases, artifacts, build, folder, progress,
-            _signer(matrix, clock),
+            _signer(matrix, clock, stop),
         )  # fmt: skip
         payloads = gather(sources, plan)
         backfills = gather_backfills(sources, plan)
@@ -214,10 +214,8 @@ def carry_out(
     return Report(plan, outcomes, time.monotonic() - started, stop.reason, waited)
 
 
-def _signer(matrix: Matrix, clock: Clock) -> Signer | None:
-    if matrix.signing is None:
-        return None
-    return Signer(matrix, new_session(), clock)
+def _signer(matrix: Matrix, clock: Clock, stop: Stop) -> Signer | None:
+    return Signer(matrix, new_session(stop=stop), clock) if matrix.signing else None
 
 
 def _builder(

@@ -20,10 +20,10 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.errors import InputError
+from builder.model.retry import repeat
 from publisher.watch.index_locations import IndexLocation, IndexUnavailableError
 
 #: The largest project pages have some tens of megabytes.
@@ -56,14 +56,15 @@ def fetch(location: IndexLocation, path: str, clock: Clock = SYSTEM_CLOCK) -> In
     if location.folder is not None:
         return _read(location.folder / path)
     address = f"{location.address.rstrip('/')}/{path}/" if path else location.address
-    retries = Retrying(
-        retry=retry_if_exception(_is_worth_a_retry),
-        stop=stop_after_attempt(1 + _number("UV_HTTP_RETRIES", 3)),
-        wait=wait_exponential(multiplier=0.5, max=10),
+    max_retries = _number("UV_HTTP_RETRIES", 3)
+    return repeat(
+        lambda: _get_in_time(location, address),
+        _is_worth_a_retry,
+        lambda attempts: attempts > max_retries,
+        first_wait_seconds=0.5,
+        max_wait_seconds=10,
         sleep=clock.sleep,
-        reraise=True,
     )
-    return retries(_get_in_time, location, address)
 
 
 def _is_worth_a_retry(error: BaseException) -> bool:

@@ -47,6 +47,9 @@ class Refusal:
         if service == "sts":
             error = f"<Error><Code>{self.code}</Code><Message>{self.message}</Message></Error>"
             return f"<ErrorResponse>{error}</ErrorResponse>".encode(), {"Content-Type": "text/xml"}
+        if service == "s3":
+            error = f"<Error><Code>{self.code}</Code><Message>{self.message}</Message></Error>"
+            return error.encode(), {"Content-Type": "application/xml"}
         headers = {"Content-Type": "application/json", "x-amzn-ErrorType": self.code}
         return json.dumps({"__type": self.code, "message": self.message}).encode(), headers
 
@@ -83,7 +86,8 @@ def front(address: str, refuse: Refuse = lambda _request: None, change: Change =
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(data)))
+            if "Content-Length" not in headers:
+                self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
@@ -94,6 +98,8 @@ def front(address: str, refuse: Refuse = lambda _request: None, change: Change =
             response = connection.getresponse()
             data = response.read()
             kept = {k: v for k, v in response.getheaders() if k.lower() not in _NOT_FORWARDED}
+            if self.command == "HEAD":  # the length of the object, whose bytes do not follow
+                kept["Content-Length"] = response.headers["Content-Length"]
             connection.close()
             return response.status, data, kept
 

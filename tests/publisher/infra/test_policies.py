@@ -65,7 +65,7 @@ ACTIONS = {
     },
     "Auditor": {
         "lambda:ListLayers", "lambda:ListLayerVersions", "lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy",
-        "s3:ListBucket", "s3:GetObject", "ssm:GetParameters",
+        "s3:ListBucket", "s3:GetObject", "s3:PutObject", "ssm:GetParameters",
     },
     "CanaryRunner": {
         "lambda:GetLayerVersion", "lambda:CreateFunction", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction",

@@ -8,15 +8,19 @@ import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
+from builder.model.stop import Stop
 from publisher.aws.lease import lease
 from publisher.ledger.release import Release
 from publisher.ledger.s3 import BucketLedger
 from tests.conftest import Sandbox
+from tests.fakes.aws_front import AwsRequest, Refusal, front
 from tests.fakes.command import SMALL, Layers
 from tests.publisher.reconcile.plan_cases import release
 
@@ -65,8 +69,74 @@ def test_a_held_lease_stops_a_second_publisher(staged: Layers) -> None:
     with lease(staged.matrix):
         refused = staged.publish("1.0")
         assert refused.code == 5
-        assert "another run is publishing" in refused.err
+        assert "another command is changing these layers" in refused.err
     assert staged.publish("1.0").code == 0
+
+
+@pytest.mark.parametrize("arguments", [("sync",), ("audit", "--repair", "--yes")])
+def test_every_command_that_writes_takes_the_lock(sandbox: Sandbox, staged: Layers, arguments: tuple[str, ...]) -> None:
+    staged.keys["parameters"] = {"prefix": "/demo"}
+    assert staged.publish("1.0").code == 0
+    sandbox.client("ssm").delete_parameter(Name="/demo/3.12/x86_64/1")
+    with lease(staged.matrix):
+        refused = staged(*arguments)
+        assert (refused.code, "another command is changing these layers" in refused.err) == (5, True)
+    assert staged(*arguments).code == 0
+
+
+def test_a_yank_waits_for_the_lock(staged: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("publisher.aws.lease.POLL_SECONDS", 0.1)
+    assert staged.publish("1.0").code == 0
+    publishing, ended = threading.Event(), threading.Event()
+
+    def publish() -> None:
+        with lease(staged.matrix):
+            publishing.set()
+            ended.wait(1.5)
+
+    other = threading.Thread(target=publish)
+    other.start()
+    assert publishing.wait(30)
+    yanked = staged("yank", "--layer-version", "1", "--reason", "broken", "--yes")
+    assert (yanked.code, other.is_alive()) == (0, False)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_an_upload_that_is_not_allowed_is_a_permanent_failure(
+    sandbox: Sandbox, staged: Layers, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    def refuse(request: AwsRequest) -> Refusal | None:
+        denied = request.service == "s3" and request.method == "PUT" and "/layers/" in request.path and not allowed
+        return Refusal(403, "AccessDenied", "not authorized to perform: s3:PutObject") if denied else None
+
+    with front(sandbox.address, refuse) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        ended = staged.publish("1.0", "--json")
+    assert ended.code == (0 if allowed else 5)
+    assert allowed or {cell["failure"] for cell in ended.json["cells"]} == {"permanent"}
+    assert allowed or "AccessDenied" in ended.json["cells"][0]["error"]
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [("SlowDown", 5), ("AccessDenied", 3)])
+def test_a_ledger_in_s3_that_fails_for_a_while_is_no_permanent_failure(
+    sandbox: Sandbox, shared: Layers, monkeypatch: pytest.MonkeyPatch, code: str, exit_code: int
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    status = 503 if code == "SlowDown" else 403
+    with front(sandbox.address, lambda r: Refusal(status, code, "no") if r.service == "s3" else None) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        ended = shared("describe", "--region", "us-east-1")
+    assert (ended.code, code in ended.err, "run the same command again" in ended.err) == (
+        exit_code, True, exit_code == 5,
+    )  # fmt: skip
+
+
+def test_a_lease_that_cannot_be_renewed_stops_the_command(staged: Layers) -> None:
+    stop = Stop()
+    with lease(staged.matrix, stop, duration_seconds=0.3, renewal_seconds=0.1), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("publisher.aws.lease._Lease._read", Mock(side_effect=EndpointConnectionError(endpoint_url="s3")))
+        assert stop.wait(30)
+    assert "the lease has expired" in str(stop.reason)
 
 
 def test_an_expired_lease_is_taken_over(sandbox: Sandbox, staged: Layers) -> None:
@@ -100,11 +170,11 @@ def test_a_lease_with_an_invalid_date_is_taken_over(sandbox: Sandbox, staged: La
 @pytest.mark.parametrize("until", ["9999-12-31T23:59:59", "9999-12-31T23:59:59-14:00"])
 def test_a_lease_with_a_date_too_far_ahead_is_taken_over(sandbox: Sandbox, staged: Layers, until: str) -> None:
     write_lease(sandbox, {"owner": "a run", "until": until})
-    with pytest.raises(IncompleteError, match="another run is publishing"), lease(staged.matrix):
+    with pytest.raises(IncompleteError, match="another command is changing these layers"), lease(staged.matrix):
         pass
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("publisher.aws.lease.LEASE_SECONDS", -10.0)  # as if the run had ended long ago
-        with lease(staged.matrix, holds=600.0):
+        with lease(staged.matrix, duration_seconds=600.0):
             pass
 
 
@@ -115,7 +185,7 @@ def write_lease(sandbox: Sandbox, body: object) -> None:
 
 
 def test_a_lease_is_renewed_while_it_is_held(staged: Layers) -> None:
-    with lease(staged.matrix, holds=2.0, renewed=0.1):
+    with lease(staged.matrix, duration_seconds=2.0, renewal_seconds=0.1):
         threading.Event().wait(3.0)
         with pytest.raises(IncompleteError), lease(staged.matrix):
             pass

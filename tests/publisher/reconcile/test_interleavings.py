@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from builder.model.errors import LayersError
 from builder.model.progress import Quiet
+from builder.model.stop import Stop
 from publisher.audit.sync import sync
 from publisher.audit.yank import Permissions
 from publisher.aws import fanout
@@ -78,7 +79,7 @@ def yanking(world: World, number: int, ledger: MemoryLedger) -> Command:
 def syncing(world: World, ledger: MemoryLedger) -> Command:
     def command(pause: Callable[[str], None]) -> object:
         ledger.doom = steps = Steps(pause)
-        return sync(world.matrix, ledger, world.lambdas(steps), Quiet())
+        return sync(world.matrix, ledger, world.lambdas(steps), Quiet(), Stop())
 
     return command
 
