@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
+from builder.model.escape import shorten
 from builder.model.regions import did_you_mean, known_regions
 from builder.model.runtimes import RUNTIMES, Architecture
 
@@ -46,14 +47,14 @@ def parse_python(text: str, known: Collection[str] = tuple(RUNTIMES)) -> str:
         return python
     patch = re.match(r"(?:python|py)?(3\.\d{1,2})\.\d", text.strip(), re.ASCII | re.IGNORECASE)
     hint = f"did you mean {patch[1]}?" if patch and patch[1] in known else f"there are {', '.join(known)}"
-    raise ValueError(f"{text[:40]!r} is not a Python runtime: {hint}")
+    raise ValueError(f"'{shorten(text, 40)}' is not a Python runtime: {hint}")
 
 
 def parse_architecture(text: str) -> Architecture:
     """The architecture of ``arm64``, ``aarch64``, ``amd64``, ``x86_64``, ``x64``, in any case."""
     found = _ARCHITECTURES.get(text.strip().lower().replace("-", "_"))
     if found is None:
-        raise ValueError(f"{text[:40]!r} is not an architecture of Lambda: x86_64 or aarch64 (arm64)")
+        raise ValueError(f"'{shorten(text, 40)}' is not an architecture of Lambda: x86_64 or aarch64 (arm64)")
     return found
 
 
@@ -62,5 +63,5 @@ def parse_region(text: str) -> str:
     region = text.strip().lower().replace("_", "-")
     if region not in known_regions():
         hint = did_you_mean(region[:40], known_regions())
-        raise ValueError(f"{text[:40]!r} is not an AWS region" + (f": {hint}" if hint else ""))
+        raise ValueError(f"'{shorten(text, 40)}' is not an AWS region" + (f": {hint}" if hint else ""))
     return region
