@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.model.errors import UsageError
+from publisher.catalog.snippets import FORMATS
 from publisher.cli.console import (
     json_option,
     megabytes,
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from publisher.catalog.live_state import Sight
     from publisher.catalog.lookup import Query
 
-#: Same as ``publisher.catalog.snippets.FORMATS``, which is slow to import; a test compares the two.
-SNIPPETS = ("arn", "cdk", "cdk-python", "sam", "terraform", "cloudformation", "serverless", "cli")
-
 
 @click.command("describe")
 @lookup_region_option
@@ -39,7 +37,7 @@ SNIPPETS = ("arn", "cdk", "cdk-python", "sam", "terraform", "cloudformation", "s
 @click.option("--live", is_flag=True, help="Ask AWS what is there, and compare it with the ledger.")
 @click.option("--index", "index_source", metavar="FILE|URL", help="Read a layers.json instead of matrix and ledger.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json", *SNIPPETS]), default="table", show_default=True,
+    "--format", "form", type=click.Choice(["table", "json", *FORMATS]), default="table", show_default=True,
     help="A table, JSON, or a snippet for a tool.",
 )  # fmt: skip
 @json_option
@@ -54,7 +52,7 @@ def command(settings: Settings, /, index_source: str | None, form: str, live: bo
 
     if ask["version"] is not None and ask["layer_version"] is not None:
         raise UsageError("--version and --layer-version both say which release", fix="give one of them")
-    if as_json and form in SNIPPETS:
+    if as_json and form in FORMATS:
         raise UsageError(f"--json and --format {form} ask for two results", fix="give one of them")
     if live and index_source:
         raise UsageError("--live compares AWS with the ledger", fix="leave --index out")
@@ -68,7 +66,7 @@ def command(settings: Settings, /, index_source: str | None, form: str, live: bo
 
 
 def _show(rows: Sequence[Row], notes: Sequence[str], form: str) -> None:
-    from publisher.catalog.snippets import snippet
+    from publisher.catalog.snippets.render import snippet
 
     for note in notes:
         print_message(f"note: {note}")

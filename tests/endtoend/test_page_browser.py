@@ -21,7 +21,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from publisher.catalog.index import make_index
 from publisher.catalog.page import index_html
 from publisher.catalog.release_status import NOTHING_YET
-from publisher.catalog.snippets import FORMATS, snippet
+from publisher.catalog.snippets import FORMATS
+from publisher.catalog.snippets.render import snippet
 from tests import REPOSITORY
 from tests.publisher.catalog.page_cases import NASTY, kept_sboms, official_history, official_matrix
 

@@ -17,7 +17,8 @@ import pytest
 from builder.model.matrix import Matrix
 from publisher.catalog.index import make_index
 from publisher.catalog.lookup import Query, select
-from publisher.catalog.snippets import FORMATS, snippet
+from publisher.catalog.snippets import FORMATS
+from publisher.catalog.snippets.render import snippet
 from publisher.followers.catalog_files import catalog_files
 from publisher.ledger.release import Release, Yanked
 from tests.endtoend.test_cdk import node_modules

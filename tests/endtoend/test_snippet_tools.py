@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from publisher.catalog.index import Row
-from publisher.catalog.snippets import snippet
+from publisher.catalog.snippets.render import snippet
 from tests.endtoend.test_cdk import EXAMPLE, node_modules
 from tests.publisher.catalog.test_snippets import ONE, rows
 

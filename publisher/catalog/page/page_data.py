@@ -24,18 +24,9 @@ from publisher.catalog.index import (
     split_cell,
 )
 from publisher.catalog.release_status import date, marks
-from publisher.catalog.snippets import FORMATS, snippet
+from publisher.catalog.snippets import FORMATS
+from publisher.catalog.snippets.render import snippet
 
-#: Display names of the tools. A format without an entry is shown by its own name.
-TOOLS = {
-    "cdk": "CDK TypeScript",
-    "cdk-python": "CDK Python",
-    "sam": "SAM",
-    "cloudformation": "CloudFormation",
-    "terraform": "Terraform",
-    "serverless": "Serverless",
-    "cli": "AWS CLI",
-}
 _NUMBER = 4102444799  # replaced by ``@@number@@``; too large to occur in a snippet otherwise
 
 Key = tuple[str, str]  #: a target: its Python and architecture
@@ -49,10 +40,7 @@ def page_data(index: Index) -> dict[str, Any]:
         "package": index.package,
         "account": index.account,
         "newest": newest.layer_version if newest else None,
-        "tools": [
-            {"id": form, "name": TOOLS.get(form, form)}
-            for form in sorted((form for form in FORMATS if form != "arn"), key=_tool_order)
-        ],
+        "tools": [{"id": form, "name": name} for form, name in FORMATS.items() if form != "arn"],
         "regions": [{"name": region, "partition": partition_of(region)} for region in index.all_regions],
         "targets": [
             {
@@ -68,10 +56,6 @@ def page_data(index: Index) -> dict[str, Any]:
             _release(index, release, targets) for release in index.releases if release.layers or release.targets
         ],
     }
-
-
-def _tool_order(form: str) -> tuple[int, str]:
-    return (list(TOOLS).index(form), "") if form in TOOLS else (len(TOOLS), form)
 
 
 def _targets(index: Index) -> dict[Key, str]:

@@ -1,5 +1,15 @@
-"""Snippets for the tools that people deploy with: a template for each, which lies beside this module."""
+"""Snippets for the tools that people deploy with. Format ``x`` has the template ``x.jinja`` in this folder."""
 
-from publisher.catalog.snippets.render import FORMATS, snippet
+from typing import Final
 
-__all__ = ["FORMATS", "snippet"]
+#: The formats of ``layers describe --format``, with their names on the page.
+FORMATS: Final = {
+    "arn": "ARN",
+    "cdk": "CDK TypeScript",
+    "cdk-python": "CDK Python",
+    "sam": "SAM",
+    "cloudformation": "CloudFormation",
+    "terraform": "Terraform",
+    "serverless": "Serverless",
+    "cli": "AWS CLI",
+}

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from publisher.catalog.index import Row
 from publisher.catalog.snippets.snippet_layer import layers_of_rows, pascal, snake
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-#: The formats of ``layers describe --format``. The template of each is ``<format>.jinja``.
-FORMATS: Final = ("arn", "cdk", "cdk-python", "sam", "terraform", "cloudformation", "serverless", "cli")
 
 
 def snippet(form: str, rows: Sequence[Row]) -> str:

@@ -17,9 +17,10 @@ from builder.model.matrix import Matrix
 from builder.model.regions import partition_of
 from publisher.catalog.index import Index, Row, make_index
 from publisher.catalog.page import index_html
-from publisher.catalog.page.page_data import TOOLS, page_data
+from publisher.catalog.page.page_data import page_data
 from publisher.catalog.release_status import NOTHING_YET
-from publisher.catalog.snippets import FORMATS, snippet
+from publisher.catalog.snippets import FORMATS
+from publisher.catalog.snippets.render import snippet
 from publisher.ledger.release import Release, Yanked
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history, recorded
 from tests.publisher.catalog.page_cases import kept_sboms, made, official_history, official_matrix
@@ -147,11 +148,6 @@ def test_a_filled_template_equals_the_snippet_of_describe() -> None:
         assert set(templates) == set(FORMATS) - {"arn"}
         for form, template in templates.items():
             assert _filled(template, row) == snippet(form, [row])
-
-
-def test_every_tool_has_a_display_name() -> None:
-    assert set(TOOLS) == set(FORMATS) - {"arn"}
-    assert {tool["id"]: tool["name"] for tool in page_data(INDEX)["tools"]} == TOOLS
 
 
 def test_the_packages_of_each_target_are_in_the_page() -> None:

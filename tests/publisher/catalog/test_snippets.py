@@ -20,7 +20,8 @@ from cfnlint.api import lint_all
 from builder.model.matrix import Matrix
 from publisher.catalog.index import Row, make_index
 from publisher.catalog.lookup import Query, select
-from publisher.catalog.snippets import FORMATS, snippet
+from publisher.catalog.snippets import FORMATS
+from publisher.catalog.snippets.render import snippet
 from tests.conftest import Sandbox
 from tests.fakes.simulated_runs import make_zip
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history, recorded

@@ -20,7 +20,6 @@ from publisher.catalog.index import make_index
 from publisher.catalog.lookup import Query, select
 from publisher.catalog.snippets import FORMATS
 from publisher.catalog.table import page
-from publisher.cli.describe import SNIPPETS
 from publisher.cli.group import layers
 from tests.fakes.serving import serving
 from tests.publisher.catalog.catalog_cases import REASON, catalog_matrix, history, recorded, write_project
@@ -198,8 +197,10 @@ def test_contradictory_options_are_usage_errors(run: Run, arguments: tuple[str, 
     assert isinstance(run("--region", "all", *arguments).exception, UsageError)
 
 
-def test_the_command_accepts_every_format() -> None:
-    assert set(SNIPPETS) == set(FORMATS)
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_prints_the_arn(run: Run, form: str) -> None:
+    printed = run("--region", "us-east-1", "--python", "3.12", "--arch", "x86_64", "--format", form)
+    assert (printed.exit_code, "layer:demo-agents-py3_12-x86_64:4" in printed.stdout) == (0, True), printed.output
 
 
 def test_an_empty_ledger_exits_with_3_without_a_traceback(tmp_path: Path) -> None:
