@@ -92,11 +92,11 @@ class Cache:
     def prune(self, limit: int = MAX_CACHE_BYTES) -> int:
         """Delete what was used longest ago until the rest has at most ``limit`` bytes. Return the bytes deleted."""
         files = sorted(self._files())
-        surplus = sum(size for _, _, size in files) - limit
+        excess = sum(size for _, _, size in files) - limit
         deleted = 0
         for used, path, size in files:
             unfinished = path.name.startswith(_UNFINISHED_PREFIX) and used < time.time() - _UNFINISHED_SECONDS
-            if deleted < surplus or unfinished:
+            if deleted < excess or unfinished:
                 with suppress(OSError):
                     path.unlink()
                     deleted += size

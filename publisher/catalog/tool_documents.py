@@ -181,7 +181,7 @@ class WatchDocument(TypedDict):
     held_back: list[HeldBackVersion]
     incomplete: list[IncompleteVersion]
     rebuild: list[NeededRebuild] | None
-    unmended: list[UnfixedAdvisory] | None
+    unfixed: list[UnfixedAdvisory] | None
     unknown: list[str] | None
     missing_regions: list[str]
     missing_pythons: list[MissingPython]

@@ -49,7 +49,7 @@ def command(
     form: str,
     as_json: bool,
 ) -> None:
-    """Report what needs doing: new versions, incomplete releases, rebuilds; and what the matrix lacks.
+    """Report what needs doing: new versions, incomplete releases, rebuilds; and what the matrix misses.
 
     Reads the package index and the ledger, and writes nothing. With --version: exit code 3 if the version is not on
     the index, or is yanked.

@@ -1,4 +1,4 @@
-"""What the matrix lacks: regions and Pythons that Lambda offers, and Pythons whose support ends.
+"""What the matrix misses: regions and Pythons that Lambda offers, and Pythons whose support ends.
 
 botocore's data says what Lambda offers, as of its release; with ``--aws`` AWS itself is asked. Nothing of this is to do
 by itself: whether a team serves a region is its decision.

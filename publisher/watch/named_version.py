@@ -99,9 +99,9 @@ def _look(asked: VersionRequest, on_index: Sequence[AvailableVersion]) -> Availa
         )
     if found.yanked is not None:
         raise yanked_error(package, found.name, found.yanked)
-    if lacking := found.lacking(asked.targets):
+    if missing := found.targets_without_wheel(asked.targets):
         raise VersionMissingError(
-            f"the package index has {package} {found.name}, but {no_wheels(lacking)}",
+            f"the package index has {package} {found.name}, but {no_wheels(missing)}",
             fix="if its files are still being uploaded, wait for them: --wait 30m; else leave these targets out",
         )
     return found

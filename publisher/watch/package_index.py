@@ -50,7 +50,7 @@ class AvailableVersion:
         moments = [file.uploaded for file in self.files]
         return max(m for m in moments if m) if moments and all(moments) else None
 
-    def lacking(self, targets: Iterable[Target]) -> tuple[Target, ...]:
+    def targets_without_wheel(self, targets: Iterable[Target]) -> tuple[Target, ...]:
         """Return the targets that none of its wheels runs on."""
         wheels = [file for file in self.files if file.yanked is None and file.name.endswith(".whl")]
         return tuple(target for target in targets if not any(_runs_on(file, target) for file in wheels))

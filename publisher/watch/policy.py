@@ -82,7 +82,7 @@ def newest(on_index: Iterable[AvailableVersion], targets: Sequence[Target] = ())
     """Return the newest stable version that is not yanked and has wheels for all these targets."""
     usable = (a for a in on_index if not a.version.is_prerelease and a.yanked is None)
     for candidate in sorted(usable, key=lambda a: a.version, reverse=True):
-        if not candidate.lacking(targets):
+        if not candidate.targets_without_wheel(targets):
             return candidate
     return None
 
@@ -105,8 +105,8 @@ def _against(
         return HeldBack(candidate.name, "the matrix has the policy by-hand")
     if policy.policy == "minor" and last is not None and _minor(version) <= _minor(last):
         return HeldBack(candidate.name, f"the matrix has the policy minor, and {last} is released")
-    if lacking := candidate.lacking(targets):
-        return HeldBack(candidate.name, no_wheels(lacking))
+    if missing := candidate.targets_without_wheel(targets):
+        return HeldBack(candidate.name, no_wheels(missing))
     if policy.minimum_age is None:
         return None
     if candidate.uploaded is None:

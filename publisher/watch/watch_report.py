@@ -73,7 +73,7 @@ def report_json(report: WatchReport) -> dict[str, Any]:
         ],
         "incomplete": [{**asdict(each), "missing": list(each.missing)} for each in report.incomplete],
         "rebuild": _rebuild_json(found) if found else None,
-        "unmended": [{**_named_json(each), "reason": each.reason} for each in found.unfixed] if found else None,
+        "unfixed": [{**_named_json(each), "reason": each.reason} for each in found.unfixed] if found else None,
         "unknown": list(found.unknown) if found else None,
         "missing_regions": list(report.gaps.regions),
         "missing_pythons": [asdict(each) for each in report.gaps.pythons],
@@ -89,7 +89,7 @@ def report_json(report: WatchReport) -> dict[str, Any]:
 
 
 def gap_lines(report: WatchReport) -> list[str]:
-    """What the matrix lacks, a line for each kind."""
+    """What the matrix misses, a line for each kind."""
     gaps = report.gaps
     lines = [f"Python {each.python} of the matrix: {each.describe(report.today)}" for each in gaps.ending]
     for supported, note in ((True, ""), (False, " (new or a preview: this version of layers cannot build for it)")):

@@ -221,7 +221,7 @@ def test_a_wrong_release(home: Home) -> None:
     assert home.versions("strands-agents-py3_12-x86_64", "ca-central-1") == {1: False, 2: True}
     table = (home.folder / "docs" / "layers.md").read_text()
     assert "fails at its start on arm64" in table
-    assert "with the mended dependency" in table
+    assert "with the fixed dependency" in table
     home.run("layers audit")
 
 

@@ -35,4 +35,4 @@ def _subclasses(base: type[LayersError]) -> Iterator[type[LayersError]]:
 
 def test_a_message_has_what_where_and_fix() -> None:
     assert str(InputError("it is broken")) == "it is broken"
-    assert str(InputError("it is broken", where="file:3", fix="mend it")) == "file:3: it is broken\n  → mend it"
+    assert str(InputError("it is broken", where="file:3", fix="fix it")) == "file:3: it is broken\n  → fix it"

@@ -201,8 +201,8 @@ def test_publish_restores_a_revoked_permission(sandbox: Sandbox, layers: Layers)
     name = layers.matrix.targets[0].layer_name
     sandbox.layers().remove_layer_version_permission(LayerName=name, VersionNumber=1, StatementId="public")
     assert layers("audit").code == 6
-    mended = layers("publish", "--version", "1.0", "--yes", "--json")
-    assert sorted(cell["outcome"] for cell in mended.json["cells"]) == ["granted", *["unchanged"] * 3]
+    repaired = layers("publish", "--version", "1.0", "--yes", "--json")
+    assert sorted(cell["outcome"] for cell in repaired.json["cells"]) == ["granted", *["unchanged"] * 3]
     assert layers("audit").code == 0
 
 

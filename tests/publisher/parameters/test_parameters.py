@@ -236,8 +236,8 @@ def test_audit_reports_differences_and_repairs_them_on_request(sandbox: Sandbox,
     ]
     assert "holds arn:other" in audit.json["drift"][1]["detail"]
     assert layers("audit", "--repair").code == 2  # no terminal and no --yes
-    mended = layers("audit", "--repair", "--yes", "--json")
-    assert (mended.code, mended.json["drift"], mended.json["parameters"]["written"]) == (0, [], 2)
+    repaired = layers("audit", "--repair", "--yes", "--json")
+    assert (repaired.code, repaired.json["drift"], repaired.json["parameters"]["written"]) == (0, [], 2)
     assert stored(sandbox, "eu-west-1") == both(**{"1": "1", "latest": "1"})
     assert layers("audit").code == 0
 

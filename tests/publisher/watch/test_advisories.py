@@ -128,7 +128,7 @@ def test_an_advisory_that_a_new_build_fixes_proposes_a_rebuild(
             ],
         }
     ]
-    assert (result["unmended"], result["unknown"], result["versions"]) == ([], [], [])
+    assert (result["unfixed"], result["unknown"], result["versions"]) == ([], [], [])
     assert sorted(service.asked) == ["demo==1.0", "needed==1.0", "needed==1.1", "needed==1.2", "other==3.0"]
     lines = layers("watch", "--advisories", "--format", "github").out.splitlines()
     assert lines[:3] == ["version=", "versions=[]", "rebuild=1.0"]
@@ -149,12 +149,12 @@ def test_an_advisory_that_a_new_build_does_not_fix_proposes_no_rebuild(
         index.add_wheel(make_wheel(tmp_path, name, version))
     result = layers("watch", "--advisories", "--json").json
     assert result["rebuild"] == []
-    assert {each["id"]: each["reason"] for each in result["unmended"]} == {
+    assert {each["id"]: each["reason"] for each in result["unfixed"]} == {
         "GHSA-1": "a new build contains the same version",
         "GHSA-2": "no fixed version is known",
         "GHSA-3": "a new build contains 1.1, which has it too",
     }
-    assert result["unmended"][0]["targets"] == ["py3.12-x86_64", "py3.12-aarch64"]
+    assert result["unfixed"][0]["targets"] == ["py3.12-x86_64", "py3.12-aarch64"]
     table = layers("watch", "--advisories").out
     assert "GHSA-2 other 3.0 (no fix is known): no fixed version is known" in table
     assert "nothing to do" in table

@@ -218,9 +218,9 @@ def test_the_facts_of_each_version_are_read(form: str, index: PackageIndex) -> N
     when = datetime(2026, 1, 1, tzinfo=timezone.utc)
     assert {each.uploaded for each in found.values()} == ({when} if form == "json" else {None})
     py310, py312, py313 = target_of("3.10"), target_of("3.12"), target_of("3.13")
-    assert found["1.2"].lacking([py312, py313]) == (py312,)  # the one for 3.12 was yanked
-    assert found["2.0rc1"].lacking([py310]) == ()
-    assert found["1.0"].lacking([py310, py312]) == ()
+    assert found["1.2"].targets_without_wheel([py312, py313]) == (py312,)  # the one for 3.12 was yanked
+    assert found["2.0rc1"].targets_without_wheel([py310]) == ()
+    assert found["1.0"].targets_without_wheel([py310, py312]) == ()
 
 
 def test_a_version_is_as_old_as_its_last_file(index: PackageIndex) -> None:
@@ -240,8 +240,8 @@ def test_targets_without_a_usable_wheel_are_named(index: PackageIndex) -> None:
     index.add("demo-2.0-py3-none-any.whl", requires_python=">=3.12")
     index.add("demo-3.0.tar.gz")
     targets = [target_of("3.11"), target_of("3.12"), target_of("3.12", "aarch64")]
-    lacking = {name: [target.id for target in each.lacking(targets)] for name, each in versions().items()}
-    assert lacking == {
+    missing = {name: [target.id for target in each.targets_without_wheel(targets)] for name, each in versions().items()}
+    assert missing == {
         "1.0": ["py3.11-x86_64", "py3.12-aarch64"],
         "2.0": ["py3.11-x86_64"],
         "3.0": ["py3.11-x86_64", "py3.12-x86_64", "py3.12-aarch64"],
@@ -465,5 +465,5 @@ def test_a_single_failure_is_retried(index: PackageIndex, monkeypatch: pytest.Mo
 def test_pypi_is_read() -> None:
     found = versions("strands_agents")
     assert found["1.40.0"].uploaded is not None
-    assert found["1.40.0"].lacking([target_of("3.10"), target_of("3.13", "aarch64")]) == ()
+    assert found["1.40.0"].targets_without_wheel([target_of("3.10"), target_of("3.13", "aarch64")]) == ()
     assert list(found)[-1] >= "1.62.0"

@@ -148,7 +148,7 @@ def test_a_release_always_obeys_the_policy(
     available = next(each for each in on_index(*files) if each.version == version)
     assert not version.is_prerelease
     assert available.yanked is None
-    assert not available.lacking(MATRIX.targets)
+    assert not available.targets_without_wheel(MATRIX.targets)
     assert policy["policy"] != "by-hand"
     if last is not None:
         assert version > last
@@ -243,10 +243,10 @@ def test_cells_that_cannot_reach_the_number_are_not_tried_again() -> None:
     )  # fmt: skip
     newer = without(MATRIX, 2, "1.1", "eu-west-1/py3.12", lower_versions=(reserved,))
     assert found(old, newer) == [("1.1", ("eu-west-1/py3.12-x86_64",))]
-    surplus = UnexpectedVersionRecord(
+    unexpected = UnexpectedVersionRecord(
         region="eu-west-1", python="3.12", architecture="x86_64", layer_version=3, arn="a", reason="r"  # type: ignore[arg-type]
     )  # fmt: skip
-    assert found(without(MATRIX, 2, "1.1", "eu-west-1/py3.12", unexpected_versions=(surplus,))) == []
+    assert found(without(MATRIX, 2, "1.1", "eu-west-1/py3.12", unexpected_versions=(unexpected,))) == []
 
 
 def test_yanked_releases_are_not_completed_and_rebuilt_ones_once() -> None:

@@ -77,7 +77,7 @@ def test_a_new_version_needs_a_release(index: PackageIndex, layers: Layers) -> N
         "held_back": [{"version": "1.3rc1", "reason": "a pre-release", "until": None}],
         "incomplete": [],
         "rebuild": None,
-        "unmended": None,
+        "unfixed": None,
         "unknown": None,
     }
     table = layers("watch")
