@@ -20,7 +20,7 @@ const mcpUrl: string | undefined = app.node.tryGetContext("mcpUrl");
 for (const [name, architecture] of Object.entries(ARCHITECTURES)) {
   const target = { python, architecture };
   new OfficialLayerStack(app, `OfficialLayer${name}`, { target, layerVersion, model, mcpUrl });
-  // A layer of one's own is deployed once `layers package` has made it.
+  // The custom layer is deployed only after `layers package` has built it.
   const packaging = `packaging/${architectureInName(architecture)}`;
   if (fs.existsSync(packaging)) {
     new CustomLayerStack(app, `CustomLayer${name}`, { target, packaging, model });

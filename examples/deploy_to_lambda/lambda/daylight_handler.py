@@ -1,4 +1,4 @@
-"""The weather agent that knows sunrise and sunset too. astral is not in the official layer: this needs one's own."""
+"""A weather agent that also knows sunrise and sunset. It needs a custom layer: astral is not in the official one."""
 
 import datetime
 

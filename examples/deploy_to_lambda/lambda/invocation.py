@@ -1,4 +1,4 @@
-"""From a Lambda event to a prompt: what every handler here shares."""
+"""Read the prompt from a Lambda event. Every handler here uses this module."""
 
 import base64
 import functools
@@ -9,16 +9,16 @@ from typing import Any
 
 Event = dict[str, Any]
 
-#: The model in Bedrock: a model's id or an inference profile's. None takes the SDK's own choice.
+#: The model in Bedrock: the ID of a model or of an inference profile. None: the SDK's default.
 MODEL = os.environ.get("MODEL_ID") or None
 
 
 class BadRequestError(ValueError):
-    """The event holds no prompt."""
+    """The event has no prompt."""
 
 
 def prompt_of(event: Event) -> str:
-    """The prompt: ``{"prompt": "…"}`` as it was given, or as the body of a request to a function URL."""
+    """Return the prompt of ``{"prompt": "…"}``, which is the event or the body of a request to a function URL."""
     request = event
     if "requestContext" in event:
         body = event.get("body") or "{}"
@@ -33,7 +33,7 @@ def prompt_of(event: Event) -> str:
 
 
 def handles(answer: Callable[[str], str]) -> Callable[[Event, object], object]:
-    """A Lambda handler of a function from prompt to answer. A bad request to a function URL is a 400, not a failure."""
+    """Return a Lambda handler for a function from prompt to answer. An invalid request to a function URL gives 400."""
 
     @functools.wraps(answer)
     def handler(event: Event, context: object) -> object:

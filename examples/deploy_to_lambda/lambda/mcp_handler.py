@@ -1,4 +1,4 @@
-"""An agent with the tools of an MCP server, connected anew for each invocation. Start with this one.
+"""An agent with the tools of an MCP server, connected for each invocation. Start with this one.
 
 Nothing of one conversation is left for the next, and a connection that broke while the function was frozen harms
 nobody. The price is a handshake for each invocation.

@@ -1,4 +1,4 @@
-"""Connecting to an MCP server, and what it offers."""
+"""Connect to an MCP server and list its tools."""
 
 from strands.tools.mcp import MCPClient
 from strands.types.tools import AgentTool
@@ -10,12 +10,12 @@ except ImportError:  # its name in layers of before mcp 1.24
 
 
 def client_of(url: str) -> MCPClient:
-    """A client of the server, not yet connected. Runs with both major versions of mcp, as layers have them."""
+    """Return a client of the server, not yet connected. Works with both major versions of mcp."""
     return MCPClient(lambda: streamable_http_client(url), startup_timeout=10)
 
 
 def all_tools(server: MCPClient) -> list[AgentTool]:
-    """Every tool of the server: of all pages of its list."""
+    """Return every tool of the server, from all pages of its list."""
     tools: list[AgentTool] = []
     page = server.list_tools_sync()
     while True:

@@ -1,11 +1,11 @@
 """An agent with the tools of an MCP server, connected once and kept while the function is warm.
 
-WARNING: one connection then serves whoever calls, one after the other. What the server keeps for a connection (a
-session, a login, a working folder, what was said) crosses from one user or tenant to the next. Keep a connection only
-for a server that remembers nothing, or for a function with a single tenant. Otherwise: mcp_handler.py.
+WARNING: one connection then serves all callers, one after another. State that the server keeps for a connection (a
+session, a login, a working folder, messages) can leak from one user or tenant to the next. Keep a connection only for
+a stateless server, or for a function with a single tenant. Otherwise use mcp_handler.py.
 
-A connection may die while the function is frozen, or when the server is started again. So each invocation asks for the
-tools first, which it needs anyway, and connects once more if that fails.
+A connection may be lost while the function is frozen, or when the server restarts. So each invocation lists the tools
+first, which it needs anyway, and reconnects once if that fails.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 
 
 class Connection:
-    """A connection that is made when it is first needed, and again when it died."""
+    """A connection that is opened when it is first needed, and reopened when it is lost."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._server: MCPClient | None = None
 
     def tools(self) -> list[AgentTool]:
-        """The server's tools, over a connection that just worked."""
+        """Return the server's tools, over a connection that works."""
         if self._server is not None:
             try:
                 return all_tools(self._server)
@@ -51,6 +51,6 @@ connection = Connection(os.environ["MCP_URL"])
 
 @handles
 def handler(prompt: str) -> str:
-    # The agent is new each time, all the same: its memory is the conversation.
+    # The agent is still new for each invocation, because it remembers its conversation.
     agent = Agent(model=MODEL, tools=connection.tools(), callback_handler=None)
     return str(agent(prompt))

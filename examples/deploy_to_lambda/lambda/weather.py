@@ -1,4 +1,4 @@
-"""The weather service, as a tool of an agent. It needs nothing but the standard library."""
+"""The weather service as a tool of an agent. It needs only the standard library."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from typing import Any
 
 from strands import tool
 
-#: The service; another address for tests, or for a service that speaks like it.
+#: The address of the service, or of another one with the same API.
 SERVICE = os.environ.get("WEATHER_URL", "https://api.weather.gov").rstrip("/")
 _HEADERS = {"Accept": "application/geo+json", "User-Agent": "strands-agent-on-lambda"}
 _SECONDS = 10
@@ -25,7 +25,7 @@ def forecast(latitude: float, longitude: float) -> str:
     if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
         raise ValueError(f"{latitude}, {longitude} is no place on Earth")
     cell = _get(f"/points/{latitude:.4f},{longitude:.4f}")["properties"]
-    # The path is ours: an address that an answer names is not followed to wherever it leads.
+    # Build the URL ourselves instead of following a URL in the response, which could lead to any host.
     found = _get(f"/gridpoints/{cell['gridId']}/{cell['gridX']},{cell['gridY']}/forecast")
     return "\n".join(
         f"{period['name']}: {period['temperature']} °{period['temperatureUnit']}, {period['detailedForecast']}"

@@ -1,4 +1,4 @@
-"""A weather agent. It runs on the official layer alone."""
+"""A weather agent. It needs only the official layer."""
 
 from invocation import MODEL, handles
 from strands import Agent
@@ -12,6 +12,6 @@ Never make a forecast up: if the tool fails, say so."""
 
 @handles
 def handler(prompt: str) -> str:
-    # A new agent each time: an agent remembers its conversation, and the next caller is somebody else.
+    # A new agent for each invocation: an agent remembers its conversation, and the next caller may be another user.
     agent = Agent(model=MODEL, system_prompt=PROMPT, tools=[forecast], callback_handler=None)
     return str(agent(prompt))

@@ -11,12 +11,12 @@ export interface AgentFunctionProps {
   readonly layer: lambda.ILayerVersion;
   readonly runtime: lambda.Runtime;
   readonly architecture: lambda.Architecture;
-  /** A model's id or an inference profile's. */
+  /** The ID of a model or of an inference profile. */
   readonly model: string;
   readonly environment?: Record<string, string>;
 }
 
-/** A Lambda function that is an agent: with leave to use its one model, and with a URL for callers whom IAM knows. */
+/** A Lambda function with an agent. It may call one model; its URL requires IAM authentication. */
 export class AgentFunction extends Construct {
   readonly function: lambda.Function;
 
@@ -29,9 +29,9 @@ export class AgentFunction extends Construct {
       handler: `${props.module}.handler`,
       code: props.code,
       layers: [props.layer],
-      // CPU comes with memory: at 128 MB importing the SDK alone takes ten seconds and more.
+      // CPU grows with memory: at 128 MB the import of the SDK alone takes more than ten seconds.
       memorySize: 1024,
-      // An answer is several turns of the model.
+      // An answer needs several turns of the model.
       timeout: Duration.minutes(2),
       environment: { ...props.environment, MODEL_ID: props.model },
       logGroup: new logs.LogGroup(this, "Logs", {
@@ -51,7 +51,7 @@ export class AgentFunction extends Construct {
   }
 }
 
-/** What a call of the model touches: an inference profile is one of this account and region, its model is wherever it leads. */
+/** The ARNs that a call needs: an inference profile of this account and region, and its model in any region. */
 export function modelArns(model: string): string[] {
   const profile = /^(?:global|us-gov|us|eu|apac|jp|au|ca)\.(.+)$/.exec(model);
   const prefix = `arn:${Aws.PARTITION}:bedrock`;

@@ -12,7 +12,7 @@ export interface CustomLayerStackProps extends StackProps {
   readonly model: string;
 }
 
-/** An agent on a layer of one's own, made from `requirements.txt`. */
+/** An agent on a custom layer, built from `requirements.txt`. */
 export class CustomLayerStack extends Stack {
   constructor(scope: Construct, id: string, props: CustomLayerStackProps) {
     super(scope, id, props);

@@ -12,11 +12,11 @@ export interface OfficialLayerStackProps extends StackProps {
   /** The number at the end of the layer's ARN; it is the same in every region. */
   readonly layerVersion: number;
   readonly model: string;
-  /** An MCP server's address; with one, the two MCP agents are deployed too. */
+  /** The URL of an MCP server. If it is given, the two MCP agents are deployed too. */
   readonly mcpUrl?: string;
 }
 
-/** Agents on the official layer. There is nothing to package: the code is the folder `lambda/` as it is. */
+/** Agents on the official layer. The code is the folder `lambda/`, without packaging. */
 export class OfficialLayerStack extends Stack {
   constructor(scope: Construct, id: string, props: OfficialLayerStackProps) {
     super(scope, id, props);

@@ -1,8 +1,8 @@
 import * as lambda from "aws-cdk-lib/aws-lambda";
 
-/** One Python on one architecture: a layer is for exactly one. */
+/** One Python on one architecture. Each layer is for one target. */
 export interface Target {
-  /** As `3.12`. */
+  /** For example `3.12`. */
   readonly python: string;
   readonly architecture: lambda.Architecture;
 }
@@ -22,7 +22,7 @@ export function runtimeOf(target: Target): lambda.Runtime {
   return runtime;
 }
 
-/** Layer names say aarch64 where Lambda says arm64. */
+/** Layer names contain aarch64, Lambda's API uses arm64. */
 export function architectureInName(architecture: lambda.Architecture): string {
   return architecture === lambda.Architecture.ARM_64 ? "aarch64" : "x86_64";
 }
