@@ -1,4 +1,4 @@
-"""Packed files: compressed, hashed and examined once, then written into any number of zips.
+"""Packed files: each is compressed, hashed and examined once, then written into any number of zips.
 
 Many of them can be dumped to one sequence of bytes, which is how the cache keeps a wheel.
 """
@@ -17,20 +17,20 @@ from builder.inspection import ElfFacts, FileFacts, PycFacts, elf_facts, pyc_fac
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-#: Part of every cache key. To be raised with every change of `dump_files` or of the facts' classes.
+#: Part of every cache key. Increase it with every change of `dump_files` or of the facts' classes.
 PACKED_FORMAT = 2
 _LENGTH_BYTES = 8
 
 
 class PackedFile(NamedTuple):
-    """A file as it goes into zips, with what the checks need to know of it."""
+    """A compressed file with the facts that the checks need."""
 
     stream: Stream
     sha256: str  #: of the content
     executable: bool = False
     elf: ElfFacts | None = None
     pyc: PycFacts | None = None
-    is_unrecorded: bool = False  #: the wheel's own RECORD has no digest of it
+    is_unrecorded: bool = False  #: the wheel's own RECORD has no digest for it
 
 
 #: Files by their path in the zip, or below ``python/``.
@@ -49,7 +49,7 @@ def pack_pyc(path: str, content: bytes) -> PackedFile:
 
 
 def facts_of(files: PackedFiles) -> list[FileFacts]:
-    """Return what the checks look at."""
+    """Return the facts that the checks read."""
     return [
         FileFacts(path, 0o755 if file.executable else 0o644, file.stream.size, file.sha256, elf=file.elf, pyc=file.pyc)
         for path, file in files.items()
@@ -57,7 +57,7 @@ def facts_of(files: PackedFiles) -> list[FileFacts]:
 
 
 class _IndexRow(NamedTuple):
-    """What `dump_files` says of one file before all streams."""
+    """The entry of one file in the index that `dump_files` writes before the streams."""
 
     path: str
     sha256: str
@@ -79,7 +79,7 @@ def _index() -> TypeAdapter[list[_IndexRow]]:
 
 
 def dump_files(files: PackedFiles) -> list[bytes | memoryview]:
-    """Return the files as parts of one sequence of bytes: the length of an index, the index as JSON, the streams."""
+    """Serialize files: return the length of the index, the index as JSON, and the streams, to be joined."""
     rows = [
         _IndexRow(path, sha256, executable, stream.method, stream.crc, stream.size, len(stream.data), elf, pyc, extra)
         for path, (stream, sha256, executable, elf, pyc, extra) in files.items()
@@ -89,7 +89,7 @@ def dump_files(files: PackedFiles) -> list[bytes | memoryview]:
 
 
 def load_files(dumped: memoryview) -> dict[str, PackedFile]:
-    """Return the files that `dump_files` dumped. Their streams point into ``dumped``. ValueError if it is malformed."""
+    """Read files that `dump_files` wrote. Their streams point into ``dumped``. Raises ValueError if it is malformed."""
     start = _LENGTH_BYTES + int.from_bytes(dumped[:_LENGTH_BYTES], "little")
     files: dict[str, PackedFile] = {}
     for row in _index().validate_json(bytes(dumped[_LENGTH_BYTES:start])):

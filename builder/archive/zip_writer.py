@@ -1,4 +1,4 @@
-"""Writes zips from finished DEFLATE streams, so that a file that many zips hold is compressed once.
+"""Write zips from finished DEFLATE streams, so that a file in many zips is compressed only once.
 
 The same files give the same bytes: sorted names, one fixed time, modes 0644 or 0755, no folders, no extra fields. The
 compressor is libdeflate, whose output does not depend on the processor; docs/building.md compares it with others.
@@ -25,12 +25,12 @@ _UNIX = 3
 _MAX_OFFSET = 0xFFFFFFFF
 #: Files that a zip without zip64 can hold.
 MAX_ZIP_FILES = 0xFFFF
-_COMMON = struct.Struct("<HHHHHLLLHH")  # what the local header and the central directory have in common
+_COMMON = struct.Struct("<HHHHHLLLHH")  # the fields that the local header and the central directory share
 _REST = struct.Struct("<HHHLL")
 _MADE_BY = bytes((20, _UNIX))
 #: Bytes written at once.
 _CHUNK = 1 << 20
-#: How gzip files begin, such as botocore's data. Compressing them again takes time and saves nothing.
+#: The first bytes of gzip files, such as botocore's data. Compressing them again takes time and saves nothing.
 _GZIP = b"\x1f\x8b"
 
 
@@ -56,7 +56,7 @@ class Entry(NamedTuple):
 
 
 def compress(content: bytes) -> Stream:
-    """Compress a content by DEFLATE, or store it if that is not shorter or gzip compressed it before."""
+    """Compress content with DEFLATE, or store it if that is not shorter or it is a gzip file."""
     compressible = content and not content.startswith(_GZIP)
     data = deflate.deflate_compress(content, LEVEL) if compressible else b""
     if 0 < len(data) < len(content):
@@ -75,7 +75,7 @@ def write_zip(file: Sink, entries: Iterable[Entry]) -> None:
     central: list[bytes] = []
     pending: list[
         bytes | memoryview
-    ] = []  # written together: an entry's header and content are small, and there are thousands
+    ] = []  # Collect small writes: an archive has thousands of short headers and contents.
     offset = written = 0
     previous: bytes | None = None
     for entry in sorted(entries, key=lambda entry: entry.name.encode()):

@@ -1,14 +1,14 @@
-"""Compiles modules to bytecode. The target's own interpreter runs this file as a script, so it imports nothing of this
-program and runs on every Python of Lambda.
+"""Compile modules to bytecode. The target's own interpreter runs this file as a script, so it imports nothing else of
+this program and runs on every Python of Lambda.
 
 Standard input: batches of lines ``source <tab> path at run time``, with an empty line after each batch. Standard
 output: four bytes of length (little-endian) for each batch, then for each line four bytes of length and a ``.pyc``. The
 length is 0 if the source does not compile (a template, Python 2).
 
-The same source gives the same bytes, whatever the process compiled before:
+The same source gives the same bytes, independent of what the process compiled before:
 
 - marshal sorts set constants from Python 3.11 on. In 3.10 their order depends on addresses (the hash of None is one)
-  and on history, even with PYTHONHASHSEED=0, which the caller sets. So `dump_sorted` writes code with a set there.
+  and on earlier work, even with PYTHONHASHSEED=0, which the caller sets. There `dump_sorted` writes code with sets.
 - marshal marks an object as "may be referred to later" by its reference count. Of the objects in code, only interned
   strings are shared with the process, some always and some never. So each string gets one more reference, and is always
   marked.
@@ -42,12 +42,12 @@ def bytecode(source: bytes, path: str) -> bytes:
 
 
 def compile_settled(source: bytes, path: str) -> tuple[CodeType, Constants]:
-    """Return the module's code as it is if its names are interned already, as in every second compilation."""
+    """Compile a module so that the code is the same as when its names are already interned."""
     code = compile(source, path, "exec", dont_inherit=True, optimize=0)
     held = Constants(code)
     if held.unsettled:
         code = compile(source, path, "exec", dont_inherit=True, optimize=0)
-        held = Constants(code)  # releases the names of the first compilation only now
+        held = Constants(code)  # keeps the names of the first compilation alive until here
     return code, held
 
 
@@ -62,7 +62,7 @@ class Constants:
 
     @property
     def unsettled(self) -> bool:
-        """Whether the code could differ if its names had been interned before it was compiled.
+        """Whether the code could differ if its names were interned before the compilation.
 
         An interned name replaces an equal one. A set is copied for that, so two equal sets that were one object become
         two. From Python 3.13 on, the qualified name of a nested class is one object with the constant that the class
@@ -95,12 +95,12 @@ class Constants:
 
 
 def is_plain(name: str) -> bool:
-    """Whether Python always interns a constant like this one."""
+    """Whether Python always interns such a constant."""
     return name.isascii() and name.isidentifier()
 
 
 def dump_sorted(value: object) -> bytes:
-    """Return Python 3.10's marshal format without references, the members of sets sorted by their bytes."""
+    """Serialize as Python 3.10's marshal does, but without references and with sets sorted by their members' bytes."""
     if isinstance(value, CodeType):
         counts = (
             value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount, value.co_nlocals, value.co_stacksize,
@@ -128,7 +128,7 @@ def long(number: int) -> bytes:
 
 
 def main() -> None:
-    gc.disable()  # nothing here makes reference cycles, and looking for them takes a tenth of the time
+    gc.disable()  # no reference cycles occur here, and searching for them takes a tenth of the time
     sys.setrecursionlimit(10000)
     stdout = sys.stdout.buffer
     batch: list[bytes] = []
@@ -137,7 +137,7 @@ def main() -> None:
             batch.append(line)
             continue
         results = b"".join(map(sized_result, batch))
-        stdout.write(long(len(results)) + results)  # at once, so that the reader does not wake up for each module
+        stdout.write(long(len(results)) + results)  # one write, so that the reader does not wake up for each module
         stdout.flush()
         batch.clear()
 

@@ -1,4 +1,4 @@
-"""Compiles bytecode by processes of the target's Python. The same interpreter version gives the same bytes on every
+"""Compile bytecode in processes of the target's Python. The same interpreter version gives the same bytes on every
 machine; docs/building.md explains how."""
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from builder.bytecode.interpreters import Interpreter
 from builder.model.errors import BuildError
 
 WORKER = Path(__file__).with_name("compile_worker.py")
-#: Makes glibc keep the memory that one module needed for the next one, instead of returning it to the system.
+#: Makes glibc reuse memory for the next module instead of returning it to the system.
 _MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(1 << 28), "MALLOC_TOP_PAD_": str(1 << 24)}
-#: Where a layer's Python files are at run time: the path that tracebacks show.
+#: The folder of a layer's Python files at run time, which tracebacks show.
 MOUNTED = "/opt/python/"
-#: Part of every cache key. To be raised with any change of the bytes that the worker writes.
+#: Part of every cache key. Increase it with every change of the bytes that the worker writes.
 FORMAT = 3
 
 
 class Module(NamedTuple):
-    """A module to compile: its path below ``python/``, and where its source is."""
+    """A module to compile: its path below ``python/``, and its source file."""
 
     path: str
     source: str
@@ -39,9 +39,9 @@ def pyc_path(path: str, python: str) -> str:
 
 
 class Compilers:
-    """Runs compiler processes and keeps idle ones for the next batch of their Python, because starting one takes time.
+    """Runs compiler processes, and reuses idle ones of the same Python, because starting one takes time.
 
-    Its methods may be called from any thread. At most ``spare`` idle processes are kept.
+    Thread-safe. At most ``spare`` idle processes are kept.
     """
 
     def __init__(self, spare: int) -> None:
@@ -61,7 +61,7 @@ class Compilers:
         return compiled
 
     def close(self) -> None:
-        """End the idle processes."""
+        """Stop the idle processes."""
         while self._idle:
             self._idle.pop().end()
 

@@ -1,6 +1,6 @@
-"""Finds the CPythons that compile bytecode: on the PATH, of uv, pyenv or the system. uv downloads a missing one.
+"""Find the CPython interpreters that compile bytecode: on PATH, of uv, pyenv or the system. uv downloads a missing one.
 
-Each candidate is run to find out its version: a file name proves nothing."""
+Each candidate is run to find out its version, because a file name does not prove it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Interpreter:
 
     path: Path
     version: str  #: ``3.12.1``
-    magic: str  #: of its bytecode, hex
+    magic: str  #: of its bytecode, hexadecimal
 
 
 @cache
 def find(python: str, exact: str | None = None) -> Interpreter:
-    """Return the CPython ``python`` ("3.12") with the highest patch version on this machine, or ``exact`` ("3.12.1").
+    """Find the CPython ``python`` ("3.12") with the highest patch version on this machine, or ``exact`` ("3.12.1").
 
-    uv downloads it if there is none. BuildError if it cannot.
+    If there is none, uv downloads it. Raises BuildError if that fails.
     """
     found = search(python, exact) or _download(python, exact)
     if found is None:
@@ -52,10 +52,10 @@ def find(python: str, exact: str | None = None) -> Interpreter:
 
 
 def search(python: str, exact: str | None = None) -> Interpreter | None:
-    """Return the same interpreter without downloading; None if there is none."""
+    """Find the interpreter as ``find`` does, but without a download; None if there is none."""
     candidates = {path.resolve(): path for path in _candidates(python)}
     shims = [path for path in candidates.values() if _is_script(path)]
-    # Programs first: the shims of version managers are slow and usually lead to one of them.
+    # Binaries first: the shims of version managers are slow and usually start one of these binaries.
     programs = [path for path in candidates.values() if path not in shims]
     return _best(python, exact, programs) or _best(python, exact, shims)
 
@@ -99,7 +99,7 @@ def _uv_folder() -> Path:
 
 
 def _identify(path: Path) -> Interpreter | None:
-    """Run an executable to find out what it is. None if it is not a CPython release (a broken link, PyPy)."""
+    """Run an executable and return its facts; None if it is not a CPython release (a broken link, PyPy)."""
     try:
         done = subprocess.run(
             [path, "-I", "-S", "-c", _PRINT_FACTS],

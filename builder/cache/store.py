@@ -1,8 +1,8 @@
-"""The program's own cache: files of bytes by kind and key, bounded in size, used by any number of processes at once.
+"""The build cache: files by kind and key, bounded in size, safe for several processes at once.
 
-An entry is never trusted by its name. Its last 32 bytes are the sha256 of its kind, key and content, and the current
-user must own it. A damaged, renamed or foreign entry counts as absent. A cache that cannot be written slows builds down
-and fails none.
+The name of an entry proves nothing: its last 32 bytes are the sha256 of its kind, key and content, and the current user
+must own it. A damaged, renamed or foreign entry counts as missing. A cache that cannot be written makes builds slower,
+but does not fail them.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-#: What is kept: the packed files of a wheel, its bytecode for one interpreter, the facts of a build, a lock.
+#: Kinds of entries: the packed files of a wheel, its bytecode for one interpreter, the facts of a build, a lock.
 Kind = Literal["wheels", "bytecode", "builds", "locks"]
-#: The entries used longest ago are deleted first.
+#: The least recently used entries are deleted first.
 MAX_CACHE_BYTES: Final = 4 << 30
 _DIGEST_BYTES = 32
 _UNFINISHED_PREFIX = ".new-"
-#: A file that a killed process left unfinished is deleted after this time.
+#: An unfinished file of a killed process is deleted after this time.
 _UNFINISHED_SECONDS = 24 * 3600
 
 
 def default_folder() -> Path:
-    """Return ``LAYERS_CACHE_DIR``, or the platform's folder for caches."""
+    """Return the cache folder: ``LAYERS_CACHE_DIR``, or the platform's folder for caches."""
     if named := os.environ.get("LAYERS_CACHE_DIR"):
         return Path(named)
     import platformdirs
@@ -40,13 +40,13 @@ def default_folder() -> Path:
 
 
 def key_of(*parts: object) -> str:
-    """Return the key of what is made from ``parts``, which are values that JSON can express."""
+    """Return the cache key for ``parts``, which are JSON values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Cache:
-    """The entries below a folder. Every method may be called from any thread."""
+    """A cache in a folder. Thread-safe."""
 
     folder: Path
 
@@ -54,7 +54,7 @@ class Cache:
         """Return an entry's content, mapped into memory; None if there is no valid entry."""
         path = self.folder / kind / key
         try:
-            # Without O_NONBLOCK, opening a named pipe that somebody put there would wait for its writer.
+            # Without O_NONBLOCK, opening a named pipe at this path would block until it has a writer.
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
             try:
                 facts = os.fstat(descriptor)
@@ -71,7 +71,7 @@ class Cache:
         return content if _digest(kind, key, [content]) == digest else None
 
     def write(self, kind: Kind, key: str, parts: Iterable[bytes | memoryview]) -> None:
-        """Keep an entry with the content of ``parts`` one after the other."""
+        """Write an entry with the joined ``parts`` as its content."""
         parts = list(parts)
         folder = self.folder / kind
         unfinished = None
@@ -86,11 +86,11 @@ class Cache:
                 Path(unfinished).unlink(missing_ok=True)
 
     def size(self) -> int:
-        """Return the bytes in the cache."""
+        """Return the size of the cache in bytes."""
         return sum(size for _, _, size in self._files())
 
     def prune(self, limit: int = MAX_CACHE_BYTES) -> int:
-        """Delete what was used longest ago until the rest has at most ``limit`` bytes. Return the bytes deleted."""
+        """Delete the least recently used entries until at most ``limit`` bytes remain. Return the bytes deleted."""
         files = sorted(self._files())
         excess = sum(size for _, _, size in files) - limit
         deleted = 0
@@ -107,7 +107,7 @@ class Cache:
         return self.prune(0)
 
     def _files(self) -> Iterable[tuple[float, Path, int]]:
-        """Each entry: when it was used, its path, its size. The folder may hold other files, which are not touched."""
+        """Yield the last use, path and size of each entry. Other files in the folder are not touched."""
         for path in (path for kind in get_args(Kind) for path in (self.folder / kind).glob("*")):
             with suppress(OSError):
                 facts = path.lstat()

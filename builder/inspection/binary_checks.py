@@ -1,4 +1,4 @@
-"""Whether a target can load a binary: architecture, symbol versions, shared libraries, ABI tag.
+"""Check whether a target can load binaries: architecture, symbol versions, shared libraries, ABI tag.
 
 Only what an import loads must fit the target. Wheels for any platform bring helper programs, ctypes libraries and test
 data for several machines and pick their own at run time, so for all other files the same problem is a warning.
@@ -15,7 +15,7 @@ from builder.inspection.findings import Level, dotted, finding, grouped
 from builder.model.artifact import Finding
 from builder.model.target import Target
 
-#: Needed versions that name a feature of glibc → the first glibc with it.
+#: Symbol versions that name a glibc feature instead of a number → the first glibc that has it.
 _FEATURES = {"GLIBC_ABI_DT_RELR": (2, 36)}
 #: ``name.cpython-312-x86_64-linux-gnu.so``: the ABI tag of an extension module (PEP 3149).
 _ABI = re.compile(r"([^.]+)\.((?:cpython|pypy)[^.]*)\.so")
@@ -26,9 +26,9 @@ _TEST_FOLDER = re.compile(r"(?:^|/)tests?/")
 def check_elf(
     path: str, facts: ElfFacts, target: Target, bundled: Collection[str] | None = None, level: Level = "error"
 ) -> tuple[Finding, ...]:
-    """Return what prevents a target from loading a binary.
+    """Return the findings that prevent a target from loading a binary.
 
-    ``bundled``: the file names of the zip's own libraries, which replace the system's. ``level``: of the findings.
+    ``bundled``: file names of libraries in the zip, which replace the system's. ``level``: the findings' level.
     """
     if facts.broken:
         return (finding(level, "elf-broken", f"is a damaged ELF file: {facts.broken}", path),)
@@ -71,10 +71,10 @@ def _check_versions(
 
 
 def check_binaries(files: Sequence[FileFacts], target: Target, *, own_code: bool = False) -> list[Finding]:
-    """Check every binary of a zip: what it needs, whether its libraries exist, whether Python finds it by its name.
+    """Check every binary of a zip: what it needs, whether its libraries exist, whether its name lets Python import it.
 
-    ``own_code``: the files are an app's own and not those of wheels. If it has shared libraries for other machines
-    only, they count as imported too.
+    ``own_code``: the files belong to an app and not to wheels. If all its shared libraries are for other machines, they
+    count as imported too.
     """
     bundled = {file.name for file in files if file.elf or ".so" in file.name}
     imported = _imported(files, target)
@@ -116,18 +116,18 @@ def _imported(files: Iterable[FileFacts], target: Target) -> set[str]:
 
 
 def _abi_suffixes(target: Target) -> tuple[str, ...]:
-    """Return the suffixes of extension modules that name this target's ABI (``importlib.machinery``)."""
+    """Return the suffixes of extension modules for this target's ABI (``importlib.machinery``)."""
     own = f".cpython-{target.python.replace('.', '')}"
     return (f"{own}-{target.architecture}-linux-gnu.so", f"{own}.so", ".abi3.so")
 
 
 def _is_extension_module(path: str, target: Target) -> bool:
-    """Whether the name says that this target imports the file. A plain ``.so`` may be any library."""
+    """Whether the file name is an extension module's for this target. A plain ``.so`` may be any library."""
     return path.endswith(_abi_suffixes(target)) and _is_importable(path)
 
 
 def _is_importable(path: str) -> bool:
-    """Whether an import statement can name the file."""
+    """Whether an import statement can reach the file."""
     if not path.endswith(".so"):
         return False
     *folders, name = _IMPORT_ROOT.sub("", path, count=1).split("/")
@@ -135,7 +135,7 @@ def _is_importable(path: str) -> bool:
 
 
 def _check_abi_tags(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
-    """Report extension modules whose name gives another ABI: Python does not see them."""
+    """Report extension modules whose name has another ABI tag: Python does not find them."""
     loadable = (*_abi_suffixes(target), ".so")
     paths = {file.path for file in files}
     other: dict[tuple[Level, str], list[str]] = {}
@@ -144,7 +144,9 @@ def _check_abi_tags(files: Sequence[FileFacts], target: Target) -> Iterator[Find
         if match is None:
             continue
         module = file.path[: -len(file.name)] + match[1]
-        if not any(module + suffix in paths for suffix in loadable):  # else the zip has it for several Pythons
+        if not any(
+            module + suffix in paths for suffix in loadable
+        ):  # otherwise the zip has this module for several Pythons
             is_code = _is_importable(file.path) and not _TEST_FOLDER.search(file.path)
             other.setdefault(("error" if is_code else "warning", match[2]), []).append(file.path)
     for (level, abi), found in other.items():
@@ -159,5 +161,5 @@ def _check_other_systems(files: Sequence[FileFacts], target: Target) -> Iterator
     false = [f.path for f in files if f.sha256 and f.elf is None and f.name.endswith(".so")]
     modules = [path for path in false if _is_extension_module(path, target)]
     others = [path for path in false if not _is_extension_module(path, target)]
-    yield from grouped("error", "elf-none", "is named like an extension module and is not an ELF file", modules)
-    yield from grouped("warning", "elf-none", "is named .so and is not an ELF file", others)
+    yield from grouped("error", "elf-none", "is named like an extension module but is not an ELF file", modules)
+    yield from grouped("warning", "elf-none", "is named .so but is not an ELF file", others)

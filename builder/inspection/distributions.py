@@ -1,7 +1,7 @@
-"""The distributions in a zip: what each ``.dist-info`` folder says, compared with the files of the zip.
+"""Read the distributions in a zip: the metadata of each ``.dist-info`` folder, compared with the files of the zip.
 
-Only the ``.dist-info`` folders directly in an import root count. A package may carry copies of others below itself
-(setuptools has ``setuptools/_vendor``); their ``.dist-info`` folders are files of that package.
+Only the ``.dist-info`` folders directly in an import root count. A package may contain vendored packages
+(``setuptools/_vendor``); their ``.dist-info`` folders are files of that package.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DIST_INFO = re.compile(
     r"(?P<root>|python/|python/lib/python\d\.\d{1,2}/site-packages/)"
     r"(?P<stem>[^/]+)\.dist-info/(?P<file>METADATA|WHEEL|RECORD)"
 )
-#: Limits on what is read, far above what real distributions have: they bound memory and time for hostile ones.
+#: Limits far above real distributions, to bound memory and time for hostile ones.
 MAX_RECORD_BYTES: Final = 16 * 1024 * 1024
 _TEXT_LIMITS: Final = {"METADATA": 256 * 1024, "WHEEL": 64 * 1024, "RECORD": MAX_RECORD_BYTES}
 _MAX_RECORD_ROWS: Final = 2 * 65_535
@@ -36,19 +36,19 @@ _MAX_NAMESPACE_DEPTH = 4
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """An installed package, as its ``.dist-info`` folder in the zip describes it."""
+    """An installed package, described by its ``.dist-info`` folder in the zip."""
 
     name: str  #: normalised
     version: str
     folder: str  #: the ``.dist-info`` folder in the zip
-    root: str  #: the folder in which it is installed
+    root: str  #: the import root that contains it
     requires: tuple[str, ...] = ()
     requires_python: str | None = None
     tags: tuple[str, ...] = ()  #: of the wheel
     has_record: bool = False
-    files: tuple[str, ...] = ()  #: the paths of its RECORD that are in the zip
-    missing: tuple[str, ...] = ()  #: those that are not
-    changed: tuple[str, ...] = ()  #: those whose bytes do not have the hash in the RECORD
+    files: tuple[str, ...] = ()  #: paths in its RECORD that are in the zip
+    missing: tuple[str, ...] = ()  #: paths in its RECORD that are missing in the zip
+    changed: tuple[str, ...] = ()  #: paths whose content has another hash than the RECORD
     problems: tuple[Finding, ...] = ()
 
     def modules(self) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class Distribution:
         return tuple(sorted(names))
 
     def import_names(self) -> tuple[str, ...]:
-        """Return its modules and packages, each by the shortest name whose import runs a file: ``google.protobuf``.
+        """Return its modules and packages, each with the shortest name whose import runs a file: ``google.protobuf``.
 
         A folder without ``__init__`` is a namespace package (PEP 420), whose import proves nothing.
         """
@@ -67,13 +67,13 @@ class Distribution:
 
 
 def text_limit(path: str) -> int | None:
-    """Return how many bytes of a file ``distributions`` reads, or None for other files."""
+    """Return how many bytes of a file ``distributions`` needs; None if it does not read the file."""
     match = _DIST_INFO.fullmatch(path)
     return _TEXT_LIMITS[match["file"]] if match else None
 
 
 def distributions(texts: Mapping[str, bytes], files: Sequence[FileFacts]) -> tuple[Distribution, ...]:
-    """Return the distributions, sorted by name, from the texts (path → content) and the files of a zip."""
+    """Return the distributions of a zip, sorted by name, from its metadata files (path → content) and its files."""
     found: dict[str, dict[str, bytes]] = {}
     for path, text in texts.items():
         if match := _DIST_INFO.fullmatch(path):
@@ -153,7 +153,7 @@ def _tags(wheel: bytes) -> tuple[str, ...]:
 
 
 def _path_in_zip(root: str, path: str) -> str:
-    """Return a RECORD's path in the zip: relative to the root, with ``..`` followed."""
+    """Return the zip path of a RECORD entry, which is relative to the import root and may contain ``..``."""
     if path.startswith("/"):
         return path
     if not ("./" in path or "//" in path):
@@ -202,7 +202,7 @@ def _module_name(file: str) -> str | None:
 
 
 def sizes(found: Sequence[Distribution], files: Sequence[FileFacts]) -> dict[str, int]:
-    """Return each distribution's bytes in the zip, by its folder, with the bytecode of its modules."""
+    """Return the unzipped bytes of each distribution, its bytecode included, by its ``.dist-info`` folder."""
     size_of: dict[str, int] = {}
     for file in files:
         if not file.is_folder:

@@ -1,8 +1,8 @@
-"""What a binary needs from the system, read from its ELF headers; the binary is never run.
+"""Read what a binary needs from the system from its ELF headers, without running it.
 
-This reads what the dynamic loader reads (ELF specification, "Program Loading and Dynamic Linking"): the program headers
-and the dynamic segment, not the section headers, which a stripped file may lack. Every loop has a limit, so that a
-hostile file costs no more than a real one.
+It reads the program headers and the dynamic segment, as the dynamic loader does (ELF specification, "Program Loading
+and Dynamic Linking"), and not the section headers, which may be stripped. Every loop has a limit, so that a hostile
+file costs no more than a real one.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-#: File content: bytes, or a file that is mapped into memory.
+#: File content: bytes, or a memory-mapped file.
 Content = bytes | mmap.mmap
 
 MAGIC: Final = b"\x7fELF"
-#: ``e_machine`` → the name in findings. The first two are Lambda's.
+#: ``e_machine`` → the machine's name in findings. The first two are Lambda's.
 _MACHINES: Final = {
     62: "x86_64", 183: "aarch64", 2: "sparc", 3: "386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390", 40: "arm",
     50: "ia_64", 243: "riscv", 247: "bpf", 258: "loongarch",
@@ -26,7 +26,7 @@ _MACHINES: Final = {
 _ET_DYN = 3
 _PT_LOAD, _PT_DYNAMIC = 1, 2
 _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_VERNEED, _DT_VERNEEDNUM = 0, 1, 5, 10, 0x6FFFFFFE, 0x6FFFFFFF
-_VER_FLG_WEAK = 0x2  #: the loader only warns when this version is missing
+_VER_FLG_WEAK = 0x2  #: the loader only warns if this version is missing
 _VERSION = re.compile(r"^([A-Z]+)_(\d{1,6}(?:\.\d{1,6}){0,5})$")
 #: More than any real file has.
 _MAX_PROGRAM_HEADERS, _MAX_DYNAMIC_ENTRIES, _MAX_VERSIONS, _MAX_STRING_BYTES = 512, 8192, 8192, 4096
@@ -35,7 +35,7 @@ _MAX_SYMBOL_NAMES_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Need:
-    """The highest symbol version of one family that a file needs from one library."""
+    """The highest symbol version of one family that a file requires from one library."""
 
     library: str  #: ``libstdc++.so.6``
     family: str  #: ``GLIBCXX``
@@ -53,18 +53,18 @@ class ElfFacts:
     bits: int = 64
     is_shared: bool = True
     needs: tuple[Need, ...] = ()  #: sorted
-    features: tuple[str, ...] = ()  #: needed versions without a number: ``GLIBC_ABI_DT_RELR``
+    features: tuple[str, ...] = ()  #: required versions without a number: ``GLIBC_ABI_DT_RELR``
     needed: tuple[str, ...] = ()  #: shared libraries, DT_NEEDED
     is_module: bool = False  #: exports a ``PyInit_`` function, as every extension module does (PEP 489)
     broken: str | None = None  #: why the file cannot be read
 
     def highest(self, family: str) -> tuple[int, ...] | None:
-        """Return the highest version needed of a family (``GLIBC`` → (2, 17)), or None."""
+        """Return the highest required version of a family (``GLIBC`` → (2, 17)), or None."""
         return max((need.version for need in self.needs if need.family == family), default=None)
 
 
 def elf_facts(data: Content) -> ElfFacts | None:
-    """Return the facts of an ELF file, or None for any other file. A damaged file's facts say so."""
+    """Return the facts of an ELF file, or None for any other file. For a damaged file ``broken`` has the reason."""
     if data[:4] != MAGIC:
         return None
     try:
@@ -74,7 +74,7 @@ def elf_facts(data: Content) -> ElfFacts | None:
 
 
 class _ElfFile:
-    """An ELF file's headers. struct.error and ValueError where they are damaged."""
+    """Parses an ELF file's headers. Raises struct.error or ValueError if they are damaged."""
 
     def __init__(self, data: Content) -> None:
         self._data = data
@@ -102,7 +102,7 @@ class _ElfFile:
         return kind, offset, address, size
 
     def _offset_of(self, address: int) -> int:
-        """Return where in the file the loader finds an address."""
+        """Return the file offset of a memory address."""
         for kind, offset, start, size in self._segments:
             if kind == _PT_LOAD and start <= address < start + size:
                 return offset + address - start
@@ -111,7 +111,7 @@ class _ElfFile:
     def _text(self, offset: int) -> str:
         end = self._data.find(b"\0", offset, offset + _MAX_STRING_BYTES)
         if end < 0:
-            raise ValueError("a string without an end")
+            raise ValueError("an unterminated string")
         return self._data[offset:end].decode("utf-8", "replace")
 
     def _dynamic(self) -> Iterator[tuple[int, int]]:
@@ -127,7 +127,7 @@ class _ElfFile:
                 return
 
     def facts(self) -> ElfFacts:
-        """Return everything that the checks look at."""
+        """Return all facts that the checks use."""
         entries = list(self._dynamic())
         values = dict(entries)
         machine = _MACHINES.get(self.machine, f"machine {self.machine}")

@@ -1,4 +1,4 @@
-"""The target that a zip should be for: from the options, the manifest beside it, or its name."""
+"""Find out which target a zip is for: from the options, the manifest beside it, or its name."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NAMED = re.compile(r"py(\d)[._]?(\d{1,2})[-_](x86_64|aarch64|arm64)(?![0-9A-Za-
 
 
 def expected_target(path: Path, python: str | None = None, architecture: str | None = None) -> Target | None:
-    """Return the target that a zip should be for, or None if only its content can tell.
+    """Return the target that a zip should be for, or None if neither options, manifest nor name tell it.
 
-    The options decide, else the manifest beside the zip, else the zip's name. UsageError for an unknown Python, and if
-    only one option is given and nothing gives the other half.
+    Options come first, then the manifest beside the zip, then the zip's name. Raises UsageError for an unknown Python,
+    and if only one option is given and neither manifest nor name give the other.
     """
     if python and python not in RUNTIMES:
         raise UsageError(f"Lambda has no Python {python!r}", fix=f"it has {', '.join(RUNTIMES)}")
@@ -28,7 +28,7 @@ def expected_target(path: Path, python: str | None = None, architecture: str | N
         return named
     if named is None and not (python and architecture):
         raise UsageError(
-            "neither a manifest nor its name gives the rest of the target",
+            "only half of the target is given, and neither a manifest nor the zip's name give the rest",
             where=str(path),
             fix="give both --python and --arch",
         )
@@ -40,7 +40,7 @@ def expected_target(path: Path, python: str | None = None, architecture: str | N
 
 
 def _named_target(path: Path) -> Target | None:
-    """Return the target from the manifest beside the zip, else from the zip's name."""
+    """Return the target in the manifest beside the zip, else in the zip's name, else None."""
     if artifact := manifest_entry(path):
         return Target(artifact.python, artifact.architecture, artifact.layer_name)
     match = _NAMED.search(path.stem)
@@ -63,7 +63,7 @@ def manifest_entry(path: Path) -> Artifact | None:
 
 
 def against_manifest(inspection: Inspection) -> Inspection:
-    """Return the inspection, with a finding if the manifest beside the zip is damaged or gives another sha256."""
+    """Add a finding to the inspection if the manifest beside the zip is damaged or has another sha256."""
     folder = inspection.path.parent
     if (folder / MANIFEST).exists():
         try:
@@ -74,5 +74,5 @@ def against_manifest(inspection: Inspection) -> Inspection:
     artifact = manifest_entry(inspection.path)
     if artifact is None or artifact.sha256 == inspection.sha256:
         return inspection
-    message = f"has sha256 {inspection.sha256[:12]}…; the manifest beside it gives {artifact.sha256[:12]}…"
+    message = f"has sha256 {inspection.sha256[:12]}…; the manifest beside it has {artifact.sha256[:12]}…"
     return with_findings(inspection, [finding("error", "manifest-sha256", message)])

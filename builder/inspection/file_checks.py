@@ -1,4 +1,4 @@
-"""Checks of a zip's files: names, modes, sizes, import roots; the other checks of files are called from here."""
+"""Check a zip's files: names, modes, sizes, import roots. ``check_files`` also calls the other file checks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from builder.model.target import Target
 #: Lambda's limits (developer guide, "Lambda quotas"), in bytes.
 ZIPPED_LIMIT: Final = 52_428_800
 UNZIPPED_LIMIT: Final = 262_144_000
-#: A layer should leave so much of the unzipped limit for the function's own code and packages.
+#: The part of the unzipped limit that a layer should leave for the function's own code and packages.
 WANTED_FREE_BYTES: Final = 100 * 1024 * 1024
-#: Linux's limits for a name and, with ``/opt/`` before it, a path; no package has so many folders in each other.
+#: Linux's limits for a name and, with ``/opt/`` before it, a path; and a depth that no package reaches.
 _MAX_NAME_BYTES, _MAX_PATH_BYTES, _MAX_PATH_PARTS = 255, 4096 - len("/opt/") - 1, 128
-#: Parts of ASCII letters, digits and the usual punctuation, none of which starts with a dot.
+#: Path parts of ASCII letters, digits and common punctuation that do not start with a dot.
 _PLAIN = re.compile(r"[\w+-][\w+.-]*(?:/[\w+-][\w+.-]*)*/?", re.ASCII)
-#: Modules that Python runs when it starts, if it finds them (``site`` module).
+#: Modules that Python imports when it starts, if it finds them (``site`` module).
 _STARTUP_MODULES = ("sitecustomize.py", "usercustomize.py", "sitecustomize/__init__.py", "usercustomize/__init__.py")
 
 
@@ -35,7 +35,7 @@ def import_roots(python: str) -> tuple[str, str]:
 
 
 def check_files(files: Sequence[FileFacts], target: Target) -> tuple[Finding, ...]:
-    """Return all findings about the files of a target's zip, each kind at most a hundred times."""
+    """Return all findings about the files of a target's zip, at most a hundred of each code."""
     return tuple(limited(_all_findings(files, target)))
 
 
@@ -51,7 +51,7 @@ def _all_findings(files: Sequence[FileFacts], target: Target) -> Iterator[Findin
 
 
 def check_names(paths: Sequence[str], target: Target) -> Iterator[Finding]:
-    """Report paths that Lambda refuses, that leave ``/opt``, that hide each other, or that no import finds."""
+    """Report paths that Lambda refuses, that leave ``/opt``, that collide, or that no import finds."""
     bad: dict[tuple[str, str], list[str]] = {}
     for path in paths:
         if not _is_plain(path):
@@ -66,14 +66,14 @@ def check_names(paths: Sequence[str], target: Target) -> Iterator[Finding]:
     misplaced = [p for p in paths if p.startswith("python/lib/python") and not p.startswith(own) and p[-1] != "/"]
     yield from grouped("error", "name-python", f"is in a folder that Python {target.python} does not search", misplaced)
     outside = [p for p in paths if not p.endswith("/") and not p.startswith(known)]
-    message = "is outside python/, bin/ and lib/, where Lambda's Python looks for nothing"
+    message = "is outside python/, bin/ and lib/: Lambda does not search it"
     yield from grouped("warning", "name-outside", message, outside)
     if not any(p.startswith("python/") and not p.endswith("/") for p in paths):
-        yield finding("error", "empty", "has no file under python/: a function cannot import anything from it")
+        yield finding("error", "empty", "has no file in python/: a function cannot import anything from it")
 
 
 def _is_plain(path: str) -> bool:
-    """Whether ``_bad_name`` would find nothing: a quick check that nearly all paths pass."""
+    """Whether ``_bad_name`` would find no problem: a quick check that most paths pass."""
     return len(path) <= _MAX_NAME_BYTES and _PLAIN.fullmatch(path) is not None and path.count("/") < _MAX_PATH_PARTS
 
 
@@ -84,7 +84,7 @@ def _bad_name(path: str) -> Iterable[tuple[str, str]]:
     elif ".." in parts:
         yield "name-parent", "leads out of the layer (path traversal)"
     elif "" in parts or "." in parts:
-        yield "name-odd", "has an empty part or a dot as a part"
+        yield "name-odd", "has an empty part or a part that is a dot"
     if "\\" in path:
         yield "name-backslash", "has a backslash: a tool on Windows wrote the zip against the zip specification"
     if re.search(r"[\x00-\x1f\x7f]", path):
@@ -108,10 +108,10 @@ def _is_too_long(lengths: Sequence[int]) -> bool:
 
 
 def _collisions(paths: Sequence[str]) -> Iterator[Finding]:
-    """Report files that are also folders, and paths that differ only by case (macOS keeps one of them).
+    """Report files that are also folders, and paths that differ only by case (macOS keeps only one of them).
 
-    In sorted order a file stands directly before what is below it, and spellings of one path stand side by side, so
-    comparing neighbours is enough: the memory does not grow with the depth of the folders.
+    In sorted order a file comes directly before the paths below it, and spellings of one path are adjacent. So only
+    neighbours are compared, and the memory does not grow with the depth of the folders.
     """
     unique = sorted({path.removesuffix("/") for path in paths}, key=_by_folder)
     files = {path for path in paths if not path.endswith("/")}
@@ -128,7 +128,7 @@ def _by_folder(path: str) -> str:
 
 
 def _same_but_for_case(first: str, second: str) -> str | None:
-    """Return the shortest part of the second path that the first one spells with other case, or None."""
+    """Return the shortest leading part of the second path that differs from the first one only by case, or None."""
     end = 0
     for one, other in zip(first.split("/"), second.split("/"), strict=False):
         end += len(other) + 1
@@ -140,12 +140,12 @@ def _same_but_for_case(first: str, second: str) -> str | None:
 
 
 def check_import_roots(paths: Iterable[str], target: Target) -> Iterator[Finding]:
-    """Report files directly in an import root that behave there otherwise than in a virtual environment."""
+    """Report files directly in an import root that behave differently there than in a virtual environment."""
     roots = import_roots(target.python)
     names = {root: {p[len(root) :] for p in paths if p.startswith(root)} for root in roots}
     for root, found in names.items():
         ignored = sorted(f"{root}{name}" for name in found if name.endswith(".pth") and "/" not in name)
-        message = "has no effect: Lambda does not process .pth files, so what it adds to sys.path is not found"
+        message = "has no effect: Lambda does not process .pth files, so sys.path does not get its lines"
         yield from grouped("warning", "pth-ignored", message, ignored)
         startup = [f"{root}{name}" for name in _STARTUP_MODULES if name in found]
         message = "runs at the start of every Python that has this folder on PYTHONPATH"
@@ -171,7 +171,7 @@ def _is_readable(mode: int, folder: bool) -> bool:
 
 
 def unzipped_size(files: Iterable[FileFacts]) -> int:
-    """Return the bytes that Lambda counts: the sum of the files."""
+    """Return the unzipped size as Lambda counts it: the sum of the file sizes."""
     return sum(file.size for file in files if not file.is_folder)
 
 
@@ -190,7 +190,7 @@ def _check_sizes(files: Sequence[FileFacts]) -> Iterator[Finding]:
 
 
 def _bytecode_advice(unzipped: int, bytecode: int) -> str:
-    """Return how to make too large a layer fit, if only its bytecode makes it too large; else an empty string."""
+    """Return advice for a layer that is too large only because of its bytecode; else an empty string."""
     if not unzipped - bytecode <= UNZIPPED_LIMIT < unzipped:
         return ""
     return (
@@ -199,7 +199,7 @@ def _bytecode_advice(unzipped: int, bytecode: int) -> str:
 
 
 def check_zipped_size(size: int, *, staged: bool = False) -> list[Finding]:
-    """Report a zip that is too large to publish. ``staged``: it goes through a bucket, where only 250 MB hold."""
+    """Report a zip that is too large to publish. ``staged``: through S3, where only the unzipped limit applies."""
     if size <= ZIPPED_LIMIT or staged:
         return []
     message = f"has {size:,} bytes; Lambda's limit for a zip in a request is {ZIPPED_LIMIT:,} (--staged: through S3)"

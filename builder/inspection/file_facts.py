@@ -1,4 +1,4 @@
-"""The facts of one file in a zip: all that the checks look at."""
+"""The facts of one file in a zip that the checks use."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class PycFacts:
 
     magic: int
     check: Literal["unchecked", "checked", "time", "broken"]
-    source_time: int | None = None  #: of the source, for ``time``
+    source_time: int | None = None  #: the source's size, if the bytecode is validated by time and size
     source_size: int | None = None
-    names_layer: bool = False  #: whether tracebacks show the path that the file has in a layer
+    names_layer: bool = False  #: whether tracebacks show the file's path in a layer
 
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """One entry of a zip. Slots keep a zip of 65,535 files small in memory."""
+    """One entry of a zip. Slots save memory for a zip of 65,535 files."""
 
     path: str  #: exactly as in the zip
     mode: int | None  #: permission bits; None if the zip has none
@@ -29,10 +29,10 @@ class FileFacts:
     sha256: str | None  #: None if not read: a folder, a link, an unreadable file
     is_link: bool = False  #: a symbolic link
     is_special: bool = False  #: a device, FIFO or socket
-    link_target: str | None = None  #: what a symbolic link points to
+    link_target: str | None = None  #: the target of a symbolic link
     elf: ElfFacts | None = None
     pyc: PycFacts | None = None
-    modified: int | None = None  #: the zip's time of it, in seconds since 1970, taken as UTC
+    modified: int | None = None  #: the modification time in the zip, in seconds since 1970, read as UTC
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Findings: one sentence each, about one file or about all files with the same problem."""
+"""Create and limit findings: one sentence about one file, or about all files with the same problem."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final, Literal
 from builder.model.artifact import Finding
 
 Level = Literal["error", "warning"]
-#: So many findings of one code are listed, so that a hostile zip cannot fill the memory with them.
+#: Limit of findings with one code, so that a hostile zip cannot fill the memory.
 MAX_FINDINGS_PER_CODE: Final = 100
-#: A finding quotes at most so much text of the zip.
+#: Limit of characters that a finding quotes from the zip.
 _MAX_MESSAGE_CHARACTERS, _MAX_PATH_CHARACTERS = 1000, 4096
 
 
 def finding(level: Level, code: str, message: str, path: str | None = None) -> Finding:
-    """Return one finding."""
+    """Create a finding with shortened texts."""
     return Finding(
         level=level,
         code=code,
@@ -25,7 +25,7 @@ def finding(level: Level, code: str, message: str, path: str | None = None) -> F
 
 
 def grouped(level: Level, code: str, message: str, paths: Sequence[str]) -> list[Finding]:
-    """Return one finding for all paths with the same problem, the first as the example; none for no paths."""
+    """Create one finding for all paths with the same problem, with the first as the example; none for no paths."""
     if not paths:
         return []
     more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
@@ -33,7 +33,7 @@ def grouped(level: Level, code: str, message: str, paths: Sequence[str]) -> list
 
 
 def limited(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings, of each code the first hundred and one that counts the rest."""
+    """Keep the first hundred findings of each code, and add one that counts the rest."""
     kept: list[Finding] = []
     counts: dict[tuple[Level, str], int] = {}
     for each in findings:

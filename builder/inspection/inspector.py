@@ -1,4 +1,4 @@
-"""Inspect a zip: everything that a reader or a script wants to know about it, in one value."""
+"""Inspect a zip: its facts, packages and findings in one value."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from builder.model.target import Target, python_order
 
 @dataclass(frozen=True)
 class InspectedPackage:
-    """A distribution in a zip, with its bytes there."""
+    """A distribution in a zip, with its unzipped size."""
 
     name: str
     version: str
@@ -40,25 +40,25 @@ class InspectedPackage:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a zip holds, and what is wrong with it."""
+    """The content and the problems of a zip."""
 
     path: Path
     sha256: str
     size: int
     unzipped_size: int
-    python: str | None  #: None if nothing in the zip says which
-    architecture: str | None  #: None if it holds no binary
+    python: str | None  #: None if the zip does not tell
+    architecture: str | None  #: None if it has no binary
     packages: tuple[InspectedPackage, ...]
     distributions: tuple[Distribution, ...]
-    glibc: tuple[int, ...] | None  #: the newest that a binary needs, e.g. (2, 17)
+    glibc: tuple[int, ...] | None  #: the newest version that a binary needs, e.g. (2, 17)
     modules: int
-    compiled: int  #: of the modules, those with bytecode that this Python accepts
+    compiled: int  #: number of modules with bytecode that this Python accepts
     files: tuple[FileFacts, ...]
     findings: tuple[Finding, ...]
 
     @property
     def slim_services(self) -> tuple[str, ...] | None:
-        """The services whose data botocore has in a slim layer; None if the layer is not slim."""
+        """The services whose botocore data a slim layer has; None if the layer is not slim."""
         if not any(re.search(r"/botocore-[^/]+\.dist-info/SLIM\.txt$", file.path) for file in self.files):
             return None
         found = (re.search(r"/botocore/data/([^/]+)/.", file.path) for file in self.files)
@@ -104,9 +104,9 @@ def _binary(file: FileFacts) -> dict[str, Any]:
 
 
 def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = False) -> Inspection:
-    """Read and check any zip. ``target``: what it should be for; if None, this is guessed from its content.
+    """Read and check any zip. ``target``: the one that it should be for; None: guess it from the content.
 
-    InputError if it is not a zip, or is too large to be a layer; everything else becomes a finding.
+    Raises InputError if it is not a zip, or is too large to be a layer; all other problems become findings.
     """
     contents = read_zip(path)
     found = distributions(contents.texts, contents.files)
@@ -147,9 +147,7 @@ def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _unknown(checked: Target) -> list[Finding]:
-    message = (
-        f"nothing says which Python this is for: checked for Lambda's newest, {checked.python} (--python names another)"
-    )
+    message = f"the zip does not tell its Python: checked for the newest, {checked.python} (use --python for another)"
     return [finding("warning", "target-unknown", message)]
 
 

@@ -1,4 +1,4 @@
-"""Symbolic links of a zip: whether each leads to a file or folder of the zip, as the kernel would follow it."""
+"""Check symbolic links of a zip: each must lead to a file or folder of the zip, followed as the kernel does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from builder.inspection.file_facts import FileFacts
 from builder.inspection.findings import finding, grouped
 from builder.model.artifact import Finding
 
-#: Linux follows at most so many links in one path (path_resolution(7), ELOOP).
+#: The most links that Linux follows in one path (path_resolution(7), ELOOP).
 _MAX_LINKS_FOLLOWED: Final = 40
 _LAYER_ROOT = "/opt/"
 #: Limits on the work that hostile links cost: folders in a path, and steps for all links of a zip together.
@@ -29,7 +29,7 @@ class LinkError(Exception):
 
 
 class LayerPaths:
-    """The paths of a zip, as links see them below ``/opt``."""
+    """The paths of a zip as they are below ``/opt``, for following links."""
 
     def __init__(self, files: Sequence[FileFacts]) -> None:
         self._targets = {f.path: f.link_target for f in files if f.is_link and f.link_target is not None}
@@ -45,7 +45,7 @@ class LayerPaths:
         return path in self._folders or self._next(f"{path}/").startswith(f"{path}/")
 
     def _next(self, path: str) -> str:
-        """Return the first path of the zip that is not before this one in sorted order."""
+        """Return the first path of the zip that sorts at or after this one."""
         at = bisect_left(self._sorted, path)
         return self._sorted[at] if at < len(self._sorted) else ""
 
@@ -88,7 +88,7 @@ class LayerPaths:
 
 
 def check_links(files: Sequence[FileFacts]) -> Iterator[Finding]:
-    """Report symbolic links: an error where one leads out of the layer or to no file, else a warning."""
+    """Report symbolic links: an error if one leads out of the layer or to no file, else a warning."""
     special = [file.path for file in files if file.is_special]
     yield from grouped("error", "special-file", "is a device, FIFO or socket", special)
     links = [file.path for file in files if file.is_link]

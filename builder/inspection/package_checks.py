@@ -1,4 +1,4 @@
-"""Whether a zip's distributions are complete, are for the target, and have what they require."""
+"""Check that a zip's distributions are complete, are for the target, and have their requirements."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from builder.model.artifact import Finding
 from builder.model.runtimes import Architecture
 from builder.model.target import Target
 
-#: What Lambda's runtimes include (developer guide, "Runtime-included SDK versions"): a layer need not have it.
+#: Packages that Lambda's runtimes include (developer guide, "Runtime-included SDK versions"); a layer may omit them.
 _IN_RUNTIME = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six"})
-#: A glibc newer than all: it separates wheels for a newer system from wheels for another machine.
+#: A glibc version above all real ones, to tell wheels for a newer system from wheels for another machine.
 _FUTURE_GLIBC = (2, 99)
-#: More tags than any real `Tag:` line means: py2.py3-none-any means two.
+#: More tags than any real `Tag:` line expands to: py2.py3-none-any expands to two.
 _MAX_TAGS_IN_LINE = 1000
 
 
 def check_packages(found: Sequence[Distribution], files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
-    """Yield everything that is wrong with the distributions in a target's zip."""
+    """Yield the findings about the distributions in a target's zip."""
     yield from _check_twice(found)
     for distribution in found:
         yield from distribution.problems
@@ -46,7 +46,9 @@ def _check_twice(found: Sequence[Distribution]) -> Iterator[Finding]:
         folders.setdefault(distribution.name, []).append(distribution.folder)
     for name, all_ in folders.items():
         if len(all_) > 1:
-            yield finding("error", "package-twice", f"{name} is there {len(all_)} times: {', '.join(all_)}", all_[0])
+            yield finding(
+                "error", "package-twice", f"{name} is in the zip {len(all_)} times: {', '.join(all_)}", all_[0]
+            )
 
 
 def _check_tags(distribution: Distribution, target: Target) -> Iterator[Finding]:
@@ -69,7 +71,7 @@ def _check_tags(distribution: Distribution, target: Target) -> Iterator[Finding]
 
 
 def wheel_tags(text: str) -> frozenset[Tag]:
-    """Return the tags that a ``Tag:`` line means; none if it is malformed or means more than any wheel does."""
+    """Expand a ``Tag:`` line to its tags; empty if it is malformed or has more tags than any real wheel."""
     parts = text.split("-")
     if len(parts) != 3 or prod(part.count(".") + 1 for part in parts) > _MAX_TAGS_IN_LINE:
         return frozenset()
@@ -83,7 +85,7 @@ def _check_requires_python(distribution: Distribution, target: Target) -> Iterat
     try:
         wanted = SpecifierSet(distribution.requires_python or "")
         is_met = wanted.contains(target.runtime.full_version, prereleases=True)
-    except ValueError:  # also a version with more digits than Python converts
+    except ValueError:  # also for a version with more digits than Python converts
         return
     if not is_met:
         named = f"{distribution.name} {distribution.version}"
@@ -111,9 +113,9 @@ def _supported(python: str, architecture: Architecture, glibc: tuple[int, int]) 
 
 
 def _check_requirements(found: Sequence[Distribution], target: Target) -> Iterator[Finding]:
-    """Report requirements of the distributions on this target that the zip lacks or has in another version.
+    """Report requirements on this target that are missing in the zip or have another version there.
 
-    This finds a layer that another Python's pip installed, without the packages that only the target's Python needs.
+    This finds a layer that another Python's pip installed, without packages that only the target's Python needs.
     """
     active = active_requirements({each.name: each.requires for each in found}, target)
     versions = {distribution.name: distribution.version for distribution in found}
@@ -138,7 +140,7 @@ def _fits(requirement: Requirement, version: str) -> bool:
 
 
 def _check_records(found: Sequence[Distribution], files: Sequence[FileFacts]) -> Iterator[Finding]:
-    """Compare the RECORDs with the files, in both directions."""
+    """Report files that differ from the RECORDs, files that are missing, and files that no RECORD lists."""
     for distribution in found:
         owner = f"{distribution.name} {distribution.version}"
         message = f"has another sha256 than the RECORD of {owner} gives: it was changed after the wheel was built"
@@ -149,12 +151,12 @@ def _check_records(found: Sequence[Distribution], files: Sequence[FileFacts]) ->
 
 
 def _is_dropped(path: str, root: str) -> bool:
-    """Whether installers put a RECORD's file elsewhere or make it again: scripts, bytecode, data files."""
+    """Whether installers move a RECORD's file or create it themselves: scripts, bytecode, data files."""
     return not path.startswith(root) or path.endswith(".pyc") or path.startswith((f"{root}bin/", f"{root}share/"))
 
 
 def _unrecorded(found: Sequence[Distribution], files: Sequence[FileFacts]) -> list[str]:
-    """Return the files under the import roots that no RECORD names; none if no distribution has a RECORD."""
+    """Return files in the import roots that no RECORD lists; none if no distribution has a RECORD."""
     recorded = {path for distribution in found for path in distribution.files}
     if not recorded:
         return []

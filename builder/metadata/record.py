@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-#: The digest of a row that names an algorithm but has no digest that can be decoded. It equals no file's digest.
+#: Stands for a digest that cannot be decoded. It equals no file's digest.
 UNREADABLE_DIGEST = "unreadable"
 
 
@@ -18,7 +18,7 @@ class RecordRow:
     """One row of a RECORD."""
 
     path: str  #: as written, with forward slashes
-    algorithm: str | None = None  #: a name that hashlib knows; None: the row has no digest
+    algorithm: str | None = None  #: algorithm name for hashlib; None: the row has no digest
     digest: str | None = None  #: hexadecimal
 
     @property
@@ -33,7 +33,7 @@ def parse_record(text: str) -> tuple[RecordRow, ...]:
 
 
 def record_rows(lines: Iterable[str]) -> Iterator[RecordRow]:
-    """Yield the rows of a RECORD one by one, for a reader that limits their number. Raises csv.Error."""
+    """Yield the rows of a RECORD one by one, so that the caller can limit their number. Raises csv.Error."""
     return (_parse_row(row) for row in csv.reader(lines) if row and row[0])
 
 

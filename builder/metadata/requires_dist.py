@@ -1,4 +1,4 @@
-"""What distributions require of each other on a target: Requires-Dist with its markers and the required extras."""
+"""Evaluate Requires-Dist of distributions on a target: its markers and the required extras."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -
     """Return what each distribution (name → its Requires-Dist) requires on the target.
 
     Extras count if another distribution requires them: ``pyjwt[crypto]`` makes pyjwt require cryptography. Each
-    requirement is evaluated once, and again only for extras that its marker names, so that the work stays small for any
-    metadata.
+    requirement is evaluated once, and again only for extras in its marker, so hostile metadata cannot cost much time.
     """
     environment = marker_environment(target)
     waiting = {name: {number: each for number, text in enumerate(texts) if (each := _parsed(text))}
@@ -47,7 +46,7 @@ def _parsed(text: str) -> Requirement | None:
 
 
 def _holds(requirement: Requirement, environment: Mapping[str, str], extras: Iterable[str]) -> bool:
-    """Whether a requirement applies for one of the extras, of which "" stands for none."""
+    """Whether a requirement applies for one of the extras; "" stands for no extra."""
     if requirement.marker is None:
         return True
     marker = str(requirement.marker)
@@ -58,7 +57,7 @@ def _holds(requirement: Requirement, environment: Mapping[str, str], extras: Ite
 
 
 def marker_environment(target: Target) -> dict[str, str]:
-    """The values of PEP 508's markers on the target."""
+    """Return the PEP 508 marker values of the target."""
     return {
         "implementation_name": "cpython",
         "implementation_version": target.runtime.full_version,

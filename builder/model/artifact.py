@@ -31,7 +31,7 @@ class Locked(Frozen):
     version: str
     filename: str  #: the wheel's
     sha256: Sha256  #: of the wheel
-    #: Where the wheel is, if no index of the environment has it; of this machine, so it is never written.
+    #: URL or path of a wheel that no configured index has. Valid only on this machine, so it is not written to files.
     url: str | None = Field(default=None, exclude=True, repr=False)
 
 
@@ -60,7 +60,7 @@ class Artifact(Frozen):
     sbom: str | None = None  #: the SBOM's file name in the manifest's folder
     sbom_sha256: Sha256 | None = None
     findings: tuple[Finding, ...] = ()
-    exclude: tuple[str, ...] = ()  #: names that were left out, whatever requires them
+    exclude: tuple[str, ...] = ()  #: packages that were left out although others require them
     override: tuple[str, ...] = ()  #: requirements that replaced what the packages require
     signed_by: str | None = None  #: AWS Signer: profile/version, of a zip that another account signed
 
@@ -90,7 +90,7 @@ class FindingGroup(Frozen):
     targets: tuple[str, ...]
 
     def line(self, manifest: Manifest) -> str:
-        """Return code, path, message, and the targets if they are not all of the build's."""
+        """Format as one line: code, path, message, and the targets unless every target has it."""
         everywhere = len(self.targets) == len(manifest.artifacts)
         place = f"{self.finding.path}: " if self.finding.path else ""
         targets = "" if everywhere else f" ({', '.join(self.targets)})"
@@ -98,7 +98,7 @@ class FindingGroup(Frozen):
 
 
 def group_findings(manifest: Manifest) -> list[FindingGroup]:
-    """Return the findings of a build. Those of several targets that say the same are one group."""
+    """Group the findings of a build: equal findings of several targets become one group."""
     groups: dict[tuple[str, str, str], FindingGroup] = {}
     for artifact in manifest.artifacts:
         for finding in artifact.findings:
@@ -117,9 +117,9 @@ class BuildOutput(NamedTuple):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read the manifest of a build's folder, or of a folder of such folders (a build that ran on several machines).
+    """Read the manifest in a build's folder, or in a folder of such folders (a build that ran on several machines).
 
-    InputError if there is none, it is not a manifest, or its parts are of different builds.
+    Raises InputError if there is no manifest, it is invalid, or its parts belong to different builds.
     """
     if (folder / MANIFEST).exists():
         return _read(folder / MANIFEST)
@@ -161,19 +161,19 @@ def _read(path: Path) -> Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write ``manifest.json`` atomically."""
-    # Not flushed: the zips are not either, and fsync would wait for all of them.
+    # No fsync: the zips are not flushed either, and fsync would wait for all of them.
     write_atomically(folder / MANIFEST, dump_json(manifest.model_dump(mode="json")).encode(), flush=False)
 
 
 def dump_json(data: object) -> str:
-    """JSON in the form of all the program's files: indented, keys in their own order, not escaped to ASCII."""
+    """Format JSON as in every file that the program writes: indented, keys in insertion order, not escaped to ASCII."""
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
-    """Write a temporary file and rename it: ``path`` has either the old bytes or the new ones.
+    """Replace a file atomically (write a temporary file, rename it): ``path`` has either the old bytes or the new ones.
 
-    ``flush``: also after a power failure.
+    With ``flush`` (fsync) this is also true after a power failure.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -191,7 +191,7 @@ def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file in hex, read in blocks."""
+    """Return the sha256 of a file in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(1 << 20):

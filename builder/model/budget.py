@@ -19,19 +19,19 @@ class Limit:
     growth: float | None = None
 
     def allowed(self, last: float | None) -> float | None:
-        """The largest allowed value. None if it depends on a last release and there is none."""
+        """Return the largest allowed value; None if it is relative to the last release and there is none."""
         if self.growth is None:
             return self.absolute
         return None if last is None else last * (1 + self.growth)
 
 
 def parse_size(text: str) -> int:
-    """The bytes of ``50 MB``, ``512KiB`` or ``52428800``. A MB is 1,048,576 bytes, as in Lambda's limits."""
+    """Return the bytes of ``50 MB``, ``512KiB`` or ``52428800``. 1 MB is 1,048,576 bytes, as in Lambda's limits."""
     return round(_measure(text, _BYTES, "a size like 50 MB"))
 
 
 def parse_size_limit(text: str) -> Limit:
-    """The limit that ``50 MB`` or ``+10%`` sets for a size."""
+    """Parse a limit for a size: ``50 MB`` or ``+10%``."""
     return _growth(text) or Limit(text.strip(), absolute=parse_size(text))
 
 
@@ -47,7 +47,7 @@ def parse_max_sizes(texts: Iterable[str]) -> dict[str, Limit]:
 
 
 def parse_time_limit(text: str) -> Limit:
-    """The limit that ``1.5 s``, ``800 ms`` or ``+20%`` sets for a time."""
+    """Parse a limit for a time: ``1.5 s``, ``800 ms`` or ``+20%``."""
     return _growth(text) or Limit(text.strip(), absolute=_measure(text, _SECONDS, "a time like 1.5 s or 800 ms"))
 
 

@@ -1,4 +1,4 @@
-"""Time that passes, behind a port, so that tests need not wait."""
+"""The clock behind an interface, so that tests can replace it and need not wait."""
 
 from __future__ import annotations
 

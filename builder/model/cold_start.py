@@ -1,7 +1,7 @@
-"""The results of smokes, recorded beside the zips in ``smoke.json`` by each zip's sha256.
+"""Smoke test results, recorded beside the zips in ``smoke.json`` by each zip's sha256.
 
-``layers smoke --record`` writes it, ``layers publish --artifacts`` copies the figures into the ledger. They are one
-machine's, and only good for comparing releases that were measured on it.
+``layers smoke --record`` writes it, ``layers publish --artifacts`` copies the figures into the ledger. Figures can only
+be compared if the same machine measured them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ColdStart(Frozen):
     """How a layer starts in Lambda's runtime client, on the named machine."""
 
     import_seconds: Seconds  #: of the package; of every package in a layer without Strands
-    ready_seconds: Seconds  #: from the start of the process until it asks for work
+    ready_seconds: Seconds  #: from the start of the process to its first request for an event
     first_seconds: Seconds  #: the first invocation
     second_seconds: Seconds  #: the next one, warm
     peak_memory: int | None  #: bytes
@@ -50,8 +50,8 @@ class ColdStart(Frozen):
     imports: tuple[PackageImport, ...] = ()  #: where the import time goes, the slowest package first
 
 
-class Smoked(Frozen):
-    """The result of one zip's smoke. ``cold_start`` is None if it did not run."""
+class SmokeResult(Frozen):
+    """The smoke test result of one zip. ``cold_start`` is None if it did not run."""
 
     file: str
     target: str
@@ -64,27 +64,26 @@ class Smoked(Frozen):
 
     @property
     def weight(self) -> int:
-        """How much it proves: 0 if the zip did not run, 1 in an emulator, 2 on a real machine."""
+        """How strong the proof is: 0 if the zip did not run, 1 if it ran in an emulator, 2 on the real architecture."""
         return 0 if self.status == "unproven" else 1 if self.emulated else 2
 
 
-class Smokes(Frozen):
-    """The file: sha256 of a zip → the result of its smoke."""
+class SmokeResults(Frozen):
+    """The content of ``smoke.json``: sha256 of a zip → its smoke test result."""
 
     schema_version: Literal[1] = 1
-    smokes: Mapping[Sha256, Smoked] = Field(default_factory=dict)
+    smokes: Mapping[Sha256, SmokeResult] = Field(default_factory=dict)
 
-    def having(self, sha256: str, smoked: Smoked) -> Smokes:
-        """Return the results with one more, which replaces those of the zip's name.
+    def having(self, sha256: str, smoked: SmokeResult) -> SmokeResults:
+        """Return the results with one more, which replaces earlier ones of the same zip name.
 
-        A result that proves less about the same bytes does not replace a better one, so that runs on several machines
-        add up.
+        A weaker proof about the same bytes does not replace a stronger one, so the results of several machines combine.
         """
         before = self.smokes.get(sha256)
         kept = before if before and before.weight > smoked.weight else smoked
         others = {key: each for key, each in self.smokes.items() if key != sha256 and each.file != smoked.file}
         ordered = sorted({**others, sha256: kept}.items(), key=lambda item: item[1].file)
-        return Smokes(smokes=dict(ordered))
+        return SmokeResults(smokes=dict(ordered))
 
     def cold_start(self, sha256: str) -> ColdStart | None:
         """Return the figures of a zip; None if there are none, or only an emulator's."""
@@ -92,34 +91,34 @@ class Smokes(Frozen):
         return smoked.cold_start if smoked and not smoked.emulated else None
 
 
-def read_smokes(folder: Path) -> Smokes:
-    """Return the results in a folder and in those directly below it, as several machines may have written them.
+def read_smokes(folder: Path) -> SmokeResults:
+    """Read the results in a folder and in its direct subfolders (one for each machine that ran smoke tests).
 
-    Empty if there are none. InputError if a file is damaged.
+    Returns an empty value if there are none. Raises InputError if a file is damaged.
     """
-    smokes = Smokes()
+    smokes = SmokeResults()
     for path in (folder / SMOKES, *sorted(folder.glob(f"*/{SMOKES}"))):
         for sha256, smoked in _read(path).smokes.items():
             smokes = smokes.having(sha256, smoked)
     return smokes
 
 
-def _read(path: Path) -> Smokes:
+def _read(path: Path) -> SmokeResults:
     try:
-        return Smokes.model_validate_json(path.read_bytes())
+        return SmokeResults.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return Smokes()
+        return SmokeResults()
     except (OSError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else first_problem(error)
         raise InputError(
-            f"not a record of smokes: {reason}",
+            f"not a file of smoke test results: {reason}",
             where=str(path),
             fix="delete the file, then record again: layers smoke --record ZIP…",
         ) from None
 
 
-def record_smoke(folder: Path, sha256: str, smoked: Smoked) -> None:
-    """Add a result to the folder's file, which is replaced atomically, also with two writers."""
+def record_smoke(folder: Path, sha256: str, smoked: SmokeResult) -> None:
+    """Add a result to the folder's ``smoke.json``, atomically, also if two processes write at once."""
     path = folder / SMOKES
     try:
         with _locked(folder):
@@ -135,7 +134,7 @@ def record_smoke(folder: Path, sha256: str, smoked: Smoked) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time write in a folder (flock)."""
+    """Hold an exclusive lock of a folder (flock) for a ``with`` block."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

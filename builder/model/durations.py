@@ -21,7 +21,7 @@ _UNITS = {
 
 
 def parse_duration(text: str) -> timedelta:
-    """The duration that ``text`` names. ValueError with a message for people if it is not one, or is over a year."""
+    """Parse a duration. Raises ValueError, with a message for the user, if it is invalid or longer than a year."""
     said = text.lower() if len(text) < 100 else ""
     parts = re.findall(r"(\d+)\s*([a-z]+)", said)
     rest = re.sub(r"\d+\s*[a-z]+|[\s,]", "", said)
@@ -37,7 +37,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def in_words(span: timedelta) -> str:
-    """``2 days``, ``36 hours``, ``1 minute``: in the largest unit that needs no fraction."""
+    """Format a duration in the largest unit that needs no fraction: ``2 days``, ``36 hours``, ``1 minute``."""
     seconds = int(span.total_seconds())
     unit = next((unit for unit, size in reversed(_SECONDS.items()) if seconds and seconds % size == 0), "second")
     count = seconds // _SECONDS[unit]

@@ -1,4 +1,4 @@
-"""The errors that a user can meet, and the exit code of each.
+"""The errors that a command can end with, and the exit code of each.
 
 An error says what failed, where (file, line, key, region, target), and what to do. Any other exception that reaches
 the command line is a defect of this program: exit code 1.
@@ -25,7 +25,7 @@ class FailureClass(str, Enum):
 
 
 class LayersError(Exception):
-    """Base of the program's own errors: ``what`` failed, ``where``, the ``fix``, and ``details``, one a line."""
+    """Base class of all errors: ``what`` failed, ``where``, the ``fix``, and ``details``, one on each line."""
 
     exit_code: ClassVar[int] = 1
     failure_class: FailureClass = FailureClass.DEFECT
@@ -48,7 +48,7 @@ class LayersError(Exception):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The message, line by line, escaped."""
+        """Return the message as escaped lines."""
         first = f"{self.where}: {self.what}" if self.where else self.what
         fix = [f"  → {self.fix}"] if self.fix else []
         return tuple(escape(line) for line in [first, *self.details, *fix])
@@ -58,7 +58,7 @@ class LayersError(Exception):
 
 
 class UsageError(LayersError):
-    """The options contradict each other. click's own usage errors have the same exit code."""
+    """Options contradict each other. click's own usage errors have the same exit code."""
 
     exit_code = 2
     failure_class = FailureClass.PERMANENT
@@ -79,7 +79,7 @@ class BuildError(LayersError):
 
 
 class IncompleteError(LayersError):
-    """A publish ended with cells that are not at the release; each is named in the report."""
+    """A publish ended and some cells do not have the release; the report names each."""
 
     exit_code = 5
     failure_class = FailureClass.TEMPORARY

@@ -1,7 +1,6 @@
 """Text from outside (an index, AWS, a wheel, a file) made safe for terminals, logs, Markdown and GitHub Actions.
 
-Every outlet of the program passes what it writes through ``escape`` or ``escape_json``; a test checks that nothing
-is written around them.
+All output of the program goes through ``escape`` or ``escape_json``; a test checks that no code bypasses them.
 """
 
 from __future__ import annotations
@@ -13,22 +12,22 @@ _WORKFLOW_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\[)")
 
 
 def escape(text: str) -> str:
-    """Return the text as one harmless line: what is not printable becomes its Python escape (``\\n``, ``\\x1b``).
+    """Return the text as one safe line: characters that are not printable become Python escapes (``\\n``, ``\\x1b``).
 
-    Escaping a text twice changes nothing more.
+    Escaping an escaped text does not change it.
     """
     line = text if text.isprintable() else "".join(c if c.isprintable() else _python_escape(c) for c in text)
     return _WORKFLOW_COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[0].endswith(":") else "\\x23", line)
 
 
 def shorten(text: str, limit: int = 200) -> str:
-    """Return the text escaped, with its white space collapsed, cut off at ``limit`` characters."""
+    """Return the text escaped, with white space collapsed, truncated to ``limit`` characters."""
     line = escape(" ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def escape_json(document: str) -> str:
-    """Return JSON with the same meaning, in which every line is harmless."""
+    """Return JSON with the same meaning in which every line is safe to print."""
     escaped = "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in document)
     return escaped.replace("##[", "\\u0023#[")
 

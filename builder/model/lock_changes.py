@@ -1,4 +1,4 @@
-"""What changed between two locks. Pure."""
+"""Compare two locks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from builder.model.artifact import Locked
 
 @dataclass(frozen=True)
 class Changes:
-    """The packages by which two locks differ: each with its version, or both."""
+    """The packages in which two locks differ, with their versions."""
 
     added: tuple[tuple[str, str], ...]
     removed: tuple[tuple[str, str], ...]
@@ -21,7 +21,7 @@ class Changes:
         return bool(self.added or self.removed or self.updated or self.rewheeled)
 
     def lines(self) -> list[str]:
-        """A line for each: ``+ new 1.0``, ``- old 1.0``, ``~ package 1.0 → 1.1``."""
+        """Format one line for each change: ``+ new 1.0``, ``- old 1.0``, ``~ package 1.0 → 1.1``."""
         return [
             *(f"+ {name} {version}" for name, version in self.added),
             *(f"- {name} {version}" for name, version in self.removed),
@@ -31,7 +31,7 @@ class Changes:
 
 
 def changes(old: Iterable[Locked], new: Iterable[Locked]) -> Changes:
-    """The differences between two locks."""
+    """Return the differences between two locks."""
     before, after = _by_name(old), _by_name(new)
     both = sorted(before.keys() & after.keys())
     return Changes(

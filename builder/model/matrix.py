@@ -72,8 +72,8 @@ class Matrix(Frozen):
     unsupported: tuple[Unsupported, ...] = ()
     extras: tuple[PackageName, ...] = ()
     requirements: tuple[RequirementText, ...] = ()
-    exclude: tuple[NormalizedName, ...] = ()  #: packages that never go into the layer, whatever requires them
-    override: tuple[OverrideText, ...] = ()  #: replaces what any package says of the versions of these
+    exclude: tuple[NormalizedName, ...] = ()  #: packages that are left out of the layer although others require them
+    override: tuple[OverrideText, ...] = ()  #: requirements that replace every other requirement of the same package
     layer_name: str = "{package}-py{python}-{architecture}"
     description: str = "PyPI package: {package} v{version} (Python {python_version}, {architecture})"
     license: Annotated[str, Field(max_length=LICENSE_LIMIT)] = "Apache-2.0"
@@ -99,7 +99,7 @@ class Matrix(Frozen):
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """Every target in every region, region by region, without the unsupported ones."""
+        """Every cell, region by region, without the unsupported ones."""
         return tuple(cell for region in self.regions for cell in self.cells_in(region))
 
     def cells_in(self, region: str, targets: Iterable[Target] | None = None) -> tuple[Cell, ...]:
@@ -127,25 +127,25 @@ class Matrix(Frozen):
         )
 
     def layer_arn(self, cell: Cell, number: int | None = None) -> str:
-        """The ARN of a cell's layer, or of one layer version of it."""
+        """Return the ARN of a cell's layer, or of one version of that layer."""
         arn = f"arn:{partition_of(cell.region)}:lambda:{cell.region}:{self.account}:layer:{cell.target.layer_name}"
         return arn if number is None else f"{arn}:{number}"
 
     def bucket(self, region: str) -> str | None:
-        """The staging bucket of a region; None where zips go in the request."""
+        """Return the staging bucket of a region; None without ``staging`` (the zip is sent in the request)."""
         return self.staging.bucket_of(self.account, region) if self.staging else None
 
     def select(self, pythons: Sequence[str] = (), architectures: Sequence[str] = ()) -> tuple[Target, ...]:
-        """The targets of these Pythons and architectures, written in any way; all, if none is named.
+        """Return the targets of these Pythons and architectures, in any accepted spelling; all if both are empty.
 
-        InputError for one that the matrix does not have.
+        Raises InputError for one that the matrix does not have.
         """
         chosen = _chosen("Python", pythons, self.python, parse_python)
         machines = _chosen("architecture", architectures, self.architectures, parse_architecture)
         return tuple(each for each in self.targets if each.python in chosen and each.architecture in machines)
 
     def select_regions(self, regions: Sequence[str] = ()) -> tuple[str, ...]:
-        """These regions in the matrix's order; all, if none is named. InputError for one that it does not have."""
+        """Return these regions in the matrix's order; all if empty. Raises InputError for one that it does not have."""
         chosen = _chosen("region", regions, self.regions, parse_region)
         return tuple(region for region in self.regions if region in chosen)
 
@@ -156,12 +156,10 @@ class Matrix(Frozen):
 
 
 def _chosen(kind: str, words: Sequence[str], known: Sequence[str], parse: Callable[[str], str]) -> Sequence[str]:
-    """The members of ``known`` that the words name."""
+    """Return the members of ``known`` that the words select."""
     chosen = []
     if words and not split_words(words):
-        raise InputError(
-            f"no {kind} is named", fix=f"name one of {', '.join(map(str, known))}, or leave the option out"
-        )
+        raise InputError(f"no {kind} is given", fix=f"use one of {', '.join(map(str, known))}, or omit the option")
     for word in split_words(words):
         if is_all(word):
             return known
@@ -172,14 +170,14 @@ def _chosen(kind: str, words: Sequence[str], known: Sequence[str], parse: Callab
         if found not in known:
             raise InputError(
                 f"{kind} {found!s} is not in the matrix ({', '.join(map(str, known))})",
-                fix=f"name one of these, or add it to the matrix's list of {kind.lower()}s",
+                fix=f"use one of these, or add it to the matrix's list of {kind.lower()}s",
             )
         chosen.append(found)
     return chosen or known
 
 
 def parse_version(text: str) -> str:
-    """The version as the package index writes it (PEP 440, normalized). InputError if it is not one."""
+    """Return a version as the package index writes it (PEP 440, normalized). Raises InputError if it is invalid."""
     try:
         return str(Version(text))
     except ValueError:  # InvalidVersion, or a number with more digits than Python converts

@@ -1,4 +1,4 @@
-"""Reads a matrix file: every problem of the file together, each with its line and key."""
+"""Read a matrix file and report all its problems together, each with its line and key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from builder.model.yaml_lines import MAX_FILE_BYTES, Located, Path, load
 
 Problem = tuple[Path, str]
 
-#: Replaces a key that is itself wrong, so that the checks across keys can still report on the others.
+#: Values that replace invalid keys, so that the checks across keys can still check the valid ones.
 _STAND_INS: dict[str, Any] = {
     "account": "000000000000",
     "package": "package",
@@ -36,7 +36,7 @@ _STAND_INS: dict[str, Any] = {
 
 
 def load_matrix(path: pathlib.Path) -> Matrix:
-    """Read and check a matrix file. InputError names every problem at once, each with its line."""
+    """Read and check a matrix file. Raises one InputError with every problem and its line."""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_FILE_BYTES + 1).decode("utf-8")
@@ -52,7 +52,7 @@ def load_matrix(path: pathlib.Path) -> Matrix:
 
 
 def parse_matrix(text: str, name: str) -> Matrix:
-    """The matrix that ``text`` describes; ``name`` is the file's name in messages. InputError lists all problems."""
+    """Parse the text of a matrix file; ``name`` is its name in messages. Raises one InputError with all problems."""
     try:
         document = load(text)
     except yaml.MarkedYAMLError as error:
@@ -77,7 +77,7 @@ def parse_matrix(text: str, name: str) -> Matrix:
 
 def _report(document: Located, problems: list[Problem], name: str) -> InputError:
     rows = [(document.line(path), _key(path), message) for path, message in problems]
-    rows += [(line, _key(path), "this key is here a second time") for path, line in document.duplicates]
+    rows += [(line, _key(path), "this key is repeated") for path, line in document.duplicates]
     found = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
     lines = [f"{name}:{line}: {key}: {message}" for line, key, message in sorted(set(rows))]
     return InputError(f"the matrix has {found}:", details=lines, fix="docs/matrix.md describes every key")
@@ -88,14 +88,14 @@ def _key(path: Path) -> str:
 
 
 def _follows(details: ErrorDetails) -> bool:
-    """Whether this only says that a list is empty after its invalid items, each reported, were left out."""
+    """Whether the problem is an empty list whose items were removed because they are invalid (and reported)."""
     return details["type"] == "too_short" and bool(details["input"])
 
 
 #: The models of the keys that have keys of their own.
 _INNER_MODELS = [model for model in vars(matrix_keys).values() if isinstance(model, type) and issubclass(model, Frozen)]
 
-#: pydantic's messages speak of Python types; these speak of YAML.
+#: Replace pydantic's messages, which are about Python types, by messages about YAML.
 _MESSAGES = {
     "too_short": "needs at least one item",
     "tuple_type": "must be a list: [one, two]",
@@ -128,7 +128,7 @@ def _without(data: dict[str, Any], bad: set[str]) -> Matrix:
 
 
 def _across(matrix: Matrix) -> Iterator[Problem]:
-    """The checks of keys against each other."""
+    """Yield the problems between keys."""
     yield from _names(matrix)
     yield from _descriptions(matrix)
     yield from _partitions(matrix)
@@ -142,7 +142,7 @@ def _across(matrix: Matrix) -> Iterator[Problem]:
     yield from _staging(matrix)
 
 
-#: How the items of a list are compared: two spellings of one thing are a repetition.
+#: How items of a list are compared: two spellings of one value are a repetition.
 _SPELLINGS: dict[str, Callable[[Any], str]] = {
     "python": parse_python,
     "architectures": parse_architecture,
@@ -201,7 +201,7 @@ def _descriptions(matrix: Matrix) -> Iterator[Problem]:
         yield from problems
         return
     if "{version}" not in matrix.description:
-        yield path, "has no {version}, by which a layer version is recognized without the ledger"
+        yield path, "needs {version}: without the ledger, the description tells which release a layer version is"
     longest = max(
         len(matrix.describe(TargetKey(python, architecture), "1234.123.123rc12"))
         for python, architecture in product(matrix.python, matrix.architectures)
@@ -211,7 +211,7 @@ def _descriptions(matrix: Matrix) -> Iterator[Problem]:
 
 
 def _partitions(matrix: Matrix) -> Iterator[Problem]:
-    """An account, its credentials and its ledger belong to one partition."""
+    """Report regions of other partitions: an account, its credentials and its ledger belong to one partition."""
     first = partition_of(matrix.regions[0])
     for index, region in enumerate(matrix.regions):
         if (partition := partition_of(region)) != first:
@@ -226,10 +226,10 @@ def _unsupported(matrix: Matrix) -> Iterator[Problem]:
         return
     for index, entry in enumerate(matrix.unsupported):
         if not any(entry.covers(region, target) for region in matrix.regions for target in matrix.targets):
-            yield ("unsupported", index), "fits no cell of the matrix"
+            yield ("unsupported", index), "matches no cell of the matrix"
     for region in matrix.regions:
         if not matrix.cells_in(region):
-            yield ("unsupported",), f"leaves nothing in {region}: remove it from `regions`"
+            yield ("unsupported",), f"leaves no target in {region}: remove it from `regions`"
     for target in matrix.targets:
         if all(matrix.hole(region, target) for region in matrix.regions):
             yield ("unsupported",), f"leaves {target.id} in no region"

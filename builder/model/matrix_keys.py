@@ -1,6 +1,6 @@
-"""The values under the matrix's keys: one model for each key that has keys of its own, and the checks of single values.
+"""The values in a matrix: one model for each key with a mapping as its value, and the checks of single values.
 
-A validator raises ValueError with the message that follows the line and the key. docs/matrix.md describes every key.
+A validator raises ValueError; the reader puts line and key before its message. docs/matrix.md describes every key.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from builder.model.selection import (
 )
 from builder.model.target import TargetKey
 
-#: Of a parameter's path: the whole name with the ARN has at most 1011 characters.
+#: Limit of a parameter path in characters. SSM allows 1011 for the whole parameter name with its ARN.
 MAX_PREFIX_LENGTH = 800
 MAX_PACKAGE_NAME_LENGTH = 128
 MAX_REQUIREMENT_LENGTH = 1000
-#: Which new versions become releases: every one, the first of each minor, only those that a person names.
+#: Which new versions become releases: every one, the first of each minor version, or only those published by hand.
 POLICIES = ("every", "minor", "by-hand")
 _POLICY_SYNONYMS = {"all": "every", "any": "every", "manual": "by-hand", "never": "by-hand", "none": "by-hand"}
 
@@ -78,7 +78,7 @@ def _prefix(value: str) -> str:
             "each after a slash, like /strands-agents/layers"
         )
     if re.match(r"/(aws|ssm)", value, re.IGNORECASE):
-        raise ValueError(f"{value[:80]!r} begins with a name that AWS reserves (aws, ssm)")
+        raise ValueError(f"{value[:80]!r} begins with a name that AWS reserves: aws or ssm")
     return value
 
 
@@ -154,7 +154,7 @@ TimeLimit = Annotated[Limit, BeforeValidator(_time_limit, json_schema_input_type
 
 
 class Permission(Frozen):
-    """Who may use the layer: everyone, one account, or (with ``*``) the accounts of one organization."""
+    """Who may use the layer: everyone (``*``), one account, or the accounts of one organization."""
 
     principal: Annotated[str, Field(pattern=r"^(\*|[0-9]{12})$")] = "*"
     organization: Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")] | None = None
@@ -167,12 +167,12 @@ class Staging(Frozen):
     home: Region
 
     def bucket_of(self, account: str, region: str) -> str:
-        """The name of a region's bucket."""
+        """Return the bucket name of a region."""
         return self.bucket.format(account=account, region=region)
 
 
 class Releases(Frozen):
-    """Which new versions of the package become releases by themselves; ``layers watch`` reads it."""
+    """Which new versions of the package become releases automatically; ``layers watch`` reads it."""
 
     policy: Annotated[Literal["every", "minor", "by-hand"], BeforeValidator(_policy)] = "every"
     minimum_age: Annotated[timedelta, BeforeValidator(_age, json_schema_input_type=str)] | None = None
@@ -190,7 +190,7 @@ class Parameters(Frozen):
 
 
 class Unsupported(Frozen):
-    """Cells that AWS cannot serve: every cell that fits all the fields given. They are not missing from a release."""
+    """Cells that AWS cannot serve: every cell that matches all the given fields. A release is complete without them."""
 
     region: Region | None = None
     python: PythonVersion | None = None
@@ -204,7 +204,7 @@ class Unsupported(Frozen):
         return self
 
     def covers(self, region: str, target: TargetKey) -> bool:
-        """Whether the cell is one of them."""
+        """Whether the entry matches a cell."""
         return (
             self.region in (None, region)
             and self.python in (None, target.python)

@@ -1,4 +1,4 @@
-"""The port through which long work reports what it does."""
+"""The interface by which long operations report progress."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ class Progress(Protocol):
     """Receives the progress of a job. Every method may be called from any thread."""
 
     def begin(self, title: str, total: int) -> None:
-        """A stage of ``total`` steps starts (and ends the one before)."""
+        """Start a stage of ``total`` steps; this ends the stage before it."""
 
     def step(self, label: str, note: str = "") -> None:
-        """One step of the stage is done: ``py3.12-x86_64``, ``29.8 MB in 1.2 s``."""
+        """Report that one step of the stage is done: ``py3.12-x86_64``, ``29.8 MB in 1.2 s``."""
 
     def note(self, text: str) -> None:
-        """A line for the user, independent of the stage."""
+        """Show a line to the user, independent of the stage."""
 
 
 class Quiet:

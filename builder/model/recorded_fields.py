@@ -1,4 +1,4 @@
-"""Types of fields in files that are read back: values that every later step can process, whoever wrote the file."""
+"""Field types of files that are read back. They reject values that later steps could not process."""
 
 from __future__ import annotations
 

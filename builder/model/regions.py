@@ -20,7 +20,7 @@ def _partitions() -> list[dict[str, Any]]:
 
 @cache
 def known_regions() -> frozenset[str]:
-    """Every region of every partition, without the pseudo-regions (``aws-global``)."""
+    """Return every region of every partition, without pseudo-regions (``aws-global``)."""
     return frozenset(
         region
         for partition in _partitions()
@@ -30,7 +30,7 @@ def known_regions() -> frozenset[str]:
 
 
 def partition_of(region: str) -> str:
-    """``aws``, ``aws-cn``, ``aws-us-gov``, …: the second field of every ARN of the region."""
+    """Return the partition of a region, the second field of its ARNs: ``aws``, ``aws-cn``, ``aws-us-gov``, …."""
     for partition in _partitions():
         if region in partition["regions"]:
             return cast("str", partition["id"])
@@ -41,7 +41,7 @@ def partition_of(region: str) -> str:
 
 
 def did_you_mean(word: str, choices: frozenset[str] | list[str]) -> str | None:
-    """A hint that names the most similar of ``choices``, or None if none is similar."""
+    """Return a hint with the most similar of ``choices``, or None if none is similar."""
     swapped = [choice for choice in sorted(choices) if sorted(choice) == sorted(word.lower())]  # us-esat-1
     near = swapped or get_close_matches(word.lower(), sorted(choices), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else None

@@ -22,7 +22,7 @@ from typing import Final
 #: Symbol versions by family: ``{"GLIBCXX": (3, 4, 29)}``.
 SymbolVersions = Mapping[str, tuple[int, ...]]
 
-#: glibc's own libraries, and those that manylinux lets wheels leave out and Lambda's images have.
+#: Shared libraries in Lambda's images: glibc's own, and those that manylinux wheels may expect.
 _SYSTEM_LIBRARIES: Final = frozenset(
     {
         "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6", "libmvec.so.1", "libdl.so.2",
@@ -33,7 +33,7 @@ _SYSTEM_LIBRARIES: Final = frozenset(
 
 
 class Architecture(str, Enum):
-    """A Lambda architecture, by the machine name that layer names and wheels use."""
+    """A Lambda architecture. Its value is the machine name that layer names and wheels use."""
 
     X86_64 = "x86_64"
     AARCH64 = "aarch64"
@@ -53,10 +53,11 @@ class System:
 
     name: str
     glibc: tuple[int, int]
-    #: The oldest platform of uv's that includes every wheel that runs here. uv has none between 2_17 and 2_28.
+    #: The oldest uv platform that includes every wheel that runs on this system. uv has none between 2_17 and 2_28.
     uv_platform: str
-    every_image: SymbolVersions = field(hash=False)  #: of the compiler libraries and zlib, in every image
-    newest_image: SymbolVersions = field(hash=False)  #: in the newest image
+    #: Symbol versions of the compiler libraries and zlib that every image has, and that the newest image has.
+    every_image: SymbolVersions = field(hash=False)
+    newest_image: SymbolVersions = field(hash=False)
 
     def __str__(self) -> str:
         return self.name

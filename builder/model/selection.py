@@ -1,6 +1,6 @@
-"""What people type for a Python, an architecture, a region or a list of them. Shared by the matrix and all options.
+"""Parse what people type for a Python, an architecture, a region or a list of them, in the matrix and in options.
 
-Each parser returns the one spelling that the program uses, and raises ValueError with a message for people.
+Each parser returns the one spelling that the program uses, and raises ValueError with a message for the user.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ARCHITECTURE_SPELLING = r"^(?:[Xx]86[_-]64|[Xx]64|[Aa][Mm][Dd]64|[Aa][Rr][Mm](?:
 
 
 def split_words(values: Iterable[str]) -> tuple[str, ...]:
-    """The words of options that may be repeated and may hold comma lists: ``("a,b", "c")`` gives a, b and c, once."""
+    """Split values of a repeatable option that may hold comma lists: ``("a,b", "c")`` gives a, b and c, each once."""
     return tuple(dict.fromkeys(word for value in values for word in re.split(r"[,\s]+", value) if word))
 
 
@@ -40,7 +40,7 @@ def is_latest(word: str) -> bool:
 
 
 def parse_python(text: str, known: Collection[str] = tuple(RUNTIMES)) -> str:
-    """The Python, ``3.12``, of ``python3.12``, ``3_12``, ``py3.12``, ``312``. ``known``: those that exist here."""
+    """Return ``3.12`` for ``python3.12``, ``3_12``, ``py3.12`` or ``312``. ``known`` are the accepted Pythons."""
     match = re.match(PYTHON_SPELLING, text.strip())
     python = f"{match[1]}.{match[2]}" if match else ""
     if python in known:
@@ -51,7 +51,7 @@ def parse_python(text: str, known: Collection[str] = tuple(RUNTIMES)) -> str:
 
 
 def parse_architecture(text: str) -> Architecture:
-    """The architecture of ``arm64``, ``aarch64``, ``amd64``, ``x86_64``, ``x64``, in any case."""
+    """Return the architecture for ``arm64``, ``aarch64``, ``amd64``, ``x86_64`` or ``x64``, in any case."""
     found = _ARCHITECTURES.get(text.strip().lower().replace("-", "_"))
     if found is None:
         raise ValueError(f"'{shorten(text, 40)}' is not an architecture of Lambda: x86_64 or aarch64 (arm64)")
@@ -59,7 +59,7 @@ def parse_architecture(text: str) -> Architecture:
 
 
 def parse_region(text: str) -> str:
-    """The AWS region, in any case and with ``_`` for ``-``."""
+    """Return the AWS region for its name in any case, also with ``_`` for ``-``."""
     region = text.strip().lower().replace("_", "-")
     if region not in known_regions():
         hint = did_you_mean(region[:40], known_regions())

@@ -1,4 +1,4 @@
-"""A request to stop: set by a signal or by a failure that ends a run, and read before every request to AWS."""
+"""The flag that stops a run: set by a signal or by a failure, and checked before every request to AWS."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from builder.model.errors import IncompleteError
 
 
 class Stop:
-    """Asks a run to start nothing new, and says why; the first reason counts.
+    """Stops a run before its next request and holds the reason; the first reason counts.
 
-    A run that is part of a command has a stop of its own below the ``command``'s: it may end for a reason of its own
-    and still send the requests that undo something.
+    A run inside a command has its own Stop with the command's Stop as ``command``: the run may stop for its own reason,
+    and the command can still send requests that undo something.
     """
 
     def __init__(self, command: Stop | None = None) -> None:
@@ -22,11 +22,11 @@ class Stop:
 
     @property
     def reason(self) -> str | None:
-        """Why to stop; None if nothing asks for it."""
+        """The reason to stop; None if the run may go on."""
         return self._reason or (self._command.reason if self._command else None)
 
     def __call__(self, reason: str) -> None:
-        """Ask the run to stop."""
+        """Stop the run."""
         if self._reason is None:
             self._reason = reason
         self._event.set()
@@ -42,12 +42,12 @@ class Stop:
         return self.reason is not None
 
     def wait(self, seconds: float) -> bool:
-        """Wait, until the run is asked to stop at the latest. Returns whether it was."""
+        """Wait ``seconds``, or until the run is stopped. Return whether it is stopped."""
         return self._event.wait(seconds)
 
 
 class StoppableClock:
-    """The system's clock, whose sleeps end when the run is asked to stop."""
+    """The system clock; its sleeps end early when the run is stopped."""
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop

@@ -1,4 +1,4 @@
-"""A target, one Python × one architecture: its id, its order, its fields in names, and its parser."""
+"""A target is one Python × one architecture: its id, its parser, its sort order and its form in names."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def python_order(python: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class TargetKey:
-    """What identifies a target. Records and rows of one target give it as ``target_key``."""
+    """Identifies a target."""
 
     python: str  #: ``3.12``
     architecture: Architecture
 
     @classmethod
     def parse(cls, target_id: str) -> TargetKey:
-        """The target of an id, ``py3.12-x86_64``. ValueError if it is not one."""
+        """Parse a target id, ``py3.12-x86_64``. Raises ValueError if it is invalid."""
         python, separator, architecture = target_id.removeprefix("py").partition("-")
         if not separator or not target_id.startswith("py"):
             raise ValueError(f"{target_id!r} is not a target id like py3.12-x86_64")
@@ -30,7 +30,7 @@ class TargetKey:
 
     @property
     def id(self) -> str:
-        """The identifier used wherever a target is named: ``py3.12-x86_64``."""
+        """The target id: ``py3.12-x86_64``."""
         return f"py{self.python}-{self.architecture}"
 
     @property
@@ -40,7 +40,7 @@ class TargetKey:
 
     @property
     def python_field(self) -> str:
-        """The Python as names have it, where a dot is not allowed: ``3_12``."""
+        """The Python in names that cannot contain a dot: ``3_12``."""
         return self.python.replace(".", "_")
 
     @property

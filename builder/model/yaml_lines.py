@@ -1,4 +1,4 @@
-"""YAML with the line of every key and item, so that a problem can be pointed at."""
+"""Load YAML with the line of every key and item, for error messages."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MAX_NUMBER_LENGTH = 100
 
 @dataclass(frozen=True)
 class Located:
-    """A document's data, and the line (from 1) of each path in it."""
+    """A document's data, and the line number (from 1) of each path in it."""
 
     data: Any
     lines: Mapping[Path, int]
-    duplicates: tuple[tuple[Path, int], ...]  #: keys that a mapping has a second time, with their lines
+    duplicates: tuple[tuple[Path, int], ...]  #: repeated keys of a mapping, with their lines
 
     def line(self, path: Path) -> int:
-        """The line of ``path``, or of the nearest part of the document around it."""
+        """Return the line of ``path``, or of its nearest parent in the document."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
@@ -48,14 +48,14 @@ def load(text: str) -> Located:
         raise yaml.YAMLError("nested too deeply") from None
     except (ValueError, OverflowError, TypeError, AttributeError, KeyError) as error:
         # PyYAML's constructors of !!timestamp, !!int and others raise these for a value that is not one.
-        raise yaml.YAMLError(f"a value does not fit its type: {error}") from None
+        raise yaml.YAMLError(f"a value is invalid for its type: {error}") from None
     finally:
         loader.dispose()
 
 
 @dataclass
 class _Walk:
-    """Visits every node once for each place where it stands."""
+    """Visits every node; a node with aliases once for each place."""
 
     lines: dict[Path, int] = field(default_factory=dict)
     duplicates: list[tuple[Path, int]] = field(default_factory=list)

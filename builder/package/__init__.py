@@ -1,4 +1,4 @@
-"""Package a user's own agent: ``app.zip`` with its files, ``dependencies.zip`` with the packages that it needs."""
+"""Package a user's own agent: ``app.zip`` with its files, ``dependencies.zip`` with its dependencies."""
 
 from __future__ import annotations
 

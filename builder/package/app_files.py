@@ -1,4 +1,4 @@
-"""Which files of an app go into ``app.zip``: all but those that no function needs and those in ``.lambdaignore``."""
+"""Find the files of an app for ``app.zip``: all but those that no function needs and those in ``.lambdaignore``."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from builder.package.ignore_rules import ignore_rules, is_ignored
 from builder.requirements.text_files import read_text
 
 IGNORE_FILE = ".lambdaignore"
-#: Written as lines of a ``.lambdaignore``, whose own lines come after these: the last match decides.
+#: Default lines before those of the ``.lambdaignore``: the last match decides.
 DEFAULT_IGNORED = (
     ".*", "__pycache__/", "*.pyc", "*.pyo", "venv/", "node_modules/", "*.egg-info/",
     "cdk.out/", "Thumbs.db",
 )  # fmt: skip
-#: What ``layers package`` writes; a folder with ``app.zip`` and nothing else but these is an earlier output.
+#: Files that ``layers package`` writes; a folder with ``app.zip`` and only such files is an earlier output.
 OUTPUT_FILES = frozenset({"app.zip", "dependencies.zip", "dependencies.cdx.json"})
 
 _Ignored = Callable[[str, bool], bool]
 
 
 def app_files(app: Path, output: Path) -> dict[str, Path]:
-    """Return the app's files by their path in the zip. Follow links; leave out ``output`` and earlier outputs.
+    """Return the app's files by their path in the zip. Follows links, and leaves out ``output`` and earlier outputs.
 
-    InputError if there are none, or if one cannot go into a zip.
+    Raises InputError if there are none, or if one cannot be put into a zip.
     """
     if not app.is_dir():
         raise InputError(
@@ -73,7 +73,7 @@ def _walk(
 
 
 def _is_earlier_output(folder: Path) -> bool:
-    """Whether an earlier ``layers package`` wrote this folder."""
+    """Whether the folder is the output of an earlier ``layers package``."""
     names = {entry.name for entry in os.scandir(folder)}
     return "app.zip" in names and names <= OUTPUT_FILES
 

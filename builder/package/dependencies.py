@@ -1,7 +1,7 @@
-"""Resolve an app's dependencies as a layer's are; on top of a published layer, only those that it lacks.
+"""Resolve an app's dependencies as a layer's are; on top of a published layer, only those that it does not have.
 
-The layer's versions are constraints of the resolution. What they make impossible is a conflict: each is named with what
-the app requires and what the layer has.
+The layer's versions are constraints of the resolution. If they make it impossible, the error lists each conflict with
+the app's requirement and the layer's version.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from builder.resolve.version_notes import older_versions
 
 @dataclass(frozen=True)
 class Layer:
-    """A published layer that the function also uses, and what it holds."""
+    """A published layer that the function also uses, with its packages."""
 
     arn: str
     title: str  #: ``strands-agents 1.62.0, layer version 2``
@@ -39,7 +39,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Conflict:
-    """A package whose version in the layer the app cannot use."""
+    """A package whose version in the layer does not satisfy the app."""
 
     package: str
     wanted: str  #: ``requirements.txt:3 requires boto3>=1.50``
@@ -49,9 +49,9 @@ class Conflict:
 def lock_of(
     wanted: Requirements, target: Target, layer: Layer | None, wheels: Sequence[LocalWheel], progress: Progress
 ) -> Lock:
-    """Return the wheels that the app needs and the layer lacks. BuildError names what conflicts with the layer.
+    """Return the wheels that the app needs and the layer does not have. Raises BuildError with all conflicts.
 
-    ``wheels`` are those of the user's own packages.
+    ``wheels`` are the wheels of the user's own packages.
     """
     pins: dict[str, str] = (
         {canonicalize_name(name): version for name, version in layer.packages.items()} if layer else {}
@@ -80,19 +80,19 @@ def lock_of(
 
 
 def check_python(wanted: Requirements, target: Target) -> None:
-    """Raise an InputError if the project does not support the target's Python."""
+    """Raise InputError if the project does not support the target's Python."""
     if wanted.python is not None and not wanted.python.contains(target.runtime.full_version):
         raise InputError(
             f"the project requires Python {wanted.python}, not {target.runtime.full_version}",
             where=f"{wanted.source}: requires-python",
-            fix="name another with --python",
+            fix="choose another with --python",
         )
 
 
 def _question(
     wanted: Requirements, target: Target, wheels: Sequence[LocalWheel], pins: Sequence[str]
 ) -> tuple[list[str], Bounds]:
-    """Return what uv resolves: requirements and their bounds, in which the user's own packages are wheels."""
+    """Return the requirements for uv and their bounds, with the user's own packages as wheels."""
     own = {wheel.name: wheel for wheel in wheels}
     asked_for = {package.path.resolve() for package in wanted.local}
     index_of = {
@@ -106,7 +106,7 @@ def _question(
         if wheel.package.path.resolve() in asked_for:
             extras = f"[{','.join(wheel.package.extras)}]" if wheel.package.extras else ""
             requirements.append(wheel.reference.replace(" @", f"{extras} @", 1))
-    # Poetry writes the path of a local package into the wheel that requires it.
+    # Poetry writes the path of a local package into the metadata of the wheel that requires it.
     paths = [
         own[name].reference.replace(" @", f"[{','.join(sorted(each.extras))}] @" if each.extras else " @", 1)
         for wheel in wheels
@@ -119,7 +119,7 @@ def _question(
 
 
 def _own_conflicts(wanted: Requirements, pins: Mapping[str, str], target: Target) -> list[Conflict]:
-    """Return the app's own requirements that the layer does not satisfy; no index is needed for these."""
+    """Return the app's own requirements that the layer does not satisfy, found without an index."""
     found = []
     replaced = {*wanted.excludes, *map(name_of, wanted.overrides)}
     for each in wanted.declared:
@@ -132,8 +132,8 @@ def _own_conflicts(wanted: Requirements, pins: Mapping[str, str], target: Target
 
 
 def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]) -> list[Conflict]:
-    """Return the layer's packages whose versions the app's packages, or their dependencies, do not allow."""
-    free = {each.name: each.version for each in resolve(())}  # a failure without the layer is not a conflict with it
+    """Return the layer's packages whose versions the app's packages or their dependencies do not allow."""
+    free = {each.name: each.version for each in resolve(())}  # raises if the layer is not the cause
     met = [name for name in free if free[name] == pins.get(name)]
 
     def attempt(held: Sequence[str]) -> ConflictError | None:
@@ -149,9 +149,9 @@ def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]
 
 
 def in_the_way(names: Sequence[str], attempt: Callable[[Sequence[str]], ConflictError | None]) -> dict[str, str]:
-    """Return the names without which an attempt with all others succeeds, each with the text of its failure.
+    """Return the names to leave out so that ``attempt`` succeeds with all others, each with its failure's text.
 
-    Earlier names are kept before later ones. Halving the names finds a few of many in a few attempts.
+    Earlier names are kept rather than later ones. Bisection finds a few of many names in a few attempts.
     """
     held: list[str] = []
     failed: dict[str, str] = {}
@@ -172,9 +172,9 @@ def in_the_way(names: Sequence[str], attempt: Callable[[Sequence[str]], Conflict
 
 
 def _wants(name: str, text: str, rest: Mapping[str, str]) -> str:
-    """Return who requires what of a package: one that uv's explanation names, or the version it would resolve to."""
+    """Return what requires a package: the requirement in uv's explanation, or the version it would resolve to."""
     for match in re.finditer(rf"(\S+) depends? on ({re.escape(name)}(?:\[[^]]*\])?[<>=!~]\S*)", text):
-        if "<" not in match[1]:  # of old versions, to which uv would only fall back
+        if "<" not in match[1]:  # requirements of old versions, to which uv would only fall back
             return f"{match[1]} requires {match[2].rstrip(',')}"
     return f"the app needs {name}=={rest[name]}" if name in rest else "the app's packages do not allow it"
 
@@ -192,7 +192,7 @@ def _conflicts_error(conflicts: Sequence[Conflict], layer: Layer, wanted: Requir
 
 
 def _check_hashes(wanted: Requirements, lock: Sequence[Locked]) -> None:
-    """Compare the wheels with the hashes that the requirements name, as pip does."""
+    """Compare the wheels with the hashes in the requirements, as pip does."""
     problems = []
     for locked in lock:
         allowed = wanted.hashes.get(locked.name)
@@ -202,14 +202,14 @@ def _check_hashes(wanted: Requirements, lock: Sequence[Locked]) -> None:
             problems.append(f"  {locked.name}=={locked.version} has no hash, but others have")
         elif locked.sha256 not in allowed:
             problems.append(
-                f"  hash mismatch: {locked.filename} has sha256 {locked.sha256}, which is none of its hashes"
+                f"  hash mismatch: {locked.filename} has sha256 {locked.sha256}, which is not among its hashes"
             )
     if problems:
         raise InputError(
-            "the requirements' hashes do not cover what is needed:",
+            "the hashes in the requirements do not match:",
             details=problems,
             where=str(wanted.lock or wanted.source),
             fix="lock again, or resolve again with --no-lock"
             if wanted.lock
-            else "write them for every package and platform (`uv pip compile --generate-hashes`), or leave all out",
+            else "write hashes for every package and platform (`uv pip compile --generate-hashes`), or remove all",
         )

@@ -1,8 +1,8 @@
-"""The patterns of a ``.lambdaignore``, with exactly the meaning that git gives them in a ``.gitignore``.
+"""Match the patterns of a ``.lambdaignore`` exactly as git matches a ``.gitignore``.
 
 pathspec finds the last pattern that matches. Its own translation of patterns differs from git in negation below an
 excluded folder and in bracket expressions, so that an excluded file could get into a zip. The translation here follows
-git's ``wildmatch`` and matches one entry only: whoever walks the folders does not enter an ignored one.
+git's ``wildmatch`` and matches one entry only: the caller does not enter an ignored folder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from pathspec import PathSpec
 from pathspec.pattern import RegexPattern
 
-#: POSIX character classes as git knows them, in ASCII.
+#: POSIX character classes as git defines them, in ASCII.
 _CLASSES = {
     "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "blank": r"\ \t", "cntrl": r"\x00-\x1f\x7f", "digit": "0-9",
     "graph": r"\x21-\x7e", "lower": "a-z", "print": r"\x20-\x7e", "punct": r"\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e",
@@ -22,7 +22,7 @@ _CLASSES = {
 }  # fmt: skip
 #: Matches nothing: git ignores a pattern that it cannot parse.
 _NEVER = r"(?!)"
-#: Ends the path of a folder: no name holds this character.
+#: Marks the end of a folder's path: no name contains this character.
 _FOLDER = r"\x00"
 
 
@@ -31,7 +31,7 @@ class _GitPattern(RegexPattern):
 
     @classmethod
     def pattern_to_regex(cls, pattern: str) -> tuple[str | None, bool | None]:  # type: ignore[override]
-        """Return the regular expression of a line, and whether it ignores; (None, None) for a comment."""
+        """Return the regular expression of a line, and whether it ignores (not ``!``); (None, None) for a comment."""
         line = _without_trailing_spaces(pattern)
         if not line or line.startswith("#"):
             return None, None
@@ -47,18 +47,18 @@ class _GitPattern(RegexPattern):
 
 
 def ignore_rules(lines: Collection[str]) -> PathSpec[_GitPattern]:
-    """Return the rules of these lines."""
-    # git matches bytes: "?" is one byte of a UTF-8 name.
+    """Parse the lines of an ignore file."""
+    # git matches bytes: "?" matches one byte of a UTF-8 name.
     return PathSpec((_GitPattern(_as_bytes(line)) for line in lines), backend="simple")
 
 
 def is_ignored(path: str, is_folder: bool, rules: PathSpec[_GitPattern]) -> bool:
-    """Return whether the last rule that matches this entry ignores it."""
+    """Whether the last rule that matches this entry ignores it."""
     return rules.match_file(_as_bytes(path) + ("\0" if is_folder else ""))
 
 
 def _as_bytes(text: str) -> str:
-    """Return the text's UTF-8 bytes, one character for each."""
+    """Return the text's UTF-8 bytes as characters, one for each byte."""
     return os.fsencode(text).decode("latin-1")
 
 
@@ -71,7 +71,7 @@ def _without_trailing_spaces(line: str) -> str:
 def _translate(pattern: str, is_path: bool) -> Iterator[str]:
     """Yield the parts of the regular expression for a pattern, as git's wildmatch reads it."""
     at = 0
-    # git compares the literal start of a path by itself: a "**" right after it counts as a whole name.
+    # git compares the literal prefix of a pattern separately: "**" directly after it counts as a whole name.
     literal_end = len(re.split(r"[*?\[\\]", pattern, maxsplit=1)[0])
     while at < len(pattern):
         char = pattern[at]
@@ -98,12 +98,12 @@ def _translate(pattern: str, is_path: bool) -> Iterator[str]:
 
 
 def _bracket(pattern: str, at: int) -> tuple[str, int]:
-    """Return the regular expression of the bracket expression whose content starts at ``at``, and where it ends."""
+    """Return the regular expression for the bracket expression whose content starts at ``at``, and its end."""
     negated = pattern[at : at + 1] in ("!", "^")
     at += negated
     members: list[str] = []
     start = at
-    previous = ""  # the character that a range may start with
+    previous = ""  # the first character of a possible range
     while at == start or pattern[at : at + 1] != "]":
         posix = re.compile(r"\[:([^]]*):\]").match(pattern, at)
         if posix:

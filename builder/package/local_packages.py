@@ -1,4 +1,4 @@
-"""Build the user's own packages to wheels: path dependencies, workspace members, the project itself.
+"""Build wheels of the user's own packages: path dependencies, workspace members, the project itself.
 
 This is the only place where the program runs a build backend. uv runs it, in an environment of its own.
 """
@@ -28,9 +28,9 @@ from builder.requirements.pyproject import is_project, read_pyproject
 from builder.resolve import uv
 from builder.resolve.wheel_choice import supported_tags
 
-#: Lines of a build backend's output that an error shows.
+#: How many lines of a build backend's output an error shows.
 _SHOWN_LINES = 12
-#: What setuptools leaves beside the source; removed again if the build created it.
+#: Files that setuptools leaves beside the source. They are deleted if the build created them.
 _LEFTOVERS = ("build", "*.egg-info", "src/*.egg-info")
 
 
@@ -49,12 +49,12 @@ class LocalWheel:
 
     @property
     def reference(self) -> str:
-        """The wheel as a direct reference, without extras."""
+        """The wheel as a direct reference (PEP 508), without extras."""
         return f"{self.name} @ {self.path.absolute().as_uri()}"
 
 
 def local_packages(wanted: Requirements, target: Target) -> Iterator[LocalPackage]:
-    """Yield the user's own packages that the requirements need on the target, and those that these need."""
+    """Yield the user's own packages that the requirements need on the target, directly or through each other."""
     environment = marker_environment(target)
     queue = deque(each for each in wanted.local if each.marker is None or each.marker.evaluate(dict(environment)))
     queue.extend(_needed_places(wanted, environment))
@@ -83,7 +83,7 @@ def _needed_places(wanted: Requirements, environment: dict[str, str]) -> Iterato
 def build_wheels(
     packages: Sequence[LocalPackage], target: Target, folder: Path, progress: Progress
 ) -> list[LocalWheel]:
-    """Return a wheel of each package, built into ``folder``. BuildError if one cannot be built or cannot run there."""
+    """Build a wheel of each package into ``folder``. Raises BuildError if one fails or cannot run on the target."""
     wheels: dict[str, LocalWheel] = {}
     for number, package in enumerate(packages):
         own = folder / str(number)
@@ -114,13 +114,13 @@ def _build(package: LocalPackage, target: Target, folder: Path, progress: Progre
             details=[f"  {line}" for line in lines],
             where=package.where,
             fix=f"make `uv build --wheel {package.path}` succeed"
-            + ("" if package.path.is_file() else ", or set `package = false` in its [tool.uv] if it is no package"),
+            + ("" if package.path.is_file() else ", or set `package = false` in its [tool.uv] if it is not a package"),
         )
     return found[0]
 
 
 def _python(target: Target) -> str:
-    """Return the Python that builds: the target's, since it may decide what a wheel holds."""
+    """Return the Python for builds: the target's, because the content of a wheel may depend on it."""
     try:
         return str(find(target.python).path)
     except BuildError:

@@ -1,6 +1,6 @@
 """Package an app: files and requirements → lock → both zips → Lambda's limits → the output folder.
 
-The zips are written to a temporary folder, and moved to the output folder when both have passed every check.
+The zips are written to a temporary folder, and moved to the output folder after both passed every check.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from builder.wheels.slim import services_of_clients
 
 APP = "app.zip"
 DEPENDENCIES = "dependencies"
-#: The number of files that a zip can hold without zip64.
+#: The most files in a zip without zip64.
 _FILES_LIMIT = 0xFFFF
 
 
@@ -55,24 +55,24 @@ class Zipped:
 
 @dataclass(frozen=True)
 class Package:
-    """The zips that were written, and what they were made of."""
+    """The zips that were written, and their sources."""
 
     target: Target
     app: Zipped
-    dependencies: Artifact | None  #: None: the app needs nothing that the layer lacks
+    dependencies: Artifact | None  #: None: the app needs no package that the layer does not have
     requirements: Path | None  #: the file that states what is needed
-    lock: Path | None  #: the lock file that gave the versions
+    lock: Path | None  #: the lock file with the versions
     layer: Layer | None
     notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
-        """The bytes of both zips."""
+        """The size of both zips in bytes."""
         return self.app.size + (self.dependencies.size if self.dependencies else 0)
 
     @property
     def total_unzipped(self) -> int:
-        """The bytes that Lambda counts: both zips and the layer."""
+        """The unzipped size that Lambda counts: both zips and the layer."""
         dependencies = self.dependencies.unzipped_size if self.dependencies else 0
         return self.app.unzipped_size + dependencies + ((self.layer and self.layer.unzipped_size) or 0)
 
@@ -93,14 +93,14 @@ def package(
 ) -> Package:
     """Write ``app.zip`` and ``dependencies.zip`` into ``output``.
 
-    ``requirements``: the file that states what is needed; by default the nearest to the app. ``direct``: the zips are
+    ``requirements``: the file with the requirements; by default the nearest to the app. ``direct``: the zips are
     sent in requests, so one that is too large for a request is an error; through a bucket, as CDK and SAM upload,
-    it is a warning. ``slim``: leave out botocore's data for services that neither it, the app nor a package names.
-    ``bytecode=False`` makes a smaller layer that starts more slowly. After an InputError or BuildError ``output`` is as
-    before.
+    it is a warning. ``slim``: leave out botocore's data for services that are not in it and that
+    neither the app nor a package uses. ``bytecode=False`` makes a smaller layer that starts more slowly. After an
+    InputError or BuildError ``output`` is unchanged.
     """
     if output.resolve() == app.resolve():
-        raise InputError("the output directory is the app's own", where=str(output), fix="name another --output")
+        raise InputError("the output directory is the app's own", where=str(output), fix="choose another --output")
     files = app_files(app, output)
     source, notes = (requirements, ()) if requirements else find_requirements(app)
     wanted = read_requirements(source, target, selection) if source else None
@@ -136,7 +136,7 @@ def _lock(wanted: Requirements, target: Target, layer: Layer | None, folder: Pat
 
 
 def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
-    """Write the app's zip: files at the root, sorted, all with one time. BuildError if Lambda cannot load or run it."""
+    """Write the app's zip: files at the root, sorted, all with one time. Raises BuildError if Lambda cannot run it."""
     sizes = {path: place.stat().st_size for path, place in files.items()}
     if sum(sizes.values()) > UNZIPPED_LIMIT or len(files) > _FILES_LIMIT:
         biggest = sorted(sizes, key=lambda path: -sizes[path])[:5]
@@ -159,7 +159,7 @@ def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
             "the app cannot run on the target:",
             where=target.id,
             details=[f"  {each.path}: {each.message}" for each in errors[:10]],
-            fix="name such packages in the requirements instead of copying them into the app",
+            fix="add such packages to the requirements instead of copying them into the app",
         )
     buffer = io.BytesIO()
     write_zip(buffer, entries)
@@ -175,7 +175,7 @@ def _content(place: Path) -> bytes:
 
 
 def _slim_for(slim: Slim, files: Mapping[str, Path]) -> Slim:
-    """Return ``slim`` with the AWS services that the app's own modules make clients of."""
+    """Return ``slim`` with the AWS services for which the app's own modules create clients."""
     from botocore.loaders import Loader
 
     sources = (_content(place) for path, place in files.items() if path.endswith(".py"))
@@ -193,10 +193,10 @@ def _build(
     slim: Slim | None,
     bytecode: Literal["required", "off"],
 ) -> Artifact:
-    """Build ``dependencies.zip`` with its SBOM, as every layer is built."""
+    """Build ``dependencies.zip`` with its SBOM, as a layer is built."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted.name or app.absolute().name).strip("._-") or "app"
     matrix = Matrix(
-        account="0" * 12,  # not used: this matrix publishes nothing
+        account="0" * 12,  # unused placeholder: this matrix publishes nothing
         package=name,
         python=(target.python,),
         architectures=(target.architecture,),
@@ -261,7 +261,7 @@ def _biggest(made: Package, folder: Path) -> str:
 
 
 def _put_in_place(folder: Path, output: Path, progress: Progress) -> None:
-    """Move the files to the output folder. Delete those of an earlier run that this one did not write."""
+    """Move the files to the output folder. Delete files of an earlier run that this one did not write."""
     for name in (f"{DEPENDENCIES}.zip", f"{DEPENDENCIES}.cdx.json", APP):
         if (folder / name).exists():
             (folder / name).replace(output / name)

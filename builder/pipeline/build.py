@@ -1,7 +1,7 @@
-"""Builds zips: resolve → unpack → compress and compile → assemble → check → manifest.
+"""Build zips: resolve → unpack → compress and compile → assemble → check → manifest.
 
-All targets are built side by side; ``wheel_packing`` does the work that they share once. A zip gets its final name only
-after every zip passed its checks, and the manifest is written last.
+All targets are built in parallel; ``wheel_packing`` does work that they share only once. Zips get their final names
+after all of them passed their checks, and the manifest is written last.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from builder.wheels import layer_files
 from builder.wheels.layer_content import PackedWheel, merge
 from builder.wheels.slim import slim, unknown_services
 
-#: Part of the cache keys of zips. To be raised with any change of a zip, its SBOM or its checks that the key's other
-#: parts do not show.
+#: Part of the cache keys of zips. Increase it with every change of a zip, its SBOM or its checks that no other part of
+#: the key reflects.
 _FORMAT: Final = 4
-#: How many targets are resolved at once.
+#: How many targets are resolved in parallel.
 _RESOLVING_AT_ONCE: Final = 4
-#: The parser of licence expressions in license-expression is not thread-safe.
+#: license-expression's parser is not thread-safe.
 _SBOM_LOCK: Final = threading.Lock()
 
 
@@ -60,18 +60,18 @@ def build(
 ) -> Manifest:
     """Build the targets' zips into ``output`` and write their manifest.
 
-    ``lock`` gives locks by target id; the other targets are resolved. ``interpreters`` gives the exact CPython that
-    compiles for each Python ("3.12.1"), or None for no bytecode; by default the matrix decides. ``cache`` replaces the
-    user's cache. ``last_sizes`` are the zipped and unzipped sizes of the last release by target id, for the budget.
-    InputError if there is no such version, BuildError if a zip cannot be built or fails a check; then no file of the
-    build has its final name.
+    ``lock`` has locks by target id; the other targets are resolved. ``interpreters`` has the exact CPython
+    ("3.12.1") to compile with for each Python, or None for no bytecode; by default the matrix decides. ``cache`` replaces
+    the user's cache. ``last_sizes`` are the zipped and unzipped sizes of the last release by target id, for the budget.
+    Raises InputError if there is no such version, BuildError if a zip cannot be built or fails a check; then no file of
+    the build has its final name.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".layers-build-", dir=output) as folder:
             cache = cache or Cache(default_folder())
             locks = Locks(matrix, version, exclude_newer, lock or {}, cache)
-            # An absolute path, because uv runs in another folder.
+            # Absolute, because uv runs in another folder.
             run = _BuildRun(matrix, version, Path(folder).absolute(), output, progress, locks, cache, interpreters)
             artifacts = run.run(targets)
             if matrix.budget:
@@ -88,7 +88,7 @@ def build(
         raise BuildError(
             f"the build cannot write a file: {error.strerror or error}",
             where=str(error.filename or output),
-            fix="free some space, then build again" if full else "make the folder writable, or name another --output",
+            fix="free some space, then build again" if full else "make the folder writable, or choose another --output",
         ) from None
     return manifest
 
@@ -97,7 +97,7 @@ def build(
 class _BuildRun:
     matrix: Matrix
     version: str
-    work: Path  #: for files without their final name
+    work: Path  #: the folder of files that do not have their final names yet
     output: Path
     progress: Progress
     locks: Locks
@@ -105,7 +105,7 @@ class _BuildRun:
     exact: Mapping[str, str | None] | None
 
     def run(self, targets: Sequence[Target]) -> list[Artifact]:
-        """Return the artifact of each target. Its files are in ``work``, or unchanged in ``output``."""
+        """Build and return the artifact of each target. Its files are in ``work``, or unchanged in ``output``."""
         self.progress.begin(f"Building {self.matrix.package} {self.version}", 2 * len(targets))
         pythons = tuple(dict.fromkeys(target.python for target in targets))
         with (
@@ -118,8 +118,8 @@ class _BuildRun:
                 self.interpreters = {python: threads.submit(self._interpreter, python) for python in pythons}
                 locks = self.locks.begin(resolving, targets)
                 unchanged = [threads.submit(self._unchanged, target, locks[target]) for target in targets]
-                # The work is begun, and so done, target by target: the first zip is assembled while the next target's
-                # modules are compiled.
+                # Work starts target by target, so that the first zip is assembled while the next target's modules are
+                # compiled.
                 zips = [
                     self._begin_zip(packer, threads, target, locks[target].result(), before.result())
                     for target, before in zip(targets, unchanged, strict=True)
@@ -133,7 +133,7 @@ class _BuildRun:
                 packer.close()
 
     def put_in_place(self, manifest: Manifest) -> None:
-        """Give the files their final names."""
+        """Rename the files to their final names."""
         for artifact in manifest.artifacts:
             for name in filter(None, (artifact.file, artifact.sbom)):
                 if (self.work / name).exists():  # otherwise it is unchanged
@@ -195,7 +195,7 @@ class _BuildRun:
         packed: Callable[[], list[PackedWheel]],
         started: float,
     ) -> Artifact:
-        """Write the target's zip and SBOM below ``work``, checked."""
+        """Check the target's zip and SBOM and write them below ``work``."""
         wheels, services = self._slim(target, packed())
         content = merge(wheels, target.python)
         files = content.files
@@ -227,14 +227,14 @@ class _BuildRun:
         return artifact
 
     def _slim(self, target: Target, wheels: list[PackedWheel]) -> tuple[list[PackedWheel], tuple[str, ...]]:
-        """Return the wheels, and the services whose data botocore keeps if the matrix asks for a slim layer."""
+        """Return the wheels, and the services whose botocore data stays if the matrix sets ``slim``."""
         if self.matrix.slim is None:
             return wheels, ()
         if unknown := unknown_services(wheels, self.matrix.slim.services):
             raise InputError(
                 f"botocore has no service {', '.join(unknown)}",
                 where=f"slim.services, {target.id}",
-                fix="write the names that boto3.client() takes, like bedrock-runtime",
+                fix="use the names that boto3.client() accepts, like bedrock-runtime",
             )
         wheels, services = slim(wheels, self.matrix.slim.services)
         if not services:
@@ -258,7 +258,7 @@ class _BuildRun:
 
 
 def _raise_first(futures: Iterable[Future[Any]]) -> None:
-    """Wait for all. If one fails, raise its error at once: the others' results are not needed then."""
+    """Wait for all futures, but raise the first error at once."""
     done, _ = wait(futures, return_when=FIRST_EXCEPTION)
     for future in done:
         future.result()

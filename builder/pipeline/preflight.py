@@ -1,4 +1,4 @@
-"""Refuses what Lambda would refuse or could not load, before anything is uploaded."""
+"""Refuse zips that Lambda would refuse or could not load, before an upload."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from builder.wheels.layer_content import PackedWheel
 def refuse_content(
     target: Target, files: PackedFiles, wheels: Sequence[PackedWheel], findings: Sequence[Finding]
 ) -> None:
-    """Raise BuildError if the files are too many or too large together, or if a finding is an error."""
+    """Raise BuildError if there are too many files, their total size is too large, or a finding is an error."""
     if len(files) > MAX_ZIP_FILES:
         bytecode = sum(file.pyc is not None for file in files.values())
         raise BuildError(
@@ -42,7 +42,7 @@ def refuse_content(
 
 
 def refuse_zip(target: Target, size: int, wheels: Sequence[PackedWheel], *, staged: bool) -> None:
-    """Raise BuildError if the zip is too large for a request and does not go through a bucket (``staged``)."""
+    """Raise BuildError if the zip is too large for a request, unless it is ``staged`` through a bucket."""
     if size > ZIPPED_LIMIT and not staged:
         raise BuildError(
             f"the zip has {size:,} bytes; Lambda allows {ZIPPED_LIMIT:,} in a request",
@@ -80,11 +80,11 @@ def refuse_over_budget(
 
 
 def _without_bytecode(part: str, fits: bool) -> str:
-    """Advice for a layer that is too large only because of its bytecode."""
+    """Return advice for a layer that is too large only because of its bytecode."""
     if not fits:
         return ""
     return (
-        f"{part} of it are bytecode, and it fits without: set `bytecode: off` in the matrix, or use --no-bytecode of "
+        f"{part} of it is bytecode, and it fits without: set `bytecode: off` in the matrix, or use --no-bytecode of "
         "`layers package` (the function then starts more slowly); or "
     )
 

@@ -1,4 +1,4 @@
-"""The SBOM of a zip: CycloneDX 1.6 JSON, from the lock and the packages' METADATA.
+"""Write the SBOM of a zip: CycloneDX 1.6 JSON, from the lock and the packages' METADATA.
 
 The same content gives the same bytes: there is no timestamp, and the serial number is derived from the content.
 """
@@ -27,9 +27,9 @@ from builder.metadata.requires_dist import active_requirements
 from builder.model.artifact import dump_json
 from builder.model.target import Target
 
-#: Serial numbers are derived from this and the content.
+#: The UUID namespace of serial numbers.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "strands-layers sbom")
-#: A License field with more characters is the text of a licence, not its name.
+#: A longer License field is the text of a licence, not its name.
 _NAME_LIMIT = 120
 
 
@@ -42,7 +42,7 @@ class Component:
     filename: str  #: the wheel's
     sha256: str  #: of the wheel
     metadata: str  #: the text of its METADATA
-    services: tuple[str, ...] = ()  #: those whose data botocore keeps in a slim layer
+    services: tuple[str, ...] = ()  #: services whose data botocore keeps in a slim layer
 
 
 def make_sbom(
@@ -53,7 +53,7 @@ def make_sbom(
     exclude: Sequence[str] = (),
     override: Sequence[str] = (),
 ) -> bytes:
-    """Return the SBOM of the target's zip of a package version, as bytes of a JSON file.
+    """Return the SBOM of a target's zip as JSON.
 
     ``exclude`` and ``override`` explain why a package is missing or has a version that another does not allow.
     """
@@ -76,7 +76,7 @@ def make_sbom(
 
 
 def _root(target: Target, package: str, version: str, choices: Mapping[str, Sequence[str]]) -> BomComponent:
-    """Return the layer itself."""
+    """Return the component for the layer itself."""
     facts = {"target": target.id, "python": target.python, "architecture": str(target.architecture)}
     facts |= {name: ", ".join(values) for name, values in choices.items() if values}
     return BomComponent(
@@ -91,7 +91,7 @@ def _root(target: Target, package: str, version: str, choices: Mapping[str, Sequ
 
 @lru_cache(maxsize=1024)
 def _component(component: Component) -> tuple[RawMetadata, BomComponent]:
-    """Return a package's metadata and its component, which are the same for every target with this wheel."""
+    """Return a package's METADATA, parsed, and its component. Both depend only on the wheel."""
     raw, _ = parse_email(component.metadata)
     name = str(canonicalize_name(component.name))
     purl = PackageURL("pypi", None, name, component.version)
@@ -112,7 +112,7 @@ def _component(component: Component) -> tuple[RawMetadata, BomComponent]:
 
 
 def _licences(raw: RawMetadata) -> Iterator[License]:
-    """Yield the licences that a package declares, from the most exact source: expression, name or classifiers."""
+    """Yield a package's licences from the most exact source that it has: expression, name or classifiers."""
     said = (raw.get("license_expression") or raw.get("license") or "").strip()
     if said and fixup_id(said) is None and is_expression(said):
         yield LicenseExpression(said)
@@ -127,7 +127,7 @@ def _licences(raw: RawMetadata) -> Iterator[License]:
 
 
 def _required(raws: Mapping[str, RawMetadata], target: Target) -> dict[str, set[str]]:
-    """Return which of the other components each one requires on the target."""
+    """Return the other components that each component requires on the target."""
     active = active_requirements({name: raw.get("requires_dist", []) for name, raw in raws.items()}, target)
     return {
         name: {other for each in requirements if (other := str(canonicalize_name(each.name))) in raws}

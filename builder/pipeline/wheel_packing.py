@@ -1,4 +1,4 @@
-"""Packs the wheels of one build, each once for all targets, or takes them from the cache.
+"""Pack the wheels of one build, each once for all targets, or take them from the cache.
 
 The unit of the cache is the wheel: its packed files, and its bytecode for one interpreter. The CPU-bound work goes to a
 pool of as many threads as there are cores, in batches: the compressor releases the GIL, and compilers are processes.
@@ -30,11 +30,11 @@ from builder.wheels.unpack import UnpackedFile, UnpackedWheel, unpack
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-#: Bytes of content that are compressed, and of source that is compiled, in one batch: large enough that a thread is
-#: worth its while, small enough to divide the work evenly.
+#: Bytes to compress, and bytes of source to compile, in one batch: large enough to outweigh the cost of a task, small
+#: enough to divide the work evenly.
 _CONTENT_BATCH_BYTES: Final = 4 << 20
 _SOURCE_BATCH_BYTES: Final = 1 << 18
-#: Wheels that one run of uv unpacks at least: each run takes its time to start.
+#: The fewest wheels that one run of uv unpacks, because each run takes time to start.
 _WHEELS_PER_UNPACK: Final = 16
 
 
@@ -59,7 +59,7 @@ class _Part:
 
 
 class _ModuleKey(NamedTuple):
-    """What the bytecode of a module depends on."""
+    """Everything that the bytecode of a module depends on."""
 
     interpreter: Interpreter
     path: str
@@ -70,7 +70,7 @@ class WheelPacker:
     """Packs wheels. Its methods are called from one thread."""
 
     def __init__(self, folder: Path, cache: Cache, threads: Executor) -> None:
-        """``folder`` is for unpacked wheels. ``threads`` runs work that mostly waits."""
+        """``folder`` is for unpacked wheels. ``threads`` is a pool for tasks that mostly wait."""
         self._folder = folder
         self._cache = cache
         self._threads = threads
@@ -86,7 +86,7 @@ class WheelPacker:
     def begin(
         self, target: Target, lock: Sequence[Locked], interpreter: Interpreter | None
     ) -> Callable[[], list[PackedWheel]]:
-        """Begin to pack the lock's wheels, with bytecode by the interpreter. The result waits for them."""
+        """Start to pack the lock's wheels, with bytecode by the interpreter. The returned function waits for them."""
         files = {locked: _Part(locked) for locked in lock}
         bytecode = {locked: _Part(locked, interpreter) for locked in lock} if interpreter else {}
         new = [part for part in (*files.values(), *bytecode.values()) if part not in self._parts]
@@ -106,7 +106,7 @@ class WheelPacker:
         return collect
 
     def release(self) -> None:
-        """Forget what further calls of ``begin`` would share, so that a finished target frees its memory."""
+        """Drop results that later calls of ``begin`` would share, so that a finished target frees its memory."""
         packing = set(self._parts.values())
 
         def delete_unpacked() -> None:
@@ -119,7 +119,7 @@ class WheelPacker:
         self._modules.clear()
 
     def close(self) -> None:
-        """Cancel what has not begun and wait for the rest."""
+        """Cancel pending work and wait for running work."""
         self._workers.shutdown(wait=True, cancel_futures=True)
         self._compilers.close()
 
@@ -127,11 +127,11 @@ class WheelPacker:
         content = self._cache.read(part.kind, part.key)
         try:
             return None if content is None else load_files(content)
-        except ValueError:  # another version of the program wrote it and has the same format number
+        except ValueError:  # written by another version of the program with the same format number
             return None
 
     def _pack(self, parts: Sequence[_Part], target: Target) -> Future[Mapping[_Part, PackedFiles]]:
-        """Unpack the parts' wheels and begin to pack them. A thread waits for the results and keeps them."""
+        """Unpack the parts' wheels and start to pack them. A thread waits for the results and caches them."""
         self._unpack(
             [locked for locked in dict.fromkeys(p.locked for p in parts) if locked not in self._unpacked], target
         )
@@ -146,7 +146,7 @@ class WheelPacker:
         return self._threads.submit(finish)
 
     def _unpack(self, wheels: Sequence[Locked], target: Target) -> None:
-        """Unpack the wheels, by several runs of uv at once."""
+        """Unpack the wheels in several parallel runs of uv."""
         runs = min(self._cores, -(-len(wheels) // _WHEELS_PER_UNPACK))
         folders = [self._folder / str(next(self._folder_numbers)) for _ in range(runs)]
         for unpacked in self._threads.map(lambda run: unpack(wheels[run::runs], target, folders[run]), range(runs)):
@@ -198,7 +198,7 @@ class WheelPacker:
         batch_bytes: int,
         work: Callable[[Sequence[K]], Mapping[K, V]],
     ) -> Callable[[], dict[K, V]]:
-        """Begin the work on those items that no other wheel has in common. The result waits for all items."""
+        """Start the work on items that no other wheel has started. The returned function waits for all items."""
         for batch in _batches((key for key in items if key not in shared), items, batch_bytes):
             shared.update(dict.fromkeys(batch, self._workers.submit(work, batch)))
         results = {key: shared[key] for key in items}
@@ -206,19 +206,19 @@ class WheelPacker:
 
 
 def completed(result: V) -> Future[V]:
-    """Return a future that has the result."""
+    """Return a completed future with the result."""
     future: Future[V] = Future()
     future.set_result(result)
     return future
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of ten thousand is slow
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - creating ten thousand Path objects is slow
         return file.read()
 
 
 def _batches(keys: Iterable[K], files: Mapping[K, UnpackedFile], limit: int) -> Iterator[list[K]]:
-    """Yield the keys in their order, in batches whose files reach the limit in bytes."""
+    """Yield the keys in order, in batches of at least ``limit`` bytes of files."""
     batch: list[K] = []
     size = 0
     for key in keys:

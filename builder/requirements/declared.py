@@ -1,4 +1,4 @@
-"""What a project asks for, in one form whatever file says it: requirements, sources, bounds, hashes, local packages."""
+"""What a project requires, in one form for all file formats: requirements, sources, bounds, hashes, local packages."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from builder.resolve.bounds import Index
 
 @dataclass(frozen=True)
 class Selection:
-    """Which of a project's optional dependencies are wanted."""
+    """The choice of a project's optional dependencies."""
 
     extras: tuple[str, ...] = ()
     all_extras: bool = False
     groups: tuple[str, ...] = ()
     default_groups: bool = True
     use_lock: bool = True
-    exclude: tuple[str, ...] = ()  #: names that are left out, whoever requires them
-    override: tuple[str, ...] = ()  #: requirements that replace what anybody requires of these names
+    exclude: tuple[str, ...] = ()  #: packages to leave out although others require them
+    override: tuple[str, ...] = ()  #: requirements that replace every other requirement of the same package
 
 
 #: No optional dependencies, the lock file if there is one.
@@ -36,7 +36,7 @@ EVERYTHING_DECLARED = Selection()
 
 @dataclass(frozen=True)
 class Declared:
-    """One requirement, and the file and line that declare it."""
+    """One requirement with the file and line that declare it."""
 
     text: str
     name: str  #: normalised
@@ -45,11 +45,11 @@ class Declared:
 
 @dataclass(frozen=True)
 class LocalPackage:
-    """A package that is the user's own: a folder with a project, a source archive or a wheel."""
+    """One of the user's own packages: a folder with a project, a source archive or a wheel."""
 
     path: Path
     where: str
-    name: str | None = None  #: normalised; None: the name that its wheel has
+    name: str | None = None  #: normalised; None: take the name from its wheel
     extras: tuple[str, ...] = ()
     marker: Marker | None = None
 
@@ -66,8 +66,8 @@ class Requirements:
     #: Digests (``sha256:…``) of the files that may be used, by package.
     hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     hashed: bool = False  #: every package must have hashes
-    complete: bool = False  #: from a lock file: nothing else is needed
-    #: Packages that are needed themselves (``-e .``), and places of packages that ``declared`` names.
+    complete: bool = False  #: from a lock file: these are all packages, dependencies included
+    #: Packages to include (``-e .``), and the places of packages that ``declared`` requires.
     local: tuple[LocalPackage, ...] = ()
     places: Mapping[str, LocalPackage | Index] = field(default_factory=dict)
     lock: Path | None = None  #: the lock file that the versions come from
@@ -76,7 +76,7 @@ class Requirements:
     python: SpecifierSet | None = None  #: the Pythons that the project supports
     extras: tuple[str, ...] = ()  #: those that are included
     groups: tuple[str, ...] = ()
-    root: Path | None = None  #: of the workspace that the project belongs to
+    root: Path | None = None  #: members of the project's workspace
     indexes: Mapping[str, str] = field(default_factory=dict)  #: URLs of the indexes that one package may be bound to
     notes: tuple[str, ...] = ()
 
@@ -86,7 +86,7 @@ class Requirements:
         return not self.declared and not self.local
 
     def with_selection(self, selection: Selection) -> Requirements:
-        """Return these with what the command line excludes and overrides."""
+        """Return a copy with the exclusions and overrides of the command line."""
         overridden = {name_of(text) for text in selection.override}
         kept = tuple(text for text in self.overrides if name_of(text) not in overridden)
         return replace(
@@ -98,17 +98,17 @@ class Requirements:
 
 
 class Problems:
-    """Problems of the files, which are all reported together."""
+    """Collects the problems of files, to report them together."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
 
     def add(self, where: str, what: str) -> None:
-        """Note one problem."""
+        """Add one problem."""
         self._lines.append(f"{where}: {what}")
 
     def parse(self, text: object, where: str) -> Requirement | None:
-        """Return the requirement (PEP 508); None, with a problem noted, if it is not one."""
+        """Parse a requirement (PEP 508). If it is invalid, add a problem and return None."""
         if not isinstance(text, str):
             self.add(where, f"a requirement must be a string, not {type(text).__name__}")
             return None
@@ -119,7 +119,7 @@ class Problems:
             return None
 
     def parse_marker(self, text: object, where: str) -> Marker | None:
-        """Return the marker (PEP 508); None if there is none, or, with a problem noted, if it is not one."""
+        """Parse a marker (PEP 508). If it is invalid, add a problem and return None; None also for no marker."""
         if text is None:
             return None
         try:
@@ -129,14 +129,14 @@ class Problems:
             return None
 
     def raise_any(self) -> None:
-        """Raise one InputError with every problem."""
+        """Raise one InputError with every problem, if there are any."""
         if self._lines:
             found = "1 problem" if len(self._lines) == 1 else f"{len(self._lines)} problems"
             raise InputError(f"the requirements have {found}:", details=self._lines)
 
 
 def declared(requirement: Requirement, where: str, text: object = None) -> Declared:
-    """Return a requirement with its origin, as its file writes it if that is given."""
+    """Return a requirement with its origin, and the text that the file has for it if given."""
     written = text.strip() if isinstance(text, str) else str(requirement)
     return Declared(written, canonicalize_name(requirement.name), where)
 
@@ -152,7 +152,7 @@ def without_credentials(text: str) -> str:
 
 
 def names_of(names: Iterable[str]) -> str:
-    """Return names as a list for a sentence."""
+    """Join names for a sentence."""
     return ", ".join(sorted(names))
 
 

@@ -1,4 +1,4 @@
-"""One dependency as a pyproject.toml states it, and where the project says that it comes from."""
+"""One dependency of a pyproject.toml, with its declared source."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Places:
-    """What the sources of a project can refer to."""
+    """The indexes, folders and workspace members that a project's sources can refer to."""
 
     folder: Path  #: paths are relative to it
     indexes: Mapping[str, str]  #: URLs by name
@@ -40,12 +40,12 @@ class Places:
 
 
 def place_of(name: str, source: Mapping[str, Any], where: str, places: Places) -> LocalPackage | Index | str:
-    """Return the place that a source names. A string is the problem with it, or the URL of a wheel."""
+    """Return the place that a source names. A string is a problem, or the URL of a wheel."""
     if "git" in source:
         return problem_of_url(f"git+{source['git']}") or ""
     if source.get("workspace") is True:
         member = places.members.get(name)
-        return LocalPackage(member, where, name) if member else "is not a member of the workspace"
+        return LocalPackage(member, where, name) if member else "is not a workspace member"
     if "path" in source:
         path = places.folder / str(source["path"])
         path = path / str(source["subdirectory"]) if "subdirectory" in source else path

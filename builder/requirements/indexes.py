@@ -1,4 +1,4 @@
-"""Package indexes that a project's files name: the public one and those of the environment pass, others are refused."""
+"""Package indexes in a project's files: the public one and those of the environment are accepted, others refused."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from builder.resolve.settings import is_true
 
 
 def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
-    """Return why the index cannot be used; None if the program uses it anyway."""
+    """Return why the index is refused; None if it is the public one or set in the environment."""
     bare = _bare(url)
-    if bare == _bare(""):  # a template whose variable was not set names no index
+    if bare == _bare(""):  # a template whose variable was not set is not an index
         return None
     known = {_bare(part) for place in uv.index_places(os.environ) for part in re.split(r"[\s,]+", place) if part}
     if bare in known:
@@ -24,7 +24,7 @@ def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
     setting = "UV_FIND_LINKS" if find_links else "UV_INDEX, or UV_DEFAULT_INDEX to replace the public index,"
     kind = "the --find-links location" if find_links else "the package index"
     return (
-        f"{kind} {without_credentials(url)} is not used, because the environment does not name it; "
+        f"{kind} {without_credentials(url)} is not used, because the environment does not set it; "
         f"set {setting} to it if its packages may be used"
     )
 
@@ -35,7 +35,7 @@ def no_index_is_set() -> bool:
 
 
 def _bare(url: str) -> str:
-    """Return a URL without a name for uv, credentials, the scheme of the web and a final slash."""
+    """Return a URL without uv's name prefix, credentials, http(s) scheme and final slash, to compare it."""
     url = url.strip().strip("\"'")
     url = re.sub(r"^[A-Za-z0-9_.-]+=(?=[a-z]+:|/)", "", url)
     try:

@@ -1,4 +1,4 @@
-"""Use a project's lock file: its versions and hashes replace what the project's ranges would resolve to today."""
+"""Use a project's lock file: its versions and hashes replace the project's version ranges."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _Reader = Callable[[Path, Requirements, Target], Requirements]
 
 
 def find_lock(project: Requirements) -> tuple[Path | None, tuple[Path, ...]]:
-    """Return the lock file of a project, and others beside it that are not used."""
+    """Return the lock file of a project, and the lock files beside it that are not used."""
     folder = project.source.absolute().parent
     names = (
         ("Pipfile.lock",) if project.source.name == "Pipfile" else ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock")
@@ -47,7 +47,7 @@ def find_lock(project: Requirements) -> tuple[Path | None, tuple[Path, ...]]:
 
 
 def use_lock(project: Requirements, lock: Path, target: Target) -> Requirements:
-    """Return the project's requirements as its lock file pins them. InputError if the lock does not fit."""
+    """Return the project's requirements with the lock file's versions. Raises InputError if the lock is out of date."""
     read = _READERS.get(lock.name, _pylock)
     locked = read(lock, project, target)
     return replace(
@@ -56,7 +56,7 @@ def use_lock(project: Requirements, lock: Path, target: Target) -> Requirements:
         complete=True,
         lock=lock,
         excludes=project.excludes,
-        overrides=(),  # the lock was made with them
+        overrides=(),  # the lock already includes them
         hashed=False,
         name=project.name,
         version=project.version,
@@ -66,7 +66,7 @@ def use_lock(project: Requirements, lock: Path, target: Target) -> Requirements:
 
 
 def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
-    """Let uv export its lock: it knows forks, conflicts and workspaces."""
+    """Read uv.lock through ``uv export``, which handles forks, conflicts and workspaces."""
     options = [
         f"--{kind}={name}" for kind, names in (("extra", project.extras), ("group", project.groups)) for name in names
     ]
@@ -153,7 +153,7 @@ def _from_graph(
 
 
 def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage], problems: Problems) -> Requirements:
-    """Return locked packages as requirements of exactly these versions."""
+    """Return locked packages as ``==`` requirements."""
     declared, places, local, hashes = [], dict(project.places), list(project.local), {}
     root = project.source.absolute().parent
     for package in packages:
@@ -193,7 +193,7 @@ def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:
 def read_pylock(
     lock: Path, target: Target, extras: Sequence[str] = (), groups: Sequence[str] | None = None
 ) -> Requirements:
-    """Return what a pylock.toml (PEP 751) selects for the target."""
+    """Return the packages that a pylock.toml (PEP 751) selects for the target."""
     problems = Problems()
     declared, places, hashes = [], {}, {}
     try:

@@ -33,7 +33,7 @@ def parse_poetry_lock(path: Path, environment: Mapping[str, str], problems: Prob
         source = table(package, "source", where=where)
         kind = _POETRY_SOURCES.get(str(source.get("type")))
         markers = package.get("markers")
-        if isinstance(markers, dict):  # by group; a group that is not in it has the package in any case
+        if isinstance(markers, dict):  # markers by group; a group that is missing here has the package unconditionally
             texts = list(markers.values()) if set(package.get("groups", [])) <= set(markers) else []
         else:
             texts = [markers] if markers else []
@@ -138,7 +138,7 @@ def _poetry_extra(required: Any, own: Mapping[str, Any], where: str, problems: P
         try:
             specifier = to_specifier(match[2] or "*")
         except ValueError:
-            specifier = ""  # the lock has one version of it anyway
+            specifier = ""  # the lock has only one version of it
         if (requirement := problems.parse(f"{match[1]}{specifier} {match[3] or ''}", where)) is not None:
             yield requirement
 
@@ -148,6 +148,6 @@ def _sha256(hashes: Any) -> frozenset[str]:
 
 
 def _applies(marker: Marker, environment: Mapping[str, str]) -> bool:
-    """Whether a package's own marker holds; conditions on extras are left to the walk from the requirements."""
+    """Whether a package's own marker holds, ignoring conditions on extras, which ``reached`` evaluates."""
     text = re.sub(r"""extra\s*(==|!=|in|not in)\s*("[^"]*"|'[^']*')""", "python_version >= '0'", str(marker))
     return Marker(text).evaluate(dict(environment))

@@ -1,4 +1,4 @@
-"""The packages of a lock file as a graph, and those of them that a project's requirements reach on a target."""
+"""The packages of a lock file as a graph, and which of them a project's requirements reach on a target."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def reached(
 ) -> list[LockedPackage]:
     """Return the packages that the roots (each with its origin) and their dependencies need.
 
-    A requirement that no locked package satisfies is a problem: the lock does not fit. ``ignored`` names are not
-    compared: something else decides about them.
+    A requirement that no locked package satisfies is a problem: the lock is out of date. The versions of ``ignored``
+    names are not compared, because overrides or exclusions decide about them.
     """
     by_name: dict[str, list[LockedPackage]] = {}
     for package in packages:

@@ -18,7 +18,7 @@ _NO_CATEGORIES = {"source", "requires", "packages", "pipenv", "scripts"}
 
 
 def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
-    """Return what a Pipfile asks for; ``--group`` names ``dev-packages`` or a category. InputError if it is bad."""
+    """Return the requirements of a Pipfile; ``--group`` selects ``dev-packages`` or a category. Raises InputError."""
     problems = Problems()
     document = read_toml(path)
     if selection.extras:
@@ -35,7 +35,7 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     indexes = {
         str(source.get("name")): str(source.get("url")) for source in sources if str(source.get("name")) in refused
     }
-    if sources and str(sources[0].get("name")) in refused:  # pipenv's default: packages without an index come from it
+    if sources and str(sources[0].get("name")) in refused:  # pipenv's default index
         problems.add(f"{path.name}: [[source]]", refused[str(sources[0].get("name"))])
     entries: list[Entry] = []
     for section in ("packages", *selection.groups):
@@ -58,7 +58,7 @@ def _declare(
 ) -> Declared | None:
     source = entry.source
     if source and "index" in source and source["index"] not in indexes:
-        source = None  # the public index, or one of the environment
+        source = None  # the public index, or one set in the environment
     if source:
         place = place_of(entry.name, source, entry.where, Places(path.parent, indexes, {}))
         if isinstance(place, str) and place == source.get("url"):

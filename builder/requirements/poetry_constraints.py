@@ -8,7 +8,7 @@ from packaging.version import InvalidVersion, Version
 
 
 def to_specifier(constraint: str) -> str:
-    """Return the PEP 440 specifier of a Poetry constraint. ValueError if there is none for it."""
+    """Translate a Poetry constraint to a PEP 440 specifier. Raises ValueError if that is impossible."""
     alternatives = [part.strip() for part in re.split(r"\|\|?", constraint)]
     if len(alternatives) > 1:
         raise ValueError("alternatives (||) have no PEP 440 form")

@@ -1,4 +1,4 @@
-"""Tables of dependencies as Poetry and Pipfiles write them, as requirements (PEP 508)."""
+"""Translate dependency tables of Poetry and Pipfiles to requirements (PEP 508)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from builder.requirements.declared import Problems
 from builder.requirements.entries import Entry
 from builder.requirements.poetry_constraints import to_specifier
 
-#: Keys of a dependency that say nothing about which package is used.
+#: Keys of a dependency that do not affect which package is used.
 _HARMLESS = {"develop", "editable", "optional", "version", "extras", "markers", "python", "platform"}
 _MARKER_KEYS = {
     "sys_platform", "python_version", "python_full_version", "os_name", "platform_machine", "platform_system",
@@ -34,7 +34,7 @@ def poetry_entries(dependencies: Mapping[str, Any], where: str, problems: Proble
 
 
 def poetry_python(dependencies: Mapping[str, Any], where: str, problems: Problems) -> SpecifierSet | None:
-    """Return the Pythons that the project supports."""
+    """Return the specifier of the Pythons that the project supports."""
     value = dependencies.get("python")
     text = value.get("version") if isinstance(value, dict) else value
     if text is None:

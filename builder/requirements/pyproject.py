@@ -27,7 +27,7 @@ _Groups = dict[str, list[Any]]
 
 
 def is_project(path: Path) -> bool:
-    """Whether a pyproject.toml states dependencies, and not only settings of tools."""
+    """Whether a pyproject.toml declares dependencies, and not only settings of tools."""
     document = read_toml(path)
     tool = table(document, "tool", where=str(path))
     return "project" in document or "dependency-groups" in document or "poetry" in tool
@@ -46,7 +46,7 @@ def is_package(document: Mapping[str, Any], where: str) -> bool:
 
 
 def read_pyproject(path: Path, selection: Selection, environment: Mapping[str, str]) -> Requirements:
-    """Return what the project needs on the target with these marker values. InputError names every problem."""
+    """Return the project's requirements for these marker values. Raises one InputError with all problems."""
     project = _Project(path, selection, environment)
     found = project.read()
     project.problems.raise_any()
@@ -121,7 +121,7 @@ class _Project:
             yield from (entry for entry in poetry_entries(own, place, self.problems) if not entry.optional)
 
     def _dynamic(self) -> Iterator[Requirements]:
-        """Yield what setuptools reads from files; otherwise only a build of the project can tell."""
+        """Yield dependencies that setuptools reads from files; any other dynamic ones need a build of the project."""
         files = table(self.document, "tool", "setuptools", "dynamic", "dependencies", where=self.where).get("file", [])
         for name in [files] if isinstance(files, str) else files:
             yield read_requirements_file(self.path.parent / str(name))
@@ -207,7 +207,7 @@ class _Project:
         return [entry for name in chosen for entry in groups[name]]
 
     def _without_itself(self, entries: Sequence[Entry], extras: Mapping[str, list[Entry]]) -> Iterator[Entry]:
-        """Replace the project's own name by the extras that it is required with: no index has this project."""
+        """Replace a requirement on the project itself (``proj[api]``) by its extras: no index has this project."""
         queue, seen = list(entries), set()
         for entry in queue:
             if entry.name != self.name:
@@ -223,7 +223,7 @@ class _Project:
     def _declare(
         self, entry: Entry, uv: UvTables, groups: Sequence[str], places: dict[str, LocalPackage | Index]
     ) -> Declared | None:
-        """Return the requirement of an entry, and note the place that its package comes from."""
+        """Return the requirement of an entry, and record where its package comes from."""
         requirement, source = entry.requirement, entry.source
         if options := uv.sources.get(entry.name):
             chosen = Selection(self.selection.extras, self.selection.all_extras, tuple(groups))
@@ -247,7 +247,7 @@ class _Project:
     # -- small tables --------------------------------------------------------------------------------------------------
 
     def _source_indexes(self) -> dict[str, str]:
-        """Return the sources of Poetry and PDM by name; refuse those that all packages may come from."""
+        """Return the sources of Poetry and PDM by name; refuse those that apply to all packages."""
         found: dict[str, str] = {}
         for tool, document in (("poetry", self.poetry), ("pdm", self.pdm)):
             sources = document.get("source", [])
@@ -305,7 +305,7 @@ class _Project:
                 yield Entry(requirement, place)
 
     def _expanded(self, text: Any) -> Any:
-        """Fill in the project's folder where PDM and Hatch name it."""
+        """Replace PDM's and Hatch's variables for the project's folder."""
         root = self.path.parent.resolve().as_uri()
         if not isinstance(text, str):
             return text
@@ -325,7 +325,7 @@ class _Project:
 
 
 def _also_if(entry: Entry, condition: Entry) -> Entry:
-    """Return the entry for where the other one applies."""
+    """Return the entry with the marker of the other one added."""
     if condition.requirement.marker is None:
         return entry
     both = Requirement(str(entry.requirement))

@@ -1,4 +1,4 @@
-"""Find and read the file that says what an app needs, with the lock file beside it."""
+"""Find and read the requirements of an app: a requirements file or project, and the lock file beside it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from builder.requirements.pyproject import is_project, read_pyproject
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_text
 
-#: The files that say what is needed, the first of a folder is used.
+#: Files with requirements. The first that a folder has is used.
 FILES = (
     "requirements.txt", "pyproject.toml", "Pipfile", "pylock.toml", "setup.py", "setup.cfg", "requirements.in",
     "environment.yml", "environment.yaml", "conda.yml",
@@ -25,9 +25,9 @@ FILES = (
 
 
 def find_requirements(app: Path) -> tuple[Path | None, tuple[str, ...]]:
-    """Return the nearest file that says what the app needs, in its folder or the one above, with notes about it.
+    """Find the requirements of an app in its folder, else in the folder above; also return notes for the user.
 
-    A file that belongs to a CDK app above is not the function's.
+    A file of a CDK app in the folder above does not apply to the function.
     """
     folder = app.absolute()
     notes: list[str] = []
@@ -36,20 +36,20 @@ def find_requirements(app: Path) -> tuple[Path | None, tuple[str, ...]]:
         if found and each != folder and _is_cdk_app(each, found):
             names = ", ".join(str(path) for path in found)
             notes.append(
-                f"{names}: not used, it belongs to the CDK app of {each / 'cdk.json'} (--requirements names it)"
+                f"{names}: not used, it belongs to the CDK app of {each / 'cdk.json'} (to use it, pass --requirements)"
             )
         elif found:
             if each != folder:
-                notes.append(f"{found[0]}: used, though it is in the folder above the app")
+                notes.append(f"{found[0]}: used; it is in the folder above the app")
             notes += [f"{path}: not used, {found[0].name} is" for path in found[1:]]
             return found[0], tuple(notes)
     return None, tuple(notes)
 
 
 def read_requirements(path: Path, target: Target, selection: Selection = EVERYTHING_DECLARED) -> Requirements:
-    """Return what the file asks for on the target, at the versions of its lock file if there is one.
+    """Return the file's requirements on the target, with the versions of its lock file if there is one.
 
-    InputError names every problem at once.
+    Raises one InputError with all problems.
     """
     is_pylock = re.fullmatch(r"pylock(\..+)?\.toml", path.name) is not None
     has_options = is_pylock or path.suffix == ".toml" or path.name == "Pipfile"
@@ -65,9 +65,9 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
     lock, others = find_lock(found)
     notes = [f"{other}: not used" + (f", {lock.name} is" if lock else "") for other in others]
     if lock and path.name not in ("pyproject.toml", "Pipfile"):
-        notes.append(f"{lock}: not used, it is the lock of a project, and {path.name} is not")
+        notes.append(f"{lock}: not used, it is the lock file of a project, and {path.name} is not a project")
     elif lock and selection.use_lock:
-        notes.append(f"versions by {lock}")
+        notes.append(f"versions from {lock}")
         found = use_lock(found, lock, target)
     elif lock:
         notes.append(f"{lock}: not used (--no-lock)")
@@ -103,7 +103,7 @@ def _states_requirements(path: Path) -> bool:
 
 
 def _is_cdk_app(folder: Path, files: list[Path]) -> bool:
-    """Whether the folder's requirements are those of a CDK app in Python."""
+    """Whether the folder is a CDK app in Python, whose requirements are its own."""
     if not (folder / "cdk.json").is_file():
         return False
     try:

@@ -1,7 +1,7 @@
-"""Read requirements files, as pip, pip-compile, pipenv, uv, Poetry, conda and PowerShell write them.
+"""Read requirements files as pip, pip-compile, pipenv, uv, Poetry, conda and PowerShell write them.
 
-Files may include others (``-r``), bound versions (``-c``), name hashes and the user's own packages (``-e .``). What
-cannot be honoured is a problem with its file and line: nothing is skipped.
+A file may include others (``-r``, ``-c``), hashes and the user's own packages (``-e .``). A line that cannot be
+honoured is a problem with its file and line: no line is ignored.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 def read_requirements_file(path: Path, text: str | None = None) -> Requirements:
-    """Return what a requirements file asks for. ``text`` replaces its content. InputError names every problem."""
+    """Read a requirements file. ``text`` replaces its content. Raises one InputError with all problems."""
     reader = _Reader(path)
     reader.file(path, constraints=False, text=text)
     return reader.result()
@@ -70,7 +70,7 @@ class _Reader:
         self._problems = Problems()
 
     def result(self) -> Requirements:
-        """Return what was read; InputError if anything was wrong."""
+        """Return the requirements. Raises InputError if there was a problem."""
         self._problems.raise_any()
         return Requirements(
             self._path,
@@ -83,7 +83,7 @@ class _Reader:
         )
 
     def file(self, path: Path, *, constraints: bool, text: str | None = None) -> None:
-        """Read one file; one that was read before adds nothing, so that files may include each other."""
+        """Read one file; skip a file that was read before, so that files may include each other."""
         key = (path.resolve(), constraints)
         if key in self._seen:
             return
@@ -96,7 +96,7 @@ class _Reader:
                     self._option(line, path, where, constraints)
                 else:
                     self._line(line, path, where, constraints)
-            except (OSError, ValueError) as error:  # a path or URL that the system or urllib refuses
+            except (OSError, ValueError) as error:  # a path or URL that the system or urllib rejects
                 self._problems.add(where, shorten(without_credentials(str(error))))
 
     def _option(self, line: str, path: Path, where: str, constraints: bool) -> None:
@@ -126,7 +126,7 @@ class _Reader:
             self._problems.add(where, problem)
 
     def _include(self, path: Path, value: str, *, constraints: bool) -> str | None:
-        """Read an included file; return what is wrong with it."""
+        """Read an included file. Return its problem, or None."""
         if "://" in value and not value.startswith("file:"):
             return f"{without_credentials(value)} is a URL; download the file and name its path"
         other = _local_path(value, path)
@@ -170,7 +170,7 @@ class _Reader:
         self._local.append(LocalPackage(found, where, extras=names, marker=marker))
 
     def _place(self, requirement: Requirement, path: Path, where: str, constraints: bool) -> bool:
-        """Note where ``name @ URL`` comes from, and remove the URL if it is local. Return whether it can be used."""
+        """Record the place of ``name @ URL``, and remove the URL if it is local. Return whether it can be used."""
         url = requirement.url or ""
         problem = None
         if url.startswith("file:") or "://" not in url:
@@ -203,7 +203,7 @@ class _Reader:
 
 
 def problem_of_url(url: str) -> str | None:
-    """Return why a direct reference to the web cannot be used; None for a wheel."""
+    """Return why a direct reference cannot be used; None for the URL of a wheel."""
     shown = without_credentials(url)
     if _VCS.match(url) or url.startswith("ssh:"):
         return (
@@ -216,7 +216,7 @@ def problem_of_url(url: str) -> str | None:
 
 
 def problem_of_local(found: Path, written: str, name: str | None = None) -> str | None:
-    """Return why a path cannot be used as a package."""
+    """Return why a path cannot be used as a package, or None."""
     if "/croot/" in written or "/home/conda/" in written or "/feedstock_root/" in written:
         return (
             f"{written} is a folder of conda's build machine; "
@@ -232,13 +232,13 @@ def problem_of_local(found: Path, written: str, name: str | None = None) -> str 
 
 
 def _local_path(text: str, path: Path) -> Path:
-    """Return the path that a line of the file ``path`` names."""
+    """Return the absolute path for a local path in a line of the file ``path``."""
     if text.startswith("file:"):
         text = unquote(urlsplit(text).path)
     place = Path(text.replace("\\", "/"))
     place = place.expanduser() if text.startswith("~/") else place
     beside = path.parent / place
-    return beside if beside.exists() or not place.exists() else place  # pip starts from the current folder
+    return beside if beside.exists() or not place.exists() else place  # pip resolves it from the current folder
 
 
 def _named_url(text: str) -> str:
@@ -254,7 +254,7 @@ def _named_url(text: str) -> str:
 
 
 def _known_trouble(text: str) -> str | None:
-    """Return advice for lines that other tools are known to write and no index can serve."""
+    """Return advice for lines that other tools write and that no index can serve."""
     if re.fullmatch(r"pkg[-_]resources==0\.0\.0", text.strip()):
         return "pkg-resources==0.0.0 is not a package; Debian's pip freeze writes it by mistake: remove the line"
     if re.fullmatch(r"[A-Za-z0-9_.-]+=[^=<>!~\s]+(=\S*)?", text.strip()):
@@ -265,7 +265,7 @@ def _known_trouble(text: str) -> str | None:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines with content and their numbers, without comments, joined where one ends with a backslash."""
+    """Yield line numbers and lines, without comments and empty lines; join lines that end with a backslash."""
     held, first = "", 0
     for number, line in enumerate([*re.split(r"\r\n|\r|\n", text), ""], 1):
         bare = re.sub(r"(^|\s)#.*$", "", line).strip()

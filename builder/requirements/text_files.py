@@ -1,4 +1,4 @@
-"""Read the text and TOML files of a project: encodings, sizes and damage. Every failure is one InputError."""
+"""Read text and TOML files of a project. Encoding, size and syntax errors are raised as InputError."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-#: No lock file in use is near this; more would only cost memory.
+#: Far above the size of any real lock file.
 MAX_FILE_BYTES: Final = 32 << 20
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -69,7 +69,7 @@ def _decode(data: bytes, path: Path, coding_line: bool) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the document of a TOML file."""
+    """Parse a TOML file."""
     text = read_text(path)
     try:
         return tomllib.loads(text)
@@ -77,12 +77,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         line = re.search(r"at line (\d+)", str(error))
         where = f"{path}:{line[1]}" if line else str(path)
         raise InputError(f"is not valid TOML: {error}", where=where) from None
-    except (RecursionError, ValueError) as error:  # nested a thousand times; numbers of 5,000 digits
+    except (RecursionError, ValueError) as error:  # deep nesting, or a number of more than 4,300 digits
         raise InputError(f"is not valid TOML: {type(error).__name__}: {error}", where=str(path)) from None
 
 
 def table(document: Any, *keys: str, where: str) -> dict[str, Any]:
-    """Return a TOML table below ``document``; an empty one if it is absent. InputError if it is not a table."""
+    """Return the TOML table at a path of keys; empty if it is missing. Raises InputError if it is not a table."""
     for index, key in enumerate(keys):
         document = document.get(key, {})
         if not isinstance(document, dict):

@@ -13,7 +13,7 @@ from builder.requirements.declared import Problems, Selection
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.text_files import read_toml, table
 
-#: Settings of [tool.uv] that choose other packages or versions, and that the program does not apply.
+#: Settings of [tool.uv] that affect which packages are chosen and that are not applied.
 _UNSUPPORTED = (
     "dependency-metadata", "exclude-newer", "exclude-newer-package", "find-links", "index-strategy", "no-binary",
     "no-binary-package", "no-index", "prerelease", "resolution", "torch-backend",
@@ -22,7 +22,7 @@ _UNSUPPORTED = (
 
 @dataclass(frozen=True)
 class UvTables:
-    """What uv's tables of a project, and of the root of its workspace, say together."""
+    """uv's settings of a project, combined with those of its workspace's root."""
 
     root: Path  #: the folder of the workspace's root, else the project's
     sources: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)  #: by normalised name
@@ -35,7 +35,7 @@ class UvTables:
 
 
 def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems) -> UvTables:
-    """Return uv's tables for the project in ``folder``."""
+    """Read uv's tables for the project in ``folder``."""
     where = str(folder / "pyproject.toml")
     root, top = _workspace(folder.resolve(), document)
     own, shared = table(document, "tool", "uv", where=where), table(top, "tool", "uv", where=str(root))
@@ -79,7 +79,7 @@ def chosen_source(
     environment: Mapping[str, str],
     problems: Problems,
 ) -> Mapping[str, Any] | None:
-    """Return the source that applies to the target and the selection, of several with markers."""
+    """Return the source that applies to the target and the selection, if several have markers."""
     for source in options:
         marker = problems.parse_marker(source.get("marker"), where)
         if marker is not None and not marker.evaluate(dict(environment)):
@@ -102,7 +102,7 @@ def _anchored(value: Any, base: Path, where: str, problems: Problems) -> Iterato
 
 
 def _workspace(folder: Path, document: Mapping[str, Any]) -> tuple[Path, Mapping[str, Any]]:
-    """Return the folder and the document of the workspace's root; the project's own outside a workspace."""
+    """Return the folder and document of the workspace's root, or the project's own outside a workspace."""
     for parent in (folder, *folder.parents):
         path = parent / "pyproject.toml"
         if not path.is_file():

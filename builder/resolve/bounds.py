@@ -1,4 +1,4 @@
-"""What bounds a resolution besides its requirements: constraints, overrides, exclusions and the indexes of packages."""
+"""The limits of a resolution besides its requirements: constraints, overrides, exclusions and indexes of packages."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class Index:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Bounds of one resolution. All names are normalised."""
+    """The limits of one resolution. All names are normalised."""
 
-    #: Hold for packages that are needed, and add none. ``name @ URL`` says where a package comes from.
+    #: Apply to packages that are needed, and add none. ``name @ URL`` gives the place of a package.
     constraints: tuple[str, ...] = ()
-    overrides: tuple[str, ...] = ()  #: replace what any package requires of these names
-    excludes: tuple[str, ...] = ()  #: names that are left out, whoever requires them
-    complete: bool = False  #: the requirements are the whole lock: add no dependencies
-    #: Packages that come from one index and from no other, with what the project requires of them.
+    overrides: tuple[str, ...] = ()  #: replace every other requirement of the same package
+    excludes: tuple[str, ...] = ()  #: packages to leave out although others require them
+    complete: bool = False  #: the requirements are a whole lock: add no dependencies
+    #: Packages that may come from one index only, with the project's requirement of each.
     index_of: Mapping[str, tuple[Index, str]] = field(default_factory=dict)
-    #: sha256 of the wheels that may be used, by package; for a package that is not here, any.
+    #: sha256 of the allowed wheels, by package. A package that is missing here may use any wheel.
     hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def options(self, folder: Path) -> list[str]:
-        """Write the bounds as files into ``folder`` and return uv's options that name them."""
+        """Write the bounds as files into ``folder`` and return the uv options that use them."""
         options = ["--no-deps"] if self.complete else []
         files = {"--constraints": self.constraints, "--overrides": self.overrides, "--excludes": self.excludes}
         for option, lines in files.items():
@@ -45,8 +45,8 @@ class Bounds:
         return options
 
     def _project(self) -> str:
-        """Return a project that requires the packages of ``index_of``: only a project can bind one to an index."""
-        text = json.dumps  # JSON strings and lists of strings are TOML too
+        """Return a pyproject.toml with ``index_of``, because uv binds a package to an index only in a project."""
+        text = json.dumps  # JSON strings and lists of strings are valid TOML
         indexes = {index.name: index.url for index, _ in self.index_of.values()}
         return "\n".join(
             [

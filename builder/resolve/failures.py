@@ -1,4 +1,4 @@
-"""uv's failures in words that say what to do; uv's own text where the failure is not a known one."""
+"""Translate uv's failures into errors with a fix; an unknown failure keeps uv's own text."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from builder.model.errors import BuildError, InputError, LayersError
 from builder.model.target import Target
 
 _NO_VERSION = re.compile(r"there is no version of (\S+?)(?:==|===)(\S+)")
-#: uv takes a package from the first index that has it; the hint names the one that it looked at.
+#: uv takes a package from the first index that has it; its hint contains the index that it read.
 _OTHER_INDEX = re.compile(r"`(\S+?)` was found on (\S+?),? but not at the requested version")
 
 
 class ConflictError(BuildError):
-    """The requirements contradict each other, or what the target has."""
+    """The requirements conflict with each other or with the target."""
 
 
 class NoWheelError(ConflictError):
-    """No wheel of a package runs on the target."""
+    """A package has no wheel that runs on the target."""
 
     def __init__(self, package: str, what: str, *, where: str, fix: str) -> None:
         super().__init__(what, where=where, fix=fix)
@@ -40,7 +40,7 @@ def no_wheel(package: str, target: Target) -> NoWheelError:
 
 
 def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersError:
-    """Translate uv's failure; an unknown one keeps uv's own text."""
+    """Return the error for the output of a failed run of uv."""
     flat = " ".join(text.split())
     if "for '--exclude-newer" in flat:
         return InputError(

@@ -1,4 +1,4 @@
-"""The locks of one build: those that were given, and otherwise those that uv resolves."""
+"""The locks of one build: given ones, else resolved by uv."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from builder.resolve.resolver import Lock, bounds_of_matrix, requirements_of_mat
 from builder.resolve.settings import package_settings
 from builder.resolve.version_notes import differing_versions, older_versions
 
-#: How long a resolved lock is taken again for the same question: as long as PyPI lets clients keep its pages.
+#: How long a resolved lock is used again for the same input: as long as PyPI lets clients cache its pages.
 LOCK_SECONDS: Final = 600
 _DATED_LOCK: Final = TypeAdapter(tuple[float, tuple[Locked, ...]])
 
@@ -37,9 +37,9 @@ class Locks:
     cache: Cache
 
     def begin(self, pool: Executor, targets: Sequence[Target]) -> dict[Target, Future[Lock]]:
-        """Begin to resolve the targets. The futures raise InputError and BuildError as ``resolve`` does.
+        """Start to resolve the targets. The futures raise InputError and BuildError as ``resolve`` does.
 
-        The first target is resolved alone: uv keeps the pages that it fetches, and the others need the same ones.
+        The first target is resolved alone: uv caches the index pages that it fetches, and the others need the same.
         """
         first = pool.submit(self._lock, targets[0])
 
@@ -50,7 +50,7 @@ class Locks:
         return {targets[0]: first, **{target: pool.submit(after_first, target) for target in targets[1:]}}
 
     def notes(self, targets: Sequence[Target], artifacts: Sequence[Artifact]) -> list[str]:
-        """Lines for the user about the settings that applied and the versions in the locks."""
+        """Return lines for the user about the settings in effect and the versions in the locks."""
         lines = differing_versions({artifact.target: artifact.lock for artifact in artifacts})
         resolved = [target for target in targets if target.id not in self.given]
         if resolved:
@@ -79,7 +79,7 @@ class Locks:
         return lock
 
     def _kept(self, key: str) -> Lock | None:
-        """Return the lock that was resolved less than LOCK_SECONDS ago."""
+        """Return a cached lock that was resolved less than LOCK_SECONDS ago, or None."""
         try:
             resolved, lock = _DATED_LOCK.validate_json(bytes(self.cache.read("locks", key) or b""))
         except ValueError:  # no entry, or one of another version of the program

@@ -1,7 +1,7 @@
 """Resolve which wheels go into a target's zip. The result is a lock: exactly one wheel for each package, with its hash.
 
-uv resolves for the target's Python, platform and markers, whatever runs here; wheels only. A lock has no URLs: the same
-wheels may come from any index that has them.
+uv resolves for the target's Python, platform and markers, not for this machine's, and uses wheels only. A lock has no
+URLs, because the same wheels may come from any index.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ else:
     import tomli as tomllib
 
 Lock = tuple[Locked, ...]
-#: Rounds of uv for a target whose glibc uv has no platform for.
+#: Limit of uv runs for a target with a glibc that uv has no platform for.
 MAX_RULED_OUT = 30
-#: uv's message if an index does not have a package or a version.
+#: uv's message if no index has a package or a version.
 _MISSING = re.compile(r"was not found in the|there is no version of")
 
 #: uv's warning about a yanked version; a reason may contain any characters.
@@ -45,10 +45,11 @@ _YANKED = re.compile(r'^warning: `([^`\s]+)==([^`\s]+)` is yanked(?: \(reason: "
 
 
 def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | None = None) -> Lock:
-    """The target's lock for ``version`` of the matrix's package. May be called for many targets at once.
+    """Resolve the target's lock for ``version`` of the matrix's package. Thread-safe.
 
     ``exclude_newer`` ignores files uploaded later: a date, a time (RFC 3339) or an age (``7 days``).
-    InputError if the package or version does not exist or was yanked; BuildError if the target has no usable wheel.
+    Raises InputError if the package or version does not exist or was yanked, BuildError if the target has no usable
+    wheel.
     """
     wanted = requirements_of_matrix(matrix, version)
     lock, said = _ask(wanted, target, bounds=bounds_of_matrix(matrix), exclude_newer=exclude_newer)
@@ -58,17 +59,17 @@ def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | N
 
 
 def requirements_of_matrix(matrix: Matrix, version: str) -> list[str]:
-    """The requirements of a layer: the package at exactly this version, and the matrix's `requirements`."""
+    """Return the requirements of a layer: the package at exactly this version, and the matrix's `requirements`."""
     return [f"{matrix.requirement}=={version}", *matrix.requirements]
 
 
 def bounds_of_matrix(matrix: Matrix) -> Bounds:
-    """The matrix's exclusions and overrides."""
+    """Return the matrix's exclusions and overrides."""
     return Bounds(overrides=matrix.override, excludes=matrix.exclude)
 
 
 def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
-    """The newest stable version of the package that has usable wheels for every target."""
+    """Return the newest stable version of the package that has usable wheels for every target."""
     wanted = [matrix.requirement, *matrix.requirements]
 
     def version_for(target: Target) -> str:
@@ -76,7 +77,7 @@ def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
         return _locked(lock, matrix.package).version
 
     first, *others = matrix.targets
-    found = {first.id: version_for(first)}  # alone: its pages serve the others
+    found = {first.id: version_for(first)}  # first, so that uv caches the pages for the others
     with ThreadPoolExecutor(max_workers=len(matrix.targets)) as pool:
         found |= zip((target.id for target in others), pool.map(version_for, others), strict=True)
     versions = set(found.values())
@@ -84,13 +85,13 @@ def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
         rows = ", ".join(f"{target}: {version}" for target, version in found.items())
         raise BuildError(
             f"the newest usable version differs between targets for {matrix.package} ({rows})",
-            fix="name the version: --version V",
+            fix="choose the version: --version V",
         )
     return versions.pop()
 
 
 def requirements_of(lock: Lock) -> str:
-    """The lock in requirements form, one hash a package, as uv and pip install it."""
+    """Format a lock as a requirements file for uv and pip, with one hash for each package."""
     return "".join(
         f"{locked.name}{f' @ {locked.url}' if locked.url else f'=={locked.version}'} --hash=sha256:{locked.sha256}\n"
         for locked in lock
@@ -104,7 +105,7 @@ def resolve_requirements(
     bounds: Bounds = NO_BOUNDS,
     exclude_newer: str | None = None,
 ) -> Lock:
-    """Return the target's lock for any requirements. ConflictError if no versions satisfy them all."""
+    """Return the target's lock for any requirements. Raises ConflictError if no versions satisfy them all."""
     return _ask(requirements, target, bounds=bounds, exclude_newer=exclude_newer)[0]
 
 
@@ -115,12 +116,12 @@ def _ask(
     bounds: Bounds = NO_BOUNDS,
     exclude_newer: str | None = None,
 ) -> tuple[Lock, str]:
-    """The lock, and uv's messages.
+    """Return the lock and uv's messages.
 
-    uv has no platform for glibc 2.26 and resolves for the next one. A version whose wheels all need more than the
-    target has is ruled out, and uv resolves again.
+    uv has no platform for glibc 2.26, so it resolves for the next one. If all wheels of a chosen version need a newer
+    glibc than the target has, exclude that version and resolve again.
     """
-    ruled_out: dict[str, str] = {}  # the constraint, and the package that has no wheel
+    ruled_out: dict[str, str] = {}  # the constraint that excludes a version, and the package without a wheel
     for _ in range(MAX_RULED_OUT):
         held = replace(bounds, constraints=(*bounds.constraints, *ruled_out))
         try:
@@ -153,7 +154,7 @@ def _ask(
 def _compile(
     requirements: Sequence[str], target: Target, bounds: Bounds, exclude_newer: str | None
 ) -> tuple[dict[str, Any], str]:
-    """The pylock document that uv writes for the requirements, and its messages."""
+    """Run ``uv pip compile``. Return the pylock document and uv's messages."""
     text = "\n".join(requirements) + "\n"
     with tempfile.TemporaryDirectory(prefix="layers-resolve-") as name:
         options = ["--exclude-newer", exclude_newer] if exclude_newer else []
@@ -165,7 +166,7 @@ def _compile(
         ]  # fmt: skip
         result = uv.run(command, Path(name), stdin=text)
         if not result.ok and _MISSING.search(" ".join(result.err.split())):
-            # uv keeps pages for some minutes: what is not on them may have been uploaded since.
+            # uv caches index pages for minutes, and the version may have been uploaded since: fetch them again.
             result = uv.run([*command, "--refresh"], Path(name), stdin=text)
     if not result.ok:
         raise explain(result.err, target, requirements)
@@ -177,9 +178,9 @@ def _compile(
 
 
 def _check_extras(requirements: Sequence[str], said: str) -> None:
-    """Raise an InputError for an extra that the user named and that does not exist.
+    """Raise InputError if an extra that the user asked for does not exist.
 
-    An extra that a dependency names may come and go with its own versions: installers go on without it.
+    A missing extra in a dependency's own metadata is ignored, as installers do.
     """
     for package, extra in re.findall(r"package `([^`]+)` does not have an extra named `([^`]+)`", said):
         name = name_of(package)
@@ -205,21 +206,21 @@ def _check_version(matrix: Matrix, version: str, lock: Lock) -> None:
     if found != version:
         raise InputError(
             f"the package index writes {matrix.package} {version} as {found}",
-            fix=f"use its name, since it goes into descriptions and tables: --version {found}",
+            fix=f"use this spelling, because it goes into descriptions and tables: --version {found}",
         )
 
 
 def _check_yanked(matrix: Matrix, version: str, said: str) -> None:
-    """Raise an InputError if uv warned that the release's own version is yanked: uv accepts one that is pinned."""
+    """Raise InputError if uv warned that the release's version is yanked: uv accepts pinned yanked versions."""
     for name, found, reason in _YANKED.findall(said):
         if name_of(name) == canonicalize_name(matrix.package) and found == version:
             raise yanked_error(matrix.package, version, reason)
 
 
 def yanked_error(package: str, version: str, reason: str) -> InputError:
-    """The error for a release of a yanked version."""
+    """Return the error for a release of a yanked version."""
     why = shorten(reason)
     return InputError(
         f"{package} {version} was yanked from the package index" + (f": {why}" if why else ""),
-        fix="release another version; a release of it that was started is completed from the ledger (layers publish)",
+        fix="release another version; `layers publish` completes a release of it that was already started",
     )

@@ -1,7 +1,7 @@
-"""The user's settings of pip and uv that select packages. Each is used, or named in one line.
+"""The user's pip and uv settings that select packages. Each is used, or a note says that it is not.
 
 uv reads its own indexes, credentials and configuration files. pip's settings (environment, ``pip.conf``) are translated
-into uv's, unless uv has index settings of its own: then those hold, and a note says so.
+into uv's, unless uv has index settings of its own: then those apply, and a note says so.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from pathlib import Path
 
 from builder.model.errors import InputError
 
-#: The variables by which uv finds packages.
+#: uv's variables for the places of packages.
 INDEX_VARIABLES = (
     "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX",
 )  # fmt: skip
-#: pip's settings by their names in pip.conf, and the variables of uv that mean the same.
+#: pip's settings by their names in pip.conf, and uv's variables with the same meaning.
 _PIP_INDEX_SETTINGS = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
     "no-index": "UV_NO_INDEX",
 }
-#: Options of `uv pip compile`, and the variables whose files they take.
+#: Options of `uv pip compile`, and the variables that set the same files.
 _FILE_VARIABLES = {"--constraints": "UV_CONSTRAINT", "--overrides": "UV_OVERRIDE", "--excludes": "UV_EXCLUDE"}
 
 
 @dataclass(frozen=True)
 class PackageSettings:
-    """What the settings mean for uv."""
+    """The user's settings in uv's form."""
 
     environment: Mapping[str, str]  #: variables that name indexes, translated from pip's
     files: tuple[tuple[str, str], ...]  #: an option (``--constraints``) and a file's path or URL
@@ -41,12 +41,12 @@ class PackageSettings:
 
     @property
     def options(self) -> list[str]:
-        """The options of `uv pip compile` that name the files."""
+        """The `uv pip compile` options for the files."""
         return [part for option, place in self.files for part in (option, place)]
 
     @property
     def contents(self) -> list[str]:
-        """All that a resolution depends on, for a cache key."""
+        """The settings and the files' contents, as parts of a cache key."""
         return [
             *(f"{name}={value}" for name, value in sorted(self.environment.items())),
             *(f"{option} {Path(place).read_text('utf-8', 'replace')}" for option, place in self.files),
@@ -54,7 +54,7 @@ class PackageSettings:
 
 
 def package_settings(own: Mapping[str, str]) -> PackageSettings:
-    """Read the settings from the environment ``own`` and the files that it leads to. InputError for a missing file."""
+    """Read the settings from the environment ``own`` and its files. Raises InputError for a missing file."""
     pip = {name: found for name in (*_PIP_INDEX_SETTINGS, "constraint") if (found := _pip_setting(name, own))}
     used = {name: found for name, found in pip.items() if name in _PIP_INDEX_SETTINGS}
     notes = []
@@ -71,7 +71,7 @@ def package_settings(own: Mapping[str, str]) -> PackageSettings:
         _PIP_INDEX_SETTINGS[name]: _for_uv(name, value) for name, (value, _) in used.items() if not _is_off(name, value)
     }
     if "extra-index-url" in used and not own.get("UV_INDEX_STRATEGY"):
-        # pip takes the best version of all indexes. uv would take it from the first index that has the package.
+        # pip takes the best version of all indexes; by default uv uses only the first index that has the package.
         environment["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return PackageSettings(
         environment,
@@ -81,7 +81,7 @@ def package_settings(own: Mapping[str, str]) -> PackageSettings:
 
 
 def has_index_settings(own: Mapping[str, str]) -> bool:
-    """Whether uv itself is told where packages come from, by a variable or a configuration file."""
+    """Whether a variable or configuration file of uv sets package indexes."""
     return any(own.get(name) for name in INDEX_VARIABLES) or has_config_file(own)
 
 
@@ -91,7 +91,7 @@ def has_config_file(own: Mapping[str, str]) -> bool:
 
 
 def uv_config_files(own: Mapping[str, str]) -> list[Path]:
-    """uv's configuration files, the nearest first; they need not exist."""
+    """Return uv's configuration files, the nearest first; they need not exist."""
     if file := own.get("UV_CONFIG_FILE"):
         return [Path(file)]
     if is_true(own.get("UV_NO_CONFIG")):
@@ -102,12 +102,12 @@ def uv_config_files(own: Mapping[str, str]) -> list[Path]:
 
 
 def is_true(word: str | None) -> bool:
-    """Whether a variable is switched on, as uv and pip read it."""
+    """Whether a boolean variable is true, as uv and pip read it."""
     return (word or "").strip().lower() in ("1", "true", "yes", "y", "on", "t")
 
 
 def _pip_setting(name: str, own: Mapping[str, str]) -> tuple[str, str] | None:
-    """The value of one of pip's settings and where it is from: the environment, else the nearest pip.conf."""
+    """Return the value and origin of one pip setting: the environment, else the nearest pip.conf."""
     variable = "PIP_" + name.upper().replace("-", "_")
     if value := own.get(variable):
         return value, variable
@@ -127,7 +127,7 @@ def _pip_setting(name: str, own: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def _pip_config_files(own: Mapping[str, str]) -> Iterator[Path]:
-    """pip's configuration files, the strongest first (pip documentation, "Configuration")."""
+    """Return pip's configuration files, highest precedence first (pip documentation, "Configuration")."""
     named = own.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return
@@ -149,7 +149,7 @@ def _is_off(name: str, value: str) -> bool:
 
 
 def _for_uv(name: str, value: str) -> str:
-    """pip separates with white space; uv's UV_FIND_LINKS with commas."""
+    """Translate a list for uv: pip separates with white space, UV_FIND_LINKS with commas."""
     return ",".join(map(_absolute, value.split())) if name == "find-links" else " ".join(value.split())
 
 
@@ -159,7 +159,7 @@ def _absolute(place: str) -> str:
 
 def _checked(place: str, source: str) -> str:
     if re.match(r"[a-z]+://", place):
-        raise InputError(f"{source} names a URL", where=place.split("?")[0].rpartition("@")[2], fix="name a local copy")
+        raise InputError(f"{source} names a URL", where=place.split("?")[0].rpartition("@")[2], fix="use a local copy")
     if not Path(place).expanduser().is_file():
         raise InputError(f"the file that {source} names does not exist", where=place, fix="correct or unset it")
     return _absolute(place)

@@ -1,7 +1,7 @@
-"""uv as a subprocess, from its own package: it resolves and installs, and executes nothing of what it installs.
+"""Run uv, from its PyPI package, as a subprocess. It resolves and installs, and executes no code of what it installs.
 
-It runs in a folder of its own, so that a ``pyproject.toml`` or ``uv.toml`` in the user's current folder does
-not matter. The user's settings of indexes, credentials, proxies and certificates (environment, ``~/.config/uv``, pip's)
+It runs in a folder of its own, so that a ``pyproject.toml`` or ``uv.toml`` in the user's current folder does not
+apply. The user's settings for indexes, credentials, proxies and certificates (environment, ``~/.config/uv``, pip's) do
 apply, so that a company's index works. ``builder.resolve.settings`` reads those that constrain versions.
 """
 
@@ -21,7 +21,7 @@ from builder.model.errors import BuildError
 from builder.model.target import Target
 from builder.resolve.settings import INDEX_VARIABLES, has_config_file, has_index_settings, is_true, package_settings
 
-#: Variables that change what is resolved, or where and how it is installed. The program sets these by options.
+#: Variables that change what is resolved, or where and how it is installed. They are removed: options set these.
 _OURS = frozenset(
     {
         "CONDA_PREFIX", "PYTHONPATH", "UV_BUILD_CONSTRAINT", "UV_COMPILE_BYTECODE", "UV_CONSTRAINT", "UV_EXCLUDE",
@@ -30,8 +30,8 @@ _OURS = frozenset(
         "UV_TORCH_BACKEND", "UV_WORKING_DIR", "VIRTUAL_ENV",
     }
 )  # fmt: skip
-#: The public index lets clients keep a page for ten minutes and a file for ever. Repeat that for uv: proxies and
-#: mirrors drop the header, and every run would fetch a hundred pages again.
+#: The public index lets clients cache a page for ten minutes and a file forever. Tell uv so, because proxies and
+#: mirrors drop the header, and then every run would fetch a hundred pages again.
 _CACHE_SETTINGS = """[[index]]
 url = "{address}"
 default = true
@@ -49,13 +49,13 @@ class UvResult:
 
 
 def run(arguments: list[str], folder: Path, *, stdin: str | None = None) -> UvResult:
-    """Run uv in ``folder``, which is this run's own. BuildError if uv itself cannot be run."""
+    """Run uv in ``folder``, which no other run uses. Raises BuildError if uv cannot be started."""
     return _run(arguments, folder, _public_index_settings() if _uses_public_index(os.environ) else "", stdin)
 
 
 @cache
 def public_index() -> str | None:
-    """Return the URL of the index that uv uses by default, as uv itself names it."""
+    """Return the URL of uv's default index, taken from uv itself."""
     command = ["pip", "compile", "--emit-index-url", "--no-header", "--no-python-downloads", "--python", sys.executable]
     with tempfile.TemporaryDirectory(prefix="layers-index-") as folder:
         answer = _run([*command, "-", "--no-config"], Path(folder), "", "", told=False)
@@ -75,11 +75,11 @@ def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None, *
     if not told:
         own = {name: value for name, value in own.items() if name not in (*INDEX_VARIABLES, "UV_CONFIG_FILE")}
 
-    # Without this file uv would look for one in the folders above.
+    # Without this file uv would search the parent folders for one.
     (folder / "uv.toml").write_text(settings, "utf-8")
     seen = environment(own, translate_pip=told)
     if is_true(seen.get("UV_NO_INDEX")) and arguments[0] in ("pip", "build"):
-        arguments = [*arguments, "--no-index"]  # uv has the option, but no variable for it
+        arguments = [*arguments, "--no-index"]  # uv has an option for it, but no variable
     try:
         done = subprocess.run(
             [uv.find_uv_bin(), *arguments],
@@ -97,9 +97,9 @@ def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None, *
 
 
 def environment(own: Mapping[str, str], *, translate_pip: bool = True) -> dict[str, str]:
-    """The environment of a run of uv for our environment ``own``, with pip's index settings as uv's if uv has none."""
+    """Return uv's environment from ours (``own``), with pip's index settings translated if uv has none."""
     seen = {name: value for name, value in own.items() if name not in _OURS}
-    # Relative paths are relative to the user's folder, and uv runs in another one.
+    # Relative paths are relative to the user's current folder, but uv runs in another one.
     for name in ("UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_PYTHON_INSTALL_DIR"):
         if value := seen.get(name):
             seen[name] = str(Path(value).absolute())
@@ -107,12 +107,12 @@ def environment(own: Mapping[str, str], *, translate_pip: bool = True) -> dict[s
         seen["UV_FIND_LINKS"] = ",".join(str(Path(p).absolute()) if Path(p).exists() else p for p in value.split(","))
     if translate_pip:
         seen |= package_settings(own).environment
-    # Build backends give every file of a wheel this time, so that the same source gives the same wheel.
+    # Build backends set this time on every file of a wheel, so that the same source gives the same wheel.
     return {**seen, "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "SOURCE_DATE_EPOCH": "315532800"}
 
 
 def asks_the_web_only(own: Mapping[str, str]) -> bool:
-    """Whether all packages come from indexes on the web, as far as can be told: no folders, no configuration files."""
+    """Whether all packages come from indexes on the web: no folders and no configuration files are set."""
     if has_config_file(own):
         return False
     places = [part.rpartition("=")[2] for place in index_places(own) for part in re.split(r"[\s,]+", place) if part]
@@ -120,7 +120,7 @@ def asks_the_web_only(own: Mapping[str, str]) -> bool:
 
 
 def index_places(own: Mapping[str, str]) -> list[str]:
-    """The values of all variables that name indexes, pip's included."""
+    """Return the values of all variables that set indexes, pip's included."""
     seen = environment(own)
     return [value for name in INDEX_VARIABLES if (value := seen.get(name))]
 
@@ -130,7 +130,7 @@ def _uses_public_index(own: Mapping[str, str]) -> bool:
 
 
 def platform_options(target: Target) -> list[str]:
-    """The options that make uv resolve and install for a target, whatever Python and machine it runs on."""
+    """Return uv's options to resolve and install for a target instead of this machine."""
     return [
         "--python-version",
         target.runtime.full_version,
@@ -142,5 +142,5 @@ def platform_options(target: Target) -> list[str]:
 
 
 def without_addresses(text: str) -> str:
-    """uv's text without the URLs of indexes: those may contain credentials."""
+    """Remove URLs from uv's text, because the URL of an index may contain credentials."""
     return re.sub(r"\b(?:https?|file)://\S+", "the index", text)

@@ -1,4 +1,4 @@
-"""What a user should know of the versions in locks: where targets differ, and why an older version was chosen."""
+"""Notes about the versions in locks: where targets differ, and why an older version was chosen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Locks = Mapping[str, Sequence[Locked]]
 
 
 def differing_versions(locks: Locks) -> list[str]:
-    """One line for each package that some targets, by id, get in another version than the others."""
+    """Return one line for each package whose version differs between targets (locks by target id)."""
     versions: dict[str, dict[str, list[str]]] = {}
     for target_id, lock in locks.items():
         for locked in lock:
@@ -41,12 +41,12 @@ def older_versions(
     bounds: Bounds = NO_BOUNDS,
     exclude_newer: str | None = None,
 ) -> list[str]:
-    """One line for each requirement for which an older version was chosen because newer ones need a package without a
-    wheel for the target."""
+    """Return one line for each requirement that got an older version because newer ones need a package without a wheel
+    for the target."""
     named = [requirement for text in requirements if (requirement := _unpinned(text))]
     if not named or bounds.complete:
         return []
-    try:  # without dependencies: each package's newest version
+    try:  # without dependencies, to find each package's newest version
         alone = replace(bounds, complete=True)
         newest = resolve_requirements([str(each) for each in named], target, bounds=alone, exclude_newer=exclude_newer)
     except LayersError:
@@ -65,7 +65,7 @@ def older_versions(
                 f"{locked.name} {before} was chosen, not {locked.version}: "
                 f"{error.package}, which {locked.name} {locked.version} requires, has no wheel for {target.id}"
             )
-        except LayersError:  # other requirements hold the version back, as the user said
+        except LayersError:  # other requirements of the user exclude the newest version
             continue
     return lines
 

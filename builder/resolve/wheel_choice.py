@@ -1,4 +1,4 @@
-"""Choosing a package's wheel for a target: the compatible one whose tag comes first, as installers do."""
+"""Choose a package's wheel for a target: the compatible one with the best tag, as installers do."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from builder.model.errors import BuildError
 from builder.model.target import Target, python_order
 from builder.resolve import uv
 
-#: Names that platforms had before PEP 600, by the minor version of glibc.
+#: Platform names from before PEP 600, by the minor version of glibc.
 _LEGACY_PLATFORMS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
 @lru_cache(maxsize=32)
 def supported_tags(target: Target) -> tuple[tags.Tag, ...]:
-    """The wheel tags that run on a target, best first."""
+    """Return the wheel tags that run on a target, best first."""
     python = python_order(target.python)
     interpreter = f"cp{python[0]}{python[1]}"
     platforms = list(_platforms(target))
@@ -43,9 +43,9 @@ def supported_tags(target: Target) -> tuple[tags.Tag, ...]:
 def choose_wheel(
     package: dict[str, Any], target: Target, allowed: Collection[str] = (), *, keep_url: bool = False
 ) -> Locked | None:
-    """The best wheel of a package of a pylock document, or None if no wheel runs on the target.
+    """Return the best wheel of a package in a pylock document, or None if no wheel runs on the target.
 
-    ``allowed``: sha256 digests to prefer. ``keep_url``: the lock names the wheel's place too.
+    ``allowed``: sha256 digests to prefer. ``keep_url``: the lock keeps the wheel's place too.
     """
     name, version = str(package.get("name")), str(package.get("version"))
     archive = package.get("archive")  # a direct reference
@@ -56,7 +56,7 @@ def choose_wheel(
         return None
     wheel = min(ranked, key=lambda each: each[0])[1]
     url = _url(wheel)
-    by_hash = allowed and url.startswith("file:")  # uv cannot choose by hash among the files of a folder
+    by_hash = allowed and url.startswith("file:")  # uv cannot select by hash among the files of a folder
     return Locked(
         name=canonicalize_name(name),
         version=version,
@@ -83,7 +83,7 @@ def _order(target: Target) -> dict[tags.Tag, int]:
 
 
 def _platforms(target: Target) -> Iterator[str]:
-    """From the newest manylinux that the system's glibc runs to the oldest, with the old names of three (PEP 600)."""
+    """Yield manylinux platforms from the newest that the system's glibc supports to the oldest, with legacy aliases."""
     oldest = 5 if target.architecture == "x86_64" else 17
     for minor in range(target.runtime.glibc[1], oldest - 1, -1):
         yield f"manylinux_2_{minor}_{target.architecture}"
@@ -102,7 +102,7 @@ def _url(wheel: dict[str, Any]) -> str:
 
 
 def _digest(name: str, url: str) -> str:
-    """The sha256 of a wheel for which the index gives none: uv downloads the wheel, with credentials, and hashes it."""
+    """Return the sha256 of a wheel for which the index has none: let uv download it, with credentials, and hash it."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         return hashlib.sha256(Path(unquote(parts.path)).read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""The smoke of a zip: Lambda's own runtime client, the matching Python, a real agent turn, all on this machine."""
+"""Smoke test a zip: Lambda's own runtime client, the matching Python, a real agent turn, all on this machine."""
 
 from __future__ import annotations
 

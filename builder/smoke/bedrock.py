@@ -17,9 +17,9 @@ from builder.smoke.bedrock_model import Model, Turn
 from builder.smoke.loopback_server import LoopbackHandler, LoopbackServer
 
 Event = tuple[str, dict[str, Any]]
-#: The path of a request; a model's ARN may hold slashes.
+#: The path of a request; a model's ARN may contain slashes.
 _OPERATION = re.compile(r"/model/.+/(converse|converse-stream)")
-_STRING_HEADER = 7  # the type of a header's value in the encoding
+_STRING_HEADER = 7  # header value type "string" in the encoding
 _USAGE = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
 
 
@@ -38,7 +38,7 @@ def is_model_request(path: str) -> bool:
 
 
 def respond(path: str, body: bytes, model: Model) -> BedrockResponse:
-    """Return the response to a POST request; AWS's error responses for anything that the stand-in cannot answer."""
+    """Return the response to a POST request; an AWS error response if the stand-in does not support it."""
     operation = _OPERATION.fullmatch(path)
     if operation is None:
         return _error(
@@ -52,7 +52,7 @@ def respond(path: str, body: bytes, model: Model) -> BedrockResponse:
         return BedrockResponse(200, stream, {"Content-Type": "application/vnd.amazon.eventstream"})
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         reason = str(error) if type(error) is ValueError else repr(error)
-        return _error(400, "ValidationException", f"the Bedrock stand-in cannot answer this request: {reason}")
+        return _error(400, "ValidationException", f"the Bedrock stand-in does not support this request: {reason}")
 
 
 def _error(status: int, kind: str, message: str) -> BedrockResponse:
@@ -80,7 +80,7 @@ def _message(turn: Turn) -> dict[str, Any]:
 
 
 def _events(turn: Turn) -> Iterator[Event]:
-    """Yield the events of ConverseStream. Texts and inputs come in two pieces, as a client must join them."""
+    """Yield the events of ConverseStream. Texts and inputs come in two pieces, because clients must join pieces."""
     yield "messageStart", {"role": "assistant"}
     index = 0
     if turn.text or not turn.calls:

@@ -1,4 +1,4 @@
-"""What the Bedrock stand-in answers: turns of a model, from a script or by a simple rule. Pure."""
+"""The model of the Bedrock stand-in: its turns come from a script or from a simple rule."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Turn:
         return "tool_use" if self.calls else "end_turn"
 
 
-#: What a model says next, given a request.
+#: A function from a request to the model's next turn.
 Model = Callable[[ConverseRequest], Turn]
 
 
 def default_model(request: ConverseRequest) -> Turn:
-    """Call the tool that the request forces, with the least input that its schema allows; else answer with a text."""
+    """Call the tool that the request forces, with the smallest input that its schema allows; else return a text."""
     if not tool_results(request):
         tools = {tool["name"]: tool for tool in offered_tools(request)}
         choice = request.get("toolConfig", {}).get("toolChoice", {})
@@ -57,10 +57,10 @@ def default_model(request: ConverseRequest) -> Turn:
 
 
 def scripted_model(turns: Sequence[Turn]) -> Model:
-    """Return a model that answers each conversation with these turns, from the first one again after the last.
+    """Return a model that goes through these turns in each conversation, and starts again after the last.
 
-    The turn is chosen by the number of the model's messages in the request, so that conversations at the same time do
-    not disturb each other. ``{tool_result}`` in a text stands for what the tools returned.
+    The number of the model's messages in the request selects the turn, so parallel conversations are
+    independent. ``{tool_result}`` in a text stands for what the tools returned.
     """
 
     def model(request: ConverseRequest) -> Turn:
@@ -77,7 +77,7 @@ def scripted_model(turns: Sequence[Turn]) -> Model:
 
 
 def read_script(path: Path) -> Model:
-    """Return the model of a script file, a JSON list of turns. InputError if it is not one.
+    """Read a model's script, a JSON list of turns. Raises InputError if it is invalid.
 
     A turn is a text, or an object with ``text`` and ``tools``, a list of ``{"name": …, "input": {…}}``.
     """
@@ -120,7 +120,7 @@ def _is_tool_call(value: Any) -> bool:
 
 
 def offered_tools(request: ConverseRequest) -> list[dict[str, Any]]:
-    """Return the specifications of the tools that a request offers."""
+    """Return the tool specifications in a request."""
     tools = request.get("toolConfig", {}).get("tools", [])
     return [tool["toolSpec"] for tool in tools if "toolSpec" in tool]
 
@@ -136,7 +136,7 @@ def tool_results(request: ConverseRequest) -> list[str]:
 
 
 def minimal_input(schema: Any, depth: int = 0) -> Any:
-    """Return the least value that a JSON Schema allows, as far as tools use it."""
+    """Return the smallest value that a JSON Schema allows, for the parts of JSON Schema that tools use."""
     if not isinstance(schema, dict) or depth > _MAX_SCHEMA_DEPTH:
         return None
     for key in ("const", "default"):

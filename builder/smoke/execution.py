@@ -1,4 +1,4 @@
-"""Whether and how this machine runs a target's Python: itself, under qemu-user, or not at all."""
+"""Find out how this machine can run a target's Python: natively, with qemu-user, or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from builder.model.runtimes import Architecture
 from builder.model.target import Target
 from builder.resolve import uv
 
-#: Prints the machine of an emulated Python, and loads the libraries that Lambda has and layers rely on.
+#: Loads the libraries that Lambda has and layers rely on, and prints the machine of an emulated Python.
 _PROBE = (
     "import ctypes, platform; ctypes.CDLL('libgcc_s.so.1'), ctypes.CDLL('libstdc++.so.6'); print(platform.machine())"
 )
@@ -39,7 +39,7 @@ class Unproven:
 
 
 def machine_for(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unproven:
-    """Return how to run the target here. ``glibc``: the newest that its binaries need."""
+    """Return how to run the target on this machine. ``glibc``: the newest version that its binaries need."""
     if platform.system() != "Linux":
         return Unproven(f"a layer's binaries are for Linux, this machine runs {platform.system()}")
     if _own_architecture() is target.architecture:
@@ -66,7 +66,7 @@ def _native(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unproven
 
 
 def _emulated(target: Target) -> Machine | Unproven:
-    """Return how to run it with qemu-user, uv's CPython for the other architecture and the C library for that."""
+    """Return how to run it with qemu-user, uv's CPython for the other architecture and a C library for that."""
     architecture = target.architecture
     wanted = f"this machine is {platform.machine()}; to run {architecture} code, install"
     qemu = shutil.which(f"qemu-{architecture}-static") or shutil.which(f"qemu-{architecture}")
@@ -93,7 +93,7 @@ def _emulated(target: Target) -> Machine | Unproven:
 
 
 def _foreign_python(target: Target) -> Path | None:
-    """Return the other architecture's CPython of uv's; uv downloads it if there is none."""
+    """Return uv's CPython for the other architecture; uv downloads it if it is not installed."""
     found = _kept_by_uv(target)
     if found is None and os.environ.get("UV_PYTHON_DOWNLOADS") != "never":
         with tempfile.TemporaryDirectory(prefix="layers-python-") as folder:

@@ -1,4 +1,4 @@
-"""A function's process as Lambda starts it: runtime client, path, environment. It ends with the block that runs it."""
+"""Run a function's process as Lambda starts it: runtime client, path, environment."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from builder.model.target import Target
 from builder.smoke.execution import Machine
 from builder.smoke.runtime_api import FunctionResponse, RuntimeApi
 
-#: The folder with the bootstrap and a smoke's handlers.
+#: The folder with the bootstrap and the smoke test's handlers.
 FUNCTION_FOLDER = Path(__file__).parent / "function"
 BOOTSTRAP = FUNCTION_FOLDER / "bootstrap.py"
 
 
 @dataclass(frozen=True)
 class FunctionCode:
-    """What a function runs. ``before`` and ``after`` are on ``sys.path`` before and after Python's own folders."""
+    """The code of a function. ``before`` and ``after`` are on ``sys.path`` before and after Python's own folders."""
 
     handler: str
     before: Sequence[Path]  #: the function's folder, then the layers
     after: Sequence[Path]  #: the runtime
-    command: str = "smoke"  #: the name before the messages about refused connections
+    command: str = "smoke"  #: the prefix of messages about refused connections
 
     def settings(self, **more: str) -> str:
         """Return the argument of ``bootstrap.py``."""
@@ -38,7 +38,7 @@ class FunctionCode:
 
 @dataclass(frozen=True)
 class FunctionProcess:
-    """A function that runs. It imports its handler when it starts, and then waits for events."""
+    """A running function. It imports its handler when it starts, and then waits for events."""
 
     api: RuntimeApi
     process: subprocess.Popen[bytes]
@@ -46,7 +46,7 @@ class FunctionProcess:
     started: float  #: ``time.monotonic()``
 
     def invoke(self, event: object, request_id: str | None = None) -> tuple[FunctionResponse, float]:
-        """Return its response, and the seconds that it took. FunctionError if it gives none."""
+        """Return its response and the seconds that it took. Raises FunctionError if it fails."""
         return self.api.invoke(event, lambda: self.process.poll() is None, request_id)
 
     @property
@@ -55,7 +55,7 @@ class FunctionProcess:
         return (self.api.ready or self.started) - self.started
 
     def last_output(self, size: int = 4000) -> str:
-        """Return the end of what it wrote."""
+        """Return the end of its output."""
         return self.log.read_text("utf-8", "replace")[-size:].strip()
 
 
@@ -63,7 +63,7 @@ class FunctionProcess:
 def running(
     machine: Machine, code: FunctionCode, api: RuntimeApi, variables: Mapping[str, str], folder: Path
 ) -> Iterator[FunctionProcess]:
-    """Run a function until the block ends. ``folder`` is its own, for its home and its log."""
+    """Run a function until the ``with`` block ends. ``folder`` is for its home and its log."""
     log = folder / "log"
     command = [*machine.command, "-I", "-S", "-B", str(BOOTSTRAP), code.settings()]
     started = time.monotonic()
@@ -75,7 +75,7 @@ def running(
 
 
 def environment(target: Target, folder: Path, api: RuntimeApi, opt: Path, name: str = "smoke") -> dict[str, str]:
-    """Return what Lambda sets for a function, with invalid credentials; nothing of this machine's environment."""
+    """Return a function's environment as Lambda sets it, with invalid credentials and no variable of this machine."""
     home = folder / "home"
     home.mkdir()
     return {
@@ -119,7 +119,7 @@ def refused(log: Path, command: str = "smoke") -> tuple[str, ...]:
 def process_group(
     command: list[str], variables: Mapping[str, str], folder: Path, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process in a group of its own, with stdout and stderr in ``log``. The group ends with the block."""
+    """Run a process in its own group, with stdout and stderr in ``log``. The group is killed when the block ends."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=folder, env=dict(variables), stdin=subprocess.PIPE, stdout=out, stderr=out,

@@ -1,4 +1,4 @@
-"""Which modules a smoke imports to show that each distribution of a layer can be imported. Pure."""
+"""Select the modules that a smoke test imports to prove that each distribution of a layer can be imported."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _STRAY_MODULES: Final = frozenset(
 )  # fmt: skip
 _NO_PACKAGE: Final = "modules of no package"
 _VERSIONED_ROOT = re.compile(r"python/lib/python\d\.\d+/site-packages/")
-#: So many modules are tried at most until one can be imported.
+#: The most modules to try until one can be imported.
 _MAX_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
 class ImportTrial:
-    """The imports that show that a distribution works: all of ``modules``, any one of them, or none that must work."""
+    """The imports that prove a distribution: all of ``modules`` must work, or any one, or none."""
 
     distribution: str
     modules: tuple[str, ...]
     must: Literal["all", "any", "none"]
-    makes_client: bool = False  #: also make an AWS client, which reads botocore's data
+    makes_client: bool = False  #: also create an AWS client, which reads botocore's data
 
 
 def import_plan(distributions: Iterable[Distribution], paths: Collection[str] = ()) -> list[ImportTrial]:
     """Return one trial for each distribution that has modules, and one for the modules of no distribution.
 
-    ``paths`` are all files of the layer.
+    ``paths`` are the paths of all files in the layer.
 
     The module named like the distribution must be importable. If there is none, one of its modules must be: others may
     be optional integrations, which need packages that the layer does not have.
@@ -69,5 +69,5 @@ def _trial(name: str, modules: tuple[str, ...]) -> ImportTrial:
 
 
 def plan_as_json(plan: Iterable[ImportTrial]) -> list[dict[str, Any]]:
-    """Return the plan as the function's handler reads it."""
+    """Return the plan in the form that the function's handler reads."""
     return [asdict(trial) for trial in plan]

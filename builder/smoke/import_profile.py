@@ -1,4 +1,4 @@
-"""Where import time goes, by package: Python's ``-X importtime`` of a statement, grouped by distribution."""
+"""Measure import time by package: Python's ``-X importtime`` of a statement, grouped by distribution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from builder.model.errors import BuildError
 from builder.smoke.execution import Machine
 from builder.smoke.function_process import BOOTSTRAP, FunctionCode, process_group
 
-#: The packages of modules that no distribution has: Python's own, and the runtime's.
+#: Package names for modules that no distribution has: Python's own, and the runtime's.
 STANDARD_LIBRARY: Final = "Python's standard library"
 RUNTIME: Final = "Lambda's runtime"
 _RUNTIME_MODULES = frozenset({"awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "s3transfer", "urllib3"})
@@ -27,7 +27,7 @@ _MARKER = "layers: the statement starts here"
 
 @dataclass
 class ImportedModule:
-    """One imported module and the modules that its import imported."""
+    """An imported module and the modules that it imported."""
 
     name: str
     own: int  #: microseconds
@@ -64,8 +64,10 @@ def profile_imports(
 
 
 def parse_import_times(text: str) -> list[ImportedModule]:
-    """Return the modules that were imported first, each with those that it imported, from ``-X importtime``'s lines."""
-    waiting: list[tuple[int, ImportedModule]] = []  # Python writes a module after the modules that it imported
+    """Parse the lines of ``-X importtime`` into a tree: return the top modules, each with those that it imported."""
+    waiting: list[
+        tuple[int, ImportedModule]
+    ] = []  # Python writes the line of a module after those of the modules that it imported
     for own, total, indent, name in _LINE.findall(text):
         module = ImportedModule(name, int(own), int(total))
         depth = len(indent)
@@ -114,9 +116,9 @@ class _Sums:
 
 
 def _owner(module: str, owners: Mapping[str, Distribution]) -> str | None:
-    """Return the distribution of a module, by the longest of its names that one has.
+    """Return the distribution of a module: the one with the longest prefix of its name.
 
-    None for a module that does not exist: Python lists also the imports that failed, for which the importer pays.
+    None for a module that does not exist: Python also lists failed imports, whose time counts for the importer.
     """
     name = module
     while name:

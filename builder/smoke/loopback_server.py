@@ -1,4 +1,4 @@
-"""A small HTTP server on 127.0.0.1 for the time of a ``with`` block."""
+"""A small HTTP server on 127.0.0.1 that runs for a ``with`` block."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class LoopbackHandler(BaseHTTPRequestHandler):
     """Responds with bytes or JSON, and writes no log."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # send head and body together: apart, each would wait for the other's acknowledgement
+    wbufsize = -1  # send head and body in one packet, so that Nagle's algorithm does not delay the body
     disable_nagle_algorithm = True
 
     def body(self) -> bytes:
@@ -23,7 +23,7 @@ class LoopbackHandler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        """Send a whole response."""
+        """Send a complete response."""
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)

@@ -1,4 +1,4 @@
-"""Measure the start of a zip: smoke it several times, and make the record of it."""
+"""Measure the start of a zip: smoke test it several times, and create the recorded result."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import platform
 from dataclasses import replace
 from pathlib import Path
 
-from builder.model.cold_start import ColdStart, Smoked
+from builder.model.cold_start import ColdStart, SmokeResult
 from builder.model.target import Target
 from builder.smoke.smoke_test import SmokeReport, smoke
 
 
 def smoke_repeatedly(path: Path, target: Target | None, times: int, *, profile: bool = False) -> SmokeReport:
-    """Smoke a zip ``times`` times; return the run that was ready in the median time, or the first not proven one."""
+    """Smoke test a zip ``times`` times. Return the run with the median ready time, or the first that is not proven."""
     reports: list[SmokeReport] = []
     for _ in range(times):
         report = smoke(path, target, profile=profile)
@@ -23,9 +23,9 @@ def smoke_repeatedly(path: Path, target: Target | None, times: int, *, profile: 
     return replace(reports[(times - 1) // 2], starts=times)
 
 
-def smoked(report: SmokeReport) -> Smoked:
-    """Return what ``--record`` keeps of a report."""
-    return Smoked(
+def smoked(report: SmokeReport) -> SmokeResult:
+    """Return the part of a report that ``--record`` writes."""
+    return SmokeResult(
         file=Path(report.zip).name,
         target=report.target,
         status=report.status,
@@ -51,7 +51,7 @@ def _cold_start(report: SmokeReport) -> ColdStart:
 
 
 def processor() -> str | None:
-    """Return the processor as Linux names it (x86 only), or else as Python does."""
+    """Return the processor's name from Linux (x86 only), else from Python."""
     try:
         for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
             name, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""Lambda's Runtime API (developer guide, "Using the Lambda runtime API"), as far as runtime clients use it."""
+"""A server for the part of Lambda's Runtime API (developer guide, "Using the Lambda runtime API") that clients use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FunctionResponse:
 
 
 class FunctionError(Exception):
-    """The function failed: it ended, timed out or gave a wrong response."""
+    """The function failed: it ended, timed out or returned an invalid response."""
 
 
 class EndedError(FunctionError):
@@ -34,14 +34,14 @@ class EndedError(FunctionError):
 
 
 class TimedOutError(FunctionError):
-    """It did not respond in time."""
+    """It timed out."""
 
 
 class RuntimeApi(LoopbackServer):
-    """Hands events to the function's runtime client, and takes its responses.
+    """Sends events to the function's runtime client, and receives its responses.
 
-    ``limit`` is the time for an invocation in seconds, ``start`` the time besides until the function requests the first
-    event.
+    ``limit`` is the timeout of an invocation in seconds, ``start`` the additional time until the function requests its
+    first event.
     """
 
     def __init__(self, limit: float, *, start: float = 0.0, arn: str = _FUNCTION) -> None:
@@ -57,7 +57,7 @@ class RuntimeApi(LoopbackServer):
     def invoke(
         self, event: object, alive: Callable[[], bool], request_id: str | None = None
     ) -> tuple[FunctionResponse, float]:
-        """Invoke the function; return its response, and the seconds from when it got the event until then."""
+        """Invoke the function; return its response, and the seconds between event and response."""
         deadline = time.monotonic() + self._limit + (0 if self._ready else self._start)
         self._given = None
         self._events.put((json.dumps(event).encode(), request_id or str(uuid.uuid4())))
@@ -74,11 +74,11 @@ class RuntimeApi(LoopbackServer):
 
     @property
     def ready(self) -> float | None:
-        """When the function first requested an event."""
+        """The time of the function's first request for an event."""
         return self._ready
 
     def close(self) -> None:
-        """Release a client that waits for an event."""
+        """Unblock a client that waits for an event."""
         self._events.put(None)
 
     def _handler(self) -> type[LoopbackHandler]:

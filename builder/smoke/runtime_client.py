@@ -1,4 +1,4 @@
-"""Lambda's runtime client (awslambdaric) and SDK from wheels, kept in the program's cache for each target."""
+"""Install Lambda's runtime client (awslambdaric) and SDK from wheels into the program's cache, for each target."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from builder.model.errors import BuildError
 from builder.model.target import Target
 from builder.resolve import uv
 
-#: What Lambda's runtimes run functions with. A range, because Lambda moves to new versions without notice.
+#: The client in Lambda's runtimes. A range, because Lambda changes versions without notice.
 CLIENT = "awslambdaric>=4,<5"
-#: What Lambda's runtimes also include, and layers may rely on.
+#: The SDK that Lambda's runtimes include and layers may rely on.
 SDK = "boto3"
 
 
 def client_folder(target: Target) -> Path:
-    """Return the folder with the client and the AWS SDK for the target. BuildError if the index has no wheel of it."""
+    """Return the folder with the client and the AWS SDK for the target. Raises BuildError if installing fails."""
     wanted = [CLIENT, SDK]
     folder = default_folder() / "runtime-client" / key_of([*wanted, target.id])[:16]
     if folder.is_dir():
@@ -36,7 +36,7 @@ def client_folder(target: Target) -> Path:
             )
         try:
             made.replace(folder)
-        except OSError:  # another process was first
+        except OSError:  # another process has installed it
             if not folder.is_dir():
                 raise
             shutil.rmtree(made, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""The smoke of a zip: unpacked as Lambda does, run by Lambda's own runtime client, invoked twice.
+"""Smoke test a zip: unpack it as Lambda does, run it with Lambda's own runtime client, invoke it twice.
 
-A layer with Strands gets an agent's turn with a tool call, against a stand-in for Bedrock; then each distribution is
-imported, as in any other layer. A user's own function can be smoked too. Nothing leaves this machine, and every process
-ends with the smoke.
+In a layer with Strands an agent runs a turn with a tool call, against a stand-in for Bedrock. In every layer, each
+distribution is imported. A user's own function can be tested too. Connections to other machines are refused, and no
+process outlives the test.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from builder.smoke.runtime_api import FunctionError, RuntimeApi
 from builder.smoke.runtime_client import client_folder, version_of
 from builder.smoke.unpack_zip import unpack_zip
 
-#: The time for the start and for each invocation; under emulation ten times as long.
+#: Timeout in seconds for the start and for each invocation; ten times as long under emulation.
 LIMIT_SECONDS = 60.0
-#: Errors with which a zip is not even unpacked here.
+#: Findings with which a zip is not unpacked.
 _UNSAFE = ("name-", "link-", "special-file", "zip-", "size-unzipped", "empty")
 _EVENTS: tuple[dict[str, int], ...] = ({"a": 17, "b": 23}, {"a": 31, "b": 19})
 _AGENT_STATEMENT = "from strands import Agent"
@@ -44,13 +44,13 @@ _AGENT_STATEMENT = "from strands import Agent"
 
 @dataclass(frozen=True)
 class SmokeReport:
-    """What a smoke showed."""
+    """The result of a smoke test."""
 
     zip: str
     target: str
     status: Literal["proven", "unproven", "failed"]
     sha256: str  #: of the zip
-    reason: str | None = None  #: why it is not proven
+    reason: str | None = None  #: the reason if it is not proven
     kind: Literal["agent", "imports", "app"] | None = None
     interpreter: str | None = None
     client: str | None = None  #: the version of awslambdaric
@@ -61,10 +61,10 @@ class SmokeReport:
     first_seconds: float | None = None
     second_seconds: float | None = None
     peak_memory: int | None = None  #: bytes
-    refused: tuple[str, ...] = ()  #: connections to other machines that it tried
-    output: str | None = None  #: the end of what a failed function wrote
+    refused: tuple[str, ...] = ()  #: refused connections to other machines
+    output: str | None = None  #: the end of a failed function's output
     response: Any = None  #: of an app, to the second invocation
-    imports: tuple[PackageImport, ...] = ()  #: where the import time goes, if that was asked for
+    imports: tuple[PackageImport, ...] = ()  #: the import time by package, with ``profile``
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON of ``layers smoke --json``."""
@@ -73,7 +73,7 @@ class SmokeReport:
 
 @dataclass(frozen=True)
 class App:
-    """A user's own function, to be smoked on layers."""
+    """A user's own function, to be smoke tested on layers."""
 
     zip: Path
     handler: str  #: ``module.function``
@@ -83,14 +83,14 @@ class App:
 
 
 def smoke(path: Path, target: Target | None = None, *, profile: bool = False) -> SmokeReport:
-    """Smoke a layer's zip. ``profile``: also measure where its import time goes.
+    """Smoke test a layer's zip. ``profile``: also measure its import time by package.
 
-    InputError if it is not a zip, BuildError if Lambda's runtime client is not available.
+    Raises InputError if it is not a zip, BuildError if Lambda's runtime client is not available.
     """
     inspection = inspect_zip(path, target)
     if target is None:
         if inspection.python is None:
-            unknown = "nothing in the zip names a Python; --python and --arch do"
+            unknown = "the zip does not tell its Python: give --python and --arch"
             return SmokeReport(str(path), "unknown", "unproven", inspection.sha256, unknown)
         architecture = Architecture(inspection.architecture or Architecture.X86_64)
         target = Target(inspection.python, architecture, path.stem)
@@ -114,7 +114,7 @@ def smoke(path: Path, target: Target | None = None, *, profile: bool = False) ->
 
 
 def smoke_app(app: App, layers: Sequence[Inspection], target: Target) -> SmokeReport:
-    """Run a user's function on layers, twice with its event. InputError and BuildError as ``smoke`` has them."""
+    """Invoke a user's function on layers twice with its event. Raises InputError and BuildError as ``smoke`` does."""
     contents = read_zip(app.zip)
     report = SmokeReport(str(app.zip), target.id, "failed", sha256_of(app.zip), kind="app")
     for inspection in layers:
@@ -134,7 +134,7 @@ def smoke_app(app: App, layers: Sequence[Inspection], target: Target) -> SmokeRe
 
 
 def _unsafe(inspection: Inspection) -> str | None:
-    """Return why a zip is not unpacked, or None."""
+    """Return why a zip must not be unpacked, or None."""
     for found in inspection.findings:
         if found.level == "error" and found.code.startswith(_UNSAFE):
             return f"not unpacked: {found.path or 'it'} {found.message}"
@@ -222,7 +222,7 @@ class _Run:
                 return replace(report, status="proven", ready_seconds=ready, refused=refused(function.log), **figures)
 
     def profile(self, statement: str) -> tuple[PackageImport, ...]:
-        """Return where the import time of a statement goes."""
+        """Return the import time of a statement by package."""
         code = FunctionCode("", tuple(self._roots), (self._client,))
         distributions = [each for layer in self._layers for each in layer.distributions]
         return profile_imports(self._machine, code, statement, distributions, self._folder, LIMIT_SECONDS)
@@ -243,14 +243,14 @@ def _import_statement(inspection: Inspection) -> str:
 
 
 def _invoke_twice(function: FunctionProcess, events: Sequence[object]) -> tuple[list[Any], dict[str, float]]:
-    """Return the responses to two events, and the report's figures of how long they took."""
+    """Return the responses to two events, and the report's fields for their durations."""
     pairs = [_response(function, event) for event in events]
     (first, second) = (round(seconds, 3) for _, seconds in pairs)
     return [body for body, _ in pairs], {"first_seconds": first, "second_seconds": second}
 
 
 def _response(function: FunctionProcess, event: object) -> tuple[Any, float]:
-    """Return the function's response and its seconds. FunctionError if it failed."""
+    """Return the function's response and its seconds. Raises FunctionError if it failed."""
     response, seconds = function.invoke(event)
     if response.kind == "response":
         return response.body, seconds

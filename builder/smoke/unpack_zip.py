@@ -1,4 +1,4 @@
-"""Unpacking a layer's or function's zip as Lambda does: with its file modes and symbolic links."""
+"""Unpack a layer's or function's zip as Lambda does: with its file modes and symbolic links."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LAYER_ROOT = "/opt/"
 
 
 def unpack_zip(path: Path, folder: Path) -> None:
-    """Unpack a zip into a folder, over what is there. InputError if it is damaged or an entry would leave the folder.
+    """Unpack a zip into a folder and replace existing files. Raises InputError if it is damaged or leaves the folder.
 
-    An absolute link below ``/opt`` leads to the same place below the folder.
+    An absolute link below ``/opt`` becomes a link to the same place below the folder.
     """
     root = folder.resolve()
     try:

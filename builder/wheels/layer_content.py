@@ -1,4 +1,4 @@
-"""What the wheels of a target hold together: the files below ``python/`` of a layer."""
+"""Merge the files of a target's wheels into the content of a layer, below ``python/``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PackedWheel:
 
     locked: Locked
     files: PackedFiles
-    bytecode: PackedFiles = field(default_factory=dict)  #: by the path of the module; not every module compiles
+    bytecode: PackedFiles = field(default_factory=dict)  #: by the path of the module, if it compiles
 
     @cached_property
     def dist_info(self) -> str:
@@ -45,19 +45,19 @@ class PackedWheel:
 
 @dataclass(frozen=True)
 class LayerContent:
-    """The files of a layer, and what its wheels disagree on."""
+    """The files of a layer, and the findings about conflicts between its wheels."""
 
     files: PackedFiles  #: by path in the zip
     findings: tuple[Finding, ...]
 
 
 def is_own_record(path: str) -> bool:
-    """Whether a path below ``python/`` is the RECORD of a wheel, not one that a package vendors."""
+    """Whether a path below ``python/`` is a wheel's own RECORD, not that of a vendored package."""
     return path.endswith(".dist-info/RECORD") and path.count("/") == 1
 
 
 def merge(wheels: Sequence[PackedWheel], python: str) -> LayerContent:
-    """Put the files of all wheels together. Of files with one path and other content the first wheel by name wins."""
+    """Merge the files of all wheels. If files with one path differ, the first wheel by name wins."""
     files: dict[str, PackedFile] = {}
     lost: dict[str, list[str]] = {}
     ordered = sorted(wheels, key=lambda wheel: wheel.locked.name)
@@ -82,12 +82,12 @@ def _record_without(wheel: PackedWheel, without: frozenset[str]) -> PackedFile:
 
 
 def record_of(dist_info: str, files: PackedFiles) -> bytes:
-    """Return the RECORD of a wheel's files. Installers list no bytecode."""
+    """Return the RECORD of a wheel's files, without bytecode, as installers write it."""
     return format_record(dist_info, ((path, file.sha256, file.stream.size) for path, file in files.items()))
 
 
 def _collisions(wheels: Sequence[PackedWheel], lost: Mapping[str, Sequence[str]]) -> list[Finding]:
-    """A finding for each pair of wheels that have files with one path and other content."""
+    """Yield a finding for each pair of wheels that have different content for the same paths."""
     pairs: dict[tuple[str, str], list[str]] = {}
     for loser, paths in lost.items():
         for path in paths:
@@ -98,7 +98,7 @@ def _collisions(wheels: Sequence[PackedWheel], lost: Mapping[str, Sequence[str]]
             level="warning",
             code="wheels-collide",
             path=f"python/{min(paths)}",
-            message=f"{winner} and {loser} both have {_this_file(len(paths))}, with other content; "
+            message=f"{winner} and {loser} both have {_this_file(len(paths))}, with different content; "
             f"the layer has the content of {winner}",
         )
         for (winner, loser), paths in pairs.items()
@@ -106,7 +106,7 @@ def _collisions(wheels: Sequence[PackedWheel], lost: Mapping[str, Sequence[str]]
 
 
 def _unrecorded(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
-    """Yield a finding for each wheel with files that its RECORD has no digest of."""
+    """Yield a finding for each wheel with files for which its RECORD has no digest."""
     for wheel in wheels:
         paths = [f"python/{path}" for path, file in wheel.files.items() if file.is_unrecorded]
         message = f"has no digest in the RECORD of {wheel.locked.name} {wheel.locked.version}"

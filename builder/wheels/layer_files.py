@@ -1,20 +1,20 @@
-"""Decides which files of an installed wheel go into a layer. docs/building.md says why the others are not needed."""
+"""Decide which files of an installed wheel go into a layer. docs/building.md says why the others are not needed."""
 
 from __future__ import annotations
 
-#: Part of every cache key. To be raised with any change of the rules below.
+#: Part of every cache key. Increase it with every change of the rules below.
 RULES = 2
 
-#: Files that say how a distribution was installed (PEP 376, PEP 610, uv's own).
+#: Files that record how a distribution was installed (PEP 376, PEP 610, uv's own).
 _INSTALLER_NOTES = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
 
 
 def is_wanted(path: str, source: str | None = None) -> bool:
-    """Whether a file belongs into a layer. ``source`` is where its bytes are; without it, no file in ``bin`` does.
+    """Whether a file belongs in a layer. ``source`` is the file with its bytes; without it, files in ``bin`` do not.
 
-    Left out is only what no package can need at run time: scripts in ``bin`` (their first line names the interpreter of
-    the building machine, and ``/opt/python/bin`` is not on PATH; programs stay, because some packages run their own),
-    bytecode of other compilers in ``__pycache__``, packages of stubs, which cannot be imported, and installers' notes.
+    Left out are only files that no package can need at run time: scripts in ``bin`` (their first line names the build
+    machine's interpreter, and ``/opt/python/bin`` is not on PATH; programs stay, because some packages run their own),
+    bytecode of other compilers in ``__pycache__``, stub packages, which cannot be imported, and installers' records.
     """
     parts = path.split("/")
     if path == ".lock" or "__pycache__" in parts:
@@ -27,7 +27,7 @@ def is_wanted(path: str, source: str | None = None) -> bool:
 
 
 def is_importable(path: str) -> bool:
-    """Whether an import can load this file, so that bytecode is useful."""
+    """Whether an import can load this file, so that bytecode for it is useful."""
     return path.endswith(".py") and all(part.isidentifier() for part in path.removesuffix(".py").split("/"))
 
 

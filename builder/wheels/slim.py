@@ -1,4 +1,4 @@
-"""Slim layers: botocore's data for the services that are needed, and not for all of AWS."""
+"""Slim layers: keep botocore's data only for the services that are needed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from builder.archive.packed import PackedFile, PackedFiles, pack
 from builder.wheels.layer_content import PackedWheel, record_of
 
 _DATA = "botocore/data/"
-#: Says in the layer which services were kept; `inspect` recognizes a slim layer by it.
+#: File in the layer that lists the kept services; `inspect` recognizes a slim layer by it.
 SLIM_NOTE: Final = "SLIM.txt"
 #: botocore calls these itself to get credentials.
 _CREDENTIAL_SERVICES: Final = frozenset({"signin", "sso", "sso-oidc", "sts"})
-#: The AWS SDK names services in examples, and resources of many; it needs none of them itself.
+#: The AWS SDK itself mentions many services in examples and resources, but needs none of them.
 _SDK: Final = frozenset({"boto3", "botocore"})
 _NAMED = re.compile(
     rb"""(?:\b(?:client|resource|create_client)\(\s*(?:service_name\s*=\s*)?|\bservice_name\s*=\s*)["']([a-z0-9-]+)["']"""
@@ -25,8 +25,8 @@ _NAMED = re.compile(
 def slim(wheels: Sequence[PackedWheel], services: Iterable[str]) -> tuple[list[PackedWheel], tuple[str, ...]]:
     """Return the wheels with botocore's data reduced, and the services whose data they keep.
 
-    Kept are ``services``, what botocore needs for credentials, and each service that a module of another package names
-    where it makes a client. A name that is put together at run time is not found; it must be in ``services``.
+    Kept are ``services``, those that botocore needs for credentials, and each service for which a module of another
+    package creates a client. A name that is computed at run time is not found; it must be in ``services``.
     """
     others = (wheel for wheel in wheels if wheel.locked.name not in _SDK)
     found = services_of_clients(
@@ -42,7 +42,7 @@ def slim(wheels: Sequence[PackedWheel], services: Iterable[str]) -> tuple[list[P
 
 
 def unknown_services(wheels: Sequence[PackedWheel], services: Iterable[str]) -> list[str]:
-    """Return those of ``services`` that botocore does not have; none if the layer has no botocore."""
+    """Return those of ``services`` that botocore does not have; empty if the layer has no botocore."""
     botocore = next((wheel for wheel in wheels if wheel.locked.name == "botocore"), None)
     known = {_service_of(path) for path in botocore.files} if botocore else set(services)
     return sorted(set(services) - known)
@@ -63,11 +63,11 @@ def _reduced(botocore: PackedWheel, kept: frozenset[str]) -> PackedWheel:
 
 
 def _service_of(path: str) -> str | None:
-    """``botocore/data/s3/2006-03-01/service-2.json.gz`` → ``s3``; None for a file that is of no service."""
+    """``botocore/data/s3/2006-03-01/service-2.json.gz`` → ``s3``; None for any other file."""
     service, separator, _ = path.removeprefix(_DATA).partition("/")
     return service if path.startswith(_DATA) and separator else None
 
 
 def services_of_clients(sources: Iterable[bytes]) -> frozenset[str]:
-    """Return the services that Python sources name where they make clients."""
+    """Return the services for which Python sources create clients."""
     return frozenset(match.decode() for source in sources for match in _NAMED.findall(source))

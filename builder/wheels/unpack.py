@@ -1,6 +1,6 @@
-"""Unpacks wheels: uv installs exactly the locked wheels, verified by their hashes, and executes nothing.
+"""Unpack wheels: uv installs exactly the locked wheels, verifies their hashes, and executes no code of them.
 
-The result is every file of each wheel that belongs into a layer, verified against the wheel's own RECORD.
+The result is every file of each wheel that belongs in a layer, verified against the wheel's own RECORD.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _SIGNATURES = (".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")
 
 @dataclass(frozen=True)
 class UnpackedFile:
-    """One file of a wheel: its path below ``python/``, and where its bytes are."""
+    """One file of a wheel: its path below ``python/``, and the unpacked file."""
 
     path: str
     source: str
     sha256: str
     size: int
     executable: bool
-    is_unrecorded: bool = False  #: the wheel's RECORD has no digest of it
+    is_unrecorded: bool = False  #: the wheel's RECORD has no digest for it
 
 
 @dataclass(frozen=True)
 class UnpackedWheel:
-    """A wheel's files that belong into a layer, sorted by path, without its RECORD."""
+    """A wheel's files that belong in a layer, sorted by path, without its RECORD."""
 
     locked: Locked
     dist_info: str
@@ -53,10 +53,10 @@ class UnpackedWheel:
 
 
 def unpack(wheels: Sequence[Locked], target: Target, folder: Path) -> dict[Locked, UnpackedWheel]:
-    """Unpack wheels that run on ``target`` below ``folder``. BuildError if no index has these bytes.
+    """Unpack wheels that run on ``target`` below ``folder``. Raises BuildError if no index has these bytes.
 
-    Unpacking all into one folder is faster. Where their RECORDs do not divide its files between them (two wheels have
-    the same file, or a RECORD is incomplete), each wheel is unpacked into a folder of its own.
+    Unpacking all wheels into one folder is faster. If their RECORDs do not tell which file is of which wheel (two
+    wheels have the same file, or a RECORD is incomplete), each wheel is unpacked into a folder of its own.
     """
     _install(wheels, target, folder)
     found = _divide(wheels, folder)
@@ -73,8 +73,7 @@ def unpack(wheels: Sequence[Locked], target: Target, folder: Path) -> dict[Locke
 
 
 def _install(wheels: Sequence[Locked], target: Target, folder: Path) -> None:
-    """Unpack the wheels into ``folder``. The index is asked only for those that uv's cache lacks: the hash of a wheel
-    proves that it is the right one, wherever it comes from."""
+    """Unpack the wheels into ``folder``. uv downloads those that are missing in its cache, and verifies every hash."""
     with tempfile.TemporaryDirectory(prefix="layers-unpack-") as name:
         requirements = Path(name) / "requirements.txt"
         requirements.write_text(requirements_of(tuple(wheels)), "utf-8")
@@ -91,7 +90,7 @@ def _install(wheels: Sequence[Locked], target: Target, folder: Path) -> None:
 
 
 def _divide(wheels: Sequence[Locked], folder: Path) -> dict[Locked, UnpackedWheel] | None:
-    """Return each wheel with its files, or None if the RECORDs do not divide the folder's files between them."""
+    """Return each wheel with its files, or None if the RECORDs do not tell which file is of which wheel."""
     files = {file.path: file for file in _walk(folder)}
     by_name = {locked.name: locked for locked in wheels}
     result: dict[Locked, UnpackedWheel] = {}
@@ -106,7 +105,7 @@ def _divide(wheels: Sequence[Locked], folder: Path) -> dict[Locked, UnpackedWhee
             return None
         own = [files.pop(path) for path in listed if path in files]
         if _mismatch(own, listed):
-            return None  # another wheel's file may lie over this one's
+            return None  # another wheel's file may have replaced this one's
         result[locked] = _wheel(locked, dist_info, own, listed)
     return result if len(result) == len(wheels) and not files else None
 
@@ -116,7 +115,7 @@ def _dist_infos(folder: Path) -> list[str]:
 
 
 def _alone(locked: Locked, folder: Path) -> UnpackedWheel:
-    """Return the only wheel in the folder. BuildError if a file has another digest than its RECORD says."""
+    """Return the only wheel in the folder. Raises BuildError if a file's digest differs from its RECORD."""
     (dist_info,) = _dist_infos(folder)
     files = list(_walk(folder))
     record = next((file for file in files if file.path == f"{dist_info}/RECORD"), None)
@@ -126,7 +125,7 @@ def _alone(locked: Locked, folder: Path) -> UnpackedWheel:
     own = [file for file in files if file is not record]
     if broken := _mismatch(own, listed):
         raise BuildError(
-            f"hash mismatch: {broken.path} does not have the digest that the wheel's RECORD says",
+            f"hash mismatch: {broken.path} does not have the digest in the wheel's RECORD",
             where=locked.filename,
             fix=f"run `uv cache clean {locked.name}` and build again; if the error stays, the wheel is broken",
         )
@@ -141,7 +140,7 @@ def _wheel(
 
 
 def _marked(file: UnpackedFile, row: RecordRow | None) -> UnpackedFile:
-    """Mark a file without a digest in the RECORD: uv adds such a row for a file that the wheel's RECORD lacks."""
+    """Mark a file without a digest in the RECORD: uv adds such a row for a file that the wheel's RECORD omits."""
     is_recorded = (row and row.digest) or file.path.endswith(_SIGNATURES)
     return file if is_recorded else replace(file, is_unrecorded=True)
 
@@ -155,7 +154,7 @@ def _walk(folder: Path) -> Iterator[UnpackedFile]:
         for entry in os.scandir(place):
             path = f"{below}{entry.name}"
             if entry.is_symlink():
-                raise BuildError("the wheel contains a symbolic link, which a layer must not", where=path)
+                raise BuildError("the wheel contains a symbolic link, which is not allowed in a layer", where=path)
             if entry.is_dir():
                 folders.append((entry.path, f"{path}/"))
             elif path.endswith(".dist-info/RECORD") or is_wanted(path, entry.path):
@@ -164,7 +163,7 @@ def _walk(folder: Path) -> Iterator[UnpackedFile]:
 
 def _installed(path: str, source: str, buffer: memoryview) -> UnpackedFile:
     digest = hashlib.sha256()
-    with open(source, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of ten thousand files is slow
+    with open(source, "rb", buffering=0) as file:  # noqa: PTH123 - creating ten thousand Path objects is slow
         while count := file.readinto(buffer):
             digest.update(buffer[:count])
         facts = os.fstat(file.fileno())
@@ -172,7 +171,7 @@ def _installed(path: str, source: str, buffer: memoryview) -> UnpackedFile:
 
 
 def _listed(record: Path) -> dict[str, RecordRow]:
-    """Return the rows of a RECORD by path; the RECORD's own row in any case."""
+    """Return the rows of a RECORD by path, and always a row for the RECORD itself."""
     try:
         rows = parse_record(record.read_text("utf-8"))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -187,12 +186,12 @@ def _listed(record: Path) -> dict[str, RecordRow]:
 
 
 def _normal(path: str) -> str:
-    odd = "//" in path or "./" in path or path[-1:] in "/."  # rare; a Path for every row would be slow
+    odd = "//" in path or "./" in path or path[-1:] in "/."  # few paths: a Path for every row would be slow
     return PurePosixPath(path).as_posix() if odd else path
 
 
 def _mismatch(files: Iterable[UnpackedFile], listed: Mapping[str, RecordRow]) -> UnpackedFile | None:
-    """Return the first file that has another digest than its RECORD says."""
+    """Return the first file whose digest differs from its RECORD."""
     return next((file for file in files if not _matches(file, listed.get(file.path))), None)
 
 

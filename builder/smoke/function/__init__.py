@@ -1,1 +1,1 @@
-"""What runs inside a smoke's Lambda function, by the target's own interpreter. It imports nothing of ours."""
+"""Code inside a smoke test's Lambda function, run by the target's interpreter. It imports nothing of this program."""

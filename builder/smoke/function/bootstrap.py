@@ -1,7 +1,7 @@
-"""Starts Lambda's runtime client as Lambda does: the function's folder, the layers and the runtime on ``sys.path``.
+"""Start Lambda's runtime client as Lambda does: the function's folder, the layers and the runtime on ``sys.path``.
 
-Run as a script with one argument, JSON of the paths and the handler. With ``statement`` instead of a handler, it runs
-this statement and ends. Connections to other machines are refused.
+This script has one argument: JSON with the paths and the handler. With ``statement`` instead of a handler, it runs that
+statement and ends. Connections to other machines are refused.
 """
 
 import json
@@ -15,12 +15,12 @@ from typing import Any
 
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 _NO_NETWORK = "a function that runs here has no network"
-#: Written to stderr before the statement; what ``-X importtime`` writes before it is not the statement's.
+#: Written to stderr before the statement, to separate its ``-X importtime`` lines from those of the start.
 _MARKER = "layers: the statement starts here\n"
 
 
 def refuse_network(command: str) -> Callable[[str, tuple[Any, ...]], None]:
-    """Return an audit hook that refuses connections and look-ups of other machines, and writes them to stderr."""
+    """Return an audit hook that refuses connections to and lookups of other machines, and logs them to stderr."""
 
     def check(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.connect":
@@ -36,7 +36,7 @@ def refuse_network(command: str) -> Callable[[str, tuple[Any, ...]], None]:
 
 
 def end_with_parent() -> None:
-    """End the process group when the parent ends, which holds the other end of standard input."""
+    """Kill the process group when the parent ends, because standard input is then closed."""
     while os.read(0, 1024):
         pass
     os.killpg(os.getpgrp(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The handler of a smoke of a layer with Strands: an agent on Bedrock that must call a tool to answer."""
+"""The handler that smoke tests a layer with Strands: an agent on Bedrock that must call a tool."""
 
 import time
 
@@ -28,7 +28,7 @@ def multiply(a: int, b: int) -> int:
 
 
 def handler(event: "dict[str, int]", context: object) -> "dict[str, object]":
-    """Ask the agent for a product; with ``imports``, import every distribution of the layer instead."""
+    """Let the agent multiply; with ``imports``, import every distribution of the layer instead."""
     if "imports" in event:
         from smoke_imports import try_imports  # type: ignore[import-not-found]
 

@@ -1,4 +1,4 @@
-"""The handler of a smoke of a layer without Strands: one import for each distribution. See ``import_plan``."""
+"""The handler that smoke tests a layer without Strands: one import for each distribution. See ``import_plan``."""
 
 import importlib
 import json
@@ -9,7 +9,7 @@ from smoke_facts import facts  # type: ignore[import-not-found]
 
 
 def try_imports() -> "dict[str, str]":
-    """Import what the plan says; return the error of each distribution that cannot be imported."""
+    """Import according to the plan; return the error of each distribution that cannot be imported."""
     with open(os.environ["SMOKE_PLAN"], encoding="utf-8") as file:  # noqa: PTH123
         plan = json.load(file)
     failed = {}
@@ -32,7 +32,7 @@ def try_imports() -> "dict[str, str]":
     return failed
 
 
-if os.environ["_HANDLER"].startswith("smoke_imports"):  # else the agent's handler asks for it later
+if os.environ["_HANDLER"].startswith("smoke_imports"):  # otherwise the agent's handler calls this later
     _started = time.perf_counter()
     FAILED = try_imports()
     IMPORT_SECONDS = time.perf_counter() - _started

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.model.cold_start import SMOKES, ColdStart, Smoked, Smokes, read_smokes, record_smoke
+from builder.model.cold_start import SMOKES, ColdStart, SmokeResult, SmokeResults, read_smokes, record_smoke
 from builder.model.errors import InputError
 from tests import REPOSITORY
 
@@ -23,14 +23,14 @@ def figures(ready: float = 1.0) -> ColdStart:
     )  # fmt: skip
 
 
-PROVEN = Smoked(file="a.zip", target="py3.12-x86_64", status="proven", cold_start=figures())
+PROVEN = SmokeResult(file="a.zip", target="py3.12-x86_64", status="proven", cold_start=figures())
 EMULATED = PROVEN.model_copy(update={"emulated": True, "cold_start": figures(30)})
 UNPROVEN = PROVEN.model_copy(update={"status": "unproven", "reason": "another machine", "cold_start": None})
 FAILED = PROVEN.model_copy(update={"status": "failed", "reason": "import error", "cold_start": None})
 
 
-def recorded(*each: Smoked) -> Smoked:
-    smokes = Smokes()
+def recorded(*each: SmokeResult) -> SmokeResult:
+    smokes = SmokeResults()
     for smoked in each:
         smokes = smokes.having(ONE, smoked)
     return smokes.smokes[ONE]
@@ -51,20 +51,20 @@ def test_the_later_of_two_measured_results_counts() -> None:
 
 def test_a_rebuilt_zip_replaces_its_own_result_only() -> None:
     neighbour = PROVEN.model_copy(update={"file": "b.zip"})
-    smokes = Smokes().having(ONE, PROVEN).having(OTHER, neighbour).having("3" * 64, PROVEN)
+    smokes = SmokeResults().having(ONE, PROVEN).having(OTHER, neighbour).having("3" * 64, PROVEN)
     assert list(smokes.smokes.values()) == [PROVEN, neighbour]
     assert list(smokes.smokes) == ["3" * 64, OTHER]
 
 
 def test_a_figure_of_an_emulator_is_not_used() -> None:
-    assert Smokes().having(ONE, PROVEN).cold_start(ONE) == figures()
-    assert Smokes().having(ONE, EMULATED).cold_start(ONE) is None
-    assert Smokes().having(ONE, UNPROVEN).cold_start(ONE) is None
-    assert Smokes().cold_start(ONE) is None
+    assert SmokeResults().having(ONE, PROVEN).cold_start(ONE) == figures()
+    assert SmokeResults().having(ONE, EMULATED).cold_start(ONE) is None
+    assert SmokeResults().having(ONE, UNPROVEN).cold_start(ONE) is None
+    assert SmokeResults().cold_start(ONE) is None
 
 
 def test_results_of_two_machines_are_merged(tmp_path: Path) -> None:
-    arm = Smoked(file="b.zip", target="py3.12-aarch64", status="proven", cold_start=figures(0.8))
+    arm = SmokeResult(file="b.zip", target="py3.12-aarch64", status="proven", cold_start=figures(0.8))
     cannot = arm.model_copy(update={"status": "unproven", "cold_start": None})
     record_smoke(tmp_path, ONE, PROVEN)
     record_smoke(tmp_path, OTHER, cannot)

@@ -146,7 +146,7 @@ def test_two_wheels_with_the_same_files_are_one_warning(index: Path, tmp_path: P
     manifest = build(matrix, "1.0", matrix.targets, tmp_path / "out", notes)
     assert notes.lines == [
         f"warning: wheels-collide: python/pix/f0.py: pix-gui and pix-{loser} both have this file and 19 more, "
-        "with other content; the layer has the content of pix-gui"
+        "with different content; the layer has the content of pix-gui"
         for loser in ("headless", "none")
     ]
     assert [len(artifact.findings) for artifact in manifest.artifacts] == [2, 2]

@@ -92,7 +92,7 @@ FORMATS = {"poetry.lock": poetry_lock, "pdm.lock": pdm_lock, "pylock.toml": pylo
 def test_the_locked_versions_are_used(locked: Project, name: str) -> None:
     locked.write({name: FORMATS[name](locked)})
     assert locked.packages() == ALL
-    assert any(f"versions by {locked.folder / name}" in line for line in locked.notes.lines)
+    assert any(f"versions from {locked.folder / name}" in line for line in locked.notes.lines)
     assert locked.packages(Selection(extras=("api",))) == {**ALL, "other": "1.0"}
     assert locked.packages(Selection(use_lock=False)) == {"tinydep": "2.0", "base": "2.0"}
     assert locked.packages(Selection(override=("base==2.0",))) == {**ALL, "base": "2.0"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from builder.model.artifact import read_manifest, write_manifest
-from builder.model.cold_start import ColdStart, Smoked, record_smoke
+from builder.model.cold_start import ColdStart, SmokeResult, record_smoke
 from publisher.ledger.folder import FolderLedger
 from publisher.ledger.s3 import BucketLedger
 from tests.conftest import Sandbox
@@ -54,7 +54,7 @@ def build(layers: Layers, version: str, *, smoke: bool = True, name: str = "one"
             record_smoke(
                 folder,
                 artifact.sha256,
-                Smoked(
+                SmokeResult(
                     file=artifact.file, target=artifact.target, status="proven" if native else "unproven",
                     reason=None if native else "another machine", cold_start=START if native else None,
                 ),
@@ -149,7 +149,7 @@ def test_a_later_figure_is_added_and_recorded_ones_are_kept(layers: Layers) -> N
 def test_a_zip_whose_smoke_failed_is_not_published(layers: Layers) -> None:
     folder = build(layers, "1.0", smoke=False)
     artifact = read_manifest(folder).artifacts[0]
-    failed = Smoked(file=artifact.file, target=artifact.target, status="failed", reason="no module named strands")
+    failed = SmokeResult(file=artifact.file, target=artifact.target, status="failed", reason="no module named strands")
     record_smoke(folder, artifact.sha256, failed)
     ended = publish(layers, folder)
     assert ended.code == 3
