@@ -61,8 +61,8 @@ def build(
     """Build the targets' zips into ``output`` and write their manifest.
 
     ``lock`` has locks by target id; the other targets are resolved. ``interpreters`` has the exact CPython
-    ("3.12.1") to compile with for each Python, or None for no bytecode; by default the matrix decides. ``cache`` replaces
-    the user's cache. ``last_sizes`` are the zipped and unzipped sizes of the last release by target id, for the budget.
+    ("3.12.1") for each Python, or None for no bytecode; by default the matrix decides. ``cache`` replaces the
+    user's cache. ``last_sizes`` are the zipped and unzipped sizes of the last release by target id, for the budget.
     Raises InputError if there is no such version, BuildError if a zip cannot be built or fails a check; then no file of
     the build has its final name.
     """

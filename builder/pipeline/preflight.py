@@ -84,7 +84,7 @@ def _without_bytecode(part: str, fits: bool) -> str:
     if not fits:
         return ""
     return (
-        f"{part} of it is bytecode, and it fits without: set `bytecode: off` in the matrix, or use --no-bytecode of "
+        f"{part} of it are bytecode, and it fits without: set `bytecode: off` in the matrix, or use --no-bytecode of "
         "`layers package` (the function then starts more slowly); or "
     )
 

@@ -45,7 +45,7 @@ def place_of(name: str, source: Mapping[str, Any], where: str, places: Places) -
         return problem_of_url(f"git+{source['git']}") or ""
     if source.get("workspace") is True:
         member = places.members.get(name)
-        return LocalPackage(member, where, name) if member else "is not a workspace member"
+        return LocalPackage(member, where, name) if member else "is not a member of the workspace"
     if "path" in source:
         path = places.folder / str(source["path"])
         path = path / str(source["subdirectory"]) if "subdirectory" in source else path

@@ -31,7 +31,7 @@ class Caller:
         self._journal = journal
 
     def __call__(self, method: Callable[..., Any], *, missing: Any = None, **arguments: Any) -> Any:
-        """Send a request. ``missing`` is returned if the resource does not exist; if it is None, that is an error."""
+        """Send a request. If the resource does not exist, return ``missing``, or raise if that is None."""
         self._pace.take()
         started = time.monotonic()
         error: GatewayError | None = None
@@ -50,7 +50,7 @@ class Caller:
             error = self._error_of(failure)
             raise error from None
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as failure:
-            # botocore's parsers do not check what they parse; RecursionError: JSON that is nested too deeply.
+            # botocore's parsers raise anything on invalid input; RecursionError: JSON that is nested too deeply.
             error = Unavailable(f"the response of AWS cannot be parsed ({type(failure).__name__})")
             raise error from None
         finally:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def connect_all(matrix: Matrix, journal: Journal | None = None, stop: Stop | None = None) -> Mapping[str, Lambda]:
-    """Return a ``Lambda`` for each region of the matrix; it records each request in ``journal``.
+    """Return a ``Lambda`` client for each region of the matrix. Each request is recorded in ``journal``.
 
-    Once ``stop`` is set, no request is sent any more. boto3 finds AWS (environment, profile, role).
+    Once ``stop`` is set, no request is sent. boto3's settings apply: environment, profile, role, ``AWS_ENDPOINT_URL``.
     """
     rate, journal, stop = matrix.requests_per_second, journal or Journal(), stop or Stop()
     session = new_session(stop=stop)

@@ -1,6 +1,6 @@
 """Translate boto3's exceptions: whether AWS acted, whether a retry can help, and what to do if it cannot.
 
-The codes are those of the Lambda and STS API references ("Common errors") and of the endpoints in front of them.
+The codes come from the Lambda and STS API references ("Common errors") and from AWS's front-end endpoints.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ RENEW_CREDENTIALS = "renew the credentials (`aws sso login`, a new role session,
 
 @dataclass(frozen=True)
 class _Rule:
-    """Error codes, and the words in the message where the code is ambiguous, with the error that they mean."""
+    """Error codes, with words of the message if the code is ambiguous, and the gateway error for them."""
 
     codes: frozenset[str]
     kind: type[GatewayError]
@@ -65,7 +65,7 @@ def _codes(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-#: The first rule that matches counts.
+#: The first matching rule applies.
 _RULES = (
     _Rule(
         _codes(
@@ -102,8 +102,7 @@ _RULES = (
     _Rule(
         _codes("CodeStorageExceededException"),
         StorageExceeded,
-        "delete function and layer versions that nobody uses, or request more code storage "
-        "(Service Quotas: Lambda, L-2ACBD22F)",
+        "delete unused function and layer versions, or request more code storage (Service Quotas: Lambda, L-2ACBD22F)",
     ),
     _Rule(
         _codes("PolicyLengthExceededException"),
@@ -124,7 +123,7 @@ _RULES = (
 
 
 def of_boto_error(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
-    """Return the gateway's error for one of boto3's."""
+    """Translate an exception of boto3 to the gateway's error."""
     if isinstance(error, ClientError):
         return _of_response(error)
     name, text = type(error).__name__, shorten(str(error))
@@ -145,7 +144,7 @@ def of_boto_error(error: ClientError | BotoCoreError | ResponseParserError) -> G
 
 
 def _certificate_error(message: str) -> GatewayError:
-    """Return ``Unreachable``: the TLS handshake failed, so no request was sent. An untrusted certificate stays one."""
+    """Return ``Unreachable`` for a failed TLS handshake: no request was sent. An untrusted certificate is permanent."""
     error = Unreachable(message)
     if "CERTIFICATE_VERIFY_FAILED" in message.upper() or "certificate verify failed" in message:
         error.advice = "certificate verify failed: set AWS_CA_BUNDLE to the certificates of your proxy"
@@ -154,7 +153,7 @@ def _certificate_error(message: str) -> GatewayError:
 
 
 def enable_region_advice(region: str) -> str:
-    """Return what to do about a region that the account has not enabled."""
+    """Return the advice for a region that the account has not enabled."""
     return (
         f"enable {region} in the account (`aws account enable-region --region-name {region}`) or remove it from the "
         "matrix; session tokens of the global STS endpoint are not valid there (AWS_STS_REGIONAL_ENDPOINTS=regional)"
@@ -162,7 +161,7 @@ def enable_region_advice(region: str) -> str:
 
 
 def is_missing(error: ClientError) -> bool:
-    """Return whether AWS says that the resource does not exist. A 404 without this code is a proxy's."""
+    """Return whether AWS reports that the resource does not exist. A 404 without AWS's code comes from a proxy."""
     code = error.response.get("Error", {}).get("Code")
     return status_of(error) == 404 and code == "ResourceNotFoundException"
 
@@ -195,7 +194,7 @@ def _of_response(error: ClientError) -> GatewayError:
 
 
 def _permission_advice(words: str, operation: str) -> str:
-    """Return what allows an action: which action, for which role, and who has to do it."""
+    """Return how to allow an action: which action, for which role, and who can do it."""
     action = next(iter(re.findall(r"perform: ([\w-]+:\w+)", words)), operation)
     caller = next(iter(re.findall(r"User: (arn:\S+)", words)), "these credentials")
     if "service control policy" in words or "resource control policy" in words:

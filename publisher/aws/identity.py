@@ -1,4 +1,4 @@
-"""Check whose credentials these are: nothing is written with the credentials of another account than the matrix's."""
+"""Check that the credentials belong to the matrix's account before anything is written."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ from publisher.aws.gateway import CredentialsRefused, CredentialsUnknown, Gatewa
 from publisher.aws.lambda_client import CONFIG
 from publisher.aws.session import new_session
 
-#: Regions of the matrix whose STS is called at most.
+#: The most regions of the matrix whose STS is called.
 MAX_STS_REGIONS = 3
-#: The region of each partition that every account has enabled.
+#: A region of each partition that is enabled in every account.
 ALWAYS_ENABLED = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
 def check_account(matrix: Matrix) -> None:
-    """Check the account of the credentials with STS. InputError if there are none, or they are another account's."""
+    """Check with STS that the credentials belong to the matrix's account. Raises InputError if not, or if there are
+    none.
+    """
     identity = _caller_identity(matrix)
     if identity.get("Account") != matrix.account:
         raise InputError(
-            f"these credentials are of account {identity.get('Account')}; the matrix is of {matrix.account}",
+            f"the credentials belong to account {identity.get('Account')}, the matrix is for account {matrix.account}",
             where=str(identity.get("Arn", "STS")),
             fix="use the other account's credentials or matrix; nothing was changed",
         )
 
 
 def account(matrix: Matrix) -> str:
-    """Return the account of the credentials. InputError if there are none."""
+    """Return the account of the credentials. Raises InputError if there are none."""
     return str(_caller_identity(matrix).get("Account"))
 
 
 def _caller_identity(matrix: Matrix) -> dict[str, Any]:
-    """Call STS in one region after the other: the account may not have enabled the first, or it may be down."""
+    """Call STS, and try other regions if one fails, because it may be down or not enabled in the account."""
     errors: dict[str, GatewayError] = {}
     for region in _sts_regions(matrix):
         try:
@@ -73,9 +75,9 @@ def _get_caller_identity(region: str) -> dict[str, Any]:
         identity: dict[str, Any] = dict(client.get_caller_identity())
         return identity
     except ProfileNotFound as error:
-        raise InputError(f"there are no AWS credentials: {error}", fix=SET_CREDENTIALS) from None
+        raise InputError(f"no AWS credentials: {error}", fix=SET_CREDENTIALS) from None
     except (ClientError, BotoCoreError, ResponseParserError) as error:
         raise of_boto_error(error) from None
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
-        # botocore's parsers do not check what they parse.
-        raise Unavailable(f"the response is not one of STS ({type(error).__name__})") from None
+        # botocore's parsers raise anything on invalid input.
+        raise Unavailable(f"the response is not a valid STS response ({type(error).__name__})") from None

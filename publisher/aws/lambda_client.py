@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PAGE_SIZE = 50
 #: Seconds.
 CONNECT_TIMEOUT = 6
-#: Seconds without a byte until a response counts as lost. Lambda unpacks and checks a layer before it responds.
+#: Read timeout in seconds. Lambda unpacks and checks a layer before it responds.
 READ_TIMEOUT = 60
 
 CONFIG = botocore.config.Config(
@@ -49,7 +49,7 @@ CONFIG = botocore.config.Config(
 
 
 class BotoLambda:
-    """Lambda's layers in one region."""
+    """The ``Lambda`` gateway of one region, with boto3."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class BotoLambda:
         journal: Journal | None = None,
         account: str | None = None,
     ) -> None:
-        """``account`` owns the layers, if that is known: responses about another account's layers are not used."""
+        """``account`` owns the layers; None if unknown. Responses about another account's layers are rejected."""
         self._region = region
         self._account = account
         self._client = client
@@ -76,10 +76,10 @@ class BotoLambda:
         return self._region
 
     def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
-        """One ``ListLayers`` page holds fifty layers, which is enough for most accounts.
+        """See ``Lambda.latest``. One ``ListLayers`` page has fifty layers, which is enough for most accounts.
 
-        In an account with many more, read pages as long as that may take fewer requests than one for each missing
-        layer, then list the missing layers one by one.
+        With more layers, read pages while that can take fewer requests than one for each missing layer, then list the
+        missing layers one by one.
         """
         found: dict[str, Listed] = {}
         marker: str | None = None

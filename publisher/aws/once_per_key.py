@@ -1,4 +1,4 @@
-"""Compute a value once for each key, though many threads need it at the same time."""
+"""Compute a value once for each key, also if many threads need it at the same time."""
 
 from __future__ import annotations
 

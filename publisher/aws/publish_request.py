@@ -1,7 +1,7 @@
 """Encode and hash the body of a ``PublishLayerVersion`` request once, and send it to every region from one file.
 
-A direct upload has the zip as base64 in JSON: 40 MB of text for a 30 MB zip. It is the same in every region, so it is
-written to disk once, in chunks, and each request reads it from there instead of from memory.
+A direct upload has the zip as base64 in JSON: 40 MB of text for a 30 MB zip. The body is the same in every region, so
+it is written to disk once, in chunks, and each request reads it from there to save memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from builder.model.errors import InputError
 from publisher.aws.gateway import Publication
 from publisher.aws.once_per_key import Once
 
-#: Bytes of a whole ``PublishLayerVersion`` request, with the zip as base64 (developer guide, "Lambda quotas").
+#: Limit in bytes of a ``PublishLayerVersion`` request, with the zip as base64 (developer guide, "Lambda quotas").
 REQUEST_LIMIT = 69_905_067
 #: Bytes; a multiple of 3, so that the base64 of the chunks is the base64 of the whole.
 CHUNK_SIZE = 3 * 256 * 1024
@@ -25,7 +25,7 @@ _MARK = "\0zip\0"
 
 @dataclass(frozen=True)
 class Body:
-    """A request body on disk. The signature covers the ``sha256``, in hex."""
+    """A request body on disk. The request's signature needs its ``sha256``, in hexadecimal."""
 
     path: Path
     size: int
@@ -33,14 +33,14 @@ class Body:
 
 
 class Bodies:
-    """Encodes each publication once, into a folder of the caller's."""
+    """Encodes each publication once, into ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._once: Once[Publication, Body] = Once(self._encode)
 
     def of(self, publication: Publication) -> Body:
-        """Return the body of a publication. InputError if its zip does not have its sha256."""
+        """Return the body of a publication. Raises InputError if the zip's sha256 is another than expected."""
         return self._once(publication)
 
     def _encode(self, publication: Publication) -> Body:

@@ -1,5 +1,8 @@
-"""Limit the rate of requests to a region. Lambda accepts 15 control-plane requests a second from an account in a
-region, for all operations together; the quota is not adjustable (developer guide, "Lambda quotas")."""
+"""Limit the rate of requests to a region.
+
+Lambda accepts 15 control-plane requests per second for an account in a region, for all operations together; the quota
+is
+not adjustable (developer guide, "Lambda quotas")."""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from publisher.aws.gateway import Interrupted
 
 
 class TokenBucket:
-    """Allows ``rate`` requests a second, and after a pause a burst that keeps every second within the quota."""
+    """Allows ``rate`` requests per second, and after a pause a burst that stays within the quota of every second."""
 
     def __init__(self, rate: float, clock: Clock = SYSTEM_CLOCK, stop: Stop | None = None) -> None:
         self._stop = stop or Stop()
@@ -24,7 +27,7 @@ class TokenBucket:
         self._at = clock.monotonic()
 
     def take(self) -> None:
-        """Wait until the next request is allowed, in the order of the calls. Interrupted if the command is stopping."""
+        """Wait until the next request is allowed, in the order of calls. Raises Interrupted if the run is stopped."""
         self._wait_for_turn()
         if self._stop.requested:
             raise Interrupted(f"not sent: {self._stop.reason}")

@@ -1,4 +1,4 @@
-"""Log each request to AWS, and count them for the summary of a run."""
+"""Log requests to AWS, and count them for the summary of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 
 LOG = logging.getLogger("layers.aws")
-#: Slow requests that are kept.
+#: How many of the slowest requests are kept.
 MAX_SLOWEST = 3
 
 
@@ -36,7 +36,7 @@ class Journal:
         self.slowest: list[Request] = []
 
     def record(self, request: Request) -> None:
-        """Count a request, and log it."""
+        """Count and log a request."""
         with self._lock:
             self.operations[request.operation] += 1
             if request.throttled:
@@ -52,7 +52,7 @@ class Journal:
         return sum(self.operations.values())
 
     def line(self) -> str:
-        """Return the numbers of requests, and which were slow, throttled or failed, in one line."""
+        """Return one line with the number of requests and the slow, throttled and failed ones."""
         parts = [f"{self.total} requests to Lambda"]
         parts += [f"{region} throttled {count}" for region, count in self.throttled.most_common(3)]
         parts += [f"{region} failed {count}" for region, count in self.failed.most_common(3)]

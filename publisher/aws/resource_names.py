@@ -1,4 +1,4 @@
-"""Name the program's own roles and functions in an account; all names of a package start with the same stem.
+"""The names of the program's roles and functions in an account. All names of a package have the same prefix.
 
 The templates of ``layers infra`` create the roles and allow the functions by these names; the commands use them.
 """
@@ -12,13 +12,13 @@ from packaging.utils import canonicalize_name
 from builder.model.matrix import Matrix
 from builder.model.target import Target
 
-#: Names of roles and functions have at most 64 characters (IAM's and Lambda's quotas); a target's takes 22 of them.
+#: IAM and Lambda allow 64 characters in names of roles and functions; the part after the stem takes up to 22.
 NAME_LIMIT = 64
 _STEM_LIMIT = 40
 
 
 def stem(matrix: Matrix) -> str:
-    """Return ``strands-agents-layers``; a long name is cut and gets a part of its hash, so that it stays unique."""
+    """Return the common prefix, ``strands-agents-layers``. A long name is truncated and gets a hash to stay unique."""
     name = f"{canonicalize_name(matrix.package)}-layers"
     if len(name) <= _STEM_LIMIT:
         return name
@@ -51,20 +51,20 @@ def canary_role(matrix: Matrix) -> str:
 
 
 def canary_function(matrix: Matrix, target: Target) -> str:
-    """Return the name of the function that tries a target's layer: ``strands-agents-layers-canary-py3_12-x86_64``."""
+    """Return the name of a target's canary function: ``strands-agents-layers-canary-py3_12-x86_64``."""
     return f"{stem(matrix)}-canary-py{target.python_field}-{target.architecture.value}"
 
 
 def staging_stack_set(matrix: Matrix) -> str:
-    """Return the name of the StackSet of the staging buckets. It must start with a letter; a package name need not."""
+    """Return the name of the StackSet of the staging buckets, which must start with a letter."""
     return f"staging-{stem(matrix)}"
 
 
 def staging_administration_role(matrix: Matrix) -> str:
-    """Return the name of the role that CloudFormation deploys that StackSet with."""
+    """Return the name of the role with which CloudFormation deploys that StackSet."""
     return f"{stem(matrix)}-staging-administration"
 
 
 def staging_execution_role(matrix: Matrix) -> str:
-    """Return the name of the role that CloudFormation creates the staging bucket of a region with."""
+    """Return the name of the role with which CloudFormation creates a region's staging bucket."""
     return f"{stem(matrix)}-staging-execution"

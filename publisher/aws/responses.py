@@ -1,4 +1,4 @@
-"""Parse and check Lambda's responses. A response that is not as documented raises Unavailable: AWS may have acted."""
+"""Parse and check Lambda's responses. An invalid response raises Unavailable, because AWS may have acted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from publisher.aws.gateway import CREATED_FORMAT, Grant, Held, Listed, Unavailab
 
 @dataclass(frozen=True)
 class LayerSource:
-    """The layer that was requested. A response about another one is not used, and never recorded."""
+    """The layer that a request is about. A response about another layer is rejected and never recorded."""
 
     region: str
     name: str  #: the layer's name, or its ARN if another account owns it
@@ -25,11 +25,11 @@ class LayerSource:
 
     @property
     def layer_name(self) -> str:
-        """The name without the rest of the ARN."""
+        """The layer's name, taken from the ARN if there is one."""
         return self.name.rpartition(":")[2]
 
     def check(self, arn: str, number: int) -> None:
-        """Raise Unavailable if the ARN or the number is not one of this layer."""
+        """Raise Unavailable if the ARN or the number belongs to another layer."""
         layer = re.escape(self.name)
         if not self.name.startswith("arn:"):
             account = re.escape(self.account) if self.account else r"\d{12}"
@@ -40,7 +40,7 @@ class LayerSource:
 
 
 def listed(source: LayerSource, data: Any) -> Listed:
-    """Parse a layer version of a list."""
+    """Parse an item of a list of layer versions."""
     if not isinstance(data, dict):
         raise Unavailable(f"the response of AWS has no version of {source.layer_name}")
     number, arn = _number(data), text(data, "LayerVersionArn")
@@ -91,7 +91,7 @@ def _grants_of(statement: dict[str, Any]) -> Iterator[Grant]:
     condition = statement.get("Condition") or {}
     organization = condition.get("StringEquals", {}).get("aws:PrincipalOrgID")
     if condition and not isinstance(organization, str):
-        return  # a condition that the matrix cannot express
+        return  # a condition that a matrix cannot contain
     for who in principal if isinstance(principal, list) else [principal]:
         account = re.search(r":iam::(\d{12}):root$", str(who))
         yield Grant(str(statement.get("Sid", "")), account[1] if account else str(who), organization)
@@ -102,8 +102,9 @@ def _allows_get(actions: list[Any]) -> bool:
 
 
 def items(data: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    """Return the list of a page. A page without the list is empty only if it is JSON: the HTML of a proxy must not be
-    taken for an account without layers."""
+    """Return the list in a page. A page without the list is only empty if it is JSON: the HTML of a proxy must not look
+    like an account without layers.
+    """
     value = data.get(key)
     kind = data.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-type", "")
     if value is None and "json" in kind:
@@ -114,7 +115,7 @@ def items(data: dict[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def text(data: dict[str, Any], key: str, default: str | None = None) -> str:
-    """Return a text; if it is missing or null, the default, if there is one."""
+    """Return a text field. If it is missing or null, return the default, or raise Unavailable without one."""
     value = data.get(key)
     if value is None and default is not None:
         return default
@@ -150,7 +151,7 @@ def _created(data: dict[str, Any]) -> str:
         created = datetime.strptime(value, CREATED_FORMAT)
     except ValueError:
         created = None
-    if created is None or not 2014 <= created.year < 9000:  # where time zones leave the calendar
+    if created is None or not 2014 <= created.year < 9000:  # years 1 and 9999 may overflow in UTC
         raise Unavailable(f"CreatedDate in the response of AWS is not a date: {value[:40]!a}")
     return value
 

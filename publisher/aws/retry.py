@@ -1,7 +1,7 @@
 """Retry requests to AWS that are safe to repeat, with backoff and jitter.
 
-Each ``PublishLayerVersion`` creates a version, so it is repeated only if AWS certainly did nothing: the request quota
-was exceeded, or there was no connection. After any other failure ``reconcile.publish_once`` checks before it acts.
+Each ``PublishLayerVersion`` creates a version, so it is repeated only if AWS certainly did nothing: the request was
+throttled, or there was no connection. After any other failure ``reconcile.publish_once`` first reads what AWS has.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from publisher.aws.gateway import (
 
 T = TypeVar("T")
 
-#: A request that is throttled for this long fails: another program uses the whole request quota of the account.
+#: A request that is throttled for this long fails: another program uses up the account's request quota.
 MAX_THROTTLED_SECONDS = 120.0
-#: Attempts of a request without a response until its region counts as unreachable.
+#: Attempts without a response until a region counts as unreachable.
 MAX_ATTEMPTS = 5
 
 
 class Patience:
-    """Retries calls, and counts the retries for the run's summary."""
+    """Retries calls, and counts the retries for the summary of a run."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -46,7 +46,7 @@ class Patience:
     def repeat(
         self, call: Callable[[], T], without_response: type[Unavailable] = Unavailable, max_attempts: int = MAX_ATTEMPTS
     ) -> T:
-        """Retry a throttled call until the quota has recovered, and one without a response a few times."""
+        """Retry a throttled call for minutes, and a call without a response a few times."""
         end = self._clock.monotonic() + MAX_THROTTLED_SECONDS
         until_admitted = partial(
             repeat,
@@ -73,7 +73,7 @@ class Patience:
 
 
 class Patient:
-    """A ``Lambda`` that retries what is safe to repeat."""
+    """A ``Lambda`` that retries requests that are safe to repeat."""
 
     def __init__(self, inner: Lambda, clock: Clock) -> None:
         self._inner = inner
@@ -112,7 +112,7 @@ class Patient:
             try:
                 self._inner.grant(name, number, grant)
             except StatementExists:
-                if not sent_before:  # else it is ours, from an attempt whose response was lost
+                if not sent_before:  # otherwise an earlier attempt, whose response was lost, added it
                     raise
             except Unavailable:
                 sent_before = True
@@ -124,7 +124,7 @@ class Patient:
         self._repeat(lambda: self._inner.revoke(name, number, statement_id))
 
     def download(self, held: Held, to: Path) -> None:
-        """Download a zip. A link that is refused has expired: get a new one."""
+        """Download a zip. If the link is refused it has expired: get a new one."""
 
         def fetch() -> None:
             try:

@@ -1,4 +1,4 @@
-"""AWS Signer: sign a zip once, in the staging bucket of the home region, and keep the signed bytes for later runs."""
+"""Sign a zip once with AWS Signer, in the home region's staging bucket, and keep the signed bytes for later runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 2.0
 MAX_SIGNING_SECONDS = 300.0
-#: The entry that Signer adds to a zip for Lambda begins with this.
+#: The path prefix of the entry that Signer adds to a zip for Lambda.
 SIGNATURE_PREFIX = "META-INF/aws_signer_signature"
 
 _CONFIG = botocore.config.Config(
@@ -34,7 +34,7 @@ _CONFIG = botocore.config.Config(
 
 
 class Signer:
-    """The signing profile of a matrix, and the home region's staging bucket, which must keep versions."""
+    """Signs with the matrix's profile, through the home region's staging bucket, which must have versioning."""
 
     def __init__(self, matrix: Matrix, session: boto3.session.Session, clock: Clock) -> None:
         if matrix.signing is None or matrix.staging is None:
@@ -48,17 +48,17 @@ class Signer:
         self._clock = clock
 
     def sign(self, zip_: Zip, folder: Path) -> tuple[Zip, str]:
-        """Return the signed zip and the ARN of the profile's version. A zip that is signed already is an error.
+        """Return the signed zip and the ARN of the profile's version. Raises InputError for a signed zip.
 
-        Signing the same bytes again within hours returns the first job's result. IncompleteError if it fails.
+        Signing the same bytes again within hours returns the first job's result. Raises IncompleteError if it fails.
         """
         if is_signed(zip_.path):
-            raise InputError("the zip is signed already", where=str(zip_.path))
+            raise InputError("the zip is already signed", where=str(zip_.path))
         with self._translated("the zip cannot be signed"):
             return self._sign(zip_, folder)
 
     def stored(self, sha256: str, folder: Path) -> Zip | None:
-        """Return the signed zip of an earlier run from the staging bucket; None if it has expired there."""
+        """Return the signed zip of an earlier run from the staging bucket; None if it is no longer there."""
         path = folder / f"{sha256}.zip"
         with self._translated("the signed zip cannot be read"):
             try:
@@ -101,7 +101,7 @@ class Signer:
         path = folder / f"signed-{zip_.sha256}.zip"
         self._s3.download_file(self._bucket, signed, str(path), ExtraArgs=self._owner)
         sha256 = sha256_of(path)
-        # Staging finds it there, and so does a later run that completes the release.
+        # Staging uses this object, and so does a later run that completes the release.
         self._s3.copy_object(
             Bucket=self._bucket,
             Key=f"layers/{sha256}.zip",
@@ -113,7 +113,7 @@ class Signer:
         return Zip(path, sha256, path.stat().st_size), profile
 
     def _uploaded_version(self, key: str) -> str | None:
-        """Return the version of a zip that an earlier run uploaded: its signing job is found again by it."""
+        """Return the S3 version of a zip that an earlier run uploaded, to find its signing job again."""
         try:
             head = self._s3.head_object(Bucket=self._bucket, Key=key, **self._owner)
         except ClientError as error:
@@ -141,7 +141,7 @@ class Signer:
 
 
 def is_signed(path: Path) -> bool:
-    """Whether a zip has a signature of AWS Signer in it."""
+    """Whether a zip contains a signature of AWS Signer."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.startswith(SIGNATURE_PREFIX) for name in archive.namelist())

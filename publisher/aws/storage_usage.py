@@ -1,4 +1,4 @@
-"""Describe how much of the account's code storage in a region is used, when it is full."""
+"""Add the used code storage to the advice of CodeStorageExceededException."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ _GIGABYTE = 1024**3
 
 
 def with_usage(error: StorageExceeded, call: Callable[..., Any], client: LambdaClient, region: str) -> StorageExceeded:
-    """Add the usage and the commands that list what may be unused to the advice. The error stays if AWS refuses."""
+    """Add the usage, and commands that list functions and layers, to the advice. Returns the error unchanged if AWS
+    refuses.
+    """
     lists = (
         f"list what is stored with `aws lambda list-functions --function-version ALL --region {region}` and "
         f"`aws lambda list-layers --region {region}`"

@@ -76,7 +76,7 @@ def make_request(
     if reason and not rebuild:
         raise UsageError("--reason goes with --rebuild")
     if rebuild and layer_version is not None:
-        raise UsageError("--rebuild takes a new number of its own; leave --layer-version out")
+        raise UsageError("--rebuild takes a new number; omit --layer-version")
     if allow_gap and layer_version is None:
         raise UsageError("--allow-gap goes with --layer-version")
     why = (reason or "rebuilt") if rebuild else None

@@ -1,4 +1,4 @@
-"""The steps of one cell: publish privately, grant, revoke. Every act is recorded before the next one."""
+"""The steps of one cell: publish privately, grant, revoke. Each is recorded before the next one."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ NO_ZIP_ADVICE = "give that build with --artifacts, or publish a new build of thi
 
 
 class YankedError(PublishError):
-    """The release was yanked while this run worked on it."""
+    """Another process yanked the release during this run."""
 
 
 class CellSteps:
-    """Takes steps for the cells of a job, from any thread. What goes wrong becomes the cell's outcome."""
+    """Executes the steps of a job's cells. Thread-safe. A failure becomes the cell's outcome."""
 
     def __init__(self, job: Job, stop: Stop) -> None:
         self._job = job
@@ -57,7 +57,7 @@ class CellSteps:
         self.unreachable: dict[str, Failure] = {}
 
     def publish(self, cell: Cell) -> Outcome:
-        """Bring a cell to the release, privately. The outcome is ``private`` if it has to be granted."""
+        """Bring a cell to the release, privately. The outcome is ``private`` if the permission is still missing."""
         return self._guarded(cell, lambda: self._publish(cell))
 
     def grant(self, before: Outcome) -> Outcome:
@@ -69,13 +69,13 @@ class CellSteps:
         return self._guarded(before.cell, lambda: self._revoke(before, reason), before)
 
     def why_yanked(self, outcomes: Mapping[Cell, Outcome]) -> str | None:
-        """How the ledger or AWS shows that another process yanked the release during this run; None if it did not.
+        """Return how the ledger or AWS shows that another process yanked the release during this run, or None.
 
-        AWS is asked for one cell a region that this run found or made public: a yank revokes all of them.
+        In AWS one cell in each region that this run found or made public is read, because a yank revokes all of them.
         """
         if reason := self._recorded_yank(self._job.recorder.reread()):
             return reason
-        # A cell that was public before shows a yank that ended before this run granted the region's others.
+        # Prefer a cell that was public before: it shows also a yank that ended before this run's grants in the region.
         by_age = sorted(outcomes.values(), key=lambda outcome: outcome.name == "unchanged")
         public = {outcome.cell.region: outcome.held for outcome in by_age if outcome.done and outcome.held}
         for region, held in public.items():
@@ -125,7 +125,9 @@ class CellSteps:
         cell, held = before.cell, before.held or self._known(before.cell)
         if self._stop.requested:
             return replace(before, failure=Failure(f"not public yet: {self._stop.reason}"))
-        self._record(cell, held, public=False)  # right before the grant: another process may have yanked the release
+        self._record(
+            cell, held, public=False
+        )  # directly before the grant, because another process may have yanked the release
         self._grant_version(cell, held)
         try:
             self._record(cell, held, public=True)
@@ -143,7 +145,7 @@ class CellSteps:
         return replace(before, name="private", failure=Failure(reason, FailureClass.PERMANENT))
 
     def _prepare(self, cell: Cell, preparation: Preparation) -> None:
-        """Use up a number below the release's."""
+        """Publish a placeholder or a backfill at a number below the release's."""
         job = self._job
         match preparation:
             case Placeholder(number):
@@ -177,7 +179,7 @@ class CellSteps:
         )
 
     def _make_backfill_public(self, cell: Cell, held: Held) -> None:
-        """Grant an older release's version, unless that release is yanked by then: it stays private."""
+        """Grant an older release's version, unless that release has been yanked."""
         recorder, private = self._job.recorder, cell_record(cell, held, public=False)
         if recorder.backfilled(private).yanked is not None:
             return
@@ -203,7 +205,7 @@ class CellSteps:
         grant_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
 
     def _record(self, cell: Cell, held: Held, *, public: bool) -> None:
-        """Record a cell. YankedError if the release was yanked meanwhile."""
+        """Record a cell. Raises YankedError if the release has been yanked."""
         if reason := self._recorded_yank(self._job.recorder.add(cell_record(cell, held, public=public))):
             raise YankedError(Failure(reason, FailureClass.PERMANENT))
 
@@ -213,7 +215,7 @@ class CellSteps:
         return f"layer version {release.layer_version} was yanked during this run: {release.yanked.reason}"
 
     def _guarded(self, cell: Cell, step: Callable[[], Outcome], before: Outcome | None = None) -> Outcome:
-        """Take a step; whatever goes wrong is the cell's outcome."""
+        """Execute a step, and turn each failure into the cell's outcome."""
         try:
             return step()
         except YankedError as error:
@@ -234,11 +236,11 @@ class CellSteps:
             return _failed(cell, error.failure)
         except GatewayError as error:
             return _failed(cell, error.failure)
-        except LayersError as error:  # the ledger: a change that cannot be recorded must not be followed by another
+        except LayersError as error:  # from the ledger: after a change that cannot be recorded, stop
             self._stop(f"the ledger cannot be written: {error.what}")
             text = f"AWS was changed, but the ledger was not: {error.what}"
             return Outcome(cell, "failed", failure=Failure(text, error.failure_class, error.fix))
-        except Exception as error:  # one cell's defect must not end the run
+        except Exception as error:  # a defect in one cell must not end the run
             LOG.exception("defect in %s", cell.id)
             text = f"{type(error).__name__}: {error}"
             return Outcome(cell, "failed", failure=Failure(text, FailureClass.DEFECT, REPORT_DEFECT))
@@ -261,7 +263,7 @@ class CellSteps:
         return Outcome(cell, "interrupted", failure=Failure(self._stop.reason or "stopped"))
 
     def _missing_zip(self, text: str) -> Failure:
-        """A zip that no region gives: temporary while regions that may have it cannot be read."""
+        """Return the outcome of a missing zip: temporary while regions that may have it are unreachable."""
         unreadable = bool(self._job.remote.unreachable or self.unreachable)
         return Failure(text, FailureClass.TEMPORARY if unreadable else FailureClass.PERMANENT, NO_ZIP_ADVICE)
 
@@ -275,7 +277,7 @@ class CellSteps:
                 Failure(
                     "the layer version was deleted while this command ran",
                     FailureClass.PERMANENT,
-                    "find out who deletes versions; a number never comes back: publish a new one with --rebuild",
+                    "find out who deletes versions; AWS does not assign this number again: publish with --rebuild",
                 )
             )
         return held

@@ -1,9 +1,9 @@
-"""Execute a plan: publish privately in all regions side by side, then make the release public.
+"""Execute a plan: publish privately in all regions in parallel, then make the release public.
 
-One cell is published first, alone: AWS assigns its number once, so of two publishers that start at the same time only
-one gets it, and the other one stops there. A region that becomes unreachable is left for the next run. Expired
-credentials, a ledger that cannot be written, a second publisher and Ctrl-C stop the run: requests in flight are
-finished and recorded, no others are sent.
+One cell is published first, alone. AWS assigns its number only once, so if two publishers start at the same time, one
+gets it and the other stops. A region that becomes unreachable is left for the next run. Expired credentials, a ledger
+that cannot be written, a second publisher and Ctrl-C stop the run: requests in flight are finished and recorded, no
+others are sent.
 """
 
 from __future__ import annotations
@@ -22,22 +22,25 @@ from publisher.reconcile.gate import why_private
 from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.plan import GrantOnly, Publish
 
-CONFLICT_ADVICE = "leave --layer-version out: the release then gets a number that every cell can reach"
-#: Threads that work at the same time at most.
+CONFLICT_ADVICE = "omit --layer-version: the release then gets a number that every cell can reach"
+#: Limit of parallel threads.
 MAX_WORKERS = 96
 
 
 @dataclass(frozen=True)
 class CanaryRegion:
-    """The region that is published first. ``check`` is called when all of it holds the release, still private, and
-    returns why the other regions must wait, or None."""
+    """The region that is published first.
+
+    ``check`` is called when all its cells hold the release, still private. It returns why the other regions must wait,
+    or None.
+    """
 
     region: str
     check: Callable[[Sequence[Outcome]], Failure | None]
 
 
 def execute(job: Job, stop: Stop, canary: CanaryRegion | None = None) -> tuple[dict[Cell, Outcome], str | None]:
-    """Execute the plan. Returns an outcome for every cell of it, in its order, and why regions had to wait."""
+    """Execute the plan. Return the outcome of each of its cells, in order, and why regions had to wait, or None."""
     return _Execution(job, stop).run(canary)
 
 
@@ -51,7 +54,7 @@ class _Execution:
     def run(self, canary: CanaryRegion | None) -> tuple[dict[Cell, Outcome], str | None]:
         plan, cells = self._job.plan, list(self._job.plan.actions)
         self._job.progress.begin(f"Publishing {self._job.matrix.package} {plan.version}", len(cells))
-        # Target by target over all regions, so that one target's bytes are sent everywhere while they are cached.
+        # Target by target across all regions, so that a target's zip is sent everywhere while it is in the file cache.
         cells.sort(key=lambda cell: self._job.matrix.targets.index(cell.target))
         waiting: Failure | None = None
         if plan.conflict and not plan.public:
@@ -73,7 +76,7 @@ class _Execution:
         return {cell: self._outcomes[cell] for cell in plan.actions}, waiting.text if waiting else None
 
     def _publish_first(self, cells: Sequence[Cell]) -> None:
-        """Publish one cell alone: it claims the number. If its region fails, the next region's does."""
+        """Publish one cell alone to claim the number. If its region fails, try the next region."""
         candidates = {cell.region: cell for cell in reversed(self._left(cells)) if self._is_publish(cell)}
         for region in self._job.matrix.regions:
             if region in candidates and not (self._holding() or self._job.plan.public):
@@ -83,7 +86,7 @@ class _Execution:
         self._each(self._left(cells), self._steps.publish)
 
     def _make_public(self, waiting: Failure | None) -> None:
-        """Grant the permission in every cell that holds the release privately, or say why not."""
+        """Grant the permission in every cell that holds the release privately, unless the gate refuses."""
         private = [cell for cell, outcome in self._outcomes.items() if outcome.name == "private"]
         if not private:
             return
@@ -102,21 +105,21 @@ class _Execution:
             self._job.progress.step(cell.id, f"private: {reason}")
 
     def _revoke_if_yanked(self) -> None:
-        """Check after the run that nobody yanked the release meanwhile: then revoke what this run granted."""
+        """After the run, check whether another process yanked the release; if so, revoke this run's grants."""
         granted = [cell for cell, outcome in self._outcomes.items() if outcome.name in ("granted", "published")]
         if granted and (reason := self._steps.why_yanked(self._outcomes)):
             self._stop(reason)
             self._each(granted, lambda cell: self._steps.revoke(self._outcomes[cell], reason))
 
     def _each(self, cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> None:
-        """Take a step for each of these cells, side by side."""
+        """Execute a step for each of these cells, in parallel."""
         for outcome in _side_by_side(cells, step):
             self._outcomes[outcome.cell] = outcome
             if outcome.name != "private":
                 self._job.progress.step(outcome.cell.id, outcome.name + (f": {outcome.error}" if outcome.error else ""))
 
     def _defer(self, cells: Sequence[Cell], failure: Failure) -> None:
-        """Leave what would write to AWS for another run."""
+        """Defer the cells that would need a write to AWS."""
         for cell in self._left(cells):
             if isinstance(self._job.plan.actions[cell], Publish | GrantOnly):
                 self._outcomes[cell] = Outcome(cell, "deferred", failure=failure)
@@ -125,7 +128,7 @@ class _Execution:
         return [cell for cell in cells if cell not in self._outcomes]
 
     def _holding(self) -> Collection[Cell]:
-        """The cells that hold the release so far."""
+        """Return the cells that hold the release so far."""
         return [cell for cell, outcome in self._outcomes.items() if outcome.done or outcome.name == "private"]
 
     def _is_publish(self, cell: Cell) -> bool:
@@ -142,13 +145,13 @@ class _Execution:
 
 
 def _side_by_side(cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> Iterator[Outcome]:
-    """The outcomes of a step, as they are done."""
+    """Yield the outcomes of a step as they complete."""
     if not cells:
         return
     workers = max(1, min(LANES * len({cell.region for cell in cells}), MAX_WORKERS))
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="cell") as pool:
         waiting: set[Future[Outcome]] = {pool.submit(step, cell) for cell in cells}
         while waiting:
-            # A timeout, so that the main thread handles signals.
+            # With a timeout, so that the main thread can handle signals.
             finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
             yield from (future.result() for future in finished)

@@ -1,11 +1,11 @@
-"""When a release may become public: a number is public as one release or not at all.
+"""Decide whether a release may become public: a number is public as one release or not at all.
 
-Everything is published privately first. AWS assigns a number once per layer and region, so of two publishers only one
-gets it there, and the other one sees that. Before the first grant, this module checks what the publishes did not show:
-cells that this run did not publish, and how many regions are unreachable.
+Everything is published privately first. AWS assigns a number once per layer and region, so only one of two publishers
+gets it there, and the other one notices. Before the first grant, this module checks the rest: cells that this run did
+not publish, and how many regions are unreachable.
 
-Two publishers that each see other regions could both find their number free. So a majority of the regions has to
-respond: any two majorities share a region, and there the second publisher finds what the first one published.
+If two publishers reach different regions, both could find a number free. So a majority of the regions must respond: any
+two majorities share a region, in which the second publisher finds the first one's versions.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def why_private(
     holding: Collection[Cell],
     unreachable: Mapping[str, Failure],
 ) -> str | None:
-    """Why the release must stay private for now; None if it may become public.
+    """Return why the release must stay private for now; None if it may become public.
 
-    ``holding`` are the cells that hold the release. All other cells are read now, after this run has published.
+    ``holding`` are the cells with the release. All other cells are read again now.
     """
     if plan.public:
         return None
@@ -49,7 +49,7 @@ def why_private(
 
 
 def _other(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], cell: Cell) -> str | None:
-    """What a cell has at the number that is not the release."""
+    """Return the problem if a cell has something else at the release's number."""
     there = lambdas[cell.region].get(cell.target.layer_name, plan.number.value)
     if there is None:
         return None
@@ -60,9 +60,9 @@ def _other(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], cell: Cell
 
 
 def _without_majority(matrix_regions: Sequence[str], unreachable: Mapping[str, Failure]) -> str | None:
-    """Why too few regions respond; None if more than half do, or exactly half with the first one among them.
+    """Return why too few regions respond; None if more than half respond, or half with the matrix's first region.
 
-    Regions that refuse the account for good do not count: nobody can publish there.
+    Regions that refuse the account permanently do not count, because no publisher can publish there.
     """
     closed = [region for region, failure in unreachable.items() if failure.failure_class is FailureClass.PERMANENT]
     regions = [region for region in matrix_regions if region not in closed]
@@ -70,6 +70,6 @@ def _without_majority(matrix_regions: Sequence[str], unreachable: Mapping[str, F
     if 2 * len(responding) > len(regions) or (2 * len(responding) == len(regions) and regions[:1] == responding[:1]):
         return None
     return (
-        f"only {len(responding)} of {len(regions)} regions respond, and a release becomes public when most of them do "
+        f"only {len(responding)} of {len(regions)} regions respond, but a release becomes public when most of them do "
         f"(unreachable: {', '.join(region for region in regions if region in unreachable)})"
     )

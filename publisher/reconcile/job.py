@@ -1,4 +1,4 @@
-"""What an execution works with, and what becomes of a cell."""
+"""The input of an execution, and the outcome of a cell."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from publisher.reconcile.state import Remote
 
 OutcomeName = Literal["unchanged", "granted", "published", "private", "conflict", "deferred", "failed", "interrupted"]
 
-#: Outcomes after which the cell is at the release.
+#: Outcomes with which the cell has the release.
 DONE: frozenset[str] = frozenset({"unchanged", "granted", "published"})
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a cell. ``private``: the release is there, and not public yet."""
+    """The outcome of a cell. ``private``: it holds the release, but is not public yet."""
 
     cell: Cell
     name: OutcomeName
@@ -33,23 +33,23 @@ class Outcome:
 
     @property
     def error(self) -> str | None:
-        """Why the cell is not at the release."""
+        """Why the cell does not have the release."""
         return self.failure.text if self.failure else None
 
     @property
     def request_id(self) -> str | None:
-        """AWS's id of the request that failed."""
+        """The AWS request id of the failed request."""
         return self.failure.request_id if self.failure else None
 
     @property
     def done(self) -> bool:
-        """Whether the cell is at the release, public and read back."""
+        """Whether the cell has the release, public and read back."""
         return self.name in DONE
 
 
 @dataclass(frozen=True)
 class Job:
-    """What an execution works with."""
+    """The input of an execution."""
 
     matrix: Matrix
     plan: Plan

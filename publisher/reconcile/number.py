@@ -1,7 +1,7 @@
-"""Which layer version number a release has. Pure: the arguments were observed or recorded before.
+"""Choose the layer version number of a release, from the observed state and the ledger.
 
-In order: the requested number; the number at which the release was started, according to the ledger or to AWS; one
-more than the highest number anywhere.
+In this order: the requested number; the number at which the ledger or AWS has the release already; one more than the
+highest number anywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from publisher.reconcile.state import Remote, carries
 
 @dataclass(frozen=True)
 class Number:
-    """A release's number, and in words where it comes from."""
+    """A release's number, with the reason for it."""
 
     value: int
     reason: str
@@ -26,20 +26,20 @@ class Number:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user requested."""
+    """The user's request."""
 
     version: str
     layer_version: int | None = None
     rebuild: str | None = None  #: the reason for a rebuild, if one was requested
-    #: The sha256 of each target's zip, by target id, if zips were given: a rebuild that was started is found by them.
+    #: The sha256 of each target's zip, by target id, if artifacts were given: they identify a rebuild that was started.
     digests: Mapping[str, str] = field(default_factory=dict)
     allow_gap: bool = False  #: ``layer_version`` may be more than one above the highest
 
 
 def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | None:
-    """The number from the command line or the ledger; None if AWS has to be asked.
+    """Return the number from the command line or the ledger; None if neither has one.
 
-    InputError if the number belongs to another release or the release was yanked.
+    Raises InputError if the number belongs to another release or the release was yanked.
     """
     if wanted.layer_version is not None:
         _refuse_taken(wanted.layer_version, wanted.version, releases)
@@ -61,7 +61,7 @@ def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | Non
 
 
 def _is_this_rebuild(release: Release, wanted: Wanted) -> bool:
-    """Whether a run for the same rebuild made this release: it is incomplete, or has the same reason and bytes."""
+    """Whether the record is of the same rebuild: it is incomplete, or has the same reason and zips."""
     if release.completed is None:
         return release.yanked is None
     bytes_of = {target.id: target.sha256 for target in release.targets}
@@ -70,9 +70,9 @@ def _is_this_rebuild(release: Release, wanted: Wanted) -> bool:
 
 
 def rebuilt_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | None:
-    """The highest number, if AWS already holds the given zips of this version there and no ledger has it.
+    """Return the highest number if AWS holds exactly the given zips there and the ledger does not have it.
 
-    A rebuild whose process died before it was recorded goes on where it was started.
+    So a rebuild whose process was killed before it was recorded continues at its number.
     """
     for cell, state in remote.cells.items():
         held = state.held
@@ -84,9 +84,9 @@ def rebuilt_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | N
 
 
 def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | None:
-    """The number at which AWS holds the release already; None if there is none.
+    """Return the number at which AWS holds the release already, or None.
 
-    If cells hold it at different numbers, the number with the fewest conflicts is taken, then the one that most cells
+    If cells hold it at different numbers, choose the number with the fewest conflicts, then the one that most cells
     hold.
     """
     holders = Counter(
@@ -110,7 +110,7 @@ def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | None
 
 
 def next_number(remote: Remote, releases: Sequence[Release]) -> Number:
-    """One more than the highest number that AWS has assigned or the ledger knows."""
+    """Return one more than the highest number in AWS and in the ledger."""
     recorded = (
         max((release.layer_version, *(each.layer_version for each in release.versions))) for release in releases
     )
@@ -119,20 +119,20 @@ def next_number(remote: Remote, releases: Sequence[Release]) -> Number:
 
 
 def refuse_gap(wanted: Wanted, remote: Remote, releases: Sequence[Release]) -> None:
-    """InputError if the requested number skips numbers and the user did not allow that."""
+    """Raise InputError if the requested number skips numbers without ``--allow-gap``."""
     following = next_number(remote, releases).value
     if wanted.layer_version is not None and wanted.layer_version > following and not wanted.allow_gap:
         raise InputError(
             f"--layer-version {wanted.layer_version} skips numbers: the next one is {following}",
-            fix=f"leave --layer-version out, or add --allow-gap: every cell then gets a placeholder, a private layer "
+            fix=f"omit --layer-version, or add --allow-gap: every cell then gets a placeholder, a private layer "
             f"version that can never be used, for each number up to {wanted.layer_version - 1}",
         )
 
 
 def without_other(version: str, number: Number, releases: Sequence[Release]) -> tuple[Release, ...]:
-    """The records without another release that was started at this number and never published.
+    """Return the records without another release that was started at this number and never published.
 
-    InputError if it was published: the ledger and AWS then disagree on what the number is.
+    Raises InputError if it was published, because then the ledger and AWS contradict each other.
     """
     kept = []
     for release in releases:
@@ -153,7 +153,7 @@ def _refuse_taken(number: int, version: str, releases: Sequence[Release]) -> Non
         if not release.is_of(version):
             raise InputError(
                 f"layer version {number} is {release.package} {release.version}, not {version}",
-                fix="leave --layer-version out; the program finds the number",
+                fix="omit --layer-version: the program finds the number",
             )
         if release.yanked is not None:
             raise InputError(

@@ -1,8 +1,9 @@
-"""Observe AWS: ask every region of the matrix what it holds, all regions at once, with as few requests as possible.
+"""Read the state of every region of the matrix, in parallel and with as few requests as possible.
 
-First the newest version of every cell (one or two lists a region). Older versions are read only if the release's
-number cannot be known without them. Lists lag, ``GetLayerVersion`` does not: before a cell counts as behind, it is
-asked for its next number. Once the release's number is known, the bytes and the permission at it are read.
+First, the newest version of every cell (one or two lists for each region). Older versions are read only if the
+release's number cannot be known without them. Lists lag but ``GetLayerVersion`` does not, so a cell counts as behind
+only after its next number was requested. Once the release's number is known, the bytes and the permission at it are
+read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from publisher.reconcile.state import CellState, Remote, carries
 
 
 def observe(matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress) -> Remote:
-    """The newest version of every cell. A region that does not respond is in ``unreachable``, with the reason."""
+    """Read the newest version of every cell. A region without a response is in ``unreachable``, with the reason."""
     names = [target.layer_name for target in matrix.targets]
     progress.begin("Observing", len(matrix.regions))
 
@@ -39,11 +40,11 @@ def observe(matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress) -
 def read_history(
     matrix: Matrix, version: str, lambdas: Mapping[str, Lambda], remote: Remote, progress: Progress
 ) -> Remote:
-    """Add the older versions that show whether, and at which number, AWS already holds this release.
+    """Add older versions that can show at which number AWS already holds this release.
 
-    A complete release has its number in every cell, so the history of one cell shows it. An incomplete release can only
-    be completed above the lowest ``latest`` of all cells, so only newer versions are read; nothing is read if all
-    cells are at the same number.
+    A complete release is in every cell, so the history of one cell shows it. An incomplete release can only be
+    completed above the lowest ``latest`` of all cells, so only newer versions are read, and none if all cells have the
+    same number.
     """
     if not remote.cells or _is_newest_everywhere(matrix, version, remote):
         return remote
@@ -66,7 +67,7 @@ def read_history(
 def count_past_lists(
     lambdas: Mapping[str, Lambda], remote: Remote, cells: Iterable[Cell], progress: Progress
 ) -> Remote:
-    """Raise ``latest`` of these cells to where AWS really is: one request a cell, and one for each unlisted version."""
+    """Correct ``latest`` of these cells with ``GetLayerVersion``: a request per cell, and one per unlisted version."""
 
     def count(cell: Cell) -> CellState:
         state, gateway, name = remote.cells[cell], lambdas[cell.region], cell.target.layer_name
@@ -99,7 +100,7 @@ def read_number(number: int, lambdas: Mapping[str, Lambda], remote: Remote, prog
 def _update(
     remote: Remote, cells: Iterable[Cell], read: Callable[[Cell], CellState], title: str, progress: Progress
 ) -> Remote:
-    """The state with these cells read again. A region that fails meanwhile becomes unreachable."""
+    """Return the state with these cells read again. A region that fails becomes unreachable."""
     wanted = tuple(cells)
     regions = tuple(dict.fromkeys(cell.region for cell in wanted))
     if not regions:

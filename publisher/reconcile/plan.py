@@ -1,10 +1,10 @@
-"""The plan: for every cell what has to be done to bring it to the release. A value, computed by a pure function.
+"""The plan: the action for every cell that brings it to the release. A value, computed by a pure function.
 
 ``layers plan`` shows it, ``publish`` executes it, tests compare it. The rules:
 
 - the release's bytes are at the number: keep them, or grant the permission if it is missing
 - the cell is below the number: publish a placeholder or a backfill for each number in between, then publish
-- anything else is at or above the number: a conflict, reported, never overwritten and never deleted
+- anything else is at or above the number: a conflict, which is reported, never overwritten and never deleted
 - the region is unreachable: deferred to the next run
 """
 
@@ -24,7 +24,7 @@ from publisher.reconcile.state import CellState, Remote, carries, is_granted
 
 @dataclass(frozen=True)
 class Placeholder:
-    """Publish a small private version that says what it is, to use up a number."""
+    """Publish a small private version with an explaining description, to use up a number."""
 
     number: int
 
@@ -36,12 +36,12 @@ class Backfill:
     number: int
     version: str
     sha256: str
-    sources: tuple[str, ...]  #: regions that are recorded to hold these bytes at this number
+    sources: tuple[str, ...]  #: regions that hold these bytes at this number according to the ledger
 
 
 @dataclass(frozen=True)
 class Regrant:
-    """Make the cell's newest version public: a backfill that a run published and then did not grant."""
+    """Make the cell's newest version public: a backfill that an earlier run published but did not grant."""
 
     number: int
     version: str
@@ -75,7 +75,7 @@ class Publish:
 
 @dataclass(frozen=True)
 class Conflict:
-    """Something else is at or above the number."""
+    """The cell has something else at or above the number."""
 
     reason: str
     kind: Literal["conflict"] = "conflict"
@@ -94,34 +94,34 @@ Action: TypeAlias = Keep | GrantOnly | Publish | Conflict | Defer
 
 @dataclass(frozen=True)
 class Plan:
-    """What a publish would do, cell by cell in the matrix's order."""
+    """The actions of a publish, cell by cell in the matrix's order."""
 
     version: str
     number: Number
     actions: Mapping[Cell, Action]
-    #: The sha256 that each target's cells have or must get, if it is known before a build.
+    #: The sha256 of each target's zip, if it is known before a build.
     bytes_of: Mapping[str, str]
-    #: Whether the number is public as this release already, in AWS or in the ledger.
+    #: Whether this release is already public at the number, in AWS or in the ledger.
     public: bool = False
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many cells have each kind of action."""
+        """The number of cells for each kind of action."""
         return Counter(action.kind for action in self.actions.values())
 
     @property
     def placeholders(self) -> int:
-        """How many placeholders the plan publishes."""
+        """The number of placeholders that the plan publishes."""
         return self._preparations(Placeholder)
 
     @property
     def backfills(self) -> int:
-        """How many versions of older releases the plan publishes."""
+        """The number of versions of older releases that the plan publishes."""
         return self._preparations(Backfill)
 
     @property
     def new_versions(self) -> int:
-        """How many layer versions the plan publishes."""
+        """The number of layer versions that the plan publishes."""
         return self.placeholders + self.backfills + self.counts.get("publish", 0)
 
     @property
@@ -138,7 +138,7 @@ class Plan:
         return next((f"{cell.id}: {action.reason}" for cell, action in found), None)
 
     def only(self, cells: Sequence[Cell]) -> Plan:
-        """The part of the plan for these cells."""
+        """Return the part of the plan for these cells."""
         return replace(self, actions={cell: self.actions[cell] for cell in cells})
 
     def _preparations(self, kind: type[Preparation]) -> int:
@@ -153,7 +153,7 @@ def make_plan(
     remote: Remote,
     releases: Sequence[Release],
 ) -> Plan:
-    """The plan for every cell of the matrix; ``remote`` includes what is at ``number``."""
+    """Return the plan for every cell of the matrix. ``remote`` must include the versions at ``number``."""
     recorded = at_number(releases, number.value)
     wanted = release_bytes(matrix, version, number.value, remote, recorded)
     actions: dict[Cell, Action] = {}
@@ -172,9 +172,9 @@ def make_plan(
 def release_bytes(
     matrix: Matrix, version: str, number: int, remote: Remote, recorded: Release | None
 ) -> dict[str, str]:
-    """Each target's sha256, from the ledger or else from what most cells hold: published bytes win.
+    """Return each target's sha256, from the ledger or else the one in most cells: published bytes win.
 
-    Bytes that a run only intended to publish do not count, if every region says that it does not have them.
+    Bytes that an earlier run only planned to publish do not count if no region has them.
     """
     found: dict[str, Counter[str]] = {}
     for cell, state in remote.cells.items():
@@ -183,7 +183,7 @@ def release_bytes(
     result = {target: counts.most_common(1)[0][0] for target, counts in found.items()}
     for target in recorded.targets if recorded else ():
         published = {cell.sha256 for cell in recorded.cells if cell.key[1] == target.id} if recorded else set()
-        # Of two runs for the same version, the one that recorded its zips last need not be the one that published.
+        # With two runs for the same version, the last one in the ledger may not be the one that published.
         if target.sha256 is not None and (target.sha256 in published or (not published and remote.unreachable)):
             result[target.id] = target.sha256
     return result
@@ -204,7 +204,7 @@ def _action(
         return Publish((*_regrant(matrix, cell, state, releases), *(_preparation(cell, n, releases) for n in gap)))
     if state.held is None:
         return Conflict(f"layer version {number} was deleted here, and AWS never assigns a number twice")
-    # Cells of a release that was made by hand may differ; so may those that are public already.
+    # Cells of a release that was made by hand may differ, and so may cells that are already public.
     recorded = at_number(releases, number)
     target = recorded.target(cell.target.id) if recorded else None
     may_differ = record is not None and (record.public or target is None or target.sha256 is None)
@@ -233,7 +233,7 @@ def _preparation(cell: Cell, number: int, releases: Sequence[Release]) -> Prepar
 
 
 def _regrant(matrix: Matrix, cell: Cell, state: CellState, releases: Sequence[Release]) -> tuple[Regrant, ...]:
-    """The cell's newest version, if it is of a public release and not recorded as public in this cell."""
+    """Return the cell's newest version if its release is public, but not recorded as public in this cell."""
     release = at_number(releases, state.latest)
     newest = state.listed.get(state.latest)
     if release is None or release.yanked is not None or newest is None or not release.public:

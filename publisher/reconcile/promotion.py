@@ -1,4 +1,4 @@
-"""Fetch a release that another account holds, as artifacts for ``publish``: the same bytes, checked by sha256."""
+"""Fetch a release from another account as artifacts for ``publish``: the same bytes, checked by sha256."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from publisher.reconcile.sources import unzipped_size
 
 
 def release_to_promote(ledger: Ledger, number: int | None, where: str) -> Release:
-    """Return the release with this number, or the newest one. InputError unless it is complete and not yanked."""
+    """Return the release with this number, or the newest. Raises InputError unless it is complete and not yanked."""
     releases = ledger.releases()
     usable = [each for each in releases if each.completed and not each.yanked]
     release = at_number(releases, number) if number else max(usable, key=lambda r: r.layer_version, default=None)
@@ -25,7 +25,7 @@ def release_to_promote(ledger: Ledger, number: int | None, where: str) -> Releas
         raise InputError(
             f"the source ledger has no layer version {number}" if number else "the source ledger has no usable release",
             where=where,
-            fix="name the source's ledger with --from-ledger, and one of its releases with --layer-version",
+            fix="give the source's ledger with --from-ledger, and one of its releases with --layer-version",
         )
     if release.yanked or not release.completed:
         state = f"yanked: {release.yanked.reason}" if release.yanked else "incomplete"
@@ -46,8 +46,8 @@ def fetch_release(
 ) -> Manifest:
     """Download the zips of these targets and write them with their manifest and SBOMs to a folder.
 
-    ``matrix``: the one that gets the release. ``reader`` returns Lambda in a region of the source. InputError if the
-    release lacks a target, DriftError if the source holds other bytes than its ledger says.
+    ``matrix``: the one that gets the release. ``reader`` returns the ``Lambda`` of a region of the source. Raises
+    InputError if the release does not have a target, DriftError if the source's bytes differ from its ledger.
     """
     if release.package != matrix.package:
         raise InputError(f"the source publishes {release.package}, the matrix {matrix.package}")
@@ -72,7 +72,7 @@ def fetch_release(
 
 
 def _download(cells: Sequence[CellRecord], sha256: str, reader: Callable[[str], Lambda], path: Path) -> None:
-    """Download a zip from the first region of the source that gives it."""
+    """Download a zip from the first region of the source where that succeeds."""
     failures = []
     for cell in cells:
         try:
@@ -89,7 +89,7 @@ def _download(cells: Sequence[CellRecord], sha256: str, reader: Callable[[str], 
         except GatewayError as error:
             failures.append(f"{cell.region} ({error.message})")
     raise IncompleteError(
-        f"no region of the source gives the zip: {'; '.join(failures) or 'it has no cell'}",
+        f"the zip cannot be downloaded from any region of the source: {'; '.join(failures) or 'it has no cell'}",
         where=path.stem,
         fix="use credentials that may read the source's layers: --from-profile NAME",
     )

@@ -1,8 +1,7 @@
-"""Publish one layer version exactly once, although AWS has no idempotency token and may fail after it has acted; grant
-and revoke its permission, although its policy may lag.
+"""Publish one layer version exactly once, and change its permission, although AWS has no idempotency token and may lag.
 
-The plan knows the next number; the number and the bytes are compared after the publish. A request whose response was
-lost is never simply sent again: the number that it would have got is looked up first.
+The plan has the expected number; after the publish the number and the bytes are compared. A request without a response
+is never simply sent again: first the version with the expected number is read.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ from publisher.aws.gateway import (
 )
 from publisher.reconcile.state import is_granted
 
-#: Waits between the look-ups of a version whose publish had no response. AWS promises no time.
+#: Waits between attempts to read a version whose publish had no response. AWS documents no maximum delay.
 LOOKUP_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
-#: How often a publish is sent at most, if no trace of it appears each time.
+#: The most times that a publish is sent if no version appears each time.
 MAX_PUBLISH_ATTEMPTS = 3
-#: Waits between the readings of a policy that does not show a change: 31 s in all, since policies lag by 20 s and more.
+#: Waits between reads of a policy that does not show a change: 31 s in total, because policies lag by 20 s and more.
 POLICY_BACKOFF_SECONDS = (0.2, 0.8, 2.0, 4.0, 8.0, 16.0)
 
 
 class PublishError(Exception):
-    """A version cannot be brought to its number, or its policy to the expected state."""
+    """A version cannot be published at its number, or its policy cannot be changed."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.text)
@@ -56,9 +55,9 @@ class OvertakenError(PublishError):
 
 
 def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Clock) -> Held:
-    """Publish, and check that the version has this number and these bytes.
+    """Publish a version, and check that it has this number and these bytes.
 
-    Raises OvertakenError if it has not, and the gateway's errors if AWS gives no response.
+    Raises OvertakenError if it does not, and the gateway's errors if AWS does not respond.
     """
     lost: Unavailable | None = None
     for _ in range(MAX_PUBLISH_ATTEMPTS):
@@ -106,7 +105,7 @@ def grant_at(gateway: Lambda, name: str, number: int, permission: Permission, cl
 
 
 def shows_grant(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> bool:
-    """Whether the policy shows the matrix's permission, at once or after it had the time to."""
+    """Whether the policy shows the matrix's permission, at once or after some waiting."""
     for wait in (*POLICY_BACKOFF_SECONDS, None):
         if is_granted(gateway.grants(name, number), permission):
             return True
@@ -118,7 +117,7 @@ def shows_grant(gateway: Lambda, name: str, number: int, permission: Permission,
 def revoke_at(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> None:
     """Revoke every permission of a version, and wait until the policy shows none. Raises PublishError if it does not.
 
-    The matrix's own statement is revoked without a look at the policy, which may not show a new one yet.
+    The matrix's own statement is revoked without reading the policy, which may not show a new statement yet.
     """
     gateway.revoke(name, number, statement_id(permission))
     for wait in (*POLICY_BACKOFF_SECONDS, None):
@@ -133,14 +132,14 @@ def revoke_at(gateway: Lambda, name: str, number: int, permission: Permission, c
 
 
 def statement_id(permission: Permission) -> str:
-    """At most 100 characters of letters, digits, - and _; the same in every run, so that none is added twice."""
+    """Return the id of the matrix's policy statement: up to 100 letters, digits, - and _, the same in every run."""
     if permission.organization:
         return f"organization-{permission.organization}"
     return "public" if permission.principal == "*" else f"account-{permission.principal}"
 
 
 def _without(publication: Publication, error: FieldsRefused) -> Publication:
-    """Leave out the optional fields that a region refuses: the layer works without them. Raise if none is left."""
+    """Remove the optional fields that a region refuses. Raises the error again if none is left to remove."""
     smaller = replace(
         publication,
         runtimes=() if "compatibleruntimes" in error.fields else publication.runtimes,
@@ -163,11 +162,13 @@ def _look_up(gateway: Lambda, name: str, number: int, clock: Clock) -> Held | No
 def _checked(gateway: Lambda, held: Held, publication: Publication, number: int) -> Held:
     if held.number != number:
         raise OvertakenError(f"expected layer version {number} but AWS assigned {held.number}", held)
-    if held.sha256 != publication.zip.sha256:  # found after a lost response: ours may be the next one
+    if (
+        held.sha256 != publication.zip.sha256
+    ):  # found after a lost response: this run's version may have the next number
         following = gateway.get(publication.layer_name, number + 1)
         ours = following if following and following.sha256 == publication.zip.sha256 else None
         raise OvertakenError(
-            f"layer version {number} holds other bytes ({held.sha256[:12]}…) than were sent "
+            f"layer version {number} holds other bytes ({held.sha256[:12]}…) than this run sent "
             f"({publication.zip.sha256[:12]}…)",
             ours,
         )

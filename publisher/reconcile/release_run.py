@@ -1,6 +1,6 @@
-"""A publish from end to end: observe → number → read the number → plan → gather bytes → execute → record.
+"""Publish a release: observe → number → read the number → plan → gather bytes → execute → record.
 
-``prepare`` ends with the plan and writes nothing; ``carry_out`` does what the plan says.
+``prepare`` makes the plan and writes nothing; ``carry_out`` executes it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from publisher.reconcile.state import Remote, with_recorded_numbers
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything a run knows before it acts."""
+    """The state and the plan of a run before it writes."""
 
     wanted: Wanted
     releases: tuple[Release, ...]
@@ -59,17 +59,17 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run did."""
+    """The result of a run."""
 
     plan: Plan
     outcomes: Mapping[Cell, Outcome]
     seconds: float
     stopped: str | None = None
-    waited: str | None = None  #: why the other regions had to wait for the first one, where they had
+    waited: str | None = None  #: why the other regions had to wait for the first one, or None
 
     @property
     def complete(self) -> bool:
-        """Whether every selected cell is at the release, and the first region was proven if that was requested."""
+        """Whether every selected cell has the release, and no region had to wait."""
         return self.waited is None and all(outcome.done for outcome in self.outcomes.values())
 
 
@@ -81,7 +81,7 @@ def prepare(
     lambdas: Mapping[str, Lambda],
     progress: Progress,
 ) -> Prepared:
-    """Observe and plan. Nothing is written, neither to AWS nor to the ledger."""
+    """Observe AWS and plan, without writing to AWS or the ledger."""
     releases = ledger.releases()
     remote = with_recorded_numbers(observe(matrix, lambdas, progress), releases)
     refuse_gap(wanted, remote, releases)
@@ -90,13 +90,13 @@ def prepare(
     before = remote
     remote = count_past_lists(lambdas, remote, suspects, progress)
     if any(state.latest > before.cells[cell].latest for cell, state in remote.cells.items()):
-        # Lists lag behind another run: count every cell, and find the number in what is really there.
+        # Lists lag behind another run: correct every cell's latest number, then find the release's number again.
         rest = [cell for cell in remote.cells if cell not in suspects]
         remote = count_past_lists(lambdas, remote, rest, progress)
         remote, number = _find_number(matrix, wanted, releases, lambdas, remote, progress)
     remote, plan, known = _plan(matrix, wanted, number, releases, lambdas, remote, progress)
     if plan.conflict and not plan.public and wanted.layer_version is None:
-        # Nobody can use this number yet, and some cell never reaches it: take one that every cell can reach.
+        # The number is not public, and some cell can never reach it: choose one that every cell can reach.
         remote = count_past_lists(lambdas, remote, remote.cells, progress)
         following = next_number(remote, releases)
         number = Number(following.value, f"{following.reason}; {number.value} is taken ({plan.conflict})")
@@ -114,7 +114,7 @@ def _plan(
     remote: Remote,
     progress: Progress,
 ) -> tuple[Remote, Plan, tuple[Release, ...]]:
-    """The plan at this number, with the state and the records that it is made from."""
+    """Return the plan at this number, with its state and records."""
     known = without_other(wanted.version, number, releases)
     remote = read_number(number.value, lambdas, remote, progress)
     return remote, make_plan(matrix, wanted.version, number, remote, known), known
@@ -128,7 +128,7 @@ def _find_number(
     remote: Remote,
     progress: Progress,
 ) -> tuple[Remote, Number]:
-    # A release that was only started does not count once AWS has assigned its number to something else.
+    # A release that was only started does not count if AWS has assigned its number to something else.
     standing = [r for r in releases if r.cells or r.rebuild is not None or remote.highest < r.layer_version]
     number = recorded_number(wanted, standing)
     if number is None and wanted.rebuild is None:
@@ -143,10 +143,10 @@ def _find_number(
 def _suspects(
     number: Number, releases: Sequence[Release], remote: Remote, selected: Sequence[Cell]
 ) -> tuple[Cell, ...]:
-    """The cells that are asked for their next number, since a lagging list could lead to a superfluous version.
+    """Return the cells to check with ``GetLayerVersion``, because a lagging list could cause an unnecessary version.
 
-    If the release was started before, the selected cells that are behind; otherwise those that are behind by more than
-    one. If it is new, one cell a region is enough: the one in which every run begins.
+    For a release that was started before: the selected cells that are behind. Otherwise those that are behind by more
+    than one, and for a new release one cell in each region, the one that every run publishes first.
     """
     begun = any(release.layer_version == number.value for release in releases) or remote.highest >= number.value
     seen = [cell for cell in selected if cell in remote.cells]
@@ -156,7 +156,7 @@ def _suspects(
 
 
 def _refuse_revoked(matrix: Matrix, number: Number, releases: Sequence[Release], remote: Remote) -> None:
-    """InputError if all permissions of a recorded release are gone: a yank that this ledger does not know."""
+    """Raise InputError if a recorded release is private in all cells: a yank that this ledger does not have."""
     recorded = at_number(releases, number.value)
     keys = {record.key for record in recorded.cells if record.public} if recorded else set()
     states = [state for cell, state in remote.cells.items() if (cell.region, cell.target.id) in keys and state.held]
@@ -179,7 +179,7 @@ def carry_out(
     stop: Stop,
     canary: CanaryRegion | None = None,
 ) -> Report:
-    """Do what the plan says; every act is recorded before the next one."""
+    """Execute the plan; each change is recorded before the next one."""
     started = time.monotonic()
     plan, wanted = prepared.plan, prepared.wanted
     with tempfile.TemporaryDirectory(prefix="layers-publish-") as name:
@@ -236,7 +236,7 @@ def _builder(
 
 
 def _complete(matrix: Matrix, plan: Plan, ledger: Ledger, recorder: Recorder) -> None:
-    """Record the release as complete once every cell of the matrix is, after however many runs."""
+    """Record the release as complete once every cell of the matrix has it."""
     release = at_number(ledger.releases(), plan.number.value)
     if release is None or release.completed or release.yanked or not release.is_of(plan.version):
         return
@@ -246,7 +246,7 @@ def _complete(matrix: Matrix, plan: Plan, ledger: Ledger, recorder: Recorder) ->
 
 
 def _placeholder_zip(folder: Path) -> Zip:
-    """The bytes of a placeholder: the same everywhere and always."""
+    """Return the zip of a placeholder; its bytes are always the same."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         text = "This layer version holds a number that has no release in this region. Do not use it.\n"
@@ -257,7 +257,7 @@ def _placeholder_zip(folder: Path) -> Zip:
 
 
 def check_artifacts(folder: Path, manifest: Manifest, matrix: Matrix, version: str) -> BuildOutput:
-    """The artifacts of a folder, if they are of this package and version; InputError otherwise."""
+    """Read the artifacts of a folder. Raises InputError if they are of another package or version."""
     if manifest.package != matrix.package or manifest.version != version:
         raise InputError(
             f"the artifacts are of {manifest.package} {manifest.version}, not of {matrix.package} {version}",

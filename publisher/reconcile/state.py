@@ -24,7 +24,7 @@ class CellState:
     """One cell. ``latest`` is 0 if the layer has no version."""
 
     latest: int = 0
-    #: What lists showed, by number: the newest version, and older ones where they were read.
+    #: Listed versions by number: the newest, and older ones if they were read.
     listed: Mapping[int, Listed] = field(default_factory=dict)
     #: The layer version at the release's number; None if there is none, or if ``latest`` is lower.
     held: Held | None = None
@@ -45,8 +45,9 @@ class Remote:
 
 
 def with_recorded_numbers(remote: Remote, releases: Sequence[Release]) -> Remote:
-    """Raise ``latest`` to the numbers in the ledger: lists lag, and a layer whose versions were all deleted is in no
-    list although its numbers go on."""
+    """Raise ``latest`` to the numbers in the ledger: lists lag, and do not show a layer whose versions were all
+    deleted, although its numbers continue.
+    """
     assigned: dict[tuple[str, str], int] = {}
     for release in releases:
         for record in release.versions:
@@ -59,13 +60,13 @@ def with_recorded_numbers(remote: Remote, releases: Sequence[Release]) -> Remote
 
 
 def version_in(matrix: Matrix, target: Target, description: str) -> str | None:
-    """The package version in a description that follows the matrix's template; None for any other text."""
+    """Return the package version in a description that matches the matrix's template, or None."""
     match = _pattern(matrix.description, matrix.package, target).fullmatch(description)
     return match["version"] if match else None
 
 
 def carries(matrix: Matrix, target: Target, listed: Listed, version: str) -> bool:
-    """Whether a layer version's description names this package version."""
+    """Whether a layer version's description has this package version."""
     found = version_in(matrix, target, listed.description)
     return found is not None and _same_version(found, version)
 

@@ -179,7 +179,7 @@ regions: [us-east-1]
         ('layer_name: "a b"', "6: layer_name: gives 'a b', which AWS refuses"),
         (f'layer_name: "{"x" * 141}"', "6: layer_name: gives 'xxx"),
         ('layer_name: "{region}"', "6: layer_name: unknown placeholder {region}; known:"),
-        ('description: "x"', "6: description: has no {version}"),
+        ('description: "x"', "6: description: needs {version}"),
         ('description: "{version.__class__}"', "6: description: unknown placeholder {version.__class__}"),
         ('description: "{version"', "6: description: invalid template"),
         (f'description: "{{version}}{"x" * 250}"', "6: description: gives up to 266 characters; AWS allows 256"),
@@ -430,7 +430,7 @@ def test_selected_targets_keep_the_matrix_order_and_errors_suggest_a_value() -> 
         (("3.13",), "Python 3.13 is not in the matrix (3.10, 3.12)"),
         (("2.7",), "'2.7' is not a Python runtime"),
         (("3.12.4",), "did you mean 3.12?"),
-        (("",), "no Python is named"),
+        (("",), "no Python is given"),
     ):
         with pytest.raises(InputError) as caught:
             matrix.select(words)
