@@ -32,7 +32,7 @@ def test_credentials_of_the_matrix_account_are_accepted() -> None:
 
 @pytest.mark.usefixtures("aws")
 def test_credentials_of_another_account_are_refused() -> None:
-    with pytest.raises(InputError, match="of account 123456789012; the matrix is of 999999999999"):
+    with pytest.raises(InputError, match="account 123456789012, the matrix is for account 999999999999"):
         check_account(small_matrix(account="999999999999"))
 
 
