@@ -67,6 +67,9 @@ class TestInTheRuntimeClient:
         assert start is not None
         assert (start.starts, start.machine, start.interpreter) == (3, platform.machine(), platform.python_version())
         assert 0 <= start.import_seconds < start.ready_seconds == report["ready_seconds"]
+        if sys.platform == "linux":
+            assert start.peak_memory is not None
+            assert 5 << 20 < start.peak_memory < 1 << 30
         assert report["sha256"] == sha256_of(path)
 
     def test_a_failed_import_fails_the_layer(self, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from tests.conftest import Sandbox
 from tests.fakes.command import Layers
@@ -102,6 +103,18 @@ def test_a_lost_ledger_is_recreated(layers: Layers) -> None:
     after = json.loads(record.read_text())
     assert after["cells"] == before["cells"]
     assert after["completed"] is not None
+
+
+def test_sync_keeps_a_record_that_another_process_changed_meanwhile(
+    layers: Layers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert layers.publish("1.0").code == 0
+    record = Path(layers.ledger) / "0001.json"
+    before = json.loads(record.read_text())
+    record.write_text(json.dumps({**before, "rebuild": "written meanwhile", "cells": before["cells"][:1]}))
+    monkeypatch.setattr(FolderLedger, "releases", lambda _: ())
+    assert layers("sync").code == 0
+    assert json.loads(record.read_text()) == {**before, "rebuild": "written meanwhile"}
 
 
 def test_a_yanked_release_stays_private_if_its_record_is_lost(layers: Layers) -> None:

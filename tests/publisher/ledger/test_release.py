@@ -76,3 +76,17 @@ def test_times_need_a_time_zone_and_are_read_back() -> None:
 def test_an_invalid_record_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Release.model_validate({**json.loads(record_bytes(WHOLE)), **changes})
+
+
+def test_the_older_names_of_keys_and_kinds_are_read() -> None:
+    version = {"region": "us-east-1", "python": "3.12", "architecture": "x86_64", "arn": "arn"}
+    fillers = [{**version, "layer_version": 1, "kind": "reserved"}, {**version, "layer_version": 2, "kind": "backfill"}]
+    older = json.loads(record_bytes(WHOLE)) | {
+        "fillers": fillers,
+        "surplus": [{**version, "layer_version": 9, "reason": "another process"}],
+    }
+    for name in ("lower_versions", "unexpected_versions"):
+        del older[name]
+    read = Release.model_validate(older)
+    assert [(each.layer_version, each.kind) for each in read.lower_versions] == [(1, "placeholder"), (2, "backfill")]
+    assert [each.layer_version for each in read.unexpected_versions] == [9]

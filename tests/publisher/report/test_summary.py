@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from builder.model.artifact import Artifact, Finding, Locked, Manifest
-from builder.model.cold_start import ColdStart
+from builder.model.cold_start import ColdStart, PackageImport
 from builder.model.errors import InputError
 from builder.model.escape import escape
 from builder.model.matrix import Cell
@@ -26,6 +26,7 @@ from publisher.parameters.update import ParameterUpdate
 from publisher.reconcile.release_run import Report
 from publisher.report import proof_summary, release_comparison
 from publisher.report.annotations import MAX_ANNOTATIONS, Note, commands, of_error
+from publisher.report.import_times import last_imports
 from publisher.report.publish_summary import cell_notes, publish_section
 from publisher.text.figures import difference
 from scripts.simaws import At, Fault, Faults, SimulatedAws
@@ -189,6 +190,15 @@ def test_only_cold_starts_of_the_same_machine_are_compared(
         Read(release_comparison.size_table(made, last)).rows("Target", "Zipped", "Unzipped", "Cold start")[0][3]
         == words
     )
+
+
+def test_import_times_are_compared_with_those_of_the_same_machine_only() -> None:
+    imports = (PackageImport(package="demo", version="1.0", own_ms=1.0, total_ms=2.0, modules=3, imported_by=None),)
+    now, before = start(0.9), start(1.0).model_copy(update={"imports": imports})
+    target = "py3.12-x86_64"
+    assert last_imports(now, target, [release(1, 1, {}, before)])[1] == imports
+    assert last_imports(start(0.9, "Other"), target, [release(1, 1, {}, before)]) == ("", ())
+    assert last_imports(now, target, [release(1, 1, {})]) == last_imports(now, target, []) == ("", ())
 
 
 def test_without_a_figure_there_is_no_column() -> None:
