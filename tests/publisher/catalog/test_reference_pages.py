@@ -1,4 +1,4 @@
-"""The pages about matrix, ledger and index describe every key, and their examples are valid."""
+"""The pages about matrix, ledger and index describe every key, their examples are valid, and the guide is complete."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from builder.model.matrix import Matrix
 from builder.model.matrix_file import parse_matrix
 from publisher.catalog.index import make_index
 from publisher.catalog.schemas import schemas
+from publisher.catalog.snippets import FORMATS
 from publisher.followers.catalog_files import catalog_files
 from publisher.ledger.release import Release
 from tests import REPOSITORY
@@ -73,3 +74,8 @@ def test_the_example_row_has_the_keys_of_a_row() -> None:
     matrix = catalog_matrix()
     latest: dict[str, Any] = json.loads(catalog_files(make_index(matrix, history(matrix)))["latest.json"])
     assert list(json.loads(example)) == list(latest["layers"][0])
+
+
+def test_the_guide_names_every_snippet_format() -> None:
+    guide = (DOCS / "guide.md").read_text()
+    assert [form for form in FORMATS if f"`{form}`" not in guide and f"--format {form}" not in guide] == []
