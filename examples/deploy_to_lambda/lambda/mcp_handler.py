@@ -1,7 +1,7 @@
 """An agent with the tools of an MCP server, connected for each invocation. Start with this one.
 
-Nothing of one conversation is left for the next, and a connection that broke while the function was frozen harms
-nobody. The price is a handshake for each invocation.
+Conversations share no state, and a connection that was lost while the function was frozen does not matter. The price is
+a handshake for each invocation.
 """
 
 import os

@@ -47,7 +47,7 @@ class Hanging:
 
 @dataclass
 class Running:
-    """A command in a session of its own, with a folder for its temporary files."""
+    """A running command in its own session, with a folder for its temporary files."""
 
     process: subprocess.Popen[str]
     temporary: Path

@@ -61,6 +61,12 @@ def test_a_region_that_was_added_later_misses_only_older_releases() -> None:
     assert set(arns(json.loads(construct_files(index)["constructs/terraform/layers.json"]))) == complete_arns(index)
 
 
+def test_a_region_without_a_complete_release_is_left_out() -> None:
+    wider = small_matrix(regions=["us-east-1", "eu-west-1"])
+    index = make_index(wider, [recorded(small_matrix(regions=["us-east-1"]), 1, "1.0")])
+    assert json.loads(construct_files(index)["constructs/terraform/layers.json"])["regions"] == {"us-east-1": "aws"}
+
+
 @given(st.text(min_size=1), st.sampled_from(["2captcha-Python", "a", "zope.interface", "A_b.c-d"]))
 def test_any_package_name_and_reason_give_valid_files(reason: str, package: str) -> None:
     matrix: Matrix = small_matrix(package=package)

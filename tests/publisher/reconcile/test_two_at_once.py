@@ -80,7 +80,7 @@ def test_concurrent_publishes_are_noticed_and_the_next_run_completes(tmp_path: P
         assert len(public) <= len({v.description for v in public})
         if len(history) > 1 and not told:  # one run had ended before the other started
             numbers = {end.plan.number.value for end in ends if isinstance(end, Report)}
-            assert numbers == {1, 2}, "a second publisher was at work, and nobody said so"
+            assert numbers == {1, 2}, "no run noticed the other publisher"
     for ledger in ledgers:
         assert_ledger_true(world, ledger)
     report = world.publish("3.0.0", ledgers[0])
