@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from publisher.ledger.release import Release
 
 #: Variables that take precedence over a profile.
-_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_KEYS = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
+)  # fmt: skip
 
 
 @click.command("promote")
@@ -60,16 +62,18 @@ def command(
     and checked, the plan is shown, then they are published as by `layers publish`. Numbers below become placeholders.
     """
     from publisher.aws.connect import reader
-    from publisher.reconcile.promotion import fetch_release, release_to_promote
+    from publisher.reconcile.promotion import fetch_release, refuse_taken, release_to_promote
 
     matrix = settings.matrix()
     targets = matrix.select(pythons, architectures)
     matrix.select_regions(regions)
+    own = settings.ledger(matrix).releases()
     source = Settings(from_matrix, from_ledger or str(from_matrix.parent / "ledger"))
     with tempfile.TemporaryDirectory(prefix="layers-promote-") as name:
         with _credentials(from_profile), progress() as shown:
             ledger = source.ledger(source.matrix())
             release = release_to_promote(ledger, layer_version, source.ledger_place)
+            refuse_taken(release, own)
             if canary_region:
                 _try_source(source, release, canary_region, shown)
             fetch_release(matrix, release, ledger, targets, reader, Path(name), shown)

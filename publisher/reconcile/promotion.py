@@ -35,6 +35,17 @@ def release_to_promote(ledger: Ledger, number: int | None, where: str) -> Releas
     return release
 
 
+def refuse_taken(release: Release, own: Sequence[Release]) -> None:
+    """InputError if the account that gets the release has another one at its number, which cannot change any more."""
+    taken = at_number(own, release.layer_version)
+    if taken and taken.cells and not taken.is_of(release.version):
+        raise InputError(
+            f"layer version {release.layer_version} is {taken.package} {taken.version} here, and {release.version} there",
+            fix=f"promote a release with a number above {own[-1].layer_version}: in the source's account, "
+            "`layers publish --rebuild` makes one",
+        )
+
+
 def fetch_release(
     matrix: Matrix,
     release: Release,
@@ -78,9 +89,12 @@ def _download(cells: Sequence[CellRecord], sha256: str, reader: Callable[[str], 
         try:
             gateway = reader(cell.region)
             held = gateway.get(cell.arn.rpartition(":")[0], cell.layer_version)
-            if held is None or held.sha256 != sha256:
+            if held is None:
+                failures.append(f"{cell.region} (no such layer version)")
+                continue
+            if held.sha256 != sha256:
                 raise DriftError(
-                    f"the source holds {held.sha256 if held else 'no such layer version'}; its ledger says {sha256}",
+                    f"the source holds {held.sha256}; its ledger says {sha256}",
                     where=cell.arn,
                     fix="run `layers audit` with the source's matrix",
                 )
@@ -91,7 +105,8 @@ def _download(cells: Sequence[CellRecord], sha256: str, reader: Callable[[str], 
     raise IncompleteError(
         f"the zip cannot be downloaded from any region of the source: {'; '.join(failures) or 'it has no cell'}",
         where=path.stem,
-        fix="use credentials that may read the source's layers: --from-profile NAME",
+        fix="use credentials that may read the source's layers (--from-profile NAME); if these may, run `layers audit` "
+        "with the source's matrix",
     )
 
 

@@ -13,7 +13,7 @@ from publisher.reconcile.job import Outcome
 RUN_AGAIN = "run the same command again; it does what is left"
 CONFLICT_ADVICE = (
     "a version at this number is neither overwritten nor deleted: find out who published it (`layers audit`), then "
-    "publish at a new number with --rebuild"
+    "publish at a new number with --rebuild (before `layers promote`: in the source's account)"
 )
 NO_ADVICE = "running the command again does not help; see the reason of each cell"
 #: Cells that are named for one step.
