@@ -40,7 +40,7 @@ def refuse_taken(release: Release, own: Sequence[Release]) -> None:
     taken = at_number(own, release.layer_version)
     if taken and taken.cells and not taken.is_of(release.version):
         raise InputError(
-            f"layer version {release.layer_version} is {taken.package} {taken.version} here, and {release.version} there",
+            f"layer version {release.layer_version} is {taken.package} {taken.version} here, {release.version} there",
             fix=f"promote a release with a number above {own[-1].layer_version}: in the source's account, "
             "`layers publish --rebuild` makes one",
         )
