@@ -11,6 +11,13 @@ from typing import Any, cast
 
 from builder.model.errors import InputError
 
+#: The regions of the partition ``aws`` that every account has enabled.
+_ENABLED_BY_DEFAULT = {
+    "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1",
+    "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3",
+    "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
+}  # fmt: skip
+
 
 @cache
 def _partitions() -> list[dict[str, Any]]:
@@ -38,6 +45,11 @@ def partition_of(region: str) -> str:
         if re.match(partition["regionRegex"], region):
             return cast("str", partition["id"])
     raise InputError(f"{region!r} is not an AWS region", fix=did_you_mean(region, known_regions()))
+
+
+def is_enabled_by_default(region: str) -> bool:
+    """Return whether every account of the partition may use the region without opting in."""
+    return region in _ENABLED_BY_DEFAULT or partition_of(region) != "aws"
 
 
 def did_you_mean(word: str, choices: frozenset[str] | list[str]) -> str | None:

@@ -15,6 +15,8 @@ from builder.model.target import Target
 #: IAM and Lambda allow 64 characters in names of roles and functions; the part after the stem takes up to 22.
 NAME_LIMIT = 64
 _STEM_LIMIT = 40
+#: Public parameters (Systems Manager user guide, "Discovering public parameters").
+LAMBDA_REGIONS_PATH = "/aws/service/global-infrastructure/services/lambda/regions"
 
 
 def stem(matrix: Matrix) -> str:

@@ -11,7 +11,11 @@ from publisher.cli.group import Settings
 
 @click.command("targets")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json", "github", "regions"]), default="table", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "github", "regions", "home"]),
+    default="table",
+    show_default=True,
 )
 @click.option(
     "--by", type=click.Choice(["target", "python"]), default="target", show_default=True,
@@ -23,9 +27,12 @@ def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
     """List the targets of the matrix, each one Python × one architecture, and its regions.
 
     ``--format github`` prints the JSON for a workflow's ``strategy.matrix`` on one line; ``--format regions`` the
-    regions, one on each line.
+    regions, one on each line; ``--format home`` the first one that every account has enabled, for the AWS clients of a
+    workflow.
     """
     import json
+
+    from builder.model.regions import is_enabled_by_default
 
     matrix = settings.matrix()
     if by == "python" and form != "github":
@@ -44,6 +51,8 @@ def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
         print_result(json.dumps({"include": jobs}, separators=(",", ":")))
     elif form == "regions":
         print_result(*matrix.regions)
+    elif form == "home":
+        print_result(next(filter(is_enabled_by_default, matrix.regions), matrix.regions[0]))
     elif form == "json" or as_json:
         regions = list(matrix.regions)
         print_json([{**row, "regions": regions} for row in rows])

@@ -77,6 +77,12 @@ def auditor(scope: Scope) -> list[Statement]:
         *_ledger(scope, write=False),
         *_sboms(scope, "s3:GetObject"),
         *_parameters(scope, write=False),
+        allow(
+            "ReadRegionsOfLambda",
+            ["ssm:GetParametersByPath"],
+            [f"arn:{scope.partition}:ssm:*::parameter{resource_names.LAMBDA_REGIONS_PATH}"],
+            note="`watch --aws`: AWS's public list of Lambda's regions, from any region.",
+        ),
     ]
 
 

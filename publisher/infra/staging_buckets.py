@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder.model.errors import InputError
+from builder.model.regions import is_enabled_by_default
 from publisher.aws import resource_names
 from publisher.infra.ledger_bucket import private_bucket, rule
 from publisher.infra.policies import Statement, allow
@@ -17,13 +18,6 @@ from publisher.infra.template_text import Template, as_yaml
 
 #: Days until staged zips expire. A run needs them for minutes; a later run uploads them again.
 STAGED_DAYS = 7
-#: The regions of the partition ``aws`` that are enabled by default. In each other one CloudFormation has its own
-#: service principal (StackSets guide, "Regions that are disabled by default").
-_ENABLED_BY_DEFAULT = {
-    "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1",
-    "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3",
-    "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
-}  # fmt: skip
 
 
 def staging_template(scope: Scope) -> Template:
@@ -107,7 +101,8 @@ def _administration(scope: Scope) -> dict[str, Any]:
         resource_names.staging_stack_set(scope.matrix),
         resource_names.staging_execution_role(scope.matrix),
     )
-    optional = [region for region in scope.regions if scope.partition == "aws" and region not in _ENABLED_BY_DEFAULT]
+    # CloudFormation has a service principal for each (StackSets guide, "Regions that are disabled by default").
+    optional = [region for region in scope.regions if not is_enabled_by_default(region)]
     return {
         "Type": "AWS::IAM::Role",
         "Properties": {

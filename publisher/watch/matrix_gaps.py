@@ -16,12 +16,11 @@ from builder.model.matrix import Matrix
 from builder.model.regions import partition_of
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import python_order
+from publisher.aws.resource_names import LAMBDA_REGIONS_PATH
 from publisher.aws.session import new_session
 
 #: A runtime is named this long before the end of its support.
 ANNOUNCED_BEFORE = timedelta(days=365)
-#: Public parameters (Systems Manager user guide, "Discovering public parameters").
-_REGIONS_PATH = "/aws/service/global-infrastructure/services/lambda/regions"
 #: A runtime that does not exist: the error lists those that do.
 _NO_RUNTIME = "python0.0"
 
@@ -112,7 +111,7 @@ def offer_in_aws(region: str) -> Offer:
     session = new_session()
     try:
         pages = session.client("ssm", region_name=region, config=CONFIG).get_paginator("get_parameters_by_path")
-        values = [each["Value"] for page in pages.paginate(Path=_REGIONS_PATH) for each in page["Parameters"]]
+        values = [each["Value"] for page in pages.paginate(Path=LAMBDA_REGIONS_PATH) for each in page["Parameters"]]
         pythons = _runtimes_of(session.client("lambda", region_name=region, config=CONFIG))
     except (BotoCoreError, ClientError) as error:
         failure = of_boto_error(error).failure

@@ -203,3 +203,18 @@ def test_verify_without_a_network_names_the_reason(layers: Layers, monkeypatch: 
     assert ended.code == 5
     assert "Lambda in eu-west-1 cannot be reached" in ended.err
     assert "check the network" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("regions", "home"),
+    [
+        (["me-south-1", "eu-west-1", "us-east-1"], "eu-west-1"),
+        (["me-south-1", "af-south-1"], "me-south-1"),
+        (["us-gov-east-1", "us-gov-west-1"], "us-gov-east-1"),
+    ],
+)
+def test_the_home_of_a_workflow_is_the_first_region_that_every_account_has(
+    tmp_path: Path, regions: list[str], home: str
+) -> None:
+    ended = Layers(tmp_path, {**SMALL, "regions": regions})("targets", "--format", "home")
+    assert (ended.code, ended.out) == (0, f"{home}\n")

@@ -34,6 +34,7 @@ from publisher.ledger.release import Yanked
 from publisher.ledger.s3 import BucketLedger
 from publisher.reconcile.publish_once import grant_at
 from publisher.sandbox.account import make_roles, make_signing_profile
+from publisher.watch.matrix_gaps import offer_in_aws
 from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.aws_calls import Role, acting_as
 from tests.fakes.command import SMALL, Layers
@@ -205,6 +206,7 @@ def test_the_auditor_reads(world: Layers) -> None:
         assert world("verify", arn).code == 0
         assert world("plan", "--version", "2.0").code == 0
         assert world("sync").code == 0
+        offer_in_aws("us-east-1")  # `watch --aws`
     assert role.refused == []
     assert role.actions == ACTIONS["Auditor"]
 
