@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timezone
 from typing import Protocol
 
 
@@ -23,3 +24,8 @@ class _SystemClock:
 
 
 SYSTEM_CLOCK: Clock = _SystemClock()
+
+
+def iso(moment: datetime) -> str:
+    """Return a moment as every file of the program has it: ISO 8601, UTC, ``Z``."""
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")

@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 from uuid import NAMESPACE_OID, uuid5
 from xml.sax.saxutils import escape
 
-from publisher.catalog.index import Index, IndexedRelease, iso
+from builder.model.clock import iso
+from publisher.catalog.index import Index, IndexedRelease
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

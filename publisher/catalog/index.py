@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -251,11 +250,6 @@ def split_cell(cell: str) -> tuple[str, str, str]:
     region, _, target_id = cell.partition("/")
     target = TargetKey.parse(target_id)
     return region, target.python, target.architecture.value
-
-
-def iso(moment: datetime) -> str:
-    """A moment as every file of the program has it: ISO 8601, UTC, ``Z``."""
-    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode

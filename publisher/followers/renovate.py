@@ -11,7 +11,8 @@ import re
 from typing import Any
 
 from builder.model.artifact import dump_json
-from publisher.catalog.index import Index, IndexedLayer, IndexedRelease, iso
+from builder.model.clock import iso
+from publisher.catalog.index import Index, IndexedLayer, IndexedRelease
 
 #: A variable in place of a word: ``${AWS::Region}``, ``${aws:region}``, ``{region}``, ``$REGION``, ``%s``.
 _VARIABLE = r"(?:\$?\{\{?[^{}\s]*\}?\}|\$[A-Za-z_]\w*|%s)"

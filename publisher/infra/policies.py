@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from builder.model.regions import ALWAYS_ENABLED
 from publisher.aws import resource_names
 from publisher.infra.scope import Scope
 
@@ -64,6 +65,7 @@ def publisher(scope: Scope) -> list[Statement]:
 
 def auditor(scope: Scope) -> list[Statement]:
     """``audit``, ``describe --live``, ``verify``, ``plan``, and what ``sync`` reads. Writes the lease only."""
+    home = ALWAYS_ENABLED.get(scope.partition, scope.regions[0])
     return [
         _list_layers(scope),
         allow(
@@ -80,8 +82,9 @@ def auditor(scope: Scope) -> list[Statement]:
         allow(
             "ReadRegionsOfLambda",
             ["ssm:GetParametersByPath"],
-            [f"arn:{scope.partition}:ssm:*::parameter{resource_names.LAMBDA_REGIONS_PATH}"],
-            note="`watch --aws`: AWS's public list of Lambda's regions, from any region.",
+            [f"arn:{scope.partition}:ssm:{home}::parameter{resource_names.LAMBDA_REGIONS_PATH}"],
+            {"StringEquals": {"aws:RequestedRegion": [home]}},
+            note="`watch --aws`: AWS's public list of Lambda's regions.",
         ),
     ]
 

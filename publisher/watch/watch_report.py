@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from builder.model.clock import iso
 from builder.model.escape import shorten
 from builder.model.matrix import Matrix
-from publisher.catalog.index import iso
 from publisher.ledger.release import Release
 from publisher.watch.incomplete_releases import IncompleteRelease
 from publisher.watch.matrix_gaps import MatrixGaps

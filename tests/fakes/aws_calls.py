@@ -119,6 +119,12 @@ def _parameters(action: str) -> Callable[[Call], Iterator[Request]]:
     return to_requests
 
 
+def _public_parameters(call: Call) -> Iterator[Request]:
+    """Return the request for parameters of AWS itself: their ARNs have no account."""
+    arn = f"arn:{partition_of(call.region)}:ssm:{call.region}::parameter{call.parameters['Path']}"
+    yield call.request("ssm:GetParametersByPath", arn)
+
+
 def _topic(call: Call) -> Iterator[Request]:
     yield call.request("sns:Publish", call.parameters["TopicArn"])
 
@@ -167,6 +173,7 @@ _IAM_REQUESTS: Mapping[tuple[str, str], Callable[[Call], Iterator[Request]]] = {
         ("s3", operation): _object("s3:PutObject")
         for operation in ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
     },
+    ("ssm", "GetParametersByPath"): _public_parameters,
     **{
         ("ssm", operation): _parameters(f"ssm:{operation}")
         for operation in ("GetParameters", "PutParameter", "DeleteParameters")

@@ -25,7 +25,7 @@ from botocore.exceptions import ClientError
 from builder.model.artifact import read_manifest, sha256_of, write_manifest
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import load_matrix
-from publisher.aws.resource_names import canary_role
+from publisher.aws.resource_names import LAMBDA_REGIONS_PATH, canary_role
 from publisher.infra.roles import GITHUB, roles_template
 from publisher.infra.scope import make_scope
 from publisher.infra.staging_buckets import staging_template
@@ -66,7 +66,7 @@ ACTIONS = {
     },
     "Auditor": {
         "lambda:ListLayers", "lambda:ListLayerVersions", "lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy",
-        "s3:ListBucket", "s3:GetObject", "s3:PutObject", "ssm:GetParameters",
+        "s3:ListBucket", "s3:GetObject", "s3:PutObject", "ssm:GetParameters", "ssm:GetParametersByPath",
     },
     "CanaryRunner": {
         "lambda:GetLayerVersion", "lambda:CreateFunction", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
@@ -330,6 +330,7 @@ OWN = {
     "parameter": f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/demo/layers/3.12/x86_64/7",
     "topic": f"arn:aws:sns:{REGION}:{ACCOUNT}:demo-releases",
     "latest": f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/demo/layers/3.12/x86_64/latest",
+    "regions of Lambda": f"arn:aws:ssm:{REGION}::parameter{LAMBDA_REGIONS_PATH}",
     "nothing": "*",
 }
 MODELS = (
