@@ -11,6 +11,8 @@ from typing import Any, cast
 
 from builder.model.errors import InputError
 
+#: A region of each partition that every account has enabled.
+ALWAYS_ENABLED = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 #: The regions of the partition ``aws`` that every account has enabled.
 _ENABLED_BY_DEFAULT = {
     "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1",

@@ -9,7 +9,7 @@ from botocore.parsers import ResponseParserError
 
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
-from builder.model.regions import partition_of
+from builder.model.regions import ALWAYS_ENABLED, partition_of
 from publisher.aws.error_codes import SET_CREDENTIALS, of_boto_error
 from publisher.aws.fanout import credentials_error
 from publisher.aws.gateway import CredentialsRefused, CredentialsUnknown, GatewayError, RegionDisabled, Unavailable
@@ -18,8 +18,6 @@ from publisher.aws.session import new_session
 
 #: The most regions of the matrix whose STS is called.
 MAX_STS_REGIONS = 3
-#: A region of each partition that is enabled in every account.
-ALWAYS_ENABLED = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
 def check_account(matrix: Matrix) -> None:

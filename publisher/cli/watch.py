@@ -91,8 +91,7 @@ def _look(matrix: Matrix, releases: Sequence[Release], advisories: bool, ask_aws
 
 
 def _offer(matrix: Matrix, ask_aws: bool) -> Offer:
-    from builder.model.regions import partition_of
-    from publisher.aws.identity import ALWAYS_ENABLED
+    from builder.model.regions import ALWAYS_ENABLED, partition_of
     from publisher.watch.matrix_gaps import offer_in_aws, offer_in_botocore
 
     partition = partition_of(matrix.regions[0])
