@@ -58,11 +58,14 @@ def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress
 
 def _merged(now: Release | None, release: Release, known: Mapping[int, Release]) -> Release:
     """The record to write. If another process changed it since it was read, only the cells that it lacks are added."""
-    if now is None or now == known.get(release.layer_version):
+    if now is not None and now != known.get(release.layer_version):
+        if not now.is_of(release.version):
+            return now
+        release = now.with_cells(*(cell for cell in release.cells if now.cell(*cell.key) is None))
+    if release.yanked is None:
         return release
-    if not now.is_of(release.version):
-        return now
-    return now.with_cells(*(cell for cell in release.cells if now.cell(*cell.key) is None))
+    # The policies that were read may not show the yank yet.
+    return release.with_cells(*(cell.model_copy(update={"public": False}) for cell in release.cells))
 
 
 def _read_all(

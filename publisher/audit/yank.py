@@ -71,14 +71,14 @@ class Permissions:
             self.ledger.update(release.layer_version, lambda r: (r or release).model_copy(update={"yanked": None}))
         return done
 
-    def _revoke(self, region: str, layer_name: str, number: int) -> None:
-        revoke_at(self.lambdas[region], layer_name, number, self.matrix.permission, self.clock)
+    def _revoke(self, region: str, layer_name: str, number: int) -> bool:
+        return revoke_at(self.lambdas[region], layer_name, number, self.matrix.permission, self.clock)
 
     def _grant(self, region: str, layer_name: str, number: int) -> None:
         grant_at(self.lambdas[region], layer_name, number, self.matrix.permission, self.clock)
 
     def _each_recorded(
-        self, release: Release, change: Callable[[str, str, int], None], *, public: bool
+        self, release: Release, change: Callable[[str, str, int], object], *, public: bool
     ) -> tuple[Changed, ...]:
         """Change every recorded cell, the regions side by side; what was done is recorded region by region."""
 
@@ -108,19 +108,19 @@ class Permissions:
         return tuple(each for region in regions for each in changed[region])
 
     def _revoke_late(self, release: Release, failed: set[str]) -> tuple[Changed, ...]:
-        """Revoke what another process granted meanwhile, in any cell; those that failed already are left out."""
+        """Revoke what another process granted meanwhile, in any cell, whatever policies show, since those may lag.
+
+        Cells that failed already are left out.
+        """
         number = release.layer_version
 
         def one(place: tuple[str, str, str]) -> Changed | None:
             name, region, layer_name = place
             arn = next((r.arn for r in release.cells if _id(r) == name), f"layer version {number} of {layer_name}")
             try:
-                if not self.lambdas[region].grants(layer_name, number):
-                    return None
-                self._revoke(region, layer_name, number)
+                return Changed(name, arn) if self._revoke(region, layer_name, number) else None
             except (GatewayError, PublishError) as error:
                 return Changed(name, arn, error.failure)
-            return Changed(name, arn)
 
         def each(region: str) -> list[Changed]:
             places = [place for place in _places(self.matrix, release) if place[1] == region and place[0] not in failed]

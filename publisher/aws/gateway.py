@@ -195,8 +195,8 @@ class Lambda(Protocol):
     def grant(self, name: str, number: int, grant: Grant) -> None:
         """Add a permission. Raise ``StatementExists`` if the policy has the statement id already."""
 
-    def revoke(self, name: str, number: int, statement_id: str) -> None:
-        """Remove a permission, if it exists."""
+    def revoke(self, name: str, number: int, statement_id: str) -> bool:
+        """Remove a permission, if it exists. Return whether it did."""
 
     def download(self, held: Held, to: Path) -> None:
         """Download a version's zip and check its sha256. ``to`` is written whole or not at all."""

@@ -7,6 +7,7 @@ may create a version.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tempfile
 import threading
@@ -108,15 +109,24 @@ class BotoLambda:
         return tuple(seen)
 
     def _pages(self, name: str) -> Iterator[Listed]:
+        """Yield the versions of a layer, newest first. Unavailable if a page repeats: the list would never end."""
         marker: str | None = None
+        lowest = math.inf
         while True:
             more = {"Marker": marker} if marker else {}
             page = self._call(self._client.list_layer_versions, LayerName=name, MaxItems=PAGE_SIZE, **more)
-            for version in responses.items(page, "LayerVersions"):
-                yield responses.listed(self._source(name), version)
-            marker = page.get("NextMarker")
-            if not marker:
+            for data in responses.items(page, "LayerVersions"):
+                version = responses.listed(self._source(name), data)
+                if version.number >= lowest:
+                    raise Unavailable(f"ListLayerVersions returns version {version.number} after {lowest}")
+                lowest = version.number
+                yield version
+            following = page.get("NextMarker")
+            if not following:
                 return
+            if following == marker:
+                raise Unavailable("ListLayerVersions returns the same NextMarker again")
+            marker = following
 
     def get(self, name: str, number: int) -> Held | None:
         response = self._call(self._client.get_layer_version, LayerName=name, VersionNumber=number, missing={})
@@ -172,14 +182,15 @@ class BotoLambda:
             **organization,
         )
 
-    def revoke(self, name: str, number: int, statement_id: str) -> None:
-        self._call(
+    def revoke(self, name: str, number: int, statement_id: str) -> bool:
+        response = self._call(
             self._client.remove_layer_version_permission,
             LayerName=name,
             VersionNumber=number,
             StatementId=statement_id,
             missing={},
         )
+        return bool(response)
 
     def download(self, held: Held, to: Path) -> None:
         if not held.location.startswith(("https://", "http://")):

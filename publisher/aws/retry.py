@@ -120,8 +120,8 @@ class Patient:
 
         self._repeat(add)
 
-    def revoke(self, name: str, number: int, statement_id: str) -> None:
-        self._repeat(lambda: self._inner.revoke(name, number, statement_id))
+    def revoke(self, name: str, number: int, statement_id: str) -> bool:
+        return self._repeat(lambda: self._inner.revoke(name, number, statement_id))
 
     def download(self, held: Held, to: Path) -> None:
         """Download a zip. If the link is refused it has expired: get a new one."""

@@ -28,6 +28,10 @@ SBOMS = "sbom"
 class Ledger(Protocol):
     """Where releases are recorded."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether every machine that publishes the matrix writes to this same ledger."""
+
     def releases(self) -> tuple[Release, ...]:
         """Every release, by layer version number. InputError where a record is damaged or of another matrix."""
 
@@ -54,6 +58,10 @@ class FolderLedger:
     def __init__(self, folder: Path, matrix: Matrix) -> None:
         self._folder = folder
         self._matrix = matrix
+
+    @property
+    def is_shared(self) -> bool:
+        return False  # others may have a copy of the folder
 
     def releases(self) -> tuple[Release, ...]:
         if self._folder.exists() and not self._folder.is_dir():

@@ -108,6 +108,10 @@ class Recorder:
             known |= {"begun": release.begun, "rebuild": release.rebuild, "yanked": release.yanked}
         return self._fresh.model_copy(update=known)
 
+    def shared(self) -> Release | None:
+        """Return the record as it is now, if all publishers share this ledger; else None."""
+        return self.reread() if self._ledger.is_shared else None
+
     def reread(self) -> Release:
         """The record as it is now: another process may have changed it."""
         return self._ledger.update(self._number, lambda release: release or self._fresh)

@@ -49,6 +49,10 @@ class BucketLedger:
         self._matrix = matrix
         self._s3: Any = new_session().client("s3", config=_CONFIG, region_name=_region(matrix))
 
+    @property
+    def is_shared(self) -> bool:
+        return True
+
     def releases(self) -> tuple[Release, ...]:
         with self._translated():
             keys = [key for key in self._list(self._prefix, Delimiter="/") if key.endswith(".json")]

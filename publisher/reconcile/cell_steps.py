@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from builder.model.errors import FailureClass, LayersError
@@ -34,8 +34,16 @@ from publisher.reconcile.plan import (
     Publish,
     Regrant,
 )
-from publisher.reconcile.publish_once import OvertakenError, PublishError, grant_at, publish_at, revoke_at, shows_grant
-from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
+from publisher.reconcile.publish_once import (
+    POLICY_BACKOFF_SECONDS,
+    OvertakenError,
+    PublishError,
+    grant_at,
+    publish_at,
+    revoke_at,
+    seconds_until_granted,
+)
+from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, is_granted
 
 LOG = logging.getLogger("layers.publish")
 REPORT_DEFECT = "this is a bug in layers: report it with this message"
@@ -55,6 +63,8 @@ class CellSteps:
         self._stop = stop
         #: Regions that stopped responding during the run, with the reason.
         self.unreachable: dict[str, Failure] = {}
+        self._granted: dict[str, Held] = {}  #: by region: the version that was granted first
+        self._policies_lag = False
 
     def publish(self, cell: Cell) -> Outcome:
         """Bring a cell to the release, privately. The outcome is ``private`` if the permission is still missing."""
@@ -68,20 +78,24 @@ class CellSteps:
         """Revoke what this run granted."""
         return self._guarded(before.cell, lambda: self._revoke(before, reason), before)
 
-    def why_yanked(self, outcomes: Mapping[Cell, Outcome]) -> str | None:
+    def why_yanked(self) -> str | None:
         """Return how the ledger or AWS shows that another process yanked the release during this run, or None.
 
-        In AWS one cell in each region that this run found or made public is read, because a yank revokes all of them.
+        A yank revokes every cell, so one cell of each region is read: one that was public before this run, or else the
+        first one that it granted. docs/decisions/0014 has the proof. Without a lock and with policies that lag, a yank
+        is visible only after some time.
         """
         if reason := self._recorded_yank(self._job.recorder.reread()):
             return reason
-        # Prefer a cell that was public before: it shows also a yank that ended before this run's grants in the region.
-        by_age = sorted(outcomes.values(), key=lambda outcome: outcome.name == "unchanged")
-        public = {outcome.cell.region: outcome.held for outcome in by_age if outcome.done and outcome.held}
-        for region, held in public.items():
-            gateway, permission = self._job.lambdas[region], self._job.matrix.permission
+        job, permission = self._job, self._job.matrix.permission
+        if self._policies_lag and job.matrix.staging is None:
+            job.clock.sleep(sum(POLICY_BACKOFF_SECONDS))
+        states = job.remote.cells.items()
+        before = {c.region: s.held for c, s in states if s.held and is_granted(s.grants, permission)}
+        for region, held in {**self._granted, **before}.items():
             try:
-                if not shows_grant(gateway, held.layer_name, held.number, permission, self._job.clock):
+                gateway = job.lambdas[region]
+                if seconds_until_granted(gateway, held.layer_name, held.number, permission, job.clock) is None:
                     return f"the permission of {held.arn} was revoked during this run: another process is yanking it"
             except GatewayError:
                 continue
@@ -125,10 +139,10 @@ class CellSteps:
         cell, held = before.cell, before.held or self._known(before.cell)
         if self._stop.requested:
             return replace(before, failure=Failure(f"not public yet: {self._stop.reason}"))
-        self._record(
-            cell, held, public=False
-        )  # directly before the grant, because another process may have yanked the release
+        # Directly before the grant, because another process may have yanked the release.
+        self._record(cell, held, public=False)
         self._grant_version(cell, held)
+        self._granted.setdefault(cell.region, held)
         try:
             self._record(cell, held, public=True)
         except YankedError as error:
@@ -202,7 +216,8 @@ class CellSteps:
 
     def _grant_version(self, cell: Cell, held: Held) -> None:
         gateway = self._job.lambdas[cell.region]
-        grant_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
+        waited = grant_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
+        self._policies_lag = self._policies_lag or waited > 0
 
     def _record(self, cell: Cell, held: Held, *, public: bool) -> None:
         """Record a cell. Raises YankedError if the release has been yanked."""

@@ -95,7 +95,9 @@ class _Execution:
             shas = {target: payload.zip.sha256 for target, payload in self._job.payloads.items()}
             plan = replace(self._job.plan, bytes_of={**self._job.plan.bytes_of, **shas})
             unreachable = {**self._job.remote.unreachable, **self._steps.unreachable}
-            reason = why_private(self._job.matrix, plan, self._job.lambdas, self._holding(), unreachable)
+            reason = why_private(
+                self._job.matrix, plan, self._job.lambdas, self._holding(), unreachable, self._job.recorder.shared()
+            )
         if reason is None:
             self._each(private, lambda cell: self._steps.grant(self._outcomes[cell]))
             return
@@ -107,7 +109,7 @@ class _Execution:
     def _revoke_if_yanked(self) -> None:
         """After the run, check whether another process yanked the release; if so, revoke this run's grants."""
         granted = [cell for cell, outcome in self._outcomes.items() if outcome.name in ("granted", "published")]
-        if granted and (reason := self._steps.why_yanked(self._outcomes)):
+        if granted and (reason := self._steps.why_yanked()):
             self._stop(reason)
             self._each(granted, lambda cell: self._steps.revoke(self._outcomes[cell], reason))
 

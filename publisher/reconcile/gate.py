@@ -4,8 +4,10 @@ Everything is published privately first. AWS assigns a number once per layer and
 gets it there, and the other one notices. Before the first grant, this module checks the rest: cells that this run did
 not publish, and how many regions are unreachable.
 
-If two publishers reach different regions, both could find a number free. So a majority of the regions must respond: any
-two majorities share a region, in which the second publisher finds the first one's versions.
+If two publishers reach different regions, both could find a number free. A ledger in S3 prevents that: it accepts the
+cells of only one release at a number, and each cell is recorded before the first grant. With a ledger in a folder, a
+majority of the regions must respond: any two majorities share a region, in which the second publisher finds the first
+one's versions.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Quiet
 from publisher.aws.fanout import each_region, in_lanes
 from publisher.aws.gateway import Failure, Lambda
+from publisher.ledger.release import Release
 from publisher.reconcile.plan import Plan
 from publisher.reconcile.state import carries
 
@@ -27,10 +30,12 @@ def why_private(
     lambdas: Mapping[str, Lambda],
     holding: Collection[Cell],
     unreachable: Mapping[str, Failure],
+    shared: Release | None = None,
 ) -> str | None:
     """Return why the release must stay private for now; None if it may become public.
 
     ``holding`` are the cells with the release. All other cells are read again now.
+    ``shared`` is the record of this number, read now, if all publishers share the ledger.
     """
     if plan.public:
         return None
@@ -45,7 +50,10 @@ def why_private(
     found, failed = each_region(tuple(dict.fromkeys(cell.region for cell in others)), look, Quiet())
     if taken := next((text for texts in found.values() for text in texts), None):
         return taken
-    return _without_majority(matrix.regions, {**unreachable, **failed})
+    if shared is None:
+        return _without_majority(matrix.regions, {**unreachable, **failed})
+    mixed = (record for record in shared.cells if record.sha256 != plan.bytes_of.get(record.key[1], record.sha256))
+    return next((f"the ledger has other bytes at this number: {record.arn}" for record in mixed), None)
 
 
 def _other(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], cell: Cell) -> str | None:
@@ -71,5 +79,5 @@ def _without_majority(matrix_regions: Sequence[str], unreachable: Mapping[str, F
         return None
     return (
         f"only {len(responding)} of {len(regions)} regions respond, but a release becomes public when most of them do "
-        f"(unreachable: {', '.join(region for region in regions if region in unreachable)})"
+        f"(unreachable: {', '.join(region for region in regions if region in unreachable)}; a ledger in S3 lifts this)"
     )

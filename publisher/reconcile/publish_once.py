@@ -86,8 +86,9 @@ def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Cl
     )
 
 
-def grant_at(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> None:
-    """Grant the matrix's permission, and wait until the policy shows it. Raises PublishError if it does not."""
+def grant_at(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> float:
+    """Grant the matrix's permission, and wait until the policy shows it. Returns the seconds that it waited; raises
+    PublishError if the policy does not show the grant."""
     grant = Grant(statement_id(permission), permission.principal, permission.organization)
     try:
         gateway.grant(name, number, grant)
@@ -100,35 +101,43 @@ def grant_at(gateway: Lambda, name: str, number: int, permission: Permission, cl
         )
     else:
         failure = Failure("the permission was added, but the policy does not show it yet")
-    if not shows_grant(gateway, name, number, permission, clock):
+    waited = seconds_until_granted(gateway, name, number, permission, clock)
+    if waited is None:
         raise PublishError(failure)
+    return waited
 
 
-def shows_grant(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> bool:
-    """Whether the policy shows the matrix's permission, at once or after some waiting."""
+def seconds_until_granted(
+    gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock
+) -> float | None:
+    """Wait until the policy shows the matrix's permission; return for how long. None if it does not show it."""
+    waited = 0.0
     for wait in (*POLICY_BACKOFF_SECONDS, None):
         if is_granted(gateway.grants(name, number), permission):
-            return True
+            return waited
         if wait is not None:
             clock.sleep(wait)
-    return False
+            waited += wait
+    return None
 
 
-def revoke_at(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> None:
-    """Revoke every permission of a version, and wait until the policy shows none. Raises PublishError if it does not.
+def revoke_at(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> bool:
+    """Revoke every permission of a version, and wait until the policy shows none. Raises PublishError if it shows one.
 
-    The matrix's own statement is revoked without reading the policy, which may not show a new statement yet.
+    The matrix's own statement is revoked before the policy is read, because that may not show a new statement yet.
+    Returns whether there was a permission.
     """
-    gateway.revoke(name, number, statement_id(permission))
-    for wait in (*POLICY_BACKOFF_SECONDS, None):
+    revoked = gateway.revoke(name, number, statement_id(permission))
+    for wait in POLICY_BACKOFF_SECONDS:
         left = gateway.grants(name, number)
         if not left:
-            return
+            return revoked
         for grant in left:
-            gateway.revoke(name, number, grant.statement_id)
-        if wait is None:
-            raise PublishError(Failure(f"the permission was revoked, but the policy still shows {left[0].principal}"))
+            revoked |= gateway.revoke(name, number, grant.statement_id)
         clock.sleep(wait)
+    if left := gateway.grants(name, number):
+        raise PublishError(Failure(f"the permission was revoked, but the policy still shows {left[0].principal}"))
+    return revoked
 
 
 def statement_id(permission: Permission) -> str:

@@ -95,11 +95,12 @@ class SimLambda:
 
         self._call("AddLayerVersionPermission", act)
 
-    def revoke(self, name: str, number: int, statement_id: str) -> None:
-        def act(region: RegionLayers) -> None:
+    def revoke(self, name: str, number: int, statement_id: str) -> bool:
+        def act(region: RegionLayers) -> bool:
             region.remove_permission(name, number, statement_id)
+            return True
 
-        self._call("RemoveLayerVersionPermission", act, missing=True)
+        return bool(self._call("RemoveLayerVersionPermission", act, missing=True))
 
     def download(self, held: Held, to: Path) -> None:
         digest = held.location.removeprefix("sim:")

@@ -53,6 +53,7 @@ class MemoryLedger:
     records: dict[int, Release] = field(default_factory=dict)
     kept: dict[str, bytes] = field(default_factory=dict)
     doom: Doom = field(default_factory=Doom)
+    is_shared: bool = False
 
     def releases(self) -> tuple[Release, ...]:
         return tuple(self.records[number] for number in sorted(self.records))

@@ -25,7 +25,7 @@ from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from scripts.simaws import At, Fault, Faults, SimulatedAws
 from tests.conftest import THOROUGH
 from tests.fakes.interleaving import Command, interleave
-from tests.fakes.simulated_runs import Doom, Inline, MemoryLedger, World, assert_ledger_true
+from tests.fakes.simulated_runs import Doom, Inline, Killed, MemoryLedger, World, assert_ledger_true
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
@@ -156,11 +156,7 @@ def test_two_publishers_of_different_versions_get_different_numbers(
 @settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
 @given(shared=st.booleans(), bursts=BURSTS, lag=st.sampled_from([0.0, 20.0]))
 def test_a_yank_holds_against_publish_and_sync(shared: bool, bursts: list[tuple[int, int]], lag: float) -> None:
-    """A release that misses a region is completed, synced and yanked at the same time: it ends private everywhere.
-
-    With separate ledgers and without a lock, machines see only the policies, so these must not lag.
-    """
-    lag = lag if shared else 0.0
+    """A release that misses a region is completed, synced and yanked at the same time: it ends private everywhere."""
     with tempfile.TemporaryDirectory() as folder:
         aws = SimulatedAws(MATRIX.account, MATRIX.regions, policy_lag=lag)
         world, ledgers = World(MATRIX, aws, Path(folder)), machines(shared)
@@ -184,3 +180,44 @@ def test_a_yank_holds_against_publish_and_sync(shared: bool, bursts: list[tuple[
         assert not public_versions(world)
         if shared:
             assert_ledger_true(world, ledgers[0])
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(
+    shared=st.booleans(),
+    bursts=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 40)), max_size=30),
+    dies=st.one_of(st.none(), st.integers(1, 120)),
+    lag=st.sampled_from([0.0, 20.0]),
+)
+def test_backfill_rebuild_sync_and_yank_at_the_same_time(
+    shared: bool, bursts: list[tuple[int, int]], dies: int | None, lag: float
+) -> None:
+    """One region has missed release 1. At the same time it is backfilled by the publish of 2.0.0, 1.0.0 is rebuilt,
+    release 1 is yanked, and a third machine syncs. Number 1 stays private, and the next release is complete."""
+    with tempfile.TemporaryDirectory() as folder:
+        aws = SimulatedAws(MATRIX.account, MATRIX.regions, policy_lag=lag)
+        world, (one, two) = World(MATRIX, aws, Path(folder)), machines(shared)
+        aws.set_faults(Faults((At(Fault.NO_CONNECTION, region="ap-south-1", times=None),)))
+        world.publish("1.0.0", one)
+        aws.set_faults(Faults())
+        two.records.update(one.records)
+        aws.clock.sleep(60)
+
+        def rebuilding(pause: Callable[[str], None]) -> object:
+            return world.publish("1.0.0", two, build="two", rebuild="CVE", doom=Steps(pause, dies))
+
+        commands = [
+            publishing(world, "2.0.0", MemoryLedger(one.records, one.kept)),
+            rebuilding,
+            yanking(world, 1, one),
+            syncing(world, MemoryLedger(one.records, one.kept)),
+        ]
+        ends = interleave(commands, bursts)
+        note(str(ends))
+        assert not [e for e in ends if isinstance(e, BaseException) and not isinstance(e, LayersError | Killed)]
+        aws.clock.sleep(60)
+        assert_numbers_are_one_release(world)
+        assert 1 not in public_versions(world)
+        completed(world, "3.0.0", one)  # 2.0.0 may have a conflict: the rebuild needed a placeholder at its number
+        for ledger in (one, two):
+            assert_ledger_true(world, ledger) if shared or ledger is one else None
