@@ -171,9 +171,10 @@ def test_the_publisher_signs(world: Layers, sandbox: Sandbox) -> None:
 def yanked_after_each_grant(world: Layers, number: int) -> Iterator[None]:
     """Yank the release from another machine right after each grant."""
 
-    def grant_and_yank(*arguments: Any) -> None:
-        grant_at(*arguments)
+    def grant_and_yank(*arguments: Any) -> float:
+        waited = grant_at(*arguments)
         yank_in_the_ledger_alone(world, number)
+        return waited
 
     with mock.patch("publisher.reconcile.cell_steps.grant_at", grant_and_yank):
         yield
