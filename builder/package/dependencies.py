@@ -22,9 +22,8 @@ from builder.package.local_packages import LocalWheel
 from builder.requirements.declared import Requirements, name_of
 from builder.resolve.bounds import Bounds, Index
 from builder.resolve.failures import ConflictError
-from builder.resolve.resolver import Lock, resolve_requirements
+from builder.resolve.resolver import Lock, LockInput, resolve_requirements
 from builder.resolve.settings import package_settings
-from builder.resolve.version_notes import older_versions
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,10 @@ class Conflict:
 
 def lock_of(
     wanted: Requirements, target: Target, layer: Layer | None, wheels: Sequence[LocalWheel], progress: Progress
-) -> Lock:
-    """Return the wheels that the app needs and the layer does not have. Raises BuildError with all conflicts.
+) -> tuple[Lock, LockInput]:
+    """Return the wheels that the app needs and the layer does not have, and what they were resolved from.
+
+    Raises BuildError with all conflicts.
 
     ``wheels`` are the wheels of the user's own packages.
     """
@@ -57,9 +58,10 @@ def lock_of(
         {canonicalize_name(name): version for name, version in layer.packages.items()} if layer else {}
     )
 
+    lock_input = _lock_input(wanted, target, wheels)
+
     def resolve(held: Sequence[str]) -> Lock:
-        requirements, bounds = _question(wanted, target, wheels, [f"{name}=={pins[name]}" for name in held])
-        return resolve_requirements(requirements, target, bounds=bounds)
+        return resolve_requirements(lock_input.constrained(f"{name}=={pins[name]}" for name in held), target)
 
     if layer and (own := _own_conflicts(wanted, pins, target)):
         raise _conflicts_error(own, layer, wanted)
@@ -70,13 +72,12 @@ def lock_of(
             raise
         progress.note("the layer's versions conflict with the requirements; finding the packages in conflict")
         raise _conflicts_error(_conflicts(pins, resolve), layer, wanted) from None
-    requirements, bounds = _question(wanted, target, wheels, [])
-    for note in [*package_settings(os.environ).notes, *older_versions(requirements, target, lock, bounds)]:
+    for note in package_settings(os.environ).notes:
         progress.note(note)
     missing = tuple(locked for locked in lock if locked.name not in pins)
     own_names = {wheel.name for wheel in wheels}
     _check_hashes(wanted, [locked for locked in missing if locked.name not in own_names])
-    return missing
+    return missing, lock_input.constrained(f"{name}=={version}" for name, version in pins.items())
 
 
 def check_python(wanted: Requirements, target: Target) -> None:
@@ -89,9 +90,7 @@ def check_python(wanted: Requirements, target: Target) -> None:
         )
 
 
-def _question(
-    wanted: Requirements, target: Target, wheels: Sequence[LocalWheel], pins: Sequence[str]
-) -> tuple[list[str], Bounds]:
+def _lock_input(wanted: Requirements, target: Target, wheels: Sequence[LocalWheel]) -> LockInput:
     """Return the requirements for uv and their bounds, with the user's own packages as wheels."""
     own = {wheel.name: wheel for wheel in wheels}
     asked_for = {package.path.resolve() for package in wanted.local}
@@ -113,9 +112,10 @@ def _question(
         for each in wheel.requires
         if each.url and (name := canonicalize_name(each.name)) in own
     ]
-    constraints = (*wanted.constraints, *pins, *(wheel.reference for wheel in wheels))
+    constraints = (*wanted.constraints, *(wheel.reference for wheel in wheels))
     overrides = tuple(dict.fromkeys([*wanted.overrides, *paths]))
-    return requirements, Bounds(constraints, overrides, wanted.excludes, wanted.complete, index_of, wanted.hashes)
+    bounds = Bounds(constraints, overrides, wanted.excludes, wanted.complete, index_of, wanted.hashes)
+    return LockInput(tuple(requirements), bounds)
 
 
 def _own_conflicts(wanted: Requirements, pins: Mapping[str, str], target: Target) -> list[Conflict]:

@@ -34,7 +34,7 @@ from builder.package.local_packages import build_wheels, local_packages
 from builder.pipeline.build import build
 from builder.requirements.declared import EVERYTHING_DECLARED, Requirements, Selection
 from builder.requirements.reader import find_requirements, read_requirements
-from builder.resolve.resolver import Lock
+from builder.resolve.resolver import Lock, LockInput
 from builder.wheels.slim import services_of_clients
 
 APP = "app.zip"
@@ -112,12 +112,16 @@ def package(
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".layers-package-", dir=output) as name:
             folder = Path(name).absolute()
-            lock = _lock(wanted, target, layer, folder, progress) if wanted and not wanted.is_empty else ()
+            lock, lock_input = (
+                _lock(wanted, target, layer, folder, progress) if wanted and not wanted.is_empty else ((), None)
+            )
             zipped = _zip_app(files, target, folder / APP)
             layer_slim = _slim_for(slim, files) if slim else None
             compiled = _bytecode(target, progress) if bytecode and lock else "off"
             made = (
-                _build(app, wanted, target, lock, folder, progress, layer_slim, compiled) if wanted and lock else None
+                _build(app, wanted, target, lock, lock_input, folder, progress, layer_slim, compiled)
+                if wanted and lock
+                else None
             )
             result = Package(target, zipped, made, source, wanted.lock if wanted else None, layer, notes)
             _check_limits(result, folder, direct, progress)
@@ -129,7 +133,9 @@ def package(
     return replace(result, app=replace(zipped, file=output / APP))
 
 
-def _lock(wanted: Requirements, target: Target, layer: Layer | None, folder: Path, progress: Progress) -> Lock:
+def _lock(
+    wanted: Requirements, target: Target, layer: Layer | None, folder: Path, progress: Progress
+) -> tuple[Lock, LockInput]:
     """Return the wheels that go into ``dependencies.zip``; build those of the user's own packages."""
     own = [each for each in local_packages(wanted, target) if each.name not in wanted.excludes]
     return lock_of(wanted, target, layer, build_wheels(own, target, folder / "own", progress), progress)
@@ -188,6 +194,7 @@ def _build(
     wanted: Requirements,
     target: Target,
     lock: Lock,
+    lock_input: LockInput | None,
     folder: Path,
     progress: Progress,
     slim: Slim | None,
@@ -208,7 +215,9 @@ def _build(
         exclude=tuple(name for name in wanted.excludes if name != canonicalize_name(name)),
         override=wanted.overrides,
     )
-    manifest = build(matrix, wanted.version or "0", matrix.targets, folder, progress, lock={target.id: lock})
+    locks = {target.id: lock}
+    version = wanted.version or "0"
+    manifest = build(matrix, version, matrix.targets, folder, progress, lock=locks, lock_input=lock_input)
     return manifest.artifacts[0]
 
 

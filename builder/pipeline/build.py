@@ -23,7 +23,7 @@ from builder.bytecode import compiler
 from builder.bytecode.interpreters import Interpreter, find, search
 from builder.cache.store import Cache, default_folder, key_of
 from builder.inspection import check_files
-from builder.model.artifact import Artifact, Locked, Manifest, group_findings, sha256_of, write_manifest
+from builder.model.artifact import Artifact, Finding, Locked, Manifest, group_findings, sha256_of, write_manifest
 from builder.model.errors import BuildError, InputError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
@@ -31,14 +31,15 @@ from builder.model.target import Target
 from builder.pipeline.preflight import refuse_content, refuse_over_budget, refuse_zip
 from builder.pipeline.wheel_packing import WheelPacker, completed
 from builder.resolve.locks import Locks
-from builder.resolve.resolver import Lock
+from builder.resolve.resolver import Lock, LockInput
+from builder.resolve.version_notes import older_versions
 from builder.wheels import layer_files
 from builder.wheels.layer_content import PackedWheel, merge
 from builder.wheels.slim import slim, unknown_services
 
 #: Part of the cache keys of zips. Increase it with every change of a zip, its SBOM or its checks that no other part of
 #: the key reflects.
-_FORMAT: Final = 4
+_FORMAT: Final = 5
 #: How many targets are resolved in parallel.
 _RESOLVING_AT_ONCE: Final = 4
 #: license-expression's parser is not thread-safe.
@@ -53,6 +54,7 @@ def build(
     progress: Progress,
     *,
     lock: Mapping[str, tuple[Locked, ...]] | None = None,
+    lock_input: LockInput | None = None,
     exclude_newer: str | None = None,
     interpreters: Mapping[str, str | None] | None = None,
     cache: Cache | None = None,
@@ -60,9 +62,11 @@ def build(
 ) -> Manifest:
     """Build the targets' zips into ``output`` and write their manifest.
 
-    ``lock`` has locks by target id; the other targets are resolved. ``interpreters`` has the exact CPython
-    ("3.12.1") for each Python, or None for no bytecode; by default the matrix decides. ``cache`` replaces the
-    user's cache. ``last_sizes`` are the zipped and unzipped sizes of the last release by target id, for the budget.
+    ``lock`` has locks by target id; the other targets are resolved. ``lock_input`` is what the given locks were
+    resolved from just now, if they were: then findings name the versions that are older because a wheel is missing.
+    ``interpreters`` has the exact CPython ("3.12.1") for each Python, or None for no bytecode; by
+    default the matrix decides. ``cache`` replaces the user's cache. ``last_sizes`` are the zipped and unzipped sizes of
+    the last release by target id, for the budget.
     Raises InputError if there is no such version, BuildError if a zip cannot be built or fails a check; then no file of
     the build has its final name.
     """
@@ -70,7 +74,7 @@ def build(
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".layers-build-", dir=output) as folder:
             cache = cache or Cache(default_folder())
-            locks = Locks(matrix, version, exclude_newer, lock or {}, cache)
+            locks = Locks(matrix, version, exclude_newer, lock or {}, cache, lock_input)
             # Absolute, because uv runs in another folder.
             run = _BuildRun(matrix, version, Path(folder).absolute(), output, progress, locks, cache, interpreters)
             artifacts = run.run(targets)
@@ -79,7 +83,7 @@ def build(
             manifest = Manifest(package=matrix.package, version=version, artifacts=tuple(artifacts))
             run.put_in_place(manifest)
         cache.prune()
-        for note in locks.notes(targets, artifacts):
+        for note in locks.notes(artifacts):
             progress.note(note)
         for group in group_findings(manifest):
             progress.note(f"{group.finding.level}: {group.line(manifest)}")
@@ -199,7 +203,8 @@ class _BuildRun:
         wheels, services = self._slim(target, packed())
         content = merge(wheels, target.python)
         files = content.files
-        findings = (*content.findings, *check_files(facts_of(files), target))
+        older = self._older_versions(target, lock, wheels)
+        findings = (*content.findings, *check_files(facts_of(files), target), *older)
         refuse_content(target, files, wheels, findings)
         size, sha256 = write_zip_file(self.work / f"{target.layer_name}.zip", files)
         refuse_zip(target, size, wheels, staged=self.matrix.staging is not None)
@@ -225,6 +230,12 @@ class _BuildRun:
         self.cache.write("builds", self._key(target, lock), [artifact.model_dump_json().encode()])
         self.progress.step(target.id, f"{size / 1048576:.1f} MB in {time.monotonic() - started:.1f} s")
         return artifact
+
+    def _older_versions(self, target: Target, lock: Lock, wheels: Sequence[PackedWheel]) -> list[Finding]:
+        wanted = self.locks.input_of(target)
+        if wanted is None:
+            return []
+        return older_versions(wanted, target, lock, {wheel.locked.name: wheel.requires for wheel in wheels})
 
     def _slim(self, target: Target, wheels: list[PackedWheel]) -> tuple[list[PackedWheel], tuple[str, ...]]:
         """Return the wheels, and the services whose botocore data stays if the matrix sets ``slim``."""

@@ -17,9 +17,9 @@ from builder.model.artifact import Artifact, Locked
 from builder.model.matrix import Matrix
 from builder.model.target import Target
 from builder.resolve import uv
-from builder.resolve.resolver import Lock, bounds_of_matrix, requirements_of_matrix, resolve
+from builder.resolve.resolver import Lock, LockInput, lock_input, resolve
 from builder.resolve.settings import package_settings
-from builder.resolve.version_notes import differing_versions, older_versions
+from builder.resolve.version_notes import differing_versions
 
 #: How long a resolved lock is used again for the same input: as long as PyPI lets clients cache its pages.
 LOCK_SECONDS: Final = 600
@@ -35,6 +35,7 @@ class Locks:
     exclude_newer: str | None
     given: Mapping[str, Lock]
     cache: Cache
+    given_input: LockInput | None = None  #: what the given locks were resolved from, if they were just now
 
     def begin(self, pool: Executor, targets: Sequence[Target]) -> dict[Target, Future[Lock]]:
         """Start to resolve the targets. The futures raise InputError and BuildError as ``resolve`` does.
@@ -49,27 +50,26 @@ class Locks:
 
         return {targets[0]: first, **{target: pool.submit(after_first, target) for target in targets[1:]}}
 
-    def notes(self, targets: Sequence[Target], artifacts: Sequence[Artifact]) -> list[str]:
+    def notes(self, artifacts: Sequence[Artifact]) -> list[str]:
         """Return lines for the user about the settings in effect and the versions in the locks."""
         lines = differing_versions({artifact.target: artifact.lock for artifact in artifacts})
-        resolved = [target for target in targets if target.id not in self.given]
-        if resolved:
-            lines = [*package_settings(os.environ).notes, *lines]
-        if resolved and self.matrix.requirements:
-            lock = next(artifact.lock for artifact in artifacts if artifact.target == resolved[0].id)
-            requirements = requirements_of_matrix(self.matrix, self.version)
-            bounds = bounds_of_matrix(self.matrix)
-            lines += older_versions(requirements, resolved[0], lock, bounds, self.exclude_newer)
-        return lines
+        resolved = any(artifact.target not in self.given for artifact in artifacts)
+        return [*package_settings(os.environ).notes, *lines] if resolved else lines
+
+    def input_of(self, target: Target) -> LockInput | None:
+        """Return what the target's lock is resolved from; None if that is unknown, as for a recorded lock."""
+        if target.id in self.given:
+            return self.given_input
+        return lock_input(self.matrix, self.version, self.exclude_newer)
 
     def _lock(self, target: Target) -> Lock:
         return self.given.get(target.id) or self._resolve(target)
 
     def _resolve(self, target: Target) -> Lock:
         settings = {name: value for name, value in os.environ.items() if name.startswith("UV_")}
-        wanted = requirements_of_matrix(self.matrix, self.version)
+        wanted = lock_input(self.matrix, self.version)
         key = key_of(
-            wanted, target.id, uv.platform_options(target), self.exclude_newer, settings,
+            wanted.requirements, target.id, uv.platform_options(target), self.exclude_newer, settings,
             package_settings(os.environ).contents, self.matrix.exclude, self.matrix.override, version("uv"),
         )  # fmt: skip
         if uv.asks_the_web_only(os.environ) and (kept := self._kept(key)):

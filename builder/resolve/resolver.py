@@ -12,11 +12,12 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
@@ -44,6 +45,28 @@ _MISSING = re.compile(r"was not found in the|there is no version of")
 _YANKED = re.compile(r'^warning: `([^`\s]+)==([^`\s]+)` is yanked(?: \(reason: "(.*?)"\)$)?', re.MULTILINE | re.DOTALL)
 
 
+@dataclass(frozen=True)
+class LockInput:
+    """What a lock is resolved from."""
+
+    requirements: tuple[str, ...]
+    bounds: Bounds = NO_BOUNDS
+    exclude_newer: str | None = None
+
+    def constrained(self, constraints: Iterable[str]) -> LockInput:
+        """Return it with more constraints."""
+        return replace(self, bounds=replace(self.bounds, constraints=(*self.bounds.constraints, *constraints)))
+
+
+def lock_input(matrix: Matrix, version: str, exclude_newer: str | None = None) -> LockInput:
+    """Return what a layer's locks are resolved from: the package at exactly this version, and the matrix's keys."""
+    return LockInput(
+        (f"{matrix.requirement}=={version}", *matrix.requirements),
+        Bounds(overrides=matrix.override, excludes=matrix.exclude),
+        exclude_newer,
+    )
+
+
 def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | None = None) -> Lock:
     """Resolve the target's lock for ``version`` of the matrix's package. Thread-safe.
 
@@ -51,30 +74,19 @@ def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | N
     Raises InputError if the package or version does not exist or was yanked, BuildError if the target has no usable
     wheel.
     """
-    wanted = requirements_of_matrix(matrix, version)
-    lock, said = _ask(wanted, target, bounds=bounds_of_matrix(matrix), exclude_newer=exclude_newer)
+    lock, messages = _resolve(lock_input(matrix, version, exclude_newer), target)
     _check_version(matrix, version, lock)
-    _check_yanked(matrix, version, said)
+    _check_yanked(matrix, version, messages)
     return lock
-
-
-def requirements_of_matrix(matrix: Matrix, version: str) -> list[str]:
-    """Return the requirements of a layer: the package at exactly this version, and the matrix's `requirements`."""
-    return [f"{matrix.requirement}=={version}", *matrix.requirements]
-
-
-def bounds_of_matrix(matrix: Matrix) -> Bounds:
-    """Return the matrix's exclusions and overrides."""
-    return Bounds(overrides=matrix.override, excludes=matrix.exclude)
 
 
 def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
     """Return the newest stable version of the package that has usable wheels for every target."""
-    wanted = [matrix.requirement, *matrix.requirements]
+    any_version = replace(lock_input(matrix, ""), requirements=(matrix.requirement, *matrix.requirements))
+    wanted = replace(any_version, exclude_newer=exclude_newer)
 
     def version_for(target: Target) -> str:
-        lock = resolve_requirements(wanted, target, bounds=bounds_of_matrix(matrix), exclude_newer=exclude_newer)
-        return _locked(lock, matrix.package).version
+        return _locked(resolve_requirements(wanted, target), matrix.package).version
 
     first, *others = matrix.targets
     found = {first.id: version_for(first)}  # first, so that uv caches the pages for the others
@@ -98,34 +110,22 @@ def requirements_of(lock: Lock) -> str:
     )
 
 
-def resolve_requirements(
-    requirements: Sequence[str],
-    target: Target,
-    *,
-    bounds: Bounds = NO_BOUNDS,
-    exclude_newer: str | None = None,
-) -> Lock:
+def resolve_requirements(wanted: LockInput, target: Target) -> Lock:
     """Return the target's lock for any requirements. Raises ConflictError if no versions satisfy them all."""
-    return _ask(requirements, target, bounds=bounds, exclude_newer=exclude_newer)[0]
+    return _resolve(wanted, target)[0]
 
 
-def _ask(
-    requirements: Sequence[str],
-    target: Target,
-    *,
-    bounds: Bounds = NO_BOUNDS,
-    exclude_newer: str | None = None,
-) -> tuple[Lock, str]:
+def _resolve(wanted: LockInput, target: Target) -> tuple[Lock, str]:
     """Return the lock and uv's messages.
 
     uv has no platform for glibc 2.26, so it resolves for the next one. If all wheels of a chosen version need a newer
     glibc than the target has, exclude that version and resolve again.
     """
+    bounds = wanted.bounds
     ruled_out: dict[str, str] = {}  # the constraint that excludes a version, and the package without a wheel
     for _ in range(MAX_RULED_OUT):
-        held = replace(bounds, constraints=(*bounds.constraints, *ruled_out))
         try:
-            document, messages = _compile(requirements, target, held, exclude_newer)
+            document, messages = _compile(wanted.constrained(ruled_out), target)
         except ConflictError:
             if ruled_out:
                 raise no_wheel(next(iter(ruled_out.values())), target) from None
@@ -151,17 +151,31 @@ def _ask(
     raise no_wheel(next(iter(ruled_out.values())), target)
 
 
-def _compile(
-    requirements: Sequence[str], target: Target, bounds: Bounds, exclude_newer: str | None
-) -> tuple[dict[str, Any], str]:
-    """Run ``uv pip compile``. Return the pylock document and uv's messages."""
-    text = "\n".join(requirements) + "\n"
+def newest_versions(names: Iterable[str], wanted: LockInput, target: Target) -> dict[str, dict[str, Any]]:
+    """Return the newest version of each package that supports the target's Python, with or without wheels for it.
+
+    The values are packages of a pylock document. Nothing is built or downloaded for this.
+    """
+    alone = LockInput(tuple(names), replace(wanted.bounds, complete=True, constraints=()), wanted.exclude_newer)
+    packages = _compile(alone, target, any_platform=True)[0].get("packages", [])
+    packages.sort(key=lambda package: Version(package["version"]), reverse=True)
+    return {str(package["name"]): package for package in packages}  # of several (for other markers) the oldest
+
+
+def _compile(wanted: LockInput, target: Target, *, any_platform: bool = False) -> tuple[dict[str, Any], str]:
+    """Run ``uv pip compile``. Return the pylock document and uv's messages.
+
+    ``any_platform`` needs complete bounds: to find dependencies, uv would build packages that have no wheel.
+    """
+    scope = ["--universal", "--python-version", target.runtime.full_version] if any_platform else None
+    text = "\n".join(wanted.requirements) + "\n"
     with tempfile.TemporaryDirectory(prefix="layers-resolve-") as name:
-        options = ["--exclude-newer", exclude_newer] if exclude_newer else []
-        options += [*bounds.options(Path(name)), *package_settings(os.environ).options]
+        options = ["--exclude-newer", wanted.exclude_newer] if wanted.exclude_newer else []
+        options += [*wanted.bounds.options(Path(name)), *package_settings(os.environ).options]
         command = [
             "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
-            "--no-python-downloads", "--python", sys.executable, *uv.platform_options(target),
+            "--no-python-downloads", "--python", sys.executable,
+            *(scope or uv.platform_options(target)),
             "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *options, "-",
         ]  # fmt: skip
         result = uv.run(command, Path(name), stdin=text)
@@ -169,8 +183,8 @@ def _compile(
             # uv caches index pages for minutes, and the version may have been uploaded since: fetch them again.
             result = uv.run([*command, "--refresh"], Path(name), stdin=text)
     if not result.ok:
-        raise explain(result.err, target, requirements)
-    _check_extras(requirements, result.err)
+        raise explain(result.err, target, wanted.requirements)
+    _check_extras(wanted.requirements, result.err)
     try:
         return tomllib.loads(result.out), result.err
     except tomllib.TOMLDecodeError as error:

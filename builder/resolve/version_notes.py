@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from itertools import chain
+from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from builder.model.artifact import Locked
+from builder.metadata.requires_dist import active_requirements
+from builder.model.artifact import Finding, Locked
 from builder.model.errors import LayersError
 from builder.model.target import Target
-from builder.resolve.bounds import NO_BOUNDS, Bounds
 from builder.resolve.failures import NoWheelError
-from builder.resolve.resolver import resolve_requirements
+from builder.resolve.resolver import LockInput, newest_versions, resolve_requirements
+from builder.resolve.wheel_choice import has_wheel
 
 Locks = Mapping[str, Sequence[Locked]]
 
@@ -35,46 +37,64 @@ def differing_versions(locks: Locks) -> list[str]:
 
 
 def older_versions(
-    requirements: Sequence[str],
-    target: Target,
-    lock: Sequence[Locked],
-    bounds: Bounds = NO_BOUNDS,
-    exclude_newer: str | None = None,
-) -> list[str]:
-    """Return one line for each requirement that got an older version because newer ones need a package without a wheel
-    for the target."""
-    named = [requirement for text in requirements if (requirement := _unpinned(text))]
-    if not named or bounds.complete:
-        return []
-    try:  # without dependencies, to find each package's newest version
-        alone = replace(bounds, complete=True)
-        newest = resolve_requirements([str(each) for each in named], target, bounds=alone, exclude_newer=exclude_newer)
-    except LayersError:
-        return []
-    chosen = {locked.name: locked.version for locked in lock}
-    lines = []
-    for locked in newest:
-        before = chosen.get(locked.name)
-        if before is None or Version(before) >= Version(locked.version):
-            continue
-        pinned = replace(bounds, constraints=(*bounds.constraints, f"{locked.name}=={locked.version}"))
-        try:
-            resolve_requirements(requirements, target, bounds=pinned, exclude_newer=exclude_newer)
-        except NoWheelError as error:
-            lines.append(
-                f"{locked.name} {before} was chosen, not {locked.version}: "
-                f"{error.package}, which {locked.name} {locked.version} requires, has no wheel for {target.id}"
-            )
-        except LayersError:  # other requirements of the user exclude the newest version
-            continue
-    return lines
+    wanted: LockInput, target: Target, lock: Sequence[Locked], requires: Mapping[str, Sequence[str]]
+) -> list[Finding]:
+    """Return a finding for each package in an older version than the index has, because no wheel runs on the target.
 
-
-def _unpinned(text: str) -> Requirement | None:
+    ``requires`` is the Requires-Dist of each package in the lock. A version that a requirement or constraint holds back
+    is no finding.
+    """
+    bounds = wanted.bounds
+    if bounds.complete:
+        return []
+    parents = _parents(wanted, target, requires)
+    names = [locked.name for locked in lock if not locked.url and locked.name not in bounds.index_of]
     try:
-        requirement = Requirement(text)
-    except InvalidRequirement:
-        return None
-    pinned = any(each.operator in ("==", "===") for each in requirement.specifier)
-    requirement.name = canonicalize_name(requirement.name)
-    return None if pinned or requirement.url else requirement
+        newest = newest_versions(names, wanted, target) if names else {}
+    except LayersError:  # for example, the lock is from the cache and the index is unreachable
+        return []
+    findings = []
+    for locked in lock:
+        package = newest.get(locked.name)
+        if package is None or Version(package["version"]) <= Version(locked.version):
+            continue
+        by = parents.get(locked.name, {})
+        version = package["version"]
+        if not all(each.specifier.contains(version, prereleases=True) for each in chain(*by.values())):
+            continue
+        if obstacle := _obstacle(wanted, target, package, [name for name in by if name]):
+            message = f"{locked.name} {locked.version} was chosen, not {version}: {obstacle}"
+            findings.append(Finding(level="warning", code="version-older", message=message))
+    return findings
+
+
+def _parents(
+    wanted: LockInput, target: Target, requires: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, list[Requirement]]]:
+    """Return what is required of each package, by the package that requires it; "" stands for the user."""
+    texts = [*wanted.requirements, *wanted.bounds.constraints]
+    active = active_requirements({**requires, "": texts}, target)
+    overrides = active_requirements({"": wanted.bounds.overrides}, target)[""]
+    replaced = {canonicalize_name(each.name) for each in overrides}
+    found: dict[str, dict[str, list[Requirement]]] = {}
+    for parent, requirements in active.items():
+        for each in requirements:
+            name = canonicalize_name(each.name)
+            own = [over for over in overrides if canonicalize_name(over.name) == name] if name in replaced else [each]
+            found.setdefault(name, {}).setdefault(parent, []).extend(own)
+    return found
+
+
+def _obstacle(wanted: LockInput, target: Target, package: Mapping[str, Any], parents: Sequence[str]) -> str | None:
+    """Return which package without a wheel prevents the newest version of ``package``; None if something else does."""
+    named = f"{package['name']} {package['version']}"
+    if not has_wheel(package, target):
+        required = f"; {', '.join(parents)} requires it" if parents else ""
+        return f"{named} has no wheel for {target.id}{required}"
+    try:
+        resolve_requirements(wanted.constrained([f"{package['name']}=={package['version']}"]), target)
+    except NoWheelError as error:
+        return f"{error.package}, which {named} requires, has no wheel for {target.id}"
+    except LayersError:  # other requirements hold the version back, as the user said
+        pass
+    return None

@@ -6,7 +6,7 @@ import hashlib
 import re
 import sys
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,11 @@ def choose_wheel(
         sha256=wheel.get("hashes", {}).get("sha256") or _digest(name, url),
         url=url if archive or keep_url or by_hash else None,
     )
+
+
+def has_wheel(package: Mapping[str, Any], target: Target) -> bool:
+    """Whether a package of a pylock document has a wheel that runs on the target."""
+    return any(_rank(_filename(wheel), target) is not None for wheel in package.get("wheels", []))
 
 
 def _rank(filename: str, target: Target) -> tuple[Any, ...] | None:

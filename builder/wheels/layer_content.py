@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from packaging.metadata import parse_email
+
 from builder.archive.packed import PackedFile, PackedFiles, pack
 from builder.bytecode.compiler import pyc_path
 from builder.inspection.findings import grouped
@@ -31,6 +33,11 @@ class PackedWheel:
         """The text of its METADATA."""
         file = self.files.get(f"{self.dist_info}/METADATA")
         return file.stream.content().decode("utf-8", "replace") if file else ""
+
+    @property
+    def requires(self) -> list[str]:
+        """The Requires-Dist lines of its METADATA."""
+        return parse_email(self.metadata.partition("\n\n")[0])[0].get("requires_dist", [])
 
     @property
     def size(self) -> int:

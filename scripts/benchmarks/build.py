@@ -42,7 +42,7 @@ from builder.model.matrix_file import load_matrix
 from builder.model.progress import Quiet
 from builder.model.target import Target
 from builder.pipeline.build import build
-from builder.resolve.resolver import newest, resolve_requirements
+from builder.resolve.resolver import LockInput, newest, resolve_requirements
 from builder.resolve.uv import platform_options
 
 Figures = dict[str, Any]
@@ -131,7 +131,7 @@ class Bench:
         """Fill a cache as a build of the package's previous version leaves it, whose other wheels were the same."""
         matrix, locks = self.matrix, {}
         for target in matrix.targets:
-            before = resolve_requirements([f"{matrix.requirement}<{self.version}"], target)
+            before = resolve_requirements(LockInput((f"{matrix.requirement}<{self.version}",)), target)
             previous = next(each for each in before if each.name == matrix.package)
             artifact = manifest.artifact(target.id)
             assert artifact is not None  # noqa: S101 - just built

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,6 +66,18 @@ def make_wheel(
             entry.create_system = 3
             entry.external_attr = 0o120777 << 16
             archive.writestr(entry, to)
+    return path
+
+
+def make_sdist(folder: Path, name: str, version: str, setup: str = "") -> Path:
+    """Write a source distribution whose ``setup.py`` runs ``setup``."""
+    path = folder / f"{name}-{version}.tar.gz"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    with tarfile.open(path, "w:gz") as archive:
+        for inner, text in {"PKG-INFO": metadata, "setup.py": setup}.items():
+            entry = tarfile.TarInfo(f"{name}-{version}/{inner}")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
     return path
 
 

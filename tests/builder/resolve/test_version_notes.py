@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from builder.pipeline.build import build
-from builder.resolve.resolver import resolve_requirements
-from builder.resolve.version_notes import differing_versions, older_versions
+from builder.resolve.resolver import LockInput, resolve_requirements
+from builder.resolve.version_notes import differing_versions
 from tests.fakes.notes import Notes
-from tests.fakes.wheels import make_wheel, matrix_of, only_index, target_of
+from tests.fakes.wheels import make_sdist, make_wheel, matrix_of, only_index, target_of
 
 
 @pytest.fixture
@@ -39,24 +39,84 @@ def test_a_target_with_another_version_is_named(links: Path, tmp_path: Path) -> 
 
 def test_equal_locks_give_no_note(links: Path) -> None:
     make_wheel(links, "demo")
-    lock = resolve_requirements(["demo"], target_of())
+    lock = resolve_requirements(LockInput(("demo",)), target_of())
     assert differing_versions({"py3.11-x86_64": lock, "py3.12-x86_64": lock}) == []
 
 
-def test_an_obstacle_is_named_with_the_package_that_requires_it(links: Path) -> None:
+def messages(tmp_path: Path, package: str = "demo", *pythons: str, **keys: object) -> dict[str, list[str]]:
+    """Build the matrix; return what its findings say of older versions, by target."""
+    matrix = matrix_of(package, *pythons, **keys)
+    manifest = build(matrix, "1.0", matrix.targets, tmp_path / "out", Notes())
+    return {a.target: [f.message for f in a.findings if f.code == "version-older"] for a in manifest.artifacts}
+
+
+def test_a_newer_version_without_a_wheel_is_named_for_each_target(links: Path, tmp_path: Path) -> None:
+    make_wheel(links, "demo", requires=("other",))
+    make_other(links)
+    assert messages(tmp_path, "demo", "3.12", "3.13") == {
+        "py3.12-x86_64": [],
+        "py3.13-x86_64": ["other 1.0 was chosen, not 2.0: other 2.0 has no wheel for py3.13-x86_64; demo requires it"],
+    }
+
+
+@pytest.mark.parametrize("tag", ["cp312-cp312-win_amd64", "cp312-cp312-musllinux_1_2_x86_64", "cp311-none-any"])
+def test_a_newer_version_with_wheels_for_other_machines_is_named(links: Path, tmp_path: Path, tag: str) -> None:
+    make_wheel(links, "demo", requires=("middle",))
+    make_wheel(links, "middle", requires=("other[x]>=1",))
+    make_wheel(links, "other", "1.0")
+    make_wheel(links, "other", "2.0", tag=tag)
+    (message,) = messages(tmp_path)["py3.12-x86_64"]
+    assert message.endswith("other 2.0 has no wheel for py3.12-x86_64; middle requires it")
+
+
+def test_a_newer_version_without_any_wheel_is_named_and_not_built(links: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "executed"
+    make_wheel(links, "demo", requires=("other",))
+    make_wheel(links, "other", "1.0")
+    make_sdist(links, "other", "2.0", f"open({str(mark)!r}, 'w')")
+    (message,) = messages(tmp_path, requirements=["other"])["py3.12-x86_64"]
+    assert "other 1.0 was chosen, not 2.0: other 2.0 has no wheel" in message
+    assert not mark.exists()
+
+
+def test_an_obstacle_is_named_with_the_package_that_requires_it(links: Path, tmp_path: Path) -> None:
+    make_wheel(links, "demo", requires=("hydra",))
     make_wheel(links, "hydra", "0.11")
     make_wheel(links, "hydra", "1.3", requires=("antlr",))
     make_wheel(links, "antlr", "4.9", tag="cp311-cp311-win_amd64")
-    target = target_of()
-    lock = resolve_requirements(["hydra"], target)
-    (line,) = older_versions(["hydra"], target, lock)
-    assert line.startswith("hydra 0.11 was chosen, not 1.3: antlr")
-    assert "which hydra 1.3 requires, has no wheel for py3.12-x86_64" in line
+    (message,) = messages(tmp_path)["py3.12-x86_64"]
+    assert message.startswith("hydra 0.11 was chosen, not 1.3: antlr")
+    assert "which hydra 1.3 requires, has no wheel for py3.12-x86_64" in message
 
 
-def test_a_version_that_the_user_constrains_gives_no_note(links: Path) -> None:
-    make_wheel(links, "demo", requires=("other<2",))
+@pytest.mark.parametrize(
+    ("requires", "keys"),
+    [
+        (("other<2",), {}),
+        (("other==1.0",), {}),
+        (("other",), {"requirements": ["other<2"]}),
+        (("other", "middle"), {}),
+        (("other",), {"override": ["other==1.0"]}),
+    ],
+)
+def test_a_version_that_somebody_constrains_gives_no_note(
+    links: Path, tmp_path: Path, requires: tuple[str, ...], keys: dict[str, object]
+) -> None:
+    make_wheel(links, "demo", requires=requires)
+    make_wheel(links, "middle", requires=("other<1.5",))
+    make_wheel(links, "middle", "0.1", requires=("other",))
     make_other(links)
-    target = target_of()
-    for requirements in (["demo", "other"], ["other<2"], ["other==1.0"]):
-        assert older_versions(requirements, target, resolve_requirements(requirements, target)) == []
+    assert messages(tmp_path, "demo", "3.13", **keys) == {"py3.13-x86_64": []}
+
+
+def test_a_yanked_or_pre_release_version_is_not_newer(links: Path, tmp_path: Path) -> None:
+    make_wheel(links, "demo", requires=("other",))
+    make_wheel(links, "other", "1.0")
+    make_wheel(links, "other", "2.0rc1", tag="cp311-cp311-win_amd64")
+    assert messages(tmp_path) == {"py3.12-x86_64": []}
+
+
+def test_an_unchanged_build_says_it_again(links: Path, tmp_path: Path) -> None:
+    make_wheel(links, "demo", requires=("other",))
+    make_other(links)
+    assert messages(tmp_path, "demo", "3.13") == messages(tmp_path, "demo", "3.13") != {"py3.13-x86_64": []}

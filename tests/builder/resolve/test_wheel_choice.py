@@ -13,7 +13,7 @@ from builder.model.errors import InputError
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
 from builder.resolve.failures import ConflictError
-from builder.resolve.resolver import resolve, resolve_requirements
+from builder.resolve.resolver import LockInput, resolve, resolve_requirements
 from tests.fakes.package_index import PackageIndex, running_index, use_index
 from tests.fakes.wheels import make_wheel, matrix_of, only_index, target_of
 
@@ -44,7 +44,7 @@ def test_a_compiled_wheel_wins_over_a_pure_one(links: Path) -> None:
     make_wheel(links, "demo")
     make_wheel(links, "demo", tag=manylinux(26))
     make_wheel(links, "demo", tag=manylinux(28))
-    (locked,) = resolve_requirements(["demo"], target_of("3.11"))
+    (locked,) = resolve_requirements(LockInput(("demo",)), target_of("3.11"))
     assert locked.filename == f"demo-1.0-{manylinux(26)}.whl"
 
 
@@ -52,7 +52,7 @@ def test_an_older_version_is_chosen_if_the_newest_needs_a_newer_glibc(links: Pat
     make_wheel(links, "demo", "2.0", tag=manylinux(28))
     make_wheel(links, "demo", "1.5", tag=manylinux(27))
     make_wheel(links, "demo", "1.0", tag=manylinux(26))
-    (locked,) = resolve_requirements(["demo"], target_of("3.11"))
+    (locked,) = resolve_requirements(LockInput(("demo",)), target_of("3.11"))
     assert locked.version == "1.0"
 
 
@@ -61,7 +61,7 @@ def test_only_wheels_for_a_newer_glibc_are_an_error_that_names_the_package(requi
     make_wheel(links, "demo", tag=manylinux(28))
     make_wheel(links, "user", requires=("demo",))
     with pytest.raises(ConflictError, match=r"demo 1\.0 has no wheel that runs on python3\.11.*glibc 2\.26"):
-        resolve_requirements([requirement], target_of("3.11"))
+        resolve_requirements(LockInput((requirement,)), target_of("3.11"))
 
 
 def test_exclusions_and_overrides_of_the_matrix_are_applied(links: Path) -> None:
