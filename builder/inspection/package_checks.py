@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 from math import prod
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
+from packaging.tags import Tag, parse_tag
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -18,13 +17,13 @@ from builder.inspection.findings import dotted, finding, grouped
 from builder.inspection.pyc import source_of
 from builder.metadata.requires_dist import active_requirements
 from builder.model.artifact import Finding
-from builder.model.runtimes import Architecture
 from builder.model.target import Target
+from builder.model.wheel_tags import supported_tags
 
 #: Packages that Lambda's runtimes include (developer guide, "Runtime-included SDK versions"); a layer may omit them.
 _IN_RUNTIME = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six"})
 #: A glibc version above all real ones, to tell wheels for a newer system from wheels for another machine.
-_FUTURE_GLIBC = (2, 99)
+_FUTURE_GLIBC_MINOR = 99
 #: More tags than any real `Tag:` line expands to: py2.py3-none-any expands to two.
 _MAX_TAGS_IN_LINE = 1000
 
@@ -58,11 +57,11 @@ def _check_tags(distribution: Distribution, target: Target) -> Iterator[Finding]
         message = f"has a Tag that is not a wheel tag: {text[:100]!r}"
         yield finding("warning", "metadata-malformed", message, f"{distribution.folder}/WHEEL")
     tags = {tag for known in parsed.values() for tag in known}
-    if not tags or tags & _supported(target.python, target.architecture, target.runtime.glibc):
+    if not tags or not tags.isdisjoint(supported_tags(target)):
         return
     named = f"{distribution.name} {distribution.version}"
     listed = ", ".join(distribution.tags[:3]) + (", …" if len(distribution.tags) > 3 else "")
-    if tags & _supported(target.python, target.architecture, _FUTURE_GLIBC):
+    if not tags.isdisjoint(supported_tags(target, _FUTURE_GLIBC_MINOR)):
         message = f"{named} is a wheel for a newer glibc than {dotted(target.runtime.glibc)} ({listed})"
         yield finding("warning", "wheel-glibc", message, distribution.folder)
     else:
@@ -91,25 +90,6 @@ def _check_requires_python(distribution: Distribution, target: Target) -> Iterat
         named = f"{distribution.name} {distribution.version}"
         message = f"{named} requires Python {wanted}, the target has {target.runtime.full_version}"
         yield finding("error", "python-required", message, distribution.folder)
-
-
-@cache
-def _supported(python: str, architecture: Architecture, glibc: tuple[int, int]) -> frozenset[object]:
-    """Return the wheel tags that a Python accepts on Linux with a glibc (PEP 600, PEP 571, PEP 513)."""
-    major, minor = (int(part) for part in python.split("."))
-    legacy = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
-    platforms = [f"linux_{architecture}"]
-    for number in range(glibc[1], 4, -1):
-        platforms.append(f"manylinux_2_{number}_{architecture}")
-        if number in legacy:
-            platforms.append(f"{legacy[number]}_{architecture}")
-    version = (major, minor)
-    return frozenset(
-        [
-            *cpython_tags(version, platforms=platforms),
-            *compatible_tags(version, interpreter=f"cp{major}{minor}", platforms=platforms),
-        ]
-    )
 
 
 def _check_requirements(found: Sequence[Distribution], target: Target) -> Iterator[Finding]:

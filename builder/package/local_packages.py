@@ -23,10 +23,10 @@ from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
 from builder.model.target import Target
+from builder.model.wheel_tags import supported_tags
 from builder.requirements.declared import LocalPackage, Requirements, Selection, without_credentials
 from builder.requirements.pyproject import is_project, read_pyproject
 from builder.resolve import uv
-from builder.resolve.wheel_choice import supported_tags
 
 #: How many lines of a build backend's output an error shows.
 _SHOWN_LINES = 12

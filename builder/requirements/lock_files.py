@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
+from builder.model.wheel_tags import supported_tags
 from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, name_of
 from builder.requirements.entries import Places, place_of
 from builder.requirements.lock_formats import parse_pdm_lock, parse_pipfile_lock, parse_poetry_lock
@@ -29,7 +30,6 @@ from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_toml
 from builder.resolve import uv
 from builder.resolve.bounds import Index
-from builder.resolve.wheel_choice import supported_tags
 
 _Reader = Callable[[Path, Requirements, Target], Requirements]
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,27 +17,12 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError
-from builder.model.target import Target, python_order
+from builder.model.target import Target
+from builder.model.wheel_tags import supported_tags
 from builder.resolve import uv
 
 #: Platform names from before PEP 600, by the minor version of glibc.
 _LEGACY_PLATFORMS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-
-
-@lru_cache(maxsize=32)
-def supported_tags(target: Target) -> tuple[tags.Tag, ...]:
-    """Return the wheel tags that run on a target, best first."""
-    python = python_order(target.python)
-    interpreter = f"cp{python[0]}{python[1]}"
-    platforms = list(_platforms(target))
-    return tuple(
-        dict.fromkeys(
-            [
-                *tags.cpython_tags(python, abis=[interpreter], platforms=platforms),
-                *tags.compatible_tags(python, interpreter=interpreter, platforms=platforms),
-            ]
-        )
-    )
 
 
 def choose_wheel(
@@ -85,16 +70,6 @@ def _rank(filename: str, target: Target) -> tuple[Any, ...] | None:
 @lru_cache(maxsize=32)
 def _order(target: Target) -> dict[tags.Tag, int]:
     return {tag: index for index, tag in enumerate(supported_tags(target))}
-
-
-def _platforms(target: Target) -> Iterator[str]:
-    """Yield manylinux platforms from the newest that the system's glibc supports to the oldest, with legacy aliases."""
-    oldest = 5 if target.architecture == "x86_64" else 17
-    for minor in range(target.runtime.glibc[1], oldest - 1, -1):
-        yield f"manylinux_2_{minor}_{target.architecture}"
-        if minor in _LEGACY_PLATFORMS:
-            yield f"{_LEGACY_PLATFORMS[minor]}_{target.architecture}"
-    yield f"linux_{target.architecture}"
 
 
 def _filename(wheel: dict[str, Any]) -> str:

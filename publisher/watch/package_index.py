@@ -16,7 +16,7 @@ from packaging.version import Version
 from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.errors import InputError
 from builder.model.target import Target
-from builder.resolve.wheel_choice import supported_tags
+from builder.model.wheel_tags import supported_tags
 from publisher.watch.index_fetch import fetch
 from publisher.watch.index_locations import IndexLocation, IndexLocations, index_locations
 from publisher.watch.index_pages import IndexFile, InvalidPageError, read_page

@@ -1,0 +1,39 @@
+"""The wheel tags that run on a target: the one rule for choosing wheels and for checking them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from packaging import tags
+
+from builder.model.target import Target, python_order
+
+#: Names that platforms had before PEP 600, by the minor version of glibc.
+_LEGACY_PLATFORMS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+
+
+@lru_cache(maxsize=64)
+def supported_tags(target: Target, glibc_minor: int | None = None) -> tuple[tags.Tag, ...]:
+    """Return the wheel tags that run on a target, best first. ``glibc_minor``: as if it had this glibc."""
+    python = python_order(target.python)
+    interpreter = f"cp{python[0]}{python[1]}"
+    platforms = list(_platforms(target, glibc_minor or target.runtime.glibc[1]))
+    return tuple(
+        dict.fromkeys(
+            [
+                *tags.cpython_tags(python, abis=[interpreter], platforms=platforms),
+                *tags.compatible_tags(python, interpreter=interpreter, platforms=platforms),
+            ]
+        )
+    )
+
+
+def _platforms(target: Target, glibc_minor: int) -> Iterator[str]:
+    """Yield the manylinux platforms, from the newest that this glibc runs to the oldest, with their old names."""
+    oldest = 5 if target.architecture == "x86_64" else 17
+    for minor in range(glibc_minor, oldest - 1, -1):
+        yield f"manylinux_2_{minor}_{target.architecture}"
+        if minor in _LEGACY_PLATFORMS:
+            yield f"{_LEGACY_PLATFORMS[minor]}_{target.architecture}"
+    yield f"linux_{target.architecture}"
