@@ -141,7 +141,7 @@ def test_a_region_of_the_source_that_lost_the_version_is_passed_over(accounts: A
         client.delete_layer_version(LayerName="demo-py3_12-x86_64", VersionNumber=1)
         ended = accounts.promote("--dry-run")
         assert ended.code == (0 if region == "eu-west-1" else 5)
-    assert "no region of the source gives the zip" in ended.err
+    assert "the zip cannot be downloaded from any region of the source" in ended.err
     assert "us-east-1 (no such layer version)" in ended.err
 
 
@@ -150,7 +150,7 @@ def test_credentials_of_a_third_account_are_refused_before_anything_is_published
     accounts.publish("1.0")
     accounts.production.keys["account"] = "999988887777"
     ended = accounts.promote("--yes")
-    assert (ended.code, f"these credentials are of account {ACCOUNT}" in ended.err) == (3, True)
+    assert (ended.code, f"the credentials belong to account {ACCOUNT}" in ended.err) == (3, True)
 
 
 @govcloud
