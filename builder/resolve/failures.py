@@ -58,8 +58,8 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
         )
     if found := _OTHER_INDEX.search(flat):
         return InputError(
-            f"{found[1]} is on the first index, but not in the required version; uv uses only the first index that has "
-            "a package (index strategy first-index), and another one may have the version",
+            f"{found[1]} is on {_shown(found[2])}, but not in the required version; uv uses only the first index that "
+            "has a package (index strategy first-index), and another one may have the version",
             where=_whose(found[1], requirements),
             fix="put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match",
         )
@@ -84,6 +84,11 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
             fix="check the network and the URL of the index, then run the command again",
         )
     return BuildError(f"cannot be resolved: {_brief(flat)}", where=target.id)
+
+
+def _shown(url: str) -> str:
+    """Return an index's URL without credentials and query."""
+    return re.sub(r"//[^/@]*@", "//", url.split("?")[0].rstrip(",.`"))
 
 
 def name_of(requirement: str) -> str:

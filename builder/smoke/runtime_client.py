@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -22,7 +24,7 @@ def client_folder(target: Target) -> Path:
     wanted = [CLIENT, SDK]
     folder = default_folder() / "runtime-client" / key_of([*wanted, target.id])[:16]
     if folder.is_dir():
-        return folder
+        return _own(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as name:
         made = Path(name) / "client"
@@ -41,6 +43,18 @@ def client_folder(target: Target) -> Path:
                 raise
             shutil.rmtree(made, ignore_errors=True)
     return folder
+
+
+def _own(folder: Path) -> Path:
+    """Return the folder. Raises BuildError if another user could have put code into it, which the smoke would run."""
+    facts = [folder.lstat(), folder.parent.lstat()]
+    if all(each.st_uid == os.geteuid() and not each.st_mode & stat.S_IWOTH for each in facts):
+        return folder
+    raise BuildError(
+        "the cached runtime client belongs to another user, or other users may write to it",
+        where=str(folder),
+        fix="delete this folder, or name a cache of your own with LAYERS_CACHE_DIR",
+    )
 
 
 def version_of(folder: Path) -> str:

@@ -102,11 +102,14 @@ def test_a_version_that_only_the_second_index_has_is_refused_with_the_setting_to
     index.add_wheel(make_wheel(tmp_path, "demo", "1.0"))
     with running_index() as second:
         second.add_wheel(make_wheel(tmp_path, "demo", "2.0"))
-        monkeypatch.setenv("UV_INDEX", f"{index.address}/simple")
+        first = f"{index.address}/simple"
+        monkeypatch.setenv("UV_INDEX", first.replace("://", "://user:secret@"))
         monkeypatch.setenv("UV_DEFAULT_INDEX", f"{second.address}/simple")
         matrix = matrix_of("demo")
         with pytest.raises(InputError, match="first-index") as caught:
             resolve(matrix, "2.0", matrix.targets[0])
+        assert f"demo is on {first}, but not in the required version" in str(caught.value)
         assert "UV_INDEX_STRATEGY=unsafe-best-match" in str(caught.value)
+        assert "secret" not in str(caught.value)
         monkeypatch.setenv("UV_INDEX_STRATEGY", "unsafe-best-match")
         assert resolve(matrix, "2.0", matrix.targets[0])[0].version == "2.0"
