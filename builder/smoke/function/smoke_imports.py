@@ -3,7 +3,10 @@
 import importlib
 import json
 import os
+import sys
 import time
+from importlib.util import find_spec
+from pathlib import Path
 
 from smoke_facts import facts  # type: ignore[import-not-found]
 
@@ -12,7 +15,7 @@ def try_imports() -> "dict[str, str]":
     """Import according to the plan; return the error of each distribution that cannot be imported."""
     with open(os.environ["SMOKE_PLAN"], encoding="utf-8") as file:  # noqa: PTH123
         plan = json.load(file)
-    failed = {}
+    failed = hidden_by_pth()
     for trial in plan:
         errors = {}
         for name in trial["modules"]:
@@ -29,6 +32,26 @@ def try_imports() -> "dict[str, str]":
         if trial["must"] != "none" and len(errors) >= needed:
             name, reason = next(iter(errors.items()))
             failed[trial["distribution"]] = f"import {name}: {reason}"
+    return failed
+
+
+def hidden_by_pth() -> "dict[str, str]":
+    """Return an error for each ``.pth`` file without which modules are not found: Lambda does not process them."""
+    failed = {}
+    for pth in (file for root in sys.path for file in sorted(Path(root).glob("*.pth"))):
+        for line in pth.read_text("utf-8", "replace").splitlines():
+            folder = pth.parent / line.strip()
+            is_code = line.startswith(("#", "import ", "import\t"))
+            if is_code or not line.strip() or not os.path.isdir(folder):  # noqa: PTH112 - Path raises for long names
+                continue
+            files = [each for each in folder.iterdir() if each.suffix in ("", ".py", ".so")]
+            names = sorted({each.name.partition(".")[0] for each in files})
+            modules = [name for name in names if name.isidentifier() and name != "__pycache__"]
+            if modules and not any(map(find_spec, modules)):
+                failed[pth.name] = (
+                    f"import {modules[0]}: ModuleNotFoundError: only {pth.name} makes it importable, "
+                    "and Lambda does not process .pth files"
+                )
     return failed
 
 

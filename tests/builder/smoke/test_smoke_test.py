@@ -90,6 +90,19 @@ class TestInTheRuntimeClient:
         assert report.status == "failed"
         assert "import more: ModuleNotFoundError" in str(report.reason)
 
+    @pytest.mark.parametrize("folder", ["hidden", "my-folder"])
+    def test_a_package_that_only_a_pth_file_makes_importable_fails(self, tmp_path: Path, folder: str) -> None:
+        files = {f"{folder}/mypackage/__init__.py": b"", "mypackage.pth": f"# path\n{folder}\n".encode()}
+        report = smoke(write(tmp_path / "z.zip", distribution("mypackage", files=files)), own())
+        assert report.status == "failed"
+        assert "import mypackage: ModuleNotFoundError: only mypackage.pth" in str(report.reason)
+
+    def test_a_pth_file_that_nothing_needs_does_not_fail_a_layer(self, tmp_path: Path) -> None:
+        lines = b"import sys; sys.no\n\n./absent\n.\n"
+        files = {"mypackage/__init__.py": b"", "mypackage.pth": lines}
+        report = smoke(write(tmp_path / "z.zip", distribution("mypackage", files=files)), own())
+        assert (report.status, report.reason) == ("proven", None)
+
     def test_vendored_distributions_are_not_imported_by_their_own_name(self, tmp_path: Path) -> None:
         inner = distribution("inner", files={"inner/__init__.py": b""})
         vendored = {path.replace("python/", "python/outer/_vendor/", 1): data for path, data in inner.items()}
