@@ -42,6 +42,8 @@ def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str 
         return f"{arn} is the ARN of a layer, without a version number", None
     if match["account"] != index.account:
         return f"account {match['account']} is not the publisher of {index.package}", f"that is {index.account}"
+    if not index.releases:
+        return f"no release of {index.package} is recorded yet", "record what AWS holds already with `layers sync`"
     known = {row.layer_name: row for row in rows.values()}
     if name not in known:
         return f"there is no layer {shorten(name, 140)}", f"there are {', '.join(known)}" if known else None

@@ -68,8 +68,8 @@ def test_the_wrong_part_of_an_arn_is_named_with_what_exists(mistaken: str, what:
     assert instead in fix
 
 
-def test_without_a_release_no_layer_is_suggested() -> None:
-    with pytest.raises(InputError, match="there is no layer"):
+def test_an_empty_ledger_says_nothing_about_the_layer() -> None:
+    with pytest.raises(InputError, match="no release of demo-agents is recorded yet"):
         find(make_index(MATRIX, ()), RIGHT)
 
 
