@@ -19,7 +19,7 @@ from builder.model.artifact import Sha256
 from builder.model.cold_start import ColdStart, PackageImport
 from builder.model.frozen import Frozen
 from builder.model.matrix import Matrix
-from builder.model.recorded_fields import LayerVersionField, PythonField, RegionField, UtcTime, VersionField
+from builder.model.recorded_fields import CellField, LayerVersionField, PythonField, RegionField, UtcTime, VersionField
 from builder.model.regions import partition_of
 from builder.model.runtimes import Architecture
 from builder.model.target import OfTarget, TargetKey
@@ -114,7 +114,7 @@ class IndexedRelease(_IndexModel):
     version: VersionField
     published: UtcTime | None  #: when its first layer was
     complete: bool
-    missing: tuple[str, ...] = ()
+    missing: tuple[CellField, ...] = ()
     rebuild: str | None = None
     yanked: YankNotice | None = None
     changelog_url: str | None = None  #: what is new in this version of the package
@@ -134,7 +134,7 @@ class Index(_IndexModel):
     architectures: tuple[Architecture, ...]
     regions: tuple[str, ...]
     #: Cells that AWS cannot serve, each with the reason if one is recorded.
-    unsupported: dict[str, str | None] = Field(default_factory=dict)
+    unsupported: dict[CellField, str | None] = Field(default_factory=dict)
     releases: tuple[IndexedRelease, ...] = ()
 
     @cached_property

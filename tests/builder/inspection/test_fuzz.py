@@ -5,15 +5,11 @@ The test suite tries a few examples; ``scripts/test --thorough`` fuzzes each par
 
 from __future__ import annotations
 
-import time
 import zipfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builder.inspection import check_files, elf_facts, inspect_zip, pyc_facts
@@ -22,47 +18,13 @@ from builder.inspection.file_facts import FileFacts
 from builder.inspection.package_checks import check_packages, wheel_tags
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
-from tests.conftest import THOROUGH
+from tests.fakes.fuzzing import fuzz, mutated
 from tests.fakes.zips import add, distribution, own_binary, pyc, target
 
-MINUTE = 60 if THOROUGH else 0
-#: Limit for one input, generous because the machine may be busy.
-MAX_SECONDS = 5.0
 DIST_INFO = "python/a-1.0.dist-info/"
 RIGHT = {
     path.removeprefix(DIST_INFO): data for path, data in distribution("a", requires=["b>=1; extra == 'c'"]).items()
 }
-
-
-def fuzz(strategy: st.SearchStrategy[Any], parse: Callable[[Any], object]) -> None:
-    """Call a parser with generated examples; with ``--thorough``, for a minute."""
-
-    @given(strategy)
-    @settings(max_examples=500 if MINUTE else 60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    def examples(value: Any) -> None:
-        started = time.process_time()
-        parse(value)
-        assert time.process_time() - started < MAX_SECONDS
-
-    end = time.monotonic() + MINUTE
-    examples()
-    while time.monotonic() < end:
-        examples()
-
-
-def mutated(data: bytes, words: tuple[bytes, ...] = ()) -> st.SearchStrategy[bytes]:
-    """Generate the data with bytes replaced, words inserted and the end removed."""
-    places = st.integers(0, max(len(data) - 1, 0))
-    pieces = st.binary(max_size=6) | st.sampled_from(words or (b"\0",))
-    edits = st.lists(st.tuples(places, pieces, st.integers(0, 8)), max_size=10)
-
-    def apply(edits: list[tuple[int, bytes, int]], end: int) -> bytes:
-        result = data
-        for at, piece, dropped in edits:
-            result = result[:at] + piece + result[at + dropped :]
-        return result[: len(result) - end]
-
-    return st.builds(apply, edits, st.just(0) | places)
 
 
 def findings(texts: dict[str, bytes]) -> list[Finding]:
