@@ -18,7 +18,8 @@ MAX_SECONDS = 5.0
 #: Values that break code which trusts a document.
 HOSTILE: tuple[Any, ...] = (
     None, True, -1, 0, 10**30, 1.5, float("inf"), [], {}, [[]], {"a": 1}, "", "x" * 5000, "1" * 5000, "２",
-    "\u202e", "\ud800", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "2026-11-23", "\x1b[31m\r\n::error::x|<b>`",
+    "\u202e", "\ud800", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59",
+    "2026-11-23", "\x1b[31m\r\n::error::x|<b>`",
     "{}", "{version}", "{0.__class__}", "%s", "us-east-1", "aws", "py3.12-x86_64", "3.12", "arm64",
 )  # fmt: skip
 
