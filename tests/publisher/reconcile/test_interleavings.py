@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, given, note, settings
+from hypothesis import Phase, example, given, note, settings
 from hypothesis import strategies as st
 
 from builder.model.errors import LayersError
@@ -189,6 +189,7 @@ def test_a_yank_holds_against_publish_and_sync(shared: bool, bursts: list[tuple[
     dies=st.one_of(st.none(), st.integers(1, 120)),
     lag=st.sampled_from([0.0, 20.0]),
 )
+@example(shared=False, bursts=[(2, 6), (3, 1), (2, 34), (0, 3), (1, 35), (2, 9), (2, 32)], dies=50, lag=0.0)
 def test_backfill_rebuild_sync_and_yank_at_the_same_time(
     shared: bool, bursts: list[tuple[int, int]], dies: int | None, lag: float
 ) -> None:
@@ -217,6 +218,10 @@ def test_backfill_rebuild_sync_and_yank_at_the_same_time(
         assert not [e for e in ends if isinstance(e, BaseException) and not isinstance(e, LayersError | Killed)]
         aws.clock.sleep(60)
         assert_numbers_are_one_release(world)
+        if not shared and any(isinstance(end, Killed) for end in ends):
+            # Killed between a grant and its check, with a ledger that does not know of the yank: audit reports the
+            # public version, and the yank is run again.
+            yanking(world, 1, one)(lambda _step: None)
         assert 1 not in public_versions(world)
         completed(world, "3.0.0", one)  # 2.0.0 may have a conflict: the rebuild needed a placeholder at its number
         for ledger in (one, two):
