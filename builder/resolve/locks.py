@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from typing import Final
 
@@ -62,6 +63,12 @@ class Locks:
             return self.given_input
         return lock_input(self.matrix, self.version, self.exclude_newer)
 
+    @cached_property
+    def _local_files(self) -> str | None:
+        """A key of the files in local indexes; None if they are unknown, so that a cached lock may be outdated."""
+        files = uv.local_files(os.environ)
+        return None if files is None else key_of(files)
+
     def _lock(self, target: Target) -> Lock:
         return self.given.get(target.id) or self._resolve(target)
 
@@ -71,8 +78,9 @@ class Locks:
         key = key_of(
             wanted.requirements, target.id, uv.platform_options(target), self.exclude_newer, settings,
             package_settings(os.environ).contents, self.matrix.exclude, self.matrix.override, version("uv"),
+            self._local_files,
         )  # fmt: skip
-        if uv.asks_the_web_only(os.environ) and (kept := self._kept(key)):
+        if self._local_files is not None and (kept := self._kept(key)):
             return kept
         lock = resolve(self.matrix, self.version, target, self.exclude_newer)
         self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from builder.model.errors import BuildError
 from builder.model.target import Target
@@ -30,6 +32,8 @@ _OURS = frozenset(
         "UV_TORCH_BACKEND", "UV_WORKING_DIR", "VIRTUAL_ENV",
     }
 )  # fmt: skip
+#: Listing more files than these takes about as long as resolving again.
+MAX_LOCAL_FILES = 20_000
 #: The public index lets clients cache a page for ten minutes and a file forever. Tell uv so, because proxies and
 #: mirrors drop the header, and then every run would fetch a hundred pages again.
 _CACHE_SETTINGS = """[[index]]
@@ -111,12 +115,30 @@ def environment(own: Mapping[str, str], *, translate_pip: bool = True) -> dict[s
     return {**seen, "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "SOURCE_DATE_EPOCH": "315532800"}
 
 
-def asks_the_web_only(own: Mapping[str, str]) -> bool:
-    """Whether all packages come from indexes on the web: no folders and no configuration files are set."""
+def local_files(own: Mapping[str, str]) -> list[tuple[str, int, int]] | None:
+    """Return the path, size and time of change of each file in the local folders among the indexes, for a cache key.
+
+    None if they cannot be told: uv has a configuration file, a place is neither a folder nor on the web, or the folders
+    have more than MAX_LOCAL_FILES files.
+    """
     if has_config_file(own):
-        return False
-    places = [part.rpartition("=")[2] for place in index_places(own) for part in re.split(r"[\s,]+", place) if part]
-    return all(place.startswith(("http://", "https://")) for place in places)
+        return None
+    found: list[tuple[str, int, int]] = []
+    for place in (part.rpartition("=")[2] for each in index_places(own) for part in re.split(r"[\s,]+", each) if part):
+        if place.startswith(("http://", "https://")):
+            continue
+        folder = url2pathname(urlsplit(place).path) if place.startswith("file:") else place
+        if not Path(folder).is_dir():
+            return None
+        for root, _, names in os.walk(folder, followlinks=True):
+            if len(found) + len(names) > MAX_LOCAL_FILES:
+                return None
+            try:
+                facts = {path: path.stat() for name in names if (path := Path(root, name))}
+            except OSError:  # a broken link, or a file that is being replaced
+                return None
+            found += [(str(path), each.st_size, each.st_ctime_ns) for path, each in facts.items()]
+    return sorted(found)
 
 
 def index_places(own: Mapping[str, str]) -> list[str]:

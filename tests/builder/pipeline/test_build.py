@@ -28,6 +28,7 @@ from builder.model.target import Target
 from builder.pipeline import build as building
 from builder.pipeline import preflight, wheel_packing
 from builder.pipeline.build import build
+from builder.resolve import locks
 from builder.wheels.unpack import UnpackedWheel, unpack
 from tests import REPOSITORY
 from tests.fakes.notes import Notes
@@ -338,6 +339,21 @@ def test_an_unchanged_zip_is_not_assembled_again(index: Path, tmp_path: Path, mo
         assert files_of(tmp_path / "out") == before
 
 
+def test_an_unchanged_build_from_a_folder_is_not_resolved_again(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new wheel in the folder is used at once."""
+    make_wheel(index, "demo", requires=("other",))
+    make_wheel(index, "other")
+    first = made(tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(locks, "resolve", None)  # resolving would fail
+        assert made(tmp_path / "out") == first
+    make_wheel(index, "other", "1.1")
+    second = made(tmp_path / "out")
+    assert {locked.name: locked.version for locked in second.artifacts[0].lock} == {"demo": "1.0", "other": "1.1"}
+
+
 def test_only_a_changed_wheel_is_packed_again(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new version of one package needs the work for this package only."""
     make_wheel(index, "demo", files=FILES, requires=("other",))
@@ -437,6 +453,7 @@ import os, sys
 from pathlib import Path
 os.umask(int(sys.argv[2], 8))
 from builder.pipeline.build import build
+from builder.resolve import locks
 from builder.model.progress import Quiet
 from tests.fakes.wheels import matrix_of
 matrix = matrix_of("demo")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from builder.resolve.uv import asks_the_web_only, environment, without_addresses
+from builder.resolve.uv import environment, local_files, without_addresses
 
 
 def test_indexes_credentials_and_certificates_are_passed_on() -> None:
@@ -39,26 +40,68 @@ def test_pips_index_is_used_if_uv_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "web"),
+    "own",
     [
-        ({}, True),
-        ({"UV_INDEX": "a=https://x/y https://z/"}, True),
-        ({"UV_INDEX": "file:///x"}, False),
-        ({"UV_FIND_LINKS": "wheels"}, False),
-        ({"UV_FIND_LINKS": "https://x/links,wheels"}, False),
-        ({"UV_NO_INDEX": "1"}, False),
-        ({"UV_CONFIG_FILE": "uv.toml"}, False),
-        ({"PIP_INDEX_URL": "file:///x"}, False),
+        {"UV_INDEX": "file:///missing"},
+        {"UV_FIND_LINKS": "missing"},
+        {"UV_FIND_LINKS": "https://x/links,missing"},
+        {"UV_NO_INDEX": "1"},
+        {"UV_CONFIG_FILE": "uv.toml"},
+        {"PIP_INDEX_URL": "file:///missing"},
     ],
 )
-def test_a_local_folder_among_the_indexes_is_recognized(own: dict[str, str], web: bool, tmp_path: Path) -> None:
-    assert asks_the_web_only({"XDG_CONFIG_HOME": str(tmp_path), **own}) is web
+def test_a_place_that_is_neither_a_folder_nor_on_the_web_has_unknown_files(
+    own: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert local_files({**_no_settings(tmp_path), **own}) is None
+
+
+@pytest.mark.parametrize("own", [{}, {"UV_INDEX": "a=https://x/y https://z/"}, {"PIP_INDEX_URL": "https://x/simple"}])
+def test_indexes_on_the_web_have_no_local_files(own: dict[str, str], tmp_path: Path) -> None:
+    assert local_files({**_no_settings(tmp_path), **own}) == []
+
+
+@pytest.mark.parametrize("setting", ["UV_FIND_LINKS={}", "PIP_FIND_LINKS={}", "UV_INDEX=own=file://{}"])
+def test_the_files_of_a_local_index_are_listed_until_one_changes(setting: str, tmp_path: Path) -> None:
+    index = tmp_path / "in%20dex"
+    (index / "demo").mkdir(parents=True)
+    wheel = index / "demo" / "demo-1.whl"
+    wheel.write_bytes(b"1")
+    name, _, place = setting.partition("=")
+    value = place.format(str(index).replace("%", "%25") if "file:" in place else index)
+    own = {**_no_settings(tmp_path), name: value}
+    before = local_files(own)
+    assert before is not None
+    assert [path for path, _, _ in before] == [str(wheel)]
+    assert local_files(own) == before
+    wheel.write_bytes(b"12")
+    assert local_files(own) not in (None, before)
+    wheel.unlink()
+    assert local_files(own) == []
+
+
+def test_a_very_large_or_broken_local_index_has_unknown_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = tmp_path / "index"
+    index.mkdir()
+    (index / "demo-1.whl").symlink_to(tmp_path / "missing")
+    own = {**_no_settings(tmp_path), "UV_FIND_LINKS": str(index)}
+    assert local_files(own) is None
+    (tmp_path / "missing").write_bytes(b"")
+    assert local_files(own) is not None
+    monkeypatch.setattr("builder.resolve.uv.MAX_LOCAL_FILES", 0)
+    assert local_files(own) is None
 
 
 def test_uvs_configuration_file_may_name_a_local_folder(tmp_path: Path) -> None:
     (tmp_path / "uv").mkdir()
     (tmp_path / "uv" / "uv.toml").write_text("")
-    assert not asks_the_web_only({"XDG_CONFIG_HOME": str(tmp_path)})
+    assert local_files(_no_settings(tmp_path)) is None
+
+
+def _no_settings(folder: Path) -> dict[str, str]:
+    """Return an environment without configuration files of uv and pip."""
+    return {"XDG_CONFIG_HOME": str(folder), "PIP_CONFIG_FILE": os.devnull}
 
 
 def test_addresses_are_removed_from_messages() -> None:
