@@ -1,4 +1,4 @@
-"""What the release workflows do with GitHub: the ledger, outputs, pull requests, issues, releases.
+"""Commands of the release workflows for GitHub: ledger, outputs, pull requests, issues, releases.
 
 Runs git in the current folder, which is a checkout, and ``gh`` with the token in ``GH_TOKEN``.
 """
@@ -33,13 +33,13 @@ _TOKEN = ("-c", "credential.helper=", "-c", "credential.helper=!gh auth git-cred
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def forge() -> None:
-    """What the release workflows do with GitHub."""
+    """Commands of the release workflows for GitHub."""
 
 
 @forge.command()
 @click.argument("folder", envvar="LAYERS_LEDGER", default="ledger")
 def ledger(folder: str) -> None:
-    """Update the ledger's FOLDER from the open pull request, which may be ahead of main."""
+    """Update the ledger's FOLDER from the open pull request, which may have newer records than main."""
     if not _gh_json("pr", "list", "--head", BRANCH, "--state", "open", "--json", "number"):
         click.echo("no open pull request has a newer ledger")
         return
@@ -63,7 +63,7 @@ def outputs(report: Path) -> None:
 def checksums(report: Path, zips: Path) -> None:
     """Print the sha256 of each zip below ZIPS that the REPORT's release holds, and of its SBOM.
 
-    A run attests only what it built itself: a release that another run started keeps that run's bytes.
+    A run attests only zips that it built itself: a release that another run started keeps that run's zips.
     """
     published = {cell["sha256"] for cell in json.loads(report.read_text("utf-8"))["cells"]}
     for folder in sorted(path.parent for path in zips.rglob("manifest.json")):
@@ -80,9 +80,9 @@ def checksums(report: Path, zips: Path) -> None:
 @click.option("--body-file", type=click.Path(path_type=Path, exists=True), required=True)
 @click.argument("paths", nargs=-1, required=True)
 def propose(title: str, body_file: Path, paths: tuple[str, ...]) -> None:
-    """Propose the present contents of PATHS as a pull request to the branch that is checked out.
+    """Open or update a pull request with the current contents of PATHS to the branch that is checked out.
 
-    There is one pull request: while it is open, each call updates it.
+    There is only one pull request; while it is open, each call updates it.
     """
     _git("switch", "--quiet", "--force-create", BRANCH)
     _git("add", "--", *[path for path in paths if Path(path).exists()])
@@ -105,7 +105,7 @@ def propose(title: str, body_file: Path, paths: tuple[str, ...]) -> None:
 @click.option("--title", required=True)
 @click.option("--body-file", type=click.Path(path_type=Path, exists=True), required=True)
 def issue(label: str, title: str, body_file: Path) -> None:
-    """Open an issue, or comment on the one that is open."""
+    """Open an issue, or add a comment to the open one."""
     waiting = _gh_json("issue", "list", "--label", label, "--state", "open", "--json", "number")
     if waiting:
         click.echo(_gh("issue", "comment", str(waiting[0]["number"]), "--body-file", str(body_file)))

@@ -1,16 +1,15 @@
-"""`layers build` against what people do without it, in turn within one run, for every target of the matrix.
+"""Compare `layers build` with two alternatives in one run, for every target of the matrix.
 
 - recipe: `pip install --platform … -t python` and `zip -r`, one target after the other, as the guide says
-- uv: `uv pip install --target`, `compileall` by the target's Python and `zip -r`, a target for each core at once
+- uv: `uv pip install --target`, `compileall` with the target's Python and `zip -r`, one target per core in parallel
 - cold: `layers build` of all targets with the project's cache empty and downloads cached
-- next: the same after a release that differs in the wheel of the package only
+- next: the same for the next release, in which only the package's own wheel differs
 - unchanged: the same again with nothing changed
 - package: `layers package` for one target after one changed requirement
 
-Machines are not equally fast at all times. So a cold build comes before, between and after parts of the peers' work,
-and the median of the cold builds counts. For each: time, processor time, peak memory of the largest process, sizes; and
-how long the import takes from the unpacked layers in a new process, for the targets that this machine can run. What all
-of them download is downloaded before the measuring.
+The speed of a machine varies. So cold builds run before, between and after the alternatives, and their median counts.
+Measured are wall time, CPU time, peak memory of the largest process, sizes, and the import time from the unpacked
+layers in a new process, for targets that this machine can run. Downloads happen before the measurement.
 """
 
 from __future__ import annotations
@@ -59,7 +58,9 @@ def main() -> None:
     parser.add_argument("--version", help="default: the newest")
     parser.add_argument("--import", dest="statement", default="from strands import Agent")
     parser.add_argument("--repeat", type=int, default=5, help="imports for each figure (the median counts)")
-    parser.add_argument("--peers", default=",".join(PEERS), help="what to compare with: recipe,uv (the default) or one")
+    parser.add_argument(
+        "--peers", default=",".join(PEERS), help="alternatives to measure: recipe,uv (the default) or one"
+    )
     options = parser.parse_args()
     matrix = load_matrix(options.matrix)
     version = options.version or newest(matrix)
@@ -73,13 +74,13 @@ def main() -> None:
 
 
 class Bench:
-    """One run of the benchmark. ``work`` has a folder for the zips of each peer, and one for our own."""
+    """One run of the benchmark. ``work`` has a folder for the zips of each alternative and of this program."""
 
     def __init__(self, matrix: Matrix, path: Path, version: str, work: Path) -> None:
         self.matrix, self.path, self.version, self.work = matrix, path, version, work
 
     def measure(self, peers: Sequence[str]) -> Figures:
-        """All figures but those of single targets."""
+        """Return all figures except those of single targets."""
         say(f"{self.matrix.package} {self.version}: downloading what is needed")
         self.build("first", cache="cache-first")
         recipes: dict[str, Callable[[Target, Path], Figures]] = {"recipe": self.recipe, "uv": self.uv_recipe}
@@ -116,19 +117,19 @@ class Bench:
         }
 
     def build(self, output: str, *, cache: str) -> Figures:
-        """`layers build` into a folder, with a cache."""
+        """Run `layers build` with a cache."""
         command = [*LAYERS, "--matrix", str(self.path), "build", "--version", self.version]
         return run([*command, "--output", str(self.work / output)], cache=self.work / cache)
 
     def build_cold(self) -> Figures:
-        """The same with an empty cache."""
+        """Run `layers build` with an empty cache."""
         say("layers build, cold")
         for name in ("cache", "ours"):
             shutil.rmtree(self.work / name, ignore_errors=True)
         return self.build("ours", cache="cache")
 
     def seed_next(self, manifest: Manifest, cache: Cache) -> None:
-        """Fill a cache as a build of the package's previous version leaves it, whose other wheels were the same."""
+        """Fill a cache as a build of the previous version does in which only the package's own wheel differs."""
         matrix, locks = self.matrix, {}
         for target in matrix.targets:
             before = resolve_requirements(LockInput((f"{matrix.requirement}<{self.version}",)), target)
@@ -136,7 +137,7 @@ class Bench:
             artifact = manifest.artifact(target.id)
             assert artifact is not None  # noqa: S101 - just built
             locks[target.id] = tuple(previous if each.name == matrix.package else each for each in artifact.lock)
-        # A process of its own: the memory of this one counts as the peak of each command that it starts.
+        # In a separate process: the memory of this one counts in the peak of each command that it starts.
         arguments = (matrix, previous.version, matrix.targets, self.work / "previous", Quiet())
         process = multiprocessing.get_context("spawn").Process(
             target=build, args=arguments, kwargs={"lock": locks, "cache": cache}
@@ -147,7 +148,7 @@ class Bench:
             sys.exit("the build of the previous version failed")
 
     def package(self) -> Figures:
-        """`layers package` after the pin of one package changed."""
+        """Run `layers package` after the pin of one package changed."""
         app = self.work / "app"
         app.mkdir()
         figures: Figures = {}
@@ -160,14 +161,14 @@ class Bench:
     def targets(
         self, work: Callable[[Target, Path], Figures], targets: Sequence[Target], folder: Path, at_once: int
     ) -> Figures:
-        """A peer's work for these targets, so many at once."""
+        """Run an alternative for these targets, ``at_once`` in parallel."""
         started = time.monotonic()
         with ThreadPoolExecutor(at_once) as pool:
             parts = list(pool.map(lambda target: work(target, folder / target.id), targets))
         return {**together(parts), "seconds": round(time.monotonic() - started, 2)}
 
     def recipe(self, target: Target, folder: Path) -> Figures:
-        """What the guide tells people to do for one target."""
+        """Run the guide's recipe for one target."""
         platforms = [f"manylinux2014_{target.architecture}", f"manylinux_2_17_{target.architecture}"]
         if target.runtime.glibc >= (2, 28):
             platforms.append(f"manylinux_2_28_{target.architecture}")
@@ -177,7 +178,7 @@ class Bench:
         return together([run([*command, *self.requirements()]), zip_folder(folder)])
 
     def uv_recipe(self, target: Target, folder: Path) -> Figures:
-        """What a careful engineer does for one target."""
+        """Run the uv recipe for one target."""
         place = str(folder / "python")
         command = [uv.find_uv_bin(), "pip", "install", "-q", "--target", place, *platform_options(target)]
         installed = run([*command, *self.requirements()])
@@ -196,14 +197,14 @@ def zip_folder(folder: Path) -> Figures:
 
 
 def ratio(figures: Figures, cold: Figures) -> Figures:
-    """Time and processor time as parts of a cold build's."""
+    """Return wall and CPU time relative to a cold build."""
     return {key: round(figures[key] / cold[key], 2) for key in ("seconds", "cpu_seconds")}
 
 
 def run(
     command: Sequence[str], *, folder: Path | None = None, cache: Path | None = None, may_fail: bool = False
 ) -> Figures:
-    """Run a command, ours with this cache, and measure it."""
+    """Run a command with this cache and measure it."""
     environment = {**os.environ, "LAYERS_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)} if cache else None
     with tempfile.TemporaryFile() as said:
         started = time.monotonic()
@@ -222,7 +223,7 @@ def run(
 
 
 def together(parts: Sequence[Figures]) -> Figures:
-    """The figures of commands that ran one after the other."""
+    """Return the sum of the figures of consecutive commands."""
     return {
         "seconds": round(sum(part["seconds"] for part in parts), 2),
         "cpu_seconds": round(sum(part["cpu_seconds"] for part in parts), 2),
@@ -231,7 +232,7 @@ def together(parts: Sequence[Figures]) -> Figures:
 
 
 def of_target(target: Target, work: Path, statement: str, repeat: int) -> Figures:
-    """Sizes and import times of one target's zips."""
+    """Return sizes and import times of one target's zips."""
     manifest = read_manifest(work / "ours")
     ours = next(work / "ours" / artifact.file for artifact in manifest.artifacts if artifact.target == target.id)
     paths = {"ours": ours, **{peer: work / peer / target.id / "layer.zip" for peer in PEERS}}
@@ -251,7 +252,7 @@ def of_target(target: Target, work: Path, statement: str, repeat: int) -> Figure
 
 
 def imported(python: Path, folder: Path, statement: str) -> float:
-    """Seconds that the import takes in a new process, as Lambda has it: the layer cannot be written to."""
+    """Return the seconds of the import in a new process, with a read-only layer as in Lambda."""
     code = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
     environment = {"PYTHONPATH": str(folder), "PATH": os.environ["PATH"]}
     command = [str(python), "-s", "-B", "-W", "ignore", "-c", code]
@@ -259,7 +260,7 @@ def imported(python: Path, folder: Path, statement: str) -> float:
 
 
 def table(results: Figures) -> str:
-    """The figures for people."""
+    """Format the figures as a table."""
     lines = [
         f"{results['package']} {results['version']}, {len(results['targets'])} targets, {results['cores']} cores",
         "",

@@ -1,7 +1,7 @@
-"""What a publish costs: time against the quota, calls a cell, memory, and how these grow. Against the simulated AWS.
+"""Measure a publish against the simulated AWS: time compared with the quota, calls per cell, memory, and their growth.
 
-- speed: 136 prebuilt cells through real boto3 over HTTP, 15 requests a second a region, 40 to 200 ms of latency; held
-  against what quota and latency alone would take
+- speed: 136 prebuilt cells through real boto3 over HTTP, 15 requests a second a region, 40 to 200 ms of latency;
+compared with the time that quota and latency alone take
 - memory: eight zips of real size, sent to 17 regions by `layers publish`; the process's peak
 - scale: 34 regions × 10 targets × 20 matrices in a row, and layers with 400 old versions, in virtual time
 """
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def speed() -> Figures:
-    """Publishing 136 small prebuilt cells, then a run with nothing to do."""
+    """Publish 136 small prebuilt cells, then run again with nothing to do."""
     matrix = load_matrix(Path("layer_matrix.yaml")).model_copy(update={"requests_per_second": float(QUOTA)})
     with tempfile.TemporaryDirectory() as name, _server(matrix, LATENCY) as surroundings:
         folder = Path(name)
@@ -100,12 +100,12 @@ def _timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput) -> tupl
 
 
 def _alone(calls: float, chain: int) -> float:
-    """Seconds for ``calls`` in a region at the quota, and the latency of the calls that must follow each other."""
+    """Return the seconds for ``calls`` in a region at the quota, plus the latency of sequential calls."""
     return calls / QUOTA + chain * sum(LATENCY) / 2
 
 
 def memory() -> Figures:
-    """The peak of `layers publish` with zips of real size, and the bytes it sends."""
+    """Measure the peak memory of `layers publish` with zips of real size, and the bytes that it sends."""
     matrix = load_matrix(Path("layer_matrix.yaml"))
     with tempfile.TemporaryDirectory() as name, _server(matrix, (0.0, 0.0), Path(name)) as surroundings:
         folder = Path(name)
@@ -133,7 +133,7 @@ def memory() -> Figures:
 
 
 def scale() -> Figures:
-    """Calls and memory as the work grows, without a network."""
+    """Measure calls and memory for growing matrices, without a network."""
     regions = _many_regions(34)
     figures: Figures = {}
     memory_after: list[float] = []
@@ -156,7 +156,7 @@ def scale() -> Figures:
 
 
 def _old(folder: Path, versions: int) -> float:
-    """Calls a cell of a release after so many versions that no ledger knows."""
+    """Return the calls per cell of a release after that many unrecorded versions."""
     matrix = _matrix("old", ["3.12", "3.13"], _many_regions(3))
     aws = SimulatedAws(ACCOUNT, matrix.regions)
     one = _artifacts(folder / f"old-{versions}", matrix, 100)[0] / f"{matrix.targets[0].layer_name}.zip"
@@ -170,7 +170,7 @@ def _old(folder: Path, versions: int) -> float:
 
 
 def _simulated(aws: SimulatedAws, matrix: Matrix, folder: Path) -> int:
-    """Publish a matrix in the simulation, with an empty ledger: the calls that took."""
+    """Publish a matrix in the simulation with an empty ledger, and return the number of calls."""
     artifacts = _artifacts(folder / matrix.package, matrix, 500)
     lambdas = {
         region: Patient(SimLambda(aws, region, TokenBucket(10, aws.clock)), aws.clock) for region in matrix.regions
@@ -202,10 +202,10 @@ def _many_regions(count: int) -> list[str]:
 
 
 def _artifacts(folder: Path, matrix: Matrix, size: int) -> BuildOutput:
-    """Zips of about ``size`` bytes, as `layers build` would leave them."""
+    """Write zips of about ``size`` bytes with a manifest, as `layers build` does."""
     folder.mkdir(parents=True)
     artifacts = []
-    chance = random.Random(size)  # noqa: S311 - bytes that do not shrink, the same in every run
+    chance = random.Random(size)  # noqa: S311 - incompressible bytes, the same in every run
     for target in matrix.targets:
         path = folder / f"{target.layer_name}.zip"
         content = io.BytesIO()
@@ -233,7 +233,7 @@ def _artifacts(folder: Path, matrix: Matrix, size: int) -> BuildOutput:
 
 @contextmanager
 def _server(matrix: Matrix, latency: tuple[float, float], folder: Path | None = None) -> Iterator[dict[str, str]]:
-    """The simulated AWS in a process of its own, so that it takes no time and memory from what is measured."""
+    """Run the simulated AWS in a separate process, so that its time and memory are not measured."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
         target=_serve, args=(theirs, matrix.account, matrix.regions, latency, folder), daemon=True

@@ -23,7 +23,7 @@ from scripts.rehearsal.workflow import Workflow
 from scripts.rehearsal.world import World, git, make_world
 
 ROOT = Path(__file__).parents[2]
-#: What a repository's settings say; docs/operations.md has the real ones.
+#: Repository variables for the rehearsal; docs/operations.md has the real ones.
 VARIABLES = {
     "LAYERS_PUBLISHER_ROLE": "publisher",
     "LAYERS_CANARY_RUNNER_ROLE": "canary-runner",
@@ -33,20 +33,39 @@ VARIABLES = {
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--workflow", "workflows", multiple=True, help="Of .github/workflows; repeatable. [default: release.yml]")
-@click.option("--event", default="workflow_dispatch", show_default=True, help="What starts it.")
 @click.option(
-    "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input, of those that have it; repeatable."
+    "--workflow", "workflows", multiple=True, help="A file in .github/workflows; repeatable. [default: release.yml]"
 )
-@click.option("--payload", multiple=True, metavar="NAME=VALUE", help="Of a repository_dispatch; repeatable.")
+@click.option("--event", default="workflow_dispatch", show_default=True, help="The event that starts the workflow.")
 @click.option(
-    "--matrix", type=click.Path(path_type=Path, exists=True), help="Another matrix in the repository's place."
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An input for the workflows that have it; repeatable.",
 )
-@click.option("--caller", type=click.Path(path_type=Path, exists=True), help="A repository that calls these workflows.")
-@click.option("--dies", metavar="JOB:STEP", help="First a run whose runner dies before this step; then the whole.")
-@click.option("--endpoint", metavar="URL", help="An AWS that answers there, in the embedded one's place.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), default=".rehearsal", show_default=True, help="What is kept."
+    "--payload",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A field of the client_payload of a repository_dispatch; repeatable.",
+)
+@click.option(
+    "--matrix", type=click.Path(path_type=Path, exists=True), help="A matrix file that replaces the repository's."
+)
+@click.option(
+    "--caller", type=click.Path(path_type=Path, exists=True), help="Another repository that calls these workflows."
+)
+@click.option(
+    "--dies", metavar="JOB:STEP", help="First run with a runner that dies before this step, then run everything."
+)
+@click.option("--endpoint", metavar="URL", help="The endpoint of another AWS, instead of the embedded one.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=".rehearsal",
+    show_default=True,
+    help="The folder for logs and results.",
 )
 def rehearse(
     workflows: Sequence[str],
@@ -61,8 +80,8 @@ def rehearse(
 ) -> None:
     """Run workflows' own steps on this machine, with their outputs and artifacts, against the embedded AWS.
 
-    The repository is what this checkout holds now, committed or not. GitHub and its actions are stood in for; the
-    steps are the real ones. A broken workflow fails here, and not on release day.
+    The repository is this checkout with its uncommitted changes. The steps are the real ones; GitHub and its actions
+    have stand-ins. So a broken workflow fails here, and not on release day.
     """
     source = caller or ROOT
     read = load_matrix(matrix or source / "layer_matrix.yaml")
@@ -122,13 +141,13 @@ def _named(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign:
-            raise UsageError(f"{pair!r} is no NAME=VALUE")
+            raise UsageError(f"{pair!r} is not NAME=VALUE")
         values[name] = value
     return values
 
 
 def _keep(world: World, output: Path) -> None:
-    """The logs, the summary, and the repository and its pull request as they are now."""
+    """Write the logs, the summary, the repository and its pull requests to the output folder."""
     if output.exists():
         shutil.rmtree(output)
     output.mkdir(parents=True)

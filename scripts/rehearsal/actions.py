@@ -1,5 +1,7 @@
-"""Stand-ins for the actions that the workflows use. Each does what the action is used for, refuses what the action
-would refuse, and takes no input that it does not know; an action without a stand-in fails the rehearsal."""
+"""Stand-ins for the actions that the workflows use.
+
+Each does what the workflows need of the action, refuses what the action refuses, and fails on an unknown input. An
+action without a stand-in fails the rehearsal."""
 
 from __future__ import annotations
 
@@ -14,12 +16,12 @@ from scripts.rehearsal.world import World, git
 
 
 class StepError(Exception):
-    """A step failed; the text says how."""
+    """A step failed; the message has the reason."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a step runs: its job's workspace, permissions and environment (which an action may add to)."""
+    """The place of a step: its job's workspace, permissions and environment, to which an action may add variables."""
 
     world: World
     workspace: Path
@@ -27,7 +29,7 @@ class Place:
     environment: dict[str, str]
 
     def need(self, scope: str, level: str) -> None:
-        """StepError where the job's token may not do this."""
+        """Raise StepError if the job's token does not have the permission."""
         if self.permissions.get(scope, "none") not in (level, "write"):
             raise StepError(f"this job lacks the permission {scope}: {level}")
 
@@ -37,7 +39,7 @@ Outputs = dict[str, str]
 
 
 def checkout(place: Place, inputs: Inputs) -> Outputs:
-    """Clone the repository; the job's token stays in it only where it is asked to."""
+    """Clone the repository; keep the job's token in it only with ``persist-credentials``."""
     _known(inputs, "path", "ref", "repository", "persist-credentials", "fetch-depth")
     place.need("contents", "read")
     if inputs.get("repository", place.world.repository) != place.world.repository:
@@ -55,7 +57,7 @@ def checkout(place: Place, inputs: Inputs) -> Outputs:
 
 
 def upload_artifact(place: Place, inputs: Inputs) -> Outputs:
-    """Keep a folder's files under a name; a second upload of it must say that it replaces."""
+    """Store a folder's files under a name; a second upload needs ``overwrite``."""
     _known(inputs, "name", "path", "if-no-files-found", "overwrite", "retention-days", "compression-level")
     source, kept = place.workspace / inputs["path"], place.world.artifacts / inputs["name"]
     if not source.is_dir():
@@ -66,13 +68,13 @@ def upload_artifact(place: Place, inputs: Inputs) -> Outputs:
         if inputs.get("overwrite") != "true":
             raise StepError(f"409 Conflict: an artifact with the name {inputs['name']} exists")
         shutil.rmtree(kept)
-    # Hidden files stay behind, as the action leaves them.
+    # Leave out hidden files, as the action does.
     shutil.copytree(source, kept, ignore=lambda _folder, names: [name for name in names if name.startswith(".")])
     return {"artifact-id": "1"}
 
 
 def download_artifact(place: Place, inputs: Inputs) -> Outputs:
-    """Bring one artifact, or those that fit a pattern, each into a folder of its name."""
+    """Download one artifact, or those that match a pattern, each into a folder with its name."""
     _known(inputs, "name", "pattern", "path", "merge-multiple")
     target = place.workspace / inputs.get("path", ".")
     if "name" in inputs:
@@ -89,7 +91,7 @@ def download_artifact(place: Place, inputs: Inputs) -> Outputs:
 
 
 def restore_cache(place: Place, inputs: Inputs) -> Outputs:
-    """Restore the folder that was saved under the key, else the newest one under a key with the prefix."""
+    """Restore the folder saved under the key, else the newest one whose key has the prefix."""
     _known(inputs, "path", "key", "restore-keys")
     exact = place.world.caches / inputs["key"]
     prefix = inputs.get("restore-keys", inputs["key"])
@@ -102,7 +104,7 @@ def restore_cache(place: Place, inputs: Inputs) -> Outputs:
 
 
 def save_cache(place: Place, inputs: Inputs) -> Outputs:
-    """Save a folder under the key; a key that exists is not saved again."""
+    """Save a folder under the key, unless the key exists."""
     _known(inputs, "path", "key")
     source, kept = place.workspace / inputs["path"], place.world.caches / inputs["key"]
     if source.is_dir() and not kept.exists():
@@ -111,7 +113,7 @@ def save_cache(place: Place, inputs: Inputs) -> Outputs:
 
 
 def configure_aws_credentials(place: Place, inputs: Inputs) -> Outputs:
-    """Credentials of a role by OIDC: AWS is within reach of the steps that follow."""
+    """Assume a role by OIDC: the following steps can use AWS."""
     _known(inputs, "role-to-assume", "aws-region", "role-session-name", "role-duration-seconds")
     place.need("id-token", "write")
     for name in ("role-to-assume", "aws-region"):
@@ -124,7 +126,7 @@ def configure_aws_credentials(place: Place, inputs: Inputs) -> Outputs:
 
 
 def attest(place: Place, inputs: Inputs) -> Outputs:
-    """Provenance of the subjects that a checksum file names."""
+    """Check the subjects in a checksum file, for which the action would attest provenance."""
     _known(inputs, "subject-checksums")
     place.need("id-token", "write")
     place.need("attestations", "write")
@@ -140,7 +142,7 @@ def attest(place: Place, inputs: Inputs) -> Outputs:
 
 
 def setup_python(place: Place, inputs: Inputs) -> Outputs:
-    """A Python on the PATH: this machine's."""
+    """Put this machine's Python of the requested version on PATH."""
     _known(inputs, "python-version")
     name = f"python{inputs['python-version']}"
     homes = Path.home() / ".pyenv" / "versions"
@@ -164,7 +166,7 @@ ACTIONS: Mapping[str, Callable[[Place, Inputs], Outputs]] = {
 
 
 def run_action(uses: str, place: Place, inputs: Inputs) -> Outputs:
-    """Do what an action would do. StepError where it would fail, or where nobody here knows it."""
+    """Run the stand-in of an action. Raises StepError if the action would fail, or has no stand-in."""
     name, _, commit = uses.partition("@")
     if name not in ACTIONS:
         raise StepError(f"a rehearsal has no stand-in for {name}")

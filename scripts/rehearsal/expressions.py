@@ -1,7 +1,7 @@
-"""GitHub's expressions, as far as workflows use them: literals, contexts, operators and the pure functions.
+"""Evaluate GitHub's expressions as far as the workflows use them: literals, contexts, operators and functions.
 
-Stricter than GitHub in one thing: a name that is not there is an error, where GitHub would go on with an empty text. A
-misspelt output must fail in a rehearsal and not on release day.
+In one respect it is stricter than GitHub: a missing name is an error, not an empty text, so that a misspelt output
+fails in a rehearsal and not on release day.
 Reference: "Evaluate expressions in workflows and actions", GitHub's documentation.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from builder.model.errors import InputError
 
-Value = Any  #: what JSON has: None, bool, int, float, str, list, dict
+Value = Any  #: a JSON value: None, bool, int, float, str, list, dict
 Functions = Mapping[str, Callable[..., Value]]
 
 _TOKEN = re.compile(
@@ -29,15 +29,15 @@ _EMBEDDED = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 
 
 class Open(dict[str, Value]):
-    """A context in which anything may be missing, and is null then: an event's payload differs by event."""
+    """A context in which missing names are null, such as an event's payload."""
 
 
 class ExpressionError(InputError):
-    """An expression that cannot be read, or names what is not there."""
+    """An expression is invalid, or uses a name that does not exist."""
 
 
 def evaluate(text: str, contexts: Mapping[str, Value], functions: Functions) -> Value:
-    """The value of one expression, without its ``${{ }}``."""
+    """Return the value of one expression, given without its ``${{ }}``."""
     parser = _Parser(text, contexts, {**_FUNCTIONS, **functions})
     value = parser.binary(0)
     if parser.peek() is not None:
@@ -46,7 +46,7 @@ def evaluate(text: str, contexts: Mapping[str, Value], functions: Functions) -> 
 
 
 def expand(value: Value, contexts: Mapping[str, Value], functions: Functions) -> Value:
-    """A value of the YAML with its expressions evaluated; one that is only an expression keeps its type."""
+    """Evaluate the expressions in a YAML value. A text that is only an expression keeps the expression's type."""
     if isinstance(value, dict):
         return {key: expand(item, contexts, functions) for key, item in value.items()}
     if isinstance(value, list):
@@ -60,7 +60,7 @@ def expand(value: Value, contexts: Mapping[str, Value], functions: Functions) ->
 
 
 def as_text(value: Value) -> str:
-    """A value as it stands in a text."""
+    """Convert a value to text as GitHub does."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -71,7 +71,7 @@ def as_text(value: Value) -> str:
 
 
 def is_true(value: Value) -> bool:
-    """Whether GitHub takes a value for true: not null, false, 0 or an empty text."""
+    """Whether GitHub treats a value as true: not null, false, 0 or an empty text."""
     return value not in (None, False, 0, "")
 
 
@@ -82,7 +82,7 @@ class _Token:
 
 
 class _Parser:
-    """Reads and evaluates in one go; what ``&&`` and ``||`` skip is read, and not evaluated."""
+    """Parses and evaluates in one pass; operands that ``&&`` and ``||`` skip are parsed but not evaluated."""
 
     def __init__(self, text: str, contexts: Mapping[str, Value], functions: Functions) -> None:
         self._text = text
@@ -204,7 +204,7 @@ def _tokens(text: str) -> Sequence[_Token]:
 
 def _compare(sign: str, left: Value, right: Value) -> bool:
     if isinstance(left, str) and isinstance(right, str):
-        left, right = left.lower(), right.lower()  # GitHub ignores case
+        left, right = left.lower(), right.lower()  # GitHub compares texts without case
     elif type(left) is not type(right):
         left, right = _number(left), _number(right)
     match sign:
@@ -223,7 +223,7 @@ def _compare(sign: str, left: Value, right: Value) -> bool:
 
 
 def _number(value: Value) -> float:
-    """A value as a number, as GitHub compares values of different kinds; what is none equals nothing."""
+    """Convert a value to a number, as GitHub does to compare different types; NaN if it is not one."""
     if value is None or value == "":
         return 0
     try:

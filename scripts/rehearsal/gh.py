@@ -1,6 +1,7 @@
-"""A stand-in for GitHub's ``gh``, as far as the workflows use it: pull requests, issues and releases in a JSON file.
+"""A stand-in for the parts of GitHub's ``gh`` that the workflows use: pull requests, issues and releases in a JSON
+file.
 
-The steps of a job run it as a program. Like GitHub it refuses what the job's permissions do not allow.
+The steps of a job run it as a program. Like GitHub, it refuses actions that the job's permissions do not allow.
 """
 
 from __future__ import annotations

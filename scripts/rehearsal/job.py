@@ -1,4 +1,4 @@
-"""One job on one runner: its steps in a fresh workspace, as GitHub's runner does them."""
+"""Run the steps of one job in a new workspace, as GitHub's runner does."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SHELLS = {None: ["bash", "-e"], "bash": ["bash", "--noprofile", "--norc", "-eo"
 
 
 class RunnerDiedError(Exception):
-    """The machine of a job is gone: nothing more of the job is done."""
+    """The machine of a job died: no later step runs."""
 
 
 @dataclass(frozen=True)
 class JobRun:
-    """What became of a job."""
+    """The result of a job."""
 
     result: Result
     outputs: Mapping[str, str] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class Job:
         return self._composite(step["uses"], inputs, contexts)
 
     def _composite(self, uses: str, inputs: Mapping[str, str], contexts: Table) -> Mapping[str, str]:
-        """An action of the workflow's own repository, at the workflow's commit: its steps, run here."""
+        """Run the steps of a composite action of the workflow's repository, at the workflow's commit."""
         folder = self.world.actions() / uses.removeprefix("$/")
         action = read_yaml(folder / "action.yml")
         declared = action.get("inputs") or {}
@@ -132,7 +132,7 @@ class Job:
         inner = {**contexts, "inputs": values, "steps": self.steps}
         try:
             for step in action["runs"]["steps"]:
-                self._step({"working-directory": ".", **step}, inner)  # the caller's defaults are not its own
+                self._step({"working-directory": ".", **step}, inner)  # the caller's defaults do not apply to it
             if not self.sound:
                 raise StepError(f"a step of {uses} failed")
             outputs: Table = {name: spec["value"] for name, spec in (action.get("outputs") or {}).items()}
@@ -171,7 +171,7 @@ class Job:
         return _pairs(files["OUTPUT"].read_text())
 
     def _default(self, key: str) -> str | None:
-        """What the job, or else the workflow, says of all its scripts."""
+        """Return a default of the job, else of the workflow, for ``run`` steps."""
         for place in (self.job, self.workflow):
             value: str | None = ((place.get("defaults") or {}).get("run") or {}).get(key)
             if value is not None:
@@ -191,7 +191,7 @@ class Job:
 
 
 def holds(condition: Any, contexts: Table, sound: bool) -> bool:
-    """A condition of a job or step. One that asks for no status means also that all is well so far."""
+    """Evaluate the condition of a job or step. Without a status function it also requires ``success()``."""
     if condition is None:
         return sound
     text = str(condition).strip()
@@ -207,7 +207,7 @@ def holds(condition: Any, contexts: Table, sound: bool) -> bool:
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """``name=value`` lines, and values of many lines between ``name<<END`` and ``END``."""
+    """Parse ``name=value`` lines, and multi-line values between ``name<<END`` and ``END``."""
     pairs: dict[str, str] = {}
     lines = iter(text.splitlines())
     for line in lines:

@@ -1,7 +1,7 @@
-"""Runs a workflow as GitHub would: jobs after those that they need, a matrix spread out, called workflows as well.
+"""Run a workflow as GitHub does: jobs in the order of ``needs``, a run for each matrix combination, called workflows.
 
-What a step says through ``$GITHUB_OUTPUT``, ``$GITHUB_ENV``, ``$GITHUB_PATH`` and ``$GITHUB_STEP_SUMMARY`` counts; its
-expressions are evaluated strictly (``expressions``), its actions stood in for (``actions``).
+The files of ``$GITHUB_OUTPUT``, ``$GITHUB_ENV``, ``$GITHUB_PATH`` and ``$GITHUB_STEP_SUMMARY`` are used as on GitHub.
+``expressions`` evaluates expressions strictly; ``actions`` has stand-ins for actions.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from scripts.rehearsal.job import Job, JobRun, Result, holds
 from scripts.rehearsal.workflow import Table, Workflow, combinations, needs_of
 from scripts.rehearsal.world import World
 
-#: Runs of one job's matrix at once; GitHub would give each a runner of its own.
+#: The most matrix combinations of a job that run in parallel; on GitHub each has its own runner.
 AT_ONCE = 2
 
 
 @dataclass(frozen=True)
 class WorkflowRun:
-    """One run of a workflow: what started it, and what its jobs came to."""
+    """One run of a workflow: its event, and the results of its jobs."""
 
     world: World
     workflow: Workflow
@@ -43,7 +43,7 @@ class WorkflowRun:
         return "failure" if any(job.result == "failure" for job in self.jobs.values()) else "success"
 
     def run(self) -> WorkflowRun:
-        """Run every job that its condition lets run."""
+        """Run every job whose condition is true."""
         for name in self.workflow.in_order():
             self.jobs[name] = self._job(name, self.workflow.jobs[name])
         return self
@@ -88,7 +88,7 @@ class WorkflowRun:
         return JobRun(run.result)
 
     def _path(self, uses: str) -> Path:
-        """The file of a called workflow: of the same repository, or of the program's, pinned by its commit."""
+        """Return the file of a called workflow: in the same repository, or in the program's, pinned by its commit."""
         if uses.startswith("$/"):
             return self.workflow.path.parents[2] / uses.removeprefix("$/")
         pinned = re.fullmatch(r"[^/]+/[^/]+/(\.github/workflows/[^@]+)@[0-9a-f]{40}", uses)
@@ -116,10 +116,10 @@ class WorkflowRun:
 def run_workflow(
     world: World, source: Path, name: str, event: str, inputs: Mapping[str, Any], payload: Mapping[str, Any]
 ) -> WorkflowRun:
-    """Run a workflow of the repository as an event would. InputError where the file itself is wrong."""
+    """Run a workflow of the repository for an event. Raises InputError if the file is invalid."""
     workflow = Workflow.read(source / ".github" / "workflows" / name)
     if event not in workflow.document["on"]:
         raise InputError(f"is not started by {event}", where=name)
     if shutil.which("bash") is None:
-        raise InputError("a runner's steps want bash, and there is none on this machine")
+        raise InputError("the steps need bash, which was not found on this machine")
     return WorkflowRun(world, workflow, event, workflow.inputs(event, inputs), payload).run()

@@ -1,4 +1,4 @@
-"""A workflow file as it is written: jobs, what they need, their matrix, their inputs and permissions."""
+"""Read a workflow file: its jobs with their needs, matrix, inputs and permissions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Table = dict[str, Any]
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as GitHub reads it: ``on`` is a word."""
+    """Loads YAML as GitHub does: ``on`` is a text."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -26,7 +26,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read_yaml(path: Path) -> Table:
-    """A workflow's or an action's file."""
+    """Read the file of a workflow or an action."""
     try:
         document = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
@@ -55,13 +55,15 @@ class Workflow:
         return jobs
 
     def in_order(self) -> list[str]:
-        """The jobs, each after those that it needs."""
+        """Return the jobs, each after those that it needs."""
         ordered: list[str] = []
         left = dict(self.jobs)
         while left:
             ready = [name for name, job in left.items() if set(needs_of(job)) <= set(ordered)]
             if not ready:
-                raise InputError(f"these jobs need each other or what is not there: {', '.join(left)}", where=self.name)
+                raise InputError(
+                    f"these jobs need each other, or jobs that do not exist: {', '.join(left)}", where=self.name
+                )
             ordered += ready
             left = {name: job for name, job in left.items() if name not in ready}
         return ordered
@@ -71,7 +73,7 @@ class Workflow:
         return self.path.name
 
     def declared(self, event: str) -> Mapping[str, Table]:
-        """The inputs that an event may give."""
+        """Return the inputs that an event declares."""
         triggers = self.document["on"]
         declared: Mapping[str, Table] = (
             (triggers.get(event) or {}).get("inputs") or {} if isinstance(triggers, dict) else {}
@@ -79,7 +81,7 @@ class Workflow:
         return declared
 
     def inputs(self, event: str, given: Mapping[str, Any]) -> Table:
-        """The ``inputs`` context: what is given, and the defaults of the event's declaration."""
+        """Return the ``inputs`` context: the given values, and the declared defaults."""
         declared = self.declared(event)
         if unknown := sorted(set(given) - set(declared)):
             raise InputError(f"there is no input {', '.join(unknown)} for {event}", where=self.name)
@@ -92,10 +94,10 @@ class Workflow:
         return {**values, **given}
 
     def permissions(self, job: Table, allowed: Mapping[str, str] | None) -> Mapping[str, str]:
-        """What a job's token may do. A called workflow may not ask for more than its caller allows."""
+        """Return the permissions of a job's token. A called workflow cannot get more than its caller has."""
         wanted = job.get("permissions", self.document.get("permissions"))
         if not isinstance(wanted, dict):
-            raise InputError("says nothing of its permissions", where=self.name)
+            raise InputError("has no `permissions`", where=self.name)
         rank = {"none": 0, "read": 1, "write": 2}
         if allowed is not None:
             for scope, level in wanted.items():
@@ -105,13 +107,13 @@ class Workflow:
 
 
 def needs_of(job: Table) -> Sequence[str]:
-    """The jobs that a job waits for."""
+    """Return the jobs that a job needs."""
     needs = job.get("needs", [])
     return [needs] if isinstance(needs, str) else needs
 
 
 def combinations(strategy: Table) -> list[Table]:
-    """The matrix of a job, spread out: one table a run of it."""
+    """Return the combinations of a job's matrix."""
     matrix = dict(strategy.get("matrix") or {})
     include, exclude = matrix.pop("include", []), matrix.pop("exclude", [])
     products = itertools.product(*matrix.values()) if matrix else ()
@@ -121,7 +123,7 @@ def combinations(strategy: Table) -> list[Table]:
 
 
 def _included(rows: list[Table], include: Sequence[Table], keys: set[str]) -> Iterator[Table]:
-    """An ``include`` joins the rows that it does not contradict, and is a row of its own where there is none."""
+    """Add an ``include`` to the combinations that it does not contradict, or as a new one if there is none."""
     for item in include:
         fitting = [row for row in rows if all(row[key] == item[key] for key in keys & set(item))]
         for row in fitting:

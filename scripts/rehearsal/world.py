@@ -1,4 +1,4 @@
-"""What a rehearsal has in GitHub's and AWS's place: a repository to clone and push to, artifacts, variables, an AWS."""
+"""The stand-ins for GitHub and AWS in a rehearsal: a repository to clone and push to, artifacts, variables, an AWS."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pathlib import Path
 
 import click
 
-#: What a runner has not: this shell's AWS, its GitHub, its virtual environment, this program's settings.
+#: Variables that a runner does not have: this shell's settings for AWS, GitHub, virtual environments and this program.
 _FOREIGN = ("AWS_", "GITHUB_", "GH_", "LAYERS_", "VIRTUAL_ENV", "PYTHON", "RUNNER_", "CI")
 
 
 @dataclass
 class World:
-    """Everything that outlives a job."""
+    """The state that outlives a job."""
 
     folder: Path
-    source: Path  #: the checkout of the program, whose workflows are run
-    aws: Mapping[str, str]  #: the environment in which AWS is found
+    source: Path  #: the checkout of the program with the workflows
+    aws: Mapping[str, str]  #: the environment variables for the AWS in use
     variables: Mapping[str, str]
     repository: str = "example/layers"
     run_id: int = 1
-    #: The end of a runner: this job dies before its step of this name.
+    #: A job and the name of a step before which its runner dies.
     dies: tuple[str, str] | None = None
     said: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
@@ -36,12 +36,12 @@ class World:
 
     @property
     def origin(self) -> Path:
-        """The repository, as GitHub has it."""
+        """The bare repository that stands for GitHub's."""
         return self.folder / "origin.git"
 
     @property
     def program(self) -> Path:
-        """The repository that has the called workflow and the program; the same one, unless another team calls it."""
+        """The repository with the called workflows and the program; ``origin`` unless another team calls them."""
         other = self.folder / "program.git"
         return other if other.exists() else self.origin
 
@@ -51,17 +51,17 @@ class World:
 
     @property
     def caches(self) -> Path:
-        """What ``actions/cache`` keeps for later runs."""
+        """The folder of ``actions/cache``, which later runs use."""
         return self.folder / "caches"
 
     @property
     def tools(self) -> Path:
-        """Programs that a runner has: ``gh``."""
+        """The folder with a runner's programs: ``gh``."""
         return self.folder / "tools"
 
     @property
     def forge(self) -> Path:
-        """The pull requests and issues."""
+        """The file with pull requests and issues."""
         return self.folder / "forge.json"
 
     def actions(self) -> Path:
@@ -74,30 +74,30 @@ class World:
         return folder
 
     def environment(self) -> dict[str, str]:
-        """A runner's own environment: nothing of this shell's that a runner would not have."""
+        """Return a runner's environment variables, without those of this shell that a runner would not have."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
         path = [str(self.tools), *(p for p in kept.get("PATH", "").split(os.pathsep) if ".venv" not in p)]
         return {**kept, "PATH": os.pathsep.join(path), "CI": "true", "GIT_TERMINAL_PROMPT": "0"}
 
     def next_run(self) -> None:
-        """Another run: it has no artifacts yet."""
+        """Start another run, which has no artifacts yet."""
         self.run_id += 1
         shutil.rmtree(self.artifacts)
         self.artifacts.mkdir()
 
     def say(self, text: str) -> None:
-        """One line of progress."""
+        """Print one line of progress."""
         with self._lock:
             self.said.append(text)
             click.echo(f"{time.monotonic() - self._started:6.1f} s  {text}", err=True)
 
     def head(self, branch: str = "main") -> str:
-        """The commit that a branch of the repository is at."""
+        """Return the commit of a branch of the repository."""
         return git(self.origin, "rev-parse", f"refs/heads/{branch}")
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git in a folder; what it printed."""
+    """Run git in a folder and return its output."""
     done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
     return done.stdout.strip()
 
@@ -111,7 +111,7 @@ def make_world(
     caller: Path | None = None,
     matrix: Path | None = None,
 ) -> World:
-    """A world whose repository is ``program`` as it is now, or ``caller``, another team's that calls its workflow.
+    """Create a world with the current files of ``program``, or of ``caller``, another team's repository that calls it.
 
     The matrix in the repository may be replaced by another one.
     """
@@ -126,7 +126,7 @@ def make_world(
 
 
 def _repository(bare: Path, source: Path, matrix: Path | None = None) -> None:
-    """A bare repository with what a checkout holds now, committed or not."""
+    """Create a bare repository with the current files of a checkout, committed or not."""
     work = bare.with_suffix(".source")
     files = git(source, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
     for name in files:
@@ -138,7 +138,7 @@ def _repository(bare: Path, source: Path, matrix: Path | None = None) -> None:
     git(work, "init", "--quiet", "--initial-branch", "main")
     git(work, "add", "--all")
     who = ("-c", "user.name=rehearsal", "-c", "user.email=rehearsal@example.com")
-    git(work, *who, "commit", "--quiet", "--message", "What is rehearsed")
+    git(work, *who, "commit", "--quiet", "--message", "Files of the rehearsal")
     git(bare.parent, "clone", "--quiet", "--bare", str(work), str(bare))
     shutil.rmtree(work)
 

@@ -1,8 +1,8 @@
 """A simulated AWS with faults, as strict as the service is documented: for the publisher's tests and benchmarks.
 
 ``SimulatedAws`` is the state and the gate that every call passes (quota, latency, faults, log). Two front ends lead to
-the same state: ``SimLambda``, the publisher's port without a network and in virtual time, and ``serve``, an HTTP
-server for real boto3 and the AWS CLI.
+the same state: ``SimLambda``, the publisher's ``Lambda`` interface without a network and in virtual time, and
+``serve``, an HTTP server for real boto3 and the AWS CLI.
 
     client ──> SimLambda ──┐
                            ├──> SimulatedAws.call ──> RegionLayers, one for each region

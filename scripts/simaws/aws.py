@@ -1,4 +1,4 @@
-"""The whole simulation: regions, zips, and the gate that every call passes on its way to them."""
+"""The simulation: regions, zips, and the gate that every call passes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from scripts.simaws.layers import AwsError, Contents, LayerVersion, RegionLayers
 
 T = TypeVar("T")
 
-#: The wall clock when the simulation begins.
+#: The wall clock time at the start of the simulation.
 EPOCH = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
-#: How long a client waits for an answer that never comes.
+#: The client's read timeout in seconds of virtual time.
 PATIENCE = 60.0
 
 
 class Broken(Exception):  # noqa: N818 - named for what it met
-    """The call has no answer, or none that can be read; ``fault`` says how it broke."""
+    """The call has no response, or an invalid one; ``fault`` has the reason."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.value)
@@ -35,7 +35,7 @@ class Broken(Exception):  # noqa: N818 - named for what it met
 
 @dataclass(frozen=True)
 class Call:
-    """One call as the log has it. ``acted``: the operation was carried out, well or with an error of its own."""
+    """One call in the log. ``acted``: the operation was executed, with success or with an error."""
 
     at: float
     region: str
@@ -45,7 +45,7 @@ class Call:
 
 
 class SimulatedAws:
-    """One account's Lambda in some regions. Safe for threads.
+    """One account's Lambda in some regions. Thread-safe.
 
     ``list_lag`` is the longest time for which lists do not show a new version, ``policy_lag`` for which a policy shows
     its earlier statements; ``latency`` the range of a call's time.
@@ -83,7 +83,9 @@ class SimulatedAws:
         }
 
     def call(self, region: str, operation: str, act: Callable[[RegionLayers], T], *, counted: bool = True) -> T:
-        """Pass a call through the gate: the answer, ``AwsError`` or ``Broken``. ``counted``: against the quota."""
+        """Pass a call through the gate. Return the response, or raise ``AwsError`` or ``Broken``. ``counted``: by the
+        quota.
+        """
         with self.lock:
             there = self._chance.uniform(*self._latency) / 2
             back = self._chance.uniform(*self._latency) / 2
@@ -99,20 +101,20 @@ class SimulatedAws:
             self._wait(back)
 
     def set_faults(self, faults: Faults) -> None:
-        """Begin with other faults; counts start again."""
+        """Replace the faults and reset their counts."""
         with self.lock:
             self._faults = FaultState(faults)
 
     def counts(self) -> Counter[str]:
-        """How many calls there were, by operation."""
+        """Return the number of calls by operation."""
         return Counter(call.operation for call in self.log)
 
     def wall_time(self, moment: float) -> datetime:
-        """The wall clock at a time of ``clock``."""
+        """Return the wall clock time for a time of ``clock``."""
         return EPOCH + timedelta(seconds=moment)
 
     def versions(self, region: str, name: str) -> dict[int, LayerVersion]:
-        """Every version of a layer that is there, by number."""
+        """Return every existing version of a layer, by number."""
         with self.lock:
             return {v.number: v for v in self.regions[region].all_versions() if v.layer_name == name}
 
@@ -138,7 +140,7 @@ class SimulatedAws:
             self.log.append(Call(self.clock.monotonic(), region, operation, fault, acted))
 
     def _over_quota(self, region: str) -> bool:
-        """No second sees more calls than the quota. A call that is refused does not count."""
+        """Whether a call exceeds the quota in any second. Refused calls do not count."""
         now, recent = self.clock.monotonic(), self._recent[region]
         while recent and recent[0] <= now - 1:
             recent.popleft()

@@ -1,4 +1,4 @@
-"""Time that passes only when somebody sleeps, so that a run of minutes takes milliseconds."""
+"""A clock that moves only when a thread sleeps, so that a run of minutes takes milliseconds."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import threading
 
 
 class VirtualClock:
-    """One time for all threads: each sleep moves it on. Threads that sleep side by side add up, so it runs ahead of
-    what a real run would take; it says nothing about speed."""
+    """One time for all threads: each sleep advances it. The sleeps of parallel threads add up, so it does not measure
+    the duration of a real run.
+    """
 
     def __init__(self) -> None:
         self._now = 0.0

@@ -1,4 +1,4 @@
-"""What goes wrong, as plain values: scripted (``At``) or by chance with a seed. The same calls meet the same faults."""
+"""Faults of the simulation: scripted (``At``) or random with a seed. The same calls get the same faults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from random import Random
 
 
 class Fault(Enum):
-    """What a call meets. *After*: the act was done, only its answer is lost."""
+    """The fault of a call. *After*: the operation was executed, and only its response is lost."""
 
     THROTTLE = "throttle"
     ERROR_BEFORE = "500 before the act"
@@ -23,36 +23,36 @@ class Fault(Enum):
 
     @property
     def acts(self) -> bool:
-        """Whether AWS does what was asked all the same."""
+        """Whether AWS executes the operation despite the fault."""
         return self in (Fault.ERROR_AFTER, Fault.RESET_AFTER, Fault.SILENCE_AFTER, Fault.GARBAGE)
 
 
-#: Faults after which the same run may still end well.
+#: Faults after which the same run may still succeed.
 PASSING = tuple(fault for fault in Fault if fault is not Fault.EXPIRED)
 
 
 @dataclass(frozen=True)
 class At:
-    """A fault at the ``nth`` call (from 1) of this region and operation (None: any), and at the following ones."""
+    """A fault at the ``nth`` call (from 1) of a region and operation (None: any), and at the following calls."""
 
     fault: Fault
     nth: int = 1
     region: str | None = None
     operation: str | None = None
-    times: int | None = 1  #: how many calls in a row; None: for good
+    times: int | None = 1  #: number of consecutive calls; None: all
 
     def matches(self, region: str, operation: str) -> bool:
-        """Whether it counts such a call."""
+        """Whether it applies to the region and operation of a call."""
         return self.region in (None, region) and self.operation in (None, operation)
 
     def hits(self, count: int) -> bool:
-        """Whether the ``count``-th call that it counts meets the fault."""
+        """Whether the ``count``-th matching call gets the fault."""
         return count >= self.nth and (self.times is None or count < self.nth + self.times)
 
 
 @dataclass(frozen=True)
 class Faults:
-    """All faults of a simulation: the scripted ones, and a share ``rate`` of all other calls."""
+    """All faults of a simulation: the scripted ones, and random ones for the fraction ``rate`` of all other calls."""
 
     scripted: tuple[At, ...] = ()
     rate: float = 0.0
@@ -62,13 +62,13 @@ class Faults:
 
 @dataclass
 class FaultState:
-    """Counts calls and says which fault each meets. Not thread-safe: its owner locks."""
+    """Counts calls and chooses their faults. Not thread-safe: the owner must lock."""
 
     faults: Faults
     _counts: dict[object, int] = field(default_factory=dict)
 
     def next(self, region: str, operation: str) -> Fault | None:
-        """The fault of this call, or None."""
+        """Return the fault of this call, or None."""
         met: Fault | None = None
         for index, at in enumerate(self.faults.scripted):
             if at.matches(region, operation) and at.hits(self._count(index)):

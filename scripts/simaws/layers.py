@@ -1,6 +1,6 @@
-"""Lambda's layers in one region: the state, and what the API reference says each operation does. No faults here.
+"""Lambda's layers in one region: the state, and the operations as the API reference documents them, without faults.
 
-The caller holds the simulation's lock. Names of limits are those of the developer guide ("Lambda quotas") and of
+The caller holds the simulation's lock. The limits are from the developer guide ("Lambda quotas") and from
 botocore's service model, with which a test compares them.
 """
 
@@ -39,7 +39,7 @@ REQUEST = 69_905_067
 
 
 class AwsError(Exception):
-    """AWS says no: status, code and message of the answer."""
+    """An error response of AWS: status, code and message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"{status} {code}: {message}")
@@ -50,7 +50,7 @@ class AwsError(Exception):
 
 @dataclass(frozen=True)
 class LayerVersion:
-    """One layer version. ``shown`` is when lists begin to have it."""
+    """One layer version. ``shown`` is the time from which lists include it."""
 
     layer_name: str
     number: int
@@ -66,7 +66,7 @@ class LayerVersion:
 
     @property
     def code_sha256(self) -> str:
-        """The digest as the API writes it."""
+        """The digest in the API's encoding."""
         return base64.b64encode(bytes.fromhex(self.sha256)).decode()
 
 
@@ -81,7 +81,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Content:
-    """A zip that was checked, and how to read it again."""
+    """A checked zip, and how to read it again."""
 
     sha256: str
     size: int
@@ -89,7 +89,7 @@ class Content:
 
 
 class Contents:
-    """The zips of the whole simulation, each once. Large ones lie in ``folder``, where one is given."""
+    """The zips of the whole simulation, each stored once; large ones in ``folder``, if given."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
@@ -99,7 +99,7 @@ class Contents:
         return self._known[digest]
 
     def add(self, data: bytes) -> Content:
-        """Check a zip as Lambda does, and keep it."""
+        """Check a zip as Lambda does, and store it."""
         digest = sha256(data).hexdigest()
         if digest not in self._known:
             _check_zip(data)
@@ -116,10 +116,10 @@ class Contents:
 
 @dataclass
 class _Layer:
-    last: int = 0  #: counts up and never back, whatever is deleted
+    last: int = 0  #: never decreases, also after deletions
     versions: dict[int, LayerVersion] = field(default_factory=dict)
     policies: dict[int, dict[str, Statement]] = field(default_factory=dict)
-    #: What ``GetLayerVersionPolicy`` showed before the last changes, and until when it goes on showing that.
+    #: The policy before the last changes, and the time until which ``GetLayerVersionPolicy`` still returns it.
     earlier: dict[int, tuple[float, dict[str, Statement]]] = field(default_factory=dict)
 
 
@@ -152,7 +152,7 @@ class RegionLayers:
         runtimes: Sequence[str] = (),
         architectures: Sequence[str] = (),
     ) -> LayerVersion:
-        """PublishLayerVersion: the next number, also for bytes that are there already."""
+        """PublishLayerVersion: assigns the next number, also for bytes that exist already."""
         name = self._own(name)
         _check("description", len(description) <= DESCRIPTION_LENGTH, description)
         _check("licenseInfo", len(license_info) <= LICENSE_LENGTH, license_info)
@@ -183,7 +183,7 @@ class RegionLayers:
     def list_layers(
         self, marker: str | None = None, size: int = PAGE, runtime: str | None = None, architecture: str | None = None
     ) -> tuple[list[LayerVersion], str | None]:
-        """ListLayers: the newest version of each layer, and the marker of the next page."""
+        """ListLayers: returns the newest version of each layer, and the marker of the next page."""
         newest = []
         for name in sorted(self._layers):
             versions = self._shown(name, runtime, architecture)
@@ -199,7 +199,7 @@ class RegionLayers:
         runtime: str | None = None,
         architecture: str | None = None,
     ) -> tuple[list[LayerVersion], str | None]:
-        """ListLayerVersions: newest first; nothing for a layer that is not there."""
+        """ListLayerVersions: newest first; empty for a layer that does not exist."""
         versions = self._shown(self._own(name), runtime, architecture)
         return _page(versions, marker, size, key=lambda version: str(version.number))
 
@@ -211,7 +211,7 @@ class RegionLayers:
         return layer.versions[number]
 
     def policy(self, name: str, number: int) -> tuple[Statement, ...]:
-        """GetLayerVersionPolicy: its statements; 404 where it has none."""
+        """GetLayerVersionPolicy: returns the statements; 404 if there are none."""
         self.get(name, number)
         layer = self._layers[self._own(name)]
         until, before = layer.earlier.get(number, (0.0, {}))
@@ -250,7 +250,7 @@ class RegionLayers:
         del statements[statement_id]
 
     def delete(self, name: str, number: int) -> None:
-        """DeleteLayerVersion: nothing happens where there is none. Numbers are not given out again."""
+        """DeleteLayerVersion: does nothing if the version does not exist. Numbers are not assigned again."""
         layer = self._layers.get(self._own(name))
         if layer:
             layer.versions.pop(number, None)
@@ -259,21 +259,21 @@ class RegionLayers:
     # -- for tests ---------------------------------------------------------------------------------------------------
 
     def arn(self, name: str) -> str:
-        """The ARN of a layer."""
+        """Return the ARN of a layer."""
         return f"arn:{partition_of(self.region)}:lambda:{self.region}:{self.account}:layer:{name}"
 
     def all_versions(self) -> Iterable[LayerVersion]:
-        """Every version that is there, whatever lists show."""
+        """Return every existing version, without the lag of lists."""
         return [version for layer in self._layers.values() for version in layer.versions.values()]
 
     def statements(self, version: LayerVersion) -> tuple[Statement, ...]:
-        """Who may use a version; empty without a policy."""
+        """Return the policy statements of a version; empty without a policy."""
         return tuple(self._layers[version.layer_name].policies.get(version.number, {}).values())
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
     def _keep_showing(self, layer: _Layer, number: int) -> None:
-        """Before a change of a policy: readers see what they saw, for as long as it lags."""
+        """Store the policy before a change: readers see it until the lag has passed."""
         until, before = layer.earlier.get(number, (0.0, {}))
         shown = before if self._now() < until else dict(layer.policies.get(number, {}))
         layer.earlier[number] = self._now() + self._policy_lag(), shown
@@ -301,7 +301,7 @@ class RegionLayers:
 
 @cache
 def lambda_model() -> dict[str, Any]:
-    """The shapes of Lambda's API, from botocore."""
+    """Return the shapes of Lambda's API from botocore."""
     import botocore.loaders
 
     model: dict[str, Any] = botocore.loaders.Loader().load_service_model("lambda", "service-2")["shapes"]
@@ -310,7 +310,7 @@ def lambda_model() -> dict[str, Any]:
 
 @cache
 def known_runtimes() -> frozenset[str]:
-    """Every runtime that the API takes."""
+    """Return every runtime that the API accepts."""
     return frozenset(lambda_model()["Runtime"]["enum"])
 
 

@@ -1,4 +1,4 @@
-"""The publisher's port to Lambda, straight to the simulation: no network, and time as the simulation's clock has it."""
+"""The publisher's ``Lambda`` interface directly on the simulation, without a network and in virtual time."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from scripts.simaws.layers import AwsError, LayerVersion, RegionLayers, Statemen
 
 T = TypeVar("T")
 
-#: Called before and after each call with the operation's name: where a test lets a process die.
+#: Called with the operation's name before and after each call, so that a test can kill the process there.
 Watch = Callable[[str], None]
 
 
 class SimLambda:
-    """``publisher.aws.gateway.Lambda`` over a simulated region. It trusts its caller as little as boto3 does AWS."""
+    """``publisher.aws.gateway.Lambda`` over a simulated region. It checks its input as AWS does."""
 
     def __init__(self, aws: SimulatedAws, region: str, pace: TokenBucket, watch: Watch = lambda _: None) -> None:
         self._aws = aws

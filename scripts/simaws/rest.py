@@ -1,4 +1,4 @@
-"""Lambda's REST API over the simulation's state: which operation a request is, and what its answer looks like."""
+"""Lambda's REST API for the simulation: parse requests into operations, and format their responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from scripts.simaws.aws import SimulatedAws
 from scripts.simaws.layers import PAGE, REQUEST, AwsError, Content, LayerVersion, RegionLayers, Statement
 
-#: Seconds for which a download link works.
+#: Seconds for which a download link is valid.
 LINK_LIVES = 600.0
 
 _LAYERS = r"/2018-10-31/layers/?"
@@ -35,7 +35,7 @@ ROUTES = (
 
 @dataclass(frozen=True)
 class Request:
-    """A request whose signature was checked."""
+    """A request with a valid signature."""
 
     method: str
     path: str
@@ -44,12 +44,12 @@ class Request:
     body_size: int
     body_sha256: str
     account: str  #: the caller's
-    base: str  #: where download links begin
+    base: str  #: the base URL of download links
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What a request asks for: done by ``act``, which gives the answer's JSON."""
+    """The operation of a request. ``act`` executes it and returns the response's JSON."""
 
     name: str
     status: int
@@ -57,7 +57,7 @@ class Operation:
 
 
 class Rest:
-    """Makes operations of requests. A body that was read before is known by its hash."""
+    """Parses requests into operations. A body that was read before is recognized by its hash."""
 
     def __init__(self, aws: SimulatedAws) -> None:
         self._aws = aws
@@ -65,7 +65,7 @@ class Rest:
         self._reading = threading.Lock()
 
     def operation(self, request: Request) -> Operation:
-        """The operation of a request; 404 where there is none like it."""
+        """Return the operation of a request; 404 if there is no such operation."""
         for method, pattern, name, status in ROUTES:
             match = re.fullmatch(pattern, request.path)
             if match and method == request.method:
@@ -119,7 +119,7 @@ class Rest:
 
     def _publish_layer_version(self, request: Request, name: str) -> Callable[[RegionLayers], Any]:
         refusal: AwsError | None = None
-        try:  # what takes long happens before the gate, though an error shows only after it
+        try:  # slow work happens before the gate, but its error is raised only after the gate
             body, content = self._read(request)
         except AwsError as error:
             refusal = error
@@ -185,7 +185,7 @@ class Rest:
         return act
 
     def _read(self, request: Request) -> tuple[dict[str, Any], Content]:
-        """The fields and the zip of a publish: one at a time, and each body once."""
+        """Return the fields and the zip of a publish. Bodies are read one at a time, and equal bodies only once."""
         if request.body_size > REQUEST:
             raise AwsError(413, "RequestEntityTooLargeException", f"Request must be smaller than {REQUEST} bytes")
         with self._reading:

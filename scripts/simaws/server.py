@@ -1,6 +1,7 @@
-"""The simulation over HTTP on 127.0.0.1, for real boto3 and the AWS CLI (``AWS_ENDPOINT_URL``): Lambda, and STS's
-GetCallerIdentity. The region is the one that the signature is for. Faults are real here: sockets are reset, answers
-do not come."""
+"""Serve the simulation over HTTP on 127.0.0.1, for real boto3 and the AWS CLI (``AWS_ENDPOINT_URL``).
+
+It has Lambda, and STS's GetCallerIdentity. The region is that of the signature. Faults are real: sockets are reset,
+responses do not arrive."""
 
 from __future__ import annotations
 
@@ -32,8 +33,9 @@ SECRET = "simulated"  # noqa: S105 - not a real credential
 def serve(
     aws: SimulatedAws, *, silence: float = 1.5, credentials: Mapping[str, Credential] | None = None
 ) -> Iterator[str]:
-    """Serve until the block ends; gives the address. ``silence`` is how long an answer that never comes is waited
-    for, in seconds, before the connection breaks."""
+    """Serve until the block ends; yield the address. ``silence``: seconds until a connection without a response is
+    closed.
+    """
     server = _Server(aws, silence, {KEY: Credential(SECRET, aws.account), **(credentials or {})})
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -47,7 +49,7 @@ def serve(
 
 
 def environment(address: str, region: str = "us-east-1") -> dict[str, str]:
-    """What boto3 and the AWS CLI need to find the simulation and nothing else."""
+    """Return the environment in which boto3 and the AWS CLI use only the simulation."""
     return {
         "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": KEY,
@@ -74,7 +76,7 @@ class _Server(ThreadingHTTPServer):
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no error of ours."""
+        """Ignore a client that closed the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -104,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._break(broken.fault)
 
     def _receive(self, body: IO[bytes]) -> tuple[int, str]:
-        """Read the body whole, so that the connection can go on, but into memory only where it is small."""
+        """Read the whole body, so that the connection can be used again; keep only a small one in memory."""
         digest, left = hashlib.sha256(), int(self.headers.get("Content-Length") or 0)
         size = left
         while left > 0 and (piece := self.rfile.read(min(left, 1 << 20))):
@@ -185,6 +187,6 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in (Fault.SILENCE_BEFORE, Fault.SILENCE_AFTER):
             self.server.over.wait(self.server.silence)
         self.close_connection = True
-        # Lingering for no time makes the system send a reset.
+        # SO_LINGER with timeout 0 makes the system send a reset.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())

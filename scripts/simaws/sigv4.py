@@ -1,4 +1,4 @@
-"""Checking a request's signature (Signature Version 4) as AWS does: with the hash of the body that really came."""
+"""Check a request's signature (Signature Version 4) as AWS does, with the hash of the received body."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True)
 class Credential:
-    """An access key: its secret and whose it is."""
+    """An access key: its secret and its owner."""
 
     secret: str
     account: str
@@ -27,7 +27,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who signed a request, and for which service in which region."""
+    """The signer of a request, with the service and region of the signature."""
 
     account: str
     region: str
@@ -42,7 +42,7 @@ def check_signature(
     body_sha256: str,
     credentials: Mapping[str, Credential],
 ) -> Caller:
-    """The caller of a request; 403 where the signature is not of this request. ``headers`` by lower-case name."""
+    """Return the caller of a request; 403 if the signature is invalid. ``headers`` have lower-case names."""
     match = AUTHORIZATION.fullmatch(headers.get("authorization", ""))
     if match is None:
         raise AwsError(403, "MissingAuthenticationTokenException", "Missing Authentication Token")

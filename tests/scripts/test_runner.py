@@ -131,7 +131,7 @@ def test_a_step_that_github_would_refuse_fails(world: World, step: dict[str, obj
 @pytest.mark.parametrize(
     ("jobs", "said"),
     [
-        ("a: {runs-on: x, needs: b, steps: []}", "need each other or what is not there"),
+        ("a: {runs-on: x, needs: b, steps: []}", "need each other, or jobs that do not exist"),
         ("a: {runs-on: x, outputs: {v: '${{ steps.no.outputs.v }}'}, steps: [{run: exit 0}]}", "'no'"),
     ],
 )
