@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from builder.model.errors import InputError
+from builder.model.progress import Progress
 from builder.package.ignore_rules import ignore_rules, is_ignored
 from builder.requirements.text_files import read_text
 
@@ -17,15 +19,18 @@ DEFAULT_IGNORED = (
     ".*", "__pycache__/", "*.pyc", "*.pyo", "venv/", "node_modules/", "*.egg-info/",
     "cdk.out/", "Thumbs.db",
 )  # fmt: skip
-#: Files that ``layers package`` writes; a folder with ``app.zip`` and only such files is an earlier output.
+#: Files that ``layers package`` writes.
 OUTPUT_FILES = frozenset({"app.zip", "dependencies.zip", "dependencies.cdx.json"})
+#: The time of every entry in a zip that ``layers package`` writes.
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 _Ignored = Callable[[str, bool], bool]
 
 
-def app_files(app: Path, output: Path) -> dict[str, Path]:
-    """Return the app's files by their path in the zip. Follows links, and leaves out ``output`` and earlier outputs.
+def app_files(app: Path, output: Path, progress: Progress) -> dict[str, Path]:
+    """Return the app's files by their path in the zip. Follows links, and leaves out ``output``.
 
+    The files of an earlier run in another folder are left out with a note for the user.
     Raises InputError if there are none, or if one cannot be put into a zip.
     """
     if not app.is_dir():
@@ -40,6 +45,12 @@ def app_files(app: Path, output: Path) -> dict[str, Path]:
     try:
         walk = _walk(app, "", lambda path, folder: is_ignored(path, folder, rules), (app.resolve(),), output.resolve())
         files = dict(sorted(walk))
+        for zipped in [place for place in files.values() if place.name == "app.zip" and _is_earlier_output(place)]:
+            left = {
+                path for path, place in files.items() if place.parent == zipped.parent and place.name in OUTPUT_FILES
+            }
+            progress.note(f"not packed, because an earlier `layers package` wrote them: {', '.join(sorted(left))}")
+            files = {path: place for path, place in files.items() if path not in left}
     except (OSError, RecursionError) as error:
         where = getattr(error, "filename", None) or str(app)
         raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", where=str(where)) from None
@@ -58,7 +69,7 @@ def _walk(
         _check_name(path, place)
         if entry.is_dir():
             real = place.resolve()
-            if real == output or (place / "pyvenv.cfg").is_file() or _is_earlier_output(place):
+            if real == output or (place / "pyvenv.cfg").is_file():
                 continue
             if real in above:
                 raise InputError(
@@ -72,10 +83,13 @@ def _walk(
             raise InputError(f"this is {what}", where=str(place), fix=f"remove it, or name it in {IGNORE_FILE}")
 
 
-def _is_earlier_output(folder: Path) -> bool:
-    """Whether the folder is the output of an earlier ``layers package``."""
-    names = {entry.name for entry in os.scandir(folder)}
-    return "app.zip" in names and names <= OUTPUT_FILES
+def _is_earlier_output(app_zip: Path) -> bool:
+    """Whether ``layers package`` wrote the zip: unlike other programs, it gives all entries one fixed time."""
+    try:
+        with zipfile.ZipFile(app_zip) as archive:
+            return all(each.date_time == _ZIP_TIME and not each.extra for each in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False
 
 
 def _check_name(path: str, place: Path) -> None:

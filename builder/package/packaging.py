@@ -101,7 +101,7 @@ def package(
     """
     if output.resolve() == app.resolve():
         raise InputError("the output directory is the app's own", where=str(output), fix="choose another --output")
-    files = app_files(app, output)
+    files = app_files(app, output, progress)
     source, notes = (requirements, ()) if requirements else find_requirements(app)
     wanted = read_requirements(source, target, selection) if source else None
     for note in (*notes, *(wanted.notes if wanted else ())):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from builder.model.progress import Quiet
 from builder.package.app_files import app_files
 from builder.package.ignore_rules import ignore_rules, is_ignored
 
@@ -70,4 +71,4 @@ def test_an_ignore_file_may_have_any_usual_encoding_and_line_ending(tmp_path: Pa
     (tmp_path / "handler.py").write_text("")
     (tmp_path / "é.key").write_text("")
     (tmp_path / ".lambdaignore").write_bytes("é.key\r\n# comment\r\n".encode(encoding))
-    assert list(app_files(tmp_path, tmp_path / "out")) == ["handler.py"]
+    assert list(app_files(tmp_path, tmp_path / "out", Quiet())) == ["handler.py"]

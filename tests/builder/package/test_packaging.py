@@ -238,6 +238,32 @@ def test_an_output_folder_inside_the_app_is_not_packed(app: Path) -> None:
         package(app, TARGET, app, Quiet())
 
 
+def test_the_output_of_an_earlier_run_is_left_out_with_a_note_and_other_files_beside_it_are_packed(
+    app: Path, index: Path
+) -> None:
+    make_wheel(index, "base", "1.0")
+    asks(app, "base\n")
+    package(app, TARGET, app / "old", Quiet())
+    (app / "old" / "notes.txt").write_text("mine")
+    notes = Notes()
+    made = package(app, TARGET, app.parent / "packaging", notes)
+    assert names(made.app.file) == ["agent_handler.py", "old/notes.txt"]
+    assert [line for line in notes.lines if "not packed" in line] == [
+        "not packed, because an earlier `layers package` wrote them: "
+        "old/app.zip, old/dependencies.cdx.json, old/dependencies.zip"
+    ]
+
+
+@pytest.mark.parametrize("folder", ["templates", "."])
+def test_a_users_own_app_zip_is_packed(app: Path, folder: str) -> None:
+    (app / folder).mkdir(exist_ok=True)
+    with zipfile.ZipFile(app / folder / "app.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("x", (2024, 5, 6, 7, 8, 10)), "x")
+    (app / "dependencies.zip").write_text("not a zip")
+    path = "app.zip" if folder == "." else f"{folder}/app.zip"
+    assert names(packaged(app).app.file) == sorted(["agent_handler.py", "dependencies.zip", path])
+
+
 def test_links_are_followed_and_loops_and_broken_links_are_refused(app: Path) -> None:
     (app.parent / "shared").mkdir()
     (app.parent / "shared" / "util.py").write_text("x = 1\n")
