@@ -21,7 +21,7 @@ from publisher.aws.gateway import (
     Zip,
 )
 from publisher.ledger.recorder import cell_record
-from publisher.ledger.release import LowerVersionRecord, Release, UnexpectedVersionRecord
+from publisher.ledger.release import CellRecord, LowerVersionRecord, Release, UnexpectedVersionRecord
 from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.plan import (
     Backfill,
@@ -64,6 +64,7 @@ class CellSteps:
         #: Regions that stopped responding during the run, with the reason.
         self.unreachable: dict[str, Failure] = {}
         self._granted: dict[str, Held] = {}  #: by region: the version that was granted first
+        self._backfilled: list[tuple[Cell, Held]] = []  #: versions of older releases that this run made public
         self._policies_lag = False
 
     def publish(self, cell: Cell) -> Outcome:
@@ -82,14 +83,12 @@ class CellSteps:
         """Return how the ledger or AWS shows that another process yanked the release during this run, or None.
 
         A yank revokes every cell, so one cell of each region is read: one that was public before this run, or else the
-        first one that it granted. docs/decisions/0014 has the proof. Without a lock and with policies that lag, a yank
-        is visible only after some time.
+        first one that it granted. docs/decisions/0014 has the proof.
         """
         if reason := self._recorded_yank(self._job.recorder.reread()):
             return reason
         job, permission = self._job, self._job.matrix.permission
-        if self._policies_lag and job.matrix.staging is None:
-            job.clock.sleep(sum(POLICY_BACKOFF_SECONDS))
+        self._wait_for_policies()
         states = job.remote.cells.items()
         before = {c.region: s.held for c, s in states if s.held and is_granted(s.grants, permission)}
         for region, held in {**self._granted, **before}.items():
@@ -202,6 +201,38 @@ class CellSteps:
             gateway = self._job.lambdas[cell.region]
             revoke_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
             recorder.backfilled(private)
+        else:
+            self._backfilled.append((cell, held))
+
+    def revoke_yanked_backfills(self) -> None:
+        """Revoke what this run made public of older releases that another process, with another ledger, yanked.
+
+        A yank revokes every cell: the release was yanked if no cell that is recorded as public is public any more.
+        """
+        job = self._job
+        own = {held.arn for _, held in self._backfilled}
+        if self._backfilled:
+            self._wait_for_policies()
+        for cell, held in self._backfilled:
+            release = job.recorder.backfilled(cell_record(cell, held, public=True))
+            others = [each for each in release.cells if each.public and each.arn not in own]
+            try:
+                if others and not any(map(self._is_public, others)):
+                    revoke_at(job.lambdas[cell.region], held.layer_name, held.number, job.matrix.permission, job.clock)
+                    job.recorder.backfilled(cell_record(cell, held, public=False))
+            except (GatewayError, PublishError) as error:
+                LOG.warning("%s: cannot check whether the release was yanked: %s", held.arn, error)
+
+    def _is_public(self, record: CellRecord) -> bool:
+        gateway = self._job.lambdas.get(record.region)
+        if gateway is None:
+            return True
+        return is_granted(gateway.grants(record.layer_name, record.layer_version), self._job.matrix.permission)
+
+    def _wait_for_policies(self) -> None:
+        """Without a lock and with policies that lag, a yank is visible only after some time."""
+        if self._policies_lag and self._job.matrix.staging is None:
+            self._job.clock.sleep(sum(POLICY_BACKOFF_SECONDS))
 
     def _publish_version(self, cell: Cell, zip_: Zip, description: str, number: int) -> Held:
         publication = Publication(

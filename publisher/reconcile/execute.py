@@ -73,6 +73,7 @@ class _Execution:
         self._publish(cells)
         self._make_public(waiting)
         self._revoke_if_yanked()
+        self._steps.revoke_yanked_backfills()
         return {cell: self._outcomes[cell] for cell in plan.actions}, waiting.text if waiting else None
 
     def _publish_first(self, cells: Sequence[Cell]) -> None:

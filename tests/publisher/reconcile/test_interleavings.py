@@ -190,6 +190,7 @@ def test_a_yank_holds_against_publish_and_sync(shared: bool, bursts: list[tuple[
     lag=st.sampled_from([0.0, 20.0]),
 )
 @example(shared=False, bursts=[(2, 6), (3, 1), (2, 34), (0, 3), (1, 35), (2, 9), (2, 32)], dies=50, lag=0.0)
+@example(shared=False, bursts=[(1, 33), (2, 10), (3, 12), (2, 19), (3, 22)], dies=None, lag=0.0)
 def test_backfill_rebuild_sync_and_yank_at_the_same_time(
     shared: bool, bursts: list[tuple[int, int]], dies: int | None, lag: float
 ) -> None:
