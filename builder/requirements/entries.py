@@ -23,6 +23,7 @@ class Entry:
     where: str
     source: Mapping[str, Any] | None = None
     optional: bool = False
+    prereleases: bool = False  #: Poetry's ``allow-prereleases``
 
     @property
     def name(self) -> str:

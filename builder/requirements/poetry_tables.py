@@ -69,7 +69,13 @@ def _entry(name: str, value: Any, where: str, problems: Problems) -> Entry | Non
         return None
     source = {_SOURCES[key]: found for key, found in table.items() if key in _SOURCES}
     source |= {"subdirectory": table["subdirectory"]} if "subdirectory" in table else {}
-    return Entry(requirement, where, source or None, optional=bool(table.get("optional")))
+    return Entry(
+        requirement,
+        where,
+        source or None,
+        optional=bool(table.get("optional")),
+        prereleases=table.get("allow-prereleases") is True,
+    )
 
 
 def _markers(table: Mapping[str, Any]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,7 @@ class _Project:
             groups=tuple(chosen_groups),
             root=uv.root,
             indexes={**uv.indexes, **self._source_indexes()},
+            prereleases=tuple(f"{entry.where}: {entry.name}" for entry in entries if entry.prereleases),
             notes=tuple(self.notes),
         )
 
@@ -114,7 +116,7 @@ class _Project:
             extra = {entry.name: entry for entry in poetry_entries(own, place, self.problems)}
             for entry in stated:
                 more = extra.pop(entry.name, None)
-                yield Entry(entry.requirement, entry.where, more.source) if more else entry
+                yield replace(more, requirement=entry.requirement, where=entry.where) if more else entry
             if "dependencies" not in self.project:
                 yield from (entry for entry in extra.values() if not entry.optional)
         else:
@@ -331,4 +333,4 @@ def _also_if(entry: Entry, condition: Entry) -> Entry:
     both = Requirement(str(entry.requirement))
     own = f"({both.marker}) and " if both.marker else ""
     text = f"{str(both).split(';')[0]} ; {own}({condition.requirement.marker})"
-    return Entry(Requirement(text), entry.where, entry.source)
+    return replace(entry, requirement=Requirement(text))

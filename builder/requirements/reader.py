@@ -71,6 +71,13 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
         found = use_lock(found, lock, target)
     elif lock:
         notes.append(f"{lock}: not used (--no-lock)")
+    if found.prereleases:
+        raise InputError(
+            "allow-prereleases = true needs a lock file:",
+            details=[f"  {each}" for each in found.prereleases],
+            where=str(path),
+            fix="run `poetry lock` and package without --no-lock, or name the pre-release that you want (==2.0rc1)",
+        )
     return replace(found.with_selection(selection), notes=(*found.notes, *notes))
 
 

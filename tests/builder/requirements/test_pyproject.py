@@ -154,6 +154,34 @@ def test_poetrys_own_tables_are_read(project: Project) -> None:
     assert set(project.packages(Selection(extras=("more",), groups=("dev",)))) == {"tinydep", "other", "third"}
 
 
+@pytest.mark.parametrize(
+    "project_table", ["", '[project]\nname = "agent"\nversion = "1"\ndependencies = ["tinydep"]\n']
+)
+def test_poetrys_allow_prereleases_needs_a_lock(project: Project, project_table: str) -> None:
+    for version in ("1.0", "2.0rc1"):
+        project.wheel("tinydep", version)
+    text = f'{project_table}[tool.poetry]\nname = "agent"\nversion = "1"\npackage-mode = false\n'
+    text += '[tool.poetry.dependencies]\ntinydep = { version = ">=1.0", allow-prereleases = true }\n'
+    project.write({"pyproject.toml": text})
+    said = project.refusal()
+    assert "allow-prereleases = true needs a lock file" in said
+    assert "tinydep" in said
+    assert "`poetry lock`" in said
+    lock = '[[package]]\nname = "tinydep"\nversion = "2.0rc1"\nfiles = []\ngroups = ["main"]\n'
+    project.write({"poetry.lock": f'{lock}[metadata]\nlock-version = "2.1"\n'})
+    assert project.packages() == {"tinydep": "2.0rc1"}
+    assert "needs a lock file" in project.refusal(Selection(use_lock=False))
+    project.write({"pyproject.toml": text.replace("= true", "= false")})
+    assert project.packages(Selection(use_lock=False)) == {"tinydep": "1.0"}
+
+
+@pytest.mark.parametrize("constraint", ['"<1 || >=2"', '[{version = "<1 | >=2", python = ">=3.8"}]'])
+def test_alternatives_of_poetry_are_refused_with_the_package_and_the_file(project: Project, constraint: str) -> None:
+    project.write({"pyproject.toml": f"[tool.poetry.dependencies]\ntinydep = {constraint}\n"})
+    said = project.refusal()
+    assert "pyproject.toml: [tool.poetry.dependencies].tinydep: alternatives (||) have no PEP 440 form" in said
+
+
 def test_constraints_overrides_and_exclusions_of_uv_are_applied(project: Project) -> None:
     for version in ("1.0", "2.0", "3.0"):
         project.wheel("base", version)
