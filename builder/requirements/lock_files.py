@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from packaging.pylock import (
     PackageDirectory,
     PackageSdist,
     PackageVcs,
+    PackageWheel,
     Pylock,
     PylockSelectError,
     PylockValidationError,
@@ -169,7 +171,7 @@ def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage]
                 places[package.name] = place
         declared.append(Declared(text, package.name, package.where))
         if package.hashes:
-            hashes[package.name] = package.hashes
+            hashes[package.name] = _sha256(package.hashes, package.where, problems)
     problems.raise_any()
     return Requirements(lock, tuple(declared), hashes=hashes, hashed=False, local=tuple(local), places=places)
 
@@ -234,11 +236,33 @@ def read_pylock(
             else:
                 problems.add(where, str(place))
         declared.append(Declared(text, str(package.name), where))
-        digests = frozenset(d for each in package.wheels or [] if (d := each.hashes.get("sha256")))
-        if digests:
+        if isinstance(artifact, (PackageWheel, PackageArchive)):
+            files = package.wheels if isinstance(artifact, PackageWheel) and package.wheels else [artifact]
+            _sha256([f"{kind}:{digest}" for kind, digest in artifact.hashes.items()], where, problems)
+            digests = frozenset(d.lower() for each in files if (d := each.hashes.get("sha256")))
             hashes[str(package.name)] = digests
+            if digests and (local := places.get(str(package.name))):
+                _check_file(local.path, digests, where, problems)
     problems.raise_any()
     return Requirements(lock, tuple(declared), hashes=hashes, places=places, complete=True, lock=lock)
+
+
+def _sha256(hashes: Iterable[str], where: str, problems: Problems) -> frozenset[str]:
+    """Return the sha256 digests among a locked package's hashes. If there are none, add a problem."""
+    found = frozenset(each.removeprefix("sha256:").lower() for each in hashes if each.startswith("sha256:"))
+    if not found:
+        problems.add(where, "has no sha256 among its hashes, and others are not checked (lock again, or use --no-lock)")
+    return found
+
+
+def _check_file(path: Path, digests: frozenset[str], where: str, problems: Problems) -> None:
+    """Compare a local file with its hash in the lock."""
+    if not path.is_file():
+        problems.add(where, f"{path} is not a file")
+        return
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest not in digests:
+        problems.add(where, f"hash mismatch: {path.name} has sha256 {digest}, which is not among its hashes")
 
 
 def _decided_elsewhere(project: Requirements) -> frozenset[str]:

@@ -49,7 +49,7 @@ def parse_poetry_lock(path: Path, environment: Mapping[str, str], problems: Prob
                 name,
                 package["version"],
                 where,
-                _sha256(each.get("hash") for each in files if isinstance(each, dict)),
+                frozenset(str(each["hash"]) for each in files if isinstance(each, dict) and "hash" in each),
                 {kind: source.get("url")} if kind else None,
                 not parsed or any(_applies(marker, environment) for marker in parsed),
                 tuple(requires),
@@ -77,7 +77,7 @@ def parse_pdm_lock(path: Path, environment: Mapping[str, str], problems: Problem
             name,
             version,
             where,
-            _sha256(each.get("hash") for each in files if isinstance(each, dict)),
+            frozenset(str(each["hash"]) for each in files if isinstance(each, dict) and "hash" in each),
             source or None,
             marker is None or _applies(marker, environment),
             () if package.get("extras") else requires,
@@ -111,7 +111,7 @@ def parse_pipfile_lock(
             if "file" in entry:
                 source["url" if "://" in str(entry["file"]) else "path"] = entry["file"]
             version = re.sub(r"^={2,3}|^\*$", "", str(entry.get("version", "")))  # "*": pipenv locked no version
-            hashes = _sha256(entry.get("hashes", []))
+            hashes = frozenset(map(str, entry.get("hashes", [])))
             found.append(LockedPackage(canonicalize_name(name), version, where, hashes, source or None))
     return found
 
@@ -141,10 +141,6 @@ def _poetry_extra(required: Any, own: Mapping[str, Any], where: str, problems: P
             specifier = ""  # the lock has only one version of it
         if (requirement := problems.parse(f"{match[1]}{specifier} {match[3] or ''}", where)) is not None:
             yield requirement
-
-
-def _sha256(hashes: Any) -> frozenset[str]:
-    return frozenset(str(each).removeprefix("sha256:").lower() for each in hashes if str(each).startswith("sha256:"))
 
 
 def _applies(marker: Marker, environment: Mapping[str, str]) -> bool:

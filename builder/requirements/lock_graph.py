@@ -20,7 +20,7 @@ class LockedPackage:
     name: str  #: normalised
     version: str
     where: str
-    hashes: frozenset[str] = frozenset()  #: sha256 in hex
+    hashes: frozenset[str] = frozenset()  #: as ``sha256:…``
     source: Mapping[str, Any] | None = None  #: as ``Entry.source``; None: from an index
     applies: bool = True  #: by its own marker, on this target
     requires: tuple[Requirement, ...] = ()

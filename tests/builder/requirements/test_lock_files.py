@@ -108,6 +108,36 @@ def test_a_wheel_with_another_hash_than_the_lock_is_refused(locked: Project, nam
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_a_locked_package_without_a_sha256_is_refused(locked: Project, name: str) -> None:
+    text = FORMATS[name](locked)
+    digest = sha256(locked, "tinydep")
+    written = {"pylock.toml": f'sha256 = "{digest}"'}.get(name, f"sha256:{digest}")
+    locked.write({name: text.replace(written, written.replace("sha256", "sha512"))})
+    said = locked.refusal()
+    assert f"{name}: tinydep: has no sha256 among its hashes" in said
+    assert locked.packages(Selection(use_lock=False)) == {"tinydep": "2.0", "base": "2.0"}
+
+
+@pytest.mark.parametrize("place", ["path", "url"])
+def test_the_hash_of_an_archive_in_a_pylock_is_checked(project: Project, place: str) -> None:
+    project.wheel("tinydep")
+    wheel = project.index / "tinydep-1.0-py3-none-any.whl"
+    target = "../index/tinydep-1.0-py3-none-any.whl" if place == "path" else wheel.as_uri()
+
+    def write(hashes: str) -> None:
+        archive = f'archive = {{ {place} = "{target}", hashes = {{ {hashes} }} }}'
+        package = f'[[packages]]\nname = "tinydep"\nversion = "1.0"\n{archive}\n'
+        project.write({"pylock.toml": f'lock-version = "1.0"\ncreated-by = "test"\n{package}'})
+
+    write(f'sha256 = "{sha256(project, "tinydep")}"')
+    assert project.packages() == {"tinydep": "1.0"}
+    write(f'sha256 = "{"0" * 64}"')
+    assert "hash mismatch: tinydep-1.0-py3-none-any.whl" in project.refusal()
+    write(f'sha512 = "{hashlib.sha512(wheel.read_bytes()).hexdigest()}"')
+    assert "pylock.toml: tinydep: has no sha256 among its hashes" in project.refusal()
+
+
+@pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("dependency", ["missing", "tinydep>=2"])
 def test_a_lock_that_does_not_match_the_project_is_refused(locked: Project, name: str, dependency: str) -> None:
     locked.write({"pyproject.toml": HEAD.replace("tinydep[fast]", dependency), name: FORMATS[name](locked)})
