@@ -26,7 +26,12 @@ from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, name_of
 from builder.requirements.entries import Places, place_of
-from builder.requirements.lock_formats import parse_pdm_lock, parse_pipfile_lock, parse_poetry_lock
+from builder.requirements.lock_formats import (
+    names_required_in_uv_lock,
+    parse_pdm_lock,
+    parse_pipfile_lock,
+    parse_poetry_lock,
+)
 from builder.requirements.lock_graph import LockedPackage, reached
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_toml
@@ -107,6 +112,8 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
             version = next((spec.version for spec in pin.specifier), None)
             if version and not Requirement(each.text).specifier.contains(version, prereleases=True):
                 problems.add(each.where, f"{each.text} is not in the lock: it has {each.name} {version}")
+    for name in sorted(names_required_in_uv_lock(lock, project) - {each.name for each in project.declared}):
+        problems.add(project.source.name, f"{name} is no longer required, and the lock has it as a requirement")
     _raise_stale(problems, lock, "uv lock")
     return found
 

@@ -196,6 +196,18 @@ def test_uv_locks_are_used_with_extras_groups_and_workspace_members(locked: Proj
     assert "it does not have nope" in locked.refusal()
 
 
+def test_a_uv_lock_with_a_requirement_that_the_project_no_longer_has_is_refused(locked: Project) -> None:
+    text = HEAD.replace('["tinydep[fast]"]', """["tinydep[fast]<2", "other<2 ; python_version < '3'"]""")
+    locked.write({"pyproject.toml": text})
+    uv_lock(locked)
+    assert locked.packages() == {"tinydep": "1.0", "base": "2.0"}
+    locked.write({"pyproject.toml": HEAD.replace("tinydep[fast]", "other")})
+    said = locked.refusal()
+    assert "uv.lock: the lock file does not fit the project" in said
+    assert "pyproject.toml: tinydep is no longer required" in said
+    assert locked.packages(Selection(use_lock=False)) == {"other": "2.0"}
+
+
 def test_a_pipfile_and_its_lock_are_used(locked: Project) -> None:
     (locked.folder / "pyproject.toml").unlink()
     locked.write(
