@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sigstore.verify import Verifier
     from sigstore.verify.policy import VerificationPolicy
 
-#: Who issues the identity tokens of GitHub's workflows.
+#: The issuer of the identity tokens of GitHub's workflows.
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 _IN_TOTO = "application/vnd.in-toto+json"
 _MAX_BUNDLE_BYTES = 16 * 1024 * 1024
@@ -28,7 +28,7 @@ _MAX_BUNDLES = 100
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where an attested zip comes from, by the certificate of its signature."""
+    """The origin of an attested zip, from its signature's certificate."""
 
     repository: str  #: ``https://github.com/OWNER/NAME``
     workflow: str  #: the workflow file with its ref
@@ -78,7 +78,7 @@ def _unwrapped(documents: Sequence[Any]) -> Iterator[Any]:
 def verify_attestation(
     sha256: str, bundles: Sequence[Any], repository: str, trusted_root: Path | None, *, offline: bool
 ) -> Provenance:
-    """Return where the zip comes from, by the first bundle that proves it. DriftError if no bundle does.
+    """Return the zip's origin from the first bundle that proves it. Raises DriftError if no bundle does.
 
     ``repository``: the only ``OWNER/NAME`` whose workflows are accepted. ``trusted_root``: the keys of another Sigstore
     instance than the public one. ``offline``: use the keys that are on this machine, without refreshing them.
@@ -102,7 +102,7 @@ def verify_attestation(
 
 
 class _Unproven(Exception):  # noqa: N818 - a result
-    """Why one bundle proves nothing."""
+    """A bundle does not prove the zip's origin; the message has the reason."""
 
 
 def _verify_one(sha256: str, document: Any, verifier: Verifier, policy: VerificationPolicy) -> Provenance:

@@ -27,7 +27,7 @@ def canary_in(
 ) -> CanaryRegion:
     """Publish this region first, and the others only if functions prove its layers.
 
-    A layer that Lambda creates no functions for does not stop the release: it is named.
+    A layer for which Lambda creates no functions is reported and does not stop the release.
     """
     functions = connect([region], matrix.requests_per_second, journal)
 

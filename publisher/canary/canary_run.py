@@ -26,7 +26,7 @@ class Roles:
     """The role that functions run with: the matrix's canary role, or the one of --role."""
 
     def __init__(self, matrix: Matrix, named: str | None, regions: Sequence[str]) -> None:
-        """InputError if the named role cannot be used in these regions."""
+        """Raises InputError if the given role cannot be used in these regions."""
         self._matrix = matrix
         self._named = named
         match = _ROLE.fullmatch(named or "")
@@ -62,7 +62,7 @@ def try_all(
     if not cases:
         return ()
     setting = Setting(secrets.token_hex(8), clock, lambda: datetime.now(timezone.utc), stopped)
-    unreachable: dict[str, Failure] = {}  # written by any lane, read by the next cell of the region
+    unreachable: dict[str, Failure] = {}  # written and read by all threads of a region
     progress.begin(f"Trying {cases[0].package} {cases[0].version} at {cases[0].number}", len(cases))
 
     def one(case: Case) -> Trial:

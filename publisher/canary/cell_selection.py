@@ -1,4 +1,4 @@
-"""Select the cells that a canary tries: those of one recorded release, never of an older one instead. Pure."""
+"""Select the cells that a canary tries: those of one recorded release."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from publisher.catalog.lookup import Query, check, same_version
 
 @dataclass(frozen=True)
 class Selected:
-    """A release's cells to try, and the cells of the matrix that it is not published in yet."""
+    """A release's cells to try, and the cells of the matrix in which it is not published yet."""
 
     package: str
     version: str

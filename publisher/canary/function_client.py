@@ -1,4 +1,4 @@
-"""Implement the port to functions with boto3: each request once; ``RetryingFunctions`` repeats them."""
+"""Implement ``Functions`` with boto3. Each request is sent once; ``RetryingFunctions`` retries."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: The response of an invocation comes when the function ends; starting it may take a while.
+#: Read timeout of an invocation, whose response arrives only when the function ends.
 _INVOKE_CONFIG = CONFIG.merge(botocore.config.Config(read_timeout=FUNCTION_TIMEOUT_SECONDS + 20))
 _MAX_INVOKE_ATTEMPTS = 3
 
@@ -140,7 +140,7 @@ class RetryingFunctions:
 
 
 def _error_of(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
-    """Return the port's error for one of boto3's."""
+    """Translate an exception of boto3 to an error of ``Functions``."""
     general = of_boto_error(error)
     if isinstance(error, ClientError) and error.operation_name in _KINDS:
         kind = _KINDS[error.operation_name](error)

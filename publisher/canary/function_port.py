@@ -1,4 +1,4 @@
-"""The port to Lambda's functions in one region, for the canary; ``function_client`` implements it."""
+"""The interface to Lambda's functions in one region for the canary; ``function_client`` implements it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from publisher.canary.verdict import Case, problems, read_error, read_result
 
 T = TypeVar("T")
 
-#: A function of this age is left over from a run that was killed: no trial takes as long.
+#: A function of this age is left over from a killed run, because no trial takes this long.
 LEFTOVER_AGE = timedelta(minutes=15)
 #: Until Lambda knows a new role, until a function is active, and until it can be deleted.
 MAX_WAIT_SECONDS = 90.0
@@ -80,7 +80,7 @@ class _FailedError(Exception):
 
 
 def attempt(case: Case, functions: Functions, name: str, role: str, setting: Setting) -> Trial:
-    """Try a cell. Never raises for an error of AWS. A function that cannot be deleted is named in the reason."""
+    """Try a cell. Never raises for an error of AWS. The reason reports a function that cannot be deleted."""
     trial = Trial(case, "deferred")
     function = _Function(functions, _spec(case, name, role, setting), setting)
     left: Failure | None = None

@@ -23,12 +23,12 @@ from publisher.cli.group import layers
 from publisher.cli.logs import LibraryMessages, log_event
 from publisher.cli.signals import handle_signals
 
-#: The exit code that shells give a command that Ctrl-C ended.
+#: The exit code of shells for a command that Ctrl-C ended.
 INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line: every error of the program's own becomes one message and its exit code."""
+    """Run the command line: turn each of the program's own errors into one message and its exit code."""
     atexit.register(gc.freeze)  # skip the garbage collection at exit
     sys.excepthook = _print_defect
     logging.lastResort = LibraryMessages(logging.WARNING)
@@ -49,13 +49,13 @@ def main() -> None:
     except click.ClickException as error:
         _end(UsageError(error.format_message()))
     except (click.Abort, KeyboardInterrupt) as stopped:
-        print_message("stopped: nothing more was done")
+        print_message("stopped")
         sys.exit(getattr(stopped.__cause__, "exit_code", INTERRUPTED))  # click raises Abort from KeyboardInterrupt
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _end(error: LayersError) -> NoReturn:
-    """Print the error as text, or as JSON where the command line asks for JSON, and end the program."""
+    """Print the error as text, or as JSON with ``--json`` or ``--log-format json``, and end the program."""
     fields = {
         "exit_code": error.exit_code,
         "error": type(error).__name__,

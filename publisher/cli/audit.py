@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("audit")
 @click.option("--repair", is_flag=True, help="Write the SSM parameters that differ, if the matrix has some.")
-@click.option("--yes", is_flag=True, help="Do not ask before repairing.")
+@click.option("--yes", is_flag=True, help="Repair without asking for confirmation.")
 @json_option
 @click.pass_obj
 def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> None:

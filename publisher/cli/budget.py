@@ -1,4 +1,4 @@
-"""The budget on the command line: ``--max-size``, and what the last release in the ledger says for limits on growth."""
+"""The budget on the command line: ``--max-size``, and the last release's sizes for limits on growth."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def with_max_sizes(matrix: Matrix, texts: Sequence[str]) -> Matrix:
 def refuse_slow_imports(settings: Settings, reports: Sequence[SmokeReport], releases: Sequence[Release]) -> None:
     """Raise BuildError if an import takes longer than `budget.import_time` of the matrix allows.
 
-    Without a matrix there is no budget. An emulated run says nothing about time.
+    Without a matrix there is no budget. The times of emulated runs are not compared.
     """
     from publisher.ledger.release import last_before
 

@@ -1,4 +1,4 @@
-"""``layers build``: builds one zip for each target."""
+"""``layers build``: build one zip for each target."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     help="The folder for the zips and manifest.json.",
 )
 @click.option("--locked", is_flag=True, help="Install exactly what the ledger records for this version.")
-@click.option("--exclude-newer", metavar="DATE|AGE", help='Resolve as the index was then: 2026-11-01, "7 days".')
+@click.option(
+    "--exclude-newer", metavar="DATE|AGE", help='Ignore files uploaded after this time: 2026-11-01, "7 days".'
+)
 @max_size_option
 @json_option
 @click.pass_obj

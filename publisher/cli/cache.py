@@ -1,4 +1,4 @@
-"""``layers cache``: shows the program's cache, or deletes what is in it."""
+"""``layers cache``: show or clean the program's cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from publisher.cli.console import json_option, megabytes, print_json, print_resu
 @click.argument("action", type=click.Choice(["size", "clean"]), default="size")
 @json_option
 def command(action: str, as_json: bool) -> None:
-    """Show the cache's folder and size, or delete what is in it.
+    """Show the cache's folder and size, or delete its entries.
 
     The cache holds packed wheels and their bytecode. Builds verify each entry by its hash, and make the same bytes
     without the cache. What was used longest ago is deleted when the cache reaches its limit.

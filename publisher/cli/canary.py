@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @architecture_option
 @release_options
 @click.option("--role", metavar="ARN", help="The role of the functions, instead of the one that `layers infra` makes.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @click.pass_obj
 def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, **ask: Any) -> None:

@@ -25,7 +25,7 @@ from publisher.cli.group import Settings
     "--inject", "pages", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
     help="Also write the table between the markers of this Markdown or MDX page; repeatable.",
 )  # fmt: skip
-@click.option("--check", is_flag=True, help="Write nothing; leave with 6 where a file differs from the ledger.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 6 if a file differs from the ledger.")
 @json_option
 @click.pass_obj
 def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bool, as_json: bool) -> None:
@@ -50,7 +50,7 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
             fix="run `layers docs` and commit what it writes",
         )
     if not as_json and not stale:
-        print_result(f"all {len(wanted)} files are as the ledger says")
+        print_result(f"all {len(wanted)} files agree with the ledger")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _sha256(data: bytes | None) -> str | None:
 def _page(path: Path) -> str:
     data = read(path)
     if data is None:
-        raise InputError("there is no such page", where=str(path), fix="--inject takes a page that is there")
+        raise InputError("no such file", where=str(path), fix="give the path of an existing page to --inject")
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -27,7 +27,7 @@ COMMANDS = {
     "smoke": "Run a zip in Lambda's own runtime client.",
     "reproduce": "Build the zips of a build again and compare.",
     "plan": "Show what publish would do; write nothing anywhere.",
-    "publish": "Bring every cell to a release, prove it, record it.",
+    "publish": "Publish a release in every cell, read it back, record it.",
     "promote": "Publish a release that another account holds.",
     "describe": "Look up the layers of a region.",
     "audit": "Compare the ledger with AWS in every cell.",

@@ -26,7 +26,7 @@ FOLDER = Path("infra")
 @click.option("--repository", metavar="OWNER/NAME", help="The GitHub repository.  [default: a parameter of the stack]")
 @click.option(
     "--environment", metavar="NAME", default="layers", show_default=True,
-    help="What the names of its environments begin with: NAME-publish, -audit, -canary, -yank.",
+    help="The prefix of the names of its environments: NAME-publish, -audit, -canary, -yank.",
 )  # fmt: skip
 @click.option(
     "--canary-first", is_flag=True, help="Let the publisher create canary functions (publish --canary-first)."

@@ -17,7 +17,7 @@ def write_json_lines() -> None:
 
 
 class LibraryMessages(logging.Handler):
-    """What libraries log, as messages: Python itself would print it without escaping."""
+    """Prints log records of libraries as escaped messages; Python's default handler would not escape them."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print_message(f"{record.name}: {record.getMessage()}")

@@ -38,7 +38,7 @@ _KEYS = (
 @python_option
 @architecture_option
 @click.option("--dry-run", is_flag=True, help="Fetch and check the zips, show the plan, and stop.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @click.pass_obj
 def command(
@@ -100,7 +100,7 @@ def _publish(settings: Settings, release: Release, folder: Path, options: list[s
 
 @contextmanager
 def _credentials(profile: str | None) -> Iterator[None]:
-    """Let boto3 use a profile, whatever credentials the environment has."""
+    """Let boto3 use a profile instead of credentials in the environment."""
     from botocore.exceptions import ProfileNotFound
 
     if profile is None:

@@ -52,20 +52,26 @@ if TYPE_CHECKING:
 @click.option(
     "--artifacts",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Take the zips of this folder (made by `layers build`) instead of building.",
+    help="Publish the zips of this folder (written by `layers build`) instead of building.",
 )
 @click.option(
     "--max-versions",
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
-    help="Refuse a plan that makes more layer versions than this.",
+    help="Refuse a plan that publishes more layer versions than this.",
 )
-@click.option("--canary-first", is_flag=True, help="One region first; the others when a canary has proved it.")
-@click.option("--canary-region", metavar="REGION", help="That region; the first selected one if not given.")
+@click.option(
+    "--canary-first",
+    is_flag=True,
+    help="Publish in one region first; in the others after the canary has succeeded there.",
+)
+@click.option(
+    "--canary-region", metavar="REGION", help="The region for --canary-first.  [default: the first selected one]"
+)
 @click.option("--canary-role", metavar="ARN", help="The role of its functions, as for `layers canary --role`.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop, as `layers plan` does.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @click.pass_obj
 def command(
@@ -128,7 +134,7 @@ def command(
 
 
 def _wait(settings: Settings, request: Request, wait: timedelta, artifacts: Path | None) -> Request:
-    """The request, once its version is on the package index or the ledger has it."""
+    """Return the request after its version is on the package index or in the ledger."""
     if artifacts:
         raise UsageError(
             "--artifacts is a build that is there, so there is nothing to wait for", fix="leave --wait out"
@@ -156,7 +162,7 @@ def _incomplete(report: Report) -> LayersError:
 
 
 def _canary(session: Session, region: str | None, role: str | None) -> tuple[str, Roles]:
-    """The region that goes first, and the role of its functions."""
+    """Return the region to publish first, and the role of its functions."""
     from publisher.canary.canary_run import Roles
 
     selected = tuple(dict.fromkeys(cell.region for cell in session.selected))
@@ -184,7 +190,7 @@ def _publish(
     yes: bool,
     canary: tuple[str, Roles] | None,
 ) -> Report:
-    """Observe, plan, show, ask, carry out."""
+    """Observe AWS, show the plan, ask for confirmation, and execute it."""
     from builder.model.stop import Stop, StoppableClock
     from publisher.reconcile.release_run import carry_out
 
@@ -200,7 +206,7 @@ def _publish(
     if canary:
         print_message(f"  {canary[0]} goes first, the others when a canary has proved it")
     if not yes and (plan.new_versions or plan.counts.get("grant") or canary):
-        confirm("Carry this out?")
+        confirm("Execute this plan?")
     stop = Stop(session.stop)
     with progress() as shown, stopping(session.stop):
         return carry_out(

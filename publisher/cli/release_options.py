@@ -1,4 +1,4 @@
-"""What ``plan`` and ``publish`` share: the options, the preparing, and how a plan and a report are shown."""
+"""The common part of ``plan`` and ``publish``: options, preparation, and the output of a plan and a report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Request:
-    """What the options of ``plan`` and ``publish`` ask for."""
+    """The values of the options of ``plan`` and ``publish``."""
 
     version: str
     regions: tuple[str, ...]
@@ -42,20 +42,20 @@ class Request:
 
 
 def request_options(function: F) -> F:
-    """The options that ``plan`` and ``publish`` have in common."""
+    """Add the options that ``plan`` and ``publish`` share."""
     options = [
         click.option("--version", type=VERSION, required=True, help="The version; `latest` is the newest stable one."),
         region_option,
         python_option,
         architecture_option,
-        click.option("--layer-version", type=click.IntRange(min=1), help="The number, if it must be this one."),
+        click.option("--layer-version", type=click.IntRange(min=1), help="Require this layer version number."),
         click.option(
             "--allow-gap", is_flag=True, help="Let --layer-version skip numbers; each becomes a placeholder everywhere."
         ),
         click.option(
             "--rebuild", is_flag=True, help="A new release of the same version at a new number (a security fix)."
         ),
-        click.option("--reason", help="Why the release is rebuilt; recorded."),
+        click.option("--reason", help="The reason for the rebuild; it is recorded."),
     ]
     for option in reversed(options):
         function = option(function)
@@ -72,7 +72,7 @@ def make_request(
     rebuild: bool,
     reason: str | None,
 ) -> Request:
-    """The request that the options make; UsageError where they contradict each other."""
+    """Return the request of the options. Raises UsageError if they contradict each other."""
     if reason and not rebuild:
         raise UsageError("--reason goes with --rebuild")
     if rebuild and layer_version is not None:
@@ -85,7 +85,7 @@ def make_request(
 
 @dataclass(frozen=True)
 class Session:
-    """A request checked against the matrix, with the ledger and the connections it needs."""
+    """A request checked against the matrix, with its ledger and connections."""
 
     matrix: Matrix
     ledger: Ledger
@@ -97,7 +97,7 @@ class Session:
 
 
 def connect(settings: Settings, request: Request) -> Session:
-    """Check everything that can be checked before AWS is asked about layers: matrix, options, ledger, account."""
+    """Check matrix, options, ledger and account before the first request about layers."""
     from builder.model.matrix import parse_version
 
     matrix = settings.matrix()
@@ -123,7 +123,7 @@ def connect(settings: Settings, request: Request) -> Session:
 
 
 def prepare(session: Session, progress: Progress) -> Prepared:
-    """Observe and plan. Nothing is written. IncompleteError after Ctrl-C."""
+    """Observe AWS and plan, without writing. Raises IncompleteError after Ctrl-C."""
     from publisher.cli.signals import stopping
     from publisher.reconcile.release_run import prepare as observe_and_plan
 
@@ -136,7 +136,7 @@ def prepare(session: Session, progress: Progress) -> Prepared:
 
 
 def show_plan(matrix: Matrix, plan: Plan, *, err: bool = False) -> None:
-    """The plan for people: the number and why, what is done in how many cells, and every cell that is special."""
+    """Print the plan: the number with its reason, the number of cells for each action, and each special cell."""
     show = print_message if err else print_result
     makes = f"; publishes {plan.placeholders} placeholders" if plan.placeholders else ""
     show(f"{matrix.package} {plan.version} at layer version {plan.number.value} ({plan.number.reason}){makes}")
@@ -184,7 +184,7 @@ def _preparation_text(preparation: Preparation) -> str:
 
 
 def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
-    """The plan for machines."""
+    """Return the JSON of a plan."""
     from publisher.reconcile.plan import Conflict, Defer, Publish
 
     def preparation_json(preparation: Preparation) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
 
 
 def report_json(matrix: Matrix, report: Report) -> dict[str, Any]:
-    """What a publish did, for machines: the contract's keys, one entry for every selected cell."""
+    """Return the JSON of a publish, with an entry for every selected cell."""
     return {
         "package": matrix.package,
         "version": report.plan.version,
@@ -253,7 +253,7 @@ def _outcome_json(matrix: Matrix, outcome: Outcome) -> dict[str, Any]:
 
 
 def show_report(matrix: Matrix, report: Report, journal: Journal) -> None:
-    """The summary of a publish on stdout: counts, number, time, and every cell that is not at the release."""
+    """Print the summary of a publish: counts, number, time, and every cell that does not have the release."""
     from collections import Counter
 
     counts = Counter(outcome.name for outcome in report.outcomes.values())

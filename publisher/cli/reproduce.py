@@ -1,4 +1,4 @@
-"""``layers reproduce``: builds a build's zips a second time and compares them."""
+"""``layers reproduce``: build a build's zips a second time and compare them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @python_option
 @architecture_option
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), help="Keep the second build here, to look into it."
+    "--output", type=click.Path(path_type=Path, file_okay=False), help="Keep the second build in this folder."
 )
 @json_option
 @click.pass_obj

@@ -19,15 +19,15 @@ from publisher.cli.parameter_steps import (
     with_parameters,
 )
 
-#: A yank waits for a publish that is running: it must not be displaced by one.
+#: How long a yank waits for the lock of a running publish.
 LEASE_WAIT_SECONDS = 900.0
 
 
 @click.command("yank")
 @click.option("--layer-version", type=LayerVersion(), required=True, help="The number of the release.")
-@click.option("--reason", help="Why; shown in the table and by `layers describe`.")
+@click.option("--reason", help="The reason; the table and `layers describe` show it.")
 @click.option("--undo", is_flag=True, help="Grant the permission again everywhere.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @click.pass_obj
 def command(

@@ -1,4 +1,4 @@
-"""The port to the SSM parameters of one region, and its implementation with boto3."""
+"""The interface to the SSM parameters of one region, and its implementation with boto3."""
 
 from __future__ import annotations
 

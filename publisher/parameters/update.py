@@ -1,4 +1,4 @@
-"""Update the parameters to what the ledger says: read, write what differs, read back. Safe to run at any time."""
+"""Update the parameters to the ledger: read, write the differing ones, read back. Safe to run at any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a layer's import time goes, as a tree of packages, compared with the last release. Pure."""
+"""The import time of a layer as a tree of packages, compared with the last release."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _measured_on(start: ColdStart) -> tuple[str | None, ...]:
 
 
 def slower(rows: Sequence[ImportRow]) -> Iterator[str]:
-    """Yield what became slower, through which package, the worst first."""
+    """Yield the packages that became slower and their importers, the slowest first."""
     changed = [row for row in rows if (row.own_change_ms or 0) >= MIN_CHANGE_MS]
     for row in sorted(changed, key=lambda row: -(row.own_change_ms or 0)):
         through = f", imported by {row.now.imported_by}" if row.now.imported_by else ""

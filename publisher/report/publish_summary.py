@@ -48,7 +48,7 @@ class _Group:
 def publish_section(
     matrix: Matrix, report: Report, asked: str, releases: Sequence[Release], kept: ParameterUpdate | None
 ) -> str:
-    """The section, what matters most first. ``asked``: what the run asked of AWS, in words."""
+    """Return the section, the most important part first. ``asked`` describes the run's requests to AWS."""
     number = report.plan.number.value
     release, last = at_number(releases, number), last_before(releases, number)
     groups = _groups(report)
@@ -86,7 +86,7 @@ def _steps(report: Report, release: Release | None, kept: ParameterUpdate | None
     steps = []
     if found := next_steps(report.outcomes.values()):
         for step in found.steps:
-            rerun = f"Run the same command again ({again} …): it does what is left, and nothing twice."
+            rerun = f"Run the same command again ({again} …): it does only what is left."
             steps.append(rerun if step == RUN_AGAIN else text(step))
     if report.complete and not (release and release.completed):
         steps.append(f"Publish the cells that were not selected: {again}.")
@@ -139,7 +139,7 @@ def _short(words: str) -> str:
 
 
 def cell_notes(matrix: Matrix, report: Report) -> Iterator[Note]:
-    """A note for each region and reason: a warning where the next run will do, an error where it is for a person."""
+    """Return a note for each region and reason: a warning if the next run may succeed, else an error."""
     for group in _groups(report):
         for region, targets in group.where.items():
             temporary = failure_class_of(group.outcomes[0]) is FailureClass.TEMPORARY

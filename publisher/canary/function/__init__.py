@@ -1,1 +1,1 @@
-"""What a canary function runs. It is sent to Lambda as it is, and imported by nothing here."""
+"""The code of canary functions. It is uploaded to Lambda unchanged, and no other module imports it."""
