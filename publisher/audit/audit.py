@@ -1,4 +1,4 @@
-"""Compare the ledger with AWS, cell by cell: what differs, and what the ledger does not have.
+"""Compare the ledger with AWS, cell by cell, and find layer versions that the ledger does not have.
 
 Reads only. Each finding names the cell, what is wrong, and the command that fixes it.
 """
@@ -36,7 +36,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class CellView:
-    """What AWS has in one cell: all versions, the recorded ones read whole, and who may use each."""
+    """The state of one cell in AWS: all versions, details of the recorded ones, and the grants of each."""
 
     listed: tuple[Listed, ...]
     held: Mapping[int, Held]
@@ -100,7 +100,7 @@ def unreachable_drift(region: str, failure: Failure, what: str = "the region") -
 
 
 def _absent(cell: Cell, release: Release, releases: Sequence[Release]) -> Iterator[Drift]:
-    """A cell that a release does not have: only of the newest release, since the cell may be newer than the others."""
+    """Report a cell that is missing in the newest release. It may be newer than the older releases."""
     if release != releases[-1] or release.yanked:
         return
     yield Drift(
@@ -140,7 +140,7 @@ def _other_content(
         yield "signature", detail, f"find out who signed this; then {again}"
     version = version_in(matrix, cell.target, held.description)
     if version is not None and not carries(matrix, cell.target, held, release.version):
-        detail = f"its description says {version}, the ledger {release.version}"
+        detail = f"its description has version {version}, the ledger {release.version}"
         yield "version", detail, f"find out who published this; then {again}"
 
 
@@ -157,7 +157,7 @@ def _other_grants(
         yield "private", "the matrix's permission is missing", f"layers publish --version {release.version}"
     for grant in grants:
         if not is_granted((grant,), matrix.permission):
-            detail = f"granted to {_names([grant])}, which the matrix does not say"
+            detail = f"granted to {_names([grant])}, which is not the matrix's permission"
             yield "public" if _is_public(grant) else "shared", detail, _revoke_command(cell, number, grant)
 
 
@@ -195,7 +195,7 @@ def _revoke_command(cell: Cell, number: int, grant: Grant) -> str:
 
 
 def _unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[Release]) -> Iterator[Drift]:
-    """The versions of a cell that no release has. One that is granted to anybody is named as public."""
+    """Report versions of a cell that are in no release, with their grants."""
     recorded = {release.layer_version for release in releases if release.cell(cell.region, cell.target.id)}
     known = {
         each.layer_version
@@ -219,7 +219,7 @@ def _unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[R
 def _classify(
     matrix: Matrix, cell: Cell, listed: Listed, known: bool, releases: Sequence[Release]
 ) -> tuple[Problem, str, str]:
-    """Return problem, detail and remedy of a version that the ledger does not have. ``known``: as unexpected."""
+    """Return problem, detail and remedy of a version in no release. ``known``: recorded as an unexpected version."""
     version = version_in(matrix, cell.target, listed.description)
     if known:
         detail = "an unexpected version, private, from a run that met another one"

@@ -1,7 +1,7 @@
 """Rebuild the ledger from AWS: for an account that has layers already, and for a ledger that was lost.
 
-A layer version belongs to a release if its description, by the matrix's template, names a package version. Nothing that
-the ledger knows is discarded: what AWS shows of cells is added, what it cannot show (locks, SBOMs) stays.
+A layer version belongs to a release if its description matches the matrix's template and has a package version. The
+ledger keeps all its facts: cells in AWS are added, and facts that AWS does not have (locks, SBOMs) stay.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from publisher.reconcile.state import is_granted, version_in
 
 @dataclass(frozen=True)
 class Found:
-    """A layer version whose description names a release."""
+    """A layer version whose description has a package version."""
 
     cell: Cell
     version: str
@@ -34,7 +34,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Synced:
-    """The releases as they are recorded now; what belongs to none, in words; the regions that did not respond."""
+    """The recorded releases, descriptions of versions that belong to none, and the unreachable regions."""
 
     releases: tuple[Release, ...]
     left_out: tuple[str, ...]
@@ -57,7 +57,7 @@ def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress
 
 
 def _merged(now: Release | None, release: Release, known: Mapping[int, Release]) -> Release:
-    """The record to write. If another process changed it since it was read, only the cells that it lacks are added."""
+    """Return the record to write. If another process changed it after it was read, only add the missing cells."""
     if now is not None and now != known.get(release.layer_version):
         if not now.is_of(release.version):
             return now
@@ -71,7 +71,7 @@ def _merged(now: Release | None, release: Release, known: Mapping[int, Release])
 def _read_all(
     matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress
 ) -> tuple[list[Found], Mapping[str, Failure]]:
-    """Every layer version whose description names a release, and the regions that did not respond."""
+    """Return every layer version whose description has a package version, and the unreachable regions."""
     progress.begin("Reading every version", len(matrix.regions))
 
     def read(region: str) -> list[Found]:
@@ -124,7 +124,7 @@ def merge(
 def with_yanks(
     matrix: Matrix, releases: Sequence[Release], known: Mapping[int, Release], now: datetime
 ) -> tuple[Release, ...]:
-    """The releases; those that nobody recorded and nobody may use are marked as yanked. Pure.
+    """Return the releases; mark as yanked those that were not recorded and are private.
 
     A release that is private in every cell was yanked, or its run was stopped before it granted anything. It counts as
     yanked if all its cells are there, or if a later release is public: otherwise the next run could make public again
@@ -171,7 +171,7 @@ def _release(matrix: Matrix, number: int, version: str, found: Sequence[Found], 
 
 
 def _completed(matrix: Matrix, release: Release) -> datetime | None:
-    """When the last cell was created, if all of them exist and are public."""
+    """Return when the last cell was created, if all cells exist and are public."""
     public = {record.key for record in release.cells if record.public}
     if not all((cell.region, cell.target.id) in public for cell in matrix.cells):
         return None

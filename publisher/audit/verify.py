@@ -1,4 +1,4 @@
-"""Verify an ARN: whether AWS holds the recorded bytes. Anyone can do it who may read the layer and has the index."""
+"""Verify that AWS holds the recorded bytes for an ARN. Needs only the index and permission to read the layer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Verdict:
 
 
 def check_publisher(index: Index, account: str) -> None:
-    """Check that the index is of the trusted account: an index cannot vouch for itself. InputError if it is not."""
+    """Raise InputError unless the index belongs to the trusted account. The index's own statement does not count."""
     if index.account != account:
         raise InputError(
             f"the index is of account {index.account}; the trusted publisher is {account}",

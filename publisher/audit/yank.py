@@ -1,5 +1,4 @@
-"""Yank a release, and undo that: permissions only. Nothing is deleted: functions that use a version keep it, and
-numbers never come back."""
+"""Yank a release, or undo that, by changing permissions. Nothing is deleted: functions that use a version keep it."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from publisher.ledger.release import CellRecord, Release, Yanked
 from publisher.reconcile.publish_once import PublishError, grant_at, revoke_at
 
 NOT_IN_THE_MATRIX = Failure(
-    "the matrix does not have this region any more",
+    "the matrix no longer has this region",
     FailureClass.PERMANENT,
     "add the region to the matrix, or change the permission with the AWS CLI",
 )
@@ -26,7 +25,7 @@ NOT_IN_THE_MATRIX = Failure(
 
 @dataclass(frozen=True)
 class Changed:
-    """What became of a cell of the release; ``failure`` is None if its permission is as it should be, read back."""
+    """The outcome for a cell of the release; ``failure`` is None if its permission was changed and read back."""
 
     cell: str  #: ``us-east-1/py3.12-x86_64``
     arn: str
@@ -34,7 +33,7 @@ class Changed:
 
     @property
     def error(self) -> str | None:
-        """Why the permission is not as it should be."""
+        """Why the permission was not changed."""
         return self.failure.text if self.failure else None
 
 
@@ -49,10 +48,10 @@ class Permissions:
     progress: Progress
 
     def yank(self, release: Release, reason: str, now: datetime) -> tuple[Changed, ...]:
-        """Revoke every permission of a release. The yank is recorded first, so that no other run grants it again.
+        """Revoke every permission of a release. The yank is recorded first, so that other runs do not grant it again.
 
-        A publish that did not know of the yank may grant while this goes on, also in cells that are not recorded yet.
-        So all cells are read once more at the end.
+        A publish that does not know of the yank may still grant permissions, also in cells that are not recorded yet.
+        So all cells are read again at the end.
         """
         yanked = release.yanked or Yanked(date=now, reason=reason)
         number = release.layer_version
@@ -64,7 +63,7 @@ class Permissions:
         return tuple(found.values())
 
     def restore(self, release: Release) -> tuple[Changed, ...]:
-        """Grant the matrix's permission again everywhere; the release stays yanked until the last cell has it."""
+        """Grant the matrix's permission in every cell again; the release stays yanked until the last cell has it."""
         self.progress.begin("Granting permissions", len({record.region for record in release.cells}))
         done = self._each_recorded(release, self._grant, public=True)
         if not any(changed.error for changed in done):
@@ -80,7 +79,7 @@ class Permissions:
     def _each_recorded(
         self, release: Release, change: Callable[[str, str, int], object], *, public: bool
     ) -> tuple[Changed, ...]:
-        """Change every recorded cell, the regions side by side; what was done is recorded region by region."""
+        """Change every recorded cell, the regions in parallel, and record the changes region by region."""
 
         def one(record: CellRecord) -> Failure | None:
             try:
@@ -108,7 +107,7 @@ class Permissions:
         return tuple(each for region in regions for each in changed[region])
 
     def _revoke_late(self, release: Release, failed: set[str]) -> tuple[Changed, ...]:
-        """Revoke what another process granted meanwhile, in any cell, whatever policies show, since those may lag.
+        """Revoke permissions that another process granted meanwhile, in any cell: returned policies may be stale.
 
         Cells that failed already are left out.
         """
@@ -131,7 +130,7 @@ class Permissions:
 
 
 def _places(matrix: Matrix, release: Release) -> Iterator[tuple[str, str, str]]:
-    """Every cell that may hold the release: its id, region and layer name."""
+    """Yield the id, region and layer name of every cell that may hold the release."""
     recorded = {_id(record): (_id(record), record.region, record.layer_name) for record in release.cells}
     cells: Sequence[Cell] = matrix.cells
     yield from ({cell.id: (cell.id, cell.region, cell.target.layer_name) for cell in cells} | recorded).values()

@@ -61,7 +61,7 @@ def _release(index: Index, query: Query) -> IndexedRelease:
         raise InputError(
             f"{index.package} {yanked.version} was yanked on {yanked.yanked.date:%Y-%m-%d}: {yanked.yanked.reason}",
             where=f"layer version {yanked.layer_version}",
-            fix="select another release; nobody can attach this one",
+            fix="select another release; functions cannot use this one",
         )
     newest = ", ".join(f"{r.layer_version} ({r.version})" for r in index.releases[:8] if r.layers and not r.yanked)
     what = f"layer version {query.layer_version}" if query.layer_version is not None else query.version

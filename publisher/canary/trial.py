@@ -127,7 +127,7 @@ def _spec(case: Case, name: str, role: str, setting: Setting) -> Spec:
 
 
 def _with_layer(trial: Trial, functions: Functions) -> Trial:
-    """Add what AWS says about the layer. Failed if it is not the recorded one: unknown code is not run."""
+    """Add the layer's facts from AWS. Failed if it is not the recorded one: unknown code is not run."""
     case = trial.case
     held = functions.layer(case.target.layer_name, case.number)
     if held is None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> None:
-    """Compare the ledger with AWS in every cell: bytes, version, permissions, and versions that nobody recorded.
+    """Compare the ledger with AWS in every cell: bytes, version, permissions, and unexpected versions.
 
     Only reads, except with --repair. Exit code 6: something differs; each finding has the command that fixes it. Exit
     code 5: nothing differs, but a region could not be read.
@@ -39,7 +39,9 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
     if repair and matrix.parameters is None:
         raise UsageError("--repair writes SSM parameters, and the matrix has none", fix="leave it out")
     if repair and not yes and not sys.stdin.isatty():
-        raise UsageError("no terminal to ask on", fix="say --yes, or look first without --repair")
+        raise UsageError(
+            "cannot ask for confirmation: stdin is not a terminal", fix="add --yes, or run without --repair first"
+        )
     ledger, stop = settings.ledger(matrix), Stop()
     releases = ledger.releases()
     lambdas = settings.lambdas(matrix, stop=stop)

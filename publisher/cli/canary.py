@@ -47,7 +47,7 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     if ask["version"] is not None and ask["layer_version"] is not None:
         raise UsageError("--version and --layer-version both select a release", fix="give one of them")
     if not (yes or sys.stdin.isatty()):
-        raise UsageError("no terminal to ask on", fix="say --yes")
+        raise UsageError("cannot ask for confirmation: stdin is not a terminal", fix="add --yes")
     matrix = settings.matrix()
     selected = select(matrix, make_index(matrix, settings.ledger(matrix).releases()), Query(**ask))
     regions = tuple(dict.fromkeys(case.region for case in selected.cases))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @python_option
 @architecture_option
 @release_options
-@click.option("--live", is_flag=True, help="Ask AWS what is there, and compare it with the ledger.")
+@click.option("--live", is_flag=True, help="Read the layer versions from AWS and compare them with the ledger.")
 @click.option("--index", "index_source", metavar="FILE|URL", help="Read a layers.json instead of matrix and ledger.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", *FORMATS]), default="table", show_default=True,
@@ -51,9 +51,9 @@ def command(settings: Settings, /, index_source: str | None, form: str, live: bo
     from publisher.catalog.lookup import Query, select
 
     if ask["version"] is not None and ask["layer_version"] is not None:
-        raise UsageError("--version and --layer-version both say which release", fix="give one of them")
+        raise UsageError("--version and --layer-version both select a release", fix="give one of them")
     if as_json and form in FORMATS:
-        raise UsageError(f"--json and --format {form} ask for two results", fix="give one of them")
+        raise UsageError(f"--json and --format {form} exclude each other", fix="give one of them")
     if live and index_source:
         raise UsageError("--live compares AWS with the ledger", fix="leave --index out")
     query = Query(**ask)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--on-layer", metavar="ARN|VERSION|latest",
-    help="The function also uses this published layer: include only what it lacks, at versions that fit it.",
+    help="The function also uses this published layer: include only packages missing there, at compatible versions.",
 )  # fmt: skip
 @click.option(
     "--index", "index_source", metavar="FILE|URL", help="For --on-layer: a layers.json instead of the ledger."
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--override", multiple=True, metavar="REQUIREMENT",
-    help="Use this requirement of a package, whatever anybody requires of it; repeatable.",
+    help="Use this requirement of a package instead of all others; repeatable.",
 )  # fmt: skip
 @click.option(
     "--max-size", multiple=True, metavar="[zipped=|unzipped=]SIZE",

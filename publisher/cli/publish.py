@@ -88,17 +88,19 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Bring every cell of the matrix to a release, at one number, from whatever state it is in.
+    """Bring every cell of the matrix to a release, at one layer version number, from any state.
 
-    Builds what is missing, publishes, grants, reads back and records. Run it again after any failure: it does what is
-    left. Leaves with 5 where cells are not at the release yet, each named with its reason. With --canary-first the
-    other regions wait where real functions in the first one do not prove its layers.
+    Builds what is missing, publishes, grants, reads back and records. Run it again after a failure: it does what
+    is left. Exits with 5 if cells are not at the release yet, and names each with its reason. With --canary-first
+    the other regions are published only if real functions prove the layers of the first region.
     """
     from publisher.aws.lease import lease
 
     request = make_request(**options)
     if not (yes or dry_run or sys.stdin.isatty()):
-        raise UsageError("no terminal to ask on", fix="say --yes, or look first with `layers plan`")
+        raise UsageError(
+            "cannot ask for confirmation: stdin is not a terminal", fix="add --yes, or run `layers plan` first"
+        )
     if (canary_region or canary_role) and not canary_first:
         raise UsageError("--canary-region and --canary-role go with --canary-first")
     if wait is not None:
@@ -137,7 +139,7 @@ def _wait(settings: Settings, request: Request, wait: timedelta, artifacts: Path
     """Return the request after its version is on the package index or in the ledger."""
     if artifacts:
         raise UsageError(
-            "--artifacts is a build that is there, so there is nothing to wait for", fix="leave --wait out"
+            "--wait and --artifacts exclude each other: the zips are already built", fix="leave --wait out"
         )
     matrix = settings.matrix()
     targets = matrix.select(request.pythons, request.architectures)
@@ -201,7 +203,7 @@ def _publish(
     if plan.new_versions > max_versions:
         raise InputError(
             f"the plan makes {plan.new_versions} layer versions, more than --max-versions {max_versions}",
-            fix="look at the plan; if it is right, give a higher --max-versions",
+            fix="check the plan; if it is right, use a higher --max-versions",
         )
     if canary:
         print_message(f"  {canary[0]} goes first, the others when a canary has proved it")

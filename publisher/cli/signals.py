@@ -42,7 +42,7 @@ class _Signals:
         self._raised = False
 
     def watch(self, pipe: int) -> None:
-        """Handle the signals as they come, whatever the main thread does."""
+        """Handle signals as they arrive, even while the main thread is blocked."""
         seen = 0
         while data := os.read(pipe, 1):
             if (number := data[0]) not in _SIGNALS:

@@ -141,7 +141,7 @@ def _smoke_app(
 
 
 def _app_target(app: Path, layers: Sequence[Inspection], python: str | None, architecture: str | None) -> Target:
-    """Return the target of an app: what the options say, else its layers or its own name, else this machine."""
+    """Return the target of an app: from the options, else from its layers or its own name, else this machine's."""
     from builder.inspection import expected_target
     from builder.model.runtimes import RUNTIMES, Architecture
     from builder.model.target import Target

@@ -47,8 +47,8 @@ def command(
 ) -> None:
     """Compare the bytes behind a layer version's ARN with the record. Works from any account that may read the layer.
 
-    The publisher's account must be known: it is the matrix's, or named with --account; what an index says of itself is
-    not trusted. Leaves with 6 if the bytes differ, are missing, or are not attested.
+    The publisher's account comes from the matrix or from --account, never from the index itself. Exits
+    with 6 if the bytes differ, are missing, or are not attested.
     """
     from publisher.audit.verify import check_publisher
     from publisher.catalog.arn import find
@@ -74,7 +74,7 @@ def command(
 def _account_of_matrix(settings: Settings) -> str:
     if not settings.matrix_path.exists():
         raise InputError(
-            "nothing says which account publishes these layers, and an index cannot vouch for itself",
+            "the publisher's account is unknown: there is no matrix, and the index's own account is not trusted",
             where=str(settings.matrix_path),
             fix="name the account that you trust: --account 123456789012",
         )

@@ -47,7 +47,7 @@ def named_version(
 ) -> str:
     """Return the version as the package index writes it. InputError if it is missing after the wait, or yanked.
 
-    ``recorded`` returns the ledger's releases: a recorded version is accepted whatever the index says.
+    ``recorded`` returns the ledger's releases. They are accepted even if the index has yanked or deleted them.
     """
     from builder.model.clock import SYSTEM_CLOCK
     from builder.model.matrix import parse_version

@@ -32,7 +32,7 @@ MAX_HELD_BACK = 10
 )
 @wait_option
 @click.option("--advisories", is_flag=True, help="Also check the packages of the newest release for advisories.")
-@click.option("--aws", "ask_aws", is_flag=True, help="Also ask AWS which regions and Pythons Lambda offers.")
+@click.option("--aws", "ask_aws", is_flag=True, help="Also read from AWS which regions and Pythons Lambda offers.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "github"]), default="table", show_default=True,
     help="`github`: lines for a workflow's $GITHUB_OUTPUT.",

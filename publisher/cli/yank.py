@@ -35,7 +35,7 @@ def command(
 ) -> None:
     """Revoke every permission of a release in every region, and mark it as yanked. Deletes nothing.
 
-    Functions that use the layer keep it; nobody can add it to a function any more.
+    Functions that use the layer keep it. It can no longer be added to a function.
     """
     from builder.model.stop import Stop, StoppableClock
     from publisher.audit.yank import Permissions

@@ -1,4 +1,4 @@
-"""What each role may do: exactly the requests of its commands, statement by statement, each wildcard with its reason.
+"""The policies of the roles: exactly the requests of their commands, and a reason for each wildcard.
 
 ``tests/publisher/infra/test_policies.py`` runs the commands under these policies and checks them against every action
 of AWS. ``sts:GetCallerIdentity``, the first request of every command, needs no permission.
@@ -15,7 +15,7 @@ from publisher.infra.scope import Scope
 
 Statement = dict[str, Any]
 
-#: Why an ARN has a wildcard where its region stands.
+#: Why an ARN has a wildcard as its region.
 _REGIONS = "Any region in the ARNs, the matrix's regions by the condition: an ARN for each would exceed IAM's limit."
 
 #: Why a role that reads recorded releases has more layers than the matrix.
@@ -31,7 +31,7 @@ def publisher(scope: Scope) -> list[Statement]:
             ["lambda:GetAccountSettings"],
             ["*"],
             _in_regions(scope),
-            note="AWS defines no resource for this. It says how much code storage is used, when that is full.",
+            note="AWS defines no resource for this. The command reports the code storage in use when it is full.",
         ),
         allow(
             "PublishLayers",
@@ -148,7 +148,7 @@ def _canaries(scope: Scope) -> list[Statement]:
             ["iam:PassRole"],
             [scope.role(resource_names.canary_role(scope.matrix))],
             {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
-            note="The only role that a canary may have allows nothing.",
+            note="Canary functions may only have this role, which allows nothing.",
         ),
     ]
 
@@ -219,7 +219,7 @@ def _sign(scope: Scope) -> list[Statement]:
 
 
 def _lease(scope: Scope) -> list[Statement]:
-    """The lease alone: for a command that changes AWS and stages nothing."""
+    """Only the lease, for commands that change AWS and stage nothing."""
     staging = scope.matrix.staging
     if staging is None:
         return []
@@ -333,5 +333,5 @@ def _in_regions(scope: Scope) -> dict[str, Any]:
 
 
 def _in_account(scope: Scope) -> dict[str, Any]:
-    """Allow only this account's buckets: a stranger may have taken the name."""
+    """Allow only this account's buckets: another account may own a bucket of this name."""
     return {"StringEquals": {"aws:ResourceAccount": scope.account}}

@@ -66,7 +66,7 @@ def _parameters(scope: Scope) -> dict[str, Any]:
 
 def _provider(partition: str) -> dict[str, Any]:
     return {
-        "#": "Kept when the stack is deleted: others in the account may use it by then.",
+        "#": "Kept when the stack is deleted: others in the account may use it.",
         "Type": "AWS::IAM::OIDCProvider",
         "Condition": "MakeProvider",
         "DeletionPolicy": "Retain",

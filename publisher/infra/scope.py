@@ -1,4 +1,4 @@
-"""The input of the templates: a matrix, the place of its ledger, and whose GitHub jobs may assume the roles."""
+"""The input of the templates: a matrix, its ledger, and the GitHub repository whose jobs may assume the roles."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class _Job:
 
 
 def signature_of(path: Path) -> dict[str, str]:
-    """Return what Lambda says of the signature of a zip: the ARNs of the profile's version and of the job."""
+    """Return Lambda's facts about the signature of a zip: the ARNs of the profile's version and of the job."""
     with zipfile.ZipFile(path) as archive:
         return json.loads(archive.read(_SIGNATURE)) if _SIGNATURE in archive.namelist() else {}
 

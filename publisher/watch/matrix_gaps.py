@@ -1,7 +1,7 @@
 """What the matrix misses: regions and Pythons that Lambda offers, and Pythons whose support ends.
 
-botocore's data says what Lambda offers, as of its release; with ``--aws`` AWS itself is asked. Nothing of this is to do
-by itself: whether a team serves a region is its decision.
+The offer comes from botocore's data, as of its release, or with ``--aws`` from AWS. These are hints only: each
+team decides which regions it serves.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def find_gaps(matrix: Matrix, offer: Offer, today: date) -> MatrixGaps:
 
 
 def offer_in_botocore(partition: str) -> Offer:
-    """Return what botocore's data says about Lambda."""
+    """Return Lambda's offer from botocore's data."""
     import botocore.session
 
     session = botocore.session.get_session()
@@ -99,7 +99,7 @@ def offer_in_botocore(partition: str) -> Offer:
 
 
 def offer_in_aws(region: str) -> Offer:
-    """Ask AWS: Systems Manager's public parameters for the regions, and Lambda for its runtimes.
+    """Read the offer from AWS: the regions from Systems Manager's public parameters, the runtimes from Lambda.
 
     IncompleteError if AWS cannot be reached or refuses.
     """

@@ -205,7 +205,7 @@ def test_audit_compares_the_version_in_the_description(layers: Layers) -> None:
     record.write_text(record.read_text().replace('"version": "1.0"', '"version": "1.1"'))
     drift = layers("audit", "--json").json["drift"]
     assert {(each["problem"], each["detail"]) for each in drift} == {
-        ("version", "its description says 1.0, the ledger 1.1")
+        ("version", "its description has version 1.0, the ledger 1.1")
     }
 
 

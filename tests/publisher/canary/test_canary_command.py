@@ -95,7 +95,7 @@ def test_the_newest_release_that_is_not_yanked_or_the_named_one_is_tried(sandbox
 def test_bad_input_is_refused(layers: Layers) -> None:
     role = "arn:aws:iam::856699698935:role/x"
     for arguments, code, says in (
-        (["--version", "1.0"], 2, "no terminal to ask on"),
+        (["--version", "1.0"], 2, "stdin is not a terminal"),
         (["--version", "1.0", "--layer-version", "1", "--yes"], 2, "both select a release"),
         (["--version", "9.9", "--yes"], 3, "recorded as 9.9"),
         (["--version", "one", "--yes"], 3, "is not a version"),
