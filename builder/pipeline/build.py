@@ -32,7 +32,7 @@ from builder.pipeline.preflight import refuse_content, refuse_over_budget, refus
 from builder.pipeline.wheel_packing import WheelPacker, completed
 from builder.resolve.locks import Locks
 from builder.resolve.resolver import Lock, LockInput
-from builder.resolve.version_notes import older_versions
+from builder.resolve.version_notes import Package, older_versions
 from builder.wheels import layer_files
 from builder.wheels.layer_content import PackedWheel, merge
 from builder.wheels.slim import slim, unknown_services
@@ -107,6 +107,7 @@ class _BuildRun:
     locks: Locks
     cache: Cache
     exact: Mapping[str, str | None] | None
+    newest: Future[Sequence[Package]] | None = None  #: the newest versions of the packages in all locks
 
     def run(self, targets: Sequence[Target]) -> list[Artifact]:
         """Build and return the artifact of each target. Its files are in ``work``, or unchanged in ``output``."""
@@ -114,7 +115,7 @@ class _BuildRun:
         pythons = tuple(dict.fromkeys(target.python for target in targets))
         with (
             ThreadPoolExecutor(max_workers=_RESOLVING_AT_ONCE) as resolving,
-            ThreadPoolExecutor(max_workers=len(pythons) + 4 * len(targets)) as threads,
+            ThreadPoolExecutor(max_workers=1 + len(pythons) + 5 * len(targets)) as threads,
         ):
             (self.work / "wheels").mkdir()
             packer = WheelPacker(self.work / "wheels", self.cache, threads)
@@ -125,7 +126,7 @@ class _BuildRun:
                 # Work starts target by target, so that the first zip is assembled while the next target's modules are
                 # compiled.
                 zips = [
-                    self._begin_zip(packer, threads, target, locks[target].result(), before.result())
+                    self._begin_zip(packer, threads, target, locks[target].result(), before.result(), locks)
                     for target, before in zip(targets, unchanged, strict=True)
                 ]
                 packer.release()
@@ -181,7 +182,13 @@ class _BuildRun:
         )  # fmt: skip
 
     def _begin_zip(
-        self, packer: WheelPacker, threads: ThreadPoolExecutor, target: Target, lock: Lock, unchanged: Artifact | None
+        self,
+        packer: WheelPacker,
+        threads: ThreadPoolExecutor,
+        target: Target,
+        lock: Lock,
+        unchanged: Artifact | None,
+        locks: Mapping[Target, Future[Lock]],
     ) -> Future[Artifact]:
         if unchanged is not None:
             self.progress.step(target.id, f"{unchanged.size / 1048576:.1f} MB, unchanged")
@@ -189,7 +196,13 @@ class _BuildRun:
         started = time.monotonic()
         interpreter = self.interpreters[target.python].result()
         wheels = packer.begin(target, lock, interpreter)
-        return threads.submit(self._assemble, target, lock, interpreter, wheels, started)
+        if self.newest is None:  # one run of uv for all zips that are not unchanged
+            self.newest = threads.submit(self.locks.newest_packages, locks)
+        newest = self.newest
+        return threads.submit(
+            self._assemble, target, lock, interpreter, wheels,
+            lambda packed: threads.submit(self._older_versions, target, lock, newest, packed), started,
+        )  # fmt: skip
 
     def _assemble(
         self,
@@ -197,14 +210,15 @@ class _BuildRun:
         lock: Lock,
         interpreter: Interpreter | None,
         packed: Callable[[], list[PackedWheel]],
+        begin_older_versions: Callable[[Sequence[PackedWheel]], Future[list[Finding]]],
         started: float,
     ) -> Artifact:
         """Check the target's zip and SBOM and write them below ``work``."""
         wheels, services = self._slim(target, packed())
         content = merge(wheels, target.python)
         files = content.files
-        older = self._older_versions(target, lock, wheels)
-        findings = (*content.findings, *check_files(facts_of(files), target), *older)
+        older = begin_older_versions(wheels)  # uv runs while the zip is written
+        findings = (*content.findings, *check_files(facts_of(files), target))
         refuse_content(target, files, wheels, findings)
         size, sha256 = write_zip_file(self.work / f"{target.layer_name}.zip", files)
         refuse_zip(target, size, wheels, staged=self.matrix.staging is not None)
@@ -223,7 +237,7 @@ class _BuildRun:
             lock=lock,
             sbom=f"{target.layer_name}.cdx.json",
             sbom_sha256=hashlib.sha256(sbom).hexdigest(),
-            findings=findings,
+            findings=(*findings, *older.result()),
             exclude=self.matrix.exclude,
             override=self.matrix.override,
         )
@@ -231,11 +245,14 @@ class _BuildRun:
         self.progress.step(target.id, f"{size / 1048576:.1f} MB in {time.monotonic() - started:.1f} s")
         return artifact
 
-    def _older_versions(self, target: Target, lock: Lock, wheels: Sequence[PackedWheel]) -> list[Finding]:
-        wanted = self.locks.input_of(target)
-        if wanted is None:
+    def _older_versions(
+        self, target: Target, lock: Lock, newest: Future[Sequence[Package]], wheels: Sequence[PackedWheel]
+    ) -> list[Finding]:
+        wanted, packages = self.locks.input_of(target), newest.result()
+        if wanted is None or not packages:
             return []
-        return older_versions(wanted, target, lock, {wheel.locked.name: wheel.requires for wheel in wheels})
+        requires = {wheel.locked.name: wheel.requires for wheel in wheels}
+        return older_versions(wanted, target, lock, requires, packages)
 
     def _slim(self, target: Target, wheels: list[PackedWheel]) -> tuple[list[PackedWheel], tuple[str, ...]]:
         """Return the wheels, and the services whose botocore data stays if the matrix sets ``slim``."""

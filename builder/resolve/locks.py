@@ -20,7 +20,7 @@ from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.resolver import Lock, LockInput, lock_input, resolve
 from builder.resolve.settings import package_settings
-from builder.resolve.version_notes import differing_versions
+from builder.resolve.version_notes import Package, differing_versions, newest_packages
 
 #: How long a resolved lock is used again for the same input: as long as PyPI lets clients cache its pages.
 LOCK_SECONDS: Final = 600
@@ -62,6 +62,14 @@ class Locks:
         if target.id in self.given:
             return self.given_input
         return lock_input(self.matrix, self.version, self.exclude_newer)
+
+    def newest_packages(self, locks: Mapping[Target, Future[Lock]]) -> Sequence[Package]:
+        """Wait for the locks and return the newest versions of their packages, for ``older_versions``."""
+        inputs = {target: wanted for target in locks if (wanted := self.input_of(target)) is not None}
+        if not inputs:
+            return []
+        wanted = next(iter(inputs.values()))  # the same for every target
+        return newest_packages(wanted, {target.id: locks[target].result() for target in inputs}, inputs)
 
     @cached_property
     def _local_files(self) -> str | None:

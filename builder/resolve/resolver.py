@@ -10,20 +10,19 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
 from builder.model.escape import shorten
 from builder.model.matrix import Matrix
-from builder.model.target import Target
+from builder.model.target import Target, python_order
 from builder.resolve import uv
 from builder.resolve.bounds import NO_BOUNDS, Bounds
 from builder.resolve.failures import ConflictError, explain, name_of, no_wheel
@@ -58,10 +57,13 @@ class LockInput:
         return replace(self, bounds=replace(self.bounds, constraints=(*self.bounds.constraints, *constraints)))
 
 
-def lock_input(matrix: Matrix, version: str, exclude_newer: str | None = None) -> LockInput:
-    """Return what a layer's locks are resolved from: the package at exactly this version, and the matrix's keys."""
+def lock_input(matrix: Matrix, version: str | None, exclude_newer: str | None = None) -> LockInput:
+    """Return what a layer's locks are resolved from: the package at exactly this version, and the matrix's keys.
+
+    Without a ``version``, any version of the package.
+    """
     return LockInput(
-        (f"{matrix.requirement}=={version}", *matrix.requirements),
+        (matrix.requirement if version is None else f"{matrix.requirement}=={version}", *matrix.requirements),
         Bounds(overrides=matrix.override, excludes=matrix.exclude),
         exclude_newer,
     )
@@ -82,8 +84,7 @@ def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | N
 
 def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
     """Return the newest stable version of the package that has usable wheels for every target."""
-    any_version = replace(lock_input(matrix, ""), requirements=(matrix.requirement, *matrix.requirements))
-    wanted = replace(any_version, exclude_newer=exclude_newer)
+    wanted = lock_input(matrix, None, exclude_newer)
 
     def version_for(target: Target) -> str:
         return _locked(resolve_requirements(wanted, target), matrix.package).version
@@ -151,15 +152,16 @@ def _resolve(wanted: LockInput, target: Target) -> tuple[Lock, str]:
     raise no_wheel(next(iter(ruled_out.values())), target)
 
 
-def newest_versions(names: Iterable[str], wanted: LockInput, target: Target) -> dict[str, dict[str, Any]]:
-    """Return the newest version of each package that supports the target's Python, with or without wheels for it.
+def newest_versions(names: Iterable[str], wanted: LockInput, targets: Iterable[Target]) -> Sequence[Mapping[str, Any]]:
+    """Return the newest version of each package for the targets' Pythons, with or without wheels for them.
 
-    The values are packages of a pylock document. Nothing is built or downloaded for this.
+    The items are packages of a pylock document: one for each version, with a marker, if the Pythons need different
+    versions. One run of uv finds them all; nothing is built or downloaded for this.
     """
     alone = LockInput(tuple(names), replace(wanted.bounds, complete=True, constraints=()), wanted.exclude_newer)
-    packages = _compile(alone, target, any_platform=True)[0].get("packages", [])
-    packages.sort(key=lambda package: Version(package["version"]), reverse=True)
-    return {str(package["name"]): package for package in packages}  # of several (for other markers) the oldest
+    oldest = min(targets, key=lambda target: python_order(target.python))
+    packages: Sequence[Mapping[str, Any]] = _compile(alone, oldest, any_platform=True)[0].get("packages", [])
+    return packages
 
 
 def _compile(wanted: LockInput, target: Target, *, any_platform: bool = False) -> tuple[dict[str, Any], str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from builder.metadata.requires_dist import active_requirements
+from builder.metadata.requires_dist import active_requirements, marker_environment
 from builder.model.artifact import Finding, Locked
 from builder.model.errors import LayersError
 from builder.model.target import Target
@@ -19,6 +20,7 @@ from builder.resolve.resolver import LockInput, newest_versions, resolve_require
 from builder.resolve.wheel_choice import has_wheel
 
 Locks = Mapping[str, Sequence[Locked]]
+Package = Mapping[str, Any]  #: of a pylock document
 
 
 def differing_versions(locks: Locks) -> list[str]:
@@ -36,23 +38,32 @@ def differing_versions(locks: Locks) -> list[str]:
     return lines
 
 
+def newest_packages(wanted: LockInput, locks: Locks, targets: Iterable[Target]) -> Sequence[Package]:
+    """Return the newest version of each package in the locks, for ``older_versions``. Empty if they are unknown."""
+    bounds = wanted.bounds
+    names = {each.name for lock in locks.values() for each in lock if not each.url and each.name not in bounds.index_of}
+    if bounds.complete or not names:
+        return []
+    try:
+        return newest_versions(sorted(names), wanted, targets)
+    except LayersError:  # for example, the lock is from the cache and the index is unreachable
+        return []
+
+
 def older_versions(
-    wanted: LockInput, target: Target, lock: Sequence[Locked], requires: Mapping[str, Sequence[str]]
+    wanted: LockInput,
+    target: Target,
+    lock: Sequence[Locked],
+    requires: Mapping[str, Sequence[str]],
+    packages: Iterable[Package],
 ) -> list[Finding]:
     """Return a finding for each package in an older version than the index has, because no wheel runs on the target.
 
-    ``requires`` is the Requires-Dist of each package in the lock. A version that a requirement or constraint holds back
-    is no finding.
+    ``requires`` is the Requires-Dist of each package in the lock, ``packages`` the newest versions. A version that a
+    requirement or constraint holds back is no finding.
     """
-    bounds = wanted.bounds
-    if bounds.complete:
-        return []
+    newest = _on(target, packages)
     parents = _parents(wanted, target, requires)
-    names = [locked.name for locked in lock if not locked.url and locked.name not in bounds.index_of]
-    try:
-        newest = newest_versions(names, wanted, target) if names else {}
-    except LayersError:  # for example, the lock is from the cache and the index is unreachable
-        return []
     findings = []
     for locked in lock:
         package = newest.get(locked.name)
@@ -66,6 +77,13 @@ def older_versions(
             message = f"{locked.name} {locked.version} was chosen, not {version}: {obstacle}"
             findings.append(Finding(level="warning", code="version-older", message=message))
     return findings
+
+
+def _on(target: Target, packages: Iterable[Package]) -> dict[str, Package]:
+    """Return the packages whose markers apply to the target, by name; of several the oldest."""
+    environment = marker_environment(target)
+    found = [p for p in packages if "marker" not in p or Marker(p["marker"]).evaluate(dict(environment))]
+    return {str(p["name"]): p for p in sorted(found, key=lambda p: Version(p["version"]), reverse=True)}
 
 
 def _parents(
@@ -85,7 +103,7 @@ def _parents(
     return found
 
 
-def _obstacle(wanted: LockInput, target: Target, package: Mapping[str, Any], parents: Sequence[str]) -> str | None:
+def _obstacle(wanted: LockInput, target: Target, package: Package, parents: Sequence[str]) -> str | None:
     """Return which package without a wheel prevents the newest version of ``package``; None if something else does."""
     named = f"{package['name']} {package['version']}"
     if not has_wheel(package, target):
