@@ -73,9 +73,8 @@ class Sink(Protocol):
 def write_zip(file: Sink, entries: Iterable[Entry]) -> None:
     """Write the entries, sorted by name. ValueError if a name occurs twice or the zip would need zip64."""
     central: list[bytes] = []
-    pending: list[
-        bytes | memoryview
-    ] = []  # Collect small writes: an archive has thousands of short headers and contents.
+    # Collect small writes: an archive has thousands of short headers and contents.
+    pending: list[bytes | memoryview] = []
     offset = written = 0
     previous: bytes | None = None
     for entry in sorted(entries, key=lambda entry: entry.name.encode()):

@@ -144,9 +144,8 @@ def _check_abi_tags(files: Sequence[FileFacts], target: Target) -> Iterator[Find
         if match is None:
             continue
         module = file.path[: -len(file.name)] + match[1]
-        if not any(
-            module + suffix in paths for suffix in loadable
-        ):  # otherwise the zip has this module for several Pythons
+        # If one of these is there, the zip has the module for several Pythons.
+        if not any(module + suffix in paths for suffix in loadable):
             is_code = _is_importable(file.path) and not _TEST_FOLDER.search(file.path)
             other.setdefault(("error" if is_code else "warning", match[2]), []).append(file.path)
     for (level, abi), found in other.items():

@@ -32,13 +32,13 @@ class Stop:
         self._event.set()
 
     def check(self, fix: str) -> None:
-        """Raise IncompleteError if the run is asked to stop."""
+        """Raise IncompleteError if a stop was requested."""
         if self.requested:
             raise IncompleteError(f"stopped: {self.reason}", fix=fix)
 
     @property
     def requested(self) -> bool:
-        """Whether the run is asked to stop."""
+        """Whether a stop was requested."""
         return self.reason is not None
 
     def wait(self, seconds: float) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from packaging.pylock import (
 from packaging.requirements import Requirement
 
 from builder.metadata.requires_dist import marker_environment
+from builder.model.artifact import sha256_of
 from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
@@ -267,7 +267,7 @@ def _check_file(path: Path, digests: frozenset[str], where: str, problems: Probl
     if not path.is_file():
         problems.add(where, f"{path} is not a file")
         return
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = sha256_of(path)
     if digest not in digests:
         problems.add(where, f"hash mismatch: {path.name} has sha256 {digest}, which is not among its hashes")
 

@@ -21,9 +21,6 @@ from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.resolve import uv
 
-#: Platform names from before PEP 600, by the minor version of glibc.
-_LEGACY_PLATFORMS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-
 
 def choose_wheel(
     package: dict[str, Any], target: Target, allowed: Collection[str] = (), *, keep_url: bool = False

@@ -65,9 +65,8 @@ def profile_imports(
 
 def parse_import_times(text: str) -> list[ImportedModule]:
     """Parse the lines of ``-X importtime`` into a tree: return the top modules, each with those that it imported."""
-    waiting: list[
-        tuple[int, ImportedModule]
-    ] = []  # Python writes the line of a module after those of the modules that it imported
+    # Python writes the line of a module after those of the modules that it imported.
+    waiting: list[tuple[int, ImportedModule]] = []
     for own, total, indent, name in _LINE.findall(text):
         module = ImportedModule(name, int(own), int(total))
         depth = len(indent)

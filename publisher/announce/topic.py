@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import botocore.config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.model.errors import IncompleteError
 from builder.model.escape import escape
 from builder.model.matrix import Matrix
 from publisher.announce.announcement import Announcement, announcement_of, event_of
-from publisher.aws.error_codes import of_boto_error
+from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error
 from publisher.aws.session import new_session
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import at_number
@@ -37,7 +36,7 @@ def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
         return False
     try:
         _send(matrix.announce.topic, matrix.announce.region, announcement_of(release, event))
-    except (ClientError, BotoCoreError) as error:
+    except BOTO_ERRORS as error:
         failure = of_boto_error(error).failure
         raise IncompleteError(
             f"the release is not announced: {failure.text}",

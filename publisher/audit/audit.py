@@ -119,8 +119,8 @@ def _recorded(matrix: Matrix, cell: Cell, release: Release, record: CellRecord, 
     else:
         grants = view.grants.get(number, ())
         found = (
-            *_other_content(matrix, cell, release, record, held),
-            *_other_grants(matrix, cell, release, grants),
+            *_other_content(matrix, cell, release, record, held, f"{again} --rebuild"),
+            *_other_grants(matrix, cell, release, grants, again),
             *_other_compatibility(cell, held, f"{again} --rebuild"),
         )
     for problem, detail, remedy in found:
@@ -128,9 +128,8 @@ def _recorded(matrix: Matrix, cell: Cell, release: Release, record: CellRecord, 
 
 
 def _other_content(
-    matrix: Matrix, cell: Cell, release: Release, record: CellRecord, held: Held
+    matrix: Matrix, cell: Cell, release: Release, record: CellRecord, held: Held, again: str
 ) -> Iterator[tuple[Problem, str, str]]:
-    again = f"layers publish --version {release.version} --rebuild"
     if held.sha256 != record.sha256:
         detail = f"AWS has sha256 {held.sha256[:12]}…, the ledger {record.sha256[:12]}…"
         yield "bytes", detail, f"find out who published this; then {again}"
@@ -145,7 +144,7 @@ def _other_content(
 
 
 def _other_grants(
-    matrix: Matrix, cell: Cell, release: Release, grants: tuple[Grant, ...]
+    matrix: Matrix, cell: Cell, release: Release, grants: tuple[Grant, ...], again: str
 ) -> Iterator[tuple[Problem, str, str]]:
     number = release.layer_version
     if release.yanked:
@@ -154,7 +153,7 @@ def _other_grants(
             yield "public", f"yanked, but granted to {_names(grants)}", yank
         return
     if not is_granted(grants, matrix.permission):
-        yield "private", "the matrix's permission is missing", f"layers publish --version {release.version}"
+        yield "private", "the matrix's permission is missing", again
     for grant in grants:
         if not is_granted((grant,), matrix.permission):
             detail = f"granted to {_names([grant])}, which is not the matrix's permission"

@@ -1,8 +1,8 @@
 """Limit the rate of requests to a region.
 
-Lambda accepts 15 control-plane requests per second for an account in a region, for all operations together; the quota
-is
-not adjustable (developer guide, "Lambda quotas")."""
+Lambda accepts 15 control-plane requests per second for an account in a region, for all operations together. The quota
+is not adjustable (developer guide, "Lambda quotas").
+"""
 
 from __future__ import annotations
 

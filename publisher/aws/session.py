@@ -18,8 +18,8 @@ def new_session(
 ) -> boto3.session.Session:
     """Return a new session. Without keys, boto3 finds the credentials and settings.
 
-    A session of its own parses each service model again, which takes longer than most requests. Once ``stop`` is
-    requested, its clients send no request any more, except to clean up after an upload.
+    A separate boto3 session parses each service model again, which takes longer than most requests. After a stop is
+    requested, the clients of the session send no request, except to clean up after an upload.
     """
     import boto3
     import botocore.session
@@ -28,11 +28,13 @@ def new_session(
     core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
     session = boto3.session.Session(access_key, secret_key, botocore_session=core)
 
-    def refuse(event_name: str, **_: object) -> None:
-        if stop is not None and stop.requested and not event_name.endswith(".AbortMultipartUpload"):
-            raise Interrupted(f"not sent: {stop.reason}")
+    if stop is not None:
 
-    session.events.register("before-send", refuse)
+        def refuse(event_name: str, **_: object) -> None:
+            if stop.requested and not event_name.endswith(".AbortMultipartUpload"):
+                raise Interrupted(f"not sent: {stop.reason}")
+
+        session.events.register("before-send", refuse)
     return session
 
 

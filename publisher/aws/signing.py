@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from builder.model.artifact import sha256_of
 from builder.model.clock import Clock
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
-from publisher.aws.error_codes import of_boto_error, status_of
+from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error, status_of
 from publisher.aws.gateway import GatewayError, Zip
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Signer:
         """Raise IncompleteError if a request failed, or was not sent because the run is stopping."""
         try:
             yield
-        except (ClientError, BotoCoreError, GatewayError) as error:
+        except (*BOTO_ERRORS, GatewayError) as error:
             failure = (error if isinstance(error, GatewayError) else of_boto_error(error)).failure
             raise IncompleteError(
                 f"{what}: {failure.text}",

@@ -57,7 +57,7 @@ def look(
     viewer = _Viewer(matrix, index, query, _recorded(index, query, own), own)
     regions = tuple(r for r in query.regions if r in matrix.regions) or matrix.select_regions(query.regions)
     targets = matrix.select(query.pythons, query.architectures)
-    progress.begin("Asking AWS", len(regions))
+    progress.begin("Reading layer versions from AWS", len(regions))
 
     def ask(region: str) -> list[Sight]:
         return viewer.region(lambdas[region], list(matrix.cells_in(region, targets)))

@@ -143,9 +143,7 @@ def _region_of_profile() -> str | None:
 
 def release_options(function: F) -> F:
     """Add ``--version`` and ``--layer-version`` of a command that looks recorded releases up."""
-    function = click.option("--layer-version", type=LayerVersion(), help="A layer version number, or `latest`.")(
-        function
-    )
+    function = click.option("--layer-version", type=LayerVersion(), help="A layer version number.")(function)
     return click.option(
         "--version", type=VERSION, help="A version of the package; `latest` is the newest release that is not yanked."
     )(function)

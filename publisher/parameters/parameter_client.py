@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import botocore.config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from builder.model.stop import Stop
-from publisher.aws.error_codes import of_boto_error
+from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error
 from publisher.aws.gateway import Unavailable
 from publisher.aws.session import new_session
 from publisher.parameters.expected import Parameter
@@ -88,7 +86,7 @@ def _pages(names: Sequence[str]) -> Iterator[list[str]]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (ClientError, BotoCoreError, ResponseParserError) as error:
+    except BOTO_ERRORS as error:
         raise of_boto_error(error) from None
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise Unavailable(f"the response of SSM cannot be parsed ({type(error).__name__})") from None

@@ -21,7 +21,7 @@ from publisher.aws.gateway import (
     Zip,
 )
 from publisher.ledger.recorder import cell_record
-from publisher.ledger.release import CellRecord, LowerVersionRecord, Release, UnexpectedVersionRecord
+from publisher.ledger.release import LowerVersionRecord, UnexpectedVersionRecord
 from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.plan import (
     Backfill,
@@ -34,16 +34,9 @@ from publisher.reconcile.plan import (
     Publish,
     Regrant,
 )
-from publisher.reconcile.publish_once import (
-    POLICY_BACKOFF_SECONDS,
-    OvertakenError,
-    PublishError,
-    grant_at,
-    publish_at,
-    revoke_at,
-    seconds_until_granted,
-)
-from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, is_granted
+from publisher.reconcile.publish_once import OvertakenError, PublishError, publish_at, revoke_at
+from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
+from publisher.reconcile.yank_check import YankCheck, recorded_yank
 
 LOG = logging.getLogger("layers.publish")
 REPORT_DEFECT = "this is a bug in layers: report it with this message"
@@ -58,14 +51,12 @@ class YankedError(PublishError):
 class CellSteps:
     """Executes the steps of a job's cells. Thread-safe. A failure becomes the cell's outcome."""
 
-    def __init__(self, job: Job, stop: Stop) -> None:
+    def __init__(self, job: Job, stop: Stop, yanks: YankCheck) -> None:
         self._job = job
         self._stop = stop
+        self._yanks = yanks
         #: Regions that stopped responding during the run, with the reason.
         self.unreachable: dict[str, Failure] = {}
-        self._granted: dict[str, Held] = {}  #: by region: the version that was granted first
-        self._backfilled: list[tuple[Cell, Held]] = []  #: versions of older releases that this run made public
-        self._policies_lag = False
 
     def publish(self, cell: Cell) -> Outcome:
         """Bring a cell to the release, privately. The outcome is ``private`` if the permission is still missing."""
@@ -79,26 +70,13 @@ class CellSteps:
         """Revoke what this run granted."""
         return self._guarded(before.cell, lambda: self._revoke(before, reason), before)
 
-    def why_yanked(self) -> str | None:
-        """Return how the ledger or AWS shows that another process yanked the release during this run, or None.
-
-        A yank revokes every cell, so one cell of each region is read: one that was public before this run, or else the
-        first one that it granted. docs/decisions/0014 has the proof.
-        """
-        if reason := self._recorded_yank(self._job.recorder.reread()):
-            return reason
-        job, permission = self._job, self._job.matrix.permission
-        self._wait_for_policies()
-        states = job.remote.cells.items()
-        before = {c.region: s.held for c, s in states if s.held and is_granted(s.grants, permission)}
-        for region, held in {**self._granted, **before}.items():
-            try:
-                gateway = job.lambdas[region]
-                if seconds_until_granted(gateway, held.layer_name, held.number, permission, job.clock) is None:
-                    return f"the permission of {held.arn} was revoked during this run: another process is yanking it"
-            except GatewayError:
-                continue
-        return None
+    def revoke_backfill(self, cell: Cell, held: Held) -> None:
+        """Revoke an older release's version that this run made public. A failure is logged; ``audit`` finds it."""
+        try:
+            self._revoke_version(cell, held)
+            self._job.recorder.backfilled(cell_record(cell, held, public=False))
+        except (GatewayError, PublishError, LayersError) as error:
+            LOG.warning("%s: cannot be revoked, although its release was yanked: %s", held.arn, error)
 
     def _publish(self, cell: Cell) -> Outcome:
         action = self._job.plan.actions[cell]
@@ -140,8 +118,8 @@ class CellSteps:
             return replace(before, failure=Failure(f"not public yet: {self._stop.reason}"))
         # Directly before the grant, because another process may have yanked the release.
         self._record(cell, held, public=False)
-        self._grant_version(cell, held)
-        self._granted.setdefault(cell.region, held)
+        self._yanks.grant(cell, held)
+        self._yanks.add(cell, held)
         try:
             self._record(cell, held, public=True)
         except YankedError as error:
@@ -152,8 +130,7 @@ class CellSteps:
 
     def _revoke(self, before: Outcome, reason: str) -> Outcome:
         held = before.held or self._known(before.cell)
-        gateway = self._job.lambdas[before.cell.region]
-        revoke_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
+        self._revoke_version(before.cell, held)
         self._job.recorder.add(cell_record(before.cell, held, public=False))
         return replace(before, name="private", failure=Failure(reason, FailureClass.PERMANENT))
 
@@ -196,43 +173,13 @@ class CellSteps:
         recorder, private = self._job.recorder, cell_record(cell, held, public=False)
         if recorder.backfilled(private).yanked is not None:
             return
-        self._grant_version(cell, held)
-        if recorder.backfilled(cell_record(cell, held, public=True)).yanked is not None:
-            gateway = self._job.lambdas[cell.region]
-            revoke_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
+        self._yanks.grant(cell, held)
+        release = recorder.backfilled(cell_record(cell, held, public=True))
+        if release.yanked is not None:
+            self._revoke_version(cell, held)
             recorder.backfilled(private)
         else:
-            self._backfilled.append((cell, held))
-
-    def revoke_yanked_backfills(self) -> None:
-        """Revoke what this run made public of older releases that another process, with another ledger, yanked.
-
-        A yank revokes every cell: the release was yanked if no cell that is recorded as public is public any more.
-        """
-        job = self._job
-        own = {held.arn for _, held in self._backfilled}
-        if self._backfilled:
-            self._wait_for_policies()
-        for cell, held in self._backfilled:
-            release = job.recorder.backfilled(cell_record(cell, held, public=True))
-            others = [each for each in release.cells if each.public and each.arn not in own]
-            try:
-                if others and not any(map(self._is_public, others)):
-                    revoke_at(job.lambdas[cell.region], held.layer_name, held.number, job.matrix.permission, job.clock)
-                    job.recorder.backfilled(cell_record(cell, held, public=False))
-            except (GatewayError, PublishError) as error:
-                LOG.warning("%s: cannot check whether the release was yanked: %s", held.arn, error)
-
-    def _is_public(self, record: CellRecord) -> bool:
-        gateway = self._job.lambdas.get(record.region)
-        if gateway is None:
-            return True
-        return is_granted(gateway.grants(record.layer_name, record.layer_version), self._job.matrix.permission)
-
-    def _wait_for_policies(self) -> None:
-        """Without a lock and with policies that lag, a yank is visible only after some time."""
-        if self._policies_lag and self._job.matrix.staging is None:
-            self._job.clock.sleep(sum(POLICY_BACKOFF_SECONDS))
+            self._yanks.add_backfill(cell, held, release)
 
     def _publish_version(self, cell: Cell, zip_: Zip, description: str, number: int) -> Held:
         publication = Publication(
@@ -245,20 +192,14 @@ class CellSteps:
         )
         return publish_at(self._job.lambdas[cell.region], publication, number, self._job.clock)
 
-    def _grant_version(self, cell: Cell, held: Held) -> None:
+    def _revoke_version(self, cell: Cell, held: Held) -> None:
         gateway = self._job.lambdas[cell.region]
-        waited = grant_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
-        self._policies_lag = self._policies_lag or waited > 0
+        revoke_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
 
     def _record(self, cell: Cell, held: Held, *, public: bool) -> None:
         """Record a cell. Raises YankedError if the release has been yanked."""
-        if reason := self._recorded_yank(self._job.recorder.add(cell_record(cell, held, public=public))):
+        if reason := recorded_yank(self._job.recorder.add(cell_record(cell, held, public=public))):
             raise YankedError(Failure(reason, FailureClass.PERMANENT))
-
-    def _recorded_yank(self, release: Release) -> str | None:
-        if release.yanked is None:
-            return None
-        return f"layer version {release.layer_version} was yanked during this run: {release.yanked.reason}"
 
     def _guarded(self, cell: Cell, step: Callable[[], Outcome], before: Outcome | None = None) -> Outcome:
         """Execute a step, and turn each failure into the cell's outcome."""

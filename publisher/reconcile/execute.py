@@ -21,8 +21,9 @@ from publisher.reconcile.cell_steps import CellSteps
 from publisher.reconcile.gate import why_private
 from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.plan import GrantOnly, Publish
+from publisher.reconcile.yank_check import YankCheck
 
-CONFLICT_ADVICE = "omit --layer-version: the release then gets a number that every cell can reach"
+OTHER_NUMBER_ADVICE = "omit --layer-version: the release then gets a number that every cell can reach"
 #: Limit of parallel threads.
 MAX_WORKERS = 96
 
@@ -48,7 +49,8 @@ class _Execution:
     def __init__(self, job: Job, stop: Stop) -> None:
         self._job = job
         self._stop = stop
-        self._steps = CellSteps(job, stop)
+        self._yanks = YankCheck(job)
+        self._steps = CellSteps(job, stop, self._yanks)
         self._outcomes: dict[Cell, Outcome] = {}
 
     def run(self, canary: CanaryRegion | None) -> tuple[dict[Cell, Outcome], str | None]:
@@ -59,7 +61,7 @@ class _Execution:
         waiting: Failure | None = None
         if plan.conflict and not plan.public:
             text = f"nothing is published while a cell is in conflict: {plan.conflict}"
-            self._defer(cells, Failure(text, FailureClass.PERMANENT, CONFLICT_ADVICE))
+            self._defer(cells, Failure(text, FailureClass.PERMANENT, OTHER_NUMBER_ADVICE))
         if canary:
             region = [cell for cell in cells if cell.region == canary.region]
             self._publish_first(region)
@@ -73,7 +75,6 @@ class _Execution:
         self._publish(cells)
         self._make_public(waiting)
         self._revoke_if_yanked()
-        self._steps.revoke_yanked_backfills()
         return {cell: self._outcomes[cell] for cell in plan.actions}, waiting.text if waiting else None
 
     def _publish_first(self, cells: Sequence[Cell]) -> None:
@@ -108,11 +109,13 @@ class _Execution:
             self._job.progress.step(cell.id, f"private: {reason}")
 
     def _revoke_if_yanked(self) -> None:
-        """After the run, check whether another process yanked the release; if so, revoke this run's grants."""
+        """After the run, check whether another process yanked a release; if so, revoke this run's grants of it."""
         granted = [cell for cell, outcome in self._outcomes.items() if outcome.name in ("granted", "published")]
-        if granted and (reason := self._steps.why_yanked()):
+        if granted and (reason := self._yanks.why_yanked()):
             self._stop(reason)
             self._each(granted, lambda cell: self._steps.revoke(self._outcomes[cell], reason))
+        for cell, held in self._yanks.yanked_backfills():
+            self._steps.revoke_backfill(cell, held)
 
     def _each(self, cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> None:
         """Execute a step for each of these cells, in parallel."""

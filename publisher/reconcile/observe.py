@@ -81,7 +81,7 @@ def count_past_lists(
         return replace(state, latest=latest, listed=listed)
 
     wanted = tuple(cells)
-    return _update(remote, wanted, count, f"Asking {len(wanted)} cells for their next number", progress)
+    return _update(remote, wanted, count, f"Checking the next number in {len(wanted)} cells", progress)
 
 
 def read_number(number: int, lambdas: Mapping[str, Lambda], remote: Remote, progress: Progress) -> Remote:

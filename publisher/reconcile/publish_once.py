@@ -171,9 +171,8 @@ def _look_up(gateway: Lambda, name: str, number: int, clock: Clock) -> Held | No
 def _checked(gateway: Lambda, held: Held, publication: Publication, number: int) -> Held:
     if held.number != number:
         raise OvertakenError(f"expected layer version {number} but AWS assigned {held.number}", held)
-    if (
-        held.sha256 != publication.zip.sha256
-    ):  # found after a lost response: this run's version may have the next number
+    if held.sha256 != publication.zip.sha256:
+        # Found after a lost response: this run's version may have the next number.
         following = gateway.get(publication.layer_name, number + 1)
         ours = following if following and following.sha256 == publication.zip.sha256 else None
         raise OvertakenError(

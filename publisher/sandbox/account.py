@@ -49,8 +49,9 @@ def make_topic(address: str, arn: str) -> None:
 
 def make_buckets(address: str, names: Mapping[str, str]) -> None:
     """Create these buckets. ``names``: by region."""
+    session = new_session("sandbox", "sandbox")
     for region, name in names.items():
-        client = new_session("sandbox", "sandbox").client("s3", region_name=region, endpoint_url=address)
+        client = session.client("s3", region_name=region, endpoint_url=address)
         if region == "us-east-1":
             client.create_bucket(Bucket=name)
         else:
@@ -61,8 +62,9 @@ def make_roles(address: str, names: Mapping[str, Sequence[str]]) -> None:
     """Create roles that Lambda may assume. ``names``: by one region of each partition, since each has its own IAM."""
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    session = new_session("sandbox", "sandbox")
     for region, roles in names.items():
-        client = new_session("sandbox", "sandbox").client("iam", region_name=region, endpoint_url=address)
+        client = session.client("iam", region_name=region, endpoint_url=address)
         for role in roles:
             client.create_role(RoleName=role, Description=_OWN, AssumeRolePolicyDocument=policy)
 

@@ -103,9 +103,7 @@ def offer_in_aws(region: str) -> Offer:
 
     IncompleteError if AWS cannot be reached or refuses.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from publisher.aws.error_codes import of_boto_error
+    from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error
     from publisher.aws.lambda_client import CONFIG
 
     session = new_session()
@@ -113,7 +111,7 @@ def offer_in_aws(region: str) -> Offer:
         pages = session.client("ssm", region_name=region, config=CONFIG).get_paginator("get_parameters_by_path")
         values = [each["Value"] for page in pages.paginate(Path=LAMBDA_REGIONS_PATH) for each in page["Parameters"]]
         pythons = _runtimes_of(session.client("lambda", region_name=region, config=CONFIG))
-    except (BotoCoreError, ClientError) as error:
+    except BOTO_ERRORS as error:
         failure = of_boto_error(error).failure
         raise IncompleteError(
             f"what Lambda offers cannot be read: {failure}",

@@ -48,7 +48,7 @@ def page_data(index: Index) -> dict[str, Any]:
                 "architecture": architecture,
                 "name": name,
                 "snippets": _snippets(index, python, architecture),
-                "unsupported": _unsupported(index, TargetKey(python, Architecture(architecture)).id),
+                "unsupported": _unsupported(index, python, architecture),
             }
             for (python, architecture), name in targets.items()
         ],
@@ -68,10 +68,10 @@ def _targets(index: Index) -> dict[Key, str]:
     return {key: names[key] for key in sorted(names, key=lambda key: TargetKey(key[0], Architecture(key[1])).order)}
 
 
-def _unsupported(index: Index, target_id: str) -> dict[str, str]:
+def _unsupported(index: Index, python: str, architecture: str) -> dict[str, str]:
     """Return the regions where AWS cannot serve a target, each with the recorded reason."""
-    cells = {cell.partition("/"): reason or "" for cell, reason in index.unsupported.items()}
-    return {region: reason for (region, _, target), reason in cells.items() if target == target_id}
+    cells = {split_cell(cell): reason or "" for cell, reason in index.unsupported.items()}
+    return {region: reason for (region, *target), reason in cells.items() if target == [python, architecture]}
 
 
 def _snippets(index: Index, python: str, architecture: str) -> dict[str, str]:

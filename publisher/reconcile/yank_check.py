@@ -1,0 +1,96 @@
+"""Find out whether another process yanked what a run makes public. docs/decisions/0014 has the rules and the proof."""
+
+from __future__ import annotations
+
+import logging
+
+from builder.model.matrix import Cell
+from publisher.aws.gateway import GatewayError, Held
+from publisher.ledger.release import CellRecord, Release
+from publisher.reconcile.job import Job
+from publisher.reconcile.publish_once import POLICY_BACKOFF_SECONDS, grant_at, seconds_until_granted
+from publisher.reconcile.state import is_granted
+
+LOG = logging.getLogger("layers.publish")
+
+
+def recorded_yank(release: Release) -> str | None:
+    """Return how the ledger shows that a release is yanked, or None."""
+    if release.yanked is None:
+        return None
+    return f"layer version {release.layer_version} was yanked during this run: {release.yanked.reason}"
+
+
+class YankCheck:
+    """Grants permissions and remembers them, to check at the end of the run that no yank revoked them. Thread-safe."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._granted: dict[str, Held] = {}  #: by region: the version of the release that was granted first
+        self._backfilled: list[tuple[Cell, Held, Release]] = []  #: granted versions of older releases
+        self._policies_lag = False
+
+    def grant(self, cell: Cell, held: Held) -> None:
+        """Grant the matrix's permission of a version, and wait until its policy shows it."""
+        gateway, job = self._job.lambdas[cell.region], self._job
+        if grant_at(gateway, held.layer_name, held.number, job.matrix.permission, job.clock) > 0:
+            self._policies_lag = True
+
+    def add(self, cell: Cell, held: Held) -> None:
+        """Remember a granted version of the release."""
+        self._granted.setdefault(cell.region, held)
+
+    def add_backfill(self, cell: Cell, held: Held, release: Release) -> None:
+        """Remember a granted version of an older release, with its record."""
+        self._backfilled.append((cell, held, release))
+
+    def why_yanked(self) -> str | None:
+        """Return how the ledger or AWS shows that another process yanked the release during this run, or None.
+
+        A yank revokes every cell, so one cell of each region is read: one that was public before this run, or else the
+        first one that it granted.
+        """
+        if reason := recorded_yank(self._job.recorder.reread()):
+            return reason
+        job, permission = self._job, self._job.matrix.permission
+        self._wait_for_policies()
+        states = job.remote.cells.items()
+        before = {c.region: s.held for c, s in states if s.held and is_granted(s.grants, permission)}
+        for region, held in {**self._granted, **before}.items():
+            try:
+                gateway = job.lambdas[region]
+                if seconds_until_granted(gateway, held.layer_name, held.number, permission, job.clock) is None:
+                    return f"the permission of {held.arn} was revoked during this run: another process is yanking it"
+            except GatewayError:
+                continue
+        return None
+
+    def yanked_backfills(self) -> list[tuple[Cell, Held]]:
+        """Return the granted versions of older releases that another process, with another ledger, yanked.
+
+        A yank revokes every cell: the release was yanked if no cell that is recorded as public is public any more.
+        """
+        if self._backfilled:
+            self._wait_for_policies()
+        own = {held.arn for _, held, _ in self._backfilled}
+        yanked = []
+        for cell, held, release in self._backfilled:
+            others = [each for each in release.cells if each.public and each.arn not in own]
+            try:
+                if others and not any(map(self._is_public, others)):
+                    yanked.append((cell, held))
+            except GatewayError as error:
+                LOG.warning("%s: cannot check whether the release was yanked: %s", held.arn, error)
+        return yanked
+
+    def _is_public(self, record: CellRecord) -> bool:
+        gateway = self._job.lambdas.get(record.region)
+        if gateway is None:
+            return True
+        return is_granted(gateway.grants(record.layer_name, record.layer_version), self._job.matrix.permission)
+
+    def _wait_for_policies(self) -> None:
+        """Wait, once, until policies show a yank. With a lock there is no yank to wait for."""
+        if self._policies_lag and self._job.matrix.staging is None:
+            self._job.clock.sleep(sum(POLICY_BACKOFF_SECONDS))
+            self._policies_lag = False
