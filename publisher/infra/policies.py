@@ -6,39 +6,43 @@ of AWS. ``sts:GetCallerIdentity``, the first request of every command, needs no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from builder.model.regions import ALWAYS_ENABLED
 from publisher.aws import resource_names
 from publisher.infra.scope import Scope
-
-Statement = dict[str, Any]
-
-#: Why an ARN has a wildcard as its region.
-_REGIONS = "Any region in the ARNs, the matrix's regions by the condition: an ARN for each would exceed IAM's limit."
-
-#: Why a role that reads recorded releases has more layers than the matrix.
-_RETIRED = "Layers of every Python that Lambda has: releases keep those that the matrix has retired."
+from publisher.infra.statements import (
+    ANY_REGION_NOTE,
+    RETIRED_NOTE,
+    Statement,
+    allow,
+    announce,
+    in_regions,
+    lease,
+    ledger,
+    list_layers,
+    parameters,
+    sboms,
+    sign,
+    stage,
+)
 
 
 def publisher(scope: Scope) -> list[Statement]:
     """``publish`` and ``plan``, and ``yank --undo``, which grants again."""
     return [
-        _list_layers(scope),
+        list_layers(scope),
         allow(
             "ReadStorageUsage",
             ["lambda:GetAccountSettings"],
             ["*"],
-            _in_regions(scope),
+            in_regions(scope),
             note="AWS defines no resource for this. The command reports the code storage in use when it is full.",
         ),
         allow(
             "PublishLayers",
             ["lambda:PublishLayerVersion"],
             scope.layers(scope.layer_names),
-            _in_regions(scope),
-            note=_REGIONS,
+            in_regions(scope),
+            note=ANY_REGION_NOTE,
         ),
         allow(
             "ReadAndGrantLayers",
@@ -49,16 +53,16 @@ def publisher(scope: Scope) -> list[Statement]:
                 "lambda:RemoveLayerVersionPermission",
             ],
             scope.layer_versions(scope.layer_names),
-            _in_regions(scope),
+            in_regions(scope),
             note="AWS has no condition for the principal of a grant. Only GetLayerVersion can be granted. "
             "A publish revokes its grants if the release was yanked meanwhile.",
         ),
-        *_stage(scope),
-        *_sign(scope),
-        *_ledger(scope, write=True),
-        *_sboms(scope, "s3:PutObject"),
-        *_parameters(scope, write=True),
-        *_announce(scope),
+        *stage(scope),
+        *sign(scope),
+        *ledger(scope, write=True),
+        *sboms(scope, "s3:PutObject"),
+        *parameters(scope, write=True),
+        *announce(scope),
         *(_canaries(scope) if scope.canary_first else ()),
     ]
 
@@ -67,18 +71,18 @@ def auditor(scope: Scope) -> list[Statement]:
     """``audit``, ``describe --live``, ``verify``, ``plan``, and what ``sync`` reads. Writes the lease only."""
     home = ALWAYS_ENABLED.get(scope.partition, scope.regions[0])
     return [
-        _list_layers(scope),
+        list_layers(scope),
         allow(
             "ReadLayers",
             ["lambda:GetLayerVersion", "lambda:GetLayerVersionPolicy"],
             scope.layer_versions(scope.recorded_names),
-            _in_regions(scope),
-            note=f"{_RETIRED} {_REGIONS}",
+            in_regions(scope),
+            note=f"{RETIRED_NOTE} {ANY_REGION_NOTE}",
         ),
-        *_lease(scope),
-        *_ledger(scope, write=False),
-        *_sboms(scope, "s3:GetObject"),
-        *_parameters(scope, write=False),
+        *lease(scope),
+        *ledger(scope, write=False),
+        *sboms(scope, "s3:GetObject"),
+        *parameters(scope, write=False),
         allow(
             "ReadRegionsOfLambda",
             ["ssm:GetParametersByPath"],
@@ -96,11 +100,11 @@ def canary_runner(scope: Scope) -> list[Statement]:
             "ReadLayers",
             ["lambda:GetLayerVersion"],
             scope.layer_versions(scope.recorded_names),
-            _in_regions(scope),
-            note=f"{_RETIRED} {_REGIONS}",
+            in_regions(scope),
+            note=f"{RETIRED_NOTE} {ANY_REGION_NOTE}",
         ),
         *_canaries(scope),
-        *_ledger(scope, write=False),
+        *ledger(scope, write=False),
     ]
 
 
@@ -111,20 +115,20 @@ def yanker(scope: Scope) -> list[Statement]:
             "RevokePermissions",
             ["lambda:GetLayerVersionPolicy", "lambda:RemoveLayerVersionPermission"],
             scope.layer_versions(scope.recorded_names),
-            _in_regions(scope),
-            note=f"{_RETIRED} {_REGIONS}",
+            in_regions(scope),
+            note=f"{RETIRED_NOTE} {ANY_REGION_NOTE}",
         ),
-        *_lease(scope),
-        *_ledger(scope, write=True),
-        *_parameters(scope, write=True),
-        *_announce(scope),
+        *lease(scope),
+        *ledger(scope, write=True),
+        *parameters(scope, write=True),
+        *announce(scope),
     ]
 
 
 def _canaries(scope: Scope) -> list[Statement]:
     functions = scope.functions(resource_names.canary_function(scope.matrix, target) for target in scope.recorded)
     only_these = {
-        **_in_regions(scope),
+        **in_regions(scope),
         # ForAllValues is also true of a function without layers: hence Null.
         "ForAllValues:StringLike": {"lambda:Layer": scope.layer_versions(scope.recorded_names)},
         "Null": {"lambda:Layer": "false", "lambda:VpcIds": "true"},
@@ -141,7 +145,7 @@ def _canaries(scope: Scope) -> list[Statement]:
             "RunCanaries",
             ["lambda:GetFunctionConfiguration", "lambda:InvokeFunction", "lambda:DeleteFunction"],
             functions,
-            _in_regions(scope),
+            in_regions(scope),
         ),
         allow(
             "PassCanaryRole",
@@ -151,187 +155,3 @@ def _canaries(scope: Scope) -> list[Statement]:
             note="Canary functions may only have this role, which allows nothing.",
         ),
     ]
-
-
-def _list_layers(scope: Scope) -> Statement:
-    return allow(
-        "ListLayers",
-        ["lambda:ListLayers", "lambda:ListLayerVersions"],
-        ["*"],
-        _in_regions(scope),
-        note="AWS defines no resource for these. They show names, numbers and descriptions of the account's layers.",
-    )
-
-
-def _stage(scope: Scope) -> list[Statement]:
-    """Zips in the staging buckets, and the lease that lets one run at a time publish."""
-    staging = scope.matrix.staging
-    if staging is None:
-        return []
-    buckets = [staging.bucket_of(scope.account, region) for region in scope.regions]
-    home = staging.bucket_of(scope.account, staging.home)
-    zips = "layers/*.zip"
-    return [
-        _find("FindStaged", scope, buckets),
-        allow(
-            "StageZips",
-            ["s3:GetObject", "s3:PutObject"],
-            [scope.in_bucket(bucket, zips) for bucket in buckets],
-            _in_account(scope),
-            note="The wildcard is a zip's sha256. Lambda reads the zip with these permissions too.",
-        ),
-        allow(
-            "AbortUpload",
-            ["s3:AbortMultipartUpload"],
-            [scope.in_bucket(home, zips)],
-            _in_account(scope),
-            note="Uploads of several parts go to the home region only; the other buckets get copies.",
-        ),
-        _hold_lease(scope, home),
-    ]
-
-
-def _sign(scope: Scope) -> list[Statement]:
-    """The signing profile, and Signer's objects in the home region's bucket, which it uses with these permissions."""
-    signing, staging = scope.matrix.signing, scope.matrix.staging
-    if signing is None or staging is None:
-        return []
-    home = staging.bucket_of(scope.account, staging.home)
-    signer = f"arn:{scope.partition}:signer:{staging.home}:{scope.account}:"
-    unsigned, signed = scope.in_bucket(home, "unsigned/*.zip"), scope.in_bucket(home, "signed/*.zip")
-    return [
-        allow("StartSigning", ["signer:StartSigningJob"], [f"{signer}/signing-profiles/{signing.profile}"]),
-        allow(
-            "FollowSigning",
-            ["signer:DescribeSigningJob"],
-            [f"{signer}/signing-jobs/*"],
-            note="AWS assigns the ids of signing jobs.",
-        ),
-        allow(
-            "SignZips",
-            ["s3:GetObject", "s3:PutObject"],
-            [unsigned, signed],
-            _in_account(scope),
-            note="The wildcards are a zip's sha256 and a signing job's id.",
-        ),
-        allow("ReadZipsToSign", ["s3:GetObjectVersion"], [unsigned], _in_account(scope)),
-    ]
-
-
-def _lease(scope: Scope) -> list[Statement]:
-    """Only the lease, for commands that change AWS and stage nothing."""
-    staging = scope.matrix.staging
-    if staging is None:
-        return []
-    home = staging.bucket_of(scope.account, staging.home)
-    return [_find("FindLease", scope, [home]), _hold_lease(scope, home)]
-
-
-def _hold_lease(scope: Scope, bucket: str) -> Statement:
-    lease = scope.in_bucket(bucket, f"leases/{scope.matrix.package}.json")
-    return allow("HoldLease", ["s3:GetObject", "s3:PutObject"], [lease], _in_account(scope))
-
-
-def _ledger(scope: Scope, *, write: bool) -> list[Statement]:
-    """The records of a ledger in S3. A ledger in a folder needs no permission."""
-    if scope.ledger is None:
-        return []
-    bucket, prefix = scope.ledger
-    return [
-        _find("FindRecords", scope, [bucket]),
-        allow(
-            "KeepRecords" if write else "ReadRecords",
-            ["s3:GetObject", "s3:PutObject"] if write else ["s3:GetObject"],
-            [scope.in_bucket(bucket, f"{prefix}????.json")],
-            _in_account(scope),
-            note="One object for each release; the question marks are its number.",
-        ),
-    ]
-
-
-def _sboms(scope: Scope, action: str) -> list[Statement]:
-    """The SBOMs beside the records: ``publish`` writes them, ``docs`` reads them."""
-    if scope.ledger is None:
-        return []
-    bucket, prefix = scope.ledger
-    return [
-        allow(
-            "KeepSboms" if action == "s3:PutObject" else "ReadSboms",
-            [action],
-            [scope.in_bucket(bucket, f"{prefix}sbom/*.cdx.json")],
-            _in_account(scope),
-            note="One object for each layer; the wildcard is its release's number and its name.",
-        )
-    ]
-
-
-def _parameters(scope: Scope, *, write: bool) -> list[Statement]:
-    """The SSM parameters below the matrix's prefix, if it has one."""
-    if scope.matrix.parameters is None:
-        return []
-    prefix = scope.matrix.parameters.prefix
-    everything = [scope.parameters(f"{prefix}/*")]
-    if not write:
-        return [allow("ReadParameters", ["ssm:GetParameters"], everything, _in_regions(scope))]
-    return [
-        allow(
-            "KeepParameters",
-            ["ssm:GetParameters", "ssm:PutParameter"],
-            everything,
-            _in_regions(scope),
-            note="The prefix is this matrix's alone. Releases of retired Pythons have parameters below it, too.",
-        ),
-        allow(
-            "RetireLatest",
-            ["ssm:DeleteParameters"],
-            [scope.parameters(f"{prefix}/*/latest"), scope.parameters(f"{prefix}/py*")],
-            _in_regions(scope),
-            note="Removes `latest` and names by package version if every release that they could point to is yanked.",
-        ),
-    ]
-
-
-def _announce(scope: Scope) -> list[Statement]:
-    """The SNS topic of ``announce:``, if the matrix has one."""
-    announce = scope.matrix.announce
-    if announce is None:
-        return []
-    in_its_region = {"StringEquals": {"aws:RequestedRegion": [announce.region]}}
-    return [allow("Announce", ["sns:Publish"], [announce.topic], in_its_region)]
-
-
-def _find(sid: str, scope: Scope, buckets: Sequence[str]) -> Statement:
-    return allow(
-        sid,
-        ["s3:ListBucket"],
-        [scope.in_bucket(bucket) for bucket in buckets],
-        _in_account(scope),
-        note="Without it S3 responds 403 instead of 404 for a missing key. It shows keys, not contents.",
-    )
-
-
-def allow(
-    sid: str,
-    actions: Sequence[str],
-    resources: Sequence[str],
-    condition: dict[str, Any] | None = None,
-    note: str | None = None,
-) -> Statement:
-    """Return one statement; ``note`` is its comment."""
-    return {
-        **({"#": note} if note else {}),
-        "Sid": sid,
-        "Effect": "Allow",
-        "Action": list(actions),
-        "Resource": list(resources),
-        **({"Condition": condition} if condition else {}),
-    }
-
-
-def _in_regions(scope: Scope) -> dict[str, Any]:
-    return {"StringEquals": {"aws:RequestedRegion": list(scope.regions)}}
-
-
-def _in_account(scope: Scope) -> dict[str, Any]:
-    """Allow only this account's buckets: another account may own a bucket of this name."""
-    return {"StringEquals": {"aws:ResourceAccount": scope.account}}

@@ -9,6 +9,7 @@ from builder.model.errors import InputError
 from publisher.aws import resource_names
 from publisher.infra import policies
 from publisher.infra.scope import REPOSITORY, Scope
+from publisher.infra.statements import Statement
 from publisher.infra.template_text import Template, plain
 
 #: Characters of all inline policies of a role together, without white space (IAM quotas).
@@ -75,7 +76,7 @@ def _provider(partition: str) -> dict[str, Any]:
     }
 
 
-def _job(scope: Scope, name: str, task: str, statements: list[policies.Statement]) -> dict[str, Any]:
+def _job(scope: Scope, name: str, task: str, statements: list[Statement]) -> dict[str, Any]:
     """Return a role that jobs of one environment of the repository assume."""
     environment = f"{scope.environment}-{task}"
     policy = {"Version": "2012-10-17", "Statement": statements}

@@ -12,8 +12,8 @@ from builder.model.errors import InputError
 from builder.model.regions import is_enabled_by_default
 from publisher.aws import resource_names
 from publisher.infra.ledger_bucket import private_bucket, rule
-from publisher.infra.policies import Statement, allow
 from publisher.infra.scope import Scope
+from publisher.infra.statements import Statement, allow
 from publisher.infra.template_text import Template, as_yaml
 
 #: Days until staged zips expire. A run needs them for minutes; a later run uploads them again.

@@ -176,7 +176,7 @@ def yanked_after_each_grant(world: Layers, number: int) -> Iterator[None]:
         yank_in_the_ledger_alone(world, number)
         return waited
 
-    with mock.patch("publisher.reconcile.cell_steps.grant_at", grant_and_yank):
+    with mock.patch("publisher.reconcile.yank_check.grant_at", grant_and_yank):
         yield
 
 
