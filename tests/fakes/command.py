@@ -91,3 +91,11 @@ class Layers:
     def publish(self, version: str, *more: str, build: str = "one") -> Ended:
         """Publish a build of this version."""
         return self("publish", "--version", version, "--artifacts", self.artifacts(version, build), "--yes", *more)
+
+    def recreated_record(self) -> tuple[Any, Any]:
+        """Delete the record of layer version 1, let ``sync`` write it again, and return it before and after."""
+        path = Path(self.ledger) / "0001.json"
+        before = json.loads(path.read_text())
+        path.unlink()
+        assert self("sync").code == 0
+        return before, json.loads(path.read_text())

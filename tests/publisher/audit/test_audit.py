@@ -96,11 +96,7 @@ def test_sync_names_versions_of_no_release_and_keeps_recorded_facts(sandbox: San
 
 def test_a_lost_ledger_is_recreated(layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
-    record = Path(layers.ledger) / "0001.json"
-    before = json.loads(record.read_text())
-    record.unlink()
-    assert layers("sync").code == 0
-    after = json.loads(record.read_text())
+    before, after = layers.recreated_record()
     assert after["cells"] == before["cells"]
     assert after["completed"] is not None
 

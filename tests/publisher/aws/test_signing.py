@@ -77,11 +77,7 @@ def test_the_table_and_the_page_name_the_profile(layers: Layers, tmp_path: Path)
 
 def test_a_ledger_that_was_lost_gets_the_profile_from_aws(layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
-    path = Path(layers.ledger) / "0001.json"
-    before = json.loads(path.read_text())
-    path.unlink()
-    assert layers("sync").code == 0
-    after = json.loads(path.read_text())
+    before, after = layers.recreated_record()
     assert [each["signed_by"] for each in after["targets"]] == [each["signed_by"] for each in before["targets"]]
 
 
