@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -98,10 +97,12 @@ def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
 
 
 def _serve(surroundings: dict[str, str], own: Mapping[str, str]) -> int:
-    ended = threading.Event()
-    signal.set_wakeup_fd(-1)
+    # A pipe: an Event that a handler sets deadlocks if the signal arrives while `wait` holds the Event's own lock.
+    ended, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: None)
     for key in sorted(own.keys() - surroundings.keys()):
         print_result(f"unset {key}")  # a profile of the user's would override the variables below
     for key, value in surroundings.items():
@@ -109,5 +110,5 @@ def _serve(surroundings: dict[str, str], own: Mapping[str, str]) -> int:
             print_result(f"export {key}={shlex.quote(value)}")
     sys.stdout.flush()
     print_message("running until interrupted (Ctrl-C)")
-    ended.wait()
+    os.read(ended, 1)
     return 0

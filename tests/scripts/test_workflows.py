@@ -35,8 +35,8 @@ def test_zizmor_finds_nothing() -> None:
     ("schema", "files"),
     [
         ("vendor.github-workflows", WORKFLOWS),
-        ("vendor.github-actions", ACTIONS),
-        ("vendor.dependabot", [GITHUB / "dependabot.yml"]),
+        pytest.param("vendor.github-actions", ACTIONS, marks=pytest.mark.slow),
+        pytest.param("vendor.dependabot", [GITHUB / "dependabot.yml"], marks=pytest.mark.slow),
     ],
 )
 def test_workflows_are_valid_by_their_schemas(schema: str, files: list[Path]) -> None:

@@ -157,7 +157,7 @@ def is_identity(request: AwsRequest) -> bool:
     return request.service == "sts"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_the_second_signal_ends_a_publish_while_aws_hangs(
     sandbox: Sandbox, layers: Layers, number: signal.Signals
 ) -> None:
@@ -172,7 +172,7 @@ def test_the_second_signal_ends_a_publish_while_aws_hangs(
     assert layers("audit").code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_the_first_signal_finishes_requests_in_flight_and_starts_none(
     sandbox: Sandbox, layers: Layers, number: signal.Signals
 ) -> None:
@@ -197,7 +197,10 @@ def stage(sandbox: Sandbox, layers: Layers) -> None:
     layers("targets")  # writes the matrix
 
 
-@pytest.mark.parametrize("request_that_hangs", [is_upload, is_lease, is_parameter, is_identity])
+@pytest.mark.parametrize(
+    "request_that_hangs",
+    [is_upload, pytest.param(is_lease, marks=pytest.mark.slow), is_parameter, is_identity],
+)
 def test_the_second_signal_ends_a_publish_while_another_service_hangs(
     sandbox: Sandbox, layers: Layers, request_that_hangs: Callable[[AwsRequest], bool]
 ) -> None:
@@ -230,7 +233,7 @@ def test_the_first_signal_starts_no_other_upload(sandbox: Sandbox, layers: Layer
     [
         (["yank", "--layer-version", "1", "--reason", "broken", "--yes"], is_revoke, signal.SIGHUP),
         (["sync"], is_list, signal.SIGINT),
-        (["audit"], is_list, signal.SIGTERM),
+        pytest.param(["audit"], is_list, signal.SIGTERM, marks=pytest.mark.slow),
         (["audit", "--repair", "--yes"], is_parameter, signal.SIGTERM),
     ],
 )

@@ -68,7 +68,11 @@ NEEDED = {
 }
 
 
-@pytest.mark.parametrize("name", MATRICES)
+#: cfn-lint takes seconds for each file.
+QUICK = {"official", "staging"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in MATRICES])
 def test_cfn_lint_finds_nothing(tmp_path: Path, name: str) -> None:
     keys, ledger = MATRICES[name]
     run = Layers(tmp_path, keys, ledger)
