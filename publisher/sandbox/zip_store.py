@@ -14,6 +14,7 @@ import re
 import tempfile
 import threading
 import zipfile
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -55,12 +56,14 @@ class Store:
         self._folder = folder
         self._turn = threading.BoundedSemaphore(MAX_PARSED_UPLOADS)
         self._bodies: dict[str, tuple[dict[str, Any], Stored | None]] = {}
+        self._first: dict[str, threading.Lock] = {}  #: by signed sha256: held while the body is stored
 
     def take(self, stream: IO[bytes], length: int, signed_sha256: str | None = None) -> bytes:
         """Read a publish request; return the short body that stands for it. Raises Refusal.
 
         ``signed_sha256`` is the request's ``X-Amz-Content-SHA256``. A body that the store has already, as from another
-        region, is only hashed: a release would otherwise write gigabytes.
+        region, is only hashed: a release would otherwise write gigabytes. So while a body is stored, requests with the
+        same one wait before they are read: the regions of a release send it at the same time.
         """
         if length > REQUEST_LIMIT:
             raise Refusal(
@@ -68,7 +71,9 @@ class Store:
                 f"Request must be smaller than {REQUEST_LIMIT} bytes for the PublishLayerVersion operation",
                 413,
             )
-        digest = _drain(stream, length, None) if signed_sha256 in self._bodies else self._add(stream, length)
+        with self._first.setdefault(signed_sha256, threading.Lock()) if signed_sha256 else nullcontext():
+            digest = None if signed_sha256 in self._bodies else self._add(stream, length)
+        digest = digest or _drain(stream, length, None)
         if signed_sha256 not in (None, digest):
             raise Refusal("InvalidSignatureException", "X-Amz-Content-SHA256 is not the sha256 of the body", 403)
         rest, stored = self._bodies[digest]

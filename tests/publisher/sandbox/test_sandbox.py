@@ -15,12 +15,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.request import urlopen
 
 import pytest
@@ -448,13 +449,47 @@ def _regions() -> list[str]:
     return list(load_matrix(REPOSITORY / "layer_matrix.yaml").regions)
 
 
+def a_body() -> tuple[bytes, str]:
+    """Return the body of a publish request and its sha256."""
+    body = json.dumps({"Content": {"ZipFile": base64.b64encode(a_zip()).decode()}}).encode()
+    return body, hashlib.sha256(body).hexdigest()
+
+
+class SlowUpload(io.BytesIO):
+    """An upload that takes a moment. Remembers how many uploads the store wrote to its folder at the same time."""
+
+    written: ClassVar[list[int]] = []
+
+    def __init__(self, body: bytes, folder: Path) -> None:
+        super().__init__(body)
+        self.folder = folder
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        time.sleep(0.02)
+        self.written.append(len(list(self.folder.glob("request-*"))))
+        return super().read(size)
+
+
+def test_equal_bodies_that_arrive_together_are_written_once(tmp_path: Path) -> None:
+    body, digest = a_body()
+    store = Store(tmp_path)
+    with ThreadPoolExecutor(6) as pool:
+        taken = [pool.submit(store.take, SlowUpload(body, tmp_path), len(body), digest) for _ in range(6)]
+        assert len({future.result() for future in taken}) == 1
+    assert max(SlowUpload.written) == 1
+
+
+def test_a_first_upload_that_fails_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
+    body, digest = a_body()
+    store = Store(tmp_path)
+    with pytest.raises(Refusal):
+        store.take(io.BytesIO(body[:-1]), len(body), digest)
+    assert store.take(io.BytesIO(body), len(body), digest)
+
+
 def test_a_body_that_differs_from_its_signature_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    zipped = io.BytesIO()
-    with zipfile.ZipFile(zipped, "w") as archive:
-        archive.writestr("python/a.py", "a = 1\n")
-    body = json.dumps({"Content": {"ZipFile": base64.b64encode(zipped.getvalue()).decode()}}).encode()
-    digest = hashlib.sha256(body).hexdigest()
+    body, digest = a_body()
     first = store.take(io.BytesIO(body), len(body), digest)
     assert store.take(io.BytesIO(body), len(body), digest) == first
     with pytest.raises(Refusal) as known:
