@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +23,13 @@ from builder.bytecode import compiler
 from builder.bytecode.interpreters import Interpreter, find, search
 from builder.cache.store import Cache, default_folder, key_of
 from builder.inspection import check_files
-from builder.model.artifact import Artifact, Finding, Locked, Manifest, group_findings, sha256_of, write_manifest
+from builder.model.artifact import Artifact, Finding, Locked, Manifest, group_findings, write_manifest
 from builder.model.errors import BuildError, InputError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.pipeline.preflight import refuse_content, refuse_over_budget, refuse_zip
+from builder.pipeline.unchanged import recall, remember
 from builder.pipeline.wheel_packing import WheelPacker, completed
 from builder.resolve.locks import Locks
 from builder.resolve.resolver import Lock, LockInput
@@ -107,6 +108,7 @@ class _BuildRun:
     locks: Locks
     cache: Cache
     exact: Mapping[str, str | None] | None
+    keys: dict[str, str] = field(default_factory=dict)  #: of the cached facts of each target's zip, by target id
     newest: Future[Sequence[Package]] | None = None  #: the newest versions of the packages in all locks
 
     def run(self, targets: Sequence[Target]) -> list[Artifact]:
@@ -140,9 +142,10 @@ class _BuildRun:
     def put_in_place(self, manifest: Manifest) -> None:
         """Rename the files to their final names."""
         for artifact in manifest.artifacts:
-            for name in filter(None, (artifact.file, artifact.sbom)):
-                if (self.work / name).exists():  # otherwise it is unchanged
+            if (self.work / artifact.file).exists():  # otherwise it is unchanged
+                for name in filter(None, (artifact.file, artifact.sbom)):
                     (self.work / name).replace(self.output / name)
+                remember(self.cache, self.keys[artifact.target], artifact, self.output)
         write_manifest(self.output, manifest)
 
     def _interpreter(self, python: str) -> Interpreter | None:
@@ -163,14 +166,8 @@ class _BuildRun:
     def _unchanged(self, target: Target, lock: Future[Lock]) -> Artifact | None:
         """Return the artifact if ``output`` has the same zip from an earlier build."""
         self.progress.step(target.id, f"{len(lock.result())} packages")
-        try:
-            facts = self.cache.read("builds", self._key(target, lock.result()))
-            artifact = Artifact.model_validate_json(bytes(facts or b""))
-        except ValueError:  # no entry, or one of another version of the program
-            return None
-        files = [(artifact.file, artifact.sha256), (artifact.sbom or "", artifact.sbom_sha256)]
-        same = all((self.output / name).is_file() and sha256_of(self.output / name) == sha256 for name, sha256 in files)
-        return artifact if same else None
+        self.keys[target.id] = self._key(target, lock.result())
+        return recall(self.cache, self.keys[target.id], self.output)
 
     def _key(self, target: Target, lock: Lock) -> str:
         interpreter = self.interpreters[target.python].result()
@@ -241,7 +238,6 @@ class _BuildRun:
             exclude=self.matrix.exclude,
             override=self.matrix.override,
         )
-        self.cache.write("builds", self._key(target, lock), [artifact.model_dump_json().encode()])
         self.progress.step(target.id, f"{size / 1048576:.1f} MB in {time.monotonic() - started:.1f} s")
         return artifact
 

@@ -72,23 +72,28 @@ class Locks:
         return newest_packages(wanted, {target.id: locks[target].result() for target in inputs}, inputs)
 
     @cached_property
-    def _local_files(self) -> str | None:
-        """A key of the files in local indexes; None if they are unknown, so that a cached lock may be outdated."""
+    def _surroundings(self) -> str | None:
+        """A key of what is the same for all targets: settings, uv's version and the files in local indexes.
+
+        None if these files are unknown, so that a cached lock may be outdated.
+        """
         files = uv.local_files(os.environ)
-        return None if files is None else key_of(files)
+        settings = {name: value for name, value in os.environ.items() if name.startswith("UV_")}
+        contents = package_settings(os.environ).contents
+        return None if files is None else key_of(files, settings, contents, version("uv"))
 
     def _lock(self, target: Target) -> Lock:
         return self.given.get(target.id) or self._resolve(target)
 
     def _resolve(self, target: Target) -> Lock:
-        settings = {name: value for name, value in os.environ.items() if name.startswith("UV_")}
+        if self._surroundings is None:
+            return resolve(self.matrix, self.version, target, self.exclude_newer)
         wanted = lock_input(self.matrix, self.version)
         key = key_of(
-            wanted.requirements, target.id, uv.platform_options(target), self.exclude_newer, settings,
-            package_settings(os.environ).contents, self.matrix.exclude, self.matrix.override, version("uv"),
-            self._local_files,
+            wanted.requirements, target.id, uv.platform_options(target), self.exclude_newer, self.matrix.exclude,
+            self.matrix.override, self._surroundings,
         )  # fmt: skip
-        if self._local_files is not None and (kept := self._kept(key)):
+        if kept := self._kept(key):
             return kept
         lock = resolve(self.matrix, self.version, target, self.exclude_newer)
         self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])

@@ -16,8 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from builder.model.errors import BuildError
 from builder.model.target import Target
@@ -127,7 +126,7 @@ def local_files(own: Mapping[str, str]) -> list[tuple[str, int, int]] | None:
     for place in (part.rpartition("=")[2] for each in index_places(own) for part in re.split(r"[\s,]+", each) if part):
         if place.startswith(("http://", "https://")):
             continue
-        folder = url2pathname(urlsplit(place).path) if place.startswith("file:") else place
+        folder = unquote(urlsplit(place).path) if place.startswith("file:") else place
         if not Path(folder).is_dir():
             return None
         for root, _, names in os.walk(folder, followlinks=True):

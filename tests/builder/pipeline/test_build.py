@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -26,7 +27,7 @@ from builder.model.matrix import Matrix
 from builder.model.progress import Quiet
 from builder.model.target import Target
 from builder.pipeline import build as building
-from builder.pipeline import preflight, wheel_packing
+from builder.pipeline import preflight, unchanged, wheel_packing
 from builder.pipeline.build import build
 from builder.resolve import locks
 from builder.wheels.unpack import UnpackedWheel, unpack
@@ -337,6 +338,33 @@ def test_an_unchanged_zip_is_not_assembled_again(index: Path, tmp_path: Path, mo
         (tmp_path / "out" / name).write_bytes(b"damaged")
         assert made(tmp_path / "out") == first
         assert files_of(tmp_path / "out") == before
+
+
+def test_a_zip_that_was_damaged_without_a_trace_in_its_size_and_time_is_assembled_again(
+    index: Path, tmp_path: Path
+) -> None:
+    make_wheel(index, "demo")
+    first = made(tmp_path / "out")
+    before = files_of(tmp_path / "out")
+    path = tmp_path / "out" / first.artifacts[0].file
+    facts = path.stat()
+    with path.open("r+b") as file:
+        file.write(b"X")
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert made(tmp_path / "out") == first
+    assert files_of(tmp_path / "out") == before
+
+
+def test_a_copy_of_an_unchanged_zip_is_hashed_once(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(index, "demo")
+    first = made(tmp_path / "out")
+    shutil.copytree(tmp_path / "out", tmp_path / "copy")
+    monkeypatch.setattr(building, "merge", None)  # assembling would fail
+    assert made(tmp_path / "copy") == first
+    monkeypatch.setattr(unchanged, "sha256_of", None)  # hashing would fail
+    assert made(tmp_path / "copy") == first
 
 
 def test_an_unchanged_build_from_a_folder_is_not_resolved_again(
