@@ -34,9 +34,10 @@ def allowed(statements: Iterable[Statement], request: Request) -> bool:
     return effects == {"Allow"}
 
 
-def names(statement: Statement, action: str) -> bool:
-    """Return whether a statement names this action, for any resource and condition."""
-    return any(_like(pattern, action, ignore_case=True) for pattern in _list(statement["Action"]))
+def named(statements: Iterable[Statement], actions: Iterable[str]) -> set[str]:
+    """Return the actions that any of these statements names, for any resource and condition."""
+    patterns = {pattern for statement in statements for pattern in _list(statement["Action"])}
+    return {action for action in actions if any(_like(pattern, action, ignore_case=True) for pattern in patterns)}
 
 
 _KNOWN = {"Sid", "Effect", "Action", "Resource", "Principal", "Condition"}
@@ -45,7 +46,7 @@ _KNOWN = {"Sid", "Effect", "Action", "Resource", "Principal", "Condition"}
 def _applies(statement: Statement, request: Request) -> bool:
     if unknown := set(statement) - _KNOWN:
         raise NotImplementedError(f"elements {unknown} of a statement")
-    if not names(statement, request.action):
+    if not named([statement], [request.action]):
         return False
     if "Resource" in statement and not any(_like(r, request.resource) for r in _list(statement["Resource"])):
         return False
