@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from builder.model.regions import partition_of
+from publisher.infra.roles import DEFAULT_AUDIENCE, audience
 from scripts.rehearsal.world import World, git
 
 
@@ -40,7 +42,6 @@ Outputs = dict[str, str]
 
 def checkout(place: Place, inputs: Inputs) -> Outputs:
     """Clone the repository; keep the job's token in it only with ``persist-credentials``."""
-    _known(inputs, "path", "ref", "repository", "persist-credentials", "fetch-depth")
     place.need("contents", "read")
     if inputs.get("repository", place.world.repository) != place.world.repository:
         raise StepError(f"there is no repository {inputs['repository']}")
@@ -58,7 +59,6 @@ def checkout(place: Place, inputs: Inputs) -> Outputs:
 
 def upload_artifact(place: Place, inputs: Inputs) -> Outputs:
     """Store a folder's files under a name; a second upload needs ``overwrite``."""
-    _known(inputs, "name", "path", "if-no-files-found", "overwrite", "retention-days", "compression-level")
     source, kept = place.workspace / inputs["path"], place.world.artifacts / inputs["name"]
     if not source.is_dir():
         if inputs.get("if-no-files-found") == "error":
@@ -68,14 +68,13 @@ def upload_artifact(place: Place, inputs: Inputs) -> Outputs:
         if inputs.get("overwrite") != "true":
             raise StepError(f"409 Conflict: an artifact with the name {inputs['name']} exists")
         shutil.rmtree(kept)
-    # Leave out hidden files, as the action does.
-    shutil.copytree(source, kept, ignore=lambda _folder, names: [name for name in names if name.startswith(".")])
+    hidden = inputs.get("include-hidden-files") == "true"
+    shutil.copytree(source, kept, ignore=None if hidden else shutil.ignore_patterns(".*"))
     return {"artifact-id": "1"}
 
 
 def download_artifact(place: Place, inputs: Inputs) -> Outputs:
     """Download one artifact, or those that match a pattern, each into a folder with its name."""
-    _known(inputs, "name", "pattern", "path", "merge-multiple")
     target = place.workspace / inputs.get("path", ".")
     if "name" in inputs:
         if not (place.world.artifacts / inputs["name"]).is_dir():
@@ -92,7 +91,6 @@ def download_artifact(place: Place, inputs: Inputs) -> Outputs:
 
 def restore_cache(place: Place, inputs: Inputs) -> Outputs:
     """Restore the folder saved under the key, else the newest one whose key has the prefix."""
-    _known(inputs, "path", "key", "restore-keys")
     exact = place.world.caches / inputs["key"]
     prefix = inputs.get("restore-keys", inputs["key"])
     saved = sorted(place.world.caches.glob(f"{prefix}*"), key=lambda folder: folder.stat().st_mtime)
@@ -105,7 +103,6 @@ def restore_cache(place: Place, inputs: Inputs) -> Outputs:
 
 def save_cache(place: Place, inputs: Inputs) -> Outputs:
     """Save a folder under the key, unless the key exists."""
-    _known(inputs, "path", "key")
     source, kept = place.workspace / inputs["path"], place.world.caches / inputs["key"]
     if source.is_dir() and not kept.exists():
         shutil.copytree(source, kept)
@@ -114,11 +111,13 @@ def save_cache(place: Place, inputs: Inputs) -> Outputs:
 
 def configure_aws_credentials(place: Place, inputs: Inputs) -> Outputs:
     """Assume a role by OIDC: the following steps can use AWS."""
-    _known(inputs, "role-to-assume", "aws-region", "role-session-name", "role-duration-seconds")
     place.need("id-token", "write")
     for name in ("role-to-assume", "aws-region"):
         if not inputs.get(name):
             raise StepError(f"input required and not supplied: {name}")
+    wanted = audience(partition_of(inputs["aws-region"]))
+    if inputs.get("audience", DEFAULT_AUDIENCE) != wanted:
+        raise StepError(f"InvalidIdentityToken: Incorrect token audience: the provider's is {wanted}")
     place.environment.update(place.world.aws)
     place.environment.update(AWS_REGION=inputs["aws-region"], AWS_DEFAULT_REGION=inputs["aws-region"])
     place.world.say(f"        the role {inputs['role-to-assume']}")
@@ -127,7 +126,6 @@ def configure_aws_credentials(place: Place, inputs: Inputs) -> Outputs:
 
 def attest(place: Place, inputs: Inputs) -> Outputs:
     """Check the subjects in a checksum file, for which the action would attest provenance."""
-    _known(inputs, "subject-checksums")
     place.need("id-token", "write")
     place.need("attestations", "write")
     lines = (place.workspace / inputs["subject-checksums"]).read_text().splitlines()
@@ -143,7 +141,6 @@ def attest(place: Place, inputs: Inputs) -> Outputs:
 
 def setup_python(place: Place, inputs: Inputs) -> Outputs:
     """Put this machine's Python of the requested version on PATH."""
-    _known(inputs, "python-version")
     name = f"python{inputs['python-version']}"
     homes = Path.home() / ".pyenv" / "versions"
     found = shutil.which(name) or next((str(p) for p in sorted(homes.glob(f"*/bin/{name}"))), None)
@@ -153,15 +150,43 @@ def setup_python(place: Place, inputs: Inputs) -> Outputs:
     return {"python-version": inputs["python-version"]}
 
 
-ACTIONS: Mapping[str, Callable[[Place, Inputs], Outputs]] = {
-    "actions/checkout": checkout,
-    "actions/upload-artifact": upload_artifact,
-    "actions/download-artifact": download_artifact,
-    "actions/cache/restore": restore_cache,
-    "actions/cache/save": save_cache,
-    "aws-actions/configure-aws-credentials": configure_aws_credentials,
-    "actions/attest": attest,
-    "actions/setup-python": setup_python,
+@dataclass(frozen=True)
+class StandIn:
+    """What a rehearsal runs for an action, and the inputs that it knows."""
+
+    run: Callable[[Place, Inputs], Outputs]
+    inputs: frozenset[str]
+
+
+def _stand_in(run: Callable[[Place, Inputs], Outputs], *inputs: str) -> StandIn:
+    return StandIn(run, frozenset(inputs))
+
+
+ACTIONS: Mapping[str, StandIn] = {
+    "actions/checkout": _stand_in(checkout, "path", "ref", "repository", "persist-credentials", "fetch-depth"),
+    "actions/upload-artifact": _stand_in(
+        upload_artifact,
+        "name",
+        "path",
+        "if-no-files-found",
+        "overwrite",
+        "retention-days",
+        "compression-level",
+        "include-hidden-files",
+    ),
+    "actions/download-artifact": _stand_in(download_artifact, "name", "pattern", "path", "merge-multiple"),
+    "actions/cache/restore": _stand_in(restore_cache, "path", "key", "restore-keys"),
+    "actions/cache/save": _stand_in(save_cache, "path", "key"),
+    "aws-actions/configure-aws-credentials": _stand_in(
+        configure_aws_credentials,
+        "role-to-assume",
+        "aws-region",
+        "audience",
+        "role-session-name",
+        "role-duration-seconds",
+    ),
+    "actions/attest": _stand_in(attest, "subject-checksums"),
+    "actions/setup-python": _stand_in(setup_python, "python-version"),
 }
 
 
@@ -172,9 +197,6 @@ def run_action(uses: str, place: Place, inputs: Inputs) -> Outputs:
         raise StepError(f"a rehearsal has no stand-in for {name}")
     if len(commit) != 40:
         raise StepError(f"{uses} is not pinned by its commit")
-    return ACTIONS[name](place, inputs)
-
-
-def _known(inputs: Inputs, *names: str) -> None:
-    if unknown := sorted(set(inputs) - set(names)):
-        raise StepError(f"the stand-in knows no input {', '.join(unknown)}")
+    if unknown := sorted(set(inputs) - ACTIONS[name].inputs):
+        raise StepError(f"the stand-in for {name} does not know the input {', '.join(unknown)}")
+    return ACTIONS[name].run(place, inputs)

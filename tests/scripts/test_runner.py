@@ -115,7 +115,7 @@ def test_a_failed_step_ends_its_job_and_skips_dependent_jobs_except_always(world
         ({"uses": ATTEST, "with": {"subject-checksums": "x"}}, "id-token: write"),
         ({"uses": "someone/unknown@" + "a" * 40}, "no stand-in for someone/unknown"),
         ({"uses": "actions/checkout@v6"}, "not pinned"),
-        ({"uses": UPLOAD, "with": {"name": "x", "path": "x", "colour": "blue"}}, "no input colour"),
+        ({"uses": UPLOAD, "with": {"name": "x", "path": "x", "colour": "blue"}}, "does not know the input colour"),
         ({"uses": UPLOAD, "with": {"name": "x", "path": "x", "if-no-files-found": "error"}}, "no files were found"),
         ({"uses": DOWNLOAD, "with": {"name": "x"}}, "artifact not found"),
         ({"run": "echo ${{ inputs.version }}"}, "expanded inside a script"),
@@ -142,7 +142,7 @@ def test_a_workflow_with_unknown_names_is_refused(world: World, jobs: str, said:
 
 
 def test_undeclared_and_missing_inputs_are_refused(world: World) -> None:
-    with pytest.raises(InputError, match="no input colour"):
+    with pytest.raises(InputError, match="does not know the input colour"):
         run(world, "a: {runs-on: x, steps: []}", {"colour": "blue"})
     head = "on: {workflow_dispatch: {inputs: {version: {required: true}}}}\npermissions: {}\n"
     with pytest.raises(InputError, match="version is required"):

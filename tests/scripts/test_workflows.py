@@ -13,6 +13,7 @@ from builder.model.matrix_file import load_matrix
 from publisher.infra.roles import roles_template
 from publisher.infra.scope import make_scope
 from publisher.infra.template_text import plain
+from scripts.rehearsal.actions import ACTIONS as STAND_INS
 from scripts.rehearsal.workflow import read_yaml
 from tests import REPOSITORY
 
@@ -46,6 +47,16 @@ def test_workflows_are_valid_by_their_schemas(schema: str, files: list[Path]) ->
 def steps(document: dict[str, Any]) -> list[dict[str, Any]]:
     runs = [document["runs"]] if "runs" in document else list(document["jobs"].values())
     return [step for run in runs for step in run.get("steps", [])]
+
+
+def test_a_rehearsal_knows_every_action_and_input() -> None:
+    """The rehearsal itself takes minutes, so it runs with ``--thorough``."""
+    for workflow in WORKFLOWS:
+        for step in steps(read_yaml(workflow)):
+            name = step.get("uses", "").partition("@")[0]
+            if name and not name.startswith("$/"):
+                assert name in STAND_INS, workflow.name
+                assert set(step.get("with", {})) <= STAND_INS[name].inputs, (workflow.name, name)
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: f"{path.parent.name}/{path.name}")
