@@ -142,7 +142,7 @@ def test_a_workflow_with_unknown_names_is_refused(world: World, jobs: str, said:
 
 
 def test_undeclared_and_missing_inputs_are_refused(world: World) -> None:
-    with pytest.raises(InputError, match="does not know the input colour"):
+    with pytest.raises(InputError, match="no input colour"):
         run(world, "a: {runs-on: x, steps: []}", {"colour": "blue"})
     head = "on: {workflow_dispatch: {inputs: {version: {required: true}}}}\npermissions: {}\n"
     with pytest.raises(InputError, match="version is required"):
