@@ -41,7 +41,8 @@ def find_requirements(app: Path) -> tuple[Path | None, tuple[str, ...]]:
         elif found:
             if each != folder:
                 notes.append(f"{found[0]}: used; it is in the folder above the app")
-            notes += [f"{path}: not used, {found[0].name} is" for path in found[1:]]
+            unused = (path for path in found[1:] if (found[0].name, path.name) != ("setup.py", "setup.cfg"))
+            notes += [f"{path}: not used, {found[0].name} is" for path in unused]  # setup.py reads its setup.cfg
             return found[0], tuple(notes)
     return None, tuple(notes)
 

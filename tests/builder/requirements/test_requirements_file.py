@@ -145,6 +145,11 @@ def test_other_files_beside_the_one_that_is_used_are_named(project: Project) -> 
     assert sum("not used, requirements.txt is" in line for line in project.notes.lines) == 2
 
 
+def test_setup_cfg_is_a_part_of_setup_py(project: Project) -> None:
+    project.write({"setup.py": "", "setup.cfg": "[metadata]\nname = a\n"})
+    assert find_requirements(project.folder) == (project.folder / "setup.py", ())
+
+
 def test_hashes_choose_among_the_wheels_of_a_version(project: Project) -> None:
     from tests.fakes.wheels import make_wheel
 
