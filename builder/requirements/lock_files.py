@@ -26,15 +26,11 @@ from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, name_of
 from builder.requirements.entries import Places, place_of
-from builder.requirements.lock_formats import (
-    names_required_in_uv_lock,
-    parse_pdm_lock,
-    parse_pipfile_lock,
-    parse_poetry_lock,
-)
+from builder.requirements.lock_formats import parse_pdm_lock, parse_pipfile_lock, parse_poetry_lock
 from builder.requirements.lock_graph import LockedPackage, reached
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_toml
+from builder.requirements.uv_lock_check import find_differences
 from builder.resolve import uv
 from builder.resolve.bounds import Index
 
@@ -96,7 +92,7 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
         places={name: place for name, place in places.items() if isinstance(place, Index) or name in found.places},
     )
     local = {package.path.resolve() for package in found.local}
-    problems = Problems()
+    problems, missing = Problems(), set[str]()
     pins = {each.name: each.text for each in found.declared if _is_active(each.text, target)}
     for each in project.declared:
         place = project.places.get(each.name)
@@ -107,13 +103,17 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
                 problems.add(each.where, f"{each.name} is not in the lock as {place.path}")
         elif each.name not in pins:
             problems.add(each.where, f"{each.text} is not in the lock: it does not have {each.name}")
+            missing.add(each.name)
         else:
             pin = Requirement(pins[each.name])
             version = next((spec.version for spec in pin.specifier), None)
             if version and not Requirement(each.text).specifier.contains(version, prereleases=True):
                 problems.add(each.where, f"{each.text} is not in the lock: it has {each.name} {version}")
-    for name in sorted(names_required_in_uv_lock(lock, project) - {each.name for each in project.declared}):
-        problems.add(project.source.name, f"{name} is no longer required, and the lock has it as a requirement")
+                missing.add(each.name)
+    home = project.source.absolute().parent
+    for where, name, text in find_differences(lock, home, local, marker_environment(target)):
+        if name not in missing:
+            problems.add(where, text)
     _raise_stale(problems, lock, "uv lock")
     return found
 

@@ -1,4 +1,4 @@
-"""Parse poetry.lock, pdm.lock and Pipfile.lock into the packages that they lock, and uv.lock's requirements."""
+"""Parse poetry.lock, pdm.lock and Pipfile.lock into the packages that they lock."""
 
 from __future__ import annotations
 
@@ -13,28 +13,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
-from builder.requirements.declared import Problems, Requirements
+from builder.requirements.declared import Problems
 from builder.requirements.lock_graph import LockedPackage
 from builder.requirements.poetry_constraints import to_specifier
 from builder.requirements.poetry_tables import poetry_entries
 from builder.requirements.text_files import read_text, read_toml, table
 
 _POETRY_SOURCES = {"directory": "path", "file": "path", "url": "url", "git": "git"}
-
-
-def names_required_in_uv_lock(lock: Path, project: Requirements) -> set[str]:
-    """Return the names that the project required, extras and groups aside, when uv locked it.
-
-    Empty if that is unknown, or if the project's dependencies are dynamic, which only its build can compare.
-    """
-    document = read_toml(project.source)
-    if "dependencies" in table(document, "project", where=str(project.source)).get("dynamic", []):
-        return set()
-    found: list[dict[str, str]] = []
-    for package in read_toml(lock).get("package", []):
-        if package.get("name") == project.name and "registry" not in package.get("source", {}):
-            found += package.get("metadata", {}).get("requires-dist", [])
-    return {each["name"] for each in found if "extra ==" not in each.get("marker", "")} - {project.name or ""}
 
 
 def parse_poetry_lock(path: Path, environment: Mapping[str, str], problems: Problems) -> list[LockedPackage]:

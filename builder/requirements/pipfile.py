@@ -50,7 +50,11 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     problems.raise_any()
     notes += [f"not included: category {names_of(left)} (--group NAME includes one)"] if left else []
     groups = tuple(selection.groups)
-    return Requirements(path, tuple(found), places=places, groups=groups, indexes=indexes, notes=tuple(notes))
+    allowed = table(document, "pipenv", where=str(path)).get("allow_prereleases") is True
+    prereleases = (f"{path.name}: [pipenv].allow_prereleases",) if allowed else ()
+    return Requirements(
+        path, tuple(found), places=places, groups=groups, indexes=indexes, prereleases=prereleases, notes=tuple(notes)
+    )
 
 
 def _declare(

@@ -15,7 +15,16 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
-from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, Selection, declared, names_of
+from builder.requirements.declared import (
+    EVERYTHING_DECLARED,
+    Declared,
+    LocalPackage,
+    Problems,
+    Requirements,
+    Selection,
+    declared,
+    names_of,
+)
 from builder.requirements.entries import Entry, Places, place_of
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.poetry_tables import poetry_entries, poetry_python
@@ -54,6 +63,27 @@ def read_pyproject(path: Path, selection: Selection, environment: Mapping[str, s
     return found
 
 
+def stated_requirements(
+    path: Path, environment: Mapping[str, str]
+) -> tuple[dict[str, list[Requirement]], str | None, frozenset[str]]:
+    """Return what a project requires by part: ``dependencies``, ``extra NAME``, ``group NAME``; and the project's name.
+
+    The last value has the kinds of parts (``dependencies``, ``extra``) that are dynamic and therefore not included.
+    """
+    project = _Project(path, EVERYTHING_DECLARED, environment)
+    dynamic = project.project.get("dynamic", [])
+    unknown = {kind for key, kind in (("dependencies",) * 2, ("optional-dependencies", "extra")) if key in dynamic}
+    parts = {"dependencies": list(project._main([]))}
+    parts |= {f"extra {name}": entries for name, entries in project._extras().items()}
+    parts |= {f"group {name}": entries for name, entries in project._groups().items()}
+    found = {
+        part: [entry.requirement for entry in entries]
+        for part, entries in parts.items()
+        if part.split()[0] not in unknown
+    }
+    return found, project.name, frozenset(unknown)
+
+
 class _Project:
     def __init__(self, path: Path, selection: Selection, environment: Mapping[str, str]) -> None:
         self.path, self.where, self.selection, self.environment = path, path.name, selection, environment
@@ -68,6 +98,7 @@ class _Project:
             self.problems.add(self.where, "[project].name must be a string")
         self.name = canonicalize_name(name) if isinstance(name, str) else None
         self.notes: list[str] = []
+        self.own_extras: set[str] = set()  #: that the project requires of itself
 
     def read(self) -> Requirements:
         uv = read_uv_tables(self.path.parent, self.document, self.problems)
@@ -77,6 +108,8 @@ class _Project:
         entries = [*self._main(nested), *self._from_extras(extras, chosen_extras)]
         entries += self._from_groups(groups, chosen_groups)
         entries = list(self._without_itself(entries, extras))
+        self._note_rest("extra", {*extras} - {*chosen_extras} - self.own_extras)
+        self._note_rest("group", {*groups} - {*chosen_groups})
         places: dict[str, LocalPackage | Index] = {}
         found = [self._declare(entry, uv, chosen_groups, places) for entry in entries]
         version = self.project.get("version", self.poetry.get("version"))
@@ -196,10 +229,12 @@ class _Project:
                         where=f"{self.path}: {option}",
                         fix=f"it has {names_of(known)}" if known else f"it has none; leave {option} out",
                     )
-            left = [name for name in known if name not in chosen]
-            if left:
-                self.notes.append(f"not included: {kind} {names_of(left)} ({option} NAME includes one)")
         return list(dict.fromkeys(chosen_extras)), list(dict.fromkeys(chosen_groups))
+
+    def _note_rest(self, kind: str, names: set[str]) -> None:
+        if names:
+            what = "dependency group" if kind == "group" else kind
+            self.notes.append(f"not included: {what} {names_of(names)} (--{kind} NAME includes one)")
 
     def _from_extras(self, extras: Mapping[str, list[Entry]], chosen: Sequence[str]) -> Iterator[Entry]:
         for name in chosen:
@@ -220,6 +255,7 @@ class _Project:
                     self.problems.add(entry.where, f"the project has no extra {extra!r}; it has {names_of(extras)}")
                 elif (extra, str(entry.requirement.marker)) not in seen:
                     seen.add((extra, str(entry.requirement.marker)))
+                    self.own_extras.add(extra)
                     queue += [_also_if(each, entry) for each in extras[extra]]
 
     def _declare(

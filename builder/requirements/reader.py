@@ -74,10 +74,10 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
         notes.append(f"{lock}: not used (--no-lock)")
     if found.prereleases:
         raise InputError(
-            "allow-prereleases = true needs a lock file:",
+            "pre-releases are allowed, and only a lock file tells which one to use:",
             details=[f"  {each}" for each in found.prereleases],
             where=str(path),
-            fix="run `poetry lock` and package without --no-lock, or name the pre-release that you want (==2.0rc1)",
+            fix="lock the project (`poetry lock`, `pipenv lock`) and package without --no-lock, or name the version (==2.0rc1)",
         )
     return replace(found.with_selection(selection), notes=(*found.notes, *notes))
 

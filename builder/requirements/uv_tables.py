@@ -20,6 +20,13 @@ _UNSUPPORTED = (
 )  # fmt: skip
 
 
+#: Keys of [tool.uv] that only a pyproject.toml has. With a uv.toml beside it, uv takes all other settings from there.
+_PROJECT_ONLY = (
+    "build-backend", "conflicts", "default-groups", "dependency-groups", "dev-dependencies", "managed", "package",
+    "sources", "workspace",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class UvTables:
     """uv's settings of a project, combined with those of its workspace's root."""
@@ -39,6 +46,9 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
     where = str(folder / "pyproject.toml")
     root, top = _workspace(folder.resolve(), document)
     own, shared = table(document, "tool", "uv", where=where), table(top, "tool", "uv", where=str(root))
+    if (root / "uv.toml").is_file():
+        shared = {**{key: shared[key] for key in _PROJECT_ONLY if key in shared}, **read_toml(root / "uv.toml")}
+        own = {key: own[key] for key in _PROJECT_ONLY if key in own}
     sources: dict[str, tuple[Mapping[str, Any], ...]] = {}
     for base, each in ((root, shared), (folder, own)):
         for name, value in table(each, "sources", where=where).items():

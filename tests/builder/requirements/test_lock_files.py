@@ -204,7 +204,7 @@ def test_a_uv_lock_with_a_requirement_that_the_project_no_longer_has_is_refused(
     locked.write({"pyproject.toml": HEAD.replace("tinydep[fast]", "other")})
     said = locked.refusal()
     assert "uv.lock: the lock file does not fit the project" in said
-    assert "pyproject.toml: tinydep is no longer required" in said
+    assert "pyproject.toml: tinydep[fast]<2 is no longer required" in said
     assert locked.packages(Selection(use_lock=False)) == {"other": "2.0"}
 
 
@@ -227,6 +227,10 @@ def test_a_pipfile_and_its_lock_are_used(locked: Project) -> None:
     locked.write({"Pipfile.lock": f'{{"default": {{{default}}}, "develop": {{{entries["other"]}}}}}'})
     assert locked.packages() == ALL
     assert locked.packages(Selection(groups=("dev-packages",))) == {**ALL, "other": "1.0"}
+    text = (locked.folder / "Pipfile").read_text()
+    locked.write({"Pipfile": f"{text}[pipenv]\nallow_prereleases = true\n"})
+    assert locked.packages() == ALL
+    assert "Pipfile: [pipenv].allow_prereleases" in locked.refusal(Selection(use_lock=False))
     locked.write({"Pipfile.lock": '{"default": {}}'})
     assert "run `pipenv lock`" in locked.refusal()
     locked.write({"Pipfile.lock": "{"})

@@ -164,13 +164,13 @@ def test_poetrys_allow_prereleases_needs_a_lock(project: Project, project_table:
     text += '[tool.poetry.dependencies]\ntinydep = { version = ">=1.0", allow-prereleases = true }\n'
     project.write({"pyproject.toml": text})
     said = project.refusal()
-    assert "allow-prereleases = true needs a lock file" in said
+    assert "only a lock file tells which one to use" in said
     assert "tinydep" in said
     assert "`poetry lock`" in said
     lock = '[[package]]\nname = "tinydep"\nversion = "2.0rc1"\nfiles = []\ngroups = ["main"]\n'
     project.write({"poetry.lock": f'{lock}[metadata]\nlock-version = "2.1"\n'})
     assert project.packages() == {"tinydep": "2.0rc1"}
-    assert "needs a lock file" in project.refusal(Selection(use_lock=False))
+    assert "only a lock file tells" in project.refusal(Selection(use_lock=False))
     project.write({"pyproject.toml": text.replace("= true", "= false")})
     assert project.packages(Selection(use_lock=False)) == {"tinydep": "1.0"}
 
@@ -180,6 +180,19 @@ def test_alternatives_of_poetry_are_refused_with_the_package_and_the_file(projec
     project.write({"pyproject.toml": f"[tool.poetry.dependencies]\ntinydep = {constraint}\n"})
     said = project.refusal()
     assert "pyproject.toml: [tool.poetry.dependencies].tinydep: alternatives (||) have no PEP 440 form" in said
+
+
+def test_a_uv_toml_replaces_the_settings_of_pyproject(project: Project) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        project.wheel("tinydep", version)
+    head = '[project]\nname = "a"\nversion = "1"\ndependencies = ["tinydep"]\n'
+    project.write(
+        {
+            "pyproject.toml": f'{head}[tool.uv]\nconstraint-dependencies = ["tinydep<2"]\n',
+            "uv.toml": 'constraint-dependencies = ["tinydep<3"]\n',
+        }
+    )
+    assert project.packages() == {"tinydep": "2.0"}
 
 
 def test_constraints_overrides_and_exclusions_of_uv_are_applied(project: Project) -> None:

@@ -1,0 +1,117 @@
+"""Compare a uv.lock with the projects that it was made for, as ``uv lock --check`` does, but without an index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from builder.requirements.declared import Problems
+from builder.requirements.pyproject import stated_requirements
+from builder.requirements.text_files import read_toml, table
+from builder.requirements.uv_tables import UvTables, read_uv_tables
+
+#: Sources that the lock states instead of a version range.
+_WITHOUT_VERSIONS = ("directory", "editable", "git", "path", "url", "virtual")
+_EXTRA = re.compile(r"extra == '([^']*)'")
+_MAIN = "dependencies"
+
+
+@dataclass(frozen=True)
+class _Required:
+    """A requirement without its marker, which uv simplifies in the lock."""
+
+    part: str  #: as in ``stated_requirements``, or the kind of a setting
+    name: str
+    extras: frozenset[str] = frozenset()
+    versions: SpecifierSet | None = None  #: None: from a source
+
+    def __str__(self) -> str:
+        extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
+        return f"{self.name}{extras}{self.versions or ''}" + ("" if self.part == _MAIN else f" ({self.part})")
+
+    def fits(self, other: _Required) -> bool:
+        """Whether both are the same requirement, as far as both state versions."""
+        same = (self.part, self.name, self.extras) == (other.part, other.name, other.extras)
+        return same and (self.versions is None or other.versions is None or self.versions == other.versions)
+
+
+def find_differences(
+    lock: Path, project: Path, local: Collection[Path], environment: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the file that states something else than the lock, the package's name, and the difference.
+
+    ``project`` is the project's folder, ``local`` has the folders of the local packages that it uses. What only a build
+    of a project can tell (``dynamic``) is not compared.
+    """
+    document = read_toml(lock)
+    folder = project.resolve()
+    for package in document.get("package", []):
+        place = next((value for key, value in package["source"].items() if key in _WITHOUT_VERSIONS), None)
+        found = (lock.parent / str(place)).resolve()
+        if place is not None and (found == folder or found in local) and (found / "pyproject.toml").is_file():
+            where = "pyproject.toml" if found == folder else str(found / "pyproject.toml")
+            differences = _compare(package.get("metadata", {}), found / "pyproject.toml", environment)
+            yield from ((where, *each) for each in differences)
+    manifest = table(document, "manifest", where=str(lock))
+    if "dependency-groups" in manifest:  # a root that is not a package
+        metadata = {"requires-dev": manifest["dependency-groups"]}
+        differences = _compare(metadata, folder / "pyproject.toml", environment)
+        yield from (("pyproject.toml", *each) for each in differences)
+    uv = read_uv_tables(folder, read_toml(folder / "pyproject.toml"), Problems())
+    locked = [each for kind in ("constraint", "override") for each in _locked(manifest.get(f"{kind}s", []), kind)]
+    locked += [_Required("exclude", canonicalize_name(str(name))) for name in manifest.get("excludes", [])]
+    yield from (("[tool.uv]", *each) for each in _differences(list(_settings(uv)), locked))
+
+
+def _compare(metadata: Mapping[str, Any], path: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the differences between a package's requirements in the lock and in its pyproject.toml."""
+    stated, name, unknown = stated_requirements(path, environment)
+    uv = read_uv_tables(path.parent, read_toml(path), Problems())
+    sources = frozenset({*uv.sources, *uv.members})
+    now = [each for part in stated for each in _stated(stated[part], part, sources)]
+    locked = list(_locked(metadata.get("requires-dist", []), _MAIN))
+    for group, entries in metadata.get("requires-dev", {}).items():
+        locked += _locked(entries, f"group {canonicalize_name(group)}")
+    yield from _differences(
+        [each for each in now if each.name != name],
+        [each for each in locked if each.name != name and each.part.split()[0] not in unknown],
+    )
+
+
+def _differences(stated: Sequence[_Required], locked: Sequence[_Required]) -> Iterator[tuple[str, str]]:
+    yield from ((each.name, f"{each} is not in the lock") for each in stated if not any(map(each.fits, locked)))
+    yield from ((each.name, f"{each} is no longer required") for each in locked if not any(map(each.fits, stated)))
+
+
+def _stated(requirements: Iterable[Requirement], part: str, sources: frozenset[str]) -> Iterator[_Required]:
+    for each in requirements:
+        name = canonicalize_name(each.name)
+        versions = None if each.url or name in sources else each.specifier
+        yield _Required(part, name, frozenset(map(canonicalize_name, each.extras)), versions)
+
+
+def _locked(entries: Iterable[Mapping[str, Any]], part: str) -> Iterator[_Required]:
+    for entry in entries:
+        extra = _EXTRA.search(str(entry.get("marker", "")))
+        from_source = any(key in entry for key in _WITHOUT_VERSIONS)
+        yield _Required(
+            f"extra {extra[1]}" if extra else part,
+            canonicalize_name(str(entry["name"])),
+            frozenset(map(canonicalize_name, entry.get("extras", []))),
+            None if from_source else SpecifierSet(str(entry.get("specifier", ""))),
+        )
+
+
+def _settings(uv: UvTables) -> Iterator[_Required]:
+    problems = Problems()
+    for kind, texts in (("constraint", uv.constraints), ("override", uv.overrides)):
+        parsed = [each for text in texts if (each := problems.parse(text, kind))]
+        yield from _stated(parsed, kind, frozenset(uv.sources))
+    yield from (_Required("exclude", canonicalize_name(str(name))) for name in uv.excludes)
