@@ -77,7 +77,7 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
             "pre-releases are allowed, and only a lock file tells which one to use:",
             details=[f"  {each}" for each in found.prereleases],
             where=str(path),
-            fix="lock the project (`poetry lock`, `pipenv lock`) and package without --no-lock, or name the version (==2.0rc1)",
+            fix="run `poetry lock` or `pipenv lock` and package without --no-lock, or name the version (==2.0rc1)",
         )
     return replace(found.with_selection(selection), notes=(*found.notes, *notes))
 
