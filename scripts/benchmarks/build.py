@@ -7,6 +7,9 @@
 - unchanged: the same again with nothing changed
 - package: `layers package` for one target after one changed requirement
 
+Settings of pip and uv that only one of them would use (find-links, further indexes, constraints) are removed. The index
+of pip's settings serves all. Modules are compiled at the first use, as after an installation with pip.
+
 The speed of a machine varies. So cold builds run before, between and after the alternatives, and their median counts.
 Measured are wall time, CPU time, peak memory of the largest process, sizes, and the import time from the unpacked
 layers in a new process, for targets that this machine can run. Downloads happen before the measurement.
@@ -42,12 +45,15 @@ from builder.model.progress import Quiet
 from builder.model.target import Target
 from builder.pipeline.build import build
 from builder.resolve.resolver import LockInput, newest, resolve_requirements
+from builder.resolve.settings import INDEX_VARIABLES, package_settings
 from builder.resolve.uv import platform_options
 
 Figures = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 LAYERS = [sys.executable, "-c", "from publisher.cli import main; main()"]
 PEERS = ("recipe", "uv")
+#: pip's settings that decide where packages come from, and which.
+PIP_VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_CONSTRAINT")
 
 
 def main() -> None:
@@ -62,6 +68,7 @@ def main() -> None:
         "--peers", default=",".join(PEERS), help="alternatives to measure: recipe,uv (the default) or one"
     )
     options = parser.parse_args()
+    use_one_index()
     matrix = load_matrix(options.matrix)
     version = options.version or newest(matrix)
     with tempfile.TemporaryDirectory(prefix="bench-build-") as name:
@@ -71,6 +78,18 @@ def main() -> None:
             of_target(target, Path(name), options.statement, options.repeat) for target in matrix.targets
         ]
     print(json.dumps(results, indent=2) if options.json else table(results))
+
+
+def use_one_index() -> None:
+    """Let pip, uv and this program use the same single index, and write bytecode of the modules that they import."""
+    settings = package_settings(os.environ).environment
+    index = os.environ.get("UV_DEFAULT_INDEX") or settings.get("UV_DEFAULT_INDEX")
+    for name in (*INDEX_VARIABLES, *PIP_VARIABLES, "UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE"):
+        os.environ.pop(name, None)
+    os.environ |= {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}
+    if index:
+        os.environ |= {"PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index}
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 class Bench:
