@@ -1,9 +1,10 @@
-"""Measure a publish against the simulated AWS: time compared with the quota, calls per cell, memory, and their growth.
+"""Measure a publish against the simulated AWS: time compared with the quota, direct and staged, and growth.
 
 - speed: 136 prebuilt cells through real boto3 over HTTP, 15 requests a second a region, 40 to 200 ms of latency;
 compared with the time that quota and latency alone take
-- memory: eight zips of real size, sent to 17 regions by `layers publish`; the process's peak
-- scale: 34 regions × 10 targets × 20 matrices in a row, and layers with 400 old versions, in virtual time
+- network: `layers publish` of eight zips of real size to 17 regions over a line of 1 Gbit/s, with the same quota and
+latency: in the requests and staged through S3; bytes sent, processor time, the process's peak memory
+- scale: 34 regions × 10 targets × 2 matrices in a row, and layers with 400 old versions, in virtual time
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+import yaml
 
 from builder.model.artifact import Artifact, BuildOutput, Manifest, sha256_of, write_manifest
 from builder.model.clock import SYSTEM_CLOCK
@@ -43,9 +47,13 @@ from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
 from scripts.simaws import SimLambda, SimulatedAws
 from scripts.simaws.server import environment, serve
+from scripts.simaws.upstream import Upstream
 
 LATENCY = (0.04, 0.2)
 QUOTA = 15
+#: 1 Gbit/s, in bytes.
+UPSTREAM = 125e6
+ZIP_BYTES = 36 << 20
 ACCOUNT = "123456789012"
 Figures = dict[str, Any]
 
@@ -54,9 +62,9 @@ def main() -> None:
     """Measure and print a table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--only", choices=["speed", "memory", "scale"])
+    parser.add_argument("--only", choices=["speed", "network", "scale"])
     options = parser.parse_args()
-    parts: dict[str, Callable[[], Figures]] = {"speed": speed, "memory": memory, "scale": scale}
+    parts: dict[str, Callable[[], Figures]] = {"speed": speed, "network": network, "scale": scale}
     results = {name: part() for name, part in parts.items() if options.only in (None, name)}
     if options.json:
         print(json.dumps(results, indent=2))
@@ -70,10 +78,10 @@ def main() -> None:
 def speed() -> Figures:
     """Publish 136 small prebuilt cells, then run again with nothing to do."""
     matrix = load_matrix(Path("layer_matrix.yaml")).model_copy(update={"requests_per_second": float(QUOTA)})
-    with tempfile.TemporaryDirectory() as name, _server(matrix, LATENCY) as surroundings:
+    with tempfile.TemporaryDirectory() as name, _server(matrix, LATENCY) as simulation:
         folder = Path(name)
         artifacts = _artifacts(folder / "dist", matrix, 2000)
-        with mock.patch.dict(os.environ, surroundings):
+        with mock.patch.dict(os.environ, simulation.environment):
             ledger = FolderLedger(folder / "ledger", matrix)
             first = _timed(matrix, ledger, artifacts)
             second = _timed(matrix, ledger, artifacts)
@@ -104,31 +112,48 @@ def _alone(calls: float, chain: int) -> float:
     return calls / QUOTA + chain * sum(LATENCY) / 2
 
 
-def memory() -> Figures:
-    """Measure the peak memory of `layers publish` with zips of real size, and the bytes that it sends."""
-    matrix = load_matrix(Path("layer_matrix.yaml"))
-    with tempfile.TemporaryDirectory() as name, _server(matrix, (0.0, 0.0), Path(name)) as surroundings:
+def network() -> Figures:
+    """Publish zips of real size over a slow line: as part of the requests, and staged through S3."""
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _artifacts(folder / "dist", matrix, 36 << 20)
-        layers = str(Path(sys.executable).with_name("layers"))
-        command = [layers, "--ledger", str(folder / "ledger"), "publish", "--version", "1.0.0"]
+        own = yaml.safe_load(Path("layer_matrix.yaml").read_text())
+        own |= {"requests_per_second": float(QUOTA)}
+        buckets = {"bucket": "zips-{account}-{region}", "home": own["regions"][0]}
+        _artifacts(folder / "dist", load_matrix(Path("layer_matrix.yaml")), ZIP_BYTES)
+        figures: Figures = {}
+        for way, settings in (("direct", {"staging": None}), ("staged", {"staging": buckets})):
+            (folder / way).mkdir()
+            (folder / way / "matrix.yaml").write_text(yaml.safe_dump({**own, **settings}))
+            figures |= {f"{way}: {key}": value for key, value in _over_the_line(folder / way, folder / "dist").items()}
+    return figures
+
+
+def _over_the_line(folder: Path, artifacts: Path) -> Figures:
+    """Run `layers publish` with the matrix in ``folder``."""
+    matrix = load_matrix(folder / "matrix.yaml")
+    command = [str(Path(sys.executable).with_name("layers")), "--matrix", str(folder / "matrix.yaml")]
+    command += ["--ledger", str(folder / "ledger"), "publish", "--version", "1.0.0", "--artifacts", str(artifacts)]
+    with _server(matrix, LATENCY, folder, UPSTREAM) as simulation:
         started = time.monotonic()
         process = subprocess.Popen(
-            [*command, "--artifacts", str(folder / "dist"), "--yes"],
-            env={**os.environ, **surroundings},
+            [*command, "--yes"],
+            env={**os.environ, **simulation.environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         _, status, usage = os.wait4(process.pid, 0)  # this process alone, not the simulation's
         seconds = time.monotonic() - started
+        requests, sent = simulation.counts()
     if status:
         raise SystemExit("layers publish failed")
-    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    cpu = usage.ru_utime + usage.ru_stime
     return {
-        "zips, MB together": 8 * 36,
-        "uploads, MB together": 136 * 36,
-        "seconds over loopback": round(seconds, 1),
-        "peak memory, MB (at most 400)": round(peak / 1e6),
+        "seconds": round(seconds, 1),
+        "requests": requests,
+        "sent, MB": round(sent / 1e6),
+        "processor seconds": round(cpu, 1),
+        "processor milliseconds a request": round(1000 * cpu / requests),
+        "peak memory, MB (at most 400)": round(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6),
     }
 
 
@@ -139,17 +164,15 @@ def scale() -> Figures:
     memory_after: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         aws = SimulatedAws(ACCOUNT, regions)
-        for index in range(20):
+        for index in range(2):
             matrix = _matrix(f"package-{index}", ["3.10", "3.11", "3.12", "3.13", "3.14"], regions)
             started = time.process_time()
             calls = _simulated(aws, matrix, Path(name))
-            if index in (0, 9, 19):
-                figures[f"matrix {index + 1} of 20: calls a cell"] = round(calls / len(matrix.cells), 2)
-                figures[f"matrix {index + 1} of 20: CPU seconds"] = round(time.process_time() - started, 2)
+            figures[f"matrix {index + 1} of 2: calls a cell"] = round(calls / len(matrix.cells), 2)
+            figures[f"matrix {index + 1} of 2: CPU seconds"] = round(time.process_time() - started, 2)
             memory_after.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-        figures["cells in all"] = 20 * len(regions) * 10
-        peaks = [round(memory_after[9]), round(memory_after[19])]
-        figures["peak memory after matrix 10 and 20, MB (with the simulation)"] = peaks
+        figures["cells in all"] = 2 * len(regions) * 10
+        figures["peak memory after each matrix, MB (with the simulation)"] = [round(each) for each in memory_after]
         figures["400 old versions in each layer, no ledger: calls a cell"] = _old(Path(name), 400)
         figures["one old version in each layer, no ledger: calls a cell"] = _old(Path(name), 1)
     return figures
@@ -231,28 +254,51 @@ def _artifacts(folder: Path, matrix: Matrix, size: int) -> BuildOutput:
     return BuildOutput(folder, manifest)
 
 
+@dataclass(frozen=True)
+class _Simulation:
+    """The simulated AWS in a separate process."""
+
+    environment: dict[str, str]
+    pipe: Connection
+
+    def counts(self) -> tuple[int, int]:
+        """Return the number of requests and of bytes in their bodies."""
+        self.pipe.send("count")
+        requests, sent = self.pipe.recv()
+        return requests, sent
+
+
 @contextmanager
-def _server(matrix: Matrix, latency: tuple[float, float], folder: Path | None = None) -> Iterator[dict[str, str]]:
+def _server(
+    matrix: Matrix, latency: tuple[float, float], folder: Path | None = None, rate: float | None = None
+) -> Iterator[_Simulation]:
     """Run the simulated AWS in a separate process, so that its time and memory are not measured."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=(theirs, matrix.account, matrix.regions, latency, folder), daemon=True
+        target=_serve, args=(theirs, matrix.account, matrix.regions, latency, folder, rate), daemon=True
     )
     process.start()
     try:
-        yield environment(ours.recv())
+        yield _Simulation(environment(ours.recv()), ours)
     finally:
         ours.send("end")
         process.join()
 
 
 def _serve(
-    pipe: Connection, account: str, regions: tuple[str, ...], latency: tuple[float, float], folder: Path | None
+    pipe: Connection,
+    account: str,
+    regions: tuple[str, ...],
+    latency: tuple[float, float],
+    folder: Path | None,
+    rate: float | None,
 ) -> None:
     aws = SimulatedAws(account, regions, clock=SYSTEM_CLOCK, latency=latency, quota=QUOTA, folder=folder)
-    with serve(aws) as address:
+    line = Upstream(SYSTEM_CLOCK, rate)
+    with serve(aws, upstream=line) as address:
         pipe.send(address)
-        pipe.recv()
+        while pipe.recv() == "count":
+            pipe.send((len(aws.log), line.sent))
 
 
 if __name__ == "__main__":

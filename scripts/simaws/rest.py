@@ -13,6 +13,7 @@ from typing import IO, Any
 from urllib.parse import unquote
 
 from scripts.simaws.aws import SimulatedAws
+from scripts.simaws.buckets import Buckets
 from scripts.simaws.layers import PAGE, REQUEST, AwsError, Content, LayerVersion, RegionLayers, Statement
 
 #: Seconds for which a download link is valid.
@@ -61,6 +62,7 @@ class Rest:
 
     def __init__(self, aws: SimulatedAws) -> None:
         self._aws = aws
+        self.buckets = Buckets(aws.contents, aws.clock)
         self._bodies: dict[str, tuple[dict[str, Any], Content]] = {}
         self._reading = threading.Lock()
 
@@ -191,12 +193,16 @@ class Rest:
         with self._reading:
             if request.body_sha256 not in self._bodies:
                 body = _json(request.body.read())
-                try:
-                    data = base64.b64decode(body.pop("Content")["ZipFile"], validate=True)
-                except (KeyError, TypeError, binascii.Error):
-                    raise AwsError(400, "InvalidRequestContentException", "Could not parse request body") from None
-                self._bodies[request.body_sha256] = body, self._aws.contents.add(data)
+                self._bodies[request.body_sha256] = body, self._content(body.pop("Content", None))
             return self._bodies[request.body_sha256]
+
+    def _content(self, named: Any) -> Content:
+        try:
+            if "S3Bucket" in named:
+                return self.buckets.content(named["S3Bucket"], named["S3Key"])
+            return self._aws.contents.add(base64.b64decode(named["ZipFile"], validate=True))
+        except (KeyError, TypeError, binascii.Error):
+            raise AwsError(400, "InvalidRequestContentException", "Could not parse request body") from None
 
     def _owner_only(self, request: Request) -> None:
         if request.account != self._aws.account:

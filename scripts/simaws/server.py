@@ -1,7 +1,7 @@
 """Serve the simulation over HTTP on 127.0.0.1, for real boto3 and the AWS CLI (``AWS_ENDPOINT_URL``).
 
-It has Lambda, and STS's GetCallerIdentity. The region is that of the signature. Faults are real: sockets are reset,
-responses do not arrive."""
+It has Lambda, STS's GetCallerIdentity and what staging needs of S3. The region is that of the signature. Faults are
+real: sockets are reset, responses do not arrive."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from scripts.simaws.faults import Fault
 from scripts.simaws.layers import AwsError
 from scripts.simaws.rest import Request, Rest
 from scripts.simaws.sigv4 import Caller, Credential, check_signature
+from scripts.simaws.upstream import Upstream
 
 KEY = "AKIASIMULATED"
 SECRET = "simulated"  # noqa: S105 - not a real credential
@@ -31,12 +32,17 @@ SECRET = "simulated"  # noqa: S105 - not a real credential
 
 @contextmanager
 def serve(
-    aws: SimulatedAws, *, silence: float = 1.5, credentials: Mapping[str, Credential] | None = None
+    aws: SimulatedAws,
+    *,
+    silence: float = 1.5,
+    credentials: Mapping[str, Credential] | None = None,
+    upstream: Upstream | None = None,
 ) -> Iterator[str]:
     """Serve until the block ends; yield the address. ``silence``: seconds until a connection without a response is
-    closed.
+    closed. ``upstream``: the line that requests come through.
     """
-    server = _Server(aws, silence, {KEY: Credential(SECRET, aws.account), **(credentials or {})})
+    known = {KEY: Credential(SECRET, aws.account), **(credentials or {})}
+    server = _Server(aws, silence, known, upstream or Upstream(aws.clock))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -66,8 +72,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, aws: SimulatedAws, silence: float, credentials: Mapping[str, Credential]) -> None:
+    def __init__(
+        self, aws: SimulatedAws, silence: float, credentials: Mapping[str, Credential], upstream: Upstream
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.upstream = upstream
         self.aws = aws
         self.rest = Rest(aws)
         self.silence = silence
@@ -90,6 +99,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._handle()
 
+    def do_HEAD(self) -> None:
+        self._handle()
+
+    def do_PUT(self) -> None:
+        self._handle()
+
     def do_DELETE(self) -> None:
         self._handle()
 
@@ -110,6 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         digest, left = hashlib.sha256(), int(self.headers.get("Content-Length") or 0)
         size = left
         while left > 0 and (piece := self.rfile.read(min(left, 1 << 20))):
+            self.server.upstream.pass_through(len(piece))
             body.write(piece)
             digest.update(piece)
             left -= len(piece)
@@ -125,6 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
         caller = check_signature(self.command, url.path, url.query, headers, digest, self.server.credentials)
         if caller.service == "sts":
             self._identify(caller, body.read())
+            return
+        if caller.service == "s3":
+            self._stage(caller, url.query, headers, body.read())
             return
         if caller.service != "lambda":
             raise AwsError(404, "UnknownOperationException", f"no {caller.service} here")
@@ -145,6 +164,12 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.server.aws.call(region, "Download", lambda _: contents[digest], counted=False)
         self._write(200, content.read(), {"Content-Type": "application/zip"})
 
+    def _stage(self, caller: Caller, query: str, headers: Mapping[str, str], body: bytes) -> None:
+        path = urlsplit(self.path).path
+        self.server.aws.call(caller.region, "S3", lambda _: None, counted=False)  # its latency and faults
+        found = self.server.rest.buckets.respond(self.command, path, query, headers, body)
+        self._write(200, found.body, found.headers, size=found.size)
+
     def _identify(self, caller: Caller, body: bytes) -> None:
         action = parse_qs(body.decode()).get("Action", [""])[0]
         if action != "GetCallerIdentity":
@@ -158,7 +183,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._write(200, text.encode(), {"Content-Type": "text/xml"})
 
     def _refuse(self, error: AwsError) -> None:
-        if "/sts/" not in self.headers.get("Authorization", ""):
+        signed = self.headers.get("Authorization", "")
+        if "/s3/" in signed:
+            text = f"<Error><Code>{error.code}</Code><Message>{error.message}</Message></Error>"
+            self._write(error.status, text.encode(), {"Content-Type": "application/xml"})
+            return
+        if "/sts/" not in signed:
             self._send(error.status, {"Type": "User", "message": error.message}, {"x-amzn-ErrorType": error.code})
             return
         text = (
@@ -171,14 +201,15 @@ class _Handler(BaseHTTPRequestHandler):
         data = b"" if status == 204 else json.dumps(answer).encode()
         self._write(status, data, {"Content-Type": "application/json", **(headers or {})})
 
-    def _write(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
+    def _write(self, status: int, data: bytes, headers: Mapping[str, str], *, size: int | None = None) -> None:
         self.send_response(status)
         for name, value in {"x-amzn-RequestId": str(uuid.uuid4()), **headers}.items():
             self.send_header(name, value)
         if status != 204:
-            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Content-Length", str(len(data) if size is None else size))
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def _break(self, fault: Fault) -> None:
         if fault is Fault.GARBAGE:

@@ -10,6 +10,7 @@ import subprocess
 import zipfile
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from scripts.simaws import At, Broken, Fault, Faults, SimulatedAws, VirtualClock, layers
 from scripts.simaws.server import KEY, SECRET, environment, serve
 from scripts.simaws.sigv4 import Credential
+from scripts.simaws.upstream import Upstream
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -209,6 +211,53 @@ def scenario(lam: LambdaClient) -> list[object]:
 
 def test_boto3_gets_the_same_responses_as_from_moto(address: str, sandbox: Sandbox) -> None:
     assert scenario(client(address)) == scenario(sandbox.layers())
+
+
+def staged(lam: LambdaClient, s3: Any, path: Path) -> list[object]:
+    """Upload a zip in parts, copy it, publish the copy, and write under conditions."""
+    for bucket in ("home", "other"):
+        with suppress(ClientError):  # every bucket exists
+            s3.create_bucket(Bucket=bucket)
+    seen: list[object] = []
+    with pytest.raises(ClientError) as error:
+        s3.head_object(Bucket="home", Key="a.zip")
+    seen.append(code_of(error)[0])
+    s3.upload_file(str(path), "home", "a.zip", ExtraArgs={"ChecksumAlgorithm": "SHA256"})
+    s3.copy_object(Bucket="other", Key="a.zip", CopySource={"Bucket": "home", "Key": "a.zip"})
+    seen.append(s3.head_object(Bucket="other", Key="a.zip")["ContentLength"] == path.stat().st_size)
+    made = lam.publish_layer_version(LayerName="demo", Content={"S3Bucket": "other", "S3Key": "a.zip"})
+    seen += [made["Version"], made["Content"]["CodeSha256"], made["Content"]["CodeSize"]]
+    tag = s3.put_object(Bucket="home", Key="lease", Body=b"1", IfNoneMatch="*")["ETag"]
+    for condition in ({"IfNoneMatch": "*"}, {"IfMatch": '"another"'}):
+        with pytest.raises(ClientError) as error:
+            s3.put_object(Bucket="home", Key="lease", Body=b"2", **condition)
+        seen.append(code_of(error))
+    s3.put_object(Bucket="home", Key="lease", Body=b"3", IfMatch=tag)
+    seen.append(s3.get_object(Bucket="home", Key="lease")["Body"].read())
+    return seen
+
+
+def test_staging_gets_the_same_responses_as_from_moto(address: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("python/large.bin", os.urandom(9 << 20))
+    ours = staged(client(address), client(address, service="s3"), path)
+    assert ours == staged(sandbox.layers(), sandbox.client("s3"), path)
+
+
+def test_an_object_that_does_not_exist_cannot_be_published(address: str) -> None:
+    with pytest.raises(ClientError) as error:
+        client(address).publish_layer_version(LayerName="demo", Content={"S3Bucket": "home", "S3Key": "none.zip"})
+    assert code_of(error) == (400, "InvalidParameterValueException")
+
+
+def test_the_line_to_aws_lets_through_what_its_rate_allows() -> None:
+    clock = VirtualClock()
+    line = Upstream(clock, rate=100.0)
+    begun = clock.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(line.pass_through, [50] * 4))
+    assert (line.sent, clock.monotonic() - begun >= 2) == (200, True)
 
 
 def test_each_region_has_its_own_layers_and_numbers(address: str) -> None:
