@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 from publisher.aws.gateway import CREATED_FORMAT, Grant, Held, Listed, Unavailable
@@ -98,7 +99,7 @@ def _grants_of(statement: dict[str, Any]) -> Iterator[Grant]:
 
 
 def _allows_get(actions: list[Any]) -> bool:
-    return "lambda:GetLayerVersion" in actions
+    return any(fnmatchcase("lambda:getlayerversion", str(action).lower()) for action in actions)
 
 
 def items(data: dict[str, Any], key: str) -> list[dict[str, Any]]:

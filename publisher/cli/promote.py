@@ -64,6 +64,12 @@ def command(
     from publisher.aws.connect import reader
     from publisher.reconcile.promotion import fetch_release, refuse_taken, release_to_promote
 
+    if not from_matrix.exists():
+        raise InputError(
+            "the source's matrix file does not exist",
+            where=str(from_matrix),
+            fix="name an existing file with --from FILE",
+        )
     matrix = settings.matrix()
     targets = matrix.select(pythons, architectures)
     matrix.select_regions(regions)

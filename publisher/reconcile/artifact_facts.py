@@ -34,7 +34,7 @@ def facts_of(folder: Path, artifact: Artifact) -> Facts:
         size=artifact.size,
         unzipped_size=artifact.unzipped_size,
         interpreter=artifact.interpreter,
-        lock=artifact.lock,
+        lock=artifact.lock or None,  # empty if the zip comes from a ledger that does not know it
         sbom=artifact.sbom and Path(artifact.sbom).name,
         sbom_sha256=artifact.sbom_sha256,
         cold_start=read_smokes(folder).cold_start(artifact.sha256),

@@ -17,6 +17,7 @@ from publisher.aws.gateway import (
     Interrupted,
     Publication,
     RegionDisabled,
+    StorageExceeded,
     Unavailable,
     Zip,
 )
@@ -36,6 +37,7 @@ from publisher.reconcile.plan import (
 )
 from publisher.reconcile.publish_once import OvertakenError, PublishError, publish_at, revoke_at
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
+from publisher.reconcile.unused_versions import unused_advice
 from publisher.reconcile.yank_check import YankCheck, recorded_yank
 
 LOG = logging.getLogger("layers.publish")
@@ -221,6 +223,9 @@ class CellSteps:
         except (Unavailable, RegionDisabled) as error:
             self.unreachable[cell.region] = error.failure
             return _failed(cell, error.failure)
+        except StorageExceeded as error:
+            unused = unused_advice(self._job.releases, cell.region)
+            return _failed(cell, replace(error.failure, advice="; ".join(filter(None, (unused, error.advice)))))
         except GatewayError as error:
             return _failed(cell, error.failure)
         except LayersError as error:  # from the ledger: after a change that cannot be recorded, stop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.gateway import Failure, Held, Lambda, Zip
 from publisher.ledger.recorder import Recorder
+from publisher.ledger.release import Release
 from publisher.reconcile.plan import Plan
 from publisher.reconcile.sources import Payload
 from publisher.reconcile.state import Remote
@@ -61,3 +62,4 @@ class Job:
     recorder: Recorder
     clock: Clock
     progress: Progress
+    releases: Sequence[Release] = ()  #: the ledger before the run

@@ -67,9 +67,9 @@ def fetch_release(
     artifacts = []
     for target in targets:
         record = release.target(target.id)
-        if record is None or record.sha256 is None or record.lock is None:
+        if record is None or record.sha256 is None:
             raise InputError(
-                f"the source's ledger does not record what is in {target.id}",
+                f"the source's ledger has no sha256 of {target.id}: its regions have different zips, or none",
                 where=f"layer version {release.layer_version}",
                 fix="promote a release that `layers publish` made, with every target of the matrix",
             )

@@ -25,8 +25,9 @@ from publisher.aws.gateway import (
 )
 from publisher.reconcile.state import is_granted
 
-#: Waits between attempts to read a version whose publish had no response. AWS documents no maximum delay.
-LOOKUP_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+#: Waits between attempts to read a version whose publish had no response: 31.5 s in total, because AWS documents no
+#: maximum delay and reads lag by 20 s and more.
+LOOKUP_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 #: The most times that a publish is sent if no version appears each time.
 MAX_PUBLISH_ATTEMPTS = 3
 #: Waits between reads of a policy that does not show a change: 31 s in total, because policies lag by 20 s and more.

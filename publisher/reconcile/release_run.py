@@ -208,6 +208,7 @@ def carry_out(
             recorder=recorder,
             clock=clock,
             progress=progress,
+            releases=prepared.releases,
         )
         outcomes, waited = execute(job, stop, canary)
     _complete(matrix, plan, ledger, recorder)

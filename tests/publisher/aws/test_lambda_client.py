@@ -292,6 +292,28 @@ def test_a_response_of_a_proxy_is_unavailable(
                 call()
 
 
+def listed_versions(*numbers: int, marker: str | None = None) -> bytes:
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:demo"
+    created = "2026-11-23T12:00:00.000+0000"
+    versions = [{"Version": n, "LayerVersionArn": f"{arn}:{n}", "CreatedDate": created} for n in numbers]
+    return json.dumps({"LayerVersions": versions, "NextMarker": marker}).encode()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        listed_versions(2, 1, marker="more"),
+        listed_versions(marker="more"),
+        listed_versions(2, 2),
+        listed_versions(1, 2),
+    ],
+    ids=["the same page again", "the same marker again", "a version twice", "another order"],
+)
+def test_a_list_of_versions_that_repeats_ends_with_an_error(tmp_path: Path, page: bytes) -> None:
+    with canned(200, page, {"Content-Type": "application/json"}) as address, pytest.raises(Unavailable):
+        connect(address, tmp_path).versions("demo")
+
+
 def test_a_404_of_a_proxy_does_not_mean_that_a_version_is_missing(tmp_path: Path) -> None:
     """Only Lambda's ResourceNotFoundException says that a version does not exist."""
     with canned(404, b"<html>Not Found</html>") as address:
@@ -347,6 +369,14 @@ def test_any_policy_is_read_or_unavailable(value: Any, key: str) -> None:
         except Unavailable:
             continue
         assert all(isinstance(grant.principal, str) for grant in found)
+
+
+@pytest.mark.parametrize(
+    "action", ["lambda:GetLayerVersion", "lambda:*", "*", "lambda:Get*", ["lambda:getLayerVersion"]]
+)
+def test_every_action_that_allows_reading_is_a_grant(action: Any) -> None:
+    statement = {"Sid": "s", "Effect": "Allow", "Action": action, "Principal": {"AWS": "*"}}
+    assert responses.grants({"Policy": json.dumps({"Statement": [statement]})}) == (Grant("s", "*"),)
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,29 @@ def test_a_full_code_storage_is_reported_with_its_usage(sandbox: Sandbox, layers
         assert RUN_AGAIN not in ended.err
 
 
+def test_a_full_code_storage_names_the_unused_versions_of_the_region(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    record = Path(layers.ledger) / "0001.json"
+    data = json.loads(record.read_text())
+    data["unexpected_versions"] = [
+        {key: cell[key] for key in ("region", "python", "architecture", "arn")}
+        | {"layer_version": 1, "reason": "a race"}
+        for cell in data["cells"]
+    ]
+    record.write_text(json.dumps(data))
+
+    def refuse(request: AwsRequest) -> Refusal | None:
+        full = request.region == "eu-west-1" and request.publishes
+        return Refusal(400, "CodeStorageExceededException", "Code storage limit exceeded.") if full else None
+
+    with refusing(sandbox, refuse):
+        ended = layers.publish("2.0")
+    unused = (
+        "in eu-west-1: demo-py3_12-aarch64:1, demo-py3_12-x86_64:1; delete each with `aws lambda delete-layer-version"
+    )
+    assert (ended.code, unused in ended.err) == (5, True), ended.err
+
+
 def test_unsupported_cells_are_not_missing(sandbox: Sandbox, layers: Layers) -> None:
     layers.keys["unsupported"] = [{"region": "eu-west-1", "architecture": "aarch64", "reason": "no arm64 there"}]
     ended = layers.publish("1.0", "--json")

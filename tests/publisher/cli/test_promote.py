@@ -106,6 +106,21 @@ def test_bytes_that_the_source_ledger_does_not_name_are_not_promoted(
     assert sandbox.layers().list_layers()["Layers"][0]["LayerName"].startswith("staging-")
 
 
+def test_a_release_whose_ledger_was_rebuilt_is_promoted_without_a_lock(staging: Staging, production: Layers) -> None:
+    staging.publish("1.0")
+    staging.layers.recreated_record()
+    ended = promote(production, staging, "--yes")
+    assert ended.code == 0, ended.err
+    assert rows(production) == rows(staging.layers)
+    record = yaml.safe_load((Path(production.ledger) / "0001.json").read_text())
+    assert {target["lock"] for target in record["targets"]} == {None}
+
+
+def test_a_missing_matrix_of_the_source_is_named_with_its_option(production: Layers, tmp_path: Path) -> None:
+    ended = production("promote", "--from", str(tmp_path / "none.yaml"), "--yes")
+    assert (ended.code, "--from FILE" in ended.err, "--matrix" in ended.err) == (3, True, False)
+
+
 def test_another_package_is_refused(staging: Staging, production: Layers) -> None:
     staging.publish("1.0")
     production.keys["package"] = "other"

@@ -1,0 +1,35 @@
+"""``layers publish`` with a requested number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Sandbox
+from tests.fakes.command import Layers
+
+
+@pytest.fixture
+def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
+    return Layers(tmp_path)
+
+
+def test_a_number_that_skips_others_is_refused_without_allow_gap(sandbox: Sandbox, layers: Layers) -> None:
+    ended = layers.publish("1.0", "--layer-version", "3")
+    assert (ended.code, "skips numbers: the next one is 1" in ended.err) == (3, True)
+    assert "--allow-gap" in ended.err
+    assert not list(Path(layers.folder).glob("ledger/*.json"))
+    assert sandbox.layers().list_layers()["Layers"] == []
+
+
+def test_the_plan_of_a_gap_starts_with_its_placeholders_which_stay_private(sandbox: Sandbox, layers: Layers) -> None:
+    planned = layers("plan", "--version", "1.0", "--layer-version", "3", "--allow-gap")
+    assert (planned.code, "8 placeholders" in planned.out.splitlines()[0]) == (0, True), planned.out
+    assert layers.publish("1.0", "--layer-version", "3", "--allow-gap").code == 0
+    client = sandbox.layers("eu-west-1")
+    for number in (1, 2):
+        with pytest.raises(client.exceptions.ResourceNotFoundException):
+            client.get_layer_version_policy(LayerName="demo-py3_12-x86_64", VersionNumber=number)
+    assert layers("audit").code == 0
+    assert layers.publish("2.0", "--layer-version", "4").code == 0  # no gap
