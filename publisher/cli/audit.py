@@ -53,10 +53,9 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
         if not yes:
             confirm(f"Write {count} parameters?")
         with stopping(stop), lease(matrix, stop):
-            releases = ledger.releases()  # another command may have changed it
-            kept = keep_parameters(matrix, releases, stop)
+            kept = keep_parameters(matrix, ledger, stop)
         stop.check("run the same command again: it writes the parameters that still differ")
-        drifts = [*result.drifts, *parameter_drifts(matrix, releases)]
+        drifts = [*result.drifts, *parameter_drifts(matrix, ledger.releases())]
     if github.is_reporting():
         from publisher.report.proof_summary import audit_notes, audit_section
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from builder.model.errors import FailureClass, IncompleteError
@@ -17,17 +17,32 @@ if TYPE_CHECKING:
     from publisher.ledger.release import Release
     from publisher.parameters.update import ParameterUpdate
 
+#: Updates of one command while others change the ledger.
+MAX_PARAMETER_UPDATES = 5
 
-def keep_parameters(matrix: Matrix, releases: Sequence[Release], stop: Stop) -> ParameterUpdate | None:
-    """Update the parameters to what the ledger says. None if the matrix has none, or the command is stopping."""
+
+def keep_parameters(matrix: Matrix, ledger: Ledger, stop: Stop) -> ParameterUpdate | None:
+    """Update the parameters to what the ledger says. None if the matrix has none, or the command is stopping.
+
+    If another command changes the ledger meanwhile, update them again. Of two commands that write at the same time, the
+    last one then knows the other one's record, so that ``latest`` never stays at a release that was yanked.
+    """
     if matrix.parameters is None or stop.requested:
         return None
     from builder.model.clock import SYSTEM_CLOCK
     from publisher.parameters.parameter_client import connect
     from publisher.parameters.update import update_parameters
 
+    stores = connect(matrix.regions, stop)
+    written = removed = 0
     with progress() as shown:
-        return update_parameters(matrix, releases, connect(matrix.regions, stop), SYSTEM_CLOCK, shown)
+        for _ in range(MAX_PARAMETER_UPDATES):
+            releases = ledger.releases()
+            kept = update_parameters(matrix, releases, stores, SYSTEM_CLOCK, shown)
+            written, removed = written + kept.written, removed + kept.removed
+            if stop.requested or ledger.releases() == releases:
+                break
+    return replace(kept, written=written, removed=removed)
 
 
 def announce_release(matrix: Matrix, ledger: Ledger, number: int) -> IncompleteError | None:

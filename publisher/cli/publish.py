@@ -120,7 +120,7 @@ def command(
     with lease(matrix, session.stop):
         report = _publish(session, checked, max_versions, yes, canary)
         with stopping(session.stop):
-            kept = None if report.stopped else keep_parameters(matrix, session.ledger.releases(), session.stop)
+            kept = None if report.stopped else keep_parameters(matrix, session.ledger, session.stop)
             unannounced = announce_release(matrix, session.ledger, report.plan.number.value)
     _tell_github(session, report, kept)
     if as_json:

@@ -67,7 +67,7 @@ def command(
         permissions = Permissions(matrix, ledger, lambdas, StoppableClock(stop), shown)
         now = datetime.now(timezone.utc).replace(microsecond=0)
         changed = permissions.restore(release) if undo else permissions.yank(release, reason or "", now)
-        kept = keep_parameters(matrix, ledger.releases(), stop)
+        kept = keep_parameters(matrix, ledger, stop)
         unannounced = announce_release(matrix, ledger, layer_version)
     failed = [each for each in changed if each.error]
     if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from builder.model.matrix_file import parse_matrix
 from builder.model.progress import Quiet
 from publisher.aws.gateway import Refused
 from publisher.ledger.release import Release, Yanked
+from publisher.parameters import update
 from publisher.parameters.expected import Parameter, expected, to_remove, to_write
 from publisher.parameters.update import update_parameters
 from tests.conftest import Sandbox
@@ -240,6 +242,24 @@ def test_audit_reports_differences_and_repairs_them_on_request(sandbox: Sandbox,
     assert (repaired.code, repaired.json["drift"], repaired.json["parameters"]["written"]) == (0, [], 2)
     assert stored(sandbox, "eu-west-1") == both(**{"1": "1", "latest": "1"})
     assert layers("audit").code == 0
+
+
+def test_latest_leaves_a_release_that_is_yanked_while_an_audit_repairs_it(
+    sandbox: Sandbox, layers: Layers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without staging there is no lock: another machine yanks between the repair's read and its write."""
+    assert layers.publish("1.0").code == layers.publish("1.1").code == 0
+    sandbox.client("ssm", "eu-west-1").delete_parameter(Name=f"{PREFIX}/3.12/x86_64/latest")
+
+    def yank_first(*arguments: Any) -> Any:
+        monkeypatch.setattr(update, "update_parameters", update_parameters)
+        assert layers("yank", "--layer-version", "2", "--reason", "broken", "--yes").code == 0
+        return update_parameters(*arguments)
+
+    monkeypatch.setattr(update, "update_parameters", yank_first)
+    assert layers("audit", "--repair", "--yes").code == 0
+    for region in ("us-east-1", "eu-west-1"):
+        assert stored(sandbox, region) == both(**{"1": "1", "2": "2", "latest": "1"})
 
 
 def test_without_the_key_in_the_matrix_nothing_is_written_and_repair_is_refused(
