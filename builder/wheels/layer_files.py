@@ -1,4 +1,4 @@
-"""Decide which files of an installed wheel go into a layer. docs/building.md says why the others are not needed."""
+"""Decide which files of an installed wheel go into a layer. docs/building.md explains why the others are not needed."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def _explain(text: str, target: Target) -> BuildError:
         return BuildError(
             f"hash mismatch: the index has other bytes than were locked: {said}",
             where=target.id,
-            fix="build without --locked to resolve again; if nobody replaced the wheel on purpose, ask its maintainers",
+            fix="build without --locked to resolve again; report an unexpected change to its maintainers",
         )
     if "No space left" in flat:
         return BuildError("no space left on device", where=target.id, fix="free some space, then run the command again")

@@ -26,7 +26,7 @@ _CONFIG = botocore.config.Config(
 
 
 def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
-    """Announce a release that is complete or yanked, unless the ledger says that this was done. Return whether.
+    """Announce a complete or yanked release, unless the ledger records that this was done. Return whether it was.
 
     IncompleteError if SNS does not accept the message: the next run announces it.
     """

@@ -12,7 +12,7 @@ from typing import Literal
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
-from publisher.aws.gateway import Failure, Grant, Held, Lambda, Listed
+from publisher.aws.gateway import Failure, Grant, Lambda, ListedVersion, PublishedVersion
 from publisher.ledger.release import CellRecord, Release
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_granted, version_in
 
@@ -38,8 +38,8 @@ class Drift:
 class CellView:
     """The state of one cell in AWS: all versions, details of the recorded ones, and the grants of each."""
 
-    listed: tuple[Listed, ...]
-    held: Mapping[int, Held]
+    listed: tuple[ListedVersion, ...]
+    held: Mapping[int, PublishedVersion]
     grants: Mapping[int, tuple[Grant, ...]]
 
 
@@ -128,14 +128,14 @@ def _recorded(matrix: Matrix, cell: Cell, release: Release, record: CellRecord, 
 
 
 def _other_content(
-    matrix: Matrix, cell: Cell, release: Release, record: CellRecord, held: Held, again: str
+    matrix: Matrix, cell: Cell, release: Release, record: CellRecord, held: PublishedVersion, again: str
 ) -> Iterator[tuple[Problem, str, str]]:
     if held.sha256 != record.sha256:
         detail = f"AWS has sha256 {held.sha256[:12]}…, the ledger {record.sha256[:12]}…"
         yield "bytes", detail, f"find out who published this; then {again}"
     target = release.target(cell.target.id)
     if target and target.signed_by and held.signed_by not in (None, target.signed_by):
-        detail = f"signed by {held.signed_by}, the ledger says {target.signed_by}"
+        detail = f"signed by {held.signed_by}, the ledger has {target.signed_by}"
         yield "signature", detail, f"find out who signed this; then {again}"
     version = version_in(matrix, cell.target, held.description)
     if version is not None and not carries(matrix, cell.target, held, release.version):
@@ -160,7 +160,7 @@ def _other_grants(
             yield "public" if _is_public(grant) else "shared", detail, _revoke_command(cell, number, grant)
 
 
-def _other_compatibility(cell: Cell, held: Held, again: str) -> Iterator[tuple[Problem, str, str]]:
+def _other_compatibility(cell: Cell, held: PublishedVersion, again: str) -> Iterator[tuple[Problem, str, str]]:
     target = cell.target
     fields: tuple[tuple[Problem, str, tuple[str, ...], str], ...] = (
         ("runtime", "CompatibleRuntimes", held.runtimes, target.runtime.api_name),
@@ -216,7 +216,7 @@ def _unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[R
 
 
 def _classify(
-    matrix: Matrix, cell: Cell, listed: Listed, known: bool, releases: Sequence[Release]
+    matrix: Matrix, cell: Cell, listed: ListedVersion, known: bool, releases: Sequence[Release]
 ) -> tuple[Problem, str, str]:
     """Return problem, detail and remedy of a version in no release. ``known``: recorded as an unexpected version."""
     version = version_in(matrix, cell.target, listed.description)

@@ -16,7 +16,7 @@ class Verdict:
     row: Row
     sha256: str | None  #: None: AWS has no such layer version
     recorded_signer: str | None  #: AWS Signer: profile/version
-    signed_by: str | None = None  #: by what AWS says
+    signed_by: str | None = None  #: the signing profile version that AWS names
     signing_job: str | None = None  #: its ARN
 
     @property

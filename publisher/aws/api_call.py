@@ -12,7 +12,7 @@ from botocore.parsers import ResponseParserError
 from publisher.aws.error_codes import is_missing, of_boto_error
 from publisher.aws.gateway import GatewayError, Throttled, Unavailable
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.request_log import Journal, Request
+from publisher.aws.request_log import Request, RequestLog
 
 
 class Caller:
@@ -22,7 +22,7 @@ class Caller:
         self,
         region: str,
         pace: TokenBucket,
-        journal: Journal,
+        journal: RequestLog,
         error_of: Callable[[ClientError | BotoCoreError | ResponseParserError], GatewayError] = of_boto_error,
     ) -> None:
         self._error_of = error_of

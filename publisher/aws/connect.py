@@ -15,8 +15,8 @@ from publisher.aws.gateway import Lambda
 from publisher.aws.lambda_client import CONFIG, BotoLambda
 from publisher.aws.publish_request import Bodies
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.request_log import Journal
-from publisher.aws.retry import Patient
+from publisher.aws.request_log import RequestLog
+from publisher.aws.retry import RetryingLambda
 from publisher.aws.session import new_session
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from publisher.aws.staging import StagingBuckets
 
 
-def connect_all(matrix: Matrix, journal: Journal | None = None, stop: Stop | None = None) -> Mapping[str, Lambda]:
+def connect_all(matrix: Matrix, journal: RequestLog | None = None, stop: Stop | None = None) -> Mapping[str, Lambda]:
     """Return a ``Lambda`` client for each region of the matrix. Each request is recorded in ``journal``.
 
     Once ``stop`` is set, no request is sent. boto3's settings apply: environment, profile, role, ``AWS_ENDPOINT_URL``.
     """
-    rate, journal, stop = matrix.requests_per_second, journal or Journal(), stop or Stop()
+    rate, journal, stop = matrix.requests_per_second, journal or RequestLog(), stop or Stop()
     session = new_session(stop=stop)
     buckets = None
     if matrix.staging is not None:
@@ -47,7 +47,7 @@ def connect_all(matrix: Matrix, journal: Journal | None = None, stop: Stop | Non
 def reader(region: str) -> Lambda:
     """Return a ``Lambda`` that looks up layer versions in one region, of any account."""
     bodies = Bodies(_temporary_folder())
-    return _connect(new_session(), region, QUOTA_PER_SECOND, bodies, None, Journal(), Stop())
+    return _connect(new_session(), region, QUOTA_PER_SECOND, bodies, None, RequestLog(), Stop())
 
 
 def _connect(
@@ -56,14 +56,14 @@ def _connect(
     rate: float,
     bodies: Bodies,
     buckets: StagingBuckets | None,
-    journal: Journal,
+    journal: RequestLog,
     stop: Stop,
     account: str | None = None,
 ) -> Lambda:
     client = session.client("lambda", region_name=region, config=CONFIG)
     clock = StoppableClock(stop)
     bucket = TokenBucket(rate, clock, stop)
-    return Patient(BotoLambda(region, client, bucket, bodies, buckets, journal, account), clock)
+    return RetryingLambda(BotoLambda(region, client, bucket, bodies, buckets, journal, account), clock)
 
 
 def _temporary_folder() -> Path:

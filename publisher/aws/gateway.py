@@ -17,7 +17,7 @@ CREATED_FORMAT = "%Y-%m-%dT%H:%M:%S.%f%z"
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedVersion:
     """A layer version as ``ListLayerVersions`` returns it: without a sha256."""
 
     layer_name: str
@@ -30,7 +30,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Held(Listed):
+class PublishedVersion(ListedVersion):
     """A layer version as ``GetLayerVersion`` or ``PublishLayerVersion`` returns it."""
 
     sha256: str = ""
@@ -142,7 +142,7 @@ class CredentialsMissing(CredentialsRefused):
 
 
 class CredentialsUnknown(CredentialsRefused):
-    """AWS does not know the access key or the token. A region that the account has not enabled says this too."""
+    """AWS does not know the access key or the token. So does a region that is not enabled."""
 
 
 class RegionDisabled(Refused):
@@ -177,19 +177,19 @@ class Lambda(Protocol):
     @property
     def region(self) -> str: ...
 
-    def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
+    def latest(self, names: Sequence[str]) -> Mapping[str, ListedVersion]:
         """Return the newest version of each of these layers, in few requests; layers without versions are left out."""
 
-    def versions(self, name: str, above: int = 0) -> tuple[Listed, ...]:
+    def versions(self, name: str, above: int = 0) -> tuple[ListedVersion, ...]:
         """Return the versions of a layer with numbers over ``above``, newest first."""
 
-    def get(self, name: str, number: int) -> Held | None:
+    def get(self, name: str, number: int) -> PublishedVersion | None:
         """Return a layer version, or None if it does not exist."""
 
     def grants(self, name: str, number: int) -> tuple[Grant, ...]:
         """Return who may use a layer version; empty if it has no policy."""
 
-    def publish(self, publication: Publication) -> Held:
+    def publish(self, publication: Publication) -> PublishedVersion:
         """Publish a new version. Sent once: after ``Unavailable`` the caller must check before it sends again."""
 
     def grant(self, name: str, number: int, grant: Grant) -> None:
@@ -198,5 +198,5 @@ class Lambda(Protocol):
     def revoke(self, name: str, number: int, statement_id: str) -> bool:
         """Remove a permission, if it exists. Return whether it did."""
 
-    def download(self, held: Held, to: Path) -> None:
+    def download(self, held: PublishedVersion, to: Path) -> None:
         """Download a version's zip and check its sha256. ``to`` is written whole or not at all."""

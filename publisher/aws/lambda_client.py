@@ -22,10 +22,19 @@ import urllib3
 from builder.model.errors import InputError
 from publisher.aws import responses
 from publisher.aws.api_call import Caller
-from publisher.aws.gateway import Grant, Held, Listed, Publication, Refused, StorageExceeded, Unavailable, Unreachable
+from publisher.aws.gateway import (
+    Grant,
+    ListedVersion,
+    Publication,
+    PublishedVersion,
+    Refused,
+    StorageExceeded,
+    Unavailable,
+    Unreachable,
+)
 from publisher.aws.publish_request import Bodies, Body
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.request_log import Journal
+from publisher.aws.request_log import RequestLog
 from publisher.aws.storage_usage import with_usage
 
 if TYPE_CHECKING:
@@ -59,7 +68,7 @@ class BotoLambda:
         pace: TokenBucket,
         bodies: Bodies,
         buckets: StagingBuckets | None = None,
-        journal: Journal | None = None,
+        journal: RequestLog | None = None,
         account: str | None = None,
     ) -> None:
         """``account`` owns the layers; None if unknown. Responses about another account's layers are rejected."""
@@ -68,7 +77,7 @@ class BotoLambda:
         self._client = client
         self._bodies = bodies
         self._buckets = buckets
-        self._call = Caller(region, pace, journal or Journal())
+        self._call = Caller(region, pace, journal or RequestLog())
         self._http = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=_ca_bundle(), retries=False)
         client.meta.events.register("before-call.lambda.PublishLayerVersion", _send_from_disk)
 
@@ -76,13 +85,13 @@ class BotoLambda:
     def region(self) -> str:
         return self._region
 
-    def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
+    def latest(self, names: Sequence[str]) -> Mapping[str, ListedVersion]:
         """See ``Lambda.latest``. One ``ListLayers`` page has fifty layers, which is enough for most accounts.
 
         With more layers, read pages while that can take fewer requests than one for each missing layer, then list the
         missing layers one by one.
         """
-        found: dict[str, Listed] = {}
+        found: dict[str, ListedVersion] = {}
         marker: str | None = None
         for _ in range(max(1, len(names) // 2)):
             page = self._call(self._client.list_layers, MaxItems=PAGE_SIZE, **({"Marker": marker} if marker else {}))
@@ -100,15 +109,15 @@ class BotoLambda:
                     found[name] = responses.listed(self._source(name), version)
         return found
 
-    def versions(self, name: str, above: int = 0) -> tuple[Listed, ...]:
-        seen: list[Listed] = []
+    def versions(self, name: str, above: int = 0) -> tuple[ListedVersion, ...]:
+        seen: list[ListedVersion] = []
         for version in self._pages(name):
             if version.number <= above:
                 break
             seen.append(version)
         return tuple(seen)
 
-    def _pages(self, name: str) -> Iterator[Listed]:
+    def _pages(self, name: str) -> Iterator[ListedVersion]:
         """Yield the versions of a layer, newest first. Unavailable if a page repeats: the list would never end."""
         marker: str | None = None
         lowest = math.inf
@@ -128,7 +137,7 @@ class BotoLambda:
                 raise Unavailable("ListLayerVersions returns the same NextMarker again")
             marker = following
 
-    def get(self, name: str, number: int) -> Held | None:
+    def get(self, name: str, number: int) -> PublishedVersion | None:
         response = self._call(self._client.get_layer_version, LayerName=name, VersionNumber=number, missing={})
         return responses.held(self._source(name, number), response) if response else None
 
@@ -136,13 +145,13 @@ class BotoLambda:
         response = self._call(self._client.get_layer_version_policy, LayerName=name, VersionNumber=number, missing={})
         return responses.grants(response) if response else ()
 
-    def publish(self, publication: Publication) -> Held:
+    def publish(self, publication: Publication) -> PublishedVersion:
         try:
             return self._publish(publication)
         except StorageExceeded as error:
             raise with_usage(error, self._call, self._client, self._region) from None
 
-    def _publish(self, publication: Publication) -> Held:
+    def _publish(self, publication: Publication) -> PublishedVersion:
         if self._buckets is None:
             return self._publish_directly(publication)
         try:
@@ -157,7 +166,7 @@ class BotoLambda:
         )
         return responses.held(self._source(publication.layer_name), response)
 
-    def _publish_directly(self, publication: Publication) -> Held:
+    def _publish_directly(self, publication: Publication) -> PublishedVersion:
         body = self._bodies.of(publication)
         with body.path.open("rb") as file, _sending(body, file):
             response = self._call(
@@ -192,7 +201,7 @@ class BotoLambda:
         )
         return bool(response)
 
-    def download(self, held: Held, to: Path) -> None:
+    def download(self, held: PublishedVersion, to: Path) -> None:
         if not held.location.startswith(("https://", "http://")):
             raise Refused(f"the response of AWS has no link to download {held.arn}")
         name: str | None = None

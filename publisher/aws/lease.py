@@ -115,7 +115,7 @@ class _Lease:
         self._s3: Any = new_session().client("s3", region_name=staging.home, config=_CONFIG)
 
     def take(self, stop: Stop, wait_seconds: float) -> None:
-        """Take the lease as soon as nobody holds it or it has expired."""
+        """Take the lease as soon as it is free or has expired."""
         end = time.monotonic() + wait_seconds
         while True:
             try:

@@ -25,7 +25,7 @@ class Request:
     throttled: bool = False
 
 
-class Journal:
+class RequestLog:
     """Counts the requests of a run. Every method is thread-safe; memory does not grow with the run."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from publisher.aws.gateway import CREATED_FORMAT, Grant, Held, Listed, Unavailable
+from publisher.aws.gateway import CREATED_FORMAT, Grant, ListedVersion, PublishedVersion, Unavailable
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class LayerSource:
             raise Unavailable(f"the response of AWS is about another layer version than {expected}: {arn[:200]!a}")
 
 
-def listed(source: LayerSource, data: Any) -> Listed:
+def listed(source: LayerSource, data: Any) -> ListedVersion:
     """Parse an item of a list of layer versions."""
     if not isinstance(data, dict):
         raise Unavailable(f"the response of AWS has no version of {source.layer_name}")
     number, arn = _number(data), text(data, "LayerVersionArn")
     source.check(arn, number)
-    return Listed(
+    return ListedVersion(
         layer_name=source.name,
         number=number,
         arn=arn,
@@ -57,13 +57,13 @@ def listed(source: LayerSource, data: Any) -> Listed:
     )
 
 
-def held(source: LayerSource, data: dict[str, Any]) -> Held:
+def held(source: LayerSource, data: dict[str, Any]) -> PublishedVersion:
     """Parse the response of ``GetLayerVersion`` or ``PublishLayerVersion``."""
     version = listed(source, data)
     content = data.get("Content")
     if not isinstance(content, dict):
         raise Unavailable(f"the response of AWS has no Content of {source.layer_name}")
-    return Held(
+    return PublishedVersion(
         **vars(version),
         sha256=_hex(text(content, "CodeSha256")),
         size=_count(content, "CodeSize"),

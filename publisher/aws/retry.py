@@ -16,10 +16,10 @@ from builder.model.clock import Clock
 from builder.model.retry import repeat
 from publisher.aws.gateway import (
     Grant,
-    Held,
     Lambda,
-    Listed,
+    ListedVersion,
     Publication,
+    PublishedVersion,
     Refused,
     StatementExists,
     Throttled,
@@ -35,7 +35,7 @@ MAX_THROTTLED_SECONDS = 120.0
 MAX_ATTEMPTS = 5
 
 
-class Patience:
+class RetryPolicy:
     """Retries calls, and counts the retries for the summary of a run."""
 
     def __init__(self, clock: Clock) -> None:
@@ -72,12 +72,12 @@ class Patience:
         self._clock.sleep(seconds)
 
 
-class Patient:
+class RetryingLambda:
     """A ``Lambda`` that retries requests that are safe to repeat."""
 
     def __init__(self, inner: Lambda, clock: Clock) -> None:
         self._inner = inner
-        self._patience = Patience(clock)
+        self._patience = RetryPolicy(clock)
         self._repeat = self._patience.repeat
 
     @property
@@ -89,19 +89,19 @@ class Patient:
     def region(self) -> str:
         return self._inner.region
 
-    def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
+    def latest(self, names: Sequence[str]) -> Mapping[str, ListedVersion]:
         return self._repeat(lambda: self._inner.latest(names))
 
-    def versions(self, name: str, above: int = 0) -> tuple[Listed, ...]:
+    def versions(self, name: str, above: int = 0) -> tuple[ListedVersion, ...]:
         return self._repeat(lambda: self._inner.versions(name, above))
 
-    def get(self, name: str, number: int) -> Held | None:
+    def get(self, name: str, number: int) -> PublishedVersion | None:
         return self._repeat(lambda: self._inner.get(name, number))
 
     def grants(self, name: str, number: int) -> tuple[Grant, ...]:
         return self._repeat(lambda: self._inner.grants(name, number))
 
-    def publish(self, publication: Publication) -> Held:
+    def publish(self, publication: Publication) -> PublishedVersion:
         return self._repeat(lambda: self._inner.publish(publication), without_response=Unreachable)
 
     def grant(self, name: str, number: int, grant: Grant) -> None:
@@ -123,7 +123,7 @@ class Patient:
     def revoke(self, name: str, number: int, statement_id: str) -> bool:
         return self._repeat(lambda: self._inner.revoke(name, number, statement_id))
 
-    def download(self, held: Held, to: Path) -> None:
+    def download(self, held: PublishedVersion, to: Path) -> None:
         """Download a zip. If the link is refused it has expired: get a new one."""
 
         def fetch() -> None:

@@ -11,7 +11,7 @@ from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.stop import Stop
 from publisher.aws.gateway import Failure
-from publisher.aws.request_log import Journal
+from publisher.aws.request_log import RequestLog
 from publisher.canary.canary_run import Roles, try_all, words
 from publisher.canary.function_client import connect
 from publisher.canary.trial import Trial
@@ -23,7 +23,7 @@ BROKEN_LAYER_ADVICE = "fix the package and publish its next version, or publish 
 
 
 def canary_in(
-    matrix: Matrix, version: str, region: str, roles: Roles, journal: Journal, progress: Progress, stop: Stop
+    matrix: Matrix, version: str, region: str, roles: Roles, journal: RequestLog, progress: Progress, stop: Stop
 ) -> CanaryRegion:
     """Publish this region first, and the others only if functions prove its layers.
 

@@ -19,11 +19,11 @@ from builder.model.clock import SYSTEM_CLOCK, Clock
 from publisher.aws import responses
 from publisher.aws.api_call import Caller
 from publisher.aws.error_codes import is_missing, of_boto_error
-from publisher.aws.gateway import GatewayError, Held, Unavailable
+from publisher.aws.gateway import GatewayError, PublishedVersion, Unavailable
 from publisher.aws.lambda_client import CONFIG
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.request_log import Journal
-from publisher.aws.retry import Patience
+from publisher.aws.request_log import RequestLog
+from publisher.aws.retry import RetryPolicy
 from publisher.aws.session import new_session
 from publisher.canary.function_port import (
     FUNCTION_MEMORY_MB,
@@ -49,10 +49,10 @@ _INVOKE_CONFIG = CONFIG.merge(botocore.config.Config(read_timeout=FUNCTION_TIMEO
 _MAX_INVOKE_ATTEMPTS = 3
 
 
-def connect(regions: Iterable[str], rate: float, journal: Journal | None = None) -> Mapping[str, Functions]:
+def connect(regions: Iterable[str], rate: float, journal: RequestLog | None = None) -> Mapping[str, Functions]:
     """Return the functions of each region; boto3 finds AWS."""
     session = new_session()
-    journal = journal or Journal()
+    journal = journal or RequestLog()
 
     def make(region: str) -> Functions:
         client = partial(session.client, "lambda", region_name=region)
@@ -72,7 +72,7 @@ class BotoFunctions:
         self._invoking = invoking
         self._call = call
 
-    def layer(self, name: str, number: int) -> Held | None:
+    def layer(self, name: str, number: int) -> PublishedVersion | None:
         response = self._call(self._client.get_layer_version, LayerName=name, VersionNumber=number, missing={})
         source = responses.LayerSource(self._client.meta.region_name, name, number=number)
         return responses.held(source, response) if response else None
@@ -121,9 +121,9 @@ class RetryingFunctions:
 
     def __init__(self, inner: Functions, clock: Clock) -> None:
         self._inner = inner
-        self._repeat = Patience(clock).repeat
+        self._repeat = RetryPolicy(clock).repeat
 
-    def layer(self, name: str, number: int) -> Held | None:
+    def layer(self, name: str, number: int) -> PublishedVersion | None:
         return self._repeat(lambda: self._inner.layer(name, number))
 
     def find(self, name: str) -> Function | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from builder.model.errors import FailureClass
-from publisher.aws.gateway import GatewayError, Held, Refused
+from publisher.aws.gateway import GatewayError, PublishedVersion, Refused
 
 FUNCTION_TIMEOUT_SECONDS = 60
 FUNCTION_MEMORY_MB = 512  # Lambda gives a function CPU in proportion
@@ -74,7 +74,7 @@ class Functions(Protocol):
     An implementation waits for the region's rate limit before each request and sends each request once.
     """
 
-    def layer(self, name: str, number: int) -> Held | None:
+    def layer(self, name: str, number: int) -> PublishedVersion | None:
         """Return a layer version, or None if it does not exist."""
 
     def find(self, name: str) -> Function | None:

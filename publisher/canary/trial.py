@@ -37,7 +37,7 @@ MAX_WAIT_SECONDS = 90.0
 #: Waits between two polls; the last one repeats.
 POLL_SECONDS = (0.2, 0.5, 1.0, 2.0, 3.0)
 
-#: ``failed``: the layer is not what the ledger says, or does not work. ``deferred``: unknown, see the failure class.
+#: ``failed``: the layer differs from the ledger, or does not work. ``deferred``: unknown, see the failure class.
 #: ``not provable``: Lambda creates no functions of this runtime or architecture in the region.
 Status = Literal["proven", "failed", "deferred", "not provable"]
 
@@ -72,7 +72,7 @@ class _DeferredError(Exception):
 
 
 class _FailedError(Exception):
-    """The layer is not what the ledger says, or does not work."""
+    """The layer differs from the ledger, or does not work."""
 
     def __init__(self, reason: str, log: str = "") -> None:
         super().__init__(reason)

@@ -66,7 +66,7 @@ def read_error(payload: bytes) -> str:
 def problems(case: Case, result: CanaryResult) -> Iterator[str]:
     """Yield each difference from the ledger; none if the layer is proven."""
     if not same_version(result.version, case.version):
-        yield f"it contains {case.package} {result.version}, the ledger says {case.version}"
+        yield f"it contains {case.package} {result.version}, the ledger has {case.version}"
     for name, place in {**result.loaded_from, f"{case.package}'s metadata": result.metadata_from}.items():
         if not f"{place}/".startswith(f"{LAYERS}python/"):
             yield f"{name} was loaded from {place or 'nowhere'}, not from the layer in {LAYERS}python"

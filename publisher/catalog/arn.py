@@ -20,7 +20,7 @@ _ARN = re.compile(
 
 
 def find(index: Index, arn: str) -> Row:
-    """Return the recorded layer version of an ARN. InputError says what is wrong with it and what was meant."""
+    """Return the recorded layer version of an ARN. InputError names the fault and the ARN that was meant."""
     rows = {row.arn: row for release in index.releases for row in index.rows(release)}
     arn = arn.strip()
     if arn in rows:

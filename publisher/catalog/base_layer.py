@@ -46,7 +46,7 @@ def attach(
     target = _target(index, row)
     if target is None or target.packages is None:
         raise InputError(
-            "nobody recorded which packages are in this layer",
+            "the packages of this layer are not recorded",
             where=row.arn,
             fix="take a layer that this program published, or leave --on-layer out",
         )
@@ -59,7 +59,7 @@ def _agree(row: Row, python: str | None, architecture: Architecture | None) -> N
     for asked, has, option in ((python, row.python, "--python"), (architecture, row.architecture, "--arch")):
         if asked not in (None, has):
             raise InputError(
-                f"this layer is for Python {row.python} on {row.architecture}, and {option} says {asked}",
+                f"this layer is for Python {row.python} on {row.architecture}, and {option} is {asked}",
                 where=row.arn,
                 fix=f"leave {option} out, or name the layer that is for {asked}",
             )

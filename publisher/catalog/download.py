@@ -18,7 +18,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 def download(address: str, what: str, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return the body at an http(s) address. InputError if it cannot be had; ``what`` names it in the message."""
+    """Return the body at an http(s) address. InputError if that fails; ``what`` names it in the message."""
     try:
         wanted = request.Request(address, headers={"User-Agent": "strands-layers", **(headers or {})})  # noqa: S310
         with _opener().open(wanted, timeout=CONNECT_SECONDS) as response:

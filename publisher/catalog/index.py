@@ -77,7 +77,7 @@ class IndexedColdStart(ColdStart):
 
 
 class IndexedTarget(_IndexModel, OfTarget):
-    """What one target's zip is in a release. Facts that nobody knows are null."""
+    """What one target's zip is in a release. Unknown facts are null."""
 
     python: PythonField
     architecture: Architecture

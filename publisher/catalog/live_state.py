@@ -14,7 +14,15 @@ from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
-from publisher.aws.gateway import CREATED_FORMAT, CredentialsRefused, Failure, Held, Lambda, Listed, Refused
+from publisher.aws.gateway import (
+    CREATED_FORMAT,
+    CredentialsRefused,
+    Failure,
+    Lambda,
+    ListedVersion,
+    PublishedVersion,
+    Refused,
+)
 from publisher.catalog.index import Index, Row, make_index
 from publisher.catalog.lookup import Query, check, select
 from publisher.ledger.release import Release
@@ -22,7 +30,7 @@ from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_grant
 
 
 @dataclass(frozen=True)
-class Sight:
+class LiveCell:
     """One cell as it is in AWS. ``row`` is None if nothing is known of it, ``public`` if the policy is unreadable."""
 
     cell: str
@@ -36,11 +44,11 @@ class Sight:
 class Report:
     """Every cell of the query, and why each unreachable region failed."""
 
-    sights: tuple[Sight, ...]
-    silent: Mapping[str, Failure]
+    cells: tuple[LiveCell, ...]
+    failures: Mapping[str, Failure]  #: by region
 
 
-def look(
+def read_live_state(
     matrix: Matrix,
     releases: Sequence[Release],
     query: Query,
@@ -54,16 +62,16 @@ def look(
     """
     index = make_index(matrix, releases)
     query = check(index, query)
-    viewer = _Viewer(matrix, index, query, _recorded(index, query, own), own)
+    reader = _Reader(matrix, index, query, _recorded(index, query, own), own)
     regions = tuple(r for r in query.regions if r in matrix.regions) or matrix.select_regions(query.regions)
     targets = matrix.select(query.pythons, query.architectures)
     progress.begin("Reading layer versions from AWS", len(regions))
 
-    def ask(region: str) -> list[Sight]:
-        return viewer.region(lambdas[region], list(matrix.cells_in(region, targets)))
+    def read_region(region: str) -> list[LiveCell]:
+        return reader.region(lambdas[region], list(matrix.cells_in(region, targets)))
 
-    answers, silent = each_region(regions, ask, progress)
-    return Report(tuple(sight for region in regions for sight in answers.get(region, ())), silent)
+    found, failures = each_region(regions, read_region, progress)
+    return Report(tuple(cell for region in regions for cell in found.get(region, ())), failures)
 
 
 def _recorded(index: Index, query: Query, own: bool) -> dict[tuple[str, str], Row]:
@@ -77,7 +85,7 @@ def _recorded(index: Index, query: Query, own: bool) -> dict[tuple[str, str], Ro
 
 
 @dataclass(frozen=True)
-class _Viewer:
+class _Reader:
     """Reads the cells of one region from AWS and compares them with the ledger."""
 
     matrix: Matrix
@@ -86,15 +94,15 @@ class _Viewer:
     recorded: Mapping[tuple[str, str], Row]
     own: bool
 
-    def region(self, gateway: Lambda, cells: Sequence[Cell]) -> list[Sight]:
+    def region(self, gateway: Lambda, cells: Sequence[Cell]) -> list[LiveCell]:
         latest = gateway.latest([cell.target.layer_name for cell in cells]) if self.own else {}
         return in_lanes(lambda cell: self._cell(gateway, cell, latest.get(cell.target.layer_name)), cells)
 
-    def _cell(self, gateway: Lambda, cell: Cell, newest: Listed | None) -> Sight:
+    def _cell(self, gateway: Lambda, cell: Cell, newest: ListedVersion | None) -> LiveCell:
         row = self.recorded.get((cell.region, cell.target.id))
         number = self._number(gateway, cell, newest, row)
         if number is None:
-            return Sight(cell.id, row, None, row is not None, ("AWS has no release of this layer",))
+            return LiveCell(cell.id, row, None, row is not None, ("AWS has no release of this layer",))
         entry = self._entry(cell, number)
         # GetLayerVersion takes a layer's ARN for its name, and needs it where the layer is another account's.
         name = cell.target.layer_name if self.own else self.matrix.layer_arn(cell)
@@ -103,14 +111,16 @@ class _Viewer:
         except Refused as error:
             if self.own or isinstance(error, CredentialsRefused):
                 raise
-            return Sight(cell.id, entry, False, entry is not None, (f"this account may not read it: {error.message}",))
+            return LiveCell(
+                cell.id, entry, False, entry is not None, (f"this account may not read it: {error.message}",)
+            )
         if held is None:
-            return Sight(cell.id, entry, None, entry is not None, (f"AWS has no layer version {number}",))
+            return LiveCell(cell.id, entry, None, entry is not None, (f"AWS has no layer version {number}",))
         public = self._public(gateway, cell, number)
         differences = tuple(_differences(held, public, entry, row))
-        return Sight(cell.id, self._row(cell, held, entry), public, entry is not None, differences)
+        return LiveCell(cell.id, self._row(cell, held, entry), public, entry is not None, differences)
 
-    def _number(self, gateway: Lambda, cell: Cell, newest: Listed | None, row: Row | None) -> int | None:
+    def _number(self, gateway: Lambda, cell: Cell, newest: ListedVersion | None, row: Row | None) -> int | None:
         """Return the layer version number to read: the requested one, else the newest that AWS lists."""
         wanted = self.query.version
         if self.query.layer_version is not None:
@@ -140,7 +150,7 @@ class _Viewer:
         rows = self.index.rows(release) if release else ()
         return next((row for row in rows if (row.region, row.target) == (cell.region, cell.target.id)), None)
 
-    def _row(self, cell: Cell, held: Held, entry: Row | None) -> Row:
+    def _row(self, cell: Cell, held: PublishedVersion, entry: Row | None) -> Row:
         same_bytes = entry is not None and entry.sha256 == held.sha256
         return Row(
             region=cell.region,
@@ -159,12 +169,12 @@ class _Viewer:
         )
 
 
-def _differences(held: Held, public: bool | None, entry: Row | None, row: Row | None) -> Iterator[str]:
+def _differences(held: PublishedVersion, public: bool | None, entry: Row | None, row: Row | None) -> Iterator[str]:
     """Yield how the layer version in AWS differs from its ledger entry and from the selected release."""
     if entry is None:
         yield f"layer version {held.number} is not in the ledger"
     elif entry.sha256 != held.sha256:
-        yield f"layer version {held.number} has sha256 {held.sha256[:12]}…, the ledger says {entry.sha256[:12]}…"
+        yield f"layer version {held.number} has sha256 {held.sha256[:12]}…, the ledger has {entry.sha256[:12]}…"
     if row and row.layer_version > held.number:
         yield f"the ledger has layer version {row.layer_version}, AWS none above {held.number}"
     if entry and entry.yanked and public:

@@ -29,7 +29,7 @@ class Sbom:
         actual = hashlib.sha256(data).hexdigest()
         if actual != self.sha256:
             raise InputError(
-                f"this SBOM's sha256 is {actual[:12]}…, the release's record says {self.sha256[:12]}…",
+                f"this SBOM's sha256 is {actual[:12]}…, the release's record has {self.sha256[:12]}…",
                 where=f"the ledger's {self.file}",
                 fix="restore it from version control, or remove it: then the catalog goes without",
             )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, **ask: Any) -> None:
     """Prove a recorded release with real functions: create one on each layer, invoke it, delete it.
 
-    Exit code 6: a layer is not what the ledger says, or does not work. Exit code 5: a layer could not be tried. A
+    Exit code 6: a layer differs from the ledger, or does not work. Exit code 5: a layer could not be tried. A
     runtime that Lambda creates no functions for is "not provable": named, and no error.
     """
     from builder.model.clock import SYSTEM_CLOCK
@@ -154,7 +154,7 @@ def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
     deferred = [trial for trial in trials if trial.status == "deferred"]
     if failed:
         raise DriftError(
-            f"{len(failed)} layers are not what the ledger says, or do not work",
+            f"{len(failed)} layers differ from the ledger, or do not work",
             where=_named(failed),
             fix=f"see the reasons above; yank the release with `layers yank --layer-version {selected.number}`, "
             "or compare all of it with `layers audit`",

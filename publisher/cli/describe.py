@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from publisher.catalog.index import Row
-    from publisher.catalog.live_state import Sight
+    from publisher.catalog.live_state import LiveCell
     from publisher.catalog.lookup import Query
 
 
@@ -104,7 +104,7 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
     from publisher.aws.connect import connect_all
     from publisher.aws.identity import account
     from publisher.catalog.index import make_index
-    from publisher.catalog.live_state import look
+    from publisher.catalog.live_state import read_live_state
     from publisher.catalog.lookup import check
 
     matrix = settings.matrix()
@@ -112,31 +112,31 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
     check(make_index(matrix, releases), query)  # fail before any request to AWS
     own = account(matrix) == matrix.account
     with progress() as shown:
-        report = look(matrix, releases, query, connect_all(matrix), own, shown)
-    rows = [sight.row for sight in report.sights if sight.row is not None]
+        report = read_live_state(matrix, releases, query, connect_all(matrix), own, shown)
+    rows = [cell.row for cell in report.cells if cell.row is not None]
     if form == "json":
-        print_json([_sight_json(sight) for sight in report.sights if sight.row is not None])
+        print_json([_live_json(cell) for cell in report.cells if cell.row is not None])
     elif form == "table":
-        _live_table(report.sights)
+        _live_table(report.cells)
     else:
         _show(rows, (), form)
-    for sight in report.sights:
-        for difference in sight.differences:
-            print_message(f"difference: {sight.cell}: {difference}")
-    if report.silent:
+    for cell in report.cells:
+        for difference in cell.differences:
+            print_message(f"difference: {cell.cell}: {difference}")
+    if report.failures:
         from publisher.report.next_steps import incomplete_error
 
-        regions = "; ".join(f"{region} ({why})" for region, why in report.silent.items())
-        raise incomplete_error(f"unreachable regions: {regions}", report.silent.values())
+        regions = "; ".join(f"{region} ({why})" for region, why in report.failures.items())
+        raise incomplete_error(f"unreachable regions: {regions}", report.failures.values())
 
 
-def _sight_json(sight: Sight) -> dict[str, Any]:
-    assert sight.row is not None  # noqa: S101 - callers skip sights without a row
-    live = {"public": sight.public, "recorded": sight.recorded, "differences": list(sight.differences)}
-    return {**sight.row.model_dump(mode="json"), "live": live}
+def _live_json(cell: LiveCell) -> dict[str, Any]:
+    assert cell.row is not None  # noqa: S101 - callers skip cells without a row
+    live = {"public": cell.public, "recorded": cell.recorded, "differences": list(cell.differences)}
+    return {**cell.row.model_dump(mode="json"), "live": live}
 
 
-def _live_table(sights: Sequence[Sight]) -> None:
+def _live_table(cells: Sequence[LiveCell]) -> None:
     words = {True: "yes", False: "no", None: "?"}
     print_table(
         ["region", "python", "architecture", "version", "size", "public", "as recorded", "arn"],
@@ -147,12 +147,12 @@ def _live_table(sights: Sequence[Sight]) -> None:
                 str(row.architecture),
                 row.version,
                 megabytes(row.size),
-                words[sight.public],
-                "no" if sight.differences else "yes",
+                words[cell.public],
+                "no" if cell.differences else "yes",
                 row.arn,
             ]
-            for sight in sights
-            if (row := sight.row) is not None
+            for cell in cells
+            if (row := cell.row) is not None
         ],
         right=(4,),
     )

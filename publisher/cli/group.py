@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from builder.model.matrix import Matrix
     from builder.model.stop import Stop
     from publisher.aws.gateway import Lambda
-    from publisher.aws.request_log import Journal
+    from publisher.aws.request_log import RequestLog
     from publisher.catalog.index import Index
     from publisher.ledger.folder import Ledger
 
 #: Command → its text in ``layers --help``. The module ``publisher.cli.<command>`` holds ``command``.
 COMMANDS = {
-    "targets": "List what the matrix says should exist.",
+    "targets": "List the targets, regions and layer names of the matrix.",
     "build": "Build one zip for each target, with manifest.json.",
     "inspect": "Show what is in a zip and check it; compare two.",
     "smoke": "Run a zip in Lambda's own runtime client.",
@@ -85,7 +85,9 @@ class Settings:
         matrix = self.matrix()
         return make_index(matrix, self.ledger(matrix).releases())
 
-    def lambdas(self, matrix: Matrix, journal: Journal | None = None, stop: Stop | None = None) -> Mapping[str, Lambda]:
+    def lambdas(
+        self, matrix: Matrix, journal: RequestLog | None = None, stop: Stop | None = None
+    ) -> Mapping[str, Lambda]:
         """Check that the credentials are of the matrix's account; return Lambda in every region of the matrix."""
         from publisher.aws.connect import connect_all
         from publisher.aws.identity import check_account

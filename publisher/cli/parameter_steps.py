@@ -22,7 +22,7 @@ MAX_PARAMETER_UPDATES = 5
 
 
 def keep_parameters(matrix: Matrix, ledger: Ledger, stop: Stop) -> ParameterUpdate | None:
-    """Update the parameters to what the ledger says. None if the matrix has none, or the command is stopping.
+    """Update the parameters to the ledger's state. None if the matrix has none, or the command is stopping.
 
     If another command changes the ledger meanwhile, update them again. Of two commands that write at the same time, the
     last one then knows the other one's record, so that ``latest`` never stays at a release that was yanked.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from builder.model.matrix import Cell, Matrix
     from builder.model.progress import Progress
     from publisher.aws.gateway import Lambda
-    from publisher.aws.request_log import Journal
+    from publisher.aws.request_log import RequestLog
     from publisher.ledger.folder import Ledger
     from publisher.reconcile.job import Outcome
     from publisher.reconcile.number import Wanted
@@ -90,7 +90,7 @@ class Session:
     matrix: Matrix
     ledger: Ledger
     lambdas: Mapping[str, Lambda]
-    journal: Journal
+    journal: RequestLog
     wanted: Wanted
     selected: tuple[Cell, ...]
     stop: Stop
@@ -111,10 +111,10 @@ def connect(settings: Settings, request: Request) -> Session:
 
         version = newest(matrix)
 
-    from publisher.aws.request_log import Journal
+    from publisher.aws.request_log import RequestLog
     from publisher.reconcile.number import Wanted
 
-    journal = Journal()
+    journal = RequestLog()
     stop = Stop()
     lambdas = settings.lambdas(matrix, journal, stop)
     selected = tuple(cell for region in regions for cell in matrix.cells_in(region, targets))
@@ -252,7 +252,7 @@ def _outcome_json(matrix: Matrix, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def show_report(matrix: Matrix, report: Report, journal: Journal) -> None:
+def show_report(matrix: Matrix, report: Report, journal: RequestLog) -> None:
     """Print the summary of a publish: counts, number, time, and every cell that does not have the release."""
     from collections import Counter
 

@@ -65,7 +65,7 @@ def command(
         _show(verdict, None, as_json)
         differs = f"AWS has {verdict.sha256 or 'no such layer version'}; {row.sha256} is recorded"
         if verdict.other_signer:
-            differs = f"AWS says that {verdict.other_signer} signed it; {verdict.recorded_signer} is recorded"
+            differs = f"AWS names {verdict.other_signer} as its signer; {verdict.recorded_signer} is recorded"
         raise DriftError(differs, where=row.arn, fix="do not use it; tell the layer's publisher")
     provenance = _provenance(row.sha256, repository, bundle, trusted_root) if repository else None
     _show(verdict, provenance, as_json)

@@ -1,7 +1,7 @@
 """The ledger: the record of releases, one file each, ``0003.json`` for layer version 3; SBOMs lie below ``sbom/``.
 
 A file is replaced whole (written aside, flushed, renamed) under a lock, so that neither a killed process nor a second
-one loses a line. The ledger belongs to one matrix and says so when it is read with another.
+one loses a line. The ledger belongs to one matrix; reading it with another is an error.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
         ) from None
     if f"{stem}.json" != file_name(release.layer_version):  # 3.json beside 0003.json would be a second record of 3
         raise InputError(
-            f"this record is of layer version {release.layer_version}, its file name says {stem}",
+            f"this record is of layer version {release.layer_version}, its file name has {stem}",
             where=where,
             fix=f"it belongs in {file_name(release.layer_version)}",
         )

@@ -1,4 +1,4 @@
-"""Record while a run goes on: what was done is on disk before the run continues, whatever kills it next.
+"""Record during a run: each result is on disk before the run continues, so that a killed run loses none.
 
 Many cells finish at once and a release is one file, so writes are grouped: the thread that gets to write writes for all
 that wait.
@@ -11,7 +11,7 @@ from datetime import datetime
 
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Cell, Matrix
-from publisher.aws.gateway import CREATED_FORMAT, Held
+from publisher.aws.gateway import CREATED_FORMAT, PublishedVersion
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import (
     CellRecord,
@@ -79,7 +79,7 @@ class Recorder:
         if cells:
             release = self._own(release)
         release = release or self._fresh
-        if release.yanked is not None:  # whatever this process saw or did before it knew
+        if release.yanked is not None:  # even if this process granted before it knew
             cells = [record.model_copy(update={"public": False}) for record in cells]
         release = release.with_cells(*cells)
         lower = (record for record in batch if isinstance(record, LowerVersionRecord))
@@ -165,7 +165,7 @@ def _given_up(release: Release) -> Release:
     return release.model_copy(update={"cells": (), "unexpected_versions": (*release.unexpected_versions, *unexpected)})
 
 
-def cell_record(cell: Cell, held: Held, *, public: bool) -> CellRecord:
+def cell_record(cell: Cell, held: PublishedVersion, *, public: bool) -> CellRecord:
     """The record of what AWS holds in a cell."""
     return CellRecord(
         region=cell.region,

@@ -21,7 +21,7 @@ from builder.model.target import OfTarget
 
 
 class TargetRecord(Frozen, OfTarget):
-    """What one target's zip is in this release. Facts that nobody knows (a release made by hand) are null."""
+    """What one target's zip is in this release. Unknown facts (of a release made by hand) are null."""
 
     python: PythonField
     architecture: Architecture
@@ -45,8 +45,8 @@ class TargetRecord(Frozen, OfTarget):
         """This record, with what another one knows of the same bytes and this one does not."""
         if self.sha256 is None or self.sha256 != other.sha256:
             return self
-        lacking = [name for name in type(self).model_fields if getattr(self, name) is None]
-        return self.model_copy(update={name: getattr(other, name) for name in lacking})
+        missing = [name for name in type(self).model_fields if getattr(self, name) is None]
+        return self.model_copy(update={name: getattr(other, name) for name in missing})
 
 
 class VersionRecord(Frozen, OfTarget):

@@ -30,7 +30,7 @@ class ParameterUpdate:
 
 @dataclass(frozen=True)
 class Difference:
-    """A parameter that is not as the ledger says."""
+    """A parameter that differs from the ledger."""
 
     region: str
     target: str
@@ -41,7 +41,7 @@ class Difference:
 def update_parameters(
     matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, Parameters], clock: Clock, progress: Progress
 ) -> ParameterUpdate:
-    """Update the parameters of every region to what the ledger says. A failing region does not stop the others."""
+    """Update the parameters of every region to the ledger's state. A failing region does not stop the others."""
     plans = expected(matrix, releases)
     progress.begin("Parameters", len(plans))
     done, failed = each_region(tuple(plans), lambda region: _bring(plans[region], stores[region], clock), progress)

@@ -1,5 +1,4 @@
-"""What a release's record says of a target's zip, and where that is known from: the artifact with its SBOM and smoke,
-the record that is there already, or AWS alone."""
+"""The facts about a target's zip in a release's record: from the artifact, its SBOM and smoke test, or from AWS."""
 
 from __future__ import annotations
 
@@ -18,14 +17,14 @@ from publisher.ledger.release import Release, TargetRecord, sbom_path
 
 @dataclass(frozen=True)
 class Facts:
-    """What is to be recorded of a target, with the SBOM that the record speaks of, where that is at hand."""
+    """What to record of a target, with the SBOM that the record names, if it is available."""
 
     record: TargetRecord
     sbom: bytes | None = None
 
 
 def facts_of(folder: Path, artifact: Artifact) -> Facts:
-    """The facts of an artifact. InputError where its SBOM is another one than the manifest says."""
+    """Return the facts of an artifact. InputError if its SBOM differs from the manifest's sha256."""
     record = TargetRecord(
         python=artifact.python,
         architecture=artifact.architecture,
@@ -44,7 +43,7 @@ def facts_of(folder: Path, artifact: Artifact) -> Facts:
 
 
 def bare_facts(target: Target, sha256: str, size: int | None, unzipped_size: int | None = None) -> Facts:
-    """What can be said of bytes that nobody has a manifest of."""
+    """Return the facts of a zip that has no manifest."""
     return Facts(
         TargetRecord(
             python=target.python,
@@ -58,18 +57,18 @@ def bare_facts(target: Target, sha256: str, size: int | None, unzipped_size: int
 
 
 def refuse_failed(folder: Path, artifact: Artifact) -> None:
-    """InputError where the smoke of these very bytes is on record, and failed."""
+    """Raise InputError if the recorded smoke test of exactly this zip failed."""
     smoked = read_smokes(folder).smokes.get(artifact.sha256)
     if smoked and smoked.status == "failed":
         raise InputError(
-            f"its smoke failed: {smoked.reason}",
+            f"its smoke test failed: {smoked.reason}",
             where=str(folder / artifact.file),
-            fix="build it anew; if only the smoke was at fault, record another: layers smoke --record ZIP",
+            fix="build it again; if only the smoke test was wrong, record another one: layers smoke --record ZIP",
         )
 
 
 def _sbom(folder: Path, artifact: Artifact) -> bytes | None:
-    """The SBOM beside the zip; None where there is none, which is the builder's business."""
+    """Return the SBOM beside the zip; None if there is none."""
     if artifact.sbom is None or artifact.sbom_sha256 is None:
         return None
     path = folder / artifact.sbom
@@ -82,7 +81,7 @@ def _sbom(folder: Path, artifact: Artifact) -> bytes | None:
     actual = hashlib.sha256(data).hexdigest()
     if actual != artifact.sbom_sha256:
         raise InputError(
-            f"the SBOM's sha256 is {actual[:12]}…, the manifest says {artifact.sbom_sha256[:12]}…",
+            f"the SBOM's sha256 is {actual[:12]}…, the manifest has {artifact.sbom_sha256[:12]}…",
             where=str(path),
             fix="build it again",
         )
@@ -90,7 +89,7 @@ def _sbom(folder: Path, artifact: Artifact) -> bytes | None:
 
 
 def keep_sboms(ledger: Ledger, number: int, recorded: Release | None, facts: Iterable[Facts]) -> None:
-    """Keep the SBOMs that the ledger has not got yet."""
+    """Write the SBOMs that the ledger does not have yet."""
     found = [(each.record, each.sbom) for each in facts if each.sbom is not None]
     kept = ledger.sboms() if found else frozenset()
     for record, sbom in found:

@@ -13,9 +13,9 @@ from publisher.aws.gateway import (
     CredentialsRefused,
     Failure,
     GatewayError,
-    Held,
     Interrupted,
     Publication,
+    PublishedVersion,
     RegionDisabled,
     StorageExceeded,
     Unavailable,
@@ -72,7 +72,7 @@ class CellSteps:
         """Revoke what this run granted."""
         return self._guarded(before.cell, lambda: self._revoke(before, reason), before)
 
-    def revoke_backfill(self, cell: Cell, held: Held) -> None:
+    def revoke_backfill(self, cell: Cell, held: PublishedVersion) -> None:
         """Revoke an older release's version that this run made public. A failure is logged; ``audit`` finds it."""
         try:
             self._revoke_version(cell, held)
@@ -158,7 +158,7 @@ class CellSteps:
                 if there is not None and there.sha256 == sha256:
                     self._make_backfill_public(cell, there)
 
-    def _record_lower(self, cell: Cell, held: Held, preparation: Placeholder | Backfill) -> None:
+    def _record_lower(self, cell: Cell, held: PublishedVersion, preparation: Placeholder | Backfill) -> None:
         self._job.recorder.add(
             LowerVersionRecord(
                 region=cell.region,
@@ -170,7 +170,7 @@ class CellSteps:
             )
         )
 
-    def _make_backfill_public(self, cell: Cell, held: Held) -> None:
+    def _make_backfill_public(self, cell: Cell, held: PublishedVersion) -> None:
         """Grant an older release's version, unless that release has been yanked."""
         recorder, private = self._job.recorder, cell_record(cell, held, public=False)
         if recorder.backfilled(private).yanked is not None:
@@ -183,7 +183,7 @@ class CellSteps:
         else:
             self._yanks.add_backfill(cell, held, release)
 
-    def _publish_version(self, cell: Cell, zip_: Zip, description: str, number: int) -> Held:
+    def _publish_version(self, cell: Cell, zip_: Zip, description: str, number: int) -> PublishedVersion:
         publication = Publication(
             layer_name=cell.target.layer_name,
             description=description,
@@ -194,11 +194,11 @@ class CellSteps:
         )
         return publish_at(self._job.lambdas[cell.region], publication, number, self._job.clock)
 
-    def _revoke_version(self, cell: Cell, held: Held) -> None:
+    def _revoke_version(self, cell: Cell, held: PublishedVersion) -> None:
         gateway = self._job.lambdas[cell.region]
         revoke_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
 
-    def _record(self, cell: Cell, held: Held, *, public: bool) -> None:
+    def _record(self, cell: Cell, held: PublishedVersion, *, public: bool) -> None:
         """Record a cell. Raises YankedError if the release has been yanked."""
         if reason := recorded_yank(self._job.recorder.add(cell_record(cell, held, public=public))):
             raise YankedError(Failure(reason, FailureClass.PERMANENT))
@@ -259,10 +259,10 @@ class CellSteps:
         unreadable = bool(self._job.remote.unreachable or self.unreachable)
         return Failure(text, FailureClass.TEMPORARY if unreadable else FailureClass.PERMANENT, NO_ZIP_ADVICE)
 
-    def _held(self, cell: Cell) -> Held | None:
+    def _held(self, cell: Cell) -> PublishedVersion | None:
         return self._job.remote.cells[cell].held
 
-    def _known(self, cell: Cell) -> Held:
+    def _known(self, cell: Cell) -> PublishedVersion:
         held = self._held(cell)
         if held is None:
             raise PublishError(

@@ -9,7 +9,7 @@ from typing import Literal
 from builder.model.clock import Clock
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
-from publisher.aws.gateway import Failure, Held, Lambda, Zip
+from publisher.aws.gateway import Failure, Lambda, PublishedVersion, Zip
 from publisher.ledger.recorder import Recorder
 from publisher.ledger.release import Release
 from publisher.reconcile.plan import Plan
@@ -28,7 +28,7 @@ class Outcome:
 
     cell: Cell
     name: OutcomeName
-    held: Held | None = None
+    held: PublishedVersion | None = None
     failure: Failure | None = None
     prepared: int = 0  #: placeholders and backfills published below the release's number
 

@@ -213,7 +213,7 @@ def _action(
         return Conflict(f"layer version {number} is something else: {_quote(state.held.description)}")
     if state.held.sha256 not in accepted:
         return Conflict(
-            f"layer version {number} says {version} but holds other bytes ({state.held.sha256[:12]}…); "
+            f"layer version {number} has the description of {version} but other bytes ({state.held.sha256[:12]}…); "
             "if it was published by hand, record it first: layers sync"
         )
     return Keep() if is_granted(state.grants, matrix.permission) else GrantOnly()

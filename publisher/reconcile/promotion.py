@@ -94,7 +94,7 @@ def _download(cells: Sequence[CellRecord], sha256: str, reader: Callable[[str], 
                 continue
             if held.sha256 != sha256:
                 raise DriftError(
-                    f"the source holds {held.sha256}; its ledger says {sha256}",
+                    f"the source holds {held.sha256}; its ledger has {sha256}",
                     where=cell.arn,
                     fix="run `layers audit` with the source's matrix",
                 )

@@ -15,10 +15,10 @@ from publisher.aws.gateway import (
     Failure,
     FieldsRefused,
     Grant,
-    Held,
     Interrupted,
     Lambda,
     Publication,
+    PublishedVersion,
     StatementExists,
     Unavailable,
     Unreachable,
@@ -50,12 +50,12 @@ class PublishError(Exception):
 class OvertakenError(PublishError):
     """Another process is publishing the layer. ``unexpected`` is our version, at another number than expected."""
 
-    def __init__(self, message: str, unexpected: Held | None = None) -> None:
+    def __init__(self, message: str, unexpected: PublishedVersion | None = None) -> None:
         super().__init__(Failure(f"{message}: another process is publishing this layer"))
         self.unexpected = unexpected
 
 
-def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Clock) -> Held:
+def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Clock) -> PublishedVersion:
     """Publish a version, and check that it has this number and these bytes.
 
     Raises OvertakenError if it does not, and the gateway's errors if AWS does not respond.
@@ -160,7 +160,7 @@ def _without(publication: Publication, error: FieldsRefused) -> Publication:
     return smaller
 
 
-def _look_up(gateway: Lambda, name: str, number: int, clock: Clock) -> Held | None:
+def _look_up(gateway: Lambda, name: str, number: int, clock: Clock) -> PublishedVersion | None:
     for wait in LOOKUP_BACKOFF_SECONDS:
         clock.sleep(wait)
         held = gateway.get(name, number)
@@ -169,7 +169,7 @@ def _look_up(gateway: Lambda, name: str, number: int, clock: Clock) -> Held | No
     return None
 
 
-def _checked(gateway: Lambda, held: Held, publication: Publication, number: int) -> Held:
+def _checked(gateway: Lambda, held: PublishedVersion, publication: Publication, number: int) -> PublishedVersion:
     if held.number != number:
         raise OvertakenError(f"expected layer version {number} but AWS assigned {held.number}", held)
     if held.sha256 != publication.zip.sha256:

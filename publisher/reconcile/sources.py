@@ -26,7 +26,7 @@ from publisher.reconcile.artifact_facts import Facts, bare_facts, facts_of, refu
 from publisher.reconcile.plan import Backfill, Plan, Publish
 from publisher.reconcile.state import Remote
 
-#: What a request says besides the zip; generous.
+#: The most bytes that a request has besides the zip.
 REQUEST_REST = 4096
 
 #: Builds these targets into the folder, from these locks where given.
@@ -35,7 +35,7 @@ Build = Callable[[tuple[Target, ...], Mapping[str, tuple[Locked, ...]]], BuildOu
 
 @dataclass(frozen=True)
 class Payload:
-    """The bytes for one target, proved, and what is to be recorded of them."""
+    """The zip for one target, checked, and the facts to record about it."""
 
     zip: Zip
     facts: Facts
@@ -43,7 +43,7 @@ class Payload:
 
 @dataclass(frozen=True)
 class Sources:
-    """Everything that bytes can come from."""
+    """The places that a release's zips can come from."""
 
     matrix: Matrix
     remote: Remote
@@ -51,15 +51,15 @@ class Sources:
     releases: Sequence[Release]
     artifacts: BuildOutput | None
     build: Build
-    folder: Path  #: for what is fetched
+    folder: Path  #: for downloads
     progress: Progress
     signer: Signer | None = None  #: signs new bytes, once
 
 
 def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
-    """The payload of every target that the plan publishes, by target id. Nothing in AWS is touched.
+    """Return the payload of every target that the plan publishes, by target id. Nothing in AWS is changed.
 
-    A target whose bytes are published already, but cannot be had now, is left out: its cells wait for the next run.
+    A target whose zip is published already, but cannot be downloaded now, is left out: the next run publishes it.
     """
     recorded = at_number(sources.releases, plan.number.value)
     payloads: dict[str, Payload] = {}
@@ -95,7 +95,7 @@ def _signed(payload: Payload, signer: Signer, sources: Sources) -> Payload:
 
 
 def facts_to_record(sources: Sources, plan: Plan, payloads: Mapping[str, Payload]) -> Iterator[Facts]:
-    """What to record of the release's targets: in full where it is at hand, else what AWS says of them."""
+    """Yield what to record of the release's targets: all facts of an available artifact, else those of AWS."""
     recorded = at_number(sources.releases, plan.number.value)
     for target in sources.matrix.targets:
         wanted = plan.bytes_of.get(target.id)
@@ -113,7 +113,7 @@ def facts_to_record(sources: Sources, plan: Plan, payloads: Mapping[str, Payload
 
 
 def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]:
-    """The zips of older releases that the plan backfills, by target id and number.
+    """Return the zips of older releases that the plan backfills, by target id and number.
 
     A zip that is not available in any region is left out: only its cells wait for the next run.
     """
@@ -166,7 +166,7 @@ def _payload(folder: Path, artifact: Artifact) -> Payload:
         raise InputError(f"the artifact cannot be read: {error.strerror}", where=str(path)) from None
     if actual != artifact.sha256:
         raise InputError(
-            f"the zip's sha256 is {actual[:12]}…, its manifest says {artifact.sha256[:12]}…",
+            f"the zip's sha256 is {actual[:12]}…, its manifest has {artifact.sha256[:12]}…",
             where=str(path),
             fix="build it again",
         )

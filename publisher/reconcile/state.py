@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 from builder.model.matrix import Cell, Matrix
 from builder.model.matrix_keys import Permission
 from builder.model.target import Target
-from publisher.aws.gateway import Failure, Grant, Held, Listed
+from publisher.aws.gateway import Failure, Grant, ListedVersion, PublishedVersion
 from publisher.ledger.release import Release
 
 #: The description of every placeholder starts with this text.
@@ -24,10 +24,10 @@ class CellState:
     """One cell. ``latest`` is 0 if the layer has no version."""
 
     latest: int = 0
-    #: Listed versions by number: the newest, and older ones if they were read.
-    listed: Mapping[int, Listed] = field(default_factory=dict)
+    #: ListedVersion versions by number: the newest, and older ones if they were read.
+    listed: Mapping[int, ListedVersion] = field(default_factory=dict)
     #: The layer version at the release's number; None if there is none, or if ``latest`` is lower.
-    held: Held | None = None
+    held: PublishedVersion | None = None
     grants: tuple[Grant, ...] = ()
 
 
@@ -65,7 +65,7 @@ def version_in(matrix: Matrix, target: Target, description: str) -> str | None:
     return match["version"] if match else None
 
 
-def carries(matrix: Matrix, target: Target, listed: Listed, version: str) -> bool:
+def carries(matrix: Matrix, target: Target, listed: ListedVersion, version: str) -> bool:
     """Whether a layer version's description has this package version."""
     found = version_in(matrix, target, listed.description)
     return found is not None and _same_version(found, version)

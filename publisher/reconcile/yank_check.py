@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from builder.model.matrix import Cell
-from publisher.aws.gateway import GatewayError, Held
+from publisher.aws.gateway import GatewayError, PublishedVersion
 from publisher.ledger.release import CellRecord, Release
 from publisher.reconcile.job import Job
 from publisher.reconcile.publish_once import POLICY_BACKOFF_SECONDS, grant_at, seconds_until_granted
@@ -26,21 +26,21 @@ class YankCheck:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._granted: dict[str, Held] = {}  #: by region: the version of the release that was granted first
-        self._backfilled: list[tuple[Cell, Held, Release]] = []  #: granted versions of older releases
+        self._granted: dict[str, PublishedVersion] = {}  #: by region: the version of the release that was granted first
+        self._backfilled: list[tuple[Cell, PublishedVersion, Release]] = []  #: granted versions of older releases
         self._policies_lag = False
 
-    def grant(self, cell: Cell, held: Held) -> None:
+    def grant(self, cell: Cell, held: PublishedVersion) -> None:
         """Grant the matrix's permission of a version, and wait until its policy shows it."""
         gateway, job = self._job.lambdas[cell.region], self._job
         if grant_at(gateway, held.layer_name, held.number, job.matrix.permission, job.clock) > 0:
             self._policies_lag = True
 
-    def add(self, cell: Cell, held: Held) -> None:
+    def add(self, cell: Cell, held: PublishedVersion) -> None:
         """Remember a granted version of the release."""
         self._granted.setdefault(cell.region, held)
 
-    def add_backfill(self, cell: Cell, held: Held, release: Release) -> None:
+    def add_backfill(self, cell: Cell, held: PublishedVersion, release: Release) -> None:
         """Remember a granted version of an older release, with its record."""
         self._backfilled.append((cell, held, release))
 
@@ -65,7 +65,7 @@ class YankCheck:
                 continue
         return None
 
-    def yanked_backfills(self) -> list[tuple[Cell, Held]]:
+    def yanked_backfills(self) -> list[tuple[Cell, PublishedVersion]]:
         """Return the granted versions of older releases that another process, with another ledger, yanked.
 
         A yank revokes every cell: the release was yanked if no cell that is recorded as public is public any more.

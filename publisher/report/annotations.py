@@ -13,7 +13,7 @@ from builder.model.escape import escape
 
 Level = Literal["error", "warning"]
 
-#: GitHub shows this many annotations of a level for each step and drops the rest silently.
+#: GitHub shows this many annotations of a level for each step and drops the rest without a message.
 MAX_ANNOTATIONS = 10
 _MAX_MESSAGE_CHARACTERS = 2000
 
@@ -30,7 +30,7 @@ class Note:
 
 
 def commands(notes: Iterable[Note], *, errors_left: int = 0) -> Iterator[str]:
-    """Return the lines to print. If a level has more than GitHub shows, the last one says how many are left out.
+    """Return the lines to print. If a level has more than GitHub shows, the last one has the number of those left out.
 
     ``errors_left``: how many of the errors that GitHub shows are kept free for other callers.
     """

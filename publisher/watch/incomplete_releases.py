@@ -11,7 +11,7 @@ from publisher.ledger.release import Release
 
 @dataclass(frozen=True)
 class IncompleteRelease:
-    """A release to complete. ``missing`` is empty if only its record says that it is not complete."""
+    """A release to complete. ``missing`` is empty if every cell is there and the record is not marked complete."""
 
     layer_version: int
     version: str

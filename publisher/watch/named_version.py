@@ -38,7 +38,7 @@ class VersionRequest:
     matrix: Matrix
     version: str  #: a version, or ``latest``
     targets: Sequence[Target]
-    #: The ledger's releases: a recorded version can be completed from its lock, whatever the index says.
+    #: The ledger's releases: a recorded version can be completed from its lock, even if the index no longer has it.
     recorded: Callable[[], Sequence[Release]] = tuple
 
 

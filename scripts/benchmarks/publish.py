@@ -40,8 +40,8 @@ from builder.model.stop import Stop
 from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Publication, Zip
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.request_log import Journal
-from publisher.aws.retry import Patient
+from publisher.aws.request_log import RequestLog
+from publisher.aws.retry import RetryingLambda
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
@@ -99,7 +99,7 @@ def speed() -> Figures:
 
 
 def _timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput) -> tuple[Report, float, int]:
-    journal = Journal()
+    journal = RequestLog()
     lambdas = connect_all(matrix, journal)
     started = time.monotonic()
     prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, Quiet())
@@ -196,7 +196,8 @@ def _simulated(aws: SimulatedAws, matrix: Matrix, folder: Path) -> int:
     """Publish a matrix in the simulation with an empty ledger, and return the number of calls."""
     artifacts = _artifacts(folder / matrix.package, matrix, 500)
     lambdas = {
-        region: Patient(SimLambda(aws, region, TokenBucket(10, aws.clock)), aws.clock) for region in matrix.regions
+        region: RetryingLambda(SimLambda(aws, region, TokenBucket(10, aws.clock)), aws.clock)
+        for region in matrix.regions
     }
     before, ledger = len(aws.log), FolderLedger(folder / f"ledger-{matrix.package}", matrix)
     prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, Quiet())

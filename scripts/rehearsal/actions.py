@@ -33,7 +33,7 @@ class Place:
     def need(self, scope: str, level: str) -> None:
         """Raise StepError if the job's token does not have the permission."""
         if self.permissions.get(scope, "none") not in (level, "write"):
-            raise StepError(f"this job lacks the permission {scope}: {level}")
+            raise StepError(f"this job does not have the permission {scope}: {level}")
 
 
 Inputs = Mapping[str, str]

@@ -11,9 +11,9 @@ from publisher.aws.gateway import (
     CredentialsRefused,
     GatewayError,
     Grant,
-    Held,
-    Listed,
+    ListedVersion,
     Publication,
+    PublishedVersion,
     Refused,
     StatementExists,
     Throttled,
@@ -44,8 +44,8 @@ class SimLambda:
     def region(self) -> str:
         return self._region
 
-    def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
-        found: dict[str, Listed] = {}
+    def latest(self, names: Sequence[str]) -> Mapping[str, ListedVersion]:
+        found: dict[str, ListedVersion] = {}
         marker: str | None = None
         while True:
             page, marker = self._call("ListLayers", partial(RegionLayers.list_layers, marker=marker))
@@ -53,8 +53,8 @@ class SimLambda:
             if not marker or len(found) == len(names):
                 return found
 
-    def versions(self, name: str, above: int = 0) -> tuple[Listed, ...]:
-        found: list[Listed] = []
+    def versions(self, name: str, above: int = 0) -> tuple[ListedVersion, ...]:
+        found: list[ListedVersion] = []
         marker: str | None = None
         while True:
             page, marker = self._call(
@@ -64,7 +64,7 @@ class SimLambda:
             if not marker or page[-1].number <= above:
                 return tuple(found)
 
-    def get(self, name: str, number: int) -> Held | None:
+    def get(self, name: str, number: int) -> PublishedVersion | None:
         version = self._call("GetLayerVersion", lambda region: region.get(name, number), missing=True)
         return self._held(version, link=True) if version else None
 
@@ -72,7 +72,7 @@ class SimLambda:
         statements = self._call("GetLayerVersionPolicy", lambda region: region.policy(name, number), missing=True)
         return tuple(Grant(s.sid, s.principal, s.organization) for s in statements or ())
 
-    def publish(self, publication: Publication) -> Held:
+    def publish(self, publication: Publication) -> PublishedVersion:
         content = publication.zip.path.read_bytes()
 
         def act(region: RegionLayers) -> LayerVersion:
@@ -102,7 +102,7 @@ class SimLambda:
 
         return bool(self._call("RemoveLayerVersionPermission", act, missing=True))
 
-    def download(self, held: Held, to: Path) -> None:
+    def download(self, held: PublishedVersion, to: Path) -> None:
         digest = held.location.removeprefix("sim:")
         content = self._call("Download", lambda _: self._aws.contents[digest], counted=False)
         to.write_bytes(content.read())
@@ -123,8 +123,8 @@ class SimLambda:
         finally:
             self._watch(operation)
 
-    def _listed(self, version: LayerVersion) -> Listed:
-        return Listed(
+    def _listed(self, version: LayerVersion) -> ListedVersion:
+        return ListedVersion(
             layer_name=version.layer_name,
             number=version.number,
             arn=version.arn,
@@ -134,8 +134,8 @@ class SimLambda:
             architectures=version.architectures,
         )
 
-    def _held(self, version: LayerVersion, link: bool = False) -> Held:
-        return Held(
+    def _held(self, version: LayerVersion, link: bool = False) -> PublishedVersion:
+        return PublishedVersion(
             **vars(self._listed(version)),
             sha256=version.sha256,
             size=version.size,

@@ -259,15 +259,15 @@ def test_an_address_may_name_the_version(page: Page) -> None:
 
 def test_unknown_values_in_the_address_are_named(page: Page) -> None:
     page.open("#python=3.99&region=us-east-1&layer=%3Cimg%20src=x%3E")
-    assert "The address says python=3.99, which is not known here. You see 3.13." in page.text("#notices")
-    assert "The address says layer=<img src=x>" in page.text("#notices")
+    assert "The address has python=3.99, which is unknown. This page shows 3.13." in page.text("#notices")
+    assert "The address has layer=<img src=x>" in page.text("#notices")
     assert page.text("#arn") == _arn(5, "3.13", "x86_64", "us-east-1")
 
 
 def test_other_spellings_in_the_address_are_understood(page: Page) -> None:
     page.open("#python=py3_12&arch=arm64")
     assert page.text("#arn") == _arn(5, "3.12", "aarch64", "us-east-1")
-    assert "The address says arch=arm64. You see aarch64, which it probably means." in page.text("#notices")
+    assert "The address has arch=arm64. This page shows aarch64, which is probably meant." in page.text("#notices")
 
 
 def test_a_missing_combination_of_python_and_architecture_is_named(page: Page, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from builder.model.progress import Quiet
 from builder.model.stop import Stop
 from publisher.aws.gateway import Lambda
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.retry import Patient
+from publisher.aws.retry import RetryingLambda
 from publisher.ledger.release import Release
 from publisher.reconcile.execute import CanaryRegion
 from publisher.reconcile.number import Wanted
@@ -175,7 +175,7 @@ class World:
         """Return the clients of a process."""
         clock, rate = self.aws.clock, self.matrix.requests_per_second
         return {
-            region: Patient(SimLambda(self.aws, region, TokenBucket(rate, clock), doom or Doom()), clock)
+            region: RetryingLambda(SimLambda(self.aws, region, TokenBucket(rate, clock), doom or Doom()), clock)
             for region in self.matrix.regions
         }
 

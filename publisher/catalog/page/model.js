@@ -45,9 +45,9 @@ function readState(data, hash) {
     state[key] = found ?? state[key];
     if (found === undefined) {
       const shown = key === "layer" ? findCell(data, state).release.number : state[key];
-      problems.push(`The address says ${key}=${word}, which is not known here. You see ${shown}.`);
+      problems.push(`The address has ${key}=${word}, which is unknown. This page shows ${shown}.`);
     } else if (found !== word) {
-      problems.push(`The address says ${key}=${word}. You see ${found}, which it probably means.`);
+      problems.push(`The address has ${key}=${word}. This page shows ${found}, which is probably meant.`);
     }
   }
   return { state, problems };
@@ -110,7 +110,7 @@ function snippetOf({ target, region, layer, arn, release }, tool) {
   return target.snippets[tool.id].replace(/@@(\w+)@@/g, (_, name) => values[name]);
 }
 
-/** Name → version of what a release's target holds, or null where nobody knows. */
+/** Name → version of what a release's target holds, or null if unknown. */
 function packagesOf(release, place) {
   const made = release.targets.find((each) => each.target === place);
   if (made?.packages === undefined) return null;

@@ -110,7 +110,7 @@ function noticesOf(data, cell, state) {
   const newest = data.releases.find((each) => each.number === data.newest);
   if (state.layer === "" && cell.there && newest && newest !== release) {
     say("warning", element("strong", {}, `Layer version ${newest.number} (${newest.version})`),
-      ` is not in ${region} for this Python and architecture. You see the newest that is.`);
+      ` is not in ${region} for this Python and architecture. The page shows the newest that is.`);
   }
   for (const [word, detail, reason] of release.marks) {
     if (word === "yanked") {

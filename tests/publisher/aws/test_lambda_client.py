@@ -22,7 +22,7 @@ from publisher.aws.gateway import (
     CredentialsRefused,
     GatewayError,
     Grant,
-    Listed,
+    ListedVersion,
     Publication,
     Refused,
     StatementExists,
@@ -132,7 +132,7 @@ def test_versions_policies_and_contents_are_read_back_from_moto(sandbox: Sandbox
     lam.download(there, tmp_path / "copy.zip")
 
 
-def numbers(versions: tuple[Listed, ...]) -> list[int]:
+def numbers(versions: tuple[ListedVersion, ...]) -> list[int]:
     return [version.number for version in versions]
 
 

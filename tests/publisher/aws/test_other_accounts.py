@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from publisher.aws.gateway import Held, Publication
+from publisher.aws.gateway import Publication, PublishedVersion
 from publisher.aws.lambda_client import BotoLambda
 from tests.conftest import Sandbox
 from tests.fakes.aws_front import AwsRequest, Change, Refusal, Refuse, front
@@ -259,7 +259,7 @@ def test_a_defect_in_one_cell_ends_with_1_and_the_others_are_published(
 ) -> None:
     publish = BotoLambda.publish
 
-    def broken(self: BotoLambda, publication: Publication) -> Held:
+    def broken(self: BotoLambda, publication: Publication) -> PublishedVersion:
         if self.region == "eu-west-1":
             raise ZeroDivisionError("division by zero")
         return publish(self, publication)

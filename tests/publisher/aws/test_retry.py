@@ -18,7 +18,7 @@ from publisher.aws.gateway import (
     Zip,
 )
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.retry import MAX_ATTEMPTS, MAX_THROTTLED_SECONDS, Patient
+from publisher.aws.retry import MAX_ATTEMPTS, MAX_THROTTLED_SECONDS, RetryingLambda
 from scripts.simaws import At, Fault, Faults, SimLambda, SimulatedAws
 from tests.fakes.simulated_runs import make_zip
 
@@ -32,8 +32,8 @@ def aws() -> SimulatedAws:
 
 
 @pytest.fixture
-def patient(aws: SimulatedAws) -> Patient:
-    return Patient(SimLambda(aws, REGION, TokenBucket(10, aws.clock)), aws.clock)
+def patient(aws: SimulatedAws) -> RetryingLambda:
+    return RetryingLambda(SimLambda(aws, REGION, TokenBucket(10, aws.clock)), aws.clock)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def sent(aws: SimulatedAws) -> int:
 
 @pytest.mark.parametrize("fault", [Fault.THROTTLE, Fault.NO_CONNECTION])
 def test_a_publish_that_certainly_did_nothing_is_retried(
-    aws: SimulatedAws, patient: Patient, wanted: Publication, fault: Fault
+    aws: SimulatedAws, patient: RetryingLambda, wanted: Publication, fault: Fault
 ) -> None:
     aws.set_faults(Faults((At(fault, times=3),)))
     assert patient.publish(wanted).number == 1
@@ -60,7 +60,7 @@ def test_a_publish_that_certainly_did_nothing_is_retried(
 
 @pytest.mark.parametrize("fault", [f for f in Fault if f not in (Fault.THROTTLE, Fault.NO_CONNECTION)])
 def test_a_publish_that_may_have_acted_is_sent_once(
-    aws: SimulatedAws, patient: Patient, wanted: Publication, fault: Fault
+    aws: SimulatedAws, patient: RetryingLambda, wanted: Publication, fault: Fault
 ) -> None:
     aws.set_faults(Faults((At(fault),)))
     with pytest.raises(CredentialsRefused if fault is Fault.EXPIRED else Unavailable):
@@ -69,7 +69,9 @@ def test_a_publish_that_may_have_acted_is_sent_once(
 
 
 @pytest.mark.parametrize("fault", [f for f in Fault if f is not Fault.EXPIRED])
-def test_reads_and_grants_are_retried(aws: SimulatedAws, patient: Patient, wanted: Publication, fault: Fault) -> None:
+def test_reads_and_grants_are_retried(
+    aws: SimulatedAws, patient: RetryingLambda, wanted: Publication, fault: Fault
+) -> None:
     patient.publish(wanted)
     for operation in ("GetLayerVersion", "GetLayerVersionPolicy", "ListLayers", "AddLayerVersionPermission"):
         aws.set_faults(Faults((At(fault, operation=operation, times=2),)))
@@ -85,14 +87,14 @@ def test_reads_and_grants_are_retried(aws: SimulatedAws, patient: Patient, wante
     assert patient.grants("demo", 1) == (GRANT,)
 
 
-def test_an_existing_grant_is_an_error(aws: SimulatedAws, patient: Patient, wanted: Publication) -> None:
+def test_an_existing_grant_is_an_error(aws: SimulatedAws, patient: RetryingLambda, wanted: Publication) -> None:
     patient.publish(wanted)
     patient.grant("demo", 1, GRANT)
     with pytest.raises(StatementExists):
         patient.grant("demo", 1, GRANT)
 
 
-def test_retries_of_an_unreachable_region_end(aws: SimulatedAws, patient: Patient) -> None:
+def test_retries_of_an_unreachable_region_end(aws: SimulatedAws, patient: RetryingLambda) -> None:
     aws.set_faults(Faults((At(Fault.NO_CONNECTION, times=None),)))
     with pytest.raises(Unreachable):
         patient.latest(["demo"])
@@ -100,7 +102,7 @@ def test_retries_of_an_unreachable_region_end(aws: SimulatedAws, patient: Patien
     assert aws.clock.monotonic() < 60
 
 
-def test_throttling_is_retried_with_a_limit(aws: SimulatedAws, patient: Patient) -> None:
+def test_throttling_is_retried_with_a_limit(aws: SimulatedAws, patient: RetryingLambda) -> None:
     aws.set_faults(Faults((At(Fault.THROTTLE, times=20),)))
     assert patient.latest(["demo"]) == {}
     aws.set_faults(Faults((At(Fault.THROTTLE, times=None),)))
@@ -110,7 +112,7 @@ def test_throttling_is_retried_with_a_limit(aws: SimulatedAws, patient: Patient)
     assert MAX_THROTTLED_SECONDS <= aws.clock.monotonic() - began < MAX_THROTTLED_SECONDS + 20
 
 
-def test_expired_credentials_are_not_retried(aws: SimulatedAws, patient: Patient) -> None:
+def test_expired_credentials_are_not_retried(aws: SimulatedAws, patient: RetryingLambda) -> None:
     aws.set_faults(Faults((At(Fault.EXPIRED, times=None),)))
     with pytest.raises(CredentialsRefused):
         patient.latest(["demo"])

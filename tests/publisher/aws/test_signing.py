@@ -64,7 +64,7 @@ def test_audit_and_verify_name_a_signature_of_another_profile(layers: Layers) ->
     assert "signed by demo_profile/" in audited.json["drift"][0]["detail"]
     arn = layers("describe", "--region", "us-east-1", "--arch", "x86_64", "--format", "arn").out.strip()
     verified = layers("verify", arn)
-    assert (verified.code, "AWS says that demo_profile/" in verified.err, verified.out) == (6, True, "")
+    assert (verified.code, "AWS names demo_profile/" in verified.err, verified.out) == (6, True, "")
 
 
 def test_the_table_and_the_page_name_the_profile(layers: Layers, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from builder.model.matrix import Matrix
-from publisher.aws.gateway import Held
+from publisher.aws.gateway import PublishedVersion
 from publisher.canary.function_port import Function, Invoked, NameTakenError, NotNowError, Spec
 from publisher.canary.trial import Setting
 from publisher.canary.verdict import Case
@@ -73,10 +73,10 @@ class Region:
         spec = Spec(name, f"layers canary of demo 1.0, run {run}", "", "", "", "", "", b"")
         self.there[name] = (spec, self.now() - age)
 
-    def layer(self, name: str, number: int) -> Held | None:
+    def layer(self, name: str, number: int) -> PublishedVersion | None:
         self._fault("layer")
         self._after("layer")
-        return Held(name, number, "", "", "", sha256=self.sha256, size=1) if self.sha256 else None
+        return PublishedVersion(name, number, "", "", "", sha256=self.sha256, size=1) if self.sha256 else None
 
     def find(self, name: str) -> Function | None:
         self._fault("find")

@@ -134,7 +134,7 @@ def test_a_layer_with_another_version_fails(sandbox: Sandbox, layers: Layers) ->
     assert publish_real(layers, "1.1", content=layer_zip("1.0.9")).code == 0
     (cell,) = layers("canary", "--region", "us-east-1", "--yes", "--json").json["cells"]
     assert (cell["status"], cell["package_version"]) == ("failed", "1.0.9")
-    assert cell["reason"] == "it contains demo 1.0.9, the ledger says 1.1"
+    assert cell["reason"] == "it contains demo 1.0.9, the ledger has 1.1"
 
 
 def test_bytes_that_differ_from_the_ledger_are_not_run(sandbox: Sandbox, layers: Layers) -> None:

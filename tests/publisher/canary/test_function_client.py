@@ -15,7 +15,7 @@ from publisher.aws.api_call import Caller
 from publisher.aws.gateway import CredentialsRefused, GatewayError, Refused, StorageExceeded, Throttled, Unavailable
 from publisher.aws.lambda_client import CONFIG
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.request_log import Journal
+from publisher.aws.request_log import RequestLog
 from publisher.canary.function_client import BotoFunctions, _error_of
 from publisher.canary.function_port import InvalidError, NameTakenError, NotNowError, RoleError, RuntimeRefused, Spec
 
@@ -23,9 +23,9 @@ SPEC = Spec("f", "", "arn:aws:iam::123456789012:role/r", "python3.12", "arm64", 
 
 
 @pytest.fixture
-def stub() -> tuple[BotoFunctions, Stubber, Journal]:
+def stub() -> tuple[BotoFunctions, Stubber, RequestLog]:
     client = boto3.session.Session("key", "secret").client("lambda", region_name="us-east-1", config=CONFIG)
-    stubber, journal = Stubber(client), Journal()
+    stubber, journal = Stubber(client), RequestLog()
     stubber.activate()
     return BotoFunctions(client, client, Caller("us-east-1", TokenBucket(1000), journal, _error_of)), stubber, journal
 
@@ -69,7 +69,7 @@ INVALID = "InvalidParameterValueException"
     ],
 )
 def test_each_error_has_its_class_and_is_counted(
-    stub: tuple[BotoFunctions, Stubber, Journal],
+    stub: tuple[BotoFunctions, Stubber, RequestLog],
     operation: str,
     code: str,
     status: int,
@@ -87,7 +87,7 @@ def test_each_error_has_its_class_and_is_counted(
 
 @pytest.mark.parametrize("operation", ["delete_function", "get_function_configuration", "get_layer_version"])
 def test_a_missing_function_or_layer_is_not_an_error(
-    stub: tuple[BotoFunctions, Stubber, Journal], operation: str
+    stub: tuple[BotoFunctions, Stubber, RequestLog], operation: str
 ) -> None:
     functions, stubber, _ = stub
     stubber.add_client_error(operation, "ResourceNotFoundException", "", 404)
@@ -95,7 +95,7 @@ def test_a_missing_function_or_layer_is_not_an_error(
 
 
 @pytest.mark.parametrize("text", ["2026-11-23T20:40:15.000+0000", "2026-11-23T20:40:15.123456000Z"])
-def test_both_forms_of_a_timestamp_are_read(stub: tuple[BotoFunctions, Stubber, Journal], text: str) -> None:
+def test_both_forms_of_a_timestamp_are_read(stub: tuple[BotoFunctions, Stubber, RequestLog], text: str) -> None:
     functions, stubber, _ = stub
     stubber.add_response("get_function_configuration", {"LastModified": text, "State": "Pending"})
     found = functions.find("f")
@@ -105,7 +105,7 @@ def test_both_forms_of_a_timestamp_are_read(stub: tuple[BotoFunctions, Stubber, 
 
 @pytest.mark.parametrize("answer", [{"LastModified": "yesterday"}, {"State": "Active"}])
 def test_an_incomplete_response_is_unavailable(
-    stub: tuple[BotoFunctions, Stubber, Journal], answer: dict[str, Any]
+    stub: tuple[BotoFunctions, Stubber, RequestLog], answer: dict[str, Any]
 ) -> None:
     functions, stubber, _ = stub
     stubber.add_response("get_function_configuration", answer)
@@ -113,7 +113,7 @@ def test_an_incomplete_response_is_unavailable(
         functions.find("f")
 
 
-def test_a_truncated_payload_is_unavailable(stub: tuple[BotoFunctions, Stubber, Journal]) -> None:
+def test_a_truncated_payload_is_unavailable(stub: tuple[BotoFunctions, Stubber, RequestLog]) -> None:
     functions, stubber, _ = stub
     stubber.add_response("invoke", {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(b'{"a'), 100)})
     with pytest.raises(Unavailable):

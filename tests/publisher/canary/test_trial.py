@@ -152,7 +152,7 @@ def test_a_function_that_does_not_become_active_is_not_proven() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"version": "1.1"}, "it contains demo 1.1, the ledger says 1.0"),
+        ({"version": "1.1"}, "it contains demo 1.1, the ledger has 1.0"),
         ({"loaded_from": {"demo": "/var/task/demo.py"}}, "demo was loaded from /var/task/demo.py, not from the layer"),
         ({"metadata_from": "/opt/other"}, "demo's metadata was loaded from /opt/other"),
         ({"python": "3.13.1"}, "it ran on Python 3.13.1, not 3.12"),

@@ -15,8 +15,8 @@ from builder.model.artifact import dump_json
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Cell
 from builder.model.progress import Quiet
-from publisher.aws.gateway import Grant, Held, Lambda, Listed, Refused
-from publisher.catalog.live_state import Report, look
+from publisher.aws.gateway import Grant, Lambda, ListedVersion, PublishedVersion, Refused
+from publisher.catalog.live_state import Report, read_live_state
 from publisher.catalog.lookup import Query
 from publisher.cli.group import layers
 from publisher.ledger.release import Release, Yanked
@@ -40,12 +40,12 @@ class FakeRegion:
     policies: bool = True
     build: str = ""
 
-    def latest(self, names: Sequence[str]) -> Mapping[str, Listed]:
+    def latest(self, names: Sequence[str]) -> Mapping[str, ListedVersion]:
         assert self.own, "another account's layers cannot be listed"
         newest = max(self.versions, default=0)
         return {name: self._held(name, newest) for name in names if newest}
 
-    def get(self, name: str, number: int) -> Held | None:
+    def get(self, name: str, number: int) -> PublishedVersion | None:
         assert self.own or name.startswith("arn:aws:lambda:"), "another account's layer goes by its ARN"
         if not self.own and not self.public:
             raise Refused("AccessDeniedException: not authorized")
@@ -56,11 +56,11 @@ class FakeRegion:
             raise Refused("AccessDeniedException: lambda:GetLayerVersionPolicy")
         return PUBLIC if self.public else ()
 
-    def _held(self, name: str, number: int) -> Held:
+    def _held(self, name: str, number: int) -> PublishedVersion:
         target = next(target for target in MATRIX.targets if target.layer_name == name)
         version = self.versions[number]
         description = PLACEHOLDER_DESCRIPTION if version == "reserved" else MATRIX.describe(target, version)
-        return Held(
+        return PublishedVersion(
             name, number, "", description, CREATED,
             sha256=digest(f"{version}/{target.id}{self.build}"), size=7,
         )  # fmt: skip
@@ -72,7 +72,7 @@ class FakeRegion:
 def see(aws: Mapping[str, Any], releases: tuple[Release, ...], **ask: Any) -> Report:
     own = aws.get("own", True)
     regions: dict[str, Lambda] = {region: FakeRegion(region, **aws) for region in MATRIX.regions}  # type: ignore[misc]
-    return look(MATRIX, releases, Query(regions=(CELL.region,), **ask), regions, own, Quiet())
+    return read_live_state(MATRIX, releases, Query(regions=(CELL.region,), **ask), regions, own, Quiet())
 
 
 def recorded(number: int, version: str, **changes: object) -> Release:
@@ -84,13 +84,13 @@ YANKED = TWO.model_copy(update={"yanked": Yanked(date=WHEN, reason="broken")})
 
 
 def differences(report: Report) -> set[str]:
-    return {difference for sight in report.sights for difference in sight.differences}
+    return {difference for cell in report.cells for difference in cell.differences}
 
 
 def test_layers_that_match_the_ledger_have_no_difference() -> None:
     report = see({"versions": {1: "1.0", 2: "2.0"}}, (ONE, TWO))
     assert differences(report) == set()
-    assert [(s.row.layer_version, s.row.version, s.public) for s in report.sights if s.row] == [(2, "2.0", True)] * 2
+    assert [(s.row.layer_version, s.row.version, s.public) for s in report.cells if s.row] == [(2, "2.0", True)] * 2
 
 
 @pytest.mark.parametrize(
@@ -111,35 +111,35 @@ def test_each_difference_is_named(aws: dict[str, Any], releases: tuple[Release, 
 
 def test_other_bytes_are_a_difference_and_the_row_shows_those_of_aws() -> None:
     report = see({"versions": {1: "1.0"}, "build": "other"}, (ONE,))
-    row = report.sights[0].row
+    row = report.cells[0].row
     assert row is not None
     assert row.sha256 == digest(f"1.0/{CELL.target.id}other")
     assert row.unzipped_size is None
-    assert "the ledger says" in report.sights[0].differences[0]
+    assert "the ledger has" in report.cells[0].differences[0]
 
 
 def test_without_permission_to_read_policies_public_is_unknown() -> None:
-    assert {sight.public for sight in see({"versions": {1: "1.0"}, "policies": False}, (ONE,)).sights} == {None}
+    assert {cell.public for cell in see({"versions": {1: "1.0"}, "policies": False}, (ONE,)).cells} == {None}
 
 
 def test_a_release_is_selected_by_version_or_by_number() -> None:
     aws = {"versions": {1: "1.0", 2: "2.0"}}
     for ask in ({"version": "1.0"}, {"layer_version": 1}):
-        assert {sight.row.layer_version for sight in see(aws, (ONE, TWO), **ask).sights if sight.row} == {1}
+        assert {cell.row.layer_version for cell in see(aws, (ONE, TWO), **ask).cells if cell.row} == {1}
     assert differences(see(aws, (ONE, TWO), layer_version=9)) == {"AWS has no layer version 9"}
 
 
 def test_a_placeholder_is_not_a_release() -> None:
     report = see({"versions": {1: "1.0", 2: "reserved"}}, (ONE,))
-    assert [(sight.row.layer_version, sight.differences) for sight in report.sights if sight.row] == [(1, ())] * 2
+    assert [(cell.row.layer_version, cell.differences) for cell in report.cells if cell.row] == [(1, ())] * 2
     assert differences(see({"versions": {1: "reserved"}}, ())) == {"AWS has no release of this layer"}
 
 
 def test_in_another_account_the_recorded_arns_are_read() -> None:
     report = see({"versions": {1: "1.0", 2: "2.0"}, "own": False}, (ONE,))
-    assert [(sight.public, sight.differences) for sight in report.sights] == [(True, ())] * 2
+    assert [(cell.public, cell.differences) for cell in report.cells] == [(True, ())] * 2
     hidden = see({"versions": {1: "1.0"}, "own": False, "public": False}, (ONE,))
-    assert {sight.public for sight in hidden.sights} == {False}
+    assert {cell.public for cell in hidden.cells} == {False}
     assert "may not read it" in next(iter(differences(hidden)))
     with pytest.raises(InputError, match="no release"):
         see({"versions": {1: "1.0"}, "own": False}, ())
@@ -191,7 +191,7 @@ def test_the_command_reads_aws(sandbox: Sandbox, tmp_path: Path, small_zip: byte
         ("eu-west-1", "3.13", 1),
     ]
     assert {row["live"]["public"] for row in rows} == {True}
-    assert all("the ledger says" in row["live"]["differences"][0] for row in rows)
+    assert all("the ledger has" in row["live"]["differences"][0] for row in rows)
     assert "difference: eu-west-1/py3.12-x86_64: layer version 1 has sha256" in result.stderr
 
 

@@ -153,7 +153,7 @@ def test_a_zip_whose_smoke_failed_is_not_published(layers: Layers) -> None:
     record_smoke(folder, artifact.sha256, failed)
     ended = publish(layers, folder)
     assert ended.code == 3
-    assert "its smoke failed: no module named strands" in ended.err
+    assert "its smoke test failed: no module named strands" in ended.err
     assert not (Path(layers.ledger) / "0001.json").exists()
 
 

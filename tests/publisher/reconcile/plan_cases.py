@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from builder.model.matrix import Cell, Matrix
 from builder.model.target import Target
-from publisher.aws.gateway import Failure, Grant, Held, Listed
+from publisher.aws.gateway import Failure, Grant, ListedVersion, PublishedVersion
 from publisher.ledger.release import CellRecord, Release, TargetRecord
 from publisher.reconcile.state import CellState, Remote
 
@@ -33,16 +33,16 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def listed(matrix: Matrix, cell: Cell, number: int, version: str | None) -> Listed:
+def listed(matrix: Matrix, cell: Cell, number: int, version: str | None) -> ListedVersion:
     """Return a version as lists show it: a release of ``version``, or of no release if it is None."""
     description = matrix.describe(cell.target, version) if version else "something else"
-    return Listed(cell.target.layer_name, number, matrix.layer_arn(cell, number), description, "")
+    return ListedVersion(cell.target.layer_name, number, matrix.layer_arn(cell, number), description, "")
 
 
-def held(matrix: Matrix, cell: Cell, number: int, version: str | None, content: str) -> Held:
+def held(matrix: Matrix, cell: Cell, number: int, version: str | None, content: str) -> PublishedVersion:
     """Return a version with all its fields."""
     seen = listed(matrix, cell, number, version)
-    return Held(seen.layer_name, number, seen.arn, seen.description, "", sha256=digest(content), size=1)
+    return PublishedVersion(seen.layer_name, number, seen.arn, seen.description, "", sha256=digest(content), size=1)
 
 
 def history(matrix: Matrix, cell: Cell, versions: list[str | None]) -> CellState:
