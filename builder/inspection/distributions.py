@@ -45,7 +45,6 @@ class Distribution:
     requires: tuple[str, ...] = ()
     requires_python: str | None = None
     tags: tuple[str, ...] = ()  #: of the wheel
-    has_record: bool = False
     files: tuple[str, ...] = ()  #: paths in its RECORD that are in the zip
     missing: tuple[str, ...] = ()  #: paths in its RECORD that are missing in the zip
     changed: tuple[str, ...] = ()  #: paths whose content has another hash than the RECORD
@@ -122,7 +121,6 @@ class _Reader:
             requires=tuple(kept),
             requires_python=raw.get("requires_python"),
             tags=_tags(parts.get("WHEEL", b"")),
-            has_record="RECORD" in parts,
             files=tuple(files),
             missing=tuple(missing),
             changed=tuple(changed),
