@@ -16,12 +16,12 @@ ALL = "all"
 LATEST = "latest"
 
 _ARCHITECTURES = {
-    "x86_64": Architecture.X86_64, "amd64": Architecture.X86_64, "x64": Architecture.X86_64,
+    "x86_64": Architecture.X86_64, "amd64": Architecture.X86_64, "x64": Architecture.X86_64, "x86": Architecture.X86_64,
     "aarch64": Architecture.AARCH64, "arm64": Architecture.AARCH64, "arm": Architecture.AARCH64,
 }  # fmt: skip
 #: ``3.12``, ``python3.12``, ``py3_12``, ``3-12``, ``312``. These two are JSON Schema patterns too, without flags.
 PYTHON_SPELLING = r"^(?:[Pp][Yy](?:[Tt][Hh][Oo][Nn])?)?([0-9])[._-]?([0-9]{1,2})$"
-ARCHITECTURE_SPELLING = r"^(?:[Xx]86[_-]64|[Xx]64|[Aa][Mm][Dd]64|[Aa][Rr][Mm](?:64)?|[Aa]{2}[Rr][Cc][Hh]64)$"
+ARCHITECTURE_SPELLING = r"^(?:[Xx]86(?:[_-]64)?|[Xx]64|[Aa][Mm][Dd]64|[Aa][Rr][Mm](?:64)?|[Aa]{2}[Rr][Cc][Hh]64)$"
 
 
 def split_words(values: Iterable[str]) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def parse_python(text: str, known: Collection[str] = tuple(RUNTIMES)) -> str:
 
 
 def parse_architecture(text: str) -> Architecture:
-    """Return the architecture for ``arm64``, ``aarch64``, ``amd64``, ``x86_64`` or ``x64``, in any case."""
+    """Return the architecture for ``arm64``, ``aarch64``, ``amd64``, ``x86_64``, ``x86`` or ``x64``, in any case."""
     found = _ARCHITECTURES.get(text.strip().lower().replace("-", "_"))
     if found is None:
         raise ValueError(f"'{shorten(text, 40)}' is not an architecture of Lambda: x86_64 or aarch64 (arm64)")

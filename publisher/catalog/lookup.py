@@ -153,6 +153,8 @@ def _no_region(pattern: str) -> str:
 
 
 def _region_hint(pattern: str, index: Index) -> str:
+    if pattern and any(region.startswith(pattern) for region in index.all_regions):
+        return f"did you mean '{pattern}*'?"
     near = None if pattern in known_regions() else did_you_mean(pattern, list(index.all_regions))
     return near or f"the layers are in {', '.join(index.all_regions)}"
 

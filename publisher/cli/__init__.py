@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import NoReturn
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from builder.model.errors import LayersError, UsageError
 from publisher.cli import github
@@ -41,6 +42,9 @@ def main() -> None:
         code = layers.main(standalone_mode=False)
     except LayersError as error:
         _end(error)
+    except NoArgsIsHelpError as error:
+        print_message(*error.format_message().splitlines())
+        sys.exit(UsageError.exit_code)
     except click.UsageError as error:
         if error.ctx is not None:
             print_message(*error.ctx.get_usage().splitlines())
@@ -79,7 +83,8 @@ def _end(error: LayersError) -> NoReturn:
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Whether the command line asks for JSON. Arguments after ``--`` are another command's."""
     own = tuple(takewhile(lambda argument: argument != "--", arguments))
-    return "--json" in own or "--format=json" in own or ("--format", "json") in pairwise(own)
+    lower = [argument.lower() for argument in own]
+    return "--json" in own or "--format=json" in lower or ("--format", "json") in pairwise(lower)
 
 
 def _print_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

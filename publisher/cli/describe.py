@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 @click.option("--live", is_flag=True, help="Read the layer versions from AWS and compare them with the ledger.")
 @click.option("--index", "index_source", metavar="FILE|URL", help="Read a layers.json instead of matrix and ledger.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json", *FORMATS]), default="table", show_default=True,
-    help="A table, JSON, or a snippet for a tool.",
+    "--format", "form", type=click.Choice(["table", "json", *FORMATS], case_sensitive=False), default="table",
+    show_default=True, help="A table, JSON, or a snippet for a tool.",
 )  # fmt: skip
 @json_option
 @click.pass_obj

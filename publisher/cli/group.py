@@ -67,7 +67,7 @@ class Settings:
 
     def ledger(self, matrix: Matrix) -> Ledger:
         """Open the ledger of this matrix."""
-        if self.ledger_place.startswith("s3://"):
+        if self.ledger_place.lower().startswith("s3:"):
             from publisher.ledger.s3 import BucketLedger
 
             return BucketLedger(self.ledger_place, matrix)
@@ -103,6 +103,14 @@ def settings_of(context: click.Context) -> Settings:
 
 
 class _LazyGroup(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        match args:
+            case ["help", *rest]:
+                args = [*rest, "--help"]
+            case ["version"]:
+                args = ["--version"]
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -121,7 +129,12 @@ class _LazyGroup(click.Group):
             meant = _SYNONYMS.get(name.lower()) or next(iter(get_close_matches(name.lower(), COMMANDS, n=1)), None)
             hint = f" Did you mean `layers {meant}`?" if meant else ""
             ctx.fail(f"No such command {name!r}.{hint}")
-        return super().resolve_command(ctx, args)
+        found, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing:
+            from publisher.cli.suggestions import check_words
+
+            check_words(command, ctx, name, rest)
+        return found, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -148,7 +161,7 @@ def _version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
     envvar="LAYERS_LEDGER", show_envvar=True, help="The record of releases: a folder, or s3://bucket/prefix.",
 )  # fmt: skip
 @click.option(
-    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    "--log-format", type=click.Choice(["text", "json"], case_sensitive=False), default="text", show_default=True,
     envvar="LAYERS_LOG_FORMAT", show_envvar=True,
     help="Progress for people, or a JSON line for each event and each request to AWS, on stderr.",
 )  # fmt: skip

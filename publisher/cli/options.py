@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from builder.model.errors import InputError, LayersError, UsageError
+from builder.model.escape import shorten
 from builder.model.selection import (
     ALL,
     LATEST,
@@ -45,9 +47,14 @@ class Word(click.ParamType[str]):
         except ValueError as error:
             raise InputError(str(error), where=param.opts[0] if param else None) from None
 
-    def split(self, _context: click.Context, _param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
-        """Return the words of a repeatable option with comma lists. Empty if one of them is ``all``."""
+    def split(self, _context: click.Context, param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+        """Return the words of a repeatable option with comma lists. Empty if one of them is ``all``.
+
+        An empty value, such as an unset variable of a shell, must not mean everything: UsageError.
+        """
         words = split_words(values)
+        if values and not words:
+            raise UsageError(f"{param.opts[0]} has an empty value", fix="give a value, or `all`")
         return () if any(map(is_all, words)) else tuple(dict.fromkeys(map(self.spelled, words)))
 
     def spelled(self, word: str) -> str:
@@ -82,10 +89,24 @@ VERSION = Word("VERSION", _version, lambda settings: (LATEST, *(each.version for
 
 
 class LayerVersion(click.IntRange):
-    """A layer version number, completed from the ledger."""
+    """A layer version number, completed from the ledger. ``latest``: the word is accepted, and gives None."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, latest: bool = False) -> None:
         super().__init__(min=1)
+        self._latest = latest
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number. A usage error names the option for a version of the package."""
+        text = str(value).strip()
+        if self._latest and is_latest(text):
+            return None
+        if not re.fullmatch("[0-9]{1,18}", text):
+            number = re.search("^[vV]([0-9]+)$|:([0-9]+)$", text, re.ASCII)
+            is_version = re.match(r"[vV]?[0-9]+\.", text)
+            meant = (number and (number[1] or number[2])) or (f"--version {text}" if is_version else "")
+            hint = f" Did you mean {meant}?" if meant else ""
+            self.fail(f"{shorten(text, 60)!r} is not a layer version number.{hint}", param, ctx)
+        return super().convert(int(text), param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the recorded numbers."""
@@ -122,28 +143,31 @@ def _regions_or_default(context: click.Context, param: click.Parameter, values: 
     if values or context.resilient_parsing:
         return REGION.split(context, param, values)
     default = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _region_of_profile()
-    if not default:
-        raise UsageError(
-            "no region: neither --region, AWS_REGION, AWS_DEFAULT_REGION nor the AWS profile names one",
-            fix="give --region REGION, or --region all",
-        )
     return (REGION.spelled(default),)
 
 
-def _region_of_profile() -> str | None:
+def _region_of_profile() -> str:
     from botocore.exceptions import BotoCoreError
     from botocore.session import get_session
 
+    why = ""
     try:
-        region: str | None = get_session().get_config_variable("region")
-    except BotoCoreError:  # ProfileNotFound, ConfigParseError
-        return None
-    return region
+        if region := get_session().get_config_variable("region"):
+            return str(region)
+    except BotoCoreError as error:  # ProfileNotFound, ConfigParseError
+        why = f" ({type(error).__name__}: {error})"
+    raise UsageError(
+        f"no region: neither --region, AWS_REGION, AWS_DEFAULT_REGION nor the AWS profile names one{why}",
+        fix="give --region REGION, or --region all",
+    )
 
 
 def release_options(function: F) -> F:
     """Add ``--version`` and ``--layer-version`` of a command that looks recorded releases up."""
-    function = click.option("--layer-version", type=LayerVersion(), help="A layer version number.")(function)
+    number = click.option(
+        "--layer-version", type=LayerVersion(latest=True), help="A layer version number; `latest` as for --version."
+    )
+    function = number(function)
     return click.option(
         "--version", type=VERSION, help="A version of the package; `latest` is the newest release that is not yanked."
     )(function)

@@ -12,7 +12,7 @@ from builder.model.errors import UsageError
 from builder.model.stop import Stop
 from publisher.cli.console import duration, print_message, print_result, print_table
 from publisher.cli.group import Settings
-from publisher.cli.options import VERSION, architecture_option, python_option, region_option
+from publisher.cli.options import VERSION, LayerVersion, architecture_option, python_option, region_option
 
 if TYPE_CHECKING:
     from builder.model.matrix import Cell, Matrix
@@ -48,7 +48,7 @@ def request_options(function: F) -> F:
         region_option,
         python_option,
         architecture_option,
-        click.option("--layer-version", type=click.IntRange(min=1), help="Require this layer version number."),
+        click.option("--layer-version", type=LayerVersion(), help="Require this layer version number."),
         click.option(
             "--allow-gap", is_flag=True, help="Let --layer-version skip numbers; each becomes a placeholder everywhere."
         ),

@@ -27,7 +27,7 @@ def test_every_spelling_of_a_python_is_accepted(python: str, prefix: str, separa
     assert parse_python(prefix + python.replace(".", separator)) == python
 
 
-@given(st.sampled_from(("x86_64", "amd64", "x64", "x86-64")).flatmap(in_any_case))
+@given(st.sampled_from(("x86_64", "amd64", "x64", "x86-64", "x86")).flatmap(in_any_case))
 def test_every_spelling_of_x86_64_is_accepted(text: str) -> None:
     assert parse_architecture(text) is Architecture.X86_64
 

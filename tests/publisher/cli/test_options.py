@@ -46,6 +46,8 @@ def arns(layers: Layers, *options: str) -> set[str]:
         (("--python", "3.10, 3.12"), ()),
         (("--version", "LATEST"), ()),
         (("--version", "Latest"), ("--version", "latest")),
+        (("--layer-version", "LATEST"), ()),
+        (("--arch", "x86"), ("--arch", "x86_64")),
     ],
 )
 def test_a_usual_spelling_means_the_same(layers: Layers, typed: tuple[str, ...], meant: tuple[str, ...]) -> None:
@@ -108,6 +110,60 @@ def test_a_mistyped_command_gets_a_suggestion(mistyped: str, meant: str) -> None
     done = run(mistyped)
     assert done.returncode == 2
     assert f"Did you mean `layers {meant}`?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("describe us-east-1", "Did you mean `--region us-east-1`?"),
+        ("canary us-east-1 3.12", "Did you mean `--region us-east-1 --python 3.12`?"),
+        ("describe --json arm64", "Did you mean `--arch arm64`?"),
+        ("publish 1.62.0", "Did you mean `--version 1.62.0`?"),
+        ("plan latest", "Did you mean `--version latest`?"),
+        ("yank 3", "Did you mean `--layer-version 3`?"),
+        ("targets foo", "Got unexpected extra argument (foo)."),
+        ("describe --regions us-east-1", "Did you mean '--region'?"),
+        ("describe --architectures arm64", "Did you mean '--arch'?"),
+        ("describe --runtime python3.12", "Did you mean '--python'?"),
+        ("describe --output json", "Did you mean '--format'?"),
+        ("infra --format json", "Did you mean '--json'?"),
+        ("describe --profile mine", "Set AWS_PROFILE."),
+        ("describe --ledger x", "It goes before the command: `layers --ledger … describe`."),
+        ("describe --region us-east-1 --layer-version v4", "'v4' is not a layer version number. Did you mean 4?"),
+        (f"describe --region us-east-1 --layer-version {'9' * 5000}", "is not a layer version number."),
+        ("yank --layer-version 1.6.0", "Did you mean --version 1.6.0?"),
+    ],
+)
+def test_a_usual_mistake_gets_a_suggestion(typed: str, answer: str) -> None:
+    done = run(*typed.split())
+    assert (done.returncode, answer in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize("option", ["--region", "--python", "--arch"])
+@pytest.mark.parametrize("value", ["", " ", ","])
+def test_an_empty_value_does_not_mean_everything(option: str, value: str) -> None:
+    done = run("publish", "--version", "1.0", "--yes", option, value)
+    assert (done.returncode, f"{option} has an empty value" in done.stderr) == (2, True), done.stderr
+
+
+def test_help_and_version_are_also_commands() -> None:
+    assert run("help").stdout == run("--help").stdout
+    assert run("help", "publish").stdout == run("publish", "--help").stdout
+    assert run("version").stdout == run("--version").stdout
+    assert run("describe", "us-east-1", "--help").returncode == 0
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    done = run()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "\nCommands:\n" in done.stderr
+
+
+def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    done = run("describe", environment={"AWS_PROFILE": "nosuch"})
+    assert "ProfileNotFound: The config profile (nosuch) could not be found" in done.stderr
 
 
 def complete(layers: Layers, line: str) -> set[str]:

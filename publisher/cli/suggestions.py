@@ -1,0 +1,85 @@
+"""Suggestions for what people type from habit: options of other tools, a value without its option."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+import click
+
+from builder.model.selection import is_latest, parse_architecture, parse_python, parse_region
+
+#: Option of another tool, or in another form → this program's options, the first that the command has.
+_OPTIONS = {
+    "--architecture": ("--arch",), "--compatible-architecture": ("--arch",), "--platform": ("--arch",),
+    "-a": ("--arch",), "--runtime": ("--python",), "--compatible-runtime": ("--python",),
+    "--python-version": ("--python",), "-p": ("--python",), "-r": ("--region",), "--number": ("--layer-version",),
+    "--package-version": ("--version",), "-v": ("--version",), "--output": ("--format", "--json"),
+    "-o": ("--output", "--format", "--json"), "--out": ("--output",), "-f": ("--format",), "--arn": ("--format arn",),
+    "--format": ("--json",),
+}  # fmt: skip
+_INSTEAD = {
+    "--profile": "Set AWS_PROFILE.",
+    "--endpoint-url": "Set AWS_ENDPOINT_URL.",
+    "--dry-run": "Did you mean `layers plan`?",
+}
+_GLOBAL = ("--matrix", "--ledger", "--log-format")
+
+
+def check_words(command: click.Command, parent: click.Context, name: str, words: Sequence[str]) -> None:
+    """Raise a usage error with a suggestion for an unknown option, or for a word that no argument takes.
+
+    Click would first ask for required options and defaults that the word was meant for.
+    """
+    context = command.context_class(command, parent=parent, info_name=name, **command.context_settings)
+    options = [option for param in command.params for option in param.opts]
+    try:
+        _, rest, _ = command.make_parser(context).parse_args(list(words))
+    except click.NoSuchOption as error:
+        if hint := _option_hint(error.option_name, options, name):
+            raise click.UsageError(f"{error.message} {hint}", context) from None
+        raise
+    if (
+        rest
+        and not {"-h", "--help"} & {*words}
+        and not any(isinstance(param, click.Argument) for param in command.params)
+    ):
+        hints = [_value_hint(word, options) for word in rest]
+        hint = f" Did you mean `{' '.join(map(str, hints))}`?" if all(hints) else ""
+        raise click.UsageError(f"Got unexpected extra argument ({' '.join(rest)}).{hint}", context)
+
+
+def _option_hint(typed: str, options: Collection[str], command: str) -> str | None:
+    if typed in _GLOBAL:
+        return f"It goes before the command: `layers {typed} … {command}`."
+    if typed in _INSTEAD:
+        return _INSTEAD[typed]
+    singular = typed.lower().removesuffix("s")
+    for meant in (singular, *_OPTIONS.get(typed, ()), *_OPTIONS.get(singular, ())):
+        if meant.split()[0] in options:
+            return f"Did you mean '{meant}'?"
+    return None
+
+
+def _value_hint(word: str, options: Collection[str]) -> str | None:
+    """Return the option that takes such a word, with the word."""
+    shapes = (
+        ("--layer-version", r"\d{1,2}"),
+        ("--python", parse_python),
+        ("--arch", parse_architecture),
+        ("--region", parse_region),
+        ("--version", r"v?\d+(\.\w+)+"),
+    )
+    for option, shape in shapes:
+        if option in options and (re.fullmatch(shape, word) if isinstance(shape, str) else _parses(shape, word)):
+            return f"{option} {word}"
+    return f"--version {word}" if is_latest(word) and "--version" in options else None
+
+
+def _parses(parse: object, word: str) -> bool:
+    assert callable(parse)  # noqa: S101 - the table above
+    try:
+        parse(word)
+    except ValueError:
+        return False
+    return True
