@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from builder.model.clock import Clock
 from builder.model.errors import FailureClass
 from builder.model.matrix import Cell, Matrix
+from builder.model.matrix_keys import Permission
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, in_lanes
 from publisher.aws.gateway import Failure, GatewayError, Lambda
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import CellRecord, Release, Yanked
 from publisher.reconcile.publish_once import PublishError, grant_at, revoke_at
+
+#: ``grant_at`` or ``revoke_at``.
+Change: TypeAlias = Callable[[Lambda, str, int, Permission, Clock, Callable[[], object]], object]
 
 NOT_IN_THE_MATRIX = Failure(
     "the matrix no longer has this region",
@@ -57,7 +62,7 @@ class Permissions:
         number = release.layer_version
         release = self.ledger.update(number, lambda r: (r or release).model_copy(update={"yanked": yanked}))
         self.progress.begin("Revoking permissions", len({record.region for record in release.cells}))
-        done = self._each_recorded(release, self._revoke, public=False)
+        done = self._each_recorded(release, revoke_at, public=False)
         late = self._revoke_late(release, {changed.cell for changed in done if changed.error})
         found = {changed.cell: changed for changed in (*done, *late)}
         return tuple(found.values())
@@ -65,42 +70,45 @@ class Permissions:
     def restore(self, release: Release) -> tuple[Changed, ...]:
         """Grant the matrix's permission in every cell again; the release stays yanked until the last cell has it."""
         self.progress.begin("Granting permissions", len({record.region for record in release.cells}))
-        done = self._each_recorded(release, self._grant, public=True)
+        done = self._each_recorded(release, grant_at, public=True)
         if not any(changed.error for changed in done):
             self.ledger.update(release.layer_version, lambda r: (r or release).model_copy(update={"yanked": None}))
         return done
 
-    def _revoke(self, region: str, layer_name: str, number: int) -> bool:
-        return revoke_at(self.lambdas[region], layer_name, number, self.matrix.permission, self.clock)
+    def _each_recorded(self, release: Release, change: Change, *, public: bool) -> tuple[Changed, ...]:
+        """Change every recorded cell, the regions in parallel, and record the changes region by region.
 
-    def _grant(self, region: str, layer_name: str, number: int) -> None:
-        grant_at(self.lambdas[region], layer_name, number, self.matrix.permission, self.clock)
+        A change that AWS confirmed is recorded, even if the command was stopped before it had read the policy.
+        """
 
-    def _each_recorded(
-        self, release: Release, change: Callable[[str, str, int], object], *, public: bool
-    ) -> tuple[Changed, ...]:
-        """Change every recorded cell, the regions in parallel, and record the changes region by region."""
-
-        def one(record: CellRecord) -> Failure | None:
+        def one(record: CellRecord) -> tuple[Failure | None, bool]:
+            """Return why the change is not proved, and whether AWS has confirmed it."""
+            confirmed: list[bool] = []
+            gateway, permission = self.lambdas[record.region], self.matrix.permission
             try:
-                change(record.region, record.layer_name, record.layer_version)
-            except (GatewayError, PublishError) as error:
-                return error.failure
-            return None
+                change(
+                    gateway, record.layer_name, record.layer_version, permission, self.clock,
+                    lambda: confirmed.append(True),
+                )  # fmt: skip
+            except PublishError as error:  # the policy was read and shows something else
+                return error.failure, False
+            except GatewayError as error:
+                return error.failure, bool(confirmed)
+            return None, True
 
         def each(region: str) -> list[Changed]:
             records = [record for record in release.cells if record.region == region]
             if region not in self.lambdas:
                 return [Changed(_id(r), r.arn, NOT_IN_THE_MATRIX) for r in records]
-            failures = in_lanes(one, records)
+            ends = in_lanes(one, records)
             done = [
                 record.model_copy(update={"public": public})
-                for record, failure in zip(records, failures, strict=True)
-                if failure is None
+                for record, (_, confirmed) in zip(records, ends, strict=True)
+                if confirmed
             ]
             if done:
                 self.ledger.update(release.layer_version, lambda r: (r or release).with_cells(*done))
-            return [Changed(_id(r), r.arn, failure) for r, failure in zip(records, failures, strict=True)]
+            return [Changed(_id(r), r.arn, failure) for r, (failure, _) in zip(records, ends, strict=True)]
 
         regions = tuple(dict.fromkeys(record.region for record in release.cells))
         changed, _ = each_region(regions, each, self.progress)
@@ -116,8 +124,10 @@ class Permissions:
         def one(place: tuple[str, str, str]) -> Changed | None:
             name, region, layer_name = place
             arn = next((r.arn for r in release.cells if _id(r) == name), f"layer version {number} of {layer_name}")
+            gateway = self.lambdas[region]
             try:
-                return Changed(name, arn) if self._revoke(region, layer_name, number) else None
+                changed = revoke_at(gateway, layer_name, number, self.matrix.permission, self.clock)
+                return Changed(name, arn) if changed else None
             except (GatewayError, PublishError) as error:
                 return Changed(name, arn, error.failure)
 

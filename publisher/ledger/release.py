@@ -65,7 +65,7 @@ class VersionRecord(Frozen, OfTarget):
 
 
 class CellRecord(VersionRecord):
-    """A layer version of the release; ``public`` once its permission was read back."""
+    """A layer version of the release; ``public`` once AWS has confirmed its permission."""
 
     layer_name: str
     sha256: Sha256

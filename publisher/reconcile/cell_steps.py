@@ -120,13 +120,27 @@ class CellSteps:
             return replace(before, failure=Failure(f"not public yet: {self._stop.reason}"))
         # Directly before the grant, because another process may have yanked the release.
         self._record(cell, held, public=False)
-        self._yanks.grant(cell, held)
-        self._yanks.add(cell, held)
-        try:
+        confirmed = False
+
+        def record() -> None:
+            nonlocal confirmed
+            confirmed = True
+            self._yanks.add(cell, held)
             self._record(cell, held, public=True)
+
+        try:
+            self._yanks.grant(cell, held, record)
         except YankedError as error:
             self._stop(error.message)
             return self._revoke(before, error.message)
+        except PublishError:
+            self._record(cell, held, public=False)
+            raise
+        except Interrupted as error:
+            if not confirmed:
+                raise
+            text = f"public, but its policy was not read back: {error.message}"
+            return replace(before, name="interrupted", failure=Failure(text))
         published = isinstance(self._job.plan.actions[cell], Publish)
         return replace(before, name="published" if published else "granted")
 
@@ -175,13 +189,21 @@ class CellSteps:
         recorder, private = self._job.recorder, cell_record(cell, held, public=False)
         if recorder.backfilled(private).yanked is not None:
             return
-        self._yanks.grant(cell, held)
-        release = recorder.backfilled(cell_record(cell, held, public=True))
-        if release.yanked is not None:
+
+        def record() -> None:
+            release = recorder.backfilled(cell_record(cell, held, public=True))
+            if reason := recorded_yank(release):
+                raise YankedError(Failure(reason, FailureClass.PERMANENT))
+            self._yanks.add_backfill(cell, held, release)
+
+        try:
+            self._yanks.grant(cell, held, record)
+        except YankedError:
             self._revoke_version(cell, held)
             recorder.backfilled(private)
-        else:
-            self._yanks.add_backfill(cell, held, release)
+        except PublishError:
+            recorder.backfilled(private)
+            raise
 
     def _publish_version(self, cell: Cell, zip_: Zip, description: str, number: int) -> PublishedVersion:
         publication = Publication(

@@ -6,6 +6,7 @@ is never simply sent again: first the version with the expected number is read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from builder.model.clock import Clock
@@ -87,13 +88,26 @@ def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Cl
     )
 
 
-def grant_at(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> float:
+def grant_at(
+    gateway: Lambda,
+    name: str,
+    number: int,
+    permission: Permission,
+    clock: Clock,
+    confirmed: Callable[[], object] = lambda: None,
+) -> float:
     """Grant the matrix's permission, and wait until the policy shows it. Returns the seconds that it waited; raises
-    PublishError if the policy does not show the grant."""
+    PublishError if the policy does not show the grant.
+
+    ``confirmed`` is called as soon as AWS confirms the permission, to record it: the process may be stopped or killed
+    before it has read the policy.
+    """
     grant = Grant(statement_id(permission), permission.principal, permission.organization)
+    existed = False
     try:
         gateway.grant(name, number, grant)
     except StatementExists:
+        existed = True
         failure = Failure(
             f"ResourceConflictException: statement {grant.statement_id!r} of the policy grants something else",
             FailureClass.PERMANENT,
@@ -102,9 +116,12 @@ def grant_at(gateway: Lambda, name: str, number: int, permission: Permission, cl
         )
     else:
         failure = Failure("the permission was added, but the policy does not show it yet")
+        confirmed()
     waited = seconds_until_granted(gateway, name, number, permission, clock)
     if waited is None:
         raise PublishError(failure)
+    if existed:
+        confirmed()
     return waited
 
 
@@ -122,13 +139,21 @@ def seconds_until_granted(
     return None
 
 
-def revoke_at(gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock) -> bool:
+def revoke_at(
+    gateway: Lambda,
+    name: str,
+    number: int,
+    permission: Permission,
+    clock: Clock,
+    confirmed: Callable[[], object] = lambda: None,
+) -> bool:
     """Revoke every permission of a version, and wait until the policy shows none. Raises PublishError if it shows one.
 
     The matrix's own statement is revoked before the policy is read, because that may not show a new statement yet.
-    Returns whether there was a permission.
+    ``confirmed`` is called as soon as AWS confirms that. Returns whether there was a permission.
     """
     revoked = gateway.revoke(name, number, statement_id(permission))
+    confirmed()
     for wait in POLICY_BACKOFF_SECONDS:
         left = gateway.grants(name, number)
         if not left:

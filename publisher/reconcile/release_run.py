@@ -211,7 +211,8 @@ def carry_out(
             releases=prepared.releases,
         )
         outcomes, waited = execute(job, stop, canary)
-    _complete(matrix, plan, ledger, recorder)
+    if all(outcome.done for outcome in outcomes.values()):
+        _complete(matrix, plan, ledger, recorder)
     return Report(plan, outcomes, time.monotonic() - started, stop.reason, waited)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from builder.model.matrix import Cell
 from publisher.aws.gateway import GatewayError, PublishedVersion
@@ -30,10 +31,10 @@ class YankCheck:
         self._backfilled: list[tuple[Cell, PublishedVersion, Release]] = []  #: granted versions of older releases
         self._policies_lag = False
 
-    def grant(self, cell: Cell, held: PublishedVersion) -> None:
-        """Grant the matrix's permission of a version, and wait until its policy shows it."""
+    def grant(self, cell: Cell, held: PublishedVersion, confirmed: Callable[[], object]) -> None:
+        """Grant the matrix's permission of a version, and wait until its policy shows it. See ``grant_at``."""
         gateway, job = self._job.lambdas[cell.region], self._job
-        if grant_at(gateway, held.layer_name, held.number, job.matrix.permission, job.clock) > 0:
+        if grant_at(gateway, held.layer_name, held.number, job.matrix.permission, job.clock, confirmed) > 0:
             self._policies_lag = True
 
     def add(self, cell: Cell, held: PublishedVersion) -> None:

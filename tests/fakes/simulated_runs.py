@@ -156,7 +156,7 @@ class World:
         """Run ``layers publish --artifacts`` once."""
         doom = doom or Doom()
         ledger.doom = doom
-        lambdas = self.lambdas(doom)
+        lambdas = self.lambdas(doom, stop)
         wanted = Wanted(version, layer_version, rebuild, allow_gap=True)
         prepared = prepare(self.matrix, wanted, cells or self.matrix.cells, ledger, lambdas, Quiet())
         return carry_out(
@@ -167,15 +167,15 @@ class World:
             make_artifacts(self.folder, self.matrix, version, build),
             self.aws.clock,
             Quiet(),
-            Stop() if stop is None else stop,
+            Stop(stop),
             canary,
         )
 
-    def lambdas(self, doom: Doom | None = None) -> dict[str, Lambda]:
-        """Return the clients of a process."""
+    def lambdas(self, doom: Doom | None = None, stop: Stop | None = None) -> dict[str, Lambda]:
+        """Return the clients of a process. They send nothing after ``stop``."""
         clock, rate = self.aws.clock, self.matrix.requests_per_second
         return {
-            region: RetryingLambda(SimLambda(self.aws, region, TokenBucket(rate, clock), doom or Doom()), clock)
+            region: RetryingLambda(SimLambda(self.aws, region, TokenBucket(rate, clock, stop), doom or Doom()), clock)
             for region in self.matrix.regions
         }
 
