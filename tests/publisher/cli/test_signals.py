@@ -137,6 +137,10 @@ def is_revoke(request: AwsRequest) -> bool:
     return request.method == "DELETE" and "/policy/" in request.path
 
 
+def is_grant(request: AwsRequest) -> bool:
+    return request.method == "POST" and "/policy" in request.path
+
+
 def is_list(request: AwsRequest) -> bool:
     return request.service == "lambda" and request.path.split("?")[0].endswith("/versions")
 
@@ -187,6 +191,32 @@ def test_the_first_signal_finishes_requests_in_flight_and_starts_none(
     assert sum(map(is_publish, hang.requests)) == 1
     (release,) = [each for each in FolderLedger(Path(layers.ledger), layers.matrix).releases() if each.version == "2.0"]
     assert [(cell.layer_version, cell.public) for cell in release.cells] == [(2, False)]
+
+
+@pytest.mark.parametrize(
+    ("is_change", "arguments"),
+    [(is_grant, None), (is_revoke, ("yank", "--layer-version", "1", "--reason", "broken", "--yes"))],
+    ids=["publish", "yank"],
+)
+def test_a_permission_that_was_changed_before_the_command_stopped_is_recorded(
+    sandbox: Sandbox, layers: Layers, is_change: Callable[[AwsRequest], bool], arguments: tuple[str, ...] | None
+) -> None:
+    with hanging(sandbox, is_change, layers, *(arguments or publish_of(layers, "2.0"))) as (hang, command):
+        time.sleep(0.3)
+        command.send(signal.SIGTERM)
+        time.sleep(0.3)
+        hang.released.set()
+        assert command.process.wait(timeout=60) in (0, 5)
+    release = FolderLedger(Path(layers.ledger), layers.matrix).releases()[-1]
+    assert release.cells
+    for cell in release.cells:
+        client = sandbox.layers(cell.region)
+        try:
+            client.get_layer_version_policy(LayerName=cell.layer_name, VersionNumber=cell.layer_version)
+            public = True
+        except client.exceptions.ResourceNotFoundException:
+            public = False
+        assert cell.public == public, cell.arn
 
 
 def stage(sandbox: Sandbox, layers: Layers) -> None:

@@ -286,6 +286,19 @@ def test_a_full_disk_under_the_ledger_stops_the_run(world: World) -> None:
     assert_done(world, whole, "1.0.0", 1)
 
 
+@pytest.mark.parametrize("fault", [Fault.NO_CONNECTION, Fault.EXPIRED])
+def test_a_grant_that_aws_accepted_is_recorded_even_if_the_policy_cannot_be_read(world: World, fault: Fault) -> None:
+    world.aws.set_faults(Faults((At(fault, operation="GetLayerVersionPolicy", times=None),)))
+    ledger = MemoryLedger()
+    assert not world.publish("1.0.0", ledger).complete
+    records = {record.key: record.public for record in ledger.records[1].cells}
+    assert any(records.values())
+    assert records == {(cell.region, cell.target.id): world.is_public(cell, 1) for cell in CELLS}
+    world.aws.set_faults(Faults())
+    assert world.publish("1.0.0", ledger).complete
+    assert_done(world, ledger, "1.0.0", 1)
+
+
 def test_ctrl_c_finishes_requests_in_flight(tmp_path: Path) -> None:
     matrix = small_matrix(python=["3.10", "3.11", "3.12", "3.13"], architectures=["x86_64", "aarch64"])
     world = World(matrix, SimulatedAws(matrix.account, matrix.regions), tmp_path)
