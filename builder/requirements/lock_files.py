@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from packaging.pylock import (
-    PackageArchive,
-    PackageDirectory,
-    PackageSdist,
-    PackageVcs,
-    PackageWheel,
-    Pylock,
-    PylockSelectError,
-    PylockValidationError,
-)  # fmt: skip
 from packaging.requirements import Requirement
 
 from builder.metadata.requires_dist import marker_environment
-from builder.model.artifact import sha256_of
 from builder.model.errors import InputError
 from builder.model.target import Target
-from builder.model.wheel_tags import supported_tags
+from builder.requirements.content_hashes import (
+    pdm_project_has_changed,
+    pipfile_has_changed,
+    poetry_project_has_changed,
+)
 from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, name_of
 from builder.requirements.entries import Places, place_of
 from builder.requirements.lock_formats import parse_pdm_lock, parse_pipfile_lock, parse_poetry_lock
 from builder.requirements.lock_graph import LockedPackage, reached
+from builder.requirements.lock_hashes import digests_of
+from builder.requirements.pylock import read_pylock
 from builder.requirements.requirements_file import read_requirements_file
-from builder.requirements.text_files import read_toml
+from builder.requirements.text_files import read_json, read_toml
 from builder.requirements.uv_lock_check import find_differences
 from builder.resolve import uv
 from builder.resolve.bounds import Index
@@ -64,7 +59,7 @@ def use_lock(project: Requirements, lock: Path, target: Target) -> Requirements:
         name=project.name,
         version=project.version,
         python=project.python,
-        notes=project.notes,
+        notes=(*project.notes, *locked.notes),
     )
 
 
@@ -120,20 +115,32 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
 
 def _poetry_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
     problems = Problems()
-    packages = parse_poetry_lock(lock, marker_environment(target), problems)
-    return _from_graph(lock, project, target, packages, problems, "poetry lock")
+    document = read_toml(lock)
+    packages = parse_poetry_lock(document, lock, marker_environment(target), problems)
+    found = _from_graph(lock, project, target, packages, problems, "poetry lock")
+    return _noted(found, poetry_project_has_changed(read_toml(project.source), document), "poetry lock")
 
 
 def _pdm_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
     problems = Problems()
-    packages = parse_pdm_lock(lock, marker_environment(target), problems)
-    return _from_graph(lock, project, target, packages, problems, "pdm lock")
+    document = read_toml(lock)
+    packages = parse_pdm_lock(document, lock, marker_environment(target), problems)
+    found = _from_graph(lock, project, target, packages, problems, "pdm lock")
+    return _noted(found, pdm_project_has_changed(read_toml(project.source), document), "pdm lock")
+
+
+def _noted(found: Requirements, changed: bool, command: str) -> Requirements:
+    """Warn that the project's file changed after it was locked, although every requirement is in the lock."""
+    name = found.source.name
+    text = f"warning: the project changed after {name} was made; its versions still fit (`{command}` updates it)"
+    return replace(found, notes=(*found.notes, text)) if changed else found
 
 
 def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
     problems = Problems()
     environment = marker_environment(target)
-    packages = parse_pipfile_lock(lock, project.groups, environment, problems)
+    document = read_json(lock)
+    packages = parse_pipfile_lock(document, lock, project.groups, environment, problems)
     # pipenv locks a package for another platform without version and marker: the Pipfile still has the marker.
     inactive = {each.name for each in project.declared if not _is_active(each.text, target)}
     packages = [each for each in packages if each.version or each.name not in inactive]
@@ -141,6 +148,8 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
     versioned = [each if each.version else replace(each, version="0") for each in packages]
     ignored = frozenset({*project.places, *(each.name for each in packages if not each.version)})
     reached(roots, versioned, environment, ignored, problems)
+    if pipfile_has_changed(read_toml(project.source), document):  # a package may no longer be required
+        problems.add(project.source.name, "changed after it was locked: its hash is not the lock's _meta.hash")
     _raise_stale(problems, lock, "pipenv lock")
     return _pinned(lock, project, packages, problems)
 
@@ -178,7 +187,7 @@ def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage]
                 places[package.name] = place
         declared.append(Declared(text, package.name, package.where))
         if package.hashes:
-            hashes[package.name] = _sha256(package.hashes, package.where, problems)
+            hashes[package.name] = digests_of(package.hashes, package.where, problems)
     problems.raise_any()
     return Requirements(lock, tuple(declared), hashes=hashes, hashed=False, local=tuple(local), places=places)
 
@@ -197,79 +206,6 @@ def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:
     _raise_stale(problems, lock, "uv export or pip lock")
     local = [each for each in project.local if each.name not in found.places]
     return replace(found, local=(*found.local, *local))
-
-
-def read_pylock(
-    lock: Path, target: Target, extras: Sequence[str] = (), groups: Sequence[str] | None = None
-) -> Requirements:
-    """Return the packages that a pylock.toml (PEP 751) selects for the target."""
-    problems = Problems()
-    declared, places, hashes = [], {}, {}
-    try:
-        document = Pylock.from_dict(read_toml(lock))
-        chosen = list(
-            document.select(
-                environment=marker_environment(target),  # type: ignore[arg-type]
-                tags=supported_tags(target),
-                extras=extras,
-                dependency_groups=groups or None,
-            )
-        )
-    except (PylockValidationError, PylockSelectError, ValueError) as error:
-        raise InputError(
-            f"is not usable for {target.id}: {error}",
-            where=str(lock),
-            fix="lock again, or resolve again with --no-lock",
-        ) from None
-    for package, artifact in chosen:
-        where = f"{lock.name}: {package.name}"
-        text = f"{package.name}=={package.version}" if package.version else str(package.name)
-        source: dict[str, str] = {}
-        if isinstance(artifact, PackageVcs):
-            source = {"git": artifact.url or artifact.path or ""}
-        elif isinstance(artifact, PackageDirectory):
-            source = {"path": artifact.path}
-        elif isinstance(artifact, PackageArchive):
-            source = {"path": artifact.path} if artifact.path else {"url": artifact.url or ""}
-        elif isinstance(artifact, PackageSdist):
-            problems.add(where, f"has no wheel that runs on {target.id}; only wheels are used")
-            continue
-        if source:
-            place = place_of(package.name, source, where, Places(lock.absolute().parent, {}, {}))
-            if isinstance(place, LocalPackage):
-                places[str(package.name)], text = place, str(package.name)
-            elif isinstance(place, str) and place == source.get("url"):
-                text = f"{package.name} @ {place}"
-            else:
-                problems.add(where, str(place))
-        declared.append(Declared(text, str(package.name), where))
-        if isinstance(artifact, (PackageWheel, PackageArchive)):
-            files = package.wheels if isinstance(artifact, PackageWheel) and package.wheels else [artifact]
-            _sha256([f"{kind}:{digest}" for kind, digest in artifact.hashes.items()], where, problems)
-            digests = frozenset(d.lower() for each in files if (d := each.hashes.get("sha256")))
-            hashes[str(package.name)] = digests
-            if digests and (local := places.get(str(package.name))):
-                _check_file(local.path, digests, where, problems)
-    problems.raise_any()
-    return Requirements(lock, tuple(declared), hashes=hashes, places=places, complete=True, lock=lock)
-
-
-def _sha256(hashes: Iterable[str], where: str, problems: Problems) -> frozenset[str]:
-    """Return the sha256 digests among a locked package's hashes. If there are none, add a problem."""
-    found = frozenset(each.removeprefix("sha256:").lower() for each in hashes if each.startswith("sha256:"))
-    if not found:
-        problems.add(where, "has no sha256 among its hashes, and others are not checked (lock again, or use --no-lock)")
-    return found
-
-
-def _check_file(path: Path, digests: frozenset[str], where: str, problems: Problems) -> None:
-    """Compare a local file with its hash in the lock."""
-    if not path.is_file():
-        problems.add(where, f"{path} is not a file")
-        return
-    digest = sha256_of(path)
-    if digest not in digests:
-        problems.add(where, f"hash mismatch: {path.name} has sha256 {digest}, which is not among its hashes")
 
 
 def _decided_elsewhere(project: Requirements) -> frozenset[str]:

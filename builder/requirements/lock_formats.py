@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,14 +16,15 @@ from builder.requirements.declared import Problems
 from builder.requirements.lock_graph import LockedPackage
 from builder.requirements.poetry_constraints import to_specifier
 from builder.requirements.poetry_tables import poetry_entries
-from builder.requirements.text_files import read_text, read_toml, table
+from builder.requirements.text_files import table
 
 _POETRY_SOURCES = {"directory": "path", "file": "path", "url": "url", "git": "git"}
 
 
-def parse_poetry_lock(path: Path, environment: Mapping[str, str], problems: Problems) -> list[LockedPackage]:
+def parse_poetry_lock(
+    document: Mapping[str, Any], path: Path, environment: Mapping[str, str], problems: Problems
+) -> list[LockedPackage]:
     """Return the packages of a poetry.lock, of Poetry 1 or 2."""
-    document = read_toml(path)
     old_files = table(document, "metadata", "files", where=str(path))  # before Poetry 1.3
     found = []
     for package, where in _packages(document, path, problems):
@@ -59,11 +59,13 @@ def parse_poetry_lock(path: Path, environment: Mapping[str, str], problems: Prob
     return found
 
 
-def parse_pdm_lock(path: Path, environment: Mapping[str, str], problems: Problems) -> list[LockedPackage]:
+def parse_pdm_lock(
+    document: Mapping[str, Any], path: Path, environment: Mapping[str, str], problems: Problems
+) -> list[LockedPackage]:
     """Return the packages of a pdm.lock. An entry with extras adds their requirements to the package's own entry."""
     found: dict[tuple[str, str], LockedPackage] = {}
     of_extras: dict[tuple[str, str], dict[str, tuple[Requirement, ...]]] = {}
-    for package, where in _packages(read_toml(path), path, problems):
+    for package, where in _packages(document, path, problems):
         name, version = canonicalize_name(package["name"]), package["version"]
         requires = tuple(
             each for text in package.get("dependencies", []) if (each := problems.parse(text, where)) is not None
@@ -89,14 +91,13 @@ def parse_pdm_lock(path: Path, environment: Mapping[str, str], problems: Problem
 
 
 def parse_pipfile_lock(
-    path: Path, groups: tuple[str, ...], environment: Mapping[str, str], problems: Problems
+    document: Mapping[str, Any],
+    path: Path,
+    groups: tuple[str, ...],
+    environment: Mapping[str, str],
+    problems: Problems,
 ) -> list[LockedPackage]:
     """Return the packages of a Pipfile.lock that are in ``default`` or one of the groups, and apply to the target."""
-    try:
-        document = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputError(f"is not valid JSON: {error}", where=f"{path}{line}") from None
     found = []
     for section in dict.fromkeys(["default", *("develop" if group == "dev-packages" else group for group in groups)]):
         for name, entry in table(document, section, where=str(path)).items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 import sys
 from pathlib import Path
@@ -79,6 +80,19 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"is not valid TOML: {error}", where=where) from None
     except (RecursionError, ValueError) as error:  # deep nesting, or a number of more than 4,300 digits
         raise InputError(f"is not valid TOML: {type(error).__name__}: {error}", where=str(path)) from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Parse a file with a JSON object."""
+    text = read_text(path)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise InputError(f"is not valid JSON: {error}", where=f"{path}{line}") from None
+    if not isinstance(found, dict):
+        raise InputError("must be a JSON object", where=str(path))
+    return found
 
 
 def table(document: Any, *keys: str, where: str) -> dict[str, Any]:
