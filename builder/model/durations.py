@@ -22,9 +22,9 @@ _UNITS = {
 
 def parse_duration(text: str) -> timedelta:
     """Parse a duration. Raises ValueError, with a message for the user, if it is invalid or longer than a year."""
-    said = text.lower() if len(text) < 100 else ""
-    parts = re.findall(r"(\d+)\s*([a-z]+)", said)
-    rest = re.sub(r"\d+\s*[a-z]+|[\s,]", "", said)
+    lowered = text.lower() if len(text) < 100 else ""
+    parts = re.findall(r"(\d+)\s*([a-z]+)", lowered)
+    rest = re.sub(r"\d+\s*[a-z]+|[\s,]", "", lowered)
     if not parts or rest:
         raise ValueError(f'{text[:40]!r} is not a duration; write it like "2 days", "36 hours" or 30m')
     unknown = [unit for _, unit in parts if unit not in _UNITS]

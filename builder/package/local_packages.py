@@ -103,12 +103,12 @@ def _build(package: LocalPackage, target: Target, folder: Path, progress: Progre
     source = package.path.absolute()
     before = set(_leftovers(source))
     command = ["build", "--wheel", "--out-dir", str(folder), "--no-python-downloads", "--python", _python(target)]
-    answer = uv.run([*command, str(source)], folder)
+    result = uv.run([*command, str(source)], folder)
     for path in set(_leftovers(source)) - before:
         shutil.rmtree(path, ignore_errors=True)
     found = sorted(folder.glob("*.whl"))
-    if not answer.ok or not found:
-        lines = [line for line in without_credentials(answer.err).splitlines() if line.strip()][-_SHOWN_LINES:]
+    if not result.ok or not found:
+        lines = [line for line in without_credentials(result.err).splitlines() if line.strip()][-_SHOWN_LINES:]
         raise BuildError(
             f"uv cannot build a wheel of {package.name or package.path}:",
             details=[f"  {line}" for line in lines],

@@ -57,9 +57,9 @@ def make_sbom(
 
     ``exclude`` and ``override`` explain why a package is missing or has a version that another does not allow.
     """
-    made = {str(canonicalize_name(each.name)): _component(each) for each in components}
-    raws = {name: raw for name, (raw, _) in made.items()}
-    parts = {name: part for name, (_, part) in made.items()}
+    built = {str(canonicalize_name(each.name)): _component(each) for each in components}
+    raws = {name: raw for name, (raw, _) in built.items()}
+    parts = {name: part for name, (_, part) in built.items()}
     bom = Bom(components=parts.values())
     bom.metadata.component = root = _root(target, package, version, {"exclude": exclude, "override": override})
     required = _required(raws, target)
@@ -113,14 +113,14 @@ def _component(component: Component) -> tuple[RawMetadata, BomComponent]:
 
 def _licences(raw: RawMetadata) -> Iterator[License]:
     """Yield a package's licences from the most exact source that it has: expression, name or classifiers."""
-    said = (raw.get("license_expression") or raw.get("license") or "").strip()
-    if said and fixup_id(said) is None and is_expression(said):
-        yield LicenseExpression(said)
+    license_text = (raw.get("license_expression") or raw.get("license") or "").strip()
+    if license_text and fixup_id(license_text) is None and is_expression(license_text):
+        yield LicenseExpression(license_text)
         return
     prefix = "License :: OSI Approved :: "
     names = [line.removeprefix(prefix) for line in raw.get("classifiers", ()) if line.startswith(prefix)]
-    if fixup_id(said) or not names:
-        names = [said] if said and "\n" not in said and len(said) <= _NAME_LIMIT else []
+    if fixup_id(license_text) or not names:
+        names = [license_text] if license_text and "\n" not in license_text and len(license_text) <= _NAME_LIMIT else []
     for name in names:
         known = fixup_id(name)
         yield DisjunctiveLicense(id=known) if known else DisjunctiveLicense(name=name)

@@ -73,14 +73,14 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
         "--no-annotate", "--no-default-groups", "--no-python-downloads", "--format", "requirements-txt", *options,
     ]  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="layers-export-") as folder:
-        answer = uv.run(command, Path(folder))
-    if not answer.ok:
+        result = uv.run(command, Path(folder))
+    if not result.ok:
         raise InputError(
-            f"uv export cannot read it: {uv.without_addresses(' '.join(answer.err.split()))}",
+            f"uv export cannot read it: {uv.without_addresses(' '.join(result.err.split()))}",
             where=str(lock),
             fix="run `uv lock`, or resolve again with --no-lock",
         )
-    found = read_requirements_file(lock, answer.out)
+    found = read_requirements_file(lock, result.out)
     places = {**project.places, **found.places}
     found = replace(
         found,

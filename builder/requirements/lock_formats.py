@@ -38,12 +38,12 @@ def parse_poetry_lock(
         else:
             texts = [markers] if markers else []
         parsed = [marker for text in texts if (marker := problems.parse_marker(text, where))]
-        own = table(package, "dependencies", where=where)
+        dependencies = table(package, "dependencies", where=where)
         extras: dict[str, tuple[Requirement, ...]] = {
-            canonicalize_name(extra): tuple(_poetry_extra(required, own, where, problems))
+            canonicalize_name(extra): tuple(_poetry_extra(required, where, problems))
             for extra, required in table(package, "extras", where=where).items()
         }
-        requires = (e.requirement for e in poetry_entries(own, where, problems) if not e.optional)
+        requires = (e.requirement for e in poetry_entries(dependencies, where, problems) if not e.optional)
         found.append(
             LockedPackage(
                 name,
@@ -129,7 +129,7 @@ def _packages(document: Mapping[str, Any], path: Path, problems: Problems) -> It
         yield package, f"{path.name}: {package['name']}"
 
 
-def _poetry_extra(required: Any, own: Mapping[str, Any], where: str, problems: Problems) -> Iterator[Requirement]:
+def _poetry_extra(required: Any, where: str, problems: Problems) -> Iterator[Requirement]:
     """Yield what an extra requires: names with constraints in parentheses, as Poetry writes them."""
     for text in required if isinstance(required, list) else []:
         match = re.fullmatch(r"([\w.-]+(?:\[[^\]]*\])?)\s*(?:\(([^)]*)\))?\s*(;.*)?", str(text))

@@ -103,7 +103,7 @@ class _Project:
     def read(self) -> Requirements:
         uv = read_uv_tables(self.path.parent, self.document, self.problems)
         extras, groups = self._extras(), self._groups()
-        chosen_extras, chosen_groups = self._chosen(extras, groups, uv)
+        chosen_extras, chosen_groups = self._chosen(extras, groups)
         nested: list[Requirements] = []
         entries = [*self._main(nested), *self._from_extras(extras, chosen_extras)]
         entries += self._from_groups(groups, chosen_groups)
@@ -207,9 +207,7 @@ class _Project:
 
     # -- which of it is wanted -----------------------------------------------------------------------------------------
 
-    def _chosen(
-        self, extras: Mapping[str, object], groups: Mapping[str, object], uv: UvTables
-    ) -> tuple[list[str], list[str]]:
+    def _chosen(self, extras: Mapping[str, object], groups: Mapping[str, object]) -> tuple[list[str], list[str]]:
         chosen_extras = (
             list(extras) if self.selection.all_extras else list(map(canonicalize_name, self.selection.extras))
         )

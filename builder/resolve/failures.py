@@ -96,10 +96,10 @@ def name_of(requirement: str) -> str:
 
 
 def _whose(package: str, requirements: Sequence[str]) -> str:
-    asked = any(name_of(requirement) == name_of(package) for requirement in requirements)
+    is_named = any(name_of(requirement) == name_of(package) for requirement in requirements)
     if not requirements:
         return "a requirement of the project"
-    return "package and version asked for" if asked else f"a requirement of {requirements[0]}"
+    return "package and version asked for" if is_named else f"a requirement of {requirements[0]}"
 
 
 def _last_cause(text: str) -> str:

@@ -193,12 +193,12 @@ def _compile(wanted: LockInput, target: Target, *, any_platform: bool = False) -
         raise BuildError(f"uv wrote a lock that is not TOML: {error}", where=target.id) from None
 
 
-def _check_extras(requirements: Sequence[str], said: str) -> None:
+def _check_extras(requirements: Sequence[str], messages: str) -> None:
     """Raise InputError if an extra that the user asked for does not exist.
 
     A missing extra in a dependency's own metadata is ignored, as installers do.
     """
-    for package, extra in re.findall(r"package `([^`]+)` does not have an extra named `([^`]+)`", said):
+    for package, extra in re.findall(r"package `([^`]+)` does not have an extra named `([^`]+)`", messages):
         name = name_of(package)
         for text in requirements:
             named = re.match(r"[^\[;]*\[([^\]]*)\]", text)
@@ -226,9 +226,9 @@ def _check_version(matrix: Matrix, version: str, lock: Lock) -> None:
         )
 
 
-def _check_yanked(matrix: Matrix, version: str, said: str) -> None:
+def _check_yanked(matrix: Matrix, version: str, messages: str) -> None:
     """Raise InputError if uv warned that the release's version is yanked: uv accepts pinned yanked versions."""
-    for name, found, reason in _YANKED.findall(said):
+    for name, found, reason in _YANKED.findall(messages):
         if name_of(name) == canonicalize_name(matrix.package) and found == version:
             raise yanked_error(matrix.package, version, reason)
 

@@ -61,8 +61,8 @@ def public_index() -> str | None:
     """Return the URL of uv's default index, taken from uv itself."""
     command = ["pip", "compile", "--emit-index-url", "--no-header", "--no-python-downloads", "--python", sys.executable]
     with tempfile.TemporaryDirectory(prefix="layers-index-") as folder:
-        answer = _run([*command, "-", "--no-config"], Path(folder), "", "", told=False)
-    named = re.search(r"^--index-url (\S+)$", answer.out, re.MULTILINE)
+        result = _run([*command, "-", "--no-config"], Path(folder), "", "", told=False)
+    named = re.search(r"^--index-url (\S+)$", result.out, re.MULTILINE)
     return named[1] if named else None
 
 

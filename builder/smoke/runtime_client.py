@@ -27,21 +27,21 @@ def client_folder(target: Target) -> Path:
         return _own(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as name:
-        made = Path(name) / "client"
-        options = [*uv.platform_options(target), "--target", str(made), "--no-progress"]
-        installed = uv.run(["pip", "install", *options, *wanted], Path(name))
-        if not installed.ok:
+        installed = Path(name) / "client"
+        options = [*uv.platform_options(target), "--target", str(installed), "--no-progress"]
+        result = uv.run(["pip", "install", *options, *wanted], Path(name))
+        if not result.ok:
             raise BuildError(
-                f"Lambda's runtime client cannot be installed: {' '.join(installed.err.split())[:400]}",
+                f"Lambda's runtime client cannot be installed: {' '.join(result.err.split())[:400]}",
                 where=target.id,
                 fix=f"use a package index that has wheels of {CLIENT} and {SDK}",
             )
         try:
-            made.replace(folder)
+            installed.replace(folder)
         except OSError:  # another process has installed it
             if not folder.is_dir():
                 raise
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(installed, ignore_errors=True)
     return folder
 
 

@@ -208,15 +208,17 @@ def _matches(file: UnpackedFile, row: RecordRow | None) -> bool:
 def _explain(text: str, target: Target) -> BuildError:
     flat = uv.without_addresses(" ".join(text.split()))
     flat = flat[max(flat.find("error: "), 0) :]  # after uv's warnings
-    said = flat[:500]
+    message = flat[:500]
     if "hash mismatch" in flat.lower():
         return BuildError(
-            f"hash mismatch: the index has other bytes than were locked: {said}",
+            f"hash mismatch: the index has other bytes than were locked: {message}",
             where=target.id,
             fix="build without --locked to resolve again; report an unexpected change to its maintainers",
         )
     if "No space left" in flat:
         return BuildError("no space left on device", where=target.id, fix="free some space, then run the command again")
     if re.search(r"error sending request|tcp connect|dns error|timed out", flat):
-        return BuildError(f"the package index cannot be reached: {said}", where=target.id, fix="run the command again")
-    return BuildError(f"the wheels cannot be unpacked: {said}", where=target.id, fix="run the command again")
+        return BuildError(
+            f"the package index cannot be reached: {message}", where=target.id, fix="run the command again"
+        )
+    return BuildError(f"the wheels cannot be unpacked: {message}", where=target.id, fix="run the command again")

@@ -56,11 +56,11 @@ def audit(matrix: Matrix, releases: Sequence[Release], lambdas: Mapping[str, Lam
     """Compare every cell with AWS, in three requests for each recorded version and one for each other version."""
     progress.begin("Auditing", len(matrix.regions))
 
-    def look(region: str) -> dict[Cell, CellView]:
+    def read_region(region: str) -> dict[Cell, CellView]:
         cells = list(matrix.cells_in(region))
         return dict(zip(cells, in_lanes(lambda cell: _view(lambdas[region], cell, releases), cells), strict=True))
 
-    found, unreachable = each_region(matrix.regions, look, progress)
+    found, unreachable = each_region(matrix.regions, read_region, progress)
     views = {cell: view for region in matrix.regions for cell, view in found.get(region, {}).items()}
     return compare(matrix, releases, views, unreachable)
 

@@ -44,7 +44,7 @@ def select(matrix: Matrix, index: Index, query: Query) -> Selected:
 
 def _release(index: Index, query: Query) -> IndexedRelease:
     """Return the selected release: by its number, else the newest of the version, else the newest."""
-    asked = query.layer_version is not None or query.version is not None
+    is_named = query.layer_version is not None or query.version is not None
     found = [
         release
         for release in index.releases
@@ -55,7 +55,7 @@ def _release(index: Index, query: Query) -> IndexedRelease:
     usable = [release for release in found if not release.yanked]
     if usable:
         return usable[0]
-    if found and asked:
+    if found and is_named:
         yanked = found[0]
         assert yanked.yanked is not None  # noqa: S101 - none of them is usable
         raise InputError(
@@ -67,7 +67,7 @@ def _release(index: Index, query: Query) -> IndexedRelease:
     what = f"layer version {query.layer_version}" if query.layer_version is not None else query.version
     raise InputError(
         f"the ledger has no layer of {index.package} recorded as {what}"
-        if asked
+        if is_named
         else "the ledger has no release that is not yanked",
         fix=f"the newest are {newest}"
         if newest

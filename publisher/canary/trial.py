@@ -179,13 +179,13 @@ class _Function:
     def await_active(self) -> None:
         """Wait until it is active."""
 
-        def look() -> Function:
+        def read() -> Function:
             found = self._functions.find(self._spec.name)
             if found is None or found.state == "Pending":
                 raise NotNowError("the function is still Pending")
             return found
 
-        found = self._retry(look)
+        found = self._retry(read)
         if found.state not in ("Active", "Inactive"):
             raise _FailedError(f"the function is {found.state}: {found.reason or 'AWS gives no reason'}")
 

@@ -20,14 +20,14 @@ _ARN = re.compile(
 
 
 def find(index: Index, arn: str) -> Row:
-    """Return the recorded layer version of an ARN. InputError names the fault and the ARN that was meant."""
+    """Return the recorded layer version of an ARN. InputError names the fault and the closest ARN."""
     rows = {row.arn: row for release in index.releases for row in index.rows(release)}
     arn = arn.strip()
     if arn in rows:
         return rows[arn]
     what, instead = _explain(index, rows, arn)
-    meant, certain = _meant(rows, arn)
-    hints = [f"did you mean {meant}?" if meant else None, None if certain else instead]
+    closest, certain = _closest(rows, arn)
+    hints = [f"did you mean {closest}?" if closest else None, None if certain else instead]
     raise InputError(what, fix="; ".join(filter(None, hints)) or "see `layers describe --region all`")
 
 
@@ -57,8 +57,8 @@ def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str 
     return f"{arn} is not recorded", None
 
 
-def _meant(rows: Mapping[str, Row], arn: str) -> tuple[str | None, bool]:
-    """Return the recorded ARN that was probably meant, and whether no other can have been meant."""
+def _closest(rows: Mapping[str, Row], arn: str) -> tuple[str | None, bool]:
+    """Return the recorded ARN that is closest, and whether it is the only possible one."""
     folded = {known.lower(): known for known in rows}
     right = _put_right(arn.lower())
     if right in folded:

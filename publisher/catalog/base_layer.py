@@ -13,7 +13,7 @@ from publisher.catalog.lookup import Query, select
 
 
 @dataclass(frozen=True)
-class Attached:
+class BaseLayer:
     """A layer, its target, and notes for the reader."""
 
     layer: Layer
@@ -22,9 +22,9 @@ class Attached:
     notes: tuple[str, ...] = ()
 
 
-def attach(
+def find_base_layer(
     index: Index, wanted: str, python: str | None, architecture: Architecture | None, defaults: tuple[str, Architecture]
-) -> Attached:
+) -> BaseLayer:
     """Return the layer that ``wanted`` names: an ARN, a version of the package, or ``latest``.
 
     An ARN determines the Python and the architecture; ``python`` and ``architecture``, if given, must match it.
@@ -52,16 +52,16 @@ def attach(
         )
     title = f"{row.package} {row.version}, layer version {row.layer_version}"
     layer = Layer(row.arn, title, target.packages, row.unzipped_size)
-    return Attached(layer, row.python, row.architecture, notes)
+    return BaseLayer(layer, row.python, row.architecture, notes)
 
 
 def _agree(row: Row, python: str | None, architecture: Architecture | None) -> None:
-    for asked, has, option in ((python, row.python, "--python"), (architecture, row.architecture, "--arch")):
-        if asked not in (None, has):
+    for given, has, option in ((python, row.python, "--python"), (architecture, row.architecture, "--arch")):
+        if given not in (None, has):
             raise InputError(
-                f"this layer is for Python {row.python} on {row.architecture}, and {option} is {asked}",
+                f"this layer is for Python {row.python} on {row.architecture}, and {option} is {given}",
                 where=row.arn,
-                fix=f"leave {option} out, or name the layer that is for {asked}",
+                fix=f"leave {option} out, or name the layer that is for {given}",
             )
 
 

@@ -129,13 +129,13 @@ def _recorded(releases: Sequence[Release], version: str, targets: Sequence[Targe
 def _show_changes(releases: Sequence[Release], manifest: Manifest) -> None:
     """Print what changed in the locks since the last release, once for targets with the same changes."""
     from publisher.ledger.release import last_before
-    from publisher.report.release_comparison import Made, changed, title
+    from publisher.report.release_comparison import BuiltTarget, changed, title
 
     last = last_before(releases)
     if last is None:
         return
-    made = [Made(each.target, each.size, each.unzipped_size, each.lock) for each in manifest.artifacts]
-    found = changed(made, last)
+    built = [BuiltTarget(each.target, each.size, each.unzipped_size, each.lock) for each in manifest.artifacts]
+    found = changed(built, last)
     print_message(f"since {title(last)}: {'' if found else 'no change'}")
     for change, targets in found.items():
         print_message(f"  {', '.join(targets)}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @click.pass_obj
-def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, **ask: Any) -> None:
+def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, **query: Any) -> None:
     """Prove a recorded release with real functions: create one on each layer, invoke it, delete it.
 
     Exit code 6: a layer differs from the ledger, or does not work. Exit code 5: a layer could not be tried. A
@@ -44,12 +44,12 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     from publisher.catalog.index import make_index
     from publisher.catalog.lookup import Query
 
-    if ask["version"] is not None and ask["layer_version"] is not None:
+    if query["version"] is not None and query["layer_version"] is not None:
         raise UsageError("--version and --layer-version both select a release", fix="give one of them")
     if not (yes or sys.stdin.isatty()):
         raise UsageError("cannot ask for confirmation: stdin is not a terminal", fix="add --yes")
     matrix = settings.matrix()
-    selected = select(matrix, make_index(matrix, settings.ledger(matrix).releases()), Query(**ask))
+    selected = select(matrix, make_index(matrix, settings.ledger(matrix).releases()), Query(**query))
     regions = tuple(dict.fromkeys(case.region for case in selected.cases))
     roles = Roles(matrix, role, regions)
     check_account(matrix)

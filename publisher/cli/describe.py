@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @json_option
 @click.pass_obj
-def command(settings: Settings, /, index_source: str | None, form: str, live: bool, as_json: bool, **ask: Any) -> None:
+def command(
+    settings: Settings, /, index_source: str | None, form: str, live: bool, as_json: bool, **options: Any
+) -> None:
     """Look up the layers of a region: of the newest release, or of a version or number.
 
     Reads the ledger, or with --index a published layers.json alone. A snippet has the plain ARN if one region was asked
@@ -50,13 +52,13 @@ def command(settings: Settings, /, index_source: str | None, form: str, live: bo
     """
     from publisher.catalog.lookup import Query, select
 
-    if ask["version"] is not None and ask["layer_version"] is not None:
+    if options["version"] is not None and options["layer_version"] is not None:
         raise UsageError("--version and --layer-version both select a release", fix="give one of them")
     if as_json and form in FORMATS:
         raise UsageError(f"--json and --format {form} exclude each other", fix="give one of them")
     if live and index_source:
         raise UsageError("--live compares AWS with the ledger", fix="leave --index out")
-    query = Query(**ask)
+    query = Query(**options)
     form = "json" if as_json else form
     if live:
         _show_live(settings, query, form)

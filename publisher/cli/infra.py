@@ -80,12 +80,12 @@ def _print(scope: Scope, parts: tuple[str, ...], as_json: bool) -> None:
 
 def _keep(scope: Scope, parts: tuple[str, ...], folder: Path, check: bool, as_json: bool) -> None:
     """Write the files that differ, or with ``check`` list them. A file that is not needed is listed and left alone."""
-    asked = parts or _needed(scope)
-    wanted = {folder / f"{part}.yaml": _text(scope, _template(scope, part)).encode() for part in asked}
+    chosen = parts or _needed(scope)
+    wanted = {folder / f"{part}.yaml": _text(scope, _template(scope, part)).encode() for part in chosen}
     states = {path: _state(read(path), data) for path, data in wanted.items()}
     if not parts:
-        unasked = (folder / f"{part}.yaml" for part in PARTS if part not in asked)
-        states |= {path: "not needed" for path in unasked if path.exists()}
+        unchosen = (folder / f"{part}.yaml" for part in PARTS if part not in chosen)
+        states |= {path: "not needed" for path in unchosen if path.exists()}
     if not check:
         for path in (path for path in wanted if states[path] != "unchanged"):
             write(path, wanted[path])

@@ -19,7 +19,7 @@ from publisher.cli.options import ARCHITECTURE, PYTHON
 if TYPE_CHECKING:
     from builder.model.matrix_keys import Slim
     from builder.package import Package
-    from publisher.catalog.base_layer import Attached
+    from publisher.catalog.base_layer import BaseLayer
 
 
 @click.command("package")
@@ -113,21 +113,21 @@ def command(
     )
     defaults = _defaults()
     given = on_layer is not None
-    attached = _attach(settings, on_layer or "", index_source, python, architecture, defaults) if given else None
-    if attached is not None:
-        python, architecture = attached.python, attached.architecture
+    base = _base_layer(settings, on_layer or "", index_source, python, architecture, defaults) if given else None
+    if base is not None:
+        python, architecture = base.python, base.architecture
     target = Target(python or defaults[0], architecture or defaults[1], "dependencies")
     with progress() as shown:
-        for note in attached.notes if attached else ():
+        for note in base.notes if base else ():
             shown.note(f"warning: the layer: {note}")
         shown.note(f"for Python {target.python} on {target.architecture}")
-        layer = attached.layer if attached else None
-        made = package(
+        layer = base.layer if base else None
+        packaged = package(
             app, target, output, shown,
             requirements=requirements, selection=selection, layer=layer, direct=direct, budget=budget,
             slim=_slim(is_slim, services), bytecode=not no_bytecode,
         )  # fmt: skip
-    print_json(_as_json(made)) if as_json else _show(made)
+    print_json(_as_json(packaged)) if as_json else _show(packaged)
 
 
 def _slim(is_slim: bool, services: tuple[str, ...]) -> Slim | None:
@@ -174,8 +174,8 @@ def _defaults() -> tuple[str, Architecture]:
     )
 
 
-def _attach(settings: Settings, wanted: str, index_source: str | None, *ask: Any) -> Attached:
-    from publisher.catalog.base_layer import attach
+def _base_layer(settings: Settings, wanted: str, index_source: str | None, *target: Any) -> BaseLayer:
+    from publisher.catalog.base_layer import find_base_layer
 
     if not wanted.strip():
         raise InputError(
@@ -189,20 +189,20 @@ def _attach(settings: Settings, wanted: str, index_source: str | None, *ask: Any
             where="--on-layer",
             fix="name the published layers.json with --index FILE|URL",
         )
-    return attach(settings.index(index_source), wanted, *ask)
+    return find_base_layer(settings.index(index_source), wanted, *target)
 
 
-def _as_json(made: Package) -> dict[str, Any]:
-    needed = made.dependencies
-    folder = made.app.file.parent
+def _as_json(packaged: Package) -> dict[str, Any]:
+    needed = packaged.dependencies
+    folder = packaged.app.file.parent
     return {
-        "python": made.target.python,
-        "architecture": str(made.target.architecture),
+        "python": packaged.target.python,
+        "architecture": str(packaged.target.architecture),
         "app": {
-            "file": str(made.app.file),
-            "sha256": made.app.sha256,
-            "size": made.app.size,
-            "unzipped_size": made.app.unzipped_size,
+            "file": str(packaged.app.file),
+            "sha256": packaged.app.sha256,
+            "size": packaged.app.size,
+            "unzipped_size": packaged.app.unzipped_size,
         },
         "dependencies": needed
         and {
@@ -213,17 +213,17 @@ def _as_json(made: Package) -> dict[str, Any]:
             "sbom": str(folder / needed.sbom) if needed.sbom else None,
             "packages": {each.name: each.version for each in needed.lock},
         },
-        "requirements": str(made.requirements) if made.requirements else None,
-        "lock": str(made.lock) if made.lock else None,
-        "on_layer": made.layer.arn if made.layer else None,
-        "total_unzipped": made.total_unzipped,
+        "requirements": str(packaged.requirements) if packaged.requirements else None,
+        "lock": str(packaged.lock) if packaged.lock else None,
+        "on_layer": packaged.layer.arn if packaged.layer else None,
+        "total_unzipped": packaged.total_unzipped,
     }
 
 
-def _show(made: Package) -> None:
+def _show(packaged: Package) -> None:
     from builder.inspection import UNZIPPED_LIMIT
 
-    app, needed, layer = made.app, made.dependencies, made.layer
+    app, needed, layer = packaged.app, packaged.dependencies, packaged.layer
     rows = [[str(app.file), megabytes(app.size), megabytes(app.unzipped_size), "", app.sha256[:12]]]
     if needed:
         file, packages = str(app.file.parent / needed.file), str(len(needed.lock))
@@ -234,15 +234,15 @@ def _show(made: Package) -> None:
         rows.append([layer.arn, "", unzipped, str(len(layer.packages)), ""])
     print_table(["zip", "size", "unzipped", "packages", "sha256"], rows, right=(1, 2, 3))
     print_result("")
-    if made.requirements is None:
+    if packaged.requirements is None:
         print_result("no file that states requirements, in the app's folder or above it: only app.zip was written")
     elif needed is None:
         what = f"{layer.title} has all of them" if layer else "it requires none"
-        print_result(f"packages by {made.requirements}: {what}, so only app.zip was written")
+        print_result(f"packages by {packaged.requirements}: {what}, so only app.zip was written")
     else:
-        print_result(f"packages by {made.requirements}" + (f", on top of {layer.title}" if layer else ""))
+        print_result(f"packages by {packaged.requirements}" + (f", on top of {layer.title}" if layer else ""))
     print_result(
-        f"for Python {made.target.python} on {made.target.architecture.api_name}: "
-        f"{megabytes(made.total_unzipped)} of {megabytes(UNZIPPED_LIMIT)} unzipped"
+        f"for Python {packaged.target.python} on {packaged.target.architecture.api_name}: "
+        f"{megabytes(packaged.total_unzipped)} of {megabytes(UNZIPPED_LIMIT)} unzipped"
         + (" (the size of the layer is unknown)" if layer and layer.unzipped_size is None else "")
     )

@@ -55,10 +55,10 @@ def command(
         from publisher.sandbox.account import furnish
         from publisher.sandbox.server import environment, running
 
-        def say(text: str) -> None:
+        def log(text: str) -> None:
             print_message(text)
 
-        with running(matrix.account, port, stand_in=stand_in, say=say, model=model) as address:
+        with running(matrix.account, port, stand_in=stand_in, log=log, model=model) as address:
             furnish(address, matrix)
             surroundings = environment(address, matrix.regions[0], own)
             # so that COMMAND can be `layers`, wherever it is installed

@@ -56,8 +56,8 @@ def named_version(
 
     if version == "latest" and wait is not None:
         raise UsageError("--wait needs a version other than `latest`, which always exists", fix="leave one of them out")
-    asked = VersionRequest(matrix, version if version == "latest" else parse_version(version), targets, recorded)
+    request = VersionRequest(matrix, version if version == "latest" else parse_version(version), targets, recorded)
     with progress() as shown:
         if wait is None:
-            return find(asked, SimpleIndex(), shown)
-        return wait_for(asked, wait, SimpleIndex(), SYSTEM_CLOCK, shown)
+            return find(request, SimpleIndex(), shown)
+        return wait_for(request, wait, SimpleIndex(), SYSTEM_CLOCK, shown)

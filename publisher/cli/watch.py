@@ -32,7 +32,7 @@ MAX_HELD_BACK = 10
 )
 @wait_option
 @click.option("--advisories", is_flag=True, help="Also check the packages of the newest release for advisories.")
-@click.option("--aws", "ask_aws", is_flag=True, help="Also read from AWS which regions and Pythons Lambda offers.")
+@click.option("--aws", "read_aws", is_flag=True, help="Also read from AWS which regions and Pythons Lambda offers.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "github"]), default="table", show_default=True,
     help="`github`: lines for a workflow's $GITHUB_OUTPUT.",
@@ -45,7 +45,7 @@ def command(
     version: str | None,
     wait: timedelta | None,
     advisories: bool,
-    ask_aws: bool,
+    read_aws: bool,
     form: str,
     as_json: bool,
 ) -> None:
@@ -58,7 +58,7 @@ def command(
         raise UsageError("--json and --format github exclude each other", fix="give one of them")
     if wait is not None and version is None:
         raise UsageError("--wait needs --version", fix="name the version to wait for: --version V")
-    if version is not None and (advisories or ask_aws):
+    if version is not None and (advisories or read_aws):
         raise UsageError("--advisories and --aws are about the whole matrix", fix="leave --version out")
     matrix = settings.matrix()
     if version is not None:
@@ -66,10 +66,10 @@ def command(
         found = named_version(matrix, matrix.targets, version, wait, ledger.releases)
         _show_named(matrix, found, ledger.releases(), form, as_json)
         return
-    _show(matrix, _look(matrix, settings.ledger(matrix).releases(), advisories, ask_aws), form, as_json)
+    _show(matrix, _report(matrix, settings.ledger(matrix).releases(), advisories, read_aws), form, as_json)
 
 
-def _look(matrix: Matrix, releases: Sequence[Release], advisories: bool, ask_aws: bool) -> WatchReport:
+def _report(matrix: Matrix, releases: Sequence[Release], advisories: bool, read_aws: bool) -> WatchReport:
     from publisher.watch.incomplete_releases import incomplete
     from publisher.watch.matrix_gaps import find_gaps
     from publisher.watch.package_index import SimpleIndex
@@ -85,18 +85,18 @@ def _look(matrix: Matrix, releases: Sequence[Release], advisories: bool, ask_aws
         choose(matrix.releases, on_index, recorded_versions(releases), matrix.targets, now),
         incomplete(matrix, releases),
         _examine(matrix, releases) if advisories else None,
-        find_gaps(matrix, _offer(matrix, ask_aws), now.date()),
+        find_gaps(matrix, _offer(matrix, read_aws), now.date()),
         now.date(),
     )
 
 
-def _offer(matrix: Matrix, ask_aws: bool) -> Offer:
+def _offer(matrix: Matrix, read_aws: bool) -> Offer:
     from builder.model.regions import ALWAYS_ENABLED, partition_of
     from publisher.watch.matrix_gaps import offer_in_aws, offer_in_botocore
 
     partition = partition_of(matrix.regions[0])
     offer = offer_in_botocore(partition)
-    return offer | offer_in_aws(ALWAYS_ENABLED.get(partition, matrix.regions[0])) if ask_aws else offer
+    return offer | offer_in_aws(ALWAYS_ENABLED.get(partition, matrix.regions[0])) if read_aws else offer
 
 
 def _examine(matrix: Matrix, releases: Sequence[Release]) -> AdvisoryReport:

@@ -1,7 +1,7 @@
-"""The ledger: the record of releases, one file each, ``0003.json`` for layer version 3; SBOMs lie below ``sbom/``.
+"""The ledger in a folder: one file for each release, ``0003.json`` for layer version 3; SBOMs are below ``sbom/``.
 
-A file is replaced whole (written aside, flushed, renamed) under a lock, so that neither a killed process nor a second
-one loses a line. The ledger belongs to one matrix; reading it with another is an error.
+Each file is replaced atomically (temporary file, flush, rename) under a lock, so neither a killed process nor a second
+one loses a record. A ledger belongs to one matrix; reading it with another is an error.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ SBOMS = "sbom"
 
 
 class Ledger(Protocol):
-    """Where releases are recorded."""
+    """The record of releases: a folder or an S3 bucket."""
 
     @property
     def is_shared(self) -> bool:
-        """Whether every machine that publishes the matrix writes to this same ledger."""
+        """Whether all machines that publish the matrix write to this ledger."""
 
     def releases(self) -> tuple[Release, ...]:
-        """Every release, by layer version number. InputError where a record is damaged or of another matrix."""
+        """Return every release, by layer version number. InputError if a record is damaged or of another matrix."""
 
     def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
-        """Change the record of one number; it is on disk when this returns. An unchanged record is not written.
+        """Change the record of one number; it is stored when this returns. An unchanged record is not written.
 
-        ``change`` gets the present record, or None, and returns the new one; with several writers it may be called more
-        than once.
+        ``change`` gets the current record, or None, and returns the new one. With several writers, it may be
+        called again.
         """
 
     def sboms(self) -> frozenset[str]:
-        """The SBOMs that are kept, by the paths that ``sbom_path`` gives them."""
+        """Return the paths of the stored SBOMs, as ``sbom_path`` returns them."""
 
     def sbom(self, path: str) -> bytes:
-        """One that is kept. InputError where it cannot be read."""
+        """Return a stored SBOM. InputError if it cannot be read."""
 
     def keep_sbom(self, path: str, data: bytes) -> None:
-        """Keep one, whole and in place of an older one."""
+        """Store an SBOM; it replaces an older one."""
 
 
 class FolderLedger:
-    """A ledger in a folder, which is made with its first record."""
+    """A ledger in a folder, which the first record creates."""
 
     def __init__(self, folder: Path, matrix: Matrix) -> None:
         self._folder = folder
@@ -65,7 +65,7 @@ class FolderLedger:
 
     def releases(self) -> tuple[Release, ...]:
         if self._folder.exists() and not self._folder.is_dir():
-            raise InputError("the ledger is a folder, and this is none", where=str(self._folder))
+            raise InputError("the ledger must be a folder, and this is a file", where=str(self._folder))
         if not self._folder.is_dir():
             return ()
         paths = sorted(path for path in self._folder.glob("*.json") if not path.name.startswith("."))
@@ -98,7 +98,7 @@ class FolderLedger:
         try:
             return path.read_bytes()
         except OSError as error:
-            raise InputError(f"this record cannot be read: {error.strerror}", where=str(path)) from None
+            raise InputError(f"this file of the ledger cannot be read: {error.strerror}", where=str(path)) from None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -119,35 +119,35 @@ def _writing(path: Path) -> Iterator[None]:
         raise InputError(
             f"the ledger cannot be written: {error.strerror or error}",
             where=str(path),
-            fix="make room or give it a folder that can be written (--ledger DIR), then run the command again",
+            fix="free some space, or name a writable folder (--ledger DIR); then run the command again",
         ) from None
 
 
 def file_name(number: int) -> str:
-    """The name of a number's record: ``0003.json``."""
+    """Return the file name of a number's record: ``0003.json``."""
     return f"{number:04d}.json"
 
 
 def record_bytes(release: Release) -> bytes:
-    """A record as it is written."""
+    """Return the content of a record's file."""
     return dump_json(release.model_dump(mode="json")).encode()
 
 
 def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
-    """A record read and checked. InputError where it is damaged, misplaced or of another matrix."""
+    """Parse and check a record. InputError if it is damaged, misplaced or of another matrix."""
     try:
         release = Release.model_validate_json(data)
     except ValidationError as error:
         raise InputError(
             f"this record is damaged: {first_problem(error)}",
             where=where,
-            fix="restore it from version control; a ledger that is lost can be made again with `layers sync`",
+            fix="restore it from version control; `layers sync` recreates a lost ledger",
         ) from None
     if f"{stem}.json" != file_name(release.layer_version):  # 3.json beside 0003.json would be a second record of 3
         raise InputError(
-            f"this record is of layer version {release.layer_version}, its file name has {stem}",
+            f"this record is of layer version {release.layer_version}, but its file name has {stem}",
             where=where,
-            fix=f"it belongs in {file_name(release.layer_version)}",
+            fix=f"rename it to {file_name(release.layer_version)}",
         )
     for key in ("account", "package", "layer_name"):
         recorded, wanted = getattr(release, key), getattr(matrix, key)
@@ -155,6 +155,6 @@ def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
             raise InputError(
                 f"this ledger is of another matrix: {key} is {recorded!r} here and {wanted!r} in the matrix",
                 where=where,
-                fix="give each matrix a ledger of its own: --ledger DIR",
+                fix="use a separate ledger for each matrix: --ledger DIR",
             )
     return release

@@ -43,11 +43,11 @@ def why_private(
         return f"layer version {plan.number.value} cannot become this release everywhere ({plan.conflict})"
     others = [cell for cell in matrix.cells if cell not in holding and cell.region not in unreachable]
 
-    def look(region: str) -> list[str]:
+    def read_region(region: str) -> list[str]:
         cells = [cell for cell in others if cell.region == region]
         return [found for found in in_lanes(lambda cell: _other(matrix, plan, lambdas, cell), cells) if found]
 
-    found, failed = each_region(tuple(dict.fromkeys(cell.region for cell in others)), look, Quiet())
+    found, failed = each_region(tuple(dict.fromkeys(cell.region for cell in others)), read_region, Quiet())
     if taken := next((text for texts in found.values() for text in texts), None):
         return taken
     if shared is None:

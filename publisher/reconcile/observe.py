@@ -23,7 +23,7 @@ def observe(matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress) -
     names = [target.layer_name for target in matrix.targets]
     progress.begin("Observing", len(matrix.regions))
 
-    def ask(region: str) -> dict[Cell, CellState]:
+    def read_region(region: str) -> dict[Cell, CellState]:
         latest = lambdas[region].latest(names)
         cells = matrix.cells_in(region)
         return {
@@ -33,7 +33,7 @@ def observe(matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress) -
             for cell in cells
         }
 
-    responses, unreachable = each_region(matrix.regions, ask, progress)
+    responses, unreachable = each_region(matrix.regions, read_region, progress)
     return Remote({cell: state for found in responses.values() for cell, state in found.items()}, unreachable)
 
 
@@ -107,11 +107,11 @@ def _update(
         return remote
     progress.begin(title, len(regions))
 
-    def ask(region: str) -> dict[Cell, CellState]:
+    def read_region(region: str) -> dict[Cell, CellState]:
         mine = [cell for cell in wanted if cell.region == region]
         return dict(zip(mine, in_lanes(read, mine), strict=True))
 
-    responses, unreachable = each_region(regions, ask, progress)
+    responses, unreachable = each_region(regions, read_region, progress)
     fresh = {cell: state for found in responses.values() for cell, state in found.items()}
     cells_left = {cell: fresh.get(cell, s) for cell, s in remote.cells.items() if cell.region not in unreachable}
     return Remote(cells_left, {**remote.unreachable, **unreachable})

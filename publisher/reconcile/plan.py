@@ -155,7 +155,7 @@ def make_plan(
 ) -> Plan:
     """Return the plan for every cell of the matrix. ``remote`` must include the versions at ``number``."""
     recorded = at_number(releases, number.value)
-    wanted = release_bytes(matrix, version, number.value, remote, recorded)
+    wanted = release_bytes(matrix, version, remote, recorded)
     actions: dict[Cell, Action] = {}
     public = recorded is not None and recorded.public
     for cell in matrix.cells:
@@ -169,9 +169,7 @@ def make_plan(
     return Plan(version, number, actions, wanted, public)
 
 
-def release_bytes(
-    matrix: Matrix, version: str, number: int, remote: Remote, recorded: Release | None
-) -> dict[str, str]:
+def release_bytes(matrix: Matrix, version: str, remote: Remote, recorded: Release | None) -> dict[str, str]:
     """Return each target's sha256, from the ledger or else the one in most cells: published bytes win.
 
     Bytes that an earlier run only planned to publish do not count if no region has them.

@@ -101,7 +101,7 @@ def prepare(
         following = next_number(remote, releases)
         number = Number(following.value, f"{following.reason}; {number.value} is taken ({plan.conflict})")
         remote, plan, known = _plan(matrix, wanted, number, releases, lambdas, remote, progress)
-    _refuse_revoked(matrix, number, known, remote)
+    _refuse_revoked(number, known, remote)
     return Prepared(wanted, known, remote, plan.only(selected))
 
 
@@ -155,7 +155,7 @@ def _suspects(
     return tuple(dict.fromkeys((*behind, *first.values())))
 
 
-def _refuse_revoked(matrix: Matrix, number: Number, releases: Sequence[Release], remote: Remote) -> None:
+def _refuse_revoked(number: Number, releases: Sequence[Release], remote: Remote) -> None:
     """Raise InputError if a recorded release is private in all cells: a yank that this ledger does not have."""
     recorded = at_number(releases, number.value)
     keys = {record.key for record in recorded.cells if record.public} if recorded else set()

@@ -11,7 +11,7 @@ from publisher.audit.audit import Drift
 from publisher.ledger.release import Release, last_before
 from publisher.report.annotations import Level, Note
 from publisher.report.import_times import import_section
-from publisher.report.release_comparison import Made, package_section, size_table, title
+from publisher.report.release_comparison import BuiltTarget, package_section, size_table, title
 from publisher.text.figures import duration, megabytes
 from publisher.text.markdown import table, text
 
@@ -22,7 +22,7 @@ _MAX_ROWS = 200
 def build_section(manifest: Manifest, releases: Sequence[Release], seconds: float) -> str:
     """Return the zips of a build, and what changed since the last release."""
     last = last_before(releases)
-    made = [Made(each.target, each.size, each.unzipped_size, each.lock) for each in manifest.artifacts]
+    built = [BuiltTarget(each.target, each.size, each.unzipped_size, each.lock) for each in manifest.artifacts]
     against = f" Differences are to {text(title(last))}." if last else ""
     zips = table(
         ["Zip", "Packages", "Bytecode by", "sha256"],
@@ -34,9 +34,9 @@ def build_section(manifest: Manifest, releases: Sequence[Release], seconds: floa
     )
     parts = [
         f"### Built {text(manifest.package)} {text(manifest.version)}\n",
-        f"{len(made)} zips after {duration(seconds)}.{against}\n",
-        size_table(made, last),
-        *([package_section(made, last)] if last else []),
+        f"{len(built)} zips after {duration(seconds)}.{against}\n",
+        size_table(built, last),
+        *([package_section(built, last)] if last else []),
         f"#### Zips\n\n{zips}",
     ]
     rows = [

@@ -14,7 +14,7 @@ from publisher.reconcile.job import Outcome
 from publisher.reconcile.release_run import Report
 from publisher.report.annotations import Level, Note
 from publisher.report.next_steps import RUN_AGAIN, failure_class_of, next_steps
-from publisher.report.release_comparison import made_of, package_section, size_table, title
+from publisher.report.release_comparison import built_targets, package_section, size_table, title
 from publisher.text.figures import duration
 from publisher.text.markdown import table, text
 
@@ -60,11 +60,11 @@ def publish_section(
         _regions(report),
     ]
     if release and release.targets:
-        made = made_of(release)
+        built = built_targets(release)
         against = f", against {text(title(last))}" if last else ""
-        parts.append(f"#### Sizes and cold start{against}\n\n{size_table(made, last)}")
+        parts.append(f"#### Sizes and cold start{against}\n\n{size_table(built, last)}")
         if last:
-            parts.append(package_section(made, last))
+            parts.append(package_section(built, last))
     return "\n".join(part for part in parts if part)
 
 

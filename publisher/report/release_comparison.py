@@ -17,7 +17,7 @@ _MAX_UNFOLDED_ROWS = 15
 
 
 @dataclass(frozen=True)
-class Made:
+class BuiltTarget:
     """The facts that are shown of one target's zip."""
 
     target: str
@@ -27,10 +27,10 @@ class Made:
     cold_start: ColdStart | None = None
 
 
-def made_of(release: Release) -> tuple[Made, ...]:
+def built_targets(release: Release) -> tuple[BuiltTarget, ...]:
     """Return the facts of a recorded release."""
     ordered = sorted(release.targets, key=lambda each: each.target_key.order)
-    return tuple(Made(each.id, each.size, each.unzipped_size, each.lock, each.cold_start) for each in ordered)
+    return tuple(BuiltTarget(each.id, each.size, each.unzipped_size, each.lock, each.cold_start) for each in ordered)
 
 
 def title(release: Release) -> str:
@@ -38,11 +38,11 @@ def title(release: Release) -> str:
     return f"layer version {release.layer_version} ({release.version})"
 
 
-def size_table(made: Sequence[Made], last: Release | None) -> str:
+def size_table(built: Sequence[BuiltTarget], last: Release | None) -> str:
     """Return a table of each target's sizes and cold start, with the difference to the last release."""
-    started = any(each.cold_start for each in made)
+    started = any(each.cold_start for each in built)
     rows = []
-    for each in made:
+    for each in built:
         before = last.target(each.target) if last else None
         row = [each.target, *_sizes(each, before), _start(each, before) if started else ""]
         rows.append(row if started else row[:-1])
@@ -50,7 +50,7 @@ def size_table(made: Sequence[Made], last: Release | None) -> str:
     return table(headers, rows, right=(1, 2, 3) if started else (1, 2))
 
 
-def _sizes(now: Made, before: TargetRecord | None) -> Iterator[str]:
+def _sizes(now: BuiltTarget, before: TargetRecord | None) -> Iterator[str]:
     then = (before.size, before.unzipped_size) if before else (None, None)
     pairs = zip((now.size, now.unzipped_size), then, strict=True)
     for new, old in pairs:
@@ -62,7 +62,7 @@ def _sizes(now: Made, before: TargetRecord | None) -> Iterator[str]:
             yield f"{megabytes(new)} ({difference(old / 1048576, new / 1048576, 'MB', 1)})"
 
 
-def _start(now: Made, before: TargetRecord | None) -> str:
+def _start(now: BuiltTarget, before: TargetRecord | None) -> str:
     """Return the time until the function is ready; compared if it was measured on the same machine."""
     new, old = now.cold_start, before.cold_start if before else None
     if new is None:
@@ -75,23 +75,23 @@ def _start(now: Made, before: TargetRecord | None) -> str:
     return f"{words} ({difference(old.ready_seconds, new.ready_seconds, 's', 2)})"
 
 
-def changed(made: Iterable[Made], last: Release) -> Mapping[Changes, tuple[str, ...]]:
+def changed(built: Iterable[BuiltTarget], last: Release) -> Mapping[Changes, tuple[str, ...]]:
     """Return the changes of packages since the last release, with the targets that have them.
 
     Targets without a change, and those whose packages are not recorded, are left out.
     """
     found: dict[Changes, tuple[str, ...]] = {}
-    for each in made:
+    for each in built:
         before = last.target(each.target)
         if before and before.lock is not None and each.lock is not None and (change := changes(before.lock, each.lock)):
             found[change] = (*found.get(change, ()), each.target)
     return found
 
 
-def package_section(made: Sequence[Made], last: Release) -> str:
+def package_section(built: Sequence[BuiltTarget], last: Release) -> str:
     """Return the packages that changed, in Markdown."""
     heading = f"#### Packages since {text(title(last))}\n\n"
-    known = [each for each in made if each.lock is not None and (t := last.target(each.target)) and t.lock is not None]
+    known = [each for each in built if each.lock is not None and (t := last.target(each.target)) and t.lock is not None]
     if not known:
         return f"{heading}The packages of these releases are not recorded.\n"
     found = changed(known, last)
@@ -99,7 +99,7 @@ def package_section(made: Sequence[Made], last: Release) -> str:
         return f"{heading}No package changed.\n"
     parts = []
     for change, targets in found.items():
-        where = "In every target" if len(targets) == len(made) > 1 else f"In {', '.join(targets)}"
+        where = "In every target" if len(targets) == len(built) > 1 else f"In {', '.join(targets)}"
         rows = [[text(name), text(old), text(new)] for name, old, new in _rows(change)]
         listed = table(["Package", "Before", "Now"], rows)
         if len(rows) > _MAX_UNFOLDED_ROWS:

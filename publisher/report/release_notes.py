@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from publisher.ledger.release import Release
-from publisher.report.release_comparison import made_of, package_section, size_table
+from publisher.report.release_comparison import built_targets, package_section, size_table
 from publisher.text.markdown import table, text
 
 #: GitHub refuses longer notes (REST API, "Create a release": `body`).
@@ -18,8 +18,8 @@ def release_notes(release: Release, last: Release | None) -> str:
     parts = [
         f"Layer version **{release.layer_version}** holds {text(release.package)} {text(release.version)}.\n",
         "" if release.completed else "**Incomplete**: some cells are not published yet. The next run adds them.\n",
-        size_table(made_of(release), last),
-        package_section(made_of(release), last) if last else "",
+        size_table(built_targets(release), last),
+        package_section(built_targets(release), last) if last else "",
         "#### ARNs\n\n"
         + table(
             ["Region", "Python", "Architecture", "ARN"],

@@ -69,12 +69,12 @@ class _Done:
 class Invoker:
     """Runs functions. ``stand_in``: respond for canary functions that cannot run here, from their layers' metadata."""
 
-    def __init__(self, store: Store, folder: Path, address: str, stand_in: bool, say: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, folder: Path, address: str, stand_in: bool, log: Callable[[str], None]) -> None:
         self._store = store
         self._folder = folder
         self._address = address
         self._stand_in = stand_in
-        self._say = say
+        self._log = log
         self._turns = threading.BoundedSemaphore(MAX_CONCURRENT_INVOCATIONS)
         self._unpacked: Once[tuple[str, ...], Path] = Once(self._unpack)
         self._machines: Once[Target, Machine | Unproven] = Once(lambda target: machine_for(target, None))
@@ -168,7 +168,7 @@ class Invoker:
                 f"the embedded AWS cannot run {function.name} ({target.id}): {reason}{more}",
             )
         package = str(event.get("package"))
-        self._say(f"{function.name} in {function.region} was not run; its layers' metadata was read: {reason}")
+        self._log(f"{function.name} in {function.region} was not run; its layers' metadata was read: {reason}")
         answer = metadata_response(package, [self._store.path(layer) for layer in function.layers], target)
         if answer is None:
             error = {

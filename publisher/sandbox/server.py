@@ -46,13 +46,13 @@ def running(
     port: int = 0,
     *,
     stand_in: bool = False,
-    say: Callable[[str], None] = _ignore,
+    log: Callable[[str], None] = _ignore,
     model: Model = default_model,
 ) -> Iterator[str]:
     """Run the embedded AWS until the block ends and yield its address. What it holds is deleted with it.
 
     ``stand_in``: respond for canary functions that this machine cannot run, from their layers' metadata, and report
-    each to ``say``. ``model``: what Bedrock's Converse and ConverseStream answer.
+    each to ``log``. ``model``: what Bedrock's Converse and ConverseStream answer.
     """
     os.environ["MOTO_ACCOUNT_ID"] = account  # moto reads it when it is imported
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -62,7 +62,7 @@ def running(
     front = _Front(folder, DomainDispatcherApplication(create_backend_app), account, model)
     server = make_server("127.0.0.1", port, front, threaded=True, request_handler=_quiet_handler())
     address = f"http://127.0.0.1:{server.server_port}"
-    front.start(address, stand_in, say)
+    front.start(address, stand_in, log)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -106,7 +106,7 @@ class _Front:
         self._account = account
         self._model = model
 
-    def start(self, address: str, stand_in: bool, say: Callable[[str], None]) -> None:
+    def start(self, address: str, stand_in: bool, log: Callable[[str], None]) -> None:
         """Correct moto, now that the server's address is known."""
         from publisher.sandbox import function_rules, moto_corrections
         from publisher.sandbox.account import let_roles_be_replaced
@@ -120,7 +120,7 @@ class _Front:
         moto_corrections.correct(self._store, link)
         function_rules.correct(self._store, link)
         self._signing_jobs = SigningJobs(self._account)
-        self._invoker = Invoker(self._store, self._folder, address, stand_in, say)
+        self._invoker = Invoker(self._store, self._folder, address, stand_in, log)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path, method = str(environ.get("PATH_INFO", "")), environ["REQUEST_METHOD"]

@@ -146,15 +146,19 @@ def _read(text: str, pins: Collection[Pin]) -> dict[Pin, tuple[Advisory, ...]]:
         report = _Report.model_validate(json.loads(text))
     except (ValueError, ValidationError, RecursionError):
         raise _unavailable("the output of pip-audit is not valid JSON") from None
-    said: dict[str, _Dependency] = {canonicalize_name(each.name): each for each in report.dependencies}
-    if silent := [pin.name for pin in pins if pin.name not in said]:
-        raise _unavailable(f"no entry for {', '.join(silent[:5])}")
-    known = ((pin, said[pin.name]) for pin in pins if said[pin.name].skip_reason is None)
+    reported: dict[str, _Dependency] = {canonicalize_name(each.name): each for each in report.dependencies}
+    if missing := [pin.name for pin in pins if pin.name not in reported]:
+        raise _unavailable(f"no entry for {', '.join(missing[:5])}")
+    known = ((pin, reported[pin.name]) for pin in pins if reported[pin.name].skip_reason is None)
     return {pin: tuple(_advisory(each) for each in dependency.vulns) for pin, dependency in known}
 
 
-def _advisory(said: _Vulnerability) -> Advisory:
-    return Advisory(shorten(said.id, 60), tuple(shorten(a, 60) for a in said.aliases), _in_order(said.fix_versions))
+def _advisory(vulnerability: _Vulnerability) -> Advisory:
+    return Advisory(
+        shorten(vulnerability.id, 60),
+        tuple(shorten(a, 60) for a in vulnerability.aliases),
+        _in_order(vulnerability.fix_versions),
+    )
 
 
 def _in_order(versions: tuple[str, ...]) -> tuple[str, ...]:

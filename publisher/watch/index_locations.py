@@ -76,7 +76,7 @@ class IndexLocations:
 def index_locations() -> IndexLocations:
     """Return the locations of uv's settings. InputError if they are wrong, IndexUnavailableError if a link fails."""
     with tempfile.TemporaryDirectory(prefix="layers-watch-") as folder:
-        answer = uv.run(
+        result = uv.run(
             [
                 "pip", "compile", "--emit-index-url", "--emit-find-links", "--no-header", "--no-python-downloads",
                 "--python", sys.executable, "-",
@@ -84,18 +84,18 @@ def index_locations() -> IndexLocations:
             Path(folder),
             stdin="",
         )  # fmt: skip
-    if not answer.ok:
-        said = shorten(uv.without_addresses(answer.err.partition("error: ")[2] or answer.err), 400)
-        if "Failed to fetch" in said:  # find-links over HTTP, which uv reads at once
+    if not result.ok:
+        message = shorten(uv.without_addresses(result.err.partition("error: ")[2] or result.err), 400)
+        if "Failed to fetch" in message:  # find-links over HTTP, which uv reads at once
             raise IndexUnavailableError(
-                f"the package index cannot be reached: {said}", fix="run the command again later"
+                f"the package index cannot be reached: {message}", fix="run the command again later"
             )
-        raise InputError(f"uv cannot use its settings: {said}", fix="check the variables UV_… and uv.toml")
+        raise InputError(f"uv cannot use its settings: {message}", fix="check the variables UV_… and uv.toml")
     seen = uv.environment(os.environ)
     settings = tuple(_settings(seen))
     credentials = _credentials(seen, settings)
     said_of: dict[str, list[str]] = {}
-    for line in answer.out.splitlines():
+    for line in result.out.splitlines():
         option, _, address = line.partition(" ")
         said_of.setdefault(option, []).append(address.strip())
     indexes = (*said_of.get("--extra-index-url", ()), *said_of.get("--index-url", ()))
@@ -137,5 +137,5 @@ def _no_index(seen: Mapping[str, str], settings: Settings) -> bool:
 
 
 def _strategy(seen: Mapping[str, str], settings: Settings) -> str:
-    said = (seen.get("UV_INDEX_STRATEGY"), *(each.get("index-strategy") for each in settings))
-    return str(next(filter(None, said), ""))
+    strategies = (seen.get("UV_INDEX_STRATEGY"), *(each.get("index-strategy") for each in settings))
+    return str(next(filter(None, strategies), ""))

@@ -69,10 +69,10 @@ def _from_json(body: bytes) -> tuple[IndexFile, ...]:
     )
 
 
-def _yanked(said: bool | str | None) -> str | None:
-    if isinstance(said, str):
-        return said
-    return "" if said else None
+def _yanked(value: bool | str | None) -> str | None:
+    if isinstance(value, str):
+        return value
+    return "" if value else None
 
 
 def _utc(moment: datetime | None) -> datetime | None:
@@ -101,17 +101,17 @@ class _Links(HTMLParser):
         self.files: list[IndexFile] = []
 
     def handle_starttag(self, tag: str, attrs: Iterable[tuple[str, str | None]]) -> None:
-        said = dict(attrs)
-        if tag == "meta" and said.get("name") == "pypi:repository-version":
-            _check_version(said.get("content") or "")
-        if tag != "a" or not (address := said.get("href")):
+        attributes = dict(attrs)
+        if tag == "meta" and attributes.get("name") == "pypi:repository-version":
+            _check_version(attributes.get("content") or "")
+        if tag != "a" or not (address := attributes.get("href")):
             return
         try:
             name = unquote(urlsplit(address).path).rpartition("/")[2]
         except ValueError:  # an invalid URL, "http://["
             return
-        yanked = (said["data-yanked"] or "") if "data-yanked" in said else None
-        self.files.append(IndexFile(name, said.get("data-requires-python"), yanked))
+        yanked = (attributes["data-yanked"] or "") if "data-yanked" in attributes else None
+        self.files.append(IndexFile(name, attributes.get("data-requires-python"), yanked))
 
 
 def _check_version(version: str) -> None:

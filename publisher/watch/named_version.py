@@ -42,25 +42,25 @@ class VersionRequest:
     recorded: Callable[[], Sequence[Release]] = tuple
 
 
-def find(asked: VersionRequest, index: VersionSource, progress: Progress) -> str:
+def find(request: VersionRequest, index: VersionSource, progress: Progress) -> str:
     """Return the version as the index writes it. VersionMissingError if it is not there (yet), InputError if yanked."""
     try:
-        return _look(asked, index.versions(asked.matrix.package)).name
+        return _select(request, index.versions(request.matrix.package)).name
     except InputError as error:
-        release = _recorded(asked)
+        release = _recorded_release(request)
         if release is None:
             raise
         progress.note(f"{error.what}; layer version {release.layer_version} has it, and is completed from its record")
         return release.version
 
 
-def wait_for(asked: VersionRequest, wait: timedelta, index: VersionSource, clock: Clock, progress: Progress) -> str:
+def wait_for(request: VersionRequest, wait: timedelta, index: VersionSource, clock: Clock, progress: Progress) -> str:
     """Do the same, and check again while it is missing or the index is unreachable, until ``wait`` is over."""
     began = clock.monotonic()
     every = max(min(POLL_SECONDS, wait.total_seconds() / 20), 1.0)
     while True:
         try:
-            return find(asked, index, progress)
+            return find(request, index, progress)
         except (VersionMissingError, UnknownPackageError, IndexUnavailableError) as error:
             left = wait.total_seconds() - (clock.monotonic() - began)
             if left <= 0:
@@ -78,17 +78,17 @@ def _rounded(seconds: float) -> timedelta:
     return timedelta(seconds=max(round(seconds / unit), 1) * unit)
 
 
-def _look(asked: VersionRequest, on_index: Sequence[AvailableVersion]) -> AvailableVersion:
-    package = asked.matrix.package
-    if asked.version == "latest":
-        found = newest(on_index, asked.targets)
+def _select(request: VersionRequest, on_index: Sequence[AvailableVersion]) -> AvailableVersion:
+    package = request.matrix.package
+    if request.version == "latest":
+        found = newest(on_index, request.targets)
         if found is None:
             raise VersionMissingError(
                 f"the package index has no stable version of {package} with wheels for every target",
                 fix="name a version with --version V, or leave targets out",
             )
         return found
-    wanted = Version(asked.version)
+    wanted = Version(request.version)
     found = next((each for each in on_index if each.version == wanted), None)
     if found is None:
         known = newest(on_index)
@@ -99,7 +99,7 @@ def _look(asked: VersionRequest, on_index: Sequence[AvailableVersion]) -> Availa
         )
     if found.yanked is not None:
         raise yanked_error(package, found.name, found.yanked)
-    if missing := found.targets_without_wheel(asked.targets):
+    if missing := found.targets_without_wheel(request.targets):
         raise VersionMissingError(
             f"the package index has {package} {found.name}, but {no_wheels(missing)}",
             fix="if its files are still being uploaded, wait for them: --wait 30m; else leave these targets out",
@@ -107,11 +107,11 @@ def _look(asked: VersionRequest, on_index: Sequence[AvailableVersion]) -> Availa
     return found
 
 
-def _recorded(asked: VersionRequest) -> Release | None:
+def _recorded_release(request: VersionRequest) -> Release | None:
     """Return the release that has the version already, if there is one."""
-    if asked.version == "latest":
+    if request.version == "latest":
         return None
-    wanted = (Version(asked.version),)
-    same = (release for release in asked.recorded() if parsed(release.version) == wanted)
+    wanted = (Version(request.version),)
+    same = (release for release in request.recorded() if parsed(release.version) == wanted)
     last = max(same, key=lambda release: release.layer_version, default=None)
     return last if last and last.yanked is None else None

@@ -70,11 +70,11 @@ def choose(
     newer = sorted((a for a in on_index if last is None or a.version > last), key=lambda a: a.version, reverse=True)
     held: list[HeldBack] = []
     for place, candidate in enumerate(newer):
-        against = _against(candidate, policy, last, targets, now)
-        if against is None:
+        held_back = _reason_to_hold_back(candidate, policy, last, targets, now)
+        if held_back is None:
             passed = sum(not each.version.is_prerelease for each in newer[place + 1 :]) if last else 0
             return Choice(Proposal(candidate.name, _reason(last, passed)), tuple(held))
-        held.append(against)
+        held.append(held_back)
     return Choice(None, tuple(held))
 
 
@@ -92,7 +92,7 @@ def no_wheels(targets: Sequence[Target]) -> str:
     return f"it has no wheel for {', '.join(target.id for target in targets)}"
 
 
-def _against(
+def _reason_to_hold_back(
     candidate: AvailableVersion, policy: Releases, last: Version | None, targets: Sequence[Target], now: datetime
 ) -> HeldBack | None:
     """Return why a version must not be released now, or None."""

@@ -75,17 +75,17 @@ def examine(
     found: dict[tuple[Pin, Advisory, str | None], list[str]] = {}
     for target, hits in hit.items():
         for pin, advisory in hits:
-            found.setdefault((pin, advisory, _against(pin, advisory, today[target], still)), []).append(target)
+            found.setdefault((pin, advisory, _why_unfixed(pin, advisory, today[target], still)), []).append(target)
     result = [
         AffectedPackage(a, pin.name, pin.version, tuple(targets), reason) for (pin, a, reason), targets in found.items()
     ]
     unlocked = [f"{each.id} (no lock is recorded)" for each in release.targets if each.lock is None]
-    unasked = {f"{pin.name} {pin.version}" for pin in bundled if pin not in known}
+    unknown = {f"{pin.name} {pin.version}" for pin in bundled if pin not in known}
     return AdvisoryReport(
         release,
         tuple(each for each in result if each.reason is None),
         tuple(each for each in result if each.reason is not None),
-        (*unlocked, *sorted(unasked)),
+        (*unlocked, *sorted(unknown)),
     )
 
 
@@ -98,7 +98,7 @@ def _new_build(
 ) -> Mapping[str, tuple[Pin, ...] | str]:
     """Return the packages of a new build for each of these targets, or why there is none."""
 
-    def look(target_id: str) -> tuple[Pin, ...] | str:
+    def pins_of_new_build(target_id: str) -> tuple[Pin, ...] | str:
         target = next((each for each in matrix.targets if each.id == target_id), None)
         if target is None:
             return "the matrix no longer has this target"
@@ -108,10 +108,10 @@ def _new_build(
             return f"it cannot be built again: {error.what}"
 
     with ThreadPoolExecutor(max_workers=_MAX_RESOLUTIONS) as pool:
-        return dict(zip(targets, pool.map(look, targets), strict=True))
+        return dict(zip(targets, pool.map(pins_of_new_build, targets), strict=True))
 
 
-def _against(
+def _why_unfixed(
     pin: Pin, advisory: Advisory, today: tuple[Pin, ...] | str, still: Mapping[Pin, tuple[Advisory, ...]]
 ) -> str | None:
     """Return why a rebuild does not fix this; None if it does."""

@@ -100,7 +100,7 @@ class Bench:
 
     def measure(self, peers: Sequence[str]) -> Figures:
         """Return all figures except those of single targets."""
-        say(f"{self.matrix.package} {self.version}: downloading what is needed")
+        log(f"{self.matrix.package} {self.version}: downloading what is needed")
         self.build("first", cache="cache-first")
         recipes: dict[str, Callable[[Target, Path], Figures]] = {"recipe": self.recipe, "uv": self.uv_recipe}
         for peer in peers:
@@ -114,11 +114,11 @@ class Bench:
         half = len(self.matrix.targets) // 2
         for targets in (self.matrix.targets[:half], self.matrix.targets[half:]):
             for peer in peers:
-                say(f"{peer}: {len(targets)} targets")
+                log(f"{peer}: {len(targets)} targets")
                 at_once = 1 if peer == "recipe" else os.cpu_count() or 1
                 parts[peer].append(self.targets(recipes[peer], targets, self.work / peer, at_once))
             cold.append(self.build_cold())
-        say("layers build, unchanged and next; layers package")
+        log("layers build, unchanged and next; layers package")
         results = {
             **{peer: together(figures) for peer, figures in parts.items()},
             "cold": sorted(cold, key=lambda figures: figures["seconds"])[len(cold) // 2],
@@ -142,7 +142,7 @@ class Bench:
 
     def build_cold(self) -> Figures:
         """Run `layers build` with an empty cache."""
-        say("layers build, cold")
+        log("layers build, cold")
         for name in ("cache", "ours"):
             shutil.rmtree(self.work / name, ignore_errors=True)
         return self.build("ours", cache="cache")
@@ -225,15 +225,15 @@ def run(
 ) -> Figures:
     """Run a command with this cache and measure it."""
     environment = {**os.environ, "LAYERS_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)} if cache else None
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         started = time.monotonic()
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=said, stderr=said)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0 and not may_fail:  # compileall reports templates and Python 2
-            said.seek(0)
-            sys.exit(said.read().decode(errors="replace"))
+            output.seek(0)
+            sys.exit(output.read().decode(errors="replace"))
     return {
         "seconds": round(seconds, 2),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
@@ -301,7 +301,7 @@ def table(results: Figures) -> str:
     return "\n".join(lines)
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

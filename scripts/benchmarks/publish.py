@@ -187,8 +187,8 @@ def _old(folder: Path, versions: int) -> float:
     for cell in matrix.cells:
         gateway = SimLambda(aws, cell.region, TokenBucket(10, aws.clock))
         for number in range(versions):
-            said = matrix.describe(cell.target, f"0.{number}")
-            gateway.publish(Publication(cell.target.layer_name, said, "", ("python3.12",), ("x86_64",), zip_))
+            description = matrix.describe(cell.target, f"0.{number}")
+            gateway.publish(Publication(cell.target.layer_name, description, "", ("python3.12",), ("x86_64",), zip_))
     return round(_simulated(aws, matrix, folder / f"new-{versions}") / len(matrix.cells), 2)
 
 

@@ -106,7 +106,7 @@ def rehearse(
 def _start(
     world: World, source: Path, name: str, event: str, inputs: Sequence[str], payload: Sequence[str]
 ) -> WorkflowRun:
-    world.say(f"{name}, by {event}")
+    world.log(f"{name}, by {event}")
     declared = _declared(source, name, event)
     given = {key: value for key, value in _named(inputs).items() if key in declared}
     return run_workflow(world, source, name, event, given, _named(payload))

@@ -120,7 +120,7 @@ def configure_aws_credentials(place: Place, inputs: Inputs) -> Outputs:
         raise StepError(f"InvalidIdentityToken: Incorrect token audience: the provider's is {wanted}")
     place.environment.update(place.world.aws)
     place.environment.update(AWS_REGION=inputs["aws-region"], AWS_DEFAULT_REGION=inputs["aws-region"])
-    place.world.say(f"        the role {inputs['role-to-assume']}")
+    place.world.log(f"        the role {inputs['role-to-assume']}")
     return {}
 
 
@@ -135,7 +135,7 @@ def attest(place: Place, inputs: Inputs) -> Outputs:
         digest, _, name = line.partition("  ")
         if len(digest) != 64 or not name:
             raise StepError(f"not a line of sha256sum: {line!r}")
-    place.world.say(f"        provenance of {len(lines)} files")
+    place.world.log(f"        provenance of {len(lines)} files")
     return {"attestation-id": "1"}
 
 

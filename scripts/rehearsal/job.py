@@ -60,7 +60,7 @@ class Job:
                 for step in self.job["steps"]:
                     self._step(step, self.contexts)
             except RunnerDiedError:
-                self.world.say(f"{self.label}: the runner died")
+                self.world.log(f"{self.label}: the runner died")
                 return JobRun("failure")
             if not self.sound:
                 return JobRun("failure")
@@ -101,7 +101,7 @@ class Job:
                 outcome = "success"
             except StepError as error:
                 outcome = "failure"
-                self.world.say(f"{self.label}: {title}: {error}")
+                self.world.log(f"{self.label}: {title}: {error}")
                 self.sound = self.sound and step.get("continue-on-error") is True
         if "id" in step:
             self.steps[step["id"]] = {"outcome": outcome, "conclusion": outcome, "outputs": outputs}

@@ -53,7 +53,7 @@ class WorkflowRun:
         contexts = self._contexts(needed)
         sound = all(each.result == "success" for each in needed.values())
         if not holds(job.get("if"), contexts, sound):
-            self.world.say(f"{self.prefix}{name}: skipped")
+            self.world.log(f"{self.prefix}{name}: skipped")
             return JobRun("skipped")
         strategy = expand(job.get("strategy") or {}, contexts, {})
         if not strategy:
@@ -75,15 +75,15 @@ class WorkflowRun:
         environment = expand(job.get("environment"), contexts, {})
         group = expand(job.get("concurrency"), contexts, {})
         notes = [f"environment {environment}"] * bool(environment) + [f"one at a time: {group}"] * bool(group)
-        self.world.say(f"{label}: begins" + (f" ({'; '.join(map(str, notes))})" if notes else ""))
+        self.world.log(f"{label}: begins" + (f" ({'; '.join(map(str, notes))})" if notes else ""))
         run = Job(self.world, label, name, job, contexts, permissions, self.workflow.document).run()
-        self.world.say(f"{label}: {run.result}" + (f" {dict(run.outputs)}" if run.outputs else ""))
+        self.world.log(f"{label}: {run.result}" + (f" {dict(run.outputs)}" if run.outputs else ""))
         return run
 
     def _called(self, label: str, job: Table, contexts: Table, permissions: Mapping[str, str]) -> JobRun:
         workflow = Workflow.read(self._path(job["uses"]))
         inputs = workflow.inputs("workflow_call", expand(job.get("with") or {}, contexts, {}))
-        self.world.say(f"{label}: calls {job['uses']} {inputs}")
+        self.world.log(f"{label}: calls {job['uses']} {inputs}")
         run = WorkflowRun(self.world, workflow, "workflow_call", inputs, self.payload, permissions, f"{label} / ").run()
         return JobRun(run.result)
 

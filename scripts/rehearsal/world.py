@@ -30,7 +30,7 @@ class World:
     run_id: int = 1
     #: A job and the name of a step before which its runner dies.
     dies: tuple[str, str] | None = None
-    said: list[str] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -85,10 +85,10 @@ class World:
         shutil.rmtree(self.artifacts)
         self.artifacts.mkdir()
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print one line of progress."""
         with self._lock:
-            self.said.append(text)
+            self.logged.append(text)
             click.echo(f"{time.monotonic() - self._started:6.1f} s  {text}", err=True)
 
     def head(self, branch: str = "main") -> str:

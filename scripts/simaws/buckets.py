@@ -84,13 +84,13 @@ class Buckets:
     def _put(self, path: str, data: bytes, headers: Mapping[str, str]) -> str:
         """Write an object if the conditions in the headers hold, and return its ETag."""
         is_zip = path.endswith(".zip")
-        made = _Object(f'"{uuid.uuid4().hex}"', b"" if is_zip else data, self._contents.add(data) if is_zip else None)
+        stored = _Object(f'"{uuid.uuid4().hex}"', b"" if is_zip else data, self._contents.add(data) if is_zip else None)
         with self._lock:
             now = self._objects.get(path)
             if (headers.get("if-none-match") and now) or headers.get("if-match") not in (None, now and now.etag):
                 raise AwsError(412, "PreconditionFailed", "At least one of the pre-conditions did not hold")
-            self._objects[path] = made
-        return made.etag
+            self._objects[path] = stored
+        return stored.etag
 
     def _copy(self, source: str, path: str) -> Response:
         found = self._existing(f"/{source.lstrip('/')}")

@@ -15,9 +15,9 @@ class Fault(Enum):
     ERROR_AFTER = "500 after the act"
     RESET_BEFORE = "reset before the act"
     RESET_AFTER = "reset after the act"
-    SILENCE_BEFORE = "no answer, no act"
-    SILENCE_AFTER = "no answer after the act"
-    GARBAGE = "an answer that cannot be read, after the act"
+    SILENCE_BEFORE = "no response, no act"
+    SILENCE_AFTER = "no response after the act"
+    GARBAGE = "an invalid response after the act"
     NO_CONNECTION = "no connection"
     EXPIRED = "expired credentials"
 

@@ -152,8 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.command, url.path, query, body, size, digest, caller.account, f"http://{headers['host']}"
         )
         operation = self.server.rest.operation(request)
-        answer = self.server.aws.call(caller.region, operation.name, operation.act)
-        self._send(operation.status, answer)
+        response = self.server.aws.call(caller.region, operation.name, operation.act)
+        self._send(operation.status, response)
 
     def _download(self, path: str, query: str) -> None:
         _, _, region, digest = path.split("/")
@@ -197,8 +197,8 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self._write(error.status, text.encode(), {"Content-Type": "text/xml"})
 
-    def _send(self, status: int, answer: object, headers: Mapping[str, str] | None = None) -> None:
-        data = b"" if status == 204 else json.dumps(answer).encode()
+    def _send(self, status: int, response: object, headers: Mapping[str, str] | None = None) -> None:
+        data = b"" if status == 204 else json.dumps(response).encode()
         self._write(status, data, {"Content-Type": "application/json", **(headers or {})})
 
     def _write(self, status: int, data: bytes, headers: Mapping[str, str], *, size: int | None = None) -> None:

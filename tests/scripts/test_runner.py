@@ -78,7 +78,7 @@ def test_outputs_pass_between_jobs_and_a_matrix_is_expanded(world: World) -> Non
         """.replace("UPLOAD", UPLOAD).replace("DOWNLOAD", DOWNLOAD),
         {"version": "2.0"},
     )
-    assert done.result == "success", world.said
+    assert done.result == "success", world.logged
     assert done.jobs["first"].outputs["many"] == "one\ntwo"
     assert done.jobs["last"].outputs == {"found": "3.12 of 2.0,3.13 of 2.0"}
 
@@ -125,7 +125,7 @@ def test_a_failed_step_ends_its_job_and_skips_dependent_jobs_except_always(world
 def test_a_step_that_github_would_refuse_fails(world: World, step: dict[str, object], said: str) -> None:
     done = run(world, f"job: {json.dumps({'runs-on': 'x', 'steps': [step]})}")
     assert done.result == "failure"
-    assert said in "\n".join(world.said)
+    assert said in "\n".join(world.logged)
 
 
 @pytest.mark.parametrize(
@@ -196,4 +196,4 @@ def test_a_killed_runner_starts_nothing_more(world: World) -> None:
     world.dies = ("job", "second")
     jobs = "job: {runs-on: x, steps: [{name: first, run: exit 0}, {name: second, if: always(), run: exit 0}]}"
     assert run(world, jobs).result == "failure"
-    assert any("the runner died" in line for line in world.said)
+    assert any("the runner died" in line for line in world.logged)

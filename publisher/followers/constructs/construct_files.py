@@ -41,9 +41,9 @@ def construct_files(index: Index) -> dict[str, str]:
     environment = Environment(  # noqa: S701 - source code, not HTML; text from others is in it as JSON only
         loader=DictLoader(texts), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    made = {path: environment.get_template(name).render(names) for path, name in _TEMPLATES.items()}
-    made |= dict.fromkeys(_DATA, json)
-    return {f"constructs/{path.format(module=names['module'])}": text for path, text in sorted(made.items())}
+    rendered = {path: environment.get_template(name).render(names) for path, name in _TEMPLATES.items()}
+    rendered |= dict.fromkeys(_DATA, json)
+    return {f"constructs/{path.format(module=names['module'])}": text for path, text in sorted(rendered.items())}
 
 
 def _layer_data(index: Index) -> dict[str, Any]:

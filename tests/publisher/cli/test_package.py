@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from builder.model.errors import InputError, LayersError
 from builder.model.runtimes import Architecture
-from publisher.catalog.base_layer import attach
+from publisher.catalog.base_layer import find_base_layer
 from publisher.catalog.index import dump_rows, make_index
 from publisher.cli.group import layers
 from tests.fakes.command import valid_json
@@ -122,11 +122,11 @@ def test_every_usual_spelling_of_python_and_architecture_is_accepted() -> None:
 
 
 def test_a_layer_is_found_by_version_for_this_target() -> None:
-    found = attach(INDEX, "latest", None, Architecture.AARCH64, DEFAULTS)
+    found = find_base_layer(INDEX, "latest", None, Architecture.AARCH64, DEFAULTS)
     assert (found.python, found.architecture) == ("3.12", Architecture.AARCH64)
     assert found.layer.title == "demo-agents 1.2, layer version 4"
-    assert attach(INDEX, "1.1", "3.10", None, DEFAULTS).layer.arn.endswith("py3_10-x86_64:3")
-    assert REASON in attach(INDEX, "1.0", None, None, DEFAULTS).notes[0]
+    assert find_base_layer(INDEX, "1.1", "3.10", None, DEFAULTS).layer.arn.endswith("py3_10-x86_64:3")
+    assert REASON in find_base_layer(INDEX, "1.0", None, None, DEFAULTS).notes[0]
 
 
 @pytest.mark.parametrize(
@@ -143,21 +143,21 @@ def test_a_layer_is_found_by_version_for_this_target() -> None:
 )
 def test_a_wrong_layer_name_suggests_the_right_one(wanted: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
-        attach(INDEX, wanted, None, None, DEFAULTS)
+        find_base_layer(INDEX, wanted, None, None, DEFAULTS)
     assert words in str(caught.value)
 
 
 def test_an_arn_of_another_target_is_refused() -> None:
     with pytest.raises(InputError, match="--python is"):
-        attach(INDEX, ARN, "3.10", None, DEFAULTS)
+        find_base_layer(INDEX, ARN, "3.10", None, DEFAULTS)
     with pytest.raises(InputError, match="--arch is x86_64"):
-        attach(INDEX, ARN, "3.12", Architecture.X86_64, DEFAULTS)
+        find_base_layer(INDEX, ARN, "3.12", Architecture.X86_64, DEFAULTS)
 
 
 def test_a_layer_with_unknown_content_is_refused() -> None:
     releases = [each.model_copy(update={"targets": ()}) for each in history(MATRIX)]
     with pytest.raises(InputError, match="the packages of this layer are not recorded"):
-        attach(make_index(MATRIX, releases), ARN, None, None, DEFAULTS)
+        find_base_layer(make_index(MATRIX, releases), ARN, None, None, DEFAULTS)
 
 
 def test_an_app_above_its_budget_exits_with_4(project: Path) -> None:

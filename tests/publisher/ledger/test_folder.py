@@ -122,7 +122,7 @@ def test_a_damaged_record_is_named(folder: Path, damage: bytes) -> None:
 @pytest.mark.parametrize("name", ["0004.json", "3.json", "release.json"])
 def test_a_record_under_another_name_is_refused(folder: Path, name: str) -> None:
     (folder / name).write_bytes(record_bytes(WHOLE))
-    assert "it belongs in 0003.json" in problem(folder)
+    assert "rename it to 0003.json" in problem(folder)
 
 
 def test_other_files_are_ignored(folder: Path) -> None:
@@ -143,7 +143,7 @@ def test_the_ledger_of_another_matrix_is_refused(folder: Path, changes: dict[str
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ledger").write_text("")
-    assert "the ledger is a folder" in problem(tmp_path / "ledger")
+    assert "the ledger must be a folder" in problem(tmp_path / "ledger")
     with pytest.raises(InputError):
         FolderLedger(tmp_path / "ledger", MATRIX).update(3, lambda _: WHOLE)
 

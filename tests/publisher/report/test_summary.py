@@ -164,8 +164,8 @@ MEGABYTE = 1 << 20
 
 def test_sizes_and_cold_starts_are_compared_with_the_last_release() -> None:
     last = release(1, 30 * MEGABYTE, {}, start(1.0))
-    made = release_comparison.made_of(release(2, 33 * MEGABYTE, {}, start(0.9)))
-    (row,) = Read(release_comparison.size_table(made, last)).rows("Target", "Zipped", "Unzipped", "Cold start")
+    built = release_comparison.built_targets(release(2, 33 * MEGABYTE, {}, start(0.9)))
+    (row,) = Read(release_comparison.size_table(built, last)).rows("Target", "Zipped", "Unzipped", "Cold start")
     assert row == [
         "py3.12-x86_64",
         "33.0 MB (+3.0 MB, +10.0 %)",
@@ -185,9 +185,9 @@ def test_sizes_and_cold_starts_are_compared_with_the_last_release() -> None:
 def test_only_cold_starts_of_the_same_machine_are_compared(
     before: ColdStart | None, now: ColdStart, words: str
 ) -> None:
-    last, made = release(1, 1, {}, before), release_comparison.made_of(release(2, 1, {}, now))
+    last, built = release(1, 1, {}, before), release_comparison.built_targets(release(2, 1, {}, now))
     assert (
-        Read(release_comparison.size_table(made, last)).rows("Target", "Zipped", "Unzipped", "Cold start")[0][3]
+        Read(release_comparison.size_table(built, last)).rows("Target", "Zipped", "Unzipped", "Cold start")[0][3]
         == words
     )
 
@@ -202,8 +202,8 @@ def test_import_times_are_compared_with_those_of_the_same_machine_only() -> None
 
 
 def test_without_a_figure_there_is_no_column() -> None:
-    made = release_comparison.made_of(release(2, 1, {}))
-    assert Read(release_comparison.size_table(made, release(1, 1, {}, start(1)))).tables[0][0] == [
+    built = release_comparison.built_targets(release(2, 1, {}))
+    assert Read(release_comparison.size_table(built, release(1, 1, {}, start(1)))).tables[0][0] == [
         "Target",
         "Zipped",
         "Unzipped",
@@ -215,11 +215,11 @@ def test_changed_packages_are_listed() -> None:
         release(1, 1, {"gone": "1", "moved": "1", "same": "1"}),
         release(2, 1, {"moved": "2", "new": "1", "same": "1"}),
     )
-    read = Read(release_comparison.package_section(release_comparison.made_of(now), last))
+    read = Read(release_comparison.package_section(release_comparison.built_targets(now), last))
     assert read.rows("Package", "Before", "Now") == [["gone", "1", "removed"], ["moved", "1", "2"], ["new", "", "1"]]
-    assert "No package changed." in release_comparison.package_section(release_comparison.made_of(last), last)
+    assert "No package changed." in release_comparison.package_section(release_comparison.built_targets(last), last)
     unknown = last.model_copy(update={"targets": (last.targets[0].model_copy(update={"lock": None}),)})
-    assert "are not recorded" in release_comparison.package_section(release_comparison.made_of(now), unknown)
+    assert "are not recorded" in release_comparison.package_section(release_comparison.built_targets(now), unknown)
 
 
 def test_a_yanked_release_is_not_compared_with() -> None:
