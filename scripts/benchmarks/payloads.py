@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from builder.model.artifact import read_manifest
-from scripts.benchmarks.build import LAYERS, Figures, run, say, use_one_index
+from scripts.benchmarks.build import LAYERS, Figures, log, run, use_one_index
 
 PACKAGES = ("pandas", "pydantic", "cryptography")
 MAX_PEAK_MB = 400
@@ -37,7 +37,7 @@ def main() -> None:
 
 def measure(package: str) -> Figures:
     """Build one package's layers in three ways."""
-    say(package)
+    log(package)
     with tempfile.TemporaryDirectory(prefix="bench-payloads-") as name:
         work = Path(name)
         matrix = {
