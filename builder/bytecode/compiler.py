@@ -16,8 +16,6 @@ from builder.bytecode.interpreters import Interpreter
 from builder.model.errors import BuildError
 
 WORKER = Path(__file__).with_name("compile_worker.py")
-#: Makes glibc reuse memory for the next module instead of returning it to the system.
-_MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(1 << 28), "MALLOC_TOP_PAD_": str(1 << 24)}
 #: The folder of a layer's Python files at run time, which tracebacks show.
 MOUNTED = "/opt/python/"
 #: Part of every cache key. Increase it with every change of the bytes that the worker writes.
@@ -95,7 +93,7 @@ class _Compiler:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             # Not -I, which ignores PYTHONHASHSEED. An empty environment with -S -s isolates as well.
-            env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0", **_MALLOC},
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"},
         )
 
     def compile(self, modules: Sequence[Module]) -> list[bytes | None]:
