@@ -42,9 +42,11 @@ class Stream(NamedTuple):
     crc: int
     size: int  #: unpacked
 
-    def content(self) -> bytes:
-        """Return the file's content."""
-        return zlib.decompress(self.data, -zlib.MAX_WBITS) if self.method == _DEFLATED else bytes(self.data)
+    def content(self, limit: int = 0) -> bytes:
+        """Return the file's content, or with a ``limit`` its first bytes."""
+        if self.method == _DEFLATED:
+            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(self.data, limit)
+        return bytes(self.data[: limit or None])
 
 
 class Entry(NamedTuple):

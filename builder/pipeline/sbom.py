@@ -41,7 +41,7 @@ class Component:
     version: str
     filename: str  #: the wheel's
     sha256: str  #: of the wheel
-    metadata: str  #: the text of its METADATA
+    metadata: str  #: the headers of its METADATA
     services: tuple[str, ...] = ()  #: services whose data botocore keeps in a slim layer
 
 
@@ -65,14 +65,27 @@ def make_sbom(
     required = _required(raws, target)
     for name, others in required.items():
         bom.register_dependency(parts[name], [parts[other] for other in sorted(others)])
-    needed = {other for name, others in required.items() for other in others if other != name}
-    own = str(canonicalize_name(package))
-    bom.register_dependency(root, [part for name, part in parts.items() if name == own or name not in needed])
+    bom.register_dependency(root, [parts[name] for name in _direct(required, str(canonicalize_name(package)))])
     document: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     document["metadata"].pop("timestamp", None)
     document.pop("serialNumber", None)
     content = json.dumps(document, sort_keys=True)
     return dump_json({"serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, content)}", **document}).encode()
+
+
+def _direct(required: Mapping[str, set[str]], own: str) -> list[str]:
+    """Return the layer's own package, those that nothing requires, and one of each cycle that is not reached yet."""
+    needed = {other for name, others in required.items() for other in others if other != name}
+    direct: list[str] = []
+    reached: set[str] = set()
+    for name in sorted(required, key=lambda each: (each != own, each in needed, each)):
+        if name not in reached:
+            direct.append(name)
+            found = {name}
+            while found:
+                reached |= found
+                found = {other for each in found for other in required[each]} - reached
+    return direct
 
 
 def _root(target: Target, package: str, version: str, choices: Mapping[str, Sequence[str]]) -> BomComponent:

@@ -13,6 +13,15 @@ from builder.model.target import Target
 _NO_VERSION = re.compile(r"there is no version of (\S+?)(?:==|===)(\S+)")
 #: uv takes a package from the first index that has it; its hint contains the index that it read.
 _OTHER_INDEX = re.compile(r"`(\S+?)` was found on (\S+?),? but not at the requested version")
+#: The package, and what is wrong with its wheel. The disk or the network can be the cause of other failures.
+_MALFORMED = re.compile(
+    r"Failed to download `(\S+?)(?: @ [^`]+)?` cause: (?:Failed to extract archive: \S+ cause: "
+    r"(?!.*(?:No space|denied|Read-only|Too many open|error decoding|request|timed out))|"
+    r"(?=The wheel is invalid|failed to open file `\S+\.dist-info/))(.+)"
+)
+_INVALID_FORMAT = re.compile(
+    r"(\S+) has an invalid package format and (?:only \1 is available|you require \1).* was invalid: (.+)"
+)
 
 
 class ConflictError(BuildError):
@@ -36,6 +45,19 @@ def no_wheel(package: str, target: Target) -> NoWheelError:
         where=target.id,
         fix="use another version of it, leave this target out, or ask its maintainers for such a wheel; "
         "nothing is built from source",
+    )
+
+
+def malformed_wheel(where: str, cause: str) -> BuildError:
+    """Return the error for a wheel that uv refuses, with uv's cause."""
+    cause = re.sub(r" If this is intentional, set .*|(?<=`)/\S*/(?=[^/`]+/[^/`]+`)", "", cause)[:600]
+    if "end of file" in cause:
+        fix = "run the command again; if the error stays, the index has a damaged wheel: use another version"
+        return BuildError(f"the wheel is truncated: {cause}", where=where, fix=fix)
+    return BuildError(
+        f"the wheel is malformed: {cause}",
+        where=where,
+        fix="use another version of this package, or report the wheel to its maintainers",
     )
 
 
@@ -69,6 +91,8 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
             where=_whose(found[1], requirements),
             fix="check the version; a fresh release may take some minutes to appear",
         )
+    if found := _INVALID_FORMAT.search(flat) or _MALFORMED.search(flat):
+        return malformed_wheel(found[1].replace("==", " "), found[2])
     if "No solution found" in flat:
         return ConflictError(f"cannot be resolved: {_brief(flat)}", where=target.id)
     if found := re.search(r"Failed to download `(\S+) @ ", flat):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from packaging.metadata import parse_email
 
@@ -13,6 +15,11 @@ from builder.bytecode.compiler import pyc_path
 from builder.inspection.findings import grouped
 from builder.metadata.record import format_record
 from builder.model.artifact import Finding, Locked
+from builder.model.errors import BuildError
+
+#: Far above real packages; to parse 40 MB takes more than a minute.
+MAX_HEADER_BYTES: Final = 1 << 20
+_HEADERS_END = re.compile(rb"\r?\n\r?\n")
 
 
 @dataclass(frozen=True)
@@ -28,16 +35,25 @@ class PackedWheel:
         """The name of its ``.dist-info`` folder."""
         return next(path for path in self.files if is_own_record(path)).partition("/")[0]
 
-    @property
+    @cached_property
     def metadata(self) -> str:
-        """The text of its METADATA."""
+        """The headers of its METADATA, without the description below them. Raises BuildError if they are too large."""
         file = self.files.get(f"{self.dist_info}/METADATA")
-        return file.stream.content().decode("utf-8", "replace") if file else ""
+        if file is None:
+            return ""
+        headers = _HEADERS_END.split(file.stream.content(MAX_HEADER_BYTES + 1), maxsplit=1)[0]
+        if len(headers) > MAX_HEADER_BYTES:
+            raise BuildError(
+                f"METADATA has more than {MAX_HEADER_BYTES:,} bytes of headers",
+                where=self.locked.filename,
+                fix="use another version of this package, or report the wheel to its maintainers",
+            )
+        return headers.decode("utf-8", "replace")
 
     @property
     def requires(self) -> list[str]:
         """The Requires-Dist lines of its METADATA."""
-        return parse_email(self.metadata.partition("\n\n")[0])[0].get("requires_dist", [])
+        return parse_email(self.metadata)[0].get("requires_dist", [])
 
     @property
     def size(self) -> int:

@@ -19,16 +19,23 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
 
+from builder.inspection import UNZIPPED_LIMIT
 from builder.metadata.record import RecordRow, parse_record
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError
 from builder.model.target import Target
 from builder.resolve import uv
+from builder.resolve.failures import malformed_wheel
 from builder.resolve.resolver import requirements_of
 from builder.wheels.layer_files import is_wanted
 
 #: Signatures of a RECORD, which cannot be in it (PEP 427).
 _SIGNATURES = (".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")
+
+_HTTP_ADVICE = {
+    **dict.fromkeys((401, 403), "set the credentials of the index for uv (UV_INDEX, netrc or a keyring)"),
+    **dict.fromkeys((404, 410), "the index no longer has this file: build without --locked to resolve again"),
+}
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,13 @@ def _wheel(
     locked: Locked, dist_info: str, files: Iterable[UnpackedFile], listed: Mapping[str, RecordRow]
 ) -> UnpackedWheel:
     ordered = sorted(files, key=lambda file: file.path)
+    size = sum(file.size for file in ordered)
+    if size > UNZIPPED_LIMIT:  # refuse it before it is read into memory and compressed
+        raise BuildError(
+            f"the wheel has {size:,} bytes unzipped; Lambda allows {UNZIPPED_LIMIT:,} with all layers",
+            where=locked.filename,
+            fix=f"remove {locked.name} (--exclude {locked.name}, or `exclude` in the matrix), or use a smaller variant",
+        )
     return UnpackedWheel(locked, dist_info, tuple(_marked(file, listed.get(file.path)) for file in ordered))
 
 
@@ -221,4 +235,9 @@ def _explain(text: str, target: Target) -> BuildError:
         return BuildError(
             f"the package index cannot be reached: {message}", where=target.id, fix="run the command again"
         )
+    if found := re.search(r"HTTP status (?:client|server) error \((\d+)[^)]*\)", flat):
+        fix = _HTTP_ADVICE.get(int(found[1]), "run the command again")
+        return BuildError(f"a wheel cannot be downloaded: {message}", where=target.id, fix=fix)
+    if found := re.search(r"Failed to install: (\S+\.whl) \(\S+\) cause: (.+)", flat):
+        return malformed_wheel(found[1], found[2])
     return BuildError(f"the wheels cannot be unpacked: {message}", where=target.id, fix="run the command again")

@@ -35,8 +35,13 @@ def make_wheel(
     unlisted: tuple[str, ...] = (),
     record_of: Mapping[str, bytes] | None = None,
     entry_points: str = "",
+    metadata: str = "",
+    wheel_version: str = "1.0",
 ) -> Path:
-    """Write a wheel. RECORD misses the ``unlisted`` files and has the hashes of the contents in ``record_of``."""
+    """Write a wheel. RECORD misses the ``unlisted`` files and has the hashes of the contents in ``record_of``.
+
+    ``metadata`` is added at the end of METADATA.
+    """
     info = f"{name}-{version}.dist-info"
     requirements = "".join(f"Requires-Dist: {each}\n" for each in requires)
     contents: dict[str, bytes] = {
@@ -44,8 +49,8 @@ def make_wheel(
         for path, text in {
             f"{name}/__init__.py": f"version = {version!r}\n",
             **(files or {}),
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requirements}",
-            f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requirements}" + metadata,
+            f"{info}/WHEEL": f"Wheel-Version: {wheel_version}\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
             **({f"{info}/entry_points.txt": entry_points} if entry_points else {}),
         }.items()
     }

@@ -71,6 +71,13 @@ def test_dependencies_are_those_on_the_target() -> None:
         assert graph[f"py{python}-x86_64"] == ["pkg:pypi/a@1.0"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_packages_that_require_each_other_are_reachable_from_the_layer() -> None:
+    parts = [component(a, headers=f"Requires-Dist: {b}\n") for a, b in ("xy", "yx", "zx", "pq", "qp")]
+    graph = {each["ref"]: each.get("dependsOn", []) for each in made(*parts)["dependencies"]}
+    assert graph["py3.12-x86_64"] == ["pkg:pypi/p@1.0", "pkg:pypi/z@1.0"]
+
+
 def test_the_serial_number_depends_on_the_content() -> None:
     one = make_sbom(target(), "a", "1.0", [component("a"), component("b")])
     assert one == make_sbom(target(), "a", "1.0", [component("b"), component("a")])
