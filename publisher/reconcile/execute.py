@@ -98,8 +98,9 @@ class _Execution:
             plan = replace(self._job.plan, bytes_of={**self._job.plan.bytes_of, **shas})
             unreachable = {**self._job.remote.unreachable, **self._steps.unreachable}
             reason = why_private(
-                self._job.matrix, plan, self._job.lambdas, self._holding(), unreachable, self._job.recorder.shared()
-            )
+                self._job.matrix, plan, self._job.lambdas, self._holding(), unreachable, self._job.clock,
+                self._job.recorder.shared(),
+            )  # fmt: skip
         if reason is None:
             self._each(private, lambda cell: self._steps.grant(self._outcomes[cell]))
             return

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from builder.model.clock import Clock
 from builder.model.errors import FailureClass
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Quiet
@@ -23,6 +24,9 @@ from publisher.ledger.release import Release
 from publisher.reconcile.plan import Plan
 from publisher.reconcile.state import carries
 
+#: How long a version may stay hidden from ``GetLayerVersion``. AWS documents no maximum; reads lag by 20 s and more.
+READ_LAG_SECONDS = 31.0
+
 
 def why_private(
     matrix: Matrix,
@@ -30,11 +34,12 @@ def why_private(
     lambdas: Mapping[str, Lambda],
     holding: Collection[Cell],
     unreachable: Mapping[str, Failure],
+    clock: Clock,
     shared: Release | None = None,
 ) -> str | None:
     """Return why the release must stay private for now; None if it may become public.
 
-    ``holding`` are the cells with the release. All other cells are read again now.
+    ``holding`` are the cells with the release. All other cells are read again now, after a wait if reads lag.
     ``shared`` is the record of this number, read now, if all publishers share the ledger.
     """
     if plan.public:
@@ -42,6 +47,8 @@ def why_private(
     if plan.conflict:
         return f"layer version {plan.number.value} cannot become this release everywhere ({plan.conflict})"
     others = [cell for cell in matrix.cells if cell not in holding and cell.region not in unreachable]
+    if others and matrix.staging is None and _reads_lag(plan, lambdas, holding):
+        clock.sleep(READ_LAG_SECONDS)
 
     def read_region(region: str) -> list[str]:
         cells = [cell for cell in others if cell.region == region]
@@ -54,6 +61,21 @@ def why_private(
         return _without_majority(matrix.regions, {**unreachable, **failed})
     mixed = (record for record in shared.cells if record.sha256 != plan.bytes_of.get(record.key[1], record.sha256))
     return next((f"the ledger has other bytes at this number: {record.arn}" for record in mixed), None)
+
+
+def _reads_lag(plan: Plan, lambdas: Mapping[str, Lambda], holding: Collection[Cell]) -> bool:
+    """Return whether ``GetLayerVersion`` does not find a version yet that this run holds.
+
+    It would not find another publisher's version either, and that one would not find this run's. If each waits before
+    it reads, the one that published last is found by neither, but finds the other.
+    """
+
+    def lags(region: str) -> bool:
+        cells = [cell for cell in holding if cell.region == region]
+        return None in in_lanes(lambda cell: lambdas[region].get(cell.target.layer_name, plan.number.value), cells)
+
+    found, _ = each_region(tuple(dict.fromkeys(cell.region for cell in holding)), lags, Quiet())
+    return any(found.values())
 
 
 def _other(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], cell: Cell) -> str | None:

@@ -83,17 +83,20 @@ def rebuilt_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | N
     return None
 
 
-def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | None:
+def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote, releases: Sequence[Release]) -> Number | None:
     """Return the number at which AWS holds the release already, or None.
+
+    A number that the ledger has as another release does not count: this release lost a race for it.
 
     If cells hold it at different numbers, choose the number with the fewest conflicts, then the one that most cells
     hold.
     """
+    lost = {r.layer_version for r in releases if _is_another(matrix, wanted, remote, r)}
     holders = Counter(
         number
         for cell, state in remote.cells.items()
         for number, listed in state.listed.items()
-        if carries(matrix, cell.target, listed, wanted.version)
+        if number not in lost and carries(matrix, cell.target, listed, wanted.version)
     )
     if not holders:
         return None
@@ -107,6 +110,19 @@ def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | None
 
     value = min(holders, key=lambda number: (conflicts(number), -holders[number], number))
     return Number(value, f"where AWS holds this release in {holders[value]} of {len(remote.cells)} cells")
+
+
+def _is_another(matrix: Matrix, wanted: Wanted, remote: Remote, release: Release) -> bool:
+    """Whether the record is of another release, and no cell that it names holds the wanted one in AWS."""
+    if release.is_of(wanted.version) or not release.cells:
+        return False
+    recorded = {record.key for record in release.cells}
+    there = (
+        (cell, state.listed.get(release.layer_version))
+        for cell, state in remote.cells.items()
+        if (cell.region, cell.target.id) in recorded
+    )
+    return not any(listed and carries(matrix, cell.target, listed, wanted.version) for cell, listed in there)
 
 
 def next_number(remote: Remote, releases: Sequence[Release]) -> Number:

@@ -133,7 +133,7 @@ def _find_number(
     number = recorded_number(wanted, standing)
     if number is None and wanted.rebuild is None:
         remote = read_history(matrix, wanted.version, lambdas, remote, progress)
-        number = seen_number(matrix, wanted, remote)
+        number = seen_number(matrix, wanted, remote, releases)
     if number is None and wanted.rebuild is not None and wanted.digests and not at_number(releases, remote.highest):
         remote = read_number(remote.highest, lambdas, remote, progress)
         number = rebuilt_number(matrix, wanted, remote)

@@ -48,7 +48,8 @@ class SimulatedAws:
     """One account's Lambda in some regions. Thread-safe.
 
     ``list_lag`` is the longest time for which lists do not show a new version, ``policy_lag`` for which a policy shows
-    its earlier statements; ``latency`` the range of a call's time.
+    its earlier statements, and ``read_lag`` for which ``GetLayerVersion`` does not find a new version; ``latency`` the
+    range of a call's time.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class SimulatedAws:
         faults: Faults = Faults(),  # noqa: B008 - frozen
         list_lag: float = 0.0,
         policy_lag: float = 0.0,
+        read_lag: float = 0.0,
         latency: tuple[float, float] = (0.0, 0.0),
         quota: int = QUOTA_PER_SECOND,
         seed: int = 0,
@@ -77,8 +79,11 @@ class SimulatedAws:
         self._faults = FaultState(faults)
         self.list_lag = list_lag
         self.policy_lag = policy_lag
+        self.read_lag = read_lag
         self.regions = {
-            region: RegionLayers(account, region, self.clock.monotonic, self._lag, self._lag_of_policies)
+            region: RegionLayers(
+                account, region, self.clock.monotonic, self._lag, self._lag_of_policies, self._lag_of_reads
+            )
             for region in self._recent
         }
 
@@ -154,6 +159,9 @@ class SimulatedAws:
 
     def _lag_of_policies(self) -> float:
         return self._chance.uniform(self.policy_lag / 2, self.policy_lag)
+
+    def _lag_of_reads(self) -> float:
+        return self._chance.uniform(self.read_lag / 2, self.read_lag)
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:

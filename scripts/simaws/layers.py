@@ -50,7 +50,7 @@ class AwsError(Exception):
 
 @dataclass(frozen=True)
 class LayerVersion:
-    """One layer version. ``shown`` is the time from which lists include it."""
+    """One layer version. Lists include it from the time ``shown``, and reads find it from ``readable``."""
 
     layer_name: str
     number: int
@@ -63,6 +63,7 @@ class LayerVersion:
     size: int
     created: float
     shown: float
+    readable: float
 
     @property
     def code_sha256(self) -> str:
@@ -133,12 +134,14 @@ class RegionLayers:
         now: Callable[[], float],
         lag: Callable[[], float],
         policy_lag: Callable[[], float] = lambda: 0.0,
+        read_lag: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.account = account
         self.region = region
         self._now = now
         self._lag = lag
         self._policy_lag = policy_lag
+        self._read_lag = read_lag
         self._layers: dict[str, _Layer] = {}
 
     # -- operations --------------------------------------------------------------------------------------------------
@@ -176,6 +179,7 @@ class RegionLayers:
             size=content.size,
             created=self._now(),
             shown=self._now() + self._lag(),
+            readable=self._now() + self._read_lag(),
         )
         layer.versions[version.number] = version
         return version
@@ -205,10 +209,10 @@ class RegionLayers:
 
     def get(self, name: str, number: int) -> LayerVersion:
         """GetLayerVersion."""
-        layer = self._layers.get(self._own(name))
-        if layer is None or number not in layer.versions:
+        version = self._existing(name, number)
+        if version.readable > self._now():
             raise AwsError(404, "ResourceNotFoundException", "The resource you requested does not exist.")
-        return layer.versions[number]
+        return version
 
     def policy(self, name: str, number: int) -> tuple[Statement, ...]:
         """GetLayerVersionPolicy: returns the statements; 404 if there are none."""
@@ -229,7 +233,7 @@ class RegionLayers:
             _check("organizationId", ORGANIZATION.fullmatch(statement.organization) is not None, statement.organization)
             if statement.principal != "*":
                 raise AwsError(400, "InvalidParameterValueException", "OrganizationId goes with the principal *.")
-        self.get(name, number)
+        self._existing(name, number)
         layer = self._layers[self._own(name)]
         statements = layer.policies.setdefault(number, {})
         if statement.sid in statements:
@@ -241,7 +245,7 @@ class RegionLayers:
 
     def remove_permission(self, name: str, number: int, statement_id: str) -> None:
         """RemoveLayerVersionPermission."""
-        self.get(name, number)
+        self._existing(name, number)
         layer = self._layers[self._own(name)]
         statements = layer.policies.get(number, {})
         if statement_id not in statements:
@@ -277,6 +281,12 @@ class RegionLayers:
         until, before = layer.earlier.get(number, (0.0, {}))
         shown = before if self._now() < until else dict(layer.policies.get(number, {}))
         layer.earlier[number] = self._now() + self._policy_lag(), shown
+
+    def _existing(self, name: str, number: int) -> LayerVersion:
+        layer = self._layers.get(self._own(name))
+        if layer is None or number not in layer.versions:
+            raise AwsError(404, "ResourceNotFoundException", "The resource you requested does not exist.")
+        return layer.versions[number]
 
     def _own(self, name: str) -> str:
         _check("layerName", _full(LAYER_NAME, name, NAME_LENGTH), name)

@@ -76,10 +76,10 @@ def test_a_number_of_another_release_is_refused() -> None:
 
 def test_an_unrecorded_release_is_found_in_aws() -> None:
     begun = {CELLS[0]: history(MATRIX, CELLS[0], ["1.0", "2.0"]), CELLS[1]: history(MATRIX, CELLS[1], ["1.0"])}
-    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, begun))
+    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, begun), ())
     assert found is not None
     assert found.value == 2
-    assert seen_number(MATRIX, Wanted("3.0"), remote(MATRIX, begun)) is None
+    assert seen_number(MATRIX, Wanted("3.0"), remote(MATRIX, begun), ()) is None
 
 
 def test_the_number_without_a_conflict_is_chosen() -> None:
@@ -88,7 +88,7 @@ def test_the_number_without_a_conflict_is_chosen() -> None:
         CELLS[0]: history(MATRIX, CELLS[0], ["1.0", "1.0", "2.0"]),
         CELLS[1]: history(MATRIX, CELLS[1], ["1.0", "2.0"]),
     }
-    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states))
+    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states), ())
     assert found is not None
     assert found.value == 3
 
@@ -97,7 +97,7 @@ def test_a_repeated_job_does_not_move_the_release() -> None:
     """A cell where a retry published 2.0 twice also has it at the common number."""
     states = {cell: history(MATRIX, cell, ["1.0", "2.0"]) for cell in CELLS}
     states[CELLS[2]] = history(MATRIX, CELLS[2], ["1.0", "2.0", "2.0"])
-    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states))
+    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states), ())
     assert found is not None
     assert found.value == 2
 
@@ -108,3 +108,12 @@ def test_the_next_number_is_free_in_every_cell(histories: list[list[str | None]]
     number = next_number(state, ()).value
     assert all(cell.latest < number for cell in state.cells.values())
     assert number == 1 + max(len(past) for past in histories)
+
+
+def test_a_number_that_the_ledger_has_as_another_release_is_lost() -> None:
+    """2.0 lost number 1 to 1.0 after it had published one cell there. Contradicting records are not ignored."""
+    states = {CELLS[0]: history(MATRIX, CELLS[0], ["2.0"]), CELLS[1]: history(MATRIX, CELLS[1], ["1.0"])}
+    won = release(MATRIX, 1, "1.0", CELLS[1:2])
+    assert seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states), (won,)) is None
+    wrong = release(MATRIX, 1, "1.0", CELLS[:2])
+    assert seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states), (wrong,)) is not None
