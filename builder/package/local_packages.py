@@ -24,8 +24,9 @@ from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
+from builder.requirements.declarations import is_project
 from builder.requirements.declared import LocalPackage, Requirements, Selection, without_credentials
-from builder.requirements.pyproject import is_project, read_pyproject
+from builder.requirements.pyproject import read_pyproject
 from builder.resolve import uv
 
 #: How many lines of a build backend's output an error shows.

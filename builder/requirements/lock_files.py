@@ -106,7 +106,7 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
                 problems.add(each.where, f"{each.text} is not in the lock: it has {each.name} {version}")
                 missing.add(each.name)
     home = project.source.absolute().parent
-    for where, name, text in find_differences(lock, home, local, marker_environment(target)):
+    for where, name, text in find_differences(lock, home, local):
         if name not in missing:
             problems.add(where, text)
     _raise_stale(problems, lock, "uv lock")

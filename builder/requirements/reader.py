@@ -10,11 +10,12 @@ from pathlib import Path
 from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
+from builder.requirements.declarations import is_project
 from builder.requirements.declared import EVERYTHING_DECLARED, LocalPackage, Requirements, Selection
 from builder.requirements.lock_files import find_lock, use_lock
 from builder.requirements.pipfile import read_pipfile
 from builder.requirements.pylock import read_pylock
-from builder.requirements.pyproject import is_project, read_pyproject
+from builder.requirements.pyproject import read_pyproject
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_text
 

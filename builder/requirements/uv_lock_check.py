@@ -12,8 +12,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from builder.requirements.declarations import stated_requirements
 from builder.requirements.declared import Problems
-from builder.requirements.pyproject import stated_requirements
 from builder.requirements.text_files import read_toml, table
 from builder.requirements.uv_tables import UvTables, read_uv_tables
 
@@ -42,9 +42,7 @@ class _Required:
         return same and (self.versions is None or other.versions is None or self.versions == other.versions)
 
 
-def find_differences(
-    lock: Path, project: Path, local: Collection[Path], environment: Mapping[str, str]
-) -> Iterator[tuple[str, str, str]]:
+def find_differences(lock: Path, project: Path, local: Collection[Path]) -> Iterator[tuple[str, str, str]]:
     """Yield the file that states something else than the lock, the package's name, and the difference.
 
     ``project`` is the project's folder, ``local`` has the folders of the local packages that it uses. What only a build
@@ -57,12 +55,12 @@ def find_differences(
         found = (lock.parent / str(place)).resolve()
         if place is not None and (found == folder or found in local) and (found / "pyproject.toml").is_file():
             where = "pyproject.toml" if found == folder else str(found / "pyproject.toml")
-            differences = _compare(package.get("metadata", {}), found / "pyproject.toml", environment)
+            differences = _compare(package.get("metadata", {}), found / "pyproject.toml")
             yield from ((where, *each) for each in differences)
     manifest = table(document, "manifest", where=str(lock))
     if "dependency-groups" in manifest:  # a root that is not a package
         metadata = {"requires-dev": manifest["dependency-groups"]}
-        differences = _compare(metadata, folder / "pyproject.toml", environment)
+        differences = _compare(metadata, folder / "pyproject.toml")
         yield from (("pyproject.toml", *each) for each in differences)
     uv = read_uv_tables(folder, read_toml(folder / "pyproject.toml"), Problems())
     locked = [each for kind in ("constraint", "override") for each in _locked(manifest.get(f"{kind}s", []), kind)]
@@ -70,9 +68,9 @@ def find_differences(
     yield from (("[tool.uv]", *each) for each in _differences(list(_settings(uv)), locked))
 
 
-def _compare(metadata: Mapping[str, Any], path: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _compare(metadata: Mapping[str, Any], path: Path) -> Iterator[tuple[str, str]]:
     """Yield the differences between a package's requirements in the lock and in its pyproject.toml."""
-    stated, name, unknown = stated_requirements(path, environment)
+    stated, name, unknown = stated_requirements(path)
     uv = read_uv_tables(path.parent, read_toml(path), Problems())
     sources = frozenset({*uv.sources, *uv.members})
     now = [each for part in stated for each in _stated(stated[part], part, sources)]

@@ -1,0 +1,221 @@
+"""What a pyproject.toml declares: dependencies, extras and groups in the tables of PEP 621, PEP 735 and the tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from packaging.dependency_groups import resolve_dependency_groups
+from packaging.errors import ExceptionGroup
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from builder.requirements.declared import Problems, Requirements
+from builder.requirements.entries import Entry
+from builder.requirements.indexes import refusal_of_index
+from builder.requirements.poetry_tables import poetry_entries, poetry_python
+from builder.requirements.requirements_file import read_requirements_file
+from builder.requirements.text_files import read_text, read_toml, table
+
+_Groups = dict[str, list[Any]]
+
+
+def is_project(path: Path) -> bool:
+    """Whether a pyproject.toml declares dependencies, and not only settings of tools."""
+    document = read_toml(path)
+    tool = table(document, "tool", where=str(path))
+    return "project" in document or "dependency-groups" in document or "poetry" in tool
+
+
+def is_package(document: Mapping[str, Any], where: str) -> bool:
+    """Whether installers build and install the project itself, by the rules of uv, Poetry and PDM."""
+    uv_package = table(document, "tool", "uv", where=where).get("package")
+    if isinstance(uv_package, bool):
+        return uv_package
+    if table(document, "tool", "poetry", where=where).get("package-mode") is False:
+        return False
+    if table(document, "tool", "pdm", where=where).get("distribution") is False:
+        return False
+    return "build-system" in document
+
+
+def stated_requirements(path: Path) -> tuple[dict[str, list[Requirement]], str | None, frozenset[str]]:
+    """Return what a project requires by part: ``dependencies``, ``extra NAME``, ``group NAME``; and the project's name.
+
+    The last value has the kinds of parts (``dependencies``, ``extra``) that are dynamic and therefore not included.
+    """
+    project = Declarations(path)
+    dynamic = project.project.get("dynamic", [])
+    unknown = {kind for key, kind in (("dependencies",) * 2, ("optional-dependencies", "extra")) if key in dynamic}
+    parts = {"dependencies": list(project.main([]))}
+    parts |= {f"extra {name}": entries for name, entries in project.extras().items()}
+    parts |= {f"group {name}": entries for name, entries in project.groups().items()}
+    found = {
+        part: [entry.requirement for entry in entries]
+        for part, entries in parts.items()
+        if part.split()[0] not in unknown
+    }
+    return found, project.name, frozenset(unknown)
+
+
+class Declarations:
+    """Reads the tables of one pyproject.toml. Each fault becomes one of ``problems``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.where = path, path.name
+        self.problems = Problems()
+        self.document = read_toml(path)
+        self.text = read_text(path)
+        self.project = table(self.document, "project", where=str(path))
+        self.poetry = table(self.document, "tool", "poetry", where=str(path))
+        self.pdm = table(self.document, "tool", "pdm", where=str(path))
+        name = self.project.get("name", self.poetry.get("name"))
+        if name is not None and not isinstance(name, str):
+            self.problems.add(self.where, "[project].name must be a string")
+        self.name = canonicalize_name(name) if isinstance(name, str) else None
+
+    def main(self, nested: list[Requirements]) -> Iterator[Entry]:
+        dynamic = self.project.get("dynamic", [])
+        own = table(self.poetry, "dependencies", where=self.where)
+        place = f"{self.where}: [tool.poetry.dependencies]"
+        if isinstance(dynamic, list) and "dependencies" in dynamic and not own:
+            nested.extend(self._dynamic())
+        elif self.project:
+            stated = list(self._list(self.project, "dependencies", "[project].dependencies"))
+            # Poetry adds the source of a package that [project] requires in its own table.
+            extra = {entry.name: entry for entry in poetry_entries(own, place, self.problems)}
+            for entry in stated:
+                more = extra.pop(entry.name, None)
+                yield replace(more, requirement=entry.requirement, where=entry.where) if more else entry
+            if "dependencies" not in self.project:
+                yield from (entry for entry in extra.values() if not entry.optional)
+        else:
+            yield from (entry for entry in poetry_entries(own, place, self.problems) if not entry.optional)
+
+    def _dynamic(self) -> Iterator[Requirements]:
+        """Yield dependencies that setuptools reads from files; any other dynamic ones need a build of the project."""
+        files = table(self.document, "tool", "setuptools", "dynamic", "dependencies", where=self.where).get("file", [])
+        for name in [files] if isinstance(files, str) else files:
+            yield read_requirements_file(self.path.parent / str(name))
+        if not files and not is_package(self.document, self.where):
+            self.problems.add(
+                self.where, "[project].dependencies is dynamic, and there is no [build-system] to build it"
+            )
+
+    def extras(self) -> dict[str, list[Entry]]:
+        stated = table(self.project, "optional-dependencies", where=self.where)
+        found: dict[str, list[Entry]] = {
+            canonicalize_name(name): list(self._list(stated, name, f"[project.optional-dependencies].{name}"))
+            for name in stated
+        }
+        optional: dict[str, list[Entry]] = {}
+        own = table(self.poetry, "dependencies", where=self.where)
+        for entry in poetry_entries(own, f"{self.where}: [tool.poetry.dependencies]", self.problems):
+            optional.setdefault(entry.name, []).append(entry)
+        for name, members in table(self.poetry, "extras", where=self.where).items():
+            names = [canonicalize_name(str(member)) for member in members] if isinstance(members, list) else []
+            found[canonicalize_name(name)] = [entry for member in names for entry in optional.get(member, [])]
+        return found
+
+    def groups(self) -> dict[str, list[Entry]]:
+        stated: _Groups = table(self.document, "dependency-groups", where=self.where)
+        found: dict[str, list[Entry]] = {}
+        for name in stated:
+            try:
+                texts: Sequence[str] = resolve_dependency_groups(stated, name)
+            except (ValueError, TypeError, LookupError, ExceptionGroup) as error:
+                self.problems.add(self.where, f"[dependency-groups].{name}: {error}")
+                continue
+            found[canonicalize_name(name)] = list(self._entries(texts, f"[dependency-groups].{name}"))
+        legacy = {"dev": table(self.document, "tool", "uv", where=self.where).get("dev-dependencies", [])}
+        for name, texts in {**table(self.pdm, "dev-dependencies", where=self.where), **legacy}.items():
+            if texts:
+                found.setdefault(canonicalize_name(name), []).extend(self._entries(texts, f"dev-dependencies.{name}"))
+        old = table(self.poetry, "dev-dependencies", where=self.where)
+        groups = {**table(self.poetry, "group", where=self.where), **({"dev": {"dependencies": old}} if old else {})}
+        for name, group in groups.items():
+            place = f"{self.where}: [tool.poetry.group.{name}.dependencies]"
+            entries = poetry_entries(table(group, "dependencies", where=place), place, self.problems)
+            found.setdefault(canonicalize_name(name), []).extend(entries)
+        return found
+
+    def source_indexes(self) -> dict[str, str]:
+        """Return the sources of Poetry and PDM by name; refuse those that apply to all packages."""
+        found: dict[str, str] = {}
+        for tool, document in (("poetry", self.poetry), ("pdm", self.pdm)):
+            sources = document.get("source", [])
+            for source in sources if isinstance(sources, list) else []:
+                if isinstance(source, dict) and "url" in source:
+                    found[str(source.get("name"))] = str(source["url"])
+                    links = source.get("type") == "find_links"
+                    problem = refusal_of_index(str(source["url"]), find_links=links)
+                    if problem and source.get("priority") != "explicit":
+                        self.problems.add(f"{self.where}: [[tool.{tool}.source]]", problem)
+        return found
+
+    def pdm_resolution(self, key: str, default: Any) -> Any:
+        return table(self.pdm, "resolution", where=self.where).get(key, default)
+
+    def pdm_overrides(self) -> Iterator[str]:
+        for name, value in table(
+            {"overrides": self.pdm_resolution("overrides", {})}, "overrides", where=self.where
+        ).items():
+            text = (
+                f"{name} @ {value}"
+                if "://" in str(value)
+                else f"{name}{value if str(value)[:1] in '<>=!~' else f'=={value}'}"
+            )
+            if requirement := self.problems.parse(text, f"{self.where}: [tool.pdm.resolution.overrides].{name}"):
+                yield str(requirement)
+
+    def python(self) -> SpecifierSet | None:
+        if "requires-python" not in self.project:
+            own = table(self.poetry, "dependencies", where=self.where)
+            return poetry_python(own, f"{self.where}: [tool.poetry.dependencies]", self.problems)
+        try:
+            return SpecifierSet(self.project["requires-python"])
+        except (InvalidSpecifier, TypeError, AttributeError):
+            value = self.project["requires-python"]
+            self.problems.add(self.where, f"[project].requires-python: {value!r} is not a version specifier (PEP 440)")
+            return None
+
+    def _list(self, document: Mapping[str, Any], key: str, where: str) -> Iterator[Entry]:
+        found = document.get(key, [])
+        if not isinstance(found, list):
+            self.problems.add(self.where, f"{where} must be a list")
+        else:
+            yield from self._entries(found, where)
+
+    def _entries(self, texts: Any, where: str) -> Iterator[Entry]:
+        if not isinstance(texts, list | tuple):
+            self.problems.add(self.where, f"{where} must be a list")
+            return
+        for text in texts:
+            place = self._line(text, where)
+            if editable := re.match(r"-e\s+(\S+?)#egg=([\w.-]+)(\[.*\])?$", str(text)):  # PDM's development groups
+                text = f"{editable[2]}{editable[3] or ''} @ {editable[1]}"
+            if (requirement := self.problems.parse(self.expanded(text), place)) is not None:
+                yield Entry(requirement, place)
+
+    def expanded(self, text: Any) -> Any:
+        """Replace PDM's and Hatch's variables for the project's folder."""
+        root = self.path.parent.resolve().as_uri()
+        if not isinstance(text, str):
+            return text
+        return text.replace("{root:uri}", root).replace("file:///${PROJECT_ROOT}", root)
+
+    def _line(self, text: object, where: str) -> str:
+        """Return the file and line of a requirement."""
+        for number, line in enumerate(self.text.splitlines(), 1):
+            if f'"{text}"' in line or f"'{text}'" in line:
+                return f"{self.where}:{number}"
+        return f"{self.where}: {where}"
+
+    def texts(self, values: Sequence[object], kind: str) -> Iterator[str]:
+        for value in values:
+            if requirement := self.problems.parse(value, self._line(value, f"[tool.uv].{kind}-dependencies")):
+                yield str(requirement)
