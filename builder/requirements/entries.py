@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from builder.requirements.declared import LocalPackage
+from builder.requirements.declared import LocalPackage, Problems
 from builder.requirements.requirements_file import problem_of_local, problem_of_url
 from builder.resolve.bounds import Index
 
@@ -40,7 +41,26 @@ class Places:
     members: Mapping[str, Path]  #: folders of the workspace's members by normalised name
 
 
-def place_of(name: str, source: Mapping[str, Any], where: str, places: Places) -> LocalPackage | Index | str:
+def apply_source(
+    requirement: Requirement,
+    source: Mapping[str, Any],
+    where: str,
+    available: Places,
+    places: dict[str, LocalPackage | Index],
+    problems: Problems,
+) -> None:
+    """Set the URL of the requirement, or record its folder or index in ``places``, as the source states."""
+    name = str(canonicalize_name(requirement.name))
+    place = _place_of(name, source, where, available)
+    if isinstance(place, str) and place == source.get("url"):
+        requirement.url, requirement.specifier = place, SpecifierSet()  # PEP 508 allows only one of them
+    elif isinstance(place, str):
+        problems.add(where, place)
+    else:
+        places[name] = place
+
+
+def _place_of(name: str, source: Mapping[str, Any], where: str, places: Places) -> LocalPackage | Index | str:
     """Return the place that a source names. A string is a problem, or the URL of a wheel."""
     if "git" in source:
         return problem_of_url(f"git+{source['git']}") or ""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
@@ -17,8 +18,8 @@ from builder.requirements.content_hashes import (
     pipfile_has_changed,
     poetry_project_has_changed,
 )
-from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, name_of
-from builder.requirements.entries import Places, place_of
+from builder.requirements.declared import LocalPackage, Problems, Requirements, declared, name_of
+from builder.requirements.entries import Places, apply_source
 from builder.requirements.lock_formats import parse_pdm_lock, parse_pipfile_lock, parse_poetry_lock
 from builder.requirements.lock_graph import LockedPackage, reached
 from builder.requirements.lock_hashes import digests_of
@@ -172,24 +173,22 @@ def _from_graph(
 
 def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage], problems: Problems) -> Requirements:
     """Return locked packages as ``==`` requirements."""
-    declared, places, local, hashes = [], dict(project.places), list(project.local), {}
-    root = project.source.absolute().parent
+    pins, places, hashes = [], dict(project.places), {}
+    available = Places(project.source.absolute().parent, project.indexes, {})
     for package in packages:
         text = f"{package.name}=={package.version}" if package.version else package.name
-        if package.source and not ("index" in package.source and package.source["index"] not in project.indexes):
-            place = place_of(package.name, package.source, package.where, Places(root, project.indexes, {}))
-            if isinstance(place, str) and "url" in package.source and place == package.source["url"]:
-                text = f"{package.name} @ {place}"
-            elif isinstance(place, str):
-                problems.add(package.where, place)
-            else:
-                text = package.name if isinstance(place, LocalPackage) else text
-                places[package.name] = place
-        declared.append(Declared(text, package.name, package.where))
+        requirement = problems.parse(text, package.where)
+        if requirement is None:
+            continue
+        if package.source and ("index" not in package.source or package.source["index"] in project.indexes):
+            apply_source(requirement, package.source, package.where, available, places, problems)
+            if isinstance(places.get(package.name), LocalPackage):
+                requirement.specifier = SpecifierSet()
+        pins.append(declared(requirement, package.where))
         if package.hashes:
             hashes[package.name] = digests_of(package.hashes, package.where, problems)
     problems.raise_any()
-    return Requirements(lock, tuple(declared), hashes=hashes, hashed=False, local=tuple(local), places=places)
+    return Requirements(lock, tuple(pins), hashes=hashes, local=project.local, places=places)
 
 
 def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from builder.model.errors import InputError
 from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, Selection, declared, names_of
-from builder.requirements.entries import Entry, Places, place_of
+from builder.requirements.entries import Entry, Places, apply_source
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.poetry_tables import poetry_entries
 from builder.requirements.text_files import read_toml, table
@@ -42,7 +40,7 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
         where = f"{path.name}: [{section}]"
         entries += poetry_entries(table(document, section, where=str(path)), where, problems)
     places: dict[str, LocalPackage | Index] = {}
-    found = [each for entry in entries if (each := _declare(entry, path, indexes, places, problems))]
+    found = [_declare(entry, path, indexes, places, problems) for entry in entries]
     requires = table(document, "requires", where=str(path))
     wanted = str(requires.get("python_full_version") or requires.get("python_version") or python)
     other_python = [f"warning: {path.name} is for Python {wanted}, and the function for {python}"]
@@ -59,17 +57,8 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
 
 def _declare(
     entry: Entry, path: Path, indexes: dict[str, str], places: dict[str, LocalPackage | Index], problems: Problems
-) -> Declared | None:
+) -> Declared:
     source = entry.source
-    if source and "index" in source and source["index"] not in indexes:
-        source = None  # the public index, or one set in the environment
-    if source:
-        place = place_of(entry.name, source, entry.where, Places(path.parent, indexes, {}))
-        if isinstance(place, str) and place == source.get("url"):
-            entry.requirement.url = place
-        elif isinstance(place, str):
-            problems.add(entry.where, place)
-            return None
-        else:
-            places[canonicalize_name(entry.name)] = place
+    if source and ("index" not in source or source["index"] in indexes):  # else the public or the environment's index
+        apply_source(entry.requirement, source, entry.where, Places(path.parent, indexes, {}), places, problems)
     return declared(entry.requirement, entry.where)

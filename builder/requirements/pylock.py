@@ -15,15 +15,18 @@ from packaging.pylock import (
     PylockSelectError,
     PylockValidationError,
 )  # fmt: skip
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
-from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements
-from builder.requirements.entries import Places, place_of
+from builder.requirements.declared import LocalPackage, Problems, Requirements, declared
+from builder.requirements.entries import Places, apply_source
 from builder.requirements.lock_hashes import check_file, digests_of
 from builder.requirements.text_files import read_toml
+from builder.resolve.bounds import Index
 
 
 def read_pylock(
@@ -31,7 +34,9 @@ def read_pylock(
 ) -> Requirements:
     """Return the packages that a pylock.toml (PEP 751) selects for the target."""
     problems = Problems()
-    declared, places, hashes = [], {}, {}
+    pins = []
+    places: dict[str, LocalPackage | Index] = {}
+    hashes: dict[str, frozenset[str]] = {}
     try:
         document = Pylock.from_dict(read_toml(lock))
         chosen = list(
@@ -50,7 +55,7 @@ def read_pylock(
         ) from None
     for package, artifact in chosen:
         where = f"{lock.name}: {package.name}"
-        text = f"{package.name}=={package.version}" if package.version else str(package.name)
+        requirement = Requirement(f"{package.name}=={package.version}" if package.version else package.name)
         source: dict[str, str] = {}
         if isinstance(artifact, PackageVcs):
             source = {"git": artifact.url or artifact.path or ""}
@@ -62,20 +67,17 @@ def read_pylock(
             problems.add(where, f"has no wheel that runs on {target.id}; only wheels are used")
             continue
         if source:
-            place = place_of(package.name, source, where, Places(lock.absolute().parent, {}, {}))
-            if isinstance(place, LocalPackage):
-                places[str(package.name)], text = place, str(package.name)
-            elif isinstance(place, str) and place == source.get("url"):
-                text = f"{package.name} @ {place}"
-            else:
-                problems.add(where, str(place))
-        declared.append(Declared(text, str(package.name), where))
+            available = Places(lock.absolute().parent, {}, {})
+            apply_source(requirement, source, where, available, places, problems)
+            if package.name in places:
+                requirement.specifier = SpecifierSet()
+        pins.append(declared(requirement, where))
         if isinstance(artifact, (PackageWheel, PackageArchive)):
             files = package.wheels if isinstance(artifact, PackageWheel) and package.wheels else [artifact]
             digests_of([f"{kind}:{digest}" for kind, digest in artifact.hashes.items()], where, problems)
             digests = frozenset(d.lower() for each in files if (d := each.hashes.get("sha256")))
-            hashes[str(package.name)] = digests
-            if digests and (local := places.get(str(package.name))):
+            hashes[package.name] = digests
+            if digests and isinstance(local := places.get(package.name), LocalPackage):
                 check_file(local.path, digests, where, problems)
     problems.raise_any()
-    return Requirements(lock, tuple(declared), hashes=hashes, places=places, complete=True, lock=lock)
+    return Requirements(lock, tuple(pins), hashes=hashes, places=places, complete=True, lock=lock)

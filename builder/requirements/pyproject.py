@@ -21,7 +21,7 @@ from builder.requirements.declared import (
     declared,
     names_of,
 )
-from builder.requirements.entries import Entry, Places, place_of
+from builder.requirements.entries import Entry, Places, apply_source
 from builder.requirements.text_files import table
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
 from builder.resolve.bounds import Index
@@ -143,13 +143,8 @@ class _Project:
         active = requirement.marker is None or requirement.marker.evaluate({**self.environment, "extra": ""})
         if source and active:
             indexes = {**uv.indexes, **self.stated.source_indexes()}
-            place = place_of(entry.name, source, entry.where, Places(self.path.parent, indexes, uv.members))
-            if isinstance(place, str) and "url" in source and place == str(source["url"]):
-                requirement.url = place
-            elif isinstance(place, str):
-                self.problems.add(entry.where, f"{entry.name}: {place}")
-            else:
-                places[entry.name] = place
+            available = Places(self.path.parent, indexes, uv.members)
+            apply_source(requirement, source, f"{entry.where}: {entry.name}", available, places, self.problems)
         return declared(requirement, entry.where)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
+from builder.metadata.requires_dist import marker_environment
 from builder.requirements.declared import Selection
-from tests.builder.requirements.conftest import BUILD, Project
+from builder.requirements.pyproject import read_pyproject
+from tests.builder.requirements.conftest import BUILD, TARGET, Project
 
 HEAD = '[project]\nname = "agent"\nversion = "1"\ndependencies = ["tinydep"]\n'
 
@@ -244,3 +247,14 @@ def test_an_unknown_extra_or_group_names_what_there_is(project: Project, tmp_pat
     assert "it has lambda, more" in project.refusal(Selection(groups=("nope",)))
     project.write({"requirements.txt": "tinydep\n"})
     assert "only a project has extras" in project.refusal(Selection(extras=("api",)))
+
+
+def test_the_url_of_a_source_replaces_the_version_range(tmp_path: Path) -> None:
+    url = "https://files.example/tinydep-2.0-py3-none-any.whl"
+    path = tmp_path / "pyproject.toml"
+    path.write_text(
+        HEAD.replace('"tinydep"', '"tinydep[x]>=1"') + f'[tool.uv.sources]\ntinydep = {{ url = "{url}" }}\n'
+    )
+    (found,) = read_pyproject(path, Selection(), marker_environment(TARGET)).declared
+    assert found.text == f"tinydep[x] @ {url}"
+    Requirement(found.text)
