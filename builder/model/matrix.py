@@ -93,7 +93,7 @@ class Matrix(Frozen):
     def targets(self) -> tuple[Target, ...]:
         """Every Python × architecture, in the file's order."""
         return tuple(
-            Target(python, architecture, self._layer_name(TargetKey(python, architecture)))
+            Target(python, architecture, self.name_of(TargetKey(python, architecture)))
             for python, architecture in product(self.python, self.architectures)
         )
 
@@ -149,7 +149,8 @@ class Matrix(Frozen):
         chosen = _chosen("region", regions, self.regions, parse_region)
         return tuple(region for region in self.regions if region in chosen)
 
-    def _layer_name(self, target: TargetKey) -> str:
+    def name_of(self, target: TargetKey) -> str:
+        """Return the name of a target's layer, also of a target that the matrix no longer has."""
         return self.layer_name.format(
             package=self.package, python=target.python_field, architecture=str(target.architecture)
         )

@@ -135,6 +135,7 @@ class Permissions:
             places = [place for place in _places(self.matrix, release) if place[1] == region and place[0] not in failed]
             return [changed for changed in in_lanes(one, places) if changed is not None]
 
+        self.progress.begin("Checking every cell again", len(self.lambdas))
         found, _ = each_region(tuple(self.lambdas), each, self.progress)
         return tuple(changed for region in found for changed in found[region])
 

@@ -17,9 +17,11 @@ from pydantic import ValidationError
 
 from builder.model.artifact import dump_json, write_atomically
 from builder.model.errors import InputError
+from builder.model.escape import shorten
 from builder.model.frozen import first_problem
-from builder.model.matrix import Matrix
-from publisher.ledger.release import Release
+from builder.model.matrix import Cell, Matrix
+from builder.model.target import Target
+from publisher.ledger.release import CellRecord, Release
 
 #: The folder in a ledger, and in the catalog, that holds the SBOMs.
 SBOMS = "sbom"
@@ -157,4 +159,20 @@ def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
                 where=where,
                 fix="use a separate ledger for each matrix: --ledger DIR",
             )
+    _check_arns(release, where, matrix)
     return release
+
+
+def _check_arns(release: Release, where: str, matrix: Matrix) -> None:
+    """Raise InputError unless each ARN is the one of its cell, because documents, look-ups and parameters copy it."""
+    for record in release.versions:
+        target = Target(record.python, record.architecture, matrix.name_of(record.target_key))
+        expected = matrix.layer_arn(Cell(record.region, target), record.layer_version)
+        number = record.layer_version if not isinstance(record, CellRecord) else release.layer_version
+        name = target.layer_name if not isinstance(record, CellRecord) else record.layer_name
+        if (record.arn, record.layer_version, target.layer_name) != (expected, number, name):
+            raise InputError(
+                f"this record is damaged: {shorten(record.arn)} is not {expected}",
+                where=where,
+                fix="restore it from version control, or rebuild it from AWS: delete the file, then `layers sync`",
+            )

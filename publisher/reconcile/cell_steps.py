@@ -251,7 +251,7 @@ class CellSteps:
         except GatewayError as error:
             return _failed(cell, error.failure)
         except LayersError as error:  # from the ledger: after a change that cannot be recorded, stop
-            self._stop(f"the ledger cannot be written: {error.what}")
+            self._stop(f"the ledger cannot be written: {error.what.removeprefix('the ledger cannot be written: ')}")
             text = f"AWS was changed, but the ledger was not: {error.what}"
             return Outcome(cell, "failed", failure=Failure(text, error.failure_class, error.fix))
         except Exception as error:  # a defect in one cell must not end the run

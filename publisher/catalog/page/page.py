@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
-from html import escape
+from html import escape as escape_html
 from importlib.resources import files
 
+from builder.model.escape import escape
 from publisher.catalog.index import Index, IndexedRelease, dump_rows
 from publisher.catalog.page.page_data import page_data
 from publisher.catalog.release_status import NOTHING_YET, Mark, date, marks, sizes
@@ -29,8 +30,8 @@ def index_html(index: Index) -> str:
     ready = bool(data["releases"])
     values = {
         "policy": _policy(style, script),
-        "package": escape(index.package),
-        "arn": escape(index.arn),
+        "package": _text(index.package),
+        "arn": _text(index.arn),
         "message": _NO_SCRIPT if ready else NOTHING_YET,
         "elsewhere": _ELSEWHERE if ready else "",
         "listed": "" if index.releases else "hidden",
@@ -55,6 +56,10 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+def _text(text: str) -> str:
+    return escape_html(escape(text))
+
+
 def _json(text: str) -> str:
     """Escape JSON so that no text in it can close the script element."""
     return text.replace("<", "\\u003c").rstrip("\n")
@@ -64,7 +69,7 @@ def _row(index: Index, release: IndexedRelease) -> str:
     number = release.layer_version
     cells = [
         f'<th scope="row"><a href="#layer={number}">{number}</a></th>',
-        f"<td>{escape(release.version)}</td>",
+        f"<td>{_text(release.version)}</td>",
         f"<td>{date(release)}</td>",
         f"<td>{sizes(release)}</td>",
         f"<td>{' '.join(_mark(mark) for mark in marks(index, release))}</td>",
@@ -74,5 +79,5 @@ def _row(index: Index, release: IndexedRelease) -> str:
 
 def _mark(mark: Mark) -> str:
     words = f'<strong class="mark {mark.word}">{mark.word}</strong>'
-    words += f" {escape(mark.detail)}" if mark.detail else ""
-    return f"<span>{words}{': ' + escape(mark.reason) if mark.reason else ''}</span>"
+    words += f" {_text(mark.detail)}" if mark.detail else ""
+    return f"<span>{words}{': ' + _text(mark.reason) if mark.reason else ''}</span>"

@@ -169,7 +169,9 @@ def _options(folder: Path, account: str) -> list[str]:
     record = ONE.model_copy(
         update={
             "account": account,
-            "cells": tuple(cell.model_copy(update={"arn": "arn:recorded"}) for cell in ONE.cells),
+            "cells": tuple(
+                cell.model_copy(update={"arn": cell.arn.replace(ONE.account, account)}) for cell in ONE.cells
+            ),
         }
     )
     (folder / "ledger" / "0001.json").write_text(dump_json(record.model_dump(mode="json")))

@@ -49,6 +49,29 @@ def test_releases_are_read_in_the_order_of_their_numbers(folder: Path) -> None:
     assert sorted(path.name for path in folder.glob("*.json")) == ["0002.json", "0003.json", "0010.json", "12345.json"]
 
 
+@pytest.mark.parametrize(
+    ("word", "instead"),
+    [
+        (f":{MATRIX.account}:layer", ":999999999999:layer"),
+        (f":{MATRIX.account}:layer", ":\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660\u0661\u0662:layer"),
+        ("arn:aws:lambda:us-east-1", "arn:aws:lambda:us-west-2"),
+        ("arn:aws:", "arn:aws-cn:"),
+        (f':{WHOLE.layer_version}"', ':7"'),
+        (f"layer:{MATRIX.targets[0].layer_name}", "layer:another"),
+        (':3",\n      "layer_name": "demo-', ':3",\n      "layer_name": "other-'),
+        ('"layer_version": 3,\n      "arn"', '"layer_version": 4,\n      "arn"'),
+    ],
+)
+def test_an_arn_of_another_layer_version_is_refused(folder: Path, word: str, instead: str) -> None:
+    """Documents, look-ups and parameters copy the ARNs of the ledger, which comes through pull requests."""
+    path = folder / "0003.json"
+    text = path.read_text()
+    assert word in text
+    path.write_text(text.replace(word, instead, 1))
+    assert "is not arn:aws:lambda:" in problem(folder)
+    assert str(path) in problem(folder)
+
+
 def test_a_change_receives_the_recorded_release(folder: Path) -> None:
     seen: list[Release | None] = []
 
