@@ -136,7 +136,7 @@ def _across(matrix: Matrix) -> Iterator[Problem]:
     if canonicalize_name(matrix.package) in matrix.exclude:
         yield ("exclude",), f"{matrix.package} is the layer's own package"
     if matrix.permission.organization and matrix.permission.principal != "*":
-        yield ("permission", "organization"), 'an organization goes with principal "*" only'
+        yield ("permission", "organization"), 'an organization needs principal "*"'
     if matrix.signing and not matrix.staging:
         yield ("signing",), "needs `staging`: AWS Signer reads and writes S3 objects"
     yield from _staging(matrix)

@@ -37,7 +37,7 @@ class Announcement(Frozen):
 
 
 def event_of(release: Release) -> Event | None:
-    """Return what there is to announce of a release; None while it is incomplete."""
+    """Return the event to announce for a release; None while it is incomplete."""
     if release.yanked:
         return "yanked"
     return "published" if release.completed else None

@@ -51,7 +51,7 @@ def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
 def _send(topic: str, region: str, announcement: Announcement) -> None:
     session: Any = new_session()
     text = announcement.model_dump_json()
-    if len(text.encode()) > MAX_MESSAGE_BYTES:  # the index has the layers
+    if len(text.encode()) > MAX_MESSAGE_BYTES:  # readers find the layers in the index
         text = announcement.model_copy(update={"layers": ()}).model_dump_json()
     attributes = {"event": announcement.event, "package": announcement.package, "version": announcement.version}
     subject = f"{announcement.package} {announcement.version} {announcement.event}"

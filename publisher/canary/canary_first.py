@@ -25,7 +25,7 @@ BROKEN_LAYER_ADVICE = "fix the package and publish its next version, or publish 
 def canary_in(
     matrix: Matrix, version: str, region: str, roles: Roles, journal: RequestLog, progress: Progress, stop: Stop
 ) -> CanaryRegion:
-    """Publish this region first, and the others only if functions prove its layers.
+    """Publish this region first, and the others only if the canary succeeds there.
 
     A layer for which Lambda creates no functions is reported and does not stop the release.
     """
@@ -45,13 +45,13 @@ def canary_in(
         if not bad:
             return None
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        return _failure(bad[0], f"the canary does not prove {bad[0].case.id}, {words(bad[0])}{more}")
+        return _failure(bad[0], f"the canary failed: {bad[0].case.id}, {words(bad[0])}{more}")
 
     return CanaryRegion(region, check)
 
 
 def _failure(trial: Trial, text: str) -> Failure:
-    """Return why the other regions wait. A layer that does not work stays like that, however often this is run."""
+    """Return why the other regions are not published. Running it again does not help if a layer does not work."""
     if trial.status == "failed" and trial.failure is None:
         return Failure(text, FailureClass.PERMANENT, BROKEN_LAYER_ADVICE)
     return replace(trial.failure or Failure(text), text=text)

@@ -1,4 +1,4 @@
-"""Run the canary: try every cell, the regions in parallel, a few cells of each at a time."""
+"""Run the canary: test every cell, the regions in parallel, a few cells of each at a time."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def select(matrix: Matrix, index: Index, query: Query) -> Selected:
     if not cases:
         raise InputError(
             f"{index.package} {release.version} (layer version {release.layer_version}) is in none of these cells yet",
-            fix="publish it there first: `layers publish` does what is left",
+            fix="publish it there first: `layers publish` completes a release",
         )
     return Selected(index.package, release.version, release.layer_version, cases, absent)
 

@@ -11,7 +11,7 @@ from builder.model.escape import shorten
 from publisher.catalog.index import Index, Row
 from publisher.catalog.lookup import Query, select
 
-#: Of an ARN of a layer version; a longer text is not compared with those that are recorded.
+#: The limit for an ARN of a layer version; a longer text is not compared with the recorded ones.
 MAX_ARN_CHARACTERS = 256
 #: The form of an ARN of a layer, with any text in its fields.
 _ARN = re.compile(
@@ -32,7 +32,7 @@ def find(index: Index, arn: str) -> Row:
 
 
 def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str | None]:
-    """Return the first thing that is wrong with an ARN that is not recorded, and what there is instead."""
+    """Return the first error in an ARN that is not recorded, and which values exist instead."""
     match = _ARN.fullmatch(arn)
     if match is None:
         what = f"{shorten(arn, MAX_ARN_CHARACTERS)!r} is not an ARN of a layer version"
@@ -43,7 +43,7 @@ def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str 
     if match["account"] != index.account:
         return f"account {match['account']} is not the publisher of {index.package}", f"that is {index.account}"
     if not index.releases:
-        return f"no release of {index.package} is recorded yet", "record what AWS holds already with `layers sync`"
+        return f"no release of {index.package} is recorded yet", "record existing layers with `layers sync`"
     known = {row.layer_name: row for row in rows.values()}
     if name not in known:
         return f"there is no layer {shorten(name, 140)}", f"there are {', '.join(known)}" if known else None
@@ -60,7 +60,7 @@ def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str 
 def _closest(rows: Mapping[str, Row], arn: str) -> tuple[str | None, bool]:
     """Return the recorded ARN that is closest, and whether it is the only possible one."""
     folded = {known.lower(): known for known in rows}
-    right = _put_right(arn.lower())
+    right = _corrected(arn.lower())
     if right in folded:
         return folded[right], True
     layer = ":".join(right.split(":")[:7])
@@ -69,7 +69,7 @@ def _closest(rows: Mapping[str, Row], arn: str) -> tuple[str | None, bool]:
     return (folded[near[0]], False) if near else (None, False)
 
 
-def _put_right(arn: str) -> str:
+def _corrected(arn: str) -> str:
     """Return the ARN with common mistakes corrected: ``arm64`` for aarch64, a Python without its underscore."""
     arn = re.sub(r"(?<=[-_])(?:arm64|arm)(?=:|$)", "aarch64", arn)
     arn = re.sub(r"(?<=[-_])(?:amd64|x64|x86-64)(?=:|$)", "x86_64", arn)
@@ -77,6 +77,6 @@ def _put_right(arn: str) -> str:
 
 
 def _example(rows: Mapping[str, Row], words: str) -> str | None:
-    """Return an ARN as an example, of the layer that the text names if it names one."""
+    """Return a recorded ARN as an example; one of the layer in the text, if it names one."""
     named = (arn for arn, row in rows.items() if row.layer_name in words)
     return next(named, next(iter(rows), None))

@@ -14,7 +14,7 @@ from publisher.catalog.lookup import Query, select
 
 @dataclass(frozen=True)
 class BaseLayer:
-    """A layer, its target, and notes for the reader."""
+    """The layer that an app is packaged on top of, its target, and notes for the user."""
 
     layer: Layer
     python: str
@@ -48,7 +48,7 @@ def find_base_layer(
         raise InputError(
             "the packages of this layer are not recorded",
             where=row.arn,
-            fix="take a layer that this program published, or leave --on-layer out",
+            fix="use a layer that this program published, or leave --on-layer out",
         )
     title = f"{row.package} {row.version}, layer version {row.layer_version}"
     layer = Layer(row.arn, title, target.packages, row.unzipped_size)

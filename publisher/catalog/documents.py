@@ -18,7 +18,7 @@ class PlanPreparation(TypedDict):
 
 
 class PlanCell(TypedDict):
-    """What publish would do with one cell."""
+    """The actions of publish for one cell."""
 
     region: str
     python: str
@@ -75,7 +75,7 @@ class ClassifiedError(ErrorFields, ErrorClass):
 
 
 class ErrorDocument(TypedDict):
-    """What every command prints with ``--json`` if it fails before its result."""
+    """The document of every command with ``--json`` that fails before its result."""
 
     error: ClassifiedError
 
@@ -90,7 +90,7 @@ class ParametersDocument(TypedDict):
 
 
 class CellFields(TypedDict):
-    """Which cell an entry is about."""
+    """The keys that name a cell."""
 
     region: str
     python: str
@@ -99,7 +99,7 @@ class CellFields(TypedDict):
 
 
 class PublishedCell(CellFields):
-    """What publish did with one cell."""
+    """The result of publish for one cell."""
 
     layer_version: int | None
     arn: str | None
@@ -122,7 +122,7 @@ class PublishDocument(TypedDict):
 
 
 class CanaryCell(CellFields):
-    """What the canary found in one cell."""
+    """The canary's result for one cell."""
 
     layer_version: int
     arn: str
@@ -164,7 +164,7 @@ class AuditDocument(TypedDict):
 
 
 class YankedCell(TypedDict):
-    """One cell of a yank; ``error`` says why it failed."""
+    """The result of a yank for one cell; ``error`` is the reason if it failed."""
 
     arn: str
     error: str | None
@@ -182,7 +182,7 @@ class YankDocument(TypedDict):
 
 
 class SyncedRelease(TypedDict):
-    """One release after a sync: its recorded and public cells, ``of`` so many in the matrix."""
+    """One release after a sync: its recorded and public cells. ``of``: the cells of the matrix."""
 
     layer_version: int
     package: str

@@ -1,4 +1,4 @@
-"""Downloading a small document over HTTP(S) with a limit of size and of total time."""
+"""Download a small document over HTTP(S), with a limit of its size and of the total time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def download(address: str, what: str, headers: Mapping[str, str] | None = None) 
         raise InputError(
             f"{what} cannot be downloaded: {_reason(error)}",
             where=address,
-            fix="check the address, the network and the proxy settings (HTTPS_PROXY, NO_PROXY), then run this again",
+            fix="check the address, the network and the proxy settings (HTTPS_PROXY), then run the command again",
             failure_class=FailureClass.PERMANENT if isinstance(error, InvalidURL) else FailureClass.TEMPORARY,
         ) from None
 

@@ -34,7 +34,7 @@ def _entry(index: Index, release: IndexedRelease) -> list[str]:
     regions = len({layer.region for layer in release.layers})
     text = f"{len(release.layers)} layers in {regions} regions"
     if not release.complete:
-        text += f"; {len(release.missing)} still to come"
+        text += f"; {len(release.missing)} not published yet"
     if release.rebuild and release.rebuild != "rebuilt":
         text += f". Rebuilt: {release.rebuild}"
     if release.yanked:

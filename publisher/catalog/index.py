@@ -1,7 +1,7 @@
 """The index: every release and every ARN in one JSON document, ``docs/layers.json``.
 
-It is the ledger as others may read it. Tables, snippets and look-ups are made from it alone, so that somebody who has
-only the published file sees what the publisher sees. Keys may be added at any time and readers ignore those that they
+It is the public form of the ledger. Tables, snippets and lookups are made from it alone, so that everybody who has the
+published file sees what the publisher sees. Keys may be added at any time and readers ignore those that they
 do not know; what a key means changes only with ``schema_version``.
 """
 
@@ -27,12 +27,12 @@ from publisher.ledger.folder import SBOMS
 from publisher.ledger.release import CellRecord, Release, TargetRecord, sbom_path
 
 SCHEMA_VERSION: Final = 1
-#: So many of the slowest imports are in the index.
+#: The index lists so many of the slowest imports.
 SHOWN_IMPORTS: Final = 5
 
 
 class _IndexModel(Frozen):
-    """Ignores keys that a newer program wrote."""
+    """The base of the index's models. Ignores keys that a newer program wrote."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -45,7 +45,7 @@ class YankNotice(_IndexModel):
 
 
 class Row(_IndexModel, OfTarget):
-    """One layer version with all that is known of it: what ``layers describe --json`` lists."""
+    """One layer version with all its recorded facts, as ``layers describe --json`` lists it."""
 
     region: str
     python: PythonField
@@ -68,7 +68,7 @@ class Row(_IndexModel, OfTarget):
 
 
 class IndexedColdStart(ColdStart):
-    """How the zip started when it was proved, on the named machine. The ledger has all imports."""
+    """The measured cold start of a zip on the named machine. The ledger has the times of all imports."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -77,7 +77,7 @@ class IndexedColdStart(ColdStart):
 
 
 class IndexedTarget(_IndexModel, OfTarget):
-    """What one target's zip is in a release. Unknown facts are null."""
+    """The facts of one target's zip in a release. Unknown facts are null."""
 
     python: PythonField
     architecture: Architecture
@@ -87,7 +87,7 @@ class IndexedTarget(_IndexModel, OfTarget):
     unzipped_size: int | None
     interpreter: str | None = None
     sbom: str | None = None
-    sbom_path: str | None = None  #: where it lies, as seen from the index
+    sbom_path: str | None = None  #: its path relative to the index
     sbom_sha256: Sha256 | None = None
     cold_start: IndexedColdStart | None = None
     packages: dict[str, str] | None = None
@@ -112,18 +112,18 @@ class IndexedRelease(_IndexModel):
 
     layer_version: LayerVersionField
     version: VersionField
-    published: UtcTime | None  #: when its first layer was
+    published: UtcTime | None  #: when its first layer was published published
     complete: bool
     missing: tuple[CellField, ...] = ()
     rebuild: str | None = None
     yanked: YankNotice | None = None
-    changelog_url: str | None = None  #: what is new in this version of the package
+    changelog_url: str | None = None  #: the address of the package's release notes
     targets: tuple[IndexedTarget, ...] = ()
     layers: tuple[IndexedLayer, ...] = ()
 
 
 class Index(_IndexModel):
-    """Everything that is published, newest release first."""
+    """The published releases, newest first, with their layers."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     account: str
@@ -139,22 +139,22 @@ class Index(_IndexModel):
 
     @cached_property
     def all_regions(self) -> tuple[str, ...]:
-        """The regions of the matrix, then those that only older releases are in."""
+        """The regions of the matrix, then those of older releases only."""
         recorded = sorted({layer.region for release in self.releases for layer in release.layers})
         return tuple(dict.fromkeys((*self.regions, *recorded)))
 
     @property
     def latest(self) -> IndexedRelease | None:
-        """The release that followers get: the newest that every region has and that is not yanked."""
+        """The newest release that is complete and not yanked."""
         return next((release for release in self.releases if release.complete and not release.yanked), None)
 
     @property
     def newest(self) -> IndexedRelease | None:
-        """The newest release that can be used somewhere: not yanked, but maybe incomplete."""
+        """The newest release that is not yanked; it may be incomplete."""
         return next((release for release in self.releases if release.layers and not release.yanked), None)
 
     def rows(self, release: IndexedRelease) -> tuple[Row, ...]:
-        """A release's layers, region by region in the matrix's order."""
+        """Return a release's layers, region by region in the matrix's order."""
         targets = {(target.python, target.architecture): target for target in release.targets}
         order = {region: place for place, region in enumerate(self.all_regions)}
         keys = {(layer.python, layer.architecture) for layer in release.layers}
@@ -177,7 +177,7 @@ class Index(_IndexModel):
 
 
 def make_index(matrix: Matrix, releases: Iterable[Release], sboms: Collection[str] = ()) -> Index:
-    """The index of a ledger, and of the SBOMs that it keeps."""
+    """Return the index of a ledger and of the SBOMs in it."""
     ordered = sorted(releases, key=lambda release: release.layer_version, reverse=True)
     return Index(
         account=matrix.account,
@@ -205,7 +205,7 @@ def _arn_template(matrix: Matrix) -> str:
 
 
 def _release(matrix: Matrix, release: Release, sboms: Collection[str]) -> IndexedRelease:
-    # A cell that is not public is of no use to anybody yet. Those of a yanked release were, and are shown as such.
+    # Nobody can use a cell that is not public yet. The cells of a yanked release were public, and are listed.
     layers = tuple(cell for cell in release.cells if cell.public or release.yanked)
     there = {cell.key for cell in layers}
     absent = tuple(cell.id for cell in matrix.cells if (cell.region, cell.target.id) not in there)
@@ -246,7 +246,7 @@ def _layer(cell: CellRecord) -> IndexedLayer:
 
 
 def split_cell(cell: str) -> tuple[str, str, str]:
-    """Region, Python and architecture of a cell's id, ``us-east-1/py3.12-x86_64``."""
+    """Return the region, Python and architecture of a cell's id, ``us-east-1/py3.12-x86_64``."""
     region, _, target_id = cell.partition("/")
     target = TargetKey.parse(target_id)
     return region, target.python, target.architecture.value
@@ -256,7 +256,7 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def dump_rows(data: Any) -> str:
-    """JSON with one row a line, so that a release is so many new lines and a yank one changed line."""
+    """Return JSON with one row on each line, so that a diff shows a release as new lines and a yank as one line."""
     return "".join(_pieces(data, "")) + "\n"
 
 

@@ -101,7 +101,7 @@ def _validate(document: Any, source: str) -> Index:
 
 
 def _check_words(index: Index, source: str) -> None:
-    """Refuse values that no index has: they would get into snippets that people paste into a shell."""
+    """Raise InputError for values that no index can have: they would be in snippets that people paste into a shell."""
     layers = [(release, layer) for release in index.releases for layer in release.layers]
     words = {
         (r"[0-9]{12}", index.account),

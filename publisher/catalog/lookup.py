@@ -1,4 +1,4 @@
-"""Select layers from the index, or suggest what was probably meant if there are none. Pure."""
+"""Select layers from the index, or suggest similar values if there are none. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from publisher.catalog.index import Index, IndexedRelease, Row, split_cell
 
 @dataclass(frozen=True)
 class Query:
-    """What to look up. An empty tuple selects all; without version and layer version, the newest usable release."""
+    """The criteria of a lookup. An empty tuple selects all; without both versions, the newest usable release."""
 
     regions: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ def select(index: Index, query: Query) -> Selection:
     if not index.releases:
         raise InputError(
             f"no release of {index.package} is recorded yet",
-            fix="publish one with `layers publish --version V`, or record what AWS holds already with `layers sync`",
+            fix="publish one with `layers publish --version V`, or record existing layers with `layers sync`",
         )
     candidates = _candidates(index, query)
     for release in candidates:
@@ -65,9 +65,9 @@ def select(index: Index, query: Query) -> Selection:
     raise InputError(
         f"{index.package} {candidates[0].version} (layer version {candidates[0].layer_version}) "
         f"has no layer for {_words(query)}",
-        fix="it may still be on its way there: `layers publish` does what is left"
+        fix="it may not be published there yet: `layers publish` completes a release"
         if not candidates[0].complete
-        else "leave --version and --layer-version out to see the newest that is there",
+        else "leave --version and --layer-version out to see the newest one there",
     )
 
 
@@ -82,7 +82,7 @@ def _candidates(index: Index, query: Query) -> list[IndexedRelease]:
     usable = [release for release in index.releases if not release.yanked]
     if query.version is None:
         if not usable:
-            raise InputError("every recorded release was yanked", fix="look at one with --version or --layer-version")
+            raise InputError("every recorded release was yanked", fix="select one with --version or --layer-version")
         return usable
     found = [release for release in index.releases if same_version(release.version, query.version)]
     if not found:

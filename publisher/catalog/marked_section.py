@@ -1,4 +1,4 @@
-"""Replacing what stands between two markers of a page, and nothing else of it. Pure."""
+"""Replace the text between two markers of a page, and nothing else. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HELP = "put <!-- layers:begin --> and <!-- layers:end --> on lines of their own
 
 
 def inject(page: str, text: str, name: str) -> str:
-    """The page with ``text`` between its markers; ``name`` is the file's in messages. Line ends stay as they are."""
+    """Return the page with ``text`` between its markers. ``name``: the file, for messages. Line endings are kept."""
     lines = page.splitlines(keepends=True)
     marks = [
         (place, match["html"] or match["mdx"])
@@ -22,11 +22,13 @@ def inject(page: str, text: str, name: str) -> str:
         if (match := _MARKER.match(line.rstrip("\r\n")))
     ]
     if not marks:
-        raise InputError("the page has no markers to write between", where=name, fix=_HELP)
+        raise InputError("the page has no markers", where=name, fix=_HELP)
     if [kind for _, kind in marks] != ["begin", "end"]:
         line, kind = marks[2] if len(marks) > 2 else marks[0] if marks[0][1] == "end" else marks[-1]
         raise InputError(
-            f"{'a' if kind == 'begin' else 'an'} {kind} marker without its pair", where=f"{name}:{line + 1}", fix=_HELP
+            f"{'a' if kind == 'begin' else 'an'} {kind} marker without the other one",
+            where=f"{name}:{line + 1}",
+            fix=_HELP,
         )
     (begin, _), (end, _) = marks
     newline = "\r\n" if lines[begin].endswith("\r\n") else "\n"

@@ -20,18 +20,18 @@ class Sbom:
 
     @property
     def file(self) -> str:
-        """Return its path in the catalog."""
+        """Return the SBOM's path in the catalog."""
         return f"{SBOMS}/{self.path}"
 
     def read(self, ledger: Ledger) -> bytes:
-        """Return its bytes from the ledger. InputError if their sha256 differs from the release's."""
+        """Return the SBOM's bytes from the ledger. InputError if their sha256 differs from the release's."""
         data = ledger.sbom(self.path)
         actual = hashlib.sha256(data).hexdigest()
         if actual != self.sha256:
             raise InputError(
                 f"this SBOM's sha256 is {actual[:12]}…, the release's record has {self.sha256[:12]}…",
                 where=f"the ledger's {self.file}",
-                fix="restore it from version control, or remove it: then the catalog goes without",
+                fix="restore it from version control, or delete it: the catalog is then written without it",
             )
         return data
 

@@ -67,8 +67,8 @@ _MODELS: dict[str, tuple[Any, str]] = {
 
 
 def schemas() -> dict[str, str]:
-    """File name → JSON Schema, draft 2020-12. They describe what is written, so every key is required; but the
-    matrix is read."""
+    """File name → JSON Schema, draft 2020-12. Every key is required, because they describe what the program
+    writes; except those of the matrix, which it reads."""
     texts = {}
     dialect = "https://json-schema.org/draft/2020-12/schema"
     for name, (model, title) in _MODELS.items():

@@ -20,7 +20,7 @@ def page(index: Index) -> str:
 def body(index: Index) -> str:
     """Return the sections, without a title, to inject between the markers of a page."""
     parts = [_arn_section(index), _releases_section(index), _newest_section(index)]
-    notice = "*Made by `layers docs` from the ledger. Edits here are lost.*\n"
+    notice = "*Made by `layers docs` from the ledger. The next run replaces edits.*\n"
     return "\n".join([*(part for part in parts if part), notice])
 
 

@@ -81,7 +81,7 @@ def _end(error: LayersError) -> NoReturn:
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    """Whether the command line asks for JSON. Arguments after ``--`` are another command's."""
+    """Return whether the command line asks for JSON. Arguments after ``--`` belong to another command."""
     own = tuple(takewhile(lambda argument: argument != "--", arguments))
     lower = [argument.lower() for argument in own]
     return "--json" in own or "--format=json" in lower or ("--format", "json") in pairwise(lower)

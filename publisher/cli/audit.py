@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> None:
     """Compare the ledger with AWS in every cell: bytes, version, permissions, and unexpected versions.
 
-    Only reads, except with --repair. Exit code 6: something differs; each finding has the command that fixes it. Exit
-    code 5: nothing differs, but a region could not be read.
+    Only reads from AWS, unless --repair is given. Exit code 6: something differs; each finding has the command that
+    fixes it. Exit code 5: nothing differs, but a region could not be read.
     """
     from builder.model.stop import Stop
     from publisher.audit.audit import audit
@@ -74,7 +74,9 @@ def _judge(drifts: Sequence[Drift]) -> None:
     """Raise DriftError if anything differs, else IncompleteError if a region could not be read."""
     differing = [drift for drift in drifts if drift.problem != "unreachable"]
     if differing:
-        raise DriftError(f"the ledger and AWS differ in {len(differing)} places", fix="see the remedy of each finding")
+        raise DriftError(
+            f"the ledger and AWS differ in {len(differing)} places", fix="run the command that each finding names"
+        )
     if drifts:
         raise IncompleteError(
             "nothing differs, but regions could not be read: " + ", ".join(dict.fromkeys(d.region for d in drifts)),

@@ -67,7 +67,8 @@ def command(
     max_sizes: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Build one zip for each target of the matrix: for its Python, architecture and glibc, the same bytes anywhere."""
+    """Build one zip for each target of the matrix, for its Python, architecture and glibc. Its bytes do not depend on
+    the machine."""
     from builder.model.matrix import parse_version
     from builder.pipeline.build import build
     from builder.resolve.resolver import newest

@@ -13,8 +13,8 @@ from publisher.cli.console import json_option, megabytes, print_json, print_resu
 def command(action: str, as_json: bool) -> None:
     """Show the cache's folder and size, or delete its entries.
 
-    The cache holds packed wheels and their bytecode. Builds verify each entry by its hash, and make the same bytes
-    without the cache. What was used longest ago is deleted when the cache reaches its limit.
+    The cache holds packed wheels and their bytecode. Builds verify each entry by its hash, and give the same bytes
+    without the cache. The least recently used entries are deleted when the cache reaches its limit.
     """
     from builder.cache.store import MAX_CACHE_BYTES, Cache, default_folder
 

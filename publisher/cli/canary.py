@@ -1,4 +1,4 @@
-"""``layers canary``: try published layers with real functions."""
+"""``layers canary``: test published layers with real functions."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, **query: Any) -> None:
-    """Prove a recorded release with real functions: create one on each layer, invoke it, delete it.
+    """Test a recorded release with real functions: create one on each layer, invoke it, delete it.
 
     Exit code 6: a layer differs from the ledger, or does not work. Exit code 5: a layer could not be tried. A
-    runtime that Lambda creates no functions for is "not provable": named, and no error.
+    layer whose runtime Lambda no longer accepts is listed as "not provable", which is not an error.
     """
     from builder.model.clock import SYSTEM_CLOCK
     from builder.model.stop import Stop
@@ -59,7 +59,7 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
         )
         confirm(f"Create, invoke and delete {what}, in {', '.join(regions)}?")
     stop = Stop()
-    with progress() as shown, stopping(stop, "deleting the functions that were created first"):
+    with progress() as shown, stopping(stop, "deleting the functions that it created"):
         functions = connect(regions, matrix.requests_per_second)
         trials = try_all(matrix, selected.cases, functions, roles, SYSTEM_CLOCK, shown, lambda: stop.reason)
     if as_json:

@@ -1,6 +1,6 @@
 """Everything that commands print: results on stdout, messages and progress on stderr, JSON as one document.
 
-All text passes through ``escape`` here. A reader that closes the pipe ends the output, never the command.
+All text passes through ``escape`` here. If a reader closes the pipe, the output ends and the command continues.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ def print_json(data: object) -> None:
 
 
 def json_was_printed() -> bool:
-    """Whether the command has printed its JSON document."""
+    """Return whether the command has printed its JSON document."""
     return _json_printed.is_set()
 
 
 def forget_json() -> None:
-    """Start a new command, which has printed no JSON document."""
+    """Reset ``json_was_printed`` for a new command."""
     _json_printed.clear()
 
 
@@ -108,7 +108,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right:
 
 
 def confirm(question: str) -> None:
-    """Ask on the terminal; stop the command if the answer is not yes."""
+    """Ask for confirmation on the terminal; stop the command unless the user types yes."""
     click.confirm(escape(question), abort=True, err=True)
 
 
@@ -120,7 +120,7 @@ def _write(text: str, *, err: bool = False) -> None:
 
 
 def _discard_output(err: bool) -> None:
-    """Send the rest of a stream whose reader is gone to the null device."""
+    """Discard the rest of a stream's output after its reader has closed the pipe."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, (sys.stderr if err else sys.stdout).fileno())
     os.close(null)

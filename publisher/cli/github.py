@@ -1,4 +1,4 @@
-"""What commands report to GitHub Actions: the job summary and annotations. Nothing where its variables are not set."""
+"""Report to GitHub Actions: the job summary and annotations. Nothing is written where its variables are not set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from publisher.cli.console import print_message, print_workflow_commands
 if TYPE_CHECKING:
     from publisher.report.annotations import Note
 
-#: The most that GitHub shows of one step's summary; it shows nothing of a longer one.
+#: GitHub's limit for the summary of one step. A longer one is not shown at all.
 SUMMARY_LIMIT_BYTES = 1024 * 1024
 _TRUNCATED = b"\n\n*The rest is cut off: GitHub shows 1 MiB a step. The log has everything.*\n"
 
@@ -24,7 +24,7 @@ def is_reporting() -> bool:
 
 
 def summarize(section: str) -> None:
-    """Add a section to the job summary, as far as it fits. A summary that cannot be written is only a message."""
+    """Add a section to the job summary, as far as it fits. If it cannot be written, print a message."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
@@ -41,7 +41,7 @@ def summarize(section: str) -> None:
 
 
 def _truncate(data: bytes, room: int) -> bytes:
-    """Return the data cut off after a line and marked as cut off; nothing if not even the mark fits."""
+    """Return the data cut off after a line and marked as cut off; nothing if the mark does not fit."""
     if len(data) <= room:
         return data
     head = data[: max(0, room - len(_TRUNCATED))]

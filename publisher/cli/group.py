@@ -28,12 +28,12 @@ COMMANDS = {
     "reproduce": "Build the zips of a build again and compare.",
     "plan": "Show what publish would do; write nothing anywhere.",
     "publish": "Publish a release in every cell, read it back, record it.",
-    "promote": "Publish a release that another account holds.",
+    "promote": "Publish a release of another account.",
     "describe": "Look up the layers of a region.",
     "audit": "Compare the ledger with AWS in every cell.",
-    "sync": "Create the ledger from what AWS holds.",
+    "sync": "Create the ledger from the layer versions in AWS.",
     "yank": "Yank a release; delete nothing.",
-    "verify": "Check that an ARN holds the recorded bytes.",
+    "verify": "Check that the layer of an ARN has the recorded bytes.",
     "canary": "Try a release with real functions on its layers.",
     "docs": "Write the table, the JSON index and the page from the ledger.",
     "infra": "Print the CloudFormation that the matrix needs: roles, buckets.",
@@ -44,7 +44,7 @@ COMMANDS = {
 }
 
 
-#: Words of other tools for the commands.
+#: Names of other tools for these commands.
 _SYNONYMS = {
     "withdraw": "yank", "delete": "yank", "unpublish": "yank", "deploy": "publish", "release": "publish",
     "diff": "plan", "list": "describe", "show": "describe", "get": "describe", "lookup": "describe", "arn": "describe",
@@ -76,7 +76,7 @@ class Settings:
         return FolderLedger(Path(self.ledger_place), matrix)
 
     def index(self, source: str | None, regions: Sequence[str] = ()) -> Index:
-        """Return the index of the ledger, or the one in a file or at an address, there only for ``regions``."""
+        """Return the index of the ledger, or the one in a file or at an address, which is read for ``regions`` only."""
         from publisher.catalog.index import make_index
         from publisher.catalog.index_source import read_index
 
@@ -126,8 +126,8 @@ class _LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            meant = _SYNONYMS.get(name.lower()) or next(iter(get_close_matches(name.lower(), COMMANDS, n=1)), None)
-            hint = f" Did you mean `layers {meant}`?" if meant else ""
+            suggestion = _SYNONYMS.get(name.lower()) or next(iter(get_close_matches(name.lower(), COMMANDS, n=1)), None)
+            hint = f" Did you mean `layers {suggestion}`?" if suggestion else ""
             ctx.fail(f"No such command {name!r}.{hint}")
         found, command, rest = super().resolve_command(ctx, args)
         if command is not None and not ctx.resilient_parsing:

@@ -1,4 +1,4 @@
-"""``layers inspect``: what a zip holds, and whether it works in Lambda."""
+"""``layers inspect``: show what a zip contains, and whether it works in Lambda."""
 
 from __future__ import annotations
 
@@ -23,20 +23,23 @@ from publisher.cli.options import ARCHITECTURE, PYTHON
 if TYPE_CHECKING:
     from builder.inspection import Comparison, Inspection
 
-_SHOWN = 10  #: so many files of a kind are listed by a comparison
+#: A comparison lists so many files of each kind.
+_MAX_LISTED_FILES = 10
 
 
 @click.command("inspect")
 @click.argument("zips", nargs=-1, required=True, metavar="ZIP...", type=click.Path(path_type=Path))
-@click.option("--python", type=PYTHON, help="Its Python; else from the manifest beside it, its name or its content.")
-@click.option("--arch", "architecture", type=ARCHITECTURE, help="Its architecture, likewise.")
-@click.option("--staged", is_flag=True, help="It is published through a bucket: allow more than 50 MB zipped.")
+@click.option(
+    "--python", type=PYTHON, help="The zip's Python.  [default: from the manifest beside it, its name or its content]"
+)
+@click.option("--arch", "architecture", type=ARCHITECTURE, help="The zip's architecture.  [default: as for --python]")
+@click.option("--staged", is_flag=True, help="The zip is published through a bucket: allow more than 50 MB zipped.")
 @click.option("--packages/--no-packages", "packages", default=True, help="List the packages.  [default: yes]")
 @json_option
 def command(
     zips: tuple[Path, ...], python: str | None, architecture: str | None, staged: bool, packages: bool, as_json: bool
 ) -> None:
-    """Show what a layer's zip holds and check each file. For exactly two zips, also show the differences.
+    """Show what a layer's zip contains and check each file. For exactly two zips, also show the differences.
 
     Takes any zip, also one that another program built. Exits with 3 if a zip has errors.
     """
@@ -130,10 +133,10 @@ def _show_comparison(comparison: Comparison, old: Inspection, new: Inspection) -
 def _show_paths(title: str, paths: Sequence[str]) -> None:
     if paths:
         print_result(f"  files {title}: {len(paths)}")
-        for path in paths[:_SHOWN]:
+        for path in paths[:_MAX_LISTED_FILES]:
             print_result(f"    {path}")
-        if len(paths) > _SHOWN:
-            print_result(f"    … and {len(paths) - _SHOWN} more (--json lists all)")
+        if len(paths) > _MAX_LISTED_FILES:
+            print_result(f"    … and {len(paths) - _MAX_LISTED_FILES} more (--json lists all)")
 
 
 def _refuse(inspections: Sequence[Inspection]) -> None:

@@ -58,7 +58,7 @@ class Word(click.ParamType[str]):
         return () if any(map(is_all, words)) else tuple(dict.fromkeys(map(self.spelled, words)))
 
     def spelled(self, word: str) -> str:
-        """Return the word in the program's spelling; one that is unknown stays, for the command to explain."""
+        """Return the word in the program's spelling; an unknown word is kept, and the command reports it."""
         try:
             return self._spell(word)
         except ValueError:

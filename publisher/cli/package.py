@@ -55,7 +55,10 @@ if TYPE_CHECKING:
 @click.option("--no-default-groups", is_flag=True, help="Leave out the groups of the project's own default-groups.")
 @click.option("--no-lock", is_flag=True, help="Resolve again instead of using the project's lock file.")
 @click.option(
-    "--exclude", multiple=True, metavar="NAME", help="Leave this package out, whoever requires it; repeatable."
+    "--exclude",
+    multiple=True,
+    metavar="NAME",
+    help="Leave this package out, even if another one requires it; repeatable.",
 )
 @click.option(
     "--override", multiple=True, metavar="REQUIREMENT",
@@ -67,7 +70,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--slim", "is_slim", is_flag=True,
-    help="Leave out botocore's data for AWS services that no client in the app or its packages is made for.",
+    help="Leave out botocore's data for AWS services for which neither the app nor its packages create a client.",
 )  # fmt: skip
 @click.option("--service", "services", multiple=True, help="With --slim: keep the data of this service; repeatable.")
 @click.option("--no-bytecode", is_flag=True, help="Leave bytecode out: a smaller layer that starts more slowly.")

@@ -1,4 +1,4 @@
-"""``layers promote``: bring a release of another account, such as a staging account, to this matrix."""
+"""``layers promote``: publish a release of another account, for example a staging account, for this matrix."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _KEYS = (
 @click.command("promote")
 @click.option(
     "--from", "from_matrix", metavar="MATRIX", required=True, type=click.Path(path_type=Path, dir_okay=False),
-    help="The matrix of the account that holds the release.",
+    help="The matrix of the account that has the release.",
 )  # fmt: skip
 @click.option("--from-ledger", metavar="DIR|S3", help="Its ledger.  [default: the folder `ledger` beside that matrix]")
 @click.option("--from-profile", metavar="NAME", help="The AWS profile that may read its layers and its ledger.")
 @click.option("--layer-version", type=LayerVersion(), help="The release's number.  [default: the newest complete one]")
-@click.option("--canary-region", metavar="REGION", help="First try the release with real functions there.")
+@click.option("--canary-region", metavar="REGION", help="First test the release with real functions there.")
 @region_option
 @python_option
 @architecture_option
@@ -56,10 +56,11 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Publish a release that another account holds: the same bytes, checked by sha256, at the same number.
+    """Publish a release of another account: the same bytes, checked by sha256, at the same number.
 
     The other account may be in another partition: this is how GovCloud and China get a release. Its zips are downloaded
-    and checked, the plan is shown, then they are published as by `layers publish`. Numbers below become placeholders.
+    and checked, the plan is shown, then they are published as by `layers publish`. Unused lower numbers become
+    placeholders.
     """
     from publisher.aws.connect import reader
     from publisher.reconcile.promotion import fetch_release, refuse_taken, release_to_promote

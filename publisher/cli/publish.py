@@ -90,9 +90,9 @@ def command(
 ) -> None:
     """Bring every cell of the matrix to a release, at one layer version number, from any state.
 
-    Builds what is missing, publishes, grants, reads back and records. Run it again after a failure: it does what
-    is left. Exits with 5 if cells are not at the release yet, and names each with its reason. With --canary-first
-    the other regions are published only if real functions prove the layers of the first region.
+    Builds what is missing, publishes, grants, reads back and records. Run it again after a failure: it does the
+    remaining work. Exits with 5 if cells are not at the release yet, and names each with its reason. With
+    --canary-first the other regions are published only if real functions prove the layers of the first region.
     """
     from publisher.aws.lease import lease
 
@@ -102,7 +102,7 @@ def command(
             "cannot ask for confirmation: stdin is not a terminal", fix="add --yes, or run `layers plan` first"
         )
     if (canary_region or canary_role) and not canary_first:
-        raise UsageError("--canary-region and --canary-role go with --canary-first")
+        raise UsageError("--canary-region and --canary-role need --canary-first")
     if wait is not None:
         request = _wait(settings, request, wait, artifacts)
     given = _read_artifacts(artifacts) if artifacts else None
@@ -202,11 +202,11 @@ def _publish(
     show_plan(session.matrix, plan, err=True)
     if plan.new_versions > max_versions:
         raise InputError(
-            f"the plan makes {plan.new_versions} layer versions, more than --max-versions {max_versions}",
+            f"the plan publishes {plan.new_versions} layer versions, more than --max-versions {max_versions}",
             fix="check the plan; if it is right, use a higher --max-versions",
         )
     if canary:
-        print_message(f"  {canary[0]} goes first, the others when a canary has proved it")
+        print_message(f"  {canary[0]} is published first, the others after its canary has succeeded")
     if not yes and (plan.new_versions or plan.counts.get("grant") or canary):
         confirm("Execute this plan?")
     stop = Stop(session.stop)

@@ -74,11 +74,11 @@ def make_request(
 ) -> Request:
     """Return the request of the options. Raises UsageError if they contradict each other."""
     if reason and not rebuild:
-        raise UsageError("--reason goes with --rebuild")
+        raise UsageError("--reason needs --rebuild")
     if rebuild and layer_version is not None:
         raise UsageError("--rebuild takes a new number; omit --layer-version")
     if allow_gap and layer_version is None:
-        raise UsageError("--allow-gap goes with --layer-version")
+        raise UsageError("--allow-gap needs --layer-version")
     why = (reason or "rebuilt") if rebuild else None
     return Request(version, regions, pythons, architectures, layer_version, why, allow_gap)
 

@@ -51,7 +51,7 @@ def command(
     chosen = [target for target in matrix.select(pythons, architectures) if first.artifact(target.id)]
     _check(first, matrix.package, bool(chosen), folder)
     made = {a.target: a for a in first.artifacts}
-    # An earlier build on this machine proves nothing: this one starts with an empty cache of its own.
+    # Cached results of the first build would prove nothing, so the second build has an empty cache of its own.
     cached = tempfile.TemporaryDirectory(prefix="layers-cache-")
     with _place(output) as place, cached as empty, progress() as shown:
         second = build(

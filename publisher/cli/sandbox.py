@@ -26,7 +26,7 @@ from publisher.cli.group import Settings
 )  # fmt: skip
 @click.option(
     "--model-script", metavar="FILE", type=click.Path(path_type=Path),
-    help="What Bedrock's Converse and ConverseStream answer: a JSON list of turns.",
+    help="The responses of Bedrock's Converse and ConverseStream: a JSON list of turns.",
 )  # fmt: skip
 @click.pass_obj
 def command(
@@ -39,7 +39,7 @@ def command(
 
         layers sandbox -- layers publish --version 1.62.0 --yes
 
-    An agent runs here too: Bedrock's Converse and ConverseStream give a fixed answer, or those of --model-script.
+    An agent runs here too: Bedrock's Converse and ConverseStream return a fixed response, or those of --model-script.
     """
     from builder.model.errors import InputError
     from builder.smoke.bedrock_model import default_model, read_script
@@ -52,14 +52,14 @@ def command(
     for key in [key for key in own if key.startswith("AWS_")]:
         del os.environ[key]  # moto creates a boto3 session, which would load the user's profile
     try:
-        from publisher.sandbox.account import furnish
+        from publisher.sandbox.account import create_account_resources
         from publisher.sandbox.server import environment, running
 
         def log(text: str) -> None:
             print_message(text)
 
         with running(matrix.account, port, stand_in=stand_in, log=log, model=model) as address:
-            furnish(address, matrix)
+            create_account_resources(address, matrix)
             surroundings = environment(address, matrix.regions[0], own)
             # so that COMMAND can be `layers`, wherever it is installed
             surroundings["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), own.get("PATH", "")])
@@ -83,9 +83,11 @@ def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
         process = subprocess.Popen(command, env=surroundings)
     except OSError as error:
         raise UsageError(f"{command[0]}: {error.strerror}", fix="name an executable command") from None
-    signal.set_wakeup_fd(-1)  # the signals are the command's
+    signal.set_wakeup_fd(-1)  # the command handles the signals
     before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),  # the terminal sends it to both
+        signal.SIGINT: signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        ),  # the terminal sends it to both processes processes
         signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number)),
     }
     try:

@@ -1,4 +1,4 @@
-"""Handle Ctrl-C, SIGTERM and SIGHUP in every command: the first signal stops it in order, the second one at once.
+"""Handle Ctrl-C, SIGTERM and SIGHUP in every command: the first one stops it cleanly, the second one at once.
 
 Python runs signal handlers in the main thread, which may hang in a system call. So a thread reads the signals from
 Python's wakeup file descriptor.
@@ -36,8 +36,8 @@ class Signalled(KeyboardInterrupt):
 
 class _Signals:
     def __init__(self) -> None:
-        self.stop: Stop | None = None  #: of the last block that had to be finished in order
-        self.finishes: str | None = None  #: what the present block finishes; None outside such blocks
+        self.stop: Stop | None = None  #: of the last block of ``stopping``
+        self.finishes: str | None = None  #: what the current block of ``stopping`` finishes, else None
         self.folder: str | None = None
         self._raised = False
 
@@ -52,11 +52,11 @@ class _Signals:
                 self._end(number)
             elif self.stop is not None:
                 if self.finishes:
-                    print_message(f"stopping: {self.finishes} (again to stop at once)")
+                    print_message(f"stopping: {self.finishes} (a second signal stops at once)")
                 self.stop(f"interrupted by {signal.Signals(number).name}")
 
     def in_main_thread(self, number: int, _frame: FrameType | None) -> None:
-        """Raise Signalled at the first signal outside the blocks that are finished in order."""
+        """Raise Signalled at the first signal outside the blocks of ``stopping``."""
         if self.finishes is None and not self._raised:
             self._raised = True
             raise Signalled(number)
@@ -71,7 +71,7 @@ class _Signals:
         for process in _descendants(Path("/proc/self")):
             with suppress(OSError):  # it ended by itself
                 os.kill(process, signal.SIGKILL)
-        flight = "AWS may still carry out requests in flight; the same command finds out and goes on"
+        flight = "AWS may still execute the requests in flight; run the same command again to continue"
         print_message(f"stopped by {name}" + (f": {flight}" if self.stop is not None else ""))
         while self.folder and Path(self.folder).exists():  # other threads may still write to it
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -29,24 +29,26 @@ _MAX_RESPONSE_CHARACTERS = 2000
 
 @click.command("smoke")
 @click.argument("zips", nargs=-1, metavar="[ZIP]...", type=click.Path(path_type=Path))
-@click.option("--python", type=PYTHON, help="Its Python; else from the manifest beside it, its name or its content.")
-@click.option("--arch", "architecture", type=ARCHITECTURE, help="Its architecture, likewise.")
+@click.option(
+    "--python", type=PYTHON, help="The zip's Python.  [default: from the manifest beside it, its name or its content]"
+)
+@click.option("--arch", "architecture", type=ARCHITECTURE, help="The zip's architecture.  [default: as for --python]")
 @click.option("--strict", is_flag=True, help="End with 4 also if a zip is unproven.")
 @click.option(
     "--times", type=click.IntRange(1, 99), default=1, show_default=True,
-    help="Start each zip so often, and show the start that was ready in the median time.",
+    help="Start each zip this many times, and show the start with the median time.",
 )  # fmt: skip
 @click.option("--profile", is_flag=True, help="Show where the import time goes, by package.")
-@click.option("--record", is_flag=True, help="Keep the figures in smoke.json beside each zip; publish records them.")
+@click.option("--record", is_flag=True, help="Write the figures to smoke.json beside each zip; publish records them.")
 @click.option(
-    "--app", metavar="APP.ZIP", type=click.Path(path_type=Path), help="Run this function, on the ZIPs as its layers."
+    "--app", metavar="APP.ZIP", type=click.Path(path_type=Path), help="Run this function with the ZIPs as its layers."
 )
 @click.option("--handler", metavar="MODULE.FUNCTION", help="The handler of --app.")
 @click.option("--event", metavar="JSON|@FILE", help="The event for the handler of --app.  [default: {}]")
 @click.option("--env", "variables", metavar="NAME=VALUE", multiple=True, help="An environment variable of --app.")
 @click.option(
     "--model-script", metavar="FILE", type=click.Path(path_type=Path),
-    help="What the Bedrock stand-in answers to --app: a JSON list of turns.",
+    help="The responses of the Bedrock stand-in to --app: a JSON list of turns.",
 )  # fmt: skip
 @json_option
 @click.pass_obj
@@ -69,8 +71,8 @@ def command(
 ) -> None:
     """Run a layer's zip in Lambda's own runtime client: start, a first and a second invocation.
 
-    A layer with strands-agents answers an agent's turn with a tool call, against a stand-in for Bedrock on this
-    machine. The import of every package is tried. With --app, a function of your own runs on the layers, and its calls
+    With strands-agents in the layer, an agent runs one turn with a tool call against a stand-in for Bedrock on this
+    machine. Every package is imported. With --app, a function of your own runs on the layers, and its calls
     of Bedrock go to the stand-in. What this machine cannot run is reported as `unproven`.
     """
     from builder.model.errors import UsageError
@@ -182,7 +184,7 @@ def _variables(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _releases(settings: Settings) -> Sequence[Release]:
-    """Return what the ledger records; nothing if there is no matrix or ledger here, which a smoke does not need."""
+    """Return the recorded releases; none without a matrix or ledger here, which a smoke test does not need."""
     from builder.model.errors import LayersError
 
     if not settings.matrix_path.exists():

@@ -15,7 +15,7 @@ from publisher.cli.signals import stopping
 def command(settings: Settings, /, as_json: bool) -> None:
     """Rebuild the ledger from AWS: for layers that were published by hand, or a ledger that was lost.
 
-    Changes nothing in AWS. What the ledger already knows is kept.
+    Changes nothing in AWS. Releases that the ledger has already are kept.
     """
     from builder.model.stop import Stop
     from publisher.audit.sync import sync

@@ -55,7 +55,7 @@ def command(
 
     attested = attestation or bundle is not None
     if attested != bool(repository):
-        raise UsageError("--attestation and --repository OWNER/NAME go together")
+        raise UsageError("--attestation and --repository OWNER/NAME need each other")
     trusted = account or _account_of_matrix(settings)
     index = settings.index(index_source)
     check_publisher(index, trusted)

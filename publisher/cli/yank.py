@@ -26,7 +26,7 @@ LEASE_WAIT_SECONDS = 900.0
 @click.command("yank")
 @click.option("--layer-version", type=LayerVersion(), required=True, help="The number of the release.")
 @click.option("--reason", help="The reason; the table and `layers describe` show it.")
-@click.option("--undo", is_flag=True, help="Grant the permission again everywhere.")
+@click.option("--undo", is_flag=True, help="Undo the yank: grant the permission again everywhere.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @click.pass_obj
@@ -46,7 +46,7 @@ def command(
     if bool(reason) == undo:
         raise UsageError("give --reason TEXT, or --undo")
     if not yes and not sys.stdin.isatty():
-        raise UsageError("there is no terminal to confirm on", fix="add --yes")
+        raise UsageError("cannot ask for confirmation: stdin is not a terminal", fix="add --yes")
     matrix = settings.matrix()
     ledger = settings.ledger(matrix)
     release = at_number(ledger.releases(), layer_version)

@@ -1,7 +1,7 @@
 """Renovate files: a datasource for each region and layer, and a preset that updates ARNs in other people's files. Pure.
 
 ``renovate/<region>/<layer name>.json`` is a response of a Renovate custom datasource. Its versions are layer version
-numbers, and it holds complete releases only, so that no follower moves to a number that some region does not have.
+numbers of complete releases only, so that Renovate never proposes a number that a region does not have.
 ``renovate/preset.json`` takes the address of the catalog as its argument.
 """
 
@@ -16,7 +16,7 @@ from publisher.catalog.index import Index, IndexedLayer, IndexedRelease
 
 #: A variable in place of a word: ``${AWS::Region}``, ``${aws:region}``, ``{region}``, ``$REGION``, ``%s``.
 _VARIABLE = r"(?:\$?\{\{?[^{}\s]*\}?\}|\$[A-Za-z_]\w*|%s)"
-#: An AWS region that is written out.
+#: The name of an AWS region.
 _REGION = r"[a-z]{2,5}(?:-[a-z]+)+-\d+"
 #: Files of CDK apps, CloudFormation, SAM and Serverless templates, Terraform modules and shell scripts.
 _FILE_PATTERN = (
@@ -59,7 +59,7 @@ def _preset(index: Index, layers: list[tuple[str, str]]) -> dict[str, Any]:
         "customType": "regex",
         "managerFilePatterns": [_FILE_PATTERN],
         "depNameTemplate": "{{{arn}}}",
-        # Where a file leaves the region or the layer to a variable, any of them will do: all have one number.
+        # If a file has a variable for the region or the layer, use the first one: all have the same number.
         "packageNameTemplate": (
             f"{{{{#if region}}}}{{{{{{region}}}}}}{{{{else}}}}{region}{{{{/if}}}}/"
             f"{{{{#if layer}}}}{{{{{{layer}}}}}}{{{{else}}}}{layer}{{{{/if}}}}"

@@ -1,4 +1,4 @@
-"""Create what a matrix's account has before anything is published: staging buckets, the role of canary functions."""
+"""Create the resources that publishing needs in a matrix's account: buckets, roles, a topic, a signing profile."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from publisher.aws.resource_names import canary_role
 from publisher.aws.session import new_session
 
 #: The description by which the sandbox recognizes the roles that it created itself.
-_OWN = "created by the sandbox"
+_ROLE_DESCRIPTION = "created by the sandbox"
 
 
-def furnish(address: str, matrix: Matrix) -> None:
-    """Create what ``layers infra`` would have created and publishing needs."""
+def create_account_resources(address: str, matrix: Matrix) -> None:
+    """Create the resources of ``layers infra`` that publishing needs."""
     regions = {partition_of(region): region for region in matrix.regions}
     make_roles(address, {region: [canary_role(matrix)] for region in regions.values()})
     if matrix.announce is not None:
@@ -27,7 +27,7 @@ def furnish(address: str, matrix: Matrix) -> None:
 
 
 def make_signing_profile(address: str, matrix: Matrix) -> None:
-    """Create the signing profile of ``signing:``, and let the home region's bucket keep versions for it."""
+    """Create the signing profile of ``signing:``, and enable versioning of the home region's bucket for it."""
     if matrix.signing is None or matrix.staging is None:
         return
     session: Any = new_session("sandbox", "sandbox")
@@ -59,14 +59,14 @@ def make_buckets(address: str, names: Mapping[str, str]) -> None:
 
 
 def make_roles(address: str, names: Mapping[str, Sequence[str]]) -> None:
-    """Create roles that Lambda may assume. ``names``: by one region of each partition, since each has its own IAM."""
+    """Create roles that Lambda may assume. ``names``: by one region of each partition; each has its own IAM."""
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     session = new_session("sandbox", "sandbox")
     for region, roles in names.items():
         client = session.client("iam", region_name=region, endpoint_url=address)
         for role in roles:
-            client.create_role(RoleName=role, Description=_OWN, AssumeRolePolicyDocument=policy)
+            client.create_role(RoleName=role, Description=_ROLE_DESCRIPTION, AssumeRolePolicyDocument=policy)
 
 
 @cache
@@ -78,7 +78,7 @@ def let_roles_be_replaced() -> None:
 
     def create_role(self: Any, role_name: str, *arguments: Any, **named: Any) -> Any:
         for key, role in list(self.roles.items()):
-            if role.name == role_name and role.description == _OWN:
+            if role.name == role_name and role.description == _ROLE_DESCRIPTION:
                 del self.roles[key]
         return original(self, role_name, *arguments, **named)
 

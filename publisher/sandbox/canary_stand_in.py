@@ -1,4 +1,4 @@
-"""The response of a canary function that this machine cannot run, from its layers' metadata; nothing is imported."""
+"""Build the response of a canary function that this machine cannot run from its layers' metadata, without imports."""
 
 from __future__ import annotations
 

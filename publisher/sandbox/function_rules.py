@@ -1,4 +1,4 @@
-"""Corrections of moto's functions, where it differs from AWS in what is refused, kept and returned.
+"""Correct moto's functions where moto refuses, keeps or returns something other than AWS.
 
 Each correction is small and named, as in ``moto_corrections``; ``tests/publisher/sandbox/test_functions.py`` tests
 them. What an invocation does is in ``invocation``.
@@ -29,7 +29,7 @@ _MAX_LAYERS = 5
 
 @dataclass(frozen=True)
 class Function:
-    """A function as an invocation needs it. The store has its zips by their sha256."""
+    """The facts of a function that an invocation needs. Its zips are in the store, by sha256."""
 
     name: str
     arn: str
@@ -52,7 +52,7 @@ def correct(store: Store, link: Callable[[str], str]) -> None:
 
 
 def _create_in_two_steps() -> None:
-    """Return ``Pending`` from CreateFunction, as AWS does; moto's is active at once. Also correct the times."""
+    """Return ``Pending`` from CreateFunction, as AWS does; moto returns ``Active``. Also correct the times."""
     original = models.LambdaFunction.get_configuration
 
     def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _keep_deleted_layers() -> None:
 
 
 def _downloadable_code(store: Store, link: Callable[[str], str]) -> None:
-    """Return a link to the code that works; moto's does not."""
+    """Return a download link for the code that works, unlike moto's."""
     original = models.LambdaFunction.get_code
 
     def get_code(self: Any) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class Invoker:
             self._turns.release()
 
     def _runtime(self, target: Target) -> _Runtime | Unproven:
-        """Return what runs the target on this machine, or why nothing can."""
+        """Return the runtime that can run the target on this machine, or the reason that there is none."""
         machine = self._machines(target)
         if isinstance(machine, Unproven):
             return machine

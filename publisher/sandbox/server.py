@@ -37,7 +37,7 @@ _INVOCATIONS = re.compile(r"/2015-03-31/functions/(.+)/invocations/?")
 
 
 def _ignore(_text: str) -> None:
-    """Drop a message."""
+    """Ignore a message."""
 
 
 @contextmanager
@@ -49,10 +49,10 @@ def running(
     log: Callable[[str], None] = _ignore,
     model: Model = default_model,
 ) -> Iterator[str]:
-    """Run the embedded AWS until the block ends and yield its address. What it holds is deleted with it.
+    """Run the embedded AWS until the block ends and yield its address. Its contents are deleted at the end.
 
     ``stand_in``: respond for canary functions that this machine cannot run, from their layers' metadata, and report
-    each to ``log``. ``model``: what Bedrock's Converse and ConverseStream answer.
+    each to ``log``. ``model``: the responses of Bedrock's Converse and ConverseStream.
     """
     os.environ["MOTO_ACCOUNT_ID"] = account  # moto reads it when it is imported
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app

@@ -1,4 +1,4 @@
-"""Signing jobs of the embedded AWS, which moto does not have: strict about profile, bucket, version and token.
+"""Signing jobs of the embedded AWS; moto has none. A wrong profile, bucket, version or token is refused.
 
 The signed zip is the zip with one more entry. Its content differs for each job, as a real signature does.
 """
@@ -24,7 +24,7 @@ from publisher.sandbox.zip_store import Refusal
 
 _JOB = re.compile(r"/signing-jobs/([0-9a-f-]{36})/?")
 _SIGNATURE = "META-INF/aws_signer_signature_v1.0.SF"
-#: How often a job is still in progress when it is described.
+#: So many responses of DescribeSigningJob report a new job as in progress.
 PENDING_RESPONSES = 1
 
 
@@ -41,7 +41,8 @@ class _Job:
 def signature_of(path: Path) -> Mapping[str, str]:
     """Return Lambda's facts about the signature of a stored zip: the ARNs of the profile's version and of the job.
 
-    A stored zip never changes, and each response about a layer version needs this: a real layer has 5,000 files.
+    Cached, because each response about a layer version needs it, a stored zip never changes, and a real layer has
+    5,000 files.
     """
     with zipfile.ZipFile(path) as archive:
         return json.loads(archive.read(_SIGNATURE)) if _SIGNATURE in archive.namelist() else {}

@@ -1,4 +1,4 @@
-"""The sandbox's zips: each different one once, on disk, however many regions and layers have it.
+"""Store the sandbox's zips on disk, once for each sha256, for all regions and layers.
 
 moto keeps every upload in memory, for each region and with its base64: 136 cells of 36 MB would be 12 GB. Here an
 upload is streamed to a file, and moto gets a short stand-in that names it.
@@ -56,14 +56,14 @@ class Store:
         self._folder = folder
         self._turn = threading.BoundedSemaphore(MAX_PARSED_UPLOADS)
         self._bodies: dict[str, tuple[dict[str, Any], Stored | None]] = {}
-        self._first: dict[str, threading.Lock] = {}  #: by signed sha256: held while the body is stored
+        self._first: dict[str, threading.Lock] = {}  #: by signed sha256, for the time that storing takes
 
     def take(self, stream: IO[bytes], length: int, signed_sha256: str | None = None) -> bytes:
-        """Read a publish request; return the short body that stands for it. Raises Refusal.
+        """Read a publish request; return the short body that replaces it. Raises Refusal.
 
-        ``signed_sha256`` is the request's ``X-Amz-Content-SHA256``. A body that the store has already, as from another
-        region, is only hashed: a release would otherwise write gigabytes. So while a body is stored, requests with the
-        same one wait before they are read: the regions of a release send it at the same time.
+        ``signed_sha256`` is the request's ``X-Amz-Content-SHA256``. A body that the store has already, for example
+        from another region, is only hashed: a release would otherwise write gigabytes. The regions of a release send
+        the same body at the same time, so while one of these requests is stored, the others wait unread.
         """
         if length > REQUEST_LIMIT:
             raise Refusal(
@@ -135,7 +135,7 @@ def _drain(stream: IO[bytes], length: int, copy: IO[bytes] | None) -> str:
 
 
 def check_zip(content: bytes) -> None:
-    """Refuse what Lambda refuses: a file that is not a zip, or that is too large."""
+    """Raise Refusal for a file that Lambda refuses: it is not a zip, or it is too large."""
     import io
 
     if len(content) > ZIPPED_LIMIT:
@@ -153,7 +153,7 @@ def check_zip(content: bytes) -> None:
 
 
 def stand_in(stored: Stored) -> str:
-    """Return what moto gets instead of a zip."""
+    """Return the short bytes that moto stores instead of a zip."""
     return base64.b64encode(_STAND_IN + f"{stored.sha256}:{stored.size}".encode()).decode()
 
 

@@ -128,11 +128,11 @@ def _run(pins: Collection[Pin], folder: Path) -> str:
     except OSError as error:
         raise _unavailable(str(error)) from None
     if done.returncode not in (0, 1) or not done.stdout.strip():
-        raise _unavailable(_last_word(done.stderr) or f"pip-audit exited with {done.returncode}")
+        raise _unavailable(_failure_reason(done.stderr) or f"pip-audit exited with {done.returncode}")
     return done.stdout
 
 
-def _last_word(text: str) -> str:
+def _failure_reason(text: str) -> str:
     """Return why pip-audit failed, without addresses: they may contain a token."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("WARNING")]
     last = lines[-1] if lines else ""

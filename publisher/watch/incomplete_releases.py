@@ -40,12 +40,12 @@ def _found(matrix: Matrix, releases: Sequence[Release]) -> Iterator[IncompleteRe
             continue
         public = {cell.key for cell in release.cells if cell.public}
         missing = [cell for cell in matrix.cells if (cell.region, cell.target.id) not in public]
-        reachable = [cell for cell in missing if not _passed(cell, release, releases)]
+        reachable = [cell for cell in missing if not _is_number_taken(cell, release, releases)]
         if reachable or (not missing and release.completed is None):
             yield IncompleteRelease(release.layer_version, release.version, tuple(cell.id for cell in reachable))
 
 
-def _passed(cell: Cell, release: Release, releases: Sequence[Release]) -> bool:
+def _is_number_taken(cell: Cell, release: Release, releases: Sequence[Release]) -> bool:
     """Return whether another layer version has the release's number in this cell: AWS never assigns one twice."""
     key, number = (cell.region, cell.target.id), release.layer_version
     if release.cell(*key) is not None:

@@ -28,7 +28,7 @@ from publisher.watch.index_locations import IndexLocation, IndexUnavailableError
 
 #: The largest project pages have some tens of megabytes.
 MAX_PAGE_BYTES = 256 * 1024 * 1024
-#: Of uv, where UV_HTTP_TIMEOUT is not set.
+#: uv's default; UV_HTTP_TIMEOUT replaces it.
 DEFAULT_TIMEOUT_SECONDS = 30
 #: The time limit of a whole response, in multiples of the timeout for one read.
 TOTAL_TIMEOUT_FACTOR = 4
@@ -132,7 +132,7 @@ def _get(location: IndexLocation, address: str) -> IndexPage | None:
             response.close()
     except urllib3.exceptions.HTTPError as error:
         raise _http_error(location, getattr(error, "reason", None) or error, seconds) from None
-    except (ValueError, HTTPException) as error:  # an address that no request can be made of
+    except (ValueError, HTTPException) as error:  # the address is not a valid URL
         raise _invalid_url(location, error) from None
 
 

@@ -1,7 +1,7 @@
 """Find the package indexes that the builder's uv uses, as uv itself reports them.
 
 uv writes the indexes of its settings (environment, ``uv.toml``) into the output of ``pip compile``, with the
-credentials in their addresses. The credentials that an index has by its name are read from the environment.
+credentials in their addresses. Credentials for the name of an index are read from the environment.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def index_locations() -> IndexLocations:
         )  # fmt: skip
     if not result.ok:
         message = shorten(uv.without_addresses(result.err.partition("error: ")[2] or result.err), 400)
-        if "Failed to fetch" in message:  # find-links over HTTP, which uv reads at once
+        if "Failed to fetch" in message:  # uv fetches find-links at once
             raise IndexUnavailableError(
                 f"the package index cannot be reached: {message}", fix="run the command again later"
             )
@@ -94,16 +94,16 @@ def index_locations() -> IndexLocations:
     seen = uv.environment(os.environ)
     settings = tuple(_settings(seen))
     credentials = _credentials(seen, settings)
-    said_of: dict[str, list[str]] = {}
+    values_of: dict[str, list[str]] = {}
     for line in result.out.splitlines():
         option, _, address = line.partition(" ")
-        said_of.setdefault(option, []).append(address.strip())
-    indexes = (*said_of.get("--extra-index-url", ()), *said_of.get("--index-url", ()))
+        values_of.setdefault(option, []).append(address.strip())
+    indexes = (*values_of.get("--extra-index-url", ()), *values_of.get("--index-url", ()))
     return IndexLocations(
         ()
         if _no_index(seen, settings)
         else tuple(IndexLocation(each, credentials=credentials.get(each.rstrip("/"))) for each in indexes),
-        tuple(IndexLocation(each, flat=True) for each in said_of.get("--find-links", ())),
+        tuple(IndexLocation(each, flat=True) for each in values_of.get("--find-links", ())),
         merged=_strategy(seen, settings).startswith("unsafe"),
     )
 

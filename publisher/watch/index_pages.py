@@ -20,7 +20,7 @@ class IndexFile:
     name: str
     requires_python: str | None = None
     yanked: str | None = None  #: the reason, possibly empty; None: not yanked
-    uploaded: datetime | None = None  #: None if the index does not say
+    uploaded: datetime | None = None  #: None if the index does not list it
 
 
 class InvalidPageError(ValueError):

@@ -1,4 +1,4 @@
-"""What the matrix misses: regions and Pythons that Lambda offers, and Pythons whose support ends.
+"""Find what the matrix misses: regions and Pythons that Lambda offers, and Pythons whose support ends.
 
 The offer comes from botocore's data, as of its release, or with ``--aws`` from AWS. These are hints only: each
 team decides which regions it serves.
@@ -27,7 +27,7 @@ _NO_RUNTIME = "python0.0"
 
 @dataclass(frozen=True)
 class Offer:
-    """What Lambda offers in a partition."""
+    """The regions and Pythons that Lambda offers in a partition."""
 
     regions: frozenset[str]
     pythons: frozenset[str]

@@ -55,7 +55,7 @@ def find(request: VersionRequest, index: VersionSource, progress: Progress) -> s
 
 
 def wait_for(request: VersionRequest, wait: timedelta, index: VersionSource, clock: Clock, progress: Progress) -> str:
-    """Do the same, and check again while it is missing or the index is unreachable, until ``wait`` is over."""
+    """Find a version; check again while it is missing or the index is unreachable, until ``wait`` is over."""
     began = clock.monotonic()
     every = max(min(POLL_SECONDS, wait.total_seconds() / 20), 1.0)
     while True:

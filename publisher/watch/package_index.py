@@ -46,12 +46,12 @@ class AvailableVersion:
 
     @property
     def uploaded(self) -> datetime | None:
-        """When the last of its files was uploaded; None if the index does not say."""
+        """When the last of its files was uploaded; None if the index does not list it."""
         moments = [file.uploaded for file in self.files]
         return max(m for m in moments if m) if moments and all(moments) else None
 
     def targets_without_wheel(self, targets: Iterable[Target]) -> tuple[Target, ...]:
-        """Return the targets that none of its wheels runs on."""
+        """Return the targets for which it has no wheel."""
         wheels = [file for file in self.files if file.yanked is None and file.name.endswith(".whl")]
         return tuple(target for target in targets if not any(_runs_on(file, target) for file in wheels))
 
@@ -90,7 +90,7 @@ class SimpleIndex:
             raise InputError(
                 f"the package index lists no file of {package}",
                 where=", ".join(dict.fromkeys(location.shown for location in where.indexes)),
-                fix="check that this is an index, and not the page of a login or a proxy",
+                fix="check that this is an index, and not a login page or a page of a proxy",
             )
         raise UnknownPackageError(
             f"the package index has no package {package!r}",
@@ -108,7 +108,7 @@ class SimpleIndex:
             raise InputError(
                 f"the package index has an invalid page of {project or 'links'}: {error}",
                 where=location.shown,
-                fix="check that its address is the one of a Simple API",
+                fix="check that its address is that of a Simple API (PEP 503)",
             ) from None
 
 

@@ -110,7 +110,7 @@ def _reason_to_hold_back(
     if policy.minimum_age is None:
         return None
     if candidate.uploaded is None:
-        return HeldBack(candidate.name, "the index does not say when it was uploaded, and the matrix has minimum_age")
+        return HeldBack(candidate.name, "the index has no upload time of it, and the matrix has minimum_age")
     ripe = candidate.uploaded + policy.minimum_age
     if now < ripe:
         return HeldBack(candidate.name, f"younger than {in_words(policy.minimum_age)}", ripe)

@@ -1,4 +1,4 @@
-"""Find out whether a rebuild fixes advisories: they name a bundled package, and a new build contains a better version.
+"""Find out whether a rebuild fixes advisories about bundled packages, because it contains other versions of them.
 
 An advisory alone is no reason: if a new build contains the same version, a rebuild gives every cell a new number for
 the same bytes.
@@ -125,5 +125,5 @@ def _why_unfixed(
     if now not in still:
         return f"a new build contains {now.version}, which the service does not know"
     if any(advisory.same_as(other) for other in still[now]):
-        return f"a new build contains {now.version}, which has it too"
+        return f"a new build contains {now.version}, which the advisory names too"
     return None

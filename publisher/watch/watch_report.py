@@ -23,7 +23,7 @@ REASON_LIMIT = 500
 
 @dataclass(frozen=True)
 class WatchReport:
-    """What needs doing, and what does not yet."""
+    """The findings of ``layers watch``: what to publish now, and which versions are held back."""
 
     package: str
     newest: str | None  #: the newest stable version on the index

@@ -16,7 +16,7 @@ import click
 from builder.model.errors import LayersError, UsageError
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import load_matrix
-from publisher.sandbox.account import furnish
+from publisher.sandbox.account import create_account_resources
 from publisher.sandbox.server import environment, running
 from scripts.rehearsal.runner import WorkflowRun, run_workflow
 from scripts.rehearsal.workflow import Workflow
@@ -128,7 +128,7 @@ def _aws(endpoint: str | None, matrix: Matrix) -> Iterator[Mapping[str, str]]:
         yield _only_aws(environment(endpoint, "us-east-1", {}))
         return
     with running(matrix.account, stand_in=True) as address:
-        furnish(address, matrix)
+        create_account_resources(address, matrix)
         yield _only_aws(environment(address, "us-east-1", {}))
 
 

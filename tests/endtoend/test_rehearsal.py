@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from builder.model.matrix_file import load_matrix
-from publisher.sandbox.account import furnish
+from publisher.sandbox.account import create_account_resources
 from scripts.rehearsal.world import git
 from tests import REPOSITORY
 from tests.conftest import Sandbox
@@ -130,7 +130,7 @@ def test_a_version_that_the_watch_finds_is_released_audited_and_yanked(rehearse:
 def test_an_unreachable_region_delays_no_other_and_the_next_run_completes_it(
     rehearse: Rehearsal, sandbox: Sandbox
 ) -> None:
-    furnish(sandbox.address, load_matrix(rehearse.folder / "matrix.yaml"))
+    create_account_resources(sandbox.address, load_matrix(rehearse.folder / "matrix.yaml"))
     rehearse.offer("1.0")
     with Outage(sandbox.address, "eu-west-1") as outage:
         rehearse("--endpoint", f"http://{outage.address}")

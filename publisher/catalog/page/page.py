@@ -17,7 +17,7 @@ from publisher.catalog.index import Index, IndexedRelease, dump_rows
 from publisher.catalog.page.page_data import page_data
 from publisher.catalog.release_status import NOTHING_YET, Mark, date, marks, sizes
 
-_SCRIPTS = ("model.js", "chart.js", "view.js")  # joined into one module in this order
+_SCRIPTS = ("model.js", "chart.js", "view.js")  # they become one module, in this order
 _NO_SCRIPT = "The chooser needs JavaScript."
 _ELSEWHERE = 'Every ARN is also in the <a href="layers.md">table</a> and the <a href="layers.json">index</a>.'
 

@@ -27,7 +27,7 @@ from publisher.catalog.release_status import date, marks
 from publisher.catalog.snippets import FORMATS
 from publisher.catalog.snippets.render import snippet
 
-_NUMBER = 4102444799  # replaced by ``@@number@@``; too large to occur in a snippet otherwise
+_NUMBER = 4102444799  # a number that occurs nowhere else in a snippet; ``@@number@@`` replaces it
 
 Key = tuple[str, str]  #: a target: its Python and architecture
 
@@ -158,7 +158,7 @@ def _start(cold_start: IndexedColdStart | None) -> dict[str, Any] | None:
 
 
 def _where(index: Index, layers: Sequence[IndexedLayer], pending: Sequence[str]) -> dict[str, Any]:
-    """Return the regions that have the layer, unless all do, and those where it is not published yet."""
+    """Return the regions that have the layer (no such key if all have it), and those where it is not published yet."""
     found = {layer.region for layer in layers}
     there = {} if len(found) == len(index.all_regions) else {"regions": _places(index, found)}
     return {**there, **({"pending": _places(index, pending)} if pending else {})}

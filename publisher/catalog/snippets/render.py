@@ -24,7 +24,7 @@ def snippet(form: str, rows: Sequence[Row]) -> str:
     package = rows[0].package
     return _environment().get_template(f"{form}.jinja").render(
         layers=layers,
-        # The layer that a template's one function uses: in most regions, and of those the newest Python.
+        # A template has one function. It uses the layer that most regions have, and of several the newest Python.
         example=max(layers, key=lambda layer: (len(layer.arns), layer.row.target_key.order[0])),
         regions=regions,
         one_region=len(regions) == 1,

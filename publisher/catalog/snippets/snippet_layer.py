@@ -1,4 +1,4 @@
-"""What a snippet is made of: the layers of a release, one for each target, and the names that tools accept. Pure."""
+"""The values in a snippet: the layers of a release, one for each target, and the names that tools accept. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CDK_ARCHITECTURES = {"x86_64": "X86_64", "aarch64": "ARM_64"}
 class SnippetLayer:
     """One target of the release, with its ARN in every region."""
 
-    row: Row  #: any of them: what is the same in all regions
+    row: Row  #: one of the rows, for the facts that are the same in all regions
     arns: dict[str, str]
 
     @property

@@ -1,4 +1,4 @@
-"""The files below ``constructs/``: templates that lie beside this module, filled with the names and releases. Pure."""
+"""The files below ``constructs/``: the templates in this folder, filled with the names and releases. Pure."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ regions: [us-east-1]
         ("permission: public", "6: permission: must be a mapping"),
         (
             'permission: {principal: "123456789012", organization: o-abcdefghij}',
-            '6: permission.organization: an organization goes with principal "*" only',
+            '6: permission.organization: an organization needs principal "*"',
         ),
         ('staging: {bucket: "x-{region}", home: eu-west-1}', "6: staging.home: eu-west-1 is not one of the matrix's"),
         ('staging: {bucket: "B_{region}", home: us-east-1}', "6: staging.bucket: gives 'B_us-east-1', which is no"),

@@ -168,7 +168,7 @@ def test_the_second_signal_ends_a_publish_while_aws_hangs(
     with hanging(sandbox, is_publish, layers, *publish_of(layers, "2.0")) as (_, command):
         err = end_at_once(command, number)
         assert "stopping: requests in flight are finished and recorded, no others are sent" in err
-        assert f"stopped by {number.name}: AWS may still carry out requests in flight; the same command" in err
+        assert f"stopped by {number.name}: AWS may still execute the requests in flight; run the same command" in err
     assert [release.version for release in FolderLedger(Path(layers.ledger), layers.matrix).releases()] == [
         "1.0", "2.0",
     ]  # fmt: skip

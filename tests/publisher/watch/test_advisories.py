@@ -152,7 +152,7 @@ def test_an_advisory_that_a_new_build_does_not_fix_proposes_no_rebuild(
     assert {each["id"]: each["reason"] for each in result["unfixed"]} == {
         "GHSA-1": "a new build contains the same version",
         "GHSA-2": "no fixed version is known",
-        "GHSA-3": "a new build contains 1.1, which has it too",
+        "GHSA-3": "a new build contains 1.1, which the advisory names too",
     }
     assert result["unfixed"][0]["targets"] == ["py3.12-x86_64", "py3.12-aarch64"]
     table = layers("watch", "--advisories").out
