@@ -199,7 +199,8 @@ def _check_hashes(wanted: Requirements, lock: Sequence[Locked]) -> None:
         if allowed is None and not wanted.hashed:
             continue
         if allowed is None:
-            problems.append(f"  {locked.name}=={locked.version} has no hash, but others have")
+            reason = "but others have" if wanted.hashes else "but --require-hashes is set"
+            problems.append(f"  {locked.name}=={locked.version} has no hash, {reason}")
         elif locked.sha256 not in allowed:
             problems.append(
                 f"  hash mismatch: {locked.filename} has sha256 {locked.sha256}, which is not among its hashes"
@@ -211,5 +212,6 @@ def _check_hashes(wanted: Requirements, lock: Sequence[Locked]) -> None:
             where=str(wanted.lock or wanted.source),
             fix="lock again, or resolve again with --no-lock"
             if wanted.lock
-            else "write hashes for every package and platform (`uv pip compile --generate-hashes`), or remove all",
+            else "write hashes for every package and platform (`uv pip compile --generate-hashes`), or remove all and "
+            "--require-hashes",
         )

@@ -43,6 +43,7 @@ _LONG = {
 _PATH = re.compile(
     r"^\.{1,2}($|[\\/\[ ;])|^[~/\\]|^[A-Za-z]:[\\/]|^file:|^[^ ;@<>=!]*[\\/]|^[^ ;@]+\.(whl|zip|tar\.gz|tgz)\b"
 )
+_MAX_PATH_CHARACTERS = 4096
 _URL = re.compile(r"^(?!file:)[a-z][a-z0-9+.-]*://")
 _VCS = re.compile(r"^(git|hg|svn|bzr)\+")
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -136,7 +137,7 @@ class _Reader:
         return None
 
     def _line(self, line: str, path: Path, where: str, constraints: bool, *, editable: bool = False) -> None:
-        text, *options = re.split(r"\s+(?=--[a-z])", line)
+        text, *options = re.split(r"(?<!\s)\s+(?=--[a-z])", line)  # without the first group, many spaces take minutes
         problem = _known_trouble(text)
         if problem:
             self._problems.add(where, problem)
@@ -159,6 +160,9 @@ class _Reader:
     def _local_line(self, text: str, path: Path, where: str) -> None:
         """Read a line that is a path: ``-e .``, ``./lib[api]``, ``wheels/x.whl; python_version < '3.12'``."""
         bare, _, marker_text = text.partition(";")
+        if len(bare) > _MAX_PATH_CHARACTERS:
+            self._problems.add(where, f"{shorten(bare)} is too long for a path (File name too long)")
+            return
         marker = self._problems.parse_marker(marker_text.strip() or None, where)
         match = re.fullmatch(r"(.*?)(?:\[([^\]]*)\])?(?:#.*)?", bare.strip())
         place, extras = (match[1], match[2]) if match else (bare.strip(), "")

@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name
 
 from builder.model.errors import BuildError, InputError, LayersError
 from builder.model.target import Target
+from builder.resolve import uv
 
 _NO_VERSION = re.compile(r"there is no version of (\S+?)(?:==|===)(\S+)")
 #: uv takes a package from the first index that has it; its hint contains the index that it read.
@@ -63,7 +64,7 @@ def malformed_wheel(where: str, cause: str) -> BuildError:
 
 def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersError:
     """Return the error for the output of a failed run of uv."""
-    flat = " ".join(text.split())
+    flat = uv.one_line(text)
     if "for '--exclude-newer" in flat:
         return InputError(
             "not a date, time or age", where="--exclude-newer", fix='write it like 2026-11-01 or "7 days"'

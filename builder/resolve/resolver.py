@@ -181,7 +181,7 @@ def _compile(wanted: LockInput, target: Target, *, any_platform: bool = False) -
             "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *options, "-",
         ]  # fmt: skip
         result = uv.run(command, Path(name), stdin=text)
-        if not result.ok and _MISSING.search(" ".join(result.err.split())):
+        if not result.ok and _MISSING.search(uv.one_line(result.err)):
             # uv caches index pages for minutes, and the version may have been uploaded since: fetch them again.
             result = uv.run([*command, "--refresh"], Path(name), stdin=text)
     if not result.ok:

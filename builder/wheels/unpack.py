@@ -220,7 +220,7 @@ def _matches(file: UnpackedFile, row: RecordRow | None) -> bool:
 
 
 def _explain(text: str, target: Target) -> BuildError:
-    flat = uv.without_addresses(" ".join(text.split()))
+    flat = uv.without_addresses(uv.one_line(text))
     flat = flat[max(flat.find("error: "), 0) :]  # after uv's warnings
     message = flat[:500]
     if "hash mismatch" in flat.lower():

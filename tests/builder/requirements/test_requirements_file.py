@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.model.errors import InputError
+from builder.model.errors import InputError, LayersError
 from builder.requirements.declared import Selection
 from builder.requirements.reader import find_requirements, read_requirements
 from builder.requirements.requirements_file import read_requirements_file
@@ -194,3 +194,28 @@ def test_any_line_is_read_or_refused_with_one_error(tmp_path_factory: pytest.Tem
     path: Path = tmp_path_factory.mktemp("lines") / "requirements.txt"
     path.write_text("".join(parts))
     assert_read_or_one_error(path)
+
+
+@pytest.mark.parametrize("line", ["demo" + " " * 200_000 + "x", "./" + "[" * 200_000, "-r" + " " * 200_000 + "x"])
+def test_a_very_long_line_takes_little_time(line: str, tmp_path: Path) -> None:
+    """A pattern that backtracks takes minutes for these lines."""
+    path = tmp_path / "requirements.txt"
+    path.write_text(line)
+    with pytest.raises(InputError) as caught:
+        read_requirements_file(path)
+    assert len(str(caught.value)) < 2000
+
+
+def test_a_version_with_very_many_digits_is_refused_in_little_time(project: Project) -> None:
+    project.wheel("tinydep")
+    (project.folder / "requirements.txt").write_text(f"tinydep=={'1' * 200_000}\n")
+    with pytest.raises(LayersError) as caught:
+        project.packages()
+    assert len(str(caught.value)) < 2000
+
+
+def test_require_hashes_without_any_hash_is_named(project: Project) -> None:
+    project.wheel("tinydep")
+    (project.folder / "requirements.txt").write_text("--require-hashes\ntinydep==1.0\n")
+    with pytest.raises(InputError, match=r"tinydep==1\.0 has no hash, but --require-hashes is set"):
+        project.packages()
