@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from builder.model.escape import escape
 from publisher.catalog.index import Index, IndexedRelease
 
 NOTHING_YET = "No release has been published yet."
@@ -16,19 +17,23 @@ class Mark:
 
     word: Literal["yanked", "incomplete", "rebuilt", "replaced"]
     detail: str = ""
-    reason: str = ""  #: may be free text that a person wrote
+    reason: str = ""  #: one line, escaped: a person may have written it
+
+
+def _line(text: str) -> str:
+    return escape(" ".join(text.split()))
 
 
 def marks(index: Index, release: IndexedRelease) -> tuple[Mark, ...]:
     """Return the statuses of a release, the most severe first."""
     found = []
     if release.yanked:
-        found.append(Mark("yanked", f"on {release.yanked.date:%Y-%m-%d}", release.yanked.reason))
+        found.append(Mark("yanked", f"on {release.yanked.date:%Y-%m-%d}", _line(release.yanked.reason)))
     if not release.complete:
         there = len(release.layers)
         found.append(Mark("incomplete", reason=f"{there} of {there + len(release.missing)} layers"))
     if release.rebuild:
-        found.append(Mark("rebuilt", reason=release.rebuild if release.rebuild != "rebuilt" else ""))
+        found.append(Mark("rebuilt", reason=_line(release.rebuild) if release.rebuild != "rebuilt" else ""))
     later = [
         other.layer_version
         for other in index.releases

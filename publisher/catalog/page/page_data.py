@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from builder.model.escape import escape
 from builder.model.regions import partition_of
 from builder.model.runtimes import Architecture
 from builder.model.target import TargetKey
@@ -70,7 +71,7 @@ def _targets(index: Index) -> dict[Key, str]:
 
 def _unsupported(index: Index, python: str, architecture: str) -> dict[str, str]:
     """Return the regions where AWS cannot serve a target, each with the recorded reason."""
-    cells = {split_cell(cell): reason or "" for cell, reason in index.unsupported.items()}
+    cells = {split_cell(cell): escape(reason or "") for cell, reason in index.unsupported.items()}
     return {region: reason for (region, *target), reason in cells.items() if target == [python, architecture]}
 
 

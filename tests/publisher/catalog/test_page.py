@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from builder.model.escape import escape
 from builder.model.matrix import Matrix
 from builder.model.regions import partition_of
 from publisher.catalog.index import Index, Row, make_index
@@ -191,14 +192,18 @@ def test_the_content_security_policy_allows_only_its_own_style_and_script() -> N
 
 
 @given(st.text(min_size=1))
+@example("\x1b[31mred\x07 \u202egnihtyreve")
 def test_any_reason_gives_a_valid_page(reason: str) -> None:
     record = recorded(small_matrix(), 1, "1.0").model_copy(
         update={"yanked": Yanked(date=HISTORY[0].begun, reason=reason), "rebuild": f"</script><!--<script>{reason}"}
     )
     index = make_index(small_matrix(), [record])
-    page = _Page(index_html(index))
+    text = index_html(index)
+    page = _Page(text)
     assert page.data == json.loads(json.dumps(page_data(index)))
-    assert next(word for word in page.data["releases"][0]["marks"] if word[0] == "yanked")[2] == reason
+    shown = next(word for word in page.data["releases"][0]["marks"] if word[0] == "yanked")[2]
+    assert shown == escape(" ".join(reason.split()))
+    assert all(line.isprintable() for line in text.split("\n"))
     assert page.tags.count("script") == 2
 
 
