@@ -14,7 +14,6 @@ import re
 import tempfile
 import threading
 import zipfile
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -56,14 +55,13 @@ class Store:
         self._folder = folder
         self._turn = threading.BoundedSemaphore(MAX_PARSED_UPLOADS)
         self._bodies: dict[str, tuple[dict[str, Any], Stored | None]] = {}
-        self._first: dict[str, threading.Lock] = {}  #: by signed sha256, for the time that storing takes
+        self._storing: dict[str, threading.Event] = {}  #: by signed sha256: set when the body is stored
 
     def take(self, stream: IO[bytes], length: int, signed_sha256: str | None = None) -> bytes:
         """Read a publish request; return the short body that replaces it. Raises Refusal.
 
-        ``signed_sha256`` is the request's ``X-Amz-Content-SHA256``. A body that the store has already, for example
-        from another region, is only hashed: a release would otherwise write gigabytes. The regions of a release send
-        the same body at the same time, so while one of these requests is stored, the others wait unread.
+        ``signed_sha256`` is the request's ``X-Amz-Content-SHA256``. All regions of a release send the same body at the
+        same time: the first one is stored; the others are read and hashed, and then wait for it.
         """
         if length > REQUEST_LIMIT:
             raise Refusal(
@@ -71,11 +69,24 @@ class Store:
                 f"Request must be smaller than {REQUEST_LIMIT} bytes for the PublishLayerVersion operation",
                 413,
             )
-        with self._first.setdefault(signed_sha256, threading.Lock()) if signed_sha256 else nullcontext():
-            digest = None if signed_sha256 in self._bodies else self._add(stream, length)
-        digest = digest or _drain(stream, length, None)
+        ended = threading.Event()
+        first = self._storing.setdefault(signed_sha256, ended) if signed_sha256 else ended
+        if first is ended:
+            try:
+                digest = self._add(stream, length)
+            finally:
+                if signed_sha256 not in self._bodies:
+                    self._storing.pop(signed_sha256 or "", None)  # the next one is the first again
+                ended.set()
+        else:
+            digest = _drain(stream, length, None)
+            first.wait()
         if signed_sha256 not in (None, digest):
             raise Refusal("InvalidSignatureException", "X-Amz-Content-SHA256 is not the sha256 of the body", 403)
+        if digest not in self._bodies:
+            raise Refusal(
+                "ServiceException", "An equal request that arrived before this one failed: send it again.", 500
+            )
         rest, stored = self._bodies[digest]
         if stored is None:
             return json.dumps(rest).encode()

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -477,6 +478,33 @@ def test_equal_bodies_that_arrive_together_are_written_once(tmp_path: Path) -> N
         taken = [pool.submit(store.take, SlowUpload(body, tmp_path), len(body), digest) for _ in range(6)]
         assert len({future.result() for future in taken}) == 1
     assert max(SlowUpload.written) == 1
+
+
+class Upload(io.BytesIO):
+    """An upload that begins when the test says so."""
+
+    begin: ClassVar[threading.Event] = threading.Event()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.begin.wait(10)
+        return super().read(size)
+
+
+def test_an_upload_is_read_while_an_equal_one_is_stored(tmp_path: Path) -> None:
+    """A client that cannot send for six seconds gives up."""
+    body, digest = a_body()
+    store = Store(tmp_path)
+    second = io.BytesIO(body)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(store.take, Upload(body), len(body), digest)
+        while not list(tmp_path.glob("request-*")):
+            time.sleep(0.01)
+        other = pool.submit(store.take, second, len(body), digest)
+        while second.tell() < len(body):
+            time.sleep(0.01)
+        assert not other.done()
+        Upload.begin.set()
+        assert first.result() == other.result()
 
 
 def test_a_first_upload_that_fails_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
