@@ -25,6 +25,7 @@ from publisher.ledger.recorder import cell_record
 from publisher.ledger.release import LowerVersionRecord, UnexpectedVersionRecord
 from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.plan import (
+    DELETED_ADVICE,
     Backfill,
     Conflict,
     Defer,
@@ -83,8 +84,8 @@ class CellSteps:
     def _publish(self, cell: Cell) -> Outcome:
         action = self._job.plan.actions[cell]
         match action:
-            case Conflict(reason):
-                return Outcome(cell, "conflict", self._held(cell), Failure(reason, FailureClass.PERMANENT))
+            case Conflict(reason, advice):
+                return Outcome(cell, "conflict", self._held(cell), Failure(reason, FailureClass.PERMANENT, advice))
             case Defer(failure):
                 return _failed(cell, failure)
         if self._stop.requested:
@@ -287,13 +288,8 @@ class CellSteps:
     def _known(self, cell: Cell) -> PublishedVersion:
         held = self._held(cell)
         if held is None:
-            raise PublishError(
-                Failure(
-                    "the layer version was deleted while this command ran",
-                    FailureClass.PERMANENT,
-                    "find out who deletes versions; AWS does not assign this number again: publish with --rebuild",
-                )
-            )
+            text = "the layer version was deleted while this command ran"
+            raise PublishError(Failure(text, FailureClass.PERMANENT, DELETED_ADVICE))
         return held
 
 

@@ -21,6 +21,10 @@ from publisher.ledger.release import CellRecord, Release, at_number
 from publisher.reconcile.number import Number
 from publisher.reconcile.state import CellState, Remote, carries, is_granted
 
+DELETED_ADVICE = (
+    "find out who deletes layer versions (CloudTrail: DeleteLayerVersion), then publish at a new number with --rebuild"
+)
+
 
 @dataclass(frozen=True)
 class Placeholder:
@@ -78,6 +82,7 @@ class Conflict:
     """The cell has something else at or above the number."""
 
     reason: str
+    advice: str | None = None  #: None: what helps against any conflict
     kind: Literal["conflict"] = "conflict"
 
 
@@ -201,7 +206,9 @@ def _action(
         gap = range(state.latest + 1, number)
         return Publish((*_regrant(matrix, cell, state, releases), *(_preparation(cell, n, releases) for n in gap)))
     if state.held is None:
-        return Conflict(f"layer version {number} was deleted here, and AWS never assigns a number twice")
+        return Conflict(
+            f"layer version {number} was deleted here, and AWS never assigns a number twice", DELETED_ADVICE
+        )
     # Cells of a release that was made by hand may differ, and so may cells that are already public.
     recorded = at_number(releases, number)
     target = recorded.target(cell.target.id) if recorded else None

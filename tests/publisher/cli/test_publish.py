@@ -23,6 +23,17 @@ def test_a_number_that_skips_others_is_refused_without_allow_gap(sandbox: Sandbo
     assert sandbox.layers().list_layers()["Layers"] == []
 
 
+def test_a_deleted_version_is_a_conflict_whose_advice_is_about_deletion(sandbox: Sandbox, layers: Layers) -> None:
+    assert layers.publish("1.0").code == 0
+    client = sandbox.layers("eu-west-1")
+    client.delete_layer_version(LayerName="demo-py3_12-x86_64", VersionNumber=1)
+    ended = layers.publish("1.0")
+    assert (ended.code, "layer version 1 was deleted here" in ended.out) == (5, True)
+    assert "who deletes layer versions" in ended.err
+    assert "who published it" not in ended.err
+    assert layers.publish("1.0", "--rebuild", "--reason", "a version was deleted").code == 0
+
+
 def test_the_plan_of_a_gap_starts_with_its_placeholders_which_stay_private(sandbox: Sandbox, layers: Layers) -> None:
     planned = layers("plan", "--version", "1.0", "--layer-version", "3", "--allow-gap")
     assert (planned.code, "8 placeholders" in planned.out.splitlines()[0]) == (0, True), planned.out
