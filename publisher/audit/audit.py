@@ -100,7 +100,7 @@ def unreachable_drift(region: str, failure: Failure, what: str = "the region") -
 
 
 def _absent(cell: Cell, release: Release, releases: Sequence[Release]) -> Iterator[Drift]:
-    """Report a cell that is missing in the newest release. It may be newer than the older releases."""
+    """Report a cell that is missing in the newest release. Older releases are not checked: the cell may be newer."""
     if release != releases[-1] or release.yanked:
         return
     yield Drift(
@@ -221,7 +221,7 @@ def _classify(
     """Return problem, detail and remedy of a version in no release. ``known``: recorded as an unexpected version."""
     version = version_in(matrix, cell.target, listed.description)
     if known:
-        detail = "an unexpected version, private, from a run that met another one"
+        detail = "an unexpected version, private, from a run beside another one"
         return "unexpected", detail, "nothing: the next release skips it"
     if version is None:
         description = repr(listed.description[:60]) if listed.description else "no description"

@@ -100,7 +100,7 @@ def _read(matrix: Matrix, gateway: Lambda, cell: Cell, version: str, number: int
 def merge(
     matrix: Matrix, found: Sequence[Found], known: Mapping[int, Release]
 ) -> tuple[tuple[Release, ...], tuple[str, ...]]:
-    """The known releases with these findings added, and what belongs to no release, in words. Pure."""
+    """Return the known releases with these findings added, and a line for each version of no release. Pure."""
     numbers = sorted({each.record.layer_version for each in found} | set(known))
     releases: list[Release] = []
     left_out: list[str] = []

@@ -1,4 +1,4 @@
-"""Verify that AWS holds the recorded bytes for an ARN. Needs only the index and permission to read the layer."""
+"""Verify that AWS has the recorded bytes for an ARN. Needs only the index and permission to read the layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from publisher.catalog.index import Index, Row
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is recorded, and what AWS returns for it."""
+    """A recorded layer version, and the facts that AWS returns for it."""
 
     row: Row
     sha256: str | None  #: None: AWS has no such layer version
@@ -21,7 +21,7 @@ class Verdict:
 
     @property
     def matches(self) -> bool:
-        """Whether AWS has the recorded bytes, and names no other signer."""
+        """Return whether AWS has the recorded bytes, and names no other signer."""
         return self.sha256 == self.row.sha256 and not self.other_signer
 
     @property
@@ -40,7 +40,7 @@ def check_publisher(index: Index, account: str) -> None:
 
 
 def verify(index: Index, row: Row, gateway: Lambda) -> Verdict:
-    """Compare a recorded ARN with what AWS holds. The layer's ARN stands for its name: other accounts need it."""
+    """Compare a recorded ARN with AWS. The request has the layer's ARN in place of its name: other accounts need it."""
     targets = (each for release in index.releases for each in release.targets)
     signer = next((each.signed_by for each in targets if each.sha256 == row.sha256), None)
     held = gateway.get(row.arn.rpartition(":")[0], row.layer_version)

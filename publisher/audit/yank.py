@@ -141,7 +141,7 @@ class Permissions:
 
 
 def _places(matrix: Matrix, release: Release) -> Iterator[tuple[str, str, str]]:
-    """Yield the id, region and layer name of every cell that may hold the release."""
+    """Yield the id, region and layer name of every cell that may have the release."""
     recorded = {_id(record): (_id(record), record.region, record.layer_name) for record in release.cells}
     cells: Sequence[Cell] = matrix.cells
     yield from ({cell.id: (cell.id, cell.region, cell.target.layer_name) for cell in cells} | recorded).values()

@@ -21,12 +21,12 @@ from builder.model.target import OfTarget
 
 
 class TargetRecord(Frozen, OfTarget):
-    """What one target's zip is in this release. Unknown facts (of a release made by hand) are null."""
+    """The facts of one target's zip in this release. Unknown facts (of a release made by hand) are null."""
 
     python: PythonField
     architecture: Architecture
     layer_name: str
-    sha256: Sha256 | None  #: the bytes every cell of the target has or will get; null where cells differ
+    sha256: Sha256 | None  #: of the zip that every cell of the target has or will get; null if cells differ
     size: int | None = None  #: bytes, zipped
     unzipped_size: int | None = None
     interpreter: str | None = None  #: the CPython that made the bytecode
@@ -42,7 +42,7 @@ class TargetRecord(Frozen, OfTarget):
         return self.target_key.id
 
     def with_facts_of(self, other: TargetRecord) -> TargetRecord:
-        """This record, with what another one knows of the same bytes and this one does not."""
+        """Return this record, with the facts that only another record of the same bytes has."""
         if self.sha256 is None or self.sha256 != other.sha256:
             return self
         missing = [name for name in type(self).model_fields if getattr(self, name) is None]
@@ -104,8 +104,8 @@ class Release(Frozen):
     version: VersionField
     layer_version: LayerVersionField
     begun: UtcTime
-    completed: UtcTime | None = None  #: when every cell of the matrix was first there, public and read back
-    rebuild: str | None = None  #: why the same package version was made again at this number
+    completed: UtcTime | None = None  #: when every cell of the matrix was first published, public and read back
+    rebuild: str | None = None  #: why the same package version was published again at this number
     yanked: Yanked | None = None
     announced: Literal["published", "yanked"] | None = None  #: the last state that the matrix's SNS topic got
     targets: tuple[TargetRecord, ...] = ()
@@ -129,7 +129,7 @@ class Release(Frozen):
 
     @property
     def versions(self) -> tuple[VersionRecord, ...]:
-        """Every layer version that the record knows."""
+        """Every layer version in the record."""
         return (*self.cells, *self.lower_versions, *self.unexpected_versions)
 
     @property

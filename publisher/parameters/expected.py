@@ -39,8 +39,8 @@ class ExpectedParameters:
 def expected(matrix: Matrix, releases: Sequence[Release]) -> dict[str, ExpectedParameters]:
     """Return the parameters of each region of the matrix.
 
-    Only complete releases have parameters: a number is of use once every region has it. A yanked release keeps the one
-    by its layer version number, since its ARN does not change. The names by version and ``latest`` go back to an
+    Only complete releases have parameters, because a number can be used everywhere only then. A yanked release keeps
+    the one by its layer version number, since its ARN does not change. The names by version and ``latest`` go back to an
     earlier release, or are removed if there is none.
     """
     if matrix.parameters is None:

@@ -70,7 +70,7 @@ class CellSteps:
         return self._guarded(before.cell, lambda: self._grant(before), before)
 
     def revoke(self, before: Outcome, reason: str) -> Outcome:
-        """Revoke what this run granted."""
+        """Revoke the permission that this run granted."""
         return self._guarded(before.cell, lambda: self._revoke(before, reason), before)
 
     def revoke_backfill(self, cell: Cell, held: PublishedVersion) -> None:

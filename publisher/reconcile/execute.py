@@ -1,7 +1,7 @@
 """Execute a plan: publish privately in all regions in parallel, then make the release public.
 
 One cell is published first, alone. AWS assigns its number only once, so if two publishers start at the same time, one
-gets it and the other stops. A region that becomes unreachable is left for the next run. Expired credentials, a ledger
+gets it and the other stops. A region that becomes unreachable waits for the next run. Expired credentials, a ledger
 that cannot be written, a second publisher and Ctrl-C stop the run: requests in flight are finished and recorded, no
 others are sent.
 """

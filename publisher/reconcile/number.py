@@ -47,7 +47,7 @@ def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | Non
     same = [release for release in releases if release.is_of(wanted.version)]
     if wanted.rebuild is not None:
         begun = [release for release in same if release.rebuild is not None and _is_this_rebuild(release, wanted)]
-        return Number(begun[-1].layer_version, "where this rebuild was started") if begun else None
+        return Number(begun[-1].layer_version, "this rebuild was started there") if begun else None
     if not same:
         return None
     newest = same[-1]
@@ -57,7 +57,7 @@ def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | Non
             where=f"layer version {newest.layer_version}",
             fix="publish it at a new number with --rebuild",
         )
-    return Number(newest.layer_version, "where the ledger has this release")
+    return Number(newest.layer_version, "the ledger has this release there")
 
 
 def _is_this_rebuild(release: Release, wanted: Wanted) -> bool:
@@ -79,7 +79,7 @@ def rebuilt_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | N
         if held is None or held.number != remote.highest or held.sha256 != wanted.digests.get(cell.target.id):
             continue
         if carries(matrix, cell.target, held, wanted.version):
-            return Number(held.number, f"where AWS holds exactly these zips, in {cell.region}")
+            return Number(held.number, f"AWS has exactly these zips there, in {cell.region}")
     return None
 
 
@@ -109,7 +109,7 @@ def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote, releases: Sequen
         )
 
     value = min(holders, key=lambda number: (conflicts(number), -holders[number], number))
-    return Number(value, f"where AWS holds this release in {holders[value]} of {len(remote.cells)} cells")
+    return Number(value, f"AWS has this release there in {holders[value]} of {len(remote.cells)} cells")
 
 
 def _is_another(matrix: Matrix, wanted: Wanted, remote: Remote, release: Release) -> bool:

@@ -28,7 +28,7 @@ DELETED_ADVICE = (
 
 @dataclass(frozen=True)
 class Placeholder:
-    """Publish a small private version with an explaining description, to use up a number."""
+    """Publish a small private version whose description explains it, to use up a number."""
 
     number: int
 

@@ -44,7 +44,7 @@ class PublishError(Exception):
 
     @property
     def message(self) -> str:
-        """What went wrong."""
+        """The failure as a sentence."""
         return self.failure.text
 
 

@@ -1,8 +1,8 @@
-"""Where the bytes of a release come from: bytes that are published already win over any new build.
+"""Get the zips of a release. Bytes that are published already are preferred to any new build.
 
 For each target that has cells to publish, in this order: the given artifact, if its bytes are the release's; a copy
-from a region that has them; a build from the release's recorded lock. Only a release that exists nowhere takes what
-a build makes now.
+from a region that has them; a build from the release's recorded lock. Only a release that exists nowhere uses
+the zip of a new build.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from publisher.reconcile.artifact_facts import Facts, bare_facts, facts_of, refu
 from publisher.reconcile.plan import Backfill, Plan, Publish
 from publisher.reconcile.state import Remote
 
-#: The most bytes that a request has besides the zip.
+#: The limit for the rest of a request, besides the zip.
 REQUEST_REST = 4096
 
-#: Builds these targets into the folder, from these locks where given.
+#: Builds these targets into the folder, from these locks if given.
 Build = Callable[[tuple[Target, ...], Mapping[str, tuple[Locked, ...]]], BuildOutput]
 
 
@@ -43,7 +43,7 @@ class Payload:
 
 @dataclass(frozen=True)
 class Sources:
-    """The places that a release's zips can come from."""
+    """The sources of a release's zips: artifacts, regions, builds."""
 
     matrix: Matrix
     remote: Remote
@@ -95,7 +95,7 @@ def _signed(payload: Payload, signer: Signer, sources: Sources) -> Payload:
 
 
 def facts_to_record(sources: Sources, plan: Plan, payloads: Mapping[str, Payload]) -> Iterator[Facts]:
-    """Yield what to record of the release's targets: all facts of an available artifact, else those of AWS."""
+    """Yield the facts to record of the release's targets: those of an available artifact, else those of AWS."""
     recorded = at_number(sources.releases, plan.number.value)
     for target in sources.matrix.targets:
         wanted = plan.bytes_of.get(target.id)
@@ -137,7 +137,7 @@ def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]
 
 
 def _offered(sources: Sources, plan: Plan, target: Target) -> Payload | None:
-    """The artifact that was given for a target, unless other bytes are the release's already."""
+    """Return the given artifact of a target; None if the release has other bytes already."""
     if sources.artifacts is None:
         return None
     folder, manifest = sources.artifacts
@@ -152,7 +152,7 @@ def _offered(sources: Sources, plan: Plan, target: Target) -> Payload | None:
             )
         return None
     if wanted is not None and artifact.sha256 != wanted:
-        sources.progress.note(f"{target.id}: other bytes are published already and win over the given artifact")
+        sources.progress.note(f"{target.id}: other bytes are published already, so the given artifact is not used")
         return None
     refuse_failed(folder, artifact)
     return _payload(folder, artifact)
@@ -174,7 +174,7 @@ def _payload(folder: Path, artifact: Artifact) -> Payload:
 
 
 def _copied(sources: Sources, plan: Plan, target: Target, recorded: Release | None) -> Payload | None:
-    """The release's bytes from a region that has them."""
+    """Return the release's zip from a region that has it; None if there is none."""
     wanted = plan.bytes_of.get(target.id)
     if wanted is None:
         return None
@@ -225,8 +225,8 @@ def _built(sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: 
         wanted = plan.bytes_of.get(target.id)
         if wanted is not None and artifact.sha256 != wanted:
             sources.progress.note(
-                f"{target.id}: layer version {plan.number.value} was begun with other bytes ({wanted[:12]}…) than this "
-                f"machine builds ({artifact.sha256[:12]}…), and no region that answers gives them"
+                f"{target.id}: layer version {plan.number.value} was started with other bytes ({wanted[:12]}…) than "
+                f"this machine builds ({artifact.sha256[:12]}…), and no reachable region has them"
             )
             continue
         payloads[target.id] = _payload(folder, artifact)
@@ -238,16 +238,16 @@ def _check_sizes(payload: Payload, matrix: Matrix) -> None:
     request = 4 * ((payload.zip.size + 2) // 3) + REQUEST_REST
     if (payload.zip.size > ZIPPED_LIMIT or request > REQUEST_LIMIT) and matrix.staging is None:
         raise InputError(
-            f"the zip has {payload.zip.size:,} bytes; Lambda takes {ZIPPED_LIMIT:,} in a request",
+            f"the zip has {payload.zip.size:,} bytes; Lambda accepts {ZIPPED_LIMIT:,} in a request",
             where=where,
-            fix="set `staging` in the matrix, or leave something out",
+            fix="set `staging` in the matrix, or exclude packages",
         )
     unzipped = unzipped_size(payload.zip.path)
     if unzipped > UNZIPPED_LIMIT:
         raise InputError(
-            f"unzipped it has {unzipped:,} bytes; Lambda takes {UNZIPPED_LIMIT:,} for a function with all its layers",
+            f"unzipped it has {unzipped:,} bytes; Lambda accepts {UNZIPPED_LIMIT:,} for a function with all its layers",
             where=where,
-            fix="leave something out",
+            fix="exclude packages",
         )
 
 
@@ -256,4 +256,4 @@ def unzipped_size(path: Path) -> int:
         with zipfile.ZipFile(path) as archive:
             return sum(info.file_size for info in archive.infolist())
     except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(f"this is no zip: {error}", where=str(path), fix="build it again") from None
+        raise InputError(f"the zip cannot be read:  {error}", where=str(path), fix="build it again") from None

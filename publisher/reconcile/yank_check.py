@@ -1,4 +1,4 @@
-"""Find out whether another process yanked what a run makes public. docs/decisions/0014 has the rules and the proof."""
+"""Find out whether another process yanks a release during a run. docs/decisions/0014 has the rules and the proof."""
 
 from __future__ import annotations
 
