@@ -42,7 +42,7 @@ class Comparison:
 
 
 def compare(old: Inspection, new: Inspection) -> Comparison:
-    """Return what the second zip has and the first does not, and the reverse."""
+    """Return the differences: what only the second zip has, and what only the first has."""
     before = {package.name: package.version for package in old.packages}
     after = {package.name: package.version for package in new.packages}
     was = {file.path: (file.sha256, file.size, file.mode) for file in old.files if not file.is_folder}

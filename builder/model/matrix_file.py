@@ -88,7 +88,7 @@ def _key(path: Path) -> str:
 
 
 def _follows(details: ErrorDetails) -> bool:
-    """Whether the problem is an empty list whose items were removed because they are invalid (and reported)."""
+    """Return whether the problem is an empty list whose invalid items were removed and are reported already."""
     return details["type"] == "too_short" and bool(details["input"])
 
 

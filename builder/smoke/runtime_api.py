@@ -34,7 +34,7 @@ class EndedError(FunctionError):
 
 
 class TimedOutError(FunctionError):
-    """It timed out."""
+    """The function did not respond within its timeout."""
 
 
 class RuntimeApi(LoopbackServer):

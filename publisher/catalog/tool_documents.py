@@ -13,7 +13,7 @@ from publisher.watch.policy import Proposal
 
 
 class BytecodeCount(TypedDict):
-    """How many modules have bytecode that this Python accepts."""
+    """The number of modules, and of those with bytecode that this Python accepts."""
 
     modules: int
     compiled: int

@@ -65,7 +65,7 @@ class Word(click.ParamType[str]):
             return word
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Return what can follow; in a comma list, what the last word can be."""
+        """Return the possible completions; in a comma list, those of the last word."""
         before, comma, word = incomplete.rpartition(",")
         try:
             values = dict.fromkeys(self._values(settings_of(ctx)))

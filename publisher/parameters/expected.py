@@ -40,7 +40,7 @@ def expected(matrix: Matrix, releases: Sequence[Release]) -> dict[str, ExpectedP
     """Return the parameters of each region of the matrix.
 
     Only complete releases have parameters, because a number can be used everywhere only then. A yanked release keeps
-    the one by its layer version number, since its ARN does not change. The names by version and ``latest`` go back to an
+    the one by its number, since its ARN does not change. The names by version and ``latest`` return to an
     earlier release, or are removed if there is none.
     """
     if matrix.parameters is None:
