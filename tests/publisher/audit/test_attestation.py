@@ -130,3 +130,15 @@ def test_an_index_cannot_vouch_for_its_own_account(sandbox: Sandbox, tmp_path: P
     assert "the trusted publisher is 111122223333" in refused.err
     layers.keys["account"] = "111122223333"
     assert layers("verify", "--index", index, arn).code == 3
+
+
+def test_an_index_of_the_trusted_account_cannot_name_layers_of_another_one(sandbox: Sandbox, tmp_path: Path) -> None:
+    layers = Layers(tmp_path)
+    assert layers.publish("1.0").code == 0
+    assert layers("docs", "--output", str(tmp_path / "docs")).code == 0
+    index = tmp_path / "docs" / "layers.json"
+    index.write_text(index.read_text().replace(f":{layers.matrix.account}:layer:demo-", ":111122223333:layer:demo-"))
+    arn = "arn:aws:lambda:eu-west-1:111122223333:layer:demo-py3_12-x86_64:1"
+    for command in (("verify", "--index", str(index), arn), ("describe", "--index", str(index), "--region", "all")):
+        refused = layers(*command)
+        assert (refused.code, "is not valid there" in refused.err) == (3, True), refused.err
