@@ -45,7 +45,7 @@ def compile_settled(source: bytes, path: str) -> tuple[CodeType, Constants]:
     """Compile a module so that the code is the same as when its names are already interned."""
     code = compile(source, path, "exec", dont_inherit=True, optimize=0)
     held = Constants(code)
-    if held.unsettled:
+    if held.depends_on_interning:
         code = compile(source, path, "exec", dont_inherit=True, optimize=0)
         held = Constants(code)  # keeps the names of the first compilation alive until here
     return code, held
@@ -61,7 +61,7 @@ class Constants:
         self._code(code)
 
     @property
-    def unsettled(self) -> bool:
+    def depends_on_interning(self) -> bool:
         """Whether the code could differ if its names were interned before the compilation.
 
         An interned name replaces an equal one. A set is copied for that, so two equal sets that were one object become
@@ -110,20 +110,20 @@ def dump_sorted(value: object) -> bytes:
             value.co_code, value.co_consts, value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars,
             value.co_filename, value.co_name,
         )  # fmt: skip
-        numbers = b"".join(map(long, counts))
+        numbers = b"".join(map(uint32, counts))
         body = b"".join(map(dump_sorted, parts))
-        return b"c" + numbers + body + long(value.co_firstlineno) + dump_sorted(value.co_linetable)
+        return b"c" + numbers + body + uint32(value.co_firstlineno) + dump_sorted(value.co_linetable)
     if isinstance(value, tuple):
-        return b"(" + long(len(value)) + b"".join(map(dump_sorted, value))
+        return b"(" + uint32(len(value)) + b"".join(map(dump_sorted, value))
     if isinstance(value, frozenset):
-        return b">" + long(len(value)) + b"".join(sorted(map(dump_sorted, value)))
+        return b">" + uint32(len(value)) + b"".join(sorted(map(dump_sorted, value)))
     if isinstance(value, str):
         text = value.encode("utf-8", "surrogatepass")
-        return b"t" + long(len(text)) + text
+        return b"t" + uint32(len(text)) + text
     return marshal.dumps(value, 2)  # type: ignore[arg-type]
 
 
-def long(number: int) -> bytes:
+def uint32(number: int) -> bytes:
     return number.to_bytes(4, "little")
 
 
@@ -137,7 +137,7 @@ def main() -> None:
             batch.append(line)
             continue
         results = b"".join(map(sized_result, batch))
-        stdout.write(long(len(results)) + results)  # one write, so that the reader does not wake up for each module
+        stdout.write(uint32(len(results)) + results)  # one write, so that the reader does not wake up for each module
         stdout.flush()
         batch.clear()
 
@@ -145,7 +145,7 @@ def main() -> None:
 def sized_result(line: bytes) -> bytes:
     """Return what is written for a line: the length and the ``.pyc``."""
     data = compile_line(line)
-    return long(len(data)) + data
+    return uint32(len(data)) + data
 
 
 def compile_line(line: bytes) -> bytes:

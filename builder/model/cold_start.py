@@ -74,7 +74,7 @@ class SmokeResults(Frozen):
     schema_version: Literal[1] = 1
     smokes: Mapping[Sha256, SmokeResult] = Field(default_factory=dict)
 
-    def having(self, sha256: str, smoked: SmokeResult) -> SmokeResults:
+    def with_smoke(self, sha256: str, smoked: SmokeResult) -> SmokeResults:
         """Return the results with one more, which replaces earlier ones of the same zip name.
 
         A weaker proof about the same bytes does not replace a stronger one, so the results of several machines combine.
@@ -99,7 +99,7 @@ def read_smokes(folder: Path) -> SmokeResults:
     smokes = SmokeResults()
     for path in (folder / SMOKES, *sorted(folder.glob(f"*/{SMOKES}"))):
         for sha256, smoked in _read(path).smokes.items():
-            smokes = smokes.having(sha256, smoked)
+            smokes = smokes.with_smoke(sha256, smoked)
     return smokes
 
 
@@ -122,7 +122,7 @@ def record_smoke(folder: Path, sha256: str, smoked: SmokeResult) -> None:
     path = folder / SMOKES
     try:
         with _locked(folder):
-            smokes = _read(path).having(sha256, smoked)
+            smokes = _read(path).with_smoke(sha256, smoked)
             write_atomically(path, dump_json(smokes.model_dump(mode="json")).encode())
     except OSError as error:
         raise InputError(

@@ -105,9 +105,9 @@ class Matrix(Frozen):
     def cells_in(self, region: str, targets: Iterable[Target] | None = None) -> tuple[Cell, ...]:
         """The cells of a region, without the unsupported ones."""
         chosen = self.targets if targets is None else targets
-        return tuple(Cell(region, target) for target in chosen if self.hole(region, target) is None)
+        return tuple(Cell(region, target) for target in chosen if self.unsupported_entry(region, target) is None)
 
-    def hole(self, region: str, target: TargetKey) -> Unsupported | None:
+    def unsupported_entry(self, region: str, target: TargetKey) -> Unsupported | None:
         """The entry of ``unsupported`` that covers a cell, or None."""
         return next((entry for entry in self.unsupported if entry.covers(region, target)), None)
 

@@ -231,7 +231,7 @@ def _unsupported(matrix: Matrix) -> Iterator[Problem]:
         if not matrix.cells_in(region):
             yield ("unsupported",), f"leaves no target in {region}: remove it from `regions`"
     for target in matrix.targets:
-        if all(matrix.hole(region, target) for region in matrix.regions):
+        if all(matrix.unsupported_entry(region, target) for region in matrix.regions):
             yield ("unsupported",), f"leaves {target.id} in no region"
 
 

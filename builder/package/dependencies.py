@@ -143,12 +143,12 @@ def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]
             return error
         return None
 
-    found = in_the_way([name for name in pins if name not in met], attempt)
+    found = find_conflicting([name for name in pins if name not in met], attempt)
     rest = {each.name: each.version for each in resolve([name for name in pins if name not in found])}
     return [Conflict(name, _wants(name, text, rest), pins[name]) for name, text in found.items()]
 
 
-def in_the_way(names: Sequence[str], attempt: Callable[[Sequence[str]], ConflictError | None]) -> dict[str, str]:
+def find_conflicting(names: Sequence[str], attempt: Callable[[Sequence[str]], ConflictError | None]) -> dict[str, str]:
     """Return the names to leave out so that ``attempt`` succeeds with all others, each with its failure's text.
 
     Earlier names are kept rather than later ones. Bisection finds a few of many names in a few attempts.
@@ -156,18 +156,18 @@ def in_the_way(names: Sequence[str], attempt: Callable[[Sequence[str]], Conflict
     held: list[str] = []
     failed: dict[str, str] = {}
 
-    def hold(part: Sequence[str]) -> None:
+    def add_part(part: Sequence[str]) -> None:
         problem = attempt([*held, *part])
         if problem is None:
             held.extend(part)
         elif len(part) == 1:
             failed[part[0]] = problem.what
         else:
-            hold(part[: len(part) // 2])
-            hold(part[len(part) // 2 :])
+            add_part(part[: len(part) // 2])
+            add_part(part[len(part) // 2 :])
 
     if names:
-        hold(names)
+        add_part(names)
     return failed
 
 

@@ -126,7 +126,7 @@ def package(
             result = Package(target, zipped, made, source, wanted.lock if wanted else None, layer, notes)
             _check_limits(result, folder, direct, progress)
             budget.check(result.size, result.total_unzipped, target.id)
-            _put_in_place(folder, output, progress)
+            _move_files(folder, output, progress)
     except OSError as error:
         what = "no space left on device" if error.errno == errno.ENOSPC else f"{error.strerror or error}"
         raise BuildError(f"the zips cannot be written: {what}", where=str(error.filename or output)) from None
@@ -269,7 +269,7 @@ def _biggest(made: Package, folder: Path) -> str:
     return ", ".join(f"{each.name} {each.size / 1048576:.0f} MB" for each in found[:5])
 
 
-def _put_in_place(folder: Path, output: Path, progress: Progress) -> None:
+def _move_files(folder: Path, output: Path, progress: Progress) -> None:
     """Move the files to the output folder. Delete files of an earlier run that this one did not write."""
     for name in (f"{DEPENDENCIES}.zip", f"{DEPENDENCIES}.cdx.json", APP):
         if (folder / name).exists():

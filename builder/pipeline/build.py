@@ -29,7 +29,7 @@ from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.pipeline.preflight import refuse_content, refuse_over_budget, refuse_zip
-from builder.pipeline.unchanged import recall, remember
+from builder.pipeline.unchanged import find_output, store_output
 from builder.pipeline.wheel_packing import WheelPacker, completed
 from builder.resolve.locks import Locks
 from builder.resolve.resolver import Lock, LockInput
@@ -82,7 +82,7 @@ def build(
             if matrix.budget:
                 refuse_over_budget(artifacts, matrix.budget, last_sizes or {})
             manifest = Manifest(package=matrix.package, version=version, artifacts=tuple(artifacts))
-            run.put_in_place(manifest)
+            run.rename_files(manifest)
         cache.prune()
         for note in locks.notes(artifacts):
             progress.note(note)
@@ -139,13 +139,13 @@ class _BuildRun:
                     pool.shutdown(wait=False, cancel_futures=True)
                 packer.close()
 
-    def put_in_place(self, manifest: Manifest) -> None:
+    def rename_files(self, manifest: Manifest) -> None:
         """Rename the files to their final names."""
         for artifact in manifest.artifacts:
             if (self.work / artifact.file).exists():  # otherwise it is unchanged
                 for name in filter(None, (artifact.file, artifact.sbom)):
                     (self.work / name).replace(self.output / name)
-                remember(self.cache, self.keys[artifact.target], artifact, self.output)
+                store_output(self.cache, self.keys[artifact.target], artifact, self.output)
         write_manifest(self.output, manifest)
 
     def _interpreter(self, python: str) -> Interpreter | None:
@@ -167,7 +167,7 @@ class _BuildRun:
         """Return the artifact if ``output`` has the same zip from an earlier build."""
         self.progress.step(target.id, f"{len(lock.result())} packages")
         self.keys[target.id] = self._key(target, lock.result())
-        return recall(self.cache, self.keys[target.id], self.output)
+        return find_output(self.cache, self.keys[target.id], self.output)
 
     def _key(self, target: Target, lock: Lock) -> str:
         interpreter = self.interpreters[target.python].result()

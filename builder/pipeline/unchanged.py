@@ -14,13 +14,13 @@ class _Built(Frozen):
     stamps: tuple[tuple[int, ...], ...]  #: of its files, when they had these bytes
 
 
-def remember(cache: Cache, key: str, artifact: Artifact, output: Path) -> None:
+def store_output(cache: Cache, key: str, artifact: Artifact, output: Path) -> None:
     """Record that ``output`` has the artifact's files."""
     built = _Built(artifact=artifact, stamps=_stamps(artifact, output))
     cache.write("builds", key, [built.model_dump_json().encode()])
 
 
-def recall(cache: Cache, key: str, output: Path) -> Artifact | None:
+def find_output(cache: Cache, key: str, output: Path) -> Artifact | None:
     """Return the artifact that an earlier build made under this key, if ``output`` has the same files.
 
     Files are hashed only if something was done to them since: hashing 300 MB would take a third of the build.
@@ -34,7 +34,7 @@ def recall(cache: Cache, key: str, output: Path) -> Artifact | None:
             return None
     except (ValueError, OSError):  # no entry, one of another version of the program, or no such file
         return None
-    remember(cache, key, artifact, output)
+    store_output(cache, key, artifact, output)
     return artifact
 
 

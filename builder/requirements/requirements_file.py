@@ -138,7 +138,7 @@ class _Reader:
 
     def _line(self, line: str, path: Path, where: str, constraints: bool, *, editable: bool = False) -> None:
         text, *options = re.split(r"(?<!\s)\s+(?=--[a-z])", line)  # without the first group, many spaces take minutes
-        problem = _known_trouble(text)
+        problem = _advice_for_line(text)
         if problem:
             self._problems.add(where, problem)
             return
@@ -257,7 +257,7 @@ def _named_url(text: str) -> str:
     return f"{name} @ {url.strip()}" + (f" ;{marker}" if marker else "")
 
 
-def _known_trouble(text: str) -> str | None:
+def _advice_for_line(text: str) -> str | None:
     """Return advice for lines that other tools write and that no index can serve."""
     if re.fullmatch(r"pkg[-_]resources==0\.0\.0", text.strip()):
         return "pkg-resources==0.0.0 is not a package; Debian's pip freeze writes it by mistake: remove the line"

@@ -76,30 +76,30 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
     if found := re.search(r"Because (\S+) was not found in the", flat):
         return InputError(
             f"the package index has no package {found[1]!r}",
-            where=_whose(found[1], requirements),
+            where=_origin_of(found[1], requirements),
             fix="check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
         )
     if found := _OTHER_INDEX.search(flat):
         return InputError(
             f"{found[1]} is on {_shown(found[2])}, but not in the required version; uv uses only the first index that "
             "has a package (index strategy first-index), and another one may have the version",
-            where=_whose(found[1], requirements),
+            where=_origin_of(found[1], requirements),
             fix="put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match",
         )
     if found := _NO_VERSION.search(flat):
         return InputError(
             f"the package index has no {found[1]} {found[2]}",
-            where=_whose(found[1], requirements),
+            where=_origin_of(found[1], requirements),
             fix="check the version; a fresh release may take some minutes to appear",
         )
     if found := _INVALID_FORMAT.search(flat) or _MALFORMED.search(flat):
         return malformed_wheel(found[1].replace("==", " "), found[2])
     if "No solution found" in flat:
-        return ConflictError(f"cannot be resolved: {_brief(flat)}", where=target.id)
+        return ConflictError(f"cannot be resolved: {_error_text(flat)}", where=target.id)
     if found := re.search(r"Failed to download `(\S+) @ ", flat):
         return BuildError(
             f"{found[1]} cannot be downloaded from the URL that is named for it: {_last_cause(text)}",
-            where=_whose(found[1], requirements),
+            where=_origin_of(found[1], requirements),
             fix="check the URL and the network",
         )
     if re.search(r"Failed to fetch|error sending request|[Cc]onnect|dns error|timed out|offline|network", flat):
@@ -108,7 +108,7 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
             where=target.id,
             fix="check the network and the URL of the index, then run the command again",
         )
-    return BuildError(f"cannot be resolved: {_brief(flat)}", where=target.id)
+    return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id)
 
 
 def _shown(url: str) -> str:
@@ -120,7 +120,7 @@ def name_of(requirement: str) -> str:
     return canonicalize_name(re.split(r"[\[=<>!~; ]", requirement)[0])
 
 
-def _whose(package: str, requirements: Sequence[str]) -> str:
+def _origin_of(package: str, requirements: Sequence[str]) -> str:
     is_named = any(name_of(requirement) == name_of(package) for requirement in requirements)
     if not requirements:
         return "a requirement of the project"
@@ -129,10 +129,10 @@ def _whose(package: str, requirements: Sequence[str]) -> str:
 
 def _last_cause(text: str) -> str:
     causes = re.findall(r"cause: (.+)", text)
-    return re.sub(r"https?://\S+", "the index", causes[-1]) if causes else _brief(" ".join(text.split()))
+    return re.sub(r"https?://\S+", "the index", causes[-1]) if causes else _error_text(" ".join(text.split()))
 
 
-def _brief(text: str) -> str:
+def _error_text(text: str) -> str:
     text = text[max(text.find("error: "), 0) :]  # after uv's warnings
     text = text.removeprefix("error: ").replace("No solution found when resolving dependencies cause: ", "")
     return text if len(text) <= 600 else text[:599] + "…"

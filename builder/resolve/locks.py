@@ -72,7 +72,7 @@ class Locks:
         return newest_packages(wanted, {target.id: locks[target].result() for target in inputs}, inputs)
 
     @cached_property
-    def _surroundings(self) -> str | None:
+    def _settings_key(self) -> str | None:
         """A key of what is the same for all targets: settings, uv's version and the files in local indexes.
 
         None if these files are unknown, so that a cached lock may be outdated.
@@ -86,20 +86,20 @@ class Locks:
         return self.given.get(target.id) or self._resolve(target)
 
     def _resolve(self, target: Target) -> Lock:
-        if self._surroundings is None:
+        if self._settings_key is None:
             return resolve(self.matrix, self.version, target, self.exclude_newer)
         wanted = lock_input(self.matrix, self.version)
         key = key_of(
             wanted.requirements, target.id, uv.platform_options(target), self.exclude_newer, self.matrix.exclude,
-            self.matrix.override, self._surroundings,
+            self.matrix.override, self._settings_key,
         )  # fmt: skip
-        if kept := self._kept(key):
+        if kept := self._cached_lock(key):
             return kept
         lock = resolve(self.matrix, self.version, target, self.exclude_newer)
         self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])
         return lock
 
-    def _kept(self, key: str) -> Lock | None:
+    def _cached_lock(self, key: str) -> Lock | None:
         """Return a cached lock that was resolved less than LOCK_SECONDS ago, or None."""
         try:
             resolved, lock = _DATED_LOCK.validate_json(bytes(self.cache.read("locks", key) or b""))

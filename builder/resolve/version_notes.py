@@ -62,7 +62,7 @@ def older_versions(
     ``requires`` is the Requires-Dist of each package in the lock, ``packages`` the newest versions. A version that a
     requirement or constraint holds back is no finding.
     """
-    newest = _on(target, packages)
+    newest = _packages_on(target, packages)
     parents = _parents(wanted, target, requires)
     findings = []
     for locked in lock:
@@ -73,13 +73,13 @@ def older_versions(
         version = package["version"]
         if not all(each.specifier.contains(version, prereleases=True) for each in chain(*by.values())):
             continue
-        if obstacle := _obstacle(wanted, target, package, [name for name in by if name]):
+        if obstacle := _blocking_package(wanted, target, package, [name for name in by if name]):
             message = f"{locked.name} {locked.version} was chosen, not {version}: {obstacle}"
             findings.append(Finding(level="warning", code="version-older", message=message))
     return findings
 
 
-def _on(target: Target, packages: Iterable[Package]) -> dict[str, Package]:
+def _packages_on(target: Target, packages: Iterable[Package]) -> dict[str, Package]:
     """Return the packages whose markers apply to the target, by name; of several the oldest."""
     environment = marker_environment(target)
     found = [p for p in packages if "marker" not in p or Marker(p["marker"]).evaluate(dict(environment))]
@@ -103,7 +103,7 @@ def _parents(
     return found
 
 
-def _obstacle(wanted: LockInput, target: Target, package: Package, parents: Sequence[str]) -> str | None:
+def _blocking_package(wanted: LockInput, target: Target, package: Package, parents: Sequence[str]) -> str | None:
     """Return which package without a wheel prevents the newest version of ``package``; None if something else does."""
     named = f"{package['name']} {package['version']}"
     if not has_wheel(package, target):

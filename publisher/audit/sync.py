@@ -109,7 +109,7 @@ def merge(
         if not here:
             releases.append(known[number])
             continue
-        version = known[number].version if number in known else _usual(each.version for each in here)
+        version = known[number].version if number in known else _most_common(each.version for each in here)
         fitting = [each for each in here if each.version == version]
         left_out += [
             f"{each.cell.id}: layer version {number} is {each.version}, but the release is {version}"
@@ -178,5 +178,5 @@ def _completed(matrix: Matrix, release: Release) -> datetime | None:
     return max(record.published for record in release.cells)
 
 
-def _usual(versions: Iterable[str]) -> str:
+def _most_common(versions: Iterable[str]) -> str:
     return Counter(versions).most_common(1)[0][0]

@@ -98,7 +98,7 @@ class BotoLambda:
             for layer in responses.items(page, "Layers"):
                 name = responses.text(layer, "LayerName")
                 if name in names:
-                    found[name] = responses.listed(self._source(name), layer.get("LatestMatchingVersion"))
+                    found[name] = responses.listed_version(self._source(name), layer.get("LatestMatchingVersion"))
             marker = page.get("NextMarker")
             if not marker or len(found) == len(names):
                 return found
@@ -106,7 +106,7 @@ class BotoLambda:
             if name not in found:
                 newest = self._call(self._client.list_layer_versions, LayerName=name, MaxItems=1)
                 for version in responses.items(newest, "LayerVersions")[:1]:
-                    found[name] = responses.listed(self._source(name), version)
+                    found[name] = responses.listed_version(self._source(name), version)
         return found
 
     def versions(self, name: str, above: int = 0) -> tuple[ListedVersion, ...]:
@@ -125,7 +125,7 @@ class BotoLambda:
             more = {"Marker": marker} if marker else {}
             page = self._call(self._client.list_layer_versions, LayerName=name, MaxItems=PAGE_SIZE, **more)
             for data in responses.items(page, "LayerVersions"):
-                version = responses.listed(self._source(name), data)
+                version = responses.listed_version(self._source(name), data)
                 if version.number >= lowest:
                     raise Unavailable(f"ListLayerVersions returns version {version.number} after {lowest}")
                 lowest = version.number
@@ -139,7 +139,7 @@ class BotoLambda:
 
     def get(self, name: str, number: int) -> PublishedVersion | None:
         response = self._call(self._client.get_layer_version, LayerName=name, VersionNumber=number, missing={})
-        return responses.held(self._source(name, number), response) if response else None
+        return responses.published_version(self._source(name, number), response) if response else None
 
     def grants(self, name: str, number: int) -> tuple[Grant, ...]:
         response = self._call(self._client.get_layer_version_policy, LayerName=name, VersionNumber=number, missing={})
@@ -164,17 +164,17 @@ class BotoLambda:
             Content=content,
             **publication.fields,
         )
-        return responses.held(self._source(publication.layer_name), response)
+        return responses.published_version(self._source(publication.layer_name), response)
 
     def _publish_directly(self, publication: Publication) -> PublishedVersion:
         body = self._bodies.of(publication)
-        with body.path.open("rb") as file, _sending(body, file):
+        with body.path.open("rb") as file, _request_body(body, file):
             response = self._call(
                 self._client.publish_layer_version,
                 LayerName=publication.layer_name,
                 Content={"ZipFile": b""},  # _send_from_disk replaces the whole body
             )
-        return responses.held(self._source(publication.layer_name), response)
+        return responses.published_version(self._source(publication.layer_name), response)
 
     def _source(self, name: str, number: int | None = None) -> responses.LayerSource:
         return responses.LayerSource(self._region, name, self._account, number)
@@ -245,7 +245,7 @@ _SENDING = threading.local()
 
 
 @contextmanager
-def _sending(body: Body, file: IO[bytes]) -> Iterator[None]:
+def _request_body(body: Body, file: IO[bytes]) -> Iterator[None]:
     """Set the request body of the publish that this thread sends."""
     _SENDING.body = (body, file)
     try:

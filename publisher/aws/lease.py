@@ -85,7 +85,7 @@ def lease(
     try:
         taken.take(stop, wait_seconds)
     except KeyboardInterrupt:
-        taken.give_back()
+        taken.expire()
         raise
     except BOTO_ERRORS as error:
         raise InputError(
@@ -101,7 +101,7 @@ def lease(
     finally:
         ended.set()
         renewing.join()
-        taken.give_back()
+        taken.expire()
 
 
 class _Lease:
@@ -154,7 +154,7 @@ class _Lease:
                     stop(f"the lease has expired, because it could not be renewed: {error}")
                     return
 
-    def give_back(self) -> None:
+    def expire(self) -> None:
         """Let the lease expire now, if this command still holds it."""
         try:
             record = self._read()

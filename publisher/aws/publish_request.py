@@ -44,7 +44,7 @@ class Bodies:
         return self._once(publication)
 
     def _encode(self, publication: Publication) -> Body:
-        before, after = _around_the_zip(publication)
+        before, after = _split_body(publication)
         path = self._folder / f"{hashlib.sha256(repr(publication).encode()).hexdigest()[:32]}.json"
         body, content, size = hashlib.sha256(), hashlib.sha256(), 0
         try:
@@ -72,7 +72,7 @@ class Bodies:
         return Body(path, size, body.hexdigest())
 
 
-def _around_the_zip(publication: Publication) -> tuple[bytes, bytes]:
+def _split_body(publication: Publication) -> tuple[bytes, bytes]:
     text = json.dumps({**publication.fields, "Content": {"ZipFile": _MARK}})
     before, after = text.split(json.dumps(_MARK)[1:-1])
     return before.encode(), after.encode()

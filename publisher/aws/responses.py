@@ -40,7 +40,7 @@ class LayerSource:
             raise Unavailable(f"the response of AWS is about another layer version than {expected}: {arn[:200]!a}")
 
 
-def listed(source: LayerSource, data: Any) -> ListedVersion:
+def listed_version(source: LayerSource, data: Any) -> ListedVersion:
     """Parse an item of a list of layer versions."""
     if not isinstance(data, dict):
         raise Unavailable(f"the response of AWS has no version of {source.layer_name}")
@@ -57,9 +57,9 @@ def listed(source: LayerSource, data: Any) -> ListedVersion:
     )
 
 
-def held(source: LayerSource, data: dict[str, Any]) -> PublishedVersion:
+def published_version(source: LayerSource, data: dict[str, Any]) -> PublishedVersion:
     """Parse the response of ``GetLayerVersion`` or ``PublishLayerVersion``."""
-    version = listed(source, data)
+    version = listed_version(source, data)
     content = data.get("Content")
     if not isinstance(content, dict):
         raise Unavailable(f"the response of AWS has no Content of {source.layer_name}")

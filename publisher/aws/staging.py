@@ -49,13 +49,13 @@ class StagingBuckets:
         zip_, region = zip_and_region
         bucket, key = self._bucket(region), f"layers/{zip_.sha256}.zip"
         try:
-            if not self._holds(region, bucket, key, zip_):
+            if not self._has_object(region, bucket, key, zip_):
                 if region == self._staging.home:
                     self._upload(zip_, bucket, key)
                 else:
                     self.stage(zip_, self._staging.home)
                     self._copy(region, bucket, key)
-                if not self._holds(region, bucket, key, zip_):
+                if not self._has_object(region, bucket, key, zip_):
                     raise Unavailable(f"s3://{bucket}/{key} is missing after the upload")
         except (*BOTO_ERRORS, Boto3Error) as error:
             cause = error.__context__ if isinstance(error, Boto3Error) else error  # s3transfer wraps what failed
@@ -67,7 +67,7 @@ class StagingBuckets:
     def _bucket(self, region: str) -> str:
         return self._staging.bucket_of(self._account, region)
 
-    def _holds(self, region: str, bucket: str, key: str, zip_: Zip) -> bool:
+    def _has_object(self, region: str, bucket: str, key: str, zip_: Zip) -> bool:
         """Return whether the object exists with its size. The expected owner excludes a bucket of another account."""
         try:
             head = self._clients(region).head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=self._account)

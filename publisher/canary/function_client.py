@@ -75,7 +75,7 @@ class BotoFunctions:
     def layer(self, name: str, number: int) -> PublishedVersion | None:
         response = self._call(self._client.get_layer_version, LayerName=name, VersionNumber=number, missing={})
         source = responses.LayerSource(self._client.meta.region_name, name, number=number)
-        return responses.held(source, response) if response else None
+        return responses.published_version(source, response) if response else None
 
     def find(self, name: str) -> Function | None:
         response = self._call(self._client.get_function_configuration, FunctionName=name, missing={})

@@ -188,10 +188,10 @@ def make_index(matrix: Matrix, releases: Iterable[Release], sboms: Collection[st
         architectures=matrix.architectures,
         regions=matrix.regions,
         unsupported={
-            f"{region}/{target.id}": hole.reason
+            f"{region}/{target.id}": entry.reason
             for region in matrix.regions
             for target in matrix.targets
-            if (hole := matrix.hole(region, target))
+            if (entry := matrix.unsupported_entry(region, target))
         },
         releases=tuple(_release(matrix, release, sboms) for release in ordered),
     )

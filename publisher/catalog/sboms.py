@@ -36,7 +36,7 @@ class Sbom:
         return data
 
 
-def kept_sboms(releases: Iterable[Release], kept: Collection[str]) -> tuple[Sbom, ...]:
+def recorded_sboms(releases: Iterable[Release], kept: Collection[str]) -> tuple[Sbom, ...]:
     """Return the SBOMs of these releases that the ledger has. Releases recorded by hand may have none."""
     return tuple(
         Sbom(path, target.sbom_sha256)

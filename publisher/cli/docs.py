@@ -64,7 +64,7 @@ class _File:
 def _wanted(settings: Settings, output: Path, pages: tuple[Path, ...]) -> dict[Path, _File]:
     from publisher.catalog.index import make_index
     from publisher.catalog.marked_section import inject
-    from publisher.catalog.sboms import kept_sboms
+    from publisher.catalog.sboms import recorded_sboms
     from publisher.catalog.table import body
     from publisher.followers.catalog_files import catalog_files
 
@@ -76,7 +76,7 @@ def _wanted(settings: Settings, output: Path, pages: tuple[Path, ...]) -> dict[P
     texts |= {page: inject(_page(page), body(index), str(page)) for page in pages}
     files = {path: _File(_sha256(text.encode()) or "", text.encode) for path, text in texts.items()}
     return files | {
-        output / sbom.file: _File(sbom.sha256, partial(sbom.read, ledger)) for sbom in kept_sboms(releases, kept)
+        output / sbom.file: _File(sbom.sha256, partial(sbom.read, ledger)) for sbom in recorded_sboms(releases, kept)
     }
 
 

@@ -55,9 +55,9 @@ class Word(click.ParamType[str]):
         words = split_words(values)
         if values and not words:
             raise UsageError(f"{param.opts[0]} has an empty value", fix="give a value, or `all`")
-        return () if any(map(is_all, words)) else tuple(dict.fromkeys(map(self.spelled, words)))
+        return () if any(map(is_all, words)) else tuple(dict.fromkeys(map(self.normalized, words)))
 
-    def spelled(self, word: str) -> str:
+    def normalized(self, word: str) -> str:
         """Return the word in the program's spelling; an unknown word is kept, and the command reports it."""
         try:
             return self._spell(word)
@@ -143,7 +143,7 @@ def _regions_or_default(context: click.Context, param: click.Parameter, values: 
     if values or context.resilient_parsing:
         return REGION.split(context, param, values)
     default = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _region_of_profile()
-    return (REGION.spelled(default),)
+    return (REGION.normalized(default),)
 
 
 def _region_of_profile() -> str:

@@ -82,7 +82,7 @@ def command(
             release = release_to_promote(ledger, layer_version, source.ledger_place)
             refuse_taken(release, own)
             if canary_region:
-                _try_source(source, release, canary_region, shown)
+                _run_canary_in_source(source, release, canary_region, shown)
             fetch_release(matrix, release, ledger, targets, reader, Path(name), shown)
         print_message(f"fetched {release.package} {release.version}, layer version {release.layer_version}")
         options = [
@@ -126,7 +126,7 @@ def _credentials(profile: str | None) -> Iterator[None]:
         os.environ.update({key: value for key, value in before.items() if value is not None})
 
 
-def _try_source(source: Settings, release: Release, region: str, shown: Any) -> None:
+def _run_canary_in_source(source: Settings, release: Release, region: str, shown: Any) -> None:
     """Run the canary on the source's layers in one region. DriftError if a layer does not work."""
     from builder.model.clock import SYSTEM_CLOCK
     from publisher.aws.identity import check_account

@@ -133,7 +133,7 @@ def _show(matrix: Matrix, report: WatchReport, form: str, as_json: bool) -> None
 
 
 def _show_table(matrix: Matrix, report: WatchReport) -> None:
-    from publisher.watch.watch_report import gap_lines, held_words, missing_words, named_words
+    from publisher.watch.watch_report import describe_held_back, gap_lines, missing_words, named_words
 
     choice, found = report.choice, report.advisories
     rows = [["complete", each.version, missing_words(each, matrix)] for each in report.incomplete]
@@ -143,7 +143,7 @@ def _show_table(matrix: Matrix, report: WatchReport) -> None:
         rows += [["rebuild", version, f"{named_words(n)}: {', '.join(n.targets)}"] for n in found.fixed]
         rows += [["no fix", version, f"{named_words(n)}: {n.reason}"] for n in found.unfixed]
         rows += [["not known", version, each] for each in found.unknown]
-    rows += [["held back", held.version, held_words(held)] for held in choice.held_back[:MAX_HELD_BACK]]
+    rows += [["held back", held.version, describe_held_back(held)] for held in choice.held_back[:MAX_HELD_BACK]]
     if rows:
         print_table(["what", "version", "why"], rows)
         print_result("")

@@ -150,12 +150,12 @@ def _execution(scope: Scope) -> dict[str, Any]:
                     }
                 ],
             },
-            "Policies": [_policy("create-buckets", *_creating(scope))],
+            "Policies": [_policy("create-buckets", *_creation_statements(scope))],
         },
     }
 
 
-def _creating(scope: Scope) -> list[Statement]:
+def _creation_statements(scope: Scope) -> list[Statement]:
     """Return less than AWS's guide gives an execution role: ``cloudformation:*`` and ``s3:*`` on everything."""
     matrix = scope.matrix
     buckets = [scope.in_bucket(bucket) for region in scope.regions if (bucket := matrix.bucket(region))]

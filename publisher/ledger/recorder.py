@@ -126,11 +126,11 @@ class Recorder:
 
         return self._ledger.update(record.layer_version, insert)
 
-    def give_up_lower(self) -> None:
+    def abandon_lower_numbers(self) -> None:
         """Record that this version's lower numbers which never became public belong to no release any more."""
         for release in self._ledger.releases():
             if release.layer_version < self._number and _never_public(release) and release.is_of(self._fresh.version):
-                self._ledger.update(release.layer_version, lambda now, given_up=release: _given_up(now or given_up))  # type: ignore[misc]
+                self._ledger.update(release.layer_version, lambda now, given_up=release: _abandoned(now or given_up))  # type: ignore[misc]
 
     def complete(self, when: datetime) -> None:
         """Record that every cell of the matrix is at the release; the first time counts."""
@@ -148,7 +148,7 @@ def _never_public(release: Release) -> bool:
     return bool(release.cells) and not release.public and release.completed is None and release.yanked is None
 
 
-def _given_up(release: Release) -> Release:
+def _abandoned(release: Release) -> Release:
     if not _never_public(release):
         return release
     unexpected = (

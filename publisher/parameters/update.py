@@ -44,7 +44,7 @@ def update_parameters(
     """Update the parameters of every region to the ledger's state. A failing region does not stop the others."""
     plans = expected(matrix, releases)
     progress.begin("Parameters", len(plans))
-    done, failed = each_region(tuple(plans), lambda region: _bring(plans[region], stores[region], clock), progress)
+    done, failed = each_region(tuple(plans), lambda region: _apply(plans[region], stores[region], clock), progress)
     return ParameterUpdate(
         right=sum(len(plans[region].parameters) for region in done),
         written=sum(written for written, _ in done.values()),
@@ -53,7 +53,7 @@ def update_parameters(
     )
 
 
-def _bring(plan: ExpectedParameters, store: Parameters, clock: Clock) -> tuple[int, int]:
+def _apply(plan: ExpectedParameters, store: Parameters, clock: Clock) -> tuple[int, int]:
     """Write and remove what differs, read it back, and return how many were written and removed."""
     seen = store.read(plan.names)
     new, old = to_write(plan, seen), to_remove(plan, seen)

@@ -81,7 +81,7 @@ class _Execution:
         """Publish one cell alone to claim the number. If its region fails, try the next region."""
         candidates = {cell.region: cell for cell in reversed(self._left(cells)) if self._is_publish(cell)}
         for region in self._job.matrix.regions:
-            if region in candidates and not (self._holding() or self._job.plan.public):
+            if region in candidates and not (self._published_cells() or self._job.plan.public):
                 self._each([candidates[region]], self._steps.publish)
 
     def _publish(self, cells: Sequence[Cell]) -> None:
@@ -98,7 +98,7 @@ class _Execution:
             plan = replace(self._job.plan, bytes_of={**self._job.plan.bytes_of, **shas})
             unreachable = {**self._job.remote.unreachable, **self._steps.unreachable}
             reason = why_private(
-                self._job.matrix, plan, self._job.lambdas, self._holding(), unreachable, self._job.clock,
+                self._job.matrix, plan, self._job.lambdas, self._published_cells(), unreachable, self._job.clock,
                 self._job.recorder.shared(),
             )  # fmt: skip
         if reason is None:
@@ -120,7 +120,7 @@ class _Execution:
 
     def _each(self, cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> None:
         """Execute a step for each of these cells, in parallel."""
-        for outcome in _side_by_side(cells, step):
+        for outcome in _in_parallel(cells, step):
             self._outcomes[outcome.cell] = outcome
             if outcome.name != "private":
                 self._job.progress.step(outcome.cell.id, outcome.name + (f": {outcome.error}" if outcome.error else ""))
@@ -134,7 +134,7 @@ class _Execution:
     def _left(self, cells: Sequence[Cell]) -> list[Cell]:
         return [cell for cell in cells if cell not in self._outcomes]
 
-    def _holding(self) -> Collection[Cell]:
+    def _published_cells(self) -> Collection[Cell]:
         """Return the cells that hold the release so far."""
         return [cell for cell, outcome in self._outcomes.items() if outcome.done or outcome.name == "private"]
 
@@ -142,7 +142,7 @@ class _Execution:
         return isinstance(self._job.plan.actions[cell], Publish)
 
     def _unfinished(self, region: str, cells: Sequence[Cell]) -> Failure | None:
-        holding = self._holding()
+        holding = self._published_cells()
         left = next((self._outcomes[cell] for cell in cells if cell not in holding), None)
         if left is None:
             return None
@@ -151,7 +151,7 @@ class _Execution:
         return replace(left.failure or Failure(text), text=text)
 
 
-def _side_by_side(cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> Iterator[Outcome]:
+def _in_parallel(cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> Iterator[Outcome]:
     """Yield the outcomes of a step as they complete."""
     if not cells:
         return

@@ -52,7 +52,7 @@ def why_private(
 
     def read_region(region: str) -> list[str]:
         cells = [cell for cell in others if cell.region == region]
-        return [found for found in in_lanes(lambda cell: _other(matrix, plan, lambdas, cell), cells) if found]
+        return [found for found in in_lanes(lambda cell: _other_content(matrix, plan, lambdas, cell), cells) if found]
 
     found, failed = each_region(tuple(dict.fromkeys(cell.region for cell in others)), read_region, Quiet())
     if taken := next((text for texts in found.values() for text in texts), None):
@@ -78,7 +78,7 @@ def _reads_lag(plan: Plan, lambdas: Mapping[str, Lambda], holding: Collection[Ce
     return any(found.values())
 
 
-def _other(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], cell: Cell) -> str | None:
+def _other_content(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], cell: Cell) -> str | None:
     """Return the problem if a cell has something else at the release's number."""
     there = lambdas[cell.region].get(cell.target.layer_name, plan.number.value)
     if there is None:

@@ -196,7 +196,7 @@ def carry_out(
         keep_sboms(ledger, plan.number.value, at_number(prepared.releases, plan.number.value), facts)
         if facts:
             recorder.begin(tuple(each.record for each in facts), wanted.rebuild)
-            recorder.give_up_lower()
+            recorder.abandon_lower_numbers()
         job = Job(
             matrix=matrix,
             plan=plan,

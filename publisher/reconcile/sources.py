@@ -67,7 +67,7 @@ def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
     for target in sources.matrix.targets:
         if target.id not in plan.publishing:
             continue
-        found = _offered(sources, plan, target) or _copied(sources, plan, target, recorded)
+        found = _given_artifact(sources, plan, target) or _copied(sources, plan, target, recorded)
         if found:
             payloads[target.id] = found
         else:
@@ -136,7 +136,7 @@ def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]
     return result
 
 
-def _offered(sources: Sources, plan: Plan, target: Target) -> Payload | None:
+def _given_artifact(sources: Sources, plan: Plan, target: Target) -> Payload | None:
     """Return the given artifact of a target; None if the release has other bytes already."""
     if sources.artifacts is None:
         return None

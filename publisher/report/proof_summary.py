@@ -45,7 +45,7 @@ def build_section(manifest: Manifest, releases: Sequence[Release], seconds: floa
         for each in group_findings(manifest)
     ]  # fmt: skip
     if rows:
-        parts.append("#### Findings\n\n" + _some(["Level", "Code", "Where", "What", "Targets"], rows))
+        parts.append("#### Findings\n\n" + _first_rows(["Level", "Code", "Where", "What", "Targets"], rows))
     return "\n".join(parts)
 
 
@@ -108,7 +108,7 @@ def inspect_section(inspections: Sequence[Inspection]) -> str:
         for finding in sorted(each.findings, key=lambda finding: finding.level)
     ]
     if rows:
-        parts.append("#### Findings\n\n" + _some(["Zip", "Level", "Code", "Where", "What"], rows))
+        parts.append("#### Findings\n\n" + _first_rows(["Zip", "Level", "Code", "Where", "What"], rows))
     return "\n".join(parts)
 
 
@@ -133,7 +133,9 @@ def audit_section(checked: int, releases: int, drifts: Sequence[Drift]) -> str:
         ]
         for each in drifts
     ]
-    return f"{head}\n" + _some(["Region", "Target", "Number", "Problem", "What", "Remedy"], rows) if rows else head
+    if not rows:
+        return head
+    return f"{head}\n" + _first_rows(["Region", "Target", "Number", "Problem", "What", "Remedy"], rows)
 
 
 def audit_notes(drifts: Sequence[Drift]) -> Iterator[Note]:
@@ -149,6 +151,6 @@ def _finding(where: str, finding: Finding) -> Note:
     return Note(finding.level, f"{where} {finding.code}", f"{place}{finding.message}")
 
 
-def _some(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _first_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     more = f"\n… and {len(rows) - _MAX_ROWS} more; the log has them all.\n" if len(rows) > _MAX_ROWS else ""
     return table(headers, rows[:_MAX_ROWS]) + more

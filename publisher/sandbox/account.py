@@ -70,7 +70,7 @@ def make_roles(address: str, names: Mapping[str, Sequence[str]]) -> None:
 
 
 @cache
-def let_roles_be_replaced() -> None:
+def allow_role_replacement() -> None:
     """Let ``CreateRole`` replace a role that the sandbox created itself, as the stack of ``layers infra`` does."""
     from moto.iam.models import IAMBackend
 

@@ -109,14 +109,14 @@ class _Front:
     def start(self, address: str, stand_in: bool, log: Callable[[str], None]) -> None:
         """Correct moto, now that the server's address is known."""
         from publisher.sandbox import function_rules, moto_corrections
-        from publisher.sandbox.account import let_roles_be_replaced
+        from publisher.sandbox.account import allow_role_replacement
         from publisher.sandbox.invocation import Invoker
         from publisher.sandbox.signing_jobs import SigningJobs
 
         def link(sha256: str) -> str:
             return f"{address}/_layers/{sha256}.zip"
 
-        let_roles_be_replaced()
+        allow_role_replacement()
         moto_corrections.correct(self._store, link)
         function_rules.correct(self._store, link)
         self._signing_jobs = SigningJobs(self._account)

@@ -55,7 +55,7 @@ class WatchReport:
             parts.append(f"{self.rebuild} needs a rebuild: {named}")
         if not parts:
             parts = ["nothing to do"]
-            parts += [f"{held.version} is held back: {held_words(held)}" for held in self.choice.held_back[:1]]
+            parts += [f"{held.version} is held back: {describe_held_back(held)}" for held in self.choice.held_back[:1]]
         return "; ".join(parts)
 
 
@@ -149,7 +149,7 @@ def has_locks(matrix: Matrix, releases: Sequence[Release], version: str) -> bool
     return bool(records) and all(record and record.lock for record in records)
 
 
-def held_words(held: HeldBack) -> str:
+def describe_held_back(held: HeldBack) -> str:
     """``younger than 2 days, until 2026-11-26 12:00 UTC``."""
     return held.reason + (f", until {held.until:%Y-%m-%d %H:%M} UTC" if held.until else "")
 

@@ -107,7 +107,7 @@ class Bench:
             for target in self.matrix.targets:
                 recipes[peer](target, self.work / "downloads" / target.id)
         shutil.rmtree(self.work / "downloads", ignore_errors=True)
-        self.seed_next(read_manifest(self.work / "first"), Cache(self.work / "cache-next"))
+        self.fill_cache_for_next(read_manifest(self.work / "first"), Cache(self.work / "cache-next"))
 
         cold = [self.build_cold()]
         parts: dict[str, list[Figures]] = {peer: [] for peer in peers}
@@ -147,7 +147,7 @@ class Bench:
             shutil.rmtree(self.work / name, ignore_errors=True)
         return self.build("ours", cache="cache")
 
-    def seed_next(self, manifest: Manifest, cache: Cache) -> None:
+    def fill_cache_for_next(self, manifest: Manifest, cache: Cache) -> None:
         """Fill a cache as a build of the previous version does in which only the package's own wheel differs."""
         matrix, locks = self.matrix, {}
         for target in matrix.targets:

@@ -124,11 +124,11 @@ def network() -> Figures:
         for way, settings in (("direct", {"staging": None}), ("staged", {"staging": buckets})):
             (folder / way).mkdir()
             (folder / way / "matrix.yaml").write_text(yaml.safe_dump({**own, **settings}))
-            figures |= {f"{way}: {key}": value for key, value in _over_the_line(folder / way, folder / "dist").items()}
+            figures |= {f"{way}: {key}": value for key, value in _run_publish(folder / way, folder / "dist").items()}
     return figures
 
 
-def _over_the_line(folder: Path, artifacts: Path) -> Figures:
+def _run_publish(folder: Path, artifacts: Path) -> Figures:
     """Run `layers publish` with the matrix in ``folder``."""
     matrix = load_matrix(folder / "matrix.yaml")
     command = [str(Path(sys.executable).with_name("layers")), "--matrix", str(folder / "matrix.yaml")]

@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         digest, left = hashlib.sha256(), int(self.headers.get("Content-Length") or 0)
         size = left
         while left > 0 and (piece := self.rfile.read(min(left, 1 << 20))):
-            self.server.upstream.pass_through(len(piece))
+            self.server.upstream.wait_for_bytes(len(piece))
             body.write(piece)
             digest.update(piece)
             left -= len(piece)

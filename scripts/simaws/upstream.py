@@ -17,7 +17,7 @@ class Upstream:
         self._free_at = clock.monotonic()
         self._lock = threading.Lock()
 
-    def pass_through(self, size: int) -> None:
+    def wait_for_bytes(self, size: int) -> None:
         """Wait as long as these bytes need after those that came before them."""
         with self._lock:
             self.sent += size

@@ -14,7 +14,7 @@ from publisher.catalog.page import index_html
 from publisher.ledger.release import Release
 from tests.endtoend.browser import Page, needs_browser
 from tests.endtoend.test_cdk import node_modules
-from tests.publisher.catalog.page_cases import kept_sboms, official_history, official_matrix
+from tests.publisher.catalog.page_cases import official_history, official_matrix, recorded_sboms
 
 AXE = b'{"private": true, "dependencies": {"axe-core": "4.14.1"}}'
 STATES = {
@@ -49,7 +49,7 @@ def axe() -> str:
 
 def opened(chrome: Chrome, folder: Path, matrix: Matrix, history: tuple[Release, ...]) -> Page:
     file = folder / "index.html"
-    file.write_text(index_html(make_index(matrix, history, kept_sboms(history[1:]))), "utf-8")
+    file.write_text(index_html(make_index(matrix, history, recorded_sboms(history[1:]))), "utf-8")
     return Page(chrome, file)
 
 

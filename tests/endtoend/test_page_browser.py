@@ -21,11 +21,11 @@ from publisher.catalog.release_status import NOTHING_YET
 from publisher.catalog.snippets import FORMATS
 from publisher.catalog.snippets.render import snippet
 from tests.endtoend.browser import Page, needs_browser
-from tests.publisher.catalog.page_cases import NASTY, kept_sboms, official_history, official_matrix
+from tests.publisher.catalog.page_cases import NASTY, official_history, official_matrix, recorded_sboms
 
 MATRIX = official_matrix()
 HISTORY = official_history(MATRIX)
-INDEX = make_index(MATRIX, HISTORY, kept_sboms(HISTORY[1:]))
+INDEX = make_index(MATRIX, HISTORY, recorded_sboms(HISTORY[1:]))
 ROWS = {
     (row.layer_version, row.python, row.architecture.value, row.region): row
     for release in INDEX.releases

@@ -256,7 +256,7 @@ def test_the_line_to_aws_lets_through_what_its_rate_allows() -> None:
     line = Upstream(clock, rate=100.0)
     begun = clock.monotonic()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(line.pass_through, [50] * 4))
+        list(pool.map(line.wait_for_bytes, [50] * 4))
     assert (line.sent, clock.monotonic() - begun >= 2) == (200, True)
 
 

@@ -54,7 +54,7 @@ def _layer_data(index: Index) -> dict[str, Any]:
         for release in reversed(complete)
         for layer in release.layers
     }
-    regions = [region for region in index.all_regions if any(_holds(release, region) for release in complete)]
+    regions = [region for region in index.all_regions if any(_has_region(release, region) for release in complete)]
     return {
         "package": index.package,
         "account": index.account,
@@ -64,7 +64,7 @@ def _layer_data(index: Index) -> dict[str, Any]:
     }
 
 
-def _holds(release: IndexedRelease, region: str) -> bool:
+def _has_region(release: IndexedRelease, region: str) -> bool:
     return any(layer.region == region for layer in release.layers)
 
 

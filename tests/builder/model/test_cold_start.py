@@ -32,7 +32,7 @@ FAILED = PROVEN.model_copy(update={"status": "failed", "reason": "import error",
 def recorded(*each: SmokeResult) -> SmokeResult:
     smokes = SmokeResults()
     for smoked in each:
-        smokes = smokes.having(ONE, smoked)
+        smokes = smokes.with_smoke(ONE, smoked)
     return smokes.smokes[ONE]
 
 
@@ -51,15 +51,15 @@ def test_the_later_of_two_measured_results_counts() -> None:
 
 def test_a_rebuilt_zip_replaces_its_own_result_only() -> None:
     neighbour = PROVEN.model_copy(update={"file": "b.zip"})
-    smokes = SmokeResults().having(ONE, PROVEN).having(OTHER, neighbour).having("3" * 64, PROVEN)
+    smokes = SmokeResults().with_smoke(ONE, PROVEN).with_smoke(OTHER, neighbour).with_smoke("3" * 64, PROVEN)
     assert list(smokes.smokes.values()) == [PROVEN, neighbour]
     assert list(smokes.smokes) == ["3" * 64, OTHER]
 
 
 def test_a_figure_of_an_emulator_is_not_used() -> None:
-    assert SmokeResults().having(ONE, PROVEN).cold_start(ONE) == figures()
-    assert SmokeResults().having(ONE, EMULATED).cold_start(ONE) is None
-    assert SmokeResults().having(ONE, UNPROVEN).cold_start(ONE) is None
+    assert SmokeResults().with_smoke(ONE, PROVEN).cold_start(ONE) == figures()
+    assert SmokeResults().with_smoke(ONE, EMULATED).cold_start(ONE) is None
+    assert SmokeResults().with_smoke(ONE, UNPROVEN).cold_start(ONE) is None
     assert SmokeResults().cold_start(ONE) is None
 
 

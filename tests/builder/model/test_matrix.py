@@ -271,7 +271,7 @@ def test_unsupported_cells_are_not_cells_of_the_matrix() -> None:
         "eu-west-1/py3.14-aarch64",
         "eu-west-1/py3.12-aarch64",
     }
-    holes = [matrix.hole("eu-west-1", target) for target in matrix.targets]
+    holes = [matrix.unsupported_entry("eu-west-1", target) for target in matrix.targets]
     assert [hole and hole.reason for hole in holes] == [None, None, "not offered", "not offered"]
     assert len(matrix.targets) == 4
 

@@ -14,7 +14,7 @@ from builder.model.errors import BuildError, InputError, LayersError
 from builder.model.progress import Quiet
 from builder.package import Layer, Package, package
 from builder.package import packaging as running
-from builder.package.dependencies import in_the_way
+from builder.package.dependencies import find_conflicting
 from builder.package.ignore_rules import ignore_rules, is_ignored
 from builder.requirements.reader import find_requirements, read_requirements
 from builder.resolve.failures import ConflictError
@@ -396,6 +396,6 @@ def test_conflicting_names_are_found_in_few_attempts(numbers: list[int], bad: se
         assert isinstance(held, list)
         return ConflictError("no") if any(int(name) in bad for name in held) else None
 
-    found = in_the_way([str(number) for number in numbers], attempt)
+    found = find_conflicting([str(number) for number in numbers], attempt)
     assert set(found) == {str(number) for number in numbers if number in bad}
     assert attempts <= 1 + 2 * 5 * max(len(found), 1)

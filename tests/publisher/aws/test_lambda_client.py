@@ -342,7 +342,7 @@ SOURCE = responses.LayerSource("us-east-1", "demo", "123456789012", 1)
 
 
 def test_a_valid_response_is_read() -> None:
-    held = responses.held(SOURCE, GOOD)
+    held = responses.published_version(SOURCE, GOOD)
     assert (held.sha256, held.size, held.runtimes) == (sha256(b"").hexdigest(), 7, ("python3.12",))
 
 
@@ -351,7 +351,7 @@ def test_any_field_value_is_read_or_unavailable(changes: dict[str, Any]) -> None
     content = {key: value for key, value in changes.items() if key in GOOD["Content"]}
     data = {**GOOD, "Content": {**GOOD["Content"], **content}, **{k: v for k, v in changes.items() if k in GOOD}}
     try:
-        held = responses.held(SOURCE, data)
+        held = responses.published_version(SOURCE, data)
     except Unavailable:
         return
     assert isinstance(held.description, str)

@@ -62,7 +62,7 @@ def official_history(matrix: Matrix) -> tuple[Release, ...]:
     )  # fmt: skip
 
 
-def kept_sboms(releases: Iterable[Release]) -> frozenset[str]:
+def recorded_sboms(releases: Iterable[Release]) -> frozenset[str]:
     """Return the names of their SBOMs in the ledger."""
     return frozenset(sbom_path(each.layer_version, target.layer_name) for each in releases for target in each.targets)
 

@@ -24,12 +24,12 @@ from publisher.catalog.snippets import FORMATS
 from publisher.catalog.snippets.render import snippet
 from publisher.ledger.release import Release, Yanked
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history, recorded
-from tests.publisher.catalog.page_cases import kept_sboms, made, official_history, official_matrix
+from tests.publisher.catalog.page_cases import made, official_history, official_matrix, recorded_sboms
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = official_matrix()
 HISTORY = official_history(MATRIX)
-INDEX = make_index(MATRIX, HISTORY, kept_sboms(HISTORY[1:]))
+INDEX = make_index(MATRIX, HISTORY, recorded_sboms(HISTORY[1:]))
 SMALL = make_index(catalog_matrix(), history(catalog_matrix()))
 
 
@@ -231,7 +231,7 @@ def test_without_javascript_the_page_lists_releases_and_links_the_table() -> Non
 
 
 def test_the_order_of_the_ledger_does_not_change_the_page() -> None:
-    assert index_html(make_index(MATRIX, HISTORY[::-1], kept_sboms(HISTORY[1:]))) == index_html(INDEX)
+    assert index_html(make_index(MATRIX, HISTORY[::-1], recorded_sboms(HISTORY[1:]))) == index_html(INDEX)
 
 
 def _year() -> tuple[Matrix, list[Release]]:
@@ -253,7 +253,7 @@ def _year() -> tuple[Matrix, list[Release]]:
 
 def test_a_page_of_forty_releases_of_136_layers_is_small() -> None:
     matrix, releases = _year()
-    index = make_index(matrix, releases, kept_sboms(releases))
+    index = make_index(matrix, releases, recorded_sboms(releases))
     assert sum(len(release.layers) for release in index.releases) == 40 * 136
     assert len(index_html(index).encode()) < 300_000
     assert {region["partition"] for region in page_data(index)["regions"]} == {partition_of("us-east-1")}
