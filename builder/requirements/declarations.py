@@ -90,7 +90,8 @@ class Declarations:
             extra = {entry.name: entry for entry in poetry_entries(own, place, self.problems)}
             for entry in stated:
                 more = extra.pop(entry.name, None)
-                yield replace(more, requirement=entry.requirement, where=entry.where) if more else entry
+                needs_lock = f"{entry.name}: {more.needs_lock}" if more and more.needs_lock else None
+                yield replace(entry, source=more.source, needs_lock=needs_lock) if more else entry
             if "dependencies" not in self.project:
                 yield from (entry for entry in extra.values() if not entry.optional)
         else:
@@ -172,10 +173,10 @@ class Declarations:
             if requirement := self.problems.parse(text, f"{self.where}: [tool.pdm.resolution.overrides].{name}"):
                 yield str(requirement)
 
-    def python(self) -> SpecifierSet | None:
+    def python(self, python: str) -> SpecifierSet | None:
         if "requires-python" not in self.project:
             own = table(self.poetry, "dependencies", where=self.where)
-            return poetry_python(own, f"{self.where}: [tool.poetry.dependencies]", self.problems)
+            return poetry_python(own, python, f"{self.where}: [tool.poetry.dependencies]", self.problems)
         try:
             return SpecifierSet(self.project["requires-python"])
         except (InvalidSpecifier, TypeError, AttributeError):

@@ -78,7 +78,7 @@ class Requirements:
     groups: tuple[str, ...] = ()
     root: Path | None = None  #: members of the project's workspace
     indexes: Mapping[str, str] = field(default_factory=dict)  #: URLs of the indexes that one package may be bound to
-    prereleases: tuple[str, ...] = ()  #: where ``allow-prereleases`` is set: only a lock file can honour it
+    needs_lock: tuple[str, ...] = ()  #: statements that only a lock file can honour, as ``allow-prereleases``
     notes: tuple[str, ...] = ()
 
     @property

@@ -24,7 +24,7 @@ class Entry:
     where: str
     source: Mapping[str, Any] | None = None
     optional: bool = False
-    prereleases: bool = False  #: Poetry's ``allow-prereleases``
+    needs_lock: str | None = None  #: why only a lock file tells the version: ``allow-prereleases``, alternatives
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from builder.model.errors import InputError
 from builder.requirements.declared import Problems
 from builder.requirements.lock_graph import LockedPackage
-from builder.requirements.poetry_constraints import to_specifier
+from builder.requirements.poetry_constraints import to_specifiers
 from builder.requirements.poetry_tables import poetry_entries
 from builder.requirements.text_files import table
 
@@ -137,9 +137,10 @@ def _poetry_extra(required: Any, where: str, problems: Problems) -> Iterator[Req
             problems.add(where, f"{text!r} is not a requirement")
             continue
         try:
-            specifier = to_specifier(match[2] or "*")
+            specifiers = to_specifiers(match[2] or "*")
         except ValueError:
-            specifier = ""  # the lock has only one version of it
+            specifiers = []  # the lock has only one version of it
+        specifier = specifiers[0] if len(specifiers) == 1 else ""
         if (requirement := problems.parse(f"{match[1]}{specifier} {match[3] or ''}", where)) is not None:
             yield requirement
 

@@ -49,9 +49,10 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     notes += [f"not included: category {names_of(left)} (--group NAME includes one)"] if left else []
     groups = tuple(selection.groups)
     allowed = table(document, "pipenv", where=str(path)).get("allow_prereleases") is True
-    prereleases = (f"{path.name}: [pipenv].allow_prereleases",) if allowed else ()
+    needs_lock = tuple(f"{each.where}: {each.needs_lock}" for each in entries if each.needs_lock)
+    needs_lock += (f"{path.name}: [pipenv].allow_prereleases",) if allowed else ()
     return Requirements(
-        path, tuple(found), places=places, groups=groups, indexes=indexes, prereleases=prereleases, notes=tuple(notes)
+        path, tuple(found), places=places, groups=groups, indexes=indexes, needs_lock=needs_lock, notes=tuple(notes)
     )
 
 

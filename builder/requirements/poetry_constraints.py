@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
+NO_ALTERNATIVES: Final = "alternatives (||) have no PEP 440 form"
 
-def to_specifier(constraint: str) -> str:
-    """Translate a Poetry constraint to a PEP 440 specifier. Raises ValueError if that is impossible."""
-    alternatives = [part.strip() for part in re.split(r"\|\|?", constraint)]
-    if len(alternatives) > 1:
-        raise ValueError("alternatives (||) have no PEP 440 form")
-    parts = [
-        part for part in re.split(r"\s*,\s*|\s+(?=[<>=!~^])", re.sub(r"([<>=!~^])\s+", r"\1", alternatives[0])) if part
-    ]
-    return ",".join(filter(None, map(_part, parts)))
+
+def to_specifiers(constraint: str) -> list[str]:
+    """Translate a Poetry constraint to the PEP 440 specifiers of its alternatives. Raises ValueError."""
+    return [",".join(filter(None, map(_part, _parts(text.strip())))) for text in re.split(r"\|\|?", constraint)]
+
+
+def _parts(text: str) -> list[str]:
+    text = re.sub(r"([<>=!~^])\s+", r"\1", text)
+    return [part for part in re.split(r"\s*,\s*|\s+(?=[<>=!~^])", text) if part]
 
 
 def _part(part: str) -> str:

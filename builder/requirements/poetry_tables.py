@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from builder.requirements.declared import Problems
 from builder.requirements.entries import Entry
-from builder.requirements.poetry_constraints import to_specifier
+from builder.requirements.poetry_constraints import NO_ALTERNATIVES, to_specifiers
 
 #: Keys of a dependency that do not affect which package is used.
 _HARMLESS = {"develop", "editable", "optional", "version", "extras", "markers", "python", "platform"}
@@ -33,14 +33,15 @@ def poetry_entries(dependencies: Mapping[str, Any], where: str, problems: Proble
                 yield entry
 
 
-def poetry_python(dependencies: Mapping[str, Any], where: str, problems: Problems) -> SpecifierSet | None:
-    """Return the specifier of the Pythons that the project supports."""
+def poetry_python(dependencies: Mapping[str, Any], python: str, where: str, problems: Problems) -> SpecifierSet | None:
+    """Return the specifier of the Pythons that the project supports: of alternatives, the one with this Python."""
     value = dependencies.get("python")
     text = value.get("version") if isinstance(value, dict) else value
     if text is None:
         return None
     try:
-        return SpecifierSet(to_specifier(str(text)))
+        found = [SpecifierSet(each) for each in to_specifiers(str(text))]
+        return next((each for each in found if each.contains(python)), found[0])
     except (ValueError, InvalidSpecifier) as error:
         problems.add(f"{where}.python", str(error))
         return None
@@ -53,7 +54,7 @@ def _entry(name: str, value: Any, where: str, problems: Problems) -> Entry | Non
         problems.add(where, "a dependency must be a version constraint or a table")
         return None
     try:
-        specifier = to_specifier(version)
+        specifiers = to_specifiers(version)
         markers = list(_markers(table))
     except ValueError as error:
         problems.add(where, str(error))
@@ -62,7 +63,8 @@ def _entry(name: str, value: Any, where: str, problems: Problems) -> Entry | Non
     if unknown:
         problems.add(where, f"unknown key {', '.join(sorted(unknown))}")
     extras = table.get("extras", [])
-    text = name + (f"[{','.join(map(str, extras))}]" if extras else "") + specifier
+    text = name + (f"[{','.join(map(str, extras))}]" if extras else "")
+    text += specifiers[0] if len(specifiers) == 1 else ""  # a lock file chooses one of the alternatives
     text += f" ; {' and '.join(markers)}" if markers else ""
     requirement = problems.parse(text, where)
     if requirement is None:
@@ -74,17 +76,27 @@ def _entry(name: str, value: Any, where: str, problems: Problems) -> Entry | Non
         where,
         source or None,
         optional=bool(table.get("optional")),
-        prereleases=table.get("allow-prereleases") is True,
+        needs_lock="allow-prereleases = true"
+        if table.get("allow-prereleases") is True
+        else NO_ALTERNATIVES
+        if len(specifiers) > 1
+        else None,
     )
 
 
 def _markers(table: Mapping[str, Any]) -> Iterator[str]:
     if markers := table.get("markers"):
         yield f"({markers})"
-    for specifier in SpecifierSet(to_specifier(str(table.get("python", "*")))):
-        key = "python_full_version" if specifier.version.count(".") > 1 else "python_version"
-        yield f"{key} {specifier.operator} '{specifier.version}'"
+    pythons = [" and ".join(_python_markers(each)) for each in to_specifiers(str(table.get("python", "*")))]
+    if all(pythons):
+        yield f"({' or '.join(f'({each})' for each in pythons)})"
     for key in _MARKER_KEYS & set(table):  # Pipfile's
         yield f"{key} {table[key]}"
     if platform := table.get("platform"):
         yield f"sys_platform == '{platform}'"
+
+
+def _python_markers(specifier: str) -> Iterator[str]:
+    for each in SpecifierSet(specifier):
+        key = "python_full_version" if each.version.count(".") > 1 else "python_version"
+        yield f"{key} {each.operator} '{each.version}'"

@@ -77,12 +77,12 @@ class _Project:
             places={**places, **{name: place for part in nested for name, place in part.places.items()}},
             name=self.name,
             version=version if isinstance(version, str) else None,
-            python=self.stated.python(),
+            python=self.stated.python(self.environment["python_full_version"]),
             extras=tuple(chosen_extras),
             groups=tuple(chosen_groups),
             root=uv.root,
             indexes={**uv.indexes, **self.stated.source_indexes()},
-            prereleases=tuple(f"{entry.where}: {entry.name}" for entry in entries if entry.prereleases),
+            needs_lock=tuple(f"{each.where}: {each.needs_lock}" for each in entries if each.needs_lock),
             notes=tuple(self.notes),
         )
 

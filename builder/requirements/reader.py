@@ -74,12 +74,12 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
         found = use_lock(found, lock, target)
     elif lock:
         notes.append(f"{lock}: not used (--no-lock)")
-    if found.prereleases:
+    if found.needs_lock:
         raise InputError(
-            "pre-releases are allowed, and only a lock file tells which one to use:",
-            details=[f"  {each}" for each in found.prereleases],
+            "several versions are allowed, and only a lock file tells which one to use:",
+            details=[f"  {each}" for each in found.needs_lock],
             where=str(path),
-            fix="run `poetry lock` or `pipenv lock` and package without --no-lock, or name the version (==2.0rc1)",
+            fix="run `poetry lock` or `pipenv lock` and package without --no-lock, or name the version (==2.0)",
         )
     return replace(found.with_selection(selection), notes=(*found.notes, *notes))
 

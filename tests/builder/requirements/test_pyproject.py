@@ -185,6 +185,21 @@ def test_alternatives_of_poetry_are_refused_with_the_package_and_the_file(projec
     assert "pyproject.toml: [tool.poetry.dependencies].tinydep: alternatives (||) have no PEP 440 form" in said
 
 
+@pytest.mark.parametrize("python", ["^3.8 || ^3.12", "~3.9 || >=3.11,<4.0"])
+def test_poetrys_alternatives_are_used_with_a_lock(project: Project, python: str) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        project.wheel("tinydep", version)
+    project.wheel("base")
+    text = f'[tool.poetry.dependencies]\npython = "{python}"\ntinydep = "<1.5 || >=2"\n'
+    text += f'base = {{version = "*", python = "{python}"}}\nnever = {{version = "*", python = "<3.8 || ~3.9"}}\n'
+    lock = '[[package]]\nname = "tinydep"\nversion = "2.0"\nfiles = []\ngroups = ["main"]\n'
+    lock += '[package.dependencies]\nbase = "<0.5 || >0.6,<0.7 || >0.7"\n'
+    lock += '[[package]]\nname = "base"\nversion = "1.0"\nfiles = []\ngroups = ["main"]\n'
+    project.write({"pyproject.toml": text, "poetry.lock": f'{lock}[metadata]\nlock-version = "2.1"\n'})
+    assert project.packages() == {"tinydep": "2.0", "base": "1.0"}
+    assert "alternatives (||) have no PEP 440 form" in project.refusal(Selection(use_lock=False))
+
+
 def test_a_uv_toml_replaces_the_settings_of_pyproject(project: Project) -> None:
     for version in ("1.0", "2.0", "3.0"):
         project.wheel("tinydep", version)
