@@ -114,7 +114,9 @@ def _lock_input(wanted: Requirements, target: Target, wheels: Sequence[LocalWhee
     ]
     constraints = (*wanted.constraints, *(wheel.reference for wheel in wheels))
     overrides = tuple(dict.fromkeys([*wanted.overrides, *paths]))
-    bounds = Bounds(constraints, overrides, wanted.excludes, wanted.complete, index_of, wanted.hashes)
+    bounds = Bounds(
+        constraints, overrides, wanted.excludes, wanted.complete, index_of, wanted.settings, hashes=wanted.hashes
+    )
     return LockInput(tuple(requirements), bounds)
 
 

@@ -65,8 +65,6 @@ class _Project:
             if self.name and is_package(self.document, str(self.path))
             else ()
         )
-        if uv.unsupported:
-            self.notes.append(f"warning: [tool.uv] {', '.join(uv.unsupported)} is not applied to app packages")
         return Requirements(
             self.path,
             (*(each for each in found if each), *(each for part in nested for each in part.declared)),
@@ -83,6 +81,8 @@ class _Project:
             root=uv.root,
             indexes={**uv.indexes, **self.stated.source_indexes()},
             needs_lock=tuple(f"{each.where}: {each.needs_lock}" for each in entries if each.needs_lock),
+            settings={**uv.settings, **{name: value for part in nested for name, value in part.settings.items()}},
+            not_applied=tuple(f"[tool.uv].{key}" for key in uv.unsupported),
             notes=tuple(self.notes),
         )
 

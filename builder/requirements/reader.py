@@ -74,6 +74,8 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
         found = use_lock(found, lock, target)
     elif lock:
         notes.append(f"{lock}: not used (--no-lock)")
+    if found.not_applied:  # a lock file made with them has none
+        notes.append(f"warning: {', '.join(found.not_applied)} is not applied without a lock file")
     if found.needs_lock:
         raise InputError(
             "several versions are allowed, and only a lock file tells which one to use:",

@@ -68,6 +68,7 @@ class _Reader:
         self._places: dict[str, LocalPackage] = {}
         self._hashes: dict[str, frozenset[str]] = {}
         self._hashed = False
+        self._settings: dict[str, str] = {}
         self._problems = Problems()
 
     def result(self) -> Requirements:
@@ -81,6 +82,7 @@ class _Reader:
             hashed=self._hashed or bool(self._hashes),
             local=tuple(self._local),
             places=self._places,
+            settings=self._settings,
         )
 
     def file(self, path: Path, *, constraints: bool, text: str | None = None) -> None:
@@ -120,7 +122,7 @@ class _Reader:
         elif name == "--no-binary" and value != ":none:":
             problem = f"--no-binary {value}: only wheels are used, and nothing is built from source; remove the option"
         elif name == "--pre":
-            problem = "--pre is not supported; name the pre-release that you want (==2.0rc1)"
+            self._settings = {"prerelease": "allow"}
         elif name not in _HARMLESS and name != "--no-binary":
             problem = f"{name} is not an option of requirements files, or not possible with wheels only"
         if problem:

@@ -15,9 +15,16 @@ from builder.requirements.text_files import read_toml, table
 
 #: Settings of [tool.uv] that affect which packages are chosen and that are not applied.
 _UNSUPPORTED = (
-    "dependency-metadata", "exclude-newer", "exclude-newer-package", "find-links", "index-strategy", "no-binary",
-    "no-binary-package", "no-index", "prerelease", "resolution", "torch-backend",
+    "dependency-metadata", "exclude-newer-package", "find-links", "no-binary", "no-binary-package", "no-index",
+    "torch-backend",
 )  # fmt: skip
+#: Settings that are passed on to uv, with their values.
+_CHOICES = {
+    "index-strategy": ("first-index", "unsafe-first-match", "unsafe-best-match"),
+    "prerelease": ("disallow", "allow", "if-necessary", "explicit", "if-necessary-or-explicit"),
+    "resolution": ("highest", "lowest", "lowest-direct"),
+    "exclude-newer": (),
+}
 
 
 #: Keys of [tool.uv] that only a pyproject.toml has. With a uv.toml beside it, uv takes all other settings from there.
@@ -38,6 +45,7 @@ class UvTables:
     constraints: tuple[object, ...] = ()
     overrides: tuple[object, ...] = ()
     excludes: tuple[object, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)  #: options of uv that choose versions
     unsupported: tuple[str, ...] = ()
 
 
@@ -78,8 +86,17 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
         _list(shared, "constraint-dependencies", where, problems),
         _list(shared, "override-dependencies", where, problems),
         _list(shared, "exclude-dependencies", where, problems),
+        dict(_settings(shared, where, problems)),
         tuple(key for key in _UNSUPPORTED if key in shared),
     )
+
+
+def _settings(uv: Mapping[str, Any], where: str, problems: Problems) -> Iterator[tuple[str, str]]:
+    for key, choices in _CHOICES.items():
+        if key in uv and (not isinstance(uv[key], str) or (choices and uv[key] not in choices)):
+            problems.add(f"{where}: [tool.uv].{key}", f"must be {' or '.join(choices) or 'a date, time or age'}")
+        elif key in uv:
+            yield key, uv[key]
 
 
 def chosen_source(

@@ -178,7 +178,7 @@ def _compile(wanted: LockInput, target: Target, *, any_platform: bool = False) -
             "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
             "--no-python-downloads", "--python", sys.executable,
             *(scope or uv.platform_options(target)),
-            "--resolution", "highest", "--prerelease", "if-necessary-or-explicit", *options, "-",
+            *options, "-",
         ]  # fmt: skip
         result = uv.run(command, Path(name), stdin=text)
         if not result.ok and _MISSING.search(uv.one_line(result.err)):

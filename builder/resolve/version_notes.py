@@ -42,7 +42,7 @@ def newest_packages(wanted: LockInput, locks: Locks, targets: Iterable[Target]) 
     """Return the newest version of each package in the locks, for ``older_versions``. Empty if they are unknown."""
     bounds = wanted.bounds
     names = {each.name for lock in locks.values() for each in lock if not each.url and each.name not in bounds.index_of}
-    if bounds.complete or not names:
+    if bounds.complete or not names or "resolution" in bounds.settings:
         return []
     try:
         return newest_versions(sorted(names), wanted, targets)

@@ -167,7 +167,7 @@ def test_all_problems_of_a_requirements_file_are_reported_with_their_lines(app: 
     asks(
         app,
         "ok\n-e .\ngit+https://example.org/x\n./local\nx @ https://example.org/x.tar.gz\n--index-url https://example.org\n"
-        "-r absent.txt\nnot a name\n--pre\nwheel.whl\n",
+        "-r absent.txt\nnot a name\n--no-binary :all:\nwheel.whl\n",
     )
     said = refusal(app)
     assert "the requirements have 9 problems" in said

@@ -200,6 +200,36 @@ def test_poetrys_alternatives_are_used_with_a_lock(project: Project, python: str
     assert "alternatives (||) have no PEP 440 form" in project.refusal(Selection(use_lock=False))
 
 
+@pytest.mark.parametrize(
+    ("settings", "version"),
+    [
+        ("", "2.0"),
+        ('prerelease = "allow"', "3.0rc1"),
+        ('resolution = "lowest-direct"', "1.0"),
+        ('index-strategy = "unsafe-best-match"', "2.0"),
+    ],
+)
+def test_uvs_settings_that_choose_versions_apply(project: Project, settings: str, version: str) -> None:
+    for each in ("1.0", "2.0", "3.0rc1"):
+        project.wheel("tinydep", each)
+    head = '[project]\nname = "a"\nversion = "1"\ndependencies = ["tinydep>=1"]\n[tool.uv]\n'
+    project.write({"pyproject.toml": head + settings})
+    assert project.packages() == {"tinydep": version}
+    assert not any("not applied" in line for line in project.notes.lines)
+
+
+def test_settings_of_uv_that_are_wrong_or_not_applied_are_named(project: Project) -> None:
+    project.wheel("tinydep")
+    head = '[project]\nname = "a"\nversion = "1"\ndependencies = ["tinydep"]\n[tool.uv]\n'
+    project.write({"pyproject.toml": f'{head}no-binary-package = ["tinydep"]\n'})
+    assert project.packages() == {"tinydep": "1.0"}
+    assert "warning: [tool.uv].no-binary-package is not applied without a lock file" in project.notes.lines
+    project.write({"pyproject.toml": f'{head}prerelease = "yes"\nresolution = 1\n'})
+    said = project.refusal()
+    assert "[tool.uv].prerelease: must be disallow or allow" in said
+    assert "[tool.uv].resolution: must be highest or lowest" in said
+
+
 def test_a_uv_toml_replaces_the_settings_of_pyproject(project: Project) -> None:
     for version in ("1.0", "2.0", "3.0"):
         project.wheel("tinydep", version)

@@ -219,3 +219,12 @@ def test_require_hashes_without_any_hash_is_named(project: Project) -> None:
     (project.folder / "requirements.txt").write_text("--require-hashes\ntinydep==1.0\n")
     with pytest.raises(InputError, match=r"tinydep==1\.0 has no hash, but --require-hashes is set"):
         project.packages()
+
+
+def test_pre_allows_pre_releases_as_in_pip(project: Project) -> None:
+    for version in ("1.0", "2.0rc1"):
+        project.wheel("tinydep", version)
+    project.write({"requirements.txt": "tinydep\n"})
+    assert project.packages() == {"tinydep": "1.0"}
+    project.write({"requirements.txt": "--pre\ntinydep\n"})
+    assert project.packages() == {"tinydep": "2.0rc1"}
