@@ -166,9 +166,10 @@ def _from_graph(
     problems.raise_any()
     roots = [(Requirement(each.text), each.where) for each in project.declared]
     ignored = frozenset({*_decided_elsewhere(project), *project.places})
-    found = reached(roots, packages, marker_environment(target), ignored, problems)
+    notes: list[str] = []
+    found = reached(roots, packages, marker_environment(target), ignored, problems, notes)
     _raise_stale(problems, lock, command)
-    return _pinned(lock, project, found, problems)
+    return replace(_pinned(lock, project, found, problems), notes=tuple(notes))
 
 
 def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage], problems: Problems) -> Requirements:

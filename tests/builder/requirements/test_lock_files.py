@@ -196,6 +196,13 @@ def test_uv_locks_are_used_with_extras_groups_and_workspace_members(locked: Proj
     assert "it does not have nope" in locked.refusal()
 
 
+@pytest.mark.parametrize("name", ["poetry.lock", "pdm.lock"])
+def test_an_extra_that_the_lock_does_not_have_is_named(locked: Project, name: str) -> None:
+    locked.write({"pyproject.toml": HEAD.replace("tinydep[fast]", "tinydep[fast,lost]"), name: FORMATS[name](locked)})
+    assert locked.packages() == ALL
+    assert any("tinydep 1.0 has no extra 'lost'" in line for line in locked.notes.lines)
+
+
 def test_a_uv_lock_with_a_requirement_that_the_project_no_longer_has_is_refused(locked: Project) -> None:
     text = HEAD.replace('["tinydep[fast]"]', """["tinydep[fast]<2", "other<2 ; python_version < '3'"]""")
     locked.write({"pyproject.toml": text})
