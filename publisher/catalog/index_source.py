@@ -36,7 +36,8 @@ def read_index(source: str, regions: Sequence[str] = ()) -> Index:
     """
     remote = source.lower().startswith(("https://", "http://"))
     if remote and 0 < len(regions) <= _MAX_REGION_FILES and all(re.fullmatch(_REGION, region) for region in regions):
-        with suppress(InputError):  # a region without layers, or an index of an older program: read the whole index
+        # A region without layers, an index of an older program, an invalid URL (ValueError): read the whole index.
+        with suppress(InputError, ValueError):
             return _merge([_region_index(urljoin(source, f"regions/{region}.json")) for region in regions])
     return _validate(_document(source, remote), source)
 
@@ -78,6 +79,12 @@ def _document(source: str, remote: bool) -> Any:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
+        if data.lstrip()[:1] == b"<":
+            raise InputError(
+                "not an index: it is HTML or XML, not JSON",
+                where=source,
+                fix="give the address of the file layers.json itself (on GitHub: the raw file), not of a page about it",
+            ) from None
         raise InputError(
             f"not an index: invalid JSON ({error})", where=source, fix="it may be truncated; fetch layers.json again"
         ) from None
@@ -136,7 +143,7 @@ def _check_version(document: Any, source: str) -> None:
     if version != SCHEMA_VERSION:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         raise InputError(
-            f"this index has schema version {version}; this program reads {SCHEMA_VERSION}",
+            f"this index has schema version {shorten(repr(version), 20)}; this program reads {SCHEMA_VERSION}",
             where=source,
             fix="update this program" if newer else "write the index again with `layers docs`",
         )

@@ -52,7 +52,8 @@ def select(index: Index, query: Query) -> Selection:
     if not index.releases:
         raise InputError(
             f"no release of {index.package} is recorded yet",
-            fix="publish one with `layers publish --version V`, or record existing layers with `layers sync`",
+            fix="as publisher: `layers publish --version V`, or record existing layers with `layers sync`; as user: "
+            "package it with your app by `layers package APP_DIR`",
         )
     candidates = _candidates(index, query)
     for release in candidates:
@@ -181,7 +182,7 @@ def _architectures(words: Sequence[str], index: Index) -> tuple[str, ...]:
             folded = word.lower().replace("-", "_")
             meant = {"arm64": "aarch64", "arm": "aarch64", "amd64": "x86_64", "x64": "x86_64"}.get(folded, folded)
             raise InputError(
-                f"no layer is for architecture {word!r}",
+                f"no layer is for architecture {str(word)!r}",
                 fix=f"did you mean {meant}?" if meant in known else f"there are layers for {', '.join(known)}",
             )
     return tuple(dict.fromkeys(words))

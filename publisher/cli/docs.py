@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,7 +36,8 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
     A page for --inject has `<!-- layers:begin -->` and `<!-- layers:end -->` on lines of their own; in MDX
     `{/* layers:begin */}` and `{/* layers:end */}`.
     """
-    wanted = _wanted(settings, output, pages)
+    with _no_garbage_collection():
+        wanted = _wanted(settings, output, pages)
     stale = [path for path, file in wanted.items() if _sha256(read(path)) != file.sha256]
     data = {} if check else {path: wanted[path].read() for path in stale}  # read all before writing any
     for path, written in data.items():
@@ -43,14 +46,30 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
         change = "differs" if check else "written"
         print_json({"files": [{"path": str(p), "state": change if p in stale else "unchanged"} for p in wanted]})
     elif not check and stale:
-        print_result(f"wrote {len(stale)} files: {', '.join(map(str, stale[:4]))}{' …' if len(stale) > 4 else ''}")
+        print_result(f"wrote {len(stale)} files: {_some(stale, 4)}")
     if check and stale:
         raise DriftError(
-            f"{len(stale)} of {len(wanted)} files differ from the ledger: {', '.join(map(str, stale))}",
+            f"{len(stale)} of {len(wanted)} files differ from the ledger: {_some(stale, 8)}",
             fix="run `layers docs` and commit what it writes",
         )
     if not as_json and not stale:
         print_result(f"all {len(wanted)} files agree with the ledger")
+
+
+def _some(paths: Sequence[Path], most: int) -> str:
+    return ", ".join(map(str, paths[:most])) + (" …" if len(paths) > most else "")
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Disable the cyclic garbage collector: almost every object of an index lives until the command ends."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)

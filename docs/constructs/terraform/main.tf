@@ -41,7 +41,7 @@ locals {
   machine = lower(var.architecture) == "arm64" ? "aarch64" : lower(var.architecture)
   target  = "py${replace(lower(var.runtime), "python", "")}-${local.machine}"
 
-  cells   = [for region in keys(local.layers.regions) : "${region}/${local.target}"]
+  cells = [for region in keys(local.layers.regions) : "${region}/${local.target}"]
 
   # Releases with this target in any region, newest first.
   held = [

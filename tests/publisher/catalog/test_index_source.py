@@ -156,3 +156,14 @@ def test_any_number_in_an_arn_is_a_layer_version_or_one_error(number: str) -> No
     arn = f"arn:aws:lambda:us-east-1:123456789012:layer:demo-agents-py3_12-aarch64:{number}"
     with suppress(InputError):
         assert find(INDEX, arn).arn == arn.strip()
+
+
+def test_an_invalid_url_with_a_region_is_one_error() -> None:
+    with pytest.raises(InputError, match="invalid URL"):
+        read_index("http://[::1", ["us-east-1"])
+
+
+def test_a_page_about_the_index_is_named_as_html(tmp_path: Path) -> None:
+    file = tmp_path / "layers.json"
+    file.write_text("\n<!doctype html><title>layers.json</title>")
+    assert "it is HTML" in problem(str(file)).what
