@@ -264,6 +264,26 @@ def test_locked_local_packages_are_built(project: Project) -> None:
     assert "secret" not in said
 
 
+def test_the_hash_of_a_local_wheel_in_a_poetry_lock_is_checked(project: Project) -> None:
+    project.wheel("tinydep")
+    path = "../index/tinydep-1.0-py3-none-any.whl"
+
+    def write(digest: str) -> None:
+        file = f'{{file = "tinydep-1.0-py3-none-any.whl", hash = "sha256:{digest}"}}'
+        project.write(
+            {
+                "pyproject.toml": f'[tool.poetry.dependencies]\ntinydep = {{ path = "{path}" }}\n',
+                "poetry.lock": f'[[package]]\nname = "tinydep"\nversion = "1.0"\nfiles = [{file}]\ngroups = ["main"]\n'
+                f'[package.source]\ntype = "file"\nurl = "{path}"\n[metadata]\nlock-version = "2.1"\n',
+            }
+        )
+
+    write(sha256(project, "tinydep"))
+    assert project.packages() == {"tinydep": "1.0"}
+    write("0" * 64)
+    assert "hash mismatch: tinydep-1.0-py3-none-any.whl" in project.refusal()
+
+
 def test_a_lock_beside_a_requirements_file_is_named(locked: Project) -> None:
     locked.write({"poetry.lock": poetry_lock(locked), "requirements.txt": "tinydep==2.0\n"})
     assert locked.packages() == {"tinydep": "2.0"}
