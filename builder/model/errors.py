@@ -90,14 +90,3 @@ class DriftError(LayersError):
 
     exit_code = 6
     failure_class = FailureClass.PERMANENT
-
-
-#: One class for each exit code of the contract.
-FAMILIES: tuple[type[LayersError], ...] = (
-    LayersError,
-    UsageError,
-    InputError,
-    BuildError,
-    IncompleteError,
-    DriftError,
-)

@@ -55,7 +55,8 @@ class PackageSettings:
 
 def package_settings(own: Mapping[str, str]) -> PackageSettings:
     """Read the settings from the environment ``own`` and its files. Raises InputError for a missing file."""
-    pip = {name: found for name in (*_PIP_INDEX_SETTINGS, "constraint") if (found := _pip_setting(name, own))}
+    parsers = _pip_config(own)
+    pip = {name: found for name in (*_PIP_INDEX_SETTINGS, "constraint") if (found := _pip_setting(name, own, parsers))}
     used = {name: found for name, found in pip.items() if name in _PIP_INDEX_SETTINGS}
     notes = []
     if used and has_index_settings(own):
@@ -106,11 +107,24 @@ def is_true(word: str | None) -> bool:
     return (word or "").strip().lower() in ("1", "true", "yes", "y", "on", "t")
 
 
-def _pip_setting(name: str, own: Mapping[str, str]) -> tuple[str, str] | None:
+def _pip_setting(
+    name: str, own: Mapping[str, str], parsers: Mapping[Path, configparser.RawConfigParser]
+) -> tuple[str, str] | None:
     """Return the value and origin of one pip setting: the environment, else the nearest pip.conf."""
     variable = "PIP_" + name.upper().replace("-", "_")
     if value := own.get(variable):
         return value, variable
+    for path, parser in parsers.items():
+        for section in ("install", "global"):
+            for spelling in (name, name.replace("-", "_")):
+                if value := parser.get(section, spelling, fallback="").strip():
+                    return value, str(path)
+    return None
+
+
+def _pip_config(own: Mapping[str, str]) -> dict[Path, configparser.RawConfigParser]:
+    """Parse pip's configuration files that exist, highest precedence first."""
+    found = {}
     for path in _pip_config_files(own):
         parser = configparser.RawConfigParser()
         try:
@@ -119,11 +133,8 @@ def _pip_setting(name: str, own: Mapping[str, str]) -> tuple[str, str] | None:
             continue
         except configparser.Error as error:
             raise InputError(f"not a pip configuration file: {str(error).splitlines()[0]}", where=str(path)) from None
-        for section in ("install", "global"):
-            for spelling in (name, name.replace("-", "_")):
-                if value := parser.get(section, spelling, fallback="").strip():
-                    return value, str(path)
-    return None
+        found[path] = parser
+    return found
 
 
 def _pip_config_files(own: Mapping[str, str]) -> Iterator[Path]:
