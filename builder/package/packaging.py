@@ -10,6 +10,7 @@ import hashlib
 import io
 import re
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -266,7 +267,10 @@ def _biggest(made: Package, folder: Path) -> str:
     if made.dependencies is None:
         return ""
     found = sorted(inspect_zip(folder / made.dependencies.file, made.target).packages, key=lambda each: -each.size)
-    return ", ".join(f"{each.name} {each.size / 1048576:.0f} MB" for each in found[:5])
+    named = ", ".join(f"{each.name} {each.size / 1048576:.0f} MB" for each in found[:5])
+    with zipfile.ZipFile(folder / made.dependencies.file) as archive:
+        compiled = sum(each.file_size for each in archive.infolist() if each.filename.endswith(".pyc"))
+    return named + (f"; {compiled:,} bytes are bytecode, which --no-bytecode leaves out" if compiled else "")
 
 
 def _move_files(folder: Path, output: Path, progress: Progress) -> None:

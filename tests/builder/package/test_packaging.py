@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -318,6 +319,7 @@ def test_app_dependencies_and_layer_count_against_lambdas_limit(
     assert "dependencies.zip" in said
     assert "demo 1.0, layer version 2 49,900" in said
     assert "the largest packages are tools 0 MB" in said
+    assert re.search(r"[1-9]\d* bytes are bytecode, which --no-bytecode leaves out", said)
 
 
 def test_a_zip_over_the_request_limit_needs_a_bucket(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
