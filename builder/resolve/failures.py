@@ -52,7 +52,7 @@ def no_wheel(package: str, target: Target) -> NoWheelError:
 def malformed_wheel(where: str, cause: str) -> BuildError:
     """Return the error for a wheel that uv refuses, with uv's cause."""
     cause = re.sub(r" If this is intentional, set .*|(?<=`)/\S*/(?=[^/`]+/[^/`]+`)", "", cause)[:600]
-    if "end of file" in cause:
+    if "end of file" in cause or "Failed to read from zip file" in cause:
         fix = "run the command again; if the error stays, the index has a damaged wheel: use another version"
         return BuildError(f"the wheel is truncated: {cause}", where=where, fix=fix)
     return BuildError(
@@ -73,6 +73,12 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
         r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
     ):
         return no_wheel(found[1].replace("==", " "), target)
+    if found := re.search(r"\b(401 Unauthorized|403 Forbidden)\b", flat):
+        return BuildError(
+            f"the package index refused access: {found[1]}",
+            where=target.id,
+            fix="set the index's credentials for uv (UV_INDEX, netrc or a keyring)",
+        )
     if found := re.search(r"Because (\S+) was not found in the", flat):
         return InputError(
             f"the package index has no package {found[1]!r}",
