@@ -157,6 +157,8 @@ def test_a_missing_region_runtime_or_version_fails_at_synth_and_the_error_names_
     assert instead in said.split(problem)[1]
 
 
+#: A folder with Terraform's AWS provider; read here, because fixtures remove LAYERS_ variables.
+PLUGINS = os.environ.get("LAYERS_TEST_TF_PLUGINS")
 PROVIDER = """
 provider "aws" {
   region                      = "us-east-1"
@@ -186,8 +188,7 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Return a command that initializes Terraform; LAYERS_TEST_TF_PLUGINS names a mirror of the provider."""
     if shutil.which("terraform") is None:
         pytest.skip("terraform is not on the PATH")
-    plugins = os.environ.get("LAYERS_TEST_TF_PLUGINS")
-    command = ["terraform", "init", "-input=false", *([f"-plugin-dir={plugins}"] if plugins else [])]
+    command = ["terraform", "init", "-input=false", *([f"-plugin-dir={PLUGINS}"] if PLUGINS else [])]
     trial = tmp_path_factory.mktemp("terraform")
     (trial / "main.tf").write_text(
         'terraform {\n  required_providers {\n    aws = { source = "hashicorp/aws" }\n  }\n}\n'
