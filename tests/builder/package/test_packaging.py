@@ -20,18 +20,12 @@ from builder.package.ignore_rules import ignore_rules, is_ignored
 from builder.requirements.reader import find_requirements, read_requirements
 from builder.resolve.failures import ConflictError
 from tests.fakes.notes import Notes
-from tests.fakes.wheels import make_wheel, only_index, target_of
+from tests.fakes.wheels import make_wheel, target_of
 
 TARGET = target_of("3.12", "aarch64")
 
 
-@pytest.fixture(autouse=True)
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "index"
-    folder.mkdir()
-    only_index(monkeypatch, folder)
-    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
-    return folder
+pytestmark = pytest.mark.usefixtures("index")
 
 
 @pytest.fixture

@@ -33,19 +33,10 @@ from builder.resolve import locks
 from builder.wheels.unpack import UnpackedWheel, unpack
 from tests import REPOSITORY
 from tests.fakes.notes import Notes
-from tests.fakes.wheels import make_wheel, matrix_of, only_index
+from tests.fakes.wheels import make_wheel, matrix_of
 
 pytestmark = pytest.mark.usefixtures("index")
 FILES = {"demo/data.txt": "x" * 500, "demo/sub/__init__.py": "", "demo/old.py": "print 'two'\n"}
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "index"
-    folder.mkdir()
-    only_index(monkeypatch, folder)
-    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
-    return folder
 
 
 def made(output: Path, matrix: Matrix | None = None, version: str = "1.0") -> Manifest:

@@ -13,7 +13,7 @@ from builder.model.errors import LayersError
 from builder.package import package
 from builder.requirements.declared import EVERYTHING_DECLARED, Selection
 from tests.fakes.notes import Notes
-from tests.fakes.wheels import make_wheel, only_index, target_of
+from tests.fakes.wheels import make_wheel, target_of
 
 TARGET = target_of("3.12", "x86_64")
 #: uv includes this build backend, so no index is needed.
@@ -67,11 +67,7 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    index = tmp_path / "index"
-    index.mkdir()
-    only_index(monkeypatch, index)
-    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+def project(tmp_path: Path, index: Path) -> Project:
     made = Project(tmp_path / "app", index)
     made.write({"handler.py": "def handler(event, context): ...\n"})
     return made

@@ -10,35 +10,26 @@ from builder.pipeline.build import build
 from builder.resolve.resolver import LockInput, resolve_requirements
 from builder.resolve.version_notes import differing_versions
 from tests.fakes.notes import Notes
-from tests.fakes.wheels import make_sdist, make_wheel, matrix_of, only_index, target_of
+from tests.fakes.wheels import make_sdist, make_wheel, matrix_of, target_of
 
 
-@pytest.fixture
-def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "links"
-    folder.mkdir()
-    only_index(monkeypatch, folder)
-    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
-    return folder
-
-
-def make_other(links: Path) -> None:
+def make_other(index: Path) -> None:
     """Add `other` 2.0 for Python 3.12 only, and 1.0 for all."""
-    make_wheel(links, "other", "1.0")
-    make_wheel(links, "other", "2.0", tag="cp312-cp312-manylinux_2_17_x86_64")
+    make_wheel(index, "other", "1.0")
+    make_wheel(index, "other", "2.0", tag="cp312-cp312-manylinux_2_17_x86_64")
 
 
-def test_a_target_with_another_version_is_named(links: Path, tmp_path: Path) -> None:
-    make_wheel(links, "demo", requires=("other",))
-    make_other(links)
+def test_a_target_with_another_version_is_named(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", requires=("other",))
+    make_other(index)
     matrix = matrix_of("demo", "3.11", "3.12")
     notes = Notes()
     build(matrix, "1.0", matrix.targets, tmp_path / "out", notes)
     assert "other differs between targets: 1.0 on py3.11-x86_64; 2.0 on the others" in notes.lines
 
 
-def test_equal_locks_give_no_note(links: Path) -> None:
-    make_wheel(links, "demo")
+def test_equal_locks_give_no_note(index: Path) -> None:
+    make_wheel(index, "demo")
     lock = resolve_requirements(LockInput(("demo",)), target_of())
     assert differing_versions({"py3.11-x86_64": lock, "py3.12-x86_64": lock}) == []
 
@@ -50,9 +41,9 @@ def messages(tmp_path: Path, package: str = "demo", *pythons: str, **keys: objec
     return {a.target: [f.message for f in a.findings if f.code == "version-older"] for a in manifest.artifacts}
 
 
-def test_a_newer_version_without_a_wheel_is_named_for_each_target(links: Path, tmp_path: Path) -> None:
-    make_wheel(links, "demo", requires=("other",))
-    make_other(links)
+def test_a_newer_version_without_a_wheel_is_named_for_each_target(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", requires=("other",))
+    make_other(index)
     assert messages(tmp_path, "demo", "3.12", "3.13") == {
         "py3.12-x86_64": [],
         "py3.13-x86_64": ["other 1.0 was chosen, not 2.0: other 2.0 has no wheel for py3.13-x86_64; demo requires it"],
@@ -60,30 +51,30 @@ def test_a_newer_version_without_a_wheel_is_named_for_each_target(links: Path, t
 
 
 @pytest.mark.parametrize("tag", ["cp312-cp312-win_amd64", "cp312-cp312-musllinux_1_2_x86_64", "cp311-none-any"])
-def test_a_newer_version_with_wheels_for_other_machines_is_named(links: Path, tmp_path: Path, tag: str) -> None:
-    make_wheel(links, "demo", requires=("middle",))
-    make_wheel(links, "middle", requires=("other[x]>=1",))
-    make_wheel(links, "other", "1.0")
-    make_wheel(links, "other", "2.0", tag=tag)
+def test_a_newer_version_with_wheels_for_other_machines_is_named(index: Path, tmp_path: Path, tag: str) -> None:
+    make_wheel(index, "demo", requires=("middle",))
+    make_wheel(index, "middle", requires=("other[x]>=1",))
+    make_wheel(index, "other", "1.0")
+    make_wheel(index, "other", "2.0", tag=tag)
     (message,) = messages(tmp_path)["py3.12-x86_64"]
     assert message.endswith("other 2.0 has no wheel for py3.12-x86_64; middle requires it")
 
 
-def test_a_newer_version_without_any_wheel_is_named_and_not_built(links: Path, tmp_path: Path) -> None:
+def test_a_newer_version_without_any_wheel_is_named_and_not_built(index: Path, tmp_path: Path) -> None:
     mark = tmp_path / "executed"
-    make_wheel(links, "demo", requires=("other",))
-    make_wheel(links, "other", "1.0")
-    make_sdist(links, "other", "2.0", f"open({str(mark)!r}, 'w')")
+    make_wheel(index, "demo", requires=("other",))
+    make_wheel(index, "other", "1.0")
+    make_sdist(index, "other", "2.0", f"open({str(mark)!r}, 'w')")
     (message,) = messages(tmp_path, requirements=["other"])["py3.12-x86_64"]
     assert "other 1.0 was chosen, not 2.0: other 2.0 has no wheel" in message
     assert not mark.exists()
 
 
-def test_an_obstacle_is_named_with_the_package_that_requires_it(links: Path, tmp_path: Path) -> None:
-    make_wheel(links, "demo", requires=("hydra",))
-    make_wheel(links, "hydra", "0.11")
-    make_wheel(links, "hydra", "1.3", requires=("antlr",))
-    make_wheel(links, "antlr", "4.9", tag="cp311-cp311-win_amd64")
+def test_an_obstacle_is_named_with_the_package_that_requires_it(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", requires=("hydra",))
+    make_wheel(index, "hydra", "0.11")
+    make_wheel(index, "hydra", "1.3", requires=("antlr",))
+    make_wheel(index, "antlr", "4.9", tag="cp311-cp311-win_amd64")
     (message,) = messages(tmp_path)["py3.12-x86_64"]
     assert message.startswith("hydra 0.11 was chosen, not 1.3: antlr")
     assert "which hydra 1.3 requires, has no wheel for py3.12-x86_64" in message
@@ -100,23 +91,23 @@ def test_an_obstacle_is_named_with_the_package_that_requires_it(links: Path, tmp
     ],
 )
 def test_a_version_that_somebody_constrains_gives_no_note(
-    links: Path, tmp_path: Path, requires: tuple[str, ...], keys: dict[str, object]
+    index: Path, tmp_path: Path, requires: tuple[str, ...], keys: dict[str, object]
 ) -> None:
-    make_wheel(links, "demo", requires=requires)
-    make_wheel(links, "middle", requires=("other<1.5",))
-    make_wheel(links, "middle", "0.1", requires=("other",))
-    make_other(links)
+    make_wheel(index, "demo", requires=requires)
+    make_wheel(index, "middle", requires=("other<1.5",))
+    make_wheel(index, "middle", "0.1", requires=("other",))
+    make_other(index)
     assert messages(tmp_path, "demo", "3.13", **keys) == {"py3.13-x86_64": []}
 
 
-def test_a_yanked_or_pre_release_version_is_not_newer(links: Path, tmp_path: Path) -> None:
-    make_wheel(links, "demo", requires=("other",))
-    make_wheel(links, "other", "1.0")
-    make_wheel(links, "other", "2.0rc1", tag="cp311-cp311-win_amd64")
+def test_a_yanked_or_pre_release_version_is_not_newer(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", requires=("other",))
+    make_wheel(index, "other", "1.0")
+    make_wheel(index, "other", "2.0rc1", tag="cp311-cp311-win_amd64")
     assert messages(tmp_path) == {"py3.12-x86_64": []}
 
 
-def test_an_unchanged_build_says_it_again(links: Path, tmp_path: Path) -> None:
-    make_wheel(links, "demo", requires=("other",))
-    make_other(links)
+def test_an_unchanged_build_says_it_again(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", requires=("other",))
+    make_other(index)
     assert messages(tmp_path, "demo", "3.13") == messages(tmp_path, "demo", "3.13") != {"py3.13-x86_64": []}

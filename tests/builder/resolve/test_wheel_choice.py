@@ -15,16 +15,7 @@ from builder.pipeline.build import build
 from builder.resolve.failures import ConflictError
 from builder.resolve.resolver import LockInput, resolve, resolve_requirements
 from tests.fakes.package_index import PackageIndex, running_index, use_index
-from tests.fakes.wheels import make_wheel, matrix_of, only_index, target_of
-
-
-@pytest.fixture
-def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "links"
-    folder.mkdir()
-    only_index(monkeypatch, folder)
-    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
-    return folder
+from tests.fakes.wheels import make_wheel, matrix_of, target_of
 
 
 def manylinux(minor: int, python: str = "311") -> str:
@@ -32,49 +23,49 @@ def manylinux(minor: int, python: str = "311") -> str:
 
 
 @pytest.mark.parametrize("minor", [17, 18, 24, 26])
-def test_wheels_up_to_glibc_2_26_are_used_on_amazon_linux_2(minor: int, links: Path, tmp_path: Path) -> None:
-    make_wheel(links, "demo", tag=manylinux(minor))
+def test_wheels_up_to_glibc_2_26_are_used_on_amazon_linux_2(minor: int, index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", tag=manylinux(minor))
     matrix = matrix_of("demo", "3.11")
     manifest = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
     assert manifest.artifacts[0].lock[0].filename == f"demo-1.0-{manylinux(minor)}.whl"
     assert (tmp_path / "out" / MANIFEST).exists()
 
 
-def test_a_compiled_wheel_wins_over_a_pure_one(links: Path) -> None:
-    make_wheel(links, "demo")
-    make_wheel(links, "demo", tag=manylinux(26))
-    make_wheel(links, "demo", tag=manylinux(28))
+def test_a_compiled_wheel_wins_over_a_pure_one(index: Path) -> None:
+    make_wheel(index, "demo")
+    make_wheel(index, "demo", tag=manylinux(26))
+    make_wheel(index, "demo", tag=manylinux(28))
     (locked,) = resolve_requirements(LockInput(("demo",)), target_of("3.11"))
     assert locked.filename == f"demo-1.0-{manylinux(26)}.whl"
 
 
-def test_an_older_version_is_chosen_if_the_newest_needs_a_newer_glibc(links: Path) -> None:
-    make_wheel(links, "demo", "2.0", tag=manylinux(28))
-    make_wheel(links, "demo", "1.5", tag=manylinux(27))
-    make_wheel(links, "demo", "1.0", tag=manylinux(26))
+def test_an_older_version_is_chosen_if_the_newest_needs_a_newer_glibc(index: Path) -> None:
+    make_wheel(index, "demo", "2.0", tag=manylinux(28))
+    make_wheel(index, "demo", "1.5", tag=manylinux(27))
+    make_wheel(index, "demo", "1.0", tag=manylinux(26))
     (locked,) = resolve_requirements(LockInput(("demo",)), target_of("3.11"))
     assert locked.version == "1.0"
 
 
 @pytest.mark.parametrize("requirement", ["demo", "demo==1.0", "user"])
-def test_only_wheels_for_a_newer_glibc_are_an_error_that_names_the_package(requirement: str, links: Path) -> None:
-    make_wheel(links, "demo", tag=manylinux(28))
-    make_wheel(links, "user", requires=("demo",))
+def test_only_wheels_for_a_newer_glibc_are_an_error_that_names_the_package(requirement: str, index: Path) -> None:
+    make_wheel(index, "demo", tag=manylinux(28))
+    make_wheel(index, "user", requires=("demo",))
     with pytest.raises(ConflictError, match=r"demo 1\.0 has no wheel that runs on python3\.11.*glibc 2\.26"):
         resolve_requirements(LockInput((requirement,)), target_of("3.11"))
 
 
-def test_exclusions_and_overrides_of_the_matrix_are_applied(links: Path) -> None:
-    make_wheel(links, "demo", requires=("other<2", "heavy"))
+def test_exclusions_and_overrides_of_the_matrix_are_applied(index: Path) -> None:
+    make_wheel(index, "demo", requires=("other<2", "heavy"))
     for version in ("1.0", "2.0"):
-        make_wheel(links, "other", version)
+        make_wheel(index, "other", version)
     matrix = matrix_of("demo", exclude=["Heavy"], override=["other>=2"])
     lock = resolve(matrix, "1.0", matrix.targets[0])
     assert [(each.name, each.version) for each in lock] == [("demo", "1.0"), ("other", "2.0")]
 
 
 @pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
     with running_index() as running:
         use_index(monkeypatch, f"{running.address}/simple", tmp_path)
         monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
@@ -84,25 +75,25 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIn
 @pytest.mark.parametrize("form", ["json", "html"])
 @pytest.mark.parametrize("algorithm", ["md5", "sha384", "sha512", None])
 def test_indexes_without_sha256_are_accepted(
-    algorithm: str | None, form: str, index: PackageIndex, tmp_path: Path
+    algorithm: str | None, form: str, server: PackageIndex, tmp_path: Path
 ) -> None:
-    index.form = form
-    index.hashes = algorithm is not None
-    index.algorithm = algorithm or "sha256"
+    server.form = form
+    server.hashes = algorithm is not None
+    server.algorithm = algorithm or "sha256"
     wheel = make_wheel(tmp_path, "demo")
-    index.add_wheel(wheel)
+    server.add_wheel(wheel)
     matrix = matrix_of("demo")
     manifest = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
     assert manifest.artifacts[0].lock[0].sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
 def test_a_version_that_only_the_second_index_has_is_refused_with_the_setting_to_use(
-    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index.add_wheel(make_wheel(tmp_path, "demo", "1.0"))
+    server.add_wheel(make_wheel(tmp_path, "demo", "1.0"))
     with running_index() as second:
         second.add_wheel(make_wheel(tmp_path, "demo", "2.0"))
-        first = f"{index.address}/simple"
+        first = f"{server.address}/simple"
         monkeypatch.setenv("UV_INDEX", first.replace("://", "://user:secret@"))
         monkeypatch.setenv("UV_DEFAULT_INDEX", f"{second.address}/simple")
         matrix = matrix_of("demo")

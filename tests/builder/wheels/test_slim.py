@@ -15,7 +15,7 @@ from builder.model.progress import Quiet
 from builder.pipeline.build import build
 from builder.wheels.slim import services_of_clients
 from publisher.cli.group import layers
-from tests.fakes.wheels import make_wheel, matrix_of, only_index
+from tests.fakes.wheels import make_wheel, matrix_of
 
 SERVICES = ("bedrock-runtime", "dynamodb", "ec2", "s3", "sagemaker-runtime", "sqs", "sso", "sso-oidc", "signin", "sts")
 AGENT = """
@@ -27,16 +27,12 @@ def clients(session, name):
 
 
 @pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "index"
-    folder.mkdir()
-    only_index(monkeypatch, folder)
-    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+def index(index: Path) -> Path:
     data = {f"botocore/data/{service}/2020-01-01/service-2.json.gz": b"data" * 50 for service in SERVICES}
-    make_wheel(folder, "botocore", files={**data, "botocore/data/endpoints.json": "{}", "botocore/LICENSE": "words"})
-    make_wheel(folder, "boto3", files={"boto3/doc.py": "boto3.client('ec2')\n"}, requires=("botocore",))
-    make_wheel(folder, "demo", files={"demo/agent.py": AGENT}, requires=("boto3",))
-    return folder
+    make_wheel(index, "botocore", files={**data, "botocore/data/endpoints.json": "{}", "botocore/LICENSE": "words"})
+    make_wheel(index, "boto3", files={"boto3/doc.py": "boto3.client('ec2')\n"}, requires=("botocore",))
+    make_wheel(index, "demo", files={"demo/agent.py": AGENT}, requires=("boto3",))
+    return index
 
 
 def services_in(path: Path) -> set[str]:

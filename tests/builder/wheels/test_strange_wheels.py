@@ -15,18 +15,9 @@ from builder.pipeline import wheel_packing
 from builder.pipeline.build import build
 from builder.wheels import unpack
 from builder.wheels.layer_content import MAX_HEADER_BYTES
-from tests.fakes.wheels import make_wheel, matrix_of, only_index
+from tests.fakes.wheels import make_wheel, matrix_of
 
 WHEEL = "demo-1.0-py3-none-any.whl"
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "index"
-    folder.mkdir()
-    only_index(monkeypatch, folder)
-    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
-    return folder
 
 
 def made(output: Path) -> Manifest:
