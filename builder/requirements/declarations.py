@@ -10,7 +10,6 @@ from typing import Any
 
 from packaging.dependency_groups import resolve_dependency_groups
 from packaging.errors import ExceptionGroup
-from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -41,25 +40,6 @@ def is_package(document: Mapping[str, Any], where: str) -> bool:
     if table(document, "tool", "pdm", where=where).get("distribution") is False:
         return False
     return "build-system" in document
-
-
-def stated_requirements(path: Path) -> tuple[dict[str, list[Requirement]], str | None, frozenset[str]]:
-    """Return what a project requires by part: ``dependencies``, ``extra NAME``, ``group NAME``; and the project's name.
-
-    The last value has the kinds of parts (``dependencies``, ``extra``) that are dynamic and therefore not included.
-    """
-    project = Declarations(path)
-    dynamic = project.project.get("dynamic", [])
-    unknown = {kind for key, kind in (("dependencies",) * 2, ("optional-dependencies", "extra")) if key in dynamic}
-    parts = {"dependencies": list(project.main([]))}
-    parts |= {f"extra {name}": entries for name, entries in project.extras().items()}
-    parts |= {f"group {name}": entries for name, entries in project.groups().items()}
-    found = {
-        part: [entry.requirement for entry in entries]
-        for part, entries in parts.items()
-        if part.split()[0] not in unknown
-    }
-    return found, project.name, frozenset(unknown)
 
 
 class Declarations:

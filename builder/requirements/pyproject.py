@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -25,8 +24,6 @@ from builder.requirements.entries import Entry, Places, apply_source
 from builder.requirements.text_files import table
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
 from builder.resolve.bounds import Index
-
-_Groups = dict[str, list[Any]]
 
 
 def read_pyproject(path: Path, selection: Selection, environment: Mapping[str, str]) -> Requirements:

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from builder.requirements.declarations import stated_requirements
+from builder.requirements.declarations import Declarations
 from builder.requirements.declared import Problems
 from builder.requirements.text_files import read_toml, table
 from builder.requirements.uv_tables import UvTables, read_uv_tables
@@ -21,13 +21,15 @@ from builder.requirements.uv_tables import UvTables, read_uv_tables
 _WITHOUT_VERSIONS = ("directory", "editable", "git", "path", "url", "virtual")
 _EXTRA = re.compile(r"extra == '([^']*)'")
 _MAIN = "dependencies"
+#: What a key in [project].dynamic leaves to a build, as the first word of a part.
+_DYNAMIC = {"dependencies": _MAIN, "optional-dependencies": "extra"}
 
 
 @dataclass(frozen=True)
 class _Required:
     """A requirement without its marker, which uv simplifies in the lock."""
 
-    part: str  #: as in ``stated_requirements``, or the kind of a setting
+    part: str  #: ``dependencies``, ``extra NAME``, ``group NAME``, or the kind of a setting
     name: str
     extras: frozenset[str] = frozenset()
     versions: SpecifierSet | None = None  #: None: from a source
@@ -70,17 +72,24 @@ def find_differences(lock: Path, project: Path, local: Collection[Path]) -> Iter
 
 def _compare(metadata: Mapping[str, Any], path: Path) -> Iterator[tuple[str, str]]:
     """Yield the differences between a package's requirements in the lock and in its pyproject.toml."""
-    stated, name, unknown = stated_requirements(path)
-    uv = read_uv_tables(path.parent, read_toml(path), Problems())
+    project = Declarations(path)
+    parts = {
+        _MAIN: list(project.main([])),
+        **{f"extra {name}": entries for name, entries in project.extras().items()},
+        **{f"group {name}": entries for name, entries in project.groups().items()},
+    }
+    uv = read_uv_tables(path.parent, project.document, Problems())
     sources = frozenset({*uv.sources, *uv.members})
-    now = [each for part in stated for each in _stated(stated[part], part, sources)]
+    stated = [r for part in parts for r in _stated((entry.requirement for entry in parts[part]), part, sources)]
     locked = list(_locked(metadata.get("requires-dist", []), _MAIN))
     for group, entries in metadata.get("requires-dev", {}).items():
         locked += _locked(entries, f"group {canonicalize_name(group)}")
-    yield from _differences(
-        [each for each in now if each.name != name],
-        [each for each in locked if each.name != name and each.part.split()[0] not in unknown],
-    )
+    dynamic = {_DYNAMIC.get(key) for key in project.project.get("dynamic", [])}
+
+    def is_compared(each: _Required) -> bool:
+        return each.name != project.name and each.part.split()[0] not in dynamic
+
+    yield from _differences(list(filter(is_compared, stated)), list(filter(is_compared, locked)))
 
 
 def _differences(stated: Sequence[_Required], locked: Sequence[_Required]) -> Iterator[tuple[str, str]]:

@@ -33,10 +33,10 @@ _OURS = frozenset(
 )  # fmt: skip
 #: Listing more files than these takes about as long as resolving again.
 MAX_LOCAL_FILES = 20_000
+#: Longer words of a message are cut.
+_MAX_WORD_CHARACTERS = 400
 #: The public index lets clients cache a page for ten minutes and a file forever. Tell uv so, because proxies and
 #: mirrors drop the header, and then every run would fetch a hundred pages again.
-#: Characters of a word of a message that are kept.
-_MAX_WORD = 400
 _CACHE_SETTINGS = """[[index]]
 url = "{address}"
 default = true
@@ -166,7 +166,9 @@ def platform_options(target: Target) -> list[str]:
 
 def one_line(text: str) -> str:
     """Return uv's message on one line, with long words cut, so that searches in it take little time."""
-    return " ".join(word if len(word) <= _MAX_WORD else f"{word[:_MAX_WORD]}…" for word in text.split())
+    return " ".join(
+        word if len(word) <= _MAX_WORD_CHARACTERS else f"{word[:_MAX_WORD_CHARACTERS]}…" for word in text.split()
+    )
 
 
 def without_addresses(text: str) -> str:

@@ -227,7 +227,7 @@ def _explain(text: str, target: Target) -> BuildError:
         return BuildError(
             f"hash mismatch: the index has other bytes than were locked: {message}",
             where=target.id,
-            fix="build without --locked to resolve again; report an unexpected change to its maintainers",
+            fix="build without --locked to resolve again; report an unexpected change to the wheel's maintainers",
         )
     if "No space left" in flat:
         return BuildError("no space left on device", where=target.id, fix="free some space, then run the command again")

@@ -142,7 +142,7 @@ class CredentialsMissing(CredentialsRefused):
 
 
 class CredentialsUnknown(CredentialsRefused):
-    """AWS does not know the access key or the token. So does a region that is not enabled."""
+    """AWS does not know the access key or the token. A region that is not enabled responds so, too."""
 
 
 class RegionDisabled(Refused):
