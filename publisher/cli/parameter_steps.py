@@ -36,11 +36,14 @@ def keep_parameters(matrix: Matrix, ledger: Ledger, stop: Stop) -> ParameterUpda
     stores = connect(matrix.regions, stop)
     written = removed = 0
     with progress() as shown:
+        releases = ledger.releases()
         for _ in range(MAX_PARAMETER_UPDATES):
-            releases = ledger.releases()
             kept = update_parameters(matrix, releases, stores, SYSTEM_CLOCK, shown)
             written, removed = written + kept.written, removed + kept.removed
-            if stop.requested or ledger.releases() == releases:
+            if stop.requested:
+                break
+            before, releases = releases, ledger.releases()
+            if releases == before:
                 break
     return replace(kept, written=written, removed=removed)
 
