@@ -32,7 +32,6 @@ import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import uv
 
@@ -45,15 +44,10 @@ from builder.model.progress import Quiet
 from builder.model.target import Target
 from builder.pipeline.build import build
 from builder.resolve.resolver import LockInput, newest, resolve_requirements
-from builder.resolve.settings import INDEX_VARIABLES, package_settings
 from builder.resolve.uv import platform_options
+from scripts.benchmarks.commands import LAYERS, ROOT, Figures, log, run, together, use_one_index
 
-Figures = dict[str, Any]
-ROOT = Path(__file__).parents[2]
-LAYERS = [sys.executable, "-c", "from publisher.cli import main; main()"]
 PEERS = ("recipe", "uv")
-#: pip's settings that decide where packages come from, and which.
-PIP_VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_CONSTRAINT")
 
 
 def main() -> None:
@@ -78,18 +72,6 @@ def main() -> None:
             of_target(target, Path(name), options.statement, options.repeat) for target in matrix.targets
         ]
     print(json.dumps(results, indent=2) if options.json else table(results))
-
-
-def use_one_index() -> None:
-    """Let pip, uv and this program use the same single index, and write bytecode of the modules that they import."""
-    settings = package_settings(os.environ).environment
-    index = os.environ.get("UV_DEFAULT_INDEX") or settings.get("UV_DEFAULT_INDEX")
-    for name in (*INDEX_VARIABLES, *PIP_VARIABLES, "UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE"):
-        os.environ.pop(name, None)
-    os.environ |= {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}
-    if index:
-        os.environ |= {"PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index}
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 class Bench:
@@ -220,36 +202,6 @@ def ratio(figures: Figures, cold: Figures) -> Figures:
     return {key: round(figures[key] / cold[key], 2) for key in ("seconds", "cpu_seconds")}
 
 
-def run(
-    command: Sequence[str], *, folder: Path | None = None, cache: Path | None = None, may_fail: bool = False
-) -> Figures:
-    """Run a command with this cache and measure it."""
-    environment = {**os.environ, "LAYERS_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)} if cache else None
-    with tempfile.TemporaryFile() as output:
-        started = time.monotonic()
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0 and not may_fail:  # compileall reports templates and Python 2
-            output.seek(0)
-            sys.exit(output.read().decode(errors="replace"))
-    return {
-        "seconds": round(seconds, 2),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
-        "peak_mb": round(usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1 << 20)),
-    }
-
-
-def together(parts: Sequence[Figures]) -> Figures:
-    """Return the sum of the figures of consecutive commands."""
-    return {
-        "seconds": round(sum(part["seconds"] for part in parts), 2),
-        "cpu_seconds": round(sum(part["cpu_seconds"] for part in parts), 2),
-        "peak_mb": max(part["peak_mb"] for part in parts),
-    }
-
-
 def of_target(target: Target, work: Path, statement: str, repeat: int) -> Figures:
     """Return sizes and import times of one target's zips."""
     manifest = read_manifest(work / "ours")
@@ -299,10 +251,6 @@ def table(results: Figures) -> str:
             )
             lines.append(row + (f"{one['import_seconds']:>7.2f} s" if "import_seconds" in one else ""))
     return "\n".join(lines)
-
-
-def log(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

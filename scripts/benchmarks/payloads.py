@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from builder.model.artifact import read_manifest
-from scripts.benchmarks.build import LAYERS, Figures, log, run, use_one_index
+from scripts.benchmarks.commands import LAYERS, Figures, log, run, use_one_index
 
 PACKAGES = ("pandas", "pydantic", "cryptography")
 MAX_PEAK_MB = 400

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import multiprocessing
 import os
 import random
 import resource
@@ -21,10 +20,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -45,12 +41,10 @@ from publisher.aws.retry import RetryingLambda
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
+from scripts.benchmarks.simulation import QUOTA, simulation
 from scripts.simaws import SimLambda, SimulatedAws
-from scripts.simaws.server import environment, serve
-from scripts.simaws.upstream import Upstream
 
 LATENCY = (0.04, 0.2)
-QUOTA = 15
 #: 1 Gbit/s, in bytes.
 UPSTREAM = 125e6
 ZIP_BYTES = 36 << 20
@@ -78,10 +72,10 @@ def main() -> None:
 def speed() -> Figures:
     """Publish 136 small prebuilt cells, then run again with nothing to do."""
     matrix = load_matrix(Path("layer_matrix.yaml")).model_copy(update={"requests_per_second": float(QUOTA)})
-    with tempfile.TemporaryDirectory() as name, _server(matrix, LATENCY) as simulation:
+    with tempfile.TemporaryDirectory() as name, simulation(matrix, LATENCY) as aws:
         folder = Path(name)
         artifacts = _artifacts(folder / "dist", matrix, 2000)
-        with mock.patch.dict(os.environ, simulation.environment):
+        with mock.patch.dict(os.environ, aws.environment):
             ledger = FolderLedger(folder / "ledger", matrix)
             first = _timed(matrix, ledger, artifacts)
             second = _timed(matrix, ledger, artifacts)
@@ -133,17 +127,17 @@ def _run_publish(folder: Path, artifacts: Path) -> Figures:
     matrix = load_matrix(folder / "matrix.yaml")
     command = [str(Path(sys.executable).with_name("layers")), "--matrix", str(folder / "matrix.yaml")]
     command += ["--ledger", str(folder / "ledger"), "publish", "--version", "1.0.0", "--artifacts", str(artifacts)]
-    with _server(matrix, LATENCY, folder, UPSTREAM) as simulation:
+    with simulation(matrix, LATENCY, folder, UPSTREAM) as aws:
         started = time.monotonic()
         process = subprocess.Popen(
             [*command, "--yes"],
-            env={**os.environ, **simulation.environment},
+            env={**os.environ, **aws.environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         _, status, usage = os.wait4(process.pid, 0)  # this process alone, not the simulation's
         seconds = time.monotonic() - started
-        requests, sent = simulation.counts()
+        requests, sent = aws.counts()
     if status:
         raise SystemExit("layers publish failed")
     cpu = usage.ru_utime + usage.ru_stime
@@ -253,53 +247,6 @@ def _artifacts(folder: Path, matrix: Matrix, size: int) -> BuildOutput:
     manifest = Manifest(package=matrix.package, version="1.0.0", artifacts=tuple(artifacts))
     write_manifest(folder, manifest)
     return BuildOutput(folder, manifest)
-
-
-@dataclass(frozen=True)
-class _Simulation:
-    """The simulated AWS in a separate process."""
-
-    environment: dict[str, str]
-    pipe: Connection
-
-    def counts(self) -> tuple[int, int]:
-        """Return the number of requests and of bytes in their bodies."""
-        self.pipe.send("count")
-        requests, sent = self.pipe.recv()
-        return requests, sent
-
-
-@contextmanager
-def _server(
-    matrix: Matrix, latency: tuple[float, float], folder: Path | None = None, rate: float | None = None
-) -> Iterator[_Simulation]:
-    """Run the simulated AWS in a separate process, so that its time and memory are not measured."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=(theirs, matrix.account, matrix.regions, latency, folder, rate), daemon=True
-    )
-    process.start()
-    try:
-        yield _Simulation(environment(ours.recv()), ours)
-    finally:
-        ours.send("end")
-        process.join()
-
-
-def _serve(
-    pipe: Connection,
-    account: str,
-    regions: tuple[str, ...],
-    latency: tuple[float, float],
-    folder: Path | None,
-    rate: float | None,
-) -> None:
-    aws = SimulatedAws(account, regions, clock=SYSTEM_CLOCK, latency=latency, quota=QUOTA, folder=folder)
-    line = Upstream(SYSTEM_CLOCK, rate)
-    with serve(aws, upstream=line) as address:
-        pipe.send(address)
-        while pipe.recv() == "count":
-            pipe.send((len(aws.log), line.sent))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
 from builder.model.clock import Clock
-from scripts.simaws.layers import AwsError, Content, Contents
+from scripts.simaws.contents import Content, Contents
+from scripts.simaws.limits import AwsError
 
 #: A guess at how fast S3 copies an object to another region.
 COPY_BYTES_PER_SECOND = 50e6

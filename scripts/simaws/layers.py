@@ -1,51 +1,34 @@
 """Lambda's layers in one region: the state, and the operations as the API reference documents them, without faults.
 
-The caller holds the simulation's lock. The limits are from the developer guide ("Lambda quotas") and from
-botocore's service model, with which a test compares them.
+The caller holds the simulation's lock.
 """
 
 from __future__ import annotations
 
 import base64
-import io
-import re
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from builder.model.regions import partition_of
-
-LAYER_NAME = re.compile(
-    r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+)"
-    r"|[a-zA-Z0-9-_]+"
+from scripts.simaws.contents import Content
+from scripts.simaws.limits import (
+    ARCHITECTURES,
+    DESCRIPTION_LENGTH,
+    LAYER_NAME,
+    LICENSE_LENGTH,
+    NAME_LENGTH,
+    ORGANIZATION,
+    PAGE,
+    PRINCIPAL,
+    RUNTIMES,
+    STATEMENT_ID,
+    STATEMENT_ID_LENGTH,
+    AwsError,
+    check_member,
+    known_runtimes,
+    matches,
 )
-STATEMENT_ID = re.compile(r"([a-zA-Z0-9-_]+)")
-PRINCIPAL = re.compile(r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root")
-ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
-NAME_LENGTH = 140
-STATEMENT_ID_LENGTH = 100
-DESCRIPTION_LENGTH = 256
-LICENSE_LENGTH = 512
-RUNTIMES = 15
-ARCHITECTURES = 2
-PAGE = 50
-ZIPPED = 52_428_800
-UNZIPPED = 262_144_000
-REQUEST = 69_905_067
-
-
-class AwsError(Exception):
-    """An error response of AWS: status, code and message."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(f"{status} {code}: {message}")
-        self.status = status
-        self.code = code
-        self.message = message
 
 
 @dataclass(frozen=True)
@@ -78,41 +61,6 @@ class Statement:
     sid: str
     principal: str
     organization: str | None = None
-
-
-@dataclass(frozen=True)
-class Content:
-    """A checked zip, and how to read it again."""
-
-    sha256: str
-    size: int
-    read: Callable[[], bytes]
-
-
-class Contents:
-    """The zips of the whole simulation, each stored once; large ones in ``folder``, if given."""
-
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
-        self._known: dict[str, Content] = {}
-
-    def __getitem__(self, digest: str) -> Content:
-        return self._known[digest]
-
-    def add(self, data: bytes) -> Content:
-        """Check a zip as Lambda does, and store it."""
-        digest = sha256(data).hexdigest()
-        if digest not in self._known:
-            _check_zip(data)
-            self._known[digest] = Content(digest, len(data), self._keep(digest, data))
-        return self._known[digest]
-
-    def _keep(self, digest: str, data: bytes) -> Callable[[], bytes]:
-        if self._folder is None or len(data) < 1 << 20:
-            return lambda: data
-        path = self._folder / f"{digest}.zip"
-        path.write_bytes(data)
-        return path.read_bytes
 
 
 @dataclass
@@ -157,10 +105,10 @@ class RegionLayers:
     ) -> LayerVersion:
         """PublishLayerVersion: assigns the next number, also for bytes that exist already."""
         name = self._own(name)
-        _check("description", len(description) <= DESCRIPTION_LENGTH, description)
-        _check("licenseInfo", len(license_info) <= LICENSE_LENGTH, license_info)
-        _check("compatibleRuntimes", len(runtimes) <= RUNTIMES and set(runtimes) <= known_runtimes(), runtimes)
-        _check(
+        check_member("description", len(description) <= DESCRIPTION_LENGTH, description)
+        check_member("licenseInfo", len(license_info) <= LICENSE_LENGTH, license_info)
+        check_member("compatibleRuntimes", len(runtimes) <= RUNTIMES and set(runtimes) <= known_runtimes(), runtimes)
+        check_member(
             "compatibleArchitectures",
             len(architectures) <= ARCHITECTURES and set(architectures) <= {"x86_64", "arm64"},
             architectures,
@@ -226,11 +174,13 @@ class RegionLayers:
 
     def add_permission(self, name: str, number: int, statement: Statement, action: str) -> None:
         """AddLayerVersionPermission."""
-        _check("statementId", _full(STATEMENT_ID, statement.sid, STATEMENT_ID_LENGTH), statement.sid)
-        _check("principal", PRINCIPAL.fullmatch(statement.principal) is not None, statement.principal)
-        _check("action", action == "lambda:GetLayerVersion", action)
+        check_member("statementId", matches(STATEMENT_ID, statement.sid, STATEMENT_ID_LENGTH), statement.sid)
+        check_member("principal", PRINCIPAL.fullmatch(statement.principal) is not None, statement.principal)
+        check_member("action", action == "lambda:GetLayerVersion", action)
         if statement.organization is not None:
-            _check("organizationId", ORGANIZATION.fullmatch(statement.organization) is not None, statement.organization)
+            check_member(
+                "organizationId", ORGANIZATION.fullmatch(statement.organization) is not None, statement.organization
+            )
             if statement.principal != "*":
                 raise AwsError(400, "InvalidParameterValueException", "OrganizationId goes with the principal *.")
         self._existing(name, number)
@@ -289,7 +239,7 @@ class RegionLayers:
         return layer.versions[number]
 
     def _own(self, name: str) -> str:
-        _check("layerName", _full(LAYER_NAME, name, NAME_LENGTH), name)
+        check_member("layerName", matches(LAYER_NAME, name, NAME_LENGTH), name)
         if not name.startswith("arn:"):
             return name
         prefix, _, short = name.rpartition(":")
@@ -309,39 +259,11 @@ class RegionLayers:
         ]
 
 
-@cache
-def lambda_model() -> dict[str, Any]:
-    """Return the shapes of Lambda's API from botocore."""
-    import botocore.loaders
-
-    model: dict[str, Any] = botocore.loaders.Loader().load_service_model("lambda", "service-2")["shapes"]
-    return model
-
-
-@cache
-def known_runtimes() -> frozenset[str]:
-    """Return every runtime that the API accepts."""
-    return frozenset(lambda_model()["Runtime"]["enum"])
-
-
-def _check(member: str, good: bool, value: object) -> None:
-    if not good:
-        raise AwsError(
-            400,
-            "ValidationException",
-            f"1 validation error detected: Value {str(value)[:80]!r} at '{member}' failed to satisfy constraint",
-        )
-
-
-def _full(pattern: re.Pattern[str], text: str, length: int) -> bool:
-    return len(text) <= length and pattern.fullmatch(text) is not None
-
-
 V = TypeVar("V")
 
 
 def _page(items: list[V], marker: str | None, size: int, key: Callable[[V], str]) -> tuple[list[V], str | None]:
-    _check("maxItems", 1 <= size <= PAGE, size)
+    check_member("maxItems", 1 <= size <= PAGE, size)
     start = 0
     if marker:
         keys = [base64.urlsafe_b64encode(key(item).encode()).decode() for item in items]
@@ -351,18 +273,3 @@ def _page(items: list[V], marker: str | None, size: int, key: Callable[[V], str]
     page = items[start : start + size]
     more = start + size < len(items)
     return page, base64.urlsafe_b64encode(key(page[-1]).encode()).decode() if more else None
-
-
-def _check_zip(data: bytes) -> None:
-    if len(data) > ZIPPED:
-        raise AwsError(413, "RequestEntityTooLargeException", f"Request must be smaller than {REQUEST} bytes")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            unzipped = sum(info.file_size for info in archive.infolist())
-            files = len(archive.infolist())
-    except zipfile.BadZipFile:
-        raise AwsError(400, "InvalidParameterValueException", "Could not unzip uploaded file.") from None
-    if not files:
-        raise AwsError(400, "InvalidParameterValueException", "Uploaded file must be a non-empty zip")
-    if unzipped >= UNZIPPED:
-        raise AwsError(400, "InvalidParameterValueException", f"Unzipped size must be smaller than {UNZIPPED} bytes")

@@ -23,7 +23,8 @@ from publisher.aws.gateway import (
 from publisher.aws.rate_limit import TokenBucket
 from scripts.simaws.aws import Broken, SimulatedAws
 from scripts.simaws.faults import Fault
-from scripts.simaws.layers import AwsError, LayerVersion, RegionLayers, Statement
+from scripts.simaws.layers import LayerVersion, RegionLayers, Statement
+from scripts.simaws.limits import AwsError
 
 T = TypeVar("T")
 

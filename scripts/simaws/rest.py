@@ -14,7 +14,9 @@ from urllib.parse import unquote
 
 from scripts.simaws.aws import SimulatedAws
 from scripts.simaws.buckets import Buckets
-from scripts.simaws.layers import PAGE, REQUEST, AwsError, Content, LayerVersion, RegionLayers, Statement
+from scripts.simaws.contents import Content
+from scripts.simaws.layers import LayerVersion, RegionLayers, Statement
+from scripts.simaws.limits import PAGE, REQUEST, AwsError
 
 #: Seconds for which a download link is valid.
 LINK_LIVES = 600.0

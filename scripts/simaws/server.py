@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from scripts.simaws.aws import Broken, SimulatedAws
 from scripts.simaws.faults import Fault
-from scripts.simaws.layers import AwsError
+from scripts.simaws.limits import AwsError
 from scripts.simaws.rest import Request, Rest
 from scripts.simaws.sigv4 import Caller, Credential, check_signature
 from scripts.simaws.upstream import Upstream

@@ -21,7 +21,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from scripts.simaws import At, Broken, Fault, Faults, SimulatedAws, VirtualClock, layers
+from scripts.simaws import At, AwsError, Broken, Fault, Faults, SimulatedAws, VirtualClock, limits
 from scripts.simaws.server import KEY, SECRET, environment, serve
 from scripts.simaws.sigv4 import Credential
 from scripts.simaws.upstream import Upstream
@@ -70,26 +70,26 @@ def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[int, str]:
 
 
 def test_limits_are_those_of_the_service_model() -> None:
-    model = layers.lambda_model()
+    model = limits.lambda_model()
     lengths = {
-        "MaxLayerListItems": layers.PAGE,
-        "Description": layers.DESCRIPTION_LENGTH,
-        "LicenseInfo": layers.LICENSE_LENGTH,
-        "CompatibleRuntimes": layers.RUNTIMES,
-        "CompatibleArchitectures": layers.ARCHITECTURES,
-        "LayerName": layers.NAME_LENGTH,
-        "StatementId": layers.STATEMENT_ID_LENGTH,
+        "MaxLayerListItems": limits.PAGE,
+        "Description": limits.DESCRIPTION_LENGTH,
+        "LicenseInfo": limits.LICENSE_LENGTH,
+        "CompatibleRuntimes": limits.RUNTIMES,
+        "CompatibleArchitectures": limits.ARCHITECTURES,
+        "LayerName": limits.NAME_LENGTH,
+        "StatementId": limits.STATEMENT_ID_LENGTH,
     }
     assert {name: model[name]["max"] for name in lengths} == lengths
     patterns = {
-        "LayerName": layers.LAYER_NAME,
-        "StatementId": layers.STATEMENT_ID,
-        "LayerPermissionAllowedPrincipal": layers.PRINCIPAL,
-        "OrganizationId": layers.ORGANIZATION,
+        "LayerName": limits.LAYER_NAME,
+        "StatementId": limits.STATEMENT_ID,
+        "LayerPermissionAllowedPrincipal": limits.PRINCIPAL,
+        "OrganizationId": limits.ORGANIZATION,
     }
     assert {name: model[name]["pattern"] for name in patterns} == {n: p.pattern for n, p in patterns.items()}
     assert {"x86_64", "arm64"} == set(model["Architecture"]["enum"])
-    assert layers.known_runtimes() >= {"python3.10", "python3.13"}
+    assert limits.known_runtimes() >= {"python3.10", "python3.13"}
 
 
 @pytest.mark.parametrize(
@@ -106,21 +106,21 @@ def test_limits_are_those_of_the_service_model() -> None:
 def test_invalid_fields_are_refused(aws: SimulatedAws, change: dict[str, Any]) -> None:
     content = aws.contents.add(zipped())
     region = aws.regions["us-east-1"]
-    with pytest.raises(layers.AwsError) as error:
+    with pytest.raises(AwsError) as error:
         region.publish(**{"name": "demo", "content": content, **change})
     assert error.value.status == 400
     assert not list(region.all_versions())
 
 
 def test_invalid_and_too_large_zips_are_refused(aws: SimulatedAws) -> None:
-    with pytest.raises(layers.AwsError, match="unzip"):
+    with pytest.raises(AwsError, match="unzip"):
         aws.contents.add(b"no zip")
-    with pytest.raises(layers.AwsError, match="non-empty"):
+    with pytest.raises(AwsError, match="non-empty"):
         aws.contents.add(b"PK\5\6" + bytes(18))
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("zeros", bytes(layers.UNZIPPED))
-    with pytest.raises(layers.AwsError, match="Unzipped size"):
+        archive.writestr("zeros", bytes(limits.UNZIPPED))
+    with pytest.raises(AwsError, match="Unzipped size"):
         aws.contents.add(bomb.getvalue())
 
 
@@ -128,7 +128,7 @@ def test_requests_above_the_quota_of_a_second_are_throttled(aws: SimulatedAws) -
     def ask() -> int:
         try:
             aws.call("us-east-1", "ListLayers", lambda region: region.list_layers())
-        except layers.AwsError as error:
+        except AwsError as error:
             return error.status
         return 200
 
@@ -160,7 +160,7 @@ def test_faults_by_seed_are_repeatable() -> None:
     def run() -> list[Fault | None]:
         aws = SimulatedAws(ACCOUNT, REGIONS, faults=Faults(rate=0.5, seed=7), quota=1000)
         for _ in range(40):
-            with suppress(layers.AwsError, Broken):
+            with suppress(AwsError, Broken):
                 aws.call("eu-west-1", "ListLayers", lambda region: region.list_layers())
         return [call.fault for call in aws.log]
 

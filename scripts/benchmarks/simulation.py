@@ -1,0 +1,65 @@
+"""The simulated AWS in a separate process, so that its time and memory are not measured."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from builder.model.clock import SYSTEM_CLOCK
+from builder.model.matrix import Matrix
+from scripts.simaws import SimulatedAws
+from scripts.simaws.server import environment, serve
+from scripts.simaws.upstream import Upstream
+
+QUOTA = 15  #: requests a second in a region
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """The simulated AWS in a separate process."""
+
+    environment: dict[str, str]
+    pipe: Connection
+
+    def counts(self) -> tuple[int, int]:
+        """Return the number of requests and of bytes in their bodies."""
+        self.pipe.send("count")
+        requests, sent = self.pipe.recv()
+        return requests, sent
+
+
+@contextmanager
+def simulation(
+    matrix: Matrix, latency: tuple[float, float], folder: Path | None = None, rate: float | None = None
+) -> Iterator[Simulation]:
+    """Run the simulated AWS in a separate process, so that its time and memory are not measured."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=(theirs, matrix.account, matrix.regions, latency, folder, rate), daemon=True
+    )
+    process.start()
+    try:
+        yield Simulation(environment(ours.recv()), ours)
+    finally:
+        ours.send("end")
+        process.join()
+
+
+def _serve(
+    pipe: Connection,
+    account: str,
+    regions: tuple[str, ...],
+    latency: tuple[float, float],
+    folder: Path | None,
+    rate: float | None,
+) -> None:
+    aws = SimulatedAws(account, regions, clock=SYSTEM_CLOCK, latency=latency, quota=QUOTA, folder=folder)
+    line = Upstream(SYSTEM_CLOCK, rate)
+    with serve(aws, upstream=line) as address:
+        pipe.send(address)
+        while pipe.recv() == "count":
+            pipe.send((len(aws.log), line.sent))
