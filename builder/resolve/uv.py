@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from builder.model.errors import BuildError
 from builder.model.target import Target
-from builder.resolve.settings import INDEX_VARIABLES, has_config_file, has_index_settings, is_true, package_settings
+from builder.resolve.settings import INDEX_VARIABLES, has_config_file, is_true, package_settings
 
 #: Variables that change what is resolved, or where and how it is installed. They are removed: options set these.
 _OURS = frozenset(
@@ -55,7 +55,7 @@ class UvResult:
 
 def run(arguments: list[str], folder: Path, *, stdin: str | None = None) -> UvResult:
     """Run uv in ``folder``, which no other run uses. Raises BuildError if uv cannot be started."""
-    return _run(arguments, folder, _public_index_settings() if _uses_public_index(os.environ) else "", stdin)
+    return _run(arguments, folder, cache_settings(), stdin)
 
 
 @cache
@@ -68,8 +68,9 @@ def public_index() -> str | None:
     return named[1] if named else None
 
 
-def _public_index_settings() -> str:
-    address = public_index()
+def cache_settings() -> str:
+    """Return a configuration file for uv: how long it may cache the public index. Empty if that is not the default."""
+    address = public_index() if _has_public_default(os.environ) else None
     return _CACHE_SETTINGS.format(address=address) if address else ""
 
 
@@ -81,8 +82,11 @@ def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None, *
         own = {name: value for name, value in own.items() if name not in (*INDEX_VARIABLES, "UV_CONFIG_FILE")}
 
     # Without this file uv would search the parent folders for one.
-    (folder / "uv.toml").write_text(settings, "utf-8")
+    file = folder / "uv.toml"
+    file.write_text(settings, "utf-8")
     seen = environment(own, translate_pip=told)
+    if settings and is_true(seen.get("UV_NO_CONFIG")):  # which is about the user's files, not ours
+        seen["UV_CONFIG_FILE"] = str(file.absolute())
     if is_true(seen.get("UV_NO_INDEX")) and arguments[0] in ("pip", "build"):
         arguments = [*arguments, "--no-index"]  # uv has an option for it, but no variable
     try:
@@ -148,8 +152,11 @@ def index_places(own: Mapping[str, str]) -> list[str]:
     return [value for name in INDEX_VARIABLES if (value := seen.get(name))]
 
 
-def _uses_public_index(own: Mapping[str, str]) -> bool:
-    return not has_index_settings(own) and not index_places(own)
+def _has_public_default(own: Mapping[str, str]) -> bool:
+    """Whether the public index is uv's default index, alone or after others of the user."""
+    seen = environment(own)
+    named = any(seen.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"))
+    return not (named or is_true(seen.get("UV_NO_INDEX")) or has_config_file(own))
 
 
 def platform_options(target: Target) -> list[str]:

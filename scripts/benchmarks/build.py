@@ -8,7 +8,8 @@
 - package: `layers package` for one target after one changed requirement
 
 Settings of pip and uv that only one of them would use (find-links, further indexes, constraints) are removed. The index
-of pip's settings serves all. Modules are compiled at the first use, as after an installation with pip.
+of pip's settings serves all. uv caches pages as long as PyPI allows, also behind a proxy that drops its headers.
+Modules are compiled at the first use, as after an installation with pip.
 
 The speed of a machine varies. So cold builds run before, between and after the alternatives, and their median counts.
 Measured are wall time, CPU time, peak memory of the largest process, sizes, and the import time from the unpacked
@@ -44,8 +45,8 @@ from builder.model.progress import Quiet
 from builder.model.target import Target
 from builder.pipeline.build import build
 from builder.resolve.resolver import LockInput, newest, resolve_requirements
-from builder.resolve.uv import platform_options
-from scripts.benchmarks.commands import LAYERS, ROOT, Figures, log, run, together, use_one_index
+from builder.resolve.uv import cache_settings, platform_options
+from scripts.benchmarks.commands import ROOT, Figures, log, run, run_layers, together, use_one_index
 
 PEERS = ("recipe", "uv")
 
@@ -83,6 +84,7 @@ class Bench:
     def measure(self, peers: Sequence[str]) -> Figures:
         """Return all figures except those of single targets."""
         log(f"{self.matrix.package} {self.version}: downloading what is needed")
+        (self.work / "uv.toml").write_text(cache_settings())
         self.build("first", cache="cache-first")
         recipes: dict[str, Callable[[Target, Path], Figures]] = {"recipe": self.recipe, "uv": self.uv_recipe}
         for peer in peers:
@@ -119,8 +121,8 @@ class Bench:
 
     def build(self, output: str, *, cache: str) -> Figures:
         """Run `layers build` with a cache."""
-        command = [*LAYERS, "--matrix", str(self.path), "build", "--version", self.version]
-        return run([*command, "--output", str(self.work / output)], cache=self.work / cache)
+        command = ["--matrix", str(self.path), "build", "--version", self.version]
+        return run_layers([*command, "--output", str(self.work / output)], self.work / cache)
 
     def build_cold(self) -> Figures:
         """Run `layers build` with an empty cache."""
@@ -155,8 +157,8 @@ class Bench:
         figures: Figures = {}
         for pin in ("six==1.16.0", "six==1.17.0"):
             (app / "requirements.txt").write_text(f"{self.matrix.requirement}=={self.version}\n{pin}\n")
-            command = [*LAYERS, "package", str(app), "--python", self.matrix.python[-1], "--arch", "x86_64"]
-            figures = run([*command, "--output", str(self.work / "packaged")], cache=self.work / "cache-package")
+            command = ["package", str(app), "--python", self.matrix.python[-1], "--arch", "x86_64"]
+            figures = run_layers([*command, "--output", str(self.work / "packaged")], self.work / "cache-package")
         return figures
 
     def targets(
@@ -182,7 +184,8 @@ class Bench:
         """Run the uv recipe for one target."""
         place = str(folder / "python")
         command = [uv.find_uv_bin(), "pip", "install", "-q", "--target", place, *platform_options(target)]
-        installed = run([*command, *self.requirements()])
+        variables = {"UV_CONFIG_FILE": str(self.work / "uv.toml")}
+        installed = run([*command, *self.requirements()], variables=variables)
         compiled = run([str(find(target.python).path), "-m", "compileall", "-q", place], may_fail=True)
         return together([installed, compiled, zip_folder(folder)])
 

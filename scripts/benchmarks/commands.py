@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from builder.resolve.settings import INDEX_VARIABLES, package_settings
 
 Figures = dict[str, Any]
 ROOT = Path(__file__).parents[2]
-LAYERS = [sys.executable, "-c", "from publisher.cli import main; main()"]
+_LAYERS = [sys.executable, "-c", "from publisher.cli import main; main()"]
 #: pip's settings that decide where packages come from, and which.
 PIP_VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_CONSTRAINT")
 
@@ -32,11 +32,17 @@ def use_one_index() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+def run_layers(arguments: Sequence[str], cache: Path) -> Figures:
+    """Run this program with this cache and measure it."""
+    return run([*_LAYERS, *arguments], variables={"LAYERS_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)})
+
+
 def run(
-    command: Sequence[str], *, folder: Path | None = None, cache: Path | None = None, may_fail: bool = False
-) -> Figures:
-    """Run a command with this cache and measure it."""
-    environment = {**os.environ, "LAYERS_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)} if cache else None
+    command: Sequence[str], *, folder: Path | None = None, variables: Mapping[str, str] | None = None,
+    may_fail: bool = False,
+) -> Figures:  # fmt: skip
+    """Run a command with these variables in addition, and measure it."""
+    environment = {**os.environ, **(variables or {})}
     with tempfile.TemporaryFile() as output:
         started = time.monotonic()
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)

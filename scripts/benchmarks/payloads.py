@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from builder.model.artifact import read_manifest
-from scripts.benchmarks.commands import LAYERS, Figures, log, run, use_one_index
+from scripts.benchmarks.commands import Figures, log, run_layers, use_one_index
 
 PACKAGES = ("pandas", "pydantic", "cryptography")
 MAX_PEAK_MB = 400
@@ -49,10 +49,12 @@ def measure(package: str) -> Figures:
             "staging": {"bucket": "zips", "home": "us-east-1"},  # so that a zip may be larger than a request
         }
         (work / "matrix.yaml").write_text(yaml.safe_dump(matrix))
-        command = [*LAYERS, "--matrix", str(work / "matrix.yaml"), "--ledger", str(work / "ledger"), "build"]
+        command = ["--matrix", str(work / "matrix.yaml"), "--ledger", str(work / "ledger"), "build"]
         builds = {"download": "first", "cold": "one", "cached": "one", "again": "two"}
         figures = {
-            output: run([*command, "--version", "latest", "--output", str(work / output)], cache=work / "cache" / cache)
+            output: run_layers(
+                [*command, "--version", "latest", "--output", str(work / output)], work / "cache" / cache
+            )
             for output, cache in builds.items()
         }
         manifests = [read_manifest(work / output) for output in builds]

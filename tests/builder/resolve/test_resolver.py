@@ -100,11 +100,16 @@ def test_a_version_newer_than_the_cached_page_is_found(index: Index) -> None:
 
 
 @pytest.mark.index
-def test_pypis_cached_pages_are_used_behind_any_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("setting", ["none", "UV_NO_CONFIG=1", "PIP_EXTRA_INDEX_URL=file://{}"])
+def test_pypis_cached_pages_are_used_behind_any_proxy(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in os.environ if name.startswith(("UV_", "PIP_INDEX_URL"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    name, _, value = setting.format(tmp_path).partition("=")
+    monkeypatch.setenv(name, value)
     matrix = matrix_of("httpx")
     lock = resolve(matrix, "0.28.1", matrix.targets[0])
     for name in ("ALL_PROXY", "HTTPS_PROXY", "https_proxy", "all_proxy"):
