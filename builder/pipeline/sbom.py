@@ -20,9 +20,10 @@ from cyclonedx.model.license import DisjunctiveLicense, License, LicenseExpressi
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.spdx import fixup_id, is_expression
 from packageurl import PackageURL
-from packaging.metadata import RawMetadata, parse_email
+from packaging.metadata import RawMetadata
 from packaging.utils import canonicalize_name
 
+from builder.metadata.core_metadata import parse_headers
 from builder.metadata.requires_dist import active_requirements
 from builder.model.artifact import dump_json
 from builder.model.target import Target
@@ -105,7 +106,7 @@ def _root(target: Target, package: str, version: str, choices: Mapping[str, Sequ
 @lru_cache(maxsize=1024)
 def _component(component: Component) -> tuple[RawMetadata, BomComponent]:
     """Return a package's METADATA, parsed, and its component. Both depend only on the wheel."""
-    raw, _ = parse_email(component.metadata)
+    raw = parse_headers(component.metadata)
     name = str(canonicalize_name(component.name))
     purl = PackageURL("pypi", None, name, component.version)
     facts = {"layers:wheel": component.filename}

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from packaging.metadata import parse_email
-
 from builder.archive.packed import PackedFile, PackedFiles, pack
 from builder.bytecode.compiler import pyc_path
 from builder.inspection.findings import grouped
+from builder.metadata.core_metadata import parse_headers
 from builder.metadata.record import format_record
 from builder.model.artifact import Finding, Locked
 from builder.model.errors import BuildError
@@ -53,7 +52,7 @@ class PackedWheel:
     @property
     def requires(self) -> list[str]:
         """The Requires-Dist lines of its METADATA."""
-        return parse_email(self.metadata)[0].get("requires_dist", [])
+        return parse_headers(self.metadata).get("requires_dist", [])
 
     @property
     def size(self) -> int:
