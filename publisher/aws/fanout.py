@@ -75,5 +75,11 @@ def credentials_problem(error: GatewayError) -> str:
 
 def in_lanes(call: Callable[[A], T], items: Iterable[A]) -> list[T]:
     """Call for each item of one region, ``LANES`` at a time; return the results in the items' order."""
-    with ThreadPoolExecutor(max_workers=LANES, thread_name_prefix="lane") as pool:
+    return in_parallel(call, items, LANES)
+
+
+def in_parallel(call: Callable[[A], T], items: Iterable[A], limit: int | None = None) -> list[T]:
+    """Call for each item in parallel, at most ``limit`` at a time; return the results in the items' order."""
+    items = list(items)
+    with ThreadPoolExecutor(max_workers=limit or max(1, len(items)), thread_name_prefix="lane") as pool:
         return list(pool.map(call, items))

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from builder.model.artifact import dump_json, write_atomically
+from builder.model.artifact import write_atomically
 from builder.model.errors import InputError
 from builder.model.escape import shorten
 from builder.model.frozen import first_problem
@@ -60,6 +60,8 @@ class FolderLedger:
     def __init__(self, folder: Path, matrix: Matrix) -> None:
         self._folder = folder
         self._matrix = matrix
+        #: The record that was written last: a publish changes one record a hundred times, and need not parse it again.
+        self._written: tuple[Path, bytes, Release] | None = None
 
     @property
     def is_shared(self) -> bool:
@@ -79,7 +81,9 @@ class FolderLedger:
             before = self._read(path) if path.exists() else None
             release = change(before)
             if release != before:
-                write_atomically(path, record_bytes(release))
+                data = record_bytes(release)
+                write_atomically(path, data)
+                self._written = path, data, release
             return release
 
     def sboms(self) -> frozenset[str]:
@@ -94,7 +98,10 @@ class FolderLedger:
             write_atomically(self._folder / SBOMS / path, data)
 
     def _read(self, path: Path) -> Release:
-        return parse_record(self._bytes(path), path.stem, str(path), self._matrix)
+        data, written = self._bytes(path), self._written
+        if written and written[:2] == (path, data):
+            return written[2]
+        return parse_record(data, path.stem, str(path), self._matrix)
 
     def _bytes(self, path: Path) -> bytes:
         try:
@@ -132,7 +139,7 @@ def file_name(number: int) -> str:
 
 def record_bytes(release: Release) -> bytes:
     """Return the content of a record's file."""
-    return dump_json(release.model_dump(mode="json")).encode()
+    return f"{release.model_dump_json(indent=2)}\n".encode()
 
 
 def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:

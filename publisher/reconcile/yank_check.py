@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from builder.model.matrix import Cell
+from publisher.aws.fanout import in_parallel
 from publisher.aws.gateway import GatewayError, PublishedVersion
 from publisher.ledger.release import CellRecord, Release
 from publisher.reconcile.job import Job
@@ -57,14 +58,18 @@ class YankCheck:
         self._wait_for_policies()
         states = job.remote.cells.items()
         before = {c.region: s.held for c, s in states if s.held and is_granted(s.grants, permission)}
-        for region, held in {**self._granted, **before}.items():
+        public = {**self._granted, **before}
+
+        def revoked(region: str) -> str | None:
+            gateway, held = job.lambdas[region], public[region]
             try:
-                gateway = job.lambdas[region]
                 if seconds_until_granted(gateway, held.layer_name, held.number, permission, job.clock) is None:
                     return f"the permission of {held.arn} was revoked during this run: another process is yanking it"
             except GatewayError:
-                continue
-        return None
+                pass
+            return None
+
+        return next(filter(None, in_parallel(revoked, public)), None)
 
     def yanked_backfills(self) -> list[tuple[Cell, PublishedVersion]]:
         """Return the granted versions of older releases that another process, with another ledger, yanked.

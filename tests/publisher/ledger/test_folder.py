@@ -49,6 +49,14 @@ def test_releases_are_read_in_the_order_of_their_numbers(folder: Path) -> None:
     assert sorted(path.name for path in folder.glob("*.json")) == ["0002.json", "0003.json", "0010.json", "12345.json"]
 
 
+def test_a_change_by_another_process_after_the_own_one_is_read(folder: Path) -> None:
+    ledger = FolderLedger(folder, MATRIX)
+    ledger.update(3, lambda _: EMPTY)
+    assert ledger.releases() == (EMPTY,)
+    FolderLedger(folder, MATRIX).update(3, lambda _: WHOLE)
+    assert ledger.releases() == (WHOLE,)
+
+
 @pytest.mark.parametrize(
     ("word", "instead"),
     [

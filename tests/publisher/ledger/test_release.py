@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from builder.model.artifact import dump_json
 from publisher.ledger.folder import record_bytes
 from publisher.ledger.release import CellRecord, Release
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history, recorded
@@ -22,6 +23,12 @@ EMPTY = WHOLE.model_copy(update={"cells": (), "targets": ()})
 @given(st.permutations(WHOLE.cells), st.integers(0, len(WHOLE.cells)))
 def test_the_order_of_cells_does_not_depend_on_how_they_were_added(cells: list[CellRecord], cut: int) -> None:
     assert EMPTY.with_cells(*cells[:cut]).with_cells(*cells[cut:]).cells == EMPTY.with_cells(*WHOLE.cells).cells
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_a_record_is_formatted_as_every_json_file_of_the_program(text: str) -> None:
+    release = WHOLE.model_copy(update={"package": text})
+    assert record_bytes(release) == dump_json(release.model_dump(mode="json")).encode()
 
 
 def test_pythons_are_ordered_as_versions() -> None:

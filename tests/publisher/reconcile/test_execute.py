@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from builder.model.errors import InputError
 from builder.model.matrix import Cell
 from builder.model.stop import Stop
 from publisher.ledger.release import Release
+from publisher.reconcile import yank_check
 from scripts.simaws import At, Fault, Faults, SimulatedAws
 from tests.fakes.simulated_runs import (
     Doom,
@@ -53,6 +55,17 @@ def test_a_release_and_a_run_without_work_need_few_requests(world: World) -> Non
     before = len(world.aws.log)
     world.publish("1.0.0", ledger)
     assert len(world.aws.log) - before <= 2 * len(CELLS) + 2 * len(MATRIX.regions)
+
+
+def test_the_last_check_for_a_yank_reads_all_regions_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(len(MATRIX.regions))
+
+    def read(*_: object) -> float:
+        together.wait(timeout=10)  # raises BrokenBarrierError if a region waits for another one
+        return 0.0
+
+    monkeypatch.setattr(yank_check, "seconds_until_granted", read)
+    assert world.publish("1.0.0", MemoryLedger()).complete
 
 
 @pytest.mark.parametrize("build", ["one", "other"])
