@@ -82,7 +82,7 @@ def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | N
     return lock
 
 
-def newest(matrix: Matrix, exclude_newer: str | None = None) -> str:
+def newest_resolvable(matrix: Matrix, exclude_newer: str | None = None) -> str:
     """Return the newest stable version of the package that has usable wheels for every target."""
     wanted = lock_input(matrix, None, exclude_newer)
 

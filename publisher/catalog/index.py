@@ -112,7 +112,7 @@ class IndexedRelease(_IndexModel):
 
     layer_version: LayerVersionField
     version: VersionField
-    published: UtcTime | None  #: when its first layer was published published
+    published: UtcTime | None  #: when its first layer was published
     complete: bool
     missing: tuple[CellField, ...] = ()
     rebuild: str | None = None

@@ -71,7 +71,7 @@ def command(
     the machine."""
     from builder.model.matrix import parse_version
     from builder.pipeline.build import build
-    from builder.resolve.resolver import newest
+    from builder.resolve.resolver import newest_resolvable
     from publisher.ledger.release import last_sizes
 
     if locked and exclude_newer:
@@ -84,7 +84,7 @@ def command(
     started = time.monotonic()
     if wait is not None:
         version = named_version(matrix, targets, version, wait)
-    wanted = newest(matrix, exclude_newer) if version == "latest" else parse_version(version)
+    wanted = newest_resolvable(matrix, exclude_newer) if version == "latest" else parse_version(version)
     locks = _recorded(releases, wanted, targets) if locked else None
     with progress() as shown:
         manifest = build(

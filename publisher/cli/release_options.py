@@ -107,9 +107,9 @@ def connect(settings: Settings, request: Request) -> Session:
     ledger = settings.ledger(matrix)
     ledger.releases()
     if version == "latest":
-        from builder.resolve.resolver import newest
+        from builder.resolve.resolver import newest_resolvable
 
-        version = newest(matrix)
+        version = newest_resolvable(matrix)
 
     from publisher.aws.request_log import RequestLog
     from publisher.reconcile.number import Wanted

@@ -85,9 +85,7 @@ def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
         raise UsageError(f"{command[0]}: {error.strerror}", fix="name an executable command") from None
     signal.set_wakeup_fd(-1)  # the command handles the signals
     before = {
-        signal.SIGINT: signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        ),  # the terminal sends it to both processes processes
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),  # the terminal sends it to both processes
         signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number)),
     }
     try:

@@ -73,11 +73,11 @@ def _report(matrix: Matrix, releases: Sequence[Release], advisories: bool, read_
     from publisher.watch.incomplete_releases import incomplete
     from publisher.watch.matrix_gaps import find_gaps
     from publisher.watch.package_index import SimpleIndex
-    from publisher.watch.policy import choose, newest, recorded_versions
+    from publisher.watch.policy import choose, newest_on_index, recorded_versions
     from publisher.watch.watch_report import WatchReport
 
     on_index = SimpleIndex().versions(matrix.package)
-    known = newest(on_index)
+    known = newest_on_index(on_index)
     now = datetime.now(timezone.utc)
     return WatchReport(
         matrix.package,

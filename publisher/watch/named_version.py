@@ -19,7 +19,7 @@ from builder.resolve.resolver import yanked_error
 from publisher.ledger.release import Release
 from publisher.watch.index_locations import IndexUnavailableError
 from publisher.watch.package_index import AvailableVersion, UnknownPackageError, VersionSource  # UnknownPackageError
-from publisher.watch.policy import newest, no_wheels, parsed
+from publisher.watch.policy import newest_on_index, no_wheels, parsed
 
 #: Between two checks; short waits check more often.
 POLL_SECONDS = 30.0
@@ -81,7 +81,7 @@ def _rounded(seconds: float) -> timedelta:
 def _select(request: VersionRequest, on_index: Sequence[AvailableVersion]) -> AvailableVersion:
     package = request.matrix.package
     if request.version == "latest":
-        found = newest(on_index, request.targets)
+        found = newest_on_index(on_index, request.targets)
         if found is None:
             raise VersionMissingError(
                 f"the package index has no stable version of {package} with wheels for every target",
@@ -91,7 +91,7 @@ def _select(request: VersionRequest, on_index: Sequence[AvailableVersion]) -> Av
     wanted = Version(request.version)
     found = next((each for each in on_index if each.version == wanted), None)
     if found is None:
-        known = newest(on_index)
+        known = newest_on_index(on_index)
         raise VersionMissingError(
             f"the package index has no {package} {shorten(str(wanted), 80)}"
             + (f"; its newest is {known.name}" if known else ""),

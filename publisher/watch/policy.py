@@ -78,7 +78,7 @@ def choose(
     return Choice(None, tuple(held))
 
 
-def newest(on_index: Iterable[AvailableVersion], targets: Sequence[Target] = ()) -> AvailableVersion | None:
+def newest_on_index(on_index: Iterable[AvailableVersion], targets: Sequence[Target] = ()) -> AvailableVersion | None:
     """Return the newest stable version that is not yanked and has wheels for all these targets."""
     usable = (a for a in on_index if not a.version.is_prerelease and a.yanked is None)
     for candidate in sorted(usable, key=lambda a: a.version, reverse=True):

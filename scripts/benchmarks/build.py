@@ -44,7 +44,7 @@ from builder.model.matrix_file import load_matrix
 from builder.model.progress import Quiet
 from builder.model.target import Target
 from builder.pipeline.build import build
-from builder.resolve.resolver import LockInput, newest, resolve_requirements
+from builder.resolve.resolver import LockInput, newest_resolvable, resolve_requirements
 from builder.resolve.uv import cache_settings, platform_options
 from scripts.benchmarks.commands import ROOT, Figures, log, run, run_layers, together, use_one_index
 
@@ -65,7 +65,7 @@ def main() -> None:
     options = parser.parse_args()
     use_one_index()
     matrix = load_matrix(options.matrix)
-    version = options.version or newest(matrix)
+    version = options.version or newest_resolvable(matrix)
     with tempfile.TemporaryDirectory(prefix="bench-build-") as name:
         bench = Bench(matrix, options.matrix.absolute(), version, Path(name))
         results = bench.measure([peer for peer in PEERS if peer in options.peers.split(",")])

@@ -15,7 +15,7 @@ from builder.model.errors import InputError
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
 from builder.resolve import uv
-from builder.resolve.resolver import newest, resolve
+from builder.resolve.resolver import newest_resolvable, resolve
 from tests.fakes.serving import serving
 from tests.fakes.wheels import make_wheel, matrix_of
 
@@ -92,7 +92,7 @@ def test_a_locked_build_needs_no_index(index: Index, tmp_path: Path, monkeypatch
 def test_a_version_newer_than_the_cached_page_is_found(index: Index) -> None:
     index.add("demo")
     matrix = matrix_of("demo")
-    assert newest(matrix) == "1.0"
+    assert newest_resolvable(matrix) == "1.0"
     index.add("demo", "1.1")
     assert [locked.version for locked in resolve(matrix, "1.1", matrix.targets[0])] == ["1.1"]
     with pytest.raises(InputError, match=r"no demo 1\.2"):

@@ -15,7 +15,7 @@ from publisher.ledger.release import LowerVersionRecord, Release, UnexpectedVers
 from publisher.watch.incomplete_releases import IncompleteRelease, incomplete
 from publisher.watch.index_pages import IndexFile
 from publisher.watch.package_index import AvailableVersion, group
-from publisher.watch.policy import Choice, choose, newest, recorded_versions
+from publisher.watch.policy import Choice, choose, newest_on_index, recorded_versions
 from tests.publisher.reconcile.plan_cases import WHEN, release, small_matrix
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
@@ -117,8 +117,11 @@ def test_the_policy_by_hand_releases_nothing() -> None:
 
 def test_the_newest_version_has_wheels_for_all_targets() -> None:
     files = on_index(wheel("1.0"), wheel("1.1", tag="cp312-cp312-manylinux_2_17_x86_64"), wheel("1.2rc1"))
-    assert [each.name for each in (newest(files), newest(files, MATRIX.targets)) if each] == ["1.1", "1.0"]
-    assert newest([]) is None
+    assert [each.name for each in (newest_on_index(files), newest_on_index(files, MATRIX.targets)) if each] == [
+        "1.1",
+        "1.0",
+    ]
+    assert newest_on_index([]) is None
 
 
 # Properties
