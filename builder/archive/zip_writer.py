@@ -14,9 +14,9 @@ from typing import NamedTuple, Protocol
 
 import deflate
 
-LEVEL = 5
+COMPRESSION_LEVEL = 5
 #: Identifies the output of ``compress``: part of every cache key.
-COMPRESSOR = f"libdeflate {deflate.__version__} {LEVEL}, gzip stored"
+COMPRESSOR = f"libdeflate {deflate.__version__} {COMPRESSION_LEVEL}, gzip stored"
 #: 1980-01-01 00:00, the earliest time that a zip can express, in MS-DOS form.
 _TIME, _DATE = 0, (1 << 5) | 1
 _STORED, _DEFLATED = 0, 8
@@ -29,7 +29,7 @@ _COMMON = struct.Struct("<HHHHHLLLHH")  # the fields that the local header and t
 _REST = struct.Struct("<HHHLL")
 _MADE_BY = bytes((20, _UNIX))
 #: Bytes written at once.
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 #: The first bytes of gzip files, such as botocore's data. Compressing them again takes time and saves nothing.
 _GZIP = b"\x1f\x8b"
 
@@ -60,7 +60,7 @@ class Entry(NamedTuple):
 def compress(content: bytes) -> Stream:
     """Compress content with DEFLATE, or store it if that is not shorter or it is a gzip file."""
     compressible = content and not content.startswith(_GZIP)
-    data = deflate.deflate_compress(content, LEVEL) if compressible else b""
+    data = deflate.deflate_compress(content, COMPRESSION_LEVEL) if compressible else b""
     if 0 < len(data) < len(content):
         return Stream(_DEFLATED, bytes(data), zlib.crc32(content), len(content))
     return Stream(_STORED, content, zlib.crc32(content), len(content))
@@ -93,7 +93,7 @@ def write_zip(file: Sink, entries: Iterable[Entry]) -> None:
         central += (b"PK\x01\x02", _MADE_BY, common, _REST.pack(0, 0, 0, attributes, offset), name)
         pending += (b"PK\x03\x04", common, name, stream.data)
         offset += 4 + len(common) + len(name) + len(stream.data)
-        if offset - written > _CHUNK:
+        if offset - written > _CHUNK_BYTES:
             file.write(b"".join(pending))
             pending.clear()
             written = offset

@@ -17,7 +17,7 @@ from builder.model.errors import BuildError
 
 WORKER = Path(__file__).with_name("compile_worker.py")
 #: The folder of a layer's Python files at run time, which tracebacks show.
-MOUNTED = "/opt/python/"
+LAYER_PYTHON_FOLDER = "/opt/python/"
 #: Part of every cache key. Increase it with every change of the bytes that the worker writes.
 FORMAT = 3
 
@@ -100,7 +100,7 @@ class _Compiler:
         """See ``Compilers.compile``. The worker reads the whole batch before it writes, so there is no deadlock."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None  # noqa: S101, PT018 - pipes, both
-        lines = "".join(f"{module.source}\t{MOUNTED}{module.path}\n" for module in modules)
+        lines = "".join(f"{module.source}\t{LAYER_PYTHON_FOLDER}{module.path}\n" for module in modules)
         with suppress(BrokenPipeError):  # `_broken` shows the reason
             stdin.write(f"{lines}\n".encode("utf-8", "surrogateescape"))
             stdin.flush()

@@ -17,8 +17,8 @@ from builder.model.artifact import Finding
 from builder.model.target import Target
 
 #: Lambda's limits (developer guide, "Lambda quotas"), in bytes.
-ZIPPED_LIMIT: Final = 52_428_800
-UNZIPPED_LIMIT: Final = 262_144_000
+ZIPPED_LIMIT_BYTES: Final = 52_428_800
+UNZIPPED_LIMIT_BYTES: Final = 262_144_000
 #: The part of the unzipped limit that a layer should leave for the function's own code and packages.
 WANTED_FREE_BYTES: Final = 100 * 1024 * 1024
 #: Linux's limits for a name and, with ``/opt/`` before it, a path; and a depth that no package reaches.
@@ -177,11 +177,10 @@ def unzipped_size(files: Iterable[FileFacts]) -> int:
 
 def _check_sizes(files: Sequence[FileFacts]) -> Iterator[Finding]:
     size = unzipped_size(files)
-    free = UNZIPPED_LIMIT - size
+    free = UNZIPPED_LIMIT_BYTES - size
     if free < 0:
-        message = (
-            f"has {size:,} bytes unzipped; Lambda's limit is {UNZIPPED_LIMIT:,} for a function with all its layers"
-        )
+        limit = f"Lambda's limit is {UNZIPPED_LIMIT_BYTES:,} for a function with all its layers"
+        message = f"has {size:,} bytes unzipped; {limit}"
         compiled = sum(file.size for file in files if file.name.endswith(".pyc"))
         yield finding("error", "size-unzipped", message + _bytecode_advice(size, compiled))
     elif free < WANTED_FREE_BYTES:
@@ -191,7 +190,7 @@ def _check_sizes(files: Sequence[FileFacts]) -> Iterator[Finding]:
 
 def _bytecode_advice(unzipped: int, bytecode: int) -> str:
     """Return advice for a layer that is too large only because of its bytecode; else an empty string."""
-    if not unzipped - bytecode <= UNZIPPED_LIMIT < unzipped:
+    if not unzipped - bytecode <= UNZIPPED_LIMIT_BYTES < unzipped:
         return ""
     return (
         f". {bytecode:,} bytes of it are bytecode: it fits without (`bytecode: off` in the matrix), but starts slower"
@@ -200,7 +199,9 @@ def _bytecode_advice(unzipped: int, bytecode: int) -> str:
 
 def check_zipped_size(size: int, *, staged: bool = False) -> list[Finding]:
     """Report a zip that is too large to publish. ``staged``: through S3, where only the unzipped limit applies."""
-    if size <= ZIPPED_LIMIT or staged:
+    if size <= ZIPPED_LIMIT_BYTES or staged:
         return []
-    message = f"has {size:,} bytes; Lambda's limit for a zip in a request is {ZIPPED_LIMIT:,} (--staged: through S3)"
+    message = (
+        f"has {size:,} bytes; Lambda's limit for a zip in a request is {ZIPPED_LIMIT_BYTES:,} (--staged: through S3)"
+    )
     return [finding("error", "size-zipped", message)]

@@ -11,8 +11,8 @@ from typing import Any
 
 from builder.inspection.distributions import Distribution, distributions, sizes
 from builder.inspection.file_checks import (
-    UNZIPPED_LIMIT,
-    ZIPPED_LIMIT,
+    UNZIPPED_LIMIT_BYTES,
+    ZIPPED_LIMIT_BYTES,
     check_files,
     check_zipped_size,
     import_roots,
@@ -77,9 +77,9 @@ class Inspection:
             "python": self.python,
             "architecture": self.architecture,
             "size": self.size,
-            "size_limit": ZIPPED_LIMIT,
+            "size_limit": ZIPPED_LIMIT_BYTES,
             "unzipped_size": self.unzipped_size,
-            "unzipped_limit": UNZIPPED_LIMIT,
+            "unzipped_limit": UNZIPPED_LIMIT_BYTES,
             "files": sum(not file.is_folder for file in self.files),
             "errors": self.errors,
             "glibc": self.glibc and dotted(self.glibc),

@@ -23,7 +23,7 @@ from typing import IO, Final
 from builder.inspection import elf
 from builder.inspection.distributions import MAX_RECORD_BYTES, text_limit
 from builder.inspection.elf import ElfFacts, elf_facts
-from builder.inspection.file_checks import UNZIPPED_LIMIT
+from builder.inspection.file_checks import UNZIPPED_LIMIT_BYTES
 from builder.inspection.file_facts import FileFacts, PycFacts
 from builder.inspection.findings import finding, grouped
 from builder.inspection.pyc import PYC_HEADER_BYTES, header_facts, layer_path
@@ -31,7 +31,7 @@ from builder.model.artifact import Finding
 from builder.model.errors import InputError
 
 #: A zip that claims more than this, four times Lambda's limit, is not unpacked at all.
-MAX_UNZIPPED_BYTES: Final = 4 * UNZIPPED_LIMIT
+MAX_UNZIPPED_BYTES: Final = 4 * UNZIPPED_LIMIT_BYTES
 #: As many as a zip holds without ZIP64; and bytes of a central directory with so many long names.
 MAX_ENTRIES: Final = 65_535
 MAX_DIRECTORY_BYTES: Final = 16 * 1024 * 1024
@@ -98,7 +98,7 @@ def read_zip(path: Path) -> ZipContents:
         ) from None
 
 
-_NOT_A_LAYER = f"check that it is a layer: Lambda's limit is {UNZIPPED_LIMIT:,} bytes unzipped"
+_NOT_A_LAYER = f"check that it is a layer: Lambda's limit is {UNZIPPED_LIMIT_BYTES:,} bytes unzipped"
 
 
 def _read(archive: zipfile.ZipFile, path: Path) -> ZipContents:
@@ -159,7 +159,7 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, contents: ZipCont
     elif entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         message = f"has compression method {entry.compress_type}; Lambda takes DEFLATE (8) and stored (0) only"
         contents.error("zip-method", message, path)
-    elif entry.file_size <= UNZIPPED_LIMIT:  # else the check of the sizes reports it
+    elif entry.file_size <= UNZIPPED_LIMIT_BYTES:  # else the check of the sizes reports it
         try:
             with archive.open(entry) as file:
                 return _read_content(file, entry, contents)

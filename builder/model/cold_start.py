@@ -19,7 +19,7 @@ from builder.model.artifact import Sha256, dump_json, write_atomically
 from builder.model.errors import InputError
 from builder.model.frozen import Frozen, first_problem
 
-SMOKES = "smoke.json"
+SMOKE_FILE = "smoke.json"
 
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -97,7 +97,7 @@ def read_smokes(folder: Path) -> SmokeResults:
     Returns an empty value if there are none. Raises InputError if a file is damaged.
     """
     smokes = SmokeResults()
-    for path in (folder / SMOKES, *sorted(folder.glob(f"*/{SMOKES}"))):
+    for path in (folder / SMOKE_FILE, *sorted(folder.glob(f"*/{SMOKE_FILE}"))):
         for sha256, smoked in _read(path).smokes.items():
             smokes = smokes.with_smoke(sha256, smoked)
     return smokes
@@ -119,7 +119,7 @@ def _read(path: Path) -> SmokeResults:
 
 def record_smoke(folder: Path, sha256: str, smoked: SmokeResult) -> None:
     """Add a result to the folder's ``smoke.json``, atomically, also if two processes write at once."""
-    path = folder / SMOKES
+    path = folder / SMOKE_FILE
     try:
         with _locked(folder):
             smokes = _read(path).with_smoke(sha256, smoked)

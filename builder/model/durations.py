@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 
 #: Longer than any sensible wait or minimum age.
-LONGEST = timedelta(days=366)
+MAX_DURATION = timedelta(days=366)
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _UNITS = {
@@ -31,7 +31,7 @@ def parse_duration(text: str) -> timedelta:
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not a unit of time: seconds, minutes, hours, days or weeks")
     seconds = sum(int(number) * _SECONDS[_UNITS[unit]] for number, unit in parts)
-    if seconds > LONGEST.total_seconds():
+    if seconds > MAX_DURATION.total_seconds():
         raise ValueError(f"{text[:40]!r} is more than a year")
     return timedelta(seconds=seconds)
 

@@ -44,8 +44,8 @@ from builder.model.target import Target, TargetKey
 
 #: Limits of Lambda's API (developer guide, "Lambda quotas"; botocore's service model).
 LAYER_NAME = re.compile(r"[a-zA-Z0-9_-]{1,140}")
-DESCRIPTION_LIMIT = 256
-LICENSE_LIMIT = 512
+MAX_DESCRIPTION_CHARACTERS = 256
+MAX_LICENSE_CHARACTERS = 512
 QUOTA_PER_SECOND = 15
 
 
@@ -76,7 +76,7 @@ class Matrix(Frozen):
     override: tuple[OverrideText, ...] = ()  #: requirements that replace every other requirement of the same package
     layer_name: str = "{package}-py{python}-{architecture}"
     description: str = "PyPI package: {package} v{version} (Python {python_version}, {architecture})"
-    license: Annotated[str, Field(max_length=LICENSE_LIMIT)] = "Apache-2.0"
+    license: Annotated[str, Field(max_length=MAX_LICENSE_CHARACTERS)] = "Apache-2.0"
     permission: Permission = Permission()
     staging: Staging | None = None
     parameters: Parameters | None = None

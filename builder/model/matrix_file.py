@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from builder.model import matrix_keys
 from builder.model.errors import InputError
 from builder.model.frozen import Frozen
-from builder.model.matrix import DESCRIPTION_LIMIT, LAYER_NAME, Matrix
+from builder.model.matrix import LAYER_NAME, MAX_DESCRIPTION_CHARACTERS, Matrix
 from builder.model.regions import did_you_mean, partition_of
 from builder.model.selection import parse_architecture, parse_python, parse_region
 from builder.model.target import TargetKey
@@ -206,8 +206,8 @@ def _descriptions(matrix: Matrix) -> Iterator[Problem]:
         len(matrix.describe(TargetKey(python, architecture), "1234.123.123rc12"))
         for python, architecture in product(matrix.python, matrix.architectures)
     )
-    if longest > DESCRIPTION_LIMIT:
-        yield path, f"gives up to {longest} characters; AWS allows {DESCRIPTION_LIMIT}"
+    if longest > MAX_DESCRIPTION_CHARACTERS:
+        yield path, f"gives up to {longest} characters; AWS allows {MAX_DESCRIPTION_CHARACTERS}"
 
 
 def _partitions(matrix: Matrix) -> Iterator[Problem]:

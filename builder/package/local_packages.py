@@ -30,7 +30,7 @@ from builder.requirements.pyproject import read_pyproject
 from builder.resolve import uv
 
 #: How many lines of a build backend's output an error shows.
-_SHOWN_LINES = 12
+_MAX_SHOWN_LINES = 12
 #: Files that setuptools leaves beside the source. They are deleted if the build created them.
 _LEFTOVERS = ("build", "*.egg-info", "src/*.egg-info")
 
@@ -109,7 +109,7 @@ def _build(package: LocalPackage, target: Target, folder: Path, progress: Progre
         shutil.rmtree(path, ignore_errors=True)
     found = sorted(folder.glob("*.whl"))
     if not result.ok or not found:
-        lines = [line for line in without_credentials(result.err).splitlines() if line.strip()][-_SHOWN_LINES:]
+        lines = [line for line in without_credentials(result.err).splitlines() if line.strip()][-_MAX_SHOWN_LINES:]
         raise BuildError(
             f"uv cannot build a wheel of {package.name or package.path}:",
             details=[f"  {line}" for line in lines],

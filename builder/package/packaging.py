@@ -18,9 +18,9 @@ from typing import Literal
 
 from packaging.utils import canonicalize_name
 
-from builder.archive.zip_writer import Entry, compress, write_zip
+from builder.archive.zip_writer import MAX_ZIP_FILES, Entry, compress, write_zip
 from builder.bytecode.interpreters import find
-from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT, FileFacts, elf_facts, inspect_zip
+from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES, FileFacts, elf_facts, inspect_zip
 from builder.inspection.binary_checks import check_binaries
 from builder.model.artifact import Artifact
 from builder.model.errors import BuildError, InputError
@@ -40,8 +40,6 @@ from builder.wheels.slim import services_of_clients
 
 APP = "app.zip"
 DEPENDENCIES = "dependencies"
-#: The most files in a zip without zip64.
-_FILES_LIMIT = 0xFFFF
 
 
 @dataclass(frozen=True)
@@ -145,11 +143,11 @@ def _lock(
 def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
     """Write the app's zip: files at the root, sorted, all with one time. Raises BuildError if Lambda cannot run it."""
     sizes = {path: place.stat().st_size for path, place in files.items()}
-    if sum(sizes.values()) > UNZIPPED_LIMIT or len(files) > _FILES_LIMIT:
+    if sum(sizes.values()) > UNZIPPED_LIMIT_BYTES or len(files) > MAX_ZIP_FILES:
         biggest = sorted(sizes, key=lambda path: -sizes[path])[:5]
         raise BuildError(
             f"the app has {len(files):,} files of {sum(sizes.values()):,} bytes; "
-            f"Lambda allows {UNZIPPED_LIMIT:,} bytes, and a zip {_FILES_LIMIT:,} files",
+            f"Lambda allows {UNZIPPED_LIMIT_BYTES:,} bytes, and a zip {MAX_ZIP_FILES:,} files",
             where="app.zip",
             fix="leave out what the function does not need with a .lambdaignore; the largest are "
             + ", ".join(f"{path} {sizes[path] / 1048576:.0f} MB" for path in biggest),
@@ -239,21 +237,20 @@ def _check_limits(made: Package, folder: Path, direct: bool, progress: Progress)
         parts[made.dependencies.file] = made.dependencies.unzipped_size
     if made.layer and made.layer.unzipped_size is not None:
         parts[made.layer.title] = made.layer.unzipped_size
-    if made.total_unzipped > UNZIPPED_LIMIT:
+    if made.total_unzipped > UNZIPPED_LIMIT_BYTES:
         rows = ", ".join(f"{name} {size:,}" for name, size in parts.items())
         biggest = _biggest(made, folder)
         raise BuildError(
             f"unzipped, the function has {made.total_unzipped:,} bytes ({rows}); "
-            f"Lambda allows {UNZIPPED_LIMIT:,} for a function with its layers",
+            f"Lambda allows {UNZIPPED_LIMIT_BYTES:,} for a function with its layers",
             where=made.target.id,
             fix="leave something out of the requirements or, with a .lambdaignore, of the app"
             + (f"; the largest packages are {biggest}" if biggest else ""),
         )
     for name, size in zips.items():
-        if size > ZIPPED_LIMIT:
-            problem = (
-                f"{name} has {size:,} bytes; Lambda allows {ZIPPED_LIMIT:,} in a request, and more only from a bucket"
-            )
+        if size > ZIPPED_LIMIT_BYTES:
+            allowed = f"Lambda allows {ZIPPED_LIMIT_BYTES:,} in a request, and more only from a bucket"
+            problem = f"{name} has {size:,} bytes; {allowed}"
             if direct:
                 raise BuildError(
                     problem,

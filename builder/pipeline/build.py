@@ -43,7 +43,7 @@ from builder.wheels.slim import slim, unknown_services
 #: the key reflects.
 _FORMAT: Final = 5
 #: How many targets are resolved in parallel.
-_RESOLVING_AT_ONCE: Final = 4
+_MAX_PARALLEL_RESOLUTIONS: Final = 4
 #: license-expression's parser is not thread-safe.
 _SBOM_LOCK: Final = threading.Lock()
 
@@ -117,7 +117,7 @@ class _BuildRun:
         self.progress.begin(f"Building {self.matrix.package} {self.version}", 2 * len(targets))
         pythons = tuple(dict.fromkeys(target.python for target in targets))
         with (
-            ThreadPoolExecutor(max_workers=_RESOLVING_AT_ONCE) as resolving,
+            ThreadPoolExecutor(max_workers=_MAX_PARALLEL_RESOLUTIONS) as resolving,
             ThreadPoolExecutor(max_workers=1 + len(pythons) + 5 * len(targets)) as threads,
         ):
             (self.work / "wheels").mkdir()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from builder.archive.packed import PackedFiles
 from builder.archive.zip_writer import MAX_ZIP_FILES
-from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
+from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.artifact import Artifact, Finding
 from builder.model.errors import BuildError
 from builder.model.matrix_keys import Budget
@@ -27,12 +27,12 @@ def refuse_content(
             + f"remove packages; the largest are {_largest(wheels, lambda wheel: wheel.file_count, _in_files)}",
         )
     unzipped = sum(file.stream.size for file in files.values())
-    if unzipped > UNZIPPED_LIMIT:
+    if unzipped > UNZIPPED_LIMIT_BYTES:
         bytecode = sum(file.stream.size for file in files.values() if file.pyc)
         raise BuildError(
-            f"the layer has {unzipped:,} bytes unzipped; Lambda allows {UNZIPPED_LIMIT:,} with all layers",
+            f"the layer has {unzipped:,} bytes unzipped; Lambda allows {UNZIPPED_LIMIT_BYTES:,} with all layers",
             where=target.id,
-            fix=_without_bytecode(_in_megabytes(bytecode), unzipped - bytecode <= UNZIPPED_LIMIT)
+            fix=_without_bytecode(_in_megabytes(bytecode), unzipped - bytecode <= UNZIPPED_LIMIT_BYTES)
             + f"remove packages; the largest are {_largest(wheels, lambda wheel: wheel.size, _in_megabytes)}",
         )
     errors = [finding for finding in findings if finding.level == "error"]
@@ -43,9 +43,9 @@ def refuse_content(
 
 def refuse_zip(target: Target, size: int, wheels: Sequence[PackedWheel], *, staged: bool) -> None:
     """Raise BuildError if the zip is too large for a request, unless it is ``staged`` through a bucket."""
-    if size > ZIPPED_LIMIT and not staged:
+    if size > ZIPPED_LIMIT_BYTES and not staged:
         raise BuildError(
-            f"the zip has {size:,} bytes; Lambda allows {ZIPPED_LIMIT:,} in a request",
+            f"the zip has {size:,} bytes; Lambda allows {ZIPPED_LIMIT_BYTES:,} in a request",
             where=target.id,
             fix="set `staging` in the matrix to publish through a bucket, or remove packages; the largest are "
             + _largest(wheels, lambda wheel: wheel.size, _in_megabytes),

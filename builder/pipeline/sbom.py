@@ -31,7 +31,7 @@ from builder.model.target import Target
 #: The UUID namespace of serial numbers.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "strands-layers sbom")
 #: A longer License field is the text of a licence, not its name.
-_NAME_LIMIT = 120
+_MAX_LICENCE_NAME_CHARACTERS = 120
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,11 @@ def _licences(raw: RawMetadata) -> Iterator[License]:
     prefix = "License :: OSI Approved :: "
     names = [line.removeprefix(prefix) for line in raw.get("classifiers", ()) if line.startswith(prefix)]
     if fixup_id(license_text) or not names:
-        names = [license_text] if license_text and "\n" not in license_text and len(license_text) <= _NAME_LIMIT else []
+        names = (
+            [license_text]
+            if license_text and "\n" not in license_text and len(license_text) <= _MAX_LICENCE_NAME_CHARACTERS
+            else []
+        )
     for name in names:
         known = fixup_id(name)
         yield DisjunctiveLicense(id=known) if known else DisjunctiveLicense(name=name)

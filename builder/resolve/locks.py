@@ -23,7 +23,7 @@ from builder.resolve.settings import package_settings
 from builder.resolve.version_notes import Package, differing_versions, newest_packages
 
 #: How long a resolved lock is used again for the same input: as long as PyPI lets clients cache its pages.
-LOCK_SECONDS: Final = 600
+MAX_LOCK_AGE_SECONDS: Final = 600
 _DATED_LOCK: Final = TypeAdapter(tuple[float, tuple[Locked, ...]])
 
 
@@ -100,9 +100,9 @@ class Locks:
         return lock
 
     def _cached_lock(self, key: str) -> Lock | None:
-        """Return a cached lock that was resolved less than LOCK_SECONDS ago, or None."""
+        """Return a cached lock that was resolved less than MAX_LOCK_AGE_SECONDS ago, or None."""
         try:
             resolved, lock = _DATED_LOCK.validate_json(bytes(self.cache.read("locks", key) or b""))
         except ValueError:  # no entry, or one of another version of the program
             return None
-        return lock if 0 <= time.time() - resolved < LOCK_SECONDS else None
+        return lock if 0 <= time.time() - resolved < MAX_LOCK_AGE_SECONDS else None

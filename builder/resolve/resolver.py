@@ -36,7 +36,7 @@ else:
 
 Lock = tuple[Locked, ...]
 #: Limit of uv runs for a target with a glibc that uv has no platform for.
-MAX_RULED_OUT = 30
+MAX_UV_RUNS_PER_TARGET = 30
 #: uv's message if no index has a package or a version.
 _MISSING = re.compile(r"was not found in the|there is no version of")
 
@@ -124,7 +124,7 @@ def _resolve(wanted: LockInput, target: Target) -> tuple[Lock, str]:
     """
     bounds = wanted.bounds
     ruled_out: dict[str, str] = {}  # the constraint that excludes a version, and the package without a wheel
-    for _ in range(MAX_RULED_OUT):
+    for _ in range(MAX_UV_RUNS_PER_TARGET):
         try:
             document, messages = _compile(wanted.constrained(ruled_out), target)
         except ConflictError:

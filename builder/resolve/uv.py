@@ -23,7 +23,7 @@ from builder.model.target import Target
 from builder.resolve.settings import INDEX_VARIABLES, has_config_file, is_true, package_settings
 
 #: Variables that change what is resolved, or where and how it is installed. They are removed: options set these.
-_OURS = frozenset(
+_REMOVED_VARIABLES = frozenset(
     {
         "CONDA_PREFIX", "PYTHONPATH", "UV_BUILD_CONSTRAINT", "UV_COMPILE_BYTECODE", "UV_CONSTRAINT", "UV_EXCLUDE",
         "UV_EXCLUDE_NEWER", "UV_FORK_STRATEGY", "UV_LINK_MODE", "UV_NO_BINARY", "UV_NO_BINARY_PACKAGE", "UV_OVERRIDE",
@@ -63,7 +63,7 @@ def public_index() -> str | None:
     """Return the URL of uv's default index, taken from uv itself."""
     command = ["pip", "compile", "--emit-index-url", "--no-header", "--no-python-downloads", "--python", sys.executable]
     with tempfile.TemporaryDirectory(prefix="layers-index-") as folder:
-        result = _run([*command, "-", "--no-config"], Path(folder), "", "", told=False)
+        result = _run([*command, "-", "--no-config"], Path(folder), "", "", with_users_indexes=False)
     named = re.search(r"^--index-url (\S+)$", result.out, re.MULTILINE)
     return named[1] if named else None
 
@@ -74,18 +74,21 @@ def cache_settings() -> str:
     return _CACHE_SETTINGS.format(address=address) if address else ""
 
 
-def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None, *, told: bool = True) -> UvResult:
+def _run(
+    arguments: list[str], folder: Path, settings: str, stdin: str | None, *, with_users_indexes: bool = True
+) -> UvResult:
     import uv
 
     own = dict(os.environ)
-    if not told:
+    if not with_users_indexes:
         own = {name: value for name, value in own.items() if name not in (*INDEX_VARIABLES, "UV_CONFIG_FILE")}
 
     # Without this file uv would search the parent folders for one.
     file = folder / "uv.toml"
     file.write_text(settings, "utf-8")
-    seen = environment(own, translate_pip=told)
-    if settings and is_true(seen.get("UV_NO_CONFIG")):  # which is about the user's files, not ours
+    seen = environment(own, translate_pip=with_users_indexes)
+    # UV_NO_CONFIG disables the user's configuration files, not this one.
+    if settings and is_true(seen.get("UV_NO_CONFIG")):
         seen["UV_CONFIG_FILE"] = str(file.absolute())
     if is_true(seen.get("UV_NO_INDEX")) and arguments[0] in ("pip", "build"):
         arguments = [*arguments, "--no-index"]  # uv has an option for it, but no variable
@@ -107,7 +110,7 @@ def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None, *
 
 def environment(own: Mapping[str, str], *, translate_pip: bool = True) -> dict[str, str]:
     """Return uv's environment from ours (``own``), with pip's index settings translated if uv has none."""
-    seen = {name: value for name, value in own.items() if name not in _OURS}
+    seen = {name: value for name, value in own.items() if name not in _REMOVED_VARIABLES}
     # Relative paths are relative to the user's current folder, but uv runs in another one.
     for name in ("UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_PYTHON_INSTALL_DIR"):
         if value := seen.get(name):

@@ -35,7 +35,7 @@ from builder.smoke.runtime_client import client_folder, version_of
 from builder.smoke.unpack_zip import unpack_zip
 
 #: Timeout in seconds for the start and for each invocation; ten times as long under emulation.
-LIMIT_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 #: Findings with which a zip is not unpacked.
 _UNSAFE = ("name-", "link-", "special-file", "zip-", "size-unzipped", "empty")
 _EVENTS: tuple[dict[str, int], ...] = ({"a": 17, "b": 23}, {"a": 31, "b": 19})
@@ -202,7 +202,7 @@ class _Run:
     def _report(self, report: SmokeReport, code: FunctionCode, variables: Mapping[str, str], check: Any) -> SmokeReport:
         """Run the function for a check, which returns the report's figures or raises FunctionError."""
         report = replace(report, client=version_of(self._client))
-        limit = LIMIT_SECONDS * (10 if self._machine.emulated else 1)
+        limit = TIMEOUT_SECONDS * (10 if self._machine.emulated else 1)
         with RuntimeApi(limit) as api, BedrockServer(self._model) as bedrock:
             settings = {
                 **environment(self._target, self._folder, api, self._opt),
@@ -225,7 +225,7 @@ class _Run:
         """Return the import time of a statement by package."""
         code = FunctionCode("", tuple(self._roots), (self._client,))
         distributions = [each for layer in self._layers for each in layer.distributions]
-        return profile_imports(self._machine, code, statement, distributions, self._folder, LIMIT_SECONDS)
+        return profile_imports(self._machine, code, statement, distributions, self._folder, TIMEOUT_SECONDS)
 
 
 def multiply_model(request: ConverseRequest) -> Turn:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
 
-from builder.inspection import UNZIPPED_LIMIT
+from builder.inspection import UNZIPPED_LIMIT_BYTES
 from builder.metadata.record import RecordRow, parse_record
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError
@@ -144,9 +144,9 @@ def _wheel(
 ) -> UnpackedWheel:
     ordered = sorted(files, key=lambda file: file.path)
     size = sum(file.size for file in ordered)
-    if size > UNZIPPED_LIMIT:  # refuse it before it is read into memory and compressed
+    if size > UNZIPPED_LIMIT_BYTES:  # refuse it before it is read into memory and compressed
         raise BuildError(
-            f"the wheel has {size:,} bytes unzipped; Lambda allows {UNZIPPED_LIMIT:,} with all layers",
+            f"the wheel has {size:,} bytes unzipped; Lambda allows {UNZIPPED_LIMIT_BYTES:,} with all layers",
             where=locked.filename,
             fix=f"remove {locked.name} (--exclude {locked.name}, or `exclude` in the matrix), or use a smaller variant",
         )

@@ -11,7 +11,7 @@ from typing import Literal
 
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
-from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.fanout import each_region, within_region
 from publisher.aws.gateway import Failure, Grant, Lambda, ListedVersion, PublishedVersion
 from publisher.ledger.release import CellRecord, Release
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_granted, version_in
@@ -58,7 +58,7 @@ def audit(matrix: Matrix, releases: Sequence[Release], lambdas: Mapping[str, Lam
 
     def read_region(region: str) -> dict[Cell, CellView]:
         cells = list(matrix.cells_in(region))
-        return dict(zip(cells, in_lanes(lambda cell: _view(lambdas[region], cell, releases), cells), strict=True))
+        return dict(zip(cells, within_region(lambda cell: _view(lambdas[region], cell, releases), cells), strict=True))
 
     found, unreachable = each_region(matrix.regions, read_region, progress)
     views = {cell: view for region in matrix.regions for cell, view in found.get(region, {}).items()}

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from builder.model.stop import Stop
-from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.fanout import each_region, within_region
 from publisher.aws.gateway import Failure, Lambda
 from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import cell_record
@@ -76,14 +76,14 @@ def _read_all(
 
     def read(region: str) -> list[Found]:
         cells = list(matrix.cells_in(region))
-        listed = in_lanes(lambda cell: (cell, lambdas[region].versions(cell.target.layer_name)), cells)
+        listed = within_region(lambda cell: (cell, lambdas[region].versions(cell.target.layer_name)), cells)
         named = [
             (cell, version, each.number)
             for cell, versions in listed
             for each in versions
             if (version := version_in(matrix, cell.target, each.description))
         ]
-        return [found for found in in_lanes(lambda item: _read(matrix, lambdas[region], *item), named) if found]
+        return [found for found in within_region(lambda item: _read(matrix, lambdas[region], *item), named) if found]
 
     responses, unreachable = each_region(matrix.regions, read, progress)
     return [each for region in matrix.regions for each in responses.get(region, [])], unreachable

@@ -12,7 +12,7 @@ from builder.model.errors import FailureClass
 from builder.model.matrix import Cell, Matrix
 from builder.model.matrix_keys import Permission
 from builder.model.progress import Progress
-from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.fanout import each_region, within_region
 from publisher.aws.gateway import Failure, GatewayError, Lambda
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import CellRecord, Release, Yanked
@@ -100,7 +100,7 @@ class Permissions:
             records = [record for record in release.cells if record.region == region]
             if region not in self.lambdas:
                 return [Changed(_id(r), r.arn, NOT_IN_THE_MATRIX) for r in records]
-            ends = in_lanes(one, records)
+            ends = within_region(one, records)
             done = [
                 record.model_copy(update={"public": public})
                 for record, (_, confirmed) in zip(records, ends, strict=True)
@@ -133,7 +133,7 @@ class Permissions:
 
         def each(region: str) -> list[Changed]:
             places = [place for place in _places(self.matrix, release) if place[1] == region and place[0] not in failed]
-            return [changed for changed in in_lanes(one, places) if changed is not None]
+            return [changed for changed in within_region(one, places) if changed is not None]
 
         self.progress.begin("Checking every cell again", len(self.lambdas))
         found, _ = each_region(tuple(self.lambdas), each, self.progress)

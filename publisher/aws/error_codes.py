@@ -43,7 +43,7 @@ from publisher.aws.gateway import (
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError, UnauthorizedSSOTokenError)
 _INVALID = {"InvalidParameterValueException", "ValidationException", "InvalidRequestContentException"}
 _ACCESS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"}
-_MESSAGE_LIMIT = 400
+_MAX_MESSAGE_CHARACTERS = 400
 
 #: Every exception of boto3 for a request that failed.
 BOTO_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
@@ -174,7 +174,7 @@ def status_of(error: ClientError) -> int:
 def _of_response(error: ClientError) -> GatewayError:
     details = error.response.get("Error", {})
     code, words, status = str(details.get("Code", "")), str(details.get("Message", "")), status_of(error)
-    message = shorten(f"{code}: {words}".strip(": "), _MESSAGE_LIMIT) or f"status {status}"
+    message = shorten(f"{code}: {words}".strip(": "), _MAX_MESSAGE_CHARACTERS) or f"status {status}"
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
     if status == 429:
         return Throttled(message, request_id)

@@ -21,8 +21,8 @@ from publisher.aws.gateway import (
 A = TypeVar("A")
 T = TypeVar("T")
 
-#: Concurrent requests in a region: enough that the rate limit counts and not the latency.
-LANES = 3
+#: Enough that the rate limit determines the speed, and not the latency.
+MAX_PARALLEL_REQUESTS_PER_REGION = 3
 
 
 def each_region(
@@ -73,9 +73,9 @@ def credentials_problem(error: GatewayError) -> str:
     return "there are no AWS credentials" if isinstance(error, CredentialsMissing) else "AWS refuses the credentials"
 
 
-def in_lanes(call: Callable[[A], T], items: Iterable[A]) -> list[T]:
-    """Call for each item of one region, ``LANES`` at a time; return the results in the items' order."""
-    return in_parallel(call, items, LANES)
+def within_region(call: Callable[[A], T], items: Iterable[A]) -> list[T]:
+    """Call for each item of one region, a few in parallel; return the results in the items' order."""
+    return in_parallel(call, items, MAX_PARALLEL_REQUESTS_PER_REGION)
 
 
 def in_parallel(call: Callable[[A], T], items: Iterable[A], limit: int | None = None) -> list[T]:

@@ -44,15 +44,14 @@ if TYPE_CHECKING:
 
 #: The largest page of a list (API reference, MaxItems).
 PAGE_SIZE = 50
-#: Seconds.
-CONNECT_TIMEOUT = 6
-#: Read timeout in seconds. Lambda unpacks and checks a layer before it responds.
-READ_TIMEOUT = 60
+CONNECT_TIMEOUT_SECONDS = 6
+#: Lambda unpacks and checks a layer before it responds.
+READ_TIMEOUT_SECONDS = 60
 
 CONFIG = botocore.config.Config(
     retries={"total_max_attempts": 1, "mode": "standard"},
-    connect_timeout=CONNECT_TIMEOUT,
-    read_timeout=READ_TIMEOUT,
+    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+    read_timeout=READ_TIMEOUT_SECONDS,
     max_pool_connections=16,
     user_agent_extra="strands-layers",
 )
@@ -224,7 +223,7 @@ class BotoLambda:
 
     def _fetch(self, location: str, file: IO[bytes]) -> str:
         digest = hashlib.sha256()
-        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
+        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS)
         try:
             with self._http.request("GET", location, preload_content=False, timeout=timeout) as response:
                 if response.status >= 500:

@@ -17,9 +17,9 @@ from publisher.aws.gateway import Publication
 from publisher.aws.once_per_key import Once
 
 #: Limit in bytes of a ``PublishLayerVersion`` request, with the zip as base64 (developer guide, "Lambda quotas").
-REQUEST_LIMIT = 69_905_067
+MAX_REQUEST_BYTES = 69_905_067
 #: Bytes; a multiple of 3, so that the base64 of the chunks is the base64 of the whole.
-CHUNK_SIZE = 3 * 256 * 1024
+CHUNK_BYTES = 3 * 256 * 1024
 _MARK = "\0zip\0"
 
 
@@ -57,7 +57,7 @@ class Bodies:
                     size += len(data)
 
                 write(before)
-                while piece := zip_file.read(CHUNK_SIZE):
+                while piece := zip_file.read(CHUNK_BYTES):
                     content.update(piece)
                     write(base64.b64encode(piece))
                 write(after)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 LOG = logging.getLogger("layers.aws")
 #: How many of the slowest requests are kept.
-MAX_SLOWEST = 3
+MAX_SLOWEST_REQUESTS = 3
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class RequestLog:
                 self.throttled[request.region] += 1
             elif request.error:
                 self.failed[request.region] += 1
-            self.slowest = sorted([*self.slowest, request], key=lambda r: -r.seconds)[:MAX_SLOWEST]
+            self.slowest = sorted([*self.slowest, request], key=lambda r: -r.seconds)[:MAX_SLOWEST_REQUESTS]
         LOG.info("%s in %s", request.operation, request.region, extra={"fields": asdict(request)})
 
     @property

@@ -13,8 +13,8 @@ from builder.model.matrix import Matrix
 from builder.model.target import Target
 
 #: IAM and Lambda allow 64 characters in names of roles and functions; the part after the stem takes up to 22.
-NAME_LIMIT = 64
-_STEM_LIMIT = 40
+MAX_NAME_CHARACTERS = 64
+_MAX_STEM_CHARACTERS = 40
 #: Public parameters (Systems Manager user guide, "Discovering public parameters").
 LAMBDA_REGIONS_PATH = "/aws/service/global-infrastructure/services/lambda/regions"
 
@@ -22,9 +22,9 @@ LAMBDA_REGIONS_PATH = "/aws/service/global-infrastructure/services/lambda/region
 def stem(matrix: Matrix) -> str:
     """Return the common prefix, ``strands-agents-layers``. A long name is truncated and gets a hash to stay unique."""
     name = f"{canonicalize_name(matrix.package)}-layers"
-    if len(name) <= _STEM_LIMIT:
+    if len(name) <= _MAX_STEM_CHARACTERS:
         return name
-    return f"{name[: _STEM_LIMIT - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{name[: _MAX_STEM_CHARACTERS - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def publisher_role(matrix: Matrix) -> str:

@@ -12,7 +12,7 @@ from builder.model.errors import InputError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress, Quiet
 from builder.model.regions import partition_of
-from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.fanout import each_region, within_region
 from publisher.aws.gateway import Failure
 from publisher.aws.resource_names import canary_function, canary_role
 from publisher.canary.function_port import Functions
@@ -79,7 +79,9 @@ def try_all(
         return trial
 
     regions = tuple(dict.fromkeys(case.region for case in cases))
-    trials, _ = each_region(regions, lambda region: in_lanes(one, [c for c in cases if c.region == region]), Quiet())
+    trials, _ = each_region(
+        regions, lambda region: within_region(one, [c for c in cases if c.region == region]), Quiet()
+    )
     found = {trial.case.id: trial for region in regions for trial in trials[region]}
     return tuple(found[case.id] for case in cases)
 

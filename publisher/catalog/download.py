@@ -12,16 +12,16 @@ from urllib.error import HTTPError, URLError
 
 from builder.model.errors import FailureClass, InputError
 
-CONNECT_SECONDS = 20
-TOTAL_SECONDS = 120
-MAX_BYTES = 64 * 1024 * 1024
+CONNECT_TIMEOUT_SECONDS = 20
+TOTAL_TIMEOUT_SECONDS = 120
+MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 
 
 def download(address: str, what: str, headers: Mapping[str, str] | None = None) -> bytes:
     """Return the body at an http(s) address. InputError if that fails; ``what`` names it in the message."""
     try:
         wanted = request.Request(address, headers={"User-Agent": "strands-layers", **(headers or {})})  # noqa: S310
-        with _opener().open(wanted, timeout=CONNECT_SECONDS) as response:
+        with _opener().open(wanted, timeout=CONNECT_TIMEOUT_SECONDS) as response:
             return _read(response, what, address)
     except (URLError, HTTPException, OSError, ValueError) as error:
         raise InputError(
@@ -49,14 +49,14 @@ def _opener() -> request.OpenerDirector:
 
 
 def _read(response: HTTPResponse, what: str, address: str) -> bytes:
-    end = time.monotonic() + TOTAL_SECONDS
+    end = time.monotonic() + TOTAL_TIMEOUT_SECONDS
     body = bytearray()
     while piece := response.read1(1 << 16):
         body += piece
-        if len(body) > MAX_BYTES:
-            raise InputError(f"{what} is larger than {MAX_BYTES >> 20} MB", where=address)
+        if len(body) > MAX_DOCUMENT_BYTES:
+            raise InputError(f"{what} is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=address)
         if time.monotonic() > end:
-            raise TimeoutError(f"the download took longer than {TOTAL_SECONDS} s")
+            raise TimeoutError(f"the download took longer than {TOTAL_TIMEOUT_SECONDS} s")
     if response.length:  # read1 does not check it
         raise IncompleteRead(bytes(body), response.length)
     return bytes(body)
@@ -76,7 +76,7 @@ def _reason(error: Exception) -> str:
         case SSLCertVerificationError():
             return f"certificate verification failed ({cause.verify_message})"
         case TimeoutError():
-            return str(cause) if "longer" in str(cause) else f"read timed out after {CONNECT_SECONDS} s"
+            return str(cause) if "longer" in str(cause) else f"read timed out after {CONNECT_TIMEOUT_SECONDS} s"
         case OSError():
             return f"{(cause.strerror or str(cause)).lower()} ({type(cause).__name__})"
         case _:

@@ -27,8 +27,8 @@ from publisher.ledger.folder import SBOMS
 from publisher.ledger.release import CellRecord, Release, TargetRecord, sbom_path
 
 SCHEMA_VERSION: Final = 1
-#: The index lists so many of the slowest imports.
-SHOWN_IMPORTS: Final = 5
+#: The slowest imports that the index lists for each zip.
+MAX_SHOWN_IMPORTS: Final = 5
 
 
 class _IndexModel(Frozen):
@@ -237,7 +237,7 @@ def _target(release: Release, target: TargetRecord, sboms: Collection[str]) -> I
 
 
 def _cold_start(start: ColdStart) -> IndexedColdStart:
-    slowest = {each.package: each.total_ms for each in start.imports[:SHOWN_IMPORTS]}
+    slowest = {each.package: each.total_ms for each in start.imports[:MAX_SHOWN_IMPORTS]}
     return IndexedColdStart(**start.model_dump(), import_ms=slowest)
 
 

@@ -16,7 +16,7 @@ from builder.model.errors import InputError
 from builder.model.escape import shorten
 from builder.model.matrix import LAYER_NAME
 from builder.model.regions import partition_of
-from publisher.catalog.download import MAX_BYTES, download
+from publisher.catalog.download import MAX_DOCUMENT_BYTES, download
 from publisher.catalog.index import SCHEMA_VERSION, Index, IndexedLayer, IndexedRelease
 
 _NAME = r"[0-9A-Za-z][0-9A-Za-z.!+_-]*"
@@ -152,9 +152,9 @@ def _check_version(document: Any, source: str) -> None:
 def _read(source: str) -> bytes:
     try:
         with Path(source).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(MAX_DOCUMENT_BYTES + 1)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the index: {getattr(error, 'strerror', None) or error}", where=source) from None
-    if len(data) > MAX_BYTES:
-        raise InputError(f"the index is larger than {MAX_BYTES >> 20} MB", where=source)
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise InputError(f"the index is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=source)
     return data

@@ -13,7 +13,7 @@ from datetime import datetime
 from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
-from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.fanout import each_region, within_region
 from publisher.aws.gateway import (
     CREATED_FORMAT,
     CredentialsRefused,
@@ -96,7 +96,7 @@ class _Reader:
 
     def region(self, gateway: Lambda, cells: Sequence[Cell]) -> list[LiveCell]:
         latest = gateway.latest([cell.target.layer_name for cell in cells]) if self.own else {}
-        return in_lanes(lambda cell: self._cell(gateway, cell, latest.get(cell.target.layer_name)), cells)
+        return within_region(lambda cell: self._cell(gateway, cell, latest.get(cell.target.layer_name)), cells)
 
     def _cell(self, gateway: Lambda, cell: Cell, newest: ListedVersion | None) -> LiveCell:
         row = self.recorded.get((cell.region, cell.target.id))

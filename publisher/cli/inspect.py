@@ -66,10 +66,10 @@ def command(
 
 
 def _show(inspection: Inspection, *, packages: bool) -> None:
-    from builder.inspection import UNZIPPED_LIMIT
+    from builder.inspection import UNZIPPED_LIMIT_BYTES
 
     print_heading(str(inspection.path))
-    left = max(0, UNZIPPED_LIMIT - inspection.unzipped_size)
+    left = max(0, UNZIPPED_LIMIT_BYTES - inspection.unzipped_size)
     glibc = f", needs glibc {'.'.join(map(str, inspection.glibc))}" if inspection.glibc else ""
     share = f"{100 * inspection.compiled // inspection.modules} %" if inspection.modules else "none"
     facts = {

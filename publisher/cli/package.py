@@ -224,7 +224,7 @@ def _as_json(packaged: Package) -> dict[str, Any]:
 
 
 def _show(packaged: Package) -> None:
-    from builder.inspection import UNZIPPED_LIMIT
+    from builder.inspection import UNZIPPED_LIMIT_BYTES
 
     app, needed, layer = packaged.app, packaged.dependencies, packaged.layer
     rows = [[str(app.file), megabytes(app.size), megabytes(app.unzipped_size), "", app.sha256[:12]]]
@@ -246,6 +246,6 @@ def _show(packaged: Package) -> None:
         print_result(f"packages by {packaged.requirements}" + (f", on top of {layer.title}" if layer else ""))
     print_result(
         f"for Python {packaged.target.python} on {packaged.target.architecture.api_name}: "
-        f"{megabytes(packaged.total_unzipped)} of {megabytes(UNZIPPED_LIMIT)} unzipped"
+        f"{megabytes(packaged.total_unzipped)} of {megabytes(UNZIPPED_LIMIT_BYTES)} unzipped"
         + (" (the size of the layer is unknown)" if layer and layer.unzipped_size is None else "")
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from publisher.watch.watch_report import WatchReport
 
 #: Rows of the table for versions that are held back.
-MAX_HELD_BACK = 10
+MAX_HELD_BACK_ROWS = 10
 
 
 @click.command("watch")
@@ -143,11 +143,11 @@ def _show_table(matrix: Matrix, report: WatchReport) -> None:
         rows += [["rebuild", version, f"{named_words(n)}: {', '.join(n.targets)}"] for n in found.fixed]
         rows += [["no fix", version, f"{named_words(n)}: {n.reason}"] for n in found.unfixed]
         rows += [["not known", version, each] for each in found.unknown]
-    rows += [["held back", held.version, describe_held_back(held)] for held in choice.held_back[:MAX_HELD_BACK]]
+    rows += [["held back", held.version, describe_held_back(held)] for held in choice.held_back[:MAX_HELD_BACK_ROWS]]
     if rows:
         print_table(["what", "version", "why"], rows)
         print_result("")
-    if (more := len(choice.held_back) - MAX_HELD_BACK) > 0:
+    if (more := len(choice.held_back) - MAX_HELD_BACK_ROWS) > 0:
         print_result(f"{more} older versions are held back as well")
     for line in gap_lines(report):
         print_result(line)

@@ -13,7 +13,7 @@ from publisher.infra.statements import Statement
 from publisher.infra.template_text import Template, plain
 
 #: Characters of all inline policies of a role together, without white space (IAM quotas).
-INLINE_LIMIT = 10_240
+MAX_INLINE_POLICY_CHARACTERS = 10_240
 GITHUB = "token.actions.githubusercontent.com"
 #: What aws-actions/configure-aws-credentials requests a token for, by partition.
 AUDIENCES = {"aws-cn": "sts.amazonaws.com.cn"}
@@ -81,9 +81,9 @@ def _job(scope: Scope, name: str, task: str, statements: list[Statement]) -> dic
     environment = f"{scope.environment}-{task}"
     policy = {"Version": "2012-10-17", "Statement": statements}
     size = len(json.dumps(plain(policy), separators=(",", ":")))
-    if size > INLINE_LIMIT:
+    if size > MAX_INLINE_POLICY_CHARACTERS:
         raise InputError(
-            f"the policy of {name} has {size:,} characters; IAM takes {INLINE_LIMIT:,}",
+            f"the policy of {name} has {size:,} characters; IAM takes {MAX_INLINE_POLICY_CHARACTERS:,}",
             fix="shorten layer_name, staging.bucket or parameters.prefix in the matrix, or give it fewer regions",
         )
     return {

@@ -12,7 +12,7 @@ Template = dict[str, Any]
 
 #: The key of a mapping's comment.
 NOTE = "#"
-WIDTH = 118
+MAX_LINE_CHARACTERS = 118
 _SHORT = {"Ref": "!Ref", "Fn::Equals": "!Equals", "Fn::If": "!If", "Fn::Sub": "!Sub"}
 
 
@@ -20,7 +20,12 @@ def as_yaml(template: Template, head: str = "") -> str:
     """Return the template as YAML; ``head`` is the comment at its top."""
     notes: list[str] = []
     text = yaml.dump(
-        _numbered(template, notes), Dumper=_Dumper, sort_keys=False, width=WIDTH, allow_unicode=True, indent=2
+        _numbered(template, notes),
+        Dumper=_Dumper,
+        sort_keys=False,
+        width=MAX_LINE_CHARACTERS,
+        allow_unicode=True,
+        indent=2,
     )
     text = re.sub(r"^( *)(- )?'#(\d+)': null\n *", lambda match: _comment(match, notes), text, flags=re.MULTILINE)
     text = re.sub(r"(?<!:)\n(?=\S|  \w+:\n    (?:Type|#))", "\n\n", text)  # between sections, and between resources
@@ -59,7 +64,7 @@ def _comment(match: re.Match[str], notes: list[str]) -> str:
 
 
 def _lines(text: str, indent: str) -> str:
-    wrapped = textwrap.wrap(text, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+    wrapped = textwrap.wrap(text, MAX_LINE_CHARACTERS, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
     return "".join(f"{line}\n" for line in wrapped)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 #: Names in one request (API reference, GetParameters and DeleteParameters).
-MAX_NAMES = 10
+MAX_NAMES_PER_REQUEST = 10
 
 #: Unlike PublishLayerVersion, all of these requests are safe to repeat. SSM accepts three writes a second.
 _CONFIG = botocore.config.Config(
@@ -79,7 +79,7 @@ def connect(regions: Sequence[str], stop: Stop | None = None) -> Mapping[str, Pa
 
 
 def _pages(names: Sequence[str]) -> Iterator[list[str]]:
-    return (list(names[start : start + MAX_NAMES]) for start in range(0, len(names), MAX_NAMES))
+    return (list(names[start : start + MAX_NAMES_PER_REQUEST]) for start in range(0, len(names), MAX_NAMES_PER_REQUEST))
 
 
 @contextmanager

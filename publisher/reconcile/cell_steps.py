@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from builder.model.errors import FailureClass, LayersError
-from builder.model.matrix import DESCRIPTION_LIMIT, Cell
+from builder.model.matrix import MAX_DESCRIPTION_CHARACTERS, Cell
 from builder.model.stop import Stop
 from publisher.aws.gateway import (
     CredentialsRefused,
@@ -157,7 +157,7 @@ class CellSteps:
         match preparation:
             case Placeholder(number):
                 layer = f"layer version {number} of {cell.target.layer_name}"
-                text = f"{PLACEHOLDER_DESCRIPTION}: {layer} was never published here"[:DESCRIPTION_LIMIT]
+                text = f"{PLACEHOLDER_DESCRIPTION}: {layer} was never published here"[:MAX_DESCRIPTION_CHARACTERS]
                 held = self._publish_version(cell, job.placeholder, text, number)
                 self._record_lower(cell, held, preparation)
             case Backfill(number, version):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from builder.model.errors import FailureClass
 from builder.model.matrix import Cell
 from builder.model.stop import Stop
-from publisher.aws.fanout import LANES
+from publisher.aws.fanout import MAX_PARALLEL_REQUESTS_PER_REGION
 from publisher.aws.gateway import Failure
 from publisher.reconcile.cell_steps import CellSteps
 from publisher.reconcile.gate import why_private
@@ -25,7 +25,7 @@ from publisher.reconcile.yank_check import YankCheck
 
 OTHER_NUMBER_ADVICE = "omit --layer-version: the release then gets a number that every cell can reach"
 #: Limit of parallel threads.
-MAX_WORKERS = 96
+MAX_THREADS = 96
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _in_parallel(cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> Iter
     """Yield the outcomes of a step as they complete."""
     if not cells:
         return
-    workers = max(1, min(LANES * len({cell.region for cell in cells}), MAX_WORKERS))
+    workers = max(1, min(MAX_PARALLEL_REQUESTS_PER_REGION * len({cell.region for cell in cells}), MAX_THREADS))
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="cell") as pool:
         waiting: set[Future[Outcome]] = {pool.submit(step, cell) for cell in cells}
         while waiting:

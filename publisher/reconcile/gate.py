@@ -18,7 +18,7 @@ from builder.model.clock import Clock
 from builder.model.errors import FailureClass
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Quiet
-from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.fanout import each_region, within_region
 from publisher.aws.gateway import Failure, Lambda
 from publisher.ledger.release import Release
 from publisher.reconcile.plan import Plan
@@ -52,7 +52,9 @@ def why_private(
 
     def read_region(region: str) -> list[str]:
         cells = [cell for cell in others if cell.region == region]
-        return [found for found in in_lanes(lambda cell: _other_content(matrix, plan, lambdas, cell), cells) if found]
+        return [
+            found for found in within_region(lambda cell: _other_content(matrix, plan, lambdas, cell), cells) if found
+        ]
 
     found, failed = each_region(tuple(dict.fromkeys(cell.region for cell in others)), read_region, Quiet())
     if taken := next((text for texts in found.values() for text in texts), None):
@@ -72,7 +74,7 @@ def _reads_lag(plan: Plan, lambdas: Mapping[str, Lambda], holding: Collection[Ce
 
     def lags(region: str) -> bool:
         cells = [cell for cell in holding if cell.region == region]
-        return None in in_lanes(lambda cell: lambdas[region].get(cell.target.layer_name, plan.number.value), cells)
+        return None in within_region(lambda cell: lambdas[region].get(cell.target.layer_name, plan.number.value), cells)
 
     found, _ = each_region(tuple(dict.fromkeys(cell.region for cell in holding)), lags, Quiet())
     return any(found.values())

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
-from publisher.aws.fanout import each_region, in_lanes
+from publisher.aws.fanout import each_region, within_region
 from publisher.aws.gateway import Lambda
 from publisher.reconcile.state import CellState, Remote, carries
 
@@ -109,7 +109,7 @@ def _update(
 
     def read_region(region: str) -> dict[Cell, CellState]:
         mine = [cell for cell in wanted if cell.region == region]
-        return dict(zip(mine, in_lanes(read, mine), strict=True))
+        return dict(zip(mine, within_region(read, mine), strict=True))
 
     responses, unreachable = each_region(regions, read_region, progress)
     fresh = {cell: state for found in responses.values() for cell, state in found.items()}

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
+from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.artifact import Artifact, BuildOutput, Locked, sha256_of
 from builder.model.errors import InputError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
 from publisher.aws.gateway import GatewayError, Lambda, Zip
-from publisher.aws.publish_request import REQUEST_LIMIT
+from publisher.aws.publish_request import MAX_REQUEST_BYTES
 from publisher.aws.signing import Signer, is_signed
 from publisher.ledger.release import Release, at_number
 from publisher.reconcile.artifact_facts import Facts, bare_facts, facts_of, refuse_failed
@@ -27,7 +27,7 @@ from publisher.reconcile.plan import Backfill, Plan, Publish
 from publisher.reconcile.state import Remote
 
 #: The limit for the rest of a request, besides the zip.
-REQUEST_REST = 4096
+MAX_OTHER_REQUEST_BYTES = 4096
 
 #: Builds these targets into the folder, from these locks if given.
 Build = Callable[[tuple[Target, ...], Mapping[str, tuple[Locked, ...]]], BuildOutput]
@@ -235,17 +235,17 @@ def _built(sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: 
 
 def _check_sizes(payload: Payload, matrix: Matrix) -> None:
     where = f"{payload.facts.record.id} ({payload.zip.path})"
-    request = 4 * ((payload.zip.size + 2) // 3) + REQUEST_REST
-    if (payload.zip.size > ZIPPED_LIMIT or request > REQUEST_LIMIT) and matrix.staging is None:
+    request = 4 * ((payload.zip.size + 2) // 3) + MAX_OTHER_REQUEST_BYTES
+    if (payload.zip.size > ZIPPED_LIMIT_BYTES or request > MAX_REQUEST_BYTES) and matrix.staging is None:
         raise InputError(
-            f"the zip has {payload.zip.size:,} bytes; Lambda accepts {ZIPPED_LIMIT:,} in a request",
+            f"the zip has {payload.zip.size:,} bytes; Lambda accepts {ZIPPED_LIMIT_BYTES:,} in a request",
             where=where,
             fix="set `staging` in the matrix, or exclude packages",
         )
     unzipped = unzipped_size(payload.zip.path)
-    if unzipped > UNZIPPED_LIMIT:
+    if unzipped > UNZIPPED_LIMIT_BYTES:
         raise InputError(
-            f"unzipped it has {unzipped:,} bytes; Lambda accepts {UNZIPPED_LIMIT:,} for a function with all its layers",
+            f"it has {unzipped:,} bytes unzipped; Lambda allows {UNZIPPED_LIMIT_BYTES:,} for a function and its layers",
             where=where,
             fix="exclude packages",
         )

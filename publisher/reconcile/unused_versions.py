@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from publisher.ledger.release import Release
 
 #: Versions that the advice names; the rest is counted.
-MAX_NAMED = 8
+MAX_NAMED_VERSIONS = 8
 
 
 def unused_advice(releases: Sequence[Release], region: str) -> str | None:
@@ -19,8 +19,8 @@ def unused_advice(releases: Sequence[Release], region: str) -> str | None:
     if not arns:
         return None
     layer, _, number = arns[0].rpartition(":")
-    names = ", ".join(arn.partition(":layer:")[2] for arn in arns[:MAX_NAMED])
-    more = f" and {len(arns) - MAX_NAMED} more" if len(arns) > MAX_NAMED else ""
+    names = ", ".join(arn.partition(":layer:")[2] for arn in arns[:MAX_NAMED_VERSIONS])
+    more = f" and {len(arns) - MAX_NAMED_VERSIONS} more" if len(arns) > MAX_NAMED_VERSIONS else ""
     return (
         f"unused versions (private, of no release) in {region}: {names}{more}; delete each with `aws lambda "
         f"delete-layer-version --region {region} --layer-name {layer.rpartition(':')[2]} --version-number {number}`"

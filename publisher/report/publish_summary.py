@@ -19,9 +19,9 @@ from publisher.text.figures import duration
 from publisher.text.markdown import table, text
 
 #: Longer reasons are cut off; the log has them in full.
-_LONGEST = 400
+_MAX_REASON_CHARACTERS = 400
 #: AWS's request ids that are named for one reason.
-_REQUESTS = 3
+_MAX_REQUEST_IDS = 3
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _not_done(matrix: Matrix, groups: Sequence[_Group]) -> str:
     rows = []
     for group in groups:
         places = [f"{region}: {_targets(targets, matrix)}" for region, targets in group.where.items()]
-        requests = f" (request {', '.join(group.requests[:_REQUESTS])})" if group.requests else ""
+        requests = f" (request {', '.join(group.requests[:_MAX_REQUEST_IDS])})" if group.requests else ""
         rows.append([group.name, "<br>".join(map(text, places)), text(_short(group.reason) + requests)])
     return "#### Not at the release\n\n" + table(["Outcome", "Where", "Why"], rows)
 
@@ -135,7 +135,7 @@ def _regions(report: Report) -> str:
 
 
 def _short(words: str) -> str:
-    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
+    return words if len(words) <= _MAX_REASON_CHARACTERS else f"{words[: _MAX_REASON_CHARACTERS - 1]}…"
 
 
 def cell_notes(matrix: Matrix, report: Report) -> Iterator[Note]:

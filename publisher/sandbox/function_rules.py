@@ -17,7 +17,7 @@ from typing import Any
 from moto.awslambda import models
 from moto.awslambda.exceptions import UnknownFunctionException
 
-from builder.inspection import UNZIPPED_LIMIT
+from builder.inspection import UNZIPPED_LIMIT_BYTES
 from publisher.sandbox.moto_corrections import runtimes
 from publisher.sandbox.zip_store import Refusal, Store, check_zip
 
@@ -141,10 +141,10 @@ def _refuse_layers(arns: Sequence[str], backend: Any, store: Store) -> None:
             )
         names[match["name"]] = arn
         size += _unzipped(store, version.code_digest)
-    if size > UNZIPPED_LIMIT:
+    if size > UNZIPPED_LIMIT_BYTES:
         raise Refusal(
             "InvalidParameterValueException",
-            f"Layers consume more than the available size of {UNZIPPED_LIMIT} bytes",
+            f"Layers consume more than the available size of {UNZIPPED_LIMIT_BYTES} bytes",
         )
 
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from builder.inspection import UNZIPPED_LIMIT, ZIPPED_LIMIT
-from publisher.aws.publish_request import REQUEST_LIMIT
+from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
+from publisher.aws.publish_request import MAX_REQUEST_BYTES
 
 #: Uploads whose JSON is parsed in memory at the same time.
 MAX_PARSED_UPLOADS = 2
@@ -63,10 +63,10 @@ class Store:
         ``signed_sha256`` is the request's ``X-Amz-Content-SHA256``. All regions of a release send the same body at the
         same time: the first one is stored; the others are read and hashed, and then wait for it.
         """
-        if length > REQUEST_LIMIT:
+        if length > MAX_REQUEST_BYTES:
             raise Refusal(
                 "RequestEntityTooLargeException",
-                f"Request must be smaller than {REQUEST_LIMIT} bytes for the PublishLayerVersion operation",
+                f"Request must be smaller than {MAX_REQUEST_BYTES} bytes for the PublishLayerVersion operation",
                 413,
             )
         ended = threading.Event()
@@ -149,8 +149,10 @@ def check_zip(content: bytes) -> None:
     """Raise Refusal for a file that Lambda refuses: it is not a zip, or it is too large."""
     import io
 
-    if len(content) > ZIPPED_LIMIT:
-        raise Refusal("RequestEntityTooLargeException", f"Zipped size must be smaller than {ZIPPED_LIMIT} bytes", 413)
+    if len(content) > ZIPPED_LIMIT_BYTES:
+        raise Refusal(
+            "RequestEntityTooLargeException", f"Zipped size must be smaller than {ZIPPED_LIMIT_BYTES} bytes", 413
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             unzipped = sum(info.file_size for info in archive.infolist())
@@ -159,8 +161,10 @@ def check_zip(content: bytes) -> None:
             "InvalidParameterValueException",
             "Could not unzip uploaded file. Please check your file, then try to upload again.",
         ) from None
-    if unzipped > UNZIPPED_LIMIT:
-        raise Refusal("InvalidParameterValueException", f"Unzipped size must be smaller than {UNZIPPED_LIMIT} bytes")
+    if unzipped > UNZIPPED_LIMIT_BYTES:
+        raise Refusal(
+            "InvalidParameterValueException", f"Unzipped size must be smaller than {UNZIPPED_LIMIT_BYTES} bytes"
+        )
 
 
 def stand_in(stored: Stored) -> str:

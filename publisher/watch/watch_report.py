@@ -18,7 +18,7 @@ from publisher.watch.policy import Choice, HeldBack, parsed
 from publisher.watch.rebuild import AdvisoryReport, AffectedPackage
 
 #: Characters of the reason, which goes into a workflow output and from there into the ledger.
-REASON_LIMIT = 500
+MAX_REASON_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def outputs(
         "version": shorten(version or ""),
         "versions": json.dumps(list(versions), separators=(",", ":")),
         "rebuild": shorten(rebuild or ""),
-        "reason": shorten(reason, REASON_LIMIT),
+        "reason": shorten(reason, MAX_REASON_CHARACTERS),
     }
     if locked is not None:
         lines["locked"] = "true" if locked else "false"

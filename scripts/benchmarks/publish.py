@@ -42,12 +42,12 @@ from publisher.aws.retry import RetryingLambda
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.number import Wanted
 from publisher.reconcile.release_run import Report, carry_out, prepare
-from scripts.benchmarks.simulation import QUOTA, simulation
+from scripts.benchmarks.simulation import REQUESTS_PER_SECOND, simulation
 from scripts.simaws import SimLambda, SimulatedAws
 
-LATENCY = (0.04, 0.2)
-#: 1 Gbit/s, in bytes.
-UPSTREAM = 125e6
+LATENCY_SECONDS = (0.04, 0.2)
+#: 1 Gbit/s.
+UPSTREAM_BYTES_PER_SECOND = 125e6
 ZIP_BYTES = 36 << 20
 ACCOUNT = "123456789012"
 Figures = dict[str, Any]
@@ -72,8 +72,10 @@ def main() -> None:
 
 def speed() -> Figures:
     """Publish 136 small prebuilt cells, then run again with nothing to do."""
-    matrix = load_matrix(Path("layer_matrix.yaml")).model_copy(update={"requests_per_second": float(QUOTA)})
-    with tempfile.TemporaryDirectory() as name, simulation(matrix, LATENCY) as aws:
+    matrix = load_matrix(Path("layer_matrix.yaml")).model_copy(
+        update={"requests_per_second": float(REQUESTS_PER_SECOND)}
+    )
+    with tempfile.TemporaryDirectory() as name, simulation(matrix, LATENCY_SECONDS) as aws:
         folder = Path(name)
         artifacts = _artifacts(folder / "dist", matrix, 2000)
         with mock.patch.dict(os.environ, aws.environment):
@@ -118,7 +120,7 @@ def _least(calls: float, cpu_seconds: float) -> float:
     Either the quota or the processor limits the requests: Python uses one core. In addition, all regions wait for the
     slowest one five times: for the lists, the check of the number, the first cell, all cells, and the check for a yank.
     """
-    return max(calls / QUOTA, cpu_seconds) + 5 * LATENCY[1]
+    return max(calls / REQUESTS_PER_SECOND, cpu_seconds) + 5 * LATENCY_SECONDS[1]
 
 
 def network() -> Figures:
@@ -126,7 +128,7 @@ def network() -> Figures:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         own = yaml.safe_load(Path("layer_matrix.yaml").read_text())
-        own |= {"requests_per_second": float(QUOTA)}
+        own |= {"requests_per_second": float(REQUESTS_PER_SECOND)}
         buckets = {"bucket": "zips-{account}-{region}", "home": own["regions"][0]}
         _artifacts(folder / "dist", load_matrix(Path("layer_matrix.yaml")), ZIP_BYTES)
         figures: Figures = {}
@@ -142,7 +144,7 @@ def _run_publish(folder: Path, artifacts: Path) -> Figures:
     matrix = load_matrix(folder / "matrix.yaml")
     command = [str(Path(sys.executable).with_name("layers")), "--matrix", str(folder / "matrix.yaml")]
     command += ["--ledger", str(folder / "ledger"), "publish", "--version", "1.0.0", "--artifacts", str(artifacts)]
-    with simulation(matrix, LATENCY, folder, UPSTREAM) as aws:
+    with simulation(matrix, LATENCY_SECONDS, folder, UPSTREAM_BYTES_PER_SECOND) as aws:
         started = time.monotonic()
         process = subprocess.Popen(
             [*command, "--yes"],

@@ -15,7 +15,7 @@ from scripts.simaws import SimulatedAws
 from scripts.simaws.server import environment, serve
 from scripts.simaws.upstream import Upstream
 
-QUOTA = 15  #: requests a second in a region
+REQUESTS_PER_SECOND = 15  #: in each region
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _serve(
     folder: Path | None,
     rate: float | None,
 ) -> None:
-    aws = SimulatedAws(account, regions, clock=SYSTEM_CLOCK, latency=latency, quota=QUOTA, folder=folder)
+    aws = SimulatedAws(account, regions, clock=SYSTEM_CLOCK, latency=latency, quota=REQUESTS_PER_SECOND, folder=folder)
     line = Upstream(SYSTEM_CLOCK, rate)
     with serve(aws, upstream=line) as address:
         pipe.send(address)

@@ -22,7 +22,7 @@ from scripts.rehearsal.workflow import Table, Workflow, combinations, needs_of
 from scripts.rehearsal.world import World
 
 #: The most matrix combinations of a job that run in parallel; on GitHub each has its own runner.
-AT_ONCE = 2
+MAX_PARALLEL_JOBS = 2
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class WorkflowRun:
         rows = combinations(strategy)
         if not rows:
             return JobRun("skipped")
-        at_once = min(int(strategy.get("max-parallel", AT_ONCE)), AT_ONCE)
+        at_once = min(int(strategy.get("max-parallel", MAX_PARALLEL_JOBS)), MAX_PARALLEL_JOBS)
         with ThreadPoolExecutor(at_once) as pool:
             runs = list(pool.map(lambda row: self._one(name, job, {**contexts, "matrix": row}), rows))
         failed = any(run.result == "failure" for run in runs)

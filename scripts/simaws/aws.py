@@ -23,11 +23,11 @@ T = TypeVar("T")
 
 #: The wall clock time at the start of the simulation.
 EPOCH = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
-#: The client's read timeout in seconds of virtual time.
-PATIENCE = 60.0
+#: The client's read timeout, in virtual time.
+READ_TIMEOUT_SECONDS = 60.0
 
 
-class Broken(Exception):  # noqa: N818 - named for what it met
+class Broken(Exception):  # noqa: N818 - a response, not a defect
     """The call has no response, or an invalid one; ``fault`` has the reason."""
 
     def __init__(self, fault: Fault) -> None:
@@ -102,7 +102,7 @@ class SimulatedAws:
                 return self._admit(region, operation, act, counted)
         except Broken as broken:
             if broken.fault in (Fault.SILENCE_BEFORE, Fault.SILENCE_AFTER) and isinstance(self.clock, VirtualClock):
-                self._wait(PATIENCE)
+                self._wait(READ_TIMEOUT_SECONDS)
             raise
         finally:
             self._wait(back)

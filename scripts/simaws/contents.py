@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from scripts.simaws.limits import REQUEST, UNZIPPED, ZIPPED, AwsError
+from scripts.simaws.limits import MAX_REQUEST_BYTES, MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, AwsError
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Contents:
 
 
 def _check_zip(data: bytes) -> None:
-    if len(data) > ZIPPED:
-        raise AwsError(413, "RequestEntityTooLargeException", f"Request must be smaller than {REQUEST} bytes")
+    if len(data) > MAX_ZIPPED_BYTES:
+        raise AwsError(413, "RequestEntityTooLargeException", f"Request must be smaller than {MAX_REQUEST_BYTES} bytes")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             unzipped = sum(info.file_size for info in archive.infolist())
@@ -58,5 +58,7 @@ def _check_zip(data: bytes) -> None:
         raise AwsError(400, "InvalidParameterValueException", "Could not unzip uploaded file.") from None
     if not files:
         raise AwsError(400, "InvalidParameterValueException", "Uploaded file must be a non-empty zip")
-    if unzipped >= UNZIPPED:
-        raise AwsError(400, "InvalidParameterValueException", f"Unzipped size must be smaller than {UNZIPPED} bytes")
+    if unzipped >= MAX_UNZIPPED_BYTES:
+        raise AwsError(
+            400, "InvalidParameterValueException", f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes"
+        )

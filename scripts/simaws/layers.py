@@ -13,17 +13,17 @@ from typing import TypeVar
 from builder.model.regions import partition_of
 from scripts.simaws.contents import Content
 from scripts.simaws.limits import (
-    ARCHITECTURES,
-    DESCRIPTION_LENGTH,
     LAYER_NAME,
-    LICENSE_LENGTH,
-    NAME_LENGTH,
+    MAX_ARCHITECTURES,
+    MAX_DESCRIPTION_CHARACTERS,
+    MAX_LICENSE_CHARACTERS,
+    MAX_NAME_CHARACTERS,
+    MAX_PAGE_ITEMS,
+    MAX_RUNTIMES,
+    MAX_STATEMENT_ID_CHARACTERS,
     ORGANIZATION,
-    PAGE,
     PRINCIPAL,
-    RUNTIMES,
     STATEMENT_ID,
-    STATEMENT_ID_LENGTH,
     AwsError,
     check_member,
     known_runtimes,
@@ -105,12 +105,14 @@ class RegionLayers:
     ) -> LayerVersion:
         """PublishLayerVersion: assigns the next number, also for bytes that exist already."""
         name = self._own(name)
-        check_member("description", len(description) <= DESCRIPTION_LENGTH, description)
-        check_member("licenseInfo", len(license_info) <= LICENSE_LENGTH, license_info)
-        check_member("compatibleRuntimes", len(runtimes) <= RUNTIMES and set(runtimes) <= known_runtimes(), runtimes)
+        check_member("description", len(description) <= MAX_DESCRIPTION_CHARACTERS, description)
+        check_member("licenseInfo", len(license_info) <= MAX_LICENSE_CHARACTERS, license_info)
+        check_member(
+            "compatibleRuntimes", len(runtimes) <= MAX_RUNTIMES and set(runtimes) <= known_runtimes(), runtimes
+        )
         check_member(
             "compatibleArchitectures",
-            len(architectures) <= ARCHITECTURES and set(architectures) <= {"x86_64", "arm64"},
+            len(architectures) <= MAX_ARCHITECTURES and set(architectures) <= {"x86_64", "arm64"},
             architectures,
         )
         layer = self._layers.setdefault(name, _Layer())
@@ -133,7 +135,11 @@ class RegionLayers:
         return version
 
     def list_layers(
-        self, marker: str | None = None, size: int = PAGE, runtime: str | None = None, architecture: str | None = None
+        self,
+        marker: str | None = None,
+        size: int = MAX_PAGE_ITEMS,
+        runtime: str | None = None,
+        architecture: str | None = None,
     ) -> tuple[list[LayerVersion], str | None]:
         """ListLayers: returns the newest version of each layer, and the marker of the next page."""
         newest = []
@@ -147,7 +153,7 @@ class RegionLayers:
         self,
         name: str,
         marker: str | None = None,
-        size: int = PAGE,
+        size: int = MAX_PAGE_ITEMS,
         runtime: str | None = None,
         architecture: str | None = None,
     ) -> tuple[list[LayerVersion], str | None]:
@@ -174,7 +180,7 @@ class RegionLayers:
 
     def add_permission(self, name: str, number: int, statement: Statement, action: str) -> None:
         """AddLayerVersionPermission."""
-        check_member("statementId", matches(STATEMENT_ID, statement.sid, STATEMENT_ID_LENGTH), statement.sid)
+        check_member("statementId", matches(STATEMENT_ID, statement.sid, MAX_STATEMENT_ID_CHARACTERS), statement.sid)
         check_member("principal", PRINCIPAL.fullmatch(statement.principal) is not None, statement.principal)
         check_member("action", action == "lambda:GetLayerVersion", action)
         if statement.organization is not None:
@@ -239,7 +245,7 @@ class RegionLayers:
         return layer.versions[number]
 
     def _own(self, name: str) -> str:
-        check_member("layerName", matches(LAYER_NAME, name, NAME_LENGTH), name)
+        check_member("layerName", matches(LAYER_NAME, name, MAX_NAME_CHARACTERS), name)
         if not name.startswith("arn:"):
             return name
         prefix, _, short = name.rpartition(":")
@@ -263,7 +269,7 @@ V = TypeVar("V")
 
 
 def _page(items: list[V], marker: str | None, size: int, key: Callable[[V], str]) -> tuple[list[V], str | None]:
-    check_member("maxItems", 1 <= size <= PAGE, size)
+    check_member("maxItems", 1 <= size <= MAX_PAGE_ITEMS, size)
     start = 0
     if marker:
         keys = [base64.urlsafe_b64encode(key(item).encode()).decode() for item in items]

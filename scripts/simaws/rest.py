@@ -16,10 +16,10 @@ from scripts.simaws.aws import SimulatedAws
 from scripts.simaws.buckets import Buckets
 from scripts.simaws.contents import Content
 from scripts.simaws.layers import LayerVersion, RegionLayers, Statement
-from scripts.simaws.limits import PAGE, REQUEST, AwsError
+from scripts.simaws.limits import MAX_PAGE_ITEMS, MAX_REQUEST_BYTES, AwsError
 
 #: Seconds for which a download link is valid.
-LINK_LIVES = 600.0
+LINK_SECONDS = 600.0
 
 _LAYERS = r"/2018-10-31/layers/?"
 _VERSIONS = r"/2018-10-31/layers/(?P<name>[^/]+)/versions/?"
@@ -190,8 +190,10 @@ class Rest:
 
     def _read(self, request: Request) -> tuple[dict[str, Any], Content]:
         """Return the fields and the zip of a publish. Bodies are read one at a time, and equal bodies only once."""
-        if request.body_size > REQUEST:
-            raise AwsError(413, "RequestEntityTooLargeException", f"Request must be smaller than {REQUEST} bytes")
+        if request.body_size > MAX_REQUEST_BYTES:
+            raise AwsError(
+                413, "RequestEntityTooLargeException", f"Request must be smaller than {MAX_REQUEST_BYTES} bytes"
+            )
         with self._reading:
             if request.body_sha256 not in self._bodies:
                 body = _json(request.body.read())
@@ -222,7 +224,7 @@ class Rest:
         }
 
     def _held(self, version: LayerVersion, base: str) -> dict[str, Any]:
-        until = self._aws.clock.monotonic() + LINK_LIVES
+        until = self._aws.clock.monotonic() + LINK_SECONDS
         link = f"{base}/content/{version.arn.split(':')[3]}/{version.sha256}?until={until:.3f}"
         content = {"CodeSha256": version.code_sha256, "CodeSize": version.size, "Location": link}
         return {**self._listed(version), "LayerArn": version.arn.rpartition(":")[0], "Content": content}
@@ -231,7 +233,7 @@ class Rest:
 def _paging(query: Mapping[str, str]) -> tuple[str | None, int, str | None, str | None]:
     return (
         query.get("Marker"),
-        int(query.get("MaxItems", PAGE)),
+        int(query.get("MaxItems", MAX_PAGE_ITEMS)),
         query.get("CompatibleRuntime"),
         query.get("CompatibleArchitecture"),
     )

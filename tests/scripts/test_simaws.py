@@ -72,13 +72,13 @@ def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[int, str]:
 def test_limits_are_those_of_the_service_model() -> None:
     model = limits.lambda_model()
     lengths = {
-        "MaxLayerListItems": limits.PAGE,
-        "Description": limits.DESCRIPTION_LENGTH,
-        "LicenseInfo": limits.LICENSE_LENGTH,
-        "CompatibleRuntimes": limits.RUNTIMES,
-        "CompatibleArchitectures": limits.ARCHITECTURES,
-        "LayerName": limits.NAME_LENGTH,
-        "StatementId": limits.STATEMENT_ID_LENGTH,
+        "MaxLayerListItems": limits.MAX_PAGE_ITEMS,
+        "Description": limits.MAX_DESCRIPTION_CHARACTERS,
+        "LicenseInfo": limits.MAX_LICENSE_CHARACTERS,
+        "CompatibleRuntimes": limits.MAX_RUNTIMES,
+        "CompatibleArchitectures": limits.MAX_ARCHITECTURES,
+        "LayerName": limits.MAX_NAME_CHARACTERS,
+        "StatementId": limits.MAX_STATEMENT_ID_CHARACTERS,
     }
     assert {name: model[name]["max"] for name in lengths} == lengths
     patterns = {
@@ -119,7 +119,7 @@ def test_invalid_and_too_large_zips_are_refused(aws: SimulatedAws) -> None:
         aws.contents.add(b"PK\5\6" + bytes(18))
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("zeros", bytes(limits.UNZIPPED))
+        archive.writestr("zeros", bytes(limits.MAX_UNZIPPED_BYTES))
     with pytest.raises(AwsError, match="Unzipped size"):
         aws.contents.add(bomb.getvalue())
 

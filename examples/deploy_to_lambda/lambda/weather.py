@@ -11,7 +11,7 @@ from strands import tool
 #: The address of the service, or of another one with the same API.
 SERVICE = os.environ.get("WEATHER_URL", "https://api.weather.gov").rstrip("/")
 _HEADERS = {"Accept": "application/geo+json", "User-Agent": "strands-agent-on-lambda"}
-_SECONDS = 10
+_TIMEOUT_SECONDS = 10
 
 
 @tool
@@ -36,7 +36,7 @@ def forecast(latitude: float, longitude: float) -> str:
 def _get(path: str) -> Any:
     request = urllib.request.Request(SERVICE + path, headers=_HEADERS)  # noqa: S310 - the address is the deployer's
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise RuntimeError(f"the weather service answers {path} with {error.code} {error.reason}") from None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.inspection import UNZIPPED_LIMIT, FileFacts, PycFacts, check_files, pyc_facts
+from builder.inspection import UNZIPPED_LIMIT_BYTES, FileFacts, PycFacts, check_files, pyc_facts
 from builder.inspection.file_checks import _bad_name, _is_plain, check_zipped_size
 from builder.inspection.link_checks import check_links
 from builder.inspection.pyc import python_of, source_of, usable
@@ -168,7 +168,7 @@ def test_botocore_without_boto3_hides_the_runtimes_sdk() -> None:
 
 
 def test_an_unzipped_size_above_the_limit_is_an_error_and_near_it_a_warning() -> None:
-    room = UNZIPPED_LIMIT - 20
+    room = UNZIPPED_LIMIT_BYTES - 20
     assert check(file("python/b.bin", size=room + 1))["size-unzipped"].level == "error"
     assert check(file("python/b.bin", size=room))["size-left"].level == "warning"
     assert check(file("python/b.bin", size=room - 100 * MB)) == {}
@@ -176,10 +176,12 @@ def test_an_unzipped_size_above_the_limit_is_an_error_and_near_it_a_warning() ->
 
 def test_the_error_offers_bytecode_off_only_if_that_is_enough() -> None:
     compiled = FileFacts("python/b.pyc", 0o644, 4000, "0" * 64, pyc=pyc_facts("python/b.pyc", pyc("b.py")))
-    fits = check(compiled, file("python/b.bin", size=UNZIPPED_LIMIT - 1000))["size-unzipped"].message
+    fits = check(compiled, file("python/b.bin", size=UNZIPPED_LIMIT_BYTES - 1000))["size-unzipped"].message
     assert "4,010 bytes of it are bytecode" in fits
     assert "bytecode: off" in fits
-    assert "bytecode" not in check(compiled, file("python/b.bin", size=UNZIPPED_LIMIT + 1))["size-unzipped"].message
+    assert (
+        "bytecode" not in check(compiled, file("python/b.bin", size=UNZIPPED_LIMIT_BYTES + 1))["size-unzipped"].message
+    )
 
 
 def test_a_zip_above_50_mb_needs_a_bucket() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.model.cold_start import SMOKES, ColdStart, SmokeResult, SmokeResults, read_smokes, record_smoke
+from builder.model.cold_start import SMOKE_FILE, ColdStart, SmokeResult, SmokeResults, read_smokes, record_smoke
 from builder.model.errors import InputError
 from tests import REPOSITORY
 
@@ -83,7 +83,7 @@ def test_concurrent_writers_lose_no_result(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(24)))
     assert len(read_smokes(tmp_path).smokes) == 24
-    assert [path.name for path in tmp_path.iterdir()] == [SMOKES]
+    assert [path.name for path in tmp_path.iterdir()] == [SMOKE_FILE]
 
 
 def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,10 +100,10 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("damage", ["", "[]", '{"smokes": {"x": {}}}', '{"schema_version": 2, "smokes": {}}'])
 def test_an_error_names_a_damaged_file(tmp_path: Path, damage: str) -> None:
-    (tmp_path / SMOKES).write_text(damage)
+    (tmp_path / SMOKE_FILE).write_text(damage)
     with pytest.raises(InputError) as caught:
         read_smokes(tmp_path)
-    assert caught.value.where == str(tmp_path / SMOKES)
+    assert caught.value.where == str(tmp_path / SMOKE_FILE)
     assert "layers smoke --record" in str(caught.value.fix)
 
 
@@ -111,5 +111,5 @@ def test_the_example_in_the_documentation_is_valid(tmp_path: Path) -> None:
     text = (REPOSITORY / "docs" / "proof.md").read_text()
     example = next(block for block in text.split("```json\n") if block.startswith('{"schema_version"')).split("```")[0]
     example = example.replace("<sha256 of the zip>", ONE)
-    (tmp_path / SMOKES).write_text(json.dumps(json.loads(example)))
+    (tmp_path / SMOKE_FILE).write_text(json.dumps(json.loads(example)))
     assert read_smokes(tmp_path).cold_start(ONE) is not None

@@ -305,7 +305,7 @@ def test_app_dependencies_and_layer_count_against_lambdas_limit(
 ) -> None:
     make_wheel(index, "tools")
     asks(app, "tools\n")
-    monkeypatch.setattr(running, "UNZIPPED_LIMIT", 50_000)
+    monkeypatch.setattr(running, "UNZIPPED_LIMIT_BYTES", 50_000)
     assert packaged(app, layer_of(40_000)).total_unzipped > 40_000
     (app.parent / "packaging" / "app.zip").unlink()
     said = refusal(app, BuildError, layer_of(49_900))
@@ -317,7 +317,7 @@ def test_app_dependencies_and_layer_count_against_lambdas_limit(
 
 
 def test_a_zip_over_the_request_limit_needs_a_bucket(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "ZIPPED_LIMIT", 100)
+    monkeypatch.setattr(running, "ZIPPED_LIMIT_BYTES", 100)
     output, notes = app.parent / "packaging", Notes()
     with pytest.raises(BuildError, match="more only from a bucket"):
         package(app, TARGET, output, Quiet(), direct=True)

@@ -180,7 +180,7 @@ def test_the_error_for_a_too_large_layer_offers_to_leave_out_bytecode(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_wheel(index, "demo", files={"demo/big.py": "".join(f"def f{n}(): return {n}\n" for n in range(999))})
-    monkeypatch.setattr(preflight, "UNZIPPED_LIMIT", 40_000)
+    monkeypatch.setattr(preflight, "UNZIPPED_LIMIT_BYTES", 40_000)
     with pytest.raises(BuildError, match=r"set `bytecode: off` in the matrix, or use --no-bytecode"):
         made(tmp_path / "out")
     assert made(tmp_path / "out", matrix_of("demo", bytecode="off")).artifacts
@@ -288,13 +288,13 @@ def test_an_unknown_extra_is_refused(index: Path, tmp_path: Path) -> None:
 def test_a_size_above_lambdas_limit_is_refused(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_wheel(index, "demo", files={"demo/noise": os.urandom(9000)}, requires=("other",))
     make_wheel(index, "other")
-    monkeypatch.setattr(preflight, "ZIPPED_LIMIT", 5000)
+    monkeypatch.setattr(preflight, "ZIPPED_LIMIT_BYTES", 5000)
     with pytest.raises(BuildError, match="Lambda allows 5,000 in a request") as caught:
         made(tmp_path / "out")
     assert "demo 0 MB, other" in str(caught.value)
     staged = matrix_of("demo", staging={"bucket": "b-{region}", "home": "us-east-1"})
     assert made(tmp_path / "staged", staged).artifacts[0].size > 5000
-    monkeypatch.setattr(preflight, "UNZIPPED_LIMIT", 8000)
+    monkeypatch.setattr(preflight, "UNZIPPED_LIMIT_BYTES", 8000)
     with pytest.raises(BuildError, match=r"the layer has [\d,]+ bytes unzipped; Lambda allows 8,000"):
         made(tmp_path / "out", matrix_of("demo", layer_name="x-{python}-{architecture}"))
     assert list((tmp_path / "out").iterdir()) == []

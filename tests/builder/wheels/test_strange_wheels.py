@@ -78,7 +78,7 @@ def test_a_wheel_that_is_too_large_for_lambda_is_refused_before_it_is_compressed
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_wheel(index, "demo", files={"demo/model.bin": "a" * 50_000})
-    monkeypatch.setattr(unpack, "UNZIPPED_LIMIT", 40_000)
+    monkeypatch.setattr(unpack, "UNZIPPED_LIMIT_BYTES", 40_000)
     monkeypatch.setattr(wheel_packing, "pack", None)
     with pytest.raises(BuildError, match=r"50,\d\d\d bytes unzipped; Lambda allows 40,000") as caught:
         made(tmp_path / "out")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from builder.model.errors import InputError
 from publisher.aws.gateway import Publication, Zip
-from publisher.aws.publish_request import CHUNK_SIZE, Bodies
+from publisher.aws.publish_request import CHUNK_BYTES, Bodies
 
 
 def publication(path: Path, data: bytes, description: str = "", license_text: str = "MIT") -> Publication:
@@ -42,7 +42,7 @@ def test_the_body_is_what_lambda_expects(data: bytes, description: str, license_
         assert (body.size, body.sha256) == (len(text), sha256(text).hexdigest())
 
 
-@pytest.mark.parametrize("size", [CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE + 2])
+@pytest.mark.parametrize("size", [CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 2])
 def test_chunks_are_encoded_without_gaps(tmp_path: Path, size: int) -> None:
     data = os.urandom(size)
     body = Bodies(tmp_path).of(publication(tmp_path / "a.zip", data))
@@ -60,7 +60,7 @@ def test_a_zip_that_changed_is_refused(tmp_path: Path) -> None:
 
 
 def test_concurrent_threads_encode_one_body(tmp_path: Path) -> None:
-    wanted, bodies = publication(tmp_path / "a.zip", os.urandom(CHUNK_SIZE)), Bodies(tmp_path)
+    wanted, bodies = publication(tmp_path / "a.zip", os.urandom(CHUNK_BYTES)), Bodies(tmp_path)
     found: list[object] = []
     threads = [threading.Thread(target=lambda: found.append(bodies.of(wanted))) for _ in range(17)]
     for thread in threads:

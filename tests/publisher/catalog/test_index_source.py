@@ -80,7 +80,7 @@ def test_a_bad_response_is_one_error(response: bytes, message: str) -> None:
 
 
 def test_a_slow_drip_ends_at_the_total_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "TOTAL_SECONDS", 0.3)
+    monkeypatch.setattr(download, "TOTAL_TIMEOUT_SECONDS", 0.3)
     with server(b"HTTP/1.1 200 OK\r\n\r\n", *[b"{"] * 50, pause=0.05) as address:
         error = problem(address)
     assert "longer than 0.3 s" in str(error)
@@ -88,7 +88,7 @@ def test_a_slow_drip_ends_at_the_total_time_limit(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_response_without_an_end_stops_at_the_size_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(download, "MAX_DOCUMENT_BYTES", 1 << 20)
     with server(b"HTTP/1.1 200 OK\r\n\r\n", *[b" " * 65536] * 100) as address:
         assert "larger than 1 MB" in str(problem(address))
 

@@ -21,7 +21,7 @@ from builder.model.matrix_file import load_matrix
 from builder.model.regions import known_regions, partition_of
 from publisher.aws import resource_names
 from publisher.cli.group import layers
-from publisher.infra.roles import INLINE_LIMIT, roles_template
+from publisher.infra.roles import MAX_INLINE_POLICY_CHARACTERS, roles_template
 from publisher.infra.scope import make_scope
 from publisher.infra.template_text import as_yaml, plain
 from tests import REPOSITORY
@@ -306,7 +306,7 @@ def test_any_matrix_gives_readable_yaml_and_names_and_policies_within_the_limits
         return
     assert read(as_yaml(template, "head")) == plain(template)
     made = [each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::IAM::Role"]
-    assert all(len(role["RoleName"]) <= resource_names.NAME_LIMIT for role in made)
+    assert all(len(role["RoleName"]) <= resource_names.MAX_NAME_CHARACTERS for role in made)
     for role in template["Resources"].values():
-        assert len(json.dumps(plain(statements_of(role)))) < INLINE_LIMIT
+        assert len(json.dumps(plain(statements_of(role)))) < MAX_INLINE_POLICY_CHARACTERS
     assert yaml.safe_load(json.dumps(plain(template)))
