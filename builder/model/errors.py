@@ -6,6 +6,7 @@ the command line is a defect of this program: exit code 1.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from enum import Enum
 from typing import ClassVar
@@ -76,6 +77,22 @@ class BuildError(LayersError):
 
     exit_code = 4
     failure_class = FailureClass.PERMANENT
+
+
+_WRITE_FIXES = {
+    errno.ENOSPC: "free some space, then build again",
+    errno.EDQUOT: "free some of the user's disk quota, then build again",
+    errno.EFBIG: "raise the limit for the size of files (ulimit -f), then build again",
+}
+
+
+def write_error(what: str, error: OSError, where: object) -> BuildError:
+    """Return the error for a file that cannot be written."""
+    return BuildError(
+        f"{what}: {error.strerror or error}",
+        where=str(error.filename or where),
+        fix=_WRITE_FIXES.get(error.errno or 0, "make the folder writable, or choose another --output"),
+    )
 
 
 class IncompleteError(LayersError):

@@ -5,7 +5,6 @@ The zips are written to a temporary folder, and moved to the output folder after
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import re
@@ -23,7 +22,7 @@ from builder.bytecode.interpreters import find
 from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES, FileFacts, elf_facts, inspect_zip
 from builder.inspection.binary_checks import check_binaries
 from builder.model.artifact import Artifact
-from builder.model.errors import BuildError, InputError
+from builder.model.errors import BuildError, InputError, write_error
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Slim, Staging
 from builder.model.progress import Progress
@@ -127,8 +126,7 @@ def package(
             budget.check(result.size, result.total_unzipped, target.id)
             _move_files(folder, output, progress)
     except OSError as error:
-        what = "no space left on device" if error.errno == errno.ENOSPC else f"{error.strerror or error}"
-        raise BuildError(f"the zips cannot be written: {what}", where=str(error.filename or output)) from None
+        raise write_error("the zips cannot be written", error, output) from None
     return replace(result, app=replace(zipped, file=output / APP))
 
 

@@ -6,7 +6,6 @@ after all of them passed their checks, and the manifest is written last.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import tempfile
 import threading
@@ -25,7 +24,7 @@ from builder.bytecode.interpreters import Interpreter, find, search
 from builder.cache.store import Cache, default_folder, key_of
 from builder.inspection import check_files
 from builder.model.artifact import Artifact, Finding, Locked, Manifest, group_findings, write_manifest
-from builder.model.errors import BuildError, InputError
+from builder.model.errors import InputError, write_error
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
@@ -90,12 +89,7 @@ def build(
         for group in group_findings(manifest):
             progress.note(f"{group.finding.level}: {group.line(manifest)}")
     except OSError as error:
-        full = error.errno == errno.ENOSPC
-        raise BuildError(
-            f"the build cannot write a file: {error.strerror or error}",
-            where=str(error.filename or output),
-            fix="free some space, then build again" if full else "make the folder writable, or choose another --output",
-        ) from None
+        raise write_error("the build cannot write a file", error, output) from None
     return manifest
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from packaging.utils import canonicalize_name
 
-from builder.model.errors import BuildError, InputError, LayersError
+from builder.model.errors import BuildError, FailureClass, InputError, LayersError
 from builder.model.target import Target
 from builder.resolve import uv
+from builder.resolve.download_failures import download_error, http_error, is_temporary, unreachable, without_credentials
 
 _NO_VERSION = re.compile(r"there is no version of (\S+?)(?:==|===)(\S+)")
 #: uv takes a package from the first index that has it; its hint contains the index that it read.
@@ -73,12 +74,8 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
         r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
     ):
         return no_wheel(found[1].replace("==", " "), target)
-    if found := re.search(r"\b(401 Unauthorized|403 Forbidden)\b", flat):
-        return BuildError(
-            f"the package index refused access: {found[1]}",
-            where=target.id,
-            fix="set the index's credentials for uv (UV_INDEX, netrc or a keyring)",
-        )
+    if found := re.search(r"\b(401|403) (?:Unauthorized|Forbidden)\b", flat):
+        return http_error(int(found[1]), "", target.id)
     if found := re.search(r"Because (\S+) was not found in the", flat):
         return InputError(
             f"the package index has no package {found[1]!r}",
@@ -87,8 +84,8 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
         )
     if found := _OTHER_INDEX.search(flat):
         return InputError(
-            f"{found[1]} is on {_shown(found[2])}, but not in the required version; uv uses only the first index that "
-            "has a package (index strategy first-index), and another one may have the version",
+            f"{found[1]} is on {without_credentials(found[2])}, but not in the required version; uv uses only the "
+            "first index that has a package (index strategy first-index), and another one may have the version",
             where=_origin_of(found[1], requirements),
             fix="put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match",
         )
@@ -107,19 +104,13 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
             f"{found[1]} cannot be downloaded from the URL that is named for it: {_last_cause(text)}",
             where=_origin_of(found[1], requirements),
             fix="check the URL and the network",
+            failure_class=FailureClass.TEMPORARY if is_temporary(flat) else FailureClass.PERMANENT,
         )
-    if re.search(r"Failed to fetch|error sending request|[Cc]onnect|dns error|timed out|offline|network", flat):
-        return BuildError(
-            f"the package index cannot be reached: {_last_cause(text)}",
-            where=target.id,
-            fix="check the network and the URL of the index, then run the command again",
-        )
+    if error := download_error(flat, target.id):
+        return error
+    if re.search(r"Failed to fetch|[Cc]onnect|offline|network", flat):
+        return unreachable(_last_cause(text), target.id)
     return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id)
-
-
-def _shown(url: str) -> str:
-    """Return an index's URL without credentials and query."""
-    return re.sub(r"//[^/@]*@", "//", url.split("?")[0].rstrip(",.`"))
 
 
 def name_of(requirement: str) -> str:

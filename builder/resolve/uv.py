@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from builder.model.errors import BuildError
+from builder.model.errors import BuildError, FailureClass
 from builder.model.target import Target
 from builder.resolve.settings import INDEX_VARIABLES, has_config_file, is_true, package_settings
 
@@ -105,7 +106,24 @@ def _run(
         )
     except OSError as error:
         raise BuildError(f"uv cannot be run: {error}", fix="install the program again") from None
+    if done.returncode < 0:
+        raise _killed(-done.returncode)
     return UvResult(done.returncode == 0, done.stdout, done.stderr)
+
+
+def _killed(number: int) -> BuildError:
+    """Return the error for a run of uv that a signal ended; uv writes no message then."""
+    name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
+    fixes = {
+        signal.SIGXFSZ: "raise the limit for file sizes (ulimit -f), then run the command again",
+        signal.SIGKILL: "give it more memory (the system may have stopped uv for using too much), then run it again",
+    }
+    fix = {int(each): text for each, text in fixes.items()}.get(number, "run the command again")
+    return BuildError(
+        f"uv was ended by {name} ({signal.strsignal(number)})",
+        fix=fix,
+        failure_class=None if number == signal.SIGXFSZ else FailureClass.TEMPORARY,
+    )
 
 
 def environment(own: Mapping[str, str], *, translate_pip: bool = True) -> dict[str, str]:

@@ -20,6 +20,7 @@ from builder.model.errors import BuildError
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.resolve import uv
+from builder.resolve.download_failures import download_error
 
 
 def choose_wheel(
@@ -43,7 +44,7 @@ def choose_wheel(
         name=canonicalize_name(name),
         version=version,
         filename=_filename(wheel),
-        sha256=wheel.get("hashes", {}).get("sha256") or _digest(name, url),
+        sha256=wheel.get("hashes", {}).get("sha256") or _digest(name, url, wheel.get("hashes", {}), target),
         url=url if archive or keep_url or by_hash else None,
     )
 
@@ -78,22 +79,34 @@ def _url(wheel: dict[str, Any]) -> str:
     return str(wheel.get("url") or Path(wheel.get("path") or "/").absolute().as_uri())
 
 
-def _digest(name: str, url: str) -> str:
-    """Return the sha256 of a wheel for which the index has none: let uv download it, with credentials, and hash it."""
+def _digest(name: str, url: str, hashes: Mapping[str, str], target: Target) -> str:
+    """Return the sha256 of a wheel for which the index has none, after checking the hash that the index has instead.
+
+    uv downloads the wheel, because it has the credentials.
+    """
     parts = urlsplit(url)
     if parts.scheme == "file":
         return hashlib.sha256(Path(unquote(parts.path)).read_bytes()).hexdigest()
+    quiet = ["--no-deps", "--no-python-downloads", "--python", sys.executable]
     with tempfile.TemporaryDirectory(prefix="layers-hash-") as folder:
-        result = uv.run(
-            ["pip", "compile", "--generate-hashes", "--no-deps", "--no-header", "--no-annotate", "--no-build",
-             "--no-python-downloads", "--python", sys.executable, "-"],
-            Path(folder),
-            stdin=f"{name} @ {url}\n",
-        )  # fmt: skip
+        if strong := {kind: digest for kind, digest in hashes.items() if kind != "md5"}:  # uv refuses md5
+            line = f"{name} @ {url} {' '.join(f'--hash={kind}:{digest}' for kind, digest in strong.items())}"
+            (Path(folder) / "wheel.txt").write_text(f"{line}\n", "utf-8")
+            install = ["pip", "install", "--target", "checked", "--require-hashes", "--requirements", "wheel.txt"]
+            checked = uv.run([*install, *quiet, *uv.platform_options(target)], Path(folder))
+            if not checked.ok:
+                raise _unverified(name, checked.err, target)
+        command = ["pip", "compile", "--generate-hashes", "--no-header", "--no-annotate", "--no-build", *quiet, "-"]
+        result = uv.run(command, Path(folder), stdin=f"{name} @ {url}\n")
     if found := re.search(r"--hash=sha256:([0-9a-f]{64})", result.out):
         return found[1]
-    raise BuildError(
-        f"the index gives no sha256 for a wheel of {name}, and it cannot be downloaded: "
-        f"{uv.without_addresses(result.err)[-200:].strip()}",
+    raise _unverified(name, result.err, target)
+
+
+def _unverified(name: str, text: str, target: Target) -> BuildError:
+    flat = uv.one_line(text)
+    return download_error(flat, target.id, expected="its page names") or BuildError(
+        f"the index has no sha256 for a wheel of {name}, and it cannot be downloaded: "
+        f"{uv.without_addresses(flat)[-200:].strip()}",
         fix="check the index, then run the command again",
     )

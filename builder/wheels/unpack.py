@@ -25,17 +25,13 @@ from builder.model.artifact import Locked
 from builder.model.errors import BuildError
 from builder.model.target import Target
 from builder.resolve import uv
+from builder.resolve.download_failures import download_error
 from builder.resolve.failures import malformed_wheel
 from builder.resolve.resolver import requirements_of
 from builder.wheels.layer_files import is_wanted
 
 #: Signatures of a RECORD, which cannot be in it (PEP 427).
 _SIGNATURES = (".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")
-
-_HTTP_ADVICE = {
-    **dict.fromkeys((401, 403), "set the credentials of the index for uv (UV_INDEX, netrc or a keyring)"),
-    **dict.fromkeys((404, 410), "the index no longer has this file: build without --locked to resolve again"),
-}
 
 
 @dataclass(frozen=True)
@@ -220,24 +216,13 @@ def _matches(file: UnpackedFile, row: RecordRow | None) -> bool:
 
 
 def _explain(text: str, target: Target) -> BuildError:
-    flat = uv.without_addresses(uv.one_line(text))
+    text = uv.one_line(text)
+    flat = uv.without_addresses(text)
     flat = flat[max(flat.find("error: "), 0) :]  # after uv's warnings
-    message = flat[:500]
-    if "hash mismatch" in flat.lower():
-        return BuildError(
-            f"hash mismatch: the index has other bytes than were locked: {message}",
-            where=target.id,
-            fix="build without --locked to resolve again; report an unexpected change to the wheel's maintainers",
-        )
+    if error := download_error(text, target.id):
+        return error
     if "No space left" in flat:
         return BuildError("no space left on device", where=target.id, fix="free some space, then run the command again")
-    if re.search(r"error sending request|tcp connect|dns error|timed out", flat):
-        return BuildError(
-            f"the package index cannot be reached: {message}", where=target.id, fix="run the command again"
-        )
-    if found := re.search(r"HTTP status (?:client|server) error \((\d+)[^)]*\)", flat):
-        fix = _HTTP_ADVICE.get(int(found[1]), "run the command again")
-        return BuildError(f"a wheel cannot be downloaded: {message}", where=target.id, fix=fix)
     if found := re.search(r"Failed to install: (\S+\.whl) \(\S+\) cause: (.+)", flat):
         return malformed_wheel(found[1], found[2])
-    return BuildError(f"the wheels cannot be unpacked: {message}", where=target.id, fix="run the command again")
+    return BuildError(f"the wheels cannot be unpacked: {flat[:500]}", where=target.id, fix="run the command again")

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
+import signal
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from builder.model.errors import BuildError
+from builder.model.errors import BuildError, FailureClass
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
-from tests.fakes.package_index import running_index, send, use_index
+from builder.resolve import uv
+from builder.resolve.download_failures import without_credentials
+from tests.fakes.package_index import PackageIndex, running_index, send, use_index
 from tests.fakes.wheels import make_wheel, matrix_of
 
 
-def error_of(folder: Path, patch: pytest.MonkeyPatch, path: str, status: int, body: bytes = b"") -> str:
-    """Return the error of a build while the index responds so to requests of ``path``."""
+def build_error(folder: Path, patch: pytest.MonkeyPatch, break_index: Callable[[PackageIndex], None]) -> BuildError:
+    """Return the error of a build of demo 1.0 from an index after ``break_index``."""
     patch.setenv("LAYERS_CACHE_DIR", str(folder / "cache"))
     with running_index() as index:
         use_index(patch, f"{index.address}/simple", folder)
         index.add_wheel(make_wheel(folder, "demo"))
-        index.fault = lambda handler: path in handler.path and send(handler, status, body, "application/octet-stream")
+        break_index(index)
         matrix = matrix_of("demo", bytecode="off")
         with pytest.raises(BuildError) as caught:
             build(matrix, "1.0", matrix.targets, folder / "out", Quiet())
-    return str(caught.value)
+    return caught.value
+
+
+def error_of(folder: Path, patch: pytest.MonkeyPatch, path: str, status: int) -> BuildError:
+    """Return the error of a build while the index responds so to requests of ``path``."""
+
+    def break_index(index: PackageIndex) -> None:
+        index.fault = lambda handler: path in handler.path and send(handler, status)
+
+    return build_error(folder, patch, break_index)
 
 
 @pytest.mark.parametrize("path", ["/simple/", "/files/"])
@@ -31,7 +46,70 @@ def error_of(folder: Path, patch: pytest.MonkeyPatch, path: str, status: int, bo
 def test_an_index_that_refuses_access_is_not_an_unknown_package(
     path: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    error = error_of(tmp_path, monkeypatch, path, status)
+    error = str(error_of(tmp_path, monkeypatch, path, status))
     assert f"refused access: {status}" in error
     assert "credentials" in error
     assert "127.0.0.1" not in error
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text", "kind"),
+    [
+        ("/files/", 404, "responds 404 Not Found for demo-1.0-py3-none-any.whl", FailureClass.PERMANENT),
+        ("/files/", 429, "responds 429 Too Many Requests for demo-1.0-py3-none-any.whl", FailureClass.TEMPORARY),
+        ("/simple/", 429, "responds 429 Too Many Requests for demo", FailureClass.TEMPORARY),
+        ("/simple/", 503, "responds 503 Service Unavailable for demo", FailureClass.TEMPORARY),
+    ],
+)
+def test_an_http_status_of_the_index_is_named_and_classified(
+    path: str, status: int, text: str, kind: FailureClass, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = error_of(tmp_path, monkeypatch, path, status)
+    assert text in str(error)
+    assert "cannot be reached" not in str(error)
+    assert error.failure_class is kind
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
+def test_a_wheel_that_differs_from_the_hash_of_the_index_is_refused_with_both_hashes(
+    algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes: list[str] = []
+
+    def break_index(index: PackageIndex) -> None:
+        index.algorithm = algorithm
+        (entry,) = index.projects["demo"]
+        other = make_wheel(tmp_path, "demo", files={"demo/more.py": ""}).read_bytes()
+        hashes.extend(hashlib.new(algorithm, each).hexdigest() for each in (entry.content or b"", other))
+        monkeypatch.setattr(index, "file", lambda _: other)
+
+    error = str(build_error(tmp_path, monkeypatch, break_index))
+    assert "hash mismatch" in error
+    assert all(f"{algorithm}:{each}" in error for each in hashes)
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_an_index_without_sha256_is_used(algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+    wheel = make_wheel(tmp_path, "demo")
+    with running_index() as index:
+        use_index(monkeypatch, f"{index.address}/simple", tmp_path)
+        index.algorithm = algorithm
+        index.add_wheel(wheel)
+        matrix = matrix_of("demo", bytecode="off")
+        manifest = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
+    assert manifest.artifacts[0].lock[0].sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+def test_an_index_is_shown_without_credentials() -> None:
+    assert without_credentials("https://me@corp.example:p@ss@host/simple?token=1") == "https://host/simple"
+
+
+def test_a_file_size_limit_that_ends_uv_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = tmp_path / "uv"
+    command.write_text(f"#!/bin/sh\nkill -{int(signal.SIGXFSZ)} $$\n")
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr("uv.find_uv_bin", lambda: str(command))
+    with pytest.raises(BuildError, match=r"SIGXFSZ \(File size limit exceeded") as caught:
+        uv.run(["pip", "compile", "-"], tmp_path, stdin="")
+    assert "ulimit -f" in str(caught.value)

@@ -1,0 +1,94 @@
+"""Translate failures of uv's downloads, while it resolves and while it unpacks, into errors with a fix."""
+
+from __future__ import annotations
+
+import os
+import re
+from http import HTTPStatus
+
+from builder.model.errors import BuildError, FailureClass
+from builder.resolve import uv
+
+_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})[^)]*\)(?: for url \(([^\s)]+))?")
+_HASH_MISMATCH = re.compile(r"Hash mismatch for `(\S+?)(?: @ [^`]*)?` Expected: (.+?) Computed: ((?:\w+:[0-9a-f]+ ?)+)")
+_UNREACHABLE = re.compile(r"error sending request|tcp connect|dns error|timed out|error decoding|connection closed")
+_TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_FIXES = {
+    **dict.fromkeys((401, 403), "set the index's credentials for uv (UV_INDEX, netrc or a keyring)"),
+    **dict.fromkeys(
+        (404, 410),
+        "the index no longer has this file: use another version, or build without --locked to resolve again",
+    ),
+    429: "the index limits the rate of requests: wait some minutes, then run the command again",
+}
+
+
+def download_error(flat: str, where: str, *, expected: str = "were locked") -> BuildError | None:
+    """Return the error for a failed download in uv's message on one line; None if another failure is the cause.
+
+    ``expected`` says where the expected hash is from.
+    """
+    if found := _HASH_MISMATCH.search(flat):
+        return _hash_mismatch(found[1], found[2].split(), found[3].split(), where, expected)
+    if found := _STATUS.search(flat):
+        return http_error(int(found[1]), _name_in(found[2] or ""), where)
+    if _UNREACHABLE.search(flat):
+        return unreachable(uv.without_addresses(flat)[-500:], where)
+    return None
+
+
+def unreachable(cause: str, where: str) -> BuildError:
+    """Return the error for an index to which the connection fails."""
+    return BuildError(
+        f"the package index cannot be reached: {cause}",
+        where=where,
+        fix="check the network and the URL of the index, then run the command again",
+        failure_class=FailureClass.TEMPORARY,
+    )
+
+
+def is_temporary(flat: str) -> bool:
+    """Whether a failed download may succeed when it is repeated."""
+    found = _STATUS.search(flat)
+    return int(found[1]) in _TEMPORARY if found else _UNREACHABLE.search(flat) is not None
+
+
+def http_error(code: int, name: str, where: str) -> BuildError:
+    """Return the error for an HTTP status of the index. ``name`` is the wheel or package, if it is known."""
+    status = f"{code} {HTTPStatus(code).phrase}" if code in list(HTTPStatus) else str(code)
+    if code in (401, 403):
+        what = f"the package index refused access: {status}"
+    else:
+        what = f"the package index responds {status}" + (f" for {name}" if name else "")
+    is_fault = code in _TEMPORARY
+    default = "run the command again later" if is_fault else "check the URL of the index (UV_INDEX, UV_DEFAULT_INDEX)"
+    return BuildError(
+        what,
+        where=where,
+        fix=_FIXES.get(code, default),
+        failure_class=FailureClass.TEMPORARY if is_fault else FailureClass.PERMANENT,
+    )
+
+
+def _hash_mismatch(package: str, wanted: list[str], computed: list[str], where: str, expected: str) -> BuildError:
+    algorithms = {each.partition(":")[0] for each in wanted}
+    same_kind = [each for each in computed if each.partition(":")[0] in algorithms]
+    places = " ".join(uv.index_places(os.environ)).split()
+    indexes = ", ".join(map(without_credentials, places)) or "the default index"
+    return BuildError(
+        f"hash mismatch: the index has other bytes than {expected}: {package.replace('==', ' ')} has "
+        f"{' '.join(same_kind or computed)}, expected {' or '.join(wanted)} (downloaded from {indexes})",
+        where=where,
+        fix="if it was locked, build without --locked to resolve again; report an unexpected change to the wheel's "
+        "maintainers or the index's operators",
+    )
+
+
+def without_credentials(url: str) -> str:
+    """Return an index's URL without credentials and query."""
+    return re.sub(r"//[^/]*@", "//", url.split("?")[0].rstrip(",.`"))
+
+
+def _name_in(url: str) -> str:
+    """Return the last part of a URL's path: a wheel or a package."""
+    return url.split("#")[0].split("?")[0].rstrip("/").rpartition("/")[2].removesuffix("…")
