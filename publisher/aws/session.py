@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from publisher.aws.gateway import Interrupted
 
 if TYPE_CHECKING:
     import boto3
+    from botocore.hooks import BaseEventHooks
     from botocore.loaders import Loader
 
 
@@ -18,13 +20,13 @@ def new_session(
 ) -> boto3.session.Session:
     """Return a new session. Without keys, boto3 finds the credentials and settings.
 
-    A separate boto3 session parses each service model again, which takes longer than most requests. After a stop is
-    requested, the clients of the session send no request, except to clean up after an upload.
+    A separate boto3 session parses each service model and registers 130 handlers again, which takes longer than most
+    requests. After a stop is requested, the clients of the session send no request, except to clean up after an upload.
     """
     import boto3
     import botocore.session
 
-    core = botocore.session.get_session()
+    core = botocore.session.Session(event_hooks=copy(_handlers()), include_builtin_handlers=False)
     core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
     session = boto3.session.Session(access_key, secret_key, botocore_session=core)
 
@@ -36,6 +38,17 @@ def new_session(
 
         session.events.register("before-send", refuse)
     return session
+
+
+@cache
+def _handlers() -> BaseEventHooks:
+    """Return the handlers that every session of botocore starts with."""
+    import botocore.session
+    from botocore.hooks import HierarchicalEmitter
+
+    handlers = HierarchicalEmitter()
+    botocore.session.Session(event_hooks=handlers)
+    return handlers
 
 
 @cache
