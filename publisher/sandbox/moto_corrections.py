@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from moto import backends
 from moto.awslambda import models
 from moto.awslambda.exceptions import UnknownLayerException
 from moto.awslambda.policy import Policy
@@ -31,10 +32,17 @@ _PAGE = 50
 
 def correct(store: Store, link: Callable[[str], str]) -> None:
     """Correct moto. ``link`` returns the address where the zip of a sha256 can be downloaded."""
+    _list_services_once()
     _accept_stand_ins()
     _keep_zips_from_buckets(store)
     _describe_content(store, link)
     _statements_as_aws_writes_them()
+
+
+def _list_services_once() -> None:
+    """List moto's folders once, not for each request: that takes longer than most requests."""
+    names = frozenset(backends.list_of_moto_modules())
+    setattr(backends, "list_of_moto_modules", lambda: names)  # noqa: B010
 
 
 def _accept_stand_ins() -> None:
