@@ -106,10 +106,10 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subpro
     ("mistyped", "meant"),
     [("descirbe", "describe"), ("Publish", "publish"), ("withdraw", "yank"), ("deploy", "publish")],
 )
-def test_a_mistyped_command_gets_a_suggestion(mistyped: str, meant: str) -> None:
-    done = run(mistyped)
-    assert done.returncode == 2
-    assert f"Did you mean `layers {meant}`?" in done.stderr
+def test_a_mistyped_command_gets_a_suggestion(tmp_path: Path, mistyped: str, meant: str) -> None:
+    ended = Layers(tmp_path)(mistyped)
+    assert ended.code == 2
+    assert f"Did you mean `layers {meant}`?" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -134,16 +134,16 @@ def test_a_mistyped_command_gets_a_suggestion(mistyped: str, meant: str) -> None
         ("yank --layer-version 1.6.0", "Did you mean --version 1.6.0?"),
     ],
 )
-def test_a_usual_mistake_gets_a_suggestion(typed: str, answer: str) -> None:
-    done = run(*typed.split())
-    assert (done.returncode, answer in done.stderr) == (2, True), done.stderr
+def test_a_usual_mistake_gets_a_suggestion(tmp_path: Path, typed: str, answer: str) -> None:
+    ended = Layers(tmp_path)(*typed.split())
+    assert (ended.code, answer in ended.err) == (2, True), ended.err
 
 
 @pytest.mark.parametrize("option", ["--region", "--python", "--arch"])
 @pytest.mark.parametrize("value", ["", " ", ","])
-def test_an_empty_value_does_not_mean_everything(option: str, value: str) -> None:
-    done = run("publish", "--version", "1.0", "--yes", option, value)
-    assert (done.returncode, f"{option} has an empty value" in done.stderr) == (2, True), done.stderr
+def test_an_empty_value_does_not_mean_everything(tmp_path: Path, option: str, value: str) -> None:
+    ended = Layers(tmp_path)("publish", "--version", "1.0", "--yes", option, value)
+    assert (ended.code, f"{option} has an empty value" in ended.err) == (2, True), ended.err
 
 
 def test_help_and_version_are_also_commands() -> None:
