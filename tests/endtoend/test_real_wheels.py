@@ -58,6 +58,7 @@ def test_binaries_for_musl_and_macos_are_found(tmp_path: Path) -> None:
     assert "elf-none" in codes(inspection.findings)  # a warning, because no import on Linux loads this suffix
 
 
+@pytest.mark.slow  # tests/builder/inspection has the same rule with a small binary
 def test_numpy_2_4_on_python_3_11_needs_a_newer_glibc(tmp_path: Path) -> None:
     path = layer(tmp_path, "3.11", "x86_64-manylinux_2_28", "numpy==2.4.0")
     found = {f.code: f for f in inspect_zip(path).findings if f.level == "error"}

@@ -16,6 +16,7 @@ from builder.inspection.elf import elf_facts
 from builder.model.artifact import Artifact, Manifest, write_manifest
 from builder.model.errors import InputError, UsageError
 from builder.model.runtimes import Architecture
+from tests.conftest import THOROUGH
 from tests.fakes.zips import add, codes, distribution, own_binary, pyc, target, write
 
 GOOD = {
@@ -215,7 +216,9 @@ HOSTILE = _hostile()
     tail=st.lists(st.tuples(st.integers(1, 400), st.integers(0, 255)), max_size=6),
     cut=st.one_of(st.just(len(HOSTILE)), st.integers(0, len(HOSTILE))),
 )
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300 if THOROUGH else 100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_damage_gives_findings_or_bad_input(
     tmp_path: Path, edits: list[tuple[int, int]], tail: list[tuple[int, int]], cut: int
 ) -> None:

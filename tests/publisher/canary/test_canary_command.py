@@ -187,7 +187,7 @@ def begun(sandbox: Sandbox, layers: Layers) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interruption_removes_the_functions(sandbox: Sandbox, layers: Layers, number: signal.Signals) -> None:
     process = begun(sandbox, layers)
     process.send_signal(number)

@@ -229,7 +229,7 @@ def stage(sandbox: Sandbox, layers: Layers) -> None:
 
 @pytest.mark.parametrize(
     "request_that_hangs",
-    [is_upload, pytest.param(is_lease, marks=pytest.mark.slow), is_parameter, is_identity],
+    [is_upload, *(pytest.param(each, marks=pytest.mark.slow) for each in (is_lease, is_parameter)), is_identity],
 )
 def test_the_second_signal_ends_a_publish_while_another_service_hangs(
     sandbox: Sandbox, layers: Layers, request_that_hangs: Callable[[AwsRequest], bool]
@@ -296,7 +296,7 @@ def test_a_sync_that_is_stopped_writes_nothing(sandbox: Sandbox, layers: Layers)
     assert "nothing was written" in err
 
 
-@pytest.mark.parametrize("command_name", ["publish", "build"])
+@pytest.mark.parametrize("command_name", ["publish", pytest.param("build", marks=pytest.mark.slow)])
 def test_the_second_signal_ends_a_hanging_uv_too(sandbox: Sandbox, layers: Layers, command_name: str) -> None:
     """The package index accepts connections and never responds, so uv waits."""
     with socket.create_server(("127.0.0.1", 0)) as index:

@@ -110,15 +110,18 @@ def world(sandbox: Sandbox, tmp_path: Path) -> Layers:
 # -- every call is allowed ---------------------------------------------------------------------------------------------
 
 
-def large_artifacts(world: Layers, version: str) -> str:
-    """Write zips that are so large that they are uploaded in parts."""
+PARTS = 9 << 20  #: the size of a zip that is uploaded in parts
+
+
+def artifacts_with_sbom(world: Layers, version: str, size: int) -> str:
+    """Write zips of this size, each with an SBOM."""
     folder = Path(world.artifacts(version))
     manifest = read_manifest(folder)
     made = []
     for artifact in manifest.artifacts:
         path = folder / artifact.file
         with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("python/data.bin", os.urandom(9 << 20))
+            archive.writestr("python/data.bin", os.urandom(size))
         sbom = folder / f"{artifact.layer_name}.cdx.json"
         sbom.write_text("{}")
         facts = {"sha256": sha256_of(path), "size": path.stat().st_size, "sbom": sbom.name}
@@ -128,7 +131,7 @@ def large_artifacts(world: Layers, version: str) -> str:
 
 
 def test_the_publisher_plans_publishes_and_revokes(world: Layers) -> None:
-    publish = ("publish", "--version", "1.0", "--artifacts", large_artifacts(world, "1.0"), "--yes")
+    publish = ("publish", "--version", "1.0", "--artifacts", artifacts_with_sbom(world, "1.0", PARTS), "--yes")
     with credentials("Publisher", lost={"UploadPart"}) as role:
         assert world(*publish).code == 5
         role.lost.clear()
@@ -198,7 +201,8 @@ def unused(role: Role, name: str) -> list[tuple[str, str, str]]:
 
 
 def test_the_auditor_reads(world: Layers) -> None:
-    assert world("publish", "--version", "1.0", "--artifacts", large_artifacts(world, "1.0"), "--yes").code == 0
+    artifacts = artifacts_with_sbom(world, "1.0", 1)
+    assert world("publish", "--version", "1.0", "--artifacts", artifacts, "--yes").code == 0
     arn = world("describe", "--region", "us-east-1", "--json").json[0]["arn"]
     with credentials("Auditor") as role:
         assert world("docs", "--output", str(world.folder / "docs")).code == 0

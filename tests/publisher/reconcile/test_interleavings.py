@@ -29,7 +29,7 @@ from tests.fakes.simulated_runs import Doom, Inline, Killed, MemoryLedger, World
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
-EXAMPLES = 5_000 if THOROUGH else 30
+EXAMPLES = 5_000 if THOROUGH else 15
 PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("LAYERS_SHRINK")]
 BURSTS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 40)), max_size=30)
 WHEN = datetime(2026, 11, 25, tzinfo=timezone.utc)

@@ -21,7 +21,7 @@ from tests.fakes.simulated_runs import Doom, MemoryLedger, World, assert_at_rele
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
-EXAMPLES = 1_000 if THOROUGH else 25
+EXAMPLES = 1_000 if THOROUGH else 12
 WHEN = datetime(2026, 11, 25, tzinfo=timezone.utc)
 
 

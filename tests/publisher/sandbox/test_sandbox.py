@@ -423,13 +423,13 @@ def serving(folder: Path, *options: str, **environment: str) -> Iterator[tuple[s
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
-@pytest.mark.parametrize("mebibytes", [1, pytest.param(6, marks=pytest.mark.slow)])
-def test_the_server_stores_equal_zips_once(tmp_path: Path, mebibytes: int) -> None:
+@pytest.mark.parametrize(("regions", "mebibytes"), [(4, 1), pytest.param(17, 6, marks=pytest.mark.slow)])
+def test_the_server_stores_equal_zips_once(tmp_path: Path, regions: int, mebibytes: int) -> None:
     """All regions upload the same zips concurrently. Of 6 MiB, a copy per region with its base64 would need 480 MB."""
     zips = [a_zip(os.urandom(mebibytes << 20)) for _ in range(2)]
     with serving(tmp_path) as (process, exports):
         server = Sandbox(exports["AWS_ENDPOINT_URL"])
-        clients = [server.layers(region) for region in _regions()]
+        clients = [server.layers(region) for region in _regions()[:regions]]
 
         def release(lambda_: Any) -> list[int]:
             return [
@@ -438,7 +438,7 @@ def test_the_server_stores_equal_zips_once(tmp_path: Path, mebibytes: int) -> No
             ]
 
         with ThreadPoolExecutor(len(clients)) as pool:
-            assert list(pool.map(release, clients)) == [[1] * 2] * 17
+            assert list(pool.map(release, clients)) == [[1] * 2] * regions
         peak = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "VmHWM" in line)
         assert int(peak.split()[1]) < 300_000
         assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) < 3 * mebibytes << 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,10 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIn
 
 
 @pytest.fixture
-def layers(tmp_path: Path) -> Layers:
+def layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layers:
+    """Return ``layers`` that runs pip-audit once for the same pins: each start takes a second."""
+    run = cache(partial(PipAudit.of, PipAudit()))
+    monkeypatch.setattr(PipAudit, "of", lambda _self, pins: run(frozenset(pins)))
     return Layers(tmp_path)
 
 
@@ -175,7 +179,15 @@ def test_an_empty_ledger_needs_no_request(service: Service, index: PackageIndex,
     assert service.asked == []
 
 
-@pytest.mark.parametrize("answer", [(500, b""), (200, b"<html>"), (200, b'{"vulns": [{}]}'), (404, b"{}")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, b""),
+        (200, b'{"vulns": [{}]}'),
+        pytest.param((200, b"<html>"), marks=pytest.mark.slow),
+        pytest.param((404, b"{}"), marks=pytest.mark.slow),
+    ],
+)
 def test_an_invalid_response_of_the_service_is_an_error(
     answer: tuple[int, bytes], service: Service, index: PackageIndex, layers: Layers
 ) -> None:
