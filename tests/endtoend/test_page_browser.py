@@ -177,7 +177,7 @@ def test_unknown_values_in_the_address_are_named(page: Page) -> None:
 def test_other_spellings_in_the_address_are_understood(page: Page) -> None:
     page.open("#python=py3_12&arch=arm64")
     assert page.text("#arn") == _arn(5, "3.12", "aarch64", "us-east-1")
-    assert "The address has arch=arm64. This page shows aarch64, which is probably meant." in page.text("#notices")
+    assert "The address has arch=arm64. This page reads it as aarch64." in page.text("#notices")
 
 
 def test_a_missing_combination_of_python_and_architecture_is_named(page: Page, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_changes_since_the_last_release_are_listed(page: Page) -> None:
     page.choose("layer", "1")
     assert "is not in us-east-1 at this number" in page.text("#notices")
     page.choose("python", "3.10")
-    assert page.text("#changes") == "What is in this layer is not on record."
+    assert page.text("#changes") == "The packages of this layer are not recorded."
 
 
 def test_the_facts_of_the_chosen_layer_are_shown(page: Page) -> None:
@@ -275,7 +275,7 @@ def test_the_facts_of_the_chosen_layer_are_shown(page: Page) -> None:
     target = next(each for each in INDEX.releases[0].targets if (each.python, each.architecture) == ("3.10", "x86_64"))
     for words in (
         *("36.7 MB", "78.7 MB", "CPython 3.10.7", "strands-agents-py3_10-x86_64.cdx.json"),
-        "1.20 s until it asks for work, of that 0.96 s importing;",
+        "1.20 s until its first request for an event, of which 0.96 s for imports;",
         "then 0.31 s for the first invocation, 0.02 s for the next. 93.5 MB of memory.",
         "CPython 3.10.7 on x86_64, Example Processor 9000 @ 2.60GHz, the median of 3 starts.",
     ):
@@ -300,7 +300,7 @@ def test_a_region_with_other_bytes_has_its_own_facts(page: Page) -> None:
     page.open("#layer=1&python=3.12&region=us-west-2")
     row = ROWS[1, "3.12", "x86_64", "us-west-2"]
     assert row.sha256 in page.text("#facts").split("\n")
-    assert "not the same, byte for byte" in page.text("#notices")
+    assert "other bytes than in the other regions" in page.text("#notices")
 
 
 def test_a_region_without_the_newest_release_gets_its_newest_one(page: Page) -> None:
@@ -398,10 +398,10 @@ def test_the_cold_start_chart_has_no_bar_without_a_measurement(page: Page) -> No
     figure = "#charts figure:nth-child(2)"
     bars = page.chrome.find_elements(By.CSS_SELECTOR, f"{figure} g.release")
     assert [bar.find_element(By.TAG_NAME, "title").get_attribute("textContent") for bar in bars] == [
-        "Layer version 2 (1.58.0), yanked: 0.75 s importing, 0.99 s until it asks for work",
+        "Layer version 2 (1.58.0), yanked: 0.75 s for imports, 0.99 s until its first request for an event",
         "Layer version 3 (1.61.0): not recorded",
-        "Layer version 4 (1.61.0): 0.85 s importing, 1.09 s until it asks for work",
-        "Layer version 5 (1.62.0): 0.96 s importing, 1.20 s until it asks for work",
+        "Layer version 4 (1.61.0): 0.85 s for imports, 1.09 s until its first request for an event",
+        "Layer version 5 (1.62.0): 0.96 s for imports, 1.20 s until its first request for an event",
     ]
     assert [len(bar.find_elements(By.TAG_NAME, "rect")) for bar in bars] == [2, 0, 2, 2]
     assert "Measured on x86_64, Example Processor 9000 @ 2.60GHz." in page.text(figure)

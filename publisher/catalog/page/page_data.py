@@ -132,7 +132,7 @@ def _facts(target: IndexedTarget | None) -> dict[str, Any]:
         "unzipped": target.unzipped_size,
         "interpreter": target.interpreter,
         "sbom": target.sbom_path or target.sbom,
-        "sbomThere": bool(target.sbom_path) or None,
+        "sbomIsPublished": bool(target.sbom_path) or None,
         "sbomSha256": target.sbom_sha256,
         "signedBy": target.signed_by,
         "start": _start(target.cold_start),

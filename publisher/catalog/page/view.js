@@ -1,20 +1,20 @@
-// The document: controls to the address, the address to what is shown. Text is only ever set as text.
+// The document: a control changes the address, and the page shows what the address selects. No text is parsed as HTML.
 
-const ARCHITECTURES = { aarch64: "aarch64 (arm64)" }; // Lambda's API and people say arm64
+const ARCHITECTURES = { aarch64: "aarch64 (arm64)" }; // Lambda's API calls it arm64
 const LAMBDA_LIMIT = "Lambda allows 250 MB";
 const byId = (id) => document.getElementById(id);
 
-function fillElement(made, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children.filter((child) => child !== null));
-  return made;
+function fillElement(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children.filter((child) => child !== null));
+  return node;
 }
 
 function element(tag, attributes = {}, ...children) {
   return fillElement(document.createElement(tag), attributes, children);
 }
 
-function drawing(tag, attributes = {}, ...children) {
+function svgElement(tag, attributes = {}, ...children) {
   return fillElement(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
@@ -28,7 +28,7 @@ function tableElement(head, rows) {
   );
 }
 
-/** A table that scrolls by itself where it is too wide, also from the keyboard. */
+/** Return a table that scrolls if it is wider than the page, also by keyboard. */
 function wideTable(label, head, rows) {
   return element("div", { class: "wide", tabindex: 0, role: "group", "aria-label": label }, tableElement(head, rows));
 }
@@ -36,18 +36,18 @@ function wideTable(label, head, rows) {
 // ---- controls ----
 
 function buildControls(data, change) {
-  const known = choices(data);
+  const allowed = choices(data);
   byId("layer").append(element("option", { value: "latest" }, "latest complete release"));
   byId("layer").append(...data.releases.map((release) => {
     const words = release.marks.map(([word]) => word).filter((word) => word !== "replaced");
     const label = `${release.version} — layer version ${release.number}`;
     return element("option", { value: release.number }, words.length ? `${label} (${words.join(", ")})` : label);
   }));
-  byId("region").append(...known.region.map((region) => element("option", { value: region }, region)));
-  buildRadios("python", known.python.map((python) => [python, python]));
-  buildRadios("arch", known.arch.map((arch) => [arch, ARCHITECTURES[arch] ?? arch]));
+  byId("region").append(...allowed.region.map((region) => element("option", { value: region }, region)));
+  buildRadios("python", allowed.python.map((python) => [python, python]));
+  buildRadios("arch", allowed.arch.map((arch) => [arch, ARCHITECTURES[arch] ?? arch]));
   buildRadios("tool", data.tools.map(({ id, name }) => [id, name]));
-  for (const key of Object.keys(known)) {
+  for (const key of Object.keys(allowed)) {
     byId(key).addEventListener("change", (event) => change({ [key]: event.target.value }));
   }
 }
@@ -66,7 +66,7 @@ function showControls(state, release) {
   }
 }
 
-// ---- what is shown ----
+// ---- the selected layer ----
 
 function show(data, state, problems) {
   const cell = findCell(data, state);
@@ -75,16 +75,16 @@ function show(data, state, problems) {
     ...problems.map((problem) => element("p", { class: "notice warning" }, problem)),
     ...noticesOf(data, cell, state),
   );
-  byId("found").hidden = !cell.there;
-  byId("about").hidden = !cell.made;
-  if (cell.there) {
+  byId("found").hidden = !cell.isPublished;
+  byId("about").hidden = !cell.entry;
+  if (cell.isPublished) {
     byId("arn").textContent = cell.arn;
     byId("pinned").setAttribute("href", writeState({ ...state, layer: cell.release.number }));
     byId("pinned").textContent = `layer version ${cell.release.number}`;
     byId("following").setAttribute("href", writeState({ ...state, layer: "latest" }));
     byId("snippet").textContent = snippetOf(cell, data.tools.find(({ id }) => id === state.tool));
   }
-  if (cell.made) {
+  if (cell.entry) {
     byId("facts").replaceChildren(...factsOf(cell));
     showPackages(data, cell);
     showCharts(data, cell);
@@ -94,7 +94,7 @@ function show(data, state, problems) {
 
 function summaryOf(data, cell, state) {
   const name = `${data.package} ${cell.release.version}, Python ${state.python}, ${state.arch}, ${state.region}`;
-  return cell.there ? `Layer version ${cell.release.number}: ${name}. ${cell.arn}` : `No layer yet for ${name}.`;
+  return cell.isPublished ? `Layer version ${cell.release.number}: ${name}. ${cell.arn}` : `No layer yet for ${name}.`;
 }
 
 function linkTo(release, words) {
@@ -104,45 +104,45 @@ function linkTo(release, words) {
 function noticesOf(data, cell, state) {
   const { release, region } = cell;
   const notices = [];
-  const say = (kind, ...words) => notices.push(element("p", { class: `notice ${kind}` }, ...words));
+  const addNotice = (kind, ...words) => notices.push(element("p", { class: `notice ${kind}` }, ...words));
   const best = newestIn(data, cell.place, cell.regionPlace, false);
-  const elsewhere = best && best.number !== release.number ? [" ", linkTo(best, "Use layer version"), "."] : [];
+  const alternative = best && best.number !== release.number ? [" ", linkTo(best, "Use layer version"), "."] : [];
   const newest = data.releases.find((each) => each.number === data.newest);
-  if (state.layer === "" && cell.there && newest && newest !== release) {
-    say("warning", element("strong", {}, `Layer version ${newest.number} (${newest.version})`),
-      ` is not in ${region} for this Python and architecture. The page shows the newest that is.`);
+  if (state.layer === "" && cell.isPublished && newest && newest !== release) {
+    addNotice("warning", element("strong", {}, `Layer version ${newest.number} (${newest.version})`),
+      ` is not in ${region} for this Python and architecture. This page shows the newest one that is.`);
   }
   for (const [word, detail, reason] of release.marks) {
     if (word === "yanked") {
       const words = `${sentence(reason)} New functions cannot use it.`;
-      say("danger", element("strong", {}, `Yanked ${detail}: `), words, ...elsewhere);
-    } else if (word === "incomplete" && cell.there) {
-      say("warning", element("strong", {}, "Still being published: "), `${reason} are there, this one among them.`);
+      addNotice("danger", element("strong", {}, `Yanked ${detail}: `), words, ...alternative);
+    } else if (word === "incomplete" && cell.isPublished) {
+      addNotice("warning", element("strong", {}, "Still being published: "), `${reason} are published, this one included.`);
     } else if (word === "rebuilt") {
-      const words = `${reason ? `: ${sentence(reason)}` : "."} The same ${data.package}, made again.`;
-      say("plain", element("strong", {}, "Rebuilt"), words);
+      const words = `${reason ? `: ${sentence(reason)}` : "."} The same ${data.package} version, built again.`;
+      addNotice("plain", element("strong", {}, "Rebuilt"), words);
     } else if (word === "replaced") {
       const number = Number(detail.replace(/\D/g, ""));
-      say("warning", element("strong", {}, "Replaced: "), "the same version was built again. ",
+      addNotice("warning", element("strong", {}, "Replaced: "), "the same version was built again. ",
         linkTo(data.releases.find((each) => each.number === number), "Use layer version"), ".");
     }
   }
-  if (!cell.there) {
+  if (!cell.isPublished) {
     const what = cell.target ? cell.target.name : "A layer of this Python and architecture";
-    say("warning", element("strong", {}, what), ` is not in ${region} ${whyAbsent(cell)}`, ...(markOf(release, "yanked") ? [] : elsewhere));
+    addNotice("warning", element("strong", {}, what), ` is not in ${region} ${whyAbsent(cell)}`, ...(markOf(release, "yanked") ? [] : alternative));
   } else if (!cell.sameBytes) {
-    say("warning", "The zip in this region is not the same, byte for byte, as in others.",
-      " What is in it is not on record.");
+    addNotice("warning", "The zip in this region has other bytes than in the other regions.",
+      " Its packages are not recorded.");
   }
-  if (notices.length === 0 && elsewhere.length && best.number > release.number) {
-    say("plain", "There is a newer one.", ...elsewhere);
+  if (notices.length === 0 && alternative.length && best.number > release.number) {
+    addNotice("plain", "A newer release exists.", ...alternative);
   }
   return notices;
 }
 
 function whyAbsent({ target, region, pending }) {
   const reason = target?.unsupported[region];
-  if (reason !== undefined) return `and will not be: AWS cannot serve it there${reason && `: ${reason}`}.`;
+  if (reason !== undefined) return `and will not be: AWS cannot serve it in this region${reason && `: ${reason}`}.`;
   return pending ? "yet: the release is still being published." : "at this number.";
 }
 
@@ -150,11 +150,11 @@ function sentence(text) {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
-/** The SBOM: a link where it is published, its name where only that is on record. */
-function sbomOf({ sbom, sbomThere }) {
+/** Return a link to the SBOM if it is published, else its recorded name. */
+function sbomOf({ sbom, sbomIsPublished }) {
   if (!sbom) return ["not recorded"];
   const name = element("code", {}, sbom.split("/").at(-1));
-  return [sbomThere ? element("a", { href: sbom }, name) : name];
+  return [sbomIsPublished ? element("a", { href: sbom }, name) : name];
 }
 
 function titleOf(details) {
@@ -165,11 +165,11 @@ function importTime([name, milliseconds]) {
   return `${name} ${Math.round(milliseconds)} ms`;
 }
 
-/** How the layer started where it was proved. */
+/** Return the cold start as the smoke test measured it. */
 function startOf(start) {
   if (!start) return ["not measured"];
   const parts = [
-    `${seconds(start.ready)} until it asks for work, of that ${seconds(start.importing)} importing;`,
+    `${seconds(start.ready)} until its first request for an event, of which ${seconds(start.importing)} for imports;`,
     `then ${seconds(start.first)} for the first invocation, ${seconds(start.second)} for the next.`,
     start.memory ? `${megabytes(start.memory)} of memory.` : "",
   ];
@@ -177,7 +177,7 @@ function startOf(start) {
   return [
     element("span", {}, parts.join(" ")),
     ...(start.slowest ? [element("span", {}, `Slowest imports: ${start.slowest.map(importTime).join(", ")}.`)] : []),
-    element("small", {}, `CPython ${start.python} on ${start.on}${times}. On Lambda it depends on the memory setting.`),
+    element("small", {}, `CPython ${start.python} on ${start.on}${times}. On Lambda it depends on the function’s memory.`),
   ];
 }
 
@@ -213,7 +213,7 @@ function showPackages(data, cell) {
 }
 
 function changesElement(held, before, place) {
-  if (!held) return element("p", {}, "What is in this layer is not on record.");
+  if (!held) return element("p", {}, "The packages of this layer are not recorded.");
   if (!before) return element("p", {}, "There is no earlier release to compare with.");
   const changes = changesOf(packagesOf(before, place), held);
   if (changes.length === 0) return element("p", {}, "No package changed.");
@@ -240,7 +240,7 @@ async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
-  } catch { // no clipboard here (an old browser, a page that is not trusted), or it is not allowed
+  } catch { // The browser has no clipboard API, the page has no HTTPS, or the user does not allow it.
     return copyBySelection(text);
   }
 }
@@ -261,7 +261,7 @@ async function copyFor(button) {
   const text = button.dataset.copy ?? byId(button.dataset.copies).textContent.trimEnd();
   const done = await copy(text);
   button.textContent = done ? "Copied" : "Press Ctrl+C";
-  byId("live").textContent = done ? "Copied." : "It could not be copied. It is selected: press Ctrl+C.";
+  byId("live").textContent = done ? "Copied." : "The text could not be copied. It is selected: press Ctrl+C.";
   if (!done) getSelection().selectAllChildren(byId(button.dataset.copies) ?? button.previousElementSibling);
   setTimeout(() => { button.textContent = "Copy"; }, 2000);
 }
@@ -283,13 +283,13 @@ function start(data) {
   addEventListener("hashchange", showAddress);
   addEventListener("resize", () => {
     const cell = findCell(data, state);
-    if (cell.made) showCharts(data, cell);
+    if (cell.entry) showCharts(data, cell);
   });
   document.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // for a tab or a window of its own
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // the link opens in a new tab or window
     const link = event.target.closest('a[href^="#layer="]');
     const button = event.target.closest("[data-copy], [data-copies]");
-    if (link) { // a release, with all else as it is chosen
+    if (link) { // Change only the release and keep the other choices.
       event.preventDefault();
       change({ layer: new URLSearchParams(link.hash.slice(1)).get("layer") });
       byId("layer").focus();
@@ -308,7 +308,7 @@ function begin() {
     byId("chooser").hidden = true;
     byId("message").hidden = false;
     byId("message").classList.add("danger");
-    byId("message-text").textContent = `This page’s data cannot be read (${error.message}). Loading it again may help.`;
+    byId("message-text").textContent = `This page’s data cannot be read (${error.message}). Reload the page.`;
     throw error;
   }
 }
