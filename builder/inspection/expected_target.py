@@ -27,8 +27,9 @@ def expected_target(path: Path, python: str | None = None, architecture: str | N
     if not python and not architecture:
         return named
     if named is None and not (python and architecture):
+        missing = "architecture" if python else "Python"
         raise UsageError(
-            "only half of the target is given, and neither a manifest nor the zip's name give the rest",
+            f"the {missing} is unknown: the zip has no manifest, and its name does not contain it",
             where=str(path),
             fix="give both --python and --arch",
         )

@@ -84,8 +84,8 @@ class _TooLargeError(Exception):
 def read_zip(path: Path) -> ZipContents:
     """Read a whole zip. InputError if it is not a zip, or would unpack to far more than Lambda's limit."""
     if not path.is_file():
-        reason = "is a folder" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
-        raise InputError(f"there is no zip here: {reason}", where=str(path))
+        reason = "is a directory" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
+        raise InputError(f"cannot read the zip: {reason}", where=str(path), fix="give the path of a zip")
     try:
         with _DirectoryLimit(path) as file, zipfile.ZipFile(file) as archive:
             return _read(archive, path)

@@ -64,5 +64,5 @@ def _measure(text: str, units: dict[str, float] | dict[str, int], example: str) 
         raise ValueError(f"{text[:40]!r} is not {example}, nor a growth like +10%")
     value = float(digits) * units.get(unit, 1)
     if not value:
-        raise ValueError(f"{text[:40]!r} allows nothing")
+        raise ValueError(f"{text[:40]!r} is not more than zero")
     return value

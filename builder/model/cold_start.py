@@ -126,7 +126,7 @@ def record_smoke(folder: Path, sha256: str, smoked: SmokeResult) -> None:
             write_atomically(path, dump_json(smokes.model_dump(mode="json")).encode())
     except OSError as error:
         raise InputError(
-            f"the smoke cannot be recorded: {error.strerror or error}",
+            f"the smoke test result cannot be recorded: {error.strerror or error}",
             where=str(path),
             fix="free disk space or make the folder writable, or run without --record",
         ) from None

@@ -67,7 +67,7 @@ def _requirement(value: str) -> str:
 def _override(value: str) -> str:
     requirement = Requirement(_requirement(value))
     if not requirement.specifier:
-        raise ValueError(f"{value!r} overrides nothing: name a version, like {requirement.name}>=1.0")
+        raise ValueError(f"{value!r} has no version: write one, like {requirement.name}>=1.0")
     return value
 
 

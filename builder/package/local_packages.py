@@ -94,7 +94,9 @@ def build_wheels(
         known = wheels.setdefault(wheel.name, wheel)
         if known.package.path.resolve() != package.path.resolve():
             raise InputError(
-                f"{wheel.name} comes from two places: {known.package.path} and {package.path}", where=package.where
+                f"two packages have the name {wheel.name}: {known.package.path} and {package.path}",
+                where=package.where,
+                fix="remove one of them from the requirements",
             )
     return list(wheels.values())
 

@@ -38,7 +38,7 @@ def refuse_content(
     errors = [finding for finding in findings if finding.level == "error"]
     if errors:
         rows = [f"  {finding.path}: {finding.message}" for finding in errors[:10]]
-        raise BuildError("the layer would not run there:", where=target.id, details=rows)
+        raise BuildError("the layer would not run in Lambda:", where=target.id, details=rows)
 
 
 def refuse_zip(target: Target, size: int, wheels: Sequence[PackedWheel], *, staged: bool) -> None:

@@ -123,7 +123,11 @@ def _alone(locked: Locked, folder: Path) -> UnpackedWheel:
     files = list(_walk(folder))
     record = next((file for file in files if file.path == f"{dist_info}/RECORD"), None)
     if record is None:
-        raise BuildError("the wheel has no RECORD", where=locked.filename)
+        raise BuildError(
+            "the wheel has no RECORD",
+            where=locked.filename,
+            fix="use another version of this package, or report the wheel to its maintainers",
+        )
     listed = _listed(Path(record.source))
     own = [file for file in files if file is not record]
     if broken := _mismatch(own, listed):

@@ -26,7 +26,7 @@ def inject(page: str, text: str, name: str) -> str:
     if [kind for _, kind in marks] != ["begin", "end"]:
         line, kind = marks[2] if len(marks) > 2 else marks[0] if marks[0][1] == "end" else marks[-1]
         raise InputError(
-            f"{'a' if kind == 'begin' else 'an'} {kind} marker without the other one",
+            "a begin marker without an end marker" if kind == "begin" else "an end marker without a begin marker",
             where=f"{name}:{line + 1}",
             fix=_HELP,
         )

@@ -55,7 +55,7 @@ def command(
 
     attested = attestation or bundle is not None
     if attested != bool(repository):
-        raise UsageError("--attestation and --repository OWNER/NAME need each other")
+        raise UsageError("--attestation needs --repository OWNER/NAME, and --repository needs --attestation")
     trusted = account or _account_of_matrix(settings)
     index = settings.index(index_source)
     check_publisher(index, trusted)

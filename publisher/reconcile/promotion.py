@@ -36,11 +36,11 @@ def release_to_promote(ledger: Ledger, number: int | None, where: str) -> Releas
 
 
 def refuse_taken(release: Release, own: Sequence[Release]) -> None:
-    """InputError if the account that gets the release has another one at its number, which cannot change any more."""
+    """Raise InputError if the account that gets the release has another release at its number."""
     taken = at_number(own, release.layer_version)
     if taken and taken.cells and not taken.is_of(release.version):
         raise InputError(
-            f"layer version {release.layer_version} is {taken.package} {taken.version} here, {release.version} there",
+            f"layer version {taken.layer_version} is {release.version} in the source, {taken.version} in this account",
             fix=f"promote a release with a number above {own[-1].layer_version}: in the source's account, "
             "`layers publish --rebuild` makes one",
         )

@@ -221,7 +221,7 @@ def _built(sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: 
     for target in targets:
         artifact = manifest.artifact(target.id)
         if artifact is None:
-            raise InputError(f"the build made no zip for {target.id}", where=str(folder))
+            raise InputError(f"the build has no zip for {target.id}", where=str(folder))
         wanted = plan.bytes_of.get(target.id)
         if wanted is not None and artifact.sha256 != wanted:
             sources.progress.note(
@@ -256,4 +256,4 @@ def unzipped_size(path: Path) -> int:
         with zipfile.ZipFile(path) as archive:
             return sum(info.file_size for info in archive.infolist())
     except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(f"the zip cannot be read:  {error}", where=str(path), fix="build it again") from None
+        raise InputError(f"the zip cannot be read: {error}", where=str(path), fix="build it again") from None

@@ -40,7 +40,6 @@ class IndexLocation:
     """An index (a page for each project), or find-links (one page or folder with files of any project)."""
 
     address: str
-    flat: bool = False
     credentials: tuple[str, str] | None = None  #: user and password, if the address has none
 
     @property
@@ -103,7 +102,7 @@ def index_locations() -> IndexLocations:
         ()
         if _no_index(seen, settings)
         else tuple(IndexLocation(each, credentials=credentials.get(each.rstrip("/"))) for each in indexes),
-        tuple(IndexLocation(each, flat=True) for each in values_of.get("--find-links", ())),
+        tuple(IndexLocation(each) for each in values_of.get("--find-links", ())),
         merged=_strategy(seen, settings).startswith("unsafe"),
     )
 

@@ -41,7 +41,7 @@ def evaluate(text: str, contexts: Mapping[str, Value], functions: Functions) -> 
     parser = _Parser(text, contexts, {**_FUNCTIONS, **functions})
     value = parser.binary(0)
     if parser.peek() is not None:
-        raise ExpressionError(f"something is left over: {parser.peek()!r}", where=text.strip())
+        raise ExpressionError(f"unexpected {parser.peek()!r} after the expression", where=text.strip())
     return value
 
 
@@ -123,13 +123,13 @@ class _Parser:
             self._expect(")")
             return value
         if token.kind != "name":
-            raise ExpressionError(f"{token.value!r} is not expected here", where=self._text.strip())
+            raise ExpressionError(f"{token.value!r} is unexpected", where=self._text.strip())
         name = str(token.value)
         if name in ("true", "false", "null"):
             return {"true": True, "false": False, "null": None}[name]
         if self._take("("):
             return self._call(name)
-        return self._look_up(self._contexts, name, "there is no context")
+        return self._look_up(self._contexts, name, "unknown context")
 
     def _call(self, name: str) -> Value:
         arguments = []
@@ -140,15 +140,15 @@ class _Parser:
                 break
         function = {key.lower(): value for key, value in self._functions.items()}.get(name.lower())
         if function is None:
-            raise ExpressionError(f"there is no function {name}", where=self._text.strip())
+            raise ExpressionError(f"unknown function {name}", where=self._text.strip())
         return None if self._skipping else function(*arguments)
 
     def _postfix(self, value: Value) -> Value:
         while True:
             if self._take("."):
-                value = self._look_up(value, str(self._next().value), "there is no")
+                value = self._look_up(value, str(self._next().value), "unknown name")
             elif self._take("["):
-                value = self._look_up(value, self.binary(0), "there is no")
+                value = self._look_up(value, self.binary(0), "unknown name")
                 self._expect("]")
             else:
                 return value
@@ -162,7 +162,7 @@ class _Parser:
             return None
         if isinstance(holder, list) and isinstance(key, int) and 0 <= key < len(holder):
             return holder[key]
-        raise ExpressionError(f"{what} {key!r} here", where=self._text.strip())
+        raise ExpressionError(f"{what} {key!r}", where=self._text.strip())
 
     def _sign(self) -> str:
         token = self._tokens[self._at] if self._at < len(self._tokens) else None
@@ -179,7 +179,7 @@ class _Parser:
 
     def _next(self) -> _Token:
         if self._at >= len(self._tokens):
-            raise ExpressionError("it ends too early", where=self._text.strip())
+            raise ExpressionError("the expression is incomplete", where=self._text.strip())
         self._at += 1
         return self._tokens[self._at - 1]
 

@@ -125,7 +125,7 @@ def test_a_number_that_another_release_has_is_a_conflict_and_nothing_is_publishe
     assert production("publish", "--version", "0.9", "--artifacts", own, "--yes").code == 0
     before = accounts.bytes_of(production)
     ended = accounts.promote("--yes")
-    assert (ended.code, "layer version 1 is demo 0.9 here, 1.0 there" in ended.err) == (3, True)
+    assert (ended.code, "layer version 1 is 1.0 in the source, 0.9 in this account" in ended.err) == (3, True)
     assert "a number above 1" in ended.err
     assert accounts.bytes_of(production) == before
     assert production("audit").code == 0

@@ -53,7 +53,7 @@ def test_indexes_are_those_of_uvs_variables(tmp_path: Path, monkeypatch: pytest.
         IndexLocation("https://three.example/s"),
         IndexLocation("https://user:secret@one.example/simple"),
     )
-    assert found.links == (IndexLocation(str(tmp_path), flat=True), IndexLocation("/", flat=True))
+    assert found.links == (IndexLocation(str(tmp_path)), IndexLocation("/"))
     assert not found.merged
     assert [place.shown for place in found.indexes] == ["two.example", "three.example", "one.example"]
 
