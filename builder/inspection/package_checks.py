@@ -107,12 +107,13 @@ def _check_requirements(found: Sequence[Distribution], target: Target) -> Iterat
                 if name not in _IN_RUNTIME:
                     message = f"{named} on Python {target.python}, and the zip does not have it"
                     yield finding("warning", "requirement-missing", message, distribution.folder)
-            elif not _fits(requirement, versions[name]):
+            elif not fits(requirement, versions[name]):
                 message = f"{named}; the zip has {versions[name]}"
                 yield finding("warning", "requirement-version", message, distribution.folder)
 
 
-def _fits(requirement: Requirement, version: str) -> bool:
+def fits(requirement: Requirement, version: str) -> bool:
+    """Whether a version satisfies the requirement; True if the version is not valid."""
     try:
         return requirement.specifier.contains(Version(version), prereleases=True)
     except ValueError:

@@ -37,6 +37,11 @@ def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -
     return {name: tuple(each for _, each in sorted(found.items())) for name, found in active.items()}
 
 
+def is_readable(text: str) -> bool:
+    """Whether a Requires-Dist line is a valid requirement."""
+    return _parsed(text) is not None
+
+
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> Requirement | None:
     try:

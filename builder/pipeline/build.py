@@ -28,6 +28,7 @@ from builder.model.errors import InputError, write_error
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
+from builder.pipeline.lock_check import check_metadata
 from builder.pipeline.preflight import refuse_content, refuse_over_budget, refuse_zip
 from builder.pipeline.unchanged import find_output, store_output
 from builder.pipeline.wheel_packing import WheelPacker, completed
@@ -207,11 +208,13 @@ class _BuildRun:
         started: float,
     ) -> Artifact:
         """Check the target's zip and SBOM and write them below ``work``."""
-        wheels, services = self._slim(target, packed())
+        whole = packed()
+        differing = check_metadata(whole, target, self.locks.input_of(target))
+        wheels, services = self._slim(target, whole)
         content = merge(wheels, target.python)
         files = content.files
         older = begin_older_versions(wheels)  # uv runs while the zip is written
-        findings = (*content.findings, *check_files(facts_of(files), target))
+        findings = (*content.findings, *differing, *check_files(facts_of(files), target))
         refuse_content(target, files, wheels, findings)
         size, sha256 = write_zip_file(self.work / f"{target.layer_name}.zip", files)
         refuse_zip(target, size, wheels, staged=self.matrix.staging is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from builder.model.errors import BuildError, FailureClass
@@ -73,15 +74,20 @@ def http_error(code: int, name: str, where: str) -> BuildError:
 def _hash_mismatch(package: str, wanted: list[str], computed: list[str], where: str, expected: str) -> BuildError:
     algorithms = {each.partition(":")[0] for each in wanted}
     same_kind = [each for each in computed if each.partition(":")[0] in algorithms]
-    places = " ".join(uv.index_places(os.environ)).split()
-    indexes = ", ".join(map(without_credentials, places)) or "the default index"
     return BuildError(
         f"hash mismatch: the index has other bytes than {expected}: {package.replace('==', ' ')} has "
-        f"{' '.join(same_kind or computed)}, expected {' or '.join(wanted)} (downloaded from {indexes})",
+        f"{' '.join(same_kind or computed)}, expected {' or '.join(wanted)} "
+        f"(downloaded from {shown_indexes(os.environ)})",
         where=where,
         fix="if it was locked, build without --locked to resolve again; report an unexpected change to the wheel's "
         "maintainers or the index's operators",
     )
+
+
+def shown_indexes(own: Mapping[str, str]) -> str:
+    """Return the configured indexes, without credentials."""
+    places = " ".join(uv.index_places(own)).split()
+    return ", ".join(map(without_credentials, places)) or "the default index"
 
 
 def without_credentials(url: str) -> str:

@@ -30,6 +30,9 @@ _PIP_INDEX_SETTINGS = {
 #: Options of `uv pip compile`, and the variables that set the same files.
 _FILE_VARIABLES = {"--constraints": "UV_CONSTRAINT", "--overrides": "UV_OVERRIDE", "--excludes": "UV_EXCLUDE"}
 
+#: Keys of uv's configuration files that replace requirements of packages.
+_REPLACING_KEYS = re.compile(r"override-dependencies|exclude-dependencies|dependency-metadata|no-deps")
+
 
 @dataclass(frozen=True)
 class PackageSettings:
@@ -100,6 +103,14 @@ def uv_config_files(own: Mapping[str, str]) -> list[Path]:
     user = Path(own.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     system = [Path(folder) for folder in (own.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
     return [folder / "uv" / "uv.toml" for folder in (user, *system, Path("/etc"))]
+
+
+def replaces_requirements(own: Mapping[str, str]) -> bool:
+    """Whether the user's settings replace or ignore requirements of packages."""
+    if any(own.get(_FILE_VARIABLES[option]) for option in ("--overrides", "--excludes")):
+        return True
+    texts = (path.read_text("utf-8", "replace") for path in uv_config_files(own) if path.is_file())
+    return any(_REPLACING_KEYS.search(text) for text in texts)
 
 
 def is_true(word: str | None) -> bool:

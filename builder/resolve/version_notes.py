@@ -63,7 +63,7 @@ def older_versions(
     requirement or constraint holds back is no finding.
     """
     newest = _packages_on(target, packages)
-    parents = _parents(wanted, target, requires)
+    parents = parents_of(wanted, target, requires)
     findings = []
     for locked in lock:
         package = newest.get(locked.name)
@@ -86,11 +86,12 @@ def _packages_on(target: Target, packages: Iterable[Package]) -> dict[str, Packa
     return {str(p["name"]): p for p in sorted(found, key=lambda p: Version(p["version"]), reverse=True)}
 
 
-def _parents(
+def parents_of(
     wanted: LockInput, target: Target, requires: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[str, list[Requirement]]]:
     """Return what is required of each package, by the package that requires it; "" stands for the user."""
-    texts = [*wanted.requirements, *wanted.bounds.constraints]
+    indexed = [text for _, text in wanted.bounds.index_of.values()]
+    texts = [*wanted.requirements, *indexed, *wanted.bounds.constraints]
     active = active_requirements({**requires, "": texts}, target)
     overrides = active_requirements({"": wanted.bounds.overrides}, target)[""]
     replaced = {canonicalize_name(each.name) for each in overrides}

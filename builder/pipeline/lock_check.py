@@ -1,0 +1,104 @@
+"""Compare the metadata in the wheels with what the lock was resolved from.
+
+uv resolves from the metadata that an index serves beside a wheel (PEP 658), and does not compare it with the wheel's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from packaging.metadata import parse_email
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from builder.inspection.findings import finding
+from builder.inspection.package_checks import fits
+from builder.metadata.requires_dist import is_readable
+from builder.model.artifact import Finding
+from builder.model.errors import BuildError
+from builder.model.target import Target
+from builder.requirements.declared import name_of
+from builder.resolve.download_failures import shown_indexes
+from builder.resolve.resolver import LockInput
+from builder.resolve.settings import replaces_requirements
+from builder.resolve.version_notes import parents_of
+from builder.wheels.layer_content import PackedWheel
+
+#: uv ignores upper bounds of Requires-Python, because projects set them by mistake.
+_LOWER_BOUNDS = (">", "~=", "==")
+
+
+def check_metadata(wheels: Sequence[PackedWheel], target: Target, wanted: LockInput | None) -> list[Finding]:
+    """Raise BuildError if a wheel's own METADATA names another package, or requires what the lock does not have.
+
+    Returns warnings for packages that no wheel requires. ``wanted`` is what the lock was resolved from; None if that is
+    unknown. Then, for a lock file, and if the user's settings replace requirements, these are not compared.
+    """
+    problems = [problem for wheel in wheels for problem in _wrong_headers(wheel, target)]
+    unneeded: list[str] = []
+    if wanted is not None and not wanted.bounds.complete and not replaces_requirements(os.environ):
+        requires = {wheel.locked.name: wheel.requires for wheel in wheels}
+        parents = parents_of(wanted, target, requires)
+        problems += _wrong_requirements(wheels, wanted, parents)
+        ignored = {*map(name_of, wanted.bounds.overrides), *wanted.bounds.excludes}
+        if all(is_readable(text) for texts in requires.values() for text in texts):
+            unneeded = sorted(requires.keys() - parents.keys() - ignored)
+    if problems:
+        raise BuildError(
+            "the metadata in a wheel differs from the metadata that the lock was resolved from:",
+            where=target.id,
+            details=[f"  {problem}" for problem in problems[:10]],
+            fix=f"the index ({shown_indexes(os.environ)}) serves metadata (core-metadata, PEP 658) of another file, or "
+            "the wheels of this version for other systems have other requirements: report it to the index's operators, "
+            "or use another version",
+        )
+    message = "is required by no wheel's own metadata: the index's metadata (core-metadata, PEP 658) differs from it"
+    return [finding("warning", "metadata-differs", f"{name} {message}") for name in unneeded]
+
+
+def _wrong_headers(wheel: PackedWheel, target: Target) -> Iterator[str]:
+    headers = parse_email(wheel.metadata)[0]
+    locked = wheel.locked
+    own = headers.get("name", ""), headers.get("version", "")
+    if all(own) and (canonicalize_name(own[0]) != locked.name or not _is_same(own[1], locked.version)):
+        yield f"{locked.filename}: its METADATA says {own[0]} {own[1]}, not {locked.name} {locked.version}"
+    try:
+        bounds = SpecifierSet(headers.get("requires_python", ""))
+        lower = SpecifierSet(",".join(str(each) for each in bounds if each.operator.startswith(_LOWER_BOUNDS)))
+        is_met = lower.contains(target.runtime.full_version, prereleases=True)
+    except ValueError:
+        return
+    if not is_met:
+        yield f"{locked.filename}: its METADATA requires Python {bounds}, the target has {target.runtime.full_version}"
+
+
+def _is_same(first: str, second: str) -> bool:
+    try:
+        return Version(first) == Version(second)
+    except ValueError:
+        return first == second
+
+
+def _wrong_requirements(
+    wheels: Sequence[PackedWheel], wanted: LockInput, parents: Mapping[str, Mapping[str, Sequence[Requirement]]]
+) -> Iterator[str]:
+    """Yield each wheel's requirement that the lock does not satisfy.
+
+    The packages of a layer that the function also uses are among the constraints and not in the lock.
+    """
+    locked = {wheel.locked.name: wheel.locked for wheel in wheels}
+    bounds = wanted.bounds
+    ignored = {*bounds.excludes, *map(name_of, (*bounds.overrides, *bounds.constraints))}
+    for name, by in parents.items():
+        for parent, requirements in by.items():
+            if not parent or name in ignored:
+                continue
+            for each in requirements:
+                named = f"{locked[parent].filename} requires {each}"
+                if name not in locked:
+                    yield f"{named}, which the lock does not have"
+                elif not fits(each, locked[name].version):
+                    yield f"{named}, the lock has {locked[name].version}"
