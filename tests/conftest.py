@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from builder.model.stop import StoppableClock
 from publisher.aws.session import new_session
 from publisher.sandbox.server import environment, running
+from tests.fakes.wheels import only_index
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -118,3 +120,13 @@ def sandbox(_server: str, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     for key, value in environment(_server, "us-east-1", os.environ).items():
         monkeypatch.setenv(key, value)
     return Sandbox(_server)
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder of wheels that is uv's only index. The cache is empty, too."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    only_index(monkeypatch, folder)
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+    return folder

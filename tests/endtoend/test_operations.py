@@ -17,7 +17,7 @@ import pytest
 from builder.smoke.loopback_server import LoopbackHandler, LoopbackServer
 from tests import REPOSITORY
 from tests.conftest import Sandbox
-from tests.fakes.wheels import make_wheel, only_index
+from tests.fakes.wheels import make_wheel
 from tests.fakes.zips import write
 
 PAGE = REPOSITORY / "docs" / "operations.md"
@@ -93,10 +93,7 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Home:
-    index = tmp_path / "index"
-    index.mkdir()
-    only_index(monkeypatch, index)
+def home(tmp_path: Path, sandbox: Sandbox, index: Path) -> Home:
     (tmp_path / "home").mkdir()
     return Home(tmp_path / "home", index, sandbox)
 

@@ -13,7 +13,7 @@ import pytest
 from tests import REPOSITORY
 from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.command import Layers
-from tests.fakes.wheels import make_wheel, only_index
+from tests.fakes.wheels import make_wheel
 
 OWN: dict[str, Any] = {
     "account": ACCOUNT,
@@ -36,19 +36,15 @@ PLACES = {
 
 
 @pytest.fixture
-def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def wheels(index: Path) -> Path:
     """Return an index with only the team's packages."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
     extra = ("our-http; extra == 'http'\nProvides-Extra: http",)  # adds a line to METADATA
     for version in ("1.0", "1.1"):
-        make_wheel(folder, "our_agents", version, requires=extra)
-    make_wheel(folder, "our_http")
-    make_wheel(folder, "our_tools", "1.0")
-    make_wheel(folder, "our_tools", "2.5")
-    only_index(monkeypatch, folder)
-    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
-    return folder
+        make_wheel(index, "our_agents", version, requires=extra)
+    make_wheel(index, "our_http")
+    make_wheel(index, "our_tools", "1.0")
+    make_wheel(index, "our_tools", "2.5")
+    return index
 
 
 @pytest.mark.parametrize("partition", PLACES)

@@ -15,7 +15,7 @@ from publisher.catalog.base_layer import find_base_layer
 from publisher.catalog.index import dump_rows, make_index
 from publisher.cli.group import layers
 from tests.fakes.command import valid_json
-from tests.fakes.wheels import make_wheel, only_index
+from tests.fakes.wheels import make_wheel
 from tests.publisher.catalog.catalog_cases import REASON, catalog_matrix, history, write_project
 
 MATRIX = catalog_matrix()
@@ -25,15 +25,11 @@ DEFAULTS = ("3.12", Architecture.X86_64)
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with an app, and an index with the layer's package and one more."""
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
     for version in ("1.0", "1.1", "1.2", "1.3"):
-        make_wheel(wheels, "demo_agents", version)
-    make_wheel(wheels, "tools", requires=("demo-agents>=1.1",))
-    only_index(monkeypatch, wheels)
-    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+        make_wheel(index, "demo_agents", version)
+    make_wheel(index, "tools", requires=("demo-agents>=1.1",))
     folder = tmp_path / "project"
     (folder / "lambda").mkdir(parents=True)
     (folder / "lambda" / "agent_handler.py").write_text("def handler(event, context): ...\n")

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from builder.model.errors import BuildError, InputError
 from publisher.cli.group import layers
-from tests.fakes.wheels import make_wheel, only_index
+from tests.fakes.wheels import make_wheel
 
 MATRIX = """
 account: "123456789012"
@@ -22,11 +22,7 @@ regions: [us-east-1]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    index = tmp_path / "index"
-    index.mkdir()
-    only_index(monkeypatch, index)
-    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+def run(tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "layer_matrix.yaml").write_text(MATRIX)
     make_wheel(index, "demo")
