@@ -114,7 +114,7 @@ def test_sam_takes_its_code_from_a_folder_and_may_use_bedrock() -> None:
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
-def test_terraform_validates_the_snippet(selection: Sequence[Row]) -> None:
+def test_the_terraform_snippet_is_hcl_and_contains_every_arn(selection: Sequence[Row]) -> None:
     (local,) = hcl2.loads(snippet("terraform", selection))["locals"]
     assert "demo_agents_layers" in local
     arns = json.dumps(local)
@@ -122,7 +122,7 @@ def test_terraform_validates_the_snippet(selection: Sequence[Row]) -> None:
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
-def test_terraform_validates_the_commented_function(selection: Sequence[Row]) -> None:
+def test_the_commented_terraform_function_has_the_runtime_of_its_layer(selection: Sequence[Row]) -> None:
     text = snippet("terraform", selection)
     lines = "\n".join(re.findall(r"^#   (.*)$", text, re.MULTILINE))
     (resource,) = hcl2.loads(f'resource "aws_lambda_function" "agent" {{\n{lines}\n}}\n')["resource"]

@@ -253,7 +253,7 @@ class TestPolicies:
     def policy(sandbox: Sandbox) -> Any:
         return sandbox.layers().get_layer_version_policy(LayerName=NAME, VersionNumber=1)
 
-    def test_a_public_grant(self, sandbox: Sandbox) -> None:
+    def test_a_public_grant_is_in_the_policy(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         made = self.grant(sandbox)
         statement = {
@@ -266,13 +266,13 @@ class TestPolicies:
         assert json.loads(made["Statement"]) == statement
         assert json.loads(self.policy(sandbox)["Policy"])["Statement"] == [statement]
 
-    def test_a_grant_to_an_organization(self, sandbox: Sandbox) -> None:
+    def test_a_grant_to_an_organization_is_a_condition_of_the_policy(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         self.grant(sandbox, OrganizationId="o-abcdefghij")
         (statement,) = json.loads(self.policy(sandbox)["Policy"])["Statement"]
         assert statement["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "o-abcdefghij"}}
 
-    def test_a_grant_to_another_account(self, sandbox: Sandbox) -> None:
+    def test_a_grant_to_another_account_names_its_root(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         self.grant(sandbox, Principal="123456789012")
         (statement,) = json.loads(self.policy(sandbox)["Policy"])["Statement"]
@@ -303,7 +303,7 @@ class TestPolicies:
         assert refusal(lambda: self.policy(sandbox))[:2] == ("ResourceNotFoundException", 404)
         self.grant(sandbox)
 
-    def test_a_version_without_a_policy(self, sandbox: Sandbox) -> None:
+    def test_a_policy_that_does_not_exist_is_not_found(self, sandbox: Sandbox) -> None:
         publish(sandbox)
         code, status, message = refusal(lambda: self.policy(sandbox))
         assert (code, status) == ("ResourceNotFoundException", 404)

@@ -19,7 +19,7 @@ from publisher.ledger.folder import file_name, record_bytes
 from publisher.watch.advisories import Advisory, Pin, PipAudit, one_of_each
 from publisher.watch.rebuild import AdvisoryReport, examine
 from tests.fakes.command import Layers
-from tests.fakes.package_index import PackageIndex, running_index, use_index
+from tests.fakes.package_index import PackageIndex
 from tests.fakes.serving import serving
 from tests.fakes.wheels import make_wheel
 from tests.publisher.reconcile.plan_cases import WHEN, digest, release
@@ -78,13 +78,6 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         monkeypatch.setenv("PIP_AUDIT_OSV_URL", made.address)
         monkeypatch.setenv("PIP_AUDIT_FORMAT", "columns")  # a setting that layers overrides
         yield made
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
-    with running_index() as running:
-        use_index(monkeypatch, f"{running.address}/simple", tmp_path)
-        yield running
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from publisher.watch.matrix_gaps import EndingPython, MissingPython, Offer, find
 from tests.conftest import Sandbox
 from tests.fakes.aws_front import AwsRequest, Refusal, front
 from tests.fakes.command import Layers
-from tests.fakes.package_index import PackageIndex, running_index, use_index
+from tests.fakes.package_index import PackageIndex
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 TODAY = date(2026, 11, 25)
@@ -100,13 +99,6 @@ def test_a_refusal_of_aws_does_not_mean_that_no_python_is_offered(
         with pytest.raises(IncompleteError, match="AccessDeniedException") as caught:
             offer_in_aws("us-east-1")
     assert caught.value.failure_class is FailureClass.PERMANENT
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
-    with running_index() as running:
-        use_index(monkeypatch, f"{running.address}/simple", tmp_path)
-        yield running
 
 
 def test_the_command_reports_what_the_matrix_misses(sandbox: Sandbox, index: PackageIndex, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
@@ -25,13 +24,6 @@ from publisher.watch.policy import choose
 from scripts.simaws import VirtualClock
 from tests.fakes.package_index import JSON, PackageIndex, running_index, send, use_index
 from tests.fakes.wheels import make_wheel, target_of
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
-    with running_index() as running:
-        use_index(monkeypatch, f"{running.address}/simple", tmp_path)
-        yield running
 
 
 def versions(package: str = "demo") -> dict[str, AvailableVersion]:

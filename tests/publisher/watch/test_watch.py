@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,9 @@ from publisher.ledger.release import Release, TargetRecord, Yanked
 from publisher.watch.watch_report import outputs
 from tests.conftest import Sandbox
 from tests.fakes.command import Layers
-from tests.fakes.package_index import PackageIndex, running_index, send, use_index
+from tests.fakes.package_index import PackageIndex, send
 from tests.fakes.wheels import make_wheel
 from tests.publisher.reconcile.plan_cases import WHEN, release
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
-    with running_index() as running:
-        use_index(monkeypatch, f"{running.address}/simple", tmp_path)
-        monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
-        yield running
 
 
 @pytest.fixture
