@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from builder.model.errors import UsageError
-from builder.model.stop import Stop
+from builder.model.stop import Stop, StoppableClock
 from publisher.cli.console import duration, print_message, print_result, print_table
 from publisher.cli.group import Settings
 from publisher.cli.options import VERSION, LayerVersion, architecture_option, python_option, region_option
@@ -129,7 +129,13 @@ def prepare(session: Session, progress: Progress) -> Prepared:
 
     with stopping(session.stop, "nothing was written"):
         prepared = observe_and_plan(
-            session.matrix, session.wanted, session.selected, session.ledger, session.lambdas, progress
+            session.matrix,
+            session.wanted,
+            session.selected,
+            session.ledger,
+            session.lambdas,
+            StoppableClock(session.stop),
+            progress,
         )
     session.stop.check("nothing was written; run the same command again")
     return prepared

@@ -22,10 +22,8 @@ from publisher.aws.fanout import each_region, within_region
 from publisher.aws.gateway import Failure, Lambda
 from publisher.ledger.release import Release
 from publisher.reconcile.plan import Plan
+from publisher.reconcile.read_lag import READ_LAG_SECONDS
 from publisher.reconcile.state import carries
-
-#: How long a version may stay hidden from ``GetLayerVersion``. AWS documents no maximum; reads lag by 20 s and more.
-READ_LAG_SECONDS = 31.0
 
 
 def why_private(

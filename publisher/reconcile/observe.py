@@ -1,20 +1,21 @@
 """Read the state of every region of the matrix, in parallel and with as few requests as possible.
 
 First, the newest version of every cell (one or two lists for each region). Older versions are read only if the
-release's number cannot be known without them. Lists lag but ``GetLayerVersion`` does not, so a cell counts as behind
-only after its next number was requested. Once the release's number is known, the bytes and the permission at it are
-read.
+release's number cannot be known without them. Lists lag more than ``GetLayerVersion``, so a cell counts as behind only
+after its next number was requested. Once the release's number is known, the bytes and the permission at it are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
+from builder.model.clock import Clock
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, within_region
 from publisher.aws.gateway import Lambda
+from publisher.reconcile.read_lag import READ_BACKOFF_SECONDS
 from publisher.reconcile.state import CellState, Remote, carries
 
 
@@ -84,8 +85,19 @@ def count_past_lists(
     return _update(remote, wanted, count, f"Checking the next number in {len(wanted)} cells", progress)
 
 
-def read_number(number: int, lambdas: Mapping[str, Lambda], remote: Remote, progress: Progress) -> Remote:
-    """Add the layer version at the number and its grants, in every cell that has reached it."""
+def read_number(
+    number: int,
+    lambdas: Mapping[str, Lambda],
+    remote: Remote,
+    progress: Progress,
+    clock: Clock,
+    existing: Collection[tuple[str, str]] = (),
+) -> Remote:
+    """Add the layer version at the number and its grants, in every cell that has reached it.
+
+    Wait for versions that ``GetLayerVersion`` does not find although a list shows them, or that are in ``existing``:
+    keys (region, target id) of cells where it was published. A run that was killed a moment ago may have made them.
+    """
 
     def read(cell: Cell) -> CellState:
         name = cell.target.layer_name
@@ -94,7 +106,19 @@ def read_number(number: int, lambdas: Mapping[str, Lambda], remote: Remote, prog
         return replace(remote.cells[cell], held=held, grants=grants)
 
     there = [cell for cell, state in remote.cells.items() if state.latest >= number]
-    return _update(remote, there, read, "Reading back", progress)
+    remote = _update(remote, there, read, "Reading back", progress)
+    for wait in READ_BACKOFF_SECONDS:
+        hidden = [
+            cell
+            for cell, state in remote.cells.items()
+            if state.held is None and (number in state.listed or (cell.region, cell.target.id) in existing)
+        ]
+        if not hidden:
+            break
+        clock.sleep(wait)
+        title = f"Waiting for layer version {number} in {len(hidden)} cells: ResourceNotFoundException, but it exists"
+        remote = _update(remote, hidden, read, title, progress)
+    return remote
 
 
 def _update(

@@ -24,15 +24,11 @@ from publisher.aws.gateway import (
     Unavailable,
     Unreachable,
 )
+from publisher.reconcile.read_lag import READ_BACKOFF_SECONDS
 from publisher.reconcile.state import is_granted
 
-#: Waits between attempts to read a version whose publish had no response: 31.5 s in total, because AWS documents no
-#: maximum delay and reads lag by 20 s and more.
-LOOKUP_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 #: The most times that a publish is sent if no version appears each time.
 MAX_PUBLISH_ATTEMPTS = 3
-#: Waits between reads of a policy that does not show a change: 31 s in total, because policies lag by 20 s and more.
-POLICY_BACKOFF_SECONDS = (0.2, 0.8, 2.0, 4.0, 8.0, 16.0)
 
 
 class PublishError(Exception):
@@ -130,7 +126,7 @@ def seconds_until_granted(
 ) -> float | None:
     """Wait until the policy shows the matrix's permission; return for how long. None if it does not show it."""
     waited = 0.0
-    for wait in (*POLICY_BACKOFF_SECONDS, None):
+    for wait in (*READ_BACKOFF_SECONDS, None):
         if is_granted(gateway.grants(name, number), permission):
             return waited
         if wait is not None:
@@ -154,7 +150,7 @@ def revoke_at(
     """
     revoked = gateway.revoke(name, number, statement_id(permission))
     confirmed()
-    for wait in POLICY_BACKOFF_SECONDS:
+    for wait in READ_BACKOFF_SECONDS:
         left = gateway.grants(name, number)
         if not left:
             return revoked
@@ -186,7 +182,7 @@ def _without(publication: Publication, error: FieldsRefused) -> Publication:
 
 
 def _look_up(gateway: Lambda, name: str, number: int, clock: Clock) -> PublishedVersion | None:
-    for wait in LOOKUP_BACKOFF_SECONDS:
+    for wait in READ_BACKOFF_SECONDS:
         clock.sleep(wait)
         held = gateway.get(name, number)
         if held is not None:

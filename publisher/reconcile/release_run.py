@@ -79,13 +79,14 @@ def prepare(
     selected: Sequence[Cell],
     ledger: Ledger,
     lambdas: Mapping[str, Lambda],
+    clock: Clock,
     progress: Progress,
 ) -> Prepared:
     """Observe AWS and plan, without writing to AWS or the ledger."""
     releases = ledger.releases()
     remote = with_recorded_numbers(observe(matrix, lambdas, progress), releases)
     refuse_gap(wanted, remote, releases)
-    remote, number = _find_number(matrix, wanted, releases, lambdas, remote, progress)
+    remote, number = _find_number(matrix, wanted, releases, lambdas, remote, clock, progress)
     suspects = _suspects(number, releases, remote, selected)
     before = remote
     remote = count_past_lists(lambdas, remote, suspects, progress)
@@ -93,14 +94,14 @@ def prepare(
         # Lists lag behind another run: correct every cell's latest number, then find the release's number again.
         rest = [cell for cell in remote.cells if cell not in suspects]
         remote = count_past_lists(lambdas, remote, rest, progress)
-        remote, number = _find_number(matrix, wanted, releases, lambdas, remote, progress)
-    remote, plan, known = _plan(matrix, wanted, number, releases, lambdas, remote, progress)
+        remote, number = _find_number(matrix, wanted, releases, lambdas, remote, clock, progress)
+    remote, plan, known = _plan(matrix, wanted, number, releases, lambdas, remote, clock, progress)
     if plan.conflict and not plan.public and wanted.layer_version is None:
         # The number is not public, and some cell can never reach it: choose one that every cell can reach.
         remote = count_past_lists(lambdas, remote, remote.cells, progress)
         following = next_number(remote, releases)
         number = Number(following.value, f"{following.reason}; {number.value} is taken ({plan.conflict})")
-        remote, plan, known = _plan(matrix, wanted, number, releases, lambdas, remote, progress)
+        remote, plan, known = _plan(matrix, wanted, number, releases, lambdas, remote, clock, progress)
     _refuse_revoked(number, known, remote)
     return Prepared(wanted, known, remote, plan.only(selected))
 
@@ -112,11 +113,14 @@ def _plan(
     releases: Sequence[Release],
     lambdas: Mapping[str, Lambda],
     remote: Remote,
+    clock: Clock,
     progress: Progress,
 ) -> tuple[Remote, Plan, tuple[Release, ...]]:
     """Return the plan at this number, with its state and records."""
     known = without_other(wanted.version, number, releases)
-    remote = read_number(number.value, lambdas, remote, progress)
+    incomplete = [each for each in known if each.layer_version == number.value and each.completed is None]
+    existing = {record.key for each in incomplete for record in each.cells}
+    remote = read_number(number.value, lambdas, remote, progress, clock, existing)
     return remote, make_plan(matrix, wanted.version, number, remote, known), known
 
 
@@ -126,6 +130,7 @@ def _find_number(
     releases: Sequence[Release],
     lambdas: Mapping[str, Lambda],
     remote: Remote,
+    clock: Clock,
     progress: Progress,
 ) -> tuple[Remote, Number]:
     # A release that was only started does not count if AWS has assigned its number to something else.
@@ -135,7 +140,7 @@ def _find_number(
         remote = read_history(matrix, wanted.version, lambdas, remote, progress)
         number = seen_number(matrix, wanted, remote, releases)
     if number is None and wanted.rebuild is not None and wanted.digests and not at_number(releases, remote.highest):
-        remote = read_number(remote.highest, lambdas, remote, progress)
+        remote = read_number(remote.highest, lambdas, remote, progress, clock)
         number = rebuilt_number(matrix, wanted, remote)
     return remote, number or next_number(remote, releases)
 

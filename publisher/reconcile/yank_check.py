@@ -10,7 +10,8 @@ from publisher.aws.fanout import in_parallel
 from publisher.aws.gateway import GatewayError, PublishedVersion
 from publisher.ledger.release import CellRecord, Release
 from publisher.reconcile.job import Job
-from publisher.reconcile.publish_once import POLICY_BACKOFF_SECONDS, grant_at, seconds_until_granted
+from publisher.reconcile.publish_once import grant_at, seconds_until_granted
+from publisher.reconcile.read_lag import READ_LAG_SECONDS
 from publisher.reconcile.state import is_granted
 
 LOG = logging.getLogger("layers.publish")
@@ -98,5 +99,5 @@ class YankCheck:
     def _wait_for_policies(self) -> None:
         """Wait, once, until policies show a yank. With a lock there is no yank to wait for."""
         if self._policies_lag and self._job.matrix.staging is None:
-            self._job.clock.sleep(sum(POLICY_BACKOFF_SECONDS))
+            self._job.clock.sleep(READ_LAG_SECONDS)
             self._policies_lag = False

@@ -109,7 +109,7 @@ def _timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput) -> _Run
     journal = RequestLog()
     lambdas = connect_all(matrix, journal)
     started, cpu = time.monotonic(), time.process_time()
-    prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, Quiet())
+    prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, SYSTEM_CLOCK, Quiet())
     report = carry_out(matrix, prepared, ledger, lambdas, artifacts, SYSTEM_CLOCK, Quiet(), Stop())
     return _Run(report, time.monotonic() - started, time.process_time() - cpu, journal.total)
 
@@ -211,7 +211,7 @@ def _simulated(aws: SimulatedAws, matrix: Matrix, folder: Path) -> int:
         for region in matrix.regions
     }
     before, ledger = len(aws.log), FolderLedger(folder / f"ledger-{matrix.package}", matrix)
-    prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, Quiet())
+    prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, SYSTEM_CLOCK, Quiet())
     report = carry_out(matrix, prepared, ledger, lambdas, artifacts, aws.clock, Quiet(), Stop())
     if not report.complete:
         raise SystemExit("a publish of the simulation is not complete")

@@ -158,7 +158,7 @@ class World:
         ledger.doom = doom
         lambdas = self.lambdas(doom, stop)
         wanted = Wanted(version, layer_version, rebuild, allow_gap=True)
-        prepared = prepare(self.matrix, wanted, cells or self.matrix.cells, ledger, lambdas, Quiet())
+        prepared = prepare(self.matrix, wanted, cells or self.matrix.cells, ledger, lambdas, self.aws.clock, Quiet())
         return carry_out(
             self.matrix,
             prepared,

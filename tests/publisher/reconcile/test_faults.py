@@ -5,6 +5,7 @@ The test suite tries a few hundred runs; ``scripts/test --thorough`` (or ``LAYER
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import tempfile
@@ -203,3 +204,16 @@ def finish(world: World, version: str, ledger: MemoryLedger) -> None:
     assert {len(world.history(cell)) for cell in CELLS} == {number}
     assert_nothing_wrong(world, ledger)
     assert_recorded(world, ledger, version, number)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(kill=st.integers(1, 60), seed=SEEDS)
+def test_a_rerun_directly_after_a_kill_completes_the_number_although_reads_lag(kill: int, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        aws = SimulatedAws(MATRIX.account, MATRIX.regions, faults=Faults(seed=seed), read_lag=20)
+        world, ledger = World(MATRIX, aws, Path(folder)), MemoryLedger()
+        with contextlib.suppress(Killed):
+            world.publish("1.0.0", ledger, doom=Doom(kill))
+        assert world.publish("1.0.0", ledger).complete
+        assert_at_release(world, "1.0.0", 1)
+        assert_recorded(world, ledger, "1.0.0", 1)

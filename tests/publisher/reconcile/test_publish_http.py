@@ -28,7 +28,7 @@ MATRIX = small_matrix(account=ACCOUNT)
 def publish(folder: Path, version: str, ledger: str = "ledger", matrix: Matrix = MATRIX) -> Report:
     lambdas: Mapping[str, Lambda] = connect_all(matrix)
     records = FolderLedger(folder / ledger, matrix)
-    prepared = prepare(matrix, Wanted(version), matrix.cells, records, lambdas, Quiet())
+    prepared = prepare(matrix, Wanted(version), matrix.cells, records, lambdas, SYSTEM_CLOCK, Quiet())
     artifacts = make_artifacts(folder, matrix, version)
     return carry_out(matrix, prepared, records, lambdas, artifacts, SYSTEM_CLOCK, Quiet(), Stop())
 

@@ -1,0 +1,13 @@
+"""How long the program waits for reads of AWS that do not show a change yet.
+
+AWS documents no maximum. Reads and policies lag by 20 s and more.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Waits between reads that do not show a new layer version or a changed policy.
+READ_BACKOFF_SECONDS: Final = (0.2, 0.8, 2.0, 4.0, 8.0, 16.0)
+#: How long a change may stay hidden: 31 s.
+READ_LAG_SECONDS: Final = sum(READ_BACKOFF_SECONDS)
