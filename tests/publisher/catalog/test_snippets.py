@@ -15,7 +15,6 @@ from pathlib import Path
 import hcl2
 import pytest
 import yaml
-from cfnlint.api import lint_all
 
 from builder.model.matrix import Matrix
 from publisher.catalog.index import Row, make_index
@@ -77,6 +76,8 @@ def test_cfn_lint_reports_a_broken_template() -> None:
 
 def problems(template: str) -> list[str]:
     """Return the default findings of cfn-lint without the warning about Python 3.10, which the test selects."""
+    from cfnlint.api import lint_all  # takes a second
+
     ignored = ("informational", "W2531")
     return [str(match) for match in lint_all(template) if not {match.rule.severity, match.rule.id} & set(ignored)]
 
