@@ -25,7 +25,7 @@ BIN = Path(sys.executable).parent
 
 
 def test_zizmor_finds_nothing() -> None:
-    command = [BIN / "zizmor", "--pedantic", "--offline", "--no-progress", GITHUB]
+    command = (BIN / "zizmor", "--pedantic", "--offline", "--no-progress", GITHUB)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
