@@ -140,13 +140,13 @@ class Matrix(Frozen):
 
         Raises InputError for one that the matrix does not have.
         """
-        chosen = _chosen("Python", pythons, self.python, parse_python)
-        machines = _chosen("architecture", architectures, self.architectures, parse_architecture)
+        chosen = _select_from("Python", pythons, self.python, parse_python)
+        machines = _select_from("architecture", architectures, self.architectures, parse_architecture)
         return tuple(each for each in self.targets if each.python in chosen and each.architecture in machines)
 
     def select_regions(self, regions: Sequence[str] = ()) -> tuple[str, ...]:
         """Return these regions in the matrix's order; all if empty. Raises InputError for one that it does not have."""
-        chosen = _chosen("region", regions, self.regions, parse_region)
+        chosen = _select_from("region", regions, self.regions, parse_region)
         return tuple(region for region in self.regions if region in chosen)
 
     def name_of(self, target: TargetKey) -> str:
@@ -156,7 +156,7 @@ class Matrix(Frozen):
         )
 
 
-def _chosen(kind: str, words: Sequence[str], known: Sequence[str], parse: Callable[[str], str]) -> Sequence[str]:
+def _select_from(kind: str, words: Sequence[str], known: Sequence[str], parse: Callable[[str], str]) -> Sequence[str]:
     """Return the members of ``known`` that the words select."""
     chosen = []
     if words and not split_words(words):

@@ -116,12 +116,12 @@ def package(
             zipped = _zip_app(files, target, folder / APP)
             layer_slim = _slim_for(slim, files) if slim else None
             compiled = _bytecode(target, progress) if bytecode and lock else "off"
-            made = (
+            dependencies = (
                 _build(app, wanted, target, lock, lock_input, folder, progress, layer_slim, compiled)
                 if wanted and lock
                 else None
             )
-            result = Package(target, zipped, made, source, wanted.lock if wanted else None, layer, notes)
+            result = Package(target, zipped, dependencies, source, wanted.lock if wanted else None, layer, notes)
             _check_limits(result, folder, direct, progress)
             budget.check(result.size, result.total_unzipped, target.id)
             _move_files(folder, output, progress)
@@ -227,21 +227,21 @@ def _bytecode(target: Target, progress: Progress) -> Literal["required", "off"]:
     return "required"
 
 
-def _check_limits(made: Package, folder: Path, direct: bool, progress: Progress) -> None:
-    zips = {APP: made.app.size}
-    parts = {APP: made.app.unzipped_size}
-    if made.dependencies:
-        zips[made.dependencies.file] = made.dependencies.size
-        parts[made.dependencies.file] = made.dependencies.unzipped_size
-    if made.layer and made.layer.unzipped_size is not None:
-        parts[made.layer.title] = made.layer.unzipped_size
-    if made.total_unzipped > UNZIPPED_LIMIT_BYTES:
+def _check_limits(packaged: Package, folder: Path, direct: bool, progress: Progress) -> None:
+    zips = {APP: packaged.app.size}
+    parts = {APP: packaged.app.unzipped_size}
+    if packaged.dependencies:
+        zips[packaged.dependencies.file] = packaged.dependencies.size
+        parts[packaged.dependencies.file] = packaged.dependencies.unzipped_size
+    if packaged.layer and packaged.layer.unzipped_size is not None:
+        parts[packaged.layer.title] = packaged.layer.unzipped_size
+    if packaged.total_unzipped > UNZIPPED_LIMIT_BYTES:
         rows = ", ".join(f"{name} {size:,}" for name, size in parts.items())
-        biggest = _biggest(made, folder)
+        biggest = _biggest(packaged, folder)
         raise BuildError(
-            f"unzipped, the function has {made.total_unzipped:,} bytes ({rows}); "
+            f"unzipped, the function has {packaged.total_unzipped:,} bytes ({rows}); "
             f"Lambda allows {UNZIPPED_LIMIT_BYTES:,} for a function with its layers",
-            where=made.target.id,
+            where=packaged.target.id,
             fix="leave something out of the requirements or, with a .lambdaignore, of the app"
             + (f"; the largest packages are {biggest}" if biggest else ""),
         )
@@ -252,18 +252,20 @@ def _check_limits(made: Package, folder: Path, direct: bool, progress: Progress)
             if direct:
                 raise BuildError(
                     problem,
-                    where=made.target.id,
+                    where=packaged.target.id,
                     fix="leave something out; or deploy it with CDK or SAM, without --direct",
                 )
             progress.note(f"warning: {problem} (CDK and SAM upload to one)")
 
 
-def _biggest(made: Package, folder: Path) -> str:
-    if made.dependencies is None:
+def _biggest(packaged: Package, folder: Path) -> str:
+    if packaged.dependencies is None:
         return ""
-    found = sorted(inspect_zip(folder / made.dependencies.file, made.target).packages, key=lambda each: -each.size)
+    found = sorted(
+        inspect_zip(folder / packaged.dependencies.file, packaged.target).packages, key=lambda each: -each.size
+    )
     named = ", ".join(f"{each.name} {each.size / 1048576:.0f} MB" for each in found[:5])
-    with zipfile.ZipFile(folder / made.dependencies.file) as archive:
+    with zipfile.ZipFile(folder / packaged.dependencies.file) as archive:
         compiled = sum(each.file_size for each in archive.infolist() if each.filename.endswith(".pyc"))
     return named + (f"; {compiled:,} bytes are bytecode, which --no-bytecode leaves out" if compiled else "")
 

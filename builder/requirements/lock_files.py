@@ -119,7 +119,7 @@ def _poetry_lock(lock: Path, project: Requirements, target: Target) -> Requireme
     document = read_toml(lock)
     packages = parse_poetry_lock(document, lock, marker_environment(target), problems)
     found = _from_graph(lock, project, target, packages, problems, "poetry lock")
-    return _noted(found, poetry_project_has_changed(read_toml(project.source), document), "poetry lock")
+    return _with_change_note(found, poetry_project_has_changed(read_toml(project.source), document), "poetry lock")
 
 
 def _pdm_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
@@ -127,13 +127,16 @@ def _pdm_lock(lock: Path, project: Requirements, target: Target) -> Requirements
     document = read_toml(lock)
     packages = parse_pdm_lock(document, lock, marker_environment(target), problems)
     found = _from_graph(lock, project, target, packages, problems, "pdm lock")
-    return _noted(found, pdm_project_has_changed(read_toml(project.source), document), "pdm lock")
+    return _with_change_note(found, pdm_project_has_changed(read_toml(project.source), document), "pdm lock")
 
 
-def _noted(found: Requirements, changed: bool, command: str) -> Requirements:
-    """Warn that the project's file changed after it was locked, although every requirement is in the lock."""
+def _with_change_note(found: Requirements, changed: bool, command: str) -> Requirements:
+    """Return the requirements; if the project's file ``changed`` after it was locked, with a warning.
+
+    Its lock still has every requirement: otherwise ``use_lock`` raises an error.
+    """
     name = found.source.name
-    text = f"warning: the project changed after {name} was made; its versions still fit (`{command}` updates it)"
+    text = f"warning: the project changed after {name} was written, but the lock still fits (`{command}` updates it)"
     return replace(found, notes=(*found.notes, text)) if changed else found
 
 

@@ -47,7 +47,7 @@ class _Project:
     def read(self) -> Requirements:
         uv = read_uv_tables(self.path.parent, self.document, self.problems)
         extras, groups = self.stated.extras(), self.stated.groups()
-        chosen_extras, chosen_groups = self._chosen(extras, groups)
+        chosen_extras, chosen_groups = self._selected_names(extras, groups)
         nested: list[Requirements] = []
         entries = [*self.stated.main(nested), *(entry for name in chosen_extras for entry in extras[name])]
         entries += [entry for name in chosen_groups for entry in groups[name]]
@@ -83,7 +83,9 @@ class _Project:
             notes=tuple(self.notes),
         )
 
-    def _chosen(self, extras: Mapping[str, object], groups: Mapping[str, object]) -> tuple[list[str], list[str]]:
+    def _selected_names(
+        self, extras: Mapping[str, object], groups: Mapping[str, object]
+    ) -> tuple[list[str], list[str]]:
         chosen_extras = (
             list(extras) if self.selection.all_extras else list(map(canonicalize_name, self.selection.extras))
         )

@@ -150,7 +150,7 @@ class _Reader:
         requirement = self._problems.parse(_named_url(text), where)
         if requirement is None:
             return
-        if requirement.url and not self._place(requirement, path, where, constraints):
+        if requirement.url and not self._record_place(requirement, path, where, constraints):
             return
         found = declared(requirement, where, None if "@" in text or requirement.url else text)
         self._hash_options(found, options, where)
@@ -175,7 +175,7 @@ class _Reader:
         names = tuple(part.strip() for part in (extras or "").split(",") if part.strip())
         self._local.append(LocalPackage(found, where, extras=names, marker=marker))
 
-    def _place(self, requirement: Requirement, path: Path, where: str, constraints: bool) -> bool:
+    def _record_place(self, requirement: Requirement, path: Path, where: str, constraints: bool) -> bool:
         """Record the place of ``name @ URL``, and remove the URL if it is local. Return whether it can be used."""
         url = requirement.url or ""
         problem = None

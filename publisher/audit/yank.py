@@ -81,7 +81,7 @@ class Permissions:
         A change that AWS confirmed is recorded, even if the command was stopped before it had read the policy.
         """
 
-        def one(record: CellRecord) -> tuple[Failure | None, bool]:
+        def change_cell(record: CellRecord) -> tuple[Failure | None, bool]:
             """Return why the change is not proved, and whether AWS has confirmed it."""
             confirmed: list[bool] = []
             gateway, permission = self.lambdas[record.region], self.matrix.permission
@@ -96,11 +96,11 @@ class Permissions:
                 return error.failure, bool(confirmed)
             return None, True
 
-        def each(region: str) -> list[Changed]:
+        def change_region(region: str) -> list[Changed]:
             records = [record for record in release.cells if record.region == region]
             if region not in self.lambdas:
                 return [Changed(_id(r), r.arn, NOT_IN_THE_MATRIX) for r in records]
-            ends = within_region(one, records)
+            ends = within_region(change_cell, records)
             done = [
                 record.model_copy(update={"public": public})
                 for record, (_, confirmed) in zip(records, ends, strict=True)
@@ -111,8 +111,8 @@ class Permissions:
             return [Changed(_id(r), r.arn, failure) for r, (failure, _) in zip(records, ends, strict=True)]
 
         regions = tuple(dict.fromkeys(record.region for record in release.cells))
-        changed, _ = each_region(regions, each, self.progress)
-        return tuple(each for region in regions for each in changed[region])
+        changed, _ = each_region(regions, change_region, self.progress)
+        return tuple(cell for region in regions for cell in changed[region])
 
     def _revoke_late(self, release: Release, failed: set[str]) -> tuple[Changed, ...]:
         """Revoke permissions that another process granted meanwhile, in any cell: returned policies may be stale.
@@ -121,7 +121,7 @@ class Permissions:
         """
         number = release.layer_version
 
-        def one(place: tuple[str, str, str]) -> Changed | None:
+        def revoke_in_cell(place: tuple[str, str, str]) -> Changed | None:
             name, region, layer_name = place
             arn = next((r.arn for r in release.cells if _id(r) == name), f"layer version {number} of {layer_name}")
             gateway = self.lambdas[region]
@@ -131,12 +131,12 @@ class Permissions:
             except (GatewayError, PublishError) as error:
                 return Changed(name, arn, error.failure)
 
-        def each(region: str) -> list[Changed]:
+        def revoke_in_region(region: str) -> list[Changed]:
             places = [place for place in _places(self.matrix, release) if place[1] == region and place[0] not in failed]
-            return [changed for changed in within_region(one, places) if changed is not None]
+            return [changed for changed in within_region(revoke_in_cell, places) if changed is not None]
 
         self.progress.begin("Checking every cell again", len(self.lambdas))
-        found, _ = each_region(tuple(self.lambdas), each, self.progress)
+        found, _ = each_region(tuple(self.lambdas), revoke_in_region, self.progress)
         return tuple(changed for region in found for changed in found[region])
 
 

@@ -12,7 +12,7 @@ from builder.model.progress import Progress
 from builder.model.stop import Stop
 from publisher.aws.gateway import Failure
 from publisher.aws.request_log import RequestLog
-from publisher.canary.canary_run import Roles, try_all, words
+from publisher.canary.canary_run import Roles, describe_trial, try_all
 from publisher.canary.function_client import connect
 from publisher.canary.trial import Trial
 from publisher.canary.verdict import Case
@@ -40,12 +40,12 @@ def canary_in(
         trials = try_all(matrix, cases, functions, roles, SYSTEM_CLOCK, progress, lambda: stop.reason)
         for trial in trials:
             if trial.status == "not provable":
-                progress.note(f"{trial.case.id}: {words(trial)}")
+                progress.note(f"{trial.case.id}: {describe_trial(trial)}")
         bad = [trial for trial in trials if trial.status not in ("proven", "not provable")]
         if not bad:
             return None
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        return _failure(bad[0], f"the canary failed: {bad[0].case.id}, {words(bad[0])}{more}")
+        return _failure(bad[0], f"the canary failed: {bad[0].case.id}, {describe_trial(bad[0])}{more}")
 
     return CanaryRegion(region, check)
 

@@ -65,7 +65,7 @@ def try_all(
     unreachable: dict[str, Failure] = {}  # written and read by all threads of a region
     progress.begin(f"Trying {cases[0].package} {cases[0].version} at {cases[0].number}", len(cases))
 
-    def one(case: Case) -> Trial:
+    def try_case(case: Case) -> Trial:
         region = case.region
         if failure := unreachable.get(region):
             trial = Trial(case, "deferred", failure.text, failure)
@@ -75,18 +75,18 @@ def try_all(
             trial = attempt(case, functions[region], canary_function(matrix, case.target), roles.of(region), setting)
         if trial.unreachable and trial.failure:
             unreachable.setdefault(region, trial.failure)
-        progress.step(case.id, words(trial))
+        progress.step(case.id, describe_trial(trial))
         return trial
 
     regions = tuple(dict.fromkeys(case.region for case in cases))
     trials, _ = each_region(
-        regions, lambda region: within_region(one, [c for c in cases if c.region == region]), Quiet()
+        regions, lambda region: within_region(try_case, [c for c in cases if c.region == region]), Quiet()
     )
     found = {trial.case.id: trial for region in regions for trial in trials[region]}
     return tuple(found[case.id] for case in cases)
 
 
-def words(trial: Trial) -> str:
+def describe_trial(trial: Trial) -> str:
     """Return the result of a cell in one line."""
     if trial.status != "proven":
         return f"{trial.status}: {trial.reason}"

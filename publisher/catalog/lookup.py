@@ -65,7 +65,7 @@ def select(index: Index, query: Query) -> Selection:
             raise InputError(f"AWS does not support a layer for {cell}{': ' + reason if reason else ''}", where=cell)
     raise InputError(
         f"{index.package} {candidates[0].version} (layer version {candidates[0].layer_version}) "
-        f"has no layer for {_words(query)}",
+        f"has no layer for {_describe_query(query)}",
         fix="it may not be published there yet: `layers publish` completes a release"
         if not candidates[0].complete
         else "leave --version and --layer-version out to see the newest one there",
@@ -101,7 +101,7 @@ def _notes(
     notes = []
     if release is not wanted:
         notes.append(
-            f"layer version {wanted.layer_version} ({wanted.version}) is not there for {_words(query)}; "
+            f"layer version {wanted.layer_version} ({wanted.version}) is not there for {_describe_query(query)}; "
             f"this is layer version {release.layer_version}"
         )
     absent = [cell for cell in release.missing if _cell_fits(*split_cell(cell), query)]
@@ -129,7 +129,7 @@ def _cell_fits(region: str, python: str, architecture: str, query: Query) -> boo
     )
 
 
-def _words(query: Query) -> str:
+def _describe_query(query: Query) -> str:
     pythons = [f"Python {python}" for python in query.pythons]
     regions = list(query.regions) if len(query.regions) <= 4 else [f"these {len(query.regions)} regions"]
     return ", ".join([*pythons, *query.architectures, *regions])
@@ -161,7 +161,9 @@ def _region_hint(pattern: str, index: Index) -> str:
 
 
 def _pythons(words: Sequence[str], index: Index) -> tuple[str, ...]:
-    known = _known(index.python, (target.python for release in index.releases for target in release.targets))
+    known = _in_matrix_or_ledger(
+        index.python, (target.python for release in index.releases for target in release.targets)
+    )
     for word in words:
         if word not in known:
             digits = re.sub(r"[^0-9]", "", word)
@@ -176,7 +178,7 @@ def _pythons(words: Sequence[str], index: Index) -> tuple[str, ...]:
 
 def _architectures(words: Sequence[str], index: Index) -> tuple[str, ...]:
     recorded = (target.architecture.value for release in index.releases for target in release.targets)
-    known = _known((architecture.value for architecture in index.architectures), recorded)
+    known = _in_matrix_or_ledger((architecture.value for architecture in index.architectures), recorded)
     for word in words:
         if word not in known:
             folded = word.lower().replace("-", "_")
@@ -188,7 +190,7 @@ def _architectures(words: Sequence[str], index: Index) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
-def _known(wanted: Iterable[str], recorded: Iterable[str]) -> list[str]:
+def _in_matrix_or_ledger(wanted: Iterable[str], recorded: Iterable[str]) -> list[str]:
     return list(dict.fromkeys((*wanted, *recorded)))
 
 

@@ -13,7 +13,7 @@ from builder.model.errors import DriftError, IncompleteError, UsageError
 from publisher.cli import github
 from publisher.cli.console import confirm, json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
-from publisher.cli.parameter_steps import keep_parameters, parameter_drifts, show_parameters, with_parameters
+from publisher.cli.parameter_steps import parameter_drifts, refresh_parameters, show_parameters, with_parameters
 from publisher.cli.signals import stopping
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
         if not yes:
             confirm(f"Write {count} parameters?")
         with stopping(stop), lease(matrix, stop):
-            kept = keep_parameters(matrix, ledger, stop)
+            kept = refresh_parameters(matrix, ledger, stop)
         stop.check("run the same command again: it writes the parameters that still differ")
         drifts = [*result.drifts, *parameter_drifts(matrix, ledger.releases())]
     if github.is_reporting():

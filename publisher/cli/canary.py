@@ -144,7 +144,7 @@ def _show(selected: Selected, trials: Sequence[Trial]) -> None:
         "",
         f"{selected.package} {selected.version}, layer version {selected.number}: "
         f"{proven} of {len(trials) + len(selected.absent)} cells proven"
-        + (f"; not provable: {_named(unprovable)}" if unprovable else ""),
+        + (f"; not provable: {_cell_names(unprovable)}" if unprovable else ""),
     )
 
 
@@ -155,7 +155,7 @@ def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
     if failed:
         raise DriftError(
             f"{len(failed)} layers differ from the ledger, or do not work",
-            where=_named(failed),
+            where=_cell_names(failed),
             fix=f"see the reasons above; yank the release with `layers yank --layer-version {selected.number}`, "
             "or compare all of it with `layers audit`",
         )
@@ -163,7 +163,7 @@ def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
         cells = [*(trial.case.id for trial in deferred), *(cell.id for cell in selected.absent)]
         raise IncompleteError(
             f"{len(cells)} layers could not be tried",
-            where=_named(cells),
+            where=_cell_names(cells),
             fix="\n  → ".join(_steps(selected, deferred)),
             failure_class=_worst(selected, deferred),
         )
@@ -186,5 +186,5 @@ def _worst(selected: Selected, deferred: Sequence[Trial]) -> FailureClass:
     return FailureClass.PERMANENT if selected.absent or classes - {FailureClass.TEMPORARY} else FailureClass.TEMPORARY
 
 
-def _named(cells: Sequence[str]) -> str:
+def _cell_names(cells: Sequence[str]) -> str:
     return ", ".join(cells[:8]) + (" …" if len(cells) > 8 else "")

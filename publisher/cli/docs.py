@@ -37,7 +37,7 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
     `{/* layers:begin */}` and `{/* layers:end */}`.
     """
     with _no_garbage_collection():
-        wanted = _wanted(settings, output, pages)
+        wanted = _expected_files(settings, output, pages)
     stale = [path for path, file in wanted.items() if _sha256(read(path)) != file.sha256]
     data = {} if check else {path: wanted[path].read() for path in stale}  # read all before writing any
     for path, written in data.items():
@@ -80,7 +80,7 @@ class _File:
     read: Callable[[], bytes]
 
 
-def _wanted(settings: Settings, output: Path, pages: tuple[Path, ...]) -> dict[Path, _File]:
+def _expected_files(settings: Settings, output: Path, pages: tuple[Path, ...]) -> dict[Path, _File]:
     from publisher.catalog.index import make_index
     from publisher.catalog.marked_section import inject
     from publisher.catalog.sboms import recorded_sboms

@@ -57,7 +57,7 @@ def command(
 
     scope = make_scope(settings.matrix(), settings.ledger_place, repository, environment, canary_first)
     if output or check:
-        _keep(scope, tuple(dict.fromkeys(parts)), output or FOLDER, check, as_json)
+        _write_or_check(scope, tuple(dict.fromkeys(parts)), output or FOLDER, check, as_json)
     else:
         _print(scope, parts or ("roles",), as_json)
 
@@ -78,11 +78,11 @@ def _print(scope: Scope, parts: tuple[str, ...], as_json: bool) -> None:
         print_message(f"note: the matrix also needs {' and '.join(others)}: --part, or --output DIR for all")
 
 
-def _keep(scope: Scope, parts: tuple[str, ...], folder: Path, check: bool, as_json: bool) -> None:
-    """Write the files that differ, or with ``check`` list them. A file that is not needed is listed and left alone."""
+def _write_or_check(scope: Scope, parts: tuple[str, ...], folder: Path, check: bool, as_json: bool) -> None:
+    """Write the files that differ, or with ``check`` list them. A file that is not needed is listed and not deleted."""
     chosen = parts or _needed(scope)
     wanted = {folder / f"{part}.yaml": _text(scope, _template(scope, part)).encode() for part in chosen}
-    states = {path: _state(read(path), data) for path, data in wanted.items()}
+    states = {path: _file_state(read(path), data) for path, data in wanted.items()}
     if not parts:
         unchosen = (folder / f"{part}.yaml" for part in PARTS if part not in chosen)
         states |= {path: "not needed" for path in unchosen if path.exists()}
@@ -103,10 +103,10 @@ def _keep(scope: Scope, parts: tuple[str, ...], folder: Path, check: bool, as_js
         )
 
 
-def _state(there: bytes | None, wanted: bytes) -> str:
-    if there is None:
+def _file_state(current: bytes | None, expected: bytes) -> str:
+    if current is None:
         return "missing"
-    return "unchanged" if there == wanted else "differs"
+    return "unchanged" if current == expected else "differs"
 
 
 def _needed(scope: Scope) -> tuple[str, ...]:

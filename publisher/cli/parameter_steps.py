@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_PARAMETER_UPDATES = 5
 
 
-def keep_parameters(matrix: Matrix, ledger: Ledger, stop: Stop) -> ParameterUpdate | None:
+def refresh_parameters(matrix: Matrix, ledger: Ledger, stop: Stop) -> ParameterUpdate | None:
     """Update the parameters to the ledger's state. None if the matrix has none, or the command is stopping.
 
     If another command changes the ledger meanwhile, update them again. Of two commands that write at the same time, the
@@ -38,14 +38,14 @@ def keep_parameters(matrix: Matrix, ledger: Ledger, stop: Stop) -> ParameterUpda
     with progress() as shown:
         releases = ledger.releases()
         for _ in range(MAX_PARAMETER_UPDATES):
-            kept = update_parameters(matrix, releases, stores, SYSTEM_CLOCK, shown)
-            written, removed = written + kept.written, removed + kept.removed
+            update = update_parameters(matrix, releases, stores, SYSTEM_CLOCK, shown)
+            written, removed = written + update.written, removed + update.removed
             if stop.requested:
                 break
             before, releases = releases, ledger.releases()
             if releases == before:
                 break
-    return replace(kept, written=written, removed=removed)
+    return replace(update, written=written, removed=removed)
 
 
 def announce_release(matrix: Matrix, ledger: Ledger, number: int) -> IncompleteError | None:
@@ -61,31 +61,31 @@ def announce_release(matrix: Matrix, ledger: Ledger, number: int) -> IncompleteE
     return None
 
 
-def with_parameters(document: dict[str, Any], kept: ParameterUpdate | None) -> dict[str, Any]:
+def with_parameters(document: dict[str, Any], update: ParameterUpdate | None) -> dict[str, Any]:
     """Add the parameters to a command's JSON, if there are some."""
-    if kept is None:
+    if update is None:
         return document
-    failed = {region: failure.text for region, failure in kept.failed.items()}
-    return {**document, "parameters": {**asdict(kept), "failed": failed}}
+    failed = {region: failure.text for region, failure in update.failed.items()}
+    return {**document, "parameters": {**asdict(update), "failed": failed}}
 
 
-def show_parameters(kept: ParameterUpdate | None) -> None:
+def show_parameters(update: ParameterUpdate | None) -> None:
     """Print one line about the parameters."""
-    if kept:
-        removed = f", {kept.removed} removed" if kept.removed else ""
-        print_result(f"{kept.right} parameters are as recorded ({kept.written} written{removed})")
+    if update:
+        removed = f", {update.removed} removed" if update.removed else ""
+        print_result(f"{update.right} parameters are as recorded ({update.written} written{removed})")
 
 
-def check_parameters(kept: ParameterUpdate | None) -> None:
+def check_parameters(update: ParameterUpdate | None) -> None:
     """Raise IncompleteError with the regions whose parameters are not as recorded."""
-    if kept and kept.failed:
-        rows = "; ".join(f"{region} ({reason})" for region, reason in kept.failed.items())
+    if update and update.failed:
+        rows = "; ".join(f"{region} ({reason})" for region, reason in update.failed.items())
         raise IncompleteError(
             f"the parameters could not be updated everywhere: {rows}",
-            fix=" ".join(dict.fromkeys(failure.advice for failure in kept.failed.values() if failure.advice))
+            fix=" ".join(dict.fromkeys(failure.advice for failure in update.failed.values() if failure.advice))
             or "run `layers audit --repair`, or the same command again",
             failure_class=max(
-                (failure.failure_class for failure in kept.failed.values()), key=list(FailureClass).index
+                (failure.failure_class for failure in update.failed.values()), key=list(FailureClass).index
             ),
         )
 

@@ -130,7 +130,7 @@ def _run_canary_in_source(source: Settings, release: Release, region: str, shown
     """Run the canary on the source's layers in one region. DriftError if a layer does not work."""
     from builder.model.clock import SYSTEM_CLOCK
     from publisher.aws.identity import check_account
-    from publisher.canary.canary_run import Roles, try_all, words
+    from publisher.canary.canary_run import Roles, describe_trial, try_all
     from publisher.canary.cell_selection import select
     from publisher.canary.function_client import connect
     from publisher.catalog.index import make_index
@@ -145,7 +145,7 @@ def _run_canary_in_source(source: Settings, release: Release, region: str, shown
     bad = [trial for trial in trials if trial.status not in ("proven", "not provable")]
     if bad:
         raise DriftError(
-            f"the canary does not prove {len(bad)} of {len(trials)} layers of the source: {words(bad[0])}",
+            f"the canary does not prove {len(bad)} of {len(trials)} layers of the source: {describe_trial(bad[0])}",
             where=bad[0].case.id,
             fix="fix the release in the source's account; nothing was published here",
         )

@@ -17,7 +17,7 @@ from publisher.cli.group import Settings
 from publisher.cli.parameter_steps import (
     announce_release,
     check_parameters,
-    keep_parameters,
+    refresh_parameters,
     show_parameters,
     with_parameters,
 )
@@ -120,17 +120,17 @@ def command(
     with lease(matrix, session.stop):
         report = _publish(session, checked, max_versions, yes, canary)
         with stopping(session.stop):
-            kept = None if report.stopped else keep_parameters(matrix, session.ledger, session.stop)
+            parameters = None if report.stopped else refresh_parameters(matrix, session.ledger, session.stop)
             unannounced = announce_release(matrix, session.ledger, report.plan.number.value)
-    _tell_github(session, report, kept)
+    _tell_github(session, report, parameters)
     if as_json:
-        print_json(with_parameters(report_json(matrix, report), kept))
+        print_json(with_parameters(report_json(matrix, report), parameters))
     else:
         show_report(matrix, report, session.journal)
-        show_parameters(kept)
+        show_parameters(parameters)
     if not report.complete:
         raise _incomplete(report)
-    check_parameters(kept)
+    check_parameters(parameters)
     if unannounced:
         raise unannounced
 
@@ -176,12 +176,12 @@ def _canary(session: Session, region: str | None, role: str | None) -> tuple[str
     return region, Roles(session.matrix, role, (region,))
 
 
-def _tell_github(session: Session, report: Report, kept: ParameterUpdate | None) -> None:
+def _tell_github(session: Session, report: Report, parameters: ParameterUpdate | None) -> None:
     if github.is_reporting():
         from publisher.report.publish_summary import cell_notes, publish_section
 
         releases = session.ledger.releases()
-        github.summarize(publish_section(session.matrix, report, session.journal.line(), releases, kept))
+        github.summarize(publish_section(session.matrix, report, session.journal.line(), releases, parameters))
         github.annotate(cell_notes(session.matrix, report))
 
 

@@ -53,7 +53,7 @@ def command(
     made = {a.target: a for a in first.artifacts}
     # Cached results of the first build would prove nothing, so the second build has an empty cache of its own.
     cached = tempfile.TemporaryDirectory(prefix="layers-cache-")
-    with _place(output) as place, cached as empty, progress() as shown:
+    with _output_folder(output) as place, cached as empty, progress() as shown:
         second = build(
             matrix, first.version, chosen, place, shown,
             lock={target.id: made[target.id].lock for target in chosen},
@@ -71,7 +71,7 @@ def _check(first: Manifest, package: str, chosen: bool, folder: Path) -> None:
 
 
 @contextmanager
-def _place(output: Path | None) -> Iterator[Path]:
+def _output_folder(output: Path | None) -> Iterator[Path]:
     if output is not None:
         yield output
         return

@@ -14,7 +14,7 @@ from publisher.cli.options import LayerVersion
 from publisher.cli.parameter_steps import (
     announce_release,
     check_parameters,
-    keep_parameters,
+    refresh_parameters,
     show_parameters,
     with_parameters,
 )
@@ -67,7 +67,7 @@ def command(
         permissions = Permissions(matrix, ledger, lambdas, StoppableClock(stop), shown)
         now = datetime.now(timezone.utc).replace(microsecond=0)
         changed = permissions.restore(release) if undo else permissions.yank(release, reason or "", now)
-        kept = keep_parameters(matrix, ledger, stop)
+        kept = refresh_parameters(matrix, ledger, stop)
         unannounced = announce_release(matrix, ledger, layer_version)
     failed = [each for each in changed if each.error]
     if as_json:

@@ -48,7 +48,7 @@ class Recorder:
 
         def start(release: Release | None) -> Release:
             if release is None or not release.is_of(self._fresh.version):
-                return self._own(release)
+                return self._record_of_this_release(release)
             published = {cell.key[1]: cell.sha256 for cell in release.cells}
             return release.with_targets(*(t for t in targets if published.get(t.id, t.sha256) == t.sha256))
 
@@ -77,7 +77,7 @@ class Recorder:
     def _with(self, release: Release | None, batch: list[VersionRecord]) -> Release:
         cells = [record for record in batch if isinstance(record, CellRecord)]
         if cells:
-            release = self._own(release)
+            release = self._record_of_this_release(release)
         release = release or self._fresh
         if release.yanked is not None:  # even if this process granted before it knew
             cells = [record.model_copy(update={"public": False}) for record in cells]
@@ -91,8 +91,8 @@ class Recorder:
             }
         )
 
-    def _own(self, release: Release | None) -> Release:
-        """What the ledger has, as a record of this release. Another one that published nothing here is replaced."""
+    def _record_of_this_release(self, release: Release | None) -> Release:
+        """Return the ledger's record as one of this release. Replace another release's record that has no cells."""
         if release is None or (release.is_of(self._fresh.version) and release.cells):
             return release or self._fresh
         if release.cells:

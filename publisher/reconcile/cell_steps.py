@@ -85,7 +85,9 @@ class CellSteps:
         action = self._job.plan.actions[cell]
         match action:
             case Conflict(reason, advice):
-                return Outcome(cell, "conflict", self._held(cell), Failure(reason, FailureClass.PERMANENT, advice))
+                return Outcome(
+                    cell, "conflict", self._observed_version(cell), Failure(reason, FailureClass.PERMANENT, advice)
+                )
             case Defer(failure):
                 return _failed(cell, failure)
         if self._stop.requested:
@@ -96,11 +98,11 @@ class CellSteps:
             case Publish(first):
                 return self._publish_new(cell, first)
             case GrantOnly():
-                self._record(cell, self._known(cell), public=False)
-                return Outcome(cell, "private", self._known(cell))
+                self._record(cell, self._existing_version(cell), public=False)
+                return Outcome(cell, "private", self._existing_version(cell))
             case Keep():
-                self._record(cell, self._known(cell), public=True)
-                return Outcome(cell, "unchanged", self._known(cell))
+                self._record(cell, self._existing_version(cell), public=True)
+                return Outcome(cell, "unchanged", self._existing_version(cell))
 
     def _publish_new(self, cell: Cell, first: tuple[Preparation, ...]) -> Outcome:
         payload = self._job.payloads.get(cell.target.id)
@@ -116,7 +118,7 @@ class CellSteps:
         return Outcome(cell, "private", held, prepared=len(first))
 
     def _grant(self, before: Outcome) -> Outcome:
-        cell, held = before.cell, before.held or self._known(before.cell)
+        cell, held = before.cell, before.held or self._existing_version(before.cell)
         if self._stop.requested:
             return replace(before, failure=Failure(f"not public yet: {self._stop.reason}"))
         # Directly before the grant, because another process may have yanked the release.
@@ -146,7 +148,7 @@ class CellSteps:
         return replace(before, name="published" if published else "granted")
 
     def _revoke(self, before: Outcome, reason: str) -> Outcome:
-        held = before.held or self._known(before.cell)
+        held = before.held or self._existing_version(before.cell)
         self._revoke_version(before.cell, held)
         self._job.recorder.add(cell_record(before.cell, held, public=False))
         return replace(before, name="private", failure=Failure(reason, FailureClass.PERMANENT))
@@ -235,7 +237,7 @@ class CellSteps:
             return replace(before or Outcome(cell, "private"), failure=error.failure)
         except OvertakenError as error:
             self._stop(f"{cell.id}: {error.message}")
-            return self._overtaken(cell, error)
+            return self._conflict_outcome(cell, error)
         except PublishError as error:
             return _failed(cell, error.failure)
         except Interrupted as error:
@@ -260,7 +262,7 @@ class CellSteps:
             text = f"{type(error).__name__}: {error}"
             return Outcome(cell, "failed", failure=Failure(text, FailureClass.DEFECT, REPORT_DEFECT))
 
-    def _overtaken(self, cell: Cell, error: OvertakenError) -> Outcome:
+    def _conflict_outcome(self, cell: Cell, error: OvertakenError) -> Outcome:
         if error.unexpected is not None:
             self._job.recorder.add(
                 UnexpectedVersionRecord(
@@ -282,11 +284,11 @@ class CellSteps:
         unreadable = bool(self._job.remote.unreachable or self.unreachable)
         return Failure(text, FailureClass.TEMPORARY if unreadable else FailureClass.PERMANENT, NO_ZIP_ADVICE)
 
-    def _held(self, cell: Cell) -> PublishedVersion | None:
+    def _observed_version(self, cell: Cell) -> PublishedVersion | None:
         return self._job.remote.cells[cell].held
 
-    def _known(self, cell: Cell) -> PublishedVersion:
-        held = self._held(cell)
+    def _existing_version(self, cell: Cell) -> PublishedVersion:
+        held = self._observed_version(cell)
         if held is None:
             text = "the layer version was deleted while this command ran"
             raise PublishError(Failure(text, FailureClass.PERMANENT, DELETED_ADVICE))

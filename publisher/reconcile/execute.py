@@ -79,13 +79,13 @@ class _Execution:
 
     def _publish_first(self, cells: Sequence[Cell]) -> None:
         """Publish one cell alone to claim the number. If its region fails, try the next region."""
-        candidates = {cell.region: cell for cell in reversed(self._left(cells)) if self._is_publish(cell)}
+        candidates = {cell.region: cell for cell in reversed(self._remaining(cells)) if self._is_publish(cell)}
         for region in self._job.matrix.regions:
             if region in candidates and not (self._published_cells() or self._job.plan.public):
-                self._each([candidates[region]], self._steps.publish)
+                self._run_step([candidates[region]], self._steps.publish)
 
     def _publish(self, cells: Sequence[Cell]) -> None:
-        self._each(self._left(cells), self._steps.publish)
+        self._run_step(self._remaining(cells), self._steps.publish)
 
     def _make_public(self, waiting: Failure | None) -> None:
         """Grant the permission in every cell that holds the release privately, unless the gate refuses."""
@@ -102,7 +102,7 @@ class _Execution:
                 self._job.recorder.shared(),
             )  # fmt: skip
         if reason is None:
-            self._each(private, lambda cell: self._steps.grant(self._outcomes[cell]))
+            self._run_step(private, lambda cell: self._steps.grant(self._outcomes[cell]))
             return
         for cell in private:
             failure = replace(waiting or Failure(reason), text=f"not public yet: {reason}")
@@ -114,11 +114,11 @@ class _Execution:
         granted = [cell for cell, outcome in self._outcomes.items() if outcome.name in ("granted", "published")]
         if granted and (reason := self._yanks.why_yanked()):
             self._stop(reason)
-            self._each(granted, lambda cell: self._steps.revoke(self._outcomes[cell], reason))
+            self._run_step(granted, lambda cell: self._steps.revoke(self._outcomes[cell], reason))
         for cell, held in self._yanks.yanked_backfills():
             self._steps.revoke_backfill(cell, held)
 
-    def _each(self, cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> None:
+    def _run_step(self, cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> None:
         """Execute a step for each of these cells, in parallel."""
         for outcome in _in_parallel(cells, step):
             self._outcomes[outcome.cell] = outcome
@@ -127,11 +127,11 @@ class _Execution:
 
     def _defer(self, cells: Sequence[Cell], failure: Failure) -> None:
         """Defer the cells that would need a write to AWS."""
-        for cell in self._left(cells):
+        for cell in self._remaining(cells):
             if isinstance(self._job.plan.actions[cell], Publish | GrantOnly):
                 self._outcomes[cell] = Outcome(cell, "deferred", failure=failure)
 
-    def _left(self, cells: Sequence[Cell]) -> list[Cell]:
+    def _remaining(self, cells: Sequence[Cell]) -> list[Cell]:
         return [cell for cell in cells if cell not in self._outcomes]
 
     def _published_cells(self) -> Collection[Cell]:

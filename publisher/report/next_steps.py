@@ -42,7 +42,7 @@ def next_steps(outcomes: Iterable[Outcome]) -> NextSteps | None:
     return NextSteps(
         worst,
         ", ".join(f"{classes[each]} {each}" for each in FailureClass if classes[each]),
-        tuple(step if step == RUN_AGAIN else f"{_named(cells)}: {step}" for step, cells in steps.items()),
+        tuple(step if step == RUN_AGAIN else f"{_cell_names(cells)}: {step}" for step, cells in steps.items()),
     )
 
 
@@ -70,6 +70,6 @@ def _step(outcome: Outcome) -> str:
     return advice or (CONFLICT_ADVICE if outcome.name == "conflict" else NO_ADVICE)
 
 
-def _named(cells: list[str]) -> str:
+def _cell_names(cells: list[str]) -> str:
     more = f" and {len(cells) - MAX_NAMED_CELLS} more" if len(cells) > MAX_NAMED_CELLS else ""
     return ", ".join(cells[:MAX_NAMED_CELLS]) + more

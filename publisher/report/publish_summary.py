@@ -46,16 +46,16 @@ class _Group:
 
 
 def publish_section(
-    matrix: Matrix, report: Report, asked: str, releases: Sequence[Release], kept: ParameterUpdate | None
+    matrix: Matrix, report: Report, requests: str, releases: Sequence[Release], parameters: ParameterUpdate | None
 ) -> str:
-    """Return the section, the most important part first. ``asked`` describes the run's requests to AWS."""
+    """Return the section, the most important part first. ``requests`` describes the run's requests to AWS."""
     number = report.plan.number.value
     release, last = at_number(releases, number), last_before(releases, number)
     groups = _groups(report)
     parts = [
         f"### {text(matrix.package)} {text(report.plan.version)}: layer version {number}\n",
-        _state(matrix, report, release, asked),
-        _steps(report, release, kept),
+        _state(matrix, report, release, requests),
+        _steps(report, release, parameters),
         _not_done(matrix, groups),
         _regions(report),
     ]
@@ -68,19 +68,19 @@ def publish_section(
     return "\n".join(part for part in parts if part)
 
 
-def _state(matrix: Matrix, report: Report, release: Release | None, asked: str) -> str:
+def _state(matrix: Matrix, report: Report, release: Release | None, requests: str) -> str:
     total, done = len(report.outcomes), sum(outcome.done for outcome in report.outcomes.values())
     if not report.complete:
         words = f"**Incomplete**: {total - done} of {total} cells are not at the release"
     elif release and release.completed:
         words = f"**Complete**: the release is in all {len(matrix.cells)} cells"
     else:
-        words = f"**Done as asked**: {total} of the matrix's {len(matrix.cells)} cells"
+        words = f"**Every selected cell is done**: {total} of the matrix's {len(matrix.cells)} cells"
     stopped = f" Stopped: {text(_short(report.stopped))}." if report.stopped else ""
-    return f"{words}, after {duration(report.seconds)}.{stopped} {text(asked)}.\n"
+    return f"{words}, after {duration(report.seconds)}.{stopped} {text(requests)}.\n"
 
 
-def _steps(report: Report, release: Release | None, kept: ParameterUpdate | None) -> str:
+def _steps(report: Report, release: Release | None, parameters: ParameterUpdate | None) -> str:
     """Return what to do next."""
     again = f"`layers publish --version {report.plan.version}`"
     steps = []
@@ -90,8 +90,8 @@ def _steps(report: Report, release: Release | None, kept: ParameterUpdate | None
             steps.append(rerun if step == RUN_AGAIN else text(step))
     if report.complete and not (release and release.completed):
         steps.append(f"Publish the cells that were not selected: {again}.")
-    if kept and kept.failed:
-        steps.append(f"Fix the parameters in {', '.join(map(text, kept.failed))}: `layers audit --repair`.")
+    if parameters and parameters.failed:
+        steps.append(f"Fix the parameters in {', '.join(map(text, parameters.failed))}: `layers audit --repair`.")
     if not steps:
         steps.append("Commit the ledger, and what `layers docs` makes of it.")
     return "".join(f"- {step}\n" for step in steps)

@@ -58,7 +58,7 @@ class Invocation:
 
 
 @dataclass(frozen=True)
-class _Done:
+class _RunResult:
     """The result of a run: its payload, whether that is an error, and the log."""
 
     payload: bytes
@@ -96,7 +96,7 @@ class Invoker:
             )
         request_id = str(uuid.uuid4())
         try:
-            done = self._done(function, event, request_id)
+            done = self._run_or_respond(function, event, request_id)
         except OSError as error:
             raise Refusal("ServiceException", f"this machine cannot run the function: {error}", 500) from None
         headers = [("X-Amz-Executed-Version", "$LATEST"), ("x-amzn-RequestId", request_id)]
@@ -106,7 +106,7 @@ class Invoker:
             headers.append(("X-Amz-Log-Result", base64.b64encode(done.log.encode()[-LOG_TAIL_BYTES:]).decode()))
         return Invocation(200, done.payload, tuple(headers))
 
-    def _done(self, function: Function, event: Any, request_id: str) -> _Done:
+    def _run_or_respond(self, function: Function, event: Any, request_id: str) -> _RunResult:
         target = _target(function)
         runtime = self._runtime(target)
         if isinstance(runtime, Unproven):
@@ -128,7 +128,7 @@ class Invoker:
         except LayersError as error:
             return Unproven(error.what)
 
-    def _run(self, function: Function, target: Target, runtime: _Runtime, event: Any, request_id: str) -> _Done:
+    def _run(self, function: Function, target: Target, runtime: _Runtime, event: Any, request_id: str) -> _RunResult:
         task, opt = self._unpacked((function.code,)), self._unpacked(function.layers)
         roots = [opt / root for root in import_roots(target.python)]
         code = FunctionCode(function.handler, before=(task, *roots), after=(runtime.client,), command="sandbox")
@@ -136,17 +136,17 @@ class Invoker:
         limit = RuntimeApi(function.timeout * slower, start=START_SECONDS * slower, arn=function.arn)
         with tempfile.TemporaryDirectory(prefix="function-", dir=self._folder) as name, limit as api:
             folder = Path(name)
-            variables = {**environment(target, folder, api, opt, function.name), **self._own(function, task)}
+            variables = {**environment(target, folder, api, opt, function.name), **self._own_variables(function, task)}
             with running(runtime.machine, code, api, variables, folder) as process:
                 done = _outcome(process, function, event, request_id)
         places = {opt: "/opt", task: "/var/task", runtime.client: "/var/runtime", folder / "home": "/tmp"}  # noqa: S108
-        return _Done(
+        return _RunResult(
             _with_lambda_paths(done.payload.decode(), places).encode(),
             done.failed,
             _with_lambda_paths(done.log, places),
         )
 
-    def _own(self, function: Function, task: Path) -> dict[str, str]:
+    def _own_variables(self, function: Function, task: Path) -> dict[str, str]:
         """Return a function's own environment variables, with this AWS as its endpoint."""
         return {
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
@@ -158,7 +158,7 @@ class Invoker:
             **function.variables,
         }
 
-    def _respond_for(self, function: Function, target: Target, event: Any, reason: str) -> _Done:
+    def _respond_for(self, function: Function, target: Target, event: Any, reason: str) -> _RunResult:
         """Return the response of a canary function that this machine cannot run, if ``--stand-in`` allows it."""
         canary = function.code == sha256(function_zip()).hexdigest() and isinstance(event, dict)
         if not (self._stand_in and canary):
@@ -176,8 +176,8 @@ class Invoker:
                 "errorType": "PackageNotFoundError",
                 "stackTrace": [],
             }
-            return _Done(json.dumps(error).encode(), True, "")
-        return _Done(json.dumps(answer).encode(), False, "")
+            return _RunResult(json.dumps(error).encode(), True, "")
+        return _RunResult(json.dumps(answer).encode(), False, "")
 
     def _unpack(self, zips: tuple[str, ...]) -> Path:
         """Unpack these zips into one folder, a later one over the earlier ones, as Lambda does in ``/opt``."""
@@ -201,7 +201,7 @@ def _target(function: Function) -> Target:
     return Target(python, architecture, "function")
 
 
-def _outcome(process: FunctionProcess, function: Function, event: Any, request_id: str) -> _Done:
+def _outcome(process: FunctionProcess, function: Function, event: Any, request_id: str) -> _RunResult:
     """Invoke the function and return the result in Lambda's form."""
     seconds = float(function.timeout)
     note = ""
@@ -214,7 +214,7 @@ def _outcome(process: FunctionProcess, function: Function, event: Any, request_i
         note = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {request_id} {note}\n\n"
     except EndedError:
         body, failed = _error("Runtime.ExitError", _exit_reason(process.process.returncode), request_id), True
-    return _Done(json.dumps(body).encode(), failed, _log(process, function, request_id, seconds, note))
+    return _RunResult(json.dumps(body).encode(), failed, _log(process, function, request_id, seconds, note))
 
 
 def _error(kind: str, message: str, request_id: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ def incomplete(matrix: Matrix, releases: Sequence[Release]) -> tuple[IncompleteR
     These are the newest one, if it misses cells of the matrix, and every one that was started and never completed.
     Yanked releases, and cells that no run can bring to the number, are left out: retrying them does not help.
     """
-    return tuple(sorted(_found(matrix, releases), key=lambda each: each.layer_version))
+    return tuple(sorted(_incomplete_releases(matrix, releases), key=lambda each: each.layer_version))
 
 
 def newest_release(releases: Sequence[Release]) -> Release | None:
@@ -32,7 +32,7 @@ def newest_release(releases: Sequence[Release]) -> Release | None:
     return max((r for r in releases if r.yanked is None), key=lambda r: r.layer_version, default=None)
 
 
-def _found(matrix: Matrix, releases: Sequence[Release]) -> Iterator[IncompleteRelease]:
+def _incomplete_releases(matrix: Matrix, releases: Sequence[Release]) -> Iterator[IncompleteRelease]:
     newest = newest_release(releases)
     # A version that was rebuilt is completed at its last number.
     for release in {release.version: release for release in sorted(releases, key=lambda r: r.layer_version)}.values():

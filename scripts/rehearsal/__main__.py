@@ -108,8 +108,8 @@ def _start(
 ) -> WorkflowRun:
     world.log(f"{name}, by {event}")
     declared = _declared(source, name, event)
-    given = {key: value for key, value in _named(inputs).items() if key in declared}
-    return run_workflow(world, source, name, event, given, _named(payload))
+    given = {key: value for key, value in _parse_pairs(inputs).items() if key in declared}
+    return run_workflow(world, source, name, event, given, _parse_pairs(payload))
 
 
 def _declared(source: Path, name: str, event: str) -> set[str]:
@@ -118,7 +118,7 @@ def _declared(source: Path, name: str, event: str) -> set[str]:
 
 def _check_inputs(source: Path, names: Sequence[str], event: str, inputs: Sequence[str]) -> None:
     known = {each for name in names for each in _declared(source, name, event)}
-    if unknown := sorted(set(_named(inputs)) - known):
+    if unknown := sorted(set(_parse_pairs(inputs)) - known):
         raise UsageError(f"no input {', '.join(unknown)} of {', '.join(names)}")
 
 
@@ -136,7 +136,7 @@ def _only_aws(variables: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in variables.items() if key.startswith("AWS_")}
 
 
-def _named(pairs: Sequence[str]) -> dict[str, str]:
+def _parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
     values = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")

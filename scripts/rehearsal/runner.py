@@ -57,17 +57,17 @@ class WorkflowRun:
             return JobRun("skipped")
         strategy = expand(job.get("strategy") or {}, contexts, {})
         if not strategy:
-            return self._one(name, job, {**contexts, "matrix": {}})
+            return self._run_combination(name, job, {**contexts, "matrix": {}})
         rows = combinations(strategy)
         if not rows:
             return JobRun("skipped")
         at_once = min(int(strategy.get("max-parallel", MAX_PARALLEL_JOBS)), MAX_PARALLEL_JOBS)
         with ThreadPoolExecutor(at_once) as pool:
-            runs = list(pool.map(lambda row: self._one(name, job, {**contexts, "matrix": row}), rows))
+            runs = list(pool.map(lambda row: self._run_combination(name, job, {**contexts, "matrix": row}), rows))
         failed = any(run.result == "failure" for run in runs)
         return JobRun("failure" if failed else "success", {k: v for run in runs for k, v in run.outputs.items()})
 
-    def _one(self, name: str, job: Table, contexts: Table) -> JobRun:
+    def _run_combination(self, name: str, job: Table, contexts: Table) -> JobRun:
         permissions = self.workflow.permissions(job, self.allowed)
         label = self.prefix + name + "".join(f" {value}" for value in list(contexts["matrix"].values())[:1])
         if "uses" in job:

@@ -104,7 +104,7 @@ class RegionLayers:
         architectures: Sequence[str] = (),
     ) -> LayerVersion:
         """PublishLayerVersion: assigns the next number, also for bytes that exist already."""
-        name = self._own(name)
+        name = self._own_layer_name(name)
         check_member("description", len(description) <= MAX_DESCRIPTION_CHARACTERS, description)
         check_member("licenseInfo", len(license_info) <= MAX_LICENSE_CHARACTERS, license_info)
         check_member(
@@ -158,7 +158,7 @@ class RegionLayers:
         architecture: str | None = None,
     ) -> tuple[list[LayerVersion], str | None]:
         """ListLayerVersions: newest first; empty for a layer that does not exist."""
-        versions = self._shown(self._own(name), runtime, architecture)
+        versions = self._shown(self._own_layer_name(name), runtime, architecture)
         return _page(versions, marker, size, key=lambda version: str(version.number))
 
     def get(self, name: str, number: int) -> LayerVersion:
@@ -171,7 +171,7 @@ class RegionLayers:
     def policy(self, name: str, number: int) -> tuple[Statement, ...]:
         """GetLayerVersionPolicy: returns the statements; 404 if there are none."""
         self.get(name, number)
-        layer = self._layers[self._own(name)]
+        layer = self._layers[self._own_layer_name(name)]
         until, before = layer.earlier.get(number, (0.0, {}))
         statements = before if self._now() < until else layer.policies.get(number)
         if not statements:
@@ -190,7 +190,7 @@ class RegionLayers:
             if statement.principal != "*":
                 raise AwsError(400, "InvalidParameterValueException", "OrganizationId goes with the principal *.")
         self._existing(name, number)
-        layer = self._layers[self._own(name)]
+        layer = self._layers[self._own_layer_name(name)]
         statements = layer.policies.setdefault(number, {})
         if statement.sid in statements:
             raise AwsError(
@@ -202,7 +202,7 @@ class RegionLayers:
     def remove_permission(self, name: str, number: int, statement_id: str) -> None:
         """RemoveLayerVersionPermission."""
         self._existing(name, number)
-        layer = self._layers[self._own(name)]
+        layer = self._layers[self._own_layer_name(name)]
         statements = layer.policies.get(number, {})
         if statement_id not in statements:
             raise AwsError(404, "ResourceNotFoundException", f"Statement {statement_id} is not found.")
@@ -211,7 +211,7 @@ class RegionLayers:
 
     def delete(self, name: str, number: int) -> None:
         """DeleteLayerVersion: does nothing if the version does not exist. Numbers are not assigned again."""
-        layer = self._layers.get(self._own(name))
+        layer = self._layers.get(self._own_layer_name(name))
         if layer:
             layer.versions.pop(number, None)
             layer.policies.pop(number, None)
@@ -239,12 +239,12 @@ class RegionLayers:
         layer.earlier[number] = self._now() + self._policy_lag(), shown
 
     def _existing(self, name: str, number: int) -> LayerVersion:
-        layer = self._layers.get(self._own(name))
+        layer = self._layers.get(self._own_layer_name(name))
         if layer is None or number not in layer.versions:
             raise AwsError(404, "ResourceNotFoundException", "The resource you requested does not exist.")
         return layer.versions[number]
 
-    def _own(self, name: str) -> str:
+    def _own_layer_name(self, name: str) -> str:
         check_member("layerName", matches(LAYER_NAME, name, MAX_NAME_CHARACTERS), name)
         if not name.startswith("arn:"):
             return name

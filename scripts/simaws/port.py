@@ -67,7 +67,7 @@ class SimLambda:
 
     def get(self, name: str, number: int) -> PublishedVersion | None:
         version = self._call("GetLayerVersion", lambda region: region.get(name, number), missing=True)
-        return self._held(version, link=True) if version else None
+        return self._published_version(version, link=True) if version else None
 
     def grants(self, name: str, number: int) -> tuple[Grant, ...]:
         statements = self._call("GetLayerVersionPolicy", lambda region: region.policy(name, number), missing=True)
@@ -86,7 +86,7 @@ class SimLambda:
                 publication.architectures,
             )
 
-        return self._held(self._call("PublishLayerVersion", act))
+        return self._published_version(self._call("PublishLayerVersion", act))
 
     def grant(self, name: str, number: int, grant: Grant) -> None:
         statement = Statement(grant.statement_id, grant.principal, grant.organization)
@@ -135,7 +135,7 @@ class SimLambda:
             architectures=version.architectures,
         )
 
-    def _held(self, version: LayerVersion, link: bool = False) -> PublishedVersion:
+    def _published_version(self, version: LayerVersion, link: bool = False) -> PublishedVersion:
         return PublishedVersion(
             **vars(self._listed(version)),
             sha256=version.sha256,

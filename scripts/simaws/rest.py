@@ -111,7 +111,7 @@ class Rest:
                 s.principal in allowed and s.organization is None for s in region.statements(version)
             ):
                 raise AwsError(403, "AccessDeniedException", f"not authorized to perform: {version.arn}")
-            return self._held(version, request.base)
+            return self._version_json(version, request.base)
 
         return act
 
@@ -140,7 +140,7 @@ class Rest:
                 body.get("CompatibleRuntimes", []),
                 body.get("CompatibleArchitectures", []),
             )
-            return self._held(version, request.base)
+            return self._version_json(version, request.base)
 
         return act
 
@@ -223,7 +223,7 @@ class Rest:
             "LicenseInfo": version.license,
         }
 
-    def _held(self, version: LayerVersion, base: str) -> dict[str, Any]:
+    def _version_json(self, version: LayerVersion, base: str) -> dict[str, Any]:
         until = self._aws.clock.monotonic() + LINK_SECONDS
         link = f"{base}/content/{version.arn.split(':')[3]}/{version.sha256}?until={until:.3f}"
         content = {"CodeSha256": version.code_sha256, "CodeSize": version.size, "Location": link}

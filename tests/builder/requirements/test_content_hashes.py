@@ -106,7 +106,7 @@ def test_a_project_that_changed_after_poetry_locked_it_is_named(locked: Project,
     assert not any("changed after" in line for line in locked.notes.lines)
     locked.write({"pyproject.toml": text.replace("linter", "linter2").replace("3.10", "3.11")})
     assert locked.packages() == {"tinydep": "1.0"}
-    assert any("changed after poetry.lock was made" in line for line in locked.notes.lines)
+    assert any("changed after poetry.lock was written" in line for line in locked.notes.lines)
 
 
 def test_a_project_that_changed_after_pdm_locked_it_is_named(locked: Project) -> None:
@@ -116,4 +116,4 @@ def test_a_project_that_changed_after_pdm_locked_it_is_named(locked: Project) ->
     assert not any("changed after" in line for line in locked.notes.lines)
     locked.write({"pyproject.toml": PROJECT.replace('"linter"', '"linter2"')})
     assert locked.packages() == {"tinydep": "1.0"}
-    assert any("changed after pdm.lock was made" in line for line in locked.notes.lines)
+    assert any("changed after pdm.lock was written" in line for line in locked.notes.lines)

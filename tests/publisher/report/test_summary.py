@@ -119,7 +119,7 @@ def test_cells_that_were_not_selected_are_named(tmp_path: Path) -> None:
     ledger = MemoryLedger()
     report = world(tmp_path).publish("1.0", ledger, cells=MATRIX.cells[:2])
     read = section(report, ledger.releases())
-    assert "Done as asked: 2 of the matrix's 6 cells" in read.words
+    assert "Every selected cell is done: 2 of the matrix's 6 cells" in read.words
     assert "Publish the cells that were not selected: layers publish --version 1.0." in read.words
 
 
