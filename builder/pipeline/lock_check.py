@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from packaging.metadata import parse_email
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -16,6 +15,7 @@ from packaging.version import Version
 
 from builder.inspection.findings import finding
 from builder.inspection.package_checks import fits
+from builder.metadata.core_metadata import parse_headers
 from builder.metadata.requires_dist import is_readable
 from builder.model.artifact import Finding
 from builder.model.errors import BuildError
@@ -60,7 +60,7 @@ def check_metadata(wheels: Sequence[PackedWheel], target: Target, wanted: LockIn
 
 
 def _wrong_headers(wheel: PackedWheel, target: Target) -> Iterator[str]:
-    headers = parse_email(wheel.metadata)[0]
+    headers = parse_headers(wheel.metadata)
     locked = wheel.locked
     own = headers.get("name", ""), headers.get("version", "")
     if all(own) and (canonicalize_name(own[0]) != locked.name or not _is_same(own[1], locked.version)):

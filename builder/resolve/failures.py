@@ -38,12 +38,14 @@ class NoWheelError(ConflictError):
         self.package = package  #: with its version, where that is known
 
 
-def no_wheel(package: str, target: Target) -> NoWheelError:
+def no_wheel(package: str, target: Target, required_by: str = "") -> NoWheelError:
+    """Return the error for a package, with its version. ``required_by`` says what requires it, if that is known."""
     glibc = ".".join(map(str, target.runtime.glibc))
     return NoWheelError(
         package,
         f"{package} has no wheel that runs on {target.runtime.api_name} for {target.architecture} "
-        f"({target.runtime.system}, glibc {glibc}: up to {target.runtime.manylinux})",
+        f"({target.runtime.system}, glibc {glibc}: up to {target.runtime.manylinux})"
+        + (f"; {required_by}" if required_by else ""),
         where=target.id,
         fix="use another version of it, leave this target out, or ask its maintainers for such a wheel; "
         "nothing is built from source",
@@ -73,26 +75,26 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
     if found := re.search(
         r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
     ):
-        return no_wheel(found[1].replace("==", " "), target)
+        return no_wheel(found[1].replace("==", " "), target, _dependent(found[1].partition("==")[0], flat))
     if found := re.search(r"\b(401|403) (?:Unauthorized|Forbidden)\b", flat):
         return http_error(int(found[1]), "", target.id)
     if found := re.search(r"Because (\S+) was not found in the", flat):
         return InputError(
             f"the package index has no package {found[1]!r}",
-            where=_origin_of(found[1], requirements),
+            where=_origin_of(found[1], requirements, flat),
             fix="check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
         )
     if found := _OTHER_INDEX.search(flat):
         return InputError(
             f"{found[1]} is on {without_credentials(found[2])}, but not in the required version; uv uses only the "
             "first index that has a package (index strategy first-index), and another one may have the version",
-            where=_origin_of(found[1], requirements),
+            where=_origin_of(found[1], requirements, flat),
             fix="put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match",
         )
     if found := _NO_VERSION.search(flat):
         return InputError(
             f"the package index has no {found[1]} {found[2]}",
-            where=_origin_of(found[1], requirements),
+            where=_origin_of(found[1], requirements, flat),
             fix="check the version; a fresh release may take some minutes to appear",
         )
     if found := _INVALID_FORMAT.search(flat) or _MALFORMED.search(flat):
@@ -102,7 +104,7 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
     if found := re.search(r"Failed to download `(\S+) @ ", flat):
         return BuildError(
             f"{found[1]} cannot be downloaded from the URL that is named for it: {_last_cause(text)}",
-            where=_origin_of(found[1], requirements),
+            where=_origin_of(found[1], requirements, flat),
             fix="check the URL and the network",
             failure_class=FailureClass.TEMPORARY if is_temporary(flat) else FailureClass.PERMANENT,
         )
@@ -117,11 +119,20 @@ def name_of(requirement: str) -> str:
     return canonicalize_name(re.split(r"[\[=<>!~; ]", requirement)[0])
 
 
-def _origin_of(package: str, requirements: Sequence[str]) -> str:
+def _origin_of(package: str, requirements: Sequence[str], flat: str) -> str:
+    """Return who requires a package."""
+    if dependent := _dependent(package, flat):
+        return dependent
     is_named = any(name_of(requirement) == name_of(package) for requirement in requirements)
     if not requirements:
         return "a requirement of the project"
     return "package and version asked for" if is_named else f"a requirement of {requirements[0]}"
+
+
+def _dependent(package: str, flat: str) -> str:
+    """Return the first requirement of the package in uv's explanation, such as ``mid requires leaf==9.0``; else ""."""
+    found = re.search(rf"(\S+) depends? on ({re.escape(package)}(?:\[[^]]*\])?(?:[<>=!~]\S*)?)(?=[\s,]|$)", flat)
+    return f"{found[1]} requires {found[2].rstrip(',.')}" if found else ""
 
 
 def _last_cause(text: str) -> str:

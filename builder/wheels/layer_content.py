@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from packaging.utils import parse_wheel_filename
+
 from builder.archive.packed import PackedFile, PackedFiles, pack
 from builder.bytecode.compiler import pyc_path
-from builder.inspection.findings import grouped
+from builder.inspection.findings import finding, grouped
+from builder.inspection.package_checks import wheel_tags
 from builder.metadata.core_metadata import parse_headers
 from builder.metadata.record import format_record
 from builder.model.artifact import Finding, Locked
@@ -94,7 +97,7 @@ def merge(wheels: Sequence[PackedWheel], python: str) -> LayerContent:
         for path, compiled in wheel.bytecode.items():
             if path not in without:
                 files[pyc_path(path, python)] = compiled
-    findings = (*_collisions(ordered, lost), *_unrecorded(ordered))
+    findings = (*_collisions(ordered, lost), *_unrecorded(ordered), *_other_tags(ordered))
     return LayerContent({f"python/{path}": file for path, file in files.items()}, findings)
 
 
@@ -133,6 +136,18 @@ def _unrecorded(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
         paths = [f"python/{path}" for path, file in wheel.files.items() if file.is_unrecorded]
         message = f"has no digest in the RECORD of {wheel.locked.name} {wheel.locked.version}"
         yield from grouped("warning", "record-unknown", message, paths)
+
+
+def _other_tags(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
+    """Yield a finding for each wheel whose WHEEL file has no tag of its file name, which installers go by."""
+    for wheel in wheels:
+        file = wheel.files.get(f"{wheel.dist_info}/WHEEL")
+        text = file.stream.content(MAX_HEADER_BYTES).decode("utf-8", "replace") if file else ""
+        tags = re.findall(r"^Tag:[ \t]*(\S+)", text, re.MULTILINE)
+        own = {tag for each in tags for tag in wheel_tags(each)}
+        if own and own.isdisjoint(parse_wheel_filename(wheel.locked.filename)[3]):
+            message = f"{wheel.locked.filename} says {', '.join(tags[:3])} in its WHEEL file, unlike its file name"
+            yield finding("warning", "wheel-tag", message, f"python/{wheel.dist_info}/WHEEL")
 
 
 def _this_file(count: int) -> str:

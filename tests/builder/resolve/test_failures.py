@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.model.errors import BuildError, FailureClass
+from builder.model.errors import BuildError, FailureClass, LayersError
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
 from builder.resolve import uv
@@ -113,3 +113,14 @@ def test_a_file_size_limit_that_ends_uv_is_named(tmp_path: Path, monkeypatch: py
     with pytest.raises(BuildError, match=r"SIGXFSZ \(File size limit exceeded") as caught:
         uv.run(["pip", "compile", "-"], tmp_path, stdin="")
     assert "ulimit -f" in str(caught.value)
+
+
+@pytest.mark.parametrize("tag", ["py3-none-any", "cp312-cp312-win_amd64", None])
+def test_the_error_for_a_pinned_package_names_who_requires_it(tag: str | None, index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", requires=("middle", "leaf"))
+    make_wheel(index, "middle", requires=("leaf==9.0",))
+    if tag:
+        make_wheel(index, "leaf", "1.0" if tag == "py3-none-any" else "9.0", tag=tag)
+    matrix = matrix_of("demo", bytecode="off", requirements=["leaf"] if tag == "py3-none-any" else [])
+    with pytest.raises(LayersError, match=r"middle requires leaf==9\.0"):
+        build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())

@@ -94,3 +94,20 @@ def test_a_malformed_wheel_is_named_with_the_cause(cause: str, index: Path, tmp_
     assert caught.value.where in (WHEEL, "demo 1.0")
     assert "run the command again" not in str(caught.value)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("tag", ["cp312-cp312-win_amd64", "py2-none-any"])
+def test_a_wheel_file_with_other_tags_than_the_file_name_is_a_warning(tag: str, index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", tag=tag).rename(index / WHEEL)
+    findings = made(tmp_path / "out").artifacts[0].findings
+    assert [each.message for each in findings if each.code == "wheel-tag"] == [
+        f"{WHEEL} says {tag} in its WHEEL file, unlike its file name"
+    ]
+
+
+@pytest.mark.parametrize("names", [("py3-none-any", "py2.py3-none-any"), ("py2.py3-none-any", "py3-none-any")])
+def test_a_wheel_file_with_a_tag_of_the_file_name_is_accepted(
+    names: tuple[str, str], index: Path, tmp_path: Path
+) -> None:
+    make_wheel(index, "demo", tag=names[0]).rename(index / f"demo-1.0-{names[1]}.whl")
+    assert "wheel-tag" not in {each.code for each in made(tmp_path / "out").artifacts[0].findings}
