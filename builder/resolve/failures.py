@@ -78,7 +78,7 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
         return no_wheel(found[1].replace("==", " "), target, _dependent(found[1].partition("==")[0], flat))
     if found := re.search(r"\b(401|403) (?:Unauthorized|Forbidden)\b", flat):
         return http_error(int(found[1]), "", target.id)
-    if found := re.search(r"Because (\S+) was not found in the", flat):
+    if found := re.search(r"\b(?:Because|and) (\S+) was not found in the", flat):
         return InputError(
             f"the package index has no package {found[1]!r}",
             where=_origin_of(found[1], requirements, flat),
@@ -131,8 +131,10 @@ def _origin_of(package: str, requirements: Sequence[str], flat: str) -> str:
 
 def _dependent(package: str, flat: str) -> str:
     """Return the first requirement of the package in uv's explanation, such as ``mid requires leaf==9.0``; else ""."""
-    found = re.search(rf"(\S+) depends? on ({re.escape(package)}(?:\[[^]]*\])?(?:[<>=!~]\S*)?)(?=[\s,]|$)", flat)
-    return f"{found[1]} requires {found[2].rstrip(',.')}" if found else ""
+    requirement = rf"(\S+) depends? on ({re.escape(package)}(?:\[[^]]*\])?(?:[<>=!~]\S*)?)(?=[\s,]|$)"
+    # One with a version first: it is the cause, not another package that takes any version.
+    found = sorted(re.findall(requirement, flat), key=lambda each: not re.search("[<>=!~]", each[1]))
+    return f"{found[0][0]} requires {found[0][1].rstrip(',.')}" if found else ""
 
 
 def _last_cause(text: str) -> str:
