@@ -140,7 +140,7 @@ def _check_version(document: Any, source: str) -> None:
             fix="give the layers.json that `layers docs` writes",
         )
     version = document["schema_version"]
-    if version != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION or type(version) is not int:  # true and 1.0 equal 1
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         raise InputError(
             f"this index has schema version {shorten(repr(version), 20)}; this program reads {SCHEMA_VERSION}",

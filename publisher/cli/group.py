@@ -109,6 +109,10 @@ class _LazyGroup(click.Group):
                 args = [*rest, "--help"]
             case ["version"]:
                 args = ["--version"]
+        if any(not word.strip() for word in args) and not ctx.resilient_parsing:
+            from publisher.cli.suggestions import parsed_words
+
+            parsed_words(self, ctx, args)
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

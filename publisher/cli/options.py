@@ -142,8 +142,13 @@ def lookup_region_option(function: F) -> F:
 def _regions_or_default(context: click.Context, param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
     if values or context.resilient_parsing:
         return REGION.split(context, param, values)
-    default = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _region_of_profile()
-    return (REGION.normalized(default),)
+    source = next((name for name in ("AWS_REGION", "AWS_DEFAULT_REGION") if os.environ.get(name)), None)
+    default = os.environ[source] if source else _region_of_profile()
+    try:
+        return (parse_region(default),)
+    except ValueError as error:
+        where = source or "the region of the AWS profile"
+        raise InputError(str(error), where=where, fix="correct it, or give --region REGION or --region all") from None
 
 
 def _region_of_profile() -> str:

@@ -180,12 +180,6 @@ def _defaults() -> tuple[str, Architecture]:
 def _base_layer(settings: Settings, wanted: str, index_source: str | None, *target: Any) -> BaseLayer:
     from publisher.catalog.base_layer import find_base_layer
 
-    if not wanted.strip():
-        raise InputError(
-            "the value is empty",
-            where="--on-layer",
-            fix="name an ARN, a version or latest (is a shell variable unset?)",
-        )
     if index_source is None and not settings.matrix_path.exists():
         raise InputError(
             "no index and no matrix to look the layer up in",

@@ -1,4 +1,4 @@
-"""Suggestions for what people type from habit: options of other tools, a value without its option."""
+"""Checks of the typed words before click's own: empty values, options of other tools, a value without its option."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 import click
 
+from builder.model.errors import UsageError
 from builder.model.selection import is_latest, parse_architecture, parse_python, parse_region
 
 #: Option of another tool, or in another form → this program's options, the first that the command has.
@@ -27,14 +28,15 @@ _GLOBAL = ("--matrix", "--ledger", "--log-format")
 
 
 def check_words(command: click.Command, parent: click.Context, name: str, words: Sequence[str]) -> None:
-    """Raise a usage error with a suggestion for an unknown option, or for a word that no argument takes.
+    """Raise a usage error with a suggestion for an unknown option, or for a word that no argument takes; also for an
+    empty value.
 
     Click would first ask for required options and defaults that the word was meant for.
     """
     context = command.context_class(command, parent=parent, info_name=name, **command.context_settings)
     options = [option for param in command.params for option in param.opts]
     try:
-        _, rest, _ = command.make_parser(context).parse_args(list(words))
+        rest = parsed_words(command, context, words)
     except click.NoSuchOption as error:
         if hint := _option_hint(error.option_name, options, name):
             raise click.UsageError(f"{error.message} {hint}", context) from None
@@ -47,6 +49,23 @@ def check_words(command: click.Command, parent: click.Context, name: str, words:
         hints = [_value_hint(word, options) for word in rest]
         hint = f" Did you mean `{' '.join(map(str, hints))}`?" if all(hints) else ""
         raise click.UsageError(f"Got unexpected extra argument ({' '.join(rest)}).{hint}", context)
+
+
+def parsed_words(command: click.Command, context: click.Context, words: Sequence[str]) -> list[str]:
+    """Return the words that no option and no argument of the command takes.
+
+    An empty value is a usage error: it comes from an unset variable of a shell, and must not mean the working directory
+    or a default.
+    """
+    values, rest, _ = command.make_parser(context).parse_args(list(words))
+    for param in command.params:
+        value = values.get(str(param.name))
+        parts = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(part, str) and not part.strip() for part in parts):
+            name = param.opts[0] if isinstance(param, click.Option) else param.make_metavar(context)
+            fix = "give a value, or omit it (is a shell variable unset?)"
+            raise UsageError(f"{name} has an empty value", fix=fix)
+    return rest
 
 
 def _option_hint(typed: str, options: Collection[str], command: str) -> str | None:

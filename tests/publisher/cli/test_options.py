@@ -7,12 +7,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
+from builder.model.errors import UsageError
+from publisher.cli.group import COMMANDS
+from publisher.cli.group import layers as program
 from tests.fakes.command import SMALL, Layers
 from tests.publisher.catalog.catalog_cases import MATRIX_TEXT, catalog_matrix, history, write_project
 
@@ -94,6 +99,9 @@ def test_the_region_is_that_of_the_environment_or_the_profile(
     assert _only_region(layers) == "eu-west-1"
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     assert _only_region(layers) == "us-east-1"
+    monkeypatch.setenv("AWS_REGION", "us-moon-1")
+    ended = layers("describe")
+    assert (ended.code, "AWS_REGION: 'us-moon-1' is not an AWS region" in ended.err) == (3, True), ended.err
 
 
 def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -140,10 +148,29 @@ def test_a_usual_mistake_gets_a_suggestion(tmp_path: Path, typed: str, answer: s
 
 
 @pytest.mark.parametrize("option", ["--region", "--python", "--arch"])
-@pytest.mark.parametrize("value", ["", " ", ","])
-def test_an_empty_value_does_not_mean_everything(tmp_path: Path, option: str, value: str) -> None:
-    ended = Layers(tmp_path)("publish", "--version", "1.0", "--yes", option, value)
+def test_an_empty_comma_list_does_not_mean_everything(tmp_path: Path, option: str) -> None:
+    ended = Layers(tmp_path)("publish", "--version", "1.0", "--yes", option, ",")
     assert (ended.code, f"{option} has an empty value" in ended.err) == (2, True), ended.err
+
+
+def options_with_values() -> Iterator[tuple[str, ...]]:
+    """Yield the words up to each option that takes a value, of the program and of each command."""
+    for command in ("", *COMMANDS):
+        params = import_module(f"publisher.cli.{command}").command.params if command else program.params
+        for param in params:
+            if isinstance(param, click.Option) and not (param.is_flag or param.count):
+                yield (command, param.opts[0]) if command else (param.opts[0],)
+
+
+@pytest.mark.parametrize("words", list(options_with_values()), ids=" ".join)
+def test_an_empty_value_of_any_option_is_a_usage_error(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match=f"{words[-1]} has an empty value"):
+        program.main([*words, " "], standalone_mode=False)
+
+
+def test_an_empty_argument_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"ZIP.* has an empty value"):
+        program.main(["inspect", ""], standalone_mode=False)
 
 
 def test_help_and_version_are_also_commands() -> None:

@@ -167,10 +167,6 @@ def test_an_app_above_its_budget_exits_with_4(project: Path) -> None:
     assert "no last release" in said("--max-size", "+10%")
 
 
-def test_an_empty_layer_name_is_an_error(project: Path) -> None:
-    assert "the value is empty" in said("--on-layer", "")
-
-
 def test_exclusions_and_overrides_are_recorded_in_the_sbom(project: Path) -> None:
     result = made("--exclude", "Demo_Agents")
     assert result["dependencies"]["packages"] == {"tools": "1.0"}
