@@ -130,7 +130,7 @@ class _Requests(LoopbackHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - http.server's name
         response = respond(self.path, self.body(), self.model)
-        self.answer(response.status, response.body, response.headers)
+        self.respond(response.status, response.body, response.headers)
 
     def do_GET(self) -> None:  # noqa: N802 - http.server's name
         self.do_POST()

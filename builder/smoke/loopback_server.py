@@ -22,7 +22,7 @@ class LoopbackHandler(BaseHTTPRequestHandler):
         """Return the request's body."""
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def respond(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         """Send a complete response."""
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
@@ -30,9 +30,9 @@ class LoopbackHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def answer_json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
+    def respond_json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
         """Send JSON."""
-        self.answer(status, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})
+        self.respond(status, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
         """Write nothing."""

@@ -87,7 +87,7 @@ class RuntimeApi(LoopbackServer):
         class _Requests(LoopbackHandler):
             def do_GET(self) -> None:  # noqa: N802 - http.server's name
                 if self.path != f"{_PREFIX}invocation/next":
-                    self.answer_json(404, {"errorMessage": "no such path"})
+                    self.respond_json(404, {"errorMessage": "no such path"})
                     return
                 api._ready = api._ready or time.monotonic()
                 given = api._events.get()
@@ -102,7 +102,7 @@ class RuntimeApi(LoopbackServer):
                     "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000;Sampled=0",
                 }
                 api._given = time.monotonic()
-                self.answer(200, given[0], headers)
+                self.respond(200, given[0], headers)
 
             def do_POST(self) -> None:  # noqa: N802 - http.server's name
                 at = time.monotonic()
@@ -110,9 +110,9 @@ class RuntimeApi(LoopbackServer):
                 path = self.path.removeprefix(_PREFIX)
                 kind = "init-error" if path == "init/error" else path.rpartition("/")[2]
                 if kind not in ("response", "error", "init-error"):
-                    self.answer_json(404, {"errorMessage": "no such path"})
+                    self.respond_json(404, {"errorMessage": "no such path"})
                     return
-                self.answer_json(202, {"status": "OK"})
+                self.respond_json(202, {"status": "OK"})
                 api._responses.put(FunctionResponse(kind, _json(body), at))
 
         return _Requests

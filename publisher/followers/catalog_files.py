@@ -13,7 +13,7 @@ from publisher.followers.renovate import renovate_files
 
 
 def catalog_files(index: Index) -> dict[str, str]:
-    """Path → text: the table, the index, the newest release, each region, the feed, the page."""
+    """Return each file's text by its path: the table, the index, newest release, regions, the feed, the page."""
     rows: dict[str, list[Row]] = {region: [] for region in index.all_regions}
     for release in index.releases:
         for row in index.rows(release):
@@ -45,7 +45,7 @@ def _latest(index: Index) -> str:
 
 
 def _region(index: Index, region: str, rows: Sequence[Row]) -> str:
-    """An index of one region: ``layers.json`` with rows in place of each release's targets and layers."""
+    """Return the index of one region: ``layers.json`` with rows in place of each release's targets and layers."""
     return dump_rows(
         {
             **index.model_dump(mode="json", exclude={"releases"}),

@@ -26,7 +26,7 @@ _FILE_PATTERN = (
 
 
 def renovate_files(index: Index) -> dict[str, str]:
-    """Path → text of every datasource file and of the preset. Empty while nothing has been published."""
+    """Return the text of each datasource file and the preset by its path. Empty while nothing has been published."""
     layers: dict[tuple[str, str], list[tuple[IndexedRelease, IndexedLayer]]] = {}
     for release in index.releases:
         if release.complete:
@@ -99,7 +99,7 @@ def _preset(index: Index, layers: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _arn_pattern(index: Index, names: list[str]) -> str:
-    """A regular expression of RE2, which has no lookahead, for the ARN of a layer without its version number."""
+    """Return a regular expression for a layer's ARN without its version number, for RE2, which has no lookahead."""
     by_variable = re.sub(
         r"\\\{(python|architecture)\\\}",
         lambda match: rf"(?:{_VARIABLE}|{'[0-9._]+' if match[1] == 'python' else 'x86_64|aarch64'})",

@@ -27,7 +27,7 @@ from publisher.infra.statements import (
 
 
 def publisher(scope: Scope) -> list[Statement]:
-    """``publish`` and ``plan``, and ``yank --undo``, which grants again."""
+    """Return the policy for ``publish``, ``plan`` and ``yank --undo``, which grants permissions again."""
     return [
         list_layers(scope),
         allow(
@@ -68,7 +68,7 @@ def publisher(scope: Scope) -> list[Statement]:
 
 
 def auditor(scope: Scope) -> list[Statement]:
-    """``audit``, ``describe --live``, ``verify``, ``plan``, and what ``sync`` reads. Writes the lease only."""
+    """Return the policy for ``audit``, ``describe --live``, ``verify``, ``plan``, ``sync``. Writes the lease only."""
     home = ALWAYS_ENABLED.get(scope.partition, scope.regions[0])
     return [
         list_layers(scope),
@@ -94,7 +94,7 @@ def auditor(scope: Scope) -> list[Statement]:
 
 
 def canary_runner(scope: Scope) -> list[Statement]:
-    """``canary``: create, invoke and delete one function for each target, with that target's layer."""
+    """Return the policy for ``canary``: one function for each target, with that target's layer."""
     return [
         allow(
             "ReadLayers",
@@ -109,7 +109,7 @@ def canary_runner(scope: Scope) -> list[Statement]:
 
 
 def yanker(scope: Scope) -> list[Statement]:
-    """``yank``: revokes permissions. It cannot grant: ``yank --undo`` needs the publisher's role."""
+    """Return the policy for ``yank``. It cannot grant permissions: ``yank --undo`` needs the publisher's role."""
     return [
         allow(
             "RevokePermissions",

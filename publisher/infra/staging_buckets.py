@@ -156,7 +156,7 @@ def _execution(scope: Scope) -> dict[str, Any]:
 
 
 def _creation_statements(scope: Scope) -> list[Statement]:
-    """Return less than AWS's guide gives an execution role: ``cloudformation:*`` and ``s3:*`` on everything."""
+    """Return the execution role's permissions. AWS's guide grants ``cloudformation:*`` and ``s3:*`` on everything."""
     matrix = scope.matrix
     buckets = [scope.in_bucket(bucket) for region in scope.regions if (bucket := matrix.bucket(region))]
     return [

@@ -29,7 +29,7 @@ def list_layers(scope: Scope) -> Statement:
 
 
 def stage(scope: Scope) -> list[Statement]:
-    """Zips in the staging buckets, and the lease that lets one run at a time publish."""
+    """Return the statements for zips in the staging buckets and for the lease, which one run at a time holds."""
     staging = scope.matrix.staging
     if staging is None:
         return []
@@ -57,7 +57,7 @@ def stage(scope: Scope) -> list[Statement]:
 
 
 def sign(scope: Scope) -> list[Statement]:
-    """The signing profile, and Signer's objects in the home region's bucket, which it uses with these permissions."""
+    """Return the statements for the signing profile, and for the objects that Signer reads and writes for this role."""
     signing, staging = scope.matrix.signing, scope.matrix.staging
     if signing is None or staging is None:
         return []
@@ -84,7 +84,7 @@ def sign(scope: Scope) -> list[Statement]:
 
 
 def lease(scope: Scope) -> list[Statement]:
-    """Only the lease, for commands that change AWS and stage nothing."""
+    """Return the statements for the lease alone, for commands that change AWS and stage nothing."""
     staging = scope.matrix.staging
     if staging is None:
         return []
@@ -98,7 +98,7 @@ def _hold_lease(scope: Scope, bucket: str) -> Statement:
 
 
 def ledger(scope: Scope, *, write: bool) -> list[Statement]:
-    """The records of a ledger in S3. A ledger in a folder needs no permission."""
+    """Return the statements for the records of a ledger in S3; none for a ledger in a folder."""
     if scope.ledger is None:
         return []
     bucket, prefix = scope.ledger
@@ -115,7 +115,7 @@ def ledger(scope: Scope, *, write: bool) -> list[Statement]:
 
 
 def sboms(scope: Scope, action: str) -> list[Statement]:
-    """The SBOMs beside the records: ``publish`` writes them, ``docs`` reads them."""
+    """Return the statements for the SBOMs beside the records: ``publish`` writes them, ``docs`` reads them."""
     if scope.ledger is None:
         return []
     bucket, prefix = scope.ledger
@@ -131,7 +131,7 @@ def sboms(scope: Scope, action: str) -> list[Statement]:
 
 
 def parameters(scope: Scope, *, write: bool) -> list[Statement]:
-    """The SSM parameters below the matrix's prefix, if it has one."""
+    """Return the statements for the SSM parameters below the matrix's prefix; none without ``parameters``."""
     if scope.matrix.parameters is None:
         return []
     prefix = scope.matrix.parameters.prefix
@@ -157,7 +157,7 @@ def parameters(scope: Scope, *, write: bool) -> list[Statement]:
 
 
 def announce(scope: Scope) -> list[Statement]:
-    """The SNS topic of ``announce:``, if the matrix has one."""
+    """Return the statement for the SNS topic of ``announce:``; none if the matrix has no topic."""
     announce = scope.matrix.announce
     if announce is None:
         return []

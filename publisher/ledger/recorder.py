@@ -113,7 +113,7 @@ class Recorder:
         return self.reread() if self._ledger.is_shared else None
 
     def reread(self) -> Release:
-        """The record as it is now: another process may have changed it."""
+        """Return the record as it is now: another process may have changed it."""
         return self._ledger.update(self._number, lambda release: release or self._fresh)
 
     def backfilled(self, record: CellRecord) -> Release:
@@ -166,7 +166,7 @@ def _abandoned(release: Release) -> Release:
 
 
 def cell_record(cell: Cell, held: PublishedVersion, *, public: bool) -> CellRecord:
-    """The record of what AWS holds in a cell."""
+    """Return the record of a layer version that AWS has in a cell."""
     return CellRecord(
         region=cell.region,
         python=cell.target.python,

@@ -142,16 +142,18 @@ class Release(Frozen):
         return Version(self.version) == Version(version)
 
     def target(self, target_id: str) -> TargetRecord | None:
-        """The record of a target, or None."""
+        """Return the record of a target, or None."""
         return next((target for target in self.targets if target.id == target_id), None)
 
     def cell(self, region: str, target_id: str) -> CellRecord | None:
-        """The record of a cell, or None."""
+        """Return the record of a cell, or None."""
         return next((cell for cell in self.cells if cell.key == (region, target_id)), None)
 
     def with_targets(self, *records: TargetRecord) -> Release:
-        """The release with these target records, which replace those of the same target. No fact of bytes that stay
-        the same is lost."""
+        """Return the release with these target records, which replace those of the same target.
+
+        Facts of bytes that stay the same are kept.
+        """
         merged = {target.id: target for target in self.targets}
         for record in records:
             known = merged.get(record.id)
@@ -160,14 +162,14 @@ class Release(Frozen):
         return self.model_copy(update={"targets": tuple(ordered)})
 
     def with_cells(self, *records: CellRecord) -> Release:
-        """The release with these cell records, which replace those of the same cell."""
+        """Return the release with these cell records, which replace those of the same cell."""
         merged = {cell.key: cell for cell in (*self.cells, *records)}
         ordered = sorted(merged.values(), key=lambda cell: (cell.region, cell.target_key.order))
         return self.model_copy(update={"cells": tuple(ordered)})
 
 
 def at_number(releases: Iterable[Release], number: int) -> Release | None:
-    """The release that has this layer version number, or None."""
+    """Return the release that has this layer version number, or None."""
     return next((release for release in releases if release.layer_version == number), None)
 
 
@@ -184,5 +186,5 @@ def last_sizes(releases: Iterable[Release]) -> dict[str, tuple[int | None, int |
 
 
 def sbom_path(number: int, layer_name: str) -> str:
-    """Where the SBOM of a release's layer is kept, below the ledger's and the catalog's ``sbom/``."""
+    """Return the path of the SBOM of a release's layer, below the ledger's and the catalog's ``sbom/``."""
     return f"{number:04d}/{layer_name}.cdx.json"

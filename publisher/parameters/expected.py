@@ -71,7 +71,7 @@ def _region(prefix: str, region: str, releases: Sequence[Release]) -> ExpectedPa
 
 
 def _movable_names(prefix: str, release: Release, cell: CellRecord) -> Iterator[str]:
-    """The names that may point to another release later: by package version, and the latest."""
+    """Return the names that may point to another release later: by package version, and the latest."""
     yield f"{prefix}/{cell.python}/{cell.architecture}/{LATEST}"
     yield f"{prefix}/py{cell.python}/{cell.architecture}/{LATEST}"
     yield f"{prefix}/py{cell.python}/{cell.architecture}/{version_name(release.version)}"

@@ -139,7 +139,7 @@ def audit_section(checked: int, releases: int, drifts: Sequence[Drift]) -> str:
 
 
 def audit_notes(drifts: Sequence[Drift]) -> Iterator[Note]:
-    """Each drift; an unreachable region is a warning."""
+    """Yield an annotation for each difference; an unreachable region is a warning."""
     for each in drifts:
         place = "/".join(filter(None, (each.region, each.target, str(each.layer_version or ""))))
         level: Level = "warning" if each.problem == "unreachable" else "error"

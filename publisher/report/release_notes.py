@@ -12,7 +12,7 @@ _TOO_LONG = "\nThe rest is in the table of the documentation: these notes have r
 
 
 def release_notes(release: Release, last: Release | None) -> str:
-    """Markdown for a recorded release: sizes, ARN table, packages changed since ``last``, how to verify."""
+    """Return the notes of a release in Markdown: sizes, ARNs, packages changed since ``last``, how to verify."""
     public = [cell for cell in release.cells if cell.public]
     cells = sorted(public, key=lambda cell: (cell.region, cell.target_key.order))
     parts = [

@@ -169,15 +169,15 @@ class Invoker:
             )
         package = str(event.get("package"))
         self._log(f"{function.name} in {function.region} was not run; its layers' metadata was read: {reason}")
-        answer = metadata_response(package, [self._store.path(layer) for layer in function.layers], target)
-        if answer is None:
+        response = metadata_response(package, [self._store.path(layer) for layer in function.layers], target)
+        if response is None:
             error = {
                 "errorMessage": f"No package metadata was found for {package}",
                 "errorType": "PackageNotFoundError",
                 "stackTrace": [],
             }
             return _RunResult(json.dumps(error).encode(), True, "")
-        return _RunResult(json.dumps(answer).encode(), False, "")
+        return _RunResult(json.dumps(response).encode(), False, "")
 
     def _unpack(self, zips: tuple[str, ...]) -> Path:
         """Unpack these zips into one folder, a later one over the earlier ones, as Lambda does in ``/opt``."""
@@ -206,8 +206,8 @@ def _outcome(process: FunctionProcess, function: Function, event: Any, request_i
     seconds = float(function.timeout)
     note = ""
     try:
-        answer, seconds = process.invoke(event, request_id)
-        body, failed = answer.body, answer.kind != "response"
+        response, seconds = process.invoke(event, request_id)
+        body, failed = response.body, response.kind != "response"
     except TimedOutError:
         note = f"Task timed out after {function.timeout:.2f} seconds"
         body, failed = _error("Sandbox.Timedout", note, request_id), True

@@ -89,7 +89,7 @@ def report_json(report: WatchReport) -> dict[str, Any]:
 
 
 def gap_lines(report: WatchReport) -> list[str]:
-    """What the matrix misses, a line for each kind."""
+    """Return what the matrix misses, in one line for each kind."""
     gaps = report.gaps
     lines = [f"Python {each.python} of the matrix: {each.describe(report.today)}" for each in gaps.ending]
     for supported, note in ((True, ""), (False, " (new or a preview: this version of layers cannot build for it)")):

@@ -16,7 +16,7 @@ Table = dict[str, Any]
 
 
 class _Loader(yaml.SafeLoader):
-    """Loads YAML as GitHub does: ``on`` is a text."""
+    """Loads YAML as GitHub does: the key ``on`` is a text, not a boolean."""
 
 
 _Loader.yaml_implicit_resolvers = {

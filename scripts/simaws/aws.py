@@ -137,12 +137,12 @@ class SimulatedAws:
                 raise AwsError(403, "ExpiredTokenException", "The security token included in the request is expired")
             if fault is None or fault.acts:
                 acted = True
-                answer = act(self.regions[region])
+                response = act(self.regions[region])
             if fault in (Fault.ERROR_BEFORE, Fault.ERROR_AFTER):
                 raise AwsError(500, "ServiceException", "An error occurred and the request cannot be processed.")
             if fault is not None:
                 raise Broken(fault)
-            return answer
+            return response
         finally:
             self.log.append(Call(self.clock.monotonic(), region, operation, fault, acted))
 

@@ -13,7 +13,7 @@ from builder.model.clock import Clock
 from scripts.simaws.contents import Content, Contents
 from scripts.simaws.limits import AwsError
 
-#: A guess at how fast S3 copies an object to another region.
+#: Estimated rate at which S3 copies an object to another region.
 COPY_BYTES_PER_SECOND = 50e6
 
 
@@ -34,7 +34,7 @@ class _Object:
 
 
 class Buckets:
-    """Every bucket that a request names exists. Thread-safe."""
+    """The objects of all buckets. Every bucket name is accepted. Thread-safe."""
 
     def __init__(self, contents: Contents, clock: Clock) -> None:
         self._contents = contents
@@ -52,7 +52,7 @@ class Buckets:
         return found.zip
 
     def respond(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Response:
-        """Carry out a request about an object."""
+        """Execute a request about an object and return its response."""
         arguments = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
         upload = arguments.get("uploadId", "")
         if method == "HEAD":

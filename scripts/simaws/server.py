@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         with tempfile.SpooledTemporaryFile(max_size=1 << 20) as body:
             size, digest = self._receive(body)
             try:
-                self._answer(body, size, digest)
+                self._respond(body, size, digest)
             except AwsError as error:
                 self._refuse(error)
             except Broken as broken:
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         body.seek(0)
         return size, digest.hexdigest()
 
-    def _answer(self, body: IO[bytes], size: int, digest: str) -> None:
+    def _respond(self, body: IO[bytes], size: int, digest: str) -> None:
         url = urlsplit(self.path)
         if url.path.startswith("/content/"):
             self._download(url.path, url.query)

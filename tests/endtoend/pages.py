@@ -87,7 +87,7 @@ class Lambda(LoopbackServer):
             def do_GET(self) -> None:  # noqa: N802 - http.server's name
                 name = self.path.removeprefix("/2021-10-31/functions/").removesuffix("/url")
                 assert name in functions, self.path
-                self.answer_json(200, {"FunctionUrl": f"http://{outer.address}/url/{name}"})
+                self.respond_json(200, {"FunctionUrl": f"http://{outer.address}/url/{name}"})
 
             def do_POST(self) -> None:  # noqa: N802 - http.server's name
                 body = self.body()
@@ -96,19 +96,19 @@ class Lambda(LoopbackServer):
                     return
                 name = self.path.removeprefix("/2015-03-31/functions/").removesuffix("/invocations")
                 try:
-                    self.answer_json(200, functions[name](json.loads(body)))
+                    self.respond_json(200, functions[name](json.loads(body)))
                 except AssertionError as error:
-                    self.answer_json(200, {"errorMessage": str(error)}, {"X-Amz-Function-Error": "Unhandled"})
+                    self.respond_json(200, {"errorMessage": str(error)}, {"X-Amz-Function-Error": "Unhandled"})
 
             def _through_url(self, function: Function, body: str) -> None:
                 if not self.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256 "):
-                    self.answer_json(403, {"Message": "Forbidden"})
+                    self.respond_json(403, {"Message": "Forbidden"})
                     return
                 event = {"requestContext": {"http": {"method": "POST"}}, "body": body, "isBase64Encoded": False}
                 answer = function(event)
                 if isinstance(answer, dict) and "statusCode" in answer:
-                    self.answer_json(answer["statusCode"], json.loads(answer["body"]))
+                    self.respond_json(answer["statusCode"], json.loads(answer["body"]))
                 else:
-                    self.answer_json(200, answer)
+                    self.respond_json(200, answer)
 
         super().__init__(_Requests)

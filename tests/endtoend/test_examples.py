@@ -76,14 +76,14 @@ class Weather(LoopbackServer):
             def do_GET(self) -> None:  # noqa: N802 - http.server's name
                 service.asked.append(self.path)
                 if service.fails:
-                    self.answer_json(503, {"title": "Service Unavailable"})
+                    self.respond_json(503, {"title": "Service Unavailable"})
                 elif self.path.startswith("/points/"):
                     # The agent must not follow an address in a forged response.
-                    self.answer_json(200, {"properties": {**CELL, "forecast": "http://192.0.2.1/elsewhere"}})
+                    self.respond_json(200, {"properties": {**CELL, "forecast": "http://192.0.2.1/elsewhere"}})
                 elif self.path == "/gridpoints/SEW/125,68/forecast":
-                    self.answer_json(200, {"properties": {"periods": [PERIOD]}})
+                    self.respond_json(200, {"properties": {"periods": [PERIOD]}})
                 else:
-                    self.answer_json(404, {"title": "Not Found"})
+                    self.respond_json(404, {"title": "Not Found"})
 
         super().__init__(_Requests)
 
@@ -127,7 +127,7 @@ def test_the_weather_agent_on_the_official_layer(official: Path, tmp_path: Path)
 
         # A failed service is a tool error for the model.
         service.fails = True
-        assert "answers /points/47.6100,-122.3300 with 503" in function.invoke({"prompt": prompt})
+        assert "responds to /points/47.6100,-122.3300 with 503" in function.invoke({"prompt": prompt})
         last = model.heard[-1][-1]["content"][0]["toolResult"]
         assert last["status"] == "error"
     assert "refused" not in function.log.read_text()

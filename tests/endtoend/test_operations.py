@@ -108,7 +108,7 @@ class Outage(LoopbackServer):
             def _pass_on(self) -> None:
                 body = self.body()
                 if f"/{region}/" in self.headers.get("Authorization", ""):
-                    self.answer_json(503, {"message": "Service Unavailable"})
+                    self.respond_json(503, {"message": "Service Unavailable"})
                     return
                 connection = HTTPConnection(str(target.hostname), target.port, timeout=60)
                 connection.request(self.command, self.path, body, dict(self.headers))

@@ -1,7 +1,7 @@
 """An agent with the tools of an MCP server, connected for each invocation. Start with this one.
 
-Conversations share no state, and a connection that was lost while the function was frozen does not matter. The price is
-a handshake for each invocation.
+Conversations share no state, and a connection that was lost while the function was frozen does not matter. Each
+invocation needs a handshake.
 """
 
 import os

@@ -5,7 +5,7 @@ from strands.types.tools import AgentTool
 
 try:
     from mcp.client.streamable_http import streamable_http_client
-except ImportError:  # its name in layers of before mcp 1.24
+except ImportError:  # its name before mcp 1.24
     from mcp.client.streamable_http import streamablehttp_client as streamable_http_client
 
 

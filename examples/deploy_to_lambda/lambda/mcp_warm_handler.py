@@ -33,7 +33,7 @@ class Connection:
         if self._server is not None:
             try:
                 return all_tools(self._server)
-            except Exception as error:  # noqa: BLE001 - a new connection answers, or fails with its own reason
+            except Exception as error:  # noqa: BLE001 - a new connection works, or raises its own error
                 log.warning("connecting to the MCP server again: %s", error)
                 self._drop()
         self._server = client_of(self._url).start()
@@ -42,7 +42,7 @@ class Connection:
     def _drop(self) -> None:
         dead, self._server = self._server, None
         if dead is not None:
-            with contextlib.suppress(Exception):  # closing what is dead already may fail, and does no harm
+            with contextlib.suppress(Exception):  # closing a lost connection may fail; the error does not matter
                 dead.stop(None, None, None)
 
 

@@ -36,9 +36,9 @@ def forecast(latitude: float, longitude: float) -> str:
 def _get(path: str) -> Any:
     request = urllib.request.Request(SERVICE + path, headers=_HEADERS)  # noqa: S310 - the address is the deployer's
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
+            return json.load(response)
     except urllib.error.HTTPError as error:
-        raise RuntimeError(f"the weather service answers {path} with {error.code} {error.reason}") from None
+        raise RuntimeError(f"the weather service responds to {path} with {error.code} {error.reason}") from None
     except OSError as error:
-        raise RuntimeError(f"the weather service does not answer: {error}") from None
+        raise RuntimeError(f"the weather service cannot be reached: {error}") from None

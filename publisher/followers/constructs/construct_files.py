@@ -25,7 +25,7 @@ _DATA: Final = ("python/{module}/layers.json", "terraform/layers.json")
 
 
 def construct_files(index: Index) -> dict[str, str]:
-    """Path → text of the CDK constructs and the Terraform module."""
+    """Return the text of each file by its path: the CDK constructs and the Terraform module."""
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     data = _layer_data(index)
@@ -47,7 +47,7 @@ def construct_files(index: Index) -> dict[str, str]:
 
 
 def _layer_data(index: Index) -> dict[str, Any]:
-    """What the constructs look up: an ARN follows from its region, layer name and number."""
+    """Return the data of the constructs. They derive an ARN from its region, layer name and number."""
     complete = [release for release in index.releases if release.complete]
     layers = {
         f"py{layer.python}-{layer.architecture}": layer.layer_name
