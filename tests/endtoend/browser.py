@@ -20,7 +20,16 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "ch
 DRIVER = shutil.which("chromedriver")
 PICTURES = REPOSITORY / "test-output" / "page"
 FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--in-process-gpu", "--disable-extensions", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *(
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--in-process-gpu",
+        "--disable-extensions",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-sync",
+    ),
     *("--disable-background-networking", "--disable-component-update"),
     "--disable-ipc-flooding-protection",  # a test opens a hundred addresses in a second
 )

@@ -64,7 +64,7 @@ def add(archive: zipfile.ZipFile, name: str, data: bytes, *, mode: int = 0o10064
     info = zipfile.ZipInfo("placeholder", (1980, 1, 1, 0, 0, 0))
     info.filename = info.orig_filename = name
     info.create_system, info.external_attr, info.compress_type = 3, mode << 16, zipfile.ZIP_DEFLATED
-    archive.writestr(info, data)
+    archive.writestr(info, data, compresslevel=1)  # fast
     return info
 
 

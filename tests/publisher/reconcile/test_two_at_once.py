@@ -120,7 +120,7 @@ def test_killed_processes_are_completed_by_the_next_run(tmp_path: Path, seed: in
         ]  # fmt: skip
         kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         killed = 0
-        for _ in range(3):
+        for _ in range(3 if THOROUGH else 2):
             calls, die_after = len(aws.log), chance.randint(5, 30)
             process = subprocess.Popen(command, env={**kept, **environment(address)}, stderr=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL)  # fmt: skip

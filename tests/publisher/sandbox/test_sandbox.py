@@ -384,7 +384,7 @@ class TestCommand:
         assert "no-such-command: No such file" in process.communicate(timeout=60)[1]
         assert process.returncode == 2
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT])
     def test_without_a_command_it_runs_until_interrupted(self, number: signal.Signals, tmp_path: Path) -> None:
         with serving(tmp_path) as (process, environment):
             process.send_signal(number)
