@@ -22,6 +22,7 @@ from builder.requirements.declared import (
 )
 from builder.requirements.entries import Entry, Places, apply_source
 from builder.requirements.text_files import table
+from builder.requirements.uv_limits import check_conflicts, check_environments
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
 from builder.resolve.bounds import Index
 
@@ -48,6 +49,8 @@ class _Project:
         uv = read_uv_tables(self.path.parent, self.document, self.problems)
         extras, groups = self.stated.extras(), self.stated.groups()
         chosen_extras, chosen_groups = self._selected_names(extras, groups)
+        check_environments(uv.environments, self.environment, self.where, self.problems)
+        check_conflicts(uv.conflicts, self.name, chosen_extras, chosen_groups, self.where, self.problems)
         nested: list[Requirements] = []
         entries = [*self.stated.main(nested), *(entry for name in chosen_extras for entry in extras[name])]
         entries += [entry for name in chosen_groups for entry in groups[name]]

@@ -16,7 +16,7 @@ from builder.requirements.text_files import read_toml, table
 #: Settings of [tool.uv] that affect which packages are chosen and that are not applied.
 _UNSUPPORTED = (
     "dependency-metadata", "exclude-newer-package", "find-links", "no-binary", "no-binary-package", "no-index",
-    "torch-backend",
+    "required-environments", "torch-backend",
 )  # fmt: skip
 #: Settings that are passed on to uv, with their values.
 _CHOICES = {
@@ -47,6 +47,8 @@ class UvTables:
     excludes: tuple[object, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)  #: options of uv that choose versions
     unsupported: tuple[str, ...] = ()
+    environments: tuple[object, ...] = ()  #: markers; one of them must hold on the target
+    conflicts: tuple[object, ...] = ()  #: lists of extras and groups that may not be selected together
 
 
 def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems) -> UvTables:
@@ -78,6 +80,8 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
         for url in urls if isinstance(urls, list) else [urls]:
             if problem := refusal_of_index(str(url)):
                 problems.add(f"{where}: [tool.uv].{key}", problem)
+    environments = shared.get("environments")
+    tables = (shared,) if root == folder.resolve() else (shared, own)
     return UvTables(
         root,
         sources,
@@ -88,6 +92,8 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
         _list(shared, "exclude-dependencies", where, problems),
         dict(_settings(shared, where, problems)),
         tuple(key for key in _UNSUPPORTED if key in shared),
+        (environments,) if isinstance(environments, str) else _list(shared, "environments", where, problems),
+        tuple(each for stated in tables for each in _list(stated, "conflicts", where, problems)),
     )
 
 

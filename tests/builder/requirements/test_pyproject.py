@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
+import uv
 from packaging.requirements import Requirement
 
 from builder.metadata.requires_dist import marker_environment
@@ -221,13 +223,46 @@ def test_uvs_settings_that_choose_versions_apply(project: Project, settings: str
 def test_settings_of_uv_that_are_wrong_or_not_applied_are_named(project: Project) -> None:
     project.wheel("tinydep")
     head = '[project]\nname = "a"\nversion = "1"\ndependencies = ["tinydep"]\n[tool.uv]\n'
-    project.write({"pyproject.toml": f'{head}no-binary-package = ["tinydep"]\n'})
+    project.write({"pyproject.toml": f'{head}no-binary-package = ["tinydep"]\nrequired-environments = []\n'})
     assert project.packages() == {"tinydep": "1.0"}
-    assert "warning: [tool.uv].no-binary-package is not applied without a lock file" in project.notes.lines
+    assert (
+        "warning: [tool.uv].no-binary-package, [tool.uv].required-environments is not applied without a lock file"
+        in project.notes.lines
+    )
     project.write({"pyproject.toml": f'{head}prerelease = "yes"\nresolution = 1\n'})
     said = project.refusal()
     assert "[tool.uv].prerelease: must be disallow or allow" in said
     assert "[tool.uv].resolution: must be highest or lowest" in said
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_extras_and_groups_that_conflict_in_uv_are_not_selected_together(project: Project, locked: bool) -> None:
+    head = '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.10"\n'
+    parts = "[project.optional-dependencies]\ncpu = []\ngpu = []\n[dependency-groups]\nother = []\n"
+    conflicts = '[[{extra = "cpu"}, {extra = "GPU"}], [{package = "a", extra = "cpu"}, {group = "other"}]]'
+    project.write({"pyproject.toml": f"{head}{parts}[tool.uv]\nconflicts = {conflicts}\n"})
+    if locked:
+        subprocess.run([uv.find_uv_bin(), "lock", "-q"], cwd=project.folder, check=True)
+    for selection in (Selection(extras=("cpu",)), Selection(extras=("gpu",), groups=("other",))):
+        assert project.packages(selection) == {}
+    said = project.refusal(Selection(all_extras=True))
+    assert "[tool.uv].conflicts: --extra cpu and --extra gpu exclude each other" in said
+    said = project.refusal(Selection(extras=("cpu",), groups=("other",)))
+    assert "--extra cpu and --group other exclude each other" in said
+
+
+def test_a_target_that_is_none_of_uvs_environments_is_refused(project: Project) -> None:
+    project.wheel("tinydep")
+    head = '[project]\nname = "a"\nversion = "1"\ndependencies = ["tinydep"]\n[tool.uv]\n'
+    for environments in ("['sys_platform == \"darwin\"', 'sys_platform == \"linux\"']", "'os_name == \"posix\"'"):
+        project.write({"pyproject.toml": f"{head}environments = {environments}\n"})
+        assert project.packages() == {"tinydep": "1.0"}
+    project.write({"pyproject.toml": head + "environments = [\"sys_platform == 'darwin'\"]\n"})
+    assert '[tool.uv].environments: the project supports only sys_platform == "darwin"' in project.refusal()
+    project.write({"pyproject.toml": head + 'environments = ["x"]\nconflicts = ["y"]\nrequired-environments = [1]\n'})
+    said = project.refusal()
+    assert "[tool.uv].environments: 'x' is not a marker" in said
+    assert "[tool.uv].conflicts: must be a list of lists of tables" in said
 
 
 def test_a_uv_toml_replaces_the_settings_of_pyproject(project: Project) -> None:

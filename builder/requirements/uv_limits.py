@@ -1,0 +1,50 @@
+"""uv's limits of a project: the environments that it supports, and extras and groups that exclude each other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from packaging.utils import canonicalize_name
+
+from builder.requirements.declared import Problems
+
+
+def check_environments(
+    environments: Sequence[object], environment: Mapping[str, str], where: str, problems: Problems
+) -> None:
+    """Add a problem if ``[tool.uv] environments`` names environments, and the target is none of them."""
+    place = f"{where}: [tool.uv].environments"
+    markers = [marker for text in environments if (marker := problems.parse_marker(text, place))]
+    if markers and not any(marker.evaluate(dict(environment)) for marker in markers):
+        stated = " or ".join(map(str, markers))
+        problems.add(place, f"the project supports only {stated}; the function is another environment: add it")
+
+
+def check_conflicts(
+    conflicts: Sequence[object],
+    project: str | None,
+    extras: Collection[str],
+    groups: Collection[str],
+    where: str,
+    problems: Problems,
+) -> None:
+    """Add a problem for each of ``[tool.uv] conflicts`` of which more than one extra or group is selected."""
+    place = f"{where}: [tool.uv].conflicts"
+    for conflict in conflicts:
+        if not isinstance(conflict, list) or not all(isinstance(each, dict) for each in conflict):
+            problems.add(place, "must be a list of lists of tables")
+            continue
+        selected = list(dict.fromkeys(name for each in conflict for name in _selected(each, project, extras, groups)))
+        if len(selected) > 1:
+            problems.add(place, f"{' and '.join(selected)} exclude each other: select one of them")
+
+
+def _selected(
+    item: Mapping[str, object], project: str | None, extras: Collection[str], groups: Collection[str]
+) -> Iterator[str]:
+    """Yield the item as an option, if it is selected. An item of another package is not an option of this project."""
+    if "package" in item and canonicalize_name(str(item["package"])) != project:
+        return
+    for kind, chosen in (("extra", extras), ("group", groups)):
+        if kind in item and canonicalize_name(str(item[kind])) in chosen:
+            yield f"--{kind} {canonicalize_name(str(item[kind]))}"
