@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -30,6 +32,11 @@ class Entry:
     def name(self) -> str:
         """The normalised name."""
         return canonicalize_name(self.requirement.name)
+
+
+def local_path(url: str) -> str | None:
+    """Return the path of a ``file:`` URL; None for any other URL."""
+    return unquote(re.sub(r"^file:(//(localhost)?)?|#.*$", "", url)) if url.startswith("file:") else None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urldefrag
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -18,7 +19,14 @@ from builder.requirements.content_hashes import (
     pipfile_has_changed,
     poetry_project_has_changed,
 )
-from builder.requirements.declared import LocalPackage, Problems, Requirements, declared, name_of
+from builder.requirements.declared import (
+    LocalPackage,
+    Problems,
+    Requirements,
+    declared,
+    name_of,
+    without_credentials,
+)
 from builder.requirements.entries import Places, apply_source
 from builder.requirements.lock_formats import parse_pdm_lock, parse_pipfile_lock, parse_poetry_lock
 from builder.requirements.lock_graph import LockedPackage, reached
@@ -87,25 +95,9 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
         found,
         places={name: place for name, place in places.items() if isinstance(place, Index) or name in found.places},
     )
+    problems = Problems()
+    missing = _check_pins(project, found, target, problems)
     local = {package.path.resolve() for package in found.local}
-    problems, missing = Problems(), set[str]()
-    pins = {each.name: each.text for each in found.declared if _is_active(each.text, target)}
-    for each in project.declared:
-        place = project.places.get(each.name)
-        if each.name in _decided_elsewhere(project) or not _is_active(each.text, target):
-            continue
-        if isinstance(place, LocalPackage):
-            if place.path.resolve() not in local and each.name not in found.places:
-                problems.add(each.where, f"{each.name} is not in the lock as {place.path}")
-        elif each.name not in pins:
-            problems.add(each.where, f"{each.text} is not in the lock: it does not have {each.name}")
-            missing.add(each.name)
-        else:
-            pin = Requirement(pins[each.name])
-            version = next((spec.version for spec in pin.specifier), None)
-            if version and not Requirement(each.text).specifier.contains(version, prereleases=True):
-                problems.add(each.where, f"{each.text} is not in the lock: it has {each.name} {version}")
-                missing.add(each.name)
     home = project.source.absolute().parent
     for where, name, text in find_differences(lock, home, local):
         if name not in missing:
@@ -201,17 +193,46 @@ def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage]
 def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:
     problems = Problems()
     found = read_pylock(lock, target, project.extras, project.groups)
-    pins = {each.name: Requirement(each.text) for each in found.declared}
-    for each in project.declared:
-        if each.name in _decided_elsewhere(project) or each.name in found.places or not _is_active(each.text, target):
-            continue
-        versions = [spec.version for spec in pins[each.name].specifier] if each.name in pins else []
-        if not versions or not Requirement(each.text).specifier.contains(versions[0], prereleases=True):
-            has = f"it has {each.name} {versions[0]}" if versions else f"it does not have {each.name}"
-            problems.add(each.where, f"{each.text} is not in the lock: {has}")
+    _check_pins(project, found, target, problems)
     _raise_stale(problems, lock, "uv export or pip lock")
     local = [each for each in project.local if each.name not in found.places]
     return replace(found, local=(*found.local, *local))
+
+
+def _check_pins(project: Requirements, locked: Requirements, target: Target, problems: Problems) -> set[str]:
+    """Compare the project's requirements with a lock's packages. Return the names of those that do not fit."""
+    pins = {each.name: Requirement(each.text) for each in locked.declared if _is_active(each.text, target)}
+    local = {each.path.resolve() for each in locked.local}
+    places = {name: each.path.resolve() for name, each in locked.places.items() if isinstance(each, LocalPackage)}
+    different = set()
+    for each in project.declared:
+        if each.name in _decided_elsewhere(project) or not _is_active(each.text, target):
+            continue
+        place = project.places.get(each.name)
+        if isinstance(place, LocalPackage):
+            fits = place.path.resolve() in local or places.get(each.name) == place.path.resolve()
+            problem = None if fits else f"{each.name} is not in the lock as {place.path}"
+        elif each.name in places:  # a local package requires it from there
+            problem = None
+        else:
+            has = _difference(Requirement(each.text), pins.get(each.name))
+            problem = f"{each.text} is not in the lock: it {has}" if has else None
+        if problem:
+            problems.add(each.where, without_credentials(problem))
+            different.add(each.name)
+    return different
+
+
+def _difference(wanted: Requirement, pin: Requirement | None) -> str | None:
+    """Return what a lock has in place of a requirement; None if its pin satisfies it."""
+    if pin is None:
+        return f"does not have {wanted.name}"
+    if wanted.url:
+        same = pin.url and urldefrag(wanted.url).url == urldefrag(pin.url).url
+        return None if same else f"has {str(pin).split(';')[0].strip()}"
+    version = next((each.version for each in pin.specifier), None)
+    fits = version is None or wanted.specifier.contains(version, prereleases=True)
+    return None if fits else f"has {pin.name} {version}"
 
 
 def _decided_elsewhere(project: Requirements) -> frozenset[str]:

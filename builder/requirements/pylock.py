@@ -23,7 +23,7 @@ from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.requirements.declared import LocalPackage, Problems, Requirements, declared
-from builder.requirements.entries import Places, apply_source
+from builder.requirements.entries import Places, apply_source, local_path
 from builder.requirements.lock_hashes import check_file, digests_of
 from builder.requirements.text_files import read_toml
 from builder.resolve.bounds import Index
@@ -62,7 +62,8 @@ def read_pylock(
         elif isinstance(artifact, PackageDirectory):
             source = {"path": artifact.path}
         elif isinstance(artifact, PackageArchive):
-            source = {"path": artifact.path} if artifact.path else {"url": artifact.url or ""}
+            path = artifact.path or local_path(artifact.url or "")
+            source = {"path": path} if path else {"url": artifact.url or ""}
         elif isinstance(artifact, PackageSdist):
             problems.add(where, f"has no wheel that runs on {target.id}; only wheels are used")
             continue
@@ -77,7 +78,7 @@ def read_pylock(
             digests_of([f"{kind}:{digest}" for kind, digest in artifact.hashes.items()], where, problems)
             digests = frozenset(d.lower() for each in files if (d := each.hashes.get("sha256")))
             hashes[package.name] = digests
-            if digests and isinstance(local := places.get(package.name), LocalPackage):
-                check_file(local.path, digests, where, problems)
+            if digests and isinstance(place := places.get(package.name), LocalPackage):
+                check_file(place.path, digests, where, problems)
     problems.raise_any()
     return Requirements(lock, tuple(pins), hashes=hashes, places=places, complete=True, lock=lock)

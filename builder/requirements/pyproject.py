@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from builder.requirements.declared import (
     declared,
     names_of,
 )
-from builder.requirements.entries import Entry, Places, apply_source
+from builder.requirements.entries import Entry, Places, apply_source, local_path
 from builder.requirements.text_files import table
 from builder.requirements.uv_limits import check_conflicts, check_environments
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
@@ -139,8 +138,8 @@ class _Project:
             chosen = Selection(self.selection.extras, self.selection.all_extras, tuple(groups))
             source = chosen_source(options, entry.where, chosen, self.environment, self.problems)
         if requirement.url and not source:
-            url = self.stated.expanded(requirement.url)
-            source = {"path": re.sub(r"^file:(//)?|#.*$", "", url)} if url.startswith("file:") else {"url": url}
+            path = local_path(requirement.url)
+            source = {"path": path} if path else {"url": requirement.url}
         requirement.url = None
         active = requirement.marker is None or requirement.marker.evaluate({**self.environment, "extra": ""})
         if source and active:

@@ -12,7 +12,8 @@ import pytest
 import uv
 
 from builder.requirements.declared import Selection
-from tests.builder.requirements.conftest import BUILD, Project
+from builder.requirements.reader import read_requirements
+from tests.builder.requirements.conftest import BUILD, TARGET, Project
 
 HEAD = (
     '[project]\nname = "agent"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["tinydep[fast]"]\n'
@@ -135,6 +136,46 @@ def test_the_hash_of_an_archive_in_a_pylock_is_checked(project: Project, place: 
     assert "hash mismatch: tinydep-1.0-py3-none-any.whl" in project.refusal()
     write(f'sha512 = "{hashlib.sha512(wheel.read_bytes()).hexdigest()}"')
     assert "pylock.toml: tinydep: has no sha256 among its hashes" in project.refusal()
+
+
+@pytest.mark.parametrize("name", ["uv.lock", "pylock.toml"])
+def test_a_url_in_the_lock_must_be_the_projects(project: Project, name: str) -> None:
+    """Nothing is downloaded: only the files are read."""
+    url = "https://example.org/tinydep-1.0-py3-none-any.whl"
+    stated = f"tinydep @ {url}"
+    head = '[project]\nname = "agent"\nversion = "1"\nrequires-python = ">=3.12"\n'
+    hashed = f'sha256 = "{"0" * 64}"'
+    text = {
+        "pylock.toml": f'lock-version = "1.0"\ncreated-by = "test"\n[[packages]]\nname = "tinydep"\nversion = "1.0"\n'
+        f'archive = {{ url = "{url}", hashes = {{ {hashed} }} }}\n',
+        "uv.lock": 'version = 1\nrequires-python = ">=3.12"\n[[package]]\nname = "agent"\nversion = "1"\n'
+        'source = { virtual = "." }\ndependencies = [{ name = "tinydep" }]\n[package.metadata]\n'
+        f'requires-dist = [{{ name = "tinydep", url = "{url}" }}]\n[[package]]\nname = "tinydep"\nversion = "1.0"\n'
+        f'source = {{ url = "{url}" }}\nwheels = [{{ url = "{url}", hash = "{hashed[:6]}:{"0" * 64}" }}]\n',
+    }[name]
+    project.write({"pyproject.toml": f'{head}dependencies = ["{stated}"]\n', name: text})
+    found = read_requirements(project.folder / "pyproject.toml", TARGET)
+    assert [each.text for each in found.declared] == [stated]
+    assert found.hashes == {"tinydep": frozenset({"0" * 64})}
+    sources = f'{head}dependencies = ["tinydep==1.0"]\n[tool.uv.sources]\ntinydep = {{ url = "{url}" }}\n'
+    project.write({"pyproject.toml": sources})
+    assert read_requirements(project.folder / "pyproject.toml", TARGET).declared == found.declared
+    project.write({"pyproject.toml": f'{head}dependencies = ["{stated.replace("example", "other.example")}"]\n'})
+    assert f"is not in the lock: it has {stated}" in project.refusal()
+
+
+def test_a_local_wheel_in_a_pylock_must_be_the_projects(project: Project) -> None:
+    project.wheel("tinydep")
+    wheel = project.index / "tinydep-1.0-py3-none-any.whl"
+    archive = f'archive = {{ url = "{wheel.as_uri()}", hashes = {{ sha256 = "{sha256(project, "tinydep")}" }} }}'
+    lock = f'lock-version = "1.0"\ncreated-by = "test"\n[[packages]]\nname = "tinydep"\n{archive}\n'
+    head = '[project]\nname = "agent"\nversion = "1"\n'
+    project.write({"pyproject.toml": f'{head}dependencies = ["tinydep @ {wheel.as_uri()}"]\n', "pylock.toml": lock})
+    assert project.packages() == {"tinydep": "1.0"}
+    project.local("lib", "tinydep")
+    sources = '[tool.uv.sources]\ntinydep = { path = "lib" }\n'
+    project.write({"pyproject.toml": f'{head}dependencies = ["tinydep"]\n{sources}'})
+    assert f"tinydep is not in the lock as {project.folder / 'lib'}" in project.refusal()
 
 
 @pytest.mark.parametrize("name", FORMATS)
