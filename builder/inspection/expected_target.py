@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from builder.inspection.findings import finding
@@ -64,7 +65,10 @@ def manifest_entry(path: Path) -> Artifact | None:
 
 
 def against_manifest(inspection: Inspection) -> Inspection:
-    """Add a finding to the inspection if the manifest beside the zip is damaged or has another sha256."""
+    """Add what the manifest beside the zip says: exclusions and overrides of its build.
+
+    Adds a finding instead if the manifest is damaged or has another sha256.
+    """
     folder = inspection.path.parent
     if (folder / MANIFEST).exists():
         try:
@@ -73,7 +77,9 @@ def against_manifest(inspection: Inspection) -> Inspection:
             ignored = finding("warning", "manifest-damaged", f"the manifest beside it is ignored: {error.what}")
             return with_findings(inspection, [ignored])
     artifact = manifest_entry(inspection.path)
-    if artifact is None or artifact.sha256 == inspection.sha256:
+    if artifact is None:
         return inspection
+    if artifact.sha256 == inspection.sha256:
+        return replace(inspection, exclude=artifact.exclude, override=artifact.override)
     message = f"has sha256 {inspection.sha256[:12]}…; the manifest beside it has {artifact.sha256[:12]}…"
     return with_findings(inspection, [finding("error", "manifest-sha256", message)])

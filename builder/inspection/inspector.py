@@ -55,6 +55,8 @@ class Inspection:
     compiled: int  #: number of modules with bytecode that this Python accepts
     files: tuple[FileFacts, ...]
     findings: tuple[Finding, ...]
+    exclude: tuple[str, ...] = ()  #: packages that the build left out although others require them
+    override: tuple[str, ...] = ()  #: requirements that replaced what the packages require, in the build
 
     @property
     def slim_services(self) -> tuple[str, ...] | None:
@@ -85,6 +87,8 @@ class Inspection:
             "glibc": self.glibc and dotted(self.glibc),
             "bytecode": {"modules": self.modules, "compiled": self.compiled},
             "slim_services": self.slim_services,
+            "exclude": self.exclude,
+            "override": self.override,
             "packages": [asdict(package) for package in self.packages],
             "binaries": [_binary(file) for file in self.files if file.elf],
             "findings": [each.model_dump(mode="json") for each in self.findings],

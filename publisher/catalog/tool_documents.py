@@ -44,6 +44,8 @@ class InspectedZip(TypedDict):
     glibc: str | None
     bytecode: BytecodeCount
     slim_services: list[str] | None
+    exclude: list[str]  #: packages that the build left out, by the manifest beside the zip
+    override: list[str]  #: requirements that replaced what the packages require, by the manifest
     packages: list[InspectedPackage]
     binaries: list[InspectedBinary]
     findings: list[Finding]

@@ -84,6 +84,10 @@ def _show(inspection: Inspection, *, packages: bool) -> None:
     }
     if inspection.slim_services is not None:
         facts["slim"] = f"botocore has the data of {', '.join(inspection.slim_services)} only"
+    if inspection.exclude:
+        facts["excluded"] = ", ".join(inspection.exclude)
+    if inspection.override:
+        facts["override"] = ", ".join(inspection.override)
     for name, value in facts.items():
         print_result(f"  {name:9} {value}")
     if packages and inspection.packages:

@@ -8,9 +8,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from builder.model.errors import BuildError, InputError
+from builder.model.progress import Quiet
+from builder.pipeline.build import build
 from builder.smoke import SmokeReport
 from publisher.cli.group import layers
 from tests.fakes.command import valid_json
+from tests.fakes.wheels import make_wheel, matrix_of, only_index
 from tests.fakes.zips import distribution, pyc, write
 
 GOOD = {
@@ -80,3 +83,20 @@ def test_the_exit_code_of_smoke_follows_the_result(
     assert status in result.stdout
     assert ("because" in result.stdout) is (status != "proven")
     assert valid_json("smoke", run("smoke", "--json", path).stdout)[0]["status"] == status
+
+
+def test_the_exclusions_and_overrides_of_a_build_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = tmp_path / "index"
+    index.mkdir()
+    only_index(monkeypatch, index)
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+    make_wheel(index, "demo", requires=("one", "two==5"))
+    make_wheel(index, "two")
+    matrix = matrix_of("demo", bytecode="off", exclude=["one"], override=["two==1.0"])
+    built = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet()).artifacts[0]
+    path = tmp_path / "out" / built.file
+    text = run("inspect", path).stdout
+    assert "excluded  one\n" in text
+    assert "override  two==1.0\n" in text
+    (shown,) = valid_json("inspect", run("inspect", "--json", path).stdout)["zips"]
+    assert (shown["exclude"], shown["override"]) == (["one"], ["two==1.0"])
