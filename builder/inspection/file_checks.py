@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -108,7 +109,7 @@ def _is_too_long(lengths: Sequence[int]) -> bool:
 
 
 def _collisions(paths: Sequence[str]) -> Iterator[Finding]:
-    """Report files that are also folders, and paths that differ only by case (macOS keeps only one of them).
+    """Report files that are also folders, and paths that differ only by case or Unicode form (macOS keeps one).
 
     In sorted order a file comes directly before the paths below it, and spellings of one path are adjacent. So only
     neighbours are compared, and the memory does not grow with the depth of the folders.
@@ -118,9 +119,16 @@ def _collisions(paths: Sequence[str]) -> Iterator[Finding]:
     folders = {path[:-1] for path in paths if path.endswith("/")}
     both = {a for a, b in pairwise(unique) if a in files and b.startswith(f"{a}/")} | (files & folders)
     yield from grouped("error", "name-both", "is a file and also a folder", sorted(both))
-    unique.sort(key=lambda path: _by_folder(path.casefold()))
+    unique.sort(key=lambda path: _by_folder(_folded(path)))
     alike = {differing for a, b in pairwise(unique) if (differing := _same_but_for_case(a, b))}
-    yield from grouped("warning", "name-case", "differs from another path only by case", sorted(alike))
+    yield from grouped(
+        "warning", "name-case", "differs from another path only by case or Unicode form (NFC, NFD)", sorted(alike)
+    )
+
+
+def _folded(path: str) -> str:
+    """Return a path as macOS compares it: without case, and composed and decomposed letters are the same."""
+    return path.casefold() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
 
 
 def _by_folder(path: str) -> str:
@@ -128,11 +136,11 @@ def _by_folder(path: str) -> str:
 
 
 def _same_but_for_case(first: str, second: str) -> str | None:
-    """Return the shortest leading part of the second path that differs from the first one only by case, or None."""
+    """Return the shortest leading part of the second path that differs from the first one only by that, or None."""
     end = 0
     for one, other in zip(first.split("/"), second.split("/"), strict=False):
         end += len(other) + 1
-        if one.casefold() != other.casefold():
+        if _folded(one) != _folded(other):
             return None
         if one != other:
             return second[: end - 1]

@@ -52,6 +52,12 @@ def no_wheel(package: str, target: Target, required_by: str = "") -> NoWheelErro
     )
 
 
+def malformed_in(flat: str) -> BuildError | None:
+    """Return the error for a malformed wheel in uv's message on one line; None if another failure is the cause."""
+    found = _INVALID_FORMAT.search(flat) or _MALFORMED.search(flat)
+    return malformed_wheel(found[1].replace("==", " "), found[2]) if found else None
+
+
 def malformed_wheel(where: str, cause: str) -> BuildError:
     """Return the error for a wheel that uv refuses, with uv's cause."""
     cause = re.sub(r" If this is intentional, set .*|(?<=`)/\S*/(?=[^/`]+/[^/`]+`)", "", cause)[:600]
@@ -97,8 +103,8 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
             where=_origin_of(found[1], requirements, flat),
             fix="check the version; a fresh release may take some minutes to appear",
         )
-    if found := _INVALID_FORMAT.search(flat) or _MALFORMED.search(flat):
-        return malformed_wheel(found[1].replace("==", " "), found[2])
+    if error := malformed_in(flat):
+        return error
     if "No solution found" in flat:
         return ConflictError(f"cannot be resolved: {_error_text(flat)}", where=target.id)
     if found := re.search(r"Failed to download `(\S+) @ ", flat):
@@ -108,8 +114,8 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
             fix="check the URL and the network",
             failure_class=FailureClass.TEMPORARY if is_temporary(flat) else FailureClass.PERMANENT,
         )
-    if error := download_error(flat, target.id):
-        return error
+    if failed := download_error(flat, target.id):
+        return failed
     if re.search(r"Failed to fetch|[Cc]onnect|offline|network", flat):
         return unreachable(_last_cause(text), target.id)
     return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id)

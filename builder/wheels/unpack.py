@@ -26,7 +26,7 @@ from builder.model.errors import BuildError
 from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.download_failures import download_error
-from builder.resolve.failures import malformed_wheel
+from builder.resolve.failures import malformed_in, malformed_wheel
 from builder.resolve.resolver import requirements_of
 from builder.wheels.layer_files import is_wanted
 
@@ -229,4 +229,6 @@ def _explain(text: str, target: Target) -> BuildError:
         return BuildError("no space left on device", where=target.id, fix="free some space, then run the command again")
     if found := re.search(r"Failed to install: (\S+\.whl) \(\S+\) cause: (.+)", flat):
         return malformed_wheel(found[1], found[2])
+    if error := malformed_in(flat):
+        return error
     return BuildError(f"the wheels cannot be unpacked: {flat[:500]}", where=target.id, fix="run the command again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,13 @@ def test_a_bad_name_is_an_error(path: str, code: str) -> None:
 )
 def test_a_valid_name_has_no_findings(path: str) -> None:
     assert check(file(path)) == {}
+
+
+@given(st.text("aAéßÅ\u0301\u030a/", min_size=1, max_size=8))
+def test_names_that_differ_only_in_unicode_form_are_a_warning(name: str) -> None:
+    forms = {unicodedata.normalize(form, f"python/x/{name}.py") for form in ("NFC", "NFD")}
+    found = check(*map(file, sorted(forms)))
+    assert ("name-case" in found) == (len(forms) == 2)
 
 
 def test_unusual_folders_and_names_that_differ_in_case_are_warnings() -> None:

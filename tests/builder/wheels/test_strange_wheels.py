@@ -15,6 +15,7 @@ from builder.pipeline import wheel_packing
 from builder.pipeline.build import build
 from builder.wheels import unpack
 from builder.wheels.layer_content import MAX_HEADER_BYTES
+from tests.fakes.package_index import running_index, use_index
 from tests.fakes.wheels import make_wheel, matrix_of
 
 WHEEL = "demo-1.0-py3-none-any.whl"
@@ -111,3 +112,19 @@ def test_a_wheel_file_with_a_tag_of_the_file_name_is_accepted(
 ) -> None:
     make_wheel(index, "demo", tag=names[0]).rename(index / f"demo-1.0-{names[1]}.whl")
     assert "wheel-tag" not in {each.code for each in made(tmp_path / "out").artifacts[0].findings}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_wheel_with_two_entries_of_one_name_is_malformed(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
+    with running_index() as served:
+        use_index(monkeypatch, f"{served.address}/simple", tmp_path)
+        wheel = make_wheel(index, "demo")
+        with zipfile.ZipFile(wheel, "a") as archive:
+            archive.writestr("demo/__init__.py", "other = 1\n")
+        served.add_wheel(wheel)
+        with pytest.raises(BuildError, match=r"the wheel is malformed: .*multiple entries") as caught:
+            made(tmp_path / "out")
+    assert "run the command again" not in str(caught.value)
