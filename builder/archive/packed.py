@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from builder.archive.zip_writer import Entry, Stream, compress, write_zip
+from builder.archive.zip_writer import Stream, ZipEntry, compress, write_zip
 from builder.inspection import ElfFacts, FileFacts, PycFacts, elf_facts, pyc_facts
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def write_zip_file(path: Path, files: PackedFiles) -> tuple[int, str]:
     """Write the zip of the files and return its size and sha256."""
     with path.open("wb") as file:
         out = _HashingFile(file)
-        write_zip(out, (Entry(name, each.stream, each.executable) for name, each in files.items()))
+        write_zip(out, (ZipEntry(name, each.stream, each.executable) for name, each in files.items()))
     return out.size, out.digest.hexdigest()
 
 

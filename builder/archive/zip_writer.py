@@ -49,7 +49,7 @@ class Stream(NamedTuple):
         return bytes(self.data[: limit or None])
 
 
-class Entry(NamedTuple):
+class ZipEntry(NamedTuple):
     """A file in a zip."""
 
     name: str
@@ -72,7 +72,7 @@ class Sink(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
-def write_zip(file: Sink, entries: Iterable[Entry]) -> None:
+def write_zip(file: Sink, entries: Iterable[ZipEntry]) -> None:
     """Write the entries, sorted by name. ValueError if a name occurs twice or the zip would need zip64."""
     central: list[bytes] = []
     # Collect small writes: an archive has thousands of short headers and contents.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from builder.package.budget import Budget
+from builder.package.budget import PackageBudget
 from builder.package.dependencies import Layer
 from builder.package.packaging import Package, Zipped, package
 
-__all__ = ["Budget", "Layer", "Package", "Zipped", "package"]
+__all__ = ["Layer", "Package", "PackageBudget", "Zipped", "package"]

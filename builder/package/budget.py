@@ -9,14 +9,14 @@ from builder.model.errors import BuildError, InputError
 
 
 @dataclass(frozen=True)
-class Budget:
+class PackageBudget:
     """Limits in bytes; None: the user set no limit."""
 
     zipped: float | None = None
     unzipped: float | None = None
 
     @classmethod
-    def parse(cls, texts: tuple[str, ...]) -> Budget:
+    def parse(cls, texts: tuple[str, ...]) -> PackageBudget:
         """Parse texts like ``40MB`` (both zips together) and ``unzipped=100MB``. Raises InputError."""
         try:
             sizes = {kind: limit.absolute for kind, limit in parse_max_sizes(texts).items()}
@@ -43,4 +43,4 @@ class Budget:
             )
 
 
-NO_BUDGET = Budget()
+NO_BUDGET = PackageBudget()

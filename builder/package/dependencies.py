@@ -20,7 +20,7 @@ from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.package.local_packages import LocalWheel
 from builder.requirements.declared import Requirements, name_of
-from builder.resolve.bounds import Bounds, Index
+from builder.resolve.bounds import Bounds, ProjectIndex
 from builder.resolve.failures import ConflictError
 from builder.resolve.resolver import Lock, LockInput, resolve_requirements
 from builder.resolve.settings import package_settings
@@ -37,7 +37,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Conflict:
+class PackageConflict:
     """A package whose version in the layer does not satisfy the app."""
 
     package: str
@@ -97,7 +97,7 @@ def _lock_input(wanted: Requirements, target: Target, wheels: Sequence[LocalWhee
     index_of = {
         each.name: (place, each.text)
         for each in wanted.declared
-        if isinstance(place := wanted.places.get(each.name), Index)
+        if isinstance(place := wanted.places.get(each.name), ProjectIndex)
         and active_requirements({"": [each.text]}, target)[""]
     }
     requirements = [each.text for each in wanted.declared if each.name not in index_of]
@@ -120,7 +120,7 @@ def _lock_input(wanted: Requirements, target: Target, wheels: Sequence[LocalWhee
     return LockInput(tuple(requirements), bounds)
 
 
-def _own_conflicts(wanted: Requirements, pins: Mapping[str, str], target: Target) -> list[Conflict]:
+def _own_conflicts(wanted: Requirements, pins: Mapping[str, str], target: Target) -> list[PackageConflict]:
     """Return the app's own requirements that the layer does not satisfy, found without an index."""
     found = []
     replaced = {*wanted.excludes, *map(name_of, wanted.overrides)}
@@ -129,11 +129,11 @@ def _own_conflicts(wanted: Requirements, pins: Mapping[str, str], target: Target
             if each.name in replaced or each.name not in pins:
                 continue
             if not active.specifier.contains(pins[each.name], prereleases=True):
-                found.append(Conflict(each.name, f"{each.where} requires {each.text}", pins[each.name]))
+                found.append(PackageConflict(each.name, f"{each.where} requires {each.text}", pins[each.name]))
     return found
 
 
-def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]) -> list[Conflict]:
+def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]) -> list[PackageConflict]:
     """Return the layer's packages whose versions the app's packages or their dependencies do not allow."""
     free = {each.name: each.version for each in resolve(())}  # raises if the layer is not the cause
     met = [name for name in free if free[name] == pins.get(name)]
@@ -147,7 +147,7 @@ def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]
 
     found = find_conflicting([name for name in pins if name not in met], attempt)
     rest = {each.name: each.version for each in resolve([name for name in pins if name not in found])}
-    return [Conflict(name, _wants(name, text, rest), pins[name]) for name, text in found.items()]
+    return [PackageConflict(name, _wants(name, text, rest), pins[name]) for name, text in found.items()]
 
 
 def find_conflicting(names: Sequence[str], attempt: Callable[[Sequence[str]], ConflictError | None]) -> dict[str, str]:
@@ -181,7 +181,7 @@ def _wants(name: str, text: str, rest: Mapping[str, str]) -> str:
     return f"the app needs {name}=={rest[name]}" if name in rest else "the app's packages do not allow it"
 
 
-def _conflicts_error(conflicts: Sequence[Conflict], layer: Layer, wanted: Requirements) -> BuildError:
+def _conflicts_error(conflicts: Sequence[PackageConflict], layer: Layer, wanted: Requirements) -> BuildError:
     rows = [f"  {each.package}: {each.wanted}; the layer has {each.held}" for each in conflicts]
     unlock = f"resolve again without {wanted.lock.name} (--no-lock), " if wanted.lock else ""
     return BuildError(

@@ -17,7 +17,7 @@ from typing import Literal
 
 from packaging.utils import canonicalize_name
 
-from builder.archive.zip_writer import MAX_ZIP_FILES, Entry, compress, write_zip
+from builder.archive.zip_writer import MAX_ZIP_FILES, ZipEntry, compress, write_zip
 from builder.bytecode.interpreters import find
 from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES, FileFacts, elf_facts, inspect_zip
 from builder.inspection.binary_checks import check_binaries
@@ -28,7 +28,7 @@ from builder.model.matrix_keys import Slim, Staging
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.package.app_files import app_files
-from builder.package.budget import NO_BUDGET, Budget
+from builder.package.budget import NO_BUDGET, PackageBudget
 from builder.package.dependencies import Layer, check_python, lock_of
 from builder.package.local_packages import build_wheels, local_packages
 from builder.pipeline.build import build
@@ -85,7 +85,7 @@ def package(
     selection: Selection = EVERYTHING_DECLARED,
     layer: Layer | None = None,
     direct: bool = False,
-    budget: Budget = NO_BUDGET,
+    budget: PackageBudget = NO_BUDGET,
     slim: Slim | None = None,
     bytecode: bool = True,
 ) -> Package:
@@ -154,7 +154,7 @@ def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
     for path, place in files.items():
         content = _content(place)
         executable = bool(place.stat().st_mode & 0o100)
-        entries.append(Entry(path, compress(content), executable))
+        entries.append(ZipEntry(path, compress(content), executable))
         elf = elf_facts(content) if content[:4] == b"\x7fELF" else None
         facts.append(FileFacts(path, 0o755 if executable else 0o644, len(content), None, elf=elf))
     if errors := [each for each in check_binaries(facts, target, own_code=True) if each.level == "error"]:

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
 from builder.model.escape import shorten
-from builder.resolve.bounds import Index
+from builder.resolve.bounds import ProjectIndex
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Requirements:
     complete: bool = False  #: from a lock file: these are all packages, dependencies included
     #: Packages to include (``-e .``), and the places of packages that ``declared`` requires.
     local: tuple[LocalPackage, ...] = ()
-    places: Mapping[str, LocalPackage | Index] = field(default_factory=dict)
+    places: Mapping[str, LocalPackage | ProjectIndex] = field(default_factory=dict)
     lock: Path | None = None  #: the lock file that the versions come from
     name: str | None = None  #: the project's
     version: str | None = None

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from builder.requirements.declared import LocalPackage, Problems
 from builder.requirements.requirements_file import problem_of_local, problem_of_url
-from builder.resolve.bounds import Index
+from builder.resolve.bounds import ProjectIndex
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def apply_source(
     source: Mapping[str, Any],
     where: str,
     available: Places,
-    places: dict[str, LocalPackage | Index],
+    places: dict[str, LocalPackage | ProjectIndex],
     problems: Problems,
 ) -> None:
     """Set the URL of the requirement, or record its folder or index in ``places``, as the source states."""
@@ -67,7 +67,7 @@ def apply_source(
         places[name] = place
 
 
-def _place_of(name: str, source: Mapping[str, Any], where: str, places: Places) -> LocalPackage | Index | str:
+def _place_of(name: str, source: Mapping[str, Any], where: str, places: Places) -> LocalPackage | ProjectIndex | str:
     """Return the place that a source names. A string is a problem, or the URL of a wheel."""
     if "git" in source:
         return problem_of_url(f"git+{source['git']}") or ""
@@ -82,5 +82,5 @@ def _place_of(name: str, source: Mapping[str, Any], where: str, places: Places) 
         return problem_of_url(str(source["url"])) or str(source["url"])
     if "index" in source:
         url = places.indexes.get(str(source["index"]))
-        return Index(str(source["index"]), url) if url else f"there is no index named {source['index']!r}"
+        return ProjectIndex(str(source["index"]), url) if url else f"there is no index named {source['index']!r}"
     return f"unknown source: {', '.join(map(str, source))}"

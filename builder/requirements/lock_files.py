@@ -36,7 +36,7 @@ from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_json, read_toml
 from builder.requirements.uv_lock_check import find_differences
 from builder.resolve import uv
-from builder.resolve.bounds import Index
+from builder.resolve.bounds import ProjectIndex
 
 _Reader = Callable[[Path, Requirements, Target], Requirements]
 
@@ -93,7 +93,9 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
     places = {**project.places, **found.places}
     found = replace(
         found,
-        places={name: place for name, place in places.items() if isinstance(place, Index) or name in found.places},
+        places={
+            name: place for name, place in places.items() if isinstance(place, ProjectIndex) or name in found.places
+        },
     )
     problems = Problems()
     missing = _check_pins(project, found, target, problems)

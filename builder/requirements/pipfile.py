@@ -10,7 +10,7 @@ from builder.requirements.entries import Entry, Places, apply_source
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.poetry_tables import poetry_entries
 from builder.requirements.text_files import read_toml, table
-from builder.resolve.bounds import Index
+from builder.resolve.bounds import ProjectIndex
 
 _NO_CATEGORIES = {"source", "requires", "packages", "pipenv", "scripts"}
 
@@ -39,7 +39,7 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     for section in ("packages", *selection.groups):
         where = f"{path.name}: [{section}]"
         entries += poetry_entries(table(document, section, where=str(path)), where, problems)
-    places: dict[str, LocalPackage | Index] = {}
+    places: dict[str, LocalPackage | ProjectIndex] = {}
     found = [_declare(entry, path, indexes, places, problems) for entry in entries]
     requires = table(document, "requires", where=str(path))
     wanted = str(requires.get("python_full_version") or requires.get("python_version") or python)
@@ -57,7 +57,11 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
 
 
 def _declare(
-    entry: Entry, path: Path, indexes: dict[str, str], places: dict[str, LocalPackage | Index], problems: Problems
+    entry: Entry,
+    path: Path,
+    indexes: dict[str, str],
+    places: dict[str, LocalPackage | ProjectIndex],
+    problems: Problems,
 ) -> Declared:
     source = entry.source
     if source and ("index" not in source or source["index"] in indexes):  # else the public or the environment's index

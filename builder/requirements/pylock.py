@@ -26,7 +26,7 @@ from builder.requirements.declared import LocalPackage, Problems, Requirements, 
 from builder.requirements.entries import Places, apply_source, local_path
 from builder.requirements.lock_hashes import check_file, digests_of
 from builder.requirements.text_files import read_toml
-from builder.resolve.bounds import Index
+from builder.resolve.bounds import ProjectIndex
 
 
 def read_pylock(
@@ -35,7 +35,7 @@ def read_pylock(
     """Return the packages that a pylock.toml (PEP 751) selects for the target."""
     problems = Problems()
     pins = []
-    places: dict[str, LocalPackage | Index] = {}
+    places: dict[str, LocalPackage | ProjectIndex] = {}
     hashes: dict[str, frozenset[str]] = {}
     try:
         document = Pylock.from_dict(read_toml(lock))

@@ -23,7 +23,7 @@ from builder.requirements.entries import Entry, Places, apply_source, local_path
 from builder.requirements.text_files import table
 from builder.requirements.uv_limits import check_conflicts, check_environments
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
-from builder.resolve.bounds import Index
+from builder.resolve.bounds import ProjectIndex
 
 
 def read_pyproject(path: Path, selection: Selection, environment: Mapping[str, str]) -> Requirements:
@@ -56,7 +56,7 @@ class _Project:
         entries = list(self._without_itself(entries, extras))
         self._note_rest("extra", {*extras} - {*chosen_extras} - self.own_extras)
         self._note_rest("group", {*groups} - {*chosen_groups})
-        places: dict[str, LocalPackage | Index] = {}
+        places: dict[str, LocalPackage | ProjectIndex] = {}
         found = [self._declare(entry, uv, chosen_groups, places) for entry in entries]
         version = self.stated.project.get("version", self.stated.poetry.get("version"))
         own = (
@@ -130,7 +130,7 @@ class _Project:
                     queue += [_also_if(each, entry) for each in extras[extra]]
 
     def _declare(
-        self, entry: Entry, uv: UvTables, groups: Sequence[str], places: dict[str, LocalPackage | Index]
+        self, entry: Entry, uv: UvTables, groups: Sequence[str], places: dict[str, LocalPackage | ProjectIndex]
     ) -> Declared | None:
         """Return the requirement of an entry, and record where its package comes from."""
         requirement, source = entry.requirement, entry.source

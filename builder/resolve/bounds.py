@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Index:
+class ProjectIndex:
     """A package index that a project declares."""
 
     name: str
@@ -26,7 +26,7 @@ class Bounds:
     excludes: tuple[str, ...] = ()  #: packages to leave out although others require them
     complete: bool = False  #: the requirements are a whole lock: add no dependencies
     #: Packages that may come from one index only, with the project's requirement of each.
-    index_of: Mapping[str, tuple[Index, str]] = field(default_factory=dict)
+    index_of: Mapping[str, tuple[ProjectIndex, str]] = field(default_factory=dict)
     #: uv's settings that choose versions, by option: ``{"prerelease": "allow"}``. They replace the program's own.
     settings: Mapping[str, str] = field(default_factory=dict)
     #: sha256 of the allowed wheels, by package. A package that is missing here may use any wheel.

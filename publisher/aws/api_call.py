@@ -12,7 +12,7 @@ from botocore.parsers import ResponseParserError
 from publisher.aws.error_codes import is_missing, of_boto_error
 from publisher.aws.gateway import GatewayError, Throttled, Unavailable
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.request_log import Request, RequestLog
+from publisher.aws.request_log import LoggedRequest, RequestLog
 
 
 class Caller:
@@ -55,7 +55,7 @@ class Caller:
             raise error from None
         finally:
             self._journal.record(
-                Request(
+                LoggedRequest(
                     region=self._region,
                     operation=method.__name__,
                     layer_name=arguments.get("LayerName"),

@@ -13,7 +13,7 @@ MAX_SLOWEST_REQUESTS = 3
 
 
 @dataclass(frozen=True)
-class Request:
+class LoggedRequest:
     """One request to Lambda. ``seconds`` is the time until the response, without the wait for the rate limit."""
 
     region: str
@@ -33,9 +33,9 @@ class RequestLog:
         self.operations: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()  #: by region
         self.failed: Counter[str] = Counter()  #: by region, without throttled ones
-        self.slowest: list[Request] = []
+        self.slowest: list[LoggedRequest] = []
 
-    def record(self, request: Request) -> None:
+    def record(self, request: LoggedRequest) -> None:
         """Count and log a request."""
         with self._lock:
             self.operations[request.operation] += 1

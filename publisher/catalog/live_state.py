@@ -41,7 +41,7 @@ class LiveCell:
 
 
 @dataclass(frozen=True)
-class Report:
+class LiveReport:
     """Every cell of the query, and why each unreachable region failed."""
 
     cells: tuple[LiveCell, ...]
@@ -55,7 +55,7 @@ def read_live_state(
     lambdas: Mapping[str, Lambda],
     own: bool,
     progress: Progress,
-) -> Report:
+) -> LiveReport:
     """Read the cells of the query from AWS. ``own``: the credentials are those of the matrix's account.
 
     InputError if the query selects nothing, or if another account finds no recorded version to read.
@@ -71,7 +71,7 @@ def read_live_state(
         return reader.region(lambdas[region], list(matrix.cells_in(region, targets)))
 
     found, failures = each_region(regions, read_region, progress)
-    return Report(tuple(cell for region in regions for cell in found.get(region, ())), failures)
+    return LiveReport(tuple(cell for region in regions for cell in found.get(region, ())), failures)
 
 
 def _recorded(index: Index, query: Query, own: bool) -> dict[tuple[str, str], Row]:

@@ -27,7 +27,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Selection:
+class SelectedLayers:
     """The selected rows of one release, and notes for the reader."""
 
     rows: tuple[Row, ...]
@@ -46,7 +46,7 @@ def check(index: Index, query: Query) -> Query:
     )
 
 
-def select(index: Index, query: Query) -> Selection:
+def select(index: Index, query: Query) -> SelectedLayers:
     """Return the layers that the query selects, all of one release. InputError if there are none."""
     query = check(index, query)
     if not index.releases:
@@ -59,7 +59,7 @@ def select(index: Index, query: Query) -> Selection:
     for release in candidates:
         rows = tuple(row for row in index.rows(release) if _fits(row, query))
         if rows:
-            return Selection(rows, _notes(release, candidates[0], query, index.unsupported))
+            return SelectedLayers(rows, _notes(release, candidates[0], query, index.unsupported))
     for cell, reason in index.unsupported.items():
         if _cell_fits(*split_cell(cell), query):
             raise InputError(f"AWS does not support a layer for {cell}{': ' + reason if reason else ''}", where=cell)

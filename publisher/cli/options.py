@@ -88,7 +88,7 @@ ARCHITECTURE = Word("ARCHITECTURE", parse_architecture, lambda _settings: ("x86_
 VERSION = Word("VERSION", _version, lambda settings: (LATEST, *(each.version for each in _releases(settings))))
 
 
-class LayerVersion(click.IntRange):
+class LayerVersionType(click.IntRange):
     """A layer version number, completed from the ledger. ``latest``: the word is accepted, and gives None."""
 
     def __init__(self, *, latest: bool = False) -> None:
@@ -170,7 +170,7 @@ def _region_of_profile() -> str:
 def release_options(function: F) -> F:
     """Add ``--version`` and ``--layer-version`` of a command that looks recorded releases up."""
     number = click.option(
-        "--layer-version", type=LayerVersion(latest=True), help="A layer version number; `latest` as for --version."
+        "--layer-version", type=LayerVersionType(latest=True), help="A layer version number; `latest` as for --version."
     )
     function = number(function)
     return click.option(

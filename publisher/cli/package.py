@@ -107,10 +107,10 @@ def command(
     Needs no matrix; with --on-layer, a ledger or an --index.
     """
     from builder.model.target import Target
-    from builder.package import Budget, package
+    from builder.package import PackageBudget, package
     from builder.requirements.declared import Selection
 
-    budget = Budget.parse(max_size)
+    budget = PackageBudget.parse(max_size)
     selection = Selection(
         extras, all_extras, groups, not no_default_groups, not no_lock, _names(exclude), _requirements(override)
     )

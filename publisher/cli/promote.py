@@ -14,7 +14,7 @@ import click
 from builder.model.errors import DriftError, InputError
 from publisher.cli.console import json_option, print_message, progress
 from publisher.cli.group import Settings
-from publisher.cli.options import LayerVersion, architecture_option, python_option, region_option
+from publisher.cli.options import LayerVersionType, architecture_option, python_option, region_option
 
 if TYPE_CHECKING:
     from publisher.ledger.release import Release
@@ -32,7 +32,9 @@ _KEYS = (
 )  # fmt: skip
 @click.option("--from-ledger", metavar="DIR|S3", help="Its ledger.  [default: the folder `ledger` beside that matrix]")
 @click.option("--from-profile", metavar="NAME", help="The AWS profile that may read its layers and its ledger.")
-@click.option("--layer-version", type=LayerVersion(), help="The release's number.  [default: the newest complete one]")
+@click.option(
+    "--layer-version", type=LayerVersionType(), help="The release's number.  [default: the newest complete one]"
+)
 @click.option("--canary-region", metavar="REGION", help="First test the release with real functions there.")
 @region_option
 @python_option

@@ -22,7 +22,7 @@ from publisher.cli.parameter_steps import (
     with_parameters,
 )
 from publisher.cli.release_options import (
-    Request,
+    PublishRequest,
     Session,
     connect,
     make_request,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from publisher.canary.canary_run import Roles
     from publisher.parameters.update import ParameterUpdate
     from publisher.reconcile.execute import CanaryRegion
-    from publisher.reconcile.release_run import Report
+    from publisher.reconcile.release_run import PublishReport
 
 
 @click.command("publish")
@@ -135,7 +135,7 @@ def command(
         raise unannounced
 
 
-def _wait(settings: Settings, request: Request, wait: timedelta, artifacts: Path | None) -> Request:
+def _wait(settings: Settings, request: PublishRequest, wait: timedelta, artifacts: Path | None) -> PublishRequest:
     """Return the request after its version is on the package index or in the ledger."""
     if artifacts:
         raise UsageError(
@@ -147,7 +147,7 @@ def _wait(settings: Settings, request: Request, wait: timedelta, artifacts: Path
     return replace(request, version=named_version(matrix, targets, request.version, wait, recorded))
 
 
-def _incomplete(report: Report) -> LayersError:
+def _incomplete(report: PublishReport) -> LayersError:
     from publisher.report.next_steps import RUN_AGAIN, next_steps
 
     left = sum(not outcome.done for outcome in report.outcomes.values())
@@ -176,7 +176,7 @@ def _canary(session: Session, region: str | None, role: str | None) -> tuple[str
     return region, Roles(session.matrix, role, (region,))
 
 
-def _tell_github(session: Session, report: Report, parameters: ParameterUpdate | None) -> None:
+def _tell_github(session: Session, report: PublishReport, parameters: ParameterUpdate | None) -> None:
     if github.is_reporting():
         from publisher.report.publish_summary import cell_notes, publish_section
 
@@ -191,7 +191,7 @@ def _publish(
     max_versions: int,
     yes: bool,
     canary: tuple[str, Roles] | None,
-) -> Report:
+) -> PublishReport:
     """Observe AWS, show the plan, ask for confirmation, and execute it."""
     from builder.model.stop import Stop, StoppableClock
     from publisher.reconcile.release_run import carry_out

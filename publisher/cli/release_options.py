@@ -12,7 +12,7 @@ from builder.model.errors import UsageError
 from builder.model.stop import Stop, StoppableClock
 from publisher.cli.console import duration, print_message, print_result, print_table
 from publisher.cli.group import Settings
-from publisher.cli.options import VERSION, LayerVersion, architecture_option, python_option, region_option
+from publisher.cli.options import VERSION, LayerVersionType, architecture_option, python_option, region_option
 
 if TYPE_CHECKING:
     from builder.model.matrix import Cell, Matrix
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from publisher.reconcile.job import Outcome
     from publisher.reconcile.number import Wanted
     from publisher.reconcile.plan import Action, Plan, Preparation
-    from publisher.reconcile.release_run import Prepared, Report
+    from publisher.reconcile.release_run import Prepared, PublishReport
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Request:
+class PublishRequest:
     """The values of the options of ``plan`` and ``publish``."""
 
     version: str
@@ -48,7 +48,7 @@ def request_options(function: F) -> F:
         region_option,
         python_option,
         architecture_option,
-        click.option("--layer-version", type=LayerVersion(), help="Require this layer version number."),
+        click.option("--layer-version", type=LayerVersionType(), help="Require this layer version number."),
         click.option(
             "--allow-gap", is_flag=True, help="Let --layer-version skip numbers; each becomes a placeholder everywhere."
         ),
@@ -71,7 +71,7 @@ def make_request(
     allow_gap: bool,
     rebuild: bool,
     reason: str | None,
-) -> Request:
+) -> PublishRequest:
     """Return the request of the options. Raises UsageError if they contradict each other."""
     if reason and not rebuild:
         raise UsageError("--reason needs --rebuild")
@@ -80,7 +80,7 @@ def make_request(
     if allow_gap and layer_version is None:
         raise UsageError("--allow-gap needs --layer-version")
     why = (reason or "rebuilt") if rebuild else None
-    return Request(version, regions, pythons, architectures, layer_version, why, allow_gap)
+    return PublishRequest(version, regions, pythons, architectures, layer_version, why, allow_gap)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Session:
     stop: Stop
 
 
-def connect(settings: Settings, request: Request) -> Session:
+def connect(settings: Settings, request: PublishRequest) -> Session:
     """Check matrix, options, ledger and account before the first request about layers."""
     from builder.model.matrix import parse_version
 
@@ -224,7 +224,7 @@ def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
     }
 
 
-def report_json(matrix: Matrix, report: Report) -> dict[str, Any]:
+def report_json(matrix: Matrix, report: PublishReport) -> dict[str, Any]:
     """Return the JSON of a publish, with an entry for every selected cell."""
     return {
         "package": matrix.package,
@@ -258,7 +258,7 @@ def _outcome_json(matrix: Matrix, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def show_report(matrix: Matrix, report: Report, journal: RequestLog) -> None:
+def show_report(matrix: Matrix, report: PublishReport, journal: RequestLog) -> None:
     """Print the summary of a publish: counts, number, time, and every cell that does not have the release."""
     from collections import Counter
 

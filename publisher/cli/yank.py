@@ -10,7 +10,7 @@ import click
 from builder.model.errors import InputError, UsageError
 from publisher.cli.console import confirm, json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
-from publisher.cli.options import LayerVersion
+from publisher.cli.options import LayerVersionType
 from publisher.cli.parameter_steps import (
     announce_release,
     check_parameters,
@@ -24,7 +24,7 @@ LEASE_WAIT_SECONDS = 900.0
 
 
 @click.command("yank")
-@click.option("--layer-version", type=LayerVersion(), required=True, help="The number of the release.")
+@click.option("--layer-version", type=LayerVersionType(), required=True, help="The number of the release.")
 @click.option("--reason", help="The reason; the table and `layers describe` show it.")
 @click.option("--undo", is_flag=True, help="Undo the yank: grant the permission again everywhere.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")

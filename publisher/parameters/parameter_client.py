@@ -29,7 +29,7 @@ _CONFIG = botocore.config.Config(
 )
 
 
-class Parameters(Protocol):
+class ParameterStore(Protocol):
     """The SSM parameters of one region. Every method raises GatewayError."""
 
     def read(self, names: Sequence[str]) -> Mapping[str, str]:
@@ -72,7 +72,7 @@ class SsmParameters:
                 self._client.delete_parameters(Names=page)
 
 
-def connect(regions: Sequence[str], stop: Stop | None = None) -> Mapping[str, Parameters]:
+def connect(regions: Sequence[str], stop: Stop | None = None) -> Mapping[str, ParameterStore]:
     """Return the parameters of each region; boto3 finds AWS. Once ``stop`` is set, no request is sent any more."""
     session = new_session(stop=stop)
     return {region: SsmParameters(session.client("ssm", region_name=region, config=_CONFIG)) for region in regions}

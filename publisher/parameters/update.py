@@ -12,7 +12,7 @@ from publisher.aws.fanout import each_region
 from publisher.aws.gateway import Failure, Unavailable
 from publisher.ledger.release import Release
 from publisher.parameters.expected import ExpectedParameters, expected, to_remove, to_write
-from publisher.parameters.parameter_client import Parameters
+from publisher.parameters.parameter_client import ParameterStore
 
 #: Waits between two reads: Parameter Store is eventually consistent.
 READ_BACK_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -39,7 +39,7 @@ class Difference:
 
 
 def update_parameters(
-    matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, Parameters], clock: Clock, progress: Progress
+    matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, ParameterStore], clock: Clock, progress: Progress
 ) -> ParameterUpdate:
     """Update the parameters of every region to the ledger's state. A failing region does not stop the others."""
     plans = expected(matrix, releases)
@@ -53,7 +53,7 @@ def update_parameters(
     )
 
 
-def _apply(plan: ExpectedParameters, store: Parameters, clock: Clock) -> tuple[int, int]:
+def _apply(plan: ExpectedParameters, store: ParameterStore, clock: Clock) -> tuple[int, int]:
     """Write and remove what differs, read it back, and return how many were written and removed."""
     seen = store.read(plan.names)
     new, old = to_write(plan, seen), to_remove(plan, seen)
@@ -66,7 +66,7 @@ def _apply(plan: ExpectedParameters, store: Parameters, clock: Clock) -> tuple[i
     return len(new), len(old)
 
 
-def _prove(plan: ExpectedParameters, store: Parameters, clock: Clock) -> None:
+def _prove(plan: ExpectedParameters, store: ParameterStore, clock: Clock) -> None:
     for wait in (*READ_BACK_SECONDS, None):
         seen = store.read(plan.names)
         left = [*(each.name for each in to_write(plan, seen)), *to_remove(plan, seen)]
@@ -78,7 +78,7 @@ def _prove(plan: ExpectedParameters, store: Parameters, clock: Clock) -> None:
 
 
 def differences(
-    matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, Parameters], progress: Progress
+    matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, ParameterStore], progress: Progress
 ) -> tuple[list[Difference], dict[str, Failure]]:
     """Return what differs from the ledger, and the regions that cannot be read. Only reads."""
     plans = expected(matrix, releases)

@@ -58,7 +58,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Report:
+class PublishReport:
     """The result of a run."""
 
     plan: Plan
@@ -183,7 +183,7 @@ def carry_out(
     progress: Progress,
     stop: Stop,
     canary: CanaryRegion | None = None,
-) -> Report:
+) -> PublishReport:
     """Execute the plan; each change is recorded before the next one."""
     started = time.monotonic()
     plan, wanted = prepared.plan, prepared.wanted
@@ -218,7 +218,7 @@ def carry_out(
         outcomes, waited = execute(job, stop, canary)
     if all(outcome.done for outcome in outcomes.values()):
         _complete(matrix, plan, ledger, recorder)
-    return Report(plan, outcomes, time.monotonic() - started, stop.reason, waited)
+    return PublishReport(plan, outcomes, time.monotonic() - started, stop.reason, waited)
 
 
 def _signer(matrix: Matrix, clock: Clock, stop: Stop) -> Signer | None:

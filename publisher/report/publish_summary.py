@@ -11,7 +11,7 @@ from builder.model.matrix import Matrix
 from publisher.ledger.release import Release, at_number, last_before
 from publisher.parameters.update import ParameterUpdate
 from publisher.reconcile.job import Outcome
-from publisher.reconcile.release_run import Report
+from publisher.reconcile.release_run import PublishReport
 from publisher.report.annotations import Level, Note
 from publisher.report.next_steps import RUN_AGAIN, failure_class_of, next_steps
 from publisher.report.release_comparison import built_targets, package_section, size_table, title
@@ -46,7 +46,11 @@ class _Group:
 
 
 def publish_section(
-    matrix: Matrix, report: Report, requests: str, releases: Sequence[Release], parameters: ParameterUpdate | None
+    matrix: Matrix,
+    report: PublishReport,
+    requests: str,
+    releases: Sequence[Release],
+    parameters: ParameterUpdate | None,
 ) -> str:
     """Return the section, the most important part first. ``requests`` describes the run's requests to AWS."""
     number = report.plan.number.value
@@ -68,7 +72,7 @@ def publish_section(
     return "\n".join(part for part in parts if part)
 
 
-def _state(matrix: Matrix, report: Report, release: Release | None, requests: str) -> str:
+def _state(matrix: Matrix, report: PublishReport, release: Release | None, requests: str) -> str:
     total, done = len(report.outcomes), sum(outcome.done for outcome in report.outcomes.values())
     if not report.complete:
         words = f"**Incomplete**: {total - done} of {total} cells are not at the release"
@@ -80,7 +84,7 @@ def _state(matrix: Matrix, report: Report, release: Release | None, requests: st
     return f"{words}, after {duration(report.seconds)}.{stopped} {text(requests)}.\n"
 
 
-def _steps(report: Report, release: Release | None, parameters: ParameterUpdate | None) -> str:
+def _steps(report: PublishReport, release: Release | None, parameters: ParameterUpdate | None) -> str:
     """Return what to do next."""
     again = f"`layers publish --version {report.plan.version}`"
     steps = []
@@ -97,7 +101,7 @@ def _steps(report: Report, release: Release | None, parameters: ParameterUpdate 
     return "".join(f"- {step}\n" for step in steps)
 
 
-def _groups(report: Report) -> list[_Group]:
+def _groups(report: PublishReport) -> list[_Group]:
     """Return the cells that are not at the release, by outcome and reason."""
     found: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in report.outcomes.values():
@@ -121,7 +125,7 @@ def _targets(targets: Sequence[str], matrix: Matrix) -> str:
     return f"all {len(targets)}" if len(targets) == len(matrix.targets) else ", ".join(targets)
 
 
-def _regions(report: Report) -> str:
+def _regions(report: PublishReport) -> str:
     """Return a row for each region and a column for each outcome; one line if every region has the same."""
     counts: dict[str, Counter[str]] = {}
     for cell, outcome in report.outcomes.items():
@@ -138,7 +142,7 @@ def _short(words: str) -> str:
     return words if len(words) <= _MAX_REASON_CHARACTERS else f"{words[: _MAX_REASON_CHARACTERS - 1]}…"
 
 
-def cell_notes(matrix: Matrix, report: Report) -> Iterator[Note]:
+def cell_notes(matrix: Matrix, report: PublishReport) -> Iterator[Note]:
     """Return a note for each region and reason: a warning if the next run may succeed, else an error."""
     for group in _groups(report):
         for region, targets in group.where.items():

@@ -28,7 +28,7 @@ _MAX_LAYERS = 5
 
 
 @dataclass(frozen=True)
-class Function:
+class SandboxFunction:
     """The facts of a function that an invocation needs. Its zips are in the store, by sha256."""
 
     name: str
@@ -153,13 +153,13 @@ def _unzipped(store: Store, sha256: str) -> int:
         return sum(info.file_size for info in archive.infolist())
 
 
-def find(name: str, qualifier: str | None, backend: Any, store: Store) -> Function:
+def find(name: str, qualifier: str | None, backend: Any, store: Store) -> SandboxFunction:
     """Return the function of a name or ARN. Refusal if there is none."""
     try:
         found = backend.get_function(name, qualifier)
     except UnknownFunctionException as error:
         raise Refusal("ResourceNotFoundException", error.message, 404) from None
-    return Function(
+    return SandboxFunction(
         name=found.function_name,
         arn=found.function_arn,
         region=found.region,

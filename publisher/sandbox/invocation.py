@@ -34,7 +34,7 @@ from builder.smoke.unpack_zip import unpack_zip
 from publisher.aws.once_per_key import Once
 from publisher.canary.function_zip import function_zip
 from publisher.sandbox.canary_stand_in import metadata_response
-from publisher.sandbox.function_rules import Function
+from publisher.sandbox.function_rules import SandboxFunction
 from publisher.sandbox.zip_store import Refusal, Store
 
 #: Time for the start, which Lambda does not count in the timeout.
@@ -79,7 +79,7 @@ class Invoker:
         self._unpacked: Once[tuple[str, ...], Path] = Once(self._unpack)
         self._machines: Once[Target, Machine | Unproven] = Once(lambda target: machine_for(target, None))
 
-    def invoke(self, function: Function, body: bytes, kind: str, log_type: str) -> Invocation:
+    def invoke(self, function: SandboxFunction, body: bytes, kind: str, log_type: str) -> Invocation:
         """Invoke a function. Refusal if it cannot be invoked."""
         try:
             event = json.loads(body or b"{}")
@@ -106,7 +106,7 @@ class Invoker:
             headers.append(("X-Amz-Log-Result", base64.b64encode(done.log.encode()[-LOG_TAIL_BYTES:]).decode()))
         return Invocation(200, done.payload, tuple(headers))
 
-    def _run_or_respond(self, function: Function, event: Any, request_id: str) -> _RunResult:
+    def _run_or_respond(self, function: SandboxFunction, event: Any, request_id: str) -> _RunResult:
         target = _target(function)
         runtime = self._runtime(target)
         if isinstance(runtime, Unproven):
@@ -128,7 +128,9 @@ class Invoker:
         except LayersError as error:
             return Unproven(error.what)
 
-    def _run(self, function: Function, target: Target, runtime: _Runtime, event: Any, request_id: str) -> _RunResult:
+    def _run(
+        self, function: SandboxFunction, target: Target, runtime: _Runtime, event: Any, request_id: str
+    ) -> _RunResult:
         task, opt = self._unpacked((function.code,)), self._unpacked(function.layers)
         roots = [opt / root for root in import_roots(target.python)]
         code = FunctionCode(function.handler, before=(task, *roots), after=(runtime.client,), command="sandbox")
@@ -146,7 +148,7 @@ class Invoker:
             _with_lambda_paths(done.log, places),
         )
 
-    def _own_variables(self, function: Function, task: Path) -> dict[str, str]:
+    def _own_variables(self, function: SandboxFunction, task: Path) -> dict[str, str]:
         """Return a function's own environment variables, with this AWS as its endpoint."""
         return {
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
@@ -158,7 +160,7 @@ class Invoker:
             **function.variables,
         }
 
-    def _respond_for(self, function: Function, target: Target, event: Any, reason: str) -> _RunResult:
+    def _respond_for(self, function: SandboxFunction, target: Target, event: Any, reason: str) -> _RunResult:
         """Return the response of a canary function that this machine cannot run, if ``--stand-in`` allows it."""
         canary = function.code == sha256(function_zip()).hexdigest() and isinstance(event, dict)
         if not (self._stand_in and canary):
@@ -193,7 +195,7 @@ class _Runtime:
     client: Path
 
 
-def _target(function: Function) -> Target:
+def _target(function: SandboxFunction) -> Target:
     python = function.runtime.removeprefix("python")
     if python not in RUNTIMES:
         raise Refusal("InvalidParameterValueException", f"the embedded AWS cannot run {function.runtime}")
@@ -201,7 +203,7 @@ def _target(function: Function) -> Target:
     return Target(python, architecture, "function")
 
 
-def _outcome(process: FunctionProcess, function: Function, event: Any, request_id: str) -> _RunResult:
+def _outcome(process: FunctionProcess, function: SandboxFunction, event: Any, request_id: str) -> _RunResult:
     """Invoke the function and return the result in Lambda's form."""
     seconds = float(function.timeout)
     note = ""
@@ -228,7 +230,7 @@ def _exit_reason(code: int) -> str:
     return f"Runtime exited with error: {how}"
 
 
-def _log(process: FunctionProcess, function: Function, request_id: str, seconds: float, note: str) -> str:
+def _log(process: FunctionProcess, function: SandboxFunction, request_id: str, seconds: float, note: str) -> str:
     """Return the log of an invocation with Lambda's START, END and REPORT lines."""
     figures = (
         f"Duration: {seconds * 1000:.2f} ms",

@@ -41,7 +41,7 @@ from publisher.aws.request_log import RequestLog
 from publisher.aws.retry import RetryingLambda
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.number import Wanted
-from publisher.reconcile.release_run import Report, carry_out, prepare
+from publisher.reconcile.release_run import PublishReport, carry_out, prepare
 from scripts.benchmarks.simulation import REQUESTS_PER_SECOND, simulation
 from scripts.simaws import SimLambda, SimulatedAws
 
@@ -99,7 +99,7 @@ def speed() -> Figures:
 
 @dataclass(frozen=True)
 class _Run:
-    report: Report
+    report: PublishReport
     seconds: float
     cpu_seconds: float
     calls: int

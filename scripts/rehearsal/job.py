@@ -34,7 +34,7 @@ class JobRun:
 
 
 @dataclass
-class Job:
+class WorkflowJob:
     """One job on one runner."""
 
     world: World

@@ -17,7 +17,7 @@ from typing import Any
 
 from builder.model.errors import InputError
 from scripts.rehearsal.expressions import Open, expand
-from scripts.rehearsal.job import Job, JobRun, Result, holds
+from scripts.rehearsal.job import JobRun, Result, WorkflowJob, holds
 from scripts.rehearsal.workflow import Table, Workflow, combinations, needs_of
 from scripts.rehearsal.world import World
 
@@ -76,7 +76,7 @@ class WorkflowRun:
         group = expand(job.get("concurrency"), contexts, {})
         notes = [f"environment {environment}"] * bool(environment) + [f"one at a time: {group}"] * bool(group)
         self.world.log(f"{label}: begins" + (f" ({'; '.join(map(str, notes))})" if notes else ""))
-        run = Job(self.world, label, name, job, contexts, permissions, self.workflow.document).run()
+        run = WorkflowJob(self.world, label, name, job, contexts, permissions, self.workflow.document).run()
         self.world.log(f"{label}: {run.result}" + (f" {dict(run.outputs)}" if run.outputs else ""))
         return run
 

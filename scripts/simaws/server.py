@@ -23,7 +23,7 @@ from scripts.simaws.aws import Broken, SimulatedAws
 from scripts.simaws.faults import Fault
 from scripts.simaws.limits import AwsError
 from scripts.simaws.rest import Request, Rest
-from scripts.simaws.sigv4 import Caller, Credential, check_signature
+from scripts.simaws.sigv4 import Credential, SignedCaller, check_signature
 from scripts.simaws.upstream import Upstream
 
 KEY = "AKIASIMULATED"
@@ -164,13 +164,13 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.server.aws.call(region, "Download", lambda _: contents[digest], counted=False)
         self._write(200, content.read(), {"Content-Type": "application/zip"})
 
-    def _stage(self, caller: Caller, query: str, headers: Mapping[str, str], body: bytes) -> None:
+    def _stage(self, caller: SignedCaller, query: str, headers: Mapping[str, str], body: bytes) -> None:
         path = urlsplit(self.path).path
         self.server.aws.call(caller.region, "S3", lambda _: None, counted=False)  # its latency and faults
         found = self.server.rest.buckets.respond(self.command, path, query, headers, body)
         self._write(200, found.body, found.headers, size=found.size)
 
-    def _identify(self, caller: Caller, body: bytes) -> None:
+    def _identify(self, caller: SignedCaller, body: bytes) -> None:
         action = parse_qs(body.decode()).get("Action", [""])[0]
         if action != "GetCallerIdentity":
             raise AwsError(400, "InvalidAction", action)

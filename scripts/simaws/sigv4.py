@@ -26,7 +26,7 @@ class Credential:
 
 
 @dataclass(frozen=True)
-class Caller:
+class SignedCaller:
     """The signer of a request, with the service and region of the signature."""
 
     account: str
@@ -41,7 +41,7 @@ def check_signature(
     headers: Mapping[str, str],
     body_sha256: str,
     credentials: Mapping[str, Credential],
-) -> Caller:
+) -> SignedCaller:
     """Return the caller of a request; 403 if the signature is invalid. ``headers`` have lower-case names."""
     match = AUTHORIZATION.fullmatch(headers.get("authorization", ""))
     if match is None:
@@ -71,7 +71,7 @@ def check_signature(
         key = _sign(key, part)
     if not hmac.compare_digest(_sign(key, text).hex(), match["signature"]):
         raise AwsError(403, "InvalidSignatureException", "The request signature we calculated does not match yours.")
-    return Caller(credential.account, match["region"], match["service"])
+    return SignedCaller(credential.account, match["region"], match["service"])
 
 
 def _sign(key: bytes, text: str) -> bytes:

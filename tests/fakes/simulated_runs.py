@@ -21,7 +21,7 @@ from publisher.aws.retry import RetryingLambda
 from publisher.ledger.release import Release
 from publisher.reconcile.execute import CanaryRegion
 from publisher.reconcile.number import Wanted
-from publisher.reconcile.release_run import Report, carry_out, prepare
+from publisher.reconcile.release_run import PublishReport, carry_out, prepare
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from scripts.simaws import SimLambda, SimulatedAws
 from scripts.simaws.layers import LayerVersion
@@ -152,7 +152,7 @@ class World:
         rebuild: str | None = None,
         stop: Stop | None = None,
         canary: CanaryRegion | None = None,
-    ) -> Report:
+    ) -> PublishReport:
         """Run ``layers publish --artifacts`` once."""
         doom = doom or Doom()
         ledger.doom = doom

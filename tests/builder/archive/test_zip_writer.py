@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.archive.zip_writer import Entry, compress, write_zip
+from builder.archive.zip_writer import ZipEntry, compress, write_zip
 
 _PART = st.text(st.characters(exclude_characters="/\\\0:", exclude_categories=["Cs"]), min_size=1, max_size=12)
 _NAMES = st.lists(_PART, min_size=1, max_size=4).map(lambda parts: "python/" + "/".join(parts))
@@ -24,7 +24,7 @@ _FILES = st.dictionaries(_NAMES, st.tuples(_CONTENT, st.booleans()), max_size=12
 
 def zip_of(files: dict[str, tuple[bytes, bool]]) -> bytes:
     buffer = io.BytesIO()
-    write_zip(buffer, (Entry(name, compress(content), executable) for name, (content, executable) in files.items()))
+    write_zip(buffer, (ZipEntry(name, compress(content), executable) for name, (content, executable) in files.items()))
     return buffer.getvalue()
 
 
@@ -62,7 +62,7 @@ def test_compressed_formats_are_stored() -> None:
 
 def test_a_duplicate_name_is_refused() -> None:
     with pytest.raises(ValueError, match="twice"):
-        write_zip(io.BytesIO(), [Entry("a", compress(b"1")), Entry("a", compress(b"2"))])
+        write_zip(io.BytesIO(), [ZipEntry("a", compress(b"1")), ZipEntry("a", compress(b"2"))])
 
 
 @pytest.mark.skipif(shutil.which("unzip") is None, reason="no unzip here")

@@ -16,7 +16,7 @@ from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Cell
 from builder.model.progress import Quiet
 from publisher.aws.gateway import Grant, Lambda, ListedVersion, PublishedVersion, Refused
-from publisher.catalog.live_state import Report, read_live_state
+from publisher.catalog.live_state import LiveReport, read_live_state
 from publisher.catalog.lookup import Query
 from publisher.cli.group import layers
 from publisher.ledger.release import Release, Yanked
@@ -69,7 +69,7 @@ class FakeRegion:
         raise AssertionError(f"a reader does not {name}")
 
 
-def see(aws: Mapping[str, Any], releases: tuple[Release, ...], **ask: Any) -> Report:
+def see(aws: Mapping[str, Any], releases: tuple[Release, ...], **ask: Any) -> LiveReport:
     own = aws.get("own", True)
     regions: dict[str, Lambda] = {region: FakeRegion(region, **aws) for region in MATRIX.regions}  # type: ignore[misc]
     return read_live_state(MATRIX, releases, Query(regions=(CELL.region,), **ask), regions, own, Quiet())
@@ -83,7 +83,7 @@ ONE, TWO = recorded(1, "1.0"), recorded(2, "2.0")
 YANKED = TWO.model_copy(update={"yanked": Yanked(date=WHEN, reason="broken")})
 
 
-def differences(report: Report) -> set[str]:
+def differences(report: LiveReport) -> set[str]:
     return {difference for cell in report.cells for difference in cell.differences}
 
 

@@ -20,7 +20,7 @@ from publisher.audit.yank import Permissions
 from publisher.aws import fanout
 from publisher.reconcile import execute
 from publisher.reconcile.job import Outcome
-from publisher.reconcile.release_run import Report
+from publisher.reconcile.release_run import PublishReport
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from scripts.simaws import At, Fault, Faults, SimulatedAws
 from tests.conftest import THOROUGH
@@ -110,7 +110,7 @@ def assert_numbers_are_one_release(world: World) -> None:
         assert len(releases) == 1, holders
 
 
-def completed(world: World, version: str, ledger: MemoryLedger, build: str = "one") -> Report:
+def completed(world: World, version: str, ledger: MemoryLedger, build: str = "one") -> PublishReport:
     """Run again until the release is complete, at most three times."""
     for _ in range(3):
         report = world.publish(version, ledger, build=build, doom=Doom())

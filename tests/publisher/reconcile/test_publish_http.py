@@ -15,7 +15,7 @@ from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Lambda
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.number import Wanted
-from publisher.reconcile.release_run import Report, carry_out, prepare
+from publisher.reconcile.release_run import PublishReport, carry_out, prepare
 from scripts.simaws import At, Fault, Faults, SimulatedAws
 from scripts.simaws.server import environment, serve
 from tests.conftest import ACCOUNT, Sandbox
@@ -25,7 +25,7 @@ from tests.publisher.reconcile.plan_cases import small_matrix
 MATRIX = small_matrix(account=ACCOUNT)
 
 
-def publish(folder: Path, version: str, ledger: str = "ledger", matrix: Matrix = MATRIX) -> Report:
+def publish(folder: Path, version: str, ledger: str = "ledger", matrix: Matrix = MATRIX) -> PublishReport:
     lambdas: Mapping[str, Lambda] = connect_all(matrix)
     records = FolderLedger(folder / ledger, matrix)
     prepared = prepare(matrix, Wanted(version), matrix.cells, records, lambdas, SYSTEM_CLOCK, Quiet())
@@ -33,7 +33,7 @@ def publish(folder: Path, version: str, ledger: str = "ledger", matrix: Matrix =
     return carry_out(matrix, prepared, records, lambdas, artifacts, SYSTEM_CLOCK, Quiet(), Stop())
 
 
-def outcomes(report: Report) -> set[str]:
+def outcomes(report: PublishReport) -> set[str]:
     return {outcome.name for outcome in report.outcomes.values()}
 
 

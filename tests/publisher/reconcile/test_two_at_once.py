@@ -17,7 +17,7 @@ import yaml
 from builder.model.artifact import write_manifest
 from builder.model.clock import SYSTEM_CLOCK
 from publisher.ledger.folder import FolderLedger
-from publisher.reconcile.release_run import Report
+from publisher.reconcile.release_run import PublishReport
 from scripts.simaws import SimulatedAws
 from scripts.simaws.server import environment, serve
 from tests.conftest import THOROUGH
@@ -46,9 +46,9 @@ class RealTime:
         time.sleep(seconds / 100)
 
 
-def side_by_side(world: World, wanted: list[tuple[str, MemoryLedger]]) -> list[Report | Exception]:
+def side_by_side(world: World, wanted: list[tuple[str, MemoryLedger]]) -> list[PublishReport | Exception]:
     """Publish all of these concurrently."""
-    ends: dict[int, Report | Exception] = {}
+    ends: dict[int, PublishReport | Exception] = {}
 
     def run(index: int, version: str, ledger: MemoryLedger) -> None:
         try:
@@ -70,16 +70,20 @@ def test_concurrent_publishes_are_noticed_and_the_next_run_completes(tmp_path: P
     aws = SimulatedAws(MATRIX.account, MATRIX.regions, clock=RealTime(), latency=(0.0, 0.4), seed=seed)
     world, ledgers = World(MATRIX, aws, tmp_path), (MemoryLedger(), MemoryLedger())
     ends = side_by_side(world, [("1.0.0", ledgers[0]), (other, ledgers[1])])
-    assert all(isinstance(end, Report) for end in ends), ends
+    assert all(isinstance(end, PublishReport) for end in ends), ends
     told = [
-        outcome.cell for end in ends if isinstance(end, Report) for outcome in end.outcomes.values() if not outcome.done
+        outcome.cell
+        for end in ends
+        if isinstance(end, PublishReport)
+        for outcome in end.outcomes.values()
+        if not outcome.done
     ]
     for cell in CELLS:
         history = world.history(cell)
         public = [v for v in history if world.is_public(cell, v.number)]
         assert len(public) <= len({v.description for v in public})
         if len(history) > 1 and not told:  # one run had ended before the other started
-            numbers = {end.plan.number.value for end in ends if isinstance(end, Report)}
+            numbers = {end.plan.number.value for end in ends if isinstance(end, PublishReport)}
             assert numbers == {1, 2}, "no run noticed the other publisher"
     for ledger in ledgers:
         assert_ledger_true(world, ledger)

@@ -23,7 +23,7 @@ from publisher.aws.gateway import Failure
 from publisher.cli import github, main
 from publisher.ledger.release import Release, TargetRecord, last_before
 from publisher.parameters.update import ParameterUpdate
-from publisher.reconcile.release_run import Report
+from publisher.reconcile.release_run import PublishReport
 from publisher.report import proof_summary, release_comparison
 from publisher.report.annotations import MAX_ANNOTATIONS, Note, commands, of_error
 from publisher.report.import_times import last_imports
@@ -73,7 +73,7 @@ def world(tmp_path: Path, *faults: At) -> World:
     return World(MATRIX, SimulatedAws(MATRIX.account, MATRIX.regions, faults=Faults(faults)), tmp_path)
 
 
-def section(report: Report, releases: tuple[Release, ...], kept: ParameterUpdate | None = None) -> Read:
+def section(report: PublishReport, releases: tuple[Release, ...], kept: ParameterUpdate | None = None) -> Read:
     return Read(publish_section(MATRIX, report, "12 requests to Lambda", releases, kept))
 
 
