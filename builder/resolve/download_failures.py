@@ -13,6 +13,10 @@ from builder.resolve import uv
 _STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})[^)]*\)(?: for url \(([^\s)]+))?")
 _HASH_MISMATCH = re.compile(r"Hash mismatch for `(\S+?)(?: @ [^`]*)?` Expected: (.+?) Computed: ((?:\w+:[0-9a-f]+ ?)+)")
 _UNREACHABLE = re.compile(r"error sending request|tcp connect|dns error|timed out|error decoding|connection closed")
+_DISK = re.compile(
+    r"Failed to initialize cache|"
+    r"(?:Read-only file system|Permission denied|No space left on device|quota exceeded) \(os error"
+)
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FIXES = {
     **dict.fromkeys((401, 403), "set the index's credentials for uv (UV_INDEX, netrc or a keyring)"),
@@ -33,6 +37,12 @@ def download_error(flat: str, where: str, *, expected: str = "were locked") -> B
         return _hash_mismatch(found[1], found[2].split(), found[3].split(), where, expected)
     if found := _STATUS.search(flat):
         return http_error(int(found[1]), _name_in(found[2] or ""), where)
+    if _DISK.search(flat):
+        return BuildError(
+            f"uv cannot write a file: {flat[max(flat.find('error: '), 0) :].removeprefix('error: ')[:500]}",
+            where=where,
+            fix="free some space, or set UV_CACHE_DIR and TMPDIR to folders that can be written",
+        )
     if _UNREACHABLE.search(flat):
         return unreachable(uv.without_addresses(flat)[-500:], where)
     return None

@@ -124,3 +124,15 @@ def test_the_error_for_a_pinned_package_names_who_requires_it(tag: str | None, i
     matrix = matrix_of("demo", bytecode="off", requirements=["leaf"] if tag == "py3-none-any" else [])
     with pytest.raises(LayersError, match=r"middle requires leaf==9\.0"):
         build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
+
+
+def test_a_cache_of_uv_that_cannot_be_written_is_named(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(index, "demo")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    matrix = matrix_of("demo", bytecode="off")
+    with pytest.raises(BuildError, match="uv cannot write a file: Failed to initialize cache") as caught:
+        build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
+    assert "UV_CACHE_DIR" in str(caught.value)
