@@ -6,10 +6,7 @@ be compared if the same machine measured them.
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from builder.model.artifact import Sha256, dump_json, write_atomically
 from builder.model.errors import InputError
+from builder.model.folder_lock import folder_lock
 from builder.model.frozen import Frozen, first_problem
 
 SMOKE_FILE = "smoke.json"
@@ -121,7 +119,7 @@ def record_smoke(folder: Path, sha256: str, smoked: SmokeResult) -> None:
     """Add a result to the folder's ``smoke.json``, atomically, also if two processes write at once."""
     path = folder / SMOKE_FILE
     try:
-        with _locked(folder):
+        with folder_lock(folder):
             smokes = _read(path).with_smoke(sha256, smoked)
             write_atomically(path, dump_json(smokes.model_dump(mode="json")).encode())
     except OSError as error:
@@ -130,14 +128,3 @@ def record_smoke(folder: Path, sha256: str, smoked: SmokeResult) -> None:
             where=str(path),
             fix="free disk space or make the folder writable, or run without --record",
         ) from None
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold an exclusive lock of a folder (flock) for a ``with`` block."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -21,6 +21,8 @@ DEFAULT_IGNORED = (
 )  # fmt: skip
 #: Files that ``layers package`` writes.
 OUTPUT_FILES = frozenset({"app.zip", "dependencies.zip", "dependencies.cdx.json"})
+#: A folder that ``layers package`` makes for one run; one that was killed leaves it behind.
+WORK_FOLDER_PREFIX = ".layers-package-"
 #: The time of every entry in a zip that ``layers package`` writes.
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -64,7 +66,7 @@ def _walk(
 ) -> Iterator[tuple[str, Path]]:
     for entry in os.scandir(folder):
         path, place = f"{below}{entry.name}", Path(entry.path)
-        if ignored(path, entry.is_dir()):
+        if ignored(path, entry.is_dir()) or entry.name.startswith(WORK_FOLDER_PREFIX):
             continue
         _check_name(path, place)
         if entry.is_dir():

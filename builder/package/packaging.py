@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES, FileFac
 from builder.inspection.binary_checks import check_binaries
 from builder.model.artifact import Artifact
 from builder.model.errors import BuildError, InputError, write_error
+from builder.model.folder_lock import folder_lock
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Slim, Staging
 from builder.model.progress import Progress
@@ -31,6 +31,7 @@ from builder.package.app_files import app_files
 from builder.package.budget import NO_BUDGET, PackageBudget
 from builder.package.dependencies import Layer, check_python, lock_of
 from builder.package.local_packages import build_wheels, local_packages
+from builder.package.work_folder import work_folder
 from builder.pipeline.build import build
 from builder.requirements.declared import EVERYTHING_DECLARED, Requirements, Selection
 from builder.requirements.reader import find_requirements, read_requirements
@@ -108,8 +109,7 @@ def package(
         check_python(wanted, target)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".layers-package-", dir=output) as name:
-            folder = Path(name).absolute()
+        with work_folder(output) as folder:
             lock, lock_input = (
                 _lock(wanted, target, layer, folder, progress) if wanted and not wanted.is_empty else ((), None)
             )
@@ -124,7 +124,8 @@ def package(
             result = Package(target, zipped, dependencies, source, wanted.lock if wanted else None, layer, notes)
             _check_limits(result, folder, direct, progress)
             budget.check(result.size, result.total_unzipped, target.id)
-            _move_files(folder, output, progress)
+            with folder_lock(output):  # so that both zips are of one run
+                _move_files(folder, output, progress)
     except OSError as error:
         raise write_error("the zips cannot be written", error, output) from None
     return replace(result, app=replace(zipped, file=output / APP))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -191,10 +192,17 @@ class Declarations:
 
     def _line(self, text: object, where: str) -> str:
         """Return the file and line of a requirement."""
+        number = self._line_numbers.get(str(text))
+        return f"{self.where}:{number}" if number else f"{self.where}: {where}"
+
+    @cached_property
+    def _line_numbers(self) -> dict[str, int]:
+        """The first line of each quoted text."""
+        found: dict[str, int] = {}
         for number, line in enumerate(self.text.splitlines(), 1):
-            if f'"{text}"' in line or f"'{text}'" in line:
-                return f"{self.where}:{number}"
-        return f"{self.where}: {where}"
+            for match in re.finditer(r""""([^"]*)"|'([^']*)'""", line):
+                found.setdefault(match[1] if match[2] is None else match[2], number)
+        return found
 
     def texts(self, values: Sequence[object], kind: str) -> Iterator[str]:
         for value in values:

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from builder.model.errors import InputError
 from builder.model.escape import shorten
 from builder.requirements.declared import (
     Declared,
@@ -44,6 +45,8 @@ _PATH = re.compile(
     r"^\.{1,2}($|[\\/\[ ;])|^[~/\\]|^[A-Za-z]:[\\/]|^file:|^[^ ;@<>=!]*[\\/]|^[^ ;@]+\.(whl|zip|tar\.gz|tgz)\b"
 )
 _MAX_PATH_CHARACTERS = 4096
+#: More than any layer can have: reading 100,000 takes a minute.
+MAX_REQUIREMENTS = 20_000
 _URL = re.compile(r"^(?!file:)[a-z][a-z0-9+.-]*://")
 _VCS = re.compile(r"^(git|hg|svn|bzr)\+")
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -70,6 +73,7 @@ class _Reader:
         self._hashed = False
         self._settings: dict[str, str] = {}
         self._problems = Problems()
+        self._count = 0
 
     def result(self) -> Requirements:
         """Return the requirements. Raises InputError if there was a problem."""
@@ -93,6 +97,13 @@ class _Reader:
         self._seen.add(key)
         for number, line in _lines(read_text(path, coding_line=True) if text is None else text):
             where = f"{path.name}:{number}"
+            self._count += 1
+            if self._count > MAX_REQUIREMENTS:
+                raise InputError(
+                    f"there are more than {MAX_REQUIREMENTS:,} requirements, more than a layer can have",
+                    where=f"{path}:{number}",
+                    fix="name only the packages that the app imports",
+                )
             line = re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: os.environ.get(match[1], match[0]), line)
             try:
                 if line.startswith("-"):

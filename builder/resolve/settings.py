@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from builder.model.errors import InputError
@@ -137,15 +138,23 @@ def _pip_config(own: Mapping[str, str]) -> dict[Path, configparser.RawConfigPars
     """Parse pip's configuration files that exist, highest precedence first."""
     found = {}
     for path in _pip_config_files(own):
-        parser = configparser.RawConfigParser()
         try:
-            parser.read_string(path.read_text("utf-8", "replace"))
+            state = path.stat()
+            found[path] = _parsed(path, state.st_mtime_ns, state.st_size)
         except OSError:
             continue
-        except configparser.Error as error:
-            raise InputError(f"not a pip configuration file: {str(error).splitlines()[0]}", where=str(path)) from None
-        found[path] = parser
     return found
+
+
+@lru_cache(maxsize=8)
+def _parsed(path: Path, _changed: int, _size: int) -> configparser.RawConfigParser:
+    """Parse a file once, not once for each target, unless it changes."""
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(path.read_text("utf-8", "replace"))
+    except configparser.Error as error:
+        raise InputError(f"not a pip configuration file: {str(error).splitlines()[0]}", where=str(path)) from None
+    return parser
 
 
 def _pip_config_files(own: Mapping[str, str]) -> Iterator[Path]:

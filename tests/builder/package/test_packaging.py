@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from builder.package import Layer, Package, package
 from builder.package import packaging as running
 from builder.package.dependencies import find_conflicting
 from builder.package.ignore_rules import ignore_rules, is_ignored
+from builder.package.work_folder import work_folder
 from builder.requirements.reader import find_requirements, read_requirements
 from builder.resolve.failures import ConflictError
 from tests.fakes.notes import Notes
@@ -247,6 +249,37 @@ def test_the_output_of_an_earlier_run_is_left_out_with_a_note_and_other_files_be
         "not packed, because an earlier `layers package` wrote them: "
         "old/app.zip, old/dependencies.cdx.json, old/dependencies.zip"
     ]
+
+
+def test_what_a_killed_run_left_is_deleted_and_never_packed(app: Path) -> None:
+    output = app.parent / "packaging"
+    for place in (app, output):
+        (place / ".layers-package-old" / "own").mkdir(parents=True)
+        (place / ".layers-package-old" / "app.zip").write_text("half")
+    (app / ".lambdaignore").write_text("!.*\n")
+    with work_folder(output) as other:  # of a run at the same time
+        assert not (output / ".layers-package-old").exists()
+        (other / "app.zip").write_text("other")
+        made = package(app, TARGET, output, Quiet())
+        assert (other / "app.zip").read_text() == "other"
+    assert names(made.app.file) == [".lambdaignore", "agent_handler.py"]
+    assert [path.name for path in output.iterdir()] == ["app.zip"]
+
+
+def test_runs_at_once_into_one_folder_leave_the_zips_of_one_run(app: Path, index: Path) -> None:
+    make_wheel(index, "base")
+    asks(app, "base\n")
+    bare = app.parent / "bare"
+    (bare / "lambda").mkdir(parents=True)
+    (bare / "lambda" / "bare.py").write_text("")
+    output = app.parent / "packaging"
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(package, each, TARGET, output, Quiet()) for each in (app, bare / "lambda", app, app)]
+        wait(runs)
+    assert [run.exception() for run in runs] == [None] * 4
+    is_full = names(output / "app.zip") == ["agent_handler.py"]
+    assert (output / "dependencies.zip").exists() == (output / "dependencies.cdx.json").exists() == is_full
+    assert not list(output.glob(".*"))
 
 
 @pytest.mark.parametrize("folder", ["templates", "."])

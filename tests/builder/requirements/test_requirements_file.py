@@ -206,6 +206,14 @@ def test_a_very_long_line_takes_little_time(line: str, tmp_path: Path) -> None:
     assert len(str(caught.value)) < 2000
 
 
+def test_more_requirements_than_a_layer_can_have_are_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text("# a comment\n" * 30_000 + "demo\n" * 100_000)
+    with pytest.raises(InputError, match="more than 20,000 requirements") as caught:
+        read_requirements_file(path)
+    assert f"{path}:50001" in str(caught.value)
+
+
 def test_a_version_with_very_many_digits_is_refused_in_little_time(project: Project) -> None:
     project.wheel("tinydep")
     (project.folder / "requirements.txt").write_text(f"tinydep=={'1' * 200_000}\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from builder.model.errors import InputError
+from builder.resolve import settings
 from builder.resolve.resolver import resolve
 from builder.resolve.settings import package_settings
 from builder.resolve.uv import environment
@@ -126,6 +127,15 @@ def test_a_file_that_cannot_be_used_is_an_error(variable: str, value: str, home:
     with pytest.raises(InputError, match=variable) as caught:
         package_settings({variable: value, "HOME": str(home)})
     assert "u:p" not in str(caught.value)
+
+
+def test_a_pip_conf_is_parsed_again_only_after_a_change(home: Path) -> None:
+    path = write(home / "config" / "pip" / "pip.conf", "[global]\nno-index = true\n")
+    before = settings._parsed.cache_info().misses
+    assert {package_settings(os.environ).environment["UV_NO_INDEX"] for _ in range(3)} == {"true"}
+    assert settings._parsed.cache_info().misses == before + 1
+    write(path, "[global]\nno-index = yes\n")
+    assert package_settings(os.environ).environment["UV_NO_INDEX"] == "yes"
 
 
 def test_a_broken_pip_conf_is_named(home: Path) -> None:
