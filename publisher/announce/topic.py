@@ -41,7 +41,9 @@ def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
         raise IncompleteError(
             f"the release is not announced: {failure.text}",
             where=matrix.announce.topic,
-            fix=failure.advice or "run the same command again",
+            fix=failure.fix(
+                "create the topic, or correct `announce` in the matrix; the next run announces the release"
+            ),
             failure_class=failure.failure_class,
         ) from None
     ledger.update(number, lambda current: (current or release).model_copy(update={"announced": event}))

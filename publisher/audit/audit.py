@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from builder.model.errors import FailureClass
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, within_region
@@ -95,7 +96,8 @@ def compare(
 
 def unreachable_drift(region: str, failure: Failure, what: str = "the region") -> Drift:
     """Return the finding for a region that could not be read: nothing is known to differ."""
-    remedy = failure.advice or "run `layers audit` again later"
+    temporary = failure.failure_class is FailureClass.TEMPORARY
+    remedy = failure.advice or ("run `layers audit` again later" if temporary else "see the error")
     return Drift(region, "*", None, "unreachable", f"{what} cannot be read: {failure}", remedy)
 
 

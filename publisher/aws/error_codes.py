@@ -9,17 +9,26 @@ import re
 from dataclasses import dataclass
 
 from botocore.exceptions import (
+    BaseEndpointResolverError,
     BotoCoreError,
     ClientError,
+    ConfigNotFound,
+    ConfigParseError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    EndpointProviderError,
+    InvalidProxiesConfigError,
+    InvalidRegionError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    ProfileNotFound,
     ProxyConnectionError,
+    RefreshWithMFAUnsupportedError,
     SSLError,
+    SSOError,
     TokenRetrievalError,
-    UnauthorizedSSOTokenError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -40,9 +49,28 @@ from publisher.aws.gateway import (
     Unreachable,
 )
 
-_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, TokenRetrievalError, UnauthorizedSSOTokenError)
+_NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    TokenRetrievalError,
+    CredentialRetrievalError,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+)
+_WRONG_SETTINGS = (
+    BaseEndpointResolverError,
+    ConfigNotFound,
+    ConfigParseError,
+    EndpointProviderError,
+    InvalidProxiesConfigError,
+    InvalidRegionError,
+    ProfileNotFound,
+)
 _INVALID = {"InvalidParameterValueException", "ValidationException", "InvalidRequestContentException"}
-_ACCESS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"}
+_ACCESS_DENIED = {
+    "AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException",
+    "UnauthorizedOperation", "NotAuthorized",
+}  # fmt: skip
 _MAX_MESSAGE_CHARACTERS = 400
 
 #: Every exception of boto3 for a request that failed.
@@ -69,9 +97,18 @@ def _codes(text: str) -> frozenset[str]:
 _RULES = (
     _Rule(
         _codes(
-            "TooManyRequestsException Throttling ThrottlingException ThrottledException RequestLimitExceeded SlowDown"
+            "TooManyRequestsException Throttling ThrottlingException ThrottledException RequestThrottled "
+            "RequestThrottledException RequestLimitExceeded SlowDown TooManyUpdates KMSThrottling "
+            "KMSThrottlingException"
         ),
         Throttled,
+    ),
+    _Rule(  # 4xx, but the same request may succeed later
+        _codes(
+            "RequestTimeout RequestTimeoutException OperationAborted ConditionalRequestConflict "
+            "PreconditionFailedException ConcurrentModificationException IDPCommunicationError"
+        ),
+        Unavailable,
     ),
     _Rule(
         _codes("RequestTimeTooSkewed RequestInTheFuture"),
@@ -84,7 +121,16 @@ _RULES = (
         "clock skew: set the clock of this machine (NTP)",
         r"signature (expired|not yet current)|request has expired|request expired|too skewed|not within the valid time",
     ),
-    _Rule(_codes("ExpiredToken ExpiredTokenException RequestExpired"), CredentialsRefused, RENEW_CREDENTIALS),
+    _Rule(
+        _codes("ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired"),
+        CredentialsRefused,
+        RENEW_CREDENTIALS,
+    ),
+    _Rule(
+        _codes("InvalidIdentityToken InvalidIdentityTokenException IDPRejectedClaim IDPRejectedClaimException"),
+        CredentialsRefused,
+        "check the account's OIDC provider and the trust policy of the role (`layers infra` prints both)",
+    ),
     _Rule(
         _codes("UnrecognizedClientException InvalidClientTokenId AuthFailure InvalidAccessKeyId"),
         CredentialsUnknown,
@@ -114,6 +160,35 @@ _RULES = (
         Refused,
         "set `staging` in the matrix, or make the layer smaller",
     ),
+    _Rule(  # Lambda's KMS errors have status 502
+        _codes(
+            "KMSAccessDenied KMSAccessDeniedException KMSDisabled KMSDisabledException KMSInvalidState "
+            "KMSInvalidStateException KMSNotFound KMSNotFoundException KMS.DisabledException "
+            "KMS.KMSInvalidStateException KMS.NotFoundException"
+        ),
+        Refused,
+        "enable the KMS key, or allow these credentials to use it in its key policy",
+    ),
+    _Rule(
+        _codes("301 PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException"),
+        Refused,
+        "the bucket is in another region: name a bucket of this region, or set AWS_REGION to the region of the bucket",
+    ),
+    _Rule(
+        _codes("ParameterLimitExceeded"),
+        Refused,
+        "delete parameters that are not needed, or request a higher quota (Service Quotas: AWS Systems Manager)",
+    ),
+    _Rule(
+        _codes("ParameterMaxVersionLimitExceeded"),
+        Refused,
+        "the oldest version of the parameter has a label: move the label (`aws ssm label-parameter-version`)",
+    ),
+    _Rule(
+        _codes("ServiceLimitExceededException ServiceQuotaExceededException"),
+        Refused,
+        "request a higher quota (Service Quotas), or delete what is not needed",
+    ),
     _Rule(
         _codes("AccountProblem AccountSuspended NotSignedUp"),
         Refused,
@@ -135,6 +210,8 @@ def of_boto_error(error: ClientError | BotoCoreError | ResponseParserError) -> G
         return CredentialsMissing(message, advice=advice)
     if isinstance(error, SSLError):
         return _certificate_error(message)
+    if isinstance(error, _WRONG_SETTINGS):
+        return Refused(message, advice="correct the AWS settings: the environment (AWS_*), or the AWS config file")
     if isinstance(error, ParamValidationError):
         refused = Refused(message)
         refused.failure_class = FailureClass.DEFECT

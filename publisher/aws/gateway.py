@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from builder.model.errors import FailureClass
 
+RUN_AGAIN = "run the same command again"
 #: How AWS writes ``CreatedDate``: ``2026-11-23T20:40:15.000+0000``.
 CREATED_FORMAT = "%Y-%m-%dT%H:%M:%S.%f%z"
 
@@ -92,6 +93,11 @@ class Failure:
 
     def __str__(self) -> str:
         return self.text
+
+    def fix(self, if_permanent: str) -> str:
+        """Return what to do: the advice, or "run again" if that can help, or else ``if_permanent``."""
+        temporary = self.failure_class is FailureClass.TEMPORARY
+        return self.advice or (RUN_AGAIN if temporary else if_permanent)
 
 
 class GatewayError(Exception):

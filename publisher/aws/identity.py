@@ -55,7 +55,7 @@ def _caller_identity(matrix: Matrix) -> dict[str, Any]:
     raise IncompleteError(
         f"STS does not respond: {last.message}",
         where=", ".join(errors),
-        fix=last.advice or "nothing was changed; run the command again",
+        fix=f"{last.failure.fix('see the error')}; nothing was changed",
         failure_class=last.failure_class,
     )
 

@@ -23,12 +23,12 @@ from typing import Any
 import botocore.config
 from botocore.exceptions import ClientError
 
-from builder.model.errors import IncompleteError, InputError
+from builder.model.errors import FailureClass, IncompleteError, InputError
 from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
 from builder.model.stop import Stop
-from publisher.aws.error_codes import BOTO_ERRORS, status_of
+from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error, status_of
 from publisher.aws.session import new_session
 
 #: How long a lease is valid without a renewal, and how often it is renewed.
@@ -88,10 +88,13 @@ def lease(
         taken.expire()
         raise
     except BOTO_ERRORS as error:
-        raise InputError(
-            f"the lease cannot be taken: {error}",
+        failure = of_boto_error(error).failure
+        raise (IncompleteError if failure.failure_class is FailureClass.TEMPORARY else InputError)(
+            f"the lease cannot be taken: {failure}",
             where=f"s3://{taken.bucket}/{taken.key}",
-            fix="create the bucket with `layers infra --part staging`, and let these credentials read and write it",
+            fix=failure.fix(
+                "create the bucket with `layers infra --part staging`, and let these credentials read and write it"
+            ),
         ) from None
     ended = threading.Event()
     renewing = threading.Thread(target=taken.keep, args=(ended, renewal_seconds, stop), daemon=True)

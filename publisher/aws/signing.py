@@ -18,7 +18,7 @@ from builder.model.clock import Clock
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error, status_of
-from publisher.aws.gateway import GatewayError, Zip
+from publisher.aws.gateway import RUN_AGAIN, GatewayError, Zip
 
 if TYPE_CHECKING:
     import boto3
@@ -79,7 +79,7 @@ class Signer:
             raise IncompleteError(
                 f"{what}: {failure.text}",
                 where=f"signing profile {self._profile}, s3://{self._bucket}",
-                fix=failure.advice or "create the profile and the buckets with `layers infra --part staging`",
+                fix=failure.fix("create the profile and the buckets with `layers infra --part staging`"),
                 failure_class=failure.failure_class,
             ) from None
 
@@ -97,6 +97,9 @@ class Signer:
             clientRequestToken=hashlib.sha256(f"{self._profile}:{zip_.sha256}:{version}".encode()).hexdigest(),
         )
         done = self._wait(job["jobId"])
+        if done["status"] == "Failed":
+            self._upload(key, zip_)  # a new S3 version: Signer would return the failed job for the same token
+            raise _failed(job["jobId"], done.get("statusReason") or "no reason given")
         signed = done["signedObject"]["s3"]["key"]
         path = folder / f"signed-{zip_.sha256}.zip"
         self._s3.download_file(self._bucket, signed, str(path), ExtraArgs=self._owner)
@@ -132,11 +135,10 @@ class Signer:
         end = self._clock.monotonic() + MAX_SIGNING_SECONDS
         while True:
             state: dict[str, Any] = self._signer.describe_signing_job(jobId=job)
-            if state["status"] == "Succeeded":
+            if state["status"] in ("Succeeded", "Failed"):
                 return state
-            if state["status"] == "Failed" or self._clock.monotonic() > end:
-                reason = state.get("statusReason") or f"no result within {MAX_SIGNING_SECONDS:.0f} s"
-                raise IncompleteError(f"the signing job failed: {reason}", where=job, fix="run the same command again")
+            if self._clock.monotonic() > end:
+                raise _failed(job, f"no result within {MAX_SIGNING_SECONDS:.0f} s")
             self._clock.sleep(POLL_SECONDS)
 
 
@@ -147,3 +149,7 @@ def is_signed(path: Path) -> bool:
             return any(name.startswith(SIGNATURE_PREFIX) for name in archive.namelist())
     except (OSError, zipfile.BadZipFile):
         return False
+
+
+def _failed(job: str, reason: str) -> IncompleteError:
+    return IncompleteError(f"the signing job failed: {reason}", where=job, fix=RUN_AGAIN)

@@ -84,16 +84,17 @@ def _account_of_matrix(settings: Settings) -> str:
 def _compare(index: Index, row: Row) -> Verdict:
     from publisher.audit.verify import verify
     from publisher.aws.connect import reader
-    from publisher.aws.gateway import GatewayError, Unreachable
+    from publisher.aws.gateway import GatewayError, Refused, Unreachable
 
     try:
         return verify(index, row, reader(row.region))
     except GatewayError as error:
-        reason = f"Lambda in {row.region} cannot be reached" if isinstance(error, Unreachable) else "AWS refuses"
-        fix = error.advice or "check your credentials"
+        refused = isinstance(error, Refused)
+        reason = "AWS refuses" if refused else f"Lambda in {row.region} cannot be reached"
+        fix = error.failure.fix("check your credentials")
         if isinstance(error, Unreachable):
-            fix = "check the network and the proxy settings, then run this again"
-        if row.yanked and not isinstance(error, Unreachable):
+            fix = error.advice or "check the network and the proxy settings, then run this again"
+        if row.yanked and refused:
             fix = f"{_yanked(row)}: only its owner can read it"
         raise IncompleteError(
             f"{reason}: {error.message}", where=row.arn, fix=fix, failure_class=error.failure_class

@@ -141,8 +141,7 @@ class BucketLedger:
             raise (IncompleteError if temporary else InputError)(
                 f"the ledger in S3 cannot be used: {failure.text}",
                 where=self._place,
-                fix=failure.advice
-                or ("run the same command again" if temporary else "check the bucket, its owner and your permissions"),
+                fix=failure.fix("check the bucket, its owner and your permissions"),
             ) from None
 
 

@@ -116,7 +116,7 @@ def offer_in_aws(region: str) -> Offer:
         raise IncompleteError(
             f"what Lambda offers cannot be read: {failure}",
             where=region,
-            fix=failure.advice or "see the error; without --aws, botocore's data is used alone",
+            fix=failure.fix("see the error; without --aws, botocore's data is used alone"),
             failure_class=failure.failure_class,
         ) from None
     return Offer(frozenset(value for value in values if _in_partition(value, partition_of(region))), pythons)

@@ -82,6 +82,8 @@ def test_a_missing_topic_is_named_and_the_next_run_announces(layers: Layers, sub
     assert ended.code == 5
     assert TOPIC in ended.err
     assert "NotFound" in ended.err
+    assert "create the topic" in ended.err
+    assert "run the same command again" not in ended.err
     assert layers("audit").code == 0  # the release itself is complete
     subscriber.create_topic()
     assert layers.publish("1.0").code == 0

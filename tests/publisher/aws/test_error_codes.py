@@ -9,13 +9,17 @@ import pytest
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConfigParseError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    InvalidRegionError,
     NoCredentialsError,
     ParamValidationError,
     ProxyConnectionError,
     ReadTimeoutError,
     SSLError,
+    SSOTokenLoadError,
     TokenRetrievalError,
 )
 from botocore.parsers import ResponseParserError
@@ -66,6 +70,18 @@ def client_error(
         ("AccessDeniedException", "", 403, "Refused", "allow PublishLayerVersion"),
         ("InvalidParameterValueException", "CompatibleArchitectures are not supported", 400, "FieldsRefused", None),
         ("ResourceNotFoundException", "", 404, "Refused", None),
+        ("TooManyUpdates", "There are concurrent updates", 400, "Throttled", None),
+        ("RequestTimeout", "Your socket connection to the server was not read", 400, "Unavailable", None),
+        ("OperationAborted", "A conflicting conditional operation", 409, "Unavailable", None),
+        ("PreconditionFailedException", "The Revision Id provided does not match", 412, "Unavailable", None),
+        ("IDPCommunicationError", "", 400, "Unavailable", None),
+        ("InvalidIdentityToken", "No OpenIDConnect provider found", 400, "CredentialsRefused", "OIDC provider"),
+        ("KMSAccessDeniedException", "", 502, "Refused", "key policy"),
+        ("KMS.DisabledException", "", 400, "Refused", "enable the KMS key"),
+        ("PermanentRedirect", "The bucket is in another region", 301, "Refused", "another region"),
+        ("ParameterLimitExceeded", "", 400, "Refused", "Service Quotas"),
+        ("ParameterMaxVersionLimitExceeded", "", 400, "Refused", "label"),
+        ("AuthorizationError", "not authorized to perform: SNS:Publish", 403, "Refused", "allow SNS:Publish"),
     ],
 )  # fmt: skip
 def test_an_error_code_has_a_class_and_advice(
@@ -91,6 +107,10 @@ def test_an_error_code_has_a_class_and_advice(
         (SSLError(endpoint_url=URL, error=OSError("certificate verify failed: self-signed")), "Unreachable", PERMANENT),
         (NoCredentialsError(), "CredentialsMissing", PERMANENT),
         (TokenRetrievalError(provider="sso", error_msg="Token has expired"), "CredentialsMissing", PERMANENT),
+        (CredentialRetrievalError(provider="process", error_msg="exit 1"), "CredentialsMissing", PERMANENT),
+        (SSOTokenLoadError(error_msg="no token"), "CredentialsMissing", PERMANENT),
+        (InvalidRegionError(region_name="eu west"), "Refused", PERMANENT),
+        (ConfigParseError(path="config"), "Refused", PERMANENT),
         (ParamValidationError(report="Invalid length for parameter LayerName"), "Refused", DEFECT),
     ],
 )
@@ -116,7 +136,7 @@ def test_any_response_has_a_class_and_one_line(code: str, message: str, status: 
     if status >= 500 or status == 429:
         assert error.failure.failure_class is TEMPORARY or isinstance(error, gateway.Refused)
     if 400 <= status < 429:
-        assert isinstance(error, gateway.Refused | gateway.StatementExists | gateway.Throttled)
+        assert isinstance(error, gateway.Refused | gateway.StatementExists | gateway.Throttled | gateway.Unavailable)
 
 
 @given(st.lists(st.sampled_from(["fine", "unknown", "expired", "disabled", "down"]), min_size=1, max_size=5))

@@ -10,6 +10,7 @@ import pytest
 from publisher.aws.signing import is_signed
 from publisher.sandbox.account import make_buckets, make_signing_profile
 from tests.conftest import ACCOUNT, Sandbox
+from tests.fakes.aws_front import AwsRequest, front
 from tests.fakes.command import SMALL, Layers
 
 KEYS = {
@@ -108,6 +109,28 @@ def test_a_missing_profile_is_named_and_nothing_is_published(layers: Layers, san
     assert "other_profile" in ended.err
     assert "ResourceNotFoundException" in ended.err
     assert sandbox.layers().list_layers()["Layers"] == []
+
+
+def test_a_run_after_a_failed_signing_job_starts_a_new_job(
+    layers: Layers, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signer returns the first job for every request with its token."""
+    failed: set[str] = set()
+
+    def fail(request: AwsRequest, body: bytes) -> bytes:
+        if request.method == "GET" and "/signing-jobs/" in request.path and (not failed or request.path in failed):
+            failed.add(request.path)
+            return json.dumps({**json.loads(body), "status": "Failed", "statusReason": "internal error"}).encode()
+        return body
+
+    monkeypatch.setattr("publisher.aws.signing.POLL_SECONDS", 0.1)
+    with front(sandbox.address, lambda _: None, fail) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        first = layers.publish("1.0")
+        assert (first.code, sandbox.layers().list_layers()["Layers"]) == (5, [])
+        assert "the signing job failed: internal error" in first.err
+        assert "run the same command again" in first.err
+        assert layers.publish("1.0").code == 0
 
 
 def test_a_bucket_without_versions_is_refused(layers: Layers, sandbox: Sandbox) -> None:

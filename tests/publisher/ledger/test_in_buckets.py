@@ -131,6 +131,19 @@ def test_a_ledger_in_s3_that_fails_for_a_while_is_no_permanent_failure(
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("status", "code", "exit_code"), [(503, "SlowDown", 5), (403, "AccessDenied", 3)])
+def test_a_lease_that_cannot_be_taken_now_is_no_permanent_failure(
+    sandbox: Sandbox, staged: Layers, monkeypatch: pytest.MonkeyPatch, status: int, code: str, exit_code: int
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    refusal = Refusal(status, code, "no")
+    with front(sandbox.address, lambda r: refusal if "/leases/" in r.path else None) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        ended = staged.publish("1.0")
+    assert (ended.code, code in ended.err) == (exit_code, True)
+    assert ("run the same command again" in ended.err) is (exit_code == 5)
+
+
 def test_a_lease_that_cannot_be_renewed_stops_the_command(staged: Layers) -> None:
     stop = Stop()
     with lease(staged.matrix, stop, duration_seconds=0.3, renewal_seconds=0.1), pytest.MonkeyPatch.context() as patch:
