@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,18 @@ from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_text, read_toml, table
 
 _Groups = dict[str, list[Any]]
+#: Hatch's "context formatting": ``{root:parent:uri}``, ``{env:NAME:default}``.
+_HATCH_FOLDER = re.compile(r"\{(root|home)((?::parent)*)(?::(uri|real))?\}")
+_HATCH_DEPENDENCIES = {"dependencies", "extra-dependencies"}
+_HATCH_VARIABLE = re.compile(r"\{env:(\w+)(?::([^{}]*))?\}")
+
+
+def _folder_of(match: re.Match[str], root: Path) -> str:
+    """Return the folder that a variable of Hatch stands for."""
+    folder = root if match[1] == "root" else Path.home()
+    for _ in range(match[2].count(":")):
+        folder = folder.parent
+    return folder.as_uri() if match[3] == "uri" else str(folder)
 
 
 def is_project(path: Path) -> bool:
@@ -125,6 +138,11 @@ class Declarations:
             found.setdefault(canonicalize_name(name), []).extend(entries)
         return found
 
+    def hatch_environments(self) -> list[str]:
+        """Return Hatch's environments that have dependencies of their own."""
+        environments = table(self.document, "tool", "hatch", "envs", where=self.where)
+        return [name for name, each in environments.items() if isinstance(each, dict) and {*each} & _HATCH_DEPENDENCIES]
+
     def source_indexes(self) -> dict[str, str]:
         """Return the sources of Poetry and PDM by name; refuse those that apply to all packages."""
         found: dict[str, str] = {}
@@ -184,11 +202,13 @@ class Declarations:
                 yield Entry(requirement, place)
 
     def expanded(self, text: Any) -> Any:
-        """Replace PDM's and Hatch's variables for the project's folder."""
-        root = self.path.parent.resolve().as_uri()
+        """Replace PDM's and Hatch's variables: the project's folder, those above it, and of the environment."""
         if not isinstance(text, str):
             return text
-        return text.replace("{root:uri}", root).replace("file:///${PROJECT_ROOT}", root)
+        root = self.path.parent.resolve()
+        text = _HATCH_FOLDER.sub(lambda match: _folder_of(match, root), text)
+        text = _HATCH_VARIABLE.sub(lambda match: os.environ.get(match[1], match[2] or match[0]), text)
+        return text.replace("file:///${PROJECT_ROOT}", root.as_uri())
 
     def _line(self, text: object, where: str) -> str:
         """Return the file and line of a requirement."""

@@ -56,6 +56,8 @@ class _Project:
         entries = list(self._without_itself(entries, extras))
         self._note_rest("extra", {*extras} - {*chosen_extras} - self.own_extras)
         self._note_rest("group", {*groups} - {*chosen_groups})
+        if environments := self.stated.hatch_environments():
+            self.notes.append(f"not included: the dependencies of Hatch's environments {names_of(environments)}")
         places: dict[str, LocalPackage | ProjectIndex] = {}
         found = [self._declare(entry, uv, chosen_groups, places) for entry in entries]
         version = self.stated.project.get("version", self.stated.poetry.get("version"))

@@ -10,7 +10,7 @@ import uv
 from packaging.requirements import Requirement
 
 from builder.metadata.requires_dist import marker_environment
-from builder.requirements.declared import Selection
+from builder.requirements.declared import LocalPackage, Selection
 from builder.requirements.pyproject import read_pyproject
 from tests.builder.requirements.conftest import BUILD, TARGET, Project
 
@@ -64,6 +64,27 @@ def test_a_source_of_another_package_or_platform_changes_nothing(project: Projec
     sources = "other = { path = 'absent' }\ntinydep = { path = 'absent', marker = \"sys_platform == 'win32'\" }\n"
     project.write({"pyproject.toml": f"{HEAD}[tool.uv.sources]\n{sources}"})
     assert project.packages() == {"tinydep": "9.0"}
+
+
+def test_hatchs_variables_and_environments_are_known(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(project.folder.parent))
+    monkeypatch.setenv("OWN_LIBS", (project.folder / "libs").as_uri())
+    places = {
+        "one": "{root:uri}/libs/one", "two": "{root:parent:uri}/two", "three": "{home:uri}/three",
+        "four": "{env:OWN_LIBS}/four", "five": "{env:UNSET:file:.}/libs/five", "six": "file:{root}/libs/six",
+    }  # fmt: skip
+    folders = {"two": "../two", "three": "../three"}
+    for name in places:
+        project.local(folders.get(name, f"libs/{name}"), name)
+    stated = [f"{name} @ {place}" for name, place in places.items()]
+    environments = "[tool.hatch.envs.types]\nextra-dependencies = ['mypy']\n[tool.hatch.envs.lint]\ndetached = true\n"
+    project.write({"pyproject.toml": f'[project]\nname = "a"\nversion = "1"\ndependencies = {stated}\n{environments}'})
+    environment = marker_environment(TARGET)
+    found = read_pyproject(project.folder / "pyproject.toml", Selection(), environment)
+    assert {
+        name: place.path.resolve().name for name, place in found.places.items() if isinstance(place, LocalPackage)
+    } == {name: name for name in places}
+    assert "not included: the dependencies of Hatch's environments types" in found.notes
 
 
 def test_a_local_package_brings_its_own_local_packages(project: Project) -> None:
