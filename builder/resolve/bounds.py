@@ -34,7 +34,7 @@ class Bounds:
 
     def options(self, folder: Path) -> list[str]:
         """Write the bounds as files into ``folder`` and return the uv options that use them."""
-        chosen = {"resolution": "highest", "prerelease": "if-necessary-or-explicit", **self.settings}
+        chosen = {"resolution": "highest", **self.settings}
         options = [part for name, value in chosen.items() for part in (f"--{name}", value)]
         options += ["--no-deps"] if self.complete else []
         files = {"--constraints": self.constraints, "--overrides": self.overrides, "--excludes": self.excludes}

@@ -73,7 +73,7 @@ def older_versions(
         version = package["version"]
         if not all(each.specifier.contains(version, prereleases=True) for each in chain(*by.values())):
             continue
-        if obstacle := _blocking_package(wanted, target, package, [name for name in by if name]):
+        if obstacle := _blocking_package(wanted, target, package, [name for name in by if name], lock):
             message = f"{locked.name} {locked.version} was chosen, not {version}: {obstacle}"
             findings.append(Finding(level="warning", code="version-older", message=message))
     return findings
@@ -104,8 +104,13 @@ def parents_of(
     return found
 
 
-def _blocking_package(wanted: LockInput, target: Target, package: Package, parents: Sequence[str]) -> str | None:
-    """Return which package without a wheel prevents the newest version of ``package``; None if something else does."""
+def _blocking_package(
+    wanted: LockInput, target: Target, package: Package, parents: Sequence[str], lock: Sequence[Locked]
+) -> str | None:
+    """Return which package without a wheel prevents the newest version of ``package``; None if something else does.
+
+    If uv ends at an older version of a locked package, it has tried the newer ones: another conflict is the cause.
+    """
     named = f"{package['name']} {package['version']}"
     if not has_wheel(package, target):
         required = f"; {', '.join(parents)} requires it" if parents else ""
@@ -113,6 +118,9 @@ def _blocking_package(wanted: LockInput, target: Target, package: Package, paren
     try:
         resolve_requirements(wanted.constrained([f"{package['name']}=={package['version']}"]), target)
     except NoWheelError as error:
+        name, _, version = error.package.partition(" ")
+        if any(each.name == name and version and Version(each.version) >= Version(version) for each in lock):
+            return None
         return f"{error.package}, which {named} requires, has no wheel for {target.id}"
     except LayersError:  # other requirements hold the version back, as the user said
         pass

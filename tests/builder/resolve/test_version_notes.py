@@ -80,6 +80,17 @@ def test_an_obstacle_is_named_with_the_package_that_requires_it(index: Path, tmp
     assert "which hydra 1.3 requires, has no wheel for py3.12-x86_64" in message
 
 
+def test_an_older_version_that_uv_tried_last_is_no_obstacle(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", requires=("other", "peer"))
+    make_wheel(index, "shared", "1.0")
+    make_wheel(index, "shared", "2.0")
+    make_wheel(index, "other", "1.0")
+    make_wheel(index, "other", "2.0", requires=("shared>=2",))
+    make_wheel(index, "peer", "1.0", tag="cp311-cp311-win_amd64")
+    make_wheel(index, "peer", "2.0", requires=("shared<2",))
+    assert messages(tmp_path, requirements=["peer"])["py3.12-x86_64"] == []
+
+
 @pytest.mark.parametrize(
     ("requires", "keys"),
     [
