@@ -15,6 +15,7 @@ from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, within_region
 from publisher.aws.gateway import Failure, GatewayError, Lambda
 from publisher.ledger.folder import Ledger
+from publisher.ledger.recorder import GroupedWrites
 from publisher.ledger.release import CellRecord, Release, Yanked
 from publisher.reconcile.publish_once import PublishError, grant_at, revoke_at
 
@@ -76,39 +77,41 @@ class Permissions:
         return done
 
     def _each_recorded(self, release: Release, change: Change, *, public: bool) -> tuple[Changed, ...]:
-        """Change every recorded cell, the regions in parallel, and record the changes region by region.
+        """Change every recorded cell, the regions in parallel.
 
-        A change that AWS confirmed is recorded, even if the command was stopped before it had read the policy.
+        A change is recorded as soon as AWS confirms it: the command may be killed before it has read the policy.
         """
+        writes: GroupedWrites[CellRecord] = GroupedWrites(
+            lambda batch: self.ledger.update(release.layer_version, lambda r: (r or release).with_cells(*batch))
+        )
 
-        def change_cell(record: CellRecord) -> tuple[Failure | None, bool]:
-            """Return why the change is not proved, and whether AWS has confirmed it."""
-            confirmed: list[bool] = []
-            gateway, permission = self.lambdas[record.region], self.matrix.permission
+        def change_cell(record: CellRecord) -> Failure | None:
+            """Return why the change is not proved."""
+            gateway, permission, recorded = self.lambdas[record.region], self.matrix.permission, False
+
+            def confirmed() -> None:
+                nonlocal recorded
+                recorded = True
+                writes.add(record.model_copy(update={"public": public}))
+
             try:
-                change(
-                    gateway, record.layer_name, record.layer_version, permission, self.clock,
-                    lambda: confirmed.append(True),
-                )  # fmt: skip
+                change(gateway, record.layer_name, record.layer_version, permission, self.clock, confirmed)
             except PublishError as error:  # the policy was read and shows something else
-                return error.failure, False
+                if recorded:
+                    writes.add(record)
+                return error.failure
             except GatewayError as error:
-                return error.failure, bool(confirmed)
-            return None, True
+                return error.failure
+            if not recorded:
+                confirmed()
+            return None
 
         def change_region(region: str) -> list[Changed]:
             records = [record for record in release.cells if record.region == region]
             if region not in self.lambdas:
                 return [Changed(_id(r), r.arn, NOT_IN_THE_MATRIX) for r in records]
             ends = within_region(change_cell, records)
-            done = [
-                record.model_copy(update={"public": public})
-                for record, (_, confirmed) in zip(records, ends, strict=True)
-                if confirmed
-            ]
-            if done:
-                self.ledger.update(release.layer_version, lambda r: (r or release).with_cells(*done))
-            return [Changed(_id(r), r.arn, failure) for r, (failure, _) in zip(records, ends, strict=True)]
+            return [Changed(_id(r), r.arn, failure) for r, failure in zip(records, ends, strict=True)]
 
         regions = tuple(dict.fromkeys(record.region for record in release.cells))
         changed, _ = each_region(regions, change_region, self.progress)

@@ -82,8 +82,7 @@ def check_parameters(update: ParameterUpdate | None) -> None:
         rows = "; ".join(f"{region} ({reason})" for region, reason in update.failed.items())
         raise IncompleteError(
             f"the parameters could not be updated everywhere: {rows}",
-            fix=" ".join(dict.fromkeys(failure.advice for failure in update.failed.values() if failure.advice))
-            or "run `layers audit --repair`, or the same command again",
+            fix="\n  → ".join(dict.fromkeys(failure.fix("see the error") for failure in update.failed.values())),
             failure_class=max(
                 (failure.failure_class for failure in update.failed.values()), key=list(FailureClass).index
             ),

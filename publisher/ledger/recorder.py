@@ -7,7 +7,9 @@ that wait.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Cell, Matrix
@@ -21,6 +23,36 @@ from publisher.ledger.release import (
     UnexpectedVersionRecord,
     VersionRecord,
 )
+
+T = TypeVar("T")
+
+
+class GroupedWrites(Generic[T]):
+    """Writes the records of many threads in groups. ``write`` writes a group and returns the release with it."""
+
+    def __init__(self, write: Callable[[Sequence[T]], Release]) -> None:
+        self._write = write
+        self._pending: list[T] = []
+        self._mutex = threading.Lock()
+        self._writing = threading.Lock()
+        self._latest: Release | None = None
+
+    def add(self, *records: T) -> Release:
+        """Return when these records are on disk, with the release as it is then."""
+        with self._mutex:
+            self._pending += records
+        with self._writing:
+            with self._mutex:
+                batch, self._pending = self._pending, []
+            if not batch and self._latest:  # another thread wrote these records, after this method was called
+                return self._latest
+            try:
+                self._latest = self._write(batch)
+            except BaseException:
+                with self._mutex:  # the threads that wait have records in it, too, and must not continue either
+                    self._pending = batch + self._pending
+                raise
+            return self._latest
 
 
 class Recorder:
@@ -37,10 +69,9 @@ class Recorder:
             layer_version=number,
             begun=begun,
         )
-        self._pending: list[VersionRecord] = []
-        self._mutex = threading.Lock()
-        self._writing = threading.Lock()
-        self._latest = self._fresh
+        self._writes: GroupedWrites[VersionRecord] = GroupedWrites(
+            lambda batch: ledger.update(number, lambda release: self._with(release, batch))
+        )
 
     def begin(self, targets: tuple[TargetRecord, ...], rebuild: str | None) -> None:
         """Record what the release will be, before any of it is published."""
@@ -52,29 +83,16 @@ class Recorder:
             published = {cell.key[1]: cell.sha256 for cell in release.cells}
             return release.with_targets(*(t for t in targets if published.get(t.id, t.sha256) == t.sha256))
 
-        self._latest = self._ledger.update(self._number, start)
+        self._ledger.update(self._number, start)
 
     def add(self, *records: VersionRecord) -> Release:
         """Record what was done. Returns the record as another process may have changed it meanwhile: it may be yanked.
 
         IncompleteError if the ledger has another release at this number.
         """
-        with self._mutex:
-            self._pending += records
-        with self._writing:
-            with self._mutex:
-                batch, self._pending = self._pending, []
-            if not batch:  # another thread wrote these records, after this method was called
-                return self._latest
-            try:
-                self._latest = self._ledger.update(self._number, lambda release: self._with(release, batch))
-            except BaseException:
-                with self._mutex:  # the threads that wait have records in it, too, and must not continue either
-                    self._pending = batch + self._pending
-                raise
-            return self._latest
+        return self._writes.add(*records)
 
-    def _with(self, release: Release | None, batch: list[VersionRecord]) -> Release:
+    def _with(self, release: Release | None, batch: Sequence[VersionRecord]) -> Release:
         cells = [record for record in batch if isinstance(record, CellRecord)]
         if cells:
             release = self._record_of_this_release(release)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -15,9 +15,18 @@ from hypothesis import strategies as st
 from builder.model.progress import Quiet
 from builder.model.stop import Stop
 from publisher.audit.yank import Permissions
+from publisher.aws import fanout
 from scripts.simaws import SimulatedAws
 from tests.conftest import THOROUGH
-from tests.fakes.simulated_runs import Doom, MemoryLedger, World, assert_at_release, assert_ledger_true
+from tests.fakes.simulated_runs import (
+    Doom,
+    Inline,
+    Killed,
+    MemoryLedger,
+    World,
+    assert_at_release,
+    assert_ledger_true,
+)
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
@@ -89,5 +98,37 @@ def test_a_stopped_yank_records_each_permission_that_it_changed(undo: bool, mome
         assert_permissions_are_recorded(world, ledger)
         world.aws.clock.sleep(60)
         change(StopAfter(never), undo)
+        assert_permissions_are_recorded(world, ledger)
+        assert ledger.records[1].public == undo == (ledger.records[1].yanked is None)
+
+
+@pytest.mark.parametrize("undo", [False, True], ids=["yank", "undo"])
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(moments=st.integers(1, 120), lag=st.sampled_from([0.0, 20.0]))
+def test_a_killed_yank_records_all_permissions_but_the_one_that_it_was_changing(
+    undo: bool, moments: int, lag: float
+) -> None:
+    """One request at a time (``Inline``), so one cell may differ. The same command completes the rest."""
+    with new_world(lag) as world, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fanout, "ThreadPoolExecutor", Inline)
+        ledger = MemoryLedger()
+        world.publish("1.0.0", ledger)
+
+        def change(doom: Doom, undo: bool) -> None:
+            ledger.doom = doom
+            permissions = Permissions(MATRIX, ledger, world.lambdas(doom), world.aws.clock, Quiet())
+            release = ledger.records[1]
+            permissions.restore(release) if undo else permissions.yank(release, "broken", WHEN)
+
+        if undo:
+            change(Doom(), False)
+        world.aws.clock.sleep(60)
+        with suppress(Killed):
+            change(Doom(moments), undo)
+        public = {cell.id for cell in MATRIX.cells if world.is_public(cell, 1)}
+        recorded = {"/".join(cell.key) for cell in ledger.records[1].cells if cell.public}
+        assert len(public ^ recorded) <= 1
+        world.aws.clock.sleep(60)
+        change(Doom(), undo)
         assert_permissions_are_recorded(world, ledger)
         assert ledger.records[1].public == undo == (ledger.records[1].yanked is None)
