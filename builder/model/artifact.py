@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from builder.model.errors import InputError
 from builder.model.frozen import Frozen, first_problem
+from builder.model.recorded_fields import SchemaVersion, WholeNumber
 from builder.model.runtimes import Architecture
 
 MANIFEST = "manifest.json"
@@ -53,8 +54,8 @@ class Artifact(Frozen):
     layer_name: str
     file: str  #: the zip's name in the manifest's folder
     sha256: Sha256
-    size: int  #: bytes, zipped
-    unzipped_size: int  #: bytes, as Lambda counts them: the sum of the files
+    size: WholeNumber  #: bytes, zipped
+    unzipped_size: WholeNumber  #: bytes, as Lambda counts them: the sum of the files
     interpreter: str | None  #: the CPython that made the bytecode, ``3.12.1``; None without bytecode
     lock: tuple[Locked, ...]  #: sorted by name
     sbom: str | None = None  #: the SBOM's file name in the manifest's folder
@@ -68,7 +69,7 @@ class Artifact(Frozen):
 class Manifest(Frozen):
     """The artifacts of one build."""
 
-    schema_version: Literal[1] = 1
+    schema_version: SchemaVersion = 1
     package: str
     version: str
     artifacts: tuple[Artifact, ...]

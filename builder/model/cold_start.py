@@ -16,6 +16,7 @@ from builder.model.artifact import Sha256, dump_json, write_atomically
 from builder.model.errors import InputError
 from builder.model.folder_lock import folder_lock
 from builder.model.frozen import Frozen, first_problem
+from builder.model.recorded_fields import SchemaVersion, WholeNumber
 
 SMOKE_FILE = "smoke.json"
 
@@ -29,7 +30,7 @@ class PackageImport(Frozen):
     version: str | None = None  #: None for Python's and the runtime's own modules
     own_ms: float  #: in its own modules
     total_ms: float  #: with everything that it imports
-    modules: int
+    modules: WholeNumber
     imported_by: str | None = None  #: the package that imported it first; None: the statement itself
 
 
@@ -40,11 +41,11 @@ class ColdStart(Frozen):
     ready_seconds: Seconds  #: from the start of the process to its first request for an event
     first_seconds: Seconds  #: the first invocation
     second_seconds: Seconds  #: the next one, warm
-    peak_memory: int | None  #: bytes
+    peak_memory: WholeNumber | None  #: bytes
     interpreter: str  #: the CPython that ran it
     machine: str  #: its architecture
     processor: str | None
-    starts: Annotated[int, Field(ge=1)]  #: the figures are those of the median one
+    starts: Annotated[WholeNumber, Field(ge=1)]  #: the figures are those of the median one
     imports: tuple[PackageImport, ...] = ()  #: where the import time goes, the slowest package first
 
 
@@ -69,7 +70,7 @@ class SmokeResult(Frozen):
 class SmokeResults(Frozen):
     """The content of ``smoke.json``: sha256 of a zip → its smoke test result."""
 
-    schema_version: Literal[1] = 1
+    schema_version: SchemaVersion = 1
     smokes: Mapping[Sha256, SmokeResult] = Field(default_factory=dict)
 
     def with_smoke(self, sha256: str, smoked: SmokeResult) -> SmokeResults:

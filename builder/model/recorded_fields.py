@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Strict
 
 #: The years that every time zone and file format of the program can express.
 _YEARS = range(1970, 9000)
@@ -17,6 +17,12 @@ def _utc(moment: datetime) -> datetime:
     return moment.astimezone(timezone.utc)
 
 
+def _whole(value: Any) -> Any:
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
 UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]
 _PYTHON, _REGION = r"[0-9]{1,2}\.[0-9]{1,3}", r"[a-z]{2,10}(-[a-z0-9]{1,20}){2,4}"
 PythonField = Annotated[str, Field(pattern=f"^{_PYTHON}$")]
@@ -26,4 +32,8 @@ CellField = Annotated[str, Field(pattern=f"^{_REGION}/py{_PYTHON}-(x86_64|aarch6
 #: A package version. PEP 440 has no limit, but Python reads no number of more than 4,300 digits.
 VersionField = Annotated[str, Field(min_length=1, max_length=128)]
 #: Number of a layer version: AWS counts in 64 bits.
-LayerVersionField = Annotated[int, Field(ge=1, lt=2**63)]
+LayerVersionField = Annotated[int, Field(ge=1, lt=2**63, strict=True)]
+#: A count or a size. JSON's ``true``, ``1.0`` and ``"1"`` are refused; pydantic reads each of them as 1.
+WholeNumber = Annotated[int, Strict()]
+#: The version of a document's schema. ``True`` and ``1.0`` equal 1, so ``Literal`` alone accepts them.
+SchemaVersion = Annotated[Literal[1], BeforeValidator(_whole)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from builder.model.frozen import Frozen
-from builder.model.recorded_fields import LayerVersionField, UtcTime, VersionField
+from builder.model.recorded_fields import LayerVersionField, SchemaVersion, UtcTime, VersionField
 from builder.model.runtimes import Architecture
 from publisher.ledger.release import Release
 
@@ -25,7 +25,7 @@ class AnnouncedLayer(Frozen):
 class Announcement(Frozen):
     """One message: a release is complete in every cell and public, or it was yanked."""
 
-    schema_version: Literal[1] = 1
+    schema_version: SchemaVersion = 1
     event: Event
     account: str
     package: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import quote
 
 from pydantic import ConfigDict, Field
@@ -19,7 +19,16 @@ from builder.model.artifact import Sha256
 from builder.model.cold_start import ColdStart, PackageImport
 from builder.model.frozen import Frozen
 from builder.model.matrix import Matrix
-from builder.model.recorded_fields import CellField, LayerVersionField, PythonField, RegionField, UtcTime, VersionField
+from builder.model.recorded_fields import (
+    CellField,
+    LayerVersionField,
+    PythonField,
+    RegionField,
+    SchemaVersion,
+    UtcTime,
+    VersionField,
+    WholeNumber,
+)
 from builder.model.regions import partition_of
 from builder.model.runtimes import Architecture
 from builder.model.target import OfTarget, TargetKey
@@ -56,8 +65,8 @@ class Row(_IndexModel, OfTarget):
     version: VersionField
     arn: str
     sha256: Sha256
-    size: int
-    unzipped_size: int | None
+    size: WholeNumber
+    unzipped_size: WholeNumber | None
     published: UtcTime
     yanked: YankNotice | None
 
@@ -83,8 +92,8 @@ class IndexedTarget(_IndexModel, OfTarget):
     architecture: Architecture
     layer_name: str
     sha256: Sha256 | None
-    size: int | None
-    unzipped_size: int | None
+    size: WholeNumber | None
+    unzipped_size: WholeNumber | None
     interpreter: str | None = None
     sbom: str | None = None
     sbom_path: str | None = None  #: its path relative to the index
@@ -103,7 +112,7 @@ class IndexedLayer(_IndexModel, OfTarget):
     layer_name: str
     arn: str
     sha256: Sha256
-    size: int
+    size: WholeNumber
     published: UtcTime
 
 
@@ -125,7 +134,7 @@ class IndexedRelease(_IndexModel):
 class Index(_IndexModel):
     """The published releases, newest first, with their layers."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     account: str
     package: str
     layer_name: str  #: the template

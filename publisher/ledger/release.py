@@ -15,7 +15,15 @@ from pydantic import Field, model_validator
 from builder.model.artifact import Locked, Sha256
 from builder.model.cold_start import ColdStart
 from builder.model.frozen import Frozen
-from builder.model.recorded_fields import LayerVersionField, PythonField, RegionField, UtcTime, VersionField
+from builder.model.recorded_fields import (
+    LayerVersionField,
+    PythonField,
+    RegionField,
+    SchemaVersion,
+    UtcTime,
+    VersionField,
+    WholeNumber,
+)
 from builder.model.runtimes import Architecture
 from builder.model.target import OfTarget
 
@@ -27,8 +35,8 @@ class TargetRecord(Frozen, OfTarget):
     architecture: Architecture
     layer_name: str
     sha256: Sha256 | None  #: of the zip that every cell of the target has or will get; null if cells differ
-    size: int | None = None  #: bytes, zipped
-    unzipped_size: int | None = None
+    size: WholeNumber | None = None  #: bytes, zipped
+    unzipped_size: WholeNumber | None = None
     interpreter: str | None = None  #: the CPython that made the bytecode
     lock: tuple[Locked, ...] | None = None
     sbom: str | None = None  #: the SBOM's file name
@@ -69,7 +77,7 @@ class CellRecord(VersionRecord):
 
     layer_name: str
     sha256: Sha256
-    size: int
+    size: WholeNumber
     published: UtcTime  #: when AWS created it
     public: bool
 
@@ -97,7 +105,7 @@ class Yanked(Frozen):
 class Release(Frozen):
     """One package version at one layer version number over all cells."""
 
-    schema_version: Literal[1] = 1
+    schema_version: SchemaVersion = 1
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
     package: str
     layer_name: str  #: the matrix's template
