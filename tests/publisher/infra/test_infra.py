@@ -208,7 +208,6 @@ def states(document: dict[str, Any]) -> dict[str, str]:
         "a/b@2",
         "a/${b}",
         "-a/b",
-        "",
     ],
 )
 def test_an_invalid_repository_is_refused(tmp_path: Path, repository: str) -> None:
