@@ -86,13 +86,16 @@ def build_wheels(
 ) -> list[LocalWheel]:
     """Build a wheel of each package into ``folder``. Raises BuildError if one fails or cannot run on the target."""
     wheels: dict[str, LocalWheel] = {}
+    paths: dict[Path, Path] = {}
     for number, package in enumerate(packages):
         own = folder / str(number)
         own.mkdir(parents=True)
-        path = package.path if package.path.suffix == ".whl" else _build(package, target, own, progress)
-        wheel = _read(package, path, target)
+        source = package.path.resolve()
+        if source not in paths:
+            paths[source] = package.path if source.suffix == ".whl" else _build(package, target, own, progress)
+        wheel = _read(package, paths[source], target)
         known = wheels.setdefault(wheel.name, wheel)
-        if known.package.path.resolve() != package.path.resolve():
+        if known.package.path.resolve() != source:
             raise InputError(
                 f"two packages have the name {wheel.name}: {known.package.path} and {package.path}",
                 where=package.where,

@@ -138,6 +138,19 @@ class Declarations:
             found.setdefault(canonicalize_name(name), []).extend(entries)
         return found
 
+    def with_included(self, groups: Sequence[str]) -> set[str]:
+        """Return the groups with those that they include (PEP 735)."""
+        own = table(self.document, "dependency-groups", where=self.where)
+        stated: _Groups = {canonicalize_name(name): each for name, each in own.items()}
+        found: set[str] = set()
+        queue = list(groups)
+        while queue:
+            if (name := queue.pop()) not in found:
+                found.add(name)
+                entries = (each for each in stated.get(name, []) if isinstance(each, dict))
+                queue += [canonicalize_name(str(each["include-group"])) for each in entries if "include-group" in each]
+        return found
+
     def hatch_environments(self) -> list[str]:
         """Return Hatch's environments that have dependencies of their own."""
         environments = table(self.document, "tool", "hatch", "envs", where=self.where)

@@ -55,7 +55,7 @@ class _Project:
         entries += [entry for name in chosen_groups for entry in groups[name]]
         entries = list(self._without_itself(entries, extras))
         self._note_rest("extra", {*extras} - {*chosen_extras} - self.own_extras)
-        self._note_rest("group", {*groups} - {*chosen_groups})
+        self._note_rest("group", {*groups} - self.stated.with_included(chosen_groups))
         if environments := self.stated.hatch_environments():
             self.notes.append(f"not included: the dependencies of Hatch's environments {names_of(environments)}")
         places: dict[str, LocalPackage | ProjectIndex] = {}

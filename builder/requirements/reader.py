@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +26,8 @@ FILES = (
     "requirements.txt", "pyproject.toml", "Pipfile", "pylock.toml", "setup.py", "setup.cfg", "requirements.in",
     "environment.yml", "environment.yaml", "conda.yml",
 )  # fmt: skip
+#: The first line of PEP 723's block.
+_SCRIPT = re.compile(rb"^# /// script\s*$", re.MULTILINE)
 
 
 def find_requirements(app: Path) -> tuple[Path | None, tuple[str, ...]]:
@@ -46,7 +50,21 @@ def find_requirements(app: Path) -> tuple[Path | None, tuple[str, ...]]:
             unused = (path for path in found[1:] if (found[0].name, path.name) != ("setup.py", "setup.cfg"))
             notes += [f"{path}: not used, {found[0].name} is" for path in unused]  # setup.py reads its setup.cfg
             return found[0], tuple(notes)
-    return None, tuple(notes)
+    return None, (*notes, *_not_read(folder))
+
+
+def _not_read(app: Path) -> Iterator[str]:
+    """Yield warnings about requirements in places that are not searched, for an app without any other."""
+    for each in (app, app.parent):
+        if files := sorted((each / "requirements").glob("*.txt")):
+            names = ", ".join(map(str, files))
+            yield f"warning: {names}: not used; name the file of the function with --requirements"
+    for path in sorted(app.glob("*.py")):
+        if path.is_file() and os.access(path, os.R_OK) and _SCRIPT.search(path.read_bytes()):
+            yield (
+                f"warning: {path}: its inline script metadata (PEP 723) is not used; make a requirements file: "
+                f"`uv export --script {path.name} -o requirements.txt`"
+            )
 
 
 def read_requirements(path: Path, target: Target, selection: Selection = EVERYTHING_DECLARED) -> Requirements:
@@ -95,6 +113,12 @@ def _read(path: Path, target: Target, selection: Selection) -> Requirements:
         return read_pyproject(path, selection, marker_environment(target))
     if path.name == "Pipfile":
         return read_pipfile(path, selection, target.python)
+    if path.name == "setup.cfg" and not any((path.parent / name).is_file() for name in ("setup.py", "pyproject.toml")):
+        raise InputError(
+            "cannot be built: installers need a setup.py or pyproject.toml beside it",
+            where=str(path),
+            fix='add a pyproject.toml with [build-system] and requires = ["setuptools"]',
+        )
     if path.name in ("setup.py", "setup.cfg"):
         return Requirements(path, local=(LocalPackage(path.absolute().parent, str(path)),))
     if path.suffix in (".yml", ".yaml"):

@@ -153,6 +153,16 @@ def test_extras_and_groups_that_are_not_included_are_named(project: Project) -> 
     assert "not included: dependency group lambda, more (--group NAME includes one)" in project.notes.lines
 
 
+def test_a_group_that_another_includes_is_not_named_as_left_out(project: Project) -> None:
+    project.wheel("base")
+    groups = 'prod = [{include-group = "Base-Group"}]\nbase_group = ["base"]\nrest = []\n'
+    project.write({"pyproject.toml": f'[project]\nname = "a"\nversion = "1"\n[dependency-groups]\n{groups}'})
+    assert project.packages(Selection(groups=("prod",))) == {"base": "1.0"}
+    assert [line for line in project.notes.lines if "not included" in line] == [
+        "not included: dependency group rest (--group NAME includes one)"
+    ]
+
+
 def test_default_groups_are_included_unless_left_out(project: Project) -> None:
     project.wheel("tinydep")
     project.wheel("third")

@@ -145,6 +145,24 @@ def test_other_files_beside_the_one_that_is_used_are_named(project: Project) -> 
     assert sum("not used, requirements.txt is" in line for line in project.notes.lines) == 2
 
 
+def test_requirements_in_places_that_are_not_read_are_named(project: Project) -> None:
+    project.write(
+        {
+            "requirements/base.txt": "base\n",
+            "agent.py": '# /// script\n# dependencies = ["base"]\n# ///\n',
+            "other.py": "# ///// script of a play\n",
+        }
+    )
+    assert project.packages() == {}
+    base, agent = [line for line in project.notes.lines if line.startswith("warning: ")]
+    assert base.startswith(f"warning: {project.folder / 'requirements' / 'base.txt'}: not used")
+    assert agent.startswith(f"warning: {project.folder / 'agent.py'}: its inline script metadata (PEP 723) is not used")
+    project.write({"setup.cfg": "[metadata]\nname = a\n"})
+    said = project.refusal()
+    assert "setup.cfg: cannot be built" in said
+    assert "add a pyproject.toml" in said
+
+
 def test_setup_cfg_is_a_part_of_setup_py(project: Project) -> None:
     project.write({"setup.py": "", "setup.cfg": "[metadata]\nname = a\n"})
     assert find_requirements(project.folder) == (project.folder / "setup.py", ())
