@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -151,7 +152,7 @@ def _check_version(document: Any, source: str) -> None:
 
 def _read(source: str) -> bytes:
     try:
-        with Path(source).open("rb") as file:
+        with Path(os.path.expanduser(source)).open("rb") as file:  # noqa: PTH111 - Path.expanduser raises RuntimeError
             data = file.read(MAX_DOCUMENT_BYTES + 1)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the index: {getattr(error, 'strerror', None) or error}", where=source) from None

@@ -23,6 +23,7 @@ from publisher.cli.console import (
     progress,
 )
 from publisher.cli.group import Settings
+from publisher.cli.local_path import LocalPath
 from publisher.cli.options import VERSION, architecture_option, python_option
 from publisher.cli.wait_option import named_version, wait_option
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 @architecture_option
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     default="dist",
     show_default=True,
     help="The folder for the zips and manifest.json.",

@@ -16,15 +16,16 @@ from builder.model.errors import DriftError, InputError
 from publisher.cli.console import json_option, print_json, print_result
 from publisher.cli.file_output import read, write
 from publisher.cli.group import Settings
+from publisher.cli.local_path import LocalPath
 
 
 @click.command("docs")
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), default="docs", show_default=True,
+    "--output", type=LocalPath(file_okay=False), default="docs", show_default=True,
     help="The folder to write to.",
 )  # fmt: skip
 @click.option(
-    "--inject", "pages", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
+    "--inject", "pages", multiple=True, type=LocalPath(dir_okay=False),
     help="Also write the table between the markers of this Markdown or MDX page; repeatable.",
 )  # fmt: skip
 @click.option("--check", is_flag=True, help="Write nothing; exit with 6 if a file differs from the ledger.")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from publisher.cli.local_path import LocalPath, local_path
+
 if TYPE_CHECKING:
     from builder.model.matrix import Matrix
     from builder.model.stop import Stop
@@ -73,7 +75,7 @@ class Settings:
             return BucketLedger(self.ledger_place, matrix)
         from publisher.ledger.folder import FolderLedger
 
-        return FolderLedger(Path(self.ledger_place), matrix)
+        return FolderLedger(local_path(self.ledger_place, "--ledger"), matrix)
 
     def index(self, source: str | None, regions: Sequence[str] = ()) -> Index:
         """Return the index of the ledger, or the one in a file or at an address, which is read for ``regions`` only."""
@@ -157,7 +159,7 @@ def _version(ctx: click.Context, _param: click.Parameter, is_given: bool) -> Non
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
-    "--matrix", "matrix_path", type=click.Path(path_type=Path), default="layer_matrix.yaml", show_default=True,
+    "--matrix", "matrix_path", type=LocalPath(), default="layer_matrix.yaml", show_default=True,
     envvar="LAYERS_MATRIX", show_envvar=True, help="The matrix: what should exist.",
 )  # fmt: skip
 @click.option(

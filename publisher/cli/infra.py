@@ -11,6 +11,7 @@ from builder.model.errors import DriftError, UsageError
 from publisher.cli.console import json_option, print_document, print_json, print_message, print_result
 from publisher.cli.file_output import read, write
 from publisher.cli.group import Settings
+from publisher.cli.local_path import LocalPath
 
 if TYPE_CHECKING:
     from publisher.infra.scope import Scope
@@ -32,7 +33,7 @@ FOLDER = Path("infra")
     "--canary-first", is_flag=True, help="Let the publisher create canary functions (publish --canary-first)."
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False),
+    "--output", type=LocalPath(file_okay=False),
     help="Write every template that the matrix needs to this folder, instead of printing one.",
 )  # fmt: skip
 @click.option("--check", is_flag=True, help="Write nothing; exit with 6 if a file of --output (infra) differs.")

@@ -18,6 +18,7 @@ from publisher.cli.console import (
     print_result,
     print_table,
 )
+from publisher.cli.local_path import LocalPath
 from publisher.cli.options import ARCHITECTURE, PYTHON
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _MAX_LISTED_FILES = 10
 
 
 @click.command("inspect")
-@click.argument("zips", nargs=-1, required=True, metavar="ZIP...", type=click.Path(path_type=Path))
+@click.argument("zips", nargs=-1, required=True, metavar="ZIP...", type=LocalPath())
 @click.option(
     "--python", type=PYTHON, help="The zip's Python.  [default: from the manifest beside it, its name or its content]"
 )

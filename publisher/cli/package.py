@@ -14,6 +14,7 @@ from builder.model.errors import InputError, UsageError
 from builder.model.runtimes import RUNTIMES, Architecture
 from publisher.cli.console import json_option, megabytes, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.local_path import LocalPath
 from publisher.cli.options import ARCHITECTURE, PYTHON
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command("package")
-@click.argument("app", metavar="APP_DIR", type=click.Path(path_type=Path))
+@click.argument("app", metavar="APP_DIR", type=LocalPath())
 @click.option(
     "--python", type=PYTHON,
     help="The function's Python.  [default: the layer's, or this program's where Lambda has it, or 3.12]",
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     help="The function's architecture, x86_64 or aarch64.  [default: the layer's, or this machine's]",
 )  # fmt: skip
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), default="packaging", show_default=True,
+    "--output", type=LocalPath(file_okay=False), default="packaging", show_default=True,
     help="The folder for app.zip and dependencies.zip.",
 )  # fmt: skip
 @click.option(
-    "--requirements", type=click.Path(path_type=Path),
+    "--requirements", type=LocalPath(),
     help="The file that states what the app needs.  [default: the nearest, in APP_DIR or the folder above]",
 )  # fmt: skip
 @click.option(

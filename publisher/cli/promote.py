@@ -14,6 +14,7 @@ import click
 from builder.model.errors import DriftError, InputError
 from publisher.cli.console import json_option, print_message, progress
 from publisher.cli.group import Settings
+from publisher.cli.local_path import LocalPath
 from publisher.cli.options import LayerVersionType, architecture_option, python_option, region_option
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _KEYS = (
 
 @click.command("promote")
 @click.option(
-    "--from", "from_matrix", metavar="MATRIX", required=True, type=click.Path(path_type=Path, dir_okay=False),
+    "--from", "from_matrix", metavar="MATRIX", required=True, type=LocalPath(dir_okay=False),
     help="The matrix of the account that has the release.",
 )  # fmt: skip
 @click.option("--from-ledger", metavar="DIR|S3", help="Its ledger.  [default: the folder `ledger` beside that matrix]")

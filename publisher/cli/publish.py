@@ -14,6 +14,7 @@ from builder.model.errors import FailureClass, IncompleteError, InputError, Laye
 from publisher.cli import github
 from publisher.cli.console import confirm, json_option, print_json, print_message, progress
 from publisher.cli.group import Settings
+from publisher.cli.local_path import LocalPath
 from publisher.cli.parameter_steps import (
     announce_release,
     check_parameters,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 @wait_option
 @click.option(
     "--artifacts",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     help="Publish the zips of this folder (written by `layers build`) instead of building.",
 )
 @click.option(

@@ -13,6 +13,7 @@ import click
 from builder.model.errors import BuildError, InputError
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.local_path import LocalPath
 from publisher.cli.options import architecture_option, python_option
 
 if TYPE_CHECKING:
@@ -20,12 +21,10 @@ if TYPE_CHECKING:
 
 
 @click.command("reproduce")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", metavar="DIR", type=LocalPath(file_okay=False))
 @python_option
 @architecture_option
-@click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), help="Keep the second build in this folder."
-)
+@click.option("--output", type=LocalPath(file_okay=False), help="Keep the second build in this folder.")
 @json_option
 @click.pass_obj
 def command(

@@ -15,6 +15,7 @@ import click
 
 from publisher.cli.console import print_message, print_result
 from publisher.cli.group import Settings
+from publisher.cli.local_path import LocalPath
 
 
 @click.command("sandbox", context_settings={"ignore_unknown_options": True})
@@ -25,7 +26,7 @@ from publisher.cli.group import Settings
     help="Respond for canary functions that this machine cannot run, from their layers' metadata; noted on stderr.",
 )  # fmt: skip
 @click.option(
-    "--model-script", metavar="FILE", type=click.Path(path_type=Path),
+    "--model-script", metavar="FILE", type=LocalPath(),
     help="The responses of Bedrock's Converse and ConverseStream: a JSON list of turns.",
 )  # fmt: skip
 @click.pass_obj

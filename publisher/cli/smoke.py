@@ -15,6 +15,7 @@ from publisher.cli import github
 from publisher.cli.budget import refuse_slow_imports
 from publisher.cli.console import json_option, megabytes, print_json, print_quoted, print_result, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.local_path import LocalPath
 from publisher.cli.options import ARCHITECTURE, PYTHON
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _MAX_RESPONSE_CHARACTERS = 2000
 
 
 @click.command("smoke")
-@click.argument("zips", nargs=-1, metavar="[ZIP]...", type=click.Path(path_type=Path))
+@click.argument("zips", nargs=-1, metavar="[ZIP]...", type=LocalPath())
 @click.option(
     "--python", type=PYTHON, help="The zip's Python.  [default: from the manifest beside it, its name or its content]"
 )
@@ -40,14 +41,12 @@ _MAX_RESPONSE_CHARACTERS = 2000
 )  # fmt: skip
 @click.option("--profile", is_flag=True, help="Show where the import time goes, by package.")
 @click.option("--record", is_flag=True, help="Write the figures to smoke.json beside each zip; publish records them.")
-@click.option(
-    "--app", metavar="APP.ZIP", type=click.Path(path_type=Path), help="Run this function with the ZIPs as its layers."
-)
+@click.option("--app", metavar="APP.ZIP", type=LocalPath(), help="Run this function with the ZIPs as its layers.")
 @click.option("--handler", metavar="MODULE.FUNCTION", help="The handler of --app.")
 @click.option("--event", metavar="JSON|@FILE", help="The event for the handler of --app.  [default: {}]")
 @click.option("--env", "variables", metavar="NAME=VALUE", multiple=True, help="An environment variable of --app.")
 @click.option(
-    "--model-script", metavar="FILE", type=click.Path(path_type=Path),
+    "--model-script", metavar="FILE", type=LocalPath(),
     help="The responses of the Bedrock stand-in to --app: a JSON list of turns.",
 )  # fmt: skip
 @json_option

@@ -10,6 +10,7 @@ import click
 from builder.model.errors import DriftError, IncompleteError, InputError, UsageError
 from publisher.cli.console import json_option, print_json, print_result
 from publisher.cli.group import Settings
+from publisher.cli.local_path import LocalPath
 
 if TYPE_CHECKING:
     from publisher.audit.attestation import Provenance
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 @click.option("--attestation", is_flag=True, help="Check with Sigstore that a workflow of --repository built the zip.")
 @click.option("--repository", metavar="OWNER/NAME", help="The GitHub repository that must have built the zip.")
 @click.option(
-    "--bundle", type=click.Path(path_type=Path, dir_okay=False),
+    "--bundle", type=LocalPath(dir_okay=False),
     help="Check the attestation offline, from this Sigstore bundle (`gh attestation download`).",
 )  # fmt: skip
 @click.option(
-    "--trusted-root", type=click.Path(path_type=Path, dir_okay=False),
+    "--trusted-root", type=LocalPath(dir_okay=False),
     help="The trusted root of a Sigstore instance other than the public one.",
 )  # fmt: skip
 @json_option

@@ -173,6 +173,34 @@ def test_an_empty_argument_is_a_usage_error() -> None:
         program.main(["inspect", ""], standalone_mode=False)
 
 
+def path_options() -> list[tuple[str, ...]]:
+    found = []
+    for words in options_with_values():
+        command = import_module(f"publisher.cli.{words[0]}").command if len(words) == 2 else program
+        option = next(each for each in command.params if words[-1] in each.opts)
+        if isinstance(option.type, click.Path) or words == ("--ledger",):
+            found.append(words)
+    return found
+
+
+@pytest.mark.parametrize("words", path_options(), ids=" ".join)
+def test_a_url_as_a_path_is_a_usage_error(words: tuple[str, ...]) -> None:
+    rest = ["describe", "--region", "all"] if len(words) == 1 else []
+    with pytest.raises(UsageError, match=f"{words[-1]} is a path, and 'https://a.example/b' is a URL"):
+        program.main([*words, "https://a.example/b", *rest], standalone_mode=False)
+
+
+def test_a_tilde_is_the_home_folder(layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    (layers.folder / "matrix.yaml").write_text(yaml.safe_dump(layers.keys))
+    monkeypatch.setenv("HOME", str(layers.folder))
+    ledger = Path(layers.ledger).relative_to(layers.folder)
+    environment = {"LAYERS_MATRIX": "~/matrix.yaml", "LAYERS_LEDGER": f"~/{ledger}"}
+    done = run("describe", "--region", "us-east-1", "--json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    done = run("--matrix", "~nobody-has-this-name/m.yaml", "targets")
+    assert (done.returncode, "~nobody-has-this-name/m.yaml: the matrix file does not exist" in done.stderr) == (3, True)
+
+
 def test_help_and_version_are_also_commands() -> None:
     assert run("help").stdout == run("--help").stdout
     assert run("help", "publish").stdout == run("publish", "--help").stdout
