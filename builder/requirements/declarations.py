@@ -23,6 +23,12 @@ from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_text, read_toml, table
 
 _Groups = dict[str, list[Any]]
+#: Tables of other tools that state requirements and are not read, with the reason.
+_UNREAD = {
+    ("flit", "metadata"): "flit's old format",
+    ("pixi", "dependencies"): "conda packages are not wheels",
+    ("pixi", "pypi-dependencies"): "only pixi reads it",
+}
 #: Hatch's "context formatting": ``{root:parent:uri}``, ``{env:NAME:default}``.
 _HATCH_FOLDER = re.compile(r"\{(root|home)((?::parent)*)(?::(uri|real))?\}")
 _HATCH_DEPENDENCIES = {"dependencies", "extra-dependencies"}
@@ -41,7 +47,17 @@ def is_project(path: Path) -> bool:
     """Whether a pyproject.toml declares dependencies, and not only settings of tools."""
     document = read_toml(path)
     tool = table(document, "tool", where=str(path))
-    return "project" in document or "dependency-groups" in document or "poetry" in tool
+    stated = "project" in document or "dependency-groups" in document or "poetry" in tool
+    return stated or bool(unread_tables(document, str(path)))
+
+
+def unread_tables(document: Mapping[str, Any], where: str) -> list[str]:
+    """Return the tables of other tools that state requirements and that nothing reads, each with the reason."""
+    return [
+        f"[{'.'.join(('tool', *keys))}] is not used: {reason}"
+        for keys, reason in _UNREAD.items()
+        if table(document, "tool", *keys, where=where)
+    ]
 
 
 def is_package(document: Mapping[str, Any], where: str) -> bool:
@@ -123,7 +139,9 @@ class Declarations:
             try:
                 texts: Sequence[str] = resolve_dependency_groups(stated, name)
             except (ValueError, TypeError, LookupError, ExceptionGroup) as error:
-                self.problems.add(self.where, f"[dependency-groups].{name}: {error}")
+                causes = error.exceptions if isinstance(error, ExceptionGroup) else [error]
+                for cause in causes:
+                    self.problems.add(self.where, f"[dependency-groups].{name}: {cause}")
                 continue
             found[canonicalize_name(name)] = list(self._entries(texts, f"[dependency-groups].{name}"))
         legacy = {"dev": table(self.document, "tool", "uv", where=self.where).get("dev-dependencies", [])}

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
-from builder.requirements.declarations import Declarations, is_package
+from builder.requirements.declarations import Declarations, is_package, unread_tables
 from builder.requirements.declared import (
     Declared,
     LocalPackage,
@@ -50,6 +50,7 @@ class _Project:
         chosen_extras, chosen_groups = self._selected_names(extras, groups)
         check_environments(uv.environments, self.environment, self.where, self.problems)
         check_conflicts(uv.conflicts, self.name, chosen_extras, chosen_groups, self.where, self.problems)
+        self._name_unread_tables()
         nested: list[Requirements] = []
         entries = [*self.stated.main(nested), *(entry for name in chosen_extras for entry in extras[name])]
         entries += [entry for name in chosen_groups for entry in groups[name]]
@@ -86,6 +87,14 @@ class _Project:
             not_applied=tuple(f"[tool.uv].{key}" for key in uv.unsupported),
             notes=tuple(self.notes),
         )
+
+    def _name_unread_tables(self) -> None:
+        """Name the tables that are not read: an error if the file states no requirements besides them."""
+        for each in unread_tables(self.document, self.where):
+            if self.stated.project or self.stated.poetry:
+                self.notes.append(f"warning: {self.where}: {each}")
+            else:
+                self.problems.add(self.where, f"{each}; state the requirements in [project].dependencies")
 
     def _selected_names(
         self, extras: Mapping[str, object], groups: Mapping[str, object]

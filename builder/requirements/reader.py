@@ -26,6 +26,9 @@ FILES = (
     "requirements.txt", "pyproject.toml", "Pipfile", "pylock.toml", "setup.py", "setup.cfg", "requirements.in",
     "environment.yml", "environment.yaml", "conda.yml",
 )  # fmt: skip
+_LOCKS_OF = dict.fromkeys(("uv.lock", "poetry.lock", "pdm.lock"), "pyproject.toml") | {"Pipfile.lock": "Pipfile"}
+#: Requirements under names that are read only with ``--requirements``, such as ``requirements-prod.txt``.
+_OTHER_NAME = re.compile(r"(.*[-_.])?requirements([-_.].*)?\.(txt|in|lock)", re.IGNORECASE)
 #: The first line of PEP 723's block.
 _SCRIPT = re.compile(rb"^# /// script\s*$", re.MULTILINE)
 
@@ -50,13 +53,26 @@ def find_requirements(app: Path) -> tuple[Path | None, tuple[str, ...]]:
             unused = (path for path in found[1:] if (found[0].name, path.name) != ("setup.py", "setup.cfg"))
             notes += [f"{path}: not used, {found[0].name} is" for path in unused]  # setup.py reads its setup.cfg
             return found[0], tuple(notes)
+    _refuse_lone_lock(folder)
     return None, (*notes, *_not_read(folder))
+
+
+def _refuse_lone_lock(folder: Path) -> None:
+    """Raise InputError if the folder has a lock file, and no file says which of its packages the app requires."""
+    for name, project in _LOCKS_OF.items():
+        if (folder / name).is_file():
+            raise InputError(
+                f"is a lock file without its {project}",
+                where=str(folder / name),
+                fix=f"add the {project} that it locks, or name another file with --requirements",
+            )
 
 
 def _not_read(app: Path) -> Iterator[str]:
     """Yield warnings about requirements in places that are not searched, for an app without any other."""
     for each in (app, app.parent):
-        if files := sorted((each / "requirements").glob("*.txt")):
+        named = [path for path in each.iterdir() if _OTHER_NAME.fullmatch(path.name)] if each == app else []
+        if files := sorted([*named, *(each / "requirements").glob("*.txt")]):
             names = ", ".join(map(str, files))
             yield f"warning: {names}: not used; name the file of the function with --requirements"
     for path in sorted(app.glob("*.py")):

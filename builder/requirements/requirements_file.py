@@ -278,6 +278,10 @@ def _advice_for_line(text: str) -> str | None:
         return f"{text.strip()} is conda's format; write name==version (`pip list --format=freeze` prints it)"
     if _VCS.match(text):
         return problem_of_url(text)
+    bare = " ".join(text.split())
+    if match := re.fullmatch(r"([A-Za-z0-9_.-]+) ?(?:\^|@|~|=>|=<| ) ?v?(\d[\w.]*)", bare):
+        shown = shorten(f"{match[1]}=={match[2]}")
+        return f"{shorten(bare)!r} is not a requirement (PEP 508); write {shown}, or use >=, <= or ~="
     return None
 
 

@@ -369,3 +369,27 @@ def test_the_url_of_a_source_replaces_the_version_range(tmp_path: Path) -> None:
     (found,) = read_pyproject(path, Selection(), marker_environment(TARGET)).declared
     assert found.text == f"tinydep[x] @ {url}"
     Requirement(found.text)
+
+
+OTHER_TOOLS = [
+    ('[tool.flit.metadata]\nmodule = "handler"\nrequires = ["tinydep"]\n', "[tool.flit.metadata] is not used"),
+    ('[tool.pixi.dependencies]\ntinydep = "*"\n', "[tool.pixi.dependencies] is not used: conda packages"),
+    ('[tool.pixi.pypi-dependencies]\ntinydep = "*"\n', "[tool.pixi.pypi-dependencies] is not used"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), OTHER_TOOLS)
+def test_tables_of_other_tools_that_state_requirements_are_refused_or_named(
+    project: Project, text: str, words: str
+) -> None:
+    project.wheel("tinydep")
+    project.write({"pyproject.toml": text})
+    assert words in project.refusal()
+    project.write({"pyproject.toml": HEAD + text})
+    assert project.packages() == {"tinydep": "1.0"}
+    assert [line for line in project.notes.lines if words in line]
+
+
+def test_a_group_that_includes_an_unknown_group_is_refused_by_its_name(project: Project) -> None:
+    project.write({"pyproject.toml": HEAD + '[dependency-groups]\nmore = [{include-group = "absent"}]\n'})
+    assert "[dependency-groups].more: Dependency group 'absent' not found" in project.refusal()

@@ -43,6 +43,10 @@ def test_usual_encodings_and_harmless_options_are_accepted(project: Project, dat
         ("pkg-resources==0.0.0", "remove the line"),
         ("certifi @ file:///croot/certifi_1/work/certifi", "certifi==…"),
         ("numpy=1.26.4=py312h_0", "conda's format"),
+        ("numpy 1.26.4", "write numpy==1.26.4"),  # the lines of `pip list`
+        ("numpy^1.26", "write numpy==1.26"),
+        ("numpy@1.26", "write numpy==1.26"),
+        ("numpy => 1.26", "write numpy==1.26"),
         ("git+https://u:secret@git.example/x.git#egg=x", "version control URL"),
         ("-e git+ssh://git@git.example/x.git#egg=x", "version control URL"),
         ("x @ git+https://git.example/x", "version control URL"),
@@ -254,3 +258,18 @@ def test_pre_allows_pre_releases_as_in_pip(project: Project) -> None:
     assert project.packages() == {"tinydep": "1.0"}
     project.write({"requirements.txt": "--pre\ntinydep\n"})
     assert project.packages() == {"tinydep": "2.0rc1"}
+
+
+@pytest.mark.parametrize(
+    "name", ["requirements-prod.txt", "Requirements.txt", "requirements/base.txt", "requirements.lock"]
+)
+def test_requirements_under_another_name_are_named_if_no_others_are_used(project: Project, name: str) -> None:
+    project.write({name: "tinydep\n"})
+    assert project.packages() == {}
+    assert [line for line in project.notes.lines if name in line and "with --requirements" in line]
+
+
+@pytest.mark.parametrize("name", ["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"])
+def test_a_lock_file_without_its_project_is_refused(project: Project, name: str) -> None:
+    project.write({name: ""})
+    assert f"{name}: is a lock file without its " in project.refusal()
