@@ -137,6 +137,12 @@ def _read(path: Path, target: Target, selection: Selection) -> Requirements:
         )
     if path.name in ("setup.py", "setup.cfg"):
         return Requirements(path, local=(LocalPackage(path.absolute().parent, str(path)),))
+    if path.suffix == ".py":
+        raise InputError(
+            "is a Python file, not a requirements file",
+            where=str(path),
+            fix=f"for inline script metadata (PEP 723), run `uv export --script {path.name} -o requirements.txt`",
+        )
     if path.suffix in (".yml", ".yaml"):
         raise InputError(
             "is a conda environment, and conda packages are not wheels",

@@ -161,6 +161,7 @@ def test_requirements_in_places_that_are_not_read_are_named(project: Project) ->
     base, agent = [line for line in project.notes.lines if line.startswith("warning: ")]
     assert base.startswith(f"warning: {project.folder / 'requirements' / 'base.txt'}: not used")
     assert agent.startswith(f"warning: {project.folder / 'agent.py'}: its inline script metadata (PEP 723) is not used")
+    assert "agent.py: is a Python file, not a requirements file" in project.refusal(requirements="agent.py")
     project.write({"setup.cfg": "[metadata]\nname = a\n"})
     said = project.refusal()
     assert "setup.cfg: cannot be built" in said
