@@ -18,6 +18,8 @@ from publisher.ledger.release import at_number
 #: Amazon SNS quotas.
 MAX_SUBJECT_CHARACTERS = 100
 MAX_MESSAGE_BYTES = 262_144
+#: Of the reason in a message that would be too large. JSON needs up to 6 bytes for a character.
+MAX_CUT_REASON_CHARACTERS = 10_000
 
 #: A repeated request sends the message twice, which subscribers of SNS must expect in any case.
 _CONFIG = botocore.config.Config(
@@ -52,14 +54,23 @@ def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
 
 def _send(topic: str, region: str, announcement: Announcement) -> None:
     session: Any = new_session()
-    text = announcement.model_dump_json()
-    if len(text.encode()) > MAX_MESSAGE_BYTES:  # readers find the layers in the index
-        text = announcement.model_copy(update={"layers": ()}).model_dump_json()
+    session.client("sns", region_name=region, config=_CONFIG).publish(TopicArn=topic, **request_of(announcement))
+
+
+def request_of(announcement: Announcement) -> dict[str, Any]:
+    """Return the parameters of the SNS request ``Publish``, within the quotas for any release and reason.
+
+    SNS counts the attributes as part of the message's size.
+    """
     attributes = {"event": announcement.event, "package": announcement.package, "version": announcement.version}
+    available = MAX_MESSAGE_BYTES - sum(len(f"{name}String{value}".encode()) for name, value in attributes.items())
+    text = announcement.model_dump_json()
+    if len(text.encode()) > available:  # readers find the layers and the whole reason in the index
+        reason = announcement.reason and announcement.reason[:MAX_CUT_REASON_CHARACTERS]
+        text = announcement.model_copy(update={"layers": (), "reason": reason}).model_dump_json()
     subject = f"{announcement.package} {announcement.version} {announcement.event}"
-    session.client("sns", region_name=region, config=_CONFIG).publish(
-        TopicArn=topic,
-        Subject=escape(subject).encode("ascii", "replace").decode()[:MAX_SUBJECT_CHARACTERS],
-        Message=text,
-        MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
-    )
+    return {
+        "Subject": escape(subject).encode("ascii", "replace").decode()[:MAX_SUBJECT_CHARACTERS],
+        "Message": text,
+        "MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
+    }

@@ -147,8 +147,16 @@ def _regions_or_default(context: click.Context, param: click.Parameter, values: 
     try:
         return (parse_region(default),)
     except ValueError as error:
-        where = source or "the region of the AWS profile"
+        where = source or _profile_name()
         raise InputError(str(error), where=where, fix="correct it, or give --region REGION or --region all") from None
+
+
+def _profile_name() -> str:
+    """Return where the region comes from if no variable names it."""
+    from botocore.session import get_session
+
+    session = get_session()
+    return f"region of the profile {session.profile or 'default'} in {session.get_config_variable('config_file')}"
 
 
 def _region_of_profile() -> str:

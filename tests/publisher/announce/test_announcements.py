@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from publisher.announce.announcement import announcement_of
+from publisher.announce.topic import request_of
 from publisher.catalog.schemas import schemas
 from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.command import SMALL, Layers
+from tests.publisher.catalog.catalog_cases import catalog_matrix, recorded
 
 TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:releases"
 SCHEMA = Draft202012Validator(json.loads(schemas()["announcement.schema.json"]))
@@ -88,3 +93,25 @@ def test_a_missing_topic_is_named_and_the_next_run_announces(layers: Layers, sub
     subscriber.create_topic()
     assert layers.publish("1.0").code == 0
     assert [message["event"] for message in subscriber.messages()] == ["published"]
+
+
+RELEASE = announcement_of(recorded(catalog_matrix(), 1, "1.0"), "published")
+
+
+@settings(max_examples=20)
+@given(
+    st.text(min_size=1, max_size=128),
+    st.text(min_size=1, max_size=20),
+    st.sampled_from([0, 1, 9_999, 40_000, 262_100, 262_144 - len(RELEASE.model_dump_json()), 300_000]),
+)
+def test_every_message_is_within_the_quotas_of_sns(version: str, letters: str, length: int) -> None:
+    reason = (letters * (length // len(letters) + 1))[:length]
+    request = request_of(RELEASE.model_copy(update={"version": version, "reason": reason}))
+    attributes = request["MessageAttributes"].items()
+    words = [request["Message"], *(part for name, value in attributes for part in (name, *value.values()))]
+    assert sum(len(word.encode()) for word in words) <= 262_144
+    assert len(request["Subject"]) <= 100
+    assert request["Subject"].isascii()
+    assert request["Subject"].isprintable()
+    SCHEMA.validate(json.loads(request["Message"]))
+    assert reason.startswith(json.loads(request["Message"])["reason"])

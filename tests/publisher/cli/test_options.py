@@ -93,6 +93,10 @@ def test_the_region_is_that_of_the_environment_or_the_profile(
     assert (ended.code, "no region" in ended.err) == (2, True)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     assert _only_region(layers) == "eu-west-1"
+    config.write_text(config.read_text() + "[profile wrong]\nregion = us-moon-1\n")
+    monkeypatch.setenv("AWS_PROFILE", "wrong")
+    ended = layers("describe")
+    assert f"region of the profile wrong in {config}: 'us-moon-1' is not an AWS region" in ended.err
     monkeypatch.setenv("AWS_PROFILE", "other")
     assert _only_region(layers) == "us-east-1"
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
