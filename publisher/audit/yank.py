@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -26,6 +26,11 @@ NOT_IN_THE_MATRIX = Failure(
     "the matrix no longer has this region",
     FailureClass.PERMANENT,
     "add the region to the matrix, or change the permission with the AWS CLI",
+)
+YANKED_MEANWHILE = Failure(
+    "another process yanked the release at the same time",
+    FailureClass.PERMANENT,
+    "decide which one counts, then run `layers yank --undo` or `layers yank` again",
 )
 
 
@@ -65,6 +70,8 @@ class Permissions:
         self.progress.begin("Revoking permissions", len({record.region for record in release.cells}))
         done = self._each_recorded(release, revoke_at, public=False)
         late = self._revoke_late(release, {changed.cell for changed in done if changed.error})
+        # An undo that ran at the same time may have cleared it.
+        self.ledger.update(number, lambda r: (r or release).model_copy(update={"yanked": yanked}))
         found = {changed.cell: changed for changed in (*done, *late)}
         return tuple(found.values())
 
@@ -72,9 +79,13 @@ class Permissions:
         """Grant the matrix's permission in every cell again; the release stays yanked until the last cell has it."""
         self.progress.begin("Granting permissions", len({record.region for record in release.cells}))
         done = self._each_recorded(release, grant_at, public=True)
-        if not any(changed.error for changed in done):
-            self.ledger.update(release.layer_version, lambda r: (r or release).model_copy(update={"yanked": None}))
-        return done
+        if any(changed.error for changed in done):
+            return done
+        latest = self.ledger.update(release.layer_version, lambda r: _not_yanked(r or release))
+        private = {_id(record) for record in latest.cells if not record.public}
+        return tuple(
+            replace(changed, failure=YANKED_MEANWHILE) if changed.cell in private else changed for changed in done
+        )
 
     def _each_recorded(self, release: Release, change: Change, *, public: bool) -> tuple[Changed, ...]:
         """Change every recorded cell, the regions in parallel.
@@ -129,8 +140,10 @@ class Permissions:
             arn = next((r.arn for r in release.cells if _id(r) == name), f"layer version {number} of {layer_name}")
             gateway = self.lambdas[region]
             try:
-                changed = revoke_at(gateway, layer_name, number, self.matrix.permission, self.clock)
-                return Changed(name, arn) if changed else None
+                if not revoke_at(gateway, layer_name, number, self.matrix.permission, self.clock):
+                    return None
+                self.ledger.update(number, lambda r: _with_private_cell(r or release, name))
+                return Changed(name, arn)
             except (GatewayError, PublishError) as error:
                 return Changed(name, arn, error.failure)
 
@@ -141,6 +154,16 @@ class Permissions:
         self.progress.begin("Checking every cell again", len(self.lambdas))
         found, _ = each_region(tuple(self.lambdas), revoke_in_region, self.progress)
         return tuple(changed for region in found for changed in found[region])
+
+
+def _not_yanked(release: Release) -> Release:
+    """Return the release as not yanked, if all of its cells are public."""
+    all_public = all(record.public for record in release.cells)
+    return release.model_copy(update={"yanked": None}) if all_public else release
+
+
+def _with_private_cell(release: Release, name: str) -> Release:
+    return release.with_cells(*(r.model_copy(update={"public": False}) for r in release.cells if _id(r) == name))
 
 
 def _places(matrix: Matrix, release: Release) -> Iterator[tuple[str, str, str]]:

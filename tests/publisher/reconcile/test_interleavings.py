@@ -67,11 +67,12 @@ def publishing(
     return lambda pause: world.publish(version, ledger, build=build, doom=Steps(pause, dies))
 
 
-def yanking(world: World, number: int, ledger: MemoryLedger) -> Command:
+def yanking(world: World, number: int, ledger: MemoryLedger, *, undo: bool = False, dies: int | None = None) -> Command:
     def command(pause: Callable[[str], None]) -> object:
-        ledger.doom = steps = Steps(pause)
+        ledger.doom = steps = Steps(pause, dies)
         permissions = Permissions(world.matrix, ledger, world.lambdas(steps), world.aws.clock, Quiet())
-        return permissions.yank(ledger.records[number], "broken", WHEN)
+        release = ledger.records[number]
+        return permissions.restore(release) if undo else permissions.yank(release, "broken", WHEN)
 
     return command
 
@@ -256,3 +257,45 @@ def test_backfill_rebuild_sync_and_yank_at_the_same_time(
         completed(world, "3.0.0", one)  # 2.0.0 may have a conflict: the rebuild needed a placeholder at its number
         for ledger in (one, two):
             assert_ledger_true(world, ledger) if shared or ledger is one else None
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(
+    shared=st.booleans(),
+    bursts=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 40)), max_size=30),
+    dies=st.one_of(st.none(), st.integers(1, 80)),
+    lag=st.sampled_from([0.0, 20.0]),
+)
+def test_a_yank_is_undone_while_others_publish_sync_and_yank(
+    shared: bool, bursts: list[tuple[int, int]], dies: int | None, lag: float
+) -> None:
+    """The command that is run last decides: an undo makes all of release 1 public, a yank makes none of it public."""
+    with tempfile.TemporaryDirectory() as folder:
+        aws = SimulatedAws(MATRIX.account, MATRIX.regions, policy_lag=lag)
+        world, (one, two) = World(MATRIX, aws, Path(folder)), machines(shared)
+        world.publish("1.0.0", one)
+        yanking(world, 1, one)(lambda _step: None)
+        two.records.update(one.records)
+        aws.clock.sleep(60)
+        commands = [
+            yanking(world, 1, one, undo=True, dies=dies),
+            publishing(world, "2.0.0", two),
+            syncing(world, MemoryLedger(one.records, one.kept)),
+            yanking(world, 1, MemoryLedger(one.records, one.kept)),
+        ]
+        ends = interleave(commands, bursts)
+        note(str(ends))
+        assert not [e for e in ends if isinstance(e, BaseException) and not isinstance(e, LayersError | Killed)]
+        aws.clock.sleep(60)
+        assert_numbers_are_one_release(world)
+        if one.records[1].yanked is None:
+            assert all(record.public for record in one.records[1].cells)
+        completed(world, "3.0.0", one)
+        for undo in (True, False):
+            aws.clock.sleep(60)
+            yanking(world, 1, one, undo=undo)(lambda _step: None)
+            recorded = {"/".join(record.key) for record in one.records[1].cells if record.public}
+            assert recorded == {cell.id for cell in MATRIX.cells if world.is_public(cell, 1)}
+            assert len(recorded) == (len(MATRIX.cells) if undo else 0)
+            assert (one.records[1].yanked is None) is undo
+            assert_ledger_true(world, one)
