@@ -26,6 +26,8 @@ WANTED_FREE_BYTES: Final = 100 * 1024 * 1024
 _MAX_NAME_BYTES, _MAX_PATH_BYTES, _MAX_PATH_PARTS = 255, 4096 - len("/opt/") - 1, 128
 #: Path parts of ASCII letters, digits and common punctuation that do not start with a dot.
 _PLAIN = re.compile(r"[\w+-][\w+.-]*(?:/[\w+-][\w+.-]*)*/?", re.ASCII)
+#: Folders of a Python in a virtual environment. Lambda searches only one of them.
+_VERSIONED = re.compile(r"python/lib(64)?/python")
 #: Modules that Python imports when it starts, if it finds them (``site`` module).
 _STARTUP_MODULES = ("sitecustomize.py", "usercustomize.py", "sitecustomize/__init__.py", "usercustomize/__init__.py")
 
@@ -64,11 +66,13 @@ def check_names(paths: Sequence[str], target: Target) -> Iterator[Finding]:
     yield from _collisions(paths)
     known = (*import_roots(target.python), "bin/", "lib/")
     own = import_roots(target.python)[0].removesuffix("site-packages/")
-    misplaced = [p for p in paths if p.startswith("python/lib/python") and not p.startswith(own) and p[-1] != "/"]
+    misplaced = [p for p in paths if _VERSIONED.match(p) and not p.startswith(own) and p[-1] != "/"]
     yield from grouped("error", "name-python", f"is in a folder that Python {target.python} does not search", misplaced)
     outside = [p for p in paths if not p.endswith("/") and not p.startswith(known)]
     message = "is outside python/, bin/ and lib/: Lambda does not search it"
     yield from grouped("warning", "name-outside", message, outside)
+    packed = [p for p in paths if p.endswith((".whl", ".egg", ".zip")) and p.rpartition("/")[0] + "/" in known[:2]]
+    yield from grouped("warning", "archive-packed", "is an archive: Python imports nothing from it; unpack it", packed)
     if not any(p.startswith("python/") and not p.endswith("/") for p in paths):
         yield finding("error", "empty", "has no file in python/: a function cannot import anything from it")
 

@@ -50,6 +50,7 @@ def test_a_valid_zip_has_no_findings() -> None:
         ("python/" + "x" * 256, "name-long"),
         ("python/" + "abc/" * 1100 + "a", "name-long"),
         ("python/lib/python3.11/site-packages/a.txt", "name-python"),
+        ("python/lib64/python3.12/site-packages/a.txt", "name-python"),
         ("python/a.py", "name-twice"),
         ("python/a.py/b", "name-both"),
     ],
@@ -74,6 +75,9 @@ def test_names_that_differ_only_in_unicode_form_are_a_warning(name: str) -> None
 
 def test_unusual_folders_and_names_that_differ_in_case_are_warnings() -> None:
     assert check(file("site-packages/b.txt"))["name-outside"].level == "warning"
+    for name in ("python/x-1-py3-none-any.whl", "python/lib/python3.12/site-packages/x.zip"):
+        assert check(file(name))["archive-packed"].level == "warning"
+    assert check(file("python/x/data.zip")) == {}
     assert check(file("python/A.py"), file("python/x/B"), file("python/X/c"))["name-case"].message.endswith(
         "(and 1 more)"
     )
