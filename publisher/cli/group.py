@@ -179,4 +179,6 @@ def layers(ctx: click.Context, matrix_path: Path, ledger_place: str, log_format:
         from publisher.cli.logs import write_json_lines
 
         write_json_lines()
+    if not ledger_place.lower().startswith("s3:"):
+        local_path(ledger_place, "--ledger")  # also for commands that only name the ledger, such as `infra`
     ctx.obj = Settings(matrix_path, ledger_place)

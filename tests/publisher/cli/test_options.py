@@ -194,6 +194,12 @@ def test_a_url_as_a_path_is_a_usage_error(words: tuple[str, ...]) -> None:
         program.main([*words, "https://a.example/b", *rest], standalone_mode=False)
 
 
+def test_a_url_as_the_ledger_of_infra_is_a_usage_error() -> None:
+    done = run("infra", environment={"LAYERS_LEDGER": "https://a.example/b"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--ledger is a path, and 'https://a.example/b' is a URL" in done.stderr
+
+
 def test_a_tilde_is_the_home_folder(layers: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
     (layers.folder / "matrix.yaml").write_text(yaml.safe_dump(layers.keys))
     monkeypatch.setenv("HOME", str(layers.folder))
