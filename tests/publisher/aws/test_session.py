@@ -16,4 +16,5 @@ def test_a_stopped_session_stops_no_other_session() -> None:
     with pytest.raises(Interrupted):
         stopped.events.emit("before-send.lambda.Invoke", request=None)
     for session in (other, new_session()):
-        assert session.events.emit("before-send.lambda.Invoke", request=None) == []
+        responses = session.events.emit("before-send.lambda.Invoke", request=None)
+        assert [response for _, response in responses if response is not None] == []  # moto's own handler has none
