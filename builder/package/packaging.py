@@ -30,6 +30,7 @@ from builder.model.target import Target
 from builder.package.app_files import app_files
 from builder.package.budget import NO_BUDGET, PackageBudget
 from builder.package.dependencies import Layer, check_python, lock_of
+from builder.package.hidden_modules import hidden_modules
 from builder.package.local_packages import build_wheels, local_packages
 from builder.package.work_folder import work_folder
 from builder.pipeline.build import build
@@ -124,6 +125,8 @@ def package(
             result = Package(target, zipped, dependencies, source, wanted.lock if wanted else None, layer, notes)
             _check_limits(result, folder, direct, progress)
             budget.check(result.size, result.total_unzipped, target.id)
+            for warning in hidden_modules(files, folder / dependencies.file if dependencies else None, target):
+                progress.note(warning)
             with folder_lock(output):  # so that both zips are of one run
                 _move_files(folder, output, progress)
     except OSError as error:

@@ -292,6 +292,20 @@ def test_a_users_own_app_zip_is_packed(app: Path, folder: str) -> None:
     assert names(packaged(app).app.file) == sorted(["agent_handler.py", "dependencies.zip", path])
 
 
+def test_a_module_of_the_app_that_hides_another_is_named(app: Path, index: Path) -> None:
+    make_wheel(index, "demo", files={"alone.py": "", "same.py": "x = 1\n"})
+    asks(app, "demo")
+    for path in ("json.py", "alone.py", "demo/__init__.py", "sys.py", "sub/json.py", "email/readme.txt"):
+        (app / path).parent.mkdir(exist_ok=True)
+        (app / path).write_text("mine = 1\n")
+    (app / "same.py").write_text("x = 1\n")
+    progress = Notes()
+    package(app, TARGET, app.parent / "out", progress)
+    standard, other = [note for note in progress.lines if "hides" in note]
+    assert "warning: json.py of the app hides a module of Python's standard library" in standard
+    assert "warning: alone.py, demo/__init__.py of the app hides a module of the same name in dependencies.zip" in other
+
+
 def test_links_are_followed_and_loops_and_broken_links_are_refused(app: Path) -> None:
     (app.parent / "shared").mkdir()
     (app.parent / "shared" / "util.py").write_text("x = 1\n")

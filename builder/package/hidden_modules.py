@@ -1,0 +1,52 @@
+"""Find modules of the app that hide others: Lambda puts the function's own folder first on ``sys.path``."""
+
+from __future__ import annotations
+
+import re
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from builder.inspection.file_checks import import_roots
+from builder.model.target import Target
+
+#: The file that makes a top-level module: ``name.py``, ``name/__init__.py``, ``name.cpython-312-x86_64-linux-gnu.so``.
+_MODULE = re.compile(r"([^\W\d]\w*)(?:/__init__)?(?:\.py|(?:\.[\w-]+)?\.so)")
+_MAX_NAMED = 5
+
+
+def hidden_modules(files: Mapping[str, Path], dependencies: Path | None, target: Target) -> Iterator[str]:
+    """Yield a warning if the app hides modules of the standard library, and one if it hides other packages.
+
+    ``files``: the app's, by their path in ``app.zip``. An equal copy hides nothing: a project that is its own
+    dependency is in both zips.
+    """
+    modules = {match[1]: path for path in files if (match := _MODULE.fullmatch(path))}
+    standard = sys.stdlib_module_names.difference(sys.builtin_module_names)
+    if hiding := [path for name, path in modules.items() if name in standard]:
+        yield f"warning: {_named(hiding)} of the app hides a module of Python's standard library: rename it"
+    installed = _checksums(dependencies, target) if dependencies else {}
+    copies = {name: path for name, path in modules.items() if name in installed}
+    if hiding := [path for name, path in copies.items() if zlib.crc32(files[path].read_bytes()) != installed[name]]:
+        yield (
+            f"warning: {_named(hiding)} of the app hides a module of the same name in dependencies.zip: rename it, or "
+            "leave it out with a .lambdaignore"
+        )
+
+
+def _checksums(dependencies: Path, target: Target) -> dict[str, int]:
+    """Return the CRC-32 of the file of each top-level module of a layer's zip."""
+    found: dict[str, int] = {}
+    with zipfile.ZipFile(dependencies) as archive:
+        for entry in archive.infolist():
+            root = next((root for root in import_roots(target.python) if entry.filename.startswith(root)), "")
+            if root and (match := _MODULE.fullmatch(entry.filename.removeprefix(root))):
+                found.setdefault(match[1], entry.CRC)
+    return found
+
+
+def _named(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
+    return ", ".join(paths[:_MAX_NAMED]) + more
