@@ -214,7 +214,9 @@ class _Reader:
             elif not re.fullmatch(r"--hash[=\s]\s*sha(384|512):[0-9a-fA-F]+", option):
                 self._problems.add(where, f"{option} is not supported; hashes are --hash=sha256:…")
         if not hashes and any(option.startswith("--hash") for option in options):
-            self._problems.add(where, f"{found.name} has no sha256 among its hashes")
+            self._problems.add(
+                where, f"{found.name} has no sha256 among its hashes; add --hash=sha256:… (`pip hash WHEEL` prints it)"
+            )
         if hashes:
             self._hashes[found.name] = self._hashes.get(found.name, frozenset()) | hashes
 
