@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from builder.inspection.findings import finding
 from builder.inspection.package_checks import fits
@@ -20,6 +19,7 @@ from builder.metadata.requires_dist import is_readable
 from builder.model.artifact import Finding
 from builder.model.errors import BuildError
 from builder.model.target import Target
+from builder.model.versions import same_version
 from builder.requirements.declared import name_of
 from builder.resolve.download_failures import shown_indexes
 from builder.resolve.resolver import LockInput
@@ -63,7 +63,7 @@ def _wrong_headers(wheel: PackedWheel, target: Target) -> Iterator[str]:
     headers = parse_headers(wheel.metadata)
     locked = wheel.locked
     own = headers.get("name", ""), headers.get("version", "")
-    if all(own) and (canonicalize_name(own[0]) != locked.name or not _is_same(own[1], locked.version)):
+    if all(own) and (canonicalize_name(own[0]) != locked.name or not same_version(own[1], locked.version)):
         yield f"{locked.filename}: its METADATA says {own[0]} {own[1]}, not {locked.name} {locked.version}"
     try:
         bounds = SpecifierSet(headers.get("requires_python", ""))
@@ -73,13 +73,6 @@ def _wrong_headers(wheel: PackedWheel, target: Target) -> Iterator[str]:
         return
     if not is_met:
         yield f"{locked.filename}: its METADATA requires Python {bounds}, the target has {target.runtime.full_version}"
-
-
-def _is_same(first: str, second: str) -> bool:
-    try:
-        return Version(first) == Version(second)
-    except ValueError:
-        return first == second
 
 
 def _wrong_requirements(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix
 from builder.model.target import Target
+from builder.model.versions import same_version
 from publisher.canary.verdict import Case
 from publisher.catalog.index import Index, IndexedRelease, Row
-from publisher.catalog.lookup import Query, check, same_version
+from publisher.catalog.lookup import Query, check
 
 
 @dataclass(frozen=True)

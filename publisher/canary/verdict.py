@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from builder.model.target import Target
-from publisher.catalog.lookup import same_version
+from builder.model.versions import same_version
 
 #: Where Lambda unpacks a function's layers.
 LAYERS = "/opt/"

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from packaging.version import InvalidVersion, Version
-
 from builder.model.errors import InputError
 from builder.model.matrix import parse_version
 from builder.model.regions import did_you_mean, known_regions
+from builder.model.versions import same_version
 from publisher.catalog.index import Index, IndexedRelease, Row, split_cell
 
 
@@ -192,11 +191,3 @@ def _architectures(words: Sequence[str], index: Index) -> tuple[str, ...]:
 
 def _in_matrix_or_ledger(wanted: Iterable[str], recorded: Iterable[str]) -> list[str]:
     return list(dict.fromkeys((*wanted, *recorded)))
-
-
-def same_version(one: str, other: str) -> bool:
-    """Return whether two texts are the same version (PEP 440), or equal texts if one is not a version."""
-    try:
-        return Version(one) == Version(other)
-    except InvalidVersion:
-        return one == other

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from packaging.version import InvalidVersion, Version
-
 from builder.model.matrix import Cell, Matrix
 from builder.model.matrix_keys import Permission
 from builder.model.target import Target
+from builder.model.versions import same_version
 from publisher.aws.gateway import Failure, Grant, ListedVersion, PublishedVersion
 from publisher.ledger.release import Release
 
@@ -68,7 +67,7 @@ def version_in(matrix: Matrix, target: Target, description: str) -> str | None:
 def carries(matrix: Matrix, target: Target, listed: ListedVersion, version: str) -> bool:
     """Whether a layer version's description has this package version."""
     found = version_in(matrix, target, listed.description)
-    return found is not None and _same_version(found, version)
+    return found is not None and same_version(found, version)
 
 
 def is_granted(grants: tuple[Grant, ...], permission: Permission) -> bool:
@@ -91,10 +90,3 @@ def _pattern(template: str, package: str, target: Target) -> re.Pattern[str]:
     before, _, after = text.partition(mark)
     rest = re.escape(after).replace(re.escape(mark), "(?P=version)")
     return re.compile(f"{re.escape(before)}(?P<version>[0-9][0-9A-Za-z.!+-]*?){rest}")
-
-
-def _same_version(one: str, other: str) -> bool:
-    try:
-        return Version(one) == Version(other)
-    except InvalidVersion:
-        return False
