@@ -60,6 +60,11 @@ class Cell:
     def id(self) -> str:
         return f"{self.region}/{self.target.id}"
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Region and target id, the key of its records in the ledger and the index."""
+        return self.region, self.target.id
+
 
 class Matrix(Frozen):
     """What should exist. Build one with ``load_matrix`` (a file) or ``parse_matrix`` (text)."""

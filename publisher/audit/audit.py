@@ -202,7 +202,7 @@ def _unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[R
         each.layer_version
         for release in releases
         for each in release.unexpected_versions
-        if (each.region, each.target_key.id) == (cell.region, cell.target.id)
+        if (each.region, each.target_key.id) == cell.key
     }
     for listed in view.listed:
         if listed.number in recorded:

@@ -133,7 +133,7 @@ def with_yanks(
     public = [release.layer_version for release in releases if release.public]
     marked = []
     for release in releases:
-        whole = {cell.key for cell in release.cells} >= {(cell.region, cell.target.id) for cell in matrix.cells}
+        whole = {cell.key for cell in release.cells} >= {cell.key for cell in matrix.cells}
         private = release.layer_version not in public and (whole or max(public, default=0) > release.layer_version)
         if private and release.cells and release.layer_version not in known:
             yanked = Yanked(date=now, reason="private in every cell when the ledger was rebuilt from AWS")
@@ -173,7 +173,7 @@ def _release(matrix: Matrix, number: int, version: str, found: Sequence[Found], 
 def _completed(matrix: Matrix, release: Release) -> datetime | None:
     """Return when the last cell was created, if all cells exist and are public."""
     public = {record.key for record in release.cells if record.public}
-    if not all((cell.region, cell.target.id) in public for cell in matrix.cells):
+    if not all(cell.key in public for cell in matrix.cells):
         return None
     return max(record.published for record in release.cells)
 

@@ -99,7 +99,7 @@ class _Reader:
         return within_region(lambda cell: self._cell(gateway, cell, latest.get(cell.target.layer_name)), cells)
 
     def _cell(self, gateway: Lambda, cell: Cell, newest: ListedVersion | None) -> LiveCell:
-        row = self.recorded.get((cell.region, cell.target.id))
+        row = self.recorded.get(cell.key)
         number = self._number(gateway, cell, newest, row)
         if number is None:
             return LiveCell(cell.id, row, None, row is not None, ("AWS has no release of this layer",))
@@ -148,7 +148,7 @@ class _Reader:
         """Return the ledger's row for this layer version number, even if another release was selected."""
         release = next((release for release in self.index.releases if release.layer_version == number), None)
         rows = self.index.rows(release) if release else ()
-        return next((row for row in rows if (row.region, row.target) == (cell.region, cell.target.id)), None)
+        return next((row for row in rows if (row.region, row.target) == cell.key), None)
 
     def _row(self, cell: Cell, held: PublishedVersion, entry: Row | None) -> Row:
         same_bytes = entry is not None and entry.sha256 == held.sha256

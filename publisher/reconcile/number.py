@@ -118,9 +118,7 @@ def _is_another(matrix: Matrix, wanted: Wanted, remote: Remote, release: Release
         return False
     recorded = {record.key for record in release.cells}
     there = (
-        (cell, state.listed.get(release.layer_version))
-        for cell, state in remote.cells.items()
-        if (cell.region, cell.target.id) in recorded
+        (cell, state.listed.get(release.layer_version)) for cell, state in remote.cells.items() if cell.key in recorded
     )
     return not any(listed and carries(matrix, cell.target, listed, wanted.version) for cell, listed in there)
 

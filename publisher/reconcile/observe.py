@@ -111,7 +111,7 @@ def read_number(
         hidden = [
             cell
             for cell, state in remote.cells.items()
-            if state.held is None and (number in state.listed or (cell.region, cell.target.id) in existing)
+            if state.held is None and (number in state.listed or cell.key in existing)
         ]
         if not hidden:
             break

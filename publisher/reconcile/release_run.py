@@ -164,7 +164,7 @@ def _refuse_revoked(number: Number, releases: Sequence[Release], remote: Remote)
     """Raise InputError if a recorded release is private in all cells: a yank that this ledger does not have."""
     recorded = at_number(releases, number.value)
     keys = {record.key for record in recorded.cells if record.public} if recorded else set()
-    states = [state for cell, state in remote.cells.items() if (cell.region, cell.target.id) in keys and state.held]
+    states = [state for cell, state in remote.cells.items() if cell.key in keys and state.held]
     if len(states) > 1 and not any(state.grants for state in states):
         raise InputError(
             f"layer version {number.value} is public in the ledger, but private in all {len(states)} cells: "
@@ -248,7 +248,7 @@ def _complete(matrix: Matrix, plan: Plan, ledger: Ledger, recorder: Recorder) ->
     if release is None or release.completed or release.yanked or not release.is_of(plan.version):
         return
     public = {record.key for record in release.cells if record.public}
-    if all((cell.region, cell.target.id) in public for cell in matrix.cells):
+    if all(cell.key in public for cell in matrix.cells):
         recorder.complete(_now())
 
 

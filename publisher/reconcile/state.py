@@ -52,7 +52,7 @@ def with_recorded_numbers(remote: Remote, releases: Sequence[Release]) -> Remote
         for record in release.versions:
             assigned[record.key] = max(assigned.get(record.key, 0), record.layer_version)
     cells = {
-        cell: replace(state, latest=max(state.latest, assigned.get((cell.region, cell.target.id), 0)))
+        cell: replace(state, latest=max(state.latest, assigned.get(cell.key, 0)))
         for cell, state in remote.cells.items()
     }
     return replace(remote, cells=cells)

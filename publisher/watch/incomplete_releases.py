@@ -39,7 +39,7 @@ def _incomplete_releases(matrix: Matrix, releases: Sequence[Release]) -> Iterato
         if release.yanked is not None or (release.completed is not None and release != newest):
             continue
         public = {cell.key for cell in release.cells if cell.public}
-        missing = [cell for cell in matrix.cells if (cell.region, cell.target.id) not in public]
+        missing = [cell for cell in matrix.cells if cell.key not in public]
         reachable = [cell for cell in missing if not _is_number_taken(cell, release, releases)]
         if reachable or (not missing and release.completed is None):
             yield IncompleteRelease(release.layer_version, release.version, tuple(cell.id for cell in reachable))
@@ -47,7 +47,7 @@ def _incomplete_releases(matrix: Matrix, releases: Sequence[Release]) -> Iterato
 
 def _is_number_taken(cell: Cell, release: Release, releases: Sequence[Release]) -> bool:
     """Return whether another layer version has the release's number in this cell: AWS never assigns one twice."""
-    key, number = (cell.region, cell.target.id), release.layer_version
+    key, number = cell.key, release.layer_version
     if release.cell(*key) is not None:
         return False  # published, and not public yet
     return any(each.key == key and each.layer_version >= number for other in releases for each in other.versions)
