@@ -36,19 +36,19 @@ INTERNS_QUALNAMES = sys.version_info >= (3, 13)
 
 def bytecode(source: bytes, path: str) -> bytes:
     """Return the ``.pyc`` of a module."""
-    code, held = compile_settled(source, path)
-    data = dump_sorted(code) if held.sets and not SORTS_SETS else marshal.dumps(code)
+    code, constants = compile_settled(source, path)
+    data = dump_sorted(code) if constants.sets and not SORTS_SETS else marshal.dumps(code)
     return importlib.util.MAGIC_NUMBER + FLAGS + importlib.util.source_hash(source) + data
 
 
 def compile_settled(source: bytes, path: str) -> tuple[CodeType, Constants]:
     """Compile a module so that the code is the same as when its names are already interned."""
     code = compile(source, path, "exec", dont_inherit=True, optimize=0)
-    held = Constants(code)
-    if held.depends_on_interning:
+    constants = Constants(code)
+    if constants.depends_on_interning:
         code = compile(source, path, "exec", dont_inherit=True, optimize=0)
-        held = Constants(code)  # keeps the names of the first compilation alive until here
-    return code, held
+        constants = Constants(code)  # keeps the names of the first compilation alive until here
+    return code, constants
 
 
 class Constants:

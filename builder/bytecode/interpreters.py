@@ -40,15 +40,15 @@ def find(python: str, exact: str | None = None) -> Interpreter:
 
     If there is none, uv downloads it. Raises BuildError if that fails.
     """
-    found = search(python, exact) or _download(python, exact)
-    if found is None:
+    interpreter = search(python, exact) or _download(python, exact)
+    if interpreter is None:
         raise BuildError(
             f"CPython {exact or python}, which compiles bytecode, was not found, and uv cannot download it",
             where=f"Python {python}",
             fix=f"install it (`uv python install {exact or python}`, pyenv, your system's packages), "
             "or set `bytecode: auto` in the matrix",
         )
-    return found
+    return interpreter
 
 
 def search(python: str, exact: str | None = None) -> Interpreter | None:
@@ -62,8 +62,12 @@ def search(python: str, exact: str | None = None) -> Interpreter | None:
 
 def _best(python: str, exact: str | None, paths: Sequence[Path]) -> Interpreter | None:
     with ThreadPoolExecutor(max_workers=4) as pool:
-        fitting = [found for found in pool.map(_identify, paths) if found and found.version.rsplit(".", 1)[0] == python]
-    fitting = [found for found in fitting if exact in (None, found.version)]
+        fitting = [
+            interpreter
+            for interpreter in pool.map(_identify, paths)
+            if interpreter and interpreter.version.rsplit(".", 1)[0] == python
+        ]
+    fitting = [interpreter for interpreter in fitting if exact in (None, interpreter.version)]
     return max(fitting, key=lambda found: (int(found.version.rsplit(".", 1)[1]), str(found.path)), default=None)
 
 
@@ -101,7 +105,7 @@ def _uv_folder() -> Path:
 def _identify(path: Path) -> Interpreter | None:
     """Run an executable and return its facts; None if it is not a CPython release (a broken link, PyPy)."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [path, "-I", "-S", "-c", _PRINT_FACTS],
             capture_output=True,
             text=True,
@@ -109,7 +113,7 @@ def _identify(path: Path) -> Interpreter | None:
             check=True,
             stdin=subprocess.DEVNULL,
         )
-        implementation, major, minor, patch, level, magic, executable = done.stdout.strip().split(" ", 6)
+        implementation, major, minor, patch, level, magic, executable = process.stdout.strip().split(" ", 6)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     if implementation != "cpython" or level != "final":

@@ -32,8 +32,8 @@ _UNFINISHED_SECONDS = 24 * 3600
 
 def default_folder() -> Path:
     """Return the cache folder: ``LAYERS_CACHE_DIR``, or the platform's folder for caches."""
-    if named := os.environ.get("LAYERS_CACHE_DIR"):
-        return Path(named)
+    if folder := os.environ.get("LAYERS_CACHE_DIR"):
+        return Path(folder)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("strands-layers", appauthor=False))

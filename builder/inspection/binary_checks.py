@@ -85,8 +85,8 @@ def check_binaries(files: Sequence[FileFacts], target: Target, *, own_code: bool
         if file.elf is None:
             continue
         level: Level = "error" if file.path in imported else "warning"
-        for found in check_elf(file.path, file.elf, target, bundled, level):
-            same.setdefault((found.level, found.code, found.message), []).append(file.path)
+        for elf_finding in check_elf(file.path, file.elf, target, bundled, level):
+            same.setdefault((elf_finding.level, elf_finding.code, elf_finding.message), []).append(file.path)
         if file.elf.machine == str(target.architecture):
             for library in file.elf.needed:
                 if library not in bundled and "musl" not in library and not target.runtime.has_library(library):
@@ -105,20 +105,20 @@ def _imported(files: Iterable[FileFacts], target: Target) -> set[str]:
             by_name.setdefault(file.name, []).append(file)
             if _is_extension_module(file.path, target) or (file.elf.is_module and _is_importable(file.path)):
                 waiting.append(file)
-    found = {file.path for file in waiting}
+    imported = {file.path for file in waiting}
     while waiting:
         elf = waiting.pop().elf
         for library in elf.needed if elf else ():
             for file in by_name.pop(library, ()):  # each library is followed once
-                found.add(file.path)
+                imported.add(file.path)
                 waiting.append(file)
-    return found
+    return imported
 
 
 def _abi_suffixes(target: Target) -> tuple[str, ...]:
     """Return the suffixes of extension modules for this target's ABI (``importlib.machinery``)."""
-    own = f".cpython-{target.python.replace('.', '')}"
-    return (f"{own}-{target.architecture}-linux-gnu.so", f"{own}.so", ".abi3.so")
+    suffix = f".cpython-{target.python.replace('.', '')}"
+    return (f"{suffix}-{target.architecture}-linux-gnu.so", f"{suffix}.so", ".abi3.so")
 
 
 def _is_extension_module(path: str, target: Target) -> bool:
@@ -148,9 +148,9 @@ def _check_abi_tags(files: Sequence[FileFacts], target: Target) -> Iterator[Find
         if not any(module + suffix in paths for suffix in loadable):
             is_code = _is_importable(file.path) and not _TEST_FOLDER.search(file.path)
             other.setdefault(("error" if is_code else "warning", match[2]), []).append(file.path)
-    for (level, abi), found in other.items():
+    for (level, abi), files_of_abi in other.items():
         message = f"is for {abi}; CPython {target.python} on {target.architecture} does not import it"
-        yield from grouped(level, "abi-tag", message, found)
+        yield from grouped(level, "abi-tag", message, files_of_abi)
 
 
 def _check_other_systems(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
@@ -159,6 +159,6 @@ def _check_other_systems(files: Sequence[FileFacts], target: Target) -> Iterator
     yield from grouped("warning", "binary-foreign", "is a library for Windows or macOS", foreign)
     false = [f.path for f in files if f.sha256 and f.elf is None and f.name.endswith(".so")]
     modules = [path for path in false if _is_extension_module(path, target)]
-    others = [path for path in false if not _is_extension_module(path, target)]
+    libraries = [path for path in false if not _is_extension_module(path, target)]
     yield from grouped("error", "elf-none", "is named like an extension module but is not an ELF file", modules)
-    yield from grouped("warning", "elf-none", "is named .so but is not an ELF file", others)
+    yield from grouped("warning", "elf-none", "is named .so but is not an ELF file", libraries)

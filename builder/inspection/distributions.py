@@ -73,12 +73,12 @@ def text_limit(path: str) -> int | None:
 
 def distributions(texts: Mapping[str, bytes], files: Sequence[FileFacts]) -> tuple[Distribution, ...]:
     """Return the distributions of a zip, sorted by name, from its metadata files (path → content) and its files."""
-    found: dict[str, dict[str, bytes]] = {}
+    folders: dict[str, dict[str, bytes]] = {}
     for path, text in texts.items():
         if match := _DIST_INFO.fullmatch(path):
-            found.setdefault(f"{match['root']}{match['stem']}.dist-info", {})[match["file"]] = text
+            folders.setdefault(f"{match['root']}{match['stem']}.dist-info", {})[match["file"]] = text
     reader = _Reader({file.path: file for file in files if not file.is_folder})
-    read = [reader.distribution(folder, parts) for folder, parts in found.items()]
+    read = [reader.distribution(folder, parts) for folder, parts in folders.items()]
     return tuple(sorted(read, key=lambda distribution: (distribution.name, distribution.folder)))
 
 
@@ -99,9 +99,9 @@ class _Reader:
             raw = {}
             problems.append(_malformed(f"is not readable: {type(error).__name__}", f"{folder}/METADATA"))
         requires = raw.get("requires_dist", [])
-        kept = [text for text in requires[:_MAX_REQUIREMENTS] if len(text) <= _MAX_REQUIREMENT_CHARACTERS]
-        if len(kept) < len(requires):
-            message = f"has {len(requires) - len(kept)} requirements too many or too long to check"
+        readable = [text for text in requires[:_MAX_REQUIREMENTS] if len(text) <= _MAX_REQUIREMENT_CHARACTERS]
+        if len(readable) < len(requires):
+            message = f"has {len(requires) - len(readable)} requirements too many or too long to check"
             problems.append(_malformed(message, f"{folder}/METADATA"))
         files: dict[str, None] = {}
         missing, changed = [], []
@@ -118,7 +118,7 @@ class _Reader:
             version=raw.get("version") or version,
             folder=folder,
             root=root,
-            requires=tuple(kept),
+            requires=tuple(readable),
             requires_python=raw.get("requires_python"),
             tags=_tags(parts.get("WHEEL", b"")),
             files=tuple(files),
@@ -199,11 +199,11 @@ def _module_name(file: str) -> str | None:
     return name if file.endswith((".py", ".so")) and name.isidentifier() else None
 
 
-def sizes(found: Sequence[Distribution], files: Sequence[FileFacts]) -> dict[str, int]:
+def sizes(packages: Sequence[Distribution], files: Sequence[FileFacts]) -> dict[str, int]:
     """Return the unzipped bytes of each distribution, its bytecode included, by its ``.dist-info`` folder."""
     size_of: dict[str, int] = {}
     for file in files:
         if not file.is_folder:
             source = source_of(file.path) if file.name.endswith(".pyc") else file.path
             size_of[source] = size_of.get(source, 0) + file.size
-    return {each.folder: sum(size_of.get(path, 0) for path in each.files) for each in found}
+    return {each.folder: sum(size_of.get(path, 0) for path in each.files) for each in packages}

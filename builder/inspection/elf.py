@@ -93,12 +93,12 @@ class _ElfFile:
     def _unpack(self, form: str, offset: int) -> tuple[int, ...]:
         return struct.unpack_from(self._order + form, self._data, offset)
 
-    def _segment(self, at: int) -> tuple[int, int, int, int]:
+    def _segment(self, position: int) -> tuple[int, int, int, int]:
         """Return a segment's type, offset in the file, address in memory and size in the file."""
         if self.bits == 64:
-            kind, _, offset, address, _, size = self._unpack("LLQQQQ", at)
+            kind, _, offset, address, _, size = self._unpack("LLQQQQ", position)
         else:
-            kind, offset, address, _, size = self._unpack("LLLLL", at)
+            kind, offset, address, _, size = self._unpack("LLLLL", position)
         return kind, offset, address, size
 
     def _offset_of(self, address: int) -> int:
@@ -160,13 +160,13 @@ class _ElfFile:
         table, left = self._offset_of(values[_DT_VERNEED]), _MAX_VERSIONS
         for _ in range(min(values.get(_DT_VERNEEDNUM, 0), _MAX_VERSIONS)):
             _, count, library, first, following = self._unpack("HHLLL", table)
-            at = table + first
+            offset = table + first
             left -= count + 1
             if left < 0:
                 raise ValueError(f"more than {_MAX_VERSIONS} symbol versions")
             for _ in range(count):
-                _, flags, _, name, further = self._unpack("LHHLL", at)
+                _, flags, _, name, further = self._unpack("LHHLL", offset)
                 if not flags & _VER_FLG_WEAK:
                     yield self._text(strings + library), self._text(strings + name)
-                at += further
+                offset += further
             table += following

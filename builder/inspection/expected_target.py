@@ -24,10 +24,10 @@ def expected_target(path: Path, python: str | None = None, architecture: str | N
     """
     if python and python not in RUNTIMES:
         raise UsageError(f"Lambda has no Python {python!r}", fix=f"it has {', '.join(RUNTIMES)}")
-    named = _named_target(path)
+    target = _named_target(path)
     if not python and not architecture:
-        return named
-    if named is None and not (python and architecture):
+        return target
+    if target is None and not (python and architecture):
         missing = "architecture" if python else "Python"
         raise UsageError(
             f"the {missing} is unknown: the zip has no manifest, and its name does not contain it",
@@ -35,9 +35,9 @@ def expected_target(path: Path, python: str | None = None, architecture: str | N
             fix="give both --python and --arch",
         )
     return Target(
-        python or (named.python if named else ""),
-        _architecture(architecture or (str(named.architecture) if named else "")),
-        named.layer_name if named else path.stem,
+        python or (target.python if target else ""),
+        _architecture(architecture or (str(target.architecture) if target else "")),
+        target.layer_name if target else path.stem,
     )
 
 

@@ -60,18 +60,18 @@ def check_names(paths: Sequence[str], target: Target) -> Iterator[Finding]:
         if not _is_plain(path):
             for problem in _bad_name(path):
                 bad.setdefault(problem, []).append(path)
-    for (code, message), found in bad.items():
-        yield from grouped("error", code, message, found)
+    for (code, message), bad_paths in bad.items():
+        yield from grouped("error", code, message, bad_paths)
     yield from grouped("error", "name-twice", "is in the zip twice", [p for p, n in Counter(paths).items() if n > 1])
     yield from _collisions(paths)
-    known = (*import_roots(target.python), "bin/", "lib/")
-    own = import_roots(target.python)[0].removesuffix("site-packages/")
-    misplaced = [p for p in paths if _VERSIONED.match(p) and not p.startswith(own) and p[-1] != "/"]
+    folders = (*import_roots(target.python), "bin/", "lib/")
+    library = import_roots(target.python)[0].removesuffix("site-packages/")
+    misplaced = [p for p in paths if _VERSIONED.match(p) and not p.startswith(library) and p[-1] != "/"]
     yield from grouped("error", "name-python", f"is in a folder that Python {target.python} does not search", misplaced)
-    outside = [p for p in paths if not p.endswith("/") and not p.startswith(known)]
+    outside = [p for p in paths if not p.endswith("/") and not p.startswith(folders)]
     message = "is outside python/, bin/ and lib/: Lambda does not search it"
     yield from grouped("warning", "name-outside", message, outside)
-    packed = [p for p in paths if p.endswith((".whl", ".egg", ".zip")) and p.rpartition("/")[0] + "/" in known[:2]]
+    packed = [p for p in paths if p.endswith((".whl", ".egg", ".zip")) and p.rpartition("/")[0] + "/" in folders[:2]]
     yield from grouped("warning", "archive-packed", "is an archive: Python imports nothing from it; unpack it", packed)
     if not any(p.startswith("python/") and not p.endswith("/") for p in paths):
         yield finding("error", "empty", "has no file in python/: a function cannot import anything from it")
@@ -155,14 +155,14 @@ def check_import_roots(paths: Iterable[str], target: Target) -> Iterator[Finding
     """Report files directly in an import root that behave differently there than in a virtual environment."""
     roots = import_roots(target.python)
     names = {root: {p[len(root) :] for p in paths if p.startswith(root)} for root in roots}
-    for root, found in names.items():
-        ignored = sorted(f"{root}{name}" for name in found if name.endswith(".pth") and "/" not in name)
+    for root, names_of_root in names.items():
+        ignored = sorted(f"{root}{name}" for name in names_of_root if name.endswith(".pth") and "/" not in name)
         message = "has no effect: Lambda does not process .pth files, so sys.path does not get its lines"
         yield from grouped("warning", "pth-ignored", message, ignored)
-        startup = [f"{root}{name}" for name in _STARTUP_MODULES if name in found]
+        startup = [f"{root}{name}" for name in _STARTUP_MODULES if name in names_of_root]
         message = "runs at the start of every Python that has this folder on PYTHONPATH"
         yield from grouped("warning", "startup-module", message, startup)
-    has = {name.split("/", 1)[0] for found in names.values() for name in found}
+    has = {name.split("/", 1)[0] for names_of_root in names.values() for name in names_of_root}
     if "botocore" in has and "boto3" not in has:
         message = "hides the botocore of Lambda's runtime from the runtime's boto3; add boto3, or exclude botocore"
         yield finding("warning", "sdk-shadowed", message, "python/botocore")
@@ -178,8 +178,8 @@ def _check_modes(files: Sequence[FileFacts]) -> Iterator[Finding]:
 
 
 def _is_readable(mode: int, folder: bool) -> bool:
-    wanted = 0o005 if folder else 0o004
-    return mode & wanted == wanted
+    bits = 0o005 if folder else 0o004
+    return mode & bits == bits
 
 
 def unzipped_size(files: Iterable[FileFacts]) -> int:

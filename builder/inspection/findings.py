@@ -34,17 +34,17 @@ def grouped(level: Level, code: str, message: str, paths: Sequence[str]) -> list
 
 def limited(findings: Iterable[Finding]) -> list[Finding]:
     """Keep the first hundred findings of each code, and add one that counts the rest."""
-    kept: list[Finding] = []
+    shown: list[Finding] = []
     counts: dict[tuple[Level, str], int] = {}
     for each in findings:
         key = (each.level, each.code)
         counts[key] = counts.get(key, 0) + 1
         if counts[key] <= MAX_FINDINGS_PER_CODE:
-            kept.append(each)
+            shown.append(each)
     for (level, code), count in counts.items():
         if count > MAX_FINDINGS_PER_CODE:
-            kept.append(finding(level, code, f"{count - MAX_FINDINGS_PER_CODE} more findings of this kind"))
-    return kept
+            shown.append(finding(level, code, f"{count - MAX_FINDINGS_PER_CODE} more findings of this kind"))
+    return shown
 
 
 def dotted(version: Sequence[int]) -> str:

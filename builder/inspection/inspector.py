@@ -63,8 +63,8 @@ class Inspection:
         """The services whose botocore data a slim layer has; None if the layer is not slim."""
         if not any(re.search(r"/botocore-[^/]+\.dist-info/SLIM\.txt$", file.path) for file in self.files):
             return None
-        found = (re.search(r"/botocore/data/([^/]+)/.", file.path) for file in self.files)
-        return tuple(sorted({match[1] for match in found if match}))
+        matches = (re.search(r"/botocore/data/([^/]+)/.", file.path) for file in self.files)
+        return tuple(sorted({match[1] for match in matches if match}))
 
     @property
     def errors(self) -> int:
@@ -113,16 +113,16 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
     Raises InputError if it is not a zip, or is too large to be a layer; all other problems become findings.
     """
     contents = read_zip(path)
-    found = distributions(contents.texts, contents.files)
-    python, architecture = guess(contents.files, found)
+    packages = distributions(contents.texts, contents.files)
+    python, architecture = guess(contents.files, packages)
     if target is not None:
         python, architecture = target.python, target.architecture
     checked = Target(python or max(RUNTIMES, key=python_order), architecture or Architecture.X86_64, path.stem)
     size = path.stat().st_size
     findings = [*contents.findings, *check_zipped_size(size, staged=staged), *check_files(contents.files, checked)]
-    findings += limited(check_packages(found, contents.files, checked)) if python else _unknown(checked)
+    findings += limited(check_packages(packages, contents.files, checked)) if python else _unknown(checked)
     modules, compiled = usable(contents.files, checked.python)
-    bytes_of = sizes(found, contents.files)
+    bytes_of = sizes(packages, contents.files)
     return Inspection(
         path=path,
         sha256=sha256_of(path),
@@ -130,8 +130,8 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
         unzipped_size=unzipped_size(contents.files),
         python=python,
         architecture=architecture and str(architecture),
-        packages=tuple(InspectedPackage(d.name, d.version, bytes_of[d.folder], d.modules()) for d in found),
-        distributions=found,
+        packages=tuple(InspectedPackage(d.name, d.version, bytes_of[d.folder], d.modules()) for d in packages),
+        distributions=packages,
         glibc=max((v for f in contents.files if f.elf and (v := f.elf.highest("GLIBC"))), default=None),
         modules=modules,
         compiled=compiled,
@@ -155,16 +155,16 @@ def _unknown(checked: Target) -> list[Finding]:
     return [finding("warning", "target-unknown", message)]
 
 
-def guess(files: Sequence[FileFacts], found: Sequence[Distribution]) -> tuple[str | None, Architecture | None]:
+def guess(files: Sequence[FileFacts], packages: Sequence[Distribution]) -> tuple[str | None, Architecture | None]:
     """Return the Python and the architecture that most files and wheels of a zip are for."""
-    pythons = Counter(_pythons(files, found))
+    pythons = Counter(_pythons(files, packages))
     machines = Counter(file.elf.machine for file in files if file.elf)
     python = max(pythons, key=lambda each: (pythons[each], python_order(each)), default=None)
-    known = [architecture for architecture in Architecture if machines[str(architecture)]]
-    return python, max(known, key=lambda each: machines[str(each)], default=None)
+    architectures = [architecture for architecture in Architecture if machines[str(architecture)]]
+    return python, max(architectures, key=lambda each: machines[str(each)], default=None)
 
 
-def _pythons(files: Iterable[FileFacts], found: Iterable[Distribution]) -> Iterable[str]:
+def _pythons(files: Iterable[FileFacts], packages: Iterable[Distribution]) -> Iterable[str]:
     """Yield the Python of each file or wheel that is for one Python only."""
     for file in files:
         tagged = re.search(r"\.cpython-(\d)(\d+)-[^/]*\.so$", file.path)
@@ -173,7 +173,7 @@ def _pythons(files: Iterable[FileFacts], found: Iterable[Distribution]) -> Itera
         python = f"{match[1]}.{match[2]}" if match else python_of(file.path)
         if python in RUNTIMES:
             yield python
-    for distribution in found:
+    for distribution in packages:
         for tag in distribution.tags:
             if (match := re.match(r"cp(\d)(\d+)-cp\1\2-", tag)) and f"{match[1]}.{match[2]}" in RUNTIMES:
                 yield f"{match[1]}.{match[2]}"

@@ -46,45 +46,45 @@ class LayerPaths:
 
     def _next(self, path: str) -> str:
         """Return the first path of the zip that sorts at or after this one."""
-        at = bisect_left(self._sorted, path)
-        return self._sorted[at] if at < len(self._sorted) else ""
+        index = bisect_left(self._sorted, path)
+        return self._sorted[index] if index < len(self._sorted) else ""
 
     def resolve(self, link: str) -> str:
         """Return the path in the zip that a link leads to; "" is the layer's root. LinkError if there is none."""
         followed = 0
-        done: list[str] = []
+        resolved: list[str] = []
         left = link.split("/")[::-1]
         while left:
             self._steps += 1
-            if self._steps > _MAX_STEPS or len(done) + len(left) > _MAX_PATH_PARTS:
+            if self._steps > _MAX_STEPS or len(resolved) + len(left) > _MAX_PATH_PARTS:
                 raise LinkError("link-broken", "is a symbolic link through too many folders or links (ELOOP)")
             part = left.pop()
-            if done and not self._is_folder("/".join(done)):
+            if resolved and not self._is_folder("/".join(resolved)):
                 raise LinkError(*_BROKEN)
             if part in ("", "."):
                 continue
             if part == "..":
-                if not done:
+                if not resolved:
                     raise LinkError("link-outside", "is a symbolic link that leads out of the layer")
-                done.pop()
+                resolved.pop()
                 continue
-            done.append(part)
-            target = self._targets.get("/".join(done))
+            resolved.append(part)
+            target = self._targets.get("/".join(resolved))
             if target is None:
                 continue
             followed += 1
             if followed > _MAX_LINKS_FOLLOWED:
                 raise LinkError("link-broken", "is a symbolic link that leads to itself (ELOOP)")
-            done.pop()
+            resolved.pop()
             if target.startswith("/"):
                 if not f"{target}/".startswith(_LAYER_ROOT):
                     raise LinkError("link-outside", "is a symbolic link that leads out of the layer")
-                done, target = [], target[len(_LAYER_ROOT) :]
+                resolved, target = [], target[len(_LAYER_ROOT) :]
             left += target.split("/")[::-1]
-        found = "/".join(done)
-        if found and not self._exists(found):
+        joined = "/".join(resolved)
+        if joined and not self._exists(joined):
             raise LinkError(*_BROKEN)
-        return found
+        return joined
 
 
 def check_links(files: Sequence[FileFacts]) -> Iterator[Finding]:

@@ -28,20 +28,20 @@ _FUTURE_GLIBC_MINOR = 99
 _MAX_TAGS_IN_LINE = 1000
 
 
-def check_packages(found: Sequence[Distribution], files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
+def check_packages(packages: Sequence[Distribution], files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
     """Yield the findings about the distributions in a target's zip."""
-    yield from _check_twice(found)
-    for distribution in found:
+    yield from _check_twice(packages)
+    for distribution in packages:
         yield from distribution.problems
         yield from _check_tags(distribution, target)
         yield from _check_requires_python(distribution, target)
-    yield from _check_requirements(found, target)
-    yield from _check_records(found, files)
+    yield from _check_requirements(packages, target)
+    yield from _check_records(packages, files)
 
 
-def _check_twice(found: Sequence[Distribution]) -> Iterator[Finding]:
+def _check_twice(packages: Sequence[Distribution]) -> Iterator[Finding]:
     folders: dict[str, list[str]] = {}
-    for distribution in found:
+    for distribution in packages:
         folders.setdefault(distribution.name, []).append(distribution.folder)
     for name, all_ in folders.items():
         if len(all_) > 1:
@@ -53,19 +53,19 @@ def _check_twice(found: Sequence[Distribution]) -> Iterator[Finding]:
 def _check_tags(distribution: Distribution, target: Target) -> Iterator[Finding]:
     """Compare the wheel's tags with the target."""
     parsed = {text: wheel_tags(text) for text in distribution.tags}
-    for text in [text for text, known in parsed.items() if not known][:1]:
+    for text in [text for text, read_tags in parsed.items() if not read_tags][:1]:
         message = f"has a Tag that is not a wheel tag: {text[:100]!r}"
         yield finding("warning", "metadata-malformed", message, f"{distribution.folder}/WHEEL")
-    tags = {tag for known in parsed.values() for tag in known}
+    tags = {tag for read_tags in parsed.values() for tag in read_tags}
     if not tags or not tags.isdisjoint(supported_tags(target)):
         return
-    named = f"{distribution.name} {distribution.version}"
-    listed = ", ".join(distribution.tags[:3]) + (", …" if len(distribution.tags) > 3 else "")
+    package = f"{distribution.name} {distribution.version}"
+    shown = ", ".join(distribution.tags[:3]) + (", …" if len(distribution.tags) > 3 else "")
     if not tags.isdisjoint(supported_tags(target, _FUTURE_GLIBC_MINOR)):
-        message = f"{named} is a wheel for a newer glibc than {dotted(target.runtime.glibc)} ({listed})"
+        message = f"{package} is a wheel for a newer glibc than {dotted(target.runtime.glibc)} ({shown})"
         yield finding("warning", "wheel-glibc", message, distribution.folder)
     else:
-        message = f"{named} is a wheel for {listed}, not for CPython {target.python} on {target.architecture} Linux"
+        message = f"{package} is a wheel for {shown}, not for CPython {target.python} on {target.architecture} Linux"
         yield finding("error", "wheel-tag", message, distribution.folder)
 
 
@@ -82,33 +82,33 @@ def wheel_tags(text: str) -> frozenset[Tag]:
 
 def _check_requires_python(distribution: Distribution, target: Target) -> Iterator[Finding]:
     try:
-        wanted = SpecifierSet(distribution.requires_python or "")
-        is_met = wanted.contains(target.runtime.full_version, prereleases=True)
+        pythons = SpecifierSet(distribution.requires_python or "")
+        is_met = pythons.contains(target.runtime.full_version, prereleases=True)
     except ValueError:  # also for a version with more digits than Python converts
         return
     if not is_met:
-        named = f"{distribution.name} {distribution.version}"
-        message = f"{named} requires Python {wanted}, the target has {target.runtime.full_version}"
+        package = f"{distribution.name} {distribution.version}"
+        message = f"{package} requires Python {pythons}, the target has {target.runtime.full_version}"
         yield finding("error", "python-required", message, distribution.folder)
 
 
-def _check_requirements(found: Sequence[Distribution], target: Target) -> Iterator[Finding]:
+def _check_requirements(packages: Sequence[Distribution], target: Target) -> Iterator[Finding]:
     """Report requirements on this target that are missing in the zip or have another version there.
 
     This finds a layer that another Python's pip installed, without packages that only the target's Python needs.
     """
-    active = active_requirements({each.name: each.requires for each in found}, target)
-    versions = {distribution.name: distribution.version for distribution in found}
-    for distribution in found:
+    active = active_requirements({each.name: each.requires for each in packages}, target)
+    versions = {distribution.name: distribution.version for distribution in packages}
+    for distribution in packages:
         for requirement in active[distribution.name]:
             name = str(canonicalize_name(requirement.name))
-            named = f"{distribution.name} {distribution.version} requires {name}{requirement.specifier}"
+            statement = f"{distribution.name} {distribution.version} requires {name}{requirement.specifier}"
             if name not in versions:
                 if name not in _IN_RUNTIME:
-                    message = f"{named} on Python {target.python}, and the zip does not have it"
+                    message = f"{statement} on Python {target.python}, and the zip does not have it"
                     yield finding("warning", "requirement-missing", message, distribution.folder)
             elif not fits(requirement, versions[name]):
-                message = f"{named}; the zip has {versions[name]}"
+                message = f"{statement}; the zip has {versions[name]}"
                 yield finding("warning", "requirement-version", message, distribution.folder)
 
 
@@ -120,15 +120,15 @@ def fits(requirement: Requirement, version: str) -> bool:
         return True
 
 
-def _check_records(found: Sequence[Distribution], files: Sequence[FileFacts]) -> Iterator[Finding]:
+def _check_records(packages: Sequence[Distribution], files: Sequence[FileFacts]) -> Iterator[Finding]:
     """Report files that differ from the RECORDs, files that are missing, and files that no RECORD lists."""
-    for distribution in found:
+    for distribution in packages:
         owner = f"{distribution.name} {distribution.version}"
         message = f"has another sha256 than the RECORD of {owner} gives: it was changed after the wheel was built"
         yield from grouped("error", "record-hash", message, distribution.changed)
         missing = [path for path in distribution.missing if not _is_dropped(path, distribution.root)]
         yield from grouped("warning", "record-missing", f"is in the RECORD of {owner} and not in the zip", missing)
-    yield from grouped("warning", "record-unknown", "is in no package's RECORD", _unrecorded(found, files))
+    yield from grouped("warning", "record-unknown", "is in no package's RECORD", _unrecorded(packages, files))
 
 
 def _is_dropped(path: str, root: str) -> bool:
@@ -136,12 +136,12 @@ def _is_dropped(path: str, root: str) -> bool:
     return not path.startswith(root) or path.endswith(".pyc") or path.startswith((f"{root}bin/", f"{root}share/"))
 
 
-def _unrecorded(found: Sequence[Distribution], files: Sequence[FileFacts]) -> list[str]:
+def _unrecorded(packages: Sequence[Distribution], files: Sequence[FileFacts]) -> list[str]:
     """Return files in the import roots that no RECORD lists; none if no distribution has a RECORD."""
-    recorded = {path for distribution in found for path in distribution.files}
+    recorded = {path for distribution in packages for path in distribution.files}
     if not recorded:
         return []
-    notes = {distribution.folder for distribution in found}
+    notes = {distribution.folder for distribution in packages}
     return [
         path
         for path in sorted(file.path for file in files if not file.is_folder)

@@ -77,9 +77,9 @@ def check_bytecode(files: Sequence[FileFacts], target: Target) -> list[Finding]:
     if not any(file.pyc for file in files):
         return grouped("warning", "pyc-none", "has no bytecode: it is compiled at every cold start", list(modules))
     return [
-        found
+        finding
         for level, code, message in _VERDICTS
-        for found in grouped(level, code, message.format(python=target.python), paths.get(code, []))
+        for finding in grouped(level, code, message.format(python=target.python), paths.get(code, []))
     ]
 
 

@@ -68,10 +68,10 @@ class _DirectoryLimit(io.FileIO):
     """A zip file that refuses to read a central directory of excessive size, which zipfile would hold in memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        wanted = -1 if size is None else size
-        if wanted > MAX_DIRECTORY_BYTES:
-            raise _TooLargeError(f"the central directory has {wanted:,} bytes, the limit is {MAX_DIRECTORY_BYTES:,}")
-        data = super().read(wanted)
+        limit = -1 if size is None else size
+        if limit > MAX_DIRECTORY_BYTES:
+            raise _TooLargeError(f"the central directory has {limit:,} bytes, the limit is {MAX_DIRECTORY_BYTES:,}")
+        data = super().read(limit)
         if data.startswith(_CENTRAL_HEADER) and (entries := data.count(_CENTRAL_HEADER)) > MAX_ENTRIES:
             raise _TooLargeError(f"it has {entries:,} files, a zip without ZIP64 holds {MAX_ENTRIES:,}")
         return data

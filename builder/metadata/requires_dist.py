@@ -22,7 +22,7 @@ def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -
     waiting = {name: {number: each for number, text in enumerate(texts) if (each := _parsed(text))}
                for name, texts in requires.items()}  # fmt: skip
     active: dict[str, dict[int, Requirement]] = {name: {} for name in requires}
-    seen: dict[str, set[str]] = {name: set() for name in requires}
+    visited_extras: dict[str, set[str]] = {name: set() for name in requires}
     work: list[tuple[str, Iterable[str]]] = [(name, ("",)) for name in requires]
     while work:
         name, extras = work.pop()
@@ -30,11 +30,11 @@ def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -
             if _holds(requirement, environment, extras):
                 active[name][number] = waiting[name].pop(number)
                 other = str(canonicalize_name(requirement.name))
-                if other in seen:
-                    new = {str(canonicalize_name(extra)) for extra in requirement.extras} - seen[other]
-                    seen[other] |= new
+                if other in visited_extras:
+                    new = {str(canonicalize_name(extra)) for extra in requirement.extras} - visited_extras[other]
+                    visited_extras[other] |= new
                     work += [(other, new)] if new else []
-    return {name: tuple(each for _, each in sorted(found.items())) for name, found in active.items()}
+    return {name: tuple(each for _, each in sorted(by_name.items())) for name, by_name in active.items()}
 
 
 def is_readable(text: str) -> bool:

@@ -79,9 +79,9 @@ class SmokeResults(Frozen):
         A weaker proof about the same bytes does not replace a stronger one, so the results of several machines combine.
         """
         before = self.smokes.get(sha256)
-        kept = before if before and before.weight > smoked.weight else smoked
-        others = {key: each for key, each in self.smokes.items() if key != sha256 and each.file != smoked.file}
-        ordered = sorted({**others, sha256: kept}.items(), key=lambda item: item[1].file)
+        result = before if before and before.weight > smoked.weight else smoked
+        results = {key: each for key, each in self.smokes.items() if key != sha256 and each.file != smoked.file}
+        ordered = sorted({**results, sha256: result}.items(), key=lambda item: item[1].file)
         return SmokeResults(smokes=dict(ordered))
 
     def cold_start(self, sha256: str) -> ColdStart | None:

@@ -170,15 +170,15 @@ def _select_from(kind: str, words: Sequence[str], known: Sequence[str], parse: C
         if is_all(word):
             return known
         try:
-            found = parse(word)
+            item = parse(word)
         except ValueError as error:
             raise InputError(str(error), where=f"{kind} {word[:40]!r}") from None
-        if found not in known:
+        if item not in known:
             raise InputError(
-                f"{kind} {found!s} is not in the matrix ({', '.join(map(str, known))})",
+                f"{kind} {item!s} is not in the matrix ({', '.join(map(str, known))})",
                 fix=f"use one of these, or add it to the matrix's list of {kind.lower()}s",
             )
-        chosen.append(found)
+        chosen.append(item)
     return chosen or known
 
 

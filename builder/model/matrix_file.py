@@ -78,9 +78,9 @@ def parse_matrix(text: str, name: str) -> Matrix:
 def _report(document: Located, problems: list[Problem], name: str) -> InputError:
     rows = [(document.line(path), _key(path), message) for path, message in problems]
     rows += [(line, _key(path), "this key is repeated") for path, line in document.duplicates]
-    found = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
+    count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
     lines = [f"{name}:{line}: {key}: {message}" for line, key, message in sorted(set(rows))]
-    return InputError(f"the matrix has {found}:", details=lines, fix="docs/matrix.md describes every key")
+    return InputError(f"the matrix has {count}:", details=lines, fix="docs/matrix.md describes every key")
 
 
 def _key(path: Path) -> str:
@@ -169,9 +169,9 @@ def _placeholders(template: str, allowed: set[str], path: Path) -> list[Problem]
         fields = list(string.Formatter().parse(template))
     except ValueError as error:
         return [(path, f"invalid template: {error}")]
-    known = ", ".join(f"{{{name}}}" for name in sorted(allowed))
+    choices = ", ".join(f"{{{name}}}" for name in sorted(allowed))
     return [
-        (path, f"unknown placeholder {{{field}}}; known: {known}")
+        (path, f"unknown placeholder {{{field}}}; known: {choices}")
         for _, field, spec, conversion in fields
         if field is not None and (field not in allowed or spec or conversion)
     ]

@@ -52,10 +52,10 @@ def parse_python(text: str, known: Collection[str] = tuple(RUNTIMES)) -> str:
 
 def parse_architecture(text: str) -> Architecture:
     """Return the architecture for ``arm64``, ``aarch64``, ``amd64``, ``x86_64``, ``x86`` or ``x64``, in any case."""
-    found = _ARCHITECTURES.get(text.strip().lower().replace("-", "_"))
-    if found is None:
+    architecture = _ARCHITECTURES.get(text.strip().lower().replace("-", "_"))
+    if architecture is None:
         raise ValueError(f"'{shorten(text, 40)}' is not an architecture of Lambda: x86_64 or aarch64 (arm64)")
-    return found
+    return architecture
 
 
 def parse_region(text: str) -> str:

@@ -41,8 +41,8 @@ def app_files(app: Path, output: Path, progress: Progress) -> dict[str, Path]:
             where=str(app),
             fix="name the folder that holds the handler",
         )
-    own = app / IGNORE_FILE
-    lines = re.split(r"\r?\n", read_text(own)) if own.is_file() else []
+    ignore_file = app / IGNORE_FILE
+    lines = re.split(r"\r?\n", read_text(ignore_file)) if ignore_file.is_file() else []
     rules = ignore_rules([*DEFAULT_IGNORED, *lines])
     try:
         walk = _walk(app, "", lambda path, folder: is_ignored(path, folder, rules), (app.resolve(),), output.resolve())
@@ -81,8 +81,8 @@ def _walk(
         elif entry.is_file():
             yield path, place
         else:
-            what = "a broken symbolic link" if entry.is_symlink() else "not a regular file"
-            raise InputError(f"this is {what}", where=str(place), fix=f"remove it, or name it in {IGNORE_FILE}")
+            problem = "a broken symbolic link" if entry.is_symlink() else "not a regular file"
+            raise InputError(f"this is {problem}", where=str(place), fix=f"remove it, or name it in {IGNORE_FILE}")
 
 
 def _is_earlier_output(app_zip: Path) -> bool:

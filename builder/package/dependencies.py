@@ -46,7 +46,7 @@ class PackageConflict:
 
 
 def lock_of(
-    wanted: Requirements, target: Target, layer: Layer | None, wheels: Sequence[LocalWheel], progress: Progress
+    requirements: Requirements, target: Target, layer: Layer | None, wheels: Sequence[LocalWheel], progress: Progress
 ) -> tuple[Lock, LockInput]:
     """Return the wheels that the app needs and the layer does not have, and what they were resolved from.
 
@@ -58,96 +58,96 @@ def lock_of(
         {canonicalize_name(name): version for name, version in layer.packages.items()} if layer else {}
     )
 
-    lock_input = _lock_input(wanted, target, wheels)
+    lock_input = _lock_input(requirements, target, wheels)
 
     def resolve(held: Sequence[str]) -> Lock:
         return resolve_requirements(lock_input.constrained(f"{name}=={pins[name]}" for name in held), target)
 
-    if layer and (own := _own_conflicts(wanted, pins, target)):
-        raise _conflicts_error(own, layer, wanted)
+    if layer and (conflicts := _own_conflicts(requirements, pins, target)):
+        raise _conflicts_error(conflicts, layer, requirements)
     try:
         lock = resolve(tuple(pins))
     except ConflictError:
         if layer is None:
             raise
         progress.note("the layer's versions conflict with the requirements; finding the packages in conflict")
-        raise _conflicts_error(_conflicts(pins, resolve), layer, wanted) from None
+        raise _conflicts_error(_conflicts(pins, resolve), layer, requirements) from None
     for note in package_settings(os.environ).notes:
         progress.note(note)
     missing = tuple(locked for locked in lock if locked.name not in pins)
     own_names = {wheel.name for wheel in wheels}
-    _check_hashes(wanted, [locked for locked in missing if locked.name not in own_names])
+    _check_hashes(requirements, [locked for locked in missing if locked.name not in own_names])
     return missing, lock_input.constrained(f"{name}=={version}" for name, version in pins.items())
 
 
-def check_python(wanted: Requirements, target: Target) -> None:
+def check_python(requirements: Requirements, target: Target) -> None:
     """Raise InputError if the project does not support the target's Python."""
-    if wanted.python is not None and not wanted.python.contains(target.runtime.full_version):
+    if requirements.python is not None and not requirements.python.contains(target.runtime.full_version):
         raise InputError(
-            f"the project requires Python {wanted.python}, not {target.runtime.full_version}",
-            where=f"{wanted.source}: requires-python",
+            f"the project requires Python {requirements.python}, not {target.runtime.full_version}",
+            where=f"{requirements.source}: requires-python",
             fix="choose another with --python",
         )
 
 
-def _lock_input(wanted: Requirements, target: Target, wheels: Sequence[LocalWheel]) -> LockInput:
+def _lock_input(project: Requirements, target: Target, wheels: Sequence[LocalWheel]) -> LockInput:
     """Return the requirements for uv and their bounds, with the user's own packages as wheels."""
-    own = {wheel.name: wheel for wheel in wheels}
-    asked_for = {package.path.resolve() for package in wanted.local}
+    local_wheels = {wheel.name: wheel for wheel in wheels}
+    asked_for = {package.path.resolve() for package in project.local}
     index_of = {
         each.name: (place, each.text)
-        for each in wanted.declared
-        if isinstance(place := wanted.places.get(each.name), ProjectIndex)
+        for each in project.declared
+        if isinstance(place := project.places.get(each.name), ProjectIndex)
         and active_requirements({"": [each.text]}, target)[""]
     }
-    requirements = [each.text for each in wanted.declared if each.name not in index_of]
+    requirements = [each.text for each in project.declared if each.name not in index_of]
     for wheel in wheels:
         if wheel.package.path.resolve() in asked_for:
             extras = f"[{','.join(wheel.package.extras)}]" if wheel.package.extras else ""
             requirements.append(wheel.reference.replace(" @", f"{extras} @", 1))
     # Poetry writes the path of a local package into the metadata of the wheel that requires it.
     paths = [
-        own[name].reference.replace(" @", f"[{','.join(sorted(each.extras))}] @" if each.extras else " @", 1)
+        local_wheels[name].reference.replace(" @", f"[{','.join(sorted(each.extras))}] @" if each.extras else " @", 1)
         for wheel in wheels
         for each in wheel.requires
-        if each.url and (name := canonicalize_name(each.name)) in own
+        if each.url and (name := canonicalize_name(each.name)) in local_wheels
     ]
-    constraints = (*wanted.constraints, *(wheel.reference for wheel in wheels))
-    overrides = tuple(dict.fromkeys([*wanted.overrides, *paths]))
+    constraints = (*project.constraints, *(wheel.reference for wheel in wheels))
+    overrides = tuple(dict.fromkeys([*project.overrides, *paths]))
     bounds = Bounds(
-        constraints, overrides, wanted.excludes, wanted.complete, index_of, wanted.settings, hashes=wanted.hashes
+        constraints, overrides, project.excludes, project.complete, index_of, project.settings, hashes=project.hashes
     )
     return LockInput(tuple(requirements), bounds)
 
 
-def _own_conflicts(wanted: Requirements, pins: Mapping[str, str], target: Target) -> list[PackageConflict]:
+def _own_conflicts(requirements: Requirements, pins: Mapping[str, str], target: Target) -> list[PackageConflict]:
     """Return the app's own requirements that the layer does not satisfy, found without an index."""
-    found = []
-    replaced = {*wanted.excludes, *map(name_of, wanted.overrides)}
-    for each in wanted.declared:
+    conflicts = []
+    replaced = {*requirements.excludes, *map(name_of, requirements.overrides)}
+    for each in requirements.declared:
         for active in active_requirements({"": [each.text]}, target)[""]:
             if each.name in replaced or each.name not in pins:
                 continue
             if not active.specifier.contains(pins[each.name], prereleases=True):
-                found.append(PackageConflict(each.name, f"{each.where} requires {each.text}", pins[each.name]))
-    return found
+                conflicts.append(PackageConflict(each.name, f"{each.where} requires {each.text}", pins[each.name]))
+    return conflicts
 
 
 def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]) -> list[PackageConflict]:
     """Return the layer's packages whose versions the app's packages or their dependencies do not allow."""
     free = {each.name: each.version for each in resolve(())}  # raises if the layer is not the cause
-    met = [name for name in free if free[name] == pins.get(name)]
+    unchanged = [name for name in free if free[name] == pins.get(name)]
 
-    def attempt(held: Sequence[str]) -> ConflictError | None:
+    def attempt(names: Sequence[str]) -> ConflictError | None:
         try:
-            resolve([*met, *held])
+            resolve([*unchanged, *names])
         except ConflictError as error:
             return error
         return None
 
-    found = find_conflicting([name for name in pins if name not in met], attempt)
-    rest = {each.name: each.version for each in resolve([name for name in pins if name not in found])}
-    return [PackageConflict(name, _wants(name, text, rest), pins[name]) for name, text in found.items()]
+    conflicting = find_conflicting([name for name in pins if name not in unchanged], attempt)
+    rest = {each.name: each.version for each in resolve([name for name in pins if name not in conflicting])}
+    return [PackageConflict(name, _wants(name, text, rest), pins[name]) for name, text in conflicting.items()]
 
 
 def find_conflicting(names: Sequence[str], attempt: Callable[[Sequence[str]], ConflictError | None]) -> dict[str, str]:
@@ -155,13 +155,13 @@ def find_conflicting(names: Sequence[str], attempt: Callable[[Sequence[str]], Co
 
     Earlier names are kept rather than later ones. Bisection finds a few of many names in a few attempts.
     """
-    held: list[str] = []
+    conflicting: list[str] = []
     failed: dict[str, str] = {}
 
     def add_part(part: Sequence[str]) -> None:
-        problem = attempt([*held, *part])
+        problem = attempt([*conflicting, *part])
         if problem is None:
-            held.extend(part)
+            conflicting.extend(part)
         elif len(part) == 1:
             failed[part[0]] = problem.what
         else:
@@ -181,9 +181,9 @@ def _wants(name: str, text: str, rest: Mapping[str, str]) -> str:
     return f"the app needs {name}=={rest[name]}" if name in rest else "the app's packages do not allow it"
 
 
-def _conflicts_error(conflicts: Sequence[PackageConflict], layer: Layer, wanted: Requirements) -> BuildError:
+def _conflicts_error(conflicts: Sequence[PackageConflict], layer: Layer, requirements: Requirements) -> BuildError:
     rows = [f"  {each.package}: {each.wanted}; the layer has {each.held}" for each in conflicts]
-    unlock = f"resolve again without {wanted.lock.name} (--no-lock), " if wanted.lock else ""
+    unlock = f"resolve again without {requirements.lock.name} (--no-lock), " if requirements.lock else ""
     return BuildError(
         f"the app's requirements conflict with {layer.title}:",
         details=rows,
@@ -193,15 +193,15 @@ def _conflicts_error(conflicts: Sequence[PackageConflict], layer: Layer, wanted:
     )
 
 
-def _check_hashes(wanted: Requirements, lock: Sequence[Locked]) -> None:
+def _check_hashes(requirements: Requirements, lock: Sequence[Locked]) -> None:
     """Compare the wheels with the hashes in the requirements, as pip does."""
     problems = []
     for locked in lock:
-        allowed = wanted.hashes.get(locked.name)
-        if allowed is None and not wanted.hashed:
+        allowed = requirements.hashes.get(locked.name)
+        if allowed is None and not requirements.hashed:
             continue
         if allowed is None:
-            reason = "but others have" if wanted.hashes else "but --require-hashes is set"
+            reason = "but others have" if requirements.hashes else "but --require-hashes is set"
             problems.append(f"  {locked.name}=={locked.version} has no hash, {reason}")
         elif locked.sha256 not in allowed:
             problems.append(
@@ -211,9 +211,9 @@ def _check_hashes(wanted: Requirements, lock: Sequence[Locked]) -> None:
         raise InputError(
             "the hashes in the requirements do not match:",
             details=problems,
-            where=str(wanted.lock or wanted.source),
+            where=str(requirements.lock or requirements.source),
             fix="lock again, or resolve again with --no-lock"
-            if wanted.lock
+            if requirements.lock
             else "write hashes for every package and platform (`uv pip compile --generate-hashes`), or remove all and "
             "--require-hashes",
         )

@@ -38,13 +38,13 @@ def hidden_modules(files: Mapping[str, Path], dependencies: Path | None, target:
 
 def _checksums(dependencies: Path, target: Target) -> dict[str, int]:
     """Return the CRC-32 of the file of each top-level module of a layer's zip."""
-    found: dict[str, int] = {}
+    checksums: dict[str, int] = {}
     with zipfile.ZipFile(dependencies) as archive:
         for entry in archive.infolist():
             root = next((root for root in import_roots(target.python) if entry.filename.startswith(root)), "")
             if root and (match := _MODULE.fullmatch(entry.filename.removeprefix(root))):
-                found.setdefault(match[1], entry.CRC)
-    return found
+                checksums.setdefault(match[1], entry.CRC)
+    return checksums
 
 
 def _named(paths: Sequence[str]) -> str:

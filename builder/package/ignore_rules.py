@@ -70,52 +70,52 @@ def _without_trailing_spaces(line: str) -> str:
 
 def _translate(pattern: str, is_path: bool) -> Iterator[str]:
     """Yield the parts of the regular expression for a pattern, as git's wildmatch reads it."""
-    at = 0
+    index = 0
     # git compares the literal prefix of a pattern separately: "**" directly after it counts as a whole name.
     literal_end = len(re.split(r"[*?\[\\]", pattern, maxsplit=1)[0])
-    while at < len(pattern):
-        char = pattern[at]
+    while index < len(pattern):
+        char = pattern[index]
         if char == "*":
-            end = len(pattern) - len(pattern[at:].lstrip("*"))
-            starts_name = at in (0, literal_end) or pattern[at - 1 : at] == "/"
-            whole = is_path and end - at > 1 and starts_name and pattern[end : end + 1] in ("", "/")
+            end = len(pattern) - len(pattern[index:].lstrip("*"))
+            starts_name = index in (0, literal_end) or pattern[index - 1 : index] == "/"
+            whole = is_path and end - index > 1 and starts_name and pattern[end : end + 1] in ("", "/")
             if whole and pattern[end : end + 1] == "/":
                 yield "(?:.*/)?"
                 end += 1
             else:
                 yield ".*" if whole else r"[^/\x00]*"
-            at = end
+            index = end
         elif char == "?":
             yield r"[^/\x00]"
-            at += 1
+            index += 1
         elif char == "[":
-            expression, at = _bracket(pattern, at + 1)
+            expression, index = _bracket(pattern, index + 1)
             yield expression
         else:
-            at += char == "\\"
-            yield re.escape(pattern[at]) if at < len(pattern) else _NEVER
-            at += 1
+            index += char == "\\"
+            yield re.escape(pattern[index]) if index < len(pattern) else _NEVER
+            index += 1
 
 
-def _bracket(pattern: str, at: int) -> tuple[str, int]:
-    """Return the regular expression for the bracket expression whose content starts at ``at``, and its end."""
-    negated = pattern[at : at + 1] in ("!", "^")
-    at += negated
+def _bracket(pattern: str, index: int) -> tuple[str, int]:
+    """Return the regular expression for the bracket expression whose content starts at ``index``, and its end."""
+    negated = pattern[index : index + 1] in ("!", "^")
+    index += negated
     members: list[str] = []
-    start = at
+    start = index
     previous = ""  # the first character of a possible range
-    while at == start or pattern[at : at + 1] != "]":
-        posix = re.compile(r"\[:([^]]*):\]").match(pattern, at)
+    while index == start or pattern[index : index + 1] != "]":
+        posix = re.compile(r"\[:([^]]*):\]").match(pattern, index)
         if posix:
             if posix[1] not in _CLASSES:
                 return _NEVER, len(pattern)
             members.append(_CLASSES[posix[1]])
-            previous, at = "", posix.end()
+            previous, index = "", posix.end()
             continue
-        is_range = pattern[at : at + 1] == "-" and previous and pattern[at + 1 : at + 2] not in ("", "]")
-        at += bool(is_range)
-        at += pattern[at : at + 1] == "\\"
-        char = pattern[at : at + 1]
+        is_range = pattern[index : index + 1] == "-" and previous and pattern[index + 1 : index + 2] not in ("", "]")
+        index += bool(is_range)
+        index += pattern[index : index + 1] == "\\"
+        char = pattern[index : index + 1]
         if not char:  # no closing bracket
             return _NEVER, len(pattern)
         if not is_range:
@@ -123,8 +123,8 @@ def _bracket(pattern: str, at: int) -> tuple[str, int]:
         elif previous <= char:
             members.append(f"{re.escape(previous)}-{re.escape(char)}")
         previous = "" if is_range else char
-        at += 1
+        index += 1
     inside = "".join(members)
     if negated:
-        return rf"[^/\x00{inside}]", at + 1
-    return (rf"(?![/\x00])[{inside}]" if inside else _NEVER), at + 1
+        return rf"[^/\x00{inside}]", index + 1
+    return (rf"(?![/\x00])[{inside}]" if inside else _NEVER), index + 1

@@ -54,11 +54,11 @@ class LocalWheel:
         return f"{self.name} @ {self.path.absolute().as_uri()}"
 
 
-def local_packages(wanted: Requirements, target: Target) -> Iterator[LocalPackage]:
+def local_packages(requirements: Requirements, target: Target) -> Iterator[LocalPackage]:
     """Yield the user's own packages that the requirements need on the target, directly or through each other."""
     environment = marker_environment(target)
-    queue = deque(each for each in wanted.local if each.marker is None or each.marker.evaluate(dict(environment)))
-    queue.extend(_needed_places(wanted, environment))
+    queue = deque(each for each in requirements.local if each.marker is None or each.marker.evaluate(dict(environment)))
+    queue.extend(_needed_places(requirements, environment))
     seen: set[tuple[Path, str | None]] = set()
     while queue:
         package = queue.popleft()
@@ -68,14 +68,14 @@ def local_packages(wanted: Requirements, target: Target) -> Iterator[LocalPackag
         seen.add((path, package.name))
         yield package
         project = path / "pyproject.toml"
-        if project.is_file() and project != wanted.source.resolve() and is_project(project):
+        if project.is_file() and project != requirements.source.resolve() and is_project(project):
             selection = Selection(extras=package.extras, default_groups=False)
             queue.extend(_needed_places(read_pyproject(project, selection, environment), environment))
 
 
-def _needed_places(wanted: Requirements, environment: dict[str, str]) -> Iterator[LocalPackage]:
-    for each in wanted.declared:
-        place = wanted.places.get(each.name)
+def _needed_places(requirements: Requirements, environment: dict[str, str]) -> Iterator[LocalPackage]:
+    for each in requirements.declared:
+        place = requirements.places.get(each.name)
         requirement = Requirement(each.text)
         if isinstance(place, LocalPackage) and (requirement.marker is None or requirement.marker.evaluate(environment)):
             yield replace(place, extras=tuple(sorted(requirement.extras)))
@@ -88,16 +88,16 @@ def build_wheels(
     wheels: dict[str, LocalWheel] = {}
     paths: dict[Path, Path] = {}
     for number, package in enumerate(packages):
-        own = folder / str(number)
-        own.mkdir(parents=True)
+        output = folder / str(number)
+        output.mkdir(parents=True)
         source = package.path.resolve()
         if source not in paths:
-            paths[source] = package.path if source.suffix == ".whl" else _build(package, target, own, progress)
+            paths[source] = package.path if source.suffix == ".whl" else _build(package, target, output, progress)
         wheel = _read(package, paths[source], target)
-        known = wheels.setdefault(wheel.name, wheel)
-        if known.package.path.resolve() != source:
+        first = wheels.setdefault(wheel.name, wheel)
+        if first.package.path.resolve() != source:
             raise InputError(
-                f"two packages have the name {wheel.name}: {known.package.path} and {package.path}",
+                f"two packages have the name {wheel.name}: {first.package.path} and {package.path}",
                 where=package.where,
                 fix="remove one of them from the requirements",
             )
@@ -112,8 +112,8 @@ def _build(package: LocalPackage, target: Target, folder: Path, progress: Progre
     result = uv.run([*command, str(source)], folder)
     for path in set(_leftovers(source)) - before:
         shutil.rmtree(path, ignore_errors=True)
-    found = sorted(folder.glob("*.whl"))
-    if not result.ok or not found:
+    wheels = sorted(folder.glob("*.whl"))
+    if not result.ok or not wheels:
         lines = [line for line in without_credentials(result.err).splitlines() if line.strip()][-_MAX_SHOWN_LINES:]
         raise BuildError(
             f"uv cannot build a wheel of {package.name or package.path}:",
@@ -122,7 +122,7 @@ def _build(package: LocalPackage, target: Target, folder: Path, progress: Progre
             fix=f"make `uv build --wheel {package.path}` succeed"
             + ("" if package.path.is_file() else ", or set `package = false` in its [tool.uv] if it is not a package"),
         )
-    return found[0]
+    return wheels[0]
 
 
 def _python(target: Target) -> str:
@@ -150,9 +150,9 @@ def _read(package: LocalPackage, path: Path, target: Target) -> LocalWheel:
     if package.name not in (None, name):
         raise InputError(f"{path.name} is not a wheel of {package.name}", where=package.where)
     if not tags & set(supported_tags(target)):
-        found = ", ".join(sorted(map(str, tags)))
+        shown = ", ".join(sorted(map(str, tags)))
         raise BuildError(
-            f"the wheel of {name} is for another machine or Python ({found}), not for {target.id}",
+            f"the wheel of {name} is for another machine or Python ({shown}), not for {target.id}",
             where=package.where,
             fix=f"build it in Lambda's container image of {target.runtime.api_name} for {target.architecture}, and "
             "name the wheel's path in its place",

@@ -103,26 +103,26 @@ def package(
         raise InputError("the output directory is the app's own", where=str(output), fix="choose another --output")
     files = app_files(app, output, progress)
     source, notes = (requirements, ()) if requirements else find_requirements(app)
-    wanted = read_requirements(source, target, selection) if source else None
-    for note in (*notes, *(wanted.notes if wanted else ())):
+    project = read_requirements(source, target, selection) if source else None
+    for note in (*notes, *(project.notes if project else ())):
         progress.note(note)
-    if wanted:
-        check_python(wanted, target)
+    if project:
+        check_python(project, target)
     try:
         output.mkdir(parents=True, exist_ok=True)
         with work_folder(output) as folder:
             lock, lock_input = (
-                _lock(wanted, target, layer, folder, progress) if wanted and not wanted.is_empty else ((), None)
+                _lock(project, target, layer, folder, progress) if project and not project.is_empty else ((), None)
             )
             zipped = _zip_app(files, target, folder / APP)
             layer_slim = _slim_for(slim, files) if slim else None
             compiled = _bytecode(target, progress) if bytecode and lock else "off"
             dependencies = (
-                _build(app, wanted, target, lock, lock_input, folder, progress, layer_slim, compiled)
-                if wanted and lock
+                _build(app, project, target, lock, lock_input, folder, progress, layer_slim, compiled)
+                if project and lock
                 else None
             )
-            result = Package(target, zipped, dependencies, source, wanted.lock if wanted else None, layer, notes)
+            result = Package(target, zipped, dependencies, source, project.lock if project else None, layer, notes)
             _check_limits(result, folder, direct, progress)
             budget.check(result.size, result.total_unzipped, target.id)
             for warning in hidden_modules(files, folder / dependencies.file if dependencies else None, target):
@@ -135,11 +135,11 @@ def package(
 
 
 def _lock(
-    wanted: Requirements, target: Target, layer: Layer | None, folder: Path, progress: Progress
+    requirements: Requirements, target: Target, layer: Layer | None, folder: Path, progress: Progress
 ) -> tuple[Lock, LockInput]:
     """Return the wheels that go into ``dependencies.zip``; build those of the user's own packages."""
-    own = [each for each in local_packages(wanted, target) if each.name not in wanted.excludes]
-    return lock_of(wanted, target, layer, build_wheels(own, target, folder / "own", progress), progress)
+    packages = [each for each in local_packages(requirements, target) if each.name not in requirements.excludes]
+    return lock_of(requirements, target, layer, build_wheels(packages, target, folder / "own", progress), progress)
 
 
 def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
@@ -186,13 +186,13 @@ def _slim_for(slim: Slim, files: Mapping[str, Path]) -> Slim:
     from botocore.loaders import Loader
 
     sources = (_content(place) for path, place in files.items() if path.endswith(".py"))
-    found = services_of_clients(sources) & set(Loader().list_available_services("service-2"))
-    return slim.model_copy(update={"services": tuple(sorted({*slim.services, *found}))})
+    services = services_of_clients(sources) & set(Loader().list_available_services("service-2"))
+    return slim.model_copy(update={"services": tuple(sorted({*slim.services, *services}))})
 
 
 def _build(
     app: Path,
-    wanted: Requirements,
+    requirements: Requirements,
     target: Target,
     lock: Lock,
     lock_input: LockInput | None,
@@ -202,7 +202,7 @@ def _build(
     bytecode: Literal["required", "off"],
 ) -> Artifact:
     """Build ``dependencies.zip`` with its SBOM, as a layer is built."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted.name or app.absolute().name).strip("._-") or "app"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", requirements.name or app.absolute().name).strip("._-") or "app"
     matrix = Matrix(
         account="0" * 12,  # unused placeholder: this matrix publishes nothing
         package=name,
@@ -213,11 +213,11 @@ def _build(
         staging=Staging(bucket=DEPENDENCIES, home="us-east-1"),  # zipped sizes are checked here, with the app's
         bytecode=bytecode,
         slim=slim,
-        exclude=tuple(name for name in wanted.excludes if name != canonicalize_name(name)),
-        override=wanted.overrides,
+        exclude=tuple(name for name in requirements.excludes if name != canonicalize_name(name)),
+        override=requirements.overrides,
     )
     locks = {target.id: lock}
-    version = wanted.version or "0"
+    version = requirements.version or "0"
     manifest = build(matrix, version, matrix.targets, folder, progress, lock=locks, lock_input=lock_input)
     return manifest.artifacts[0]
 
@@ -265,13 +265,13 @@ def _check_limits(packaged: Package, folder: Path, direct: bool, progress: Progr
 def _biggest(packaged: Package, folder: Path) -> str:
     if packaged.dependencies is None:
         return ""
-    found = sorted(
+    packages = sorted(
         inspect_zip(folder / packaged.dependencies.file, packaged.target).packages, key=lambda each: -each.size
     )
-    named = ", ".join(f"{each.name} {each.size / 1048576:.0f} MB" for each in found[:5])
+    shown = ", ".join(f"{each.name} {each.size / 1048576:.0f} MB" for each in packages[:5])
     with zipfile.ZipFile(folder / packaged.dependencies.file) as archive:
         compiled = sum(each.file_size for each in archive.infolist() if each.filename.endswith(".pyc"))
-    return named + (f"; {compiled:,} bytes are bytecode, which --no-bytecode leaves out" if compiled else "")
+    return shown + (f"; {compiled:,} bytes are bytecode, which --no-bytecode leaves out" if compiled else "")
 
 
 def _move_files(folder: Path, output: Path, progress: Progress) -> None:

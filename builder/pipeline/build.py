@@ -152,12 +152,12 @@ class _BuildRun:
             return None
         if self.matrix.bytecode == "required":
             return find(python)
-        found = search(python)
-        if found is None:
+        interpreter = search(python)
+        if interpreter is None:
             self.progress.note(
                 f"warning: there is no CPython {python} here: its layers have no bytecode and start slower"
             )
-        return found
+        return interpreter
 
     def _unchanged(self, target: Target, lock: Future[Lock]) -> Artifact | None:
         """Return the artifact if ``output`` has the same zip from an earlier build."""
@@ -243,11 +243,11 @@ class _BuildRun:
     def _older_versions(
         self, target: Target, lock: Lock, newest: Future[Sequence[Package]], wheels: Sequence[PackedWheel]
     ) -> list[Finding]:
-        wanted, packages = self.locks.input_of(target), newest.result()
-        if wanted is None or not packages:
+        inputs, packages = self.locks.input_of(target), newest.result()
+        if inputs is None or not packages:
             return []
         requires = {wheel.locked.name: wheel.requires for wheel in wheels}
-        return older_versions(wanted, target, lock, requires, packages)
+        return older_versions(inputs, target, lock, requires, packages)
 
     def _slim(self, target: Target, wheels: list[PackedWheel]) -> tuple[list[PackedWheel], tuple[str, ...]]:
         """Return the wheels, and the services whose botocore data stays if the matrix sets ``slim``."""
@@ -282,6 +282,6 @@ class _BuildRun:
 
 def _raise_first(futures: Iterable[Future[Any]]) -> None:
     """Wait for all futures, but raise the first error at once."""
-    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-    for future in done:
+    finished, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    for future in finished:
         future.result()

@@ -31,19 +31,19 @@ from builder.wheels.layer_content import PackedWheel
 _LOWER_BOUNDS = (">", "~=", "==")
 
 
-def check_metadata(wheels: Sequence[PackedWheel], target: Target, wanted: LockInput | None) -> list[Finding]:
+def check_metadata(wheels: Sequence[PackedWheel], target: Target, inputs: LockInput | None) -> list[Finding]:
     """Raise BuildError if a wheel's own METADATA names another package, or requires what the lock does not have.
 
-    Returns warnings for packages that no wheel requires. ``wanted`` is what the lock was resolved from; None if that is
+    Returns warnings for packages that no wheel requires. ``inputs`` is what the lock was resolved from; None if that is
     unknown. Then, for a lock file, and if the user's settings replace requirements, these are not compared.
     """
     problems = [problem for wheel in wheels for problem in _wrong_headers(wheel, target)]
     unneeded: list[str] = []
-    if wanted is not None and not wanted.bounds.complete and not replaces_requirements(os.environ):
+    if inputs is not None and not inputs.bounds.complete and not replaces_requirements(os.environ):
         requires = {wheel.locked.name: wheel.requires for wheel in wheels}
-        parents = parents_of(wanted, target, requires)
-        problems += _wrong_requirements(wheels, wanted, parents)
-        ignored = {*map(name_of, wanted.bounds.overrides), *wanted.bounds.excludes}
+        parents = parents_of(inputs, target, requires)
+        problems += _wrong_requirements(wheels, inputs, parents)
+        ignored = {*map(name_of, inputs.bounds.overrides), *inputs.bounds.excludes}
         if all(is_readable(text) for texts in requires.values() for text in texts):
             unneeded = sorted(requires.keys() - parents.keys() - ignored)
     if problems:
@@ -62,9 +62,9 @@ def check_metadata(wheels: Sequence[PackedWheel], target: Target, wanted: LockIn
 def _wrong_headers(wheel: PackedWheel, target: Target) -> Iterator[str]:
     headers = parse_headers(wheel.metadata)
     locked = wheel.locked
-    own = headers.get("name", ""), headers.get("version", "")
-    if all(own) and (canonicalize_name(own[0]) != locked.name or not same_version(own[1], locked.version)):
-        yield f"{locked.filename}: its METADATA says {own[0]} {own[1]}, not {locked.name} {locked.version}"
+    stated = headers.get("name", ""), headers.get("version", "")
+    if all(stated) and (canonicalize_name(stated[0]) != locked.name or not same_version(stated[1], locked.version)):
+        yield f"{locked.filename}: its METADATA says {stated[0]} {stated[1]}, not {locked.name} {locked.version}"
     try:
         bounds = SpecifierSet(headers.get("requires_python", ""))
         lower = SpecifierSet(",".join(str(each) for each in bounds if each.operator.startswith(_LOWER_BOUNDS)))
@@ -76,22 +76,22 @@ def _wrong_headers(wheel: PackedWheel, target: Target) -> Iterator[str]:
 
 
 def _wrong_requirements(
-    wheels: Sequence[PackedWheel], wanted: LockInput, parents: Mapping[str, Mapping[str, Sequence[Requirement]]]
+    wheels: Sequence[PackedWheel], inputs: LockInput, parents: Mapping[str, Mapping[str, Sequence[Requirement]]]
 ) -> Iterator[str]:
     """Yield each wheel's requirement that the lock does not satisfy.
 
     The packages of a layer that the function also uses are among the constraints and not in the lock.
     """
     locked = {wheel.locked.name: wheel.locked for wheel in wheels}
-    bounds = wanted.bounds
+    bounds = inputs.bounds
     ignored = {*bounds.excludes, *map(name_of, (*bounds.overrides, *bounds.constraints))}
     for name, by in parents.items():
         for parent, requirements in by.items():
             if not parent or name in ignored:
                 continue
             for each in requirements:
-                named = f"{locked[parent].filename} requires {each}"
+                statement = f"{locked[parent].filename} requires {each}"
                 if name not in locked:
-                    yield f"{named}, which the lock does not have"
+                    yield f"{statement}, which the lock does not have"
                 elif not fits(each, locked[name].version):
-                    yield f"{named}, the lock has {locked[name].version}"
+                    yield f"{statement}, the lock has {locked[name].version}"

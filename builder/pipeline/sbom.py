@@ -64,8 +64,8 @@ def make_sbom(
     bom = Bom(components=parts.values())
     bom.metadata.component = root = _root(target, package, version, {"exclude": exclude, "override": override})
     required = _required(raws, target)
-    for name, others in required.items():
-        bom.register_dependency(parts[name], [parts[other] for other in sorted(others)])
+    for name, names in required.items():
+        bom.register_dependency(parts[name], [parts[other] for other in sorted(names)])
     bom.register_dependency(root, [parts[name] for name in _direct(required, str(canonicalize_name(package)))])
     document: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     document["metadata"].pop("timestamp", None)
@@ -74,18 +74,18 @@ def make_sbom(
     return dump_json({"serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, content)}", **document}).encode()
 
 
-def _direct(required: Mapping[str, set[str]], own: str) -> list[str]:
+def _direct(required: Mapping[str, set[str]], package: str) -> list[str]:
     """Return the layer's own package, those that nothing requires, and one of each cycle that is not reached yet."""
-    needed = {other for name, others in required.items() for other in others if other != name}
+    indirect = {other for name, others in required.items() for other in others if other != name}
     direct: list[str] = []
     reached: set[str] = set()
-    for name in sorted(required, key=lambda each: (each != own, each in needed, each)):
+    for name in sorted(required, key=lambda each: (each != package, each in indirect, each)):
         if name not in reached:
             direct.append(name)
-            found = {name}
-            while found:
-                reached |= found
-                found = {other for each in found for other in required[each]} - reached
+            reachable = {name}
+            while reachable:
+                reached |= reachable
+                reachable = {other for each in reachable for other in required[each]} - reached
     return direct
 
 
@@ -140,8 +140,8 @@ def _licences(raw: RawMetadata) -> Iterator[License]:
             else []
         )
     for name in names:
-        known = fixup_id(name)
-        yield DisjunctiveLicense(id=known) if known else DisjunctiveLicense(name=name)
+        identifier = fixup_id(name)
+        yield DisjunctiveLicense(id=identifier) if identifier else DisjunctiveLicense(name=name)
 
 
 def _required(raws: Mapping[str, RawMetadata], target: Target) -> dict[str, set[str]]:

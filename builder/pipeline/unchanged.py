@@ -46,5 +46,5 @@ def _files(artifact: Artifact) -> list[tuple[str, str]]:
 
 def _stamps(artifact: Artifact, output: Path) -> tuple[tuple[int, ...], ...]:
     """Return what changes with every write to a file: unlike the other times, st_ctime cannot be set."""
-    found = [(output / name).stat() for name, _ in _files(artifact)]
-    return tuple((f.st_dev, f.st_ino, f.st_size, f.st_mtime_ns, f.st_ctime_ns) for f in found)
+    facts = [(output / name).stat() for name, _ in _files(artifact)]
+    return tuple((f.st_dev, f.st_ino, f.st_size, f.st_mtime_ns, f.st_ctime_ns) for f in facts)

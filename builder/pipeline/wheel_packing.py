@@ -165,11 +165,11 @@ class WheelPacker:
 
         def files() -> PackedFiles:
             packed = collect()
-            own = {
+            contents = {
                 file.path: packed[file.sha256]._replace(executable=file.executable, is_unrecorded=file.is_unrecorded)
                 for file in wheel.files
             }
-            return {**own, f"{wheel.dist_info}/RECORD": pack(record_of(wheel.dist_info, own))}
+            return {**contents, f"{wheel.dist_info}/RECORD": pack(record_of(wheel.dist_info, contents))}
 
         return files
 

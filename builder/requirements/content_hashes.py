@@ -50,12 +50,12 @@ def _pipfile_hashes(pipfile: Mapping[str, Any]) -> Iterator[str]:
 
 def _poetry_hashes(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield Poetry's hash: since 2.3 with the dependency groups, before without them."""
-    own = _at(document, "tool", "poetry")
+    table = _at(document, "tool", "poetry")
     project = {key: value for key in _PROJECT_KEYS if (value := _at(document, "project").get(key)) is not None}
     for groups in (_at(document, "dependency-groups"), {}):
         optional = bool(project or groups)  # otherwise Poetry hashes its own tables even if they are missing
-        keys = [key for key in _POETRY_KEYS if key in own or not optional] + ["group"] * ("group" in own)
-        poetry = {key: own.get(key) for key in keys}
+        keys = [key for key in _POETRY_KEYS if key in table or not optional] + ["group"] * ("group" in table)
+        poetry = {key: table.get(key) for key in keys}
         relevant: dict[str, Any] = {"project": project} if project else {}
         relevant |= {"dependency-groups": groups} if groups else {}
         yield _sha256({**relevant, "tool": {"poetry": poetry}} if relevant else poetry)

@@ -90,14 +90,14 @@ class Declarations:
 
     def main(self, nested: list[Requirements]) -> Iterator[Entry]:
         dynamic = self.project.get("dynamic", [])
-        own = table(self.poetry, "dependencies", where=self.where)
+        dependencies = table(self.poetry, "dependencies", where=self.where)
         place = f"{self.where}: [tool.poetry.dependencies]"
-        if isinstance(dynamic, list) and "dependencies" in dynamic and not own:
+        if isinstance(dynamic, list) and "dependencies" in dynamic and not dependencies:
             nested.extend(self._dynamic())
         elif self.project:
             stated = list(self._list(self.project, "dependencies", "[project].dependencies"))
             # Poetry adds the source of a package that [project] requires in its own table.
-            extra = {entry.name: entry for entry in poetry_entries(own, place, self.problems)}
+            extra = {entry.name: entry for entry in poetry_entries(dependencies, place, self.problems)}
             for entry in stated:
                 more = extra.pop(entry.name, None)
                 needs_lock = f"{entry.name}: {more.needs_lock}" if more and more.needs_lock else None
@@ -105,7 +105,7 @@ class Declarations:
             if "dependencies" not in self.project:
                 yield from (entry for entry in extra.values() if not entry.optional)
         else:
-            yield from (entry for entry in poetry_entries(own, place, self.problems) if not entry.optional)
+            yield from (entry for entry in poetry_entries(dependencies, place, self.problems) if not entry.optional)
 
     def _dynamic(self) -> Iterator[Requirements]:
         """Yield dependencies that setuptools reads from files; any other dynamic ones need a build of the project."""
@@ -119,22 +119,22 @@ class Declarations:
 
     def extras(self) -> dict[str, list[Entry]]:
         stated = table(self.project, "optional-dependencies", where=self.where)
-        found: dict[str, list[Entry]] = {
+        entries: dict[str, list[Entry]] = {
             canonicalize_name(name): list(self._list(stated, name, f"[project.optional-dependencies].{name}"))
             for name in stated
         }
         optional: dict[str, list[Entry]] = {}
-        own = table(self.poetry, "dependencies", where=self.where)
-        for entry in poetry_entries(own, f"{self.where}: [tool.poetry.dependencies]", self.problems):
+        dependencies = table(self.poetry, "dependencies", where=self.where)
+        for entry in poetry_entries(dependencies, f"{self.where}: [tool.poetry.dependencies]", self.problems):
             optional.setdefault(entry.name, []).append(entry)
         for name, members in table(self.poetry, "extras", where=self.where).items():
             names = [canonicalize_name(str(member)) for member in members] if isinstance(members, list) else []
-            found[canonicalize_name(name)] = [entry for member in names for entry in optional.get(member, [])]
-        return found
+            entries[canonicalize_name(name)] = [entry for member in names for entry in optional.get(member, [])]
+        return entries
 
     def groups(self) -> dict[str, list[Entry]]:
         stated: _Groups = table(self.document, "dependency-groups", where=self.where)
-        found: dict[str, list[Entry]] = {}
+        by_group: dict[str, list[Entry]] = {}
         for name in stated:
             try:
                 texts: Sequence[str] = resolve_dependency_groups(stated, name)
@@ -143,31 +143,33 @@ class Declarations:
                 for cause in causes:
                     self.problems.add(self.where, f"[dependency-groups].{name}: {cause}")
                 continue
-            found[canonicalize_name(name)] = list(self._entries(texts, f"[dependency-groups].{name}"))
+            by_group[canonicalize_name(name)] = list(self._entries(texts, f"[dependency-groups].{name}"))
         legacy = {"dev": table(self.document, "tool", "uv", where=self.where).get("dev-dependencies", [])}
         for name, texts in {**table(self.pdm, "dev-dependencies", where=self.where), **legacy}.items():
             if texts:
-                found.setdefault(canonicalize_name(name), []).extend(self._entries(texts, f"dev-dependencies.{name}"))
+                by_group.setdefault(canonicalize_name(name), []).extend(
+                    self._entries(texts, f"dev-dependencies.{name}")
+                )
         old = table(self.poetry, "dev-dependencies", where=self.where)
         groups = {**table(self.poetry, "group", where=self.where), **({"dev": {"dependencies": old}} if old else {})}
         for name, group in groups.items():
             place = f"{self.where}: [tool.poetry.group.{name}.dependencies]"
             entries = poetry_entries(table(group, "dependencies", where=place), place, self.problems)
-            found.setdefault(canonicalize_name(name), []).extend(entries)
-        return found
+            by_group.setdefault(canonicalize_name(name), []).extend(entries)
+        return by_group
 
     def with_included(self, groups: Sequence[str]) -> set[str]:
         """Return the groups with those that they include (PEP 735)."""
-        own = table(self.document, "dependency-groups", where=self.where)
-        stated: _Groups = {canonicalize_name(name): each for name, each in own.items()}
-        found: set[str] = set()
+        tables = table(self.document, "dependency-groups", where=self.where)
+        stated: _Groups = {canonicalize_name(name): each for name, each in tables.items()}
+        names: set[str] = set()
         queue = list(groups)
         while queue:
-            if (name := queue.pop()) not in found:
-                found.add(name)
+            if (name := queue.pop()) not in names:
+                names.add(name)
                 entries = (each for each in stated.get(name, []) if isinstance(each, dict))
                 queue += [canonicalize_name(str(each["include-group"])) for each in entries if "include-group" in each]
-        return found
+        return names
 
     def hatch_environments(self) -> list[str]:
         """Return Hatch's environments that have dependencies of their own."""
@@ -176,17 +178,17 @@ class Declarations:
 
     def source_indexes(self) -> dict[str, str]:
         """Return the sources of Poetry and PDM by name; refuse those that apply to all packages."""
-        found: dict[str, str] = {}
+        indexes: dict[str, str] = {}
         for tool, document in (("poetry", self.poetry), ("pdm", self.pdm)):
             sources = document.get("source", [])
             for source in sources if isinstance(sources, list) else []:
                 if isinstance(source, dict) and "url" in source:
-                    found[str(source.get("name"))] = str(source["url"])
+                    indexes[str(source.get("name"))] = str(source["url"])
                     links = source.get("type") == "find_links"
                     problem = refusal_of_index(str(source["url"]), find_links=links)
                     if problem and source.get("priority") != "explicit":
                         self.problems.add(f"{self.where}: [[tool.{tool}.source]]", problem)
-        return found
+        return indexes
 
     def pdm_resolution(self, key: str, default: Any) -> Any:
         return table(self.pdm, "resolution", where=self.where).get(key, default)
@@ -205,8 +207,8 @@ class Declarations:
 
     def python(self, python: str) -> SpecifierSet | None:
         if "requires-python" not in self.project:
-            own = table(self.poetry, "dependencies", where=self.where)
-            return poetry_python(own, python, f"{self.where}: [tool.poetry.dependencies]", self.problems)
+            dependencies = table(self.poetry, "dependencies", where=self.where)
+            return poetry_python(dependencies, python, f"{self.where}: [tool.poetry.dependencies]", self.problems)
         try:
             return SpecifierSet(self.project["requires-python"])
         except (InvalidSpecifier, TypeError, AttributeError):
@@ -215,11 +217,11 @@ class Declarations:
             return None
 
     def _list(self, document: Mapping[str, Any], key: str, where: str) -> Iterator[Entry]:
-        found = document.get(key, [])
-        if not isinstance(found, list):
+        values = document.get(key, [])
+        if not isinstance(values, list):
             self.problems.add(self.where, f"{where} must be a list")
         else:
-            yield from self._entries(found, where)
+            yield from self._entries(values, where)
 
     def _entries(self, texts: Any, where: str) -> Iterator[Entry]:
         if not isinstance(texts, list | tuple):
@@ -249,11 +251,11 @@ class Declarations:
     @cached_property
     def _line_numbers(self) -> dict[str, int]:
         """The first line of each quoted text."""
-        found: dict[str, int] = {}
+        numbers: dict[str, int] = {}
         for number, line in enumerate(self.text.splitlines(), 1):
             for match in re.finditer(r""""([^"]*)"|'([^']*)'""", line):
-                found.setdefault(match[1] if match[2] is None else match[2], number)
-        return found
+                numbers.setdefault(match[1] if match[2] is None else match[2], number)
+        return numbers
 
     def texts(self, values: Sequence[object], kind: str) -> Iterator[str]:
         for value in values:

@@ -91,11 +91,11 @@ class Requirements:
     def with_selection(self, selection: Selection) -> Requirements:
         """Return a copy with the exclusions and overrides of the command line."""
         overridden = {name_of(text) for text in selection.override}
-        kept = tuple(text for text in self.overrides if name_of(text) not in overridden)
+        overrides = tuple(text for text in self.overrides if name_of(text) not in overridden)
         return replace(
             self,
-            hashes={name: found for name, found in self.hashes.items() if name not in overridden},
-            overrides=(*kept, *selection.override),
+            hashes={name: digests for name, digests in self.hashes.items() if name not in overridden},
+            overrides=(*overrides, *selection.override),
             excludes=tuple(dict.fromkeys([*self.excludes, *map(canonicalize_name, selection.exclude)])),
         )
 
@@ -134,8 +134,8 @@ class Problems:
     def raise_any(self) -> None:
         """Raise one InputError with every problem, if there are any."""
         if self._lines:
-            found = "1 problem" if len(self._lines) == 1 else f"{len(self._lines)} problems"
-            raise InputError(f"the requirements have {found}:", details=self._lines)
+            count = "1 problem" if len(self._lines) == 1 else f"{len(self._lines)} problems"
+            raise InputError(f"the requirements have {count}:", details=self._lines)
 
 
 def declared(requirement: Requirement, where: str, text: object = None) -> Declared:

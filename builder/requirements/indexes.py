@@ -16,8 +16,8 @@ def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
     bare = _bare(url)
     if bare == _bare(""):  # a template whose variable was not set is not an index
         return None
-    known = {_bare(part) for place in uv.index_places(os.environ) for part in re.split(r"[\s,]+", place) if part}
-    if bare in known:
+    configured = {_bare(part) for place in uv.index_places(os.environ) for part in re.split(r"[\s,]+", place) if part}
+    if bare in configured:
         return None
     if not find_links and bare == _bare(uv.public_index() or ""):
         return None

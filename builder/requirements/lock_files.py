@@ -47,10 +47,10 @@ def find_lock(project: Requirements) -> tuple[Path | None, tuple[Path, ...]]:
     names = (
         ("Pipfile.lock",) if project.source.name == "Pipfile" else ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock")
     )
-    found = [folder / name for name in names if (folder / name).is_file()]
-    if not found and project.root and (project.root / "uv.lock").is_file() and project.source.name == "pyproject.toml":
-        found = [project.root / "uv.lock"]
-    return (found[0] if found else None), tuple(found[1:])
+    locks = [folder / name for name in names if (folder / name).is_file()]
+    if not locks and project.root and (project.root / "uv.lock").is_file() and project.source.name == "pyproject.toml":
+        locks = [project.root / "uv.lock"]
+    return (locks[0] if locks else None), tuple(locks[1:])
 
 
 def use_lock(project: Requirements, lock: Path, target: Target) -> Requirements:
@@ -89,49 +89,53 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
             where=str(lock),
             fix="run `uv lock`, or resolve again with --no-lock",
         )
-    found = read_requirements_file(lock, result.out)
-    places = {**project.places, **found.places}
-    found = replace(
-        found,
+    requirements = read_requirements_file(lock, result.out)
+    places = {**project.places, **requirements.places}
+    requirements = replace(
+        requirements,
         places={
-            name: place for name, place in places.items() if isinstance(place, ProjectIndex) or name in found.places
+            name: place
+            for name, place in places.items()
+            if isinstance(place, ProjectIndex) or name in requirements.places
         },
     )
     problems = Problems()
-    missing = _check_pins(project, found, target, problems)
-    local = {package.path.resolve() for package in found.local}
+    missing = _check_pins(project, requirements, target, problems)
+    local = {package.path.resolve() for package in requirements.local}
     home = project.source.absolute().parent
     for where, name, text in find_differences(lock, home, local):
         if name not in missing:
             problems.add(where, text)
     _raise_stale(problems, lock, "uv lock")
-    return found
+    return requirements
 
 
 def _poetry_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
     problems = Problems()
     document = read_toml(lock)
     packages = parse_poetry_lock(document, lock, marker_environment(target), problems)
-    found = _from_graph(lock, project, target, packages, problems, "poetry lock")
-    return _with_change_note(found, poetry_project_has_changed(read_toml(project.source), document), "poetry lock")
+    requirements = _from_graph(lock, project, target, packages, problems, "poetry lock")
+    return _with_change_note(
+        requirements, poetry_project_has_changed(read_toml(project.source), document), "poetry lock"
+    )
 
 
 def _pdm_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
     problems = Problems()
     document = read_toml(lock)
     packages = parse_pdm_lock(document, lock, marker_environment(target), problems)
-    found = _from_graph(lock, project, target, packages, problems, "pdm lock")
-    return _with_change_note(found, pdm_project_has_changed(read_toml(project.source), document), "pdm lock")
+    requirements = _from_graph(lock, project, target, packages, problems, "pdm lock")
+    return _with_change_note(requirements, pdm_project_has_changed(read_toml(project.source), document), "pdm lock")
 
 
-def _with_change_note(found: Requirements, changed: bool, command: str) -> Requirements:
+def _with_change_note(requirements: Requirements, changed: bool, command: str) -> Requirements:
     """Return the requirements; if the project's file ``changed`` after it was locked, with a warning.
 
     Its lock still has every requirement: otherwise ``use_lock`` raises an error.
     """
-    name = found.source.name
+    name = requirements.source.name
     text = f"warning: the project changed after {name} was written, but the lock still fits (`{command}` updates it)"
-    return replace(found, notes=(*found.notes, text)) if changed else found
+    return replace(requirements, notes=(*requirements.notes, text)) if changed else requirements
 
 
 def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
@@ -164,9 +168,9 @@ def _from_graph(
     roots = [(Requirement(each.text), each.where) for each in project.declared]
     ignored = frozenset({*_decided_elsewhere(project), *project.places})
     notes: list[str] = []
-    found = reached(roots, packages, marker_environment(target), ignored, problems, notes)
+    packages_in_use = reached(roots, packages, marker_environment(target), ignored, problems, notes)
     _raise_stale(problems, lock, command)
-    return replace(_pinned(lock, project, found, problems), notes=tuple(notes))
+    return replace(_pinned(lock, project, packages_in_use, problems), notes=tuple(notes))
 
 
 def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage], problems: Problems) -> Requirements:
@@ -194,11 +198,11 @@ def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage]
 
 def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:
     problems = Problems()
-    found = read_pylock(lock, target, project.extras, project.groups)
-    _check_pins(project, found, target, problems)
+    requirements = read_pylock(lock, target, project.extras, project.groups)
+    _check_pins(project, requirements, target, problems)
     _raise_stale(problems, lock, "uv export or pip lock")
-    local = [each for each in project.local if each.name not in found.places]
-    return replace(found, local=(*found.local, *local))
+    local = [each for each in project.local if each.name not in requirements.places]
+    return replace(requirements, local=(*requirements.local, *local))
 
 
 def _check_pins(project: Requirements, locked: Requirements, target: Target, problems: Problems) -> set[str]:
@@ -225,15 +229,15 @@ def _check_pins(project: Requirements, locked: Requirements, target: Target, pro
     return different
 
 
-def _difference(wanted: Requirement, pin: Requirement | None) -> str | None:
+def _difference(requirement: Requirement, pin: Requirement | None) -> str | None:
     """Return what a lock has in place of a requirement; None if its pin satisfies it."""
     if pin is None:
-        return f"does not have {wanted.name}"
-    if wanted.url:
-        same = pin.url and urldefrag(wanted.url).url == urldefrag(pin.url).url
+        return f"does not have {requirement.name}"
+    if requirement.url:
+        same = pin.url and urldefrag(requirement.url).url == urldefrag(pin.url).url
         return None if same else f"has {str(pin).split(';')[0].strip()}"
     version = next((each.version for each in pin.specifier), None)
-    fits = version is None or wanted.specifier.contains(version, prereleases=True)
+    fits = version is None or requirement.specifier.contains(version, prereleases=True)
     return None if fits else f"has {pin.name} {version}"
 
 

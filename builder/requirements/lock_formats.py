@@ -26,7 +26,7 @@ def parse_poetry_lock(
 ) -> list[LockedPackage]:
     """Return the packages of a poetry.lock, of Poetry 1 or 2."""
     old_files = table(document, "metadata", "files", where=str(path))  # before Poetry 1.3
-    found = []
+    packages = []
     for package, where in _packages(document, path, problems):
         name = canonicalize_name(package["name"])
         files = package.get("files") or old_files.get(package["name"], [])
@@ -44,7 +44,7 @@ def parse_poetry_lock(
             for extra, required in table(package, "extras", where=where).items()
         }
         requires = (e.requirement for e in poetry_entries(dependencies, where, problems) if not e.optional)
-        found.append(
+        packages.append(
             LockedPackage(
                 name,
                 package["version"],
@@ -56,14 +56,14 @@ def parse_poetry_lock(
                 extras,
             )
         )
-    return found
+    return packages
 
 
 def parse_pdm_lock(
     document: Mapping[str, Any], path: Path, environment: Mapping[str, str], problems: Problems
 ) -> list[LockedPackage]:
     """Return the packages of a pdm.lock. An entry with extras adds their requirements to the package's own entry."""
-    found: dict[tuple[str, str], LockedPackage] = {}
+    packages: dict[tuple[str, str], LockedPackage] = {}
     of_extras: dict[tuple[str, str], dict[str, tuple[Requirement, ...]]] = {}
     for package, where in _packages(document, path, problems):
         name, version = canonicalize_name(package["name"]), package["version"]
@@ -85,9 +85,9 @@ def parse_pdm_lock(
             () if package.get("extras") else requires,
             of_extras.setdefault((name, version), {}),
         )
-        if (name, version) not in found or not package.get("extras"):
-            found[name, version] = entry
-    return list(found.values())
+        if (name, version) not in packages or not package.get("extras"):
+            packages[name, version] = entry
+    return list(packages.values())
 
 
 def parse_pipfile_lock(
@@ -98,7 +98,7 @@ def parse_pipfile_lock(
     problems: Problems,
 ) -> list[LockedPackage]:
     """Return the packages of a Pipfile.lock that are in ``default`` or one of the groups, and apply to the target."""
-    found = []
+    packages = []
     for section in dict.fromkeys(["default", *("develop" if group == "dev-packages" else group for group in groups)]):
         for name, entry in table(document, section, where=str(path)).items():
             where = f"{path.name}: {section}.{name}"
@@ -113,8 +113,8 @@ def parse_pipfile_lock(
                 source["url" if "://" in str(entry["file"]) else "path"] = entry["file"]
             version = re.sub(r"^={2,3}|^\*$", "", str(entry.get("version", "")))  # "*": pipenv locked no version
             hashes = frozenset(map(str, entry.get("hashes", [])))
-            found.append(LockedPackage(canonicalize_name(name), version, where, hashes, source or None))
-    return found
+            packages.append(LockedPackage(canonicalize_name(name), version, where, hashes, source or None))
+    return packages
 
 
 def _packages(document: Mapping[str, Any], path: Path, problems: Problems) -> Iterator[tuple[dict[str, Any], str]]:

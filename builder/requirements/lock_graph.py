@@ -45,8 +45,8 @@ def reached(
     by_name: dict[str, list[LockedPackage]] = {}
     for package in packages:
         by_name.setdefault(package.name, []).append(package)
-    found: dict[tuple[str, str], LockedPackage] = {}
-    done: set[tuple[str, str, frozenset[str]]] = set()
+    reachable: dict[tuple[str, str], LockedPackage] = {}
+    visited: set[tuple[str, str, frozenset[str]]] = set()
     queue = deque(roots)
     while queue:
         requirement, where = queue.popleft()
@@ -65,14 +65,14 @@ def reached(
             problems.add(where, f"{requirement} is not in the lock: {has}")
             continue
         package = chosen[0]
-        found[name, package.version] = package
-        if (name, package.version, extras) in done:
+        reachable[name, package.version] = package
+        if (name, package.version, extras) in visited:
             continue
-        done.add((name, package.version, extras))
+        visited.add((name, package.version, extras))
         if notes is not None:
             missing = ", ".join(sorted(extras - set(package.extras)))
             has = f"{name} {package.version} has no extra {missing!r}"
             notes += [f"warning: {where} requires {requirement}, and {has}"] if missing else []
         queue += [(each, package.where) for each in package.requires]
         queue += [(each, package.where) for extra in extras for each in package.extras.get(extra, ())]
-    return list(found.values())
+    return list(reachable.values())

@@ -11,10 +11,10 @@ from builder.requirements.declared import Problems
 
 def digests_of(hashes: Iterable[str], where: str, problems: Problems) -> frozenset[str]:
     """Return the sha256 digests among a locked package's hashes. If there are none, add a problem."""
-    found = frozenset(each.removeprefix("sha256:").lower() for each in hashes if each.startswith("sha256:"))
-    if not found:
+    digests = frozenset(each.removeprefix("sha256:").lower() for each in hashes if each.startswith("sha256:"))
+    if not digests:
         problems.add(where, "has no sha256 among its hashes, and others are not checked (lock again, or use --no-lock)")
-    return found
+    return digests
 
 
 def check_file(path: Path, digests: frozenset[str], where: str, problems: Problems) -> None:

@@ -40,11 +40,11 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
         where = f"{path.name}: [{section}]"
         entries += poetry_entries(table(document, section, where=str(path)), where, problems)
     places: dict[str, LocalPackage | ProjectIndex] = {}
-    found = [_declare(entry, path, indexes, places, problems) for entry in entries]
+    declarations = [_declare(entry, path, indexes, places, problems) for entry in entries]
     requires = table(document, "requires", where=str(path))
-    wanted = str(requires.get("python_full_version") or requires.get("python_version") or python)
-    other_python = [f"warning: {path.name} is for Python {wanted}, and the function for {python}"]
-    notes = [] if wanted == python or wanted.startswith(f"{python}.") else other_python
+    required_python = str(requires.get("python_full_version") or requires.get("python_version") or python)
+    other_python = [f"warning: {path.name} is for Python {required_python}, and the function for {python}"]
+    notes = [] if required_python == python or required_python.startswith(f"{python}.") else other_python
     problems.raise_any()
     notes += [f"not included: category {names_of(left)} (--group NAME includes one)"] if left else []
     groups = tuple(selection.groups)
@@ -52,7 +52,13 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     needs_lock = tuple(f"{each.where}: {each.needs_lock}" for each in entries if each.needs_lock)
     needs_lock += (f"{path.name}: [pipenv].allow_prereleases",) if allowed else ()
     return Requirements(
-        path, tuple(found), places=places, groups=groups, indexes=indexes, needs_lock=needs_lock, notes=tuple(notes)
+        path,
+        tuple(declarations),
+        places=places,
+        groups=groups,
+        indexes=indexes,
+        needs_lock=needs_lock,
+        notes=tuple(notes),
     )
 
 

@@ -41,9 +41,9 @@ def _range(text: str, *, caret: bool) -> str:
     version = Version(text)
     release = list(version.release)
     if caret:
-        kept = next((index for index, part in enumerate(release) if part), len(release) - 1)
+        position = next((index for index, part in enumerate(release) if part), len(release) - 1)
     else:
-        kept = min(1, len(release) - 1)
-    upper = [*release[:kept], release[kept] + 1]
+        position = min(1, len(release) - 1)
+    upper = [*release[:position], release[position] + 1]
     epoch = f"{version.epoch}!" if version.epoch else ""
     return f">={text},<{epoch}{'.'.join(map(str, upper))}"

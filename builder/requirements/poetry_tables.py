@@ -40,8 +40,8 @@ def poetry_python(dependencies: Mapping[str, Any], python: str, where: str, prob
     if text is None:
         return None
     try:
-        found = [SpecifierSet(each) for each in to_specifiers(str(text))]
-        return next((each for each in found if each.contains(python)), found[0])
+        specifiers = [SpecifierSet(each) for each in to_specifiers(str(text))]
+        return next((each for each in specifiers if each.contains(python)), specifiers[0])
     except (ValueError, InvalidSpecifier) as error:
         problems.add(f"{where}.python", str(error))
         return None
@@ -69,7 +69,7 @@ def _entry(name: str, value: Any, where: str, problems: Problems) -> Entry | Non
     requirement = problems.parse(text, where)
     if requirement is None:
         return None
-    source = {_SOURCES[key]: found for key, found in table.items() if key in _SOURCES}
+    source = {_SOURCES[key]: place for key, place in table.items() if key in _SOURCES}
     source |= {"subdirectory": table["subdirectory"]} if "subdirectory" in table else {}
     return Entry(
         requirement,

@@ -29,9 +29,9 @@ from builder.resolve.bounds import ProjectIndex
 def read_pyproject(path: Path, selection: Selection, environment: Mapping[str, str]) -> Requirements:
     """Return the project's requirements for these marker values. Raises one InputError with all problems."""
     project = _Project(path, selection, environment)
-    found = project.read()
+    requirements = project.read()
     project.problems.raise_any()
-    return found
+    return requirements
 
 
 class _Project:
@@ -60,20 +60,20 @@ class _Project:
         if environments := self.stated.hatch_environments():
             self.notes.append(f"not included: the dependencies of Hatch's environments {names_of(environments)}")
         places: dict[str, LocalPackage | ProjectIndex] = {}
-        found = [self._declare(entry, uv, chosen_groups, places) for entry in entries]
+        declarations = [self._declare(entry, uv, chosen_groups, places) for entry in entries]
         version = self.stated.project.get("version", self.stated.poetry.get("version"))
-        own = (
+        itself = (
             (LocalPackage(self.path.parent, str(self.path), self.name),)
             if self.name and is_package(self.document, str(self.path))
             else ()
         )
         return Requirements(
             self.path,
-            (*(each for each in found if each), *(each for part in nested for each in part.declared)),
+            (*(each for each in declarations if each), *(each for part in nested for each in part.declared)),
             (*self.stated.texts(uv.constraints, "constraint"), *(each for part in nested for each in part.constraints)),
             (*self.stated.texts(uv.overrides, "override"), *self.stated.pdm_overrides()),
             tuple(canonicalize_name(str(name)) for name in (*uv.excludes, *self.stated.pdm_resolution("excludes", []))),
-            local=(*own, *(each for part in nested for each in part.local)),
+            local=(*itself, *(each for part in nested for each in part.local)),
             places={**places, **{name: place for part in nested for name, place in part.places.items()}},
             name=self.name,
             version=version if isinstance(version, str) else None,
@@ -107,23 +107,23 @@ class _Project:
         if self.selection.default_groups:
             names = list(groups) if defaults == "all" else defaults
             chosen_groups += [canonicalize_name(str(name)) for name in names]
-        for kind, option, chosen, known in (
+        for kind, option, chosen, available in (
             ("extra", "--extra", chosen_extras, extras),
             ("dependency group", "--group", chosen_groups, groups),
         ):
             for name in chosen:
-                if name not in known:
+                if name not in available:
                     raise InputError(
                         f"the project has no {kind} {name!r}",
                         where=f"{self.path}: {option}",
-                        fix=f"it has {names_of(known)}" if known else f"it has none; leave {option} out",
+                        fix=f"it has {names_of(available)}" if available else f"it has none; leave {option} out",
                     )
         return list(dict.fromkeys(chosen_extras)), list(dict.fromkeys(chosen_groups))
 
     def _note_rest(self, kind: str, names: set[str]) -> None:
         if names:
-            what = "dependency group" if kind == "group" else kind
-            self.notes.append(f"not included: {what} {names_of(names)} (--{kind} NAME includes one)")
+            noun = "dependency group" if kind == "group" else kind
+            self.notes.append(f"not included: {noun} {names_of(names)} (--{kind} NAME includes one)")
 
     def _without_itself(self, entries: Sequence[Entry], extras: Mapping[str, list[Entry]]) -> Iterator[Entry]:
         """Replace a requirement on the project itself (``proj[api]``) by its extras: no index has this project."""
@@ -165,6 +165,6 @@ def _also_if(entry: Entry, condition: Entry) -> Entry:
     if condition.requirement.marker is None:
         return entry
     both = Requirement(str(entry.requirement))
-    own = f"({both.marker}) and " if both.marker else ""
-    text = f"{str(both).split(';')[0]} ; {own}({condition.requirement.marker})"
+    marker = f"({both.marker}) and " if both.marker else ""
+    text = f"{str(both).split(';')[0]} ; {marker}({condition.requirement.marker})"
     return replace(entry, requirement=Requirement(text))

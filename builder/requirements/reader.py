@@ -41,18 +41,18 @@ def find_requirements(app: Path) -> tuple[Path | None, tuple[str, ...]]:
     folder = app.absolute()
     notes: list[str] = []
     for each in (folder, folder.parent):
-        found = [path for name in FILES if (path := each / name).is_file() and _states_requirements(path)]
-        if found and each != folder and _is_cdk_app(each, found):
-            names = ", ".join(str(path) for path in found)
+        paths = [path for name in FILES if (path := each / name).is_file() and _states_requirements(path)]
+        if paths and each != folder and _is_cdk_app(each, paths):
+            names = ", ".join(str(path) for path in paths)
             notes.append(
                 f"{names}: not used, it belongs to the CDK app of {each / 'cdk.json'} (to use it, pass --requirements)"
             )
-        elif found:
+        elif paths:
             if each != folder:
-                notes.append(f"{found[0]}: used; it is in the folder above the app")
-            unused = (path for path in found[1:] if (found[0].name, path.name) != ("setup.py", "setup.cfg"))
-            notes += [f"{path}: not used, {found[0].name} is" for path in unused]  # setup.py reads its setup.cfg
-            return found[0], tuple(notes)
+                notes.append(f"{paths[0]}: used; it is in the folder above the app")
+            unused = (path for path in paths[1:] if (paths[0].name, path.name) != ("setup.py", "setup.cfg"))
+            notes += [f"{path}: not used, {paths[0].name} is" for path in unused]  # setup.py reads its setup.cfg
+            return paths[0], tuple(notes)
     _refuse_lone_lock(folder)
     return None, (*notes, *_not_read(folder))
 
@@ -71,8 +71,8 @@ def _refuse_lone_lock(folder: Path) -> None:
 def _not_read(app: Path) -> Iterator[str]:
     """Yield warnings about requirements in places that are not searched, for an app without any other."""
     for each in (app, app.parent):
-        named = [path for path in each.iterdir() if _OTHER_NAME.fullmatch(path.name)] if each == app else []
-        if files := sorted([*named, *(each / "requirements").glob("*.txt")]):
+        similar = [path for path in each.iterdir() if _OTHER_NAME.fullmatch(path.name)] if each == app else []
+        if files := sorted([*similar, *(each / "requirements").glob("*.txt")]):
             names = ", ".join(map(str, files))
             yield f"warning: {names}: not used; name the file of the function with --requirements"
     for path in sorted(app.glob("*.py")):
@@ -98,26 +98,26 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
         )
     if is_pylock:
         return read_pylock(path, target, selection.extras, selection.groups).with_selection(selection)
-    found = _read(path, target, selection)
-    lock, others = find_lock(found)
-    notes = [f"{other}: not used" + (f", {lock.name} is" if lock else "") for other in others]
+    requirements = _read(path, target, selection)
+    lock, other_locks = find_lock(requirements)
+    notes = [f"{other}: not used" + (f", {lock.name} is" if lock else "") for other in other_locks]
     if lock and path.name not in ("pyproject.toml", "Pipfile"):
         notes.append(f"{lock}: not used, it is the lock file of a project, and {path.name} is not a project")
     elif lock and selection.use_lock:
         notes.append(f"versions from {lock}")
-        found = use_lock(found, lock, target)
+        requirements = use_lock(requirements, lock, target)
     elif lock:
         notes.append(f"{lock}: not used (--no-lock)")
-    if found.not_applied:  # a lock file made with them has none
-        notes.append(f"warning: {', '.join(found.not_applied)} is not applied without a lock file")
-    if found.needs_lock:
+    if requirements.not_applied:  # a lock file made with them has none
+        notes.append(f"warning: {', '.join(requirements.not_applied)} is not applied without a lock file")
+    if requirements.needs_lock:
         raise InputError(
             "several versions are allowed, and only a lock file tells which one to use:",
-            details=[f"  {each}" for each in found.needs_lock],
+            details=[f"  {each}" for each in requirements.needs_lock],
             where=str(path),
             fix="run `poetry lock` or `pipenv lock` and package without --no-lock, or name the version (==2.0)",
         )
-    return replace(found.with_selection(selection), notes=(*found.notes, *notes))
+    return replace(requirements.with_selection(selection), notes=(*requirements.notes, *notes))
 
 
 def _read(path: Path, target: Target, selection: Selection) -> Requirements:

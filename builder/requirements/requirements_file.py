@@ -163,12 +163,12 @@ class _Reader:
             return
         if requirement.url and not self._record_place(requirement, path, where, constraints):
             return
-        found = declared(requirement, where, None if "@" in text or requirement.url else text)
-        self._hash_options(found, options, where)
+        declaration = declared(requirement, where, None if "@" in text or requirement.url else text)
+        self._hash_options(declaration, options, where)
         if constraints:
-            self._constraints.append(found.text)
+            self._constraints.append(declaration.text)
         else:
-            self._declared.append(found)
+            self._declared.append(declaration)
 
     def _local_line(self, text: str, path: Path, where: str) -> None:
         """Read a line that is a path: ``-e .``, ``./lib[api]``, ``wheels/x.whl; python_version < '3.12'``."""
@@ -179,22 +179,22 @@ class _Reader:
         marker = self._problems.parse_marker(marker_text.strip() or None, where)
         match = re.fullmatch(r"(.*?)(?:\[([^\]]*)\])?(?:#.*)?", bare.strip())
         place, extras = (match[1], match[2]) if match else (bare.strip(), "")
-        found = _local_path(place, path)
-        if problem := problem_of_local(found, place):
+        local = _local_path(place, path)
+        if problem := problem_of_local(local, place):
             self._problems.add(where, problem)
             return
         names = tuple(part.strip() for part in (extras or "").split(",") if part.strip())
-        self._local.append(LocalPackage(found, where, extras=names, marker=marker))
+        self._local.append(LocalPackage(local, where, extras=names, marker=marker))
 
     def _record_place(self, requirement: Requirement, path: Path, where: str, constraints: bool) -> bool:
         """Record the place of ``name @ URL``, and remove the URL if it is local. Return whether it can be used."""
         url = requirement.url or ""
         problem = None
         if url.startswith("file:") or "://" not in url:
-            found = _local_path(url.partition("#")[0], path)
+            local = _local_path(url.partition("#")[0], path)
             name = canonicalize_name(requirement.name)
-            problem = problem_of_local(found, url, name=name)
-            self._places[name] = LocalPackage(found, where, name)
+            problem = problem_of_local(local, url, name=name)
+            self._places[name] = LocalPackage(local, where, name)
             requirement.url = None
         else:
             problem = problem_of_url(url)
@@ -204,7 +204,7 @@ class _Reader:
             self._problems.add(where, f"{requirement.name}: {problem}")
         return not problem
 
-    def _hash_options(self, found: Declared, options: list[str], where: str) -> None:
+    def _hash_options(self, declaration: Declared, options: list[str], where: str) -> None:
         hashes = set()
         for option in options:
             if match := re.fullmatch(r"--hash[=\s]\s*sha256:([0-9a-fA-F]{64})", option):
@@ -215,10 +215,11 @@ class _Reader:
                 self._problems.add(where, f"{option} is not supported; hashes are --hash=sha256:…")
         if not hashes and any(option.startswith("--hash") for option in options):
             self._problems.add(
-                where, f"{found.name} has no sha256 among its hashes; add --hash=sha256:… (`pip hash WHEEL` prints it)"
+                where,
+                f"{declaration.name} has no sha256 among its hashes; add --hash=sha256:… (`pip hash WHEEL` prints it)",
             )
         if hashes:
-            self._hashes[found.name] = self._hashes.get(found.name, frozenset()) | hashes
+            self._hashes[declaration.name] = self._hashes.get(declaration.name, frozenset()) | hashes
 
 
 def problem_of_url(url: str) -> str | None:
@@ -234,18 +235,18 @@ def problem_of_url(url: str) -> str | None:
     return None
 
 
-def problem_of_local(found: Path, written: str, name: str | None = None) -> str | None:
+def problem_of_local(place: Path, written: str, name: str | None = None) -> str | None:
     """Return why a path cannot be used as a package, or None."""
     if "/croot/" in written or "/home/conda/" in written or "/feedstock_root/" in written:
         return (
             f"{written} is a folder of conda's build machine; "
             f"write the version instead: {name or 'name'}==… (`pip list --format=freeze` prints it)"
         )
-    if found.is_file():
-        return None if found.name.endswith(_ARCHIVES) else f"{written} is neither a wheel nor a source archive"
-    if not found.is_dir():
+    if place.is_file():
+        return None if place.name.endswith(_ARCHIVES) else f"{written} is neither a wheel nor a source archive"
+    if not place.is_dir():
         return f"no such file or directory: {without_credentials(written)}"
-    if not any((found / each).is_file() for each in ("pyproject.toml", "setup.py", "setup.cfg")):
+    if not any((place / each).is_file() for each in ("pyproject.toml", "setup.py", "setup.cfg")):
         return f"{written} has no pyproject.toml or setup.py, so it is not a package"
     return None
 
@@ -289,13 +290,13 @@ def _advice_for_line(text: str) -> str | None:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield line numbers and lines, without comments and empty lines; join lines that end with a backslash."""
-    held, first = "", 0
+    pending, first = "", 0
     for number, line in enumerate([*re.split(r"\r\n|\r|\n", text), ""], 1):
         bare = re.sub(r"(^|\s)#.*$", "", line).strip()
         first = first or number
         if bare.endswith("\\"):
-            held += bare[:-1].rstrip() + " "
+            pending += bare[:-1].rstrip() + " "
             continue
-        if joined := (held + bare).strip():
+        if joined := (pending + bare).strip():
             yield first, joined
-        held, first = "", 0
+        pending, first = "", 0

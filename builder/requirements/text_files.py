@@ -52,8 +52,8 @@ def _decode(data: bytes, path: Path, coding_line: bool) -> str:
     if encoding:
         data = data[len(next(bom for bom, name in _BOMS if name == encoding)) :]
     elif coding_line:
-        named = (re.match(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", line) for line in data.splitlines()[:2])
-        encoding = next((match[1].decode("ascii", "replace") for match in named if match), None)
+        matches = (re.match(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", line) for line in data.splitlines()[:2])
+        encoding = next((match[1].decode("ascii", "replace") for match in matches if match), None)
     try:
         text = data.decode(encoding or "utf-8")
     except LookupError:
@@ -86,13 +86,13 @@ def read_json(path: Path) -> dict[str, Any]:
     """Parse a file with a JSON object."""
     text = read_text(path)
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError) as error:
         line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise InputError(f"is not valid JSON: {error}", where=f"{path}{line}") from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise InputError("must be a JSON object", where=str(path))
-    return found
+    return document
 
 
 def table(document: Any, *keys: str, where: str) -> dict[str, Any]:

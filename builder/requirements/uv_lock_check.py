@@ -54,10 +54,14 @@ def find_differences(lock: Path, project: Path, local: Collection[Path]) -> Iter
     folder = project.resolve()
     for package in document.get("package", []):
         place = next((value for key, value in package["source"].items() if key in _WITHOUT_VERSIONS), None)
-        found = (lock.parent / str(place)).resolve()
-        if place is not None and (found == folder or found in local) and (found / "pyproject.toml").is_file():
-            where = "pyproject.toml" if found == folder else str(found / "pyproject.toml")
-            differences = _compare(package.get("metadata", {}), found / "pyproject.toml")
+        locked_folder = (lock.parent / str(place)).resolve()
+        if (
+            place is not None
+            and (locked_folder == folder or locked_folder in local)
+            and (locked_folder / "pyproject.toml").is_file()
+        ):
+            where = "pyproject.toml" if locked_folder == folder else str(locked_folder / "pyproject.toml")
+            differences = _compare(package.get("metadata", {}), locked_folder / "pyproject.toml")
             yield from ((where, *each) for each in differences)
     manifest = table(document, "manifest", where=str(lock))
     if "dependency-groups" in manifest:  # a root that is not a package

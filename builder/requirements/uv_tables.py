@@ -55,18 +55,18 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
     """Read uv's tables for the project in ``folder``."""
     where = str(folder / "pyproject.toml")
     root, top = _workspace(folder.resolve(), document)
-    own, shared = table(document, "tool", "uv", where=where), table(top, "tool", "uv", where=str(root))
+    member, shared = table(document, "tool", "uv", where=where), table(top, "tool", "uv", where=str(root))
     if (root / "uv.toml").is_file():
         shared = {**{key: shared[key] for key in _PROJECT_ONLY if key in shared}, **read_toml(root / "uv.toml")}
-        own = {key: own[key] for key in _PROJECT_ONLY if key in own}
+        member = {key: member[key] for key in _PROJECT_ONLY if key in member}
     sources: dict[str, tuple[Mapping[str, Any], ...]] = {}
-    for base, each in ((root, shared), (folder, own)):
+    for base, each in ((root, shared), (folder, member)):
         for name, value in table(each, "sources", where=where).items():
             sources[canonicalize_name(name)] = tuple(
                 _anchored(value, base, f"{where}: [tool.uv.sources].{name}", problems)
             )
     indexes: dict[str, str] = {}
-    for index in [*_tables(shared, "index", where, problems), *_tables(own, "index", where, problems)]:
+    for index in [*_tables(shared, "index", where, problems), *_tables(member, "index", where, problems)]:
         url = str(index.get("url", ""))
         url = str((root / url).as_uri()) if url and "://" not in url else url
         if index.get("explicit") is True and isinstance(index.get("name"), str):
@@ -81,7 +81,7 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
             if problem := refusal_of_index(str(url)):
                 problems.add(f"{where}: [tool.uv].{key}", problem)
     environments = shared.get("environments")
-    tables = (shared,) if root == folder.resolve() else (shared, own)
+    tables = (shared,) if root == folder.resolve() else (shared, member)
     return UvTables(
         root,
         sources,
@@ -140,10 +140,10 @@ def _workspace(folder: Path, document: Mapping[str, Any]) -> tuple[Path, Mapping
         path = parent / "pyproject.toml"
         if not path.is_file():
             continue
-        found = document if parent == folder else read_toml(path)
-        uv = table(found, "tool", "uv", where=str(path))
+        root = document if parent == folder else read_toml(path)
+        uv = table(root, "tool", "uv", where=str(path))
         if "workspace" in uv and (parent == folder or folder in dict(_members(parent, uv)).values()):
-            return parent, found
+            return parent, root
     return folder, document
 
 
@@ -168,16 +168,16 @@ def _glob(root: Path, pattern: object) -> Iterator[Path]:
 
 
 def _tables(document: Mapping[str, Any], key: str, where: str, problems: Problems) -> list[dict[str, Any]]:
-    found = document.get(key, [])
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+    tables = document.get(key, [])
+    if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
         problems.add(where, f"[[{key}]] must be an array of tables")
         return []
-    return found
+    return tables
 
 
 def _list(document: Mapping[str, Any], key: str, where: str, problems: Problems) -> tuple[object, ...]:
-    found = document.get(key, [])
-    if not isinstance(found, list):
+    values = document.get(key, [])
+    if not isinstance(values, list):
         problems.add(where, f"[tool.uv].{key} must be a list")
         return ()
-    return tuple(found)
+    return tuple(values)

@@ -33,10 +33,10 @@ def download_error(flat: str, where: str, *, expected: str = "were locked") -> B
 
     ``expected`` says where the expected hash is from.
     """
-    if found := _HASH_MISMATCH.search(flat):
-        return _hash_mismatch(found[1], found[2].split(), found[3].split(), where, expected)
-    if found := _STATUS.search(flat):
-        return http_error(int(found[1]), _name_in(found[2] or ""), where)
+    if match := _HASH_MISMATCH.search(flat):
+        return _hash_mismatch(match[1], match[2].split(), match[3].split(), where, expected)
+    if match := _STATUS.search(flat):
+        return http_error(int(match[1]), _name_in(match[2] or ""), where)
     if _DISK.search(flat):
         return BuildError(
             f"uv cannot write a file: {flat[max(flat.find('error: '), 0) :].removeprefix('error: ')[:500]}",
@@ -60,8 +60,8 @@ def unreachable(cause: str, where: str) -> BuildError:
 
 def is_temporary(flat: str) -> bool:
     """Whether a failed download may succeed when it is repeated."""
-    found = _STATUS.search(flat)
-    return int(found[1]) in _TEMPORARY if found else _UNREACHABLE.search(flat) is not None
+    match = _STATUS.search(flat)
+    return int(match[1]) in _TEMPORARY if match else _UNREACHABLE.search(flat) is not None
 
 
 def http_error(code: int, name: str, where: str) -> BuildError:
@@ -81,12 +81,12 @@ def http_error(code: int, name: str, where: str) -> BuildError:
     )
 
 
-def _hash_mismatch(package: str, wanted: list[str], computed: list[str], where: str, expected: str) -> BuildError:
-    algorithms = {each.partition(":")[0] for each in wanted}
+def _hash_mismatch(package: str, locked: list[str], computed: list[str], where: str, expected: str) -> BuildError:
+    algorithms = {each.partition(":")[0] for each in locked}
     same_kind = [each for each in computed if each.partition(":")[0] in algorithms]
     return BuildError(
         f"hash mismatch: the index has other bytes than {expected}: {package.replace('==', ' ')} has "
-        f"{' '.join(same_kind or computed)}, expected {' or '.join(wanted)} "
+        f"{' '.join(same_kind or computed)}, expected {' or '.join(locked)} "
         f"(downloaded from {shown_indexes(os.environ)})",
         where=where,
         fix="if it was locked, build without --locked to resolve again; report an unexpected change to the wheel's "
@@ -94,9 +94,9 @@ def _hash_mismatch(package: str, wanted: list[str], computed: list[str], where: 
     )
 
 
-def shown_indexes(own: Mapping[str, str]) -> str:
+def shown_indexes(variables: Mapping[str, str]) -> str:
     """Return the configured indexes, without credentials."""
-    places = " ".join(uv.index_places(own)).split()
+    places = " ".join(uv.index_places(variables)).split()
     return ", ".join(map(without_credentials, places)) or "the default index"
 
 

@@ -54,8 +54,8 @@ def no_wheel(package: str, target: Target, required_by: str = "") -> NoWheelErro
 
 def malformed_in(flat: str) -> BuildError | None:
     """Return the error for a malformed wheel in uv's message on one line; None if another failure is the cause."""
-    found = _INVALID_FORMAT.search(flat) or _MALFORMED.search(flat)
-    return malformed_wheel(found[1].replace("==", " "), found[2]) if found else None
+    match = _INVALID_FORMAT.search(flat) or _MALFORMED.search(flat)
+    return malformed_wheel(match[1].replace("==", " "), match[2]) if match else None
 
 
 def malformed_wheel(where: str, cause: str) -> BuildError:
@@ -78,39 +78,39 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
         return InputError(
             "not a date, time or age", where="--exclude-newer", fix='write it like 2026-11-01 or "7 days"'
         )
-    if found := re.search(
+    if match := re.search(
         r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
     ):
-        return no_wheel(found[1].replace("==", " "), target, _dependent(found[1].partition("==")[0], flat))
-    if found := re.search(r"\b(401|403) (?:Unauthorized|Forbidden)\b", flat):
-        return http_error(int(found[1]), "", target.id)
-    if found := re.search(r"\b(?:Because|and) (\S+) was not found in the", flat):
+        return no_wheel(match[1].replace("==", " "), target, _dependent(match[1].partition("==")[0], flat))
+    if match := re.search(r"\b(401|403) (?:Unauthorized|Forbidden)\b", flat):
+        return http_error(int(match[1]), "", target.id)
+    if match := re.search(r"\b(?:Because|and) (\S+) was not found in the", flat):
         return InputError(
-            f"the package index has no package {found[1]!r}",
-            where=_origin_of(found[1], requirements, flat),
+            f"the package index has no package {match[1]!r}",
+            where=_origin_of(match[1], requirements, flat),
             fix="check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
         )
-    if found := _OTHER_INDEX.search(flat):
+    if match := _OTHER_INDEX.search(flat):
         return InputError(
-            f"{found[1]} is on {without_credentials(found[2])}, but not in the required version; uv uses only the "
+            f"{match[1]} is on {without_credentials(match[2])}, but not in the required version; uv uses only the "
             "first index that has a package (index strategy first-index), and another one may have the version",
-            where=_origin_of(found[1], requirements, flat),
+            where=_origin_of(match[1], requirements, flat),
             fix="put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match",
         )
-    if found := _NO_VERSION.search(flat):
+    if match := _NO_VERSION.search(flat):
         return InputError(
-            f"the package index has no {found[1]} {found[2]}",
-            where=_origin_of(found[1], requirements, flat),
+            f"the package index has no {match[1]} {match[2]}",
+            where=_origin_of(match[1], requirements, flat),
             fix="check the version; a fresh release may take some minutes to appear",
         )
     if error := malformed_in(flat):
         return error
     if "No solution found" in flat:
         return ConflictError(f"cannot be resolved: {_error_text(flat)}", where=target.id)
-    if found := re.search(r"Failed to download `(\S+) @ ", flat):
+    if match := re.search(r"Failed to download `(\S+) @ ", flat):
         return BuildError(
-            f"{found[1]} cannot be downloaded from the URL that is named for it: {_last_cause(text)}",
-            where=_origin_of(found[1], requirements, flat),
+            f"{match[1]} cannot be downloaded from the URL that is named for it: {_last_cause(text)}",
+            where=_origin_of(match[1], requirements, flat),
             fix="check the URL and the network",
             failure_class=FailureClass.TEMPORARY if is_temporary(flat) else FailureClass.PERMANENT,
         )
@@ -139,8 +139,8 @@ def _dependent(package: str, flat: str) -> str:
     """Return the first requirement of the package in uv's explanation, such as ``mid requires leaf==9.0``; else ""."""
     requirement = rf"(\S+) depends? on ({re.escape(package)}(?:\[[^]]*\])?(?:[<>=!~]\S*)?)(?=[\s,]|$)"
     # One with a version first: it is the cause, not another package that takes any version.
-    found = sorted(re.findall(requirement, flat), key=lambda each: not re.search("[<>=!~]", each[1]))
-    return f"{found[0][0]} requires {found[0][1].rstrip(',.')}" if found else ""
+    matches = sorted(re.findall(requirement, flat), key=lambda each: not re.search("[<>=!~]", each[1]))
+    return f"{matches[0][0]} requires {matches[0][1].rstrip(',.')}" if matches else ""
 
 
 def _last_cause(text: str) -> str:

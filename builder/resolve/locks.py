@@ -65,11 +65,11 @@ class Locks:
 
     def newest_packages(self, locks: Mapping[Target, Future[Lock]]) -> Sequence[Package]:
         """Wait for the locks and return the newest versions of their packages, for ``older_versions``."""
-        inputs = {target: wanted for target in locks if (wanted := self.input_of(target)) is not None}
+        inputs = {target: target_input for target in locks if (target_input := self.input_of(target)) is not None}
         if not inputs:
             return []
-        wanted = next(iter(inputs.values()))  # the same for every target
-        return newest_packages(wanted, {target.id: locks[target].result() for target in inputs}, inputs)
+        target_input = next(iter(inputs.values()))  # the same for every target
+        return newest_packages(target_input, {target.id: locks[target].result() for target in inputs}, inputs)
 
     @cached_property
     def _settings_key(self) -> str | None:
@@ -88,13 +88,13 @@ class Locks:
     def _resolve(self, target: Target) -> Lock:
         if self._settings_key is None:
             return resolve(self.matrix, self.version, target, self.exclude_newer)
-        wanted = lock_input(self.matrix, self.version)
+        inputs = lock_input(self.matrix, self.version)
         key = key_of(
-            wanted.requirements, target.id, uv.platform_options(target), self.exclude_newer, self.matrix.exclude,
+            inputs.requirements, target.id, uv.platform_options(target), self.exclude_newer, self.matrix.exclude,
             self.matrix.override, self._settings_key,
         )  # fmt: skip
-        if kept := self._cached_lock(key):
-            return kept
+        if cached := self._cached_lock(key):
+            return cached
         lock = resolve(self.matrix, self.version, target, self.exclude_newer)
         self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])
         return lock

@@ -84,18 +84,18 @@ def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | N
 
 def newest_resolvable(matrix: Matrix, exclude_newer: str | None = None) -> str:
     """Return the newest stable version of the package that has usable wheels for every target."""
-    wanted = lock_input(matrix, None, exclude_newer)
+    inputs = lock_input(matrix, None, exclude_newer)
 
     def version_for(target: Target) -> str:
-        return _locked(resolve_requirements(wanted, target), matrix.package).version
+        return _locked(resolve_requirements(inputs, target), matrix.package).version
 
-    first, *others = matrix.targets
-    found = {first.id: version_for(first)}  # first, so that uv caches the pages for the others
+    first, *rest = matrix.targets
+    found_versions = {first.id: version_for(first)}  # first, so that uv caches the pages for the others
     with ThreadPoolExecutor(max_workers=len(matrix.targets)) as pool:
-        found |= zip((target.id for target in others), pool.map(version_for, others), strict=True)
-    versions = set(found.values())
+        found_versions |= zip((target.id for target in rest), pool.map(version_for, rest), strict=True)
+    versions = set(found_versions.values())
     if len(versions) > 1:
-        rows = ", ".join(f"{target}: {version}" for target, version in found.items())
+        rows = ", ".join(f"{target}: {version}" for target, version in found_versions.items())
         raise BuildError(
             f"the newest usable version differs between targets for {matrix.package} ({rows})",
             fix="choose the version: --version V",
@@ -111,22 +111,22 @@ def requirements_of(lock: Lock) -> str:
     )
 
 
-def resolve_requirements(wanted: LockInput, target: Target) -> Lock:
+def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
     """Return the target's lock for any requirements. Raises ConflictError if no versions satisfy them all."""
-    return _resolve(wanted, target)[0]
+    return _resolve(inputs, target)[0]
 
 
-def _resolve(wanted: LockInput, target: Target) -> tuple[Lock, str]:
+def _resolve(inputs: LockInput, target: Target) -> tuple[Lock, str]:
     """Return the lock and uv's messages.
 
     uv has no platform for glibc 2.26, so it resolves for the next one. If all wheels of a chosen version need a newer
     glibc than the target has, exclude that version and resolve again.
     """
-    bounds = wanted.bounds
+    bounds = inputs.bounds
     ruled_out: dict[str, str] = {}  # the constraint that excludes a version, and the package without a wheel
     for _ in range(MAX_UV_RUNS_PER_TARGET):
         try:
-            document, messages = _compile(wanted.constrained(ruled_out), target)
+            document, messages = _compile(inputs.constrained(ruled_out), target)
         except ConflictError:
             if ruled_out:
                 raise no_wheel(next(iter(ruled_out.values())), target) from None
@@ -141,39 +141,35 @@ def _resolve(wanted: LockInput, target: Target) -> tuple[Lock, str]:
         if not missing:
             lock = [wheel for wheel in chosen if wheel is not None]
             return tuple(sorted(lock, key=lambda locked: locked.name)), messages
-        named = {f"{each['name']}!={each.get('version')}": f"{each['name']} {each.get('version')}" for each in missing}
-        if (
-            target.runtime.uv_platform == target.runtime.manylinux
-            or bounds.complete
-            or named.keys() <= ruled_out.keys()
-        ):
-            raise no_wheel(next(iter(named.values())), target)
-        ruled_out |= named
+        pins = {f"{each['name']}!={each.get('version')}": f"{each['name']} {each.get('version')}" for each in missing}
+        if target.runtime.uv_platform == target.runtime.manylinux or bounds.complete or pins.keys() <= ruled_out.keys():
+            raise no_wheel(next(iter(pins.values())), target)
+        ruled_out |= pins
     raise no_wheel(next(iter(ruled_out.values())), target)
 
 
-def newest_versions(names: Iterable[str], wanted: LockInput, targets: Iterable[Target]) -> Sequence[Mapping[str, Any]]:
+def newest_versions(names: Iterable[str], inputs: LockInput, targets: Iterable[Target]) -> Sequence[Mapping[str, Any]]:
     """Return the newest version of each package for the targets' Pythons, with or without wheels for them.
 
     The items are packages of a pylock document: one for each version, with a marker, if the Pythons need different
     versions. One run of uv finds them all; nothing is built or downloaded for this.
     """
-    alone = LockInput(tuple(names), replace(wanted.bounds, complete=True, constraints=()), wanted.exclude_newer)
+    alone = LockInput(tuple(names), replace(inputs.bounds, complete=True, constraints=()), inputs.exclude_newer)
     oldest = min(targets, key=lambda target: python_order(target.python))
     packages: Sequence[Mapping[str, Any]] = _compile(alone, oldest, any_platform=True)[0].get("packages", [])
     return packages
 
 
-def _compile(wanted: LockInput, target: Target, *, any_platform: bool = False) -> tuple[dict[str, Any], str]:
+def _compile(inputs: LockInput, target: Target, *, any_platform: bool = False) -> tuple[dict[str, Any], str]:
     """Run ``uv pip compile``. Return the pylock document and uv's messages.
 
     ``any_platform`` needs complete bounds: to find dependencies, uv would build packages that have no wheel.
     """
     scope = ["--universal", "--python-version", target.runtime.full_version] if any_platform else None
-    text = "\n".join(wanted.requirements) + "\n"
+    text = "\n".join(inputs.requirements) + "\n"
     with tempfile.TemporaryDirectory(prefix="layers-resolve-") as name:
-        options = ["--exclude-newer", wanted.exclude_newer] if wanted.exclude_newer else []
-        options += [*wanted.bounds.options(Path(name)), *package_settings(os.environ).options]
+        options = ["--exclude-newer", inputs.exclude_newer] if inputs.exclude_newer else []
+        options += [*inputs.bounds.options(Path(name)), *package_settings(os.environ).options]
         command = [
             "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
             "--no-python-downloads", "--python", sys.executable,
@@ -185,8 +181,8 @@ def _compile(wanted: LockInput, target: Target, *, any_platform: bool = False) -
             # uv caches index pages for minutes, and the version may have been uploaded since: fetch them again.
             result = uv.run([*command, "--refresh"], Path(name), stdin=text)
     if not result.ok:
-        raise explain(result.err, target, wanted.requirements)
-    _check_extras(wanted.requirements, result.err)
+        raise explain(result.err, target, inputs.requirements)
+    _check_extras(inputs.requirements, result.err)
     try:
         return tomllib.loads(result.out), result.err
     except tomllib.TOMLDecodeError as error:
@@ -201,8 +197,8 @@ def _check_extras(requirements: Sequence[str], messages: str) -> None:
     for package, extra in re.findall(r"package `([^`]+)` does not have an extra named `([^`]+)`", messages):
         name = name_of(package)
         for text in requirements:
-            named = re.match(r"[^\[;]*\[([^\]]*)\]", text)
-            if named and name_of(text) == name and canonicalize_name(extra) in map(canonicalize_name, _split(named[1])):
+            match = re.match(r"[^\[;]*\[([^\]]*)\]", text)
+            if match and name_of(text) == name and canonicalize_name(extra) in map(canonicalize_name, _split(match[1])):
                 raise InputError(
                     f"{package} has no extra {extra!r}", where=text, fix="correct its name, or leave it out"
                 )
@@ -218,18 +214,18 @@ def _locked(lock: Iterable[Locked], package: str) -> Locked:
 
 
 def _check_version(matrix: Matrix, version: str, lock: Lock) -> None:
-    found = _locked(lock, matrix.package).version
-    if found != version:
+    locked = _locked(lock, matrix.package).version
+    if locked != version:
         raise InputError(
-            f"the package index writes {matrix.package} {version} as {found}",
-            fix=f"use this spelling, because it goes into descriptions and tables: --version {found}",
+            f"the package index writes {matrix.package} {version} as {locked}",
+            fix=f"use this spelling, because it goes into descriptions and tables: --version {locked}",
         )
 
 
 def _check_yanked(matrix: Matrix, version: str, messages: str) -> None:
     """Raise InputError if uv warned that the release's version is yanked: uv accepts pinned yanked versions."""
-    for name, found, reason in _YANKED.findall(messages):
-        if name_of(name) == canonicalize_name(matrix.package) and found == version:
+    for name, yanked, reason in _YANKED.findall(messages):
+        if name_of(name) == canonicalize_name(matrix.package) and yanked == version:
             raise yanked_error(matrix.package, version, reason)
 
 

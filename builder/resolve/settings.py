@@ -57,17 +57,23 @@ class PackageSettings:
         ]
 
 
-def package_settings(own: Mapping[str, str]) -> PackageSettings:
-    """Read the settings from the environment ``own`` and its files. Raises InputError for a missing file."""
-    parsers = _pip_config(own)
-    pip = {name: found for name in (*_PIP_INDEX_SETTINGS, "constraint") if (found := _pip_setting(name, own, parsers))}
-    used = {name: found for name, found in pip.items() if name in _PIP_INDEX_SETTINGS}
+def package_settings(variables: Mapping[str, str]) -> PackageSettings:
+    """Read the settings from the environment ``variables`` and its files. Raises InputError for a missing file."""
+    parsers = _pip_config(variables)
+    pip = {
+        name: setting
+        for name in (*_PIP_INDEX_SETTINGS, "constraint")
+        if (setting := _pip_setting(name, variables, parsers))
+    }
+    used = {name: setting for name, setting in pip.items() if name in _PIP_INDEX_SETTINGS}
     notes = []
-    if used and has_index_settings(own):
+    if used and has_index_settings(variables):
         names = ", ".join(f"{name} ({source})" for name, (_, source) in used.items())
         notes.append(f"pip's settings {names} are not used, because uv has index settings of its own")
         used = {}
-    files = [(option, place, name) for option, name in _FILE_VARIABLES.items() for place in own.get(name, "").split()]
+    files = [
+        (option, place, name) for option, name in _FILE_VARIABLES.items() for place in variables.get(name, "").split()
+    ]
     if "constraint" in pip:
         value, origin = pip["constraint"]
         files += [("--constraints", place, f"pip's constraint setting ({origin})") for place in value.split()]
@@ -75,7 +81,7 @@ def package_settings(own: Mapping[str, str]) -> PackageSettings:
     environment = {
         _PIP_INDEX_SETTINGS[name]: _for_uv(name, value) for name, (value, _) in used.items() if not _is_off(name, value)
     }
-    if "extra-index-url" in used and not own.get("UV_INDEX_STRATEGY"):
+    if "extra-index-url" in used and not variables.get("UV_INDEX_STRATEGY"):
         # pip takes the best version of all indexes; by default uv uses only the first index that has the package.
         environment["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return PackageSettings(
@@ -85,32 +91,32 @@ def package_settings(own: Mapping[str, str]) -> PackageSettings:
     )
 
 
-def has_index_settings(own: Mapping[str, str]) -> bool:
+def has_index_settings(variables: Mapping[str, str]) -> bool:
     """Whether a variable or configuration file of uv sets package indexes."""
-    return any(own.get(name) for name in INDEX_VARIABLES) or has_config_file(own)
+    return any(variables.get(name) for name in INDEX_VARIABLES) or has_config_file(variables)
 
 
-def has_config_file(own: Mapping[str, str]) -> bool:
+def has_config_file(variables: Mapping[str, str]) -> bool:
     """Whether uv has a configuration file, which may name indexes."""
-    return bool(own.get("UV_CONFIG_FILE")) or any(path.exists() for path in uv_config_files(own))
+    return bool(variables.get("UV_CONFIG_FILE")) or any(path.exists() for path in uv_config_files(variables))
 
 
-def uv_config_files(own: Mapping[str, str]) -> list[Path]:
+def uv_config_files(variables: Mapping[str, str]) -> list[Path]:
     """Return uv's configuration files, the nearest first; they need not exist."""
-    if file := own.get("UV_CONFIG_FILE"):
+    if file := variables.get("UV_CONFIG_FILE"):
         return [Path(file)]
-    if is_true(own.get("UV_NO_CONFIG")):
+    if is_true(variables.get("UV_NO_CONFIG")):
         return []
-    user = Path(own.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    system = [Path(folder) for folder in (own.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
+    user = Path(variables.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    system = [Path(folder) for folder in (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
     return [folder / "uv" / "uv.toml" for folder in (user, *system, Path("/etc"))]
 
 
-def replaces_requirements(own: Mapping[str, str]) -> bool:
+def replaces_requirements(variables: Mapping[str, str]) -> bool:
     """Whether the user's settings replace or ignore requirements of packages."""
-    if any(own.get(_FILE_VARIABLES[option]) for option in ("--overrides", "--excludes")):
+    if any(variables.get(_FILE_VARIABLES[option]) for option in ("--overrides", "--excludes")):
         return True
-    texts = (path.read_text("utf-8", "replace") for path in uv_config_files(own) if path.is_file())
+    texts = (path.read_text("utf-8", "replace") for path in uv_config_files(variables) if path.is_file())
     return any(_REPLACING_KEYS.search(text) for text in texts)
 
 
@@ -120,11 +126,11 @@ def is_true(word: str | None) -> bool:
 
 
 def _pip_setting(
-    name: str, own: Mapping[str, str], parsers: Mapping[Path, configparser.RawConfigParser]
+    name: str, variables: Mapping[str, str], parsers: Mapping[Path, configparser.RawConfigParser]
 ) -> tuple[str, str] | None:
     """Return the value and origin of one pip setting: the environment, else the nearest pip.conf."""
     variable = "PIP_" + name.upper().replace("-", "_")
-    if value := own.get(variable):
+    if value := variables.get(variable):
         return value, variable
     for path, parser in parsers.items():
         for section in ("install", "global"):
@@ -134,16 +140,16 @@ def _pip_setting(
     return None
 
 
-def _pip_config(own: Mapping[str, str]) -> dict[Path, configparser.RawConfigParser]:
+def _pip_config(variables: Mapping[str, str]) -> dict[Path, configparser.RawConfigParser]:
     """Parse pip's configuration files that exist, highest precedence first."""
-    found = {}
-    for path in _pip_config_files(own):
+    settings = {}
+    for path in _pip_config_files(variables):
         try:
             state = path.stat()
-            found[path] = _parsed(path, state.st_mtime_ns, state.st_size)
+            settings[path] = _parsed(path, state.st_mtime_ns, state.st_size)
         except OSError:
             continue
-    return found
+    return settings
 
 
 @lru_cache(maxsize=8)
@@ -157,21 +163,21 @@ def _parsed(path: Path, _changed: int, _size: int) -> configparser.RawConfigPars
     return parser
 
 
-def _pip_config_files(own: Mapping[str, str]) -> Iterator[Path]:
+def _pip_config_files(variables: Mapping[str, str]) -> Iterator[Path]:
     """Return pip's configuration files, highest precedence first (pip documentation, "Configuration")."""
-    named = own.get("PIP_CONFIG_FILE")
-    if named == os.devnull:
+    config_file = variables.get("PIP_CONFIG_FILE")
+    if config_file == os.devnull:
         return
-    if named:
-        yield Path(named)
-    if environment := own.get("VIRTUAL_ENV"):
+    if config_file:
+        yield Path(config_file)
+    if environment := variables.get("VIRTUAL_ENV"):
         yield Path(environment) / "pip.conf"
     if sys.platform == "darwin":
         yield Path.home() / "Library" / "Application Support" / "pip" / "pip.conf"
-    yield Path(own.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "pip" / "pip.conf"
+    yield Path(variables.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "pip" / "pip.conf"
     yield Path.home() / ".pip" / "pip.conf"
     yield Path("/etc/pip.conf")
-    for folder in (own.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
+    for folder in (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
         yield Path(folder) / "pip" / "pip.conf"
 
 

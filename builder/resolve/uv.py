@@ -65,8 +65,8 @@ def public_index() -> str | None:
     command = ["pip", "compile", "--emit-index-url", "--no-header", "--no-python-downloads", "--python", sys.executable]
     with tempfile.TemporaryDirectory(prefix="layers-index-") as folder:
         result = _run([*command, "-", "--no-config"], Path(folder), "", "", with_users_indexes=False)
-    named = re.search(r"^--index-url (\S+)$", result.out, re.MULTILINE)
-    return named[1] if named else None
+    match = re.search(r"^--index-url (\S+)$", result.out, re.MULTILINE)
+    return match[1] if match else None
 
 
 def cache_settings() -> str:
@@ -80,35 +80,37 @@ def _run(
 ) -> UvResult:
     import uv
 
-    own = dict(os.environ)
+    variables = dict(os.environ)
     if not with_users_indexes:
-        own = {name: value for name, value in own.items() if name not in (*INDEX_VARIABLES, "UV_CONFIG_FILE")}
+        variables = {
+            name: value for name, value in variables.items() if name not in (*INDEX_VARIABLES, "UV_CONFIG_FILE")
+        }
 
     # Without this file uv would search the parent folders for one.
     file = folder / "uv.toml"
     file.write_text(settings, "utf-8")
-    seen = environment(own, translate_pip=with_users_indexes)
+    env = environment(variables, translate_pip=with_users_indexes)
     # UV_NO_CONFIG disables the user's configuration files, not this one.
-    if settings and is_true(seen.get("UV_NO_CONFIG")):
-        seen["UV_CONFIG_FILE"] = str(file.absolute())
-    if is_true(seen.get("UV_NO_INDEX")) and arguments[0] in ("pip", "build"):
+    if settings and is_true(env.get("UV_NO_CONFIG")):
+        env["UV_CONFIG_FILE"] = str(file.absolute())
+    if is_true(env.get("UV_NO_INDEX")) and arguments[0] in ("pip", "build"):
         arguments = [*arguments, "--no-index"]  # uv has an option for it, but no variable
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [uv.find_uv_bin(), *arguments],
             cwd=folder,
             input=stdin,
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            env=seen,
+            env=env,
             check=False,
         )
     except OSError as error:
         raise BuildError(f"uv cannot be run: {error}", fix="install the program again") from None
-    if done.returncode < 0:
-        raise _killed(-done.returncode)
-    return UvResult(done.returncode == 0, done.stdout, done.stderr)
+    if process.returncode < 0:
+        raise _killed(-process.returncode)
+    return UvResult(process.returncode == 0, process.stdout, process.stderr)
 
 
 def _killed(number: int) -> BuildError:
@@ -126,58 +128,60 @@ def _killed(number: int) -> BuildError:
     )
 
 
-def environment(own: Mapping[str, str], *, translate_pip: bool = True) -> dict[str, str]:
-    """Return uv's environment from ours (``own``), with pip's index settings translated if uv has none."""
-    seen = {name: value for name, value in own.items() if name not in _REMOVED_VARIABLES}
+def environment(variables: Mapping[str, str], *, translate_pip: bool = True) -> dict[str, str]:
+    """Return uv's environment from ours (``variables``), with pip's index settings translated if uv has none."""
+    passed = {name: value for name, value in variables.items() if name not in _REMOVED_VARIABLES}
     # Relative paths are relative to the user's current folder, but uv runs in another one.
     for name in ("UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_PYTHON_INSTALL_DIR"):
-        if value := seen.get(name):
-            seen[name] = str(Path(value).absolute())
-    if value := seen.get("UV_FIND_LINKS"):
-        seen["UV_FIND_LINKS"] = ",".join(str(Path(p).absolute()) if Path(p).exists() else p for p in value.split(","))
+        if value := passed.get(name):
+            passed[name] = str(Path(value).absolute())
+    if value := passed.get("UV_FIND_LINKS"):
+        passed["UV_FIND_LINKS"] = ",".join(str(Path(p).absolute()) if Path(p).exists() else p for p in value.split(","))
     if translate_pip:
-        seen |= package_settings(own).environment
+        passed |= package_settings(variables).environment
     # Build backends set this time on every file of a wheel, so that the same source gives the same wheel.
-    return {**seen, "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "SOURCE_DATE_EPOCH": "315532800"}
+    return {**passed, "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "SOURCE_DATE_EPOCH": "315532800"}
 
 
-def local_files(own: Mapping[str, str]) -> list[tuple[str, int, int]] | None:
+def local_files(variables: Mapping[str, str]) -> list[tuple[str, int, int]] | None:
     """Return the path, size and time of change of each file in the local folders among the indexes, for a cache key.
 
     None if they cannot be told: uv has a configuration file, a place is neither a folder nor on the web, or the folders
     have more than MAX_LOCAL_FILES files.
     """
-    if has_config_file(own):
+    if has_config_file(variables):
         return None
-    found: list[tuple[str, int, int]] = []
-    for place in (part.rpartition("=")[2] for each in index_places(own) for part in re.split(r"[\s,]+", each) if part):
+    files: list[tuple[str, int, int]] = []
+    for place in (
+        part.rpartition("=")[2] for each in index_places(variables) for part in re.split(r"[\s,]+", each) if part
+    ):
         if place.startswith(("http://", "https://")):
             continue
         folder = unquote(urlsplit(place).path) if place.startswith("file:") else place
         if not Path(folder).is_dir():
             return None
         for root, _, names in os.walk(folder, followlinks=True):
-            if len(found) + len(names) > MAX_LOCAL_FILES:
+            if len(files) + len(names) > MAX_LOCAL_FILES:
                 return None
             try:
                 facts = {path: path.stat() for name in names if (path := Path(root, name))}
             except OSError:  # a broken link, or a file that is being replaced
                 return None
-            found += [(str(path), each.st_size, each.st_ctime_ns) for path, each in facts.items()]
-    return sorted(found)
+            files += [(str(path), each.st_size, each.st_ctime_ns) for path, each in facts.items()]
+    return sorted(files)
 
 
-def index_places(own: Mapping[str, str]) -> list[str]:
+def index_places(variables: Mapping[str, str]) -> list[str]:
     """Return the values of all variables that set indexes, pip's included."""
-    seen = environment(own)
-    return [value for name in INDEX_VARIABLES if (value := seen.get(name))]
+    env = environment(variables)
+    return [value for name in INDEX_VARIABLES if (value := env.get(name))]
 
 
-def _has_public_default(own: Mapping[str, str]) -> bool:
+def _has_public_default(variables: Mapping[str, str]) -> bool:
     """Whether the public index is uv's default index, alone or after others of the user."""
-    seen = environment(own)
-    named = any(seen.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"))
-    return not (named or is_true(seen.get("UV_NO_INDEX")) or has_config_file(own))
+    env = environment(variables)
+    replaced = any(env.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"))
+    return not (replaced or is_true(env.get("UV_NO_INDEX")) or has_config_file(variables))
 
 
 def platform_options(target: Target) -> list[str]:

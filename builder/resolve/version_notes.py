@@ -30,28 +30,28 @@ def differing_versions(locks: Locks) -> list[str]:
         for locked in lock:
             versions.setdefault(locked.name, {}).setdefault(locked.version, []).append(target_id)
     lines = []
-    for name, found in sorted(versions.items()):
-        if len(found) > 1:
-            newest = max(found, key=Version)
-            older = "; ".join(f"{version} on {', '.join(ids)}" for version, ids in found.items() if version != newest)
+    for name, targets in sorted(versions.items()):
+        if len(targets) > 1:
+            newest = max(targets, key=Version)
+            older = "; ".join(f"{version} on {', '.join(ids)}" for version, ids in targets.items() if version != newest)
             lines.append(f"{name} differs between targets: {older}; {newest} on the others")
     return lines
 
 
-def newest_packages(wanted: LockInput, locks: Locks, targets: Iterable[Target]) -> Sequence[Package]:
+def newest_packages(inputs: LockInput, locks: Locks, targets: Iterable[Target]) -> Sequence[Package]:
     """Return the newest version of each package in the locks, for ``older_versions``. Empty if they are unknown."""
-    bounds = wanted.bounds
+    bounds = inputs.bounds
     names = {each.name for lock in locks.values() for each in lock if not each.url and each.name not in bounds.index_of}
     if bounds.complete or not names or "resolution" in bounds.settings:
         return []
     try:
-        return newest_versions(sorted(names), wanted, targets)
+        return newest_versions(sorted(names), inputs, targets)
     except LayersError:  # for example, the lock is from the cache and the index is unreachable
         return []
 
 
 def older_versions(
-    wanted: LockInput,
+    inputs: LockInput,
     target: Target,
     lock: Sequence[Locked],
     requires: Mapping[str, Sequence[str]],
@@ -63,7 +63,7 @@ def older_versions(
     requirement or constraint holds back is no finding.
     """
     newest = _packages_on(target, packages)
-    parents = parents_of(wanted, target, requires)
+    parents = parents_of(inputs, target, requires)
     findings = []
     for locked in lock:
         package = newest.get(locked.name)
@@ -73,7 +73,7 @@ def older_versions(
         version = package["version"]
         if not all(each.specifier.contains(version, prereleases=True) for each in chain(*by.values())):
             continue
-        if obstacle := _blocking_package(wanted, target, package, [name for name in by if name], lock):
+        if obstacle := _blocking_package(inputs, target, package, [name for name in by if name], lock):
             message = f"{locked.name} {locked.version} was chosen, not {version}: {obstacle}"
             findings.append(Finding(level="warning", code="version-older", message=message))
     return findings
@@ -82,46 +82,48 @@ def older_versions(
 def _packages_on(target: Target, packages: Iterable[Package]) -> dict[str, Package]:
     """Return the packages whose markers apply to the target, by name; of several the oldest."""
     environment = marker_environment(target)
-    found = [p for p in packages if "marker" not in p or Marker(p["marker"]).evaluate(dict(environment))]
-    return {str(p["name"]): p for p in sorted(found, key=lambda p: Version(p["version"]), reverse=True)}
+    packages_here = [p for p in packages if "marker" not in p or Marker(p["marker"]).evaluate(dict(environment))]
+    return {str(p["name"]): p for p in sorted(packages_here, key=lambda p: Version(p["version"]), reverse=True)}
 
 
 def parents_of(
-    wanted: LockInput, target: Target, requires: Mapping[str, Sequence[str]]
+    inputs: LockInput, target: Target, requires: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[str, list[Requirement]]]:
     """Return what is required of each package, by the package that requires it; "" stands for the user."""
-    indexed = [text for _, text in wanted.bounds.index_of.values()]
-    texts = [*wanted.requirements, *indexed, *wanted.bounds.constraints]
+    indexed = [text for _, text in inputs.bounds.index_of.values()]
+    texts = [*inputs.requirements, *indexed, *inputs.bounds.constraints]
     active = active_requirements({**requires, "": texts}, target)
-    overrides = active_requirements({"": wanted.bounds.overrides}, target)[""]
+    overrides = active_requirements({"": inputs.bounds.overrides}, target)[""]
     replaced = {canonicalize_name(each.name) for each in overrides}
-    found: dict[str, dict[str, list[Requirement]]] = {}
+    parents: dict[str, dict[str, list[Requirement]]] = {}
     for parent, requirements in active.items():
         for each in requirements:
             name = canonicalize_name(each.name)
-            own = [over for over in overrides if canonicalize_name(over.name) == name] if name in replaced else [each]
-            found.setdefault(name, {}).setdefault(parent, []).extend(own)
-    return found
+            effective = (
+                [over for over in overrides if canonicalize_name(over.name) == name] if name in replaced else [each]
+            )
+            parents.setdefault(name, {}).setdefault(parent, []).extend(effective)
+    return parents
 
 
 def _blocking_package(
-    wanted: LockInput, target: Target, package: Package, parents: Sequence[str], lock: Sequence[Locked]
+    inputs: LockInput, target: Target, package: Package, parents: Sequence[str], lock: Sequence[Locked]
 ) -> str | None:
     """Return which package without a wheel prevents the newest version of ``package``; None if something else does.
 
     If uv ends at an older version of a locked package, it has tried the newer ones: another conflict is the cause.
     """
-    named = f"{package['name']} {package['version']}"
+    title = f"{package['name']} {package['version']}"
     if not has_wheel(package, target):
         required = f"; {', '.join(parents)} requires it" if parents else ""
-        return f"{named} has no wheel for {target.id}{required}"
+        return f"{title} has no wheel for {target.id}{required}"
     try:
-        resolve_requirements(wanted.constrained([f"{package['name']}=={package['version']}"]), target)
+        resolve_requirements(inputs.constrained([f"{package['name']}=={package['version']}"]), target)
     except NoWheelError as error:
         name, _, version = error.package.partition(" ")
         if any(each.name == name and version and Version(each.version) >= Version(version) for each in lock):
             return None
-        return f"{error.package}, which {named} requires, has no wheel for {target.id}"
+        return f"{error.package}, which {title} requires, has no wheel for {target.id}"
     except LayersError:  # other requirements hold the version back, as the user said
         pass
     return None

@@ -98,8 +98,8 @@ def _digest(name: str, url: str, hashes: Mapping[str, str], target: Target) -> s
                 raise _unverified(name, checked.err, target)
         command = ["pip", "compile", "--generate-hashes", "--no-header", "--no-annotate", "--no-build", *quiet, "-"]
         result = uv.run(command, Path(folder), stdin=f"{name} @ {url}\n")
-    if found := re.search(r"--hash=sha256:([0-9a-f]{64})", result.out):
-        return found[1]
+    if match := re.search(r"--hash=sha256:([0-9a-f]{64})", result.out):
+        return match[1]
     raise _unverified(name, result.err, target)
 
 

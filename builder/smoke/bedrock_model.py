@@ -69,8 +69,8 @@ def scripted_model(turns: Sequence[Turn]) -> Model:
         offered = [tool["name"] for tool in offered_tools(request)]
         for call in turn.calls:
             if call.name not in offered:
-                listed = ", ".join(offered) or "none"
-                raise ValueError(f"the script calls the tool {call.name!r}; the request offers: {listed}")
+                names = ", ".join(offered) or "none"
+                raise ValueError(f"the script calls the tool {call.name!r}; the request offers: {names}")
         return Turn(turn.text.replace(_PLACEHOLDER, " ".join(tool_results(request))), turn.calls)
 
     return model

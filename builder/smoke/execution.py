@@ -56,9 +56,9 @@ def _native(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unproven
     name, version = platform.libc_ver()
     if name != "glibc":
         return Unproven("a layer's binaries are for glibc, this machine has another C library")
-    own = tuple(map(int, version.split(".")))
-    if glibc and glibc > own:
-        return Unproven(f"the layer needs glibc {dotted(glibc)}, this machine has {dotted(own)}")
+    own_glibc = tuple(map(int, version.split(".")))
+    if glibc and glibc > own_glibc:
+        return Unproven(f"the layer needs glibc {dotted(glibc)}, this machine has {dotted(own_glibc)}")
     try:
         return Machine((str(find(target.python).path),))
     except LayersError as error:
@@ -68,23 +68,23 @@ def _native(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unproven
 def _emulated(target: Target) -> Machine | Unproven:
     """Return how to run it with qemu-user, uv's CPython for the other architecture and a C library for that."""
     architecture = target.architecture
-    wanted = f"this machine is {platform.machine()}; to run {architecture} code, install"
+    advice = f"this machine is {platform.machine()}; to run {architecture} code, install"
     qemu = shutil.which(f"qemu-{architecture}-static") or shutil.which(f"qemu-{architecture}")
     if qemu is None:
-        return Unproven(f"{wanted} qemu-user-static")
+        return Unproven(f"{advice} qemu-user-static")
     python = _foreign_python(target)
     if python is None:
-        return Unproven(f"{wanted} a Python for it: uv python install cpython-{target.python}-linux-{architecture}-gnu")
+        return Unproven(f"{advice} a Python for it: uv python install cpython-{target.python}-linux-{architecture}-gnu")
     command = (qemu, "-L", f"/usr/{architecture}-linux-gnu", str(python))
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, "-I", "-S", "-c", _PROBE],
             capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         return Unproven(f"qemu does not run {python}: {error}")
-    if done.returncode or str(architecture) not in done.stdout:
-        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
+    if process.returncode or str(architecture) not in process.stdout:
+        reason = (process.stderr.strip().splitlines() or ["no output"])[-1]
         return Unproven(
             f"qemu does not run {python} with the libraries in /usr/{architecture}-linux-gnu: {reason} "
             f"(install Debian's libstdc++6-{'arm64' if architecture is Architecture.AARCH64 else 'amd64'}-cross)"
@@ -94,12 +94,12 @@ def _emulated(target: Target) -> Machine | Unproven:
 
 def _foreign_python(target: Target) -> Path | None:
     """Return uv's CPython for the other architecture; uv downloads it if it is not installed."""
-    found = _kept_by_uv(target)
-    if found is None and os.environ.get("UV_PYTHON_DOWNLOADS") != "never":
+    interpreter = _kept_by_uv(target)
+    if interpreter is None and os.environ.get("UV_PYTHON_DOWNLOADS") != "never":
         with tempfile.TemporaryDirectory(prefix="layers-python-") as folder:
             uv.run(["python", "install", f"cpython-{target.python}-linux-{target.architecture}-gnu"], Path(folder))
-        found = _kept_by_uv(target)
-    return found
+        interpreter = _kept_by_uv(target)
+    return interpreter
 
 
 def _kept_by_uv(target: Target) -> Path | None:

@@ -62,10 +62,10 @@ def import_plan(distributions: Iterable[Distribution], paths: Collection[str] = 
 def _trial(name: str, modules: tuple[str, ...]) -> ImportTrial:
     if same := tuple(module for module in modules if canonicalize_name(module) == name):
         return ImportTrial(name, same, "all")
-    wanted = [module for module in modules if module.split(".")[0] not in _STRAY_MODULES]
-    public = [module for module in wanted if not any(part.startswith("_") for part in module.split("."))]
-    tried = public or wanted or list(modules)
-    return ImportTrial(name, tuple(tried[:_MAX_ATTEMPTS]), "any" if wanted else "none")
+    candidates = [module for module in modules if module.split(".")[0] not in _STRAY_MODULES]
+    public = [module for module in candidates if not any(part.startswith("_") for part in module.split("."))]
+    tried = public or candidates or list(modules)
+    return ImportTrial(name, tuple(tried[:_MAX_ATTEMPTS]), "any" if candidates else "none")
 
 
 def plan_as_json(plan: Iterable[ImportTrial]) -> list[dict[str, Any]]:

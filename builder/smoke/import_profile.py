@@ -67,8 +67,8 @@ def parse_import_times(text: str) -> list[ImportedModule]:
     """Parse the lines of ``-X importtime`` into a tree: return the top modules, each with those that it imported."""
     # Python writes the line of a module after those of the modules that it imported.
     waiting: list[tuple[int, ImportedModule]] = []
-    for own, total, indent, name in _LINE.findall(text):
-        module = ImportedModule(name, int(own), int(total))
+    for own_microseconds, total, indent, name in _LINE.findall(text):
+        module = ImportedModule(name, int(own_microseconds), int(total))
         depth = len(indent)
         while waiting and waiting[-1][0] > depth:
             module.children.insert(0, waiting.pop()[1])
@@ -79,12 +79,14 @@ def parse_import_times(text: str) -> list[ImportedModule]:
 def by_package(modules: Sequence[ImportedModule], distributions: Sequence[Distribution]) -> tuple[PackageImport, ...]:
     """Return the import time of each package, the slowest first."""
     owners = {name: each for each in distributions for name in (*each.modules(), *each.import_names())}
-    found: dict[str, _Sums] = {}
+    sums_by_package: dict[str, _Sums] = {}
     work: list[tuple[ImportedModule, tuple[str, ...]]] = [(module, ()) for module in reversed(modules)]
     while work:
         module, parents = work.pop()
         owner = _owner(module.name, owners) or (parents[-1] if parents else STANDARD_LIBRARY)
-        sums = found.setdefault(owner, _Sums(imported_by=next((p for p in reversed(parents) if p != owner), None)))
+        sums = sums_by_package.setdefault(
+            owner, _Sums(imported_by=next((p for p in reversed(parents) if p != owner), None))
+        )
         sums.own += module.own
         sums.modules += 1
         if owner not in parents:
@@ -101,7 +103,7 @@ def by_package(modules: Sequence[ImportedModule], distributions: Sequence[Distri
             modules=sums.modules,
             imported_by=sums.imported_by,
         )
-        for name, sums in found.items()
+        for name, sums in sums_by_package.items()
     ]
     return tuple(sorted(rows, key=lambda row: (-row.total_ms, row.package)))
 

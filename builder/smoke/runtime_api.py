@@ -90,22 +90,22 @@ class RuntimeApi(LoopbackServer):
                     self.respond_json(404, {"errorMessage": "no such path"})
                     return
                 api._ready = api._ready or time.monotonic()
-                given = api._events.get()
-                if given is None:
+                event = api._events.get()
+                if event is None:
                     self.close_connection = True
                     return
                 headers = {
                     "Content-Type": "application/json",
-                    "Lambda-Runtime-Aws-Request-Id": given[1],
+                    "Lambda-Runtime-Aws-Request-Id": event[1],
                     "Lambda-Runtime-Deadline-Ms": str(int((time.time() + api._limit) * 1000)),
                     "Lambda-Runtime-Invoked-Function-Arn": api._arn,
                     "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000;Sampled=0",
                 }
                 api._given = time.monotonic()
-                self.respond(200, given[0], headers)
+                self.respond(200, event[0], headers)
 
             def do_POST(self) -> None:  # noqa: N802 - http.server's name
-                at = time.monotonic()
+                received = time.monotonic()
                 body = self.body()
                 path = self.path.removeprefix(_PREFIX)
                 kind = "init-error" if path == "init/error" else path.rpartition("/")[2]
@@ -113,7 +113,7 @@ class RuntimeApi(LoopbackServer):
                     self.respond_json(404, {"errorMessage": "no such path"})
                     return
                 self.respond_json(202, {"status": "OK"})
-                api._responses.put(FunctionResponse(kind, _json(body), at))
+                api._responses.put(FunctionResponse(kind, _json(body), received))
 
         return _Requests
 

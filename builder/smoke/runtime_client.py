@@ -21,15 +21,15 @@ SDK = "boto3"
 
 def client_folder(target: Target) -> Path:
     """Return the folder with the client and the AWS SDK for the target. Raises BuildError if installing fails."""
-    wanted = [CLIENT, SDK]
-    folder = default_folder() / "runtime-client" / key_of([*wanted, target.id])[:16]
+    packages = [CLIENT, SDK]
+    folder = default_folder() / "runtime-client" / key_of([*packages, target.id])[:16]
     if folder.is_dir():
         return _checked_owner(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as name:
         installed = Path(name) / "client"
         options = [*uv.platform_options(target), "--target", str(installed), "--no-progress"]
-        result = uv.run(["pip", "install", *options, *wanted], Path(name))
+        result = uv.run(["pip", "install", *options, *packages], Path(name))
         if not result.ok:
             raise BuildError(
                 f"Lambda's runtime client cannot be installed: {' '.join(result.err.split())[:400]}",
@@ -59,5 +59,5 @@ def _checked_owner(folder: Path) -> Path:
 
 def version_of(folder: Path) -> str:
     """Return the client's version."""
-    found = next(folder.glob("awslambdaric-*.dist-info"), None)
-    return found.name.removeprefix("awslambdaric-").removesuffix(".dist-info") if found else "unknown"
+    metadata = next(folder.glob("awslambdaric-*.dist-info"), None)
+    return metadata.name.removeprefix("awslambdaric-").removesuffix(".dist-info") if metadata else "unknown"

@@ -135,9 +135,9 @@ def smoke_app(app: App, layers: Sequence[Inspection], target: Target) -> SmokeRe
 
 def _unsafe(inspection: Inspection) -> str | None:
     """Return why a zip must not be unpacked, or None."""
-    for found in inspection.findings:
-        if found.level == "error" and found.code.startswith(_UNSAFE):
-            return f"not unpacked: {found.path or 'it'} {found.message}"
+    for finding in inspection.findings:
+        if finding.level == "error" and finding.code.startswith(_UNSAFE):
+            return f"not unpacked: {finding.path or 'it'} {finding.message}"
     return None
 
 
@@ -256,8 +256,8 @@ def _response(function: FunctionProcess, event: object) -> tuple[Any, float]:
         return response.body, seconds
     when = "at its start" if response.kind == "init-error" else "when invoked"
     body = response.body
-    what = f"{body.get('errorType')}: {body.get('errorMessage')}" if isinstance(body, dict) else repr(body)
-    raise FunctionError(f"the function failed {when}: {what}")
+    problem = f"{body.get('errorType')}: {body.get('errorMessage')}" if isinstance(body, dict) else repr(body)
+    raise FunctionError(f"the function failed {when}: {problem}")
 
 
 def _check_imports(facts: dict[str, Any]) -> None:

@@ -84,26 +84,26 @@ def is_own_record(path: str) -> bool:
 def merge(wheels: Sequence[PackedWheel], python: str) -> LayerContent:
     """Merge the files of all wheels. If files with one path differ, the first wheel by name wins."""
     files: dict[str, PackedFile] = {}
-    lost: dict[str, list[str]] = {}
+    replaced: dict[str, list[str]] = {}
     ordered = sorted(wheels, key=lambda wheel: wheel.locked.name)
     for wheel in ordered:
         for path, file in wheel.files.items():
             if files.setdefault(path, file).sha256 != file.sha256:
-                lost.setdefault(wheel.locked.name, []).append(path)
+                replaced.setdefault(wheel.locked.name, []).append(path)
     for wheel in ordered:
-        without = frozenset(lost.get(wheel.locked.name, ()))
+        without = frozenset(replaced.get(wheel.locked.name, ()))
         if without:
             files[f"{wheel.dist_info}/RECORD"] = _record_without(wheel, without)
         for path, compiled in wheel.bytecode.items():
             if path not in without:
                 files[pyc_path(path, python)] = compiled
-    findings = (*_collisions(ordered, lost), *_unrecorded(ordered), *_other_tags(ordered))
+    findings = (*_collisions(ordered, replaced), *_unrecorded(ordered), *_other_tags(ordered))
     return LayerContent({f"python/{path}": file for path, file in files.items()}, findings)
 
 
 def _record_without(wheel: PackedWheel, without: frozenset[str]) -> PackedFile:
-    own = f"{wheel.dist_info}/RECORD"
-    return pack(record_of(wheel.dist_info, {p: f for p, f in wheel.files.items() if p not in without and p != own}))
+    record = f"{wheel.dist_info}/RECORD"
+    return pack(record_of(wheel.dist_info, {p: f for p, f in wheel.files.items() if p not in without and p != record}))
 
 
 def record_of(dist_info: str, files: PackedFiles) -> bytes:
@@ -111,10 +111,10 @@ def record_of(dist_info: str, files: PackedFiles) -> bytes:
     return format_record(dist_info, ((path, file.sha256, file.stream.size) for path, file in files.items()))
 
 
-def _collisions(wheels: Sequence[PackedWheel], lost: Mapping[str, Sequence[str]]) -> list[Finding]:
+def _collisions(wheels: Sequence[PackedWheel], replaced: Mapping[str, Sequence[str]]) -> list[Finding]:
     """Yield a finding for each pair of wheels that have different content for the same paths."""
     pairs: dict[tuple[str, str], list[str]] = {}
-    for loser, paths in lost.items():
+    for loser, paths in replaced.items():
         for path in paths:
             winner = next(wheel.locked.name for wheel in wheels if path in wheel.files)
             pairs.setdefault((winner, loser), []).append(path)
@@ -144,8 +144,8 @@ def _other_tags(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
         file = wheel.files.get(f"{wheel.dist_info}/WHEEL")
         text = file.stream.content(MAX_HEADER_BYTES).decode("utf-8", "replace") if file else ""
         tags = re.findall(r"^Tag:[ \t]*(\S+)", text, re.MULTILINE)
-        own = {tag for each in tags for tag in wheel_tags(each)}
-        if own and own.isdisjoint(parse_wheel_filename(wheel.locked.filename)[3]):
+        stated = {tag for each in tags for tag in wheel_tags(each)}
+        if stated and stated.isdisjoint(parse_wheel_filename(wheel.locked.filename)[3]):
             message = f"{wheel.locked.filename} says {', '.join(tags[:3])} in its WHEEL file, unlike its file name"
             yield finding("warning", "wheel-tag", message, f"python/{wheel.dist_info}/WHEEL")
 

@@ -28,35 +28,35 @@ def slim(wheels: Sequence[PackedWheel], services: Iterable[str]) -> tuple[list[P
     Kept are ``services``, those that botocore needs for credentials, and each service for which a module of another
     package creates a client. A name that is computed at run time is not found; it must be in ``services``.
     """
-    others = (wheel for wheel in wheels if wheel.locked.name not in _SDK)
-    found = services_of_clients(
-        file.stream.content() for wheel in others for path, file in wheel.files.items() if path.endswith(".py")
+    modules = (wheel for wheel in wheels if wheel.locked.name not in _SDK)
+    used = services_of_clients(
+        file.stream.content() for wheel in modules for path, file in wheel.files.items() if path.endswith(".py")
     )
-    wanted = {*services, *_CREDENTIAL_SERVICES, *found}
+    names = {*services, *_CREDENTIAL_SERVICES, *used}
     botocore = next((wheel for wheel in wheels if wheel.locked.name == "botocore"), None)
     if botocore is None:
         return list(wheels), ()
-    kept = tuple(sorted(wanted & {service for path in botocore.files if (service := _service_of(path))}))
-    reduced = _reduced(botocore, frozenset(kept))
-    return [reduced if wheel is botocore else wheel for wheel in wheels], kept
+    included = tuple(sorted(names & {service for path in botocore.files if (service := _service_of(path))}))
+    reduced = _reduced(botocore, frozenset(included))
+    return [reduced if wheel is botocore else wheel for wheel in wheels], included
 
 
 def unknown_services(wheels: Sequence[PackedWheel], services: Iterable[str]) -> list[str]:
     """Return those of ``services`` that botocore does not have; empty if the layer has no botocore."""
     botocore = next((wheel for wheel in wheels if wheel.locked.name == "botocore"), None)
-    known = {_service_of(path) for path in botocore.files} if botocore else set(services)
-    return sorted(set(services) - known)
+    available = {_service_of(path) for path in botocore.files} if botocore else set(services)
+    return sorted(set(services) - available)
 
 
-def _reduced(botocore: PackedWheel, kept: frozenset[str]) -> PackedWheel:
+def _reduced(botocore: PackedWheel, included: frozenset[str]) -> PackedWheel:
     record = f"{botocore.dist_info}/RECORD"
     files: dict[str, PackedFile] = {
         path: file
         for path, file in botocore.files.items()
-        if path != record and ((service := _service_of(path)) is None or service in kept)
+        if path != record and ((service := _service_of(path)) is None or service in included)
     }
-    listed = "".join(f"{service}\n" for service in sorted(kept))
-    note = f"The data of all services but these was left out of botocore:\n{listed}"
+    text = "".join(f"{service}\n" for service in sorted(included))
+    note = f"The data of all services but these was left out of botocore:\n{text}"
     files[f"{botocore.dist_info}/{SLIM_NOTE}"] = pack(note.encode())
     ordered: PackedFiles = dict(sorted(files.items()))
     return replace(botocore, files={**ordered, record: pack(record_of(botocore.dist_info, ordered))})

@@ -62,14 +62,14 @@ def unpack(wheels: Sequence[Locked], target: Target, folder: Path) -> dict[Locke
     wheels have the same file, or a RECORD is incomplete), each wheel is unpacked into a folder of its own.
     """
     _install(wheels, target, folder)
-    found = _divide(wheels, folder)
-    if found is not None:
-        return found
+    by_wheel = _divide(wheels, folder)
+    if by_wheel is not None:
+        return by_wheel
 
     def alone(locked: Locked) -> UnpackedWheel:
-        own = folder.with_name(f"{folder.name}-{locked.name}")
-        _install([locked], target, own)
-        return _alone(locked, own)
+        output = folder.with_name(f"{folder.name}-{locked.name}")
+        _install([locked], target, output)
+        return _alone(locked, output)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         return dict(zip(wheels, pool.map(alone, wheels), strict=True))
@@ -102,14 +102,14 @@ def _divide(wheels: Sequence[Locked], folder: Path) -> dict[Locked, UnpackedWhee
         record = files.pop(f"{dist_info}/RECORD", None)
         if locked is None or locked in result or record is None:
             return None
-        listed = _listed(Path(record.source))
-        del listed[record.path]
-        if any(path not in files and is_wanted(path) for path in listed):
+        rows = _listed(Path(record.source))
+        del rows[record.path]
+        if any(path not in files and is_wanted(path) for path in rows):
             return None
-        own = [files.pop(path) for path in listed if path in files]
-        if _mismatch(own, listed):
+        wheel_files = [files.pop(path) for path in rows if path in files]
+        if _mismatch(wheel_files, rows):
             return None  # another wheel's file may have replaced this one's
-        result[locked] = _wheel(locked, dist_info, own, listed)
+        result[locked] = _wheel(locked, dist_info, wheel_files, rows)
     return result if len(result) == len(wheels) and not files else None
 
 
@@ -128,19 +128,19 @@ def _alone(locked: Locked, folder: Path) -> UnpackedWheel:
             where=locked.filename,
             fix="use another version of this package, or report the wheel to its maintainers",
         )
-    listed = _listed(Path(record.source))
-    own = [file for file in files if file is not record]
-    if broken := _mismatch(own, listed):
+    rows = _listed(Path(record.source))
+    wheel_files = [file for file in files if file is not record]
+    if broken := _mismatch(wheel_files, rows):
         raise BuildError(
             f"hash mismatch: {broken.path} does not have the digest in the wheel's RECORD",
             where=locked.filename,
             fix=f"run `uv cache clean {locked.name}` and build again; if the error stays, the wheel is broken",
         )
-    return _wheel(locked, dist_info, own, listed)
+    return _wheel(locked, dist_info, wheel_files, rows)
 
 
 def _wheel(
-    locked: Locked, dist_info: str, files: Iterable[UnpackedFile], listed: Mapping[str, RecordRow]
+    locked: Locked, dist_info: str, files: Iterable[UnpackedFile], rows: Mapping[str, RecordRow]
 ) -> UnpackedWheel:
     ordered = sorted(files, key=lambda file: file.path)
     size = sum(file.size for file in ordered)
@@ -150,7 +150,7 @@ def _wheel(
             where=locked.filename,
             fix=f"remove {locked.name} (--exclude {locked.name}, or `exclude` in the matrix), or use a smaller variant",
         )
-    return UnpackedWheel(locked, dist_info, tuple(_marked(file, listed.get(file.path)) for file in ordered))
+    return UnpackedWheel(locked, dist_info, tuple(_marked(file, rows.get(file.path)) for file in ordered))
 
 
 def _marked(file: UnpackedFile, row: RecordRow | None) -> UnpackedFile:
@@ -190,13 +190,13 @@ def _listed(record: Path) -> dict[str, RecordRow]:
         rows = parse_record(record.read_text("utf-8"))
     except (UnicodeDecodeError, csv.Error) as error:
         raise BuildError(f"a wheel's RECORD cannot be read: {error}", where=record.parent.name) from None
-    own = f"{record.parent.name}/RECORD"
-    listed = {own: RecordRow(own)}
+    record_path = f"{record.parent.name}/RECORD"
+    listed_rows = {record_path: RecordRow(record_path)}
     for row in rows:
         path = _normal(row.path)
-        if row.digest or path not in listed:
-            listed[path] = row
-    return listed
+        if row.digest or path not in listed_rows:
+            listed_rows[path] = row
+    return listed_rows
 
 
 def _normal(path: str) -> str:
@@ -204,9 +204,9 @@ def _normal(path: str) -> str:
     return PurePosixPath(path).as_posix() if odd else path
 
 
-def _mismatch(files: Iterable[UnpackedFile], listed: Mapping[str, RecordRow]) -> UnpackedFile | None:
+def _mismatch(files: Iterable[UnpackedFile], rows: Mapping[str, RecordRow]) -> UnpackedFile | None:
     """Return the first file whose digest differs from its RECORD."""
-    return next((file for file in files if not _matches(file, listed.get(file.path))), None)
+    return next((file for file in files if not _matches(file, rows.get(file.path))), None)
 
 
 def _matches(file: UnpackedFile, row: RecordRow | None) -> bool:
@@ -227,8 +227,8 @@ def _explain(text: str, target: Target) -> BuildError:
         return error
     if "No space left" in flat:
         return BuildError("no space left on device", where=target.id, fix="free some space, then run the command again")
-    if found := re.search(r"Failed to install: (\S+\.whl) \(\S+\) cause: (.+)", flat):
-        return malformed_wheel(found[1], found[2])
+    if match := re.search(r"Failed to install: (\S+\.whl) \(\S+\) cause: (.+)", flat):
+        return malformed_wheel(match[1], match[2])
     if error := malformed_in(flat):
         return error
     return BuildError(f"the wheels cannot be unpacked: {flat[:500]}", where=target.id, fix="run the command again")

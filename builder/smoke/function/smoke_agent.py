@@ -36,10 +36,10 @@ def handler(event: "dict[str, int]", context: object) -> "dict[str, object]":
     CALLS.clear()
     model = BedrockModel(model_id="smoke.stand-in-v1:0", region_name="us-east-1")
     agent = Agent(model=model, tools=[multiply], callback_handler=None)
-    answer = agent(f"What is {event['a']} times {event['b']}?")
+    response = agent(f"What is {event['a']} times {event['b']}?")
     return {
         **facts(),
-        "answer": str(answer),
+        "answer": str(response),
         "tool_calls": CALLS,
         "import_seconds": IMPORT_SECONDS,
         "loaded_from": strands.__file__,

@@ -28,8 +28,8 @@ def try_imports() -> "dict[str, str]":
             else:
                 if trial["must"] != "all":
                     break
-        needed = len(trial["modules"]) if trial["must"] == "any" else 1
-        if trial["must"] != "none" and len(errors) >= needed:
+        required = len(trial["modules"]) if trial["must"] == "any" else 1
+        if trial["must"] != "none" and len(errors) >= required:
             name, reason = next(iter(errors.items()))
             failed[trial["distribution"]] = f"import {name}: {reason}"
     return failed
