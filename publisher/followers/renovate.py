@@ -1,18 +1,21 @@
 """Renovate files: a datasource for each region and layer, and a preset that updates ARNs in other people's files. Pure.
 
 ``renovate/<region>/<layer name>.json`` is a response of a Renovate custom datasource. Its versions are layer version
-numbers of complete releases only, so that Renovate never proposes a number that a region does not have.
+numbers of complete releases only, so that Renovate never proposes a number that a region does not have. ``any`` in
+place of the region or layer name is for files that have a variable there, ``any.3_12`` for those that name the Python.
 ``renovate/preset.json`` takes the address of the catalog as its argument.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from itertools import product
 from typing import Any
 
 from builder.model.artifact import dump_json
 from builder.model.clock import iso
-from publisher.catalog.index import Index, IndexedLayer, IndexedRelease
+from publisher.catalog.index import Index, IndexedRelease
 
 #: A variable in place of a word: ``${AWS::Region}``, ``${aws:region}``, ``{region}``, ``$REGION``, ``%s``.
 _VARIABLE = r"(?:\$?\{\{?[^{}\s]*\}?\}|\$[A-Za-z_]\w*|%s)"
@@ -27,20 +30,27 @@ _FILE_PATTERN = (
 
 def renovate_files(index: Index) -> dict[str, str]:
     """Return the text of each datasource file and the preset by its path. Empty while nothing has been published."""
-    layers: dict[tuple[str, str], list[tuple[IndexedRelease, IndexedLayer]]] = {}
-    for release in index.releases:
-        if release.complete:
-            for layer in release.layers:
-                layers.setdefault((layer.region, layer.layer_name), []).append((release, layer))
+    complete = {release.layer_version: release for release in reversed(index.releases) if release.complete}
+    names = sorted({layer.layer_name for release in complete.values() for layer in release.layers})
+    times: dict[tuple[str, str], dict[int, datetime]] = {}
+    for number, release in complete.items():
+        for layer in release.layers:
+            of_python = f"any.{layer.target_key.python_field}"
+            for key in product((layer.region, "any"), (layer.layer_name, of_python, "any")):
+                found = times.setdefault(key, {})
+                found[number] = max(layer.published, found.get(number, layer.published))
     files = {
-        f"renovate/{region}/{name}.json": dump_json({"releases": [_release(*each) for each in reversed(found)]})
-        for (region, name), found in sorted(layers.items())
+        f"renovate/{region}/{name}.json": dump_json(
+            {"releases": [_release(complete[number], published) for number, published in found.items()]}
+        )
+        for (region, name), found in sorted(times.items())
     }
-    return {"renovate/preset.json": dump_json(_preset(index, sorted(layers))), **files} if files else {}
+    arn = _arn_pattern(index, names, sorted({name.partition(".")[2] for _, name in times} - {""}))
+    return {"renovate/preset.json": dump_json(_preset(index, arn)), **files} if files else {}
 
 
-def _release(release: IndexedRelease, layer: IndexedLayer) -> dict[str, Any]:
-    entry: dict[str, Any] = {"version": str(release.layer_version), "releaseTimestamp": iso(layer.published)}
+def _release(release: IndexedRelease, published: datetime) -> dict[str, Any]:
+    entry: dict[str, Any] = {"version": str(release.layer_version), "releaseTimestamp": iso(published)}
     if release.yanked:
         # Renovate proposes a deprecated version where the current one is deprecated or unknown. It never proposes an
         # unstable one to users of a plain number.
@@ -50,19 +60,16 @@ def _release(release: IndexedRelease, layer: IndexedLayer) -> dict[str, Any]:
     return entry
 
 
-def _preset(index: Index, layers: list[tuple[str, str]]) -> dict[str, Any]:
+def _preset(index: Index, arn: str) -> dict[str, Any]:
     datasource = f"{index.package}-layers"
     name = f"{index.package} Lambda layers"
-    arn = _arn_pattern(index, sorted({layer for _, layer in layers}))
-    region, layer = layers[0]
     extracted = {
         "customType": "regex",
         "managerFilePatterns": [_FILE_PATTERN],
         "depNameTemplate": "{{{arn}}}",
-        # If a file has a variable for the region or the layer, use the first one: all have the same number.
         "packageNameTemplate": (
-            f"{{{{#if region}}}}{{{{{{region}}}}}}{{{{else}}}}{region}{{{{/if}}}}/"
-            f"{{{{#if layer}}}}{{{{{{layer}}}}}}{{{{else}}}}{layer}{{{{/if}}}}"
+            "{{#if region}}{{{region}}}{{else}}any{{/if}}/"
+            "{{#if layer}}{{{layer}}}{{else}}any{{#if python}}.{{{python}}}{{/if}}{{/if}}"
         ),
         "datasourceTemplate": f"custom.{datasource}",
         "versioningTemplate": r"regex:^(?<major>\d+)$",
@@ -98,13 +105,15 @@ def _preset(index: Index, layers: list[tuple[str, str]]) -> dict[str, Any]:
     }
 
 
-def _arn_pattern(index: Index, names: list[str]) -> str:
+def _arn_pattern(index: Index, names: list[str], pythons: list[str]) -> str:
     """Return a regular expression for a layer's ARN without its version number, for RE2, which has no lookahead."""
-    by_variable = re.sub(
-        r"\\\{(python|architecture)\\\}",
-        lambda match: rf"(?:{_VARIABLE}|{'[0-9._]+' if match[1] == 'python' else 'x86_64|aarch64'})",
-        re.escape(index.layer_name.replace("{package}", index.package)),
-    )
+    words = {
+        r"\{python\}": rf"(?:{_VARIABLE}|(?<python>{'|'.join(pythons)})|[0-9._]+)",
+        r"\{architecture\}": rf"(?:{_VARIABLE}|x86_64|aarch64)",
+    }
+    by_variable = re.escape(index.layer_name.replace("{package}", index.package))
+    for field, pattern in words.items():
+        by_variable = by_variable.replace(field, pattern, 1).replace(field, pattern.replace("?<python>", "?:"))
     return (
         rf"(?<arn>arn:(?:aws[a-z-]*|{_VARIABLE}):lambda:(?:(?<region>{_REGION})|{_VARIABLE})"
         rf":(?:{index.account}|{_VARIABLE}):layer:(?:(?<layer>{'|'.join(names)})|{by_variable}))"

@@ -44,6 +44,7 @@ FILES = {
     "main.tf": f'  layers = ["arn:aws:lambda:${{data.aws_region.current.name}}:{LAYER}:@"]',
     "serverless.yml": f"      - arn:aws:lambda:${{aws:region}}:{LAYER}:@",
     "any_target.sh": "L=arn:aws:lambda:$AWS_REGION:123456789012:layer:demo-agents-py$PY-${ARCH}:@",
+    "one_python.sh": "L=arn:aws:lambda:$AWS_REGION:123456789012:layer:demo-agents-py3_12-${ARCH}:@",
     "deploy.sh": f"aws lambda get-layer-version --layer-name arn:aws:lambda:us-east-1:{LAYER} \\\n  --version-number @",
     **{
         f"snippets/{form}.yaml": re.sub(

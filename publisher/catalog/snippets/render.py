@@ -27,6 +27,8 @@ def snippet(form: str, rows: Sequence[Row]) -> str:
         # A template has one function. It uses the layer that most regions have, and of several the newest Python.
         example=max(layers, key=lambda layer: (len(layer.arns), layer.row.target_key.order[0])),
         regions=regions,
+        # A stack has one region by default. It is the first one that has the most layers.
+        home_region=max(regions, key=lambda region: sum(region in layer.arns for layer in layers)),
         one_region=len(regions) == 1,
         release=f"{package} {rows[0].version} (layer version {rows[0].layer_version})",
         package=package,

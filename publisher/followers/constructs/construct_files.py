@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any, Final
 
+from builder.model.escape import escape
 from builder.model.regions import partition_of
 from publisher.catalog.index import Index, IndexedRelease, dump_rows
 from publisher.catalog.snippets.snippet_layer import pascal, snake
@@ -73,6 +74,6 @@ def _release(release: IndexedRelease, regions: list[str], targets: list[str]) ->
     return {
         "version": release.version,
         "layer_version": release.layer_version,
-        "yanked": release.yanked.reason if release.yanked else None,
+        "yanked": escape(release.yanked.reason) if release.yanked else None,  # an error of the construct shows it
         "missing": [cell for region in regions for target in targets if (cell := f"{region}/{target}") not in held],
     }

@@ -180,7 +180,7 @@ def run(tmp_path: Path) -> Run:
 def test_writing_again_changes_nothing(run: Run, tmp_path: Path) -> None:
     assert run().exit_code == 0
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "docs").rglob("*.*")}
-    assert len(before) == 8 + 13 + 10  # 13 for Renovate, 10 for the constructs
+    assert len(before) == 8 + 29 + 10  # 29 for Renovate, 10 for the constructs
     again = run("--json")
     assert again.exit_code == 0
     _validate("docs", json.loads(again.stdout))

@@ -180,6 +180,13 @@ def test_serverless_has_a_function_for_each_target_which_finds_its_layer_by_regi
         )
 
 
+def test_serverless_deploys_by_default_to_a_region_that_has_every_layer() -> None:
+    matrix = small_matrix(unsupported=[{"region": "us-east-1", "python": "3.13"}])
+    config = yaml.load(snippet("serverless", rows(matrix)), _Tags)  # noqa: S506 - a SafeLoader
+    assert config["provider"]["region"] == "eu-west-1"
+    assert len(config["custom"]["demo_layers"]["eu-west-1"]) == len(config["functions"]) == len(matrix.targets)
+
+
 def test_serverless_sets_timeout_memory_and_model_permission() -> None:
     provider = yaml.load(snippet("serverless", ONE), _Tags)["provider"]  # noqa: S506 - a SafeLoader
     assert (provider["timeout"], provider["memorySize"]) == (120, 1024)

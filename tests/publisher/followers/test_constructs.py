@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builder.model.escape import escape
 from builder.model.matrix import Matrix
 from publisher.catalog.index import Index, make_index
 from publisher.followers.constructs import construct_files
@@ -80,4 +81,4 @@ def test_any_package_name_and_reason_give_valid_files(reason: str, package: str)
         elif path.endswith(".tf"):
             assert hcl2.loads(text)["output"]
         if path.endswith("layers.json"):
-            assert json.loads(text)["releases"][0]["yanked"] == reason
+            assert json.loads(text)["releases"][0]["yanked"] == escape(reason)

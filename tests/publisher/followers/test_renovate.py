@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -24,9 +25,10 @@ def versions(name: str, files: dict[str, str] = FILES) -> list[dict[str, Any]]:
     return releases
 
 
-def test_there_is_a_file_for_each_region_and_layer_and_a_preset() -> None:
-    cells = {f"renovate/{cell.region}/{cell.target.layer_name}.json" for cell in MATRIX.cells}
-    assert set(FILES) == {*cells, "renovate/preset.json"}
+def test_there_is_a_file_for_each_region_and_layer_a_variable_and_a_preset() -> None:
+    regions = {*MATRIX.regions, "any"}
+    names = {*(target.layer_name for target in MATRIX.targets), "any", "any.3_10", "any.3_12"}
+    assert set(FILES) == {f"renovate/{path}.json" for path in ("preset", *map("/".join, product(regions, names)))}
 
 
 def test_an_incomplete_release_is_in_no_file_and_a_yanked_one_is_deprecated_and_unstable() -> None:
@@ -46,6 +48,55 @@ def test_a_region_that_was_added_later_has_only_its_own_releases() -> None:
     name = wider.targets[0].layer_name
     assert [each["version"] for each in versions(f"us-east-1/{name}", files)] == ["1", "2"]
     assert [each["version"] for each in versions(f"eu-west-1/{name}", files)] == ["2"]
+
+
+def test_a_variable_is_not_bound_to_a_region_or_layer_that_the_matrix_no_longer_has() -> None:
+    old = small_matrix(regions=["ap-east-1", "us-east-1"], python=["3.10", "3.12"])
+    new = small_matrix(regions=["us-east-1", "eu-west-1"], python=["3.12", "3.13"])
+    files = renovate_files(make_index(new, [recorded(old, 1, "1.0"), recorded(new, 2, "1.1"), recorded(new, 3, "1.2")]))
+    found = {
+        "arn:aws:lambda:${AWS::Region}:123456789012:layer:demo-py${PY}-x86_64:1": ("any/any", "123"),
+        "arn:aws:lambda:${AWS::Region}:123456789012:layer:demo-py3_10-x86_64:1": ("any/demo-py3_10-x86_64", "1"),
+        "arn:aws:lambda:us-east-1:123456789012:layer:demo-py3_10-${ARCH}:1": ("us-east-1/any.3_10", "1"),
+        "arn:aws:lambda:us-east-1:123456789012:layer:demo-py3_12-${ARCH}:1": ("us-east-1/any.3_12", "123"),
+        "arn:aws:lambda:ap-east-1:123456789012:layer:demo-py${PY}-${ARCH}:1": ("ap-east-1/any", "1"),
+        "arn:aws:lambda:eu-west-1:123456789012:layer:demo-py3_13-x86_64:1": ("eu-west-1/demo-py3_13-x86_64", "23"),
+    }
+    for arn, (name, numbers) in found.items():
+        assert package_name(arn, files) == name
+        assert [each["version"] for each in versions(name, files)] == list(numbers)
+
+
+def test_a_region_where_aws_lacks_the_runtime_does_not_stop_files_with_a_variable() -> None:
+    matrix = small_matrix(unsupported=[{"region": "ap-south-1", "python": "3.13"}])
+    files = renovate_files(make_index(matrix, [recorded(matrix, 1, "1.0")]))
+    name = package_name("arn:aws:lambda:$AWS_REGION:123456789012:layer:demo-py3_13-x86_64:1", files)
+    assert [each["version"] for each in versions(name, files)] == ["1"]
+
+
+@pytest.mark.parametrize("template", ["l", "-_{python}{python}-{architecture}_{architecture}-", "{package}.{python}"])
+def test_the_pattern_of_any_layer_name_finds_its_layers(template: str) -> None:
+    matrix = small_matrix(python=["3.12"], layer_name=template.replace(".", "_"))
+    files = renovate_files(make_index(matrix, [recorded(matrix, 1, "1.0")]))
+    (layer,) = {target.layer_name for target in matrix.targets}
+    for region in ("us-east-1", "$R"):
+        name = package_name(f"arn:aws:lambda:{region}:123456789012:layer:{layer}:1", files)
+        assert [each["version"] for each in versions(name, files)] == ["1"]
+
+
+def package_name(arn: str, files: dict[str, str]) -> str:
+    """Return the name that the preset gives a file's ARN, with its Handlebars template filled."""
+    manager = json.loads(files["renovate/preset.json"])["customManagers"][0]
+    match = re.search(manager["matchStrings"][0].replace("(?<", "(?P<"), arn)
+    assert match is not None
+    name = manager["packageNameTemplate"]
+    condition = re.compile(r"{{#if (\w+)}}((?:(?!{{#if).)*?)(?:{{else}}((?:(?!{{#if).)*?))?{{/if}}")
+    groups = match.groupdict()
+    while found := condition.search(name):
+        name = name.replace(found[0], (found[2] if groups.get(found[1]) else found[3]) or "")
+    for key, value in groups.items():
+        name = name.replace(f"{{{{{{{key}}}}}}}", value or "")
+    return str(name)
 
 
 def test_without_a_complete_release_there_is_no_file() -> None:
