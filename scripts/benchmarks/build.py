@@ -254,7 +254,3 @@ def table(results: Figures) -> str:
             )
             lines.append(row + (f"{one['import_seconds']:>7.2f} s" if "import_seconds" in one else ""))
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    main()

@@ -76,7 +76,3 @@ def table(results: dict[str, Figures]) -> str:
         row += f"{each['cached_cpu_seconds']:>8} s{each['peak_mb']:>6} MB"
         rows.append(f"{row}  {'yes' if each['same_bytes'] else 'NO'}")
     return "\n".join([*rows, "cold and cached: processor time of all targets"])
-
-
-if __name__ == "__main__":
-    main()

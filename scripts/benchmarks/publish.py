@@ -264,7 +264,3 @@ def _artifacts(folder: Path, matrix: Matrix, size: int) -> BuildOutput:
     manifest = Manifest(package=matrix.package, version="1.0.0", artifacts=tuple(artifacts))
     write_manifest(folder, manifest)
     return BuildOutput(folder, manifest)
-
-
-if __name__ == "__main__":
-    main()

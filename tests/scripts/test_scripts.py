@@ -21,7 +21,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-SCRIPTS = [REPOSITORY / "scripts" / name for name in ("setup", "lock", "demo", "test")] + [REPOSITORY / ".ci" / "run"]
+SCRIPTS = [REPOSITORY / "scripts" / name for name in ("setup", "lock", "demo", "test", "bench", "rehearse")]
+SCRIPTS.append(REPOSITORY / ".ci" / "run")
 LOCKS = ["uv", "run", "dev"]
 
 
@@ -144,3 +145,10 @@ def test_links_of_the_documentation_exist() -> None:
     for page in (*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_a_benchmark_prints_an_error_of_the_program_without_a_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "scripts.benchmarks", "build", "--matrix", str(tmp_path / "missing.yaml")]
+    process = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stdout) == (3, "")
+    assert process.stderr.startswith(f"error: {tmp_path / 'missing.yaml'}")
