@@ -92,12 +92,12 @@ def propose(title: str, body_file: Path, paths: tuple[str, ...]) -> None:
     _git(*_AUTHOR, "commit", "--quiet", "--message", title)
     _git(*_TOKEN, "push", "--quiet", "--force", "origin", BRANCH)
     open_requests = _gh_json("pr", "list", "--head", BRANCH, "--state", "open", "--json", "number")
-    what = ("--title", title, "--body-file", str(body_file))
+    content = ("--title", title, "--body-file", str(body_file))
     if open_requests:
-        click.echo(_gh("pr", "edit", str(open_requests[0]["number"]), *what))
+        click.echo(_gh("pr", "edit", str(open_requests[0]["number"]), *content))
     else:
         base = os.environ.get("GITHUB_REF_NAME", "main")
-        click.echo(_gh("pr", "create", "--head", BRANCH, "--base", base, *what))
+        click.echo(_gh("pr", "create", "--head", BRANCH, "--base", base, *content))
 
 
 @forge.command()
@@ -131,10 +131,12 @@ def publish_release(layer_version: int, matrix_path: Path, folder: Path) -> None
         notes.write_text(release_notes(record, last_before(records, layer_version)), "utf-8")
         known_sums = {target.layer_name: target.sha256 for target in record.targets if target.sha256}
         sums.write_text("".join(f"{digest}  {name}.zip\n" for name, digest in known_sums.items()), "utf-8")
-        what = ("--title", f"Layer version {layer_version} ({record.version})", "--notes-file", str(notes))
+        content = ("--title", f"Layer version {layer_version} ({record.version})", "--notes-file", str(notes))
         unfinished = f"--prerelease={json.dumps(record.completed is None)}"
-        known = tag in [each["tagName"] for each in _gh_json("release", "list", "--limit", "1000", "--json", "tagName")]
-        click.echo(_gh("release", "edit" if known else "create", tag, *what, unfinished))
+        exists = tag in [
+            each["tagName"] for each in _gh_json("release", "list", "--limit", "1000", "--json", "tagName")
+        ]
+        click.echo(_gh("release", "edit" if exists else "create", tag, *content, unfinished))
         _gh("release", "upload", tag, "--clobber", str(sums), *(str(path) for path in sboms if path.is_file()))
 
 
@@ -147,20 +149,20 @@ def _gh(*arguments: str) -> str:
 
 
 def _gh_json(*arguments: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(_gh(*arguments) or "[]")
-    return found
+    items: list[dict[str, Any]] = json.loads(_gh(*arguments) or "[]")
+    return items
 
 
 def _run(program: str, *arguments: str) -> str:
     path = shutil.which(program)
     if path is None:
         raise click.ClickException(f"{program}: command not found")
-    done = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
+    process = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
+    if process.returncode:
         raise click.ClickException(
-            f"{program} {arguments[0]} failed with exit code {done.returncode}: {done.stderr.strip()}"
+            f"{program} {arguments[0]} failed with exit code {process.returncode}: {process.stderr.strip()}"
         )
-    return done.stdout.strip()
+    return process.stdout.strip()
 
 
 if __name__ == "__main__":

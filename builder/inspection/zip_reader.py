@@ -180,7 +180,7 @@ def _read_content(file: IO[bytes], entry: zipfile.ZipInfo, contents: ZipContents
         for chunk in _chunks(file, entry.file_size):
             if not size:
                 facts.head = chunk[: max(_MAX_LINK_BYTES, PYC_HEADER_BYTES)]
-                binary.wanted = chunk.startswith(elf.MAGIC)
+                binary.is_elf = chunk.startswith(elf.MAGIC)
             size += len(chunk)
             digest.update(chunk)
             binary.add(chunk)
@@ -241,7 +241,7 @@ class _ElfBuffer:
     """Keeps a binary while it is read: a small one in memory, a large one in a temporary file that is mapped."""
 
     def __init__(self) -> None:
-        self.wanted = False
+        self.is_elf = False
         self._file = tempfile.SpooledTemporaryFile(max_size=4 * _CHUNK_BYTES)  # noqa: SIM115 - closed by __exit__
 
     def __enter__(self) -> _ElfBuffer:
@@ -251,11 +251,11 @@ class _ElfBuffer:
         self._file.close()
 
     def add(self, chunk: bytes) -> None:
-        if self.wanted:
+        if self.is_elf:
             self._file.write(chunk)
 
     def facts(self) -> ElfFacts | None:
-        if not self.wanted:
+        if not self.is_elf:
             return None
         if self._file.tell() <= 4 * _CHUNK_BYTES:
             self._file.seek(0)

@@ -41,8 +41,8 @@ class PackageConflict:
     """A package whose version in the layer does not satisfy the app."""
 
     package: str
-    wanted: str  #: ``requirements.txt:3 requires boto3>=1.50``
-    held: str  #: the layer's version
+    requirement: str  #: ``requirements.txt:3 requires boto3>=1.50``
+    layer_version: str  #: the layer's version
 
 
 def lock_of(
@@ -182,7 +182,7 @@ def _wants(name: str, text: str, rest: Mapping[str, str]) -> str:
 
 
 def _conflicts_error(conflicts: Sequence[PackageConflict], layer: Layer, requirements: Requirements) -> BuildError:
-    rows = [f"  {each.package}: {each.wanted}; the layer has {each.held}" for each in conflicts]
+    rows = [f"  {each.package}: {each.requirement}; the layer has {each.layer_version}" for each in conflicts]
     unlock = f"resolve again without {requirements.lock.name} (--no-lock), " if requirements.lock else ""
     return BuildError(
         f"the app's requirements conflict with {layer.title}:",

@@ -9,7 +9,7 @@ RULES = 2
 _INSTALLER_NOTES = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
 
 
-def is_wanted(path: str, source: str | None = None) -> bool:
+def belongs_in_layer(path: str, source: str | None = None) -> bool:
     """Whether a file belongs in a layer. ``source`` is the file with its bytes; without it, files in ``bin`` do not.
 
     Left out are only files that no package can need at run time: scripts in ``bin`` (their first line names the build

@@ -28,7 +28,7 @@ from builder.resolve import uv
 from builder.resolve.download_failures import download_error
 from builder.resolve.failures import malformed_in, malformed_wheel
 from builder.resolve.resolver import requirements_of
-from builder.wheels.layer_files import is_wanted
+from builder.wheels.layer_files import belongs_in_layer
 
 #: Signatures of a RECORD, which cannot be in it (PEP 427).
 _SIGNATURES = (".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")
@@ -104,7 +104,7 @@ def _divide(wheels: Sequence[Locked], folder: Path) -> dict[Locked, UnpackedWhee
             return None
         rows = _listed(Path(record.source))
         del rows[record.path]
-        if any(path not in files and is_wanted(path) for path in rows):
+        if any(path not in files and belongs_in_layer(path) for path in rows):
             return None
         wheel_files = [files.pop(path) for path in rows if path in files]
         if _mismatch(wheel_files, rows):
@@ -171,7 +171,7 @@ def _walk(folder: Path) -> Iterator[UnpackedFile]:
                 raise BuildError("the wheel contains a symbolic link, which is not allowed in a layer", where=path)
             if entry.is_dir():
                 folders.append((entry.path, f"{path}/"))
-            elif path.endswith(".dist-info/RECORD") or is_wanted(path, entry.path):
+            elif path.endswith(".dist-info/RECORD") or belongs_in_layer(path, entry.path):
                 yield _installed(path, entry.path, buffer)
 
 

@@ -40,7 +40,7 @@ class CellView:
     """The state of one cell in AWS: all versions, details of the recorded ones, and the grants of each."""
 
     listed: tuple[ListedVersion, ...]
-    held: Mapping[int, PublishedVersion]
+    published: Mapping[int, PublishedVersion]
     grants: Mapping[int, tuple[Grant, ...]]
 
 
@@ -61,19 +61,21 @@ def audit(matrix: Matrix, releases: Sequence[Release], lambdas: Mapping[str, Lam
         cells = list(matrix.cells_in(region))
         return dict(zip(cells, within_region(lambda cell: _view(lambdas[region], cell, releases), cells), strict=True))
 
-    found, unreachable = each_region(matrix.regions, read_region, progress)
-    views = {cell: view for region in matrix.regions for cell, view in found.get(region, {}).items()}
+    results, unreachable = each_region(matrix.regions, read_region, progress)
+    views = {cell: view for region in matrix.regions for cell, view in results.get(region, {}).items()}
     return compare(matrix, releases, views, unreachable)
 
 
 def _view(gateway: Lambda, cell: Cell, releases: Sequence[Release]) -> CellView:
     name = cell.target.layer_name
-    listed = gateway.versions(name)
+    versions = gateway.versions(name)
     recorded = {release.layer_version for release in releases if release.cell(cell.region, cell.target.id)}
-    found = {number: gateway.get(name, number) for number in sorted(recorded)}
-    held = {number: version for number, version in found.items() if version is not None}
-    others = {version.number for version in listed} - recorded
-    return CellView(listed, held, {number: gateway.grants(name, number) for number in sorted(others | set(held))})
+    by_number = {number: gateway.get(name, number) for number in sorted(recorded)}
+    published = {number: version for number, version in by_number.items() if version is not None}
+    unrecorded = {version.number for version in versions} - recorded
+    return CellView(
+        versions, published, {number: gateway.grants(name, number) for number in sorted(unrecorded | set(published))}
+    )
 
 
 def compare(
@@ -94,11 +96,11 @@ def compare(
     return Audit(checked, tuple(drifts), unreachable)
 
 
-def unreachable_drift(region: str, failure: Failure, what: str = "the region") -> Drift:
+def unreachable_drift(region: str, failure: Failure, problem: str = "the region") -> Drift:
     """Return the finding for a region that could not be read: nothing is known to differ."""
     temporary = failure.failure_class is FailureClass.TEMPORARY
     remedy = failure.advice or ("run `layers audit` again later" if temporary else "see the error")
-    return Drift(region, "*", None, "unreachable", f"{what} cannot be read: {failure}", remedy)
+    return Drift(region, "*", None, "unreachable", f"{problem} cannot be read: {failure}", remedy)
 
 
 def _absent(cell: Cell, release: Release, releases: Sequence[Release]) -> Iterator[Drift]:
@@ -114,33 +116,33 @@ def _absent(cell: Cell, release: Release, releases: Sequence[Release]) -> Iterat
 def _recorded(matrix: Matrix, cell: Cell, release: Release, record: CellRecord, view: CellView) -> Iterator[Drift]:
     number = release.layer_version
     again = f"layers publish --version {release.version}"
-    held = view.held.get(number)
-    found: Iterable[tuple[Problem, str, str]]
-    if held is None:
-        found = [("missing", "recorded, but not in AWS", f"{again} --rebuild (a number never comes back)")]
+    published = view.published.get(number)
+    problems: Iterable[tuple[Problem, str, str]]
+    if published is None:
+        problems = [("missing", "recorded, but not in AWS", f"{again} --rebuild (a number never comes back)")]
     else:
         grants = view.grants.get(number, ())
-        found = (
-            *_other_content(matrix, cell, release, record, held, f"{again} --rebuild"),
+        problems = (
+            *_other_content(matrix, cell, release, record, published, f"{again} --rebuild"),
             *_other_grants(matrix, cell, release, grants, again),
-            *_other_compatibility(cell, held, f"{again} --rebuild"),
+            *_other_compatibility(cell, published, f"{again} --rebuild"),
         )
-    for problem, detail, remedy in found:
+    for problem, detail, remedy in problems:
         yield Drift(cell.region, cell.target.id, number, problem, detail, remedy)
 
 
 def _other_content(
-    matrix: Matrix, cell: Cell, release: Release, record: CellRecord, held: PublishedVersion, again: str
+    matrix: Matrix, cell: Cell, release: Release, record: CellRecord, published: PublishedVersion, again: str
 ) -> Iterator[tuple[Problem, str, str]]:
-    if held.sha256 != record.sha256:
-        detail = f"AWS has sha256 {held.sha256[:12]}…, the ledger {record.sha256[:12]}…"
+    if published.sha256 != record.sha256:
+        detail = f"AWS has sha256 {published.sha256[:12]}…, the ledger {record.sha256[:12]}…"
         yield "bytes", detail, f"find out who published this; then {again}"
     target = release.target(cell.target.id)
-    if target and target.signed_by and held.signed_by not in (None, target.signed_by):
-        detail = f"signed by {held.signed_by}, the ledger has {target.signed_by}"
+    if target and target.signed_by and published.signed_by not in (None, target.signed_by):
+        detail = f"signed by {published.signed_by}, the ledger has {target.signed_by}"
         yield "signature", detail, f"find out who signed this; then {again}"
-    version = version_in(matrix, cell.target, held.description)
-    if version is not None and not carries(matrix, cell.target, held, release.version):
+    version = version_in(matrix, cell.target, published.description)
+    if version is not None and not carries(matrix, cell.target, published, release.version):
         detail = f"its description has version {version}, the ledger {release.version}"
         yield "version", detail, f"find out who published this; then {again}"
 
@@ -162,15 +164,15 @@ def _other_grants(
             yield "public" if _is_public(grant) else "shared", detail, _revoke_command(cell, number, grant)
 
 
-def _other_compatibility(cell: Cell, held: PublishedVersion, again: str) -> Iterator[tuple[Problem, str, str]]:
+def _other_compatibility(cell: Cell, published: PublishedVersion, again: str) -> Iterator[tuple[Problem, str, str]]:
     target = cell.target
     fields: tuple[tuple[Problem, str, tuple[str, ...], str], ...] = (
-        ("runtime", "CompatibleRuntimes", held.runtimes, target.runtime.api_name),
-        ("architecture", "CompatibleArchitectures", held.architectures, target.architecture.api_name),
+        ("runtime", "CompatibleRuntimes", published.runtimes, target.runtime.api_name),
+        ("architecture", "CompatibleArchitectures", published.architectures, target.architecture.api_name),
     )
-    for problem, field, values, own in fields:
-        if values and own not in values:
-            yield problem, f"its {field} are {', '.join(values)}, not {own}", again
+    for problem, field, values, expected in fields:
+        if values and expected not in values:
+            yield problem, f"its {field} are {', '.join(values)}, not {expected}", again
 
 
 def _is_public(grant: Grant) -> bool:
@@ -198,38 +200,38 @@ def _revoke_command(cell: Cell, number: int, grant: Grant) -> str:
 def _unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[Release]) -> Iterator[Drift]:
     """Report versions of a cell that are in no release, with their grants."""
     recorded = {release.layer_version for release in releases if release.cell(cell.region, cell.target.id)}
-    known = {
+    numbers = {
         each.layer_version
         for release in releases
         for each in release.unexpected_versions
         if (each.region, each.target_key.id) == cell.key
     }
-    for listed in view.listed:
-        if listed.number in recorded:
+    for version in view.listed:
+        if version.number in recorded:
             continue
-        grants = view.grants.get(listed.number, ())
-        if listed.description.startswith(PLACEHOLDER_DESCRIPTION) and not grants:
+        grants = view.grants.get(version.number, ())
+        if version.description.startswith(PLACEHOLDER_DESCRIPTION) and not grants:
             continue
-        problem, detail, remedy = _classify(matrix, cell, listed, listed.number in known, releases)
+        problem, detail, remedy = _classify(matrix, cell, version, version.number in numbers, releases)
         if grants and problem != "unrecorded":
             detail = f"{detail}, granted to {_names(grants)}"
-            problem, remedy = "public", _revoke_command(cell, listed.number, grants[0])
-        yield Drift(cell.region, cell.target.id, listed.number, problem, detail, remedy)
+            problem, remedy = "public", _revoke_command(cell, version.number, grants[0])
+        yield Drift(cell.region, cell.target.id, version.number, problem, detail, remedy)
 
 
 def _classify(
-    matrix: Matrix, cell: Cell, listed: ListedVersion, known: bool, releases: Sequence[Release]
+    matrix: Matrix, cell: Cell, layer_version: ListedVersion, recorded: bool, releases: Sequence[Release]
 ) -> tuple[Problem, str, str]:
-    """Return problem, detail and remedy of a version in no release. ``known``: recorded as an unexpected version."""
-    version = version_in(matrix, cell.target, listed.description)
-    if known:
+    """Return problem, detail and remedy of a version in no release. ``recorded``: recorded as an unexpected version."""
+    version = version_in(matrix, cell.target, layer_version.description)
+    if recorded:
         detail = "an unexpected version, private, from a run beside another one"
         return "unexpected", detail, "nothing: the next release skips it"
     if version is None:
-        description = repr(listed.description[:60]) if listed.description else "no description"
+        description = repr(layer_version.description[:60]) if layer_version.description else "no description"
         detail = f"a version of no release: {description}"
         return "foreign", detail, "find out who published it; the next release skips it"
     elsewhere = next((r.layer_version for r in releases if r.version == version), None)
-    if elsewhere is None or elsewhere == listed.number:
+    if elsewhere is None or elsewhere == layer_version.number:
         return "unrecorded", f"{version} is published here, and the ledger does not have it", "layers sync"
-    return "number", f"{version} has number {listed.number} here and {elsewhere} elsewhere", "layers sync"
+    return "number", f"{version} has number {layer_version.number} here and {elsewhere} elsewhere", "layers sync"

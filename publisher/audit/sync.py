@@ -44,21 +44,21 @@ class Synced:
 def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress: Progress, stop: Stop) -> Synced:
     """Read every version of every cell and record the releases among them. IncompleteError if ``stop`` is set before
     all of them are read."""
-    known = {release.layer_version: release for release in ledger.releases()}
-    found, unreachable = _read_all(matrix, lambdas, progress)
+    recorded = {release.layer_version: release for release in ledger.releases()}
+    cells, unreachable = _read_all(matrix, lambdas, progress)
     stop.check("nothing was written; run the same command again")
-    unexpected = {(each.key, each.layer_version) for r in known.values() for each in r.unexpected_versions}
-    found = [f for f in found if f.record.public or (f.record.key, f.record.layer_version) not in unexpected]
-    merged, left_out = merge(matrix, found, known)
-    merged = with_yanks(matrix, merged, known, datetime.now(timezone.utc).replace(microsecond=0))
+    unexpected = {(each.key, each.layer_version) for r in recorded.values() for each in r.unexpected_versions}
+    cells = [f for f in cells if f.record.public or (f.record.key, f.record.layer_version) not in unexpected]
+    merged, left_out = merge(matrix, cells, recorded)
+    merged = with_yanks(matrix, merged, recorded, datetime.now(timezone.utc).replace(microsecond=0))
     for release in merged:
-        ledger.update(release.layer_version, lambda now, release=release: _merged(now, release, known))  # type: ignore[misc]
+        ledger.update(release.layer_version, lambda now, release=release: _merged(now, release, recorded))  # type: ignore[misc]
     return Synced(merged, left_out, unreachable)
 
 
-def _merged(now: Release | None, release: Release, known: Mapping[int, Release]) -> Release:
+def _merged(now: Release | None, release: Release, recorded: Mapping[int, Release]) -> Release:
     """Return the record to write. If another process changed it after it was read, only add the missing cells."""
-    if now is not None and now != known.get(release.layer_version):
+    if now is not None and now != recorded.get(release.layer_version):
         if not now.is_of(release.version):
             return now
         release = now.with_cells(*(cell for cell in release.cells if now.cell(*cell.key) is None))
@@ -76,40 +76,44 @@ def _read_all(
 
     def read(region: str) -> list[Found]:
         cells = list(matrix.cells_in(region))
-        listed = within_region(lambda cell: (cell, lambdas[region].versions(cell.target.layer_name)), cells)
-        named = [
+        by_cell = within_region(lambda cell: (cell, lambdas[region].versions(cell.target.layer_name)), cells)
+        releases = [
             (cell, version, each.number)
-            for cell, versions in listed
+            for cell, versions in by_cell
             for each in versions
             if (version := version_in(matrix, cell.target, each.description))
         ]
-        return [found for found in within_region(lambda item: _read(matrix, lambdas[region], *item), named) if found]
+        return [
+            cell_found
+            for cell_found in within_region(lambda item: _read(matrix, lambdas[region], *item), releases)
+            if cell_found
+        ]
 
     responses, unreachable = each_region(matrix.regions, read, progress)
     return [each for region in matrix.regions for each in responses.get(region, [])], unreachable
 
 
 def _read(matrix: Matrix, gateway: Lambda, cell: Cell, version: str, number: int) -> Found | None:
-    held = gateway.get(cell.target.layer_name, number)
-    if held is None:
+    published = gateway.get(cell.target.layer_name, number)
+    if published is None:
         return None
     public = is_granted(gateway.grants(cell.target.layer_name, number), matrix.permission)
-    return Found(cell, version, cell_record(cell, held, public=public), held.signed_by)
+    return Found(cell, version, cell_record(cell, published, public=public), published.signed_by)
 
 
 def merge(
-    matrix: Matrix, found: Sequence[Found], known: Mapping[int, Release]
+    matrix: Matrix, cells: Sequence[Found], recorded: Mapping[int, Release]
 ) -> tuple[tuple[Release, ...], tuple[str, ...]]:
     """Return the known releases with these findings added, and a line for each version of no release. Pure."""
-    numbers = sorted({each.record.layer_version for each in found} | set(known))
+    numbers = sorted({each.record.layer_version for each in cells} | set(recorded))
     releases: list[Release] = []
     left_out: list[str] = []
     for number in numbers:
-        here = [each for each in found if each.record.layer_version == number]
+        here = [each for each in cells if each.record.layer_version == number]
         if not here:
-            releases.append(known[number])
+            releases.append(recorded[number])
             continue
-        version = known[number].version if number in known else _most_common(each.version for each in here)
+        version = recorded[number].version if number in recorded else _most_common(each.version for each in here)
         fitting = [each for each in here if each.version == version]
         left_out += [
             f"{each.cell.id}: layer version {number} is {each.version}, but the release is {version}"
@@ -117,12 +121,12 @@ def merge(
             if each.version != version
         ]
         if fitting:
-            releases.append(_release(matrix, number, version, fitting, known.get(number)))
+            releases.append(_release(matrix, number, version, fitting, recorded.get(number)))
     return tuple(releases), tuple(left_out)
 
 
 def with_yanks(
-    matrix: Matrix, releases: Sequence[Release], known: Mapping[int, Release], now: datetime
+    matrix: Matrix, releases: Sequence[Release], recorded: Mapping[int, Release], now: datetime
 ) -> tuple[Release, ...]:
     """Return the releases; mark as yanked those that were not recorded and are private.
 
@@ -135,16 +139,16 @@ def with_yanks(
     for release in releases:
         whole = {cell.key for cell in release.cells} >= {cell.key for cell in matrix.cells}
         private = release.layer_version not in public and (whole or max(public, default=0) > release.layer_version)
-        if private and release.cells and release.layer_version not in known:
+        if private and release.cells and release.layer_version not in recorded:
             yanked = Yanked(date=now, reason="private in every cell when the ledger was rebuilt from AWS")
             release = release.model_copy(update={"yanked": yanked})
         marked.append(release)
     return tuple(marked)
 
 
-def _release(matrix: Matrix, number: int, version: str, found: Sequence[Found], known: Release | None) -> Release:
-    records = [each.record for each in found]
-    base = known or Release(
+def _release(matrix: Matrix, number: int, version: str, cells: Sequence[Found], recorded: Release | None) -> Release:
+    records = [each.record for each in cells]
+    base = recorded or Release(
         account=matrix.account,
         package=matrix.package,
         layer_name=matrix.layer_name,
@@ -153,18 +157,18 @@ def _release(matrix: Matrix, number: int, version: str, found: Sequence[Found], 
         begun=min(record.published for record in records),
     )
     release = base.with_cells(*records)
-    missing = [t for t in matrix.targets if release.target(t.id) is None and any(f.cell.target == t for f in found)]
+    missing = [t for t in matrix.targets if release.target(t.id) is None and any(f.cell.target == t for f in cells)]
     for target in missing:
-        own = [record for record in release.cells if record.key[1] == target.id]
-        same = len({record.sha256 for record in own}) == 1
+        of_target = [record for record in release.cells if record.key[1] == target.id]
+        same = len({record.sha256 for record in of_target}) == 1
         release = release.with_targets(
             TargetRecord(
                 python=target.python,
                 architecture=target.architecture,
                 layer_name=target.layer_name,
-                sha256=own[0].sha256 if same else None,
-                size=own[0].size if same else None,
-                signed_by=next((f.signed_by for f in found if f.cell.target == target), None) if same else None,
+                sha256=of_target[0].sha256 if same else None,
+                size=of_target[0].size if same else None,
+                signed_by=next((f.signed_by for f in cells if f.cell.target == target), None) if same else None,
             )
         )
     return release.model_copy(update={"completed": release.completed or _completed(matrix, release)})

@@ -43,5 +43,9 @@ def verify(index: Index, row: Row, gateway: Lambda) -> Verdict:
     """Compare a recorded ARN with AWS. The request has the layer's ARN in place of its name: other accounts need it."""
     targets = (each for release in index.releases for each in release.targets)
     signer = next((each.signed_by for each in targets if each.sha256 == row.sha256), None)
-    held = gateway.get(row.arn.rpartition(":")[0], row.layer_version)
-    return Verdict(row, held.sha256, signer, held.signed_by, held.signing_job) if held else Verdict(row, None, signer)
+    published = gateway.get(row.arn.rpartition(":")[0], row.layer_version)
+    return (
+        Verdict(row, published.sha256, signer, published.signed_by, published.signing_job)
+        if published
+        else Verdict(row, None, signer)
+    )

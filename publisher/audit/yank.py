@@ -68,23 +68,23 @@ class Permissions:
         number = release.layer_version
         release = self.ledger.update(number, lambda r: (r or release).model_copy(update={"yanked": yanked}))
         self.progress.begin("Revoking permissions", len({record.region for record in release.cells}))
-        done = self._each_recorded(release, revoke_at, public=False)
-        late = self._revoke_late(release, {changed.cell for changed in done if changed.error})
+        changes = self._each_recorded(release, revoke_at, public=False)
+        late = self._revoke_late(release, {changed.cell for changed in changes if changed.error})
         # An undo that ran at the same time may have cleared it.
         self.ledger.update(number, lambda r: (r or release).model_copy(update={"yanked": yanked}))
-        found = {changed.cell: changed for changed in (*done, *late)}
-        return tuple(found.values())
+        by_cell = {changed.cell: changed for changed in (*changes, *late)}
+        return tuple(by_cell.values())
 
     def restore(self, release: Release) -> tuple[Changed, ...]:
         """Grant the matrix's permission in every cell again; the release stays yanked until the last cell has it."""
         self.progress.begin("Granting permissions", len({record.region for record in release.cells}))
-        done = self._each_recorded(release, grant_at, public=True)
-        if any(changed.error for changed in done):
-            return done
+        changes = self._each_recorded(release, grant_at, public=True)
+        if any(changed.error for changed in changes):
+            return changes
         latest = self.ledger.update(release.layer_version, lambda r: _not_yanked(r or release))
         private = {_id(record) for record in latest.cells if not record.public}
         return tuple(
-            replace(changed, failure=YANKED_MEANWHILE) if changed.cell in private else changed for changed in done
+            replace(changed, failure=YANKED_MEANWHILE) if changed.cell in private else changed for changed in changes
         )
 
     def _each_recorded(self, release: Release, change: Change, *, public: bool) -> tuple[Changed, ...]:
@@ -152,8 +152,8 @@ class Permissions:
             return [changed for changed in within_region(revoke_in_cell, places) if changed is not None]
 
         self.progress.begin("Checking every cell again", len(self.lambdas))
-        found, _ = each_region(tuple(self.lambdas), revoke_in_region, self.progress)
-        return tuple(changed for region in found for changed in found[region])
+        revoked, _ = each_region(tuple(self.lambdas), revoke_in_region, self.progress)
+        return tuple(changed for region in revoked for changed in revoked[region])
 
 
 def _not_yanked(release: Release) -> Release:

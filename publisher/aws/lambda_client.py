@@ -90,31 +90,33 @@ class BotoLambda:
         With more layers, read pages while that can take fewer requests than one for each missing layer, then list the
         missing layers one by one.
         """
-        found: dict[str, ListedVersion] = {}
+        newest_by_name: dict[str, ListedVersion] = {}
         marker: str | None = None
         for _ in range(max(1, len(names) // 2)):
             page = self._call(self._client.list_layers, MaxItems=PAGE_SIZE, **({"Marker": marker} if marker else {}))
             for layer in responses.items(page, "Layers"):
                 name = responses.text(layer, "LayerName")
                 if name in names:
-                    found[name] = responses.listed_version(self._source(name), layer.get("LatestMatchingVersion"))
+                    newest_by_name[name] = responses.listed_version(
+                        self._source(name), layer.get("LatestMatchingVersion")
+                    )
             marker = page.get("NextMarker")
-            if not marker or len(found) == len(names):
-                return found
+            if not marker or len(newest_by_name) == len(names):
+                return newest_by_name
         for name in names:
-            if name not in found:
+            if name not in newest_by_name:
                 newest = self._call(self._client.list_layer_versions, LayerName=name, MaxItems=1)
                 for version in responses.items(newest, "LayerVersions")[:1]:
-                    found[name] = responses.listed_version(self._source(name), version)
-        return found
+                    newest_by_name[name] = responses.listed_version(self._source(name), version)
+        return newest_by_name
 
     def versions(self, name: str, above: int = 0) -> tuple[ListedVersion, ...]:
-        seen: list[ListedVersion] = []
+        listed_versions: list[ListedVersion] = []
         for version in self._pages(name):
             if version.number <= above:
                 break
-            seen.append(version)
-        return tuple(seen)
+            listed_versions.append(version)
+        return tuple(listed_versions)
 
     def _pages(self, name: str) -> Iterator[ListedVersion]:
         """Yield the versions of a layer, newest first. Unavailable if a page repeats: the list would never end."""
@@ -200,16 +202,18 @@ class BotoLambda:
         )
         return bool(response)
 
-    def download(self, held: PublishedVersion, to: Path) -> None:
-        if not held.location.startswith(("https://", "http://")):
-            raise Refused(f"the response of AWS has no link to download {held.arn}")
+    def download(self, published: PublishedVersion, to: Path) -> None:
+        if not published.location.startswith(("https://", "http://")):
+            raise Refused(f"the response of AWS has no link to download {published.arn}")
         name: str | None = None
         try:
             handle, name = tempfile.mkstemp(prefix=".download-", dir=to.parent)
             with os.fdopen(handle, "wb") as file:
-                actual = self._fetch(held.location, file)
-            if actual != held.sha256:
-                raise Unavailable(f"the download of {held.arn} has sha256 {actual[:12]}…, not {held.sha256[:12]}…")
+                actual = self._fetch(published.location, file)
+            if actual != published.sha256:
+                raise Unavailable(
+                    f"the download of {published.arn} has sha256 {actual[:12]}…, not {published.sha256[:12]}…"
+                )
             Path(name).replace(to)
         except OSError as error:
             raise InputError(

@@ -81,30 +81,30 @@ def lease(
         yield
         return
     stop = stop or Stop()
-    taken = _Lease(matrix, matrix.staging, duration_seconds)
+    acquired = _Lease(matrix, matrix.staging, duration_seconds)
     try:
-        taken.take(stop, wait_seconds)
+        acquired.take(stop, wait_seconds)
     except KeyboardInterrupt:
-        taken.expire()
+        acquired.expire()
         raise
     except BOTO_ERRORS as error:
         failure = of_boto_error(error).failure
         raise (IncompleteError if failure.failure_class is FailureClass.TEMPORARY else InputError)(
             f"the lease cannot be taken: {failure}",
-            where=f"s3://{taken.bucket}/{taken.key}",
+            where=f"s3://{acquired.bucket}/{acquired.key}",
             fix=failure.fix(
                 "create the bucket with `layers infra --part staging`, and let these credentials read and write it"
             ),
         ) from None
     ended = threading.Event()
-    renewing = threading.Thread(target=taken.keep, args=(ended, renewal_seconds, stop), daemon=True)
+    renewing = threading.Thread(target=acquired.keep, args=(ended, renewal_seconds, stop), daemon=True)
     renewing.start()
     try:
         yield
     finally:
         ended.set()
         renewing.join()
-        taken.expire()
+        acquired.expire()
 
 
 class _Lease:

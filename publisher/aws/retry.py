@@ -123,17 +123,17 @@ class RetryingLambda:
     def revoke(self, name: str, number: int, statement_id: str) -> bool:
         return self._repeat(lambda: self._inner.revoke(name, number, statement_id))
 
-    def download(self, held: PublishedVersion, to: Path) -> None:
+    def download(self, published: PublishedVersion, to: Path) -> None:
         """Download a zip. If the link is refused it has expired: get a new one."""
 
         def fetch() -> None:
             try:
-                self._inner.download(held, to)
+                self._inner.download(published, to)
             except Refused as error:
-                fresh = self._inner.get(held.layer_name, held.number)
+                fresh = self._inner.get(published.layer_name, published.number)
                 if fresh is None:
                     raise
-                if fresh.location == held.location:
+                if fresh.location == published.location:
                     raise Unavailable(error.message, error.request_id) from None
                 self._inner.download(fresh, to)
 

@@ -70,14 +70,14 @@ class Signer:
         return Zip(path, sha256, path.stat().st_size) if sha256_of(path) == sha256 else None
 
     @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
+    def _translated(self, action: str) -> Iterator[None]:
         """Raise IncompleteError if a request failed, or was not sent because the run is stopping."""
         try:
             yield
         except (*BOTO_ERRORS, GatewayError) as error:
             failure = (error if isinstance(error, GatewayError) else of_boto_error(error)).failure
             raise IncompleteError(
-                f"{what}: {failure.text}",
+                f"{action}: {failure.text}",
                 where=f"signing profile {self._profile}, s3://{self._bucket}",
                 fix=failure.fix("create the profile and the buckets with `layers infra --part staging`"),
                 failure_class=failure.failure_class,
@@ -96,11 +96,11 @@ class Signer:
             profileName=self._profile,
             clientRequestToken=hashlib.sha256(f"{self._profile}:{zip_.sha256}:{version}".encode()).hexdigest(),
         )
-        done = self._wait(job["jobId"])
-        if done["status"] == "Failed":
+        finished = self._wait(job["jobId"])
+        if finished["status"] == "Failed":
             self._upload(key, zip_)  # a new S3 version: Signer would return the failed job for the same token
-            raise _failed(job["jobId"], done.get("statusReason") or "no reason given")
-        signed = done["signedObject"]["s3"]["key"]
+            raise _failed(job["jobId"], finished.get("statusReason") or "no reason given")
+        signed = finished["signedObject"]["s3"]["key"]
         path = folder / f"signed-{zip_.sha256}.zip"
         self._s3.download_file(self._bucket, signed, str(path), ExtraArgs=self._owner)
         sha256 = sha256_of(path)
@@ -112,7 +112,7 @@ class Signer:
             ExpectedSourceBucketOwner=self._account,
             **self._owner,
         )
-        profile = f"{self._profile}/{done['profileVersion']}"
+        profile = f"{self._profile}/{finished['profileVersion']}"
         return Zip(path, sha256, path.stat().st_size), profile
 
     def _uploaded_version(self, key: str) -> str | None:

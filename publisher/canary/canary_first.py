@@ -33,9 +33,9 @@ def canary_in(
 
     def check(outcomes: Sequence[Outcome]) -> Failure | None:
         cases = [
-            Case(region, each.cell.target, held.number, held.arn, held.sha256, matrix.package, version)
+            Case(region, each.cell.target, published.number, published.arn, published.sha256, matrix.package, version)
             for each in outcomes
-            if (held := each.held) is not None
+            if (published := each.published) is not None
         ]
         trials = try_all(matrix, cases, functions, roles, SYSTEM_CLOCK, progress, lambda: stop.reason)
         for trial in trials:

@@ -25,22 +25,22 @@ _ROLE = re.compile(r"arn:(aws[a-zA-Z-]*):iam::(\d{12}):role/[\w+=,.@/-]+")
 class Roles:
     """The role that functions run with: the matrix's canary role, or the one of --role."""
 
-    def __init__(self, matrix: Matrix, named: str | None, regions: Sequence[str]) -> None:
+    def __init__(self, matrix: Matrix, role: str | None, regions: Sequence[str]) -> None:
         """Raises InputError if the given role cannot be used in these regions."""
         self._matrix = matrix
-        self._named = named
-        match = _ROLE.fullmatch(named or "")
-        if named is None:
+        self._named = role
+        match = _ROLE.fullmatch(role or "")
+        if role is None:
             return
         if match is None:
             raise InputError(
-                f"{named!r} is not the ARN of a role", fix="give one like arn:aws:iam::123456789012:role/name"
+                f"{role!r} is not the ARN of a role", fix="give one like arn:aws:iam::123456789012:role/name"
             )
         if match[2] != matrix.account:
-            raise InputError(f"{named} is of another account than the matrix's {matrix.account}")
+            raise InputError(f"{role} is of another account than the matrix's {matrix.account}")
         for region in regions:
             if partition_of(region) != match[1]:
-                raise InputError(f"{named} is of partition {match[1]}, {region} of {partition_of(region)}")
+                raise InputError(f"{role} is of partition {match[1]}, {region} of {partition_of(region)}")
 
     def of(self, region: str) -> str:
         """Return the role's ARN for a function in this region."""
@@ -82,8 +82,8 @@ def try_all(
     trials, _ = each_region(
         regions, lambda region: within_region(try_case, [c for c in cases if c.region == region]), Quiet()
     )
-    found = {trial.case.id: trial for region in regions for trial in trials[region]}
-    return tuple(found[case.id] for case in cases)
+    trials_by_id = {trial.case.id: trial for region in regions for trial in trials[region]}
+    return tuple(trials_by_id[case.id] for case in cases)
 
 
 def describe_trial(trial: Trial) -> str:

@@ -46,18 +46,18 @@ def select(matrix: Matrix, index: Index, query: Query) -> Selected:
 def _release(index: Index, query: Query) -> IndexedRelease:
     """Return the selected release: by its number, else the newest of the version, else the newest."""
     is_named = query.layer_version is not None or query.version is not None
-    found = [
+    matching = [
         release
         for release in index.releases
         if release.layers
         and query.layer_version in (None, release.layer_version)
         and (query.version is None or same_version(release.version, query.version))
     ]
-    usable = [release for release in found if not release.yanked]
+    usable = [release for release in matching if not release.yanked]
     if usable:
         return usable[0]
-    if found and is_named:
-        yanked = found[0]
+    if matching and is_named:
+        yanked = matching[0]
         assert yanked.yanked is not None  # noqa: S101 - none of them is usable
         raise InputError(
             f"{index.package} {yanked.version} was yanked on {yanked.yanked.date:%Y-%m-%d}: {yanked.yanked.reason}",
@@ -65,9 +65,9 @@ def _release(index: Index, query: Query) -> IndexedRelease:
             fix="select another release; functions cannot use this one",
         )
     newest = ", ".join(f"{r.layer_version} ({r.version})" for r in index.releases[:8] if r.layers and not r.yanked)
-    what = f"layer version {query.layer_version}" if query.layer_version is not None else query.version
+    title = f"layer version {query.layer_version}" if query.layer_version is not None else query.version
     raise InputError(
-        f"the ledger has no layer of {index.package} recorded as {what}"
+        f"the ledger has no layer of {index.package} recorded as {title}"
         if is_named
         else "the ledger has no release that is not yanked",
         fix=f"the newest are {newest}"

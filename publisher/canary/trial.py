@@ -129,12 +129,12 @@ def _spec(case: Case, name: str, role: str, setting: Setting) -> Spec:
 def _with_layer(trial: Trial, functions: Functions) -> Trial:
     """Add the layer's facts from AWS. Failed if it is not the recorded one: unknown code is not run."""
     case = trial.case
-    held = functions.layer(case.target.layer_name, case.number)
-    if held is None:
+    layer = functions.layer(case.target.layer_name, case.number)
+    if layer is None:
         return replace(trial, status="failed", reason="the layer version does not exist in AWS")
-    trial = replace(trial, sha256=held.sha256)
-    if held.sha256 != case.sha256:
-        reason = f"its sha256 is {held.sha256[:12]}…, in the ledger {case.sha256[:12]}…: other bytes"
+    trial = replace(trial, sha256=layer.sha256)
+    if layer.sha256 != case.sha256:
+        reason = f"its sha256 is {layer.sha256[:12]}…, in the ledger {case.sha256[:12]}…: other bytes"
         return replace(trial, status="failed", reason=reason)
     return trial
 
@@ -164,9 +164,9 @@ class _Function:
 
     def create(self) -> None:
         """Create it, after deleting a leftover of a killed run. Deferred if another canary is running."""
-        found = self._functions.find(self._spec.name)
-        if found is not None:
-            self._refuse_recent(found)
+        existing = self._functions.find(self._spec.name)
+        if existing is not None:
+            self._refuse_recent(existing)
             self._retry(lambda: self._functions.delete(self._spec.name))
         self._search_waits = POLL_SECONDS
         try:
@@ -180,14 +180,14 @@ class _Function:
         """Wait until it is active."""
 
         def read() -> Function:
-            found = self._functions.find(self._spec.name)
-            if found is None or found.state == "Pending":
+            function = self._functions.find(self._spec.name)
+            if function is None or function.state == "Pending":
                 raise NotNowError("the function is still Pending")
-            return found
+            return function
 
-        found = self._retry(read)
-        if found.state not in ("Active", "Inactive"):
-            raise _FailedError(f"the function is {found.state}: {found.reason or 'AWS gives no reason'}")
+        function = self._retry(read)
+        if function.state not in ("Active", "Inactive"):
+            raise _FailedError(f"the function is {function.state}: {function.reason or 'AWS gives no reason'}")
 
     def invoke(self, package: str) -> Invoked:
         """Return its result for the package."""
@@ -212,15 +212,15 @@ class _Function:
         try:
             self._functions.create(self._spec)
         except NameTakenError as error:
-            found = self._functions.find(self._spec.name)
-            if found is not None and found.description == self._spec.description:
+            created = self._functions.find(self._spec.name)
+            if created is not None and created.description == self._spec.description:
                 return
-            if found is not None:
-                self._refuse_recent(found)
+            if created is not None:
+                self._refuse_recent(created)
             raise NotNowError(error.message, error.request_id) from None
 
-    def _refuse_recent(self, found: Function) -> None:
-        age = self._setting.now() - found.modified
+    def _refuse_recent(self, existing: Function) -> None:
+        age = self._setting.now() - existing.modified
         if age < LEFTOVER_AGE:
             minutes, limit = max(0, int(age.total_seconds()) // 60), int(LEFTOVER_AGE.total_seconds()) // 60
             raise _DeferredError(
@@ -231,9 +231,9 @@ class _Function:
     def _appears(self) -> bool:
         for wait in self._search_waits:
             self._setting.clock.sleep(wait)
-            found = self._functions.find(self._spec.name)
-            if found is not None:
-                return found.description == self._spec.description
+            created = self._functions.find(self._spec.name)
+            if created is not None:
+                return created.description == self._spec.description
         return False
 
     def _retry(

@@ -25,18 +25,18 @@ def find(index: Index, arn: str) -> Row:
     arn = arn.strip()
     if arn in rows:
         return rows[arn]
-    what, instead = _explain(index, rows, arn)
+    problem, instead = _explain(index, rows, arn)
     closest, certain = _closest(rows, arn)
     hints = [f"did you mean {closest}?" if closest else None, None if certain else instead]
-    raise InputError(what, fix="; ".join(filter(None, hints)) or "see `layers describe --region all`")
+    raise InputError(problem, fix="; ".join(filter(None, hints)) or "see `layers describe --region all`")
 
 
 def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str | None]:
     """Return the first error in an ARN that is not recorded, and which values exist instead."""
     match = _ARN.fullmatch(arn)
     if match is None:
-        what = f"{shorten(arn, MAX_ARN_CHARACTERS)!r} is not an ARN of a layer version"
-        return what, f"an ARN looks like this: {_example(rows, arn) or index.arn}"
+        problem = f"{shorten(arn, MAX_ARN_CHARACTERS)!r} is not an ARN of a layer version"
+        return problem, f"an ARN looks like this: {_example(rows, arn) or index.arn}"
     name, number = match["name"], match["number"]
     if number is None:
         return f"{arn} is the ARN of a layer, without a version number", None
@@ -44,12 +44,12 @@ def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str 
         return f"account {match['account']} is not the publisher of {index.package}", f"that is {index.account}"
     if not index.releases:
         return f"no release of {index.package} is recorded yet", "record existing layers with `layers sync`"
-    known = {row.layer_name: row for row in rows.values()}
-    if name not in known:
-        return f"there is no layer {shorten(name, 140)}", f"there are {', '.join(known)}" if known else None
+    layers = {row.layer_name: row for row in rows.values()}
+    if name not in layers:
+        return f"there is no layer {shorten(name, 140)}", f"there are {', '.join(layers)}" if layers else None
     if not re.fullmatch(r"[1-9][0-9]{0,17}", number):
         return f"{shorten(number, 40)!r} is not a layer version number", None
-    target = (known[name].python,), (known[name].architecture.value,)
+    target = (layers[name].python,), (layers[name].architecture.value,)
     try:
         select(index, Query((match["region"],), *target, layer_version=int(number)))
     except InputError as error:
@@ -59,12 +59,12 @@ def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str 
 
 def _closest(rows: Mapping[str, Row], arn: str) -> tuple[str | None, bool]:
     """Return the recorded ARN that is closest, and whether it is the only possible one."""
-    folded = {known.lower(): known for known in rows}
+    folded = {arn_known.lower(): arn_known for arn_known in rows}
     right = _corrected(arn.lower())
     if right in folded:
         return folded[right], True
     layer = ":".join(right.split(":")[:7])
-    newest = [known for known in folded if known.startswith(f"{layer}:")]
+    newest = [arn_known for arn_known in folded if arn_known.startswith(f"{layer}:")]
     near = newest or (get_close_matches(right, folded, n=1, cutoff=0.8) if len(right) <= MAX_ARN_CHARACTERS else [])
     return (folded[near[0]], False) if near else (None, False)
 
@@ -78,5 +78,5 @@ def _corrected(arn: str) -> str:
 
 def _example(rows: Mapping[str, Row], words: str) -> str | None:
     """Return a recorded ARN as an example; one of the layer in the text, if it names one."""
-    named = (arn for arn, row in rows.items() if row.layer_name in words)
-    return next(named, next(iter(rows), None))
+    matching = (arn for arn, row in rows.items() if row.layer_name in words)
+    return next(matching, next(iter(rows), None))

@@ -23,22 +23,22 @@ class BaseLayer:
 
 
 def find_base_layer(
-    index: Index, wanted: str, python: str | None, architecture: Architecture | None, defaults: tuple[str, Architecture]
+    index: Index, text: str, python: str | None, architecture: Architecture | None, defaults: tuple[str, Architecture]
 ) -> BaseLayer:
-    """Return the layer that ``wanted`` names: an ARN, a version of the package, or ``latest``.
+    """Return the layer that ``text`` names: an ARN, a version of the package, or ``latest``.
 
     An ARN determines the Python and the architecture; ``python`` and ``architecture``, if given, must match it.
     For a version, they default to ``defaults``, and the ARN may be of any region: a layer has the same contents in
     every region. InputError if there is no such layer or the ledger does not list its packages.
     """
     notes: tuple[str, ...]
-    if ":" in wanted:
-        row = find(index, wanted)
+    if ":" in text:
+        row = find(index, text)
         _agree(row, python, architecture)
         yanked = row.yanked
         notes = (f"yanked on {yanked.date:%Y-%m-%d}: {yanked.reason}",) if yanked else ()
     else:
-        version = None if wanted == "latest" else wanted
+        version = None if text == "latest" else text
         pythons, architectures = (python or defaults[0],), (str(architecture or defaults[1]),)
         selection = select(index, Query(pythons=pythons, architectures=architectures, version=version))
         row = selection.rows[0]
@@ -56,12 +56,12 @@ def find_base_layer(
 
 
 def _agree(row: Row, python: str | None, architecture: Architecture | None) -> None:
-    for given, has, option in ((python, row.python, "--python"), (architecture, row.architecture, "--arch")):
-        if given not in (None, has):
+    for option_value, has, option in ((python, row.python, "--python"), (architecture, row.architecture, "--arch")):
+        if option_value not in (None, has):
             raise InputError(
-                f"this layer is for Python {row.python} on {row.architecture}, and {option} is {given}",
+                f"this layer is for Python {row.python} on {row.architecture}, and {option} is {option_value}",
                 where=row.arn,
-                fix=f"leave {option} out, or name the layer that is for {given}",
+                fix=f"leave {option} out, or name the layer that is for {option_value}",
             )
 
 

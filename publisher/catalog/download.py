@@ -17,15 +17,15 @@ TOTAL_TIMEOUT_SECONDS = 120
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 
 
-def download(address: str, what: str, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return the body at an http(s) address. InputError if that fails; ``what`` names it in the message."""
+def download(address: str, title: str, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return the body at an http(s) address. InputError if that fails; ``title`` names it in the message."""
     try:
-        wanted = request.Request(address, headers={"User-Agent": "strands-layers", **(headers or {})})  # noqa: S310
-        with _opener().open(wanted, timeout=CONNECT_TIMEOUT_SECONDS) as response:
-            return _read(response, what, address)
+        http_request = request.Request(address, headers={"User-Agent": "strands-layers", **(headers or {})})  # noqa: S310
+        with _opener().open(http_request, timeout=CONNECT_TIMEOUT_SECONDS) as response:
+            return _read(response, title, address)
     except (URLError, HTTPException, OSError, ValueError) as error:
         raise InputError(
-            f"{what} cannot be downloaded: {_reason(error)}",
+            f"{title} cannot be downloaded: {_reason(error)}",
             where=address,
             fix="check the address, the network and the proxy settings (HTTPS_PROXY), then run the command again",
             failure_class=FailureClass.PERMANENT if isinstance(error, InvalidURL) else FailureClass.TEMPORARY,
@@ -48,13 +48,13 @@ def _opener() -> request.OpenerDirector:
     return opener
 
 
-def _read(response: HTTPResponse, what: str, address: str) -> bytes:
+def _read(response: HTTPResponse, title: str, address: str) -> bytes:
     end = time.monotonic() + TOTAL_TIMEOUT_SECONDS
     body = bytearray()
     while piece := response.read1(1 << 16):
         body += piece
         if len(body) > MAX_DOCUMENT_BYTES:
-            raise InputError(f"{what} is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=address)
+            raise InputError(f"{title} is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=address)
         if time.monotonic() > end:
             raise TimeoutError(f"the download took longer than {TOTAL_TIMEOUT_SECONDS} s")
     if response.length:  # read1 does not check it

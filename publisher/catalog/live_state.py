@@ -53,16 +53,16 @@ def read_live_state(
     releases: Sequence[Release],
     query: Query,
     lambdas: Mapping[str, Lambda],
-    own: bool,
+    own_account: bool,
     progress: Progress,
 ) -> LiveReport:
-    """Read the cells of the query from AWS. ``own``: the credentials are those of the matrix's account.
+    """Read the cells of the query from AWS. ``own_account``: the credentials are those of the matrix's account.
 
     InputError if the query selects nothing, or if another account finds no recorded version to read.
     """
     index = make_index(matrix, releases)
     query = check(index, query)
-    reader = _Reader(matrix, index, query, _recorded(index, query, own), own)
+    reader = _Reader(matrix, index, query, _recorded(index, query, own_account), own_account)
     regions = tuple(r for r in query.regions if r in matrix.regions) or matrix.select_regions(query.regions)
     targets = matrix.select(query.pythons, query.architectures)
     progress.begin("Reading layer versions from AWS", len(regions))
@@ -70,16 +70,16 @@ def read_live_state(
     def read_region(region: str) -> list[LiveCell]:
         return reader.region(lambdas[region], list(matrix.cells_in(region, targets)))
 
-    found, failures = each_region(regions, read_region, progress)
-    return LiveReport(tuple(cell for region in regions for cell in found.get(region, ())), failures)
+    cells_by_region, failures = each_region(regions, read_region, progress)
+    return LiveReport(tuple(cell for region in regions for cell in cells_by_region.get(region, ())), failures)
 
 
-def _recorded(index: Index, query: Query, own: bool) -> dict[tuple[str, str], Row]:
+def _recorded(index: Index, query: Query, own_account: bool) -> dict[tuple[str, str], Row]:
     """Return the ledger's rows of the query. Another account cannot list versions, so it needs at least one row."""
     try:
         return {(row.region, row.target): row for row in select(index, query).rows}
     except InputError:
-        if not own:
+        if not own_account:
             raise
         return {}
 
@@ -107,32 +107,32 @@ class _Reader:
         # GetLayerVersion takes a layer's ARN for its name, and needs it where the layer is another account's.
         name = cell.target.layer_name if self.own else self.matrix.layer_arn(cell)
         try:
-            held = gateway.get(name, number)
+            published = gateway.get(name, number)
         except Refused as error:
             if self.own or isinstance(error, CredentialsRefused):
                 raise
             return LiveCell(
                 cell.id, entry, False, entry is not None, (f"this account may not read it: {error.message}",)
             )
-        if held is None:
+        if published is None:
             return LiveCell(cell.id, entry, None, entry is not None, (f"AWS has no layer version {number}",))
         public = self._public(gateway, cell, number)
-        differences = tuple(_differences(held, public, entry, row))
-        return LiveCell(cell.id, self._row(cell, held, entry), public, entry is not None, differences)
+        differences = tuple(_differences(published, public, entry, row))
+        return LiveCell(cell.id, self._row(cell, published, entry), public, entry is not None, differences)
 
     def _number(self, gateway: Lambda, cell: Cell, newest: ListedVersion | None, row: Row | None) -> int | None:
         """Return the layer version number to read: the requested one, else the newest that AWS lists."""
-        wanted = self.query.version
+        version = self.query.version
         if self.query.layer_version is not None:
             return self.query.layer_version
-        if row is not None and (wanted is not None or not self.own):
+        if row is not None and (version is not None or not self.own):
             return row.layer_version
-        if wanted is None and newest is not None and newest.description.startswith(PLACEHOLDER_DESCRIPTION):
+        if version is None and newest is not None and newest.description.startswith(PLACEHOLDER_DESCRIPTION):
             return row.layer_version if row else None  # an unfinished publish created this placeholder
-        if wanted is None or newest is None:
+        if version is None or newest is None:
             return newest.number if newest else None
         versions = gateway.versions(cell.target.layer_name)
-        return next((seen.number for seen in versions if carries(self.matrix, cell.target, seen, wanted)), None)
+        return next((listed.number for listed in versions if carries(self.matrix, cell.target, listed, version)), None)
 
     def _public(self, gateway: Lambda, cell: Cell, number: int) -> bool | None:
         if not self.own:
@@ -150,34 +150,35 @@ class _Reader:
         rows = self.index.rows(release) if release else ()
         return next((row for row in rows if (row.region, row.target) == cell.key), None)
 
-    def _row(self, cell: Cell, held: PublishedVersion, entry: Row | None) -> Row:
-        same_bytes = entry is not None and entry.sha256 == held.sha256
+    def _row(self, cell: Cell, published: PublishedVersion, entry: Row | None) -> Row:
+        same_bytes = entry is not None and entry.sha256 == published.sha256
         return Row(
             region=cell.region,
             python=cell.target.python,
             architecture=cell.target.architecture,
             layer_name=cell.target.layer_name,
-            layer_version=held.number,
+            layer_version=published.number,
             package=self.matrix.package,
-            version=entry.version if entry else version_in(self.matrix, cell.target, held.description) or "?",
-            arn=self.matrix.layer_arn(cell, held.number),
-            sha256=held.sha256,
-            size=held.size,
+            version=entry.version if entry else version_in(self.matrix, cell.target, published.description) or "?",
+            arn=self.matrix.layer_arn(cell, published.number),
+            sha256=published.sha256,
+            size=published.size,
             unzipped_size=entry.unzipped_size if entry and same_bytes else None,
-            published=datetime.strptime(held.created, CREATED_FORMAT),
+            published=datetime.strptime(published.created, CREATED_FORMAT),
             yanked=entry.yanked if entry else None,
         )
 
 
-def _differences(held: PublishedVersion, public: bool | None, entry: Row | None, row: Row | None) -> Iterator[str]:
+def _differences(published: PublishedVersion, public: bool | None, entry: Row | None, row: Row | None) -> Iterator[str]:
     """Yield how the layer version in AWS differs from its ledger entry and from the selected release."""
     if entry is None:
-        yield f"layer version {held.number} is not in the ledger"
-    elif entry.sha256 != held.sha256:
-        yield f"layer version {held.number} has sha256 {held.sha256[:12]}…, the ledger has {entry.sha256[:12]}…"
-    if row and row.layer_version > held.number:
-        yield f"the ledger has layer version {row.layer_version}, AWS none above {held.number}"
+        yield f"layer version {published.number} is not in the ledger"
+    elif entry.sha256 != published.sha256:
+        in_ledger = f"the ledger has {entry.sha256[:12]}…"
+        yield f"layer version {published.number} has sha256 {published.sha256[:12]}…, {in_ledger}"
+    if row and row.layer_version > published.number:
+        yield f"the ledger has layer version {row.layer_version}, AWS none above {published.number}"
     if entry and entry.yanked and public:
-        yield f"layer version {held.number} was yanked and is public"
+        yield f"layer version {published.number} was yanked and is public"
     if not (entry and entry.yanked) and public is False:
-        yield f"layer version {held.number} is not public"
+        yield f"layer version {published.number} is not public"

@@ -74,33 +74,33 @@ def select(index: Index, query: Query) -> SelectedLayers:
 def _candidates(index: Index, query: Query) -> list[IndexedRelease]:
     """Return the releases that match the query, the best first. InputError if there are none."""
     if query.layer_version is not None:
-        found = [release for release in index.releases if release.layer_version == query.layer_version]
-        if not found:
+        releases = [release for release in index.releases if release.layer_version == query.layer_version]
+        if not releases:
             numbers = ", ".join(f"{r.layer_version} ({r.version})" for r in index.releases[:8])
             raise InputError(f"layer version {query.layer_version} is not recorded", fix=f"the newest are {numbers}")
-        return found
+        return releases
     usable = [release for release in index.releases if not release.yanked]
     if query.version is None:
         if not usable:
             raise InputError("every recorded release was yanked", fix="select one with --version or --layer-version")
         return usable
-    found = [release for release in index.releases if same_version(release.version, query.version)]
-    if not found:
+    releases = [release for release in index.releases if same_version(release.version, query.version)]
+    if not releases:
         versions = list(dict.fromkeys(release.version for release in index.releases))
         raise InputError(
             f"{index.package} {query.version} has no layer",
             fix=did_you_mean(query.version, versions) or f"the newest with one are {', '.join(versions[:8])}",
         )
-    return [release for release in found if not release.yanked] or found
+    return [release for release in releases if not release.yanked] or releases
 
 
 def _notes(
-    release: IndexedRelease, wanted: IndexedRelease, query: Query, unsupported: Mapping[str, str | None]
+    release: IndexedRelease, newest: IndexedRelease, query: Query, unsupported: Mapping[str, str | None]
 ) -> tuple[str, ...]:
     notes = []
-    if release is not wanted:
+    if release is not newest:
         notes.append(
-            f"layer version {wanted.layer_version} ({wanted.version}) is not there for {_describe_query(query)}; "
+            f"layer version {newest.layer_version} ({newest.version}) is not there for {_describe_query(query)}; "
             f"this is layer version {release.layer_version}"
         )
     absent = [cell for cell in release.missing if _cell_fits(*split_cell(cell), query)]
@@ -139,10 +139,10 @@ def _regions(patterns: Sequence[str], index: Index) -> tuple[str, ...]:
         return index.all_regions
     chosen: set[str] = set()
     for pattern in patterns:
-        found = [r for r in index.all_regions if pattern in ("all", r) or fnmatchcase(r, pattern)]
-        if not found:
+        matching = [r for r in index.all_regions if pattern in ("all", r) or fnmatchcase(r, pattern)]
+        if not matching:
             raise InputError(_no_region(pattern), fix=_region_hint(pattern, index))
-        chosen.update(found)
+        chosen.update(matching)
     return tuple(region for region in index.all_regions if region in chosen)
 
 
@@ -160,34 +160,34 @@ def _region_hint(pattern: str, index: Index) -> str:
 
 
 def _pythons(words: Sequence[str], index: Index) -> tuple[str, ...]:
-    known = _in_matrix_or_ledger(
+    available = _in_matrix_or_ledger(
         index.python, (target.python for release in index.releases for target in release.targets)
     )
     for word in words:
-        if word not in known:
+        if word not in available:
             digits = re.sub(r"[^0-9]", "", word)
-            exact = [python for python in known if python.replace(".", "") == digits]
-            meant = next(iter(exact or [python for python in known if word.startswith(f"{python}.")]), None)
+            exact = [python for python in available if python.replace(".", "") == digits]
+            meant = next(iter(exact or [python for python in available if word.startswith(f"{python}.")]), None)
             raise InputError(
                 f"no layer is for Python {word!r}",
-                fix=f"did you mean {meant}?" if meant else f"there are layers for {', '.join(known)}",
+                fix=f"did you mean {meant}?" if meant else f"there are layers for {', '.join(available)}",
             )
     return tuple(dict.fromkeys(words))
 
 
 def _architectures(words: Sequence[str], index: Index) -> tuple[str, ...]:
     recorded = (target.architecture.value for release in index.releases for target in release.targets)
-    known = _in_matrix_or_ledger((architecture.value for architecture in index.architectures), recorded)
+    available = _in_matrix_or_ledger((architecture.value for architecture in index.architectures), recorded)
     for word in words:
-        if word not in known:
+        if word not in available:
             folded = word.lower().replace("-", "_")
             meant = {"arm64": "aarch64", "arm": "aarch64", "amd64": "x86_64", "x64": "x86_64"}.get(folded, folded)
             raise InputError(
                 f"no layer is for architecture {str(word)!r}",
-                fix=f"did you mean {meant}?" if meant in known else f"there are layers for {', '.join(known)}",
+                fix=f"did you mean {meant}?" if meant in available else f"there are layers for {', '.join(available)}",
             )
     return tuple(dict.fromkeys(words))
 
 
-def _in_matrix_or_ledger(wanted: Iterable[str], recorded: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys((*wanted, *recorded)))
+def _in_matrix_or_ledger(in_matrix: Iterable[str], recorded: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys((*in_matrix, *recorded)))

@@ -26,22 +26,22 @@ def _line(text: str) -> str:
 
 def marks(index: Index, release: IndexedRelease) -> tuple[Mark, ...]:
     """Return the statuses of a release, the most severe first."""
-    found = []
+    marks_found = []
     if release.yanked:
-        found.append(Mark("yanked", f"on {release.yanked.date:%Y-%m-%d}", _line(release.yanked.reason)))
+        marks_found.append(Mark("yanked", f"on {release.yanked.date:%Y-%m-%d}", _line(release.yanked.reason)))
     if not release.complete:
         there = len(release.layers)
-        found.append(Mark("incomplete", reason=f"{there} of {there + len(release.missing)} layers"))
+        marks_found.append(Mark("incomplete", reason=f"{there} of {there + len(release.missing)} layers"))
     if release.rebuild:
-        found.append(Mark("rebuilt", reason=_line(release.rebuild) if release.rebuild != "rebuilt" else ""))
+        marks_found.append(Mark("rebuilt", reason=_line(release.rebuild) if release.rebuild != "rebuilt" else ""))
     later = [
         other.layer_version
         for other in index.releases
         if other.version == release.version and other.layer_version > release.layer_version and not other.yanked
     ]
     if later:
-        found.append(Mark("replaced", f"by {max(later)}"))
-    return tuple(found)
+        marks_found.append(Mark("replaced", f"by {max(later)}"))
+    return tuple(marks_found)
 
 
 def date(release: IndexedRelease) -> str:
@@ -51,10 +51,10 @@ def date(release: IndexedRelease) -> str:
 
 def sizes(release: IndexedRelease) -> str:
     """Return the sizes of the smallest and the largest layer: ``33.9 to 36.6 MB``."""
-    found = [layer.size for layer in release.layers]
-    if not found:
+    bytes_of_layers = [layer.size for layer in release.layers]
+    if not bytes_of_layers:
         return ""
-    least, most = megabytes(min(found)), megabytes(max(found))
+    least, most = megabytes(min(bytes_of_layers)), megabytes(max(bytes_of_layers))
     return least if least == most else f"{least.removesuffix(' MB')} to {most}"
 
 

@@ -36,11 +36,11 @@ class Sbom:
         return data
 
 
-def recorded_sboms(releases: Iterable[Release], kept: Collection[str]) -> tuple[Sbom, ...]:
+def recorded_sboms(releases: Iterable[Release], available: Collection[str]) -> tuple[Sbom, ...]:
     """Return the SBOMs of these releases that the ledger has. Releases recorded by hand may have none."""
     return tuple(
         Sbom(path, target.sbom_sha256)
         for release in releases
         for target in release.targets
-        if target.sbom_sha256 and (path := sbom_path(release.layer_version, target.layer_name)) in kept
+        if target.sbom_sha256 and (path := sbom_path(release.layer_version, target.layer_name)) in available
     )

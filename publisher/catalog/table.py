@@ -73,11 +73,11 @@ def _newest_section(index: Index) -> str:
         [*split_cell(cell), "not published yet"] for cell in release.missing
     ]
     columns = ["Python", "Architecture", "Zipped", "Unzipped", "sha256", *(["Signed by"] if signed else [])]
-    held = {(row.region, row.target) for row in index.rows(release)}
+    published = {(row.region, row.target) for row in index.rows(release)}
     arns += [
         [*split_cell(cell), f"not supported{': ' + text(reason) if reason else ''}"]
         for cell, reason in index.unsupported.items()
-        if tuple(cell.split("/")) not in held
+        if tuple(cell.split("/")) not in published
     ]
     order = {region: place for place, region in enumerate(index.all_regions)}
     arns.sort(key=lambda row: (order.get(row[0], len(order)), TargetKey(row[1], Architecture(row[2])).order))

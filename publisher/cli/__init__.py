@@ -72,8 +72,8 @@ def _end(error: LayersError) -> NoReturn:
     if logging.getLogger("layers").handlers:
         log_event("error", "end", error.what, fields)
     else:
-        first, *others = error.lines
-        print_message(f"error: {first}", *others)
+        first, *rest = error.lines
+        print_message(f"error: {first}", *rest)
     if _wants_json(sys.argv[1:]) and not json_was_printed():
         print_json({"error": fields})
     github.annotate_end(error)
@@ -82,9 +82,9 @@ def _end(error: LayersError) -> NoReturn:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Return whether the command line asks for JSON. Arguments after ``--`` belong to another command."""
-    own = tuple(takewhile(lambda argument: argument != "--", arguments))
-    lower = [argument.lower() for argument in own]
-    return "--json" in own or "--format=json" in lower or ("--format", "json") in pairwise(lower)
+    own_arguments = tuple(takewhile(lambda argument: argument != "--", arguments))
+    lower = [argument.lower() for argument in own_arguments]
+    return "--json" in own_arguments or "--format=json" in lower or ("--format", "json") in pairwise(lower)
 
 
 def _print_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

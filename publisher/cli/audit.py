@@ -48,12 +48,12 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
     with progress() as shown:
         result = audit(matrix, releases, lambdas, shown)
     drifts = [*result.drifts, *parameter_drifts(matrix, releases)]
-    kept = None
+    repaired = None
     if repair and (count := sum(drift.problem == "parameter" for drift in drifts)):
         if not yes:
             confirm(f"Write {count} parameters?")
         with stopping(stop), lease(matrix, stop):
-            kept = refresh_parameters(matrix, ledger, stop)
+            repaired = refresh_parameters(matrix, ledger, stop)
         stop.check("run the same command again: it writes the parameters that still differ")
         drifts = [*result.drifts, *parameter_drifts(matrix, ledger.releases())]
     if github.is_reporting():
@@ -63,10 +63,10 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
         github.annotate(audit_notes(drifts))
     if as_json:
         document = {"checked": result.checked, "drift": [asdict(drift) for drift in drifts]}
-        print_json(with_parameters(document, kept))
+        print_json(with_parameters(document, repaired))
     else:
         _show(result.checked, len(releases), drifts)
-        show_parameters(kept)
+        show_parameters(repaired)
     _judge(drifts)
 
 

@@ -81,15 +81,15 @@ def command(
         raise UsageError("--locked does not query the package index, so --wait has no effect", fix="leave --wait out")
     matrix = with_max_sizes(settings.matrix(), max_sizes)
     targets = matrix.select(pythons, architectures)
-    releases = _releases(settings, matrix, needed=locked)
+    releases = _releases(settings, matrix, required=locked)
     started = time.monotonic()
     if wait is not None:
         version = named_version(matrix, targets, version, wait)
-    wanted = newest_resolvable(matrix, exclude_newer) if version == "latest" else parse_version(version)
-    locks = _recorded(releases, wanted, targets) if locked else None
+    chosen = newest_resolvable(matrix, exclude_newer) if version == "latest" else parse_version(version)
+    locks = _recorded(releases, chosen, targets) if locked else None
     with progress() as shown:
         manifest = build(
-            matrix, wanted, targets, output, shown, lock=locks, exclude_newer=exclude_newer,
+            matrix, chosen, targets, output, shown, lock=locks, exclude_newer=exclude_newer,
             last_sizes=last_sizes(releases),
         )  # fmt: skip
     seconds = time.monotonic() - started
@@ -101,12 +101,12 @@ def command(
         _show(manifest, output, seconds)
 
 
-def _releases(settings: Settings, matrix: Matrix, *, needed: bool) -> Sequence[Release]:
+def _releases(settings: Settings, matrix: Matrix, *, required: bool) -> Sequence[Release]:
     """Return the recorded releases. A ledger that cannot be read is an error only if the build ``needs`` it."""
     try:
         return settings.ledger(matrix).releases()
     except LayersError as error:
-        if needed:
+        if required:
             raise
         print_message(f"changes since the last release are not shown: {error.what}")
         return ()
@@ -137,9 +137,9 @@ def _show_changes(releases: Sequence[Release], manifest: Manifest) -> None:
     if last is None:
         return
     built = [BuiltTarget(each.target, each.size, each.unzipped_size, each.lock) for each in manifest.artifacts]
-    found = changed(built, last)
-    print_message(f"since {title(last)}: {'' if found else 'no change'}")
-    for change, targets in found.items():
+    changes = changed(built, last)
+    print_message(f"since {title(last)}: {'' if changes else 'no change'}")
+    for change, targets in changes.items():
         print_message(f"  {', '.join(targets)}")
         for line in change.lines():
             print_message(f"    {line}")

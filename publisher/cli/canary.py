@@ -54,10 +54,10 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     roles = Roles(matrix, role, regions)
     check_account(matrix)
     if not yes:
-        what = (
+        question = (
             f"{len(selected.cases)} functions on {selected.package} {selected.version}, layer version {selected.number}"
         )
-        confirm(f"Create, invoke and delete {what}, in {', '.join(regions)}?")
+        confirm(f"Create, invoke and delete {question}, in {', '.join(regions)}?")
     stop = Stop()
     with progress() as shown, stopping(stop, "deleting the functions that it created"):
         functions = connect(regions, matrix.requests_per_second)

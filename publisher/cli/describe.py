@@ -112,9 +112,9 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
     matrix = settings.matrix()
     releases = settings.ledger(matrix).releases()
     check(make_index(matrix, releases), query)  # fail before any request to AWS
-    own = account(matrix) == matrix.account
+    own_account = account(matrix) == matrix.account
     with progress() as shown:
-        report = read_live_state(matrix, releases, query, connect_all(matrix), own, shown)
+        report = read_live_state(matrix, releases, query, connect_all(matrix), own_account, shown)
     rows = [cell.row for cell in report.cells if cell.row is not None]
     if form == "json":
         print_json([_live_json(cell) for cell in report.cells if cell.row is not None])

@@ -38,23 +38,23 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
     `{/* layers:begin */}` and `{/* layers:end */}`.
     """
     with _no_garbage_collection():
-        wanted = _expected_files(settings, output, pages)
-    stale = [path for path, file in wanted.items() if _sha256(read(path)) != file.sha256]
-    data = {} if check else {path: wanted[path].read() for path in stale}  # read all before writing any
+        expected = _expected_files(settings, output, pages)
+    stale = [path for path, file in expected.items() if _sha256(read(path)) != file.sha256]
+    data = {} if check else {path: expected[path].read() for path in stale}  # read all before writing any
     for path, written in data.items():
         write(path, written)
     if as_json:
         change = "differs" if check else "written"
-        print_json({"files": [{"path": str(p), "state": change if p in stale else "unchanged"} for p in wanted]})
+        print_json({"files": [{"path": str(p), "state": change if p in stale else "unchanged"} for p in expected]})
     elif not check and stale:
         print_result(f"wrote {len(stale)} files: {_some(stale, 4)}")
     if check and stale:
         raise DriftError(
-            f"{len(stale)} of {len(wanted)} files differ from the ledger: {_some(stale, 8)}",
+            f"{len(stale)} of {len(expected)} files differ from the ledger: {_some(stale, 8)}",
             fix="run `layers docs` and commit what it writes",
         )
     if not as_json and not stale:
-        print_result(f"all {len(wanted)} files agree with the ledger")
+        print_result(f"all {len(expected)} files agree with the ledger")
 
 
 def _some(paths: Sequence[Path], most: int) -> str:
@@ -90,13 +90,14 @@ def _expected_files(settings: Settings, output: Path, pages: tuple[Path, ...]) -
 
     matrix = settings.matrix()
     ledger = settings.ledger(matrix)
-    releases, kept = ledger.releases(), ledger.sboms()
-    index = make_index(matrix, releases, kept)
+    releases, available = ledger.releases(), ledger.sboms()
+    index = make_index(matrix, releases, available)
     texts = {output / name: text for name, text in catalog_files(index).items()}
     texts |= {page: inject(_page(page), body(index), str(page)) for page in pages}
     files = {path: _File(_sha256(text.encode()) or "", text.encode) for path, text in texts.items()}
     return files | {
-        output / sbom.file: _File(sbom.sha256, partial(sbom.read, ledger)) for sbom in recorded_sboms(releases, kept)
+        output / sbom.file: _File(sbom.sha256, partial(sbom.read, ledger))
+        for sbom in recorded_sboms(releases, available)
     }
 
 

@@ -135,12 +135,12 @@ class _LazyGroup(click.Group):
             suggestion = _SYNONYMS.get(name.lower()) or next(iter(get_close_matches(name.lower(), COMMANDS, n=1)), None)
             hint = f" Did you mean `layers {suggestion}`?" if suggestion else ""
             ctx.fail(f"No such command {name!r}.{hint}")
-        found, command, rest = super().resolve_command(ctx, args)
+        resolved_name, command, rest = super().resolve_command(ctx, args)
         if command is not None and not ctx.resilient_parsing:
             from publisher.cli.suggestions import check_words
 
             check_words(command, ctx, name, rest)
-        return found, command, rest
+        return resolved_name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

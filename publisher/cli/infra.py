@@ -75,21 +75,21 @@ def _print(scope: Scope, parts: tuple[str, ...], as_json: bool) -> None:
         print_json(plain(template))
     else:
         print_document(_text(scope, template))
-    if others := [part for part in _needed(scope) if part not in parts]:
-        print_message(f"note: the matrix also needs {' and '.join(others)}: --part, or --output DIR for all")
+    if other_parts := [part for part in _needed(scope) if part not in parts]:
+        print_message(f"note: the matrix also needs {' and '.join(other_parts)}: --part, or --output DIR for all")
 
 
 def _write_or_check(scope: Scope, parts: tuple[str, ...], folder: Path, check: bool, as_json: bool) -> None:
     """Write the files that differ, or with ``check`` list them. A file that is not needed is listed and not deleted."""
     chosen = parts or _needed(scope)
-    wanted = {folder / f"{part}.yaml": _text(scope, _template(scope, part)).encode() for part in chosen}
-    states = {path: _file_state(read(path), data) for path, data in wanted.items()}
+    expected = {folder / f"{part}.yaml": _text(scope, _template(scope, part)).encode() for part in chosen}
+    states = {path: _file_state(read(path), data) for path, data in expected.items()}
     if not parts:
         unchosen = (folder / f"{part}.yaml" for part in PARTS if part not in chosen)
         states |= {path: "not needed" for path in unchosen if path.exists()}
     if not check:
-        for path in (path for path in wanted if states[path] != "unchanged"):
-            write(path, wanted[path])
+        for path in (path for path in expected if states[path] != "unchanged"):
+            write(path, expected[path])
             states[path] = "written"
     if as_json:
         print_json({"files": [{"path": str(path), "state": state} for path, state in states.items()]})
@@ -111,8 +111,8 @@ def _file_state(current: bytes | None, expected: bytes) -> str:
 
 
 def _needed(scope: Scope) -> tuple[str, ...]:
-    needed = {"roles": True, "staging": scope.matrix.staging is not None, "ledger": scope.ledger is not None}
-    return tuple(part for part in PARTS if needed[part])
+    in_use = {"roles": True, "staging": scope.matrix.staging is not None, "ledger": scope.ledger is not None}
+    return tuple(part for part in PARTS if in_use[part])
 
 
 def _template(scope: Scope, part: str) -> Template:

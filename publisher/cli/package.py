@@ -116,8 +116,8 @@ def command(
         extras, all_extras, groups, not no_default_groups, not no_lock, _names(exclude), _requirements(override)
     )
     defaults = _defaults()
-    given = on_layer is not None
-    base = _base_layer(settings, on_layer or "", index_source, python, architecture, defaults) if given else None
+    with_layer = on_layer is not None
+    base = _base_layer(settings, on_layer or "", index_source, python, architecture, defaults) if with_layer else None
     if base is not None:
         python, architecture = base.python, base.architecture
     target = Target(python or defaults[0], architecture or defaults[1], "dependencies")
@@ -178,7 +178,7 @@ def _defaults() -> tuple[str, Architecture]:
     )
 
 
-def _base_layer(settings: Settings, wanted: str, index_source: str | None, *target: Any) -> BaseLayer:
+def _base_layer(settings: Settings, layer: str, index_source: str | None, *target: Any) -> BaseLayer:
     from publisher.catalog.base_layer import find_base_layer
 
     if index_source is None and not settings.matrix_path.exists():
@@ -187,11 +187,11 @@ def _base_layer(settings: Settings, wanted: str, index_source: str | None, *targ
             where="--on-layer",
             fix="name the published layers.json with --index FILE|URL",
         )
-    return find_base_layer(settings.index(index_source), wanted, *target)
+    return find_base_layer(settings.index(index_source), layer, *target)
 
 
 def _as_json(packaged: Package) -> dict[str, Any]:
-    needed = packaged.dependencies
+    dependencies = packaged.dependencies
     folder = packaged.app.file.parent
     return {
         "python": packaged.target.python,
@@ -202,14 +202,14 @@ def _as_json(packaged: Package) -> dict[str, Any]:
             "size": packaged.app.size,
             "unzipped_size": packaged.app.unzipped_size,
         },
-        "dependencies": needed
+        "dependencies": dependencies
         and {
-            "file": str(folder / needed.file),
-            "sha256": needed.sha256,
-            "size": needed.size,
-            "unzipped_size": needed.unzipped_size,
-            "sbom": str(folder / needed.sbom) if needed.sbom else None,
-            "packages": {each.name: each.version for each in needed.lock},
+            "file": str(folder / dependencies.file),
+            "sha256": dependencies.sha256,
+            "size": dependencies.size,
+            "unzipped_size": dependencies.unzipped_size,
+            "sbom": str(folder / dependencies.sbom) if dependencies.sbom else None,
+            "packages": {each.name: each.version for each in dependencies.lock},
         },
         "requirements": str(packaged.requirements) if packaged.requirements else None,
         "lock": str(packaged.lock) if packaged.lock else None,
@@ -221,12 +221,12 @@ def _as_json(packaged: Package) -> dict[str, Any]:
 def _show(packaged: Package) -> None:
     from builder.inspection import UNZIPPED_LIMIT_BYTES
 
-    app, needed, layer = packaged.app, packaged.dependencies, packaged.layer
+    app, dependencies, layer = packaged.app, packaged.dependencies, packaged.layer
     rows = [[str(app.file), megabytes(app.size), megabytes(app.unzipped_size), "", app.sha256[:12]]]
-    if needed:
-        file, packages = str(app.file.parent / needed.file), str(len(needed.lock))
-        sizes = [megabytes(needed.size), megabytes(needed.unzipped_size)]
-        rows.append([file, *sizes, packages, needed.sha256[:12]])
+    if dependencies:
+        file, packages = str(app.file.parent / dependencies.file), str(len(dependencies.lock))
+        sizes = [megabytes(dependencies.size), megabytes(dependencies.unzipped_size)]
+        rows.append([file, *sizes, packages, dependencies.sha256[:12]])
     if layer:
         unzipped = "?" if layer.unzipped_size is None else megabytes(layer.unzipped_size)
         rows.append([layer.arn, "", unzipped, str(len(layer.packages)), ""])
@@ -234,9 +234,9 @@ def _show(packaged: Package) -> None:
     print_result("")
     if packaged.requirements is None:
         print_result("no file that states requirements, in the app's folder or above it: only app.zip was written")
-    elif needed is None:
-        what = f"{layer.title} has all of them" if layer else "it requires none"
-        print_result(f"packages by {packaged.requirements}: {what}, so only app.zip was written")
+    elif dependencies is None:
+        reason = f"{layer.title} has all of them" if layer else "it requires none"
+        print_result(f"packages by {packaged.requirements}: {reason}, so only app.zip was written")
     else:
         print_result(f"packages by {packaged.requirements}" + (f", on top of {layer.title}" if layer else ""))
     print_result(

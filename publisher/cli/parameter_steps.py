@@ -98,9 +98,9 @@ def parameter_drifts(matrix: Matrix, releases: Sequence[Release]) -> list[Drift]
     from publisher.parameters.update import differences
 
     with progress() as shown:
-        found, unreachable = differences(matrix, releases, connect(matrix.regions), shown)
+        drifts, unreachable = differences(matrix, releases, connect(matrix.regions), shown)
     repair = "layers audit --repair"
     return [
-        *(Drift(each.region, each.target, each.layer_version, "parameter", each.detail, repair) for each in found),
+        *(Drift(each.region, each.target, each.layer_version, "parameter", each.detail, repair) for each in drifts),
         *(unreachable_drift(region, failure, "the parameters") for region, failure in unreachable.items()),
     ]

@@ -77,13 +77,13 @@ def command(
     matrix = settings.matrix()
     targets = matrix.select(pythons, architectures)
     matrix.select_regions(regions)
-    own = settings.ledger(matrix).releases()
+    own_releases = settings.ledger(matrix).releases()
     source = Settings(from_matrix, from_ledger or str(from_matrix.parent / "ledger"))
     with tempfile.TemporaryDirectory(prefix="layers-promote-") as name:
         with _credentials(from_profile), progress() as shown:
             ledger = source.ledger(source.matrix())
             release = release_to_promote(ledger, layer_version, source.ledger_place)
-            refuse_taken(release, own)
+            refuse_taken(release, own_releases)
             if canary_region:
                 _run_canary_in_source(source, release, canary_region, shown)
             fetch_release(matrix, release, ledger, targets, reader, Path(name), shown)

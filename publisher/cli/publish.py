@@ -106,13 +106,13 @@ def command(
         raise UsageError("--canary-region and --canary-role need --canary-first")
     if wait is not None:
         request = _wait(settings, request, wait, artifacts)
-    given = _read_artifacts(artifacts) if artifacts else None
+    build = _read_artifacts(artifacts) if artifacts else None
     session = connect(settings, request)
     matrix = session.matrix
     canary = _canary(session, canary_region, canary_role) if canary_first else None
-    if given:
-        session = replace(session, wanted=replace(session.wanted, digests=given[1].digests))
-    checked = _check(given, session) if given else None
+    if build:
+        session = replace(session, requested=replace(session.requested, digests=build[1].digests))
+    checked = _check(build, session) if build else None
     if dry_run:
         with progress() as shown:
             plan = prepare(session, shown).plan
@@ -152,15 +152,15 @@ def _incomplete(report: PublishReport) -> LayersError:
     from publisher.report.next_steps import RUN_AGAIN, next_steps
 
     left = sum(not outcome.done for outcome in report.outcomes.values())
-    found = next_steps(report.outcomes.values())
+    steps = next_steps(report.outcomes.values())
     texts = (
-        f"{left} of {len(report.outcomes)} cells are not at the release ({found.counts})" if found else None,
+        f"{left} of {len(report.outcomes)} cells are not at the release ({steps.counts})" if steps else None,
         f"stopped: {report.stopped}" if report.stopped else None,
         report.waited,
     )
-    failure_class = found.failure_class if found else FailureClass.TEMPORARY
+    failure_class = steps.failure_class if steps else FailureClass.TEMPORARY
     kind = LayersError if failure_class is FailureClass.DEFECT else IncompleteError
-    fix = "\n  → ".join(found.steps) if found else RUN_AGAIN
+    fix = "\n  → ".join(steps.steps) if steps else RUN_AGAIN
     return kind("; ".join(filter(None, texts)), fix=fix, failure_class=failure_class)
 
 
@@ -228,7 +228,7 @@ def _publish(
 def _canary_region(session: Session, canary: tuple[str, Roles], shown: Progress, stop: Stop) -> CanaryRegion:
     from publisher.canary.canary_first import canary_in
 
-    return canary_in(session.matrix, session.wanted.version, *canary, session.journal, shown, stop)
+    return canary_in(session.matrix, session.requested.version, *canary, session.journal, shown, stop)
 
 
 def _read_artifacts(folder: Path) -> BuildOutput:
@@ -237,7 +237,7 @@ def _read_artifacts(folder: Path) -> BuildOutput:
     return BuildOutput(folder, read_manifest(folder))
 
 
-def _check(given: BuildOutput, session: Session) -> BuildOutput:
+def _check(build: BuildOutput, session: Session) -> BuildOutput:
     from publisher.reconcile.release_run import check_artifacts
 
-    return check_artifacts(*given, session.matrix, session.wanted.version)
+    return check_artifacts(*build, session.matrix, session.requested.version)

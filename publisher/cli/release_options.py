@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from publisher.aws.request_log import RequestLog
     from publisher.ledger.folder import Ledger
     from publisher.reconcile.job import Outcome
-    from publisher.reconcile.number import Wanted
+    from publisher.reconcile.number import RequestedRelease
     from publisher.reconcile.plan import Action, Plan, Preparation
     from publisher.reconcile.release_run import Prepared, PublishReport
 
@@ -91,7 +91,7 @@ class Session:
     ledger: Ledger
     lambdas: Mapping[str, Lambda]
     journal: RequestLog
-    wanted: Wanted
+    requested: RequestedRelease
     selected: tuple[Cell, ...]
     stop: Stop
 
@@ -112,14 +112,14 @@ def connect(settings: Settings, request: PublishRequest) -> Session:
         version = newest_resolvable(matrix)
 
     from publisher.aws.request_log import RequestLog
-    from publisher.reconcile.number import Wanted
+    from publisher.reconcile.number import RequestedRelease
 
     journal = RequestLog()
     stop = Stop()
     lambdas = settings.lambdas(matrix, journal, stop)
     selected = tuple(cell for region in regions for cell in matrix.cells_in(region, targets))
-    wanted = Wanted(version, request.layer_version, request.rebuild, allow_gap=request.allow_gap)
-    return Session(matrix, ledger, lambdas, journal, wanted, selected, stop)
+    requested = RequestedRelease(version, request.layer_version, request.rebuild, allow_gap=request.allow_gap)
+    return Session(matrix, ledger, lambdas, journal, requested, selected, stop)
 
 
 def prepare(session: Session, progress: Progress) -> Prepared:
@@ -130,7 +130,7 @@ def prepare(session: Session, progress: Progress) -> Prepared:
     with stopping(session.stop, "nothing was written"):
         prepared = observe_and_plan(
             session.matrix,
-            session.wanted,
+            session.requested,
             session.selected,
             session.ledger,
             session.lambdas,
@@ -245,12 +245,12 @@ def _cell_json(cell: Cell) -> dict[str, Any]:
 
 
 def _outcome_json(matrix: Matrix, outcome: Outcome) -> dict[str, Any]:
-    held = outcome.held if outcome.done else None
+    published = outcome.published if outcome.done else None
     return {
         **_cell_json(outcome.cell),
-        "layer_version": held.number if held else None,
-        "arn": matrix.layer_arn(outcome.cell, held.number) if held else None,
-        "sha256": held.sha256 if held else None,
+        "layer_version": published.number if published else None,
+        "arn": matrix.layer_arn(outcome.cell, published.number) if published else None,
+        "sha256": published.sha256 if published else None,
         "outcome": outcome.name,
         "error": outcome.error,
         "failure": outcome.failure.failure_class.value if outcome.failure else None,
@@ -263,7 +263,7 @@ def show_report(matrix: Matrix, report: PublishReport, journal: RequestLog) -> N
     from collections import Counter
 
     counts = Counter(outcome.name for outcome in report.outcomes.values())
-    done = sum(outcome.done for outcome in report.outcomes.values())
+    complete = sum(outcome.done for outcome in report.outcomes.values())
     missing = [outcome for outcome in report.outcomes.values() if not outcome.done]
     if missing:
         print_table(
@@ -276,6 +276,6 @@ def show_report(matrix: Matrix, report: PublishReport, journal: RequestLog) -> N
     parts += [f"{prepared} placeholders and backfills"] if prepared else []
     print_result(
         f"{matrix.package} {report.plan.version} is layer version {report.plan.number.value} "
-        f"in {done} of {len(report.outcomes)} cells ({', '.join(parts)}) after {duration(report.seconds)}"
+        f"in {complete} of {len(report.outcomes)} cells ({', '.join(parts)}) after {duration(report.seconds)}"
     )
     print_result(journal.line())

@@ -49,17 +49,19 @@ def command(
     first = read_manifest(folder)
     chosen = [target for target in matrix.select(pythons, architectures) if first.artifact(target.id)]
     _check(first, matrix.package, bool(chosen), folder)
-    made = {a.target: a for a in first.artifacts}
+    first_artifacts = {a.target: a for a in first.artifacts}
     # Cached results of the first build would prove nothing, so the second build has an empty cache of its own.
     cached = tempfile.TemporaryDirectory(prefix="layers-cache-")
     with _output_folder(output) as place, cached as empty, progress() as shown:
         second = build(
             matrix, first.version, chosen, place, shown,
-            lock={target.id: made[target.id].lock for target in chosen},
-            interpreters={target.python: made[target.id].interpreter for target in chosen},
+            lock={target.id: first_artifacts[target.id].lock for target in chosen},
+            interpreters={target.python: first_artifacts[target.id].interpreter for target in chosen},
             cache=Cache(Path(empty)),
         )  # fmt: skip
-        _report([(made[artifact.target], artifact) for artifact in second.artifacts], folder, output, as_json)
+        _report(
+            [(first_artifacts[artifact.target], artifact) for artifact in second.artifacts], folder, output, as_json
+        )
 
 
 def _check(first: Manifest, package: str, chosen: bool, folder: Path) -> None:

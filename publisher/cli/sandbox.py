@@ -49,8 +49,8 @@ def command(
     if command and command[0] == "--":
         command = command[1:]
     model = read_script(model_script) if model_script else default_model
-    own = dict(os.environ)
-    for key in [key for key in own if key.startswith("AWS_")]:
+    variables = dict(os.environ)
+    for key in [key for key in variables if key.startswith("AWS_")]:
         del os.environ[key]  # moto creates a boto3 session, which would load the user's profile
     try:
         from publisher.sandbox.account import create_account_resources
@@ -61,10 +61,10 @@ def command(
 
         with running(matrix.account, port, stand_in=stand_in, log=log, model=model) as address:
             create_account_resources(address, matrix)
-            surroundings = environment(address, matrix.regions[0], own)
+            surroundings = environment(address, matrix.regions[0], variables)
             # so that COMMAND can be `layers`, wherever it is installed
-            surroundings["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), own.get("PATH", "")])
-            code = _run(command, surroundings) if command else _serve(surroundings, own)
+            surroundings["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), variables.get("PATH", "")])
+            code = _run(command, surroundings) if command else _serve(surroundings, variables)
     except ModuleNotFoundError as error:
         raise InputError(
             f"the embedded AWS is not installed ({error.name})", fix="pip install 'strands-layers[sandbox]'"
@@ -97,17 +97,17 @@ def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _serve(surroundings: dict[str, str], own: Mapping[str, str]) -> int:
+def _serve(surroundings: dict[str, str], variables: Mapping[str, str]) -> int:
     # A pipe: an Event that a handler sets deadlocks if the signal arrives while `wait` holds the Event's own lock.
     ended, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    for key in sorted(own.keys() - surroundings.keys()):
+    for key in sorted(variables.keys() - surroundings.keys()):
         print_result(f"unset {key}")  # a profile of the user's would override the variables below
     for key, value in surroundings.items():
-        if key.startswith("AWS_") or own.get(key) != value:
+        if key.startswith("AWS_") or variables.get(key) != value:
             print_result(f"export {key}={shlex.quote(value)}")
     sys.stdout.flush()
     print_message("running until interrupted (Ctrl-C)")

@@ -43,12 +43,12 @@ class _Signals:
 
     def watch(self, pipe: int) -> None:
         """Handle signals as they arrive, even while the main thread is blocked."""
-        seen = 0
+        handled = 0
         while data := os.read(pipe, 1):
             if (number := data[0]) not in _SIGNALS:
                 continue
-            seen += 1
-            if seen > 1:
+            handled += 1
+            if handled > 1:
                 self._end(number)
             elif self.stop is not None:
                 if self.finishes:

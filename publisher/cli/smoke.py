@@ -133,12 +133,12 @@ def _smoke_app(
     from builder.smoke.bedrock_model import default_model, read_script
 
     model = read_script(model_script) if model_script else default_model
-    given = App(app, handler, _event(event), model, _variables(variables))
+    user_app = App(app, handler, _event(event), model, _variables(variables))
     with progress() as shown:
         inspections = [inspect_zip(path, expected_target(path)) for path in layers]
         target = _app_target(app, inspections, python, architecture)
         shown.note(f"for Python {target.python} on {target.architecture}")
-        return smoke_app(given, inspections, target)
+        return smoke_app(user_app, inspections, target)
 
 
 def _app_target(app: Path, layers: Sequence[Inspection], python: str | None, architecture: str | None) -> Target:
@@ -147,11 +147,15 @@ def _app_target(app: Path, layers: Sequence[Inspection], python: str | None, arc
     from builder.model.runtimes import RUNTIMES, Architecture
     from builder.model.target import Target
 
-    named = expected_target(app)
+    target = expected_target(app)
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
     machine = "aarch64" if platform.machine().lower() in ("aarch64", "arm64") else "x86_64"
-    pythons = [python, *(each.python for each in layers), named.python if named else None]
-    architectures = [architecture, *(each.architecture for each in layers), str(named.architecture) if named else None]
+    pythons = [python, *(each.python for each in layers), target.python if target else None]
+    architectures = [
+        architecture,
+        *(each.architecture for each in layers),
+        str(target.architecture) if target else None,
+    ]
     return Target(
         next(filter(None, pythons), running if running in RUNTIMES else "3.12"),
         Architecture(next(filter(None, architectures), machine)),

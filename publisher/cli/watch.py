@@ -63,8 +63,8 @@ def command(
     matrix = settings.matrix()
     if version is not None:
         ledger = settings.ledger(matrix)
-        found = named_version(matrix, matrix.targets, version, wait, ledger.releases)
-        _show_named(matrix, found, ledger.releases(), form, as_json)
+        choice = named_version(matrix, matrix.targets, version, wait, ledger.releases)
+        _show_named(matrix, choice, ledger.releases(), form, as_json)
         return
     _show(matrix, _report(matrix, settings.ledger(matrix).releases(), advisories, read_aws), form, as_json)
 
@@ -77,11 +77,11 @@ def _report(matrix: Matrix, releases: Sequence[Release], advisories: bool, read_
     from publisher.watch.watch_report import WatchReport
 
     on_index = SimpleIndex().versions(matrix.package)
-    known = newest_on_index(on_index)
+    newest = newest_on_index(on_index)
     now = datetime.now(timezone.utc)
     return WatchReport(
         matrix.package,
-        known.name if known else None,
+        newest.name if newest else None,
         choose(matrix.releases, on_index, recorded_versions(releases), matrix.targets, now),
         incomplete(matrix, releases),
         _examine(matrix, releases) if advisories else None,
@@ -135,15 +135,18 @@ def _show(matrix: Matrix, report: WatchReport, form: str, as_json: bool) -> None
 def _show_table(matrix: Matrix, report: WatchReport) -> None:
     from publisher.watch.watch_report import describe_held_back, gap_lines, missing_words, named_words
 
-    choice, found = report.choice, report.advisories
+    choice, advisories = report.choice, report.advisories
     rows = [["complete", each.version, missing_words(each, matrix)] for each in report.incomplete]
     rows += [["release", choice.release.version, choice.release.reason]] if choice.release else []
-    if found and found.release:
-        version = found.release.version
-        rows += [["rebuild", version, f"{named_words(n)}: {', '.join(n.targets)}"] for n in found.fixed]
-        rows += [["no fix", version, f"{named_words(n)}: {n.reason}"] for n in found.unfixed]
-        rows += [["not known", version, each] for each in found.unknown]
-    rows += [["held back", held.version, describe_held_back(held)] for held in choice.held_back[:MAX_HELD_BACK_ROWS]]
+    if advisories and advisories.release:
+        version = advisories.release.version
+        rows += [["rebuild", version, f"{named_words(n)}: {', '.join(n.targets)}"] for n in advisories.fixed]
+        rows += [["no fix", version, f"{named_words(n)}: {n.reason}"] for n in advisories.unfixed]
+        rows += [["not known", version, each] for each in advisories.unknown]
+    rows += [
+        ["held back", held_back.version, describe_held_back(held_back)]
+        for held_back in choice.held_back[:MAX_HELD_BACK_ROWS]
+    ]
     if rows:
         print_table(["what", "version", "why"], rows)
         print_result("")

@@ -61,13 +61,13 @@ def command(
     stop = Stop()
     lambdas = settings.lambdas(matrix, stop=stop)
     if not yes:
-        what = "Make public again" if undo else "Yank"
-        confirm(f"{what} {release.package} {release.version} in {len(release.cells)} cells?")
+        verb = "Make public again" if undo else "Yank"
+        confirm(f"{verb} {release.package} {release.version} in {len(release.cells)} cells?")
     with progress() as shown, stopping(stop), lease(matrix, stop, wait_seconds=LEASE_WAIT_SECONDS):
         permissions = Permissions(matrix, ledger, lambdas, StoppableClock(stop), shown)
         now = datetime.now(timezone.utc).replace(microsecond=0)
         changed = permissions.restore(release) if undo else permissions.yank(release, reason or "", now)
-        kept = refresh_parameters(matrix, ledger, stop)
+        refreshed = refresh_parameters(matrix, ledger, stop)
         unannounced = announce_release(matrix, ledger, layer_version)
     failed = [each for each in changed if each.error]
     if as_json:
@@ -80,20 +80,20 @@ def command(
                     "complete": not failed,
                     "cells": [{"arn": each.arn, "error": each.error} for each in changed],
                 },
-                kept,
+                refreshed,
             )
         )
     else:
         if failed:
             print_table(["cell", "reason"], [[each.cell, each.error or ""] for each in failed])
-        done = len(changed) - len(failed)
+        successful = len(changed) - len(failed)
         state = "public again" if undo else "yanked"
-        print_result(f"{release.package} {release.version}, layer version {layer_version}: {done} cells {state}")
-        show_parameters(kept)
+        print_result(f"{release.package} {release.version}, layer version {layer_version}: {successful} cells {state}")
+        show_parameters(refreshed)
     if failed:
         from publisher.report.next_steps import incomplete_error
 
         raise incomplete_error(f"{len(failed)} cells failed", (each.failure for each in failed if each.failure))
-    check_parameters(kept)
+    check_parameters(refreshed)
     if unannounced:
         raise unannounced

@@ -22,7 +22,7 @@ def catalog_files(index: Index) -> dict[str, str]:
         "layers.md": page(index),
         "layers.json": dump_rows(index.model_dump(mode="json")),
         "latest.json": _latest(index),
-        **{f"regions/{region}.json": _region(index, region, held) for region, held in rows.items()},
+        **{f"regions/{region}.json": _region(index, region, region_rows) for region, region_rows in rows.items()},
         "feed.xml": feed(index),
         "index.html": index_html(index),
         **renovate_files(index),

@@ -39,11 +39,11 @@ def private_bucket(scope: Scope, properties: dict[str, Any], rules: Sequence[dic
 
     ``rules``: lifecycle rules in addition to the one for unfinished uploads.
     """
-    kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+    retained = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     return {
         "Bucket": {
             "Type": "AWS::S3::Bucket",
-            **kept,
+            **retained,
             "Properties": {
                 **properties,
                 "BucketEncryption": {
@@ -66,15 +66,15 @@ def private_bucket(scope: Scope, properties: dict[str, Any], rules: Sequence[dic
         },
         "Policy": {
             "Type": "AWS::S3::BucketPolicy",
-            **kept,
+            **retained,
             "Properties": {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": _only_over_tls(scope)},
         },
     }
 
 
-def rule(rule_id: str, **what: Any) -> dict[str, Any]:
+def rule(rule_id: str, **action: Any) -> dict[str, Any]:
     """Return a rule of a bucket's lifecycle."""
-    return {"Id": rule_id, "Status": "Enabled", **what}
+    return {"Id": rule_id, "Status": "Enabled", **action}
 
 
 def _only_over_tls(scope: Scope) -> dict[str, Any]:

@@ -159,10 +159,10 @@ def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
             fix=f"rename it to {file_name(release.layer_version)}",
         )
     for key in ("account", "package", "layer_name"):
-        recorded, wanted = getattr(release, key), getattr(matrix, key)
-        if recorded != wanted:
+        recorded, expected = getattr(release, key), getattr(matrix, key)
+        if recorded != expected:
             raise InputError(
-                f"this ledger is of another matrix: {key} is {recorded!r} here and {wanted!r} in the matrix",
+                f"this ledger is of another matrix: {key} is {recorded!r} here and {expected!r} in the matrix",
                 where=where,
                 fix="use a separate ledger for each matrix: --ledger DIR",
             )

@@ -118,13 +118,13 @@ class Recorder:
                 f"layer version {self._number} is {release.version} in the ledger: another process is publishing it",
                 fix=f"run the same command again: {self._fresh.version} gets the next number",
             )
-        known: dict[str, object] = {
+        facts: dict[str, object] = {
             "lower_versions": release.lower_versions,
             "unexpected_versions": release.unexpected_versions,
         }
         if release.is_of(self._fresh.version):
-            known |= {"begun": release.begun, "rebuild": release.rebuild, "yanked": release.yanked}
-        return self._fresh.model_copy(update=known)
+            facts |= {"begun": release.begun, "rebuild": release.rebuild, "yanked": release.yanked}
+        return self._fresh.model_copy(update=facts)
 
     def shared(self) -> Release | None:
         """Return the record as it is now, if all publishers share this ledger; else None."""
@@ -183,17 +183,17 @@ def _abandoned(release: Release) -> Release:
     return release.model_copy(update={"cells": (), "unexpected_versions": (*release.unexpected_versions, *unexpected)})
 
 
-def cell_record(cell: Cell, held: PublishedVersion, *, public: bool) -> CellRecord:
+def cell_record(cell: Cell, published: PublishedVersion, *, public: bool) -> CellRecord:
     """Return the record of a layer version that AWS has in a cell."""
     return CellRecord(
         region=cell.region,
         python=cell.target.python,
         architecture=cell.target.architecture,
-        layer_name=held.layer_name,
-        layer_version=held.number,
-        arn=held.arn,
-        sha256=held.sha256,
-        size=held.size,
-        published=datetime.strptime(held.created, CREATED_FORMAT),
+        layer_name=published.layer_name,
+        layer_version=published.number,
+        arn=published.arn,
+        sha256=published.sha256,
+        size=published.size,
+        published=datetime.strptime(published.created, CREATED_FORMAT),
         public=public,
     )

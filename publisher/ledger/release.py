@@ -164,8 +164,8 @@ class Release(Frozen):
         """
         merged = {target.id: target for target in self.targets}
         for record in records:
-            known = merged.get(record.id)
-            merged[record.id] = record.with_facts_of(known) if known else record
+            before = merged.get(record.id)
+            merged[record.id] = record.with_facts_of(before) if before else record
         ordered = sorted(merged.values(), key=lambda target: target.target_key.order)
         return self.model_copy(update={"targets": tuple(ordered)})
 

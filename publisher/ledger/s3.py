@@ -56,8 +56,8 @@ class BucketLedger:
     def releases(self) -> tuple[Release, ...]:
         with self._translated():
             keys = [key for key in self._list(self._prefix, Delimiter="/") if key.endswith(".json")]
-            found = [self._read(key)[0] for key in keys]
-        return tuple(sorted(found, key=lambda release: release.layer_version))
+            records = [self._read(key)[0] for key in keys]
+        return tuple(sorted(records, key=lambda release: release.layer_version))
 
     def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
         key = f"{self._prefix}{file_name(number)}"

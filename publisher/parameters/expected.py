@@ -85,11 +85,11 @@ def _parameter(name: str, release: Release, cell: CellRecord) -> Parameter:
     return Parameter(name, cell.arn, cell.key[1], release.layer_version, description)
 
 
-def to_write(plan: ExpectedParameters, seen: Mapping[str, str]) -> tuple[Parameter, ...]:
+def to_write(plan: ExpectedParameters, stored: Mapping[str, str]) -> tuple[Parameter, ...]:
     """Return the parameters that are missing or have another value."""
-    return tuple(each for each in plan.parameters if seen.get(each.name) != each.arn)
+    return tuple(each for each in plan.parameters if stored.get(each.name) != each.arn)
 
 
-def to_remove(plan: ExpectedParameters, seen: Mapping[str, str]) -> tuple[str, ...]:
+def to_remove(plan: ExpectedParameters, stored: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names that point to a yanked release and have no other one to point to."""
-    return tuple(name for name, arns in plan.retired.items() if seen.get(name) in arns)
+    return tuple(name for name, arns in plan.retired.items() if stored.get(name) in arns)

@@ -49,12 +49,12 @@ class SsmParameters:
         self._client = client
 
     def read(self, names: Sequence[str]) -> Mapping[str, str]:
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         for page in _pages(names):
             with _translated():
                 response = self._client.get_parameters(Names=page)
-                found.update({each["Name"]: each["Value"] for each in response["Parameters"]})
-        return found
+                values.update({each["Name"]: each["Value"] for each in response["Parameters"]})
+        return values
 
     def write(self, parameter: Parameter) -> None:
         with _translated():

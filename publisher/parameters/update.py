@@ -44,19 +44,19 @@ def update_parameters(
     """Update the parameters of every region to the ledger's state. A failing region does not stop the others."""
     plans = expected(matrix, releases)
     progress.begin("Parameters", len(plans))
-    done, failed = each_region(tuple(plans), lambda region: _apply(plans[region], stores[region], clock), progress)
+    changed, failed = each_region(tuple(plans), lambda region: _apply(plans[region], stores[region], clock), progress)
     return ParameterUpdate(
-        right=sum(len(plans[region].parameters) for region in done),
-        written=sum(written for written, _ in done.values()),
-        removed=sum(removed for _, removed in done.values()),
+        right=sum(len(plans[region].parameters) for region in changed),
+        written=sum(written for written, _ in changed.values()),
+        removed=sum(removed for _, removed in changed.values()),
         failed=failed,
     )
 
 
 def _apply(plan: ExpectedParameters, store: ParameterStore, clock: Clock) -> tuple[int, int]:
     """Write and remove what differs, read it back, and return how many were written and removed."""
-    seen = store.read(plan.names)
-    new, old = to_write(plan, seen), to_remove(plan, seen)
+    stored = store.read(plan.names)
+    new, old = to_write(plan, stored), to_remove(plan, stored)
     for parameter in new:
         store.write(parameter)
     if old:
@@ -68,8 +68,8 @@ def _apply(plan: ExpectedParameters, store: ParameterStore, clock: Clock) -> tup
 
 def _prove(plan: ExpectedParameters, store: ParameterStore, clock: Clock) -> None:
     for wait in (*READ_BACK_SECONDS, None):
-        seen = store.read(plan.names)
-        left = [*(each.name for each in to_write(plan, seen)), *to_remove(plan, seen)]
+        stored = store.read(plan.names)
+        left = [*(each.name for each in to_write(plan, stored)), *to_remove(plan, stored)]
         if not left:
             return
         if wait is not None:
@@ -83,14 +83,14 @@ def differences(
     """Return what differs from the ledger, and the regions that cannot be read. Only reads."""
     plans = expected(matrix, releases)
     progress.begin("Parameters", len(plans))
-    seen, unreachable = each_region(tuple(plans), lambda region: stores[region].read(plans[region].names), progress)
-    found = []
-    for region, values in seen.items():
+    stored, unreachable = each_region(tuple(plans), lambda region: stores[region].read(plans[region].names), progress)
+    drifts = []
+    for region, values in stored.items():
         for each in to_write(plans[region], values):
             has = f"holds {values[each.name]}" if each.name in values else "is missing"
-            found.append(Difference(region, each.target, each.layer_version, f"{each.name} {has}"))
+            drifts.append(Difference(region, each.target, each.layer_version, f"{each.name} {has}"))
         for name in to_remove(plans[region], values):
             python, architecture = name.split("/")[-3:-1]
             target = f"py{python.removeprefix('py')}-{architecture}"
-            found.append(Difference(region, target, None, f"{name} points to a yanked release"))
-    return found, unreachable
+            drifts.append(Difference(region, target, None, f"{name} points to a yanked release"))
+    return drifts, unreachable

@@ -90,10 +90,10 @@ def _sbom(folder: Path, artifact: Artifact) -> bytes | None:
 
 def keep_sboms(ledger: Ledger, number: int, recorded: Release | None, facts: Iterable[Facts]) -> None:
     """Write the SBOMs that the ledger does not have yet."""
-    found = [(each.record, each.sbom) for each in facts if each.sbom is not None]
-    kept = ledger.sboms() if found else frozenset()
-    for record, sbom in found:
-        known = recorded.target(record.id) if recorded else None
+    sboms = [(each.record, each.sbom) for each in facts if each.sbom is not None]
+    stored = ledger.sboms() if sboms else frozenset()
+    for record, sbom in sboms:
+        before = recorded.target(record.id) if recorded else None
         path = sbom_path(number, record.layer_name)
-        if path not in kept or known is None or known.sbom_sha256 != record.sbom_sha256:
+        if path not in stored or before is None or before.sbom_sha256 != record.sbom_sha256:
             ledger.keep_sbom(path, sbom)

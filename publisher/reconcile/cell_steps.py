@@ -73,13 +73,13 @@ class CellSteps:
         """Revoke the permission that this run granted."""
         return self._guarded(before.cell, lambda: self._revoke(before, reason), before)
 
-    def revoke_backfill(self, cell: Cell, held: PublishedVersion) -> None:
+    def revoke_backfill(self, cell: Cell, published: PublishedVersion) -> None:
         """Revoke an older release's version that this run made public. A failure is logged; ``audit`` finds it."""
         try:
-            self._revoke_version(cell, held)
-            self._job.recorder.backfilled(cell_record(cell, held, public=False))
+            self._revoke_version(cell, published)
+            self._job.recorder.backfilled(cell_record(cell, published, public=False))
         except (GatewayError, PublishError, LayersError) as error:
-            LOG.warning("%s: cannot be revoked, although its release was yanked: %s", held.arn, error)
+            LOG.warning("%s: cannot be revoked, although its release was yanked: %s", published.arn, error)
 
     def _publish(self, cell: Cell) -> Outcome:
         action = self._job.plan.actions[cell]
@@ -108,36 +108,36 @@ class CellSteps:
         payload = self._job.payloads.get(cell.target.id)
         if payload is None:
             return _failed(cell, self._missing_zip(NO_ZIP))
-        for done, preparation in enumerate(first):
+        for count, preparation in enumerate(first):
             if self._stop.requested:
-                return replace(self._interrupted(cell), prepared=done)
+                return replace(self._interrupted(cell), prepared=count)
             self._prepare(cell, preparation)
         description = self._job.matrix.describe(cell.target, self._job.plan.version)
-        held = self._publish_version(cell, payload.zip, description, self._job.plan.number.value)
-        self._record(cell, held, public=False)
-        return Outcome(cell, "private", held, prepared=len(first))
+        published = self._publish_version(cell, payload.zip, description, self._job.plan.number.value)
+        self._record(cell, published, public=False)
+        return Outcome(cell, "private", published, prepared=len(first))
 
     def _grant(self, before: Outcome) -> Outcome:
-        cell, held = before.cell, before.held or self._existing_version(before.cell)
+        cell, layer_version = before.cell, before.published or self._existing_version(before.cell)
         if self._stop.requested:
             return replace(before, failure=Failure(f"not public yet: {self._stop.reason}"))
         # Directly before the grant, because another process may have yanked the release.
-        self._record(cell, held, public=False)
+        self._record(cell, layer_version, public=False)
         confirmed = False
 
         def record() -> None:
             nonlocal confirmed
             confirmed = True
-            self._yanks.add(cell, held)
-            self._record(cell, held, public=True)
+            self._yanks.add(cell, layer_version)
+            self._record(cell, layer_version, public=True)
 
         try:
-            self._yanks.grant(cell, held, record)
+            self._yanks.grant(cell, layer_version, record)
         except YankedError as error:
             self._stop(error.message)
             return self._revoke(before, error.message)
         except PublishError:
-            self._record(cell, held, public=False)
+            self._record(cell, layer_version, public=False)
             raise
         except Interrupted as error:
             if not confirmed:
@@ -148,9 +148,9 @@ class CellSteps:
         return replace(before, name="published" if published else "granted")
 
     def _revoke(self, before: Outcome, reason: str) -> Outcome:
-        held = before.held or self._existing_version(before.cell)
-        self._revoke_version(before.cell, held)
-        self._job.recorder.add(cell_record(before.cell, held, public=False))
+        published = before.published or self._existing_version(before.cell)
+        self._revoke_version(before.cell, published)
+        self._job.recorder.add(cell_record(before.cell, published, public=False))
         return replace(before, name="private", failure=Failure(reason, FailureClass.PERMANENT))
 
     def _prepare(self, cell: Cell, preparation: Preparation) -> None:
@@ -160,49 +160,49 @@ class CellSteps:
             case Placeholder(number):
                 layer = f"layer version {number} of {cell.target.layer_name}"
                 text = f"{PLACEHOLDER_DESCRIPTION}: {layer} was never published here"[:MAX_DESCRIPTION_CHARACTERS]
-                held = self._publish_version(cell, job.placeholder, text, number)
-                self._record_lower(cell, held, preparation)
+                published = self._publish_version(cell, job.placeholder, text, number)
+                self._record_lower(cell, published, preparation)
             case Backfill(number, version):
                 zip_ = job.backfills.get((cell.target.id, number))
                 if zip_ is None:
                     text = f"the zip of layer version {number} ({version}) is not available in any region"
                     raise PublishError(self._missing_zip(text))
-                held = self._publish_version(cell, zip_, job.matrix.describe(cell.target, version), number)
-                self._record_lower(cell, held, preparation)
-                self._make_backfill_public(cell, held)
+                published = self._publish_version(cell, zip_, job.matrix.describe(cell.target, version), number)
+                self._record_lower(cell, published, preparation)
+                self._make_backfill_public(cell, published)
             case Regrant(number, _, sha256):
                 there = job.lambdas[cell.region].get(cell.target.layer_name, number)
                 if there is not None and there.sha256 == sha256:
                     self._make_backfill_public(cell, there)
 
-    def _record_lower(self, cell: Cell, held: PublishedVersion, preparation: Placeholder | Backfill) -> None:
+    def _record_lower(self, cell: Cell, published: PublishedVersion, preparation: Placeholder | Backfill) -> None:
         self._job.recorder.add(
             LowerVersionRecord(
                 region=cell.region,
                 python=cell.target.python,
                 architecture=cell.target.architecture,
-                layer_version=held.number,
+                layer_version=published.number,
                 kind="placeholder" if isinstance(preparation, Placeholder) else "backfill",
-                arn=held.arn,
+                arn=published.arn,
             )
         )
 
-    def _make_backfill_public(self, cell: Cell, held: PublishedVersion) -> None:
+    def _make_backfill_public(self, cell: Cell, published: PublishedVersion) -> None:
         """Grant an older release's version, unless that release has been yanked."""
-        recorder, private = self._job.recorder, cell_record(cell, held, public=False)
+        recorder, private = self._job.recorder, cell_record(cell, published, public=False)
         if recorder.backfilled(private).yanked is not None:
             return
 
         def record() -> None:
-            release = recorder.backfilled(cell_record(cell, held, public=True))
+            release = recorder.backfilled(cell_record(cell, published, public=True))
             if reason := recorded_yank(release):
                 raise YankedError(Failure(reason, FailureClass.PERMANENT))
-            self._yanks.add_backfill(cell, held, release)
+            self._yanks.add_backfill(cell, published, release)
 
         try:
-            self._yanks.grant(cell, held, record)
+            self._yanks.grant(cell, published, record)
         except YankedError:
-            self._revoke_version(cell, held)
+            self._revoke_version(cell, published)
             recorder.backfilled(private)
         except PublishError:
             recorder.backfilled(private)
@@ -219,13 +219,13 @@ class CellSteps:
         )
         return publish_at(self._job.lambdas[cell.region], publication, number, self._job.clock)
 
-    def _revoke_version(self, cell: Cell, held: PublishedVersion) -> None:
+    def _revoke_version(self, cell: Cell, published: PublishedVersion) -> None:
         gateway = self._job.lambdas[cell.region]
-        revoke_at(gateway, held.layer_name, held.number, self._job.matrix.permission, self._job.clock)
+        revoke_at(gateway, published.layer_name, published.number, self._job.matrix.permission, self._job.clock)
 
-    def _record(self, cell: Cell, held: PublishedVersion, *, public: bool) -> None:
+    def _record(self, cell: Cell, published: PublishedVersion, *, public: bool) -> None:
         """Record a cell. Raises YankedError if the release has been yanked."""
-        if reason := recorded_yank(self._job.recorder.add(cell_record(cell, held, public=public))):
+        if reason := recorded_yank(self._job.recorder.add(cell_record(cell, published, public=public))):
             raise YankedError(Failure(reason, FailureClass.PERMANENT))
 
     def _guarded(self, cell: Cell, step: Callable[[], Outcome], before: Outcome | None = None) -> Outcome:
@@ -285,14 +285,14 @@ class CellSteps:
         return Failure(text, FailureClass.TEMPORARY if unreadable else FailureClass.PERMANENT, NO_ZIP_ADVICE)
 
     def _observed_version(self, cell: Cell) -> PublishedVersion | None:
-        return self._job.remote.cells[cell].held
+        return self._job.remote.cells[cell].published
 
     def _existing_version(self, cell: Cell) -> PublishedVersion:
-        held = self._observed_version(cell)
-        if held is None:
+        published = self._observed_version(cell)
+        if published is None:
             text = "the layer version was deleted while this command ran"
             raise PublishError(Failure(text, FailureClass.PERMANENT, DELETED_ADVICE))
-        return held
+        return published
 
 
 def _failed(cell: Cell, failure: Failure) -> Outcome:

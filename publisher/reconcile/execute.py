@@ -115,8 +115,8 @@ class _Execution:
         if granted and (reason := self._yanks.why_yanked()):
             self._stop(reason)
             self._run_step(granted, lambda cell: self._steps.revoke(self._outcomes[cell], reason))
-        for cell, held in self._yanks.yanked_backfills():
-            self._steps.revoke_backfill(cell, held)
+        for cell, published in self._yanks.yanked_backfills():
+            self._steps.revoke_backfill(cell, published)
 
     def _run_step(self, cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> None:
         """Execute a step for each of these cells, in parallel."""

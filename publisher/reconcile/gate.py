@@ -44,19 +44,17 @@ def why_private(
         return None
     if plan.conflict:
         return f"layer version {plan.number.value} cannot become this release everywhere ({plan.conflict})"
-    others = [cell for cell in matrix.cells if cell not in holding and cell.region not in unreachable]
-    if others and matrix.staging is None and _reads_lag(plan, lambdas, holding):
+    other_cells = [cell for cell in matrix.cells if cell not in holding and cell.region not in unreachable]
+    if other_cells and matrix.staging is None and _reads_lag(plan, lambdas, holding):
         clock.sleep(READ_LAG_SECONDS)
 
     def read_region(region: str) -> list[str]:
-        cells = [cell for cell in others if cell.region == region]
-        return [
-            found for found in within_region(lambda cell: _other_content(matrix, plan, lambdas, cell), cells) if found
-        ]
+        cells = [cell for cell in other_cells if cell.region == region]
+        return [text for text in within_region(lambda cell: _other_content(matrix, plan, lambdas, cell), cells) if text]
 
-    found, failed = each_region(tuple(dict.fromkeys(cell.region for cell in others)), read_region, Quiet())
-    if taken := next((text for texts in found.values() for text in texts), None):
-        return taken
+    problems, failed = each_region(tuple(dict.fromkeys(cell.region for cell in other_cells)), read_region, Quiet())
+    if problem := next((text for texts in problems.values() for text in texts), None):
+        return problem
     if shared is None:
         return _without_majority(matrix.regions, {**unreachable, **failed})
     mixed = (record for record in shared.cells if record.sha256 != plan.bytes_of.get(record.key[1], record.sha256))
@@ -74,19 +72,19 @@ def _reads_lag(plan: Plan, lambdas: Mapping[str, Lambda], holding: Collection[Ce
         cells = [cell for cell in holding if cell.region == region]
         return None in within_region(lambda cell: lambdas[region].get(cell.target.layer_name, plan.number.value), cells)
 
-    found, _ = each_region(tuple(dict.fromkeys(cell.region for cell in holding)), lags, Quiet())
-    return any(found.values())
+    lagging, _ = each_region(tuple(dict.fromkeys(cell.region for cell in holding)), lags, Quiet())
+    return any(lagging.values())
 
 
 def _other_content(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], cell: Cell) -> str | None:
     """Return the problem if a cell has something else at the release's number."""
-    there = lambdas[cell.region].get(cell.target.layer_name, plan.number.value)
-    if there is None:
+    published = lambdas[cell.region].get(cell.target.layer_name, plan.number.value)
+    if published is None:
         return None
-    same_bytes = there.sha256 == plan.bytes_of.get(cell.target.id, there.sha256)
-    if carries(matrix, cell.target, there, plan.version) and same_bytes:
+    same_bytes = published.sha256 == plan.bytes_of.get(cell.target.id, published.sha256)
+    if carries(matrix, cell.target, published, plan.version) and same_bytes:
         return None
-    return f"layer version {there.number} is something else in {cell.id}: {there.description[:60]!r}"
+    return f"layer version {published.number} is something else in {cell.id}: {published.description[:60]!r}"
 
 
 def _without_majority(matrix_regions: Sequence[str], unreachable: Mapping[str, Failure]) -> str | None:

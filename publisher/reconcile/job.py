@@ -28,7 +28,7 @@ class Outcome:
 
     cell: Cell
     name: OutcomeName
-    held: PublishedVersion | None = None
+    published: PublishedVersion | None = None
     failure: Failure | None = None
     prepared: int = 0  #: placeholders and backfills published below the release's number
 

@@ -25,7 +25,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RequestedRelease:
     """The user's request."""
 
     version: str
@@ -36,17 +36,17 @@ class Wanted:
     allow_gap: bool = False  #: ``layer_version`` may be more than one above the highest
 
 
-def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | None:
+def recorded_number(requested: RequestedRelease, releases: Sequence[Release]) -> Number | None:
     """Return the number from the command line or the ledger; None if neither has one.
 
     Raises InputError if the number belongs to another release or the release was yanked.
     """
-    if wanted.layer_version is not None:
-        _refuse_taken(wanted.layer_version, wanted.version, releases)
-        return Number(wanted.layer_version, "requested with --layer-version")
-    same = [release for release in releases if release.is_of(wanted.version)]
-    if wanted.rebuild is not None:
-        begun = [release for release in same if release.rebuild is not None and _is_this_rebuild(release, wanted)]
+    if requested.layer_version is not None:
+        _refuse_taken(requested.layer_version, requested.version, releases)
+        return Number(requested.layer_version, "requested with --layer-version")
+    same = [release for release in releases if release.is_of(requested.version)]
+    if requested.rebuild is not None:
+        begun = [release for release in same if release.rebuild is not None and _is_this_rebuild(release, requested)]
         return Number(begun[-1].layer_version, "this rebuild was started there") if begun else None
     if not same:
         return None
@@ -60,30 +60,36 @@ def recorded_number(wanted: Wanted, releases: Sequence[Release]) -> Number | Non
     return Number(newest.layer_version, "the ledger has this release there")
 
 
-def _is_this_rebuild(release: Release, wanted: Wanted) -> bool:
+def _is_this_rebuild(release: Release, requested: RequestedRelease) -> bool:
     """Whether the record is of the same rebuild: it is incomplete, or has the same reason and zips."""
     if release.completed is None:
         return release.yanked is None
     bytes_of = {target.id: target.sha256 for target in release.targets}
-    same = bool(wanted.digests) and all(bytes_of.get(key) == digest for key, digest in wanted.digests.items())
-    return same and release.rebuild == wanted.rebuild and release.yanked is None
+    same = bool(requested.digests) and all(bytes_of.get(key) == digest for key, digest in requested.digests.items())
+    return same and release.rebuild == requested.rebuild and release.yanked is None
 
 
-def rebuilt_number(matrix: Matrix, wanted: Wanted, remote: Remote) -> Number | None:
+def rebuilt_number(matrix: Matrix, requested: RequestedRelease, remote: Remote) -> Number | None:
     """Return the highest number if AWS holds exactly the given zips there and the ledger does not have it.
 
     So a rebuild whose process was killed before it was recorded continues at its number.
     """
     for cell, state in remote.cells.items():
-        held = state.held
-        if held is None or held.number != remote.highest or held.sha256 != wanted.digests.get(cell.target.id):
+        published = state.published
+        if (
+            published is None
+            or published.number != remote.highest
+            or published.sha256 != requested.digests.get(cell.target.id)
+        ):
             continue
-        if carries(matrix, cell.target, held, wanted.version):
-            return Number(held.number, f"AWS has exactly these zips there, in {cell.region}")
+        if carries(matrix, cell.target, published, requested.version):
+            return Number(published.number, f"AWS has exactly these zips there, in {cell.region}")
     return None
 
 
-def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote, releases: Sequence[Release]) -> Number | None:
+def seen_number(
+    matrix: Matrix, requested: RequestedRelease, remote: Remote, releases: Sequence[Release]
+) -> Number | None:
     """Return the number at which AWS holds the release already, or None.
 
     A number that the ledger has as another release does not count: this release lost a race for it.
@@ -91,12 +97,12 @@ def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote, releases: Sequen
     If cells hold it at different numbers, choose the number with the fewest conflicts, then the one that most cells
     hold.
     """
-    lost = {r.layer_version for r in releases if _is_another(matrix, wanted, remote, r)}
+    other_numbers = {r.layer_version for r in releases if _is_another(matrix, requested, remote, r)}
     holders = Counter(
         number
         for cell, state in remote.cells.items()
-        for number, listed in state.listed.items()
-        if number not in lost and carries(matrix, cell.target, listed, wanted.version)
+        for number, version in state.listed.items()
+        if number not in other_numbers and carries(matrix, cell.target, version, requested.version)
     )
     if not holders:
         return None
@@ -104,7 +110,7 @@ def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote, releases: Sequen
     def conflicts(number: int) -> int:
         return sum(
             state.latest >= number
-            and not (number in state.listed and carries(matrix, cell.target, state.listed[number], wanted.version))
+            and not (number in state.listed and carries(matrix, cell.target, state.listed[number], requested.version))
             for cell, state in remote.cells.items()
         )
 
@@ -112,15 +118,15 @@ def seen_number(matrix: Matrix, wanted: Wanted, remote: Remote, releases: Sequen
     return Number(value, f"AWS has this release there in {holders[value]} of {len(remote.cells)} cells")
 
 
-def _is_another(matrix: Matrix, wanted: Wanted, remote: Remote, release: Release) -> bool:
-    """Whether the record is of another release, and no cell that it names holds the wanted one in AWS."""
-    if release.is_of(wanted.version) or not release.cells:
+def _is_another(matrix: Matrix, requested: RequestedRelease, remote: Remote, release: Release) -> bool:
+    """Whether the record is of another release, and no cell that it names holds the requested release in AWS."""
+    if release.is_of(requested.version) or not release.cells:
         return False
     recorded = {record.key for record in release.cells}
     there = (
         (cell, state.listed.get(release.layer_version)) for cell, state in remote.cells.items() if cell.key in recorded
     )
-    return not any(listed and carries(matrix, cell.target, listed, wanted.version) for cell, listed in there)
+    return not any(version and carries(matrix, cell.target, version, requested.version) for cell, version in there)
 
 
 def next_number(remote: Remote, releases: Sequence[Release]) -> Number:
@@ -132,14 +138,14 @@ def next_number(remote: Remote, releases: Sequence[Release]) -> Number:
     return Number(highest + 1, f"one more than {highest}, the highest anywhere" if highest else "the first")
 
 
-def refuse_gap(wanted: Wanted, remote: Remote, releases: Sequence[Release]) -> None:
+def refuse_gap(requested: RequestedRelease, remote: Remote, releases: Sequence[Release]) -> None:
     """Raise InputError if the requested number skips numbers without ``--allow-gap``."""
     following = next_number(remote, releases).value
-    if wanted.layer_version is not None and wanted.layer_version > following and not wanted.allow_gap:
+    if requested.layer_version is not None and requested.layer_version > following and not requested.allow_gap:
         raise InputError(
-            f"--layer-version {wanted.layer_version} skips numbers: the next one is {following}",
+            f"--layer-version {requested.layer_version} skips numbers: the next one is {following}",
             fix=f"omit --layer-version, or add --allow-gap: every cell then gets a placeholder, a private layer "
-            f"version that can never be used, for each number up to {wanted.layer_version - 1}",
+            f"version that can never be used, for each number up to {requested.layer_version - 1}",
         )
 
 
@@ -148,16 +154,16 @@ def without_other(version: str, number: Number, releases: Sequence[Release]) -> 
 
     Raises InputError if it was published, because then the ledger and AWS contradict each other.
     """
-    kept = []
+    remaining = []
     for release in releases:
         if release.layer_version != number.value or release.is_of(version):
-            kept.append(release)
+            remaining.append(release)
         elif release.cells:
             raise InputError(
                 f"layer version {number.value} is {release.version} in the ledger, but AWS holds {version} there",
                 fix="see with `layers audit` what differs, and restore the ledger or rebuild it: layers sync",
             )
-    return tuple(kept)
+    return tuple(remaining)
 
 
 def _refuse_taken(number: int, version: str, releases: Sequence[Release]) -> None:

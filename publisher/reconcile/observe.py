@@ -28,14 +28,14 @@ def observe(matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress) -
         latest = lambdas[region].latest(names)
         cells = matrix.cells_in(region)
         return {
-            cell: CellState(listed.number, {listed.number: listed})
-            if (listed := latest.get(cell.target.layer_name))
+            cell: CellState(version.number, {version.number: version})
+            if (version := latest.get(cell.target.layer_name))
             else CellState()
             for cell in cells
         }
 
     responses, unreachable = each_region(matrix.regions, read_region, progress)
-    return Remote({cell: state for found in responses.values() for cell, state in found.items()}, unreachable)
+    return Remote({cell: state for states in responses.values() for cell, state in states.items()}, unreachable)
 
 
 def read_history(
@@ -59,8 +59,8 @@ def read_history(
 
     def read(cell: Cell) -> CellState:
         state = remote.cells[cell]
-        found = lambdas[cell.region].versions(cell.target.layer_name, above[cell])
-        return replace(state, listed={**state.listed, **{each.number: each for each in found}})
+        versions = lambdas[cell.region].versions(cell.target.layer_name, above[cell])
+        return replace(state, listed={**state.listed, **{each.number: each for each in versions}})
 
     return _update(remote, above, read, f"Reading the history of {len(above)} cells to find {version}", progress)
 
@@ -72,17 +72,17 @@ def count_past_lists(
 
     def count(cell: Cell) -> CellState:
         state, gateway, name = remote.cells[cell], lambdas[cell.region], cell.target.layer_name
-        listed = dict(state.listed)
-        if state.latest and state.latest not in listed and (known := gateway.get(name, state.latest)):
-            listed[state.latest] = known
+        versions = dict(state.listed)
+        if state.latest and state.latest not in versions and (newest := gateway.get(name, state.latest)):
+            versions[state.latest] = newest
         latest = state.latest
-        while found := gateway.get(name, latest + 1):
+        while published := gateway.get(name, latest + 1):
             latest += 1
-            listed[latest] = found
-        return replace(state, latest=latest, listed=listed)
+            versions[latest] = published
+        return replace(state, latest=latest, listed=versions)
 
-    wanted = tuple(cells)
-    return _update(remote, wanted, count, f"Checking the next number in {len(wanted)} cells", progress)
+    selected = tuple(cells)
+    return _update(remote, selected, count, f"Checking the next number in {len(selected)} cells", progress)
 
 
 def read_number(
@@ -101,9 +101,9 @@ def read_number(
 
     def read(cell: Cell) -> CellState:
         name = cell.target.layer_name
-        held = lambdas[cell.region].get(name, number)
-        grants = lambdas[cell.region].grants(name, number) if held else ()
-        return replace(remote.cells[cell], held=held, grants=grants)
+        published = lambdas[cell.region].get(name, number)
+        grants = lambdas[cell.region].grants(name, number) if published else ()
+        return replace(remote.cells[cell], published=published, grants=grants)
 
     there = [cell for cell, state in remote.cells.items() if state.latest >= number]
     remote = _update(remote, there, read, "Reading back", progress)
@@ -111,7 +111,7 @@ def read_number(
         hidden = [
             cell
             for cell, state in remote.cells.items()
-            if state.held is None and (number in state.listed or cell.key in existing)
+            if state.published is None and (number in state.listed or cell.key in existing)
         ]
         if not hidden:
             break
@@ -125,18 +125,18 @@ def _update(
     remote: Remote, cells: Iterable[Cell], read: Callable[[Cell], CellState], title: str, progress: Progress
 ) -> Remote:
     """Return the state with these cells read again. A region that fails becomes unreachable."""
-    wanted = tuple(cells)
-    regions = tuple(dict.fromkeys(cell.region for cell in wanted))
+    selected = tuple(cells)
+    regions = tuple(dict.fromkeys(cell.region for cell in selected))
     if not regions:
         return remote
     progress.begin(title, len(regions))
 
     def read_region(region: str) -> dict[Cell, CellState]:
-        mine = [cell for cell in wanted if cell.region == region]
+        mine = [cell for cell in selected if cell.region == region]
         return dict(zip(mine, within_region(read, mine), strict=True))
 
     responses, unreachable = each_region(regions, read_region, progress)
-    fresh = {cell: state for found in responses.values() for cell, state in found.items()}
+    fresh = {cell: state for states in responses.values() for cell, state in states.items()}
     cells_left = {cell: fresh.get(cell, s) for cell, s in remote.cells.items() if cell.region not in unreachable}
     return Remote(cells_left, {**remote.unreachable, **unreachable})
 

@@ -139,8 +139,8 @@ class Plan:
     @property
     def conflict(self) -> str | None:
         """The first conflict of the plan, with its cell, or None."""
-        found = ((cell, action) for cell, action in self.actions.items() if isinstance(action, Conflict))
-        return next((f"{cell.id}: {action.reason}" for cell, action in found), None)
+        conflicts = ((cell, action) for cell, action in self.actions.items() if isinstance(action, Conflict))
+        return next((f"{cell.id}: {action.reason}" for cell, action in conflicts), None)
 
     def only(self, cells: Sequence[Cell]) -> Plan:
         """Return the part of the plan for these cells."""
@@ -160,7 +160,7 @@ def make_plan(
 ) -> Plan:
     """Return the plan for every cell of the matrix. ``remote`` must include the versions at ``number``."""
     recorded = at_number(releases, number.value)
-    wanted = release_bytes(matrix, version, remote, recorded)
+    digests = release_bytes(matrix, version, remote, recorded)
     actions: dict[Cell, Action] = {}
     public = recorded is not None and recorded.public
     for cell in matrix.cells:
@@ -169,9 +169,9 @@ def make_plan(
             continue
         state = remote.cells[cell]
         record = recorded.cell(cell.region, cell.target.id) if recorded else None
-        action = actions[cell] = _action(matrix, version, number.value, cell, state, wanted, record, releases)
+        action = actions[cell] = _action(matrix, version, number.value, cell, state, digests, record, releases)
         public = public or isinstance(action, Keep)
-    return Plan(version, number, actions, wanted, public)
+    return Plan(version, number, actions, digests, public)
 
 
 def release_bytes(matrix: Matrix, version: str, remote: Remote, recorded: Release | None) -> dict[str, str]:
@@ -179,11 +179,11 @@ def release_bytes(matrix: Matrix, version: str, remote: Remote, recorded: Releas
 
     Bytes that an earlier run only planned to publish do not count if no region has them.
     """
-    found: dict[str, Counter[str]] = {}
+    cells_by_digest: dict[str, Counter[str]] = {}
     for cell, state in remote.cells.items():
-        if state.held is not None and carries(matrix, cell.target, state.held, version):
-            found.setdefault(cell.target.id, Counter())[state.held.sha256] += 1
-    result = {target: counts.most_common(1)[0][0] for target, counts in found.items()}
+        if state.published is not None and carries(matrix, cell.target, state.published, version):
+            cells_by_digest.setdefault(cell.target.id, Counter())[state.published.sha256] += 1
+    result = {target: counts.most_common(1)[0][0] for target, counts in cells_by_digest.items()}
     for target in recorded.targets if recorded else ():
         published = {cell.sha256 for cell in recorded.cells if cell.key[1] == target.id} if recorded else set()
         # With two runs for the same version, the last one in the ledger may not be the one that published.
@@ -198,14 +198,14 @@ def _action(
     number: int,
     cell: Cell,
     state: CellState,
-    wanted: Mapping[str, str],
+    digests: Mapping[str, str],
     record: CellRecord | None,
     releases: Sequence[Release],
 ) -> Action:
     if state.latest < number:
         gap = range(state.latest + 1, number)
         return Publish((*_regrant(matrix, cell, state, releases), *(_preparation(cell, n, releases) for n in gap)))
-    if state.held is None:
+    if state.published is None:
         return Conflict(
             f"layer version {number} was deleted here, and AWS never assigns a number twice", DELETED_ADVICE
         )
@@ -213,13 +213,13 @@ def _action(
     recorded = at_number(releases, number)
     target = recorded.target(cell.target.id) if recorded else None
     may_differ = record is not None and (record.public or target is None or target.sha256 is None)
-    accepted = {wanted.get(cell.target.id), record.sha256 if record and may_differ else None}
-    if not carries(matrix, cell.target, state.held, version):
-        return Conflict(f"layer version {number} is something else: {_quote(state.held.description)}")
-    if state.held.sha256 not in accepted:
+    accepted = {digests.get(cell.target.id), record.sha256 if record and may_differ else None}
+    if not carries(matrix, cell.target, state.published, version):
+        return Conflict(f"layer version {number} is something else: {_quote(state.published.description)}")
+    if state.published.sha256 not in accepted:
         return Conflict(
-            f"layer version {number} has the description of {version} but other bytes ({state.held.sha256[:12]}…); "
-            "if it was published by hand, record it first: layers sync"
+            f"layer version {number} has the description of {version} but other bytes "
+            f"({state.published.sha256[:12]}…); if it was published by hand, record it first: layers sync"
         )
     return Keep() if is_granted(state.grants, matrix.permission) else GrantOnly()
 

@@ -35,13 +35,14 @@ def release_to_promote(ledger: Ledger, number: int | None, where: str) -> Releas
     return release
 
 
-def refuse_taken(release: Release, own: Sequence[Release]) -> None:
+def refuse_taken(release: Release, own_releases: Sequence[Release]) -> None:
     """Raise InputError if the account that gets the release has another release at its number."""
-    taken = at_number(own, release.layer_version)
-    if taken and taken.cells and not taken.is_of(release.version):
+    existing = at_number(own_releases, release.layer_version)
+    if existing and existing.cells and not existing.is_of(release.version):
         raise InputError(
-            f"layer version {taken.layer_version} is {release.version} in the source, {taken.version} in this account",
-            fix=f"promote a release with a number above {own[-1].layer_version}: in the source's account, "
+            f"layer version {existing.layer_version} is {release.version} in the source, "
+            f"{existing.version} in this account",
+            fix=f"promote a release with a number above {own_releases[-1].layer_version}: in the source's account, "
             "`layers publish --rebuild` makes one",
         )
 
@@ -88,17 +89,17 @@ def _download(cells: Sequence[CellRecord], sha256: str, reader: Callable[[str], 
     for cell in cells:
         try:
             gateway = reader(cell.region)
-            held = gateway.get(cell.arn.rpartition(":")[0], cell.layer_version)
-            if held is None:
+            published = gateway.get(cell.arn.rpartition(":")[0], cell.layer_version)
+            if published is None:
                 failures.append(f"{cell.region} (no such layer version)")
                 continue
-            if held.sha256 != sha256:
+            if published.sha256 != sha256:
                 raise DriftError(
-                    f"the source holds {held.sha256}; its ledger has {sha256}",
+                    f"the source holds {published.sha256}; its ledger has {sha256}",
                     where=cell.arn,
                     fix="run `layers audit` with the source's matrix",
                 )
-            gateway.download(held, path)
+            gateway.download(published, path)
             return
         except GatewayError as error:
             failures.append(f"{cell.region} ({error.message})")
@@ -112,9 +113,9 @@ def _download(cells: Sequence[CellRecord], sha256: str, reader: Callable[[str], 
 
 def _artifact(target: Target, record: TargetRecord, release: Release, ledger: Ledger, path: Path) -> Artifact:
     sbom = sbom_path(release.layer_version, record.layer_name)
-    kept = record.sbom if record.sbom and sbom in ledger.sboms() else None
-    if kept:
-        write_atomically(path.parent / kept, ledger.sbom(sbom))
+    stored_name = record.sbom if record.sbom and sbom in ledger.sboms() else None
+    if stored_name:
+        write_atomically(path.parent / stored_name, ledger.sbom(sbom))
     return Artifact(
         target=target.id,
         python=target.python,
@@ -126,7 +127,7 @@ def _artifact(target: Target, record: TargetRecord, release: Release, ledger: Le
         unzipped_size=record.unzipped_size or unzipped_size(path),
         interpreter=record.interpreter,
         lock=record.lock or (),
-        sbom=kept,
-        sbom_sha256=record.sbom_sha256 if kept else None,
+        sbom=stored_name,
+        sbom_sha256=record.sbom_sha256 if stored_name else None,
         signed_by=record.signed_by,
     )

@@ -57,30 +57,30 @@ def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Cl
 
     Raises OvertakenError if it does not, and the gateway's errors if AWS does not respond.
     """
-    lost: Unavailable | None = None
+    lost_response: Unavailable | None = None
     for _ in range(MAX_PUBLISH_ATTEMPTS):
         try:
-            held = gateway.publish(publication)
+            published = gateway.publish(publication)
         except FieldsRefused as error:
             return publish_at(gateway, _without(publication, error), number, clock)
         except Unreachable:
             raise
         except Unavailable as error:
-            lost = error
+            lost_response = error
             try:
-                found = _look_up(gateway, publication.layer_name, number, clock)
+                existing = _look_up(gateway, publication.layer_name, number, clock)
             except Interrupted:
                 raise Interrupted(
                     f"the publish request had no response ({error.message}), so layer version {number} may exist: "
                     "the next run looks it up"
                 ) from None
-            if found is None:
+            if existing is None:
                 continue
-            held = found
-        return _checked(gateway, held, publication, number)
+            published = existing
+        return _checked(gateway, published, publication, number)
     raise Unavailable(
-        f"no response to {MAX_PUBLISH_ATTEMPTS} publish requests, and no layer version {number}: {lost}",
-        lost.request_id if lost else None,
+        f"no response to {MAX_PUBLISH_ATTEMPTS} publish requests, and no layer version {number}: {lost_response}",
+        lost_response.request_id if lost_response else None,
     )
 
 
@@ -184,22 +184,22 @@ def _without(publication: Publication, error: FieldsRefused) -> Publication:
 def _look_up(gateway: Lambda, name: str, number: int, clock: Clock) -> PublishedVersion | None:
     for wait in READ_BACKOFF_SECONDS:
         clock.sleep(wait)
-        held = gateway.get(name, number)
-        if held is not None:
-            return held
+        published = gateway.get(name, number)
+        if published is not None:
+            return published
     return None
 
 
-def _checked(gateway: Lambda, held: PublishedVersion, publication: Publication, number: int) -> PublishedVersion:
-    if held.number != number:
-        raise OvertakenError(f"expected layer version {number} but AWS assigned {held.number}", held)
-    if held.sha256 != publication.zip.sha256:
+def _checked(gateway: Lambda, published: PublishedVersion, publication: Publication, number: int) -> PublishedVersion:
+    if published.number != number:
+        raise OvertakenError(f"expected layer version {number} but AWS assigned {published.number}", published)
+    if published.sha256 != publication.zip.sha256:
         # Found after a lost response: this run's version may have the next number.
         following = gateway.get(publication.layer_name, number + 1)
         ours = following if following and following.sha256 == publication.zip.sha256 else None
         raise OvertakenError(
-            f"layer version {number} holds other bytes ({held.sha256[:12]}…) than this run sent "
+            f"layer version {number} holds other bytes ({published.sha256[:12]}…) than this run sent "
             f"({publication.zip.sha256[:12]}…)",
             ours,
         )
-    return held
+    return published

@@ -33,7 +33,7 @@ from publisher.reconcile.execute import CanaryRegion, execute
 from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.number import (
     Number,
-    Wanted,
+    RequestedRelease,
     next_number,
     rebuilt_number,
     recorded_number,
@@ -51,7 +51,7 @@ from publisher.reconcile.state import Remote, with_recorded_numbers
 class Prepared:
     """The state and the plan of a run before it writes."""
 
-    wanted: Wanted
+    requested: RequestedRelease
     releases: tuple[Release, ...]
     remote: Remote
     plan: Plan
@@ -75,7 +75,7 @@ class PublishReport:
 
 def prepare(
     matrix: Matrix,
-    wanted: Wanted,
+    requested: RequestedRelease,
     selected: Sequence[Cell],
     ledger: Ledger,
     lambdas: Mapping[str, Lambda],
@@ -85,8 +85,8 @@ def prepare(
     """Observe AWS and plan, without writing to AWS or the ledger."""
     releases = ledger.releases()
     remote = with_recorded_numbers(observe(matrix, lambdas, progress), releases)
-    refuse_gap(wanted, remote, releases)
-    remote, number = _find_number(matrix, wanted, releases, lambdas, remote, clock, progress)
+    refuse_gap(requested, remote, releases)
+    remote, number = _find_number(matrix, requested, releases, lambdas, remote, clock, progress)
     suspects = _suspects(number, releases, remote, selected)
     before = remote
     remote = count_past_lists(lambdas, remote, suspects, progress)
@@ -94,21 +94,21 @@ def prepare(
         # Lists lag behind another run: correct every cell's latest number, then find the release's number again.
         rest = [cell for cell in remote.cells if cell not in suspects]
         remote = count_past_lists(lambdas, remote, rest, progress)
-        remote, number = _find_number(matrix, wanted, releases, lambdas, remote, clock, progress)
-    remote, plan, known = _plan(matrix, wanted, number, releases, lambdas, remote, clock, progress)
-    if plan.conflict and not plan.public and wanted.layer_version is None:
+        remote, number = _find_number(matrix, requested, releases, lambdas, remote, clock, progress)
+    remote, plan, releases_left = _plan(matrix, requested, number, releases, lambdas, remote, clock, progress)
+    if plan.conflict and not plan.public and requested.layer_version is None:
         # The number is not public, and some cell can never reach it: choose one that every cell can reach.
         remote = count_past_lists(lambdas, remote, remote.cells, progress)
         following = next_number(remote, releases)
         number = Number(following.value, f"{following.reason}; {number.value} is taken ({plan.conflict})")
-        remote, plan, known = _plan(matrix, wanted, number, releases, lambdas, remote, clock, progress)
-    _refuse_revoked(number, known, remote)
-    return Prepared(wanted, known, remote, plan.only(selected))
+        remote, plan, releases_left = _plan(matrix, requested, number, releases, lambdas, remote, clock, progress)
+    _refuse_revoked(number, releases_left, remote)
+    return Prepared(requested, releases_left, remote, plan.only(selected))
 
 
 def _plan(
     matrix: Matrix,
-    wanted: Wanted,
+    requested: RequestedRelease,
     number: Number,
     releases: Sequence[Release],
     lambdas: Mapping[str, Lambda],
@@ -117,16 +117,16 @@ def _plan(
     progress: Progress,
 ) -> tuple[Remote, Plan, tuple[Release, ...]]:
     """Return the plan at this number, with its state and records."""
-    known = without_other(wanted.version, number, releases)
-    incomplete = [each for each in known if each.layer_version == number.value and each.completed is None]
+    releases_left = without_other(requested.version, number, releases)
+    incomplete = [each for each in releases_left if each.layer_version == number.value and each.completed is None]
     existing = {record.key for each in incomplete for record in each.cells}
     remote = read_number(number.value, lambdas, remote, progress, clock, existing)
-    return remote, make_plan(matrix, wanted.version, number, remote, known), known
+    return remote, make_plan(matrix, requested.version, number, remote, releases_left), releases_left
 
 
 def _find_number(
     matrix: Matrix,
-    wanted: Wanted,
+    requested: RequestedRelease,
     releases: Sequence[Release],
     lambdas: Mapping[str, Lambda],
     remote: Remote,
@@ -135,13 +135,18 @@ def _find_number(
 ) -> tuple[Remote, Number]:
     # A release that was only started does not count if AWS has assigned its number to something else.
     standing = [r for r in releases if r.cells or r.rebuild is not None or remote.highest < r.layer_version]
-    number = recorded_number(wanted, standing)
-    if number is None and wanted.rebuild is None:
-        remote = read_history(matrix, wanted.version, lambdas, remote, progress)
-        number = seen_number(matrix, wanted, remote, releases)
-    if number is None and wanted.rebuild is not None and wanted.digests and not at_number(releases, remote.highest):
+    number = recorded_number(requested, standing)
+    if number is None and requested.rebuild is None:
+        remote = read_history(matrix, requested.version, lambdas, remote, progress)
+        number = seen_number(matrix, requested, remote, releases)
+    if (
+        number is None
+        and requested.rebuild is not None
+        and requested.digests
+        and not at_number(releases, remote.highest)
+    ):
         remote = read_number(remote.highest, lambdas, remote, progress, clock)
-        number = rebuilt_number(matrix, wanted, remote)
+        number = rebuilt_number(matrix, requested, remote)
     return remote, number or next_number(remote, releases)
 
 
@@ -154,8 +159,8 @@ def _suspects(
     than one, and for a new release one cell in each region, the one that every run publishes first.
     """
     begun = any(release.layer_version == number.value for release in releases) or remote.highest >= number.value
-    seen = [cell for cell in selected if cell in remote.cells]
-    behind = [cell for cell in seen if remote.cells[cell].latest < number.value - (not begun)]
+    readable = [cell for cell in selected if cell in remote.cells]
+    behind = [cell for cell in readable if remote.cells[cell].latest < number.value - (not begun)]
     first = {cell.region: cell for cell in reversed(tuple(remote.cells)) if remote.cells[cell].latest < number.value}
     return tuple(dict.fromkeys((*behind, *first.values())))
 
@@ -164,7 +169,7 @@ def _refuse_revoked(number: Number, releases: Sequence[Release], remote: Remote)
     """Raise InputError if a recorded release is private in all cells: a yank that this ledger does not have."""
     recorded = at_number(releases, number.value)
     keys = {record.key for record in recorded.cells if record.public} if recorded else set()
-    states = [state for cell, state in remote.cells.items() if cell.key in keys and state.held]
+    states = [state for cell, state in remote.cells.items() if cell.key in keys and state.published]
     if len(states) > 1 and not any(state.grants for state in states):
         raise InputError(
             f"layer version {number.value} is public in the ledger, but private in all {len(states)} cells: "
@@ -186,7 +191,7 @@ def carry_out(
 ) -> PublishReport:
     """Execute the plan; each change is recorded before the next one."""
     started = time.monotonic()
-    plan, wanted = prepared.plan, prepared.wanted
+    plan, requested = prepared.plan, prepared.requested
     with tempfile.TemporaryDirectory(prefix="layers-publish-") as name:
         folder = Path(name)
         build = _builder(matrix, plan.version, folder / "built", progress, last_sizes(prepared.releases))
@@ -200,7 +205,7 @@ def carry_out(
         facts = tuple(facts_to_record(sources, plan, payloads))
         keep_sboms(ledger, plan.number.value, at_number(prepared.releases, plan.number.value), facts)
         if facts:
-            recorder.begin(tuple(each.record for each in facts), wanted.rebuild)
+            recorder.begin(tuple(each.record for each in facts), requested.rebuild)
             recorder.abandon_lower_numbers()
         job = Job(
             matrix=matrix,

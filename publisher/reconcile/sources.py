@@ -67,9 +67,9 @@ def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
     for target in sources.matrix.targets:
         if target.id not in plan.publishing:
             continue
-        found = _given_artifact(sources, plan, target) or _copied(sources, plan, target, recorded)
-        if found:
-            payloads[target.id] = found
+        available = _given_artifact(sources, plan, target) or _copied(sources, plan, target, recorded)
+        if available:
+            payloads[target.id] = available
         else:
             to_build.append(target)
     if to_build:
@@ -98,18 +98,18 @@ def facts_to_record(sources: Sources, plan: Plan, payloads: Mapping[str, Payload
     """Yield the facts to record of the release's targets: those of an available artifact, else those of AWS."""
     recorded = at_number(sources.releases, plan.number.value)
     for target in sources.matrix.targets:
-        wanted = plan.bytes_of.get(target.id)
-        known = recorded.target(target.id) if recorded else None
+        sha256 = plan.bytes_of.get(target.id)
+        record = recorded.target(target.id) if recorded else None
         artifact = sources.artifacts.manifest.artifact(target.id) if sources.artifacts else None
         if target.id in payloads:
             yield payloads[target.id].facts
-        elif wanted is None:
+        elif sha256 is None:
             continue
-        elif sources.artifacts and artifact and artifact.sha256 == wanted:
+        elif sources.artifacts and artifact and artifact.sha256 == sha256:
             yield facts_of(sources.artifacts.folder, artifact)
-        elif known is None or known.sha256 != wanted:
-            held = (s.held for c, s in sources.remote.cells.items() if c.target == target and s.held)
-            yield bare_facts(target, wanted, next((h.size for h in held if h.sha256 == wanted), None))
+        elif record is None or record.sha256 != sha256:
+            versions = (s.published for c, s in sources.remote.cells.items() if c.target == target and s.published)
+            yield bare_facts(target, sha256, next((h.size for h in versions if h.sha256 == sha256), None))
 
 
 def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]:
@@ -117,22 +117,22 @@ def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]
 
     A zip that is not available in any region is left out: only its cells wait for the next run.
     """
-    wanted = {
+    backfills = {
         (cell.target, each.number): each
         for cell, action in plan.actions.items()
         if isinstance(action, Publish)
         for each in action.first
         if isinstance(each, Backfill)
     }
-    found: dict[str, Zip] = {}
+    zips: dict[str, Zip] = {}
     result: dict[tuple[str, int], Zip] = {}
-    for (target, number), backfill in wanted.items():
-        if backfill.sha256 not in found:
+    for (target, number), backfill in backfills.items():
+        if backfill.sha256 not in zips:
             copy = _copy(sources, target, number, backfill.sha256, backfill.sources)
             if copy is None:
                 continue
-            found[backfill.sha256] = copy
-        result[target.id, number] = found[backfill.sha256]
+            zips[backfill.sha256] = copy
+        result[target.id, number] = zips[backfill.sha256]
     return result
 
 
@@ -142,16 +142,16 @@ def _given_artifact(sources: Sources, plan: Plan, target: Target) -> Payload | N
         return None
     folder, manifest = sources.artifacts
     artifact = manifest.artifact(target.id)
-    wanted = plan.bytes_of.get(target.id)
+    sha256 = plan.bytes_of.get(target.id)
     if artifact is None:
-        if wanted is None:
+        if sha256 is None:
             raise InputError(
                 f"the artifacts have no zip for {target.id}",
                 where=str(folder),
                 fix=f"build it: layers build --version {plan.version} --output {folder}",
             )
         return None
-    if wanted is not None and artifact.sha256 != wanted:
+    if sha256 is not None and artifact.sha256 != sha256:
         sources.progress.note(f"{target.id}: other bytes are published already, so the given artifact is not used")
         return None
     refuse_failed(folder, artifact)
@@ -175,21 +175,21 @@ def _payload(folder: Path, artifact: Artifact) -> Payload:
 
 def _copied(sources: Sources, plan: Plan, target: Target, recorded: Release | None) -> Payload | None:
     """Return the release's zip from a region that has it; None if there is none."""
-    wanted = plan.bytes_of.get(target.id)
-    if wanted is None:
+    sha256 = plan.bytes_of.get(target.id)
+    if sha256 is None:
         return None
     regions = tuple(
         cell.region
         for cell, state in sources.remote.cells.items()
-        if cell.target == target and state.held is not None and state.held.sha256 == wanted
+        if cell.target == target and state.published is not None and state.published.sha256 == sha256
     )
-    copy = _copy(sources, target, plan.number.value, wanted, regions)
+    copy = _copy(sources, target, plan.number.value, sha256, regions)
     if copy is None and sources.signer:  # a build cannot make signed bytes again
-        copy = sources.signer.stored(wanted, sources.folder)
+        copy = sources.signer.stored(sha256, sources.folder)
     if copy is None:
         return None
-    known = recorded.target(target.id) if recorded else None
-    return Payload(copy, Facts(known) if known else bare_facts(target, wanted, copy.size, unzipped_size(copy.path)))
+    record = recorded.target(target.id) if recorded else None
+    return Payload(copy, Facts(record) if record else bare_facts(target, sha256, copy.size, unzipped_size(copy.path)))
 
 
 def _copy(sources: Sources, target: Target, number: int, sha256: str, regions: Sequence[str]) -> Zip | None:
@@ -198,10 +198,10 @@ def _copy(sources: Sources, target: Target, number: int, sha256: str, regions: S
         if region not in sources.lambdas:
             continue
         try:
-            held = sources.lambdas[region].get(target.layer_name, number)
-            if held is None or held.sha256 != sha256:
+            published = sources.lambdas[region].get(target.layer_name, number)
+            if published is None or published.sha256 != sha256:
                 continue
-            sources.lambdas[region].download(held, path)
+            sources.lambdas[region].download(published, path)
         except GatewayError as error:
             sources.progress.note(f"{target.id}: no copy from {region}: {error.message}")
             continue
@@ -222,10 +222,10 @@ def _built(sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: 
         artifact = manifest.artifact(target.id)
         if artifact is None:
             raise InputError(f"the build has no zip for {target.id}", where=str(folder))
-        wanted = plan.bytes_of.get(target.id)
-        if wanted is not None and artifact.sha256 != wanted:
+        sha256 = plan.bytes_of.get(target.id)
+        if sha256 is not None and artifact.sha256 != sha256:
             sources.progress.note(
-                f"{target.id}: layer version {plan.number.value} was started with other bytes ({wanted[:12]}…) than "
+                f"{target.id}: layer version {plan.number.value} was started with other bytes ({sha256[:12]}…) than "
                 f"this machine builds ({artifact.sha256[:12]}…), and no reachable region has them"
             )
             continue

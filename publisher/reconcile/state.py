@@ -23,10 +23,10 @@ class CellState:
     """One cell. ``latest`` is 0 if the layer has no version."""
 
     latest: int = 0
-    #: ListedVersion versions by number: the newest, and older ones if they were read.
+    #: Listed versions by number: the newest, and older ones if they were read.
     listed: Mapping[int, ListedVersion] = field(default_factory=dict)
     #: The layer version at the release's number; None if there is none, or if ``latest`` is lower.
-    held: PublishedVersion | None = None
+    published: PublishedVersion | None = None
     grants: tuple[Grant, ...] = ()
 
 
@@ -64,10 +64,10 @@ def version_in(matrix: Matrix, target: Target, description: str) -> str | None:
     return match["version"] if match else None
 
 
-def carries(matrix: Matrix, target: Target, listed: ListedVersion, version: str) -> bool:
+def carries(matrix: Matrix, target: Target, layer_version: ListedVersion, version: str) -> bool:
     """Whether a layer version's description has this package version."""
-    found = version_in(matrix, target, listed.description)
-    return found is not None and same_version(found, version)
+    carried = version_in(matrix, target, layer_version.description)
+    return carried is not None and same_version(carried, version)
 
 
 def is_granted(grants: tuple[Grant, ...], permission: Permission) -> bool:

@@ -33,19 +33,19 @@ class YankCheck:
         self._backfilled: list[tuple[Cell, PublishedVersion, Release]] = []  #: granted versions of older releases
         self._policies_lag = False
 
-    def grant(self, cell: Cell, held: PublishedVersion, confirmed: Callable[[], object]) -> None:
+    def grant(self, cell: Cell, published: PublishedVersion, confirmed: Callable[[], object]) -> None:
         """Grant the matrix's permission of a version, and wait until its policy shows it. See ``grant_at``."""
         gateway, job = self._job.lambdas[cell.region], self._job
-        if grant_at(gateway, held.layer_name, held.number, job.matrix.permission, job.clock, confirmed) > 0:
+        if grant_at(gateway, published.layer_name, published.number, job.matrix.permission, job.clock, confirmed) > 0:
             self._policies_lag = True
 
-    def add(self, cell: Cell, held: PublishedVersion) -> None:
+    def add(self, cell: Cell, published: PublishedVersion) -> None:
         """Remember a granted version of the release."""
-        self._granted.setdefault(cell.region, held)
+        self._granted.setdefault(cell.region, published)
 
-    def add_backfill(self, cell: Cell, held: PublishedVersion, release: Release) -> None:
+    def add_backfill(self, cell: Cell, published: PublishedVersion, release: Release) -> None:
         """Remember a granted version of an older release, with its record."""
-        self._backfilled.append((cell, held, release))
+        self._backfilled.append((cell, published, release))
 
     def why_yanked(self) -> str | None:
         """Return how the ledger or AWS shows that another process yanked the release during this run, or None.
@@ -58,14 +58,19 @@ class YankCheck:
         job, permission = self._job, self._job.matrix.permission
         self._wait_for_policies()
         states = job.remote.cells.items()
-        before = {c.region: s.held for c, s in states if s.held and is_granted(s.grants, permission)}
+        before = {c.region: s.published for c, s in states if s.published and is_granted(s.grants, permission)}
         public = {**self._granted, **before}
 
         def revoked(region: str) -> str | None:
-            gateway, held = job.lambdas[region], public[region]
+            gateway, published = job.lambdas[region], public[region]
             try:
-                if seconds_until_granted(gateway, held.layer_name, held.number, permission, job.clock) is None:
-                    return f"the permission of {held.arn} was revoked during this run: another process is yanking it"
+                if (
+                    seconds_until_granted(gateway, published.layer_name, published.number, permission, job.clock)
+                    is None
+                ):
+                    return (
+                        f"the permission of {published.arn} was revoked during this run: another process is yanking it"
+                    )
             except GatewayError:
                 pass
             return None
@@ -79,15 +84,15 @@ class YankCheck:
         """
         if self._backfilled:
             self._wait_for_policies()
-        own = {held.arn for _, held, _ in self._backfilled}
+        backfill_arns = {published.arn for _, published, _ in self._backfilled}
         yanked = []
-        for cell, held, release in self._backfilled:
-            others = [each for each in release.cells if each.public and each.arn not in own]
+        for cell, published, release in self._backfilled:
+            other_public = [each for each in release.cells if each.public and each.arn not in backfill_arns]
             try:
-                if others and not any(map(self._is_public, others)):
-                    yanked.append((cell, held))
+                if other_public and not any(map(self._is_public, other_public)):
+                    yanked.append((cell, published))
             except GatewayError as error:
-                LOG.warning("%s: cannot check whether the release was yanked: %s", held.arn, error)
+                LOG.warning("%s: cannot check whether the release was yanked: %s", published.arn, error)
         return yanked
 
     def _is_public(self, record: CellRecord) -> bool:

@@ -37,11 +37,11 @@ def commands(notes: Iterable[Note], *, errors_left: int = 0) -> Iterator[str]:
     by_level: dict[str, list[Note]] = {"error": [], "warning": []}
     for note in notes:
         by_level[note.level].append(note)
-    for level, found in by_level.items():
+    for level, findings in by_level.items():
         room = MAX_ANNOTATIONS - errors_left if level == "error" else MAX_ANNOTATIONS
-        shown = found if len(found) <= room else found[: room - 1]
+        shown = findings if len(findings) <= room else findings[: room - 1]
         yield from (_command(note) for note in shown)
-        if more := len(found) - len(shown):
+        if more := len(findings) - len(shown):
             kind = f"{level}s" if more > 1 else level
             yield f"::{level} title=And {more} more::{more} more {kind}; the log has them all"
 

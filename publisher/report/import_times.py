@@ -44,13 +44,13 @@ def import_rows(imports: Sequence[PackageImport], before: Sequence[PackageImport
     for each in sorted(imports, key=lambda each: -each.total_ms):
         below.setdefault(each.imported_by, []).append(each)
     rows: list[ImportRow] = []
-    seen: set[str] = set()
+    shown: set[str] = set()
     work = [(0, each) for each in reversed(below.get(None, []))]
     while work:
         depth, each = work.pop()
-        if each.package in seen:
+        if each.package in shown:
             continue
-        seen.add(each.package)
+        shown.add(each.package)
         then = old.get(each.package)
         rows.append(
             ImportRow(

@@ -46,12 +46,12 @@ def next_steps(outcomes: Iterable[Outcome]) -> NextSteps | None:
     )
 
 
-def incomplete_error(what: str, failures: Iterable[Failure]) -> IncompleteError:
+def incomplete_error(problem: str, failures: Iterable[Failure]) -> IncompleteError:
     """Return the error of a command that some of these failures left incomplete: run again only if that helps."""
-    known = tuple(failures)
-    steps = dict.fromkeys(_advice(failure) for failure in known)
-    worst = max((failure.failure_class for failure in known), key=list(FailureClass).index)
-    return IncompleteError(what, fix="\n  → ".join(steps), failure_class=worst)
+    classified = tuple(failures)
+    steps = dict.fromkeys(_advice(failure) for failure in classified)
+    worst = max((failure.failure_class for failure in classified), key=list(FailureClass).index)
+    return IncompleteError(problem, fix="\n  → ".join(steps), failure_class=worst)
 
 
 def _advice(failure: Failure) -> str:

@@ -120,8 +120,10 @@ def inspect_notes(inspections: Sequence[Inspection]) -> Iterator[Note]:
 
 def audit_section(checked: int, releases: int, drifts: Sequence[Drift]) -> str:
     """Return what an audit found."""
-    found = f"**{len(drifts)} finding{'s' if len(drifts) > 1 else ''}**" if drifts else "**everything is as recorded**"
-    head = f"### Audit\n\n{checked} recorded layer versions of {releases} releases compared: {found}.\n"
+    headline = (
+        f"**{len(drifts)} finding{'s' if len(drifts) > 1 else ''}**" if drifts else "**everything is as recorded**"
+    )
+    head = f"### Audit\n\n{checked} recorded layer versions of {releases} releases compared: {headline}.\n"
     rows = [
         [
             text(each.region),

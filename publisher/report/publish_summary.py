@@ -35,10 +35,10 @@ class _Group:
     @property
     def where(self) -> dict[str, list[str]]:
         """Return the targets by region."""
-        found: dict[str, list[str]] = {}
+        by_region: dict[str, list[str]] = {}
         for outcome in self.outcomes:
-            found.setdefault(outcome.cell.region, []).append(outcome.cell.target.id)
-        return found
+            by_region.setdefault(outcome.cell.region, []).append(outcome.cell.target.id)
+        return by_region
 
     @property
     def requests(self) -> list[str]:
@@ -73,9 +73,9 @@ def publish_section(
 
 
 def _state(matrix: Matrix, report: PublishReport, release: Release | None, requests: str) -> str:
-    total, done = len(report.outcomes), sum(outcome.done for outcome in report.outcomes.values())
+    total, complete = len(report.outcomes), sum(outcome.done for outcome in report.outcomes.values())
     if not report.complete:
-        words = f"**Incomplete**: {total - done} of {total} cells are not at the release"
+        words = f"**Incomplete**: {total - complete} of {total} cells are not at the release"
     elif release and release.completed:
         words = f"**Complete**: the release is in all {len(matrix.cells)} cells"
     else:
@@ -88,8 +88,8 @@ def _steps(report: PublishReport, release: Release | None, parameters: Parameter
     """Return what to do next."""
     again = f"`layers publish --version {report.plan.version}`"
     steps = []
-    if found := next_steps(report.outcomes.values()):
-        for step in found.steps:
+    if advice := next_steps(report.outcomes.values()):
+        for step in advice.steps:
             rerun = f"Run the same command again ({again} …): it does only what is left."
             steps.append(rerun if step == RUN_AGAIN else text(step))
     if report.complete and not (release and release.completed):
@@ -103,11 +103,11 @@ def _steps(report: PublishReport, release: Release | None, parameters: Parameter
 
 def _groups(report: PublishReport) -> list[_Group]:
     """Return the cells that are not at the release, by outcome and reason."""
-    found: dict[tuple[str, str], list[Outcome]] = {}
+    groups: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in report.outcomes.values():
         if not outcome.done:
-            found.setdefault((outcome.name, outcome.error or ""), []).append(outcome)
-    return [_Group(name, reason, tuple(outcomes)) for (name, reason), outcomes in found.items()]
+            groups.setdefault((outcome.name, outcome.error or ""), []).append(outcome)
+    return [_Group(name, reason, tuple(outcomes)) for (name, reason), outcomes in groups.items()]
 
 
 def _not_done(matrix: Matrix, groups: Sequence[_Group]) -> str:
@@ -130,11 +130,11 @@ def _regions(report: PublishReport) -> str:
     counts: dict[str, Counter[str]] = {}
     for cell, outcome in report.outcomes.items():
         counts.setdefault(cell.region, Counter())[outcome.name] += 1
-    if len({frozenset(found.items()) for found in counts.values()}) == 1:
+    if len({frozenset(numbers.items()) for numbers in counts.values()}) == 1:
         each = ", ".join(f"{count} {name}" for name, count in next(iter(counts.values())).most_common())
         return f"In each of {len(counts)} regions ({', '.join(counts)}): {each}.\n"
     names = [name for name, _ in Counter(outcome.name for outcome in report.outcomes.values()).most_common()]
-    rows = [[region, *(str(found[name] or "") for name in names)] for region, found in counts.items()]
+    rows = [[region, *(str(numbers[name] or "") for name in names)] for region, numbers in counts.items()]
     return "#### Cells by region\n\n" + table(["Region", *names], rows, right=range(1, len(names) + 1))
 
 

@@ -80,32 +80,34 @@ def changed(built: Iterable[BuiltTarget], last: Release) -> Mapping[Changes, tup
 
     Targets without a change, and those whose packages are not recorded, are left out.
     """
-    found: dict[Changes, tuple[str, ...]] = {}
+    targets: dict[Changes, tuple[str, ...]] = {}
     for each in built:
         before = last.target(each.target)
         if before and before.lock is not None and each.lock is not None and (change := changes(before.lock, each.lock)):
-            found[change] = (*found.get(change, ()), each.target)
-    return found
+            targets[change] = (*targets.get(change, ()), each.target)
+    return targets
 
 
 def package_section(built: Sequence[BuiltTarget], last: Release) -> str:
     """Return the packages that changed, in Markdown."""
     heading = f"#### Packages since {text(title(last))}\n\n"
-    known = [each for each in built if each.lock is not None and (t := last.target(each.target)) and t.lock is not None]
-    if not known:
+    comparable = [
+        each for each in built if each.lock is not None and (t := last.target(each.target)) and t.lock is not None
+    ]
+    if not comparable:
         return f"{heading}The packages of these releases are not recorded.\n"
-    found = changed(known, last)
-    if not found:
+    package_changes = changed(comparable, last)
+    if not package_changes:
         return f"{heading}No package changed.\n"
     parts = []
-    for change, targets in found.items():
+    for change, targets in package_changes.items():
         where = "In every target" if len(targets) == len(built) > 1 else f"In {', '.join(targets)}"
         rows = [[text(name), text(old), text(new)] for name, old, new in _rows(change)]
-        listed = table(["Package", "Before", "Now"], rows)
+        rows_table = table(["Package", "Before", "Now"], rows)
         if len(rows) > _MAX_UNFOLDED_ROWS:
-            parts.append(f"<details><summary>{where}: {len(rows)} packages</summary>\n\n{listed}\n</details>\n")
+            parts.append(f"<details><summary>{where}: {len(rows)} packages</summary>\n\n{rows_table}\n</details>\n")
         else:
-            parts.append(f"{where}:\n\n{listed}")
+            parts.append(f"{where}:\n\n{rows_table}")
     return heading + "\n".join(parts)
 
 

@@ -76,10 +76,10 @@ def allow_role_replacement() -> None:
 
     original = IAMBackend.create_role
 
-    def create_role(self: Any, role_name: str, *arguments: Any, **named: Any) -> Any:
+    def create_role(self: Any, role_name: str, *arguments: Any, **name: Any) -> Any:
         for key, role in list(self.roles.items()):
             if role.name == role_name and role.description == _ROLE_DESCRIPTION:
                 del self.roles[key]
-        return original(self, role_name, *arguments, **named)
+        return original(self, role_name, *arguments, **name)
 
     setattr(IAMBackend, "create_role", create_role)  # noqa: B010 - patches moto on purpose

@@ -71,10 +71,10 @@ def _keep_deleted_layers() -> None:
     original = models.LambdaFunction._get_layers_data
 
     def get_layers_data(self: Any, arns: list[str]) -> Any:
-        found = original(self, arns)
+        layers = original(self, arns)
         backend = models.lambda_backends[self.account_id][self.region]
         self.layer_digests = tuple(str(getattr(backend.layers_versions_by_arn(arn), "code_digest", "")) for arn in arns)
-        return found
+        return layers
 
     setattr(models.LambdaFunction, "_get_layers_data", get_layers_data)  # noqa: B010
 
@@ -95,21 +95,21 @@ def _downloadable_code(store: Store, link: Callable[[str], str]) -> None:
 def refuse_creation(body: bytes, backend: Any, store: Store) -> None:
     """Raise Refusal for a function that AWS would refuse and moto would accept."""
     try:
-        wanted = json.loads(body)
-        text = wanted.get("Code", {}).get("ZipFile")
+        specification = json.loads(body)
+        text = specification.get("Code", {}).get("ZipFile")
         code = base64.b64decode(text, validate=True) if text else b""
     except (ValueError, TypeError, AttributeError):
         raise Refusal("InvalidRequestContentException", "Could not parse request body into json") from None
     if code:
         check_zip(code)
-    runtime = wanted.get("Runtime")
+    runtime = specification.get("Runtime")
     if runtime is not None and runtime not in runtimes():
         raise Refusal(
             "InvalidParameterValueException",
             f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
             f"[{', '.join(sorted(runtimes()))}] or be a valid ARN",
         )
-    _refuse_layers(wanted.get("Layers") or [], backend, store)
+    _refuse_layers(specification.get("Layers") or [], backend, store)
 
 
 def _refuse_layers(arns: Sequence[str], backend: Any, store: Store) -> None:
@@ -156,21 +156,21 @@ def _unzipped(store: Store, sha256: str) -> int:
 def find(name: str, qualifier: str | None, backend: Any, store: Store) -> SandboxFunction:
     """Return the function of a name or ARN. Refusal if there is none."""
     try:
-        found = backend.get_function(name, qualifier)
+        function = backend.get_function(name, qualifier)
     except UnknownFunctionException as error:
         raise Refusal("ResourceNotFoundException", error.message, 404) from None
     return SandboxFunction(
-        name=found.function_name,
-        arn=found.function_arn,
-        region=found.region,
-        runtime=str(found.run_time),
-        architecture=found.architectures[0],
-        handler=str(found.handler),
-        variables=dict(found.environment_vars),
-        timeout=int(found.timeout),
-        memory=int(found.memory_size),
-        code=_code_of(found, store),
-        layers=tuple(getattr(found, "layer_digests", ())),
+        name=function.function_name,
+        arn=function.function_arn,
+        region=function.region,
+        runtime=str(function.run_time),
+        architecture=function.architectures[0],
+        handler=str(function.handler),
+        variables=dict(function.environment_vars),
+        timeout=int(function.timeout),
+        memory=int(function.memory_size),
+        code=_code_of(function, store),
+        layers=tuple(getattr(function, "layer_digests", ())),
     )
 
 

@@ -96,15 +96,15 @@ class Invoker:
             )
         request_id = str(uuid.uuid4())
         try:
-            done = self._run_or_respond(function, event, request_id)
+            outcome = self._run_or_respond(function, event, request_id)
         except OSError as error:
             raise Refusal("ServiceException", f"this machine cannot run the function: {error}", 500) from None
         headers = [("X-Amz-Executed-Version", "$LATEST"), ("x-amzn-RequestId", request_id)]
-        if done.failed:
+        if outcome.failed:
             headers.append(("X-Amz-Function-Error", "Unhandled"))
         if log_type == "Tail":
-            headers.append(("X-Amz-Log-Result", base64.b64encode(done.log.encode()[-LOG_TAIL_BYTES:]).decode()))
-        return Invocation(200, done.payload, tuple(headers))
+            headers.append(("X-Amz-Log-Result", base64.b64encode(outcome.log.encode()[-LOG_TAIL_BYTES:]).decode()))
+        return Invocation(200, outcome.payload, tuple(headers))
 
     def _run_or_respond(self, function: SandboxFunction, event: Any, request_id: str) -> _RunResult:
         target = _target(function)
@@ -140,12 +140,12 @@ class Invoker:
             folder = Path(name)
             variables = {**environment(target, folder, api, opt, function.name), **self._own_variables(function, task)}
             with running(runtime.machine, code, api, variables, folder) as process:
-                done = _outcome(process, function, event, request_id)
+                outcome = _outcome(process, function, event, request_id)
         places = {opt: "/opt", task: "/var/task", runtime.client: "/var/runtime", folder / "home": "/tmp"}  # noqa: S108
         return _RunResult(
-            _with_lambda_paths(done.payload.decode(), places).encode(),
-            done.failed,
-            _with_lambda_paths(done.log, places),
+            _with_lambda_paths(outcome.payload.decode(), places).encode(),
+            outcome.failed,
+            _with_lambda_paths(outcome.log, places),
         )
 
     def _own_variables(self, function: SandboxFunction, task: Path) -> dict[str, str]:

@@ -49,10 +49,10 @@ def _accept_stand_ins() -> None:
     original = models._zipfile_content
 
     def content(text: str | bytes) -> tuple[bytes, int, str, str]:
-        named = read_stand_in(text)
-        if named is None:
+        stand_in = read_stand_in(text)
+        if stand_in is None:
             return original(text)
-        sha256, size = named
+        sha256, size = stand_in
         return b"", size, base64.b64encode(bytes.fromhex(sha256)).decode(), sha256
 
     setattr(models, "_zipfile_content", content)  # noqa: B010 - patches moto on purpose
@@ -104,8 +104,8 @@ def layers_response(method: str, path: str, query: str, body: bytes, backend: An
     arguments = {key: values[0] for key, values in parse_qs(query).items()}
     name, number, rest = match["name"], match["number"], match["rest"]
     if method == "GET" and name is None:
-        found = arguments.get("find") == "LayerVersion"
-        return _by_arn(backend, arguments.get("Arn", "")) if found else _list_layers(backend, arguments)
+        by_arn = arguments.get("find") == "LayerVersion"
+        return _by_arn(backend, arguments.get("Arn", "")) if by_arn else _list_layers(backend, arguments)
     if method == "GET" and name and number is None:
         return _list_versions(backend, _layer_name(name), arguments)
     if number is not None and int(number) < 1:
@@ -231,9 +231,9 @@ def _refuse_invalid(name: str, body: bytes) -> None:
     for key, limit in {"Description": 256, "LicenseInfo": 512}.items():
         if len(value := data.get(key) or "") > limit:
             raise _invalid(key, value, f"Member must have length less than or equal to {limit}")
-    for key, known in {"CompatibleRuntimes": runtimes(), "CompatibleArchitectures": {"x86_64", "arm64"}}.items():
-        if set(values := data.get(key) or []) - known:
-            choices = ", ".join(sorted(known))
+    for key, allowed in {"CompatibleRuntimes": runtimes(), "CompatibleArchitectures": {"x86_64", "arm64"}}.items():
+        if set(values := data.get(key) or []) - allowed:
+            choices = ", ".join(sorted(allowed))
             raise _invalid(key, f"[{', '.join(values)}]", f"Member must satisfy enum value set: [{choices}]")
     if not re.fullmatch(r"[a-zA-Z0-9_-]{1,140}", name):
         raise _invalid("layerName", name, "Member must satisfy regular expression pattern: [a-zA-Z0-9-_]{1,140}")

@@ -74,12 +74,12 @@ def running(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def environment(address: str, region: str, own: Mapping[str, str]) -> dict[str, str]:
+def environment(address: str, region: str, variables: Mapping[str, str]) -> dict[str, str]:
     """Return the environment in which boto3, the AWS CLI and every SDK use the embedded AWS and nothing else."""
-    kept = {key: value for key, value in own.items() if not key.startswith("AWS_")}
-    direct = ",".join(filter(None, (own.get("no_proxy") or own.get("NO_PROXY"), "127.0.0.1")))
+    passed = {key: value for key, value in variables.items() if not key.startswith("AWS_")}
+    direct = ",".join(filter(None, (variables.get("no_proxy") or variables.get("NO_PROXY"), "127.0.0.1")))
     return {
-        **kept,
+        **passed,
         "NO_PROXY": direct,  # a proxy cannot reach a server on this machine
         "no_proxy": direct,
         "AWS_ENDPOINT_URL": address,
@@ -167,8 +167,8 @@ class _Front:
         if "/layers" in path:
             from publisher.sandbox.moto_corrections import layers_response
 
-            if (found := layers_response(method, path, query, body, backend)) is not None:
-                return _reply(start_response, 204 if method == "DELETE" else 200, found)
+            if (response := layers_response(method, path, query, body, backend)) is not None:
+                return _reply(start_response, 204 if method == "DELETE" else 200, response)
         return None
 
     def _signing(
@@ -176,8 +176,8 @@ class _Front:
     ) -> Iterable[bytes] | None:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         _replace_body(environ, body)
-        found = self._signing_jobs.respond(method, path, region, body)
-        return None if found is None else _reply(start_response, 200, found)
+        response = self._signing_jobs.respond(method, path, region, body)
+        return None if response is None else _reply(start_response, 200, response)
 
     def _invoke(
         self, name: str, query: str, body: bytes, backend: Any, environ: Environ, start_response: StartResponse

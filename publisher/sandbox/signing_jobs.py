@@ -84,8 +84,8 @@ class SigningJobs:
         bucket = backend.buckets.get(source["bucketName"])
         if bucket is None or not bucket.is_versioned:
             raise Refusal("ValidationException", f"Bucket {source['bucketName']} does not exist or keeps no versions.")
-        found = backend.get_object(source["bucketName"], source["key"], version_id=source["version"])
-        if found is None:
+        source_object = backend.get_object(source["bucketName"], source["key"], version_id=source["version"])
+        if source_object is None:
             raise Refusal("ValidationException", f"{source['key']} has no version {source['version']}.")
         job_id = str(uuid.uuid4())
         signer = f"arn:{partition_of(region)}:signer:{region}:{self._account}:"
@@ -93,7 +93,7 @@ class SigningJobs:
             "SigningProfileVersionArn": f"{signer}/signing-profiles/{profile.name}/{profile.profile_version}",
             "SigningJobArn": f"{signer}/signing-jobs/{job_id}",
         }
-        data = io.BytesIO(found.value)
+        data = io.BytesIO(source_object.value)
         with zipfile.ZipFile(data, "a") as archive:
             archive.writestr(_SIGNATURE, json.dumps(signature))
         key = f"{destination.get('prefix', '')}{job_id}.zip"

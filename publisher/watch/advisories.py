@@ -92,11 +92,11 @@ class PipAudit:
             raise InputError(
                 "pip-audit is not installed", where="--advisories", fix="install strands-layers[advisories]"
             )
-        found: dict[Pin, tuple[Advisory, ...]] = {}
+        advisories: dict[Pin, tuple[Advisory, ...]] = {}
         with tempfile.TemporaryDirectory(prefix="layers-advisories-") as folder:
             for group in one_of_each(pins):
-                found.update(_read(_run(group, Path(folder)), group))
-        return found
+                advisories.update(_read(_run(group, Path(folder)), group))
+        return advisories
 
 
 def one_of_each(pins: Collection[Pin]) -> Iterator[tuple[Pin, ...]]:
@@ -110,16 +110,16 @@ def one_of_each(pins: Collection[Pin]) -> Iterator[tuple[Pin, ...]]:
 
 def _run(pins: Collection[Pin], folder: Path) -> str:
     """Run pip-audit for these pins and return its output."""
-    wanted = folder / "requirements.txt"
-    wanted.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in pins), "utf-8")
+    requirements = folder / "requirements.txt"
+    requirements.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in pins), "utf-8")
     command = [
-        sys.executable, "-m", "pip_audit", "--requirement", str(wanted), "--no-deps", "--disable-pip",
+        sys.executable, "-m", "pip_audit", "--requirement", str(requirements), "--no-deps", "--disable-pip",
         "--format", "json", "--desc", "off", "--aliases", "on", "--progress-spinner", "off",
         "--timeout", str(REQUEST_TIMEOUT_SECONDS), "--cache-dir", str(folder / "cache"),
     ]  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name not in _OVERRIDDEN}
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace",
             check=False, timeout=TOTAL_TIMEOUT_SECONDS,
         )  # fmt: skip
@@ -127,9 +127,9 @@ def _run(pins: Collection[Pin], folder: Path) -> str:
         raise _unavailable(f"timed out after {TOTAL_TIMEOUT_SECONDS} s") from None
     except OSError as error:
         raise _unavailable(str(error)) from None
-    if done.returncode not in (0, 1) or not done.stdout.strip():
-        raise _unavailable(_failure_reason(done.stderr) or f"pip-audit exited with {done.returncode}")
-    return done.stdout
+    if process.returncode not in (0, 1) or not process.stdout.strip():
+        raise _unavailable(_failure_reason(process.stderr) or f"pip-audit exited with {process.returncode}")
+    return process.stdout
 
 
 def _failure_reason(text: str) -> str:
@@ -149,8 +149,8 @@ def _read(text: str, pins: Collection[Pin]) -> dict[Pin, tuple[Advisory, ...]]:
     reported: dict[str, _Dependency] = {canonicalize_name(each.name): each for each in report.dependencies}
     if missing := [pin.name for pin in pins if pin.name not in reported]:
         raise _unavailable(f"no entry for {', '.join(missing[:5])}")
-    known = ((pin, reported[pin.name]) for pin in pins if reported[pin.name].skip_reason is None)
-    return {pin: tuple(_advisory(each) for each in dependency.vulns) for pin, dependency in known}
+    audited = ((pin, reported[pin.name]) for pin in pins if reported[pin.name].skip_reason is None)
+    return {pin: tuple(_advisory(each) for each in dependency.vulns) for pin, dependency in audited}
 
 
 def _advisory(vulnerability: _Vulnerability) -> Advisory:

@@ -196,10 +196,10 @@ def _authorized(location: IndexLocation, address: str) -> tuple[str, dict[str, s
 
 def _from_netrc(host: str) -> tuple[str, str] | None:
     try:
-        found = netrc.netrc(os.environ.get("NETRC")).authenticators(host)
+        login = netrc.netrc(os.environ.get("NETRC")).authenticators(host)
     except (OSError, netrc.NetrcParseError):
         return None
-    return (found[0] or "", found[2] or "") if found else None
+    return (login[0] or "", login[2] or "") if login else None
 
 
 def _pool(address: str) -> urllib3.PoolManager:

@@ -90,9 +90,9 @@ def index_locations() -> IndexLocations:
                 f"the package index cannot be reached: {message}", fix="run the command again later"
             )
         raise InputError(f"uv cannot use its settings: {message}", fix="check the variables UV_… and uv.toml")
-    seen = uv.environment(os.environ)
-    settings = tuple(_settings(seen))
-    credentials = _credentials(seen, settings)
+    variables = uv.environment(os.environ)
+    settings = tuple(_settings(variables))
+    credentials = _credentials(variables, settings)
     values_of: dict[str, list[str]] = {}
     for line in result.out.splitlines():
         option, _, address = line.partition(" ")
@@ -100,16 +100,16 @@ def index_locations() -> IndexLocations:
     indexes = (*values_of.get("--extra-index-url", ()), *values_of.get("--index-url", ()))
     return IndexLocations(
         ()
-        if _no_index(seen, settings)
+        if _no_index(variables, settings)
         else tuple(IndexLocation(each, credentials=credentials.get(each.rstrip("/"))) for each in indexes),
         tuple(IndexLocation(each) for each in values_of.get("--find-links", ())),
-        merged=_strategy(seen, settings).startswith("unsafe"),
+        merged=_strategy(variables, settings).startswith("unsafe"),
     )
 
 
-def _settings(seen: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _settings(variables: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Yield uv's configuration files, the nearest first, each merged with its ``pip`` section."""
-    for path in uv_config_files(seen):
+    for path in uv_config_files(variables):
         try:
             document = tomllib.loads(path.read_text("utf-8"))
         except (OSError, ValueError):  # uv has accepted the files that it read
@@ -117,24 +117,24 @@ def _settings(seen: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         yield {**document, **document.get("pip", {})}
 
 
-def _credentials(seen: Mapping[str, str], settings: Settings) -> dict[str, tuple[str, str]]:
+def _credentials(variables: Mapping[str, str], settings: Settings) -> dict[str, tuple[str, str]]:
     """Return ``UV_INDEX_<NAME>_USERNAME`` and ``…_PASSWORD`` by the address of the index with that name."""
-    given = " ".join(seen.get(variable, "") for variable in ("UV_INDEX", "UV_DEFAULT_INDEX"))
-    named = re.findall(r"(?:^|\s)([\w.-]+)=(\S+)", given)
-    named += [(str(i.get("name", "")), str(i.get("url"))) for each in settings for i in each.get("index", ())]
-    found: dict[str, tuple[str, str]] = {}
-    for name, address in named:
+    indexes = " ".join(variables.get(variable, "") for variable in ("UV_INDEX", "UV_DEFAULT_INDEX"))
+    with_names = re.findall(r"(?:^|\s)([\w.-]+)=(\S+)", indexes)
+    with_names += [(str(i.get("name", "")), str(i.get("url"))) for each in settings for i in each.get("index", ())]
+    credentials: dict[str, tuple[str, str]] = {}
+    for name, address in with_names:
         variable = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
-        pair = seen.get(f"{variable}_USERNAME", ""), seen.get(f"{variable}_PASSWORD", "")
+        pair = variables.get(f"{variable}_USERNAME", ""), variables.get(f"{variable}_PASSWORD", "")
         if name and any(pair):
-            found.setdefault(address.rstrip("/"), pair)
-    return found
+            credentials.setdefault(address.rstrip("/"), pair)
+    return credentials
 
 
-def _no_index(seen: Mapping[str, str], settings: Settings) -> bool:
-    return is_true(seen.get("UV_NO_INDEX")) or any(each.get("no-index") is True for each in settings)
+def _no_index(variables: Mapping[str, str], settings: Settings) -> bool:
+    return is_true(variables.get("UV_NO_INDEX")) or any(each.get("no-index") is True for each in settings)
 
 
-def _strategy(seen: Mapping[str, str], settings: Settings) -> str:
-    strategies = (seen.get("UV_INDEX_STRATEGY"), *(each.get("index-strategy") for each in settings))
+def _strategy(variables: Mapping[str, str], settings: Settings) -> str:
+    strategies = (variables.get("UV_INDEX_STRATEGY"), *(each.get("index-strategy") for each in settings))
     return str(next(filter(None, strategies), ""))

@@ -64,9 +64,9 @@ def wait_for(request: VersionRequest, wait: timedelta, index: VersionSource, clo
         except (VersionMissingError, UnknownPackageError, IndexUnavailableError) as error:
             left = wait.total_seconds() - (clock.monotonic() - began)
             if left <= 0:
-                what = f"{error.what} (waited {in_words(wait)})"
+                problem = f"{error.what} (waited {in_words(wait)})"
                 raise type(error)(
-                    what, where=error.where, fix="check whether its upload failed, then run the command again"
+                    problem, where=error.where, fix="check whether its upload failed, then run the command again"
                 ) from None
             progress.note(f"{error.what}; checking again for {in_words(_rounded(left))}")
             clock.sleep(min(every, left))
@@ -81,37 +81,37 @@ def _rounded(seconds: float) -> timedelta:
 def _select(request: VersionRequest, on_index: Sequence[AvailableVersion]) -> AvailableVersion:
     package = request.matrix.package
     if request.version == "latest":
-        found = newest_on_index(on_index, request.targets)
-        if found is None:
+        newest = newest_on_index(on_index, request.targets)
+        if newest is None:
             raise VersionMissingError(
                 f"the package index has no stable version of {package} with wheels for every target",
                 fix="name a version with --version V, or leave targets out",
             )
-        return found
-    wanted = Version(request.version)
-    found = next((each for each in on_index if each.version == wanted), None)
-    if found is None:
-        known = newest_on_index(on_index)
+        return newest
+    version = Version(request.version)
+    newest = next((each for each in on_index if each.version == version), None)
+    if newest is None:
+        newest_of_any = newest_on_index(on_index)
         raise VersionMissingError(
-            f"the package index has no {package} {shorten(str(wanted), 80)}"
-            + (f"; its newest is {known.name}" if known else ""),
+            f"the package index has no {package} {shorten(str(version), 80)}"
+            + (f"; its newest is {newest_of_any.name}" if newest_of_any else ""),
             fix="check the version; if it is about to be uploaded, wait for it: --wait 30m",
         )
-    if found.yanked is not None:
-        raise yanked_error(package, found.name, found.yanked)
-    if missing := found.targets_without_wheel(request.targets):
+    if newest.yanked is not None:
+        raise yanked_error(package, newest.name, newest.yanked)
+    if missing := newest.targets_without_wheel(request.targets):
         raise VersionMissingError(
-            f"the package index has {package} {found.name}, but {no_wheels(missing)}",
+            f"the package index has {package} {newest.name}, but {no_wheels(missing)}",
             fix="if its files are still being uploaded, wait for them: --wait 30m; else leave these targets out",
         )
-    return found
+    return newest
 
 
 def _recorded_release(request: VersionRequest) -> Release | None:
     """Return the release that has the version already, if there is one."""
     if request.version == "latest":
         return None
-    wanted = (Version(request.version),)
-    same = (release for release in request.recorded() if parsed(release.version) == wanted)
+    versions = (Version(request.version),)
+    same = (release for release in request.recorded() if parsed(release.version) == versions)
     last = max(same, key=lambda release: release.layer_version, default=None)
     return last if last and last.yanked is None else None

@@ -75,18 +75,18 @@ class SimpleIndex:
         project = canonicalize_name(package)
         where = self._locations = self._locations or index_locations()
         files = [file for location in where.links for file in self._files(location, "") or ()]
-        known = False
+        project_exists = False
         for location in where.indexes:
-            found = self._files(location, project)
-            if found is not None:
-                files += found
-                known = True
+            index_files = self._files(location, project)
+            if index_files is not None:
+                files += index_files
+                project_exists = True
                 if not where.merged:
                     break
         versions = group(project, files)
         if versions:
             return versions
-        if known:
+        if project_exists:
             raise InputError(
                 f"the package index lists no file of {package}",
                 where=", ".join(dict.fromkeys(location.shown for location in where.indexes)),
@@ -114,23 +114,23 @@ class SimpleIndex:
 
 def group(project: str, files: Iterable[IndexFile]) -> tuple[AvailableVersion, ...]:
     """Return the wheels and source distributions of a project by version, oldest first; other files are ignored."""
-    found: dict[Version, list[IndexFile]] = {}
+    by_version: dict[Version, list[IndexFile]] = {}
     for file in files:
         for version in _version_of(project, file.name):
-            found.setdefault(version, []).append(file)
-    return tuple(AvailableVersion(version, tuple(found[version])) for version in sorted(found))
+            by_version.setdefault(version, []).append(file)
+    return tuple(AvailableVersion(version, tuple(by_version[version])) for version in sorted(by_version))
 
 
 def _version_of(project: str, name: str) -> Iterator[Version]:
     """Yield the version in a file's name, if it is a file of the project. There may be thousands of files."""
     try:
         if name.endswith(".whl"):
-            named, version = name.split("-", 2)[:2]
-            if canonicalize_name(named) == project:
+            distribution, version = name.split("-", 2)[:2]
+            if canonicalize_name(distribution) == project:
                 yield _version(version)
         else:
-            named, parsed = parse_sdist_filename(name)
-            if named == project:
+            distribution, parsed = parse_sdist_filename(name)
+            if distribution == project:
                 yield parsed
     except ValueError:  # among them InvalidSdistFilename and InvalidVersion
         return

@@ -68,14 +68,14 @@ def choose(
     """Return the newest version that may be released now, and why no newer one may."""
     last = max(recorded, default=None)
     newer = sorted((a for a in on_index if last is None or a.version > last), key=lambda a: a.version, reverse=True)
-    held: list[HeldBack] = []
+    held_versions: list[HeldBack] = []
     for place, candidate in enumerate(newer):
         held_back = _reason_to_hold_back(candidate, policy, last, targets, now)
         if held_back is None:
             passed = sum(not each.version.is_prerelease for each in newer[place + 1 :]) if last else 0
-            return Choice(Proposal(candidate.name, _reason(last, passed)), tuple(held))
-        held.append(held_back)
-    return Choice(None, tuple(held))
+            return Choice(Proposal(candidate.name, _reason(last, passed)), tuple(held_versions))
+        held_versions.append(held_back)
+    return Choice(None, tuple(held_versions))
 
 
 def newest_on_index(on_index: Iterable[AvailableVersion], targets: Sequence[Target] = ()) -> AvailableVersion | None:

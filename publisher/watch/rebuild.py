@@ -56,8 +56,8 @@ def examine(
         return AdvisoryReport(None)
     locks = {target.id: _pins(target.lock) for target in release.targets if target.lock is not None}
     bundled = {pin for pins in locks.values() for pin in pins}
-    known = advisories.of(bundled)
-    if bundled and not known:
+    known_advisories = advisories.of(bundled)
+    if bundled and not known_advisories:
         raise InputError(
             f"the advisory service knows none of the {len(bundled)} packages, so it has probably failed",
             where="--advisories",
@@ -66,21 +66,25 @@ def examine(
     hit = {
         target: hits
         for target, pins in locks.items()
-        if (hits := [(pin, advisory) for pin in pins for advisory in known.get(pin, ())])
+        if (hits := [(pin, advisory) for pin in pins for advisory in known_advisories.get(pin, ())])
     }
     today = _new_build(matrix, release.version, hit, resolve)
     fresh = {pin for lock in today.values() if not isinstance(lock, str) for pin in lock}
-    named = {pin.name for hits in hit.values() for pin, _ in hits}
-    still = {**known, **advisories.of({pin for pin in fresh if pin.name in named and pin not in known})}
-    found: dict[tuple[Pin, Advisory, str | None], list[str]] = {}
+    affected_names = {pin.name for hits in hit.values() for pin, _ in hits}
+    still = {
+        **known_advisories,
+        **advisories.of({pin for pin in fresh if pin.name in affected_names and pin not in known_advisories}),
+    }
+    affected: dict[tuple[Pin, Advisory, str | None], list[str]] = {}
     for target, hits in hit.items():
         for pin, advisory in hits:
-            found.setdefault((pin, advisory, _why_unfixed(pin, advisory, today[target], still)), []).append(target)
+            affected.setdefault((pin, advisory, _why_unfixed(pin, advisory, today[target], still)), []).append(target)
     result = [
-        AffectedPackage(a, pin.name, pin.version, tuple(targets), reason) for (pin, a, reason), targets in found.items()
+        AffectedPackage(a, pin.name, pin.version, tuple(targets), reason)
+        for (pin, a, reason), targets in affected.items()
     ]
     unlocked = [f"{each.id} (no lock is recorded)" for each in release.targets if each.lock is None]
-    unknown = {f"{pin.name} {pin.version}" for pin in bundled if pin not in known}
+    unknown = {f"{pin.name} {pin.version}" for pin in bundled if pin not in known_advisories}
     return AdvisoryReport(
         release,
         tuple(each for each in result if each.reason is None),

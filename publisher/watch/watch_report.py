@@ -42,8 +42,8 @@ class WatchReport:
     @property
     def rebuild(self) -> str | None:
         """The version to publish with ``--rebuild``."""
-        found = self.advisories
-        return found.release.version if found and found.release and found.fixed else None
+        advisories = self.advisories
+        return advisories.release.version if advisories and advisories.release and advisories.fixed else None
 
     def reason(self, matrix: Matrix) -> str:
         """Return everything in one sentence."""
@@ -51,30 +51,35 @@ class WatchReport:
         if self.choice.release:
             parts.append(f"{self.choice.release.version} needs a release: {self.choice.release.reason}")
         if self.advisories and self.advisories.fixed and self.rebuild:
-            named = "; ".join(named_words(each) for each in self.advisories.fixed)
-            parts.append(f"{self.rebuild} needs a rebuild: {named}")
+            packages = "; ".join(named_words(each) for each in self.advisories.fixed)
+            parts.append(f"{self.rebuild} needs a rebuild: {packages}")
         if not parts:
             parts = ["nothing to do"]
-            parts += [f"{held.version} is held back: {describe_held_back(held)}" for held in self.choice.held_back[:1]]
+            parts += [
+                f"{version.version} is held back: {describe_held_back(version)}"
+                for version in self.choice.held_back[:1]
+            ]
         return "; ".join(parts)
 
 
 def report_json(report: WatchReport) -> dict[str, Any]:
     """Return the report for ``--json``."""
-    found = report.advisories
+    advisories = report.advisories
     return {
         "package": report.package,
         "newest": report.newest,
         "versions": list(report.versions),
         "release": asdict(report.choice.release) if report.choice.release else None,
         "held_back": [
-            {"version": held.version, "reason": held.reason, "until": _iso(held.until)}
-            for held in report.choice.held_back
+            {"version": version.version, "reason": version.reason, "until": _iso(version.until)}
+            for version in report.choice.held_back
         ],
         "incomplete": [{**asdict(each), "missing": list(each.missing)} for each in report.incomplete],
-        "rebuild": _rebuild_json(found) if found else None,
-        "unfixed": [{**_named_json(each), "reason": each.reason} for each in found.unfixed] if found else None,
-        "unknown": list(found.unknown) if found else None,
+        "rebuild": _rebuild_json(advisories) if advisories else None,
+        "unfixed": [{**_named_json(each), "reason": each.reason} for each in advisories.unfixed]
+        if advisories
+        else None,
+        "unknown": list(advisories.unknown) if advisories else None,
         "missing_regions": list(report.gaps.regions),
         "missing_pythons": [asdict(each) for each in report.gaps.pythons],
         "ending_pythons": [
@@ -93,33 +98,33 @@ def gap_lines(report: WatchReport) -> list[str]:
     gaps = report.gaps
     lines = [f"Python {each.python} of the matrix: {each.describe(report.today)}" for each in gaps.ending]
     for supported, note in ((True, ""), (False, " (new or a preview: this version of layers cannot build for it)")):
-        if found := [each.python for each in gaps.pythons if each.supported is supported]:
-            lines.append(f"not in the matrix: Python {', '.join(found)}, which Lambda offers{note}")
+        if pythons := [each.python for each in gaps.pythons if each.supported is supported]:
+            lines.append(f"not in the matrix: Python {', '.join(pythons)}, which Lambda offers{note}")
     if gaps.regions:
         lines.append(f"not in the matrix: {len(gaps.regions)} regions of {gaps.partition}: {', '.join(gaps.regions)}")
     return lines
 
 
-def _rebuild_json(found: AdvisoryReport) -> list[dict[str, Any]]:
-    if found.release is None or not found.fixed:
+def _rebuild_json(report: AdvisoryReport) -> list[dict[str, Any]]:
+    if report.release is None or not report.fixed:
         return []
     return [
         {
-            "layer_version": found.release.layer_version,
-            "version": found.release.version,
-            "advisories": [_named_json(each) for each in found.fixed],
+            "layer_version": report.release.layer_version,
+            "version": report.release.version,
+            "advisories": [_named_json(each) for each in report.fixed],
         }
     ]
 
 
-def _named_json(named: AffectedPackage) -> dict[str, Any]:
+def _named_json(package: AffectedPackage) -> dict[str, Any]:
     return {
-        "id": named.advisory.id,
-        "aliases": list(named.advisory.aliases),
-        "package": named.package,
-        "version": named.version,
-        "fixed": list(named.advisory.fixed),
-        "targets": list(named.targets),
+        "id": package.advisory.id,
+        "aliases": list(package.advisory.aliases),
+        "package": package.package,
+        "version": package.version,
+        "fixed": list(package.advisory.fixed),
+        "targets": list(package.targets),
     }
 
 
@@ -149,21 +154,23 @@ def has_locks(matrix: Matrix, releases: Sequence[Release], version: str) -> bool
     return bool(records) and all(record and record.lock for record in records)
 
 
-def describe_held_back(held: HeldBack) -> str:
+def describe_held_back(version: HeldBack) -> str:
     """``younger than 2 days, until 2026-11-26 12:00 UTC``."""
-    return held.reason + (f", until {held.until:%Y-%m-%d %H:%M} UTC" if held.until else "")
+    return version.reason + (f", until {version.until:%Y-%m-%d %H:%M} UTC" if version.until else "")
 
 
-def named_words(named: AffectedPackage) -> str:
+def named_words(package: AffectedPackage) -> str:
     """``GHSA-… urllib3 1.26.0 (fixed in 1.26.19, 2.2.2)``."""
-    fixed = f"fixed in {', '.join(named.advisory.fixed)}" if named.advisory.fixed else "no fix is known"
-    return f"{named.advisory.id} {named.package} {named.version} ({fixed})"
+    fixed = f"fixed in {', '.join(package.advisory.fixed)}" if package.advisory.fixed else "no fix is known"
+    return f"{package.advisory.id} {package.package} {package.version} ({fixed})"
 
 
 def missing_words(each: IncompleteRelease, matrix: Matrix) -> str:
     """``layer version 3 misses 8 of 136 cells``."""
-    what = f"misses {len(each.missing)} of {len(matrix.cells)} cells" if each.missing else "is not recorded as complete"
-    return f"layer version {each.layer_version} {what}"
+    problem = (
+        f"misses {len(each.missing)} of {len(matrix.cells)} cells" if each.missing else "is not recorded as complete"
+    )
+    return f"layer version {each.layer_version} {problem}"
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -211,16 +211,16 @@ def of_target(target: Target, work: Path, statement: str, repeat: int) -> Figure
     ours = next(work / "ours" / artifact.file for artifact in manifest.artifacts if artifact.target == target.id)
     paths = {"ours": ours, **{peer: work / peer / target.id / "layer.zip" for peer in PEERS}}
     figures: Figures = {"target": target.id}
-    found = search(target.python) if platform.machine() == str(target.architecture) else None
+    interpreter = search(target.python) if platform.machine() == str(target.architecture) else None
     for name, path in paths.items():
         if not path.exists():
             continue
         with tempfile.TemporaryDirectory(dir=work) as folder, zipfile.ZipFile(path) as archive:
             unzipped = sum(entry.file_size for entry in archive.infolist())
             figures[name] = {"size": path.stat().st_size, "unzipped_size": unzipped}
-            if found is not None:
+            if interpreter is not None:
                 archive.extractall(folder)
-                times = [imported(found.path, Path(folder) / "python", statement) for _ in range(repeat)]
+                times = [imported(interpreter.path, Path(folder) / "python", statement) for _ in range(repeat)]
                 figures[name]["import_seconds"] = round(statistics.median(times), 3)
     return figures
 
@@ -248,9 +248,8 @@ def table(results: Figures) -> str:
     lines += ["", f"{'target':16}{'':8}{'zip':>10}{'unzipped':>12}{'import':>9}"]
     for each in results["targets"]:
         for name in (name for name in ("ours", *PEERS) if name in each):
-            one = each[name]
-            row = (
-                f"{each['target']:16}{name:8}{one['size'] / 1048576:>7.1f} MB{one['unzipped_size'] / 1048576:>9.1f} MB"
-            )
-            lines.append(row + (f"{one['import_seconds']:>7.2f} s" if "import_seconds" in one else ""))
+            figures = each[name]
+            sizes = f"{figures['size'] / 1048576:>7.1f} MB{figures['unzipped_size'] / 1048576:>9.1f} MB"
+            seconds = f"{figures['import_seconds']:>7.2f} s" if "import_seconds" in figures else ""
+            lines.append(f"{each['target']:16}{name:8}{sizes}{seconds}")
     return "\n".join(lines)

@@ -40,7 +40,7 @@ from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import RequestLog
 from publisher.aws.retry import RetryingLambda
 from publisher.ledger.folder import FolderLedger
-from publisher.reconcile.number import Wanted
+from publisher.reconcile.number import RequestedRelease
 from publisher.reconcile.release_run import PublishReport, carry_out, prepare
 from scripts.benchmarks.simulation import REQUESTS_PER_SECOND, simulation
 from scripts.simaws import SimLambda, SimulatedAws
@@ -109,7 +109,7 @@ def _timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput) -> _Run
     journal = RequestLog()
     lambdas = connect_all(matrix, journal)
     started, cpu = time.monotonic(), time.process_time()
-    prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, SYSTEM_CLOCK, Quiet())
+    prepared = prepare(matrix, RequestedRelease("1.0.0"), matrix.cells, ledger, lambdas, SYSTEM_CLOCK, Quiet())
     report = carry_out(matrix, prepared, ledger, lambdas, artifacts, SYSTEM_CLOCK, Quiet(), Stop())
     return _Run(report, time.monotonic() - started, time.process_time() - cpu, journal.total)
 
@@ -127,14 +127,14 @@ def network() -> Figures:
     """Publish zips of real size over a slow line: as part of the requests, and staged through S3."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        own = yaml.safe_load(Path("layer_matrix.yaml").read_text())
-        own |= {"requests_per_second": float(REQUESTS_PER_SECOND)}
-        buckets = {"bucket": "zips-{account}-{region}", "home": own["regions"][0]}
+        matrix = yaml.safe_load(Path("layer_matrix.yaml").read_text())
+        matrix |= {"requests_per_second": float(REQUESTS_PER_SECOND)}
+        buckets = {"bucket": "zips-{account}-{region}", "home": matrix["regions"][0]}
         _artifacts(folder / "dist", load_matrix(Path("layer_matrix.yaml")), ZIP_BYTES)
         figures: Figures = {}
         for way, settings in (("direct", {"staging": None}), ("staged", {"staging": buckets})):
             (folder / way).mkdir()
-            (folder / way / "matrix.yaml").write_text(yaml.safe_dump({**own, **settings}))
+            (folder / way / "matrix.yaml").write_text(yaml.safe_dump({**matrix, **settings}))
             figures |= {f"{way}: {key}": value for key, value in _run_publish(folder / way, folder / "dist").items()}
     return figures
 
@@ -154,14 +154,14 @@ def _run_publish(folder: Path, artifacts: Path) -> Figures:
         )
         _, status, usage = os.wait4(process.pid, 0)  # this process alone, not the simulation's
         seconds = time.monotonic() - started
-        requests, sent = aws.counts()
+        requests, sent_bytes = aws.counts()
     if status:
         raise SystemExit("layers publish failed")
     cpu = usage.ru_utime + usage.ru_stime
     return {
         "seconds": round(seconds, 1),
         "requests": requests,
-        "sent, MB": round(sent / 1e6),
+        "sent, MB": round(sent_bytes / 1e6),
         "processor seconds": round(cpu, 1),
         "processor milliseconds a request": round(1000 * cpu / requests),
         "peak memory, MB (at most 400)": round(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6),
@@ -193,8 +193,8 @@ def _old(folder: Path, versions: int) -> float:
     """Return the calls per cell of a release after that many unrecorded versions."""
     matrix = _matrix("old", ["3.12", "3.13"], _many_regions(3))
     aws = SimulatedAws(ACCOUNT, matrix.regions)
-    one = _artifacts(folder / f"old-{versions}", matrix, 100)[0] / f"{matrix.targets[0].layer_name}.zip"
-    zip_ = Zip(one, sha256_of(one), one.stat().st_size)
+    zip_file = _artifacts(folder / f"old-{versions}", matrix, 100)[0] / f"{matrix.targets[0].layer_name}.zip"
+    zip_ = Zip(zip_file, sha256_of(zip_file), zip_file.stat().st_size)
     for cell in matrix.cells:
         gateway = SimLambda(aws, cell.region, TokenBucket(10, aws.clock))
         for number in range(versions):
@@ -211,7 +211,7 @@ def _simulated(aws: SimulatedAws, matrix: Matrix, folder: Path) -> int:
         for region in matrix.regions
     }
     before, ledger = len(aws.log), FolderLedger(folder / f"ledger-{matrix.package}", matrix)
-    prepared = prepare(matrix, Wanted("1.0.0"), matrix.cells, ledger, lambdas, SYSTEM_CLOCK, Quiet())
+    prepared = prepare(matrix, RequestedRelease("1.0.0"), matrix.cells, ledger, lambdas, SYSTEM_CLOCK, Quiet())
     report = carry_out(matrix, prepared, ledger, lambdas, artifacts, aws.clock, Quiet(), Stop())
     if not report.complete:
         raise SystemExit("a publish of the simulation is not complete")

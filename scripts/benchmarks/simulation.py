@@ -28,8 +28,8 @@ class Simulation:
     def counts(self) -> tuple[int, int]:
         """Return the number of requests and of bytes in their bodies."""
         self.pipe.send("count")
-        requests, sent = self.pipe.recv()
-        return requests, sent
+        requests, sent_bytes = self.pipe.recv()
+        return requests, sent_bytes
 
 
 @contextmanager

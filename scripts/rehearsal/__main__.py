@@ -108,8 +108,8 @@ def _start(
 ) -> WorkflowRun:
     world.log(f"{name}, by {event}")
     declared = _declared(source, name, event)
-    given = {key: value for key, value in _parse_pairs(inputs).items() if key in declared}
-    return run_workflow(world, source, name, event, given, _parse_pairs(payload))
+    values = {key: value for key, value in _parse_pairs(inputs).items() if key in declared}
+    return run_workflow(world, source, name, event, values, _parse_pairs(payload))
 
 
 def _declared(source: Path, name: str, event: str) -> set[str]:
@@ -117,8 +117,8 @@ def _declared(source: Path, name: str, event: str) -> set[str]:
 
 
 def _check_inputs(source: Path, names: Sequence[str], event: str, inputs: Sequence[str]) -> None:
-    known = {each for name in names for each in _declared(source, name, event)}
-    if unknown := sorted(set(_parse_pairs(inputs)) - known):
+    declared = {each for name in names for each in _declared(source, name, event)}
+    if unknown := sorted(set(_parse_pairs(inputs)) - declared):
         raise UsageError(f"no input {', '.join(unknown)} of {', '.join(names)}")
 
 
@@ -173,9 +173,9 @@ def _show(runs: Sequence[WorkflowRun], output: Path) -> None:
             click.echo(f"  {name:<10} {job.result}")
     forge = output / "forge.json"
     for kind, things in (json.loads(forge.read_text()) if forge.exists() else {}).items():
-        for thing in things if kind != "label" else ():
-            name = thing.get("number") or thing["tagName"]
-            click.echo(f"{'pull request' if kind == 'pr' else kind} {name}: {thing['title']}")
+        for item in things if kind != "label" else ():
+            name = item.get("number") or item["tagName"]
+            click.echo(f"{'pull request' if kind == 'pr' else kind} {name}: {item['title']}")
     click.echo(f"\nThe logs of all jobs, the job summary and the repository are in {os.path.relpath(output)}/.")
 
 

@@ -59,17 +59,17 @@ def checkout(place: Place, inputs: Inputs) -> Outputs:
 
 def upload_artifact(place: Place, inputs: Inputs) -> Outputs:
     """Store a folder's files under a name; a second upload needs ``overwrite``."""
-    source, kept = place.workspace / inputs["path"], place.world.artifacts / inputs["name"]
+    source, artifact = place.workspace / inputs["path"], place.world.artifacts / inputs["name"]
     if not source.is_dir():
         if inputs.get("if-no-files-found") == "error":
             raise StepError(f"no files were found with the provided path: {inputs['path']}")
         return {}
-    if kept.exists():
+    if artifact.exists():
         if inputs.get("overwrite") != "true":
             raise StepError(f"409 Conflict: an artifact with the name {inputs['name']} exists")
-        shutil.rmtree(kept)
+        shutil.rmtree(artifact)
     hidden = inputs.get("include-hidden-files") == "true"
-    shutil.copytree(source, kept, ignore=None if hidden else shutil.ignore_patterns(".*"))
+    shutil.copytree(source, artifact, ignore=None if hidden else shutil.ignore_patterns(".*"))
     return {"artifact-id": "1"}
 
 
@@ -82,10 +82,10 @@ def download_artifact(place: Place, inputs: Inputs) -> Outputs:
         shutil.copytree(place.world.artifacts / inputs["name"], target, dirs_exist_ok=True)
         return {}
     target.mkdir(parents=True, exist_ok=True)
-    for kept in sorted(place.world.artifacts.iterdir()):
-        if fnmatch(kept.name, inputs["pattern"]):
-            into = target if inputs.get("merge-multiple") == "true" else target / kept.name
-            shutil.copytree(kept, into, dirs_exist_ok=True)
+    for artifact in sorted(place.world.artifacts.iterdir()):
+        if fnmatch(artifact.name, inputs["pattern"]):
+            into = target if inputs.get("merge-multiple") == "true" else target / artifact.name
+            shutil.copytree(artifact, into, dirs_exist_ok=True)
     return {}
 
 
@@ -94,18 +94,18 @@ def restore_cache(place: Place, inputs: Inputs) -> Outputs:
     exact = place.world.caches / inputs["key"]
     prefix = inputs.get("restore-keys", inputs["key"])
     saved = sorted(place.world.caches.glob(f"{prefix}*"), key=lambda folder: folder.stat().st_mtime)
-    found = exact if exact.is_dir() else next(reversed(saved), None)
-    if found is None:
+    entry = exact if exact.is_dir() else next(reversed(saved), None)
+    if entry is None:
         return {"cache-hit": ""}
-    shutil.copytree(found, place.workspace / inputs["path"], dirs_exist_ok=True)
-    return {"cache-hit": str(found == exact).lower(), "cache-matched-key": found.name}
+    shutil.copytree(entry, place.workspace / inputs["path"], dirs_exist_ok=True)
+    return {"cache-hit": str(entry == exact).lower(), "cache-matched-key": entry.name}
 
 
 def save_cache(place: Place, inputs: Inputs) -> Outputs:
     """Save a folder under the key, unless the key exists."""
-    source, kept = place.workspace / inputs["path"], place.world.caches / inputs["key"]
-    if source.is_dir() and not kept.exists():
-        shutil.copytree(source, kept)
+    source, entry = place.workspace / inputs["path"], place.world.caches / inputs["key"]
+    if source.is_dir() and not entry.exists():
+        shutil.copytree(source, entry)
     return {}
 
 
@@ -115,9 +115,9 @@ def configure_aws_credentials(place: Place, inputs: Inputs) -> Outputs:
     for name in ("role-to-assume", "aws-region"):
         if not inputs.get(name):
             raise StepError(f"input required and not supplied: {name}")
-    wanted = audience(partition_of(inputs["aws-region"]))
-    if inputs.get("audience", DEFAULT_AUDIENCE) != wanted:
-        raise StepError(f"InvalidIdentityToken: Incorrect token audience: the provider's is {wanted}")
+    expected = audience(partition_of(inputs["aws-region"]))
+    if inputs.get("audience", DEFAULT_AUDIENCE) != expected:
+        raise StepError(f"InvalidIdentityToken: Incorrect token audience: the provider's is {expected}")
     place.environment.update(place.world.aws)
     place.environment.update(AWS_REGION=inputs["aws-region"], AWS_DEFAULT_REGION=inputs["aws-region"])
     place.world.log(f"        the role {inputs['role-to-assume']}")
@@ -143,10 +143,10 @@ def setup_python(place: Place, inputs: Inputs) -> Outputs:
     """Put this machine's Python of the requested version on PATH."""
     name = f"python{inputs['python-version']}"
     homes = Path.home() / ".pyenv" / "versions"
-    found = shutil.which(name) or next((str(p) for p in sorted(homes.glob(f"*/bin/{name}"))), None)
-    if found is None:
+    interpreter = shutil.which(name) or next((str(p) for p in sorted(homes.glob(f"*/bin/{name}"))), None)
+    if interpreter is None:
         raise StepError(f"there is no {name} on this machine")
-    place.environment["PYTHON"] = found
+    place.environment["PYTHON"] = interpreter
     return {"python-version": inputs["python-version"]}
 
 

@@ -169,9 +169,9 @@ class _Parser:
         return str(token.value) if token and token.kind == "sign" else ""
 
     def _take(self, sign: str) -> bool:
-        found = self._sign() == sign
-        self._at += found
-        return found
+        matches = self._sign() == sign
+        self._at += matches
+        return matches
 
     def _expect(self, sign: str) -> None:
         if not self._take(sign):
@@ -185,12 +185,12 @@ class _Parser:
 
 
 def _tokens(text: str) -> Sequence[_Token]:
-    tokens, at = [], 0
+    tokens, position = [], 0
     text = text.rstrip()
-    while at < len(text):
-        match = _TOKEN.match(text, at)
+    while position < len(text):
+        match = _TOKEN.match(text, position)
         if match is None:
-            raise ExpressionError(f"cannot be read from {text[at:]!r} on", where=text.strip())
+            raise ExpressionError(f"cannot be read from {text[position:]!r} on", where=text.strip())
         kind = str(match.lastgroup)
         value: Any = match[kind]
         if kind == "number":
@@ -198,7 +198,7 @@ def _tokens(text: str) -> Sequence[_Token]:
         elif kind == "text":
             value = value.replace("''", "'")
         tokens.append(_Token(kind, value))
-        at = match.end()
+        position = match.end()
     return tokens
 
 
@@ -232,10 +232,10 @@ def _number(value: Value) -> float:
         return float("nan")
 
 
-def _contains(where: Value, what: Value) -> bool:
+def _contains(where: Value, searched: Value) -> bool:
     if isinstance(where, list):
-        return any(_compare("==", item, what) for item in where)
-    return as_text(what).lower() in as_text(where).lower()
+        return any(_compare("==", item, searched) for item in where)
+    return as_text(searched).lower() in as_text(where).lower()
 
 
 def _format(text: str, *values: Value) -> str:

@@ -27,9 +27,9 @@ def main() -> None:
     if not os.environ.get("GH_TOKEN"):
         sys.exit("gh: To use GitHub CLI in a GitHub Actions workflow, set the GH_TOKEN environment variable.")
     scope = SCOPES[arguments.kind]
-    needed = ("read", "write") if arguments.action == "list" else ("write",)  # write includes read
-    if PERMISSIONS.get(scope) not in needed:
-        missing = f"this job's token does not have {scope}: {needed[-1]}"
+    scopes = ("read", "write") if arguments.action == "list" else ("write",)  # write includes read
+    if PERMISSIONS.get(scope) not in scopes:
+        missing = f"this job's token does not have {scope}: {scopes[-1]}"
         sys.exit(f"gh: Resource not accessible by integration (HTTP 403): {missing}")
     state = json.loads(STATE.read_text()) if STATE.exists() else {"pr": [], "issue": [], "label": [], "release": []}
     if arguments.kind == "release":
@@ -49,51 +49,51 @@ def main() -> None:
 
 def _act(arguments: argparse.Namespace, things: list[dict[str, Any]]) -> str:
     if arguments.action == "list":
-        wanted = [t for t in things if t["state"] == "OPEN" and _fits(t, arguments)]
-        return json.dumps([{key: thing[key] for key in arguments.json.split(",")} for thing in wanted])
+        matching = [t for t in things if t["state"] == "OPEN" and _fits(t, arguments)]
+        return json.dumps([{key: item[key] for key in arguments.json.split(",")} for item in matching])
     if arguments.action == "create":
-        thing: dict[str, Any] = {
+        item: dict[str, Any] = {
             "number": len(things) + 1,
             "state": "OPEN",
             "comments": [],
             "labels": [],
             "headRefName": None,
         }
-        things.append(thing)
+        things.append(item)
     else:
-        thing = next(t for t in things if str(t["number"]) == arguments.number)
+        item = next(t for t in things if str(t["number"]) == arguments.number)
     if arguments.action == "comment":
-        thing["comments"].append(_body(arguments))
+        item["comments"].append(_body(arguments))
     else:
-        thing.update(title=arguments.title or thing.get("title"), body=_body(arguments) or thing.get("body"))
-        thing["headRefName"] = getattr(arguments, "head", None) or thing.get("headRefName")
-        thing["labels"] = arguments.label or thing["labels"]
-    return f"https://example.com/{arguments.kind}/{thing['number']}"
+        item.update(title=arguments.title or item.get("title"), body=_body(arguments) or item.get("body"))
+        item["headRefName"] = getattr(arguments, "head", None) or item.get("headRefName")
+        item["labels"] = arguments.label or item["labels"]
+    return f"https://example.com/{arguments.kind}/{item['number']}"
 
 
 def _act_on_release(arguments: argparse.Namespace, releases: list[dict[str, Any]]) -> str:
     if arguments.action == "list":
         return json.dumps([{key: each[key] for key in arguments.json.split(",")} for each in releases])
-    found = next((each for each in releases if each["tagName"] == arguments.tag), None)
-    if (found is None) != (arguments.action == "create"):
-        sys.exit(f"gh: release {arguments.tag}: {'not found' if found is None else 'already exists (HTTP 422)'}")
-    if found is None:
-        found = {"tagName": arguments.tag, "assets": []}
-        releases.append(found)
+    release = next((each for each in releases if each["tagName"] == arguments.tag), None)
+    if (release is None) != (arguments.action == "create"):
+        sys.exit(f"gh: release {arguments.tag}: {'not found' if release is None else 'already exists (HTTP 422)'}")
+    if release is None:
+        release = {"tagName": arguments.tag, "assets": []}
+        releases.append(release)
     if arguments.action == "upload":
-        found["assets"] = sorted({*found["assets"], *(Path(file).name for file in arguments.files)})
+        release["assets"] = sorted({*release["assets"], *(Path(file).name for file in arguments.files)})
     else:
-        found.update(title=arguments.title, notes=Path(arguments.notes_file).read_text())
-        found["prerelease"] = arguments.prerelease == "true"
+        release.update(title=arguments.title, notes=Path(arguments.notes_file).read_text())
+        release["prerelease"] = arguments.prerelease == "true"
     return f"https://example.com/releases/{arguments.tag}"
 
 
-def _fits(thing: dict[str, Any], arguments: argparse.Namespace) -> bool:
+def _fits(item: dict[str, Any], arguments: argparse.Namespace) -> bool:
     return all(
-        wanted is None or wanted == has
-        for wanted, has in (
-            (getattr(arguments, "head", None), thing.get("headRefName")),
-            (arguments.label and arguments.label[0], (thing["labels"] or [None])[0]),
+        expected is None or expected == has
+        for expected, has in (
+            (getattr(arguments, "head", None), item.get("headRefName")),
+            (arguments.label and arguments.label[0], (item["labels"] or [None])[0]),
         )
     )
 

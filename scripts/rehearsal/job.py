@@ -72,7 +72,7 @@ class WorkflowJob:
 
     def _environment(self, workspace: Path) -> dict[str, str]:
         github = self.contexts["github"]
-        own = {
+        variables = {
             "GITHUB_ACTIONS": "true",
             "GITHUB_WORKSPACE": str(workspace),
             "RUNNER_TEMP": str(self.temp),
@@ -86,7 +86,7 @@ class WorkflowJob:
             },
         }
         env: Table = expand({**(self.workflow.get("env") or {}), **(self.job.get("env") or {})}, self.contexts, {})
-        return {**self.world.environment(), **own, **{key: as_text(value) for key, value in env.items()}}
+        return {**self.world.environment(), **variables, **{key: as_text(value) for key, value in env.items()}}
 
     def _step(self, step: Table, contexts: Table) -> None:
         title = step.get("name") or step.get("uses") or step.get("run", "").strip().splitlines()[0]
@@ -142,16 +142,16 @@ class WorkflowJob:
             del self.place.environment["GITHUB_ACTION_PATH"]
 
     def _script(self, step: Table, env: Mapping[str, str], folder: str) -> Mapping[str, str]:
-        own = Path(tempfile.mkdtemp(prefix="step-", dir=self.temp))
-        files = {name: own / name.lower() for name in ("OUTPUT", "ENV", "PATH", "STEP_SUMMARY")}
+        step_folder = Path(tempfile.mkdtemp(prefix="step-", dir=self.temp))
+        files = {name: step_folder / name.lower() for name in ("OUTPUT", "ENV", "PATH", "STEP_SUMMARY")}
         for file in files.values():
             file.touch()
-        script = own / "script.sh"
+        script = step_folder / "script.sh"
         script.write_text(step["run"])
         shell = _SHELLS.get(step.get("shell") or self._default("shell"))
         if shell is None:
             raise StepError(f"a rehearsal has no shell {step['shell']}")
-        done = subprocess.run(
+        process = subprocess.run(
             [*shell, str(script)],
             cwd=self.place.workspace / folder,
             env={**self.place.environment, **env, **{f"GITHUB_{name}": str(path) for name, path in files.items()}},
@@ -161,13 +161,13 @@ class WorkflowJob:
             text=True,
             check=False,
         )
-        self._log(step, done.stdout)
+        self._log(step, process.stdout)
         self.place.environment.update(_pairs(files["ENV"].read_text()))
         for line in reversed(files["PATH"].read_text().splitlines()):
             self.place.environment["PATH"] = f"{line}{os.pathsep}{self.place.environment['PATH']}"
         self._keep_summary(files["STEP_SUMMARY"].read_text())
-        if done.returncode:
-            raise StepError(f"ended with {done.returncode}:\n{done.stdout[-3000:]}")
+        if process.returncode:
+            raise StepError(f"ended with {process.returncode}:\n{process.stdout[-3000:]}")
         return _pairs(files["OUTPUT"].read_text())
 
     def _default(self, key: str) -> str | None:

@@ -49,9 +49,9 @@ class WorkflowRun:
         return self
 
     def _job(self, name: str, job: Table) -> JobRun:
-        needed = {each: self.jobs[each] for each in needs_of(job)}
-        contexts = self._contexts(needed)
-        sound = all(each.result == "success" for each in needed.values())
+        required = {each: self.jobs[each] for each in needs_of(job)}
+        contexts = self._contexts(required)
+        sound = all(each.result == "success" for each in required.values())
         if not holds(job.get("if"), contexts, sound):
             self.world.log(f"{self.prefix}{name}: skipped")
             return JobRun("skipped")
@@ -96,7 +96,7 @@ class WorkflowRun:
             raise InputError(f"{uses} is neither of this repository nor pinned by a commit", where=self.workflow.name)
         return self.world.source / pinned[1]
 
-    def _contexts(self, needed: Mapping[str, JobRun]) -> Table:
+    def _contexts(self, required: Mapping[str, JobRun]) -> Table:
         sha = self.world.head()
         return {
             "github": {
@@ -108,7 +108,7 @@ class WorkflowRun:
             "inputs": Open(self.inputs),
             "vars": Open(self.world.variables),
             "secrets": {"GITHUB_TOKEN": "token"},
-            "needs": {name: {"result": run.result, "outputs": run.outputs} for name, run in needed.items()},
+            "needs": {name: {"result": run.result, "outputs": run.outputs} for name, run in required.items()},
             "runner": {"temp": "", "os": "Linux", "arch": platform.machine()},
         }  # fmt: skip
 

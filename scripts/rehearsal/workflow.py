@@ -80,30 +80,30 @@ class Workflow:
         )
         return declared
 
-    def inputs(self, event: str, given: Mapping[str, Any]) -> Table:
+    def inputs(self, event: str, passed: Mapping[str, Any]) -> Table:
         """Return the ``inputs`` context: the given values, and the declared defaults."""
         declared = self.declared(event)
-        if unknown := sorted(set(given) - set(declared)):
+        if unknown := sorted(set(passed) - set(declared)):
             raise InputError(f"there is no input {', '.join(unknown)} for {event}", where=self.name)
         required = (name for name, spec in declared.items() if spec.get("required") and "default" not in spec)
-        missing = [name for name in required if not given.get(name)]
+        missing = [name for name in required if not passed.get(name)]
         if missing:
             raise InputError(f"the input {', '.join(missing)} is required for {event}", where=self.name)
         empty = {"boolean": False, "number": 0}
         values = {name: spec.get("default", empty.get(str(spec.get("type")), "")) for name, spec in declared.items()}
-        return {**values, **given}
+        return {**values, **passed}
 
     def permissions(self, job: Table, allowed: Mapping[str, str] | None) -> Mapping[str, str]:
         """Return the permissions of a job's token. A called workflow cannot get more than its caller has."""
-        wanted = job.get("permissions", self.document.get("permissions"))
-        if not isinstance(wanted, dict):
+        declared = job.get("permissions", self.document.get("permissions"))
+        if not isinstance(declared, dict):
             raise InputError("has no `permissions`", where=self.name)
         rank = {"none": 0, "read": 1, "write": 2}
         if allowed is not None:
-            for scope, level in wanted.items():
+            for scope, level in declared.items():
                 if rank[level] > rank[allowed.get(scope, "none")]:
                     raise InputError(f"asks for {scope}: {level}, which its caller does not allow", where=self.name)
-        return wanted
+        return declared
 
 
 def needs_of(job: Table) -> Sequence[str]:

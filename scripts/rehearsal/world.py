@@ -75,9 +75,9 @@ class World:
 
     def environment(self) -> dict[str, str]:
         """Return a runner's environment variables, without those of this shell that a runner would not have."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
-        path = [str(self.tools), *(p for p in kept.get("PATH", "").split(os.pathsep) if ".venv" not in p)]
-        return {**kept, "PATH": os.pathsep.join(path), "CI": "true", "GIT_TERMINAL_PROMPT": "0"}
+        variables = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
+        path = [str(self.tools), *(p for p in variables.get("PATH", "").split(os.pathsep) if ".venv" not in p)]
+        return {**variables, "PATH": os.pathsep.join(path), "CI": "true", "GIT_TERMINAL_PROMPT": "0"}
 
     def next_run(self) -> None:
         """Start another run, which has no artifacts yet."""
@@ -98,8 +98,8 @@ class World:
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git in a folder and return its output."""
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
-    return done.stdout.strip()
+    process = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
+    return process.stdout.strip()
 
 
 def make_world(

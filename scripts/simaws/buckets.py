@@ -45,22 +45,22 @@ class Buckets:
 
     def content(self, bucket: str, key: str) -> Content:
         """Return an object; 400 if it does not exist, as Lambda responds."""
-        found = self._objects.get(f"/{bucket}/{key}")
-        if found is None or found.zip is None:
+        stored = self._objects.get(f"/{bucket}/{key}")
+        if stored is None or stored.zip is None:
             message = f"Error occurred while GetObject. S3 Error Code: NoSuchKey. {bucket}/{key}"
             raise AwsError(400, "InvalidParameterValueException", message)
-        return found.zip
+        return stored.zip
 
     def respond(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Execute a request about an object and return its response."""
         arguments = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
         upload = arguments.get("uploadId", "")
         if method == "HEAD":
-            found = self._existing(path)
-            return Response(headers={"ETag": found.etag}, size=found.zip.size if found.zip else len(found.data))
+            stored = self._existing(path)
+            return Response(headers={"ETag": stored.etag}, size=stored.zip.size if stored.zip else len(stored.data))
         if method == "GET" and not arguments:
-            found = self._existing(path)
-            return Response(found.zip.read() if found.zip else found.data, {"ETag": found.etag})
+            stored = self._existing(path)
+            return Response(stored.zip.read() if stored.zip else stored.data, {"ETag": stored.etag})
         if method == "PUT" and (source := headers.get("x-amz-copy-source")):
             return self._copy(unquote(source), path)
         if method == "POST" and "uploads" in arguments:
@@ -94,11 +94,11 @@ class Buckets:
         return stored.etag
 
     def _copy(self, source: str, path: str) -> Response:
-        found = self._existing(f"/{source.lstrip('/')}")
-        if found.zip:
-            self._clock.sleep(found.zip.size / COPY_BYTES_PER_SECOND)
-        self._objects[path] = found
-        return _xml("CopyObjectResult", {"ETag": found.etag, "LastModified": "2026-11-23T12:00:00.000Z"})
+        stored = self._existing(f"/{source.lstrip('/')}")
+        if stored.zip:
+            self._clock.sleep(stored.zip.size / COPY_BYTES_PER_SECOND)
+        self._objects[path] = stored
+        return _xml("CopyObjectResult", {"ETag": stored.etag, "LastModified": "2026-11-23T12:00:00.000Z"})
 
 
 def _xml(name: str, values: Mapping[str, str]) -> Response:

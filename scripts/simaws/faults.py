@@ -69,13 +69,13 @@ class FaultState:
 
     def next(self, region: str, operation: str) -> Fault | None:
         """Return the fault of this call, or None."""
-        met: Fault | None = None
-        for index, at in enumerate(self.faults.scripted):
-            if at.matches(region, operation) and at.hits(self._count(index)):
-                met = met or at.fault
+        matching: Fault | None = None
+        for index, place in enumerate(self.faults.scripted):
+            if place.matches(region, operation) and place.hits(self._count(index)):
+                matching = matching or place.fault
         nth = self._count(region)
-        if met or not self.faults.rate:
-            return met
+        if matching or not self.faults.rate:
+            return matching
         chance = Random(f"{self.faults.seed}/{region}/{nth}")  # noqa: S311 - repeatable on purpose
         return chance.choice(self.faults.kinds) if chance.random() < self.faults.rate else None
 

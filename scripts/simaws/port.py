@@ -46,24 +46,24 @@ class SimLambda:
         return self._region
 
     def latest(self, names: Sequence[str]) -> Mapping[str, ListedVersion]:
-        found: dict[str, ListedVersion] = {}
+        newest: dict[str, ListedVersion] = {}
         marker: str | None = None
         while True:
             page, marker = self._call("ListLayers", partial(RegionLayers.list_layers, marker=marker))
-            found |= {version.layer_name: self._listed(version) for version in page if version.layer_name in names}
-            if not marker or len(found) == len(names):
-                return found
+            newest |= {version.layer_name: self._listed(version) for version in page if version.layer_name in names}
+            if not marker or len(newest) == len(names):
+                return newest
 
     def versions(self, name: str, above: int = 0) -> tuple[ListedVersion, ...]:
-        found: list[ListedVersion] = []
+        listed_versions: list[ListedVersion] = []
         marker: str | None = None
         while True:
             page, marker = self._call(
                 "ListLayerVersions", partial(RegionLayers.list_versions, name=name, marker=marker)
             )
-            found += [self._listed(version) for version in page if version.number > above]
+            listed_versions += [self._listed(version) for version in page if version.number > above]
             if not marker or page[-1].number <= above:
-                return tuple(found)
+                return tuple(listed_versions)
 
     def get(self, name: str, number: int) -> PublishedVersion | None:
         version = self._call("GetLayerVersion", lambda region: region.get(name, number), missing=True)
@@ -103,8 +103,8 @@ class SimLambda:
 
         return bool(self._call("RemoveLayerVersionPermission", act, missing=True))
 
-    def download(self, held: PublishedVersion, to: Path) -> None:
-        digest = held.location.removeprefix("sim:")
+    def download(self, published: PublishedVersion, to: Path) -> None:
+        digest = published.location.removeprefix("sim:")
         content = self._call("Download", lambda _: self._aws.contents[digest], counted=False)
         to.write_bytes(content.read())
 

@@ -82,14 +82,14 @@ class Rest:
     def _list_layers(self, request: Request) -> Callable[[RegionLayers], Any]:
         def act(region: RegionLayers) -> Any:
             self._owner_only(request)
-            found, marker = region.list_layers(*_paging(request.query))
+            page, marker = region.list_layers(*_paging(request.query))
             layers = [
                 {
                     "LayerName": version.layer_name,
                     "LayerArn": region.arn(version.layer_name),
                     "LatestMatchingVersion": self._listed(version),
                 }
-                for version in found
+                for version in page
             ]
             return {"Layers": layers, "NextMarker": marker}
 
@@ -98,8 +98,8 @@ class Rest:
     def _list_layer_versions(self, request: Request, name: str) -> Callable[[RegionLayers], Any]:
         def act(region: RegionLayers) -> Any:
             self._owner_only(request)
-            found, marker = region.list_versions(name, *_paging(request.query))
-            return {"LayerVersions": [self._listed(version) for version in found], "NextMarker": marker}
+            versions, marker = region.list_versions(name, *_paging(request.query))
+            return {"LayerVersions": [self._listed(version) for version in versions], "NextMarker": marker}
 
         return act
 
@@ -200,11 +200,11 @@ class Rest:
                 self._bodies[request.body_sha256] = body, self._content(body.pop("Content", None))
             return self._bodies[request.body_sha256]
 
-    def _content(self, named: Any) -> Content:
+    def _content(self, specification: Any) -> Content:
         try:
-            if "S3Bucket" in named:
-                return self.buckets.content(named["S3Bucket"], named["S3Key"])
-            return self._aws.contents.add(base64.b64decode(named["ZipFile"], validate=True))
+            if "S3Bucket" in specification:
+                return self.buckets.content(specification["S3Bucket"], specification["S3Key"])
+            return self._aws.contents.add(base64.b64decode(specification["ZipFile"], validate=True))
         except (KeyError, TypeError, binascii.Error):
             raise AwsError(400, "InvalidRequestContentException", "Could not parse request body") from None
 

@@ -41,8 +41,8 @@ def serve(
     """Serve until the block ends; yield the address. ``silence``: seconds until a connection without a response is
     closed. ``upstream``: the line that requests come through.
     """
-    known = {KEY: Credential(SECRET, aws.account), **(credentials or {})}
-    server = _Server(aws, silence, known, upstream or Upstream(aws.clock))
+    credentials_by_key = {KEY: Credential(SECRET, aws.account), **(credentials or {})}
+    server = _Server(aws, silence, credentials_by_key, upstream or Upstream(aws.clock))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -167,8 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _stage(self, caller: SignedCaller, query: str, headers: Mapping[str, str], body: bytes) -> None:
         path = urlsplit(self.path).path
         self.server.aws.call(caller.region, "S3", lambda _: None, counted=False)  # its latency and faults
-        found = self.server.rest.buckets.respond(self.command, path, query, headers, body)
-        self._write(200, found.body, found.headers, size=found.size)
+        response = self.server.rest.buckets.respond(self.command, path, query, headers, body)
+        self._write(200, response.body, response.headers, size=response.size)
 
     def _identify(self, caller: SignedCaller, body: bytes) -> None:
         action = parse_qs(body.decode()).get("Action", [""])[0]

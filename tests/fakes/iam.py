@@ -120,7 +120,7 @@ def resolved(template: Mapping[str, Any], parameters: Mapping[str, str], account
     A reference to a role is its name and ``Arn`` its ARN; a reference to GitHub's provider is the provider's ARN.
     """
     made = _Resolver(template, parameters, account)
-    return {key: made.value(each) for key, each in template["Resources"].items() if made.is_wanted(each)}
+    return {key: made.value(each) for key, each in template["Resources"].items() if made.belongs_in_layer(each)}
 
 
 class _Resolver:
@@ -131,7 +131,7 @@ class _Resolver:
         self._resources = template["Resources"]
         self._iam = f"arn:{re.findall('arn:([a-z-]+):', json.dumps(template))[0]}:iam::{account}"
 
-    def is_wanted(self, resource: Mapping[str, Any]) -> bool:
+    def belongs_in_layer(self, resource: Mapping[str, Any]) -> bool:
         return "Condition" not in resource or bool(self.value(self._conditions[resource["Condition"]]))
 
     def value(self, item: Any) -> Any:

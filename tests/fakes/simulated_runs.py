@@ -20,7 +20,7 @@ from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.retry import RetryingLambda
 from publisher.ledger.release import Release
 from publisher.reconcile.execute import CanaryRegion
-from publisher.reconcile.number import Wanted
+from publisher.reconcile.number import RequestedRelease
 from publisher.reconcile.release_run import PublishReport, carry_out, prepare
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from scripts.simaws import SimLambda, SimulatedAws
@@ -157,7 +157,7 @@ class World:
         doom = doom or Doom()
         ledger.doom = doom
         lambdas = self.lambdas(doom, stop)
-        wanted = Wanted(version, layer_version, rebuild, allow_gap=True)
+        wanted = RequestedRelease(version, layer_version, rebuild, allow_gap=True)
         prepared = prepare(self.matrix, wanted, cells or self.matrix.cells, ledger, lambdas, self.aws.clock, Quiet())
         return carry_out(
             self.matrix,

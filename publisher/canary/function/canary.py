@@ -51,9 +51,9 @@ def import_names(distribution: importlib.metadata.Distribution) -> "list[str]":
 
 def unrecorded(distribution: importlib.metadata.Distribution) -> "list[str]":
     """Return the names of a package without a RECORD; none if it has no modules."""
-    listed = (distribution.read_text("top_level.txt") or "").split()
+    modules = (distribution.read_text("top_level.txt") or "").split()
     guess = folded(distribution.metadata["Name"]).replace("-", "_")
-    return sorted(listed) or ([guess] if guess.isidentifier() and importlib.util.find_spec(guess) else [])
+    return sorted(modules) or ([guess] if guess.isidentifier() and importlib.util.find_spec(guess) else [])
 
 
 def folded(name: str) -> str:

@@ -64,8 +64,8 @@ def _targets(index: Index) -> dict[Key, str]:
     names: dict[Key, str] = {}
     for release in index.releases:
         recorded: tuple[IndexedTarget | IndexedLayer, ...] = (*release.targets, *release.layers)
-        for made in recorded:
-            names.setdefault((made.python, made.architecture.value), made.layer_name)
+        for target in recorded:
+            names.setdefault((target.python, target.architecture.value), target.layer_name)
     return {key: names[key] for key in sorted(names, key=lambda key: TargetKey(key[0], Architecture(key[1])).order)}
 
 
@@ -126,7 +126,7 @@ def _release(index: Index, release: IndexedRelease, targets: dict[Key, str]) -> 
 def _facts(target: IndexedTarget | None) -> dict[str, Any]:
     if target is None:
         return {}
-    known = {
+    facts = {
         "sha256": target.sha256,
         "size": target.size,
         "unzipped": target.unzipped_size,
@@ -138,7 +138,7 @@ def _facts(target: IndexedTarget | None) -> dict[str, Any]:
         "start": _start(target.cold_start),
         "packages": None if target.packages is None else len(target.packages),
     }
-    return {key: value for key, value in known.items() if value is not None}
+    return {key: value for key, value in facts.items() if value is not None}
 
 
 def _start(cold_start: IndexedColdStart | None) -> dict[str, Any] | None:
@@ -160,8 +160,8 @@ def _start(cold_start: IndexedColdStart | None) -> dict[str, Any] | None:
 
 def _where(index: Index, layers: Sequence[IndexedLayer], pending: Sequence[str]) -> dict[str, Any]:
     """Return the regions that have the layer (no such key if all have it), and those where it is not published yet."""
-    found = {layer.region for layer in layers}
-    there = {} if len(found) == len(index.all_regions) else {"regions": _places(index, found)}
+    regions = {layer.region for layer in layers}
+    there = {} if len(regions) == len(index.all_regions) else {"regions": _places(index, regions)}
     return {**there, **({"pending": _places(index, pending)} if pending else {})}
 
 
@@ -169,7 +169,7 @@ def _others(
     index: Index, target: IndexedTarget | None, layers: Sequence[IndexedLayer], number: int, name: str
 ) -> dict[str, Any]:
     """Return the cells whose zip or ARN differs from what the page derives."""
-    found: dict[str, dict[str, Any]] = {}
+    by_name: dict[str, dict[str, Any]] = {}
     for layer in layers:
         arn = f"arn:{partition_of(layer.region)}:lambda:{layer.region}:{index.account}:layer:{name}:{number}"
         differs: dict[str, Any] = {}
@@ -178,8 +178,8 @@ def _others(
         if layer.arn != arn:
             differs["layer"] = layer.arn.rpartition(":")[0]
         if differs:
-            found[layer.region] = differs
-    return {"other": found} if found else {}
+            by_name[layer.region] = differs
+    return {"other": by_name} if by_name else {}
 
 
 def _places(index: Index, regions: Iterable[str]) -> list[int]:
@@ -189,11 +189,11 @@ def _places(index: Index, regions: Iterable[str]) -> list[int]:
 def _packages(facts: dict[Key, IndexedTarget], targets: Sequence[Key]) -> list[list[Any]]:
     """Return ``[name, version]`` for packages that every known target has, else ``[name, version, targets]``."""
     holders: dict[tuple[str, str], list[int]] = {}
-    known = [key for key, target in facts.items() if target.packages is not None]
-    for key in known:
+    with_packages = [key for key, target in facts.items() if target.packages is not None]
+    for key in with_packages:
         for package in (facts[key].packages or {}).items():
             holders.setdefault(package, []).append(targets.index(key))
     return [
-        [*package, *([] if len(holders[package]) == len(known) else [sorted(holders[package])])]
+        [*package, *([] if len(holders[package]) == len(with_packages) else [sorted(holders[package])])]
         for package in sorted(holders)
     ]

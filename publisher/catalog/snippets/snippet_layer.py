@@ -75,10 +75,10 @@ class SnippetLayer:
 
 def layers_of_rows(rows: Sequence[Row]) -> list[SnippetLayer]:
     """Group the rows by target."""
-    found: dict[str, list[Row]] = {}
+    by_target: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(row.target, []).append(row)
-    return [SnippetLayer(same[0], {row.region: row.arn for row in same}) for same in found.values()]
+        by_target.setdefault(row.target, []).append(row)
+    return [SnippetLayer(same[0], {row.region: row.arn for row in same}) for same in by_target.values()]
 
 
 def pascal(text: str) -> str:

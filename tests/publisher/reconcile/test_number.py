@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from builder.model.errors import InputError
 from builder.model.runtimes import Architecture
 from publisher.ledger.release import LowerVersionRecord, Yanked
-from publisher.reconcile.number import Wanted, next_number, recorded_number, seen_number
+from publisher.reconcile.number import RequestedRelease, next_number, recorded_number, seen_number
 from tests.publisher.reconcile.plan_cases import WHEN, history, release, remote, small_matrix
 
 MATRIX = small_matrix()
@@ -41,10 +41,10 @@ def test_the_next_number_counts_versions_that_only_the_ledger_has() -> None:
 
 def test_a_recorded_release_keeps_its_number() -> None:
     releases = (release(MATRIX, 1, "1.0", CELLS), release(MATRIX, 2, "2.0", CELLS))
-    found = recorded_number(Wanted("1.0"), releases)
+    found = recorded_number(RequestedRelease("1.0"), releases)
     assert found is not None
     assert found.value == 1
-    assert recorded_number(Wanted("3.0"), releases) is None
+    assert recorded_number(RequestedRelease("3.0"), releases) is None
 
 
 def test_a_rebuild_is_found_at_its_own_number() -> None:
@@ -52,34 +52,34 @@ def test_a_rebuild_is_found_at_its_own_number() -> None:
         release(MATRIX, 1, "1.0", CELLS),
         release(MATRIX, 2, "1.0", CELLS, rebuild="CVE"),
     )
-    newest = recorded_number(Wanted("1.0"), releases)
-    begun = recorded_number(Wanted("1.0", rebuild="CVE"), releases)
+    newest = recorded_number(RequestedRelease("1.0"), releases)
+    begun = recorded_number(RequestedRelease("1.0", rebuild="CVE"), releases)
     assert newest is not None
     assert begun is not None
     assert (newest.value, begun.value) == (2, 2)
     done = (*releases[:1], releases[1].model_copy(update={"completed": WHEN}))
-    assert recorded_number(Wanted("1.0", rebuild="another"), done) is None
+    assert recorded_number(RequestedRelease("1.0", rebuild="another"), done) is None
 
 
 def test_a_yanked_release_is_not_published_again() -> None:
     releases = (release(MATRIX, 1, "1.0", CELLS, yanked=Yanked(date=WHEN, reason="broken import")),)
     with pytest.raises(InputError, match="broken import"):
-        recorded_number(Wanted("1.0"), releases)
+        recorded_number(RequestedRelease("1.0"), releases)
     with pytest.raises(InputError, match="broken import"):
-        recorded_number(Wanted("1.0", layer_version=1), releases)
+        recorded_number(RequestedRelease("1.0", layer_version=1), releases)
 
 
 def test_a_number_of_another_release_is_refused() -> None:
     with pytest.raises(InputError, match=r"layer version 1 is demo 1\.0, not 2\.0"):
-        recorded_number(Wanted("2.0", layer_version=1), (release(MATRIX, 1, "1.0", CELLS),))
+        recorded_number(RequestedRelease("2.0", layer_version=1), (release(MATRIX, 1, "1.0", CELLS),))
 
 
 def test_an_unrecorded_release_is_found_in_aws() -> None:
     begun = {CELLS[0]: history(MATRIX, CELLS[0], ["1.0", "2.0"]), CELLS[1]: history(MATRIX, CELLS[1], ["1.0"])}
-    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, begun), ())
+    found = seen_number(MATRIX, RequestedRelease("2.0"), remote(MATRIX, begun), ())
     assert found is not None
     assert found.value == 2
-    assert seen_number(MATRIX, Wanted("3.0"), remote(MATRIX, begun), ()) is None
+    assert seen_number(MATRIX, RequestedRelease("3.0"), remote(MATRIX, begun), ()) is None
 
 
 def test_the_number_without_a_conflict_is_chosen() -> None:
@@ -88,7 +88,7 @@ def test_the_number_without_a_conflict_is_chosen() -> None:
         CELLS[0]: history(MATRIX, CELLS[0], ["1.0", "1.0", "2.0"]),
         CELLS[1]: history(MATRIX, CELLS[1], ["1.0", "2.0"]),
     }
-    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states), ())
+    found = seen_number(MATRIX, RequestedRelease("2.0"), remote(MATRIX, states), ())
     assert found is not None
     assert found.value == 3
 
@@ -97,7 +97,7 @@ def test_a_repeated_job_does_not_move_the_release() -> None:
     """A cell where a retry published 2.0 twice also has it at the common number."""
     states = {cell: history(MATRIX, cell, ["1.0", "2.0"]) for cell in CELLS}
     states[CELLS[2]] = history(MATRIX, CELLS[2], ["1.0", "2.0", "2.0"])
-    found = seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states), ())
+    found = seen_number(MATRIX, RequestedRelease("2.0"), remote(MATRIX, states), ())
     assert found is not None
     assert found.value == 2
 
@@ -114,6 +114,6 @@ def test_a_number_that_the_ledger_has_as_another_release_is_lost() -> None:
     """2.0 lost number 1 to 1.0 after it had published one cell there. Contradicting records are not ignored."""
     states = {CELLS[0]: history(MATRIX, CELLS[0], ["2.0"]), CELLS[1]: history(MATRIX, CELLS[1], ["1.0"])}
     won = release(MATRIX, 1, "1.0", CELLS[1:2])
-    assert seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states), (won,)) is None
+    assert seen_number(MATRIX, RequestedRelease("2.0"), remote(MATRIX, states), (won,)) is None
     wrong = release(MATRIX, 1, "1.0", CELLS[:2])
-    assert seen_number(MATRIX, Wanted("2.0"), remote(MATRIX, states), (wrong,)) is not None
+    assert seen_number(MATRIX, RequestedRelease("2.0"), remote(MATRIX, states), (wrong,)) is not None

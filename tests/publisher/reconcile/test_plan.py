@@ -38,7 +38,7 @@ def at_two(content: str = "right", version: str | None = "2.0", grants: tuple[Gr
     states = {cell: history(MATRIX, cell, ["1.0"]) for cell in CELLS}
     cell = CELLS[0]
     states[cell] = replace(
-        history(MATRIX, cell, ["1.0", version]), held=held(MATRIX, cell, 2, version, content), grants=grants
+        history(MATRIX, cell, ["1.0", version]), published=held(MATRIX, cell, 2, version, content), grants=grants
     )
     return remote(MATRIX, states)
 
@@ -75,7 +75,7 @@ def test_the_bytes_of_most_cells_are_the_releases() -> None:
     first_target = [cell for cell in CELLS if cell.target == CELLS[0].target]
     for cell, content in zip(first_target, ["right", "right", "odd"], strict=True):
         states[cell] = replace(
-            history(MATRIX, cell, ["2.0"]), held=held(MATRIX, cell, 1, "2.0", content), grants=PUBLIC
+            history(MATRIX, cell, ["2.0"]), published=held(MATRIX, cell, 1, "2.0", content), grants=PUBLIC
         )
     made = plan(remote(MATRIX, states), number=1)
     assert [made.actions[cell].kind for cell in first_target] == ["keep", "keep", "conflict"]
@@ -140,7 +140,7 @@ def test_every_plan_ends_at_the_number_or_in_a_named_conflict(histories: list[li
         state = history(MATRIX, cell, past)
         if len(past) >= number:
             there = held(MATRIX, cell, number, past[number - 1], f"bytes/{cell.target.id}")
-            state = replace(state, held=there)
+            state = replace(state, published=there)
         states[cell] = state
     made = plan(remote(MATRIX, states), number=number)
     for cell, past in zip(CELLS, histories, strict=True):

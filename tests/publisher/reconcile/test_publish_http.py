@@ -14,7 +14,7 @@ from builder.model.stop import Stop
 from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Lambda
 from publisher.ledger.folder import FolderLedger
-from publisher.reconcile.number import Wanted
+from publisher.reconcile.number import RequestedRelease
 from publisher.reconcile.release_run import PublishReport, carry_out, prepare
 from scripts.simaws import At, Fault, Faults, SimulatedAws
 from scripts.simaws.server import environment, serve
@@ -28,7 +28,7 @@ MATRIX = small_matrix(account=ACCOUNT)
 def publish(folder: Path, version: str, ledger: str = "ledger", matrix: Matrix = MATRIX) -> PublishReport:
     lambdas: Mapping[str, Lambda] = connect_all(matrix)
     records = FolderLedger(folder / ledger, matrix)
-    prepared = prepare(matrix, Wanted(version), matrix.cells, records, lambdas, SYSTEM_CLOCK, Quiet())
+    prepared = prepare(matrix, RequestedRelease(version), matrix.cells, records, lambdas, SYSTEM_CLOCK, Quiet())
     artifacts = make_artifacts(folder, matrix, version)
     return carry_out(matrix, prepared, records, lambdas, artifacts, SYSTEM_CLOCK, Quiet(), Stop())
 

@@ -52,7 +52,7 @@ def test_the_other_regions_follow_after_the_check(world: World) -> None:
     assert list(report.outcomes) == list(MATRIX.cells)
     assert check.before == [{REGION}]
     assert [(each.cell.region, each.name) for each in check.asked[0]] == [(REGION, "private")] * 2
-    assert all(each.held is not None for each in check.asked[0])
+    assert all(each.published is not None for each in check.asked[0])
     assert_at_release(world, "1.0.0", 1)
     assert_recorded(world, ledger, "1.0.0", 1)
 
