@@ -104,9 +104,9 @@ def load_files(dumped: memoryview) -> dict[str, PackedFile]:
 def write_zip_file(path: Path, files: PackedFiles) -> tuple[int, str]:
     """Write the zip of the files and return its size and sha256."""
     with path.open("wb") as file:
-        out = _HashingFile(file)
-        write_zip(out, (ZipEntry(name, each.stream, each.executable) for name, each in files.items()))
-    return out.size, out.digest.hexdigest()
+        hashed = _HashingFile(file)
+        write_zip(hashed, (ZipEntry(name, each.stream, each.executable) for name, each in files.items()))
+    return hashed.size, hashed.digest.hexdigest()
 
 
 class _HashingFile:

@@ -80,19 +80,21 @@ def check_binaries(files: Sequence[FileFacts], target: Target, *, own_code: bool
     imported = _imported(files, target)
     if own_code and not any(file.elf and file.elf.machine == str(target.architecture) for file in files):
         imported |= {file.path for file in files if file.elf and _is_importable(file.path)}
-    same: dict[tuple[Level, str, str], list[str]] = {}
+    paths_of_finding: dict[tuple[Level, str, str], list[str]] = {}
     for file in files:
         if file.elf is None:
             continue
         level: Level = "error" if file.path in imported else "warning"
         for elf_finding in check_elf(file.path, file.elf, target, bundled, level):
-            same.setdefault((elf_finding.level, elf_finding.code, elf_finding.message), []).append(file.path)
+            paths_of_finding.setdefault((elf_finding.level, elf_finding.code, elf_finding.message), []).append(
+                file.path
+            )
         if file.elf.machine == str(target.architecture):
             for library in file.elf.needed:
                 if library not in bundled and "musl" not in library and not target.runtime.has_library(library):
                     message = f"needs {library}, which neither the zip nor {target.runtime.system} has"
-                    same.setdefault(("warning", "elf-library", message), []).append(file.path)
-    findings = [each for key, paths in sorted(same.items()) for each in grouped(*key, paths)]
+                    paths_of_finding.setdefault(("warning", "elf-library", message), []).append(file.path)
+    findings = [each for key, paths in sorted(paths_of_finding.items()) for each in grouped(*key, paths)]
     return [*findings, *_check_abi_tags(files, target), *_check_other_systems(files, target)]
 
 

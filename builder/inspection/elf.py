@@ -157,12 +157,12 @@ class _ElfFile:
         """Yield each library and symbol version that the loader requires (DT_VERNEED, LSB "Symbol Versioning")."""
         if _DT_VERNEED not in values:
             return
-        table, left = self._offset_of(values[_DT_VERNEED]), _MAX_VERSIONS
+        table, remaining = self._offset_of(values[_DT_VERNEED]), _MAX_VERSIONS
         for _ in range(min(values.get(_DT_VERNEEDNUM, 0), _MAX_VERSIONS)):
             _, count, library, first, following = self._unpack("HHLLL", table)
             offset = table + first
-            left -= count + 1
-            if left < 0:
+            remaining -= count + 1
+            if remaining < 0:
                 raise ValueError(f"more than {_MAX_VERSIONS} symbol versions")
             for _ in range(count):
                 _, flags, _, name, further = self._unpack("LHHLL", offset)

@@ -121,8 +121,8 @@ def _collisions(paths: Sequence[str]) -> Iterator[Finding]:
     unique = sorted({path.removesuffix("/") for path in paths}, key=_by_folder)
     files = {path for path in paths if not path.endswith("/")}
     folders = {path[:-1] for path in paths if path.endswith("/")}
-    both = {a for a, b in pairwise(unique) if a in files and b.startswith(f"{a}/")} | (files & folders)
-    yield from grouped("error", "name-both", "is a file and also a folder", sorted(both))
+    collisions = {a for a, b in pairwise(unique) if a in files and b.startswith(f"{a}/")} | (files & folders)
+    yield from grouped("error", "name-both", "is a file and also a folder", sorted(collisions))
     unique.sort(key=lambda path: _by_folder(_folded(path)))
     alike = {differing for a, b in pairwise(unique) if (differing := _same_but_for_case(a, b))}
     yield from grouped(
@@ -189,14 +189,14 @@ def unzipped_size(files: Iterable[FileFacts]) -> int:
 
 def _check_sizes(files: Sequence[FileFacts]) -> Iterator[Finding]:
     size = unzipped_size(files)
-    free = UNZIPPED_LIMIT_BYTES - size
-    if free < 0:
+    remaining = UNZIPPED_LIMIT_BYTES - size
+    if remaining < 0:
         limit = f"Lambda's limit is {UNZIPPED_LIMIT_BYTES:,} for a function with all its layers"
         message = f"has {size:,} bytes unzipped; {limit}"
         compiled = sum(file.size for file in files if file.name.endswith(".pyc"))
         yield finding("error", "size-unzipped", message + _bytecode_advice(size, compiled))
-    elif free < WANTED_FREE_BYTES:
-        message = f"leaves {free / 1048576:.0f} MB of Lambda's 250 MB for the function's own code and other layers"
+    elif remaining < WANTED_FREE_BYTES:
+        message = f"leaves {remaining / 1048576:.0f} MB of Lambda's 250 MB for the function's own code and other layers"
         yield finding("warning", "size-left", message)
 
 

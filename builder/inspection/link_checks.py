@@ -53,12 +53,12 @@ class LayerPaths:
         """Return the path in the zip that a link leads to; "" is the layer's root. LinkError if there is none."""
         followed = 0
         resolved: list[str] = []
-        left = link.split("/")[::-1]
-        while left:
+        remaining = link.split("/")[::-1]
+        while remaining:
             self._steps += 1
-            if self._steps > _MAX_STEPS or len(resolved) + len(left) > _MAX_PATH_PARTS:
+            if self._steps > _MAX_STEPS or len(resolved) + len(remaining) > _MAX_PATH_PARTS:
                 raise LinkError("link-broken", "is a symbolic link through too many folders or links (ELOOP)")
-            part = left.pop()
+            part = remaining.pop()
             if resolved and not self._is_folder("/".join(resolved)):
                 raise LinkError(*_BROKEN)
             if part in ("", "."):
@@ -80,7 +80,7 @@ class LayerPaths:
                 if not f"{target}/".startswith(_LAYER_ROOT):
                     raise LinkError("link-outside", "is a symbolic link that leads out of the layer")
                 resolved, target = [], target[len(_LAYER_ROOT) :]
-            left += target.split("/")[::-1]
+            remaining += target.split("/")[::-1]
         joined = "/".join(resolved)
         if joined and not self._exists(joined):
             raise LinkError(*_BROKEN)

@@ -201,9 +201,9 @@ def _read_content(file: IO[bytes], entry: zipfile.ZipInfo, contents: ZipContents
 
 def _chunks(file: IO[bytes], claimed: int) -> Iterator[bytes]:
     """Yield the content, at most one byte more than the zip claims."""
-    left = claimed + 1
-    while left > 0 and (chunk := file.read(min(_CHUNK_BYTES, left))):
-        left -= len(chunk)
+    remaining = claimed + 1
+    while remaining > 0 and (chunk := file.read(min(_CHUNK_BYTES, remaining))):
+        remaining -= len(chunk)
         yield chunk
 
 

@@ -33,18 +33,18 @@ class Changes:
 def changes(old: Iterable[Locked], new: Iterable[Locked]) -> Changes:
     """Return the differences between two locks."""
     before, after = _by_name(old), _by_name(new)
-    both = sorted(before.keys() & after.keys())
+    common = sorted(before.keys() & after.keys())
     return Changes(
         added=tuple((name, after[name].version) for name in sorted(after.keys() - before.keys())),
         removed=tuple((name, before[name].version) for name in sorted(before.keys() - after.keys())),
         updated=tuple(
             (name, before[name].version, after[name].version)
-            for name in both
+            for name in common
             if before[name].version != after[name].version
         ),
         rewheeled=tuple(
             (name, after[name].version)
-            for name in both
+            for name in common
             if before[name].version == after[name].version and before[name].sha256 != after[name].sha256
         ),
     )

@@ -60,23 +60,23 @@ class _Walk:
     lines: dict[Path, int] = field(default_factory=dict)
     duplicates: list[tuple[Path, int]] = field(default_factory=list)
 
-    def visit(self, node: yaml.Node, path: Path, above: frozenset[int]) -> None:
+    def visit(self, node: yaml.Node, path: Path, parents: frozenset[int]) -> None:
         line = node.start_mark.line + 1
         self.lines.setdefault(path, line)
         if len(self.lines) > MAX_VALUES:
             raise yaml.YAMLError(f"more than {MAX_VALUES} values, aliases counted each time")
-        if id(node) in above:
+        if id(node) in parents:
             raise yaml.YAMLError(f"line {line}: a value that contains itself")
-        above = above | {id(node)}
+        parents = parents | {id(node)}
         if isinstance(node, yaml.MappingNode):
-            self._mapping(node, path, above)
+            self._mapping(node, path, parents)
         elif isinstance(node, yaml.SequenceNode):
             for index, item in enumerate(node.value):
-                self.visit(item, (*path, index), above)
+                self.visit(item, (*path, index), parents)
         else:
             _check_scalar(node, line)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path, above: frozenset[int]) -> None:
+    def _mapping(self, node: yaml.MappingNode, path: Path, parents: frozenset[int]) -> None:
         seen: set[Path] = set()
         for key, value in node.value:
             _check_scalar(key, key.start_mark.line + 1)
@@ -85,7 +85,7 @@ class _Walk:
                 self.duplicates.append((inner, key.start_mark.line + 1))
             seen.add(inner)
             self.lines[inner] = key.start_mark.line + 1
-            self.visit(value, inner, above)
+            self.visit(value, inner, parents)
 
 
 def _check_scalar(node: yaml.Node, line: int) -> None:

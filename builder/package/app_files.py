@@ -48,11 +48,11 @@ def app_files(app: Path, output: Path, progress: Progress) -> dict[str, Path]:
         walk = _walk(app, "", lambda path, folder: is_ignored(path, folder, rules), (app.resolve(),), output.resolve())
         files = dict(sorted(walk))
         for zipped in [place for place in files.values() if place.name == "app.zip" and _is_earlier_output(place)]:
-            left = {
+            excluded = {
                 path for path, place in files.items() if place.parent == zipped.parent and place.name in OUTPUT_FILES
             }
-            progress.note(f"not packed, because an earlier `layers package` wrote them: {', '.join(sorted(left))}")
-            files = {path: place for path, place in files.items() if path not in left}
+            progress.note(f"not packed, because an earlier `layers package` wrote them: {', '.join(sorted(excluded))}")
+            files = {path: place for path, place in files.items() if path not in excluded}
     except (OSError, RecursionError) as error:
         where = getattr(error, "filename", None) or str(app)
         raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", where=str(where)) from None
@@ -62,22 +62,22 @@ def app_files(app: Path, output: Path, progress: Progress) -> dict[str, Path]:
 
 
 def _walk(
-    folder: Path, below: str, ignored: _Ignored, above: tuple[Path, ...], output: Path
+    folder: Path, folder_path: str, ignored: _Ignored, parents: tuple[Path, ...], output: Path
 ) -> Iterator[tuple[str, Path]]:
     for entry in os.scandir(folder):
-        path, place = f"{below}{entry.name}", Path(entry.path)
+        path, place = f"{folder_path}{entry.name}", Path(entry.path)
         if ignored(path, entry.is_dir()) or entry.name.startswith(WORK_FOLDER_PREFIX):
             continue
         _check_name(path, place)
         if entry.is_dir():
-            real = place.resolve()
-            if real == output or (place / "pyvenv.cfg").is_file():
+            resolved = place.resolve()
+            if resolved == output or (place / "pyvenv.cfg").is_file():
                 continue
-            if real in above:
+            if resolved in parents:
                 raise InputError(
                     "a symbolic link leads back to a folder above it", where=str(place), fix=f"name it in {IGNORE_FILE}"
                 )
-            yield from _walk(place, f"{path}/", ignored, (*above, real), output)
+            yield from _walk(place, f"{path}/", ignored, (*parents, resolved), output)
         elif entry.is_file():
             yield path, place
         else:

@@ -30,14 +30,14 @@ class PackageBudget:
 
     def check(self, zipped: int, unzipped: int, where: str) -> None:
         """Raise BuildError if a size exceeds its limit."""
-        over = [
+        exceeded = [
             f"it has {size:,} bytes {kind}, and --max-size allows {limit:,.0f}"
             for kind, size, limit in (("zipped", zipped, self.zipped), ("unzipped", unzipped, self.unzipped))
             if limit is not None and size > limit
         ]
-        if over:
+        if exceeded:
             raise BuildError(
-                f"the package is larger than its budget: {'; '.join(over)}",
+                f"the package is larger than its budget: {'; '.join(exceeded)}",
                 where=where,
                 fix="leave something out (--exclude, .lambdaignore), or raise --max-size",
             )

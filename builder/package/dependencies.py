@@ -135,8 +135,8 @@ def _own_conflicts(requirements: Requirements, pins: Mapping[str, str], target: 
 
 def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]) -> list[PackageConflict]:
     """Return the layer's packages whose versions the app's packages or their dependencies do not allow."""
-    free = {each.name: each.version for each in resolve(())}  # raises if the layer is not the cause
-    unchanged = [name for name in free if free[name] == pins.get(name)]
+    unconstrained = {each.name: each.version for each in resolve(())}  # raises if the layer is not the cause
+    unchanged = [name for name in unconstrained if unconstrained[name] == pins.get(name)]
 
     def attempt(names: Sequence[str]) -> ConflictError | None:
         try:

@@ -85,8 +85,8 @@ def _wrong_requirements(
     locked = {wheel.locked.name: wheel.locked for wheel in wheels}
     bounds = inputs.bounds
     ignored = {*bounds.excludes, *map(name_of, (*bounds.overrides, *bounds.constraints))}
-    for name, by in parents.items():
-        for parent, requirements in by.items():
+    for name, requirers in parents.items():
+        for parent, requirements in requirers.items():
             if not parent or name in ignored:
                 continue
             for each in requirements:

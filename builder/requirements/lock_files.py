@@ -234,8 +234,8 @@ def _difference(requirement: Requirement, pin: Requirement | None) -> str | None
     if pin is None:
         return f"does not have {requirement.name}"
     if requirement.url:
-        same = pin.url and urldefrag(requirement.url).url == urldefrag(pin.url).url
-        return None if same else f"has {str(pin).split(';')[0].strip()}"
+        same_url = pin.url and urldefrag(requirement.url).url == urldefrag(pin.url).url
+        return None if same_url else f"has {str(pin).split(';')[0].strip()}"
     version = next((each.version for each in pin.specifier), None)
     fits = version is None or requirement.specifier.contains(version, prereleases=True)
     return None if fits else f"has {pin.name} {version}"

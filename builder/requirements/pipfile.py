@@ -26,7 +26,7 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     if unknown:
         fix = f"it has {names_of(categories)}" if categories else "it has none"
         raise InputError(f"the Pipfile has no category {unknown[0]!r}", where=f"{path}: --group", fix=fix)
-    left = [name for name in categories if name not in selection.groups]
+    unselected = [name for name in categories if name not in selection.groups]
     sources = document.get("source", [])
     sources = [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
     refused = {str(s.get("name")): p for s in sources if (p := refusal_of_index(str(s.get("url", ""))))}
@@ -46,7 +46,7 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     other_python = [f"warning: {path.name} is for Python {required_python}, and the function for {python}"]
     notes = [] if required_python == python or required_python.startswith(f"{python}.") else other_python
     problems.raise_any()
-    notes += [f"not included: category {names_of(left)} (--group NAME includes one)"] if left else []
+    notes += [f"not included: category {names_of(unselected)} (--group NAME includes one)"] if unselected else []
     groups = tuple(selection.groups)
     allowed = table(document, "pipenv", where=str(path)).get("allow_prereleases") is True
     needs_lock = tuple(f"{each.where}: {each.needs_lock}" for each in entries if each.needs_lock)

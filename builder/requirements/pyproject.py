@@ -164,7 +164,7 @@ def _also_if(entry: Entry, condition: Entry) -> Entry:
     """Return the entry with the marker of the other one added."""
     if condition.requirement.marker is None:
         return entry
-    both = Requirement(str(entry.requirement))
-    marker = f"({both.marker}) and " if both.marker else ""
-    text = f"{str(both).split(';')[0]} ; {marker}({condition.requirement.marker})"
+    requirement = Requirement(str(entry.requirement))
+    marker = f"({requirement.marker}) and " if requirement.marker else ""
+    text = f"{str(requirement).split(';')[0]} ; {marker}({condition.requirement.marker})"
     return replace(entry, requirement=Requirement(text))

@@ -40,8 +40,8 @@ class _Required:
 
     def fits(self, other: _Required) -> bool:
         """Whether both are the same requirement, as far as both state versions."""
-        same = (self.part, self.name, self.extras) == (other.part, other.name, other.extras)
-        return same and (self.versions is None or other.versions is None or self.versions == other.versions)
+        same_package = (self.part, self.name, self.extras) == (other.part, other.name, other.extras)
+        return same_package and (self.versions is None or other.versions is None or self.versions == other.versions)
 
 
 def find_differences(lock: Path, project: Path, local: Collection[Path]) -> Iterator[tuple[str, str, str]]:

@@ -69,11 +69,11 @@ def older_versions(
         package = newest.get(locked.name)
         if package is None or Version(package["version"]) <= Version(locked.version):
             continue
-        by = parents.get(locked.name, {})
+        requirers = parents.get(locked.name, {})
         version = package["version"]
-        if not all(each.specifier.contains(version, prereleases=True) for each in chain(*by.values())):
+        if not all(each.specifier.contains(version, prereleases=True) for each in chain(*requirers.values())):
             continue
-        if obstacle := _blocking_package(inputs, target, package, [name for name in by if name], lock):
+        if obstacle := _blocking_package(inputs, target, package, [name for name in requirers if name], lock):
             message = f"{locked.name} {locked.version} was chosen, not {version}: {obstacle}"
             findings.append(Finding(level="warning", code="version-older", message=message))
     return findings

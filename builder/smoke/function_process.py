@@ -120,9 +120,9 @@ def process_group(
     command: list[str], variables: Mapping[str, str], folder: Path, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process in its own group, with stdout and stderr in ``log``. The group is killed when the block ends."""
-    with log.open("wb") as out:
+    with log.open("wb") as log_file:
         process = subprocess.Popen(
-            command, cwd=folder, env=dict(variables), stdin=subprocess.PIPE, stdout=out, stderr=out,
+            command, cwd=folder, env=dict(variables), stdin=subprocess.PIPE, stdout=log_file, stderr=log_file,
             start_new_session=True,
         )  # fmt: skip
     try:

@@ -60,8 +60,8 @@ def import_plan(distributions: Iterable[Distribution], paths: Collection[str] = 
 
 
 def _trial(name: str, modules: tuple[str, ...]) -> ImportTrial:
-    if same := tuple(module for module in modules if canonicalize_name(module) == name):
-        return ImportTrial(name, same, "all")
+    if same_name := tuple(module for module in modules if canonicalize_name(module) == name):
+        return ImportTrial(name, same_name, "all")
     candidates = [module for module in modules if module.split(".")[0] not in _STRAY_MODULES]
     public = [module for module in candidates if not any(part.startswith("_") for part in module.split("."))]
     tried = public or candidates or list(modules)

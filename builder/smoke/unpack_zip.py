@@ -47,6 +47,6 @@ def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, root: Path, 
                 target = os.path.relpath(root / target[len(_LAYER_ROOT) :], place.parent)
             place.symlink_to(target)
             return
-        with place.open("wb") as to:
-            shutil.copyfileobj(source, to)
+        with place.open("wb") as output:
+            shutil.copyfileobj(source, output)
     place.chmod(stat.S_IMODE(mode) & 0o777 if mode else 0o644)

@@ -164,9 +164,9 @@ def _walk(folder: Path) -> Iterator[UnpackedFile]:
     buffer = memoryview(bytearray(1 << 18))
     folders = [(str(folder), "")]
     while folders:
-        place, below = folders.pop()
+        place, prefix = folders.pop()
         for entry in os.scandir(place):
-            path = f"{below}{entry.name}"
+            path = f"{prefix}{entry.name}"
             if entry.is_symlink():
                 raise BuildError("the wheel contains a symbolic link, which is not allowed in a layer", where=path)
             if entry.is_dir():
@@ -200,8 +200,8 @@ def _listed(record: Path) -> dict[str, RecordRow]:
 
 
 def _normal(path: str) -> str:
-    odd = "//" in path or "./" in path or path[-1:] in "/."  # few paths: a Path for every row would be slow
-    return PurePosixPath(path).as_posix() if odd else path
+    unusual = "//" in path or "./" in path or path[-1:] in "/."  # few paths: a Path for every row would be slow
+    return PurePosixPath(path).as_posix() if unusual else path
 
 
 def _mismatch(files: Iterable[UnpackedFile], rows: Mapping[str, RecordRow]) -> UnpackedFile | None:

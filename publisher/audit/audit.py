@@ -231,7 +231,7 @@ def _classify(
         description = repr(layer_version.description[:60]) if layer_version.description else "no description"
         detail = f"a version of no release: {description}"
         return "foreign", detail, "find out who published it; the next release skips it"
-    elsewhere = next((r.layer_version for r in releases if r.version == version), None)
-    if elsewhere is None or elsewhere == layer_version.number:
+    other_number = next((r.layer_version for r in releases if r.version == version), None)
+    if other_number is None or other_number == layer_version.number:
         return "unrecorded", f"{version} is published here, and the ledger does not have it", "layers sync"
-    return "number", f"{version} has number {layer_version.number} here and {elsewhere} elsewhere", "layers sync"
+    return "number", f"{version} has number {layer_version.number} here and {other_number} elsewhere", "layers sync"

@@ -109,15 +109,17 @@ def merge(
     releases: list[Release] = []
     left_out: list[str] = []
     for number in numbers:
-        here = [each for each in cells if each.record.layer_version == number]
-        if not here:
+        at_this_number = [each for each in cells if each.record.layer_version == number]
+        if not at_this_number:
             releases.append(recorded[number])
             continue
-        version = recorded[number].version if number in recorded else _most_common(each.version for each in here)
-        fitting = [each for each in here if each.version == version]
+        version = (
+            recorded[number].version if number in recorded else _most_common(each.version for each in at_this_number)
+        )
+        fitting = [each for each in at_this_number if each.version == version]
         left_out += [
             f"{each.cell.id}: layer version {number} is {each.version}, but the release is {version}"
-            for each in here
+            for each in at_this_number
             if each.version != version
         ]
         if fitting:
@@ -160,15 +162,15 @@ def _release(matrix: Matrix, number: int, version: str, cells: Sequence[Found], 
     missing = [t for t in matrix.targets if release.target(t.id) is None and any(f.cell.target == t for f in cells)]
     for target in missing:
         of_target = [record for record in release.cells if record.key[1] == target.id]
-        same = len({record.sha256 for record in of_target}) == 1
+        same_bytes = len({record.sha256 for record in of_target}) == 1
         release = release.with_targets(
             TargetRecord(
                 python=target.python,
                 architecture=target.architecture,
                 layer_name=target.layer_name,
-                sha256=of_target[0].sha256 if same else None,
-                size=of_target[0].size if same else None,
-                signed_by=next((f.signed_by for f in cells if f.cell.target == target), None) if same else None,
+                sha256=of_target[0].sha256 if same_bytes else None,
+                size=of_target[0].size if same_bytes else None,
+                signed_by=next((f.signed_by for f in cells if f.cell.target == target), None) if same_bytes else None,
             )
         )
     return release.model_copy(update={"completed": release.completed or _completed(matrix, release)})

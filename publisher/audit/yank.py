@@ -69,10 +69,10 @@ class Permissions:
         release = self.ledger.update(number, lambda r: (r or release).model_copy(update={"yanked": yanked}))
         self.progress.begin("Revoking permissions", len({record.region for record in release.cells}))
         changes = self._each_recorded(release, revoke_at, public=False)
-        late = self._revoke_late(release, {changed.cell for changed in changes if changed.error})
+        late_changes = self._revoke_late(release, {changed.cell for changed in changes if changed.error})
         # An undo that ran at the same time may have cleared it.
         self.ledger.update(number, lambda r: (r or release).model_copy(update={"yanked": yanked}))
-        by_cell = {changed.cell: changed for changed in (*changes, *late)}
+        by_cell = {changed.cell: changed for changed in (*changes, *late_changes)}
         return tuple(by_cell.values())
 
     def restore(self, release: Release) -> tuple[Changed, ...]:

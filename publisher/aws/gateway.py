@@ -204,5 +204,5 @@ class Lambda(Protocol):
     def revoke(self, name: str, number: int, statement_id: str) -> bool:
         """Remove a permission, if it exists. Return whether it did."""
 
-    def download(self, published: PublishedVersion, to: Path) -> None:
-        """Download a version's zip and check its sha256. ``to`` is written whole or not at all."""
+    def download(self, published: PublishedVersion, path: Path) -> None:
+        """Download a version's zip and check its sha256. ``path`` is written whole or not at all."""

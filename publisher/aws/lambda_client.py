@@ -202,23 +202,23 @@ class BotoLambda:
         )
         return bool(response)
 
-    def download(self, published: PublishedVersion, to: Path) -> None:
+    def download(self, published: PublishedVersion, path: Path) -> None:
         if not published.location.startswith(("https://", "http://")):
             raise Refused(f"the response of AWS has no link to download {published.arn}")
         name: str | None = None
         try:
-            handle, name = tempfile.mkstemp(prefix=".download-", dir=to.parent)
+            handle, name = tempfile.mkstemp(prefix=".download-", dir=path.parent)
             with os.fdopen(handle, "wb") as file:
                 actual = self._fetch(published.location, file)
             if actual != published.sha256:
                 raise Unavailable(
                     f"the download of {published.arn} has sha256 {actual[:12]}…, not {published.sha256[:12]}…"
                 )
-            Path(name).replace(to)
+            Path(name).replace(path)
         except OSError as error:
             raise InputError(
                 f"the download cannot be written: {error.strerror or error}",
-                where=str(to.parent),
+                where=str(path.parent),
                 fix="free space for temporary files, or set TMPDIR to another folder",
             ) from None
         finally:

@@ -123,18 +123,18 @@ class RetryingLambda:
     def revoke(self, name: str, number: int, statement_id: str) -> bool:
         return self._repeat(lambda: self._inner.revoke(name, number, statement_id))
 
-    def download(self, published: PublishedVersion, to: Path) -> None:
+    def download(self, published: PublishedVersion, path: Path) -> None:
         """Download a zip. If the link is refused it has expired: get a new one."""
 
         def fetch() -> None:
             try:
-                self._inner.download(published, to)
+                self._inner.download(published, path)
             except Refused as error:
-                fresh = self._inner.get(published.layer_name, published.number)
-                if fresh is None:
+                reread = self._inner.get(published.layer_name, published.number)
+                if reread is None:
                     raise
-                if fresh.location == published.location:
+                if reread.location == published.location:
                     raise Unavailable(error.message, error.request_id) from None
-                self._inner.download(fresh, to)
+                self._inner.download(reread, path)
 
         self._repeat(fetch)

@@ -29,11 +29,11 @@ def select(matrix: Matrix, index: Index, query: Query) -> Selected:
     query = check(index, query)
     release = _release(index, query)
     cases = tuple(_case(row) for row in index.rows(release) if _fits(row.region, row.python, row.architecture, query))
-    there = {case.id for case in cases}
+    case_ids = {case.id for case in cases}
     absent = tuple(
         cell
         for cell in matrix.cells
-        if cell.id not in there and _fits(cell.region, cell.target.python, cell.target.architecture, query)
+        if cell.id not in case_ids and _fits(cell.region, cell.target.python, cell.target.architecture, query)
     )
     if not cases:
         raise InputError(

@@ -83,7 +83,7 @@ def attempt(case: Case, functions: Functions, name: str, role: str, setting: Set
     """Try a cell. Never raises for an error of AWS. The reason reports a function that cannot be deleted."""
     trial = Trial(case, "deferred")
     function = _Function(functions, _spec(case, name, role, setting), setting)
-    left: Failure | None = None
+    leftover: Failure | None = None
     try:
         trial = _with_layer(trial, functions)
         if trial.status != "failed":
@@ -105,12 +105,12 @@ def attempt(case: Case, functions: Functions, name: str, role: str, setting: Set
         unreachable = isinstance(error, Unavailable)
         trial = replace(trial, reason=error.message, failure=error.failure, unreachable=unreachable)
     finally:  # also after KeyboardInterrupt
-        left = function.remove()
-    if left is None:
+        leftover = function.remove()
+    if leftover is None:
         return trial
     status: Status = "failed" if trial.status == "failed" else "deferred"
-    reason = f"{trial.reason}; {left.text}" if trial.reason else left.text
-    return replace(trial, status=status, reason=reason, failure=left)
+    reason = f"{trial.reason}; {leftover.text}" if trial.reason else leftover.text
+    return replace(trial, status=status, reason=reason, failure=leftover)
 
 
 def _spec(case: Case, name: str, role: str, setting: Setting) -> Spec:
@@ -148,8 +148,8 @@ def _with_result(trial: Trial, invoked: Invoked) -> Trial:
         raise _FailedError(f"the function returned something else than the canary's result: {text!r}", invoked.log)
     seconds = round(result.import_seconds, 3) if result.loaded_from else None
     trial = replace(trial, package_version=result.version, import_seconds=seconds)
-    wrong = "; ".join(problems(trial.case, result))
-    return replace(trial, status="failed" if wrong else "proven", reason=wrong or None)
+    differences = "; ".join(problems(trial.case, result))
+    return replace(trial, status="failed" if differences else "proven", reason=differences or None)
 
 
 class _Function:

@@ -60,12 +60,14 @@ def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str 
 def _closest(rows: Mapping[str, Row], arn: str) -> tuple[str | None, bool]:
     """Return the recorded ARN that is closest, and whether it is the only possible one."""
     folded = {arn_known.lower(): arn_known for arn_known in rows}
-    right = _corrected(arn.lower())
-    if right in folded:
-        return folded[right], True
-    layer = ":".join(right.split(":")[:7])
+    corrected = _corrected(arn.lower())
+    if corrected in folded:
+        return folded[corrected], True
+    layer = ":".join(corrected.split(":")[:7])
     newest = [arn_known for arn_known in folded if arn_known.startswith(f"{layer}:")]
-    near = newest or (get_close_matches(right, folded, n=1, cutoff=0.8) if len(right) <= MAX_ARN_CHARACTERS else [])
+    near = newest or (
+        get_close_matches(corrected, folded, n=1, cutoff=0.8) if len(corrected) <= MAX_ARN_CHARACTERS else []
+    )
     return (folded[near[0]], False) if near else (None, False)
 
 

@@ -216,8 +216,8 @@ def _arn_template(matrix: Matrix) -> str:
 def _release(matrix: Matrix, release: Release, sboms: Collection[str]) -> IndexedRelease:
     # Nobody can use a cell that is not public yet. The cells of a yanked release were public, and are listed.
     layers = tuple(cell for cell in release.cells if cell.public or release.yanked)
-    there = {cell.key for cell in layers}
-    absent = tuple(cell.id for cell in matrix.cells if cell.key not in there)
+    keys = {cell.key for cell in layers}
+    absent = tuple(cell.id for cell in matrix.cells if cell.key not in keys)
     missing = () if release.completed or release.yanked else absent
     return IndexedRelease(
         layer_version=release.layer_version,

@@ -30,8 +30,8 @@ def marks(index: Index, release: IndexedRelease) -> tuple[Mark, ...]:
     if release.yanked:
         marks_found.append(Mark("yanked", f"on {release.yanked.date:%Y-%m-%d}", _line(release.yanked.reason)))
     if not release.complete:
-        there = len(release.layers)
-        marks_found.append(Mark("incomplete", reason=f"{there} of {there + len(release.missing)} layers"))
+        count = len(release.layers)
+        marks_found.append(Mark("incomplete", reason=f"{count} of {count + len(release.missing)} layers"))
     if release.rebuild:
         marks_found.append(Mark("rebuilt", reason=_line(release.rebuild) if release.rebuild != "rebuilt" else ""))
     later = [

@@ -34,8 +34,8 @@ def summarize(section: str) -> None:
         data = _truncate(f"\n{section}".encode("utf-8", "replace"), SUMMARY_LIMIT_BYTES - before)
         if not data:
             print_message("the job summary is full")
-        with file.open("ab") as out:
-            out.write(data)
+        with file.open("ab") as summary:
+            summary.write(data)
     except OSError as error:
         print_message(f"cannot write the job summary: {error.strerror or error}")
 

@@ -96,10 +96,10 @@ def _write_or_check(scope: Scope, parts: tuple[str, ...], folder: Path, check: b
     else:
         for path, state in states.items():
             print_result(f"{path}: {state}")
-    wrong = [path for path, state in states.items() if state != "unchanged"]
-    if check and wrong:
+    differing = [path for path, state in states.items() if state != "unchanged"]
+    if check and differing:
         raise DriftError(
-            f"{len(wrong)} of {len(states)} files differ from the matrix: {', '.join(map(str, wrong))}",
+            f"{len(differing)} of {len(states)} files differ from the matrix: {', '.join(map(str, differing))}",
             fix=f"run `layers infra --output {folder}` with the same options; delete the files that are not needed",
         )
 

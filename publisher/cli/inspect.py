@@ -70,14 +70,14 @@ def _show(inspection: Inspection, *, packages: bool) -> None:
     from builder.inspection import UNZIPPED_LIMIT_BYTES
 
     print_heading(str(inspection.path))
-    left = max(0, UNZIPPED_LIMIT_BYTES - inspection.unzipped_size)
+    remaining = max(0, UNZIPPED_LIMIT_BYTES - inspection.unzipped_size)
     glibc = f", needs glibc {'.'.join(map(str, inspection.glibc))}" if inspection.glibc else ""
     share = f"{100 * inspection.compiled // inspection.modules} %" if inspection.modules else "none"
     facts = {
         "for": f"Python {inspection.python or 'any'}, {inspection.architecture or 'any architecture'}{glibc}",
         "sha256": inspection.sha256,
         "size": f"{megabytes(inspection.size)} zipped, {megabytes(inspection.unzipped_size)} unzipped "
-        f"({megabytes(left)} left of Lambda's 250)",
+        f"({megabytes(remaining)} left of Lambda's 250)",
         "files": f"{sum(not f.is_folder for f in inspection.files)}, of them "
         f"{sum(f.elf is not None for f in inspection.files)} binaries",
         "bytecode": f"{inspection.compiled} of {inspection.modules} modules ({share})",

@@ -151,10 +151,10 @@ def _wait(settings: Settings, request: PublishRequest, wait: timedelta, artifact
 def _incomplete(report: PublishReport) -> LayersError:
     from publisher.report.next_steps import RUN_AGAIN, next_steps
 
-    left = sum(not outcome.done for outcome in report.outcomes.values())
+    remaining = sum(not outcome.done for outcome in report.outcomes.values())
     steps = next_steps(report.outcomes.values())
     texts = (
-        f"{left} of {len(report.outcomes)} cells are not at the release ({steps.counts})" if steps else None,
+        f"{remaining} of {len(report.outcomes)} cells are not at the release ({steps.counts})" if steps else None,
         f"stopped: {report.stopped}" if report.stopped else None,
         report.waited,
     )

@@ -81,17 +81,17 @@ def _output_folder(output: Path | None) -> Iterator[Path]:
 
 
 def _report(pairs: list[tuple[Artifact, Artifact]], folder: Path, output: Path | None, as_json: bool) -> None:
-    same = {first.target: first.sha256 == second.sha256 for first, second in pairs}
+    equal = {first.target: first.sha256 == second.sha256 for first, second in pairs}
     if as_json:
         keys = ("target", "first", "second", "same")
-        rows = [(first.target, first.sha256, second.sha256, same[first.target]) for first, second in pairs]
+        rows = [(first.target, first.sha256, second.sha256, equal[first.target]) for first, second in pairs]
         print_json([dict(zip(keys, row, strict=True)) for row in rows])
     else:
         print_table(
             ["target", "first", "second", ""],
-            [[f.target, f.sha256[:12], s.sha256[:12], "same" if same[f.target] else "differs"] for f, s in pairs],
+            [[f.target, f.sha256[:12], s.sha256[:12], "same" if equal[f.target] else "differs"] for f, s in pairs],
         )
-    differ = [first for first, _ in pairs if not same[first.target]]
+    differ = [first for first, _ in pairs if not equal[first.target]]
     if differ:
         second = output or Path("DIR")
         raise BuildError(

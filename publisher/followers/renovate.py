@@ -37,13 +37,13 @@ def renovate_files(index: Index) -> dict[str, str]:
         for layer in release.layers:
             of_python = f"any.{layer.target_key.python_field}"
             for key in product((layer.region, "any"), (layer.layer_name, of_python, "any")):
-                found = times.setdefault(key, {})
-                found[number] = max(layer.published, found.get(number, layer.published))
+                moments = times.setdefault(key, {})
+                moments[number] = max(layer.published, moments.get(number, layer.published))
     files = {
         f"renovate/{region}/{name}.json": dump_json(
-            {"releases": [_release(complete[number], published) for number, published in found.items()]}
+            {"releases": [_release(complete[number], published) for number, published in moments.items()]}
         )
-        for (region, name), found in sorted(times.items())
+        for (region, name), moments in sorted(times.items())
     }
     arn = _arn_pattern(index, names, sorted({name.partition(".")[2] for _, name in times} - {""}))
     return {"renovate/preset.json": dump_json(_preset(index, arn)), **files} if files else {}

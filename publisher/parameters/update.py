@@ -69,12 +69,12 @@ def _apply(plan: ExpectedParameters, store: ParameterStore, clock: Clock) -> tup
 def _prove(plan: ExpectedParameters, store: ParameterStore, clock: Clock) -> None:
     for wait in (*READ_BACK_SECONDS, None):
         stored = store.read(plan.names)
-        left = [*(each.name for each in to_write(plan, stored)), *to_remove(plan, stored)]
-        if not left:
+        differing = [*(each.name for each in to_write(plan, stored)), *to_remove(plan, stored)]
+        if not differing:
             return
         if wait is not None:
             clock.sleep(wait)
-    raise Unavailable(f"{left[0]} does not have the value that was written yet")
+    raise Unavailable(f"{differing[0]} does not have the value that was written yet")
 
 
 def differences(

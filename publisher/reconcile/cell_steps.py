@@ -171,9 +171,9 @@ class CellSteps:
                 self._record_lower(cell, published, preparation)
                 self._make_backfill_public(cell, published)
             case Regrant(number, _, sha256):
-                there = job.lambdas[cell.region].get(cell.target.layer_name, number)
-                if there is not None and there.sha256 == sha256:
-                    self._make_backfill_public(cell, there)
+                existing = job.lambdas[cell.region].get(cell.target.layer_name, number)
+                if existing is not None and existing.sha256 == sha256:
+                    self._make_backfill_public(cell, existing)
 
     def _record_lower(self, cell: Cell, published: PublishedVersion, preparation: Placeholder | Backfill) -> None:
         self._job.recorder.add(

@@ -143,12 +143,12 @@ class _Execution:
 
     def _unfinished(self, region: str, cells: Sequence[Cell]) -> Failure | None:
         holding = self._published_cells()
-        left = next((self._outcomes[cell] for cell in cells if cell not in holding), None)
-        if left is None:
+        outcome = next((self._outcomes[cell] for cell in cells if cell not in holding), None)
+        if outcome is None:
             return None
-        why = f" ({left.error})" if left.error else ""
-        text = f"{region} is published first and is not complete: {left.cell.id} is {left.name}{why}"
-        return replace(left.failure or Failure(text), text=text)
+        why = f" ({outcome.error})" if outcome.error else ""
+        text = f"{region} is published first and is not complete: {outcome.cell.id} is {outcome.name}{why}"
+        return replace(outcome.failure or Failure(text), text=text)
 
 
 def _in_parallel(cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> Iterator[Outcome]:

@@ -44,13 +44,15 @@ def recorded_number(requested: RequestedRelease, releases: Sequence[Release]) ->
     if requested.layer_version is not None:
         _refuse_taken(requested.layer_version, requested.version, releases)
         return Number(requested.layer_version, "requested with --layer-version")
-    same = [release for release in releases if release.is_of(requested.version)]
+    same_version = [release for release in releases if release.is_of(requested.version)]
     if requested.rebuild is not None:
-        begun = [release for release in same if release.rebuild is not None and _is_this_rebuild(release, requested)]
+        begun = [
+            release for release in same_version if release.rebuild is not None and _is_this_rebuild(release, requested)
+        ]
         return Number(begun[-1].layer_version, "this rebuild was started there") if begun else None
-    if not same:
+    if not same_version:
         return None
-    newest = same[-1]
+    newest = same_version[-1]
     if newest.yanked is not None:
         raise InputError(
             f"{newest.package} {newest.version} was yanked on {newest.yanked.date:%Y-%m-%d}: {newest.yanked.reason}",
@@ -65,8 +67,10 @@ def _is_this_rebuild(release: Release, requested: RequestedRelease) -> bool:
     if release.completed is None:
         return release.yanked is None
     bytes_of = {target.id: target.sha256 for target in release.targets}
-    same = bool(requested.digests) and all(bytes_of.get(key) == digest for key, digest in requested.digests.items())
-    return same and release.rebuild == requested.rebuild and release.yanked is None
+    same_bytes = bool(requested.digests) and all(
+        bytes_of.get(key) == digest for key, digest in requested.digests.items()
+    )
+    return same_bytes and release.rebuild == requested.rebuild and release.yanked is None
 
 
 def rebuilt_number(matrix: Matrix, requested: RequestedRelease, remote: Remote) -> Number | None:
@@ -123,10 +127,10 @@ def _is_another(matrix: Matrix, requested: RequestedRelease, remote: Remote, rel
     if release.is_of(requested.version) or not release.cells:
         return False
     recorded = {record.key for record in release.cells}
-    there = (
+    versions = (
         (cell, state.listed.get(release.layer_version)) for cell, state in remote.cells.items() if cell.key in recorded
     )
-    return not any(version and carries(matrix, cell.target, version, requested.version) for cell, version in there)
+    return not any(version and carries(matrix, cell.target, version, requested.version) for cell, version in versions)
 
 
 def next_number(remote: Remote, releases: Sequence[Release]) -> Number:

@@ -51,7 +51,7 @@ def read_history(
         return remote
     lowest = min(state.latest for state in remote.cells.values())
     sample = next(iter(remote.cells))
-    above = {
+    first_unread = {
         cell: 0 if cell == sample else lowest
         for cell, state in remote.cells.items()
         if state.latest > (1 if cell == sample else lowest + 1)
@@ -59,10 +59,12 @@ def read_history(
 
     def read(cell: Cell) -> CellState:
         state = remote.cells[cell]
-        versions = lambdas[cell.region].versions(cell.target.layer_name, above[cell])
+        versions = lambdas[cell.region].versions(cell.target.layer_name, first_unread[cell])
         return replace(state, listed={**state.listed, **{each.number: each for each in versions}})
 
-    return _update(remote, above, read, f"Reading the history of {len(above)} cells to find {version}", progress)
+    return _update(
+        remote, first_unread, read, f"Reading the history of {len(first_unread)} cells to find {version}", progress
+    )
 
 
 def count_past_lists(
@@ -105,8 +107,8 @@ def read_number(
         grants = lambdas[cell.region].grants(name, number) if published else ()
         return replace(remote.cells[cell], published=published, grants=grants)
 
-    there = [cell for cell, state in remote.cells.items() if state.latest >= number]
-    remote = _update(remote, there, read, "Reading back", progress)
+    cells = [cell for cell, state in remote.cells.items() if state.latest >= number]
+    remote = _update(remote, cells, read, "Reading back", progress)
     for wait in READ_BACKOFF_SECONDS:
         hidden = [
             cell
@@ -132,12 +134,12 @@ def _update(
     progress.begin(title, len(regions))
 
     def read_region(region: str) -> dict[Cell, CellState]:
-        mine = [cell for cell in selected if cell.region == region]
-        return dict(zip(mine, within_region(read, mine), strict=True))
+        cells = [cell for cell in selected if cell.region == region]
+        return dict(zip(cells, within_region(read, cells), strict=True))
 
     responses, unreachable = each_region(regions, read_region, progress)
-    fresh = {cell: state for states in responses.values() for cell, state in states.items()}
-    cells_left = {cell: fresh.get(cell, s) for cell, s in remote.cells.items() if cell.region not in unreachable}
+    updated = {cell: state for states in responses.values() for cell, state in states.items()}
+    cells_left = {cell: updated.get(cell, s) for cell, s in remote.cells.items() if cell.region not in unreachable}
     return Remote(cells_left, {**remote.unreachable, **unreachable})
 
 

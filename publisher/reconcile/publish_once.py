@@ -151,14 +151,14 @@ def revoke_at(
     revoked = gateway.revoke(name, number, statement_id(permission))
     confirmed()
     for wait in READ_BACKOFF_SECONDS:
-        left = gateway.grants(name, number)
-        if not left:
+        remaining = gateway.grants(name, number)
+        if not remaining:
             return revoked
-        for grant in left:
+        for grant in remaining:
             revoked |= gateway.revoke(name, number, grant.statement_id)
         clock.sleep(wait)
-    if left := gateway.grants(name, number):
-        raise PublishError(Failure(f"the permission was revoked, but the policy still shows {left[0].principal}"))
+    if remaining := gateway.grants(name, number):
+        raise PublishError(Failure(f"the permission was revoked, but the policy still shows {remaining[0].principal}"))
     return revoked
 
 
@@ -196,10 +196,10 @@ def _checked(gateway: Lambda, published: PublishedVersion, publication: Publicat
     if published.sha256 != publication.zip.sha256:
         # Found after a lost response: this run's version may have the next number.
         following = gateway.get(publication.layer_name, number + 1)
-        ours = following if following and following.sha256 == publication.zip.sha256 else None
+        own_version = following if following and following.sha256 == publication.zip.sha256 else None
         raise OvertakenError(
             f"layer version {number} holds other bytes ({published.sha256[:12]}…) than this run sent "
             f"({publication.zip.sha256[:12]}…)",
-            ours,
+            own_version,
         )
     return published

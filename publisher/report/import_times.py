@@ -40,27 +40,27 @@ def _change(value: float | None) -> str:
 def import_rows(imports: Sequence[PackageImport], before: Sequence[PackageImport]) -> list[ImportRow]:
     """Return the packages as a tree: below each one those that it imported first, the slowest first."""
     old = {each.package: each for each in before}
-    below: dict[str | None, list[PackageImport]] = {}
+    by_importer: dict[str | None, list[PackageImport]] = {}
     for each in sorted(imports, key=lambda each: -each.total_ms):
-        below.setdefault(each.imported_by, []).append(each)
+        by_importer.setdefault(each.imported_by, []).append(each)
     rows: list[ImportRow] = []
     shown: set[str] = set()
-    work = [(0, each) for each in reversed(below.get(None, []))]
+    work = [(0, each) for each in reversed(by_importer.get(None, []))]
     while work:
         depth, each = work.pop()
         if each.package in shown:
             continue
         shown.add(each.package)
-        then = old.get(each.package)
+        last = old.get(each.package)
         rows.append(
             ImportRow(
                 depth,
                 each,
-                round(each.own_ms - (then.own_ms if then else 0), 1) if before else None,
-                round(each.total_ms - (then.total_ms if then else 0), 1) if before else None,
+                round(each.own_ms - (last.own_ms if last else 0), 1) if before else None,
+                round(each.total_ms - (last.total_ms if last else 0), 1) if before else None,
             )
         )
-        work += [(depth + 1, child) for child in reversed(below.get(each.package, []))]
+        work += [(depth + 1, child) for child in reversed(by_importer.get(each.package, []))]
     return rows
 
 
@@ -68,10 +68,10 @@ def last_imports(now: ColdStart, target: str, releases: Sequence[Release]) -> tu
     """Return the title and imports of the last release's target, if it was measured on the same machine and Python."""
     last = last_before(releases)
     record = last.target(target) if last else None
-    then = record.cold_start if record else None
-    if last is None or then is None or _measured_on(then) != _measured_on(now):
+    start = record.cold_start if record else None
+    if last is None or start is None or _measured_on(start) != _measured_on(now):
         return "", ()
-    return title(last), then.imports
+    return title(last), start.imports
 
 
 def _measured_on(start: ColdStart) -> tuple[str | None, ...]:

@@ -31,12 +31,12 @@ class NextSteps:
 
 def next_steps(outcomes: Iterable[Outcome]) -> NextSteps | None:
     """Return what to do about the cells that are not at the release; None if all are."""
-    left = [outcome for outcome in outcomes if not outcome.done]
-    if not left:
+    remaining = [outcome for outcome in outcomes if not outcome.done]
+    if not remaining:
         return None
-    classes = Counter(failure_class_of(outcome) for outcome in left)
+    classes = Counter(failure_class_of(outcome) for outcome in remaining)
     steps: dict[str, list[str]] = {}
-    for outcome in left:
+    for outcome in remaining:
         steps.setdefault(_step(outcome), []).append(outcome.cell.id)
     worst = next(each for each in reversed(FailureClass) if classes[each])
     return NextSteps(

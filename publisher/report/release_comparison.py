@@ -51,8 +51,8 @@ def size_table(built: Sequence[BuiltTarget], last: Release | None) -> str:
 
 
 def _sizes(now: BuiltTarget, before: TargetRecord | None) -> Iterator[str]:
-    then = (before.size, before.unzipped_size) if before else (None, None)
-    pairs = zip((now.size, now.unzipped_size), then, strict=True)
+    last_sizes = (before.size, before.unzipped_size) if before else (None, None)
+    pairs = zip((now.size, now.unzipped_size), last_sizes, strict=True)
     for new, old in pairs:
         if new is None:
             yield "not recorded"

@@ -62,14 +62,14 @@ def wait_for(request: VersionRequest, wait: timedelta, index: VersionSource, clo
         try:
             return find(request, index, progress)
         except (VersionMissingError, UnknownPackageError, IndexUnavailableError) as error:
-            left = wait.total_seconds() - (clock.monotonic() - began)
-            if left <= 0:
+            remaining = wait.total_seconds() - (clock.monotonic() - began)
+            if remaining <= 0:
                 problem = f"{error.what} (waited {in_words(wait)})"
                 raise type(error)(
                     problem, where=error.where, fix="check whether its upload failed, then run the command again"
                 ) from None
-            progress.note(f"{error.what}; checking again for {in_words(_rounded(left))}")
-            clock.sleep(min(every, left))
+            progress.note(f"{error.what}; checking again for {in_words(_rounded(remaining))}")
+            clock.sleep(min(every, remaining))
 
 
 def _rounded(seconds: float) -> timedelta:
@@ -112,6 +112,6 @@ def _recorded_release(request: VersionRequest) -> Release | None:
     if request.version == "latest":
         return None
     versions = (Version(request.version),)
-    same = (release for release in request.recorded() if parsed(release.version) == versions)
-    last = max(same, key=lambda release: release.layer_version, default=None)
+    releases = (release for release in request.recorded() if parsed(release.version) == versions)
+    last = max(releases, key=lambda release: release.layer_version, default=None)
     return last if last and last.yanked is None else None

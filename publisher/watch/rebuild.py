@@ -63,22 +63,24 @@ def examine(
             where="--advisories",
             fix="use another service: PIP_AUDIT_VULNERABILITY_SERVICE=osv, or pypi",
         )
-    hit = {
+    hits_by_target = {
         target: hits
         for target, pins in locks.items()
         if (hits := [(pin, advisory) for pin in pins for advisory in known_advisories.get(pin, ())])
     }
-    today = _new_build(matrix, release.version, hit, resolve)
-    fresh = {pin for lock in today.values() if not isinstance(lock, str) for pin in lock}
-    affected_names = {pin.name for hits in hit.values() for pin, _ in hits}
-    still = {
+    today = _new_build(matrix, release.version, hits_by_target, resolve)
+    new_pins = {pin for lock in today.values() if not isinstance(lock, str) for pin in lock}
+    affected_names = {pin.name for hits in hits_by_target.values() for pin, _ in hits}
+    remaining = {
         **known_advisories,
-        **advisories.of({pin for pin in fresh if pin.name in affected_names and pin not in known_advisories}),
+        **advisories.of({pin for pin in new_pins if pin.name in affected_names and pin not in known_advisories}),
     }
     affected: dict[tuple[Pin, Advisory, str | None], list[str]] = {}
-    for target, hits in hit.items():
+    for target, hits in hits_by_target.items():
         for pin, advisory in hits:
-            affected.setdefault((pin, advisory, _why_unfixed(pin, advisory, today[target], still)), []).append(target)
+            affected.setdefault((pin, advisory, _why_unfixed(pin, advisory, today[target], remaining)), []).append(
+                target
+            )
     result = [
         AffectedPackage(a, pin.name, pin.version, tuple(targets), reason)
         for (pin, a, reason), targets in affected.items()
@@ -116,7 +118,7 @@ def _new_build(
 
 
 def _why_unfixed(
-    pin: Pin, advisory: Advisory, today: tuple[Pin, ...] | str, still: Mapping[Pin, tuple[Advisory, ...]]
+    pin: Pin, advisory: Advisory, today: tuple[Pin, ...] | str, remaining: Mapping[Pin, tuple[Advisory, ...]]
 ) -> str | None:
     """Return why a rebuild does not fix this; None if it does."""
     if isinstance(today, str):
@@ -126,8 +128,8 @@ def _why_unfixed(
         return None  # a new build does not contain the package
     if now == pin:
         return "a new build contains the same version" if advisory.fixed else "no fixed version is known"
-    if now not in still:
+    if now not in remaining:
         return f"a new build contains {now.version}, which the service does not know"
-    if any(advisory.same_as(other) for other in still[now]):
+    if any(advisory.same_as(other) for other in remaining[now]):
         return f"a new build contains {now.version}, which the advisory names too"
     return None

@@ -148,8 +148,8 @@ def outputs(
 
 def has_locks(matrix: Matrix, releases: Sequence[Release], version: str) -> bool:
     """Return whether the newest release of a version has a lock for each of the matrix's targets."""
-    same = [release for release in releases if parsed(release.version) == parsed(version)]
-    last = max(same, key=lambda release: release.layer_version, default=None)
+    matching = [release for release in releases if parsed(release.version) == parsed(version)]
+    last = max(matching, key=lambda release: release.layer_version, default=None)
     records = [last.target(target.id) for target in matrix.targets] if last else []
     return bool(records) and all(record and record.lock for record in records)
 

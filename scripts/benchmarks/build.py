@@ -208,8 +208,8 @@ def ratio(figures: Figures, cold: Figures) -> Figures:
 def of_target(target: Target, work: Path, statement: str, repeat: int) -> Figures:
     """Return sizes and import times of one target's zips."""
     manifest = read_manifest(work / "ours")
-    ours = next(work / "ours" / artifact.file for artifact in manifest.artifacts if artifact.target == target.id)
-    paths = {"ours": ours, **{peer: work / peer / target.id / "layer.zip" for peer in PEERS}}
+    zip_file = next(work / "ours" / artifact.file for artifact in manifest.artifacts if artifact.target == target.id)
+    paths = {"ours": zip_file, **{peer: work / peer / target.id / "layer.zip" for peer in PEERS}}
     figures: Figures = {"target": target.id}
     interpreter = search(target.python) if platform.machine() == str(target.architecture) else None
     for name, path in paths.items():

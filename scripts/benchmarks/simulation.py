@@ -37,15 +37,15 @@ def simulation(
     matrix: Matrix, latency: tuple[float, float], folder: Path | None = None, rate: float | None = None
 ) -> Iterator[Simulation]:
     """Run the simulated AWS in a separate process, so that its time and memory are not measured."""
-    ours, theirs = multiprocessing.Pipe()
+    parent, child = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=(theirs, matrix.account, matrix.regions, latency, folder, rate), daemon=True
+        target=_serve, args=(child, matrix.account, matrix.regions, latency, folder, rate), daemon=True
     )
     process.start()
     try:
-        yield Simulation(environment(ours.recv()), ours)
+        yield Simulation(environment(parent.recv()), parent)
     finally:
-        ours.send("end")
+        parent.send("end")
         process.join()
 
 

@@ -172,8 +172,8 @@ def _show(runs: Sequence[WorkflowRun], output: Path) -> None:
         for name, job in run.jobs.items():
             click.echo(f"  {name:<10} {job.result}")
     forge = output / "forge.json"
-    for kind, things in (json.loads(forge.read_text()) if forge.exists() else {}).items():
-        for item in things if kind != "label" else ():
+    for kind, items in (json.loads(forge.read_text()) if forge.exists() else {}).items():
+        for item in items if kind != "label" else ():
             name = item.get("number") or item["tagName"]
             click.echo(f"{'pull request' if kind == 'pr' else kind} {name}: {item['title']}")
     click.echo(f"\nThe logs of all jobs, the job summary and the repository are in {os.path.relpath(output)}/.")

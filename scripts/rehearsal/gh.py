@@ -47,21 +47,21 @@ def main() -> None:
     STATE.write_text(json.dumps(state, indent=2))
 
 
-def _act(arguments: argparse.Namespace, things: list[dict[str, Any]]) -> str:
+def _act(arguments: argparse.Namespace, items: list[dict[str, Any]]) -> str:
     if arguments.action == "list":
-        matching = [t for t in things if t["state"] == "OPEN" and _fits(t, arguments)]
+        matching = [t for t in items if t["state"] == "OPEN" and _fits(t, arguments)]
         return json.dumps([{key: item[key] for key in arguments.json.split(",")} for item in matching])
     if arguments.action == "create":
         item: dict[str, Any] = {
-            "number": len(things) + 1,
+            "number": len(items) + 1,
             "state": "OPEN",
             "comments": [],
             "labels": [],
             "headRefName": None,
         }
-        things.append(item)
+        items.append(item)
     else:
-        item = next(t for t in things if str(t["number"]) == arguments.number)
+        item = next(t for t in items if str(t["number"]) == arguments.number)
     if arguments.action == "comment":
         item["comments"].append(_body(arguments))
     else:

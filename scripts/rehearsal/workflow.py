@@ -57,15 +57,15 @@ class Workflow:
     def in_order(self) -> list[str]:
         """Return the jobs, each after those that it needs."""
         ordered: list[str] = []
-        left = dict(self.jobs)
-        while left:
-            ready = [name for name, job in left.items() if set(needs_of(job)) <= set(ordered)]
+        remaining = dict(self.jobs)
+        while remaining:
+            ready = [name for name, job in remaining.items() if set(needs_of(job)) <= set(ordered)]
             if not ready:
                 raise InputError(
-                    f"these jobs need each other, or jobs that do not exist: {', '.join(left)}", where=self.name
+                    f"these jobs need each other, or jobs that do not exist: {', '.join(remaining)}", where=self.name
                 )
             ordered += ready
-            left = {name: job for name, job in left.items() if name not in ready}
+            remaining = {name: job for name, job in remaining.items() if name not in ready}
         return ordered
 
     @property

@@ -94,9 +94,9 @@ class SimulatedAws:
         quota.
         """
         with self.lock:
-            there = self._chance.uniform(*self._latency) / 2
-            back = self._chance.uniform(*self._latency) / 2
-        self._wait(there)
+            request_seconds = self._chance.uniform(*self._latency) / 2
+            response_seconds = self._chance.uniform(*self._latency) / 2
+        self._wait(request_seconds)
         try:
             with self.lock:
                 return self._admit(region, operation, act, counted)
@@ -105,7 +105,7 @@ class SimulatedAws:
                 self._wait(READ_TIMEOUT_SECONDS)
             raise
         finally:
-            self._wait(back)
+            self._wait(response_seconds)
 
     def set_faults(self, faults: Faults) -> None:
         """Replace the faults and reset their counts."""

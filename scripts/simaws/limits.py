@@ -54,9 +54,9 @@ def known_runtimes() -> frozenset[str]:
     return frozenset(lambda_model()["Runtime"]["enum"])
 
 
-def check_member(member: str, good: bool, value: object) -> None:
-    """Raise AWS's ValidationException about a member of a request, unless it is ``good``."""
-    if not good:
+def check_member(member: str, valid: bool, value: object) -> None:
+    """Raise AWS's ValidationException about a member of a request, unless it is ``valid``."""
+    if not valid:
         raise AwsError(
             400,
             "ValidationException",

@@ -103,10 +103,10 @@ class SimLambda:
 
         return bool(self._call("RemoveLayerVersionPermission", act, missing=True))
 
-    def download(self, published: PublishedVersion, to: Path) -> None:
+    def download(self, published: PublishedVersion, path: Path) -> None:
         digest = published.location.removeprefix("sim:")
         content = self._call("Download", lambda _: self._aws.contents[digest], counted=False)
-        to.write_bytes(content.read())
+        path.write_bytes(content.read())
 
     def _call(self, operation: str, act: Callable[[RegionLayers], T], missing: bool = False, counted: bool = True) -> T:
         if counted:

@@ -122,13 +122,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _receive(self, body: IO[bytes]) -> tuple[int, str]:
         """Read the whole body, so that the connection can be used again; keep only a small one in memory."""
-        digest, left = hashlib.sha256(), int(self.headers.get("Content-Length") or 0)
-        size = left
-        while left > 0 and (piece := self.rfile.read(min(left, 1 << 20))):
+        digest, remaining = hashlib.sha256(), int(self.headers.get("Content-Length") or 0)
+        size = remaining
+        while remaining > 0 and (piece := self.rfile.read(min(remaining, 1 << 20))):
             self.server.upstream.wait_for_bytes(len(piece))
             body.write(piece)
             digest.update(piece)
-            left -= len(piece)
+            remaining -= len(piece)
         body.seek(0)
         return size, digest.hexdigest()
 

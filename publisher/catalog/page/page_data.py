@@ -161,8 +161,8 @@ def _start(cold_start: IndexedColdStart | None) -> dict[str, Any] | None:
 def _where(index: Index, layers: Sequence[IndexedLayer], pending: Sequence[str]) -> dict[str, Any]:
     """Return the regions that have the layer (no such key if all have it), and those where it is not published yet."""
     regions = {layer.region for layer in layers}
-    there = {} if len(regions) == len(index.all_regions) else {"regions": _places(index, regions)}
-    return {**there, **({"pending": _places(index, pending)} if pending else {})}
+    places = {} if len(regions) == len(index.all_regions) else {"regions": _places(index, regions)}
+    return {**places, **({"pending": _places(index, pending)} if pending else {})}
 
 
 def _others(

@@ -78,7 +78,9 @@ def layers_of_rows(rows: Sequence[Row]) -> list[SnippetLayer]:
     by_target: dict[str, list[Row]] = {}
     for row in rows:
         by_target.setdefault(row.target, []).append(row)
-    return [SnippetLayer(same[0], {row.region: row.arn for row in same}) for same in by_target.values()]
+    return [
+        SnippetLayer(target_rows[0], {row.region: row.arn for row in target_rows}) for target_rows in by_target.values()
+    ]
 
 
 def pascal(text: str) -> str:

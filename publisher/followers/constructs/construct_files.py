@@ -70,10 +70,10 @@ def _has_region(release: IndexedRelease, region: str) -> bool:
 
 
 def _release(release: IndexedRelease, regions: list[str], targets: list[str]) -> dict[str, Any]:
-    held = {f"{layer.region}/py{layer.python}-{layer.architecture}" for layer in release.layers}
+    published = {f"{layer.region}/py{layer.python}-{layer.architecture}" for layer in release.layers}
     return {
         "version": release.version,
         "layer_version": release.layer_version,
         "yanked": escape(release.yanked.reason) if release.yanked else None,  # an error of the construct shows it
-        "missing": [cell for region in regions for target in targets if (cell := f"{region}/{target}") not in held],
+        "missing": [cell for region in regions for target in targets if (cell := f"{region}/{target}") not in published],
     }
