@@ -73,7 +73,7 @@ class Sink(Protocol):
 
 
 def write_zip(file: Sink, entries: Iterable[ZipEntry]) -> None:
-    """Write the entries, sorted by name. ValueError if a name occurs twice or the zip would need zip64."""
+    """Write the entries, sorted by name. Raises ValueError if a name occurs twice or the zip would need zip64."""
     central: list[bytes] = []
     # Collect small writes: an archive has thousands of short headers and contents.
     pending: list[bytes | memoryview] = []

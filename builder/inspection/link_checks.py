@@ -50,7 +50,10 @@ class LayerPaths:
         return self._sorted[index] if index < len(self._sorted) else ""
 
     def resolve(self, link: str) -> str:
-        """Return the path in the zip that a link leads to; "" is the layer's root. LinkError if there is none."""
+        """Return the path in the zip that a link leads to; "" is the layer's root.
+
+        Raises LinkError if there is none.
+        """
         followed = 0
         resolved: list[str] = []
         remaining = link.split("/")[::-1]

@@ -82,7 +82,7 @@ class _TooLargeError(Exception):
 
 
 def read_zip(path: Path) -> ZipContents:
-    """Read a whole zip. InputError if it is not a zip, or would unpack to far more than Lambda's limit."""
+    """Read a whole zip. Raises InputError if it is not a zip, or would unpack to far more than Lambda's limit."""
     if not path.is_file():
         reason = "is a directory" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
         raise InputError(f"cannot read the zip: {reason}", where=str(path), fix="give the path of a zip")

@@ -45,7 +45,7 @@ class TargetKey:
 
     @property
     def runtime(self) -> Runtime:
-        """The facts about the target's runtime. KeyError if Lambda does not offer this Python."""
+        """The facts about the target's runtime. Raises KeyError if Lambda does not offer this Python."""
         return RUNTIMES[self.python]
 
 

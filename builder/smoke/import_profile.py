@@ -41,7 +41,7 @@ def profile_imports(
 ) -> tuple[PackageImport, ...]:  # fmt: skip
     """Run a statement in a new process and return the import time of each package, the slowest first.
 
-    BuildError if the statement fails or takes longer than ``limit`` seconds.
+    Raises BuildError if the statement fails or takes longer than ``limit`` seconds.
     """
     log = folder / "imports.log"
     settings = code.settings(statement=statement)

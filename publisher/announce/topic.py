@@ -30,7 +30,7 @@ _CONFIG = botocore.config.Config(
 def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
     """Announce a complete or yanked release, unless the ledger records that this was done. Return whether it was.
 
-    IncompleteError if SNS does not accept the message: the next run announces it.
+    Raises IncompleteError if SNS does not accept the message: the next run announces it.
     """
     release = at_number(ledger.releases(), number)
     event = event_of(release) if release else None

@@ -42,8 +42,10 @@ class Synced:
 
 
 def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress: Progress, stop: Stop) -> Synced:
-    """Read every version of every cell and record the releases among them. IncompleteError if ``stop`` is set before
-    all of them are read."""
+    """Read every version of every cell and record the releases among them.
+
+    Raises IncompleteError if ``stop`` is set before all of them are read.
+    """
     recorded = {release.layer_version: release for release in ledger.releases()}
     cells, unreachable = _read_all(matrix, lambdas, progress)
     stop.check("nothing was written; run the same command again")

@@ -30,8 +30,8 @@ def each_region(
 ) -> tuple[dict[str, T], dict[str, Failure]]:
     """Call for every region in parallel; return the results, and the failure of each region that has none.
 
-    InputError if every region refuses the credentials. If only some do not know them, the account has not enabled
-    those regions: that is their failure.
+    Raises InputError if every region refuses the credentials. If only some do not know them, the account has not
+    enabled those regions: that is their failure.
     """
     results: dict[str, T] = {}
     errors: dict[str, GatewayError] = {}

@@ -119,7 +119,10 @@ class BotoLambda:
         return tuple(listed_versions)
 
     def _pages(self, name: str) -> Iterator[ListedVersion]:
-        """Yield the versions of a layer, newest first. Unavailable if a page repeats: the list would never end."""
+        """Yield the versions of a layer, newest first.
+
+        Raises Unavailable if a page repeats: the list would never end.
+        """
         marker: str | None = None
         lowest = math.inf
         while True:

@@ -74,8 +74,8 @@ def lease(
 ) -> Iterator[None]:
     """Hold the matrix's lease for the block; does nothing if the matrix has no staging.
 
-    IncompleteError if another command holds it for longer than ``wait_seconds``, InputError if S3 cannot be used.
-    ``stop`` is set if another command takes the lease, because this one could not renew it in time.
+    Raises IncompleteError if another command holds it for longer than ``wait_seconds``, InputError if S3 cannot be
+    used. ``stop`` is set if another command takes the lease, because this one could not renew it in time.
     """
     if matrix.staging is None:
         yield

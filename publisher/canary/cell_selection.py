@@ -25,7 +25,7 @@ class Selected:
 
 
 def select(matrix: Matrix, index: Index, query: Query) -> Selected:
-    """Return the cells that the query selects. InputError if it selects none, or a yanked release."""
+    """Return the cells that the query selects. Raises InputError if it selects none, or a yanked release."""
     query = check(index, query)
     release = _release(index, query)
     cases = tuple(_case(row) for row in index.rows(release) if _fits(row.region, row.python, row.architecture, query))

@@ -29,7 +29,7 @@ def find_base_layer(
 
     An ARN determines the Python and the architecture; ``python`` and ``architecture``, if given, must match it.
     For a version, they default to ``defaults``, and the ARN may be of any region: a layer has the same contents in
-    every region. InputError if there is no such layer or the ledger does not list its packages.
+    every region. Raises InputError if there is no such layer or the ledger does not list its packages.
     """
     notes: tuple[str, ...]
     if ":" in text:

@@ -18,7 +18,7 @@ MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 
 
 def download(address: str, title: str, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return the body at an http(s) address. InputError if that fails; ``title`` names it in the message."""
+    """Return the body at an http(s) address. Raises InputError if that fails; ``title`` names it in the message."""
     try:
         http_request = request.Request(address, headers={"User-Agent": "strands-layers", **(headers or {})})  # noqa: S310
         with _opener().open(http_request, timeout=CONNECT_TIMEOUT_SECONDS) as response:

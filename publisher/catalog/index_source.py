@@ -30,7 +30,7 @@ _MAX_REGION_FILES = 4
 
 
 def read_index(source: str, regions: Sequence[str] = ()) -> Index:
-    """Return the index in a file or at an http(s) address. InputError if there is no valid one.
+    """Return the index in a file or at an http(s) address. Raises InputError if there is no valid one.
 
     For a few ``regions`` at an address this reads their files, ``regions/<region>.json``, which are much smaller. The
     result then holds the releases with the layers of these regions.

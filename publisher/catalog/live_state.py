@@ -58,7 +58,7 @@ def read_live_state(
 ) -> LiveReport:
     """Read the cells of the query from AWS. ``own_account``: the credentials are those of the matrix's account.
 
-    InputError if the query selects nothing, or if another account finds no recorded version to read.
+    Raises InputError if the query selects nothing, or if another account finds no recorded version to read.
     """
     index = make_index(matrix, releases)
     query = check(index, query)

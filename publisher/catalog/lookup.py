@@ -46,7 +46,7 @@ def check(index: Index, query: Query) -> Query:
 
 
 def select(index: Index, query: Query) -> SelectedLayers:
-    """Return the layers that the query selects, all of one release. InputError if there are none."""
+    """Return the layers that the query selects, all of one release. Raises InputError if there are none."""
     query = check(index, query)
     if not index.releases:
         raise InputError(
@@ -72,7 +72,7 @@ def select(index: Index, query: Query) -> SelectedLayers:
 
 
 def _candidates(index: Index, query: Query) -> list[IndexedRelease]:
-    """Return the releases that match the query, the best first. InputError if there are none."""
+    """Return the releases that match the query, the best first. Raises InputError if there are none."""
     if query.layer_version is not None:
         releases = [release for release in index.releases if release.layer_version == query.layer_version]
         if not releases:

@@ -24,7 +24,7 @@ class Sbom:
         return f"{SBOMS}/{self.path}"
 
     def read(self, ledger: Ledger) -> bytes:
-        """Return the SBOM's bytes from the ledger. InputError if their sha256 differs from the release's."""
+        """Return the SBOM's bytes from the ledger. Raises InputError if their sha256 differs from the release's."""
         data = ledger.sbom(self.path)
         actual = hashlib.sha256(data).hexdigest()
         if actual != self.sha256:

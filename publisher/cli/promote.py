@@ -130,7 +130,7 @@ def _credentials(profile: str | None) -> Iterator[None]:
 
 
 def _run_canary_in_source(source: Settings, release: Release, region: str, shown: Any) -> None:
-    """Run the canary on the source's layers in one region. DriftError if a layer does not work."""
+    """Run the canary on the source's layers in one region. Raises DriftError if a layer does not work."""
     from builder.model.clock import SYSTEM_CLOCK
     from publisher.aws.identity import check_account
     from publisher.canary.canary_run import Roles, describe_trial, try_all

@@ -45,7 +45,7 @@ def named_version(
     wait: timedelta | None,
     recorded: Callable[[], Sequence[Release]] = tuple,
 ) -> str:
-    """Return the version as the package index writes it. InputError if it is missing after the wait, or yanked.
+    """Return the version as the package index writes it. Raises InputError if it is missing after the wait, or yanked.
 
     ``recorded`` returns the ledger's releases. They are accepted even if the index has yanked or deleted them.
     """

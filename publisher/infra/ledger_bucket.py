@@ -11,7 +11,7 @@ from publisher.infra.template_text import Template
 
 
 def ledger_template(scope: Scope) -> Template:
-    """Return the template of a ledger's bucket. InputError if the ledger is not in S3."""
+    """Return the template of a ledger's bucket. Raises InputError if the ledger is not in S3."""
     if scope.ledger is None:
         raise InputError(
             "the ledger is in a folder and needs no bucket",

@@ -26,7 +26,7 @@ def audience(partition: str) -> str:
 
 
 def roles_template(scope: Scope) -> Template:
-    """Return the template of GitHub's provider and the roles. InputError if a policy exceeds IAM's limit."""
+    """Return the template of GitHub's provider and the roles. Raises InputError if a policy exceeds IAM's limit."""
     matrix = scope.matrix
     jobs = {
         "Publisher": (resource_names.publisher_role(matrix), "publish", policies.publisher(scope)),

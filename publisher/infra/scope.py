@@ -96,7 +96,7 @@ def make_scope(
     environment: str = "layers",
     canary_first: bool = False,
 ) -> Scope:
-    """Return the input of the templates of this matrix. InputError if there can be none."""
+    """Return the input of the templates of this matrix. Raises InputError if there can be none."""
     if repository is not None and not re.fullmatch(REPOSITORY, repository):
         raise InputError(
             f"{repository!r} is not a GitHub repository",

@@ -21,7 +21,7 @@ STAGED_DAYS = 7
 
 
 def staging_template(scope: Scope) -> Template:
-    """Return the template of the staging buckets of all regions. InputError if the matrix has no staging."""
+    """Return the template of the staging buckets of all regions. Raises InputError if the matrix has no staging."""
     matrix = scope.matrix
     if matrix.staging is None:
         raise InputError(

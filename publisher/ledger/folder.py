@@ -35,7 +35,10 @@ class Ledger(Protocol):
         """Whether all machines that publish the matrix write to this ledger."""
 
     def releases(self) -> tuple[Release, ...]:
-        """Return every release, by layer version number. InputError if a record is damaged or of another matrix."""
+        """Return every release, by layer version number.
+
+        Raises InputError if a record is damaged or of another matrix.
+        """
 
     def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
         """Change the record of one number; it is stored when this returns. An unchanged record is not written.
@@ -48,7 +51,7 @@ class Ledger(Protocol):
         """Return the paths of the stored SBOMs, as ``sbom_path`` returns them."""
 
     def sbom(self, path: str) -> bytes:
-        """Return a stored SBOM. InputError if it cannot be read."""
+        """Return a stored SBOM. Raises InputError if it cannot be read."""
 
     def keep_sbom(self, path: str, data: bytes) -> None:
         """Store an SBOM; it replaces an older one."""
@@ -143,7 +146,7 @@ def record_bytes(release: Release) -> bytes:
 
 
 def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
-    """Parse and check a record. InputError if it is damaged, misplaced or of another matrix."""
+    """Parse and check a record. Raises InputError if it is damaged, misplaced or of another matrix."""
     try:
         release = Release.model_validate_json(data)
     except ValidationError as error:

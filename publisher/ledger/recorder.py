@@ -88,7 +88,7 @@ class Recorder:
     def add(self, *records: VersionRecord) -> Release:
         """Record what was done. Returns the record as another process may have changed it meanwhile: it may be yanked.
 
-        IncompleteError if the ledger has another release at this number.
+        Raises IncompleteError if the ledger has another release at this number.
         """
         return self._writes.add(*records)
 

@@ -29,7 +29,7 @@ MAX_CONFLICTING_WRITES = 20
 
 
 def bucket_and_prefix(place: str) -> tuple[str, str]:
-    """Split ``s3://bucket/prefix``; the prefix ends with a slash, or is empty. InputError without a bucket."""
+    """Split ``s3://bucket/prefix``; the prefix ends with a slash, or is empty. Raises InputError without a bucket."""
     bucket, _, prefix = place[len("s3://") :].partition("/")
     if not bucket or not place.lower().startswith("s3://"):
         raise InputError(f"{place!r} has no bucket", fix="write it like this: --ledger s3://bucket/prefix")

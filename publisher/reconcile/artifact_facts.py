@@ -24,7 +24,7 @@ class Facts:
 
 
 def facts_of(folder: Path, artifact: Artifact) -> Facts:
-    """Return the facts of an artifact. InputError if its SBOM differs from the manifest's sha256."""
+    """Return the facts of an artifact. Raises InputError if its SBOM differs from the manifest's sha256."""
     record = TargetRecord(
         python=artifact.python,
         architecture=artifact.architecture,

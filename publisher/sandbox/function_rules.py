@@ -154,7 +154,7 @@ def _unzipped(store: Store, sha256: str) -> int:
 
 
 def find(name: str, qualifier: str | None, backend: Any, store: Store) -> SandboxFunction:
-    """Return the function of a name or ARN. Refusal if there is none."""
+    """Return the function of a name or ARN. Raises Refusal if there is none."""
     try:
         function = backend.get_function(name, qualifier)
     except UnknownFunctionException as error:

@@ -80,7 +80,7 @@ class Invoker:
         self._machines: Once[Target, Machine | Unproven] = Once(lambda target: machine_for(target, None))
 
     def invoke(self, function: SandboxFunction, body: bytes, kind: str, log_type: str) -> Invocation:
-        """Invoke a function. Refusal if it cannot be invoked."""
+        """Invoke a function. Raises Refusal if it cannot be invoked."""
         try:
             event = json.loads(body or b"{}")
         except ValueError as error:

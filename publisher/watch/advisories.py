@@ -57,7 +57,7 @@ class AdvisorySource(Protocol):
     """A source of advisories: pip-audit, or a fake."""
 
     def of(self, pins: Collection[Pin]) -> Mapping[Pin, tuple[Advisory, ...]]:
-        """Return the advisories of each pin. Pins that the service does not know are left out. InputError if the
+        """Return the advisories of each pin. Pins that the service does not know are left out. Raises InputError if the
         service fails."""
 
 
@@ -141,7 +141,7 @@ def _failure_reason(text: str) -> str:
 
 
 def _read(text: str, pins: Collection[Pin]) -> dict[Pin, tuple[Advisory, ...]]:
-    """Return the advisories of the pins that the service knows. InputError if an entry is missing."""
+    """Return the advisories of the pins that the service knows. Raises InputError if an entry is missing."""
     try:
         report = _Report.model_validate(json.loads(text))
     except (ValueError, ValidationError, RecursionError):

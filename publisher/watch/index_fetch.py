@@ -51,7 +51,7 @@ class IndexPage:
 def fetch(location: IndexLocation, path: str, clock: Clock = SYSTEM_CLOCK) -> IndexPage | None:
     """Return the page at ``path`` below a location; None if it does not exist.
 
-    IndexUnavailableError if there is no response after all retries, InputError if the index refuses.
+    Raises IndexUnavailableError if there is no response after all retries, InputError if the index refuses.
     """
     if location.folder is not None:
         return _read(location.folder / path)

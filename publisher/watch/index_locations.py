@@ -73,7 +73,10 @@ class IndexLocations:
 
 
 def index_locations() -> IndexLocations:
-    """Return the locations of uv's settings. InputError if they are wrong, IndexUnavailableError if a link fails."""
+    """Return the locations of uv's settings.
+
+    Raises InputError if they are wrong, IndexUnavailableError if a link fails.
+    """
     with tempfile.TemporaryDirectory(prefix="layers-watch-") as folder:
         result = uv.run(
             [

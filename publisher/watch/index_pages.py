@@ -28,7 +28,7 @@ class InvalidPageError(ValueError):
 
 
 def read_page(page: IndexPage) -> tuple[IndexFile, ...]:
-    """Return the files that a page lists. InvalidPageError if it is not a page of a project."""
+    """Return the files that a page lists. Raises InvalidPageError if it is not a page of a project."""
     kind, start = page.content_type, page.body.lstrip()[:1]
     if kind == "names":
         return tuple(IndexFile(name) for name in page.body.decode().splitlines())

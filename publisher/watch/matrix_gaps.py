@@ -101,7 +101,7 @@ def offer_in_botocore(partition: str) -> Offer:
 def offer_in_aws(region: str) -> Offer:
     """Read the offer from AWS: the regions from Systems Manager's public parameters, the runtimes from Lambda.
 
-    IncompleteError if AWS cannot be reached or refuses.
+    Raises IncompleteError if AWS cannot be reached or refuses.
     """
     from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error
     from publisher.aws.lambda_client import CONFIG

@@ -43,7 +43,10 @@ class VersionRequest:
 
 
 def find(request: VersionRequest, index: VersionSource, progress: Progress) -> str:
-    """Return the version as the index writes it. VersionMissingError if it is not there (yet), InputError if yanked."""
+    """Return the version as the index writes it.
+
+    Raises VersionMissingError if it is not there (yet), InputError if yanked.
+    """
     try:
         return _select(request, index.versions(request.matrix.package)).name
     except InputError as error:

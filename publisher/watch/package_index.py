@@ -60,7 +60,7 @@ class VersionSource(Protocol):
     """A source of versions: the package indexes, or a fake."""
 
     def versions(self, package: str) -> tuple[AvailableVersion, ...]:
-        """Return every version of a package, oldest first. UnknownPackageError if there is no such package,
+        """Return every version of a package, oldest first. Raises UnknownPackageError if there is no such package,
         IndexUnavailableError if the index cannot be reached, InputError if its page is invalid."""
 
 
