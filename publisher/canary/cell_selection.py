@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from builder.model.errors import InputError
+from builder.model.errors import FailureClass, InputError
 from builder.model.matrix import Cell, Matrix
 from builder.model.target import Target
 from builder.model.versions import same_version
+from publisher.aws.gateway import Failure
+from publisher.canary.trial import Trial
 from publisher.canary.verdict import Case
 from publisher.catalog.index import Index, IndexedRelease, Row
 from publisher.catalog.lookup import Query, check
@@ -15,13 +17,13 @@ from publisher.catalog.lookup import Query, check
 
 @dataclass(frozen=True)
 class Selected:
-    """A release's cells to try, and the cells of the matrix in which it is not published yet."""
+    """A release's cells to try, and the results for the cells of the matrix in which it is not published yet."""
 
     package: str
     version: str
     number: int
     cases: tuple[Case, ...]
-    absent: tuple[Cell, ...]
+    absent: tuple[Trial, ...]
 
 
 def select(matrix: Matrix, index: Index, query: Query) -> Selected:
@@ -31,7 +33,7 @@ def select(matrix: Matrix, index: Index, query: Query) -> Selected:
     cases = tuple(_case(row) for row in index.rows(release) if _fits(row.region, row.python, row.architecture, query))
     case_ids = {case.id for case in cases}
     absent = tuple(
-        cell
+        _absent(matrix, cell, release)
         for cell in matrix.cells
         if cell.id not in case_ids and _fits(cell.region, cell.target.python, cell.target.architecture, query)
     )
@@ -41,6 +43,14 @@ def select(matrix: Matrix, index: Index, query: Query) -> Selected:
             fix="publish it there first: `layers publish` completes a release",
         )
     return Selected(index.package, release.version, release.layer_version, cases, absent)
+
+
+def _absent(matrix: Matrix, cell: Cell, release: IndexedRelease) -> Trial:
+    number = release.layer_version
+    case = Case(cell.region, cell.target, number, matrix.layer_arn(cell, number), "", matrix.package, release.version)
+    advice = f"publish the missing cells: layers publish --version {release.version}"
+    failure = Failure("not published in this cell yet", FailureClass.PERMANENT, advice)
+    return Trial(case, "deferred", failure.text, failure)
 
 
 def _release(index: Index, query: Query) -> IndexedRelease:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -11,7 +10,15 @@ import click
 
 from builder.model.errors import DriftError, IncompleteError, UsageError
 from publisher.cli import github
-from publisher.cli.console import confirm, json_option, print_json, print_result, print_table, progress
+from publisher.cli.console import (
+    confirm,
+    json_option,
+    print_json,
+    print_result,
+    print_table,
+    progress,
+    require_terminal,
+)
 from publisher.cli.group import Settings
 from publisher.cli.parameter_steps import parameter_drifts, refresh_parameters, show_parameters, with_parameters
 from publisher.cli.signals import stopping
@@ -38,10 +45,8 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
     matrix = settings.matrix()
     if repair and matrix.parameters is None:
         raise UsageError("--repair writes SSM parameters, and the matrix has none", fix="leave it out")
-    if repair and not yes and not sys.stdin.isatty():
-        raise UsageError(
-            "cannot ask for confirmation: stdin is not a terminal", fix="add --yes, or run without --repair first"
-        )
+    if repair and not yes:
+        require_terminal("add --yes, or run without --repair first")
     ledger, stop = settings.ledger(matrix), Stop()
     releases = ledger.releases()
     lambdas = settings.lambdas(matrix, stop=stop)

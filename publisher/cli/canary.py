@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.model.errors import DriftError, FailureClass, IncompleteError, UsageError
-from publisher.cli.console import confirm, json_option, print_json, print_quoted, print_result, print_table, progress
+from builder.model.errors import DriftError, UsageError
+from publisher.cli.console import (
+    confirm,
+    json_option,
+    print_json,
+    print_quoted,
+    print_result,
+    print_table,
+    progress,
+    require_terminal,
+)
 from publisher.cli.group import Settings
 from publisher.cli.options import architecture_option, lookup_region_option, python_option, release_options
 from publisher.cli.signals import stopping
 
 if TYPE_CHECKING:
-    from builder.model.matrix import Cell, Matrix
     from publisher.canary.cell_selection import Selected
     from publisher.canary.trial import Trial
 
@@ -46,8 +53,8 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
 
     if query["version"] is not None and query["layer_version"] is not None:
         raise UsageError("--version and --layer-version both select a release", fix="give one of them")
-    if not (yes or sys.stdin.isatty()):
-        raise UsageError("cannot ask for confirmation: stdin is not a terminal", fix="add --yes")
+    if not yes:
+        require_terminal()
     matrix = settings.matrix()
     selected = select(matrix, make_index(matrix, settings.ledger(matrix).releases()), Query(**query))
     regions = tuple(dict.fromkeys(case.region for case in selected.cases))
@@ -62,19 +69,20 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     with progress() as shown, stopping(stop, "deleting the functions that it created"):
         functions = connect(regions, matrix.requests_per_second)
         trials = try_all(matrix, selected.cases, functions, roles, SYSTEM_CLOCK, shown, lambda: stop.reason)
+    trials += selected.absent
     if as_json:
-        print_json(_document(matrix, selected, trials))
+        print_json(_document(selected, trials))
     else:
         _show(selected, trials)
     _judge(selected, trials)
 
 
-def _document(matrix: Matrix, selected: Selected, trials: Sequence[Trial]) -> dict[str, Any]:
+def _document(selected: Selected, trials: Sequence[Trial]) -> dict[str, Any]:
     return {
         "package": selected.package,
         "version": selected.version,
         "layer_version": selected.number,
-        "cells": [*map(_trial_json, trials), *(_absent_json(matrix, selected, cell) for cell in selected.absent)],
+        "cells": [*map(_trial_json, trials)],
     }
 
 
@@ -97,27 +105,6 @@ def _trial_json(trial: Trial) -> dict[str, Any]:
     }
 
 
-_ABSENT = "not published in this cell yet"
-
-
-def _absent_json(matrix: Matrix, selected: Selected, cell: Cell) -> dict[str, Any]:
-    return {
-        "region": cell.region,
-        "python": cell.target.python,
-        "architecture": cell.target.architecture.value,
-        "layer_name": cell.target.layer_name,
-        "layer_version": selected.number,
-        "arn": matrix.layer_arn(cell, selected.number),
-        "status": "deferred",
-        "package_version": None,
-        "import_seconds": None,
-        "sha256": None,
-        "reason": _ABSENT,
-        "failure": FailureClass.PERMANENT,
-        "advice": "run `layers publish`",
-    }
-
-
 def _show(selected: Selected, trials: Sequence[Trial]) -> None:
     print_table(
         ["cell", "status", "version", "import", "reason"],
@@ -130,8 +117,7 @@ def _show(selected: Selected, trials: Sequence[Trial]) -> None:
                 trial.reason or "",
             ]
             for trial in trials
-        ]
-        + [[cell.id, "deferred", "-", "-", _ABSENT] for cell in selected.absent],
+        ],
         right=(3,),
     )
     for trial in trials:
@@ -143,7 +129,7 @@ def _show(selected: Selected, trials: Sequence[Trial]) -> None:
     print_result(
         "",
         f"{selected.package} {selected.version}, layer version {selected.number}: "
-        f"{proven} of {len(trials) + len(selected.absent)} cells proven"
+        f"{proven} of {len(trials)} cells proven"
         + (f"; not provable: {_cell_names(unprovable)}" if unprovable else ""),
     )
 
@@ -159,31 +145,12 @@ def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
             fix=f"see the reasons above; yank the release with `layers yank --layer-version {selected.number}`, "
             "or compare all of it with `layers audit`",
         )
-    if deferred or selected.absent:
-        cells = [*(trial.case.id for trial in deferred), *(cell.id for cell in selected.absent)]
-        raise IncompleteError(
-            f"{len(cells)} layers could not be tried",
-            where=_cell_names(cells),
-            fix="\n  → ".join(_steps(selected, deferred)),
-            failure_class=_worst(selected, deferred),
-        )
+    if deferred:
+        from publisher.report.next_steps import incomplete_error
 
-
-def _steps(selected: Selected, deferred: Sequence[Trial]) -> list[str]:
-    """Return what to do about the layers that could not be tried: run again only if that can help."""
-    steps = []
-    for trial in deferred:
-        temporary = trial.failure is None or trial.failure.failure_class is FailureClass.TEMPORARY
-        advice = trial.failure.advice if trial.failure else None
-        steps.append("run the same command again" if temporary else advice or "see the reasons above")
-    if selected.absent:
-        steps.append(f"publish the missing cells: layers publish --version {selected.version}")
-    return list(dict.fromkeys(steps))
-
-
-def _worst(selected: Selected, deferred: Sequence[Trial]) -> FailureClass:
-    classes = {trial.failure.failure_class for trial in deferred if trial.failure}
-    return FailureClass.PERMANENT if selected.absent or classes - {FailureClass.TEMPORARY} else FailureClass.TEMPORARY
+        failures = [trial.failure for trial in deferred if trial.failure]
+        where = _cell_names([trial.case.id for trial in deferred])
+        raise incomplete_error(f"{len(deferred)} layers could not be tried", failures, where)
 
 
 def _cell_names(cells: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from builder.model.errors import UsageError
 from builder.model.escape import escape, escape_json
 from builder.model.progress import Progress
 from publisher.text.figures import duration as duration
@@ -105,6 +106,12 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right:
         ]
         line = "  ".join(cells).rstrip()
         print_result(line) if index else print_heading(line)
+
+
+def require_terminal(fix: str = "add --yes") -> None:
+    """Raise UsageError if nobody can answer a question. ``fix`` says how to run the command without one."""
+    if not sys.stdin.isatty():
+        raise UsageError("cannot ask for confirmation: stdin is not a terminal", fix=fix)
 
 
 def confirm(question: str) -> None:

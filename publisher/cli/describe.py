@@ -126,10 +126,9 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
         for difference in cell.differences:
             print_message(f"difference: {cell.cell}: {difference}")
     if report.failures:
-        from publisher.report.next_steps import incomplete_error
+        from publisher.report.next_steps import unreachable_error
 
-        regions = "; ".join(f"{region} ({why})" for region, why in report.failures.items())
-        raise incomplete_error(f"unreachable regions: {regions}", report.failures.values())
+        raise unreachable_error(report.failures)
 
 
 def _live_json(cell: LiveCell) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from builder.model.errors import FailureClass, IncompleteError
+from builder.model.errors import IncompleteError
 from publisher.cli.console import print_result, progress
 
 if TYPE_CHECKING:
@@ -79,14 +79,10 @@ def show_parameters(update: ParameterUpdate | None) -> None:
 def check_parameters(update: ParameterUpdate | None) -> None:
     """Raise IncompleteError with the regions whose parameters are not as recorded."""
     if update and update.failed:
+        from publisher.report.next_steps import incomplete_error
+
         rows = "; ".join(f"{region} ({reason})" for region, reason in update.failed.items())
-        raise IncompleteError(
-            f"the parameters could not be updated everywhere: {rows}",
-            fix="\n  → ".join(dict.fromkeys(failure.fix("see the error") for failure in update.failed.values())),
-            failure_class=max(
-                (failure.failure_class for failure in update.failed.values()), key=list(FailureClass).index
-            ),
-        )
+        raise incomplete_error(f"the parameters could not be updated everywhere: {rows}", update.failed.values())
 
 
 def parameter_drifts(matrix: Matrix, releases: Sequence[Release]) -> list[Drift]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from builder.model.errors import FailureClass, IncompleteError, InputError, LayersError, UsageError
 from publisher.cli import github
-from publisher.cli.console import confirm, json_option, print_json, print_message, progress
+from publisher.cli.console import confirm, json_option, print_json, print_message, progress, require_terminal
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
 from publisher.cli.parameter_steps import (
@@ -98,10 +97,8 @@ def command(
     from publisher.aws.lease import lease
 
     request = make_request(**options)
-    if not (yes or dry_run or sys.stdin.isatty()):
-        raise UsageError(
-            "cannot ask for confirmation: stdin is not a terminal", fix="add --yes, or run `layers plan` first"
-        )
+    if not (yes or dry_run):
+        require_terminal("add --yes, or run `layers plan` first")
     if (canary_region or canary_role) and not canary_first:
         raise UsageError("--canary-region and --canary-role need --canary-first")
     if wait is not None:

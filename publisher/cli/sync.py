@@ -66,7 +66,6 @@ def command(settings: Settings, /, as_json: bool) -> None:
         if not rows:
             print_result(f"AWS has no layer version whose description names a version of {matrix.package}")
     if synced.unreachable:
-        from publisher.report.next_steps import incomplete_error
+        from publisher.report.next_steps import unreachable_error
 
-        regions = "; ".join(f"{region} ({why})" for region, why in synced.unreachable.items())
-        raise incomplete_error(f"unreachable regions: {regions}", synced.unreachable.values())
+        raise unreachable_error(synced.unreachable)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime, timezone
 
 import click
 
 from builder.model.errors import InputError, UsageError
-from publisher.cli.console import confirm, json_option, print_json, print_result, print_table, progress
+from publisher.cli.console import (
+    confirm,
+    json_option,
+    print_json,
+    print_result,
+    print_table,
+    progress,
+    require_terminal,
+)
 from publisher.cli.group import Settings
 from publisher.cli.options import LayerVersionType
 from publisher.cli.parameter_steps import (
@@ -45,8 +52,8 @@ def command(
 
     if bool(reason) == undo:
         raise UsageError("give --reason TEXT, or --undo")
-    if not yes and not sys.stdin.isatty():
-        raise UsageError("cannot ask for confirmation: stdin is not a terminal", fix="add --yes")
+    if not yes:
+        require_terminal()
     matrix = settings.matrix()
     ledger = settings.ledger(matrix)
     release = at_number(ledger.releases(), layer_version)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from builder.model.errors import FailureClass, IncompleteError
@@ -46,12 +46,18 @@ def next_steps(outcomes: Iterable[Outcome]) -> NextSteps | None:
     )
 
 
-def incomplete_error(problem: str, failures: Iterable[Failure]) -> IncompleteError:
+def incomplete_error(problem: str, failures: Iterable[Failure], where: str | None = None) -> IncompleteError:
     """Return the error of a command that some of these failures left incomplete: run again only if that helps."""
     classified = tuple(failures)
     steps = dict.fromkeys(_advice(failure) for failure in classified)
     worst = max((failure.failure_class for failure in classified), key=list(FailureClass).index)
-    return IncompleteError(problem, fix="\n  → ".join(steps), failure_class=worst)
+    return IncompleteError(problem, where=where, fix="\n  → ".join(steps), failure_class=worst)
+
+
+def unreachable_error(unreachable: Mapping[str, Failure]) -> IncompleteError:
+    """Return the error of a command that could not read these regions."""
+    regions = "; ".join(f"{region} ({failure})" for region, failure in unreachable.items())
+    return incomplete_error(f"unreachable regions: {regions}", unreachable.values())
 
 
 def _advice(failure: Failure) -> str:
