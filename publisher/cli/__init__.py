@@ -7,6 +7,7 @@ import contextlib
 import gc
 import io
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -35,6 +36,10 @@ def main() -> None:
     logging.lastResort = LibraryMessages(logging.WARNING)
     forget_json()
     handle_signals()
+    if "_LAYERS_COMPLETE" in os.environ:
+        from publisher.cli.completion import register
+
+        register()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
