@@ -102,6 +102,10 @@ class Cache:
                     deleted += size
         return deleted
 
+    def count(self) -> int:
+        """Return the number of entries."""
+        return sum(1 for _ in self._files())
+
     def clean(self) -> int:
         """Delete every entry. Return the bytes deleted."""
         return self.prune(0)

@@ -16,11 +16,11 @@ from builder.model.artifact import Sha256, dump_json, write_atomically
 from builder.model.errors import InputError
 from builder.model.folder_lock import folder_lock
 from builder.model.frozen import Frozen, first_problem
-from builder.model.recorded_fields import SchemaVersion, WholeNumber
+from builder.model.recorded_fields import Number, SchemaVersion, TrueOrFalse, WholeNumber
 
 SMOKE_FILE = "smoke.json"
 
-Seconds = Annotated[float, Field(ge=0)]
+Seconds = Annotated[Number, Field(ge=0)]
 
 
 class PackageImport(Frozen):
@@ -28,8 +28,8 @@ class PackageImport(Frozen):
 
     package: str  #: normalised
     version: str | None = None  #: None for Python's and the runtime's own modules
-    own_ms: float  #: in its own modules
-    total_ms: float  #: with everything that it imports
+    own_ms: Number  #: in its own modules
+    total_ms: Number  #: with everything that it imports
     modules: WholeNumber
     imported_by: str | None = None  #: the package that imported it first; None: the statement itself
 
@@ -58,7 +58,7 @@ class SmokeResult(Frozen):
     reason: str | None = None
     kind: Literal["agent", "imports", "app"] | None = None
     client: str | None = None  #: the version of awslambdaric
-    emulated: bool = False
+    emulated: TrueOrFalse = False
     cold_start: ColdStart | None = None
 
     @property

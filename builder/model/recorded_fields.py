@@ -35,5 +35,9 @@ VersionField = Annotated[str, Field(min_length=1, max_length=128)]
 LayerVersionField = Annotated[int, Field(ge=1, lt=2**63, strict=True)]
 #: A count or a size. JSON's ``true``, ``1.0`` and ``"1"`` are refused; pydantic reads each of them as 1.
 WholeNumber = Annotated[int, Strict()]
+#: A number, not ``true`` and not ``"1"``.
+Number = Annotated[float, Strict()]
+#: JSON's ``true`` or ``false``. pydantic also reads ``1``, ``"yes"`` and ``"on"`` as true.
+TrueOrFalse = Annotated[bool, Strict()]
 #: The version of a document's schema. ``True`` and ``1.0`` equal 1, so ``Literal`` alone accepts them.
 SchemaVersion = Annotated[Literal[1], BeforeValidator(_whole)]

@@ -22,9 +22,11 @@ from builder.model.matrix import Matrix
 from builder.model.recorded_fields import (
     CellField,
     LayerVersionField,
+    Number,
     PythonField,
     RegionField,
     SchemaVersion,
+    TrueOrFalse,
     UtcTime,
     VersionField,
     WholeNumber,
@@ -82,7 +84,7 @@ class IndexedColdStart(ColdStart):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     imports: tuple[PackageImport, ...] = Field(default=(), exclude=True)
-    import_ms: dict[str, float] = Field(default_factory=dict)  #: of the slowest packages, with all that each imports
+    import_ms: dict[str, Number] = Field(default_factory=dict)  #: of the slowest packages, with all that each imports
 
 
 class IndexedTarget(_IndexModel, OfTarget):
@@ -122,7 +124,7 @@ class IndexedRelease(_IndexModel):
     layer_version: LayerVersionField
     version: VersionField
     published: UtcTime | None  #: when its first layer was published
-    complete: bool
+    complete: TrueOrFalse
     missing: tuple[CellField, ...] = ()
     rebuild: str | None = None
     yanked: YankNotice | None = None

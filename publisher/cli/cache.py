@@ -19,11 +19,13 @@ def command(action: str, as_json: bool) -> None:
     from builder.cache.store import MAX_CACHE_BYTES, Cache, default_folder
 
     cache = Cache(default_folder())
+    before = cache.count()
     removed = cache.clean() if action == "clean" else 0
     size = cache.size()
     if as_json:
         print_json({"folder": str(cache.folder), "size": size, "limit": MAX_CACHE_BYTES, "removed": removed})
         return
     if action == "clean":
-        print_result(f"deleted {megabytes(removed)}")
+        files = before - cache.count()
+        print_result(f"deleted {files} {'file' if files == 1 else 'files'}, {megabytes(removed)}")
     print_result(f"{cache.folder}: {megabytes(size)} of at most {megabytes(MAX_CACHE_BYTES)}")

@@ -20,6 +20,7 @@ from builder.model.recorded_fields import (
     PythonField,
     RegionField,
     SchemaVersion,
+    TrueOrFalse,
     UtcTime,
     VersionField,
     WholeNumber,
@@ -79,7 +80,7 @@ class CellRecord(VersionRecord):
     sha256: Sha256
     size: WholeNumber
     published: UtcTime  #: when AWS created it
-    public: bool
+    public: TrueOrFalse
 
 
 class LowerVersionRecord(VersionRecord):

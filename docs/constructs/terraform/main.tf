@@ -70,11 +70,11 @@ output "arn" {
 
   precondition {
     condition     = contains(keys(local.layers.layers), local.target)
-    error_message = "strands-agents has no layer for ${var.runtime} on ${var.architecture}. It has: ${join(", ", keys(local.layers.layers))}."
+    error_message = "strands-agents has no layer for ${var.runtime} on ${var.architecture}. It has: ${coalesce(join(", ", keys(local.layers.layers)), "none, nothing has been published yet")}."
   }
   precondition {
     condition     = length(local.held) == 0 || local.release != null
-    error_message = "strands-agents ${var.package_version} ${local.problem}. The newest versions with one: ${join(", ", slice(local.known, 0, min(10, length(local.known))))}."
+    error_message = "strands-agents ${var.package_version} ${local.problem}. The newest versions with one: ${coalesce(join(", ", slice(local.known, 0, min(10, length(local.known)))), "none")}."
   }
   precondition {
     condition     = local.release == null || contains(local.regions, local.region)

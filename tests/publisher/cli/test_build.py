@@ -169,6 +169,8 @@ def test_an_import_slower_than_the_budget_fails_the_smoke(run, tmp_path: Path) -
 def test_cache_shows_and_cleans_the_folder(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     run("build", "--version", "1.0")
     assert json.loads(run("cache", "--json").stdout)["size"] > 1000
+    files = sum(path.is_file() for path in (tmp_path / "cache").rglob("*"))
+    assert f"deleted {files} files, " in run("cache", "clean").stdout
     assert json.loads(run("cache", "clean", "--json").stdout)["size"] == 0
     assert str(tmp_path / "cache") in run("cache").stdout
 
