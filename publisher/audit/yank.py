@@ -76,7 +76,12 @@ class Permissions:
         return tuple(by_cell.values())
 
     def restore(self, release: Release) -> tuple[Changed, ...]:
-        """Grant the matrix's permission in every cell again; the release stays yanked until the last cell has it."""
+        """Grant the matrix's permission in every cell again; the release stays yanked until the last cell has it.
+
+        Changes nothing if it is not yanked: an incomplete release may be private.
+        """
+        if release.yanked is None:
+            return ()
         self.progress.begin("Granting permissions", len({record.region for record in release.cells}))
         changes = self._each_recorded(release, grant_at, public=True)
         if any(changed.error for changed in changes):

@@ -47,6 +47,7 @@ from publisher.aws.gateway import (
     Throttled,
     Unavailable,
     Unreachable,
+    VersionMissing,
 )
 
 _NO_CREDENTIALS = (
@@ -264,6 +265,8 @@ def _of_response(error: ClientError) -> GatewayError:
         return Unavailable(message, request_id)
     if code == "ResourceConflictException" and error.operation_name == "AddLayerVersionPermission":
         return StatementExists(message, request_id)
+    if is_missing(error) and error.operation_name == "AddLayerVersionPermission":
+        return VersionMissing(message, request_id)
     fields = frozenset(re.findall(r"compatible(?:runtimes|architectures)", words.lower()))
     if code in _INVALID and error.operation_name == "PublishLayerVersion" and fields:
         return FieldsRefused(message, request_id, fields=fields)

@@ -173,6 +173,10 @@ class StatementExists(GatewayError):  # noqa: N818
     failure_class = FailureClass.PERMANENT
 
 
+class VersionMissing(Refused):
+    """The policy cannot be changed because the layer version does not exist, or AWS does not find it yet."""
+
+
 class Lambda(Protocol):
     """Lambda's layers in one region. Every method is thread-safe and raises GatewayError.
 
@@ -199,7 +203,10 @@ class Lambda(Protocol):
         """Publish a new version. Sent once: after ``Unavailable`` the caller must check before it sends again."""
 
     def grant(self, name: str, number: int, grant: Grant) -> None:
-        """Add a permission. Raise ``StatementExists`` if the policy has the statement id already."""
+        """Add a permission.
+
+        Raise ``StatementExists`` if the policy has the statement id already, ``VersionMissing`` without the version.
+        """
 
     def revoke(self, name: str, number: int, statement_id: str) -> bool:
         """Remove a permission, if it exists. Return whether it did."""

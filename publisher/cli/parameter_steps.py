@@ -22,12 +22,12 @@ MAX_PARAMETER_UPDATES = 5
 
 
 def refresh_parameters(matrix: Matrix, ledger: Ledger, stop: Stop) -> ParameterUpdate | None:
-    """Update the parameters to the ledger's state. None if the matrix has none, or the command is stopping.
+    """Update the parameters to the ledger's state. None if the matrix has none.
 
     If another command changes the ledger meanwhile, update them again. Of two commands that write at the same time, the
     last one then knows the other one's record, so that ``latest`` never stays at a release that was yanked.
     """
-    if matrix.parameters is None or stop.requested:
+    if matrix.parameters is None:
         return None
     from builder.model.clock import SYSTEM_CLOCK
     from publisher.parameters.parameter_client import connect

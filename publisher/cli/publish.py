@@ -118,7 +118,8 @@ def command(
     with lease(matrix, session.stop):
         report = _publish(session, checked, max_versions, yes, canary)
         with stopping(session.stop):
-            parameters = None if report.stopped else refresh_parameters(matrix, session.ledger, session.stop)
+            stopped = report.stopped and not report.complete
+            parameters = None if stopped else refresh_parameters(matrix, session.ledger, session.stop)
             unannounced = announce_release(matrix, session.ledger, report.plan.number.value)
     _tell_github(session, report, parameters)
     if as_json:

@@ -63,11 +63,10 @@ def command(
             where=settings.ledger_place,
             fix="list the releases with `layers describe`; `layers sync` records what AWS has",
         )
-    if undo and release.yanked is None:
-        raise InputError(f"layer version {layer_version} is not yanked")
+    undone = undo and release.yanked is None  # perhaps by a run that was stopped before it wrote the parameters
     stop = Stop()
     lambdas = settings.lambdas(matrix, stop=stop)
-    if not yes:
+    if not yes and not undone:
         verb = "Make public again" if undo else "Yank"
         confirm(f"{verb} {release.package} {release.version} in {len(release.cells)} cells?")
     with progress() as shown, stopping(stop), lease(matrix, stop, wait_seconds=LEASE_WAIT_SECONDS):
@@ -76,6 +75,8 @@ def command(
         changed = permissions.restore(release) if undo else permissions.yank(release, reason or "", now)
         refreshed = refresh_parameters(matrix, ledger, stop)
         unannounced = announce_release(matrix, ledger, layer_version)
+    if undone and not unannounced and not (refreshed and (refreshed.written or refreshed.removed or refreshed.failed)):
+        raise InputError(f"layer version {layer_version} is not yanked")
     failed = [each for each in changed if each.error]
     if as_json:
         print_json(

@@ -23,7 +23,9 @@ from publisher.aws.gateway import (
     StatementExists,
     Unavailable,
     Unreachable,
+    VersionMissing,
 )
+from publisher.reconcile.plan import DELETED_ADVICE
 from publisher.reconcile.read_lag import READ_BACKOFF_SECONDS
 from publisher.reconcile.state import is_granted
 
@@ -99,9 +101,9 @@ def grant_at(
     before it has read the policy.
     """
     grant = Grant(statement_id(permission), permission.principal, permission.organization)
-    existed = False
+    existed, waited = False, 0.0
     try:
-        gateway.grant(name, number, grant)
+        waited = _add_permission(gateway, name, number, grant, clock)
     except StatementExists:
         existed = True
         failure = Failure(
@@ -113,11 +115,29 @@ def grant_at(
     else:
         failure = Failure("the permission was added, but the policy does not show it yet")
         confirmed()
-    waited = seconds_until_granted(gateway, name, number, permission, clock)
-    if waited is None:
+    seconds = seconds_until_granted(gateway, name, number, permission, clock)
+    if seconds is None:
         raise PublishError(failure)
     if existed:
         confirmed()
+    return waited + seconds
+
+
+def _add_permission(gateway: Lambda, name: str, number: int, grant: Grant, clock: Clock) -> float:
+    """Add a permission, and wait while AWS does not find the layer version yet. Returns the seconds that it waited."""
+    waited = 0.0
+    for wait in READ_BACKOFF_SECONDS:
+        try:
+            gateway.grant(name, number, grant)
+        except VersionMissing:
+            clock.sleep(wait)
+            waited += wait
+        else:
+            return waited
+    try:
+        gateway.grant(name, number, grant)
+    except VersionMissing as error:
+        raise PublishError(replace(error.failure, advice=DELETED_ADVICE)) from None
     return waited
 
 

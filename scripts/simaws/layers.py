@@ -178,8 +178,8 @@ class RegionLayers:
             raise AwsError(404, "ResourceNotFoundException", "No policy is associated with the given resource.")
         return tuple(statements.values())
 
-    def add_permission(self, name: str, number: int, statement: Statement, action: str) -> None:
-        """AddLayerVersionPermission."""
+    def add_permission(self, name: str, number: int, statement: Statement, action: str) -> LayerVersion:
+        """AddLayerVersionPermission: returns the version. 404 while reads do not find it yet."""
         check_member("statementId", matches(STATEMENT_ID, statement.sid, MAX_STATEMENT_ID_CHARACTERS), statement.sid)
         check_member("principal", PRINCIPAL.fullmatch(statement.principal) is not None, statement.principal)
         check_member("action", action == "lambda:GetLayerVersion", action)
@@ -189,7 +189,7 @@ class RegionLayers:
             )
             if statement.principal != "*":
                 raise AwsError(400, "InvalidParameterValueException", "OrganizationId goes with the principal *.")
-        self._existing(name, number)
+        version = self.get(name, number)
         layer = self._layers[self._own_layer_name(name)]
         statements = layer.policies.setdefault(number, {})
         if statement.sid in statements:
@@ -198,6 +198,7 @@ class RegionLayers:
             )
         self._keep_showing(layer, number)
         statements[statement.sid] = statement
+        return version
 
     def remove_permission(self, name: str, number: int, statement_id: str) -> None:
         """RemoveLayerVersionPermission."""

@@ -19,6 +19,7 @@ from publisher.aws.gateway import (
     Throttled,
     Unavailable,
     Unreachable,
+    VersionMissing,
 )
 from publisher.aws.rate_limit import TokenBucket
 from scripts.simaws.aws import Broken, SimulatedAws
@@ -157,4 +158,6 @@ def _gateway_error(error: AwsError, operation: str) -> GatewayError:
         return CredentialsRefused(text)
     if error.status == 409 and operation == "AddLayerVersionPermission":
         return StatementExists(text)
+    if error.status == 404 and operation == "AddLayerVersionPermission":
+        return VersionMissing(text)
     return Refused(text)

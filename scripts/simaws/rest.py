@@ -166,9 +166,8 @@ class Rest:
             statement = Statement(
                 str(body.get("StatementId", "")), str(body.get("Principal", "")), body.get("OrganizationId")
             )
-            region.add_permission(name, int(number), statement, str(body.get("Action", "")))
-            arn = region.get(name, int(number)).arn
-            return {"Statement": json.dumps(_statement(statement, arn)), "RevisionId": "0"}
+            version = region.add_permission(name, int(number), statement, str(body.get("Action", "")))
+            return {"Statement": json.dumps(_statement(statement, version.arn)), "RevisionId": "0"}
 
         return act
 

@@ -149,6 +149,10 @@ def is_parameter(request: AwsRequest) -> bool:
     return request.service == "ssm" and b'"Value"' in request.body
 
 
+def is_parameter_read(request: AwsRequest) -> bool:
+    return request.service == "ssm" and b'"Names"' in request.body
+
+
 def is_upload(request: AwsRequest) -> bool:
     return request.service == "s3" and request.method == "PUT" and "/layers/" in request.path
 
@@ -282,6 +286,23 @@ def test_the_second_signal_ends_every_command(
     assert [release.yanked is not None for release in after] == [arguments[0] == "yank"]
     assert before == after or arguments[0] == "yank"
     assert layers(*arguments).code == (6 if arguments == ["audit"] else 0)  # without --repair the drift stays
+
+
+def test_an_undo_that_was_stopped_before_the_parameters_is_completed_by_the_same_command(
+    sandbox: Sandbox, layers: Layers
+) -> None:
+    assert layers("yank", "--layer-version", "1", "--reason", "broken", "--yes").code == 0
+    undo = ("yank", "--layer-version", "1", "--undo", "--yes")
+    with hanging(sandbox, is_parameter_read, layers, *undo) as (hang, command):
+        command.send(signal.SIGTERM)
+        time.sleep(0.3)
+        hang.released.set()
+        _, err = command.process.communicate(timeout=60)
+    assert command.process.returncode == 5, err
+    assert "run the same command again" in err
+    assert layers(*undo).code == 0
+    assert layers("audit").code == 0
+    assert layers(*undo).code == 3  # nothing is left to undo
 
 
 def test_a_sync_that_is_stopped_writes_nothing(sandbox: Sandbox, layers: Layers) -> None:

@@ -217,3 +217,12 @@ def test_a_rerun_directly_after_a_kill_completes_the_number_although_reads_lag(k
         assert world.publish("1.0.0", ledger).complete
         assert_at_release(world, "1.0.0", 1)
         assert_recorded(world, ledger, "1.0.0", 1)
+
+
+@pytest.mark.parametrize("lag", [5.0, 25.0])
+def test_a_permission_waits_until_aws_finds_the_new_version(tmp_path: Path, lag: float) -> None:
+    """``AddLayerVersionPermission`` returns ResourceNotFoundException while reads lag."""
+    world, ledger = World(MATRIX, SimulatedAws(MATRIX.account, MATRIX.regions, read_lag=lag), tmp_path), MemoryLedger()
+    assert world.publish("1.0.0", ledger).complete
+    assert_at_release(world, "1.0.0", 1)
+    assert_nothing_wrong(world, ledger)
