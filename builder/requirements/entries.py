@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.requirements.declared import LocalPackage, Problems
-from builder.requirements.requirements_file import problem_of_local, problem_of_url
+from builder.requirements.direct_references import local_package, problem_of_local, problem_of_url
 from builder.resolve.bounds import ProjectIndex
 
 
@@ -32,11 +30,6 @@ class Entry:
     def name(self) -> str:
         """The normalised name."""
         return canonicalize_name(self.requirement.name)
-
-
-def local_path(url: str) -> str | None:
-    """Return the path of a ``file:`` URL; None for any other URL."""
-    return unquote(re.sub(r"^file:(//(localhost)?)?|#.*$", "", url)) if url.startswith("file:") else None
 
 
 @dataclass(frozen=True)
@@ -78,6 +71,8 @@ def _place_of(name: str, source: Mapping[str, Any], where: str, places: Places) 
         path = places.folder / str(source["path"])
         path = path / str(source["subdirectory"]) if "subdirectory" in source else path
         return problem_of_local(path, str(source["path"]), name) or LocalPackage(path, where, name)
+    if str(source.get("url")).startswith("file:"):
+        return local_package(str(source["url"]), places.folder, where, name=name)
     if "url" in source:
         return problem_of_url(str(source["url"])) or str(source["url"])
     if "index" in source:

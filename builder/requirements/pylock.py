@@ -23,7 +23,7 @@ from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.requirements.declared import LocalPackage, Problems, Requirements, declared
-from builder.requirements.entries import Places, apply_source, local_path
+from builder.requirements.entries import Places, apply_source
 from builder.requirements.lock_hashes import check_file, digests_of
 from builder.requirements.text_files import read_toml
 from builder.resolve.bounds import ProjectIndex
@@ -62,8 +62,7 @@ def read_pylock(
         elif isinstance(artifact, PackageDirectory):
             source = {"path": artifact.path}
         elif isinstance(artifact, PackageArchive):
-            path = artifact.path or local_path(artifact.url or "")
-            source = {"path": path} if path else {"url": artifact.url or ""}
+            source = {"path": artifact.path} if artifact.path else {"url": artifact.url or ""}
         elif isinstance(artifact, PackageSdist):
             problems.add(where, f"has no wheel that runs on {target.id}; only wheels are used")
             continue

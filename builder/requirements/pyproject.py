@@ -19,7 +19,7 @@ from builder.requirements.declared import (
     declared,
     names_of,
 )
-from builder.requirements.entries import Entry, Places, apply_source, local_path
+from builder.requirements.entries import Entry, Places, apply_source
 from builder.requirements.text_files import table
 from builder.requirements.uv_limits import check_conflicts, check_environments
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
@@ -149,8 +149,7 @@ class _Project:
             chosen = Selection(self.selection.extras, self.selection.all_extras, tuple(groups))
             source = chosen_source(options, entry.where, chosen, self.environment, self.problems)
         if requirement.url and not source:
-            path = local_path(requirement.url)
-            source = {"path": path} if path else {"url": requirement.url}
+            source = {"url": requirement.url}
         requirement.url = None
         active = requirement.marker is None or requirement.marker.evaluate({**self.environment, "extra": ""})
         if source and active:

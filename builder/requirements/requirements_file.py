@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from builder.model.errors import InputError
@@ -25,18 +25,29 @@ from builder.requirements.declared import (
     declared,
     without_credentials,
 )
+from builder.requirements.direct_references import (
+    VCS,
+    local_package,
+    path_of,
+    problem_of_host,
+    problem_of_url,
+)
 from builder.requirements.indexes import no_index_is_set, refusal_of_index
 from builder.requirements.text_files import read_text
 
-#: pip's options that cannot change which wheels are used.
-_HARMLESS = frozenset(
+#: pip's options without a value that this program applies, or that cannot change which wheels are used.
+_FLAGS = frozenset(
     {
-        "--only-binary", "--prefer-binary", "--no-build-isolation", "--trusted-host", "--no-cache-dir", "--use-feature",
-        "--use-pep517", "--no-use-pep517", "--disable-pip-version-check", "--no-input", "--quiet", "-q", "--timeout",
-        "--retries", "--progress-bar", "--no-color", "--upgrade", "-U", "--no-compile", "--config-settings", "--cert",
-        "--exists-action", "--no-warn-script-location", "--verbose", "-v", "--use-deprecated", "--cache-dir",
+        "--pre", "--no-index", "--require-hashes", "--prefer-binary", "--no-build-isolation", "--no-cache-dir",
+        "--use-pep517", "--no-use-pep517", "--disable-pip-version-check", "--no-input", "--quiet", "-q", "--no-color",
+        "--upgrade", "-U", "--no-compile", "--no-warn-script-location", "--verbose", "-v",
     }
 )  # fmt: skip
+#: The same with a value.
+_HARMLESS = _FLAGS | {
+    "--only-binary", "--no-binary", "--trusted-host", "--use-feature", "--timeout", "--retries", "--progress-bar",
+    "--config-settings", "--cert", "--exists-action", "--use-deprecated", "--cache-dir",
+}  # fmt: skip
 _LONG = {
     "-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-i": "--index-url", "-f": "--find-links",
     "--pypi-url": "--index-url",
@@ -48,8 +59,9 @@ _MAX_PATH_CHARACTERS = 4096
 #: More than any layer can have: reading 100,000 takes a minute.
 MAX_REQUIREMENTS = 20_000
 _URL = re.compile(r"^(?!file:)[a-z][a-z0-9+.-]*://")
-_VCS = re.compile(r"^(git|hg|svn|bzr)\+")
-_ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+#: The start of an option after others or after a requirement. Without the first group, many spaces take minutes.
+_OPTION_START = re.compile(r"(?<!\s)\s+(?=--?[a-zA-Z])")
+_NAMED = re.compile(r"^[A-Za-z0-9_.-]+\s*(\[[^\]]*\])?\s*@\s")
 
 
 def read_requirements_file(path: Path, text: str | None = None) -> Requirements:
@@ -67,16 +79,20 @@ class _Reader:
         self._seen: set[tuple[Path, bool]] = set()
         self._declared: list[Declared] = []
         self._constraints: list[str] = []
-        self._local: list[LocalPackage] = []
+        self._packages: list[LocalPackage] = []
         self._places: dict[str, LocalPackage] = {}
         self._hashes: dict[str, frozenset[str]] = {}
         self._hashed = False
+        self._without_hash: list[str] = []  # where paths are named
         self._settings: dict[str, str] = {}
         self._problems = Problems()
         self._count = 0
 
     def result(self) -> Requirements:
         """Return the requirements. Raises InputError if there was a problem."""
+        if self._hashed:
+            for where in self._without_hash:
+                self._problems.add(where, "has no hash, but --require-hashes is set; name a wheel with --hash=sha256:…")
         self._problems.raise_any()
         return Requirements(
             self._path,
@@ -84,7 +100,7 @@ class _Reader:
             tuple(self._constraints),
             hashes=self._hashes,
             hashed=self._hashed or bool(self._hashes),
-            local=tuple(self._local),
+            local=tuple(self._packages),
             places=self._places,
             settings=self._settings,
         )
@@ -107,104 +123,120 @@ class _Reader:
             line = re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: os.environ.get(match[1], match[0]), line)
             try:
                 if line.startswith("-"):
-                    self._option(line, path, where, constraints)
+                    self._options(line, path, where, constraints)
                 else:
                     self._line(line, path, where, constraints)
             except (OSError, ValueError) as error:  # a path or URL that the system or urllib rejects
                 self._problems.add(where, shorten(without_credentials(str(error))))
 
-    def _option(self, line: str, path: Path, where: str, constraints: bool) -> None:
-        match = re.match(r"(--[a-z0-9-]+|-[a-zA-Z])(?:\s*=\s*|\s*)(.*)", line)
-        name, value = (match[1], match[2].strip().strip("\"'")) if match else (line, "")
-        name = _LONG.get(name, name)
-        problem = None
+    def _options(self, line: str, path: Path, where: str, constraints: bool) -> None:
+        """Read a line of options: pip allows several on one line."""
+        for text in _OPTION_START.split(line):
+            match = re.match(r"(--[a-z0-9-]+|-[a-zA-Z])(?:\s*=\s*|\s*)(.*)", text)
+            name, value = (match[1], match[2].strip()) if match else (text, "")
+            name = _LONG.get(name, name)
+            value = re.sub(r"""^(["'])([^"']*)\1""", r"\2", value)
+            if value and name in _FLAGS:
+                self._problems.add(where, f"{name} has no value; write {shorten(value)!r} on a line of its own")
+            elif name == "--editable":
+                self._line(value, path, where, constraints, editable=True)
+            elif problem := self._option(name, value, path, constraints):
+                self._problems.add(where, problem)
+
+    def _option(self, name: str, value: str, path: Path, constraints: bool) -> str | None:
+        """Apply one option. Return its problem, or None."""
+        if constraints and name == "--requirement":
+            return "-r in a constraints file installs packages with pip, but not with uv; write -c, or move the line"
         if name in ("--requirement", "--constraint"):
-            problem = self._include(path, value, constraints=constraints or name == "--constraint")
-        elif name == "--editable":
-            self._line(value, path, where, constraints, editable=True)
-        elif name == "--require-hashes":
-            self._hashed = True
-        elif name in ("--index-url", "--extra-index-url", "--find-links"):
+            return self._include(path, value, constraints=constraints or name == "--constraint")
+        if name in ("--index-url", "--extra-index-url", "--find-links"):
             links = name == "--find-links"
             place = str((path.parent / value).resolve()) if links and "://" not in value else value
-            problem = refusal_of_index(place, find_links=links)
-        elif name == "--no-index":
-            problem = None if no_index_is_set() else "--no-index: set UV_NO_INDEX=1 and UV_FIND_LINKS instead"
-        elif name == "--no-binary" and value != ":none:":
-            problem = f"--no-binary {value}: only wheels are used, and nothing is built from source; remove the option"
+            return refusal_of_index(place, find_links=links)
+        if name == "--no-index":
+            return None if no_index_is_set() else "--no-index: set UV_NO_INDEX=1 and UV_FIND_LINKS instead"
+        if name == "--no-binary" and value != ":none:":
+            return f"--no-binary {value}: only wheels are used, and nothing is built from source; remove the option"
+        if name not in _HARMLESS:
+            return f"{name} is not an option of requirements files, or not possible with wheels only"
+        if name == "--require-hashes":
+            self._hashed = True
         elif name == "--pre":
             self._settings = {"prerelease": "allow"}
-        elif name not in _HARMLESS and name != "--no-binary":
-            problem = f"{name} is not an option of requirements files, or not possible with wheels only"
-        if problem:
-            self._problems.add(where, problem)
+        return None
 
     def _include(self, path: Path, value: str, *, constraints: bool) -> str | None:
         """Read an included file. Return its problem, or None."""
         if "://" in value and not value.startswith("file:"):
             return f"{without_credentials(value)} is a URL; download the file and name its path"
-        other = _local_path(value, path)
+        if problem := problem_of_host(value):
+            return problem
+        other = path_of(value, path.parent)
         if not other.is_file():
             return f"no such file: {value}"
         self.file(other, constraints=constraints)
         return None
 
     def _line(self, line: str, path: Path, where: str, constraints: bool, *, editable: bool = False) -> None:
-        text, *options = re.split(r"(?<!\s)\s+(?=--[a-z])", line)  # without the first group, many spaces take minutes
-        problem = _advice_for_line(text)
-        if problem:
+        text, *options = _OPTION_START.split(line)
+        if problem := _advice_for_line(text):
             self._problems.add(where, problem)
             return
-        if editable or (_PATH.search(text) and not _URL.match(text)):
-            self._local_line(text, path, where)
+        if (editable and not _NAMED.match(text)) or (_PATH.search(text) and not _URL.match(text)):
+            self._local_line(text, path, where, options, constraints)
             return
         requirement = self._problems.parse(_named_url(text), where)
         if requirement is None:
             return
-        if requirement.url and not self._record_place(requirement, path, where, constraints):
+        name, url = canonicalize_name(requirement.name), requirement.url or ""
+        if url.startswith("file:") or (url and "://" not in url):
+            place = self._local(url, path, where, options, constraints, name)
+            if place is None:
+                return
+            self._places[name], requirement.url = place, None
+        elif url and (problem := problem_of_url(url)):
+            self._problems.add(where, f"{requirement.name}: {problem}")
             return
+        elif digests := self._hash_options(name, options, where):
+            self._hashes[name] = self._hashes.get(name, frozenset()) | digests
         declaration = declared(requirement, where, None if "@" in text or requirement.url else text)
-        self._hash_options(declaration, options, where)
         if constraints:
             self._constraints.append(declaration.text)
         else:
             self._declared.append(declaration)
 
-    def _local_line(self, text: str, path: Path, where: str) -> None:
+    def _local_line(self, text: str, path: Path, where: str, options: list[str], constraints: bool) -> None:
         """Read a line that is a path: ``-e .``, ``./lib[api]``, ``wheels/x.whl; python_version < '3.12'``."""
         bare, _, marker_text = text.partition(";")
         if len(bare) > _MAX_PATH_CHARACTERS:
             self._problems.add(where, f"{shorten(bare)} is too long for a path (File name too long)")
             return
         marker = self._problems.parse_marker(marker_text.strip() or None, where)
-        match = re.fullmatch(r"(.*?)(?:\[([^\]]*)\])?(?:#.*)?", bare.strip())
-        place, extras = (match[1], match[2]) if match else (bare.strip(), "")
-        local = _local_path(place, path)
-        if problem := problem_of_local(local, place):
-            self._problems.add(where, problem)
-            return
+        match = re.fullmatch(r"([^#]*?)(?:\[([^\]]*)\])?(#.*)?", bare.strip())
+        written, extras = (match[1] + (match[3] or ""), match[2]) if match else (bare.strip(), None)
         names = tuple(part.strip() for part in (extras or "").split(",") if part.strip())
-        self._local.append(LocalPackage(local, where, extras=names, marker=marker))
+        if place := self._local(written, path, where, options, constraints):
+            self._packages.append(replace(place, extras=names or place.extras, marker=marker))
 
-    def _record_place(self, requirement: Requirement, path: Path, where: str, constraints: bool) -> bool:
-        """Record the place of ``name @ URL``, and remove the URL if it is local. Return whether it can be used."""
-        url = requirement.url or ""
-        problem = None
-        if url.startswith("file:") or "://" not in url:
-            local = _local_path(url.partition("#")[0], path)
-            name = canonicalize_name(requirement.name)
-            problem = problem_of_local(local, url, name=name)
-            self._places[name] = LocalPackage(local, where, name)
-            requirement.url = None
-        else:
-            problem = problem_of_url(url)
-        if constraints and not problem and not requirement.url:
-            problem = "a path in a constraints file is not supported; name it in the requirements file"
-        if problem:
-            self._problems.add(where, f"{requirement.name}: {problem}")
-        return not problem
+    def _local(
+        self, text: str, path: Path, where: str, options: list[str], constraints: bool, name: str | None = None
+    ) -> LocalPackage | None:
+        """Return the package at a path. If it cannot be used, add a problem and return None."""
+        digests = self._hash_options(name or shorten(text), options, where)
+        place = local_package(text, path.parent, where, name=name, digests={f"sha256:{each}" for each in digests})
+        if constraints:
+            place = "a path in a constraints file is not supported; name it in the requirements file"
+        elif any(re.match("-C|--config-setting", each) for each in options):
+            place = "--config-settings is not possible; build the wheel with it and name the wheel's path"
+        if isinstance(place, str):
+            self._problems.add(where, f"{name}: {place}" if name else place)
+            return None
+        if not digests and not re.search(r"[#&](sha\d+|md5)=", text):
+            self._without_hash.append(where)
+        return place
 
-    def _hash_options(self, declaration: Declared, options: list[str], where: str) -> None:
+    def _hash_options(self, name: str, options: list[str], where: str) -> frozenset[str]:
+        """Return the sha256 digests among the options after a requirement."""
         hashes = set()
         for option in options:
             if match := re.fullmatch(r"--hash[=\s]\s*sha256:([0-9a-fA-F]{64})", option):
@@ -215,50 +247,9 @@ class _Reader:
                 self._problems.add(where, f"{option} is not supported; hashes are --hash=sha256:…")
         if not hashes and any(option.startswith("--hash") for option in options):
             self._problems.add(
-                where,
-                f"{declaration.name} has no sha256 among its hashes; add --hash=sha256:… (`pip hash WHEEL` prints it)",
+                where, f"{name} has no sha256 among its hashes; add --hash=sha256:… (`pip hash WHEEL` prints it)"
             )
-        if hashes:
-            self._hashes[declaration.name] = self._hashes.get(declaration.name, frozenset()) | hashes
-
-
-def problem_of_url(url: str) -> str | None:
-    """Return why a direct reference cannot be used; None for the URL of a wheel."""
-    shown = without_credentials(url)
-    if _VCS.match(url) or url.startswith("ssh:"):
-        return (
-            f"{shown} is a version control URL, and only wheels are used; "
-            "clone it and name the folder, or build a wheel and name its path"
-        )
-    if not urlsplit(url).path.endswith(".whl"):
-        return f"{shown} is not the URL of a wheel (.whl); download it and name its path, or name a wheel"
-    return None
-
-
-def problem_of_local(place: Path, written: str, name: str | None = None) -> str | None:
-    """Return why a path cannot be used as a package, or None."""
-    if "/croot/" in written or "/home/conda/" in written or "/feedstock_root/" in written:
-        return (
-            f"{written} is a folder of conda's build machine; "
-            f"write the version instead: {name or 'name'}==… (`pip list --format=freeze` prints it)"
-        )
-    if place.is_file():
-        return None if place.name.endswith(_ARCHIVES) else f"{written} is neither a wheel nor a source archive"
-    if not place.is_dir():
-        return f"no such file or directory: {without_credentials(written)}"
-    if not any((place / each).is_file() for each in ("pyproject.toml", "setup.py", "setup.cfg")):
-        return f"{written} has no pyproject.toml or setup.py, so it is not a package"
-    return None
-
-
-def _local_path(text: str, path: Path) -> Path:
-    """Return the absolute path for a local path in a line of the file ``path``."""
-    if text.startswith("file:"):
-        text = unquote(urlsplit(text).path)
-    place = Path(text.replace("\\", "/"))
-    place = place.expanduser() if text.startswith("~/") else place
-    beside = path.parent / place
-    return beside if beside.exists() or not place.exists() else place  # pip resolves it from the current folder
+        return frozenset(hashes)
 
 
 def _named_url(text: str) -> str:
@@ -279,7 +270,7 @@ def _advice_for_line(text: str) -> str | None:
         return "pkg-resources==0.0.0 is not a package; Debian's pip freeze writes it by mistake: remove the line"
     if re.fullmatch(r"[A-Za-z0-9_.-]+=[^=<>!~\s]+(=\S*)?", text.strip()):
         return f"{text.strip()} is conda's format; write name==version (`pip list --format=freeze` prints it)"
-    if _VCS.match(text):
+    if VCS.match(text):
         return problem_of_url(text)
     bare = " ".join(text.split())
     if match := re.fullmatch(r"([A-Za-z0-9_.-]+) ?(?:\^|@|~|=>|=<| ) ?v?(\d[\w.]*)", bare):

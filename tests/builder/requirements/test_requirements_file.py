@@ -16,6 +16,7 @@ from builder.requirements.reader import find_requirements, read_requirements
 from builder.requirements.requirements_file import read_requirements_file
 from builder.resolve import uv
 from tests.builder.requirements.conftest import TARGET, Project
+from tests.fakes.wheels import make_wheel
 
 
 @pytest.mark.parametrize(
@@ -97,8 +98,6 @@ def test_the_public_index_and_those_of_the_environment_are_accepted(
 
 
 def test_the_users_own_packages_are_built_and_wheels_are_used_as_they_are(project: Project) -> None:
-    from tests.fakes.wheels import make_wheel
-
     project.wheel("base", "9.0")
     project.wheel("tinydep", "9.0")
     project.local("lib", "tinydep", '["base"]')
@@ -174,8 +173,6 @@ def test_setup_cfg_is_a_part_of_setup_py(project: Project) -> None:
 
 
 def test_hashes_choose_among_the_wheels_of_a_version(project: Project) -> None:
-    from tests.fakes.wheels import make_wheel
-
     pure = make_wheel(project.index, "tinydep", "1.0")
     make_wheel(project.index, "tinydep", "1.0", tag="py3-none-manylinux_2_17_x86_64")
     digest = hashlib.sha256(pure.read_bytes()).hexdigest()
@@ -274,3 +271,77 @@ def test_requirements_under_another_name_are_named_if_no_others_are_used(project
 def test_a_lock_file_without_its_project_is_refused(project: Project, name: str) -> None:
     project.write({name: ""})
     assert f"{name}: is a lock file without its " in project.refusal()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "./mine-1.0-py3-none-any.whl --hash=sha256:{wrong}",
+        "./mine-1.0-py3-none-any.whl#sha256={wrong}",
+        "mine @ file://{folder}/mine-1.0-py3-none-any.whl#sha256={right}&md5=0123",
+        "mine @ file://{folder}/mine-1.0-py3-none-any.whl#sha512={wrong}",
+        "mine @ file://{folder}/mine-1.0-py3-none-any.whl --hash=sha256:{wrong}",
+        "./lib --hash=sha256:{right}",
+    ],
+)
+def test_the_hash_of_a_local_file_is_checked(project: Project, line: str) -> None:
+    wheel = make_wheel(project.folder, "mine", "1.0")
+    project.local("lib", "own")
+    hashes = {"right": hashlib.sha256(wheel.read_bytes()).hexdigest(), "wrong": "0" * 64}
+    good = "./mine-1.0-py3-none-any.whl --hash=sha256:{right}\nmine @ file:mine-1.0-py3-none-any.whl#sha256={right}\n"
+    project.write({"requirements.txt": good.format(**hashes)})
+    assert project.packages() == {"mine": "1.0"}
+    project.write({"requirements.txt": "\n" + line.format(folder=project.folder, **hashes)})
+    assert "requirements.txt:2: " in (said := project.refusal())
+    assert "hash" in said
+
+
+def test_the_fragment_of_a_local_path_counts(project: Project) -> None:
+    project.wheel("base")
+    project.local("mono/pkgs/lib", "tinydep", "[]", '[project.optional-dependencies]\napi = ["base"]')
+    for line in ("-e file:mono#egg=tinydep[api]&subdirectory=pkgs/lib", "-e ./mono/pkgs/lib#egg=tinydep[api]"):
+        project.write({"requirements.txt": line})
+        assert set(project.packages()) == {"base", "tinydep"}
+    for line, words in {
+        "-e ./mono/pkgs/lib#egg=another": "is not a wheel of another",
+        "-e file:mono#subdirectory=absent": "no such file or directory",
+        "-e ./mono/pkgs/lib#branch=x": "#branch",
+        "tinydep @ file://server/mono/pkgs/lib": "another machine (server)",
+        "-r file://server/r.txt": "another machine (server)",
+        "./mono/pkgs/lib --config-settings a=b": "--config-settings",
+        "x @ https://files.example/x-1-py3-none-any.whl;python_version<'3'": "a space before the semicolon",
+    }.items():
+        project.write({"requirements.txt": line})
+        assert words in project.refusal()
+
+
+def test_every_option_of_a_line_counts(project: Project) -> None:
+    project.wheel("tinydep")
+    project.wheel("base")
+    project.write({"a.txt": "tinydep", "b.txt": "base"})
+    project.write({"requirements.txt": "--prefer-binary   -r a.txt --pre -rb.txt"})
+    assert set(project.packages()) == {"base", "tinydep"}
+    project.write({"requirements.txt": "--no-cache-dir --extra-index-url https://index.example/simple\ntinydep"})
+    assert "index.example" in project.refusal()
+    project.write({"requirements.txt": "--pre tinydep"})
+    assert "--pre has no value" in project.refusal()
+
+
+def test_a_marker_of_an_editable_package_may_end_with_a_quote(project: Project) -> None:
+    project.wheel("tinydep")
+    project.local("my lib", "own")
+    project.write({"requirements.txt": "-e './my lib' ; python_version < '3'\n-e \"./my lib\"\ntinydep"})
+    assert set(project.packages()) == {"own", "tinydep"}
+
+
+@pytest.mark.parametrize("line", ["-e ./lib", "./lib", "own @ file:lib", "-r other.txt"])
+def test_constraints_install_nothing(project: Project, line: str) -> None:
+    project.local("lib", "own")
+    project.write({"requirements.txt": "-c c.txt\n", "c.txt": f"\n{line}", "other.txt": "x"})
+    assert "c.txt:2: " in project.refusal()
+
+
+def test_require_hashes_applies_to_paths(project: Project) -> None:
+    project.local("lib", "own")
+    project.write({"requirements.txt": "--require-hashes\n-e ./lib"})
+    assert "requirements.txt:2: has no hash" in project.refusal()
