@@ -46,13 +46,15 @@ def _architecture(value: Any) -> Any:
     return parse_architecture(value) if isinstance(value, str) else value
 
 
-def _package(value: str) -> str:
+def check_package_name(value: str) -> str:
+    """Return the name of a package. Raises ValueError if it is not one."""
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", value) or len(value) > MAX_PACKAGE_NAME_LENGTH:
-        raise ValueError(f"{value[:80]!r} is not a package name (extras go under `extras:`, versions to --version)")
+        raise ValueError(f"{value[:80]!r} is not a package name: leave extras and versions out")
     return value
 
 
-def _requirement(value: str) -> str:
+def check_requirement(value: str) -> str:
+    """Return a requirement (PEP 508) without a URL. Raises ValueError if it is not one."""
     if len(value) > MAX_REQUIREMENT_LENGTH:
         raise ValueError(f"{value[:40]!r}… has {len(value)} characters; at most {MAX_REQUIREMENT_LENGTH} are allowed")
     try:
@@ -65,7 +67,7 @@ def _requirement(value: str) -> str:
 
 
 def _override(value: str) -> str:
-    requirement = Requirement(_requirement(value))
+    requirement = Requirement(check_requirement(value))
     if not requirement.specifier:
         raise ValueError(f"{value!r} has no version: write one, like {requirement.name}>=1.0")
     return value
@@ -124,8 +126,8 @@ def _slim(value: Any) -> Any:
     return {True: {}, False: None}[value] if isinstance(value, bool) else value  # `slim: true`
 
 
-PackageName = Annotated[str, AfterValidator(_package)]
-NormalizedName = Annotated[str, AfterValidator(lambda value: canonicalize_name(_package(value)))]
+PackageName = Annotated[str, AfterValidator(check_package_name)]
+NormalizedName = Annotated[str, AfterValidator(lambda value: canonicalize_name(check_package_name(value)))]
 PythonVersion = Annotated[
     str,
     BeforeValidator(_text_only),
@@ -142,7 +144,7 @@ Region = Annotated[
     AfterValidator(parse_region),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2,4}([_-][A-Za-z]+)+[_-][0-9]+$"}),
 ]
-RequirementText = Annotated[str, AfterValidator(_requirement)]
+RequirementText = Annotated[str, AfterValidator(check_requirement)]
 OverrideText = Annotated[str, AfterValidator(_override)]
 ChangelogUrl = Annotated[str, AfterValidator(_changelog_url)]
 Bytecode = Annotated[

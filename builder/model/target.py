@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +49,13 @@ class TargetKey:
     def runtime(self) -> Runtime:
         """The facts about the target's runtime. Raises KeyError if Lambda does not offer this Python."""
         return RUNTIMES[self.python]
+
+
+def target_of_this_machine() -> TargetKey:
+    """Return the target of the running Python on this machine; of 3.12 if Lambda does not have this Python."""
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    arm = platform.machine().lower() in ("arm64", "aarch64")
+    return TargetKey(python if python in RUNTIMES else "3.12", Architecture.AARCH64 if arm else Architecture.X86_64)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Literal
 from builder.model.errors import FailureClass
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
-from publisher.aws.fanout import each_region, within_region
+from publisher.aws.fanout import each_item
 from publisher.aws.gateway import Failure, Grant, Lambda, ListedVersion, PublishedVersion
 from publisher.ledger.release import CellRecord, Release
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_granted, version_in
@@ -56,13 +56,7 @@ class Audit:
 def audit(matrix: Matrix, releases: Sequence[Release], lambdas: Mapping[str, Lambda], progress: Progress) -> Audit:
     """Compare every cell with AWS, in three requests for each recorded version and one for each other version."""
     progress.begin("Auditing", len(matrix.regions))
-
-    def read_region(region: str) -> dict[Cell, CellView]:
-        cells = list(matrix.cells_in(region))
-        return dict(zip(cells, within_region(lambda cell: _view(lambdas[region], cell, releases), cells), strict=True))
-
-    results, unreachable = each_region(matrix.regions, read_region, progress)
-    views = {cell: view for region in matrix.regions for cell, view in results.get(region, {}).items()}
+    views, unreachable = each_item(matrix.cells, lambda cell: _view(lambdas[cell.region], cell, releases), progress)
     return compare(matrix, releases, views, unreachable)
 
 

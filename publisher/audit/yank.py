@@ -12,7 +12,7 @@ from builder.model.errors import FailureClass
 from builder.model.matrix import Cell, Matrix
 from builder.model.matrix_keys import Permission
 from builder.model.progress import Progress
-from publisher.aws.fanout import each_region, within_region
+from publisher.aws.fanout import each_item, each_region, within_region
 from publisher.aws.gateway import Failure, GatewayError, Lambda
 from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import GroupedWrites
@@ -103,6 +103,8 @@ class Permissions:
 
         def change_cell(record: CellRecord) -> Failure | None:
             """Return why the change is not proved."""
+            if record.region not in self.lambdas:
+                return NOT_IN_THE_MATRIX
             gateway, permission, recorded = self.lambdas[record.region], self.matrix.permission, False
 
             def confirmed() -> None:
@@ -122,16 +124,8 @@ class Permissions:
                 confirmed()
             return None
 
-        def change_region(region: str) -> list[Changed]:
-            records = [record for record in release.cells if record.region == region]
-            if region not in self.lambdas:
-                return [Changed(_id(r), r.arn, NOT_IN_THE_MATRIX) for r in records]
-            ends = within_region(change_cell, records)
-            return [Changed(_id(r), r.arn, failure) for r, failure in zip(records, ends, strict=True)]
-
-        regions = tuple(dict.fromkeys(record.region for record in release.cells))
-        changed, _ = each_region(regions, change_region, self.progress)
-        return tuple(cell for region in regions for cell in changed[region])
+        failures, _ = each_item(release.cells, change_cell, self.progress)
+        return tuple(Changed(_id(record), record.arn, failure) for record, failure in failures.items())
 
     def _revoke_late(self, release: Release, failed: set[str]) -> tuple[Changed, ...]:
         """Revoke permissions that another process granted meanwhile, in any cell: returned policies may be stale.

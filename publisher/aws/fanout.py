@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from builder.model.errors import InputError
 from builder.model.progress import Progress
@@ -18,7 +18,16 @@ from publisher.aws.gateway import (
     RegionDisabled,
 )
 
+
+class InRegion(Protocol):
+    """Something in one region, such as a cell. Hashable."""
+
+    @property
+    def region(self) -> str: ...
+
+
 A = TypeVar("A")
+R = TypeVar("R", bound=InRegion)
 T = TypeVar("T")
 
 #: Enough that the rate limit determines the speed, and not the latency.
@@ -50,6 +59,22 @@ def each_region(
     if len(refused) == len(regions):
         raise credentials_error(errors[refused[0]], refused[0])
     return results, {region: _region_failure(region, error) for region, error in errors.items()}
+
+
+def each_item(items: Iterable[R], call: Callable[[R], T], progress: Progress) -> tuple[dict[R, T], dict[str, Failure]]:
+    """Call for each item, the regions in parallel and a few items of each at a time; as ``each_region`` otherwise.
+
+    The results are in the items' order, without those of failed regions.
+    """
+    ordered = tuple(items)
+    regions = tuple(dict.fromkeys(item.region for item in ordered))
+
+    def call_region(region: str) -> list[tuple[R, T]]:
+        return within_region(lambda item: (item, call(item)), (item for item in ordered if item.region == region))
+
+    responses, failures = each_region(regions, call_region, progress)
+    results = {item: result for response in responses.values() for item, result in response}
+    return {item: results[item] for item in ordered if item in results}, failures
 
 
 def _region_failure(region: str, error: GatewayError) -> Failure:

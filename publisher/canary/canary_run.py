@@ -12,7 +12,7 @@ from builder.model.errors import InputError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress, Quiet
 from builder.model.regions import partition_of
-from publisher.aws.fanout import each_region, within_region
+from publisher.aws.fanout import each_item
 from publisher.aws.gateway import Failure
 from publisher.aws.resource_names import canary_function, canary_role
 from publisher.canary.function_port import Functions
@@ -78,12 +78,8 @@ def try_all(
         progress.step(case.id, describe_trial(trial))
         return trial
 
-    regions = tuple(dict.fromkeys(case.region for case in cases))
-    trials, _ = each_region(
-        regions, lambda region: within_region(try_case, [c for c in cases if c.region == region]), Quiet()
-    )
-    trials_by_id = {trial.case.id: trial for region in regions for trial in trials[region]}
-    return tuple(trials_by_id[case.id] for case in cases)
+    trials, _ = each_item(cases, try_case, Quiet())
+    return tuple(trials.values())
 
 
 def describe_trial(trial: Trial) -> str:

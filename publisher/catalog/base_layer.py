@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from builder.model.errors import InputError
 from builder.model.runtimes import Architecture
+from builder.model.target import TargetKey
 from builder.package.dependencies import Layer
 from publisher.catalog.arn import find
 from publisher.catalog.index import Index, IndexedTarget, Row
@@ -23,13 +24,13 @@ class BaseLayer:
 
 
 def find_base_layer(
-    index: Index, text: str, python: str | None, architecture: Architecture | None, defaults: tuple[str, Architecture]
+    index: Index, text: str, python: str | None, architecture: Architecture | None, default: TargetKey
 ) -> BaseLayer:
     """Return the layer that ``text`` names: an ARN, a version of the package, or ``latest``.
 
     An ARN determines the Python and the architecture; ``python`` and ``architecture``, if given, must match it.
-    For a version, they default to ``defaults``, and the ARN may be of any region: a layer has the same contents in
-    every region. Raises InputError if there is no such layer or the ledger does not list its packages.
+    For a version, they default to those of ``default``, and the ARN may be of any region: a layer has the same
+    contents in every region. Raises InputError if there is no such layer or the ledger does not list its packages.
     """
     notes: tuple[str, ...]
     if ":" in text:
@@ -39,7 +40,7 @@ def find_base_layer(
         notes = (f"yanked on {yanked.date:%Y-%m-%d}: {yanked.reason}",) if yanked else ()
     else:
         version = None if text == "latest" else text
-        pythons, architectures = (python or defaults[0],), (str(architecture or defaults[1]),)
+        pythons, architectures = (python or default.python,), (str(architecture or default.architecture),)
         selection = select(index, Query(pythons=pythons, architectures=architectures, version=version))
         row = selection.rows[0]
         notes = selection.notes

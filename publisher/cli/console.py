@@ -139,9 +139,9 @@ def progress() -> Iterator[Progress]:
     import logging
 
     if logging.getLogger("layers").handlers:
-        from publisher.cli.logged_progress import logged_progress
+        from publisher.cli.logged_progress import LoggedProgress
 
-        yield logged_progress()
+        yield LoggedProgress()
         return
     if sys.stderr.isatty():
         with _bars() as bars:

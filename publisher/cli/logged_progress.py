@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 
-from builder.model.progress import Progress
-
 
 class LoggedProgress:
     """Progress as log records."""
@@ -29,8 +27,3 @@ class LoggedProgress:
 
     def note(self, text: str) -> None:
         self._log.info("%s", text, extra={"fields": {"stage": self._stage}})
-
-
-def logged_progress() -> Progress:
-    """Progress for ``--log-format json``."""
-    return LoggedProgress()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import platform
-import re
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from builder.model.errors import InputError, UsageError
-from builder.model.runtimes import RUNTIMES, Architecture
+from builder.model.runtimes import Architecture
 from publisher.cli.console import json_option, megabytes, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
@@ -107,20 +105,22 @@ def command(
 
     Needs no matrix; with --on-layer, a ledger or an --index.
     """
-    from builder.model.target import Target
+    from builder.model.matrix_keys import check_package_name, check_requirement
+    from builder.model.target import Target, target_of_this_machine
     from builder.package import PackageBudget, package
     from builder.requirements.declared import Selection
 
     budget = PackageBudget.parse(max_size)
     selection = Selection(
-        extras, all_extras, groups, not no_default_groups, not no_lock, _names(exclude), _requirements(override)
-    )
-    defaults = _defaults()
+        extras, all_extras, groups, not no_default_groups, not no_lock,
+        _checked("--exclude", exclude, check_package_name), _checked("--override", override, check_requirement),
+    )  # fmt: skip
+    default = target_of_this_machine()
     with_layer = on_layer is not None
-    base = _base_layer(settings, on_layer or "", index_source, python, architecture, defaults) if with_layer else None
+    base = _base_layer(settings, on_layer or "", index_source, python, architecture, default) if with_layer else None
     if base is not None:
         python, architecture = base.python, base.architecture
-    target = Target(python or defaults[0], architecture or defaults[1], "dependencies")
+    target = Target(python or default.python, architecture or default.architecture, "dependencies")
     with progress() as shown:
         for note in base.notes if base else ():
             shown.note(f"warning: the layer: {note}")
@@ -149,33 +149,11 @@ def _slim(is_slim: bool, services: tuple[str, ...]) -> Slim | None:
         ) from None
 
 
-def _names(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
-            raise InputError(f"{name!r} is not a package name", where="--exclude", fix="name it like botocore")
-    return names
-
-
-def _requirements(texts: tuple[str, ...]) -> tuple[str, ...]:
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    for text in texts:
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement as error:
-            raise InputError(
-                f"{text!r} is not a requirement (PEP 508): {str(error).splitlines()[0]}", where="--override"
-            ) from None
-        if requirement.url:
-            raise InputError(f"{text!r} names a URL", where="--override", fix="name a version: name==1.2")
-    return texts
-
-
-def _defaults() -> tuple[str, Architecture]:
-    running = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    return running if running in RUNTIMES else "3.12", (
-        Architecture.AARCH64 if platform.machine().lower() in ("arm64", "aarch64") else Architecture.X86_64
-    )
+def _checked(option: str, values: tuple[str, ...], check: Callable[[str], str]) -> tuple[str, ...]:
+    try:
+        return tuple(map(check, values))
+    except ValueError as error:
+        raise InputError(str(error), where=option) from None
 
 
 def _base_layer(settings: Settings, layer: str, index_source: str | None, *target: Any) -> BaseLayer:

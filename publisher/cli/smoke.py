@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,22 +142,14 @@ def _smoke_app(
 def _app_target(app: Path, layers: Sequence[Inspection], python: str | None, architecture: str | None) -> Target:
     """Return the target of an app: from the options, else from its layers or its own name, else this machine's."""
     from builder.inspection import expected_target
-    from builder.model.runtimes import RUNTIMES, Architecture
-    from builder.model.target import Target
+    from builder.model.runtimes import Architecture
+    from builder.model.target import Target, target_of_this_machine
 
-    target = expected_target(app)
-    running = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    machine = "aarch64" if platform.machine().lower() in ("aarch64", "arm64") else "x86_64"
-    pythons = [python, *(each.python for each in layers), target.python if target else None]
-    architectures = [
-        architecture,
-        *(each.architecture for each in layers),
-        str(target.architecture) if target else None,
-    ]
+    target = expected_target(app) or target_of_this_machine()
+    pythons = [python, *(each.python for each in layers), target.python]
+    architectures = [architecture, *(each.architecture for each in layers), target.architecture]
     return Target(
-        next(filter(None, pythons), running if running in RUNTIMES else "3.12"),
-        Architecture(next(filter(None, architectures), machine)),
-        app.stem,
+        next(each for each in pythons if each), Architecture(next(each for each in architectures if each)), app.stem
     )
 
 

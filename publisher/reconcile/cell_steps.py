@@ -85,9 +85,8 @@ class CellSteps:
         action = self._job.plan.actions[cell]
         match action:
             case Conflict(reason, advice):
-                return Outcome(
-                    cell, "conflict", self._observed_version(cell), Failure(reason, FailureClass.PERMANENT, advice)
-                )
+                published = self._job.remote.cells[cell].published
+                return Outcome(cell, "conflict", published, Failure(reason, FailureClass.PERMANENT, advice))
             case Defer(failure):
                 return _failed(cell, failure)
         if self._stop.requested:
@@ -284,11 +283,8 @@ class CellSteps:
         unreadable = bool(self._job.remote.unreachable or self.unreachable)
         return Failure(text, FailureClass.TEMPORARY if unreadable else FailureClass.PERMANENT, NO_ZIP_ADVICE)
 
-    def _observed_version(self, cell: Cell) -> PublishedVersion | None:
-        return self._job.remote.cells[cell].published
-
     def _existing_version(self, cell: Cell) -> PublishedVersion:
-        published = self._observed_version(cell)
+        published = self._job.remote.cells[cell].published
         if published is None:
             text = "the layer version was deleted while this command ran"
             raise PublishError(Failure(text, FailureClass.PERMANENT, DELETED_ADVICE))

@@ -18,7 +18,7 @@ from builder.model.clock import Clock
 from builder.model.errors import FailureClass
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Quiet
-from publisher.aws.fanout import each_region, within_region
+from publisher.aws.fanout import each_item
 from publisher.aws.gateway import Failure, Lambda
 from publisher.ledger.release import Release
 from publisher.reconcile.plan import Plan
@@ -47,13 +47,8 @@ def why_private(
     other_cells = [cell for cell in matrix.cells if cell not in holding and cell.region not in unreachable]
     if other_cells and matrix.staging is None and _reads_lag(plan, lambdas, holding):
         clock.sleep(READ_LAG_SECONDS)
-
-    def read_region(region: str) -> list[str]:
-        cells = [cell for cell in other_cells if cell.region == region]
-        return [text for text in within_region(lambda cell: _other_content(matrix, plan, lambdas, cell), cells) if text]
-
-    problems, failed = each_region(tuple(dict.fromkeys(cell.region for cell in other_cells)), read_region, Quiet())
-    if problem := next((text for texts in problems.values() for text in texts), None):
+    problems, failed = each_item(other_cells, lambda cell: _other_content(matrix, plan, lambdas, cell), Quiet())
+    if problem := next(filter(None, problems.values()), None):
         return problem
     if shared is None:
         return _without_majority(matrix.regions, {**unreachable, **failed})
@@ -67,13 +62,9 @@ def _reads_lag(plan: Plan, lambdas: Mapping[str, Lambda], holding: Collection[Ce
     It would not find another publisher's version either, and that one would not find this run's. If each waits before
     it reads, the one that published last is found by neither, but finds the other.
     """
-
-    def lags(region: str) -> bool:
-        cells = [cell for cell in holding if cell.region == region]
-        return None in within_region(lambda cell: lambdas[region].get(cell.target.layer_name, plan.number.value), cells)
-
-    lagging, _ = each_region(tuple(dict.fromkeys(cell.region for cell in holding)), lags, Quiet())
-    return any(lagging.values())
+    number = plan.number.value
+    versions, _ = each_item(holding, lambda cell: lambdas[cell.region].get(cell.target.layer_name, number), Quiet())
+    return None in versions.values()
 
 
 def _other_content(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], cell: Cell) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from builder.model.clock import Clock
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
-from publisher.aws.fanout import each_region, within_region
+from publisher.aws.fanout import each_item, each_region
 from publisher.aws.gateway import Lambda
 from publisher.reconcile.read_lag import READ_BACKOFF_SECONDS
 from publisher.reconcile.state import CellState, Remote, carries
@@ -128,17 +128,10 @@ def _update(
 ) -> Remote:
     """Return the state with these cells read again. A region that fails becomes unreachable."""
     selected = tuple(cells)
-    regions = tuple(dict.fromkeys(cell.region for cell in selected))
-    if not regions:
+    if not selected:
         return remote
-    progress.begin(title, len(regions))
-
-    def read_region(region: str) -> dict[Cell, CellState]:
-        cells = [cell for cell in selected if cell.region == region]
-        return dict(zip(cells, within_region(read, cells), strict=True))
-
-    responses, unreachable = each_region(regions, read_region, progress)
-    updated = {cell: state for states in responses.values() for cell, state in states.items()}
+    progress.begin(title, len({cell.region for cell in selected}))
+    updated, unreachable = each_item(selected, read, progress)
     cells_left = {cell: updated.get(cell, s) for cell, s in remote.cells.items() if cell.region not in unreachable}
     return Remote(cells_left, {**remote.unreachable, **unreachable})
 

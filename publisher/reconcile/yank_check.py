@@ -64,16 +64,11 @@ class YankCheck:
         def revoked(region: str) -> str | None:
             gateway, published = job.lambdas[region], public[region]
             try:
-                if (
-                    seconds_until_granted(gateway, published.layer_name, published.number, permission, job.clock)
-                    is None
-                ):
-                    return (
-                        f"the permission of {published.arn} was revoked during this run: another process is yanking it"
-                    )
+                waited = seconds_until_granted(gateway, published.layer_name, published.number, permission, job.clock)
             except GatewayError:
-                pass
-            return None
+                return None
+            yanking = f"the permission of {published.arn} was revoked during this run: another process is yanking it"
+            return yanking if waited is None else None
 
         return next(filter(None, in_parallel(revoked, public)), None)
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from builder.model.errors import InputError, LayersError
 from builder.model.runtimes import Architecture
+from builder.model.target import TargetKey
 from publisher.catalog.base_layer import find_base_layer
 from publisher.catalog.index import dump_rows, make_index
 from publisher.cli.group import layers
@@ -21,7 +22,7 @@ from tests.publisher.catalog.catalog_cases import REASON, catalog_matrix, histor
 MATRIX = catalog_matrix()
 INDEX = make_index(MATRIX, history(MATRIX))
 ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:demo-agents-py3_12-aarch64:4"
-DEFAULTS = ("3.12", Architecture.X86_64)
+DEFAULTS = TargetKey("3.12", Architecture.X86_64)
 
 
 @pytest.fixture(autouse=True)
