@@ -34,18 +34,22 @@ _LOWER_BOUNDS = (">", "~=", "==")
 def check_metadata(wheels: Sequence[PackedWheel], target: Target, inputs: LockInput | None) -> list[Finding]:
     """Raise BuildError if a wheel's own METADATA names another package, or requires what the lock does not have.
 
-    Returns warnings for packages that no wheel requires. ``inputs`` is what the lock was resolved from; None if that is
-    unknown. Then, for a lock file, and if the user's settings replace requirements, these are not compared.
+    Returns warnings for packages that no wheel requires, and for extras that do not exist. ``inputs`` is what the lock
+    was resolved from; None if that is unknown. Then, and if the user's settings replace requirements, these are not
+    compared. For a lock file only the extras are.
     """
     problems = [problem for wheel in wheels for problem in _wrong_headers(wheel, target)]
     unneeded: list[str] = []
-    if inputs is not None and not inputs.bounds.complete and not replaces_requirements(os.environ):
+    extras: list[Finding] = []
+    if inputs is not None and not replaces_requirements(os.environ):
         requires = {wheel.locked.name: wheel.requires for wheel in wheels}
         parents = parents_of(inputs, target, requires)
-        problems += _wrong_requirements(wheels, inputs, parents)
-        ignored = {*map(name_of, inputs.bounds.overrides), *inputs.bounds.excludes}
-        if all(is_readable(text) for texts in requires.values() for text in texts):
-            unneeded = sorted(requires.keys() - parents.keys() - ignored)
+        extras = list(_missing_extras(wheels, parents))
+        if not inputs.bounds.complete:
+            problems += _wrong_requirements(wheels, inputs, parents)
+            ignored = {*map(name_of, inputs.bounds.overrides), *inputs.bounds.excludes}
+            if all(is_readable(text) for texts in requires.values() for text in texts):
+                unneeded = sorted(requires.keys() - parents.keys() - ignored)
     if problems:
         raise BuildError(
             "the metadata in a wheel differs from the metadata that the lock was resolved from:",
@@ -56,7 +60,25 @@ def check_metadata(wheels: Sequence[PackedWheel], target: Target, inputs: LockIn
             "or use another version",
         )
     message = "is required by no wheel's own metadata: the index's metadata (core-metadata, PEP 658) differs from it"
-    return [finding("warning", "metadata-differs", f"{name} {message}") for name in unneeded]
+    return [*extras, *(finding("warning", "metadata-differs", f"{name} {message}") for name in unneeded)]
+
+
+def _missing_extras(
+    wheels: Sequence[PackedWheel], parents: Mapping[str, Mapping[str, Sequence[Requirement]]]
+) -> Iterator[Finding]:
+    """Yield a finding for each extra that is required of a wheel without it: installers ignore such an extra.
+
+    Where uv resolves, the user's own is an error.
+    """
+    titles = {wheel.locked.name: f"{wheel.locked.name} {wheel.locked.version}" for wheel in wheels}
+    for wheel in wheels:
+        provided = wheel.extras
+        for parent, requirements in parents.get(wheel.locked.name, {}).items():
+            required = {canonicalize_name(extra) for each in requirements for extra in each.extras}
+            for extra in sorted(required - provided):
+                by = f"{titles[parent]} requires" if parent else "the requirements name"
+                message = f"{titles[wheel.locked.name]} has no extra {extra!r}, which {by}: it adds nothing"
+                yield finding("warning", "extra-missing", message)
 
 
 def _wrong_headers(wheel: PackedWheel, target: Target) -> Iterator[str]:

@@ -20,6 +20,7 @@ from builder.requirements.content_hashes import (
     poetry_project_has_changed,
 )
 from builder.requirements.declared import (
+    Declared,
     LocalPackage,
     Problems,
     Requirements,
@@ -60,6 +61,7 @@ def use_lock(project: Requirements, lock: Path, target: Target) -> Requirements:
     return replace(
         locked,
         source=project.source,
+        declared=_with_extras(locked.declared, project, target),
         complete=True,
         lock=lock,
         excludes=project.excludes,
@@ -70,6 +72,18 @@ def use_lock(project: Requirements, lock: Path, target: Target) -> Requirements:
         python=project.python,
         notes=(*project.notes, *locked.notes),
     )
+
+
+def _with_extras(pins: Sequence[Declared], project: Requirements, target: Target) -> tuple[Declared, ...]:
+    """Return the pins with the extras that the project requires of them, to tell which do not exist."""
+    extras: dict[str, set[str]] = {}
+    for each in project.declared:
+        if _is_active(each.text, target):
+            extras.setdefault(each.name, set()).update(Requirement(each.text).extras)
+    pinned = [(each, Requirement(each.text)) for each in pins]
+    for each, requirement in pinned:
+        requirement.extras |= extras.get(each.name, set())
+    return tuple(replace(each, text=str(requirement)) if requirement.extras else each for each, requirement in pinned)
 
 
 def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
@@ -167,10 +181,9 @@ def _from_graph(
     problems.raise_any()
     roots = [(Requirement(each.text), each.where) for each in project.declared]
     ignored = frozenset({*_decided_elsewhere(project), *project.places})
-    notes: list[str] = []
-    packages_in_use = reached(roots, packages, marker_environment(target), ignored, problems, notes)
+    packages_in_use = reached(roots, packages, marker_environment(target), ignored, problems)
     _raise_stale(problems, lock, command)
-    return replace(_pinned(lock, project, packages_in_use, problems), notes=tuple(notes))
+    return _pinned(lock, project, packages_in_use, problems)
 
 
 def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage], problems: Problems) -> Requirements:

@@ -34,13 +34,11 @@ def reached(
     environment: Mapping[str, str],
     ignored: frozenset[str],
     problems: Problems,
-    notes: list[str] | None = None,
 ) -> list[LockedPackage]:
     """Return the packages that the roots (each with its origin) and their dependencies need.
 
     A requirement that no locked package satisfies is a problem: the lock is out of date. The versions of ``ignored``
-    names are not compared, because overrides or exclusions decide about them. ``notes`` gets a line for each extra
-    that its package does not have in the lock.
+    names are not compared, because overrides or exclusions decide about them.
     """
     by_name: dict[str, list[LockedPackage]] = {}
     for package in packages:
@@ -69,10 +67,6 @@ def reached(
         if (name, package.version, extras) in visited:
             continue
         visited.add((name, package.version, extras))
-        if notes is not None:
-            missing = ", ".join(sorted(extras - set(package.extras)))
-            has = f"{name} {package.version} has no extra {missing!r}"
-            notes += [f"warning: {where} requires {requirement}, and {has}"] if missing else []
         queue += [(each, package.where) for each in package.requires]
         queue += [(each, package.where) for extra in extras for each in package.extras.get(extra, ())]
     return list(reachable.values())

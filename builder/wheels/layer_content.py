@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from packaging.utils import parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from builder.archive.packed import PackedFile, PackedFiles, pack
 from builder.bytecode.compiler import pyc_path
@@ -56,6 +56,13 @@ class PackedWheel:
     def requires(self) -> list[str]:
         """The Requires-Dist lines of its METADATA."""
         return parse_headers(self.metadata).get("requires_dist", [])
+
+    @property
+    def extras(self) -> frozenset[str]:
+        """The names of its extras, normalised: those that METADATA lists, and those in markers of requirements."""
+        listed = parse_headers(self.metadata).get("provides_extra", [])
+        marked = re.findall(r"""\bextra\s*==\s*['"]([^'"]+)""", "\n".join(self.requires))
+        return frozenset(map(canonicalize_name, [*listed, *marked]))
 
     @property
     def size(self) -> int:

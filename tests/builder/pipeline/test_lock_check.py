@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from builder.model.artifact import Manifest
+from builder.archive.packed import pack
+from builder.model.artifact import Locked, Manifest
 from builder.model.errors import BuildError
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
+from builder.pipeline.lock_check import check_metadata
+from builder.wheels.layer_content import PackedWheel
 from tests.fakes.package_index import PackageIndex, running_index, send, use_index
-from tests.fakes.wheels import make_wheel, matrix_of
+from tests.fakes.wheels import make_wheel, matrix_of, target_of
 
 HEADERS = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
 
@@ -89,3 +93,35 @@ def test_equal_metadata_is_accepted(
     artifact = made(tmp_path, monkeypatch, served, requires, keys).artifacts[0]
     assert [each.name for each in artifact.lock] == ["demo", "one"]
     assert not [each for each in artifact.findings if each.code == "metadata-differs"]
+
+
+def test_an_extra_that_a_requirement_lost_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = made(tmp_path, monkeypatch, "Requires-Dist: one[gone]\n", ("one[gone]", "two"), {"exclude": ["two"]})
+    (finding,) = (each for each in manifest.artifacts[0].findings if each.code == "extra-missing")
+    assert finding.message == "one 1.0 has no extra 'gone', which demo 1.0 requires: it adds nothing"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "problem"),
+    [
+        ("Name: other\nVersion: 1.0\n", "its METADATA says other 1.0, not demo 1.0"),
+        ("Requires-Python: >=3.13\n", "its METADATA requires Python >=3.13, the target has 3.12."),
+        ("Requires-Python: ==3.11.*\n", "its METADATA requires Python ==3.11.*, the target has 3.12."),
+        ("Requires-Python: <3.12\n", None),  # uv ignores upper bounds too
+        ("Requires-Python: nonsense\n", None),
+    ],
+)
+def test_the_headers_of_a_wheel_must_be_of_the_locked_package(metadata: str, problem: str | None) -> None:
+    text = metadata if "Name" in metadata else f"Name: demo\nVersion: 1.0\n{metadata}"
+    wheel = PackedWheel(
+        Locked(name="demo", version="1.0", filename="demo-1.0-py3-none-any.whl", sha256="0" * 64),
+        {
+            f"demo-1.0.dist-info/{name}": pack(content)
+            for name, content in (("METADATA", text.encode()), ("RECORD", b""))
+        },
+    )
+    if problem is None:
+        assert check_metadata([wheel], target_of(), None) == []
+    else:
+        with pytest.raises(BuildError, match=re.escape(problem)):
+            check_metadata([wheel], target_of(), None)

@@ -237,11 +237,20 @@ def test_uv_locks_are_used_with_extras_groups_and_workspace_members(locked: Proj
     assert "it does not have nope" in locked.refusal()
 
 
-@pytest.mark.parametrize("name", ["poetry.lock", "pdm.lock"])
-def test_an_extra_that_the_lock_does_not_have_is_named(locked: Project, name: str) -> None:
-    locked.write({"pyproject.toml": HEAD.replace("tinydep[fast]", "tinydep[fast,lost]"), name: FORMATS[name](locked)})
+@pytest.mark.parametrize("name", [*FORMATS, "uv.lock"])
+def test_an_extra_that_a_locked_package_does_not_have_is_named(locked: Project, name: str) -> None:
+    locked.wheel("tinydep", requires=("base[gone] ; extra == 'fast'\nProvides-Extra: Fast",))
+    (locked.index / "tinydep-2.0-py3-none-any.whl").unlink()
+    (locked.index / "base-2.0-py3-none-any.whl").unlink()
+    locked.write({"pyproject.toml": HEAD.replace("tinydep[fast]", "tinydep[fast,lost]")})
+    if name in FORMATS:
+        locked.write({name: FORMATS[name](locked)})
+    else:
+        uv_lock(locked)
     assert locked.packages() == ALL
-    assert any("tinydep 1.0 has no extra 'lost'" in line for line in locked.notes.lines)
+    (line,) = (line for line in locked.notes.lines if "tinydep 1.0 has no extra" in line)
+    assert "tinydep 1.0 has no extra 'lost', which the requirements name" in line
+    assert any("base 1.0 has no extra 'gone', which tinydep 1.0 requires" in line for line in locked.notes.lines)
 
 
 def test_a_uv_lock_with_a_requirement_that_the_project_no_longer_has_is_refused(locked: Project) -> None:
