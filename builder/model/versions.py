@@ -1,7 +1,8 @@
-"""The comparison of package versions."""
+"""The comparison of package versions, which strangers write: a version may be invalid, or too long for Python."""
 
 from __future__ import annotations
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 
@@ -11,3 +12,11 @@ def same_version(one: str, other: str) -> bool:
         return Version(one) == Version(other)
     except ValueError:  # InvalidVersion, or more digits than Python reads
         return one == other
+
+
+def allows(specifier: SpecifierSet, version: str) -> bool:
+    """Return whether the specifier (PEP 440) allows the version, also a pre-release. None allows an invalid version."""
+    try:
+        return specifier.contains(version, prereleases=True)
+    except ValueError:  # more digits than Python reads
+        return False

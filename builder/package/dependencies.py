@@ -18,6 +18,7 @@ from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
 from builder.model.target import Target
+from builder.model.versions import allows
 from builder.package.local_packages import LocalWheel
 from builder.requirements.declared import Requirements, name_of
 from builder.resolve.bounds import Bounds, ProjectIndex
@@ -128,7 +129,7 @@ def _own_conflicts(requirements: Requirements, pins: Mapping[str, str], target: 
         for active in active_requirements({"": [each.text]}, target)[""]:
             if each.name in replaced or each.name not in pins:
                 continue
-            if not active.specifier.contains(pins[each.name], prereleases=True):
+            if not allows(active.specifier, pins[each.name]):
                 conflicts.append(PackageConflict(each.name, f"{each.where} requires {each.text}", pins[each.name]))
     return conflicts
 

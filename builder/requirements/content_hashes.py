@@ -19,13 +19,13 @@ def pipfile_has_changed(pipfile: Mapping[str, Any], lock: Mapping[str, Any]) -> 
 
     For a Pipfile without sources, pipenv hashes those of its author's pip.conf.
     """
-    locked = _at(lock, "_meta", "hash").get("sha256")
+    locked = str(_at(lock, "_meta", "hash").get("sha256", ""))
     return bool(locked) and "source" in pipfile and locked not in set(_pipfile_hashes(pipfile))
 
 
 def poetry_project_has_changed(project: Mapping[str, Any], lock: Mapping[str, Any]) -> bool:
     """Whether pyproject.toml differs from the one that Poetry locked; False if the lock has no hash."""
-    locked = _at(lock, "metadata").get("content-hash")
+    locked = str(_at(lock, "metadata").get("content-hash", ""))
     return bool(locked) and locked not in set(_poetry_hashes(project))
 
 

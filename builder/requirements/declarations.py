@@ -12,7 +12,7 @@ from typing import Any
 
 from packaging.dependency_groups import resolve_dependency_groups
 from packaging.errors import ExceptionGroup
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.requirements.declared import Problems, Requirements
@@ -20,7 +20,7 @@ from builder.requirements.entries import Entry
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.poetry_tables import poetry_entries, poetry_python
 from builder.requirements.requirements_file import read_requirements_file
-from builder.requirements.text_files import read_text, read_toml, table
+from builder.requirements.text_files import array, read_text, read_toml, table
 
 _Groups = dict[str, list[Any]]
 #: Tables of other tools that state requirements and are not read, with the reason.
@@ -167,7 +167,7 @@ class Declarations:
         while queue:
             if (name := queue.pop()) not in names:
                 names.add(name)
-                entries = (each for each in stated.get(name, []) if isinstance(each, dict))
+                entries = (each for each in array(stated, name, where=self.where) if isinstance(each, dict))
                 queue += [canonicalize_name(str(each["include-group"])) for each in entries if "include-group" in each]
         return names
 
@@ -190,13 +190,12 @@ class Declarations:
                         self.problems.add(f"{self.where}: [[tool.{tool}.source]]", problem)
         return indexes
 
-    def pdm_resolution(self, key: str, default: Any) -> Any:
-        return table(self.pdm, "resolution", where=self.where).get(key, default)
+    def pdm_excludes(self) -> list[Any]:
+        place = f"{self.where}: [tool.pdm.resolution]"
+        return array(table(self.pdm, "resolution", where=self.where), "excludes", where=place)
 
     def pdm_overrides(self) -> Iterator[str]:
-        for name, value in table(
-            {"overrides": self.pdm_resolution("overrides", {})}, "overrides", where=self.where
-        ).items():
+        for name, value in table(self.pdm, "resolution", "overrides", where=self.where).items():
             text = (
                 f"{name} @ {value}"
                 if "://" in str(value)
@@ -209,10 +208,12 @@ class Declarations:
         if "requires-python" not in self.project:
             dependencies = table(self.poetry, "dependencies", where=self.where)
             return poetry_python(dependencies, python, f"{self.where}: [tool.poetry.dependencies]", self.problems)
+        value = self.project["requires-python"]
         try:
-            return SpecifierSet(self.project["requires-python"])
-        except (InvalidSpecifier, TypeError, AttributeError):
-            value = self.project["requires-python"]
+            specifier = SpecifierSet(value if isinstance(value, str) else "invalid")
+            specifier.contains(python)  # ValueError for more digits than Python reads
+            return specifier
+        except ValueError:
             self.problems.add(self.where, f"[project].requires-python: {value!r} is not a version specifier (PEP 440)")
             return None
 

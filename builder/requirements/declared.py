@@ -7,14 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from packaging.markers import InvalidMarker, Marker
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.markers import Marker
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
 from builder.model.escape import shorten
 from builder.resolve.bounds import ProjectIndex
+
+#: Limits of one error message.
+_MAX_LINES, _MAX_LINE_CHARACTERS = 100, 1000
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class Problems:
 
     def add(self, where: str, what: str) -> None:
         """Add one problem."""
-        self._lines.append(f"{where}: {what}")
+        self._lines.append(shorten(f"{where}: {what}", _MAX_LINE_CHARACTERS))
 
     def parse(self, text: object, where: str) -> Requirement | None:
         """Parse a requirement (PEP 508). If it is invalid, add a problem and return None."""
@@ -116,8 +119,9 @@ class Problems:
             self.add(where, f"a requirement must be a string, not {type(text).__name__}")
             return None
         try:
+            _check_numbers(text)
             return Requirement(text)
-        except (InvalidRequirement, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             self.add(where, f"{shorten(without_credentials(text))!r} is not a requirement (PEP 508): {_first(error)}")
             return None
 
@@ -126,8 +130,9 @@ class Problems:
         if text is None:
             return None
         try:
+            _check_numbers(str(text))
             return Marker(str(text))
-        except (InvalidMarker, RecursionError):
+        except (ValueError, RecursionError):
             self.add(where, f"{shorten(str(text))!r} is not a marker (PEP 508)")
             return None
 
@@ -135,7 +140,8 @@ class Problems:
         """Raise one InputError with every problem, if there are any."""
         if self._lines:
             count = "1 problem" if len(self._lines) == 1 else f"{len(self._lines)} problems"
-            raise InputError(f"the requirements have {count}:", details=self._lines)
+            more = [f"… and {len(self._lines) - _MAX_LINES} more"] if len(self._lines) > _MAX_LINES else []
+            raise InputError(f"the requirements have {count}:", details=[*self._lines[:_MAX_LINES], *more])
 
 
 def declared(requirement: Requirement, where: str, text: object = None) -> Declared:
@@ -157,6 +163,12 @@ def without_credentials(text: str) -> str:
 def names_of(names: Iterable[str]) -> str:
     """Join names for a sentence."""
     return ", ".join(sorted(names))
+
+
+def _check_numbers(text: str) -> None:
+    """Raise ValueError for a number that Python may refuse to read (4,300 digits), which would fail later."""
+    if re.search(r"[0-9]{1000}", text):
+        raise ValueError("it has a number of more than 1,000 digits")
 
 
 def _first(error: BaseException) -> str:

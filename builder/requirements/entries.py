@@ -11,7 +11,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from builder.requirements.declared import LocalPackage, Problems
+from builder.model.escape import shorten
+from builder.requirements.declared import LocalPackage, Problems, without_credentials
 from builder.requirements.direct_references import local_package, problem_of_local, problem_of_url
 from builder.resolve.bounds import ProjectIndex
 
@@ -51,7 +52,11 @@ def apply_source(
 ) -> None:
     """Set the URL of the requirement, or record its folder or index in ``places``, as the source states."""
     name = str(canonicalize_name(requirement.name))
-    place = _place_of(name, source, where, available)
+    place: LocalPackage | ProjectIndex | str
+    try:
+        place = _place_of(name, source, where, available)
+    except (OSError, ValueError) as error:  # a path or URL that the system or urllib rejects
+        place = shorten(without_credentials(str(error)))
     if isinstance(place, str) and place == source.get("url"):
         requirement.url, requirement.specifier = place, SpecifierSet()  # PEP 508 allows only one of them
     elif isinstance(place, str):

@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
+from builder.model.versions import allows
 from builder.requirements.content_hashes import (
     pdm_project_has_changed,
     pipfile_has_changed,
@@ -250,7 +251,7 @@ def _difference(requirement: Requirement, pin: Requirement | None) -> str | None
         same_url = pin.url and urldefrag(requirement.url).url == urldefrag(pin.url).url
         return None if same_url else f"has {str(pin).split(';')[0].strip()}"
     version = next((each.version for each in pin.specifier), None)
-    fits = version is None or requirement.specifier.contains(version, prereleases=True)
+    fits = version is None or allows(requirement.specifier, version)
     return None if fits else f"has {pin.name} {version}"
 
 

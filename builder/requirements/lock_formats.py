@@ -16,7 +16,7 @@ from builder.requirements.declared import Problems
 from builder.requirements.lock_graph import LockedPackage
 from builder.requirements.poetry_constraints import to_specifiers
 from builder.requirements.poetry_tables import poetry_entries
-from builder.requirements.text_files import table
+from builder.requirements.text_files import array, table
 
 _POETRY_SOURCES = {"directory": "path", "file": "path", "url": "url", "git": "git"}
 
@@ -29,12 +29,12 @@ def parse_poetry_lock(
     packages = []
     for package, where in _packages(document, path, problems):
         name = canonicalize_name(package["name"])
-        files = package.get("files") or old_files.get(package["name"], [])
+        files = array(package, "files", where=where) or array(old_files, package["name"], where=where)
         source = table(package, "source", where=where)
         kind = _POETRY_SOURCES.get(str(source.get("type")))
         markers = package.get("markers")
         if isinstance(markers, dict):  # markers by group; a group that is missing here has the package unconditionally
-            texts = list(markers.values()) if set(package.get("groups", [])) <= set(markers) else []
+            texts = list(markers.values()) if {*map(str, array(package, "groups", where=where))} <= {*markers} else []
         else:
             texts = [markers] if markers else []
         parsed = [marker for text in texts if (marker := problems.parse_marker(text, where))]
@@ -68,13 +68,15 @@ def parse_pdm_lock(
     for package, where in _packages(document, path, problems):
         name, version = canonicalize_name(package["name"]), package["version"]
         requires = tuple(
-            each for text in package.get("dependencies", []) if (each := problems.parse(text, where)) is not None
+            each
+            for text in array(package, "dependencies", where=where)
+            if (each := problems.parse(text, where)) is not None
         )
-        for extra in package.get("extras", []):
+        for extra in array(package, "extras", where=where):
             of_extras.setdefault((name, version), {})[canonicalize_name(str(extra))] = requires
         marker = problems.parse_marker(package.get("marker"), where)
         source: dict[str, Any] = {key: package[key] for key in ("path", "url", "git") if key in package}
-        files = package.get("files", [])
+        files = array(package, "files", where=where)
         entry = LockedPackage(
             name,
             version,
@@ -108,11 +110,11 @@ def parse_pipfile_lock(
             marker = problems.parse_marker(entry.get("markers"), where)
             if marker is not None and not _applies(marker, environment):
                 continue
-            source = {key: entry[key] for key in ("path", "git", "index") if key in entry}
+            source = {key: str(entry[key]) for key in ("path", "git", "index") if key in entry}
             if "file" in entry:
-                source["url" if "://" in str(entry["file"]) else "path"] = entry["file"]
+                source["url" if "://" in str(entry["file"]) else "path"] = str(entry["file"])
             version = re.sub(r"^={2,3}|^\*$", "", str(entry.get("version", "")))  # "*": pipenv locked no version
-            hashes = frozenset(map(str, entry.get("hashes", [])))
+            hashes = frozenset(map(str, array(entry, "hashes", where=where)))
             packages.append(LockedPackage(canonicalize_name(name), version, where, hashes, source or None))
     return packages
 

@@ -10,6 +10,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from builder.model.versions import allows
 from builder.requirements.declared import Problems
 
 
@@ -55,7 +56,7 @@ def reached(
         chosen = [
             each
             for each in candidates
-            if name in ignored or requirement.url or requirement.specifier.contains(each.version, prereleases=True)
+            if name in ignored or requirement.url or allows(requirement.specifier, each.version)
         ]
         if not chosen:
             versions = ", ".join(each.version for each in candidates)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.requirements.declared import Problems
@@ -42,7 +42,7 @@ def poetry_python(dependencies: Mapping[str, Any], python: str, where: str, prob
     try:
         specifiers = [SpecifierSet(each) for each in to_specifiers(str(text))]
         return next((each for each in specifiers if each.contains(python)), specifiers[0])
-    except (ValueError, InvalidSpecifier) as error:
+    except ValueError as error:
         problems.add(f"{where}.python", str(error))
         return None
 
@@ -63,13 +63,16 @@ def _entry(name: str, value: Any, where: str, problems: Problems) -> Entry | Non
     if unknown:
         problems.add(where, f"unknown key {', '.join(sorted(unknown))}")
     extras = table.get("extras", [])
+    if not isinstance(extras, list):
+        problems.add(where, "extras must be an array")
+        return None
     text = name + (f"[{','.join(map(str, extras))}]" if extras else "")
     text += specifiers[0] if len(specifiers) == 1 else ""  # a lock file chooses one of the alternatives
     text += f" ; {' and '.join(markers)}" if markers else ""
     requirement = problems.parse(text, where)
     if requirement is None:
         return None
-    source = {_SOURCES[key]: place for key, place in table.items() if key in _SOURCES}
+    source = {_SOURCES[key]: str(place) for key, place in table.items() if key in _SOURCES}
     source |= {"subdirectory": table["subdirectory"]} if "subdirectory" in table else {}
     return Entry(
         requirement,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from packaging.markers import UndefinedEnvironmentName
 from packaging.pylock import (
     PackageArchive,
     PackageDirectory,
@@ -47,7 +48,7 @@ def read_pylock(
                 dependency_groups=groups or None,
             )
         )
-    except (PylockValidationError, PylockSelectError, ValueError) as error:
+    except (PylockValidationError, PylockSelectError, UndefinedEnvironmentName, ValueError) as error:
         raise InputError(
             f"is not usable for {target.id}: {error}",
             where=str(lock),

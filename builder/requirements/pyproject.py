@@ -20,7 +20,7 @@ from builder.requirements.declared import (
     names_of,
 )
 from builder.requirements.entries import Entry, Places, apply_source
-from builder.requirements.text_files import table
+from builder.requirements.text_files import array, table
 from builder.requirements.uv_limits import check_conflicts, check_environments
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
 from builder.resolve.bounds import ProjectIndex
@@ -72,7 +72,7 @@ class _Project:
             (*(each for each in declarations if each), *(each for part in nested for each in part.declared)),
             (*self.stated.texts(uv.constraints, "constraint"), *(each for part in nested for each in part.constraints)),
             (*self.stated.texts(uv.overrides, "override"), *self.stated.pdm_overrides()),
-            tuple(canonicalize_name(str(name)) for name in (*uv.excludes, *self.stated.pdm_resolution("excludes", []))),
+            tuple(canonicalize_name(str(name)) for name in (*uv.excludes, *self.stated.pdm_excludes())),
             local=(*itself, *(each for part in nested for each in part.local)),
             places={**places, **{name: place for part in nested for name, place in part.places.items()}},
             name=self.name,
@@ -103,9 +103,10 @@ class _Project:
             list(extras) if self.selection.all_extras else list(map(canonicalize_name, self.selection.extras))
         )
         chosen_groups = list(map(canonicalize_name, self.selection.groups))
-        defaults = table(self.document, "tool", "uv", where=self.where).get("default-groups", [])
+        uv = table(self.document, "tool", "uv", where=self.where)
         if self.selection.default_groups:
-            names = list(groups) if defaults == "all" else defaults
+            place = f"{self.where}: [tool.uv]"
+            names = list(groups) if uv.get("default-groups") == "all" else array(uv, "default-groups", where=place)
             chosen_groups += [canonicalize_name(str(name)) for name in names]
         for kind, option, chosen, available in (
             ("extra", "--extra", chosen_extras, extras),

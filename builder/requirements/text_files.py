@@ -97,8 +97,18 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def table(document: Any, *keys: str, where: str) -> dict[str, Any]:
     """Return the TOML table at a path of keys; empty if it is missing. Raises InputError if it is not a table."""
+    if not isinstance(document, dict):
+        raise InputError("must be a table", where=where)
     for index, key in enumerate(keys):
         document = document.get(key, {})
         if not isinstance(document, dict):
             raise InputError(f"[{'.'.join(keys[: index + 1])}] must be a table", where=where)
     return dict(document)
+
+
+def array(document: Any, key: str, *, where: str) -> list[Any]:
+    """Return the array of a key; empty if it is missing. Raises InputError if it is not an array."""
+    values = table(document, where=where).get(key, [])
+    if not isinstance(values, list):
+        raise InputError(f"{key} must be an array", where=where)
+    return values

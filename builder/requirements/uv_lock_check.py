@@ -12,9 +12,11 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from builder.model.errors import InputError
+from builder.model.escape import shorten
 from builder.requirements.declarations import Declarations
 from builder.requirements.declared import Problems
-from builder.requirements.text_files import read_toml, table
+from builder.requirements.text_files import array, read_toml, table
 from builder.requirements.uv_tables import UvTables, read_uv_tables
 
 #: Sources that the lock states instead of a version range.
@@ -51,9 +53,10 @@ def find_differences(lock: Path, project: Path, local: Collection[Path]) -> Iter
     of a project can tell (``dynamic``) is not compared.
     """
     document = read_toml(lock)
-    folder = project.resolve()
-    for package in document.get("package", []):
-        place = next((value for key, value in package["source"].items() if key in _WITHOUT_VERSIONS), None)
+    folder, name = project.resolve(), str(lock)
+    for package in array(document, "package", where=name):
+        source = table(package, "source", where=name)
+        place = next((value for key, value in source.items() if key in _WITHOUT_VERSIONS), None)
         locked_folder = (lock.parent / str(place)).resolve()
         if (
             place is not None
@@ -61,20 +64,21 @@ def find_differences(lock: Path, project: Path, local: Collection[Path]) -> Iter
             and (locked_folder / "pyproject.toml").is_file()
         ):
             where = "pyproject.toml" if locked_folder == folder else str(locked_folder / "pyproject.toml")
-            differences = _compare(package.get("metadata", {}), locked_folder / "pyproject.toml")
+            metadata = table(package, "metadata", where=name)
+            differences = _compare(metadata, locked_folder / "pyproject.toml", name)
             yield from ((where, *each) for each in differences)
-    manifest = table(document, "manifest", where=str(lock))
+    manifest = table(document, "manifest", where=name)
     if "dependency-groups" in manifest:  # a root that is not a package
         metadata = {"requires-dev": manifest["dependency-groups"]}
-        differences = _compare(metadata, folder / "pyproject.toml")
+        differences = _compare(metadata, folder / "pyproject.toml", name)
         yield from (("pyproject.toml", *each) for each in differences)
     uv = read_uv_tables(folder, read_toml(folder / "pyproject.toml"), Problems())
-    locked = [each for kind in ("constraint", "override") for each in _locked(manifest.get(f"{kind}s", []), kind)]
-    locked += [_Required("exclude", canonicalize_name(str(name))) for name in manifest.get("excludes", [])]
+    locked = [each for kind in ("constraint", "override") for each in _locked(manifest, f"{kind}s", kind, name)]
+    locked += [_Required("exclude", canonicalize_name(str(each))) for each in array(manifest, "excludes", where=name)]
     yield from (("[tool.uv]", *each) for each in _differences(list(_settings(uv)), locked))
 
 
-def _compare(metadata: Mapping[str, Any], path: Path) -> Iterator[tuple[str, str]]:
+def _compare(metadata: Mapping[str, Any], path: Path, lock: str) -> Iterator[tuple[str, str]]:
     """Yield the differences between a package's requirements in the lock and in its pyproject.toml."""
     project = Declarations(path)
     parts = {
@@ -85,10 +89,11 @@ def _compare(metadata: Mapping[str, Any], path: Path) -> Iterator[tuple[str, str
     uv = read_uv_tables(path.parent, project.document, Problems())
     sources = frozenset({*uv.sources, *uv.members})
     stated = [r for part in parts for r in _stated((entry.requirement for entry in parts[part]), part, sources)]
-    locked = list(_locked(metadata.get("requires-dist", []), _MAIN))
-    for group, entries in metadata.get("requires-dev", {}).items():
-        locked += _locked(entries, f"group {canonicalize_name(group)}")
-    dynamic = {_DYNAMIC.get(key) for key in project.project.get("dynamic", [])}
+    locked = list(_locked(metadata, "requires-dist", _MAIN, lock))
+    groups = table(metadata, "requires-dev", where=lock)
+    for group in groups:
+        locked += _locked(groups, group, f"group {canonicalize_name(group)}", lock)
+    dynamic = {_DYNAMIC.get(str(key)) for key in array(project.project, "dynamic", where=str(path))}
 
     def is_compared(each: _Required) -> bool:
         return each.name != project.name and each.part.split()[0] not in dynamic
@@ -108,16 +113,24 @@ def _stated(requirements: Iterable[Requirement], part: str, sources: frozenset[s
         yield _Required(part, name, frozenset(map(canonicalize_name, each.extras)), versions)
 
 
-def _locked(entries: Iterable[Mapping[str, Any]], part: str) -> Iterator[_Required]:
-    for entry in entries:
+def _locked(document: Mapping[str, Any], key: str, part: str, lock: str) -> Iterator[_Required]:
+    for each in array(document, key, where=lock):
+        entry = table(each, where=lock)
         extra = _EXTRA.search(str(entry.get("marker", "")))
         from_source = any(key in entry for key in _WITHOUT_VERSIONS)
         yield _Required(
             f"extra {extra[1]}" if extra else part,
-            canonicalize_name(str(entry["name"])),
-            frozenset(map(canonicalize_name, entry.get("extras", []))),
-            None if from_source else SpecifierSet(str(entry.get("specifier", ""))),
+            canonicalize_name(str(entry.get("name"))),
+            frozenset(canonicalize_name(str(name)) for name in array(entry, "extras", where=lock)),
+            None if from_source else _specifier(str(entry.get("specifier", "")), lock),
         )
+
+
+def _specifier(text: str, lock: str) -> SpecifierSet:
+    try:
+        return SpecifierSet(text)
+    except ValueError:
+        raise InputError(f"{shorten(text)!r} is not a version specifier (PEP 440)", where=lock) from None
 
 
 def _settings(uv: UvTables) -> Iterator[_Required]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from glob import escape, glob
+from os.path import join
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from builder.requirements.declared import Problems, Selection
 from builder.requirements.indexes import refusal_of_index
-from builder.requirements.text_files import read_toml, table
+from builder.requirements.text_files import array, read_toml, table
 
 #: Settings of [tool.uv] that affect which packages are chosen and that are not applied.
 _UNSUPPORTED = (
@@ -149,9 +151,10 @@ def _workspace(folder: Path, document: Mapping[str, Any]) -> tuple[Path, Mapping
 
 def _members(root: Path, uv: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     """Yield the name and folder of each member of the workspace."""
-    workspace = table(uv, "workspace", where=str(root / "pyproject.toml"))
-    excluded = {path.resolve() for pattern in workspace.get("exclude", []) for path in _glob(root, pattern)}
-    folders = [root, *(path for pattern in workspace.get("members", []) for path in _glob(root, pattern))]
+    where = str(root / "pyproject.toml")
+    workspace = table(uv, "workspace", where=where)
+    excluded = {path.resolve() for path in _globs(root, array(workspace, "exclude", where=where))}
+    folders = [root, *_globs(root, array(workspace, "members", where=where))]
     for path in folders if workspace else []:
         if path.resolve() not in excluded and (path / "pyproject.toml").is_file():
             name = table(read_toml(path / "pyproject.toml"), "project", where=str(path)).get("name")
@@ -159,12 +162,10 @@ def _members(root: Path, uv: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
                 yield canonicalize_name(name), path.resolve()
 
 
-def _glob(root: Path, pattern: object) -> Iterator[Path]:
-    text = str(pattern)
-    if ".." in text or text.startswith("/"):  # pathlib globs only below a folder
-        yield (root / text)
-    else:
-        yield from sorted(root.glob(text))
+def _globs(root: Path, patterns: Sequence[object]) -> Iterator[Path]:
+    for pattern in patterns:
+        full = join(escape(str(root)), str(pattern))  # noqa: PTH118 - pathlib drops a final slash
+        yield from map(Path, sorted(glob(full, recursive=True)))  # noqa: PTH207 - pathlib globs only below a folder
 
 
 def _tables(document: Mapping[str, Any], key: str, where: str, problems: Problems) -> list[dict[str, Any]]:

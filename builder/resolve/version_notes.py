@@ -15,6 +15,7 @@ from builder.metadata.requires_dist import active_requirements, marker_environme
 from builder.model.artifact import Finding, Locked
 from builder.model.errors import LayersError
 from builder.model.target import Target
+from builder.model.versions import allows
 from builder.resolve.failures import NoWheelError
 from builder.resolve.resolver import LockInput, newest_versions, resolve_requirements
 from builder.resolve.wheel_choice import has_wheel
@@ -71,7 +72,7 @@ def older_versions(
             continue
         requirers = parents.get(locked.name, {})
         version = package["version"]
-        if not all(each.specifier.contains(version, prereleases=True) for each in chain(*requirers.values())):
+        if not all(allows(each.specifier, version) for each in chain(*requirers.values())):
             continue
         if obstacle := _blocking_package(inputs, target, package, [name for name in requirers if name], lock):
             message = f"{locked.name} {locked.version} was chosen, not {version}: {obstacle}"

@@ -24,6 +24,7 @@ HEAD = '[project]\nname = "agent"\nversion = "1"\ndependencies = ["tinydep"]\n'
         '[tool.uv.sources]\nTinyDep = { path = "../lib", editable = true }\n',
         '[tool.uv.sources]\ntinydep = [{ path = "../lib", marker = "sys_platform == \'linux\'" }]\n',
         '[tool.uv.sources]\ntinydep = { workspace = true }\n[tool.uv.workspace]\nmembers = ["../lib"]\n',
+        '[tool.uv.sources]\ntinydep = { workspace = true }\n[tool.uv.workspace]\nmembers = ["./", "../l*"]\n',
         '[tool.poetry.dependencies]\ntinydep = { path = "../lib", develop = true }\n',
     ],
 )
