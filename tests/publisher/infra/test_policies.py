@@ -40,7 +40,7 @@ from tests.fakes.aws_calls import Role, acting_as
 from tests.fakes.command import SMALL, Layers
 from tests.fakes.functions import publish_real, runs_functions
 from tests.fakes.iam import Context, Request, Statement, allowed, named, resolved, statements_of, trust_of
-from tests.publisher.ledger.test_in_buckets import make_bucket
+from tests.publisher.ledger.conftest import make_bucket
 
 REPOSITORY = "strands-agents/layers"
 LEDGER = "s3://demo-ledger/records"

@@ -22,6 +22,7 @@ from publisher.ledger.s3 import BucketLedger
 from tests.conftest import Sandbox
 from tests.fakes.aws_front import AwsRequest, Refusal, front
 from tests.fakes.command import SMALL, Layers
+from tests.publisher.ledger.conftest import make_bucket
 from tests.publisher.reconcile.plan_cases import release
 
 STAGED: dict[str, Any] = {**SMALL, "staging": {"bucket": "stage-{account}-{region}", "home": "eu-west-1"}}
@@ -33,11 +34,6 @@ def staged(sandbox: Sandbox, tmp_path: Path) -> Layers:
     for region in layers.matrix.regions:
         make_bucket(sandbox, region, f"stage-{sandbox.account}-{region}")
     return layers
-
-
-def make_bucket(sandbox: Sandbox, region: str, name: str) -> None:
-    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    sandbox.client("s3", region).create_bucket(Bucket=name, **where)
 
 
 def test_each_zip_is_uploaded_once_per_region_and_lambda_gets_the_same_bytes(sandbox: Sandbox, staged: Layers) -> None:
@@ -212,12 +208,6 @@ def test_without_staging_there_is_no_lease() -> None:
 def test_a_lease_needs_its_bucket(sandbox: Sandbox) -> None:
     with pytest.raises(InputError, match="lease cannot be taken"), lease(Matrix.model_validate(STAGED)):
         pass
-
-
-@pytest.fixture
-def shared(sandbox: Sandbox, tmp_path: Path) -> Layers:
-    make_bucket(sandbox, "us-east-1", "ledgers")
-    return Layers(tmp_path, ledger="s3://ledgers/demo")
 
 
 def test_separate_runners_share_the_ledger_in_s3(shared: Layers, tmp_path: Path) -> None:

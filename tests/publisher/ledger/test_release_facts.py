@@ -15,7 +15,6 @@ from publisher.ledger.folder import FolderLedger
 from publisher.ledger.s3 import BucketLedger
 from tests.conftest import Sandbox
 from tests.fakes.command import Layers
-from tests.publisher.ledger.test_in_buckets import make_bucket
 
 X86, ARM = "demo-py3_12-x86_64", "demo-py3_12-aarch64"
 START = ColdStart(
@@ -27,12 +26,6 @@ START = ColdStart(
 @pytest.fixture
 def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
     return Layers(tmp_path)
-
-
-@pytest.fixture
-def shared(sandbox: Sandbox, tmp_path: Path) -> Layers:
-    make_bucket(sandbox, "us-east-1", "ledgers")
-    return Layers(tmp_path, ledger="s3://ledgers/demo")
 
 
 def sbom_of(name: str) -> bytes:

@@ -29,11 +29,6 @@ MATRIX = small_matrix()
 CELLS = MATRIX.cells
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(MATRIX, SimulatedAws(MATRIX.account, MATRIX.regions), tmp_path)
-
-
 def assert_done(world: World, ledger: MemoryLedger, version: str, number: int) -> None:
     assert_at_release(world, version, number)
     assert_nothing_wrong(world, ledger)

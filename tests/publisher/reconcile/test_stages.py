@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-
-import pytest
 
 from builder.model.stop import Stop
 from publisher.aws.gateway import Failure
 from publisher.reconcile.execute import CanaryRegion
 from publisher.reconcile.job import Outcome
-from scripts.simaws import At, Fault, Faults, SimulatedAws
+from scripts.simaws import At, Fault, Faults
 from tests.fakes.simulated_runs import MemoryLedger, World, assert_at_release, assert_nothing_wrong, assert_recorded
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
 REGION = "eu-west-1"
 WRITES = {"PublishLayerVersion", "AddLayerVersionPermission"}
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(MATRIX, SimulatedAws(MATRIX.account, MATRIX.regions), tmp_path)
 
 
 class Check:
