@@ -30,7 +30,7 @@ class Module(NamedTuple):
 
 
 def pyc_path(path: str, python: str) -> str:
-    """``a/b.py`` → ``a/__pycache__/b.cpython-312.pyc`` (PEP 3147)."""
+    """Return the path of a module's bytecode (PEP 3147): ``a/b.py`` → ``a/__pycache__/b.cpython-312.pyc``."""
     folder, _, name = path.rpartition("/")
     cached = f"__pycache__/{name.removesuffix('.py')}.cpython-{python.replace('.', '')}.pyc"
     return f"{folder}/{cached}" if folder else cached

@@ -68,7 +68,7 @@ def _best(python: str, exact: str | None, paths: Sequence[Path]) -> Interpreter 
             if interpreter and interpreter.version.rsplit(".", 1)[0] == python
         ]
     fitting = [interpreter for interpreter in fitting if exact in (None, interpreter.version)]
-    return max(fitting, key=lambda found: (int(found.version.rsplit(".", 1)[1]), str(found.path)), default=None)
+    return max(fitting, key=lambda each: (int(each.version.rsplit(".", 1)[1]), str(each.path)), default=None)
 
 
 def _is_script(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Reads any zip without trusting it: false sizes, zip bombs, odd names, damage.
+"""Read any zip without trusting it: false sizes, zip bombs, odd names, damage.
 
 Files are read in chunks and only their facts are kept, so that the memory does not depend on the zip's size. A file
 that is not a zip is an InputError; everything else that is wrong becomes a finding.

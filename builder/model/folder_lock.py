@@ -1,4 +1,4 @@
-"""Locks of folders between processes (flock). A process that ends, however, holds no lock."""
+"""Locks of folders between processes (flock). A process that ends or is killed holds no lock."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def load_matrix(path: pathlib.Path) -> Matrix:
             "the matrix file does not exist", where=str(path), fix="name one with --matrix FILE or LAYERS_MATRIX"
         ) from None
     except UnicodeDecodeError as error:
-        raise InputError(f"the matrix is not UTF-8: {error}", where=str(path)) from None
+        raise InputError(f"the matrix is not UTF-8: {error}", where=str(path), fix="save the file as UTF-8") from None
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the matrix: {error}", where=str(path)) from None
     return parse_matrix(text, str(path))
@@ -61,7 +61,11 @@ def parse_matrix(text: str, name: str) -> Matrix:
     except yaml.YAMLError as error:
         raise InputError(f"not YAML: {error}", where=name) from None
     if not isinstance(document.data, dict):
-        raise InputError("a matrix is a mapping of keys (account, package, python, …)", where=f"{name}:1")
+        raise InputError(
+            "a matrix is a mapping of keys (account, package, python, …)",
+            where=f"{name}:1",
+            fix="docs/matrix.md describes every key",
+        )
 
     problems: list[Problem] = []
     try:

@@ -146,7 +146,9 @@ def _read(package: LocalPackage, path: Path, target: Target) -> LocalWheel:
             metadata = Parser().parsestr(archive.read(inner).decode("utf-8", "replace"))
         requires = tuple(Requirement(text) for text in metadata.get_all("Requires-Dist", []))
     except (InvalidWheelFilename, InvalidRequirement, zipfile.BadZipFile, StopIteration, OSError) as error:
-        raise InputError(f"is not a valid wheel: {error}", where=f"{package.where}: {path}") from None
+        raise InputError(
+            f"is not a valid wheel: {error}", where=f"{package.where}: {path}", fix="build or download the wheel again"
+        ) from None
     if package.name not in (None, name):
         raise InputError(f"{path.name} is not a wheel of {package.name}", where=package.where)
     if not tags & set(supported_tags(target)):

@@ -125,32 +125,27 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
     return requirements
 
 
-def _poetry_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
-    problems = Problems()
-    document = read_toml(lock)
-    packages = parse_poetry_lock(document, lock, marker_environment(target), problems)
-    requirements = _from_graph(lock, project, target, packages, problems, "poetry lock")
-    return _with_change_note(
-        requirements, poetry_project_has_changed(read_toml(project.source), document), "poetry lock"
-    )
+def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
+    """Read poetry.lock or pdm.lock: the packages that the project's requirements reach.
 
-
-def _pdm_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
-    problems = Problems()
-    document = read_toml(lock)
-    packages = parse_pdm_lock(document, lock, marker_environment(target), problems)
-    requirements = _from_graph(lock, project, target, packages, problems, "pdm lock")
-    return _with_change_note(requirements, pdm_project_has_changed(read_toml(project.source), document), "pdm lock")
-
-
-def _with_change_note(requirements: Requirements, changed: bool, command: str) -> Requirements:
-    """Return the requirements; if the project's file ``changed`` after it was locked, with a warning.
-
-    Its lock still has every requirement: otherwise ``use_lock`` raises an error.
+    A project that changed after it was locked is a warning: its lock still has every requirement.
     """
-    name = requirements.source.name
-    text = f"warning: the project changed after {name} was written, but the lock still fits (`{command}` updates it)"
-    return replace(requirements, notes=(*requirements.notes, text)) if changed else requirements
+    parse, has_changed, command = _GRAPHS[lock.name]
+    problems = Problems()
+    document = read_toml(lock)
+    packages = parse(document, lock, marker_environment(target), problems)
+    problems.raise_any()
+    roots = [(Requirement(each.text), each.where) for each in project.declared]
+    ignored = frozenset({*_decided_elsewhere(project), *project.places})
+    packages_in_use = reached(roots, packages, marker_environment(target), ignored, problems)
+    _raise_stale(problems, lock, command)
+    requirements = _pinned(lock, project, packages_in_use, problems)
+    if not has_changed(read_toml(project.source), document):
+        return requirements
+    note = (
+        f"warning: the project changed after {lock.name} was written, but the lock still fits (`{command}` updates it)"
+    )
+    return replace(requirements, notes=(*requirements.notes, note))
 
 
 def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
@@ -169,22 +164,6 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
         problems.add(project.source.name, "changed after it was locked: its hash is not the lock's _meta.hash")
     _raise_stale(problems, lock, "pipenv lock")
     return _pinned(lock, project, packages, problems)
-
-
-def _from_graph(
-    lock: Path,
-    project: Requirements,
-    target: Target,
-    packages: Sequence[LockedPackage],
-    problems: Problems,
-    command: str,
-) -> Requirements:
-    problems.raise_any()
-    roots = [(Requirement(each.text), each.where) for each in project.declared]
-    ignored = frozenset({*_decided_elsewhere(project), *project.places})
-    packages_in_use = reached(roots, packages, marker_environment(target), ignored, problems)
-    _raise_stale(problems, lock, command)
-    return _pinned(lock, project, packages_in_use, problems)
 
 
 def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage], problems: Problems) -> Requirements:
@@ -276,9 +255,14 @@ def _raise_stale(problems: Problems, lock: Path, command: str) -> None:
         ) from None
 
 
+#: Of a lock file that is a graph of packages: its parser, the comparison with the project's hash, the lock command.
+_GRAPHS = {
+    "poetry.lock": (parse_poetry_lock, poetry_project_has_changed, "poetry lock"),
+    "pdm.lock": (parse_pdm_lock, pdm_project_has_changed, "pdm lock"),
+}
 _READERS: Mapping[str, _Reader] = {
     "uv.lock": _uv_lock,
-    "poetry.lock": _poetry_lock,
-    "pdm.lock": _pdm_lock,
+    "poetry.lock": _graph_lock,
+    "pdm.lock": _graph_lock,
     "Pipfile.lock": _pipfile_lock,
 }

@@ -12,6 +12,8 @@ from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.download_failures import download_error, http_error, is_temporary, unreachable, without_credentials
 
+#: What to do about a wheel that is wrong in itself.
+OTHER_WHEEL_FIX = "use another version of this package, or report the wheel to its maintainers"
 _NO_VERSION = re.compile(r"there is no version of (\S+?)(?:==|===)(\S+)")
 #: uv takes a package from the first index that has it; its hint contains the index that it read.
 _OTHER_INDEX = re.compile(r"`(\S+?)` was found on (\S+?),? but not at the requested version")
@@ -67,7 +69,7 @@ def malformed_wheel(where: str, cause: str) -> BuildError:
     return BuildError(
         f"the wheel is malformed: {cause}",
         where=where,
-        fix="use another version of this package, or report the wheel to its maintainers",
+        fix=OTHER_WHEEL_FIX,
     )
 
 

@@ -159,7 +159,9 @@ def _parsed(path: Path, _changed: int, _size: int) -> configparser.RawConfigPars
     try:
         parser.read_string(path.read_text("utf-8", "replace"))
     except configparser.Error as error:
-        raise InputError(f"not a pip configuration file: {str(error).splitlines()[0]}", where=str(path)) from None
+        raise InputError(
+            f"not a pip configuration file: {str(error).splitlines()[0]}", where=str(path), fix="correct or remove it"
+        ) from None
     return parser
 
 

@@ -32,7 +32,11 @@ def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, root: Path, 
     name = PurePosixPath(entry.filename)
     place = root / name
     if name.is_absolute() or ".." in name.parts or not place.parent.resolve().is_relative_to(root):
-        raise InputError(f"{entry.filename!r} leads out of the zip's folder (path traversal)", where=str(path))
+        raise InputError(
+            f"{entry.filename!r} leads out of the zip's folder (path traversal)",
+            where=str(path),
+            fix="do not use this zip",
+        )
     if entry.is_dir():
         place.mkdir(parents=True, exist_ok=True)
         return

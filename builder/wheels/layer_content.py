@@ -18,6 +18,7 @@ from builder.metadata.core_metadata import parse_headers
 from builder.metadata.record import format_record
 from builder.model.artifact import Finding, Locked
 from builder.model.errors import BuildError
+from builder.resolve.failures import OTHER_WHEEL_FIX
 
 #: Far above real packages; to parse 40 MB takes more than a minute.
 MAX_HEADER_BYTES: Final = 1 << 20
@@ -48,7 +49,7 @@ class PackedWheel:
             raise BuildError(
                 f"METADATA has more than {MAX_HEADER_BYTES:,} bytes of headers",
                 where=self.locked.filename,
-                fix="use another version of this package, or report the wheel to its maintainers",
+                fix=OTHER_WHEEL_FIX,
             )
         return headers.decode("utf-8", "replace")
 

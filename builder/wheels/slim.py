@@ -63,7 +63,7 @@ def _reduced(botocore: PackedWheel, included: frozenset[str]) -> PackedWheel:
 
 
 def _service_of(path: str) -> str | None:
-    """``botocore/data/s3/2006-03-01/service-2.json.gz`` → ``s3``; None for any other file."""
+    """Return the service of a data file, ``s3`` for ``botocore/data/s3/…``; None for any other file."""
     service, separator, _ = path.removeprefix(_DATA).partition("/")
     return service if path.startswith(_DATA) and separator else None
 

@@ -26,7 +26,7 @@ from builder.model.errors import BuildError
 from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.download_failures import download_error
-from builder.resolve.failures import malformed_in, malformed_wheel
+from builder.resolve.failures import OTHER_WHEEL_FIX, malformed_in, malformed_wheel
 from builder.resolve.resolver import requirements_of
 from builder.wheels.layer_files import belongs_in_layer
 
@@ -126,7 +126,7 @@ def _alone(locked: Locked, folder: Path) -> UnpackedWheel:
         raise BuildError(
             "the wheel has no RECORD",
             where=locked.filename,
-            fix="use another version of this package, or report the wheel to its maintainers",
+            fix=OTHER_WHEEL_FIX,
         )
     rows = _listed(Path(record.source))
     wheel_files = [file for file in files if file is not record]
@@ -168,7 +168,11 @@ def _walk(folder: Path) -> Iterator[UnpackedFile]:
         for entry in os.scandir(place):
             path = f"{prefix}{entry.name}"
             if entry.is_symlink():
-                raise BuildError("the wheel contains a symbolic link, which is not allowed in a layer", where=path)
+                raise BuildError(
+                    "the wheel contains a symbolic link, which is not allowed in a layer",
+                    where=path,
+                    fix=OTHER_WHEEL_FIX,
+                )
             if entry.is_dir():
                 folders.append((entry.path, f"{path}/"))
             elif path.endswith(".dist-info/RECORD") or belongs_in_layer(path, entry.path):
@@ -189,7 +193,8 @@ def _listed(record: Path) -> dict[str, RecordRow]:
     try:
         rows = parse_record(record.read_text("utf-8"))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BuildError(f"a wheel's RECORD cannot be read: {error}", where=record.parent.name) from None
+        where = record.parent.name
+        raise BuildError(f"a wheel's RECORD cannot be read: {error}", where=where, fix=OTHER_WHEEL_FIX) from None
     record_path = f"{record.parent.name}/RECORD"
     listed_rows = {record_path: RecordRow(record_path)}
     for row in rows:

@@ -86,7 +86,11 @@ def verify_attestation(
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}", repository):
         raise InputError(f"{repository!r} is not a GitHub repository", where="--repository", fix="write OWNER/NAME")
     if not bundles:
-        raise DriftError(f"there is no attestation of {repository} for this zip", where=f"sha256:{sha256}")
+        raise DriftError(
+            f"there is no attestation of {repository} for this zip",
+            where=f"sha256:{sha256}",
+            fix="check --repository; without an attestation, only `layers verify ARN` can check the bytes",
+        )
     verifier, policy = _verifier(trusted_root, offline), _policy(repository)
     failures = []
     for document in bundles:

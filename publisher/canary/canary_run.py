@@ -37,10 +37,15 @@ class Roles:
                 f"{role!r} is not the ARN of a role", fix="give one like arn:aws:iam::123456789012:role/name"
             )
         if match[2] != matrix.account:
-            raise InputError(f"{role} is of another account than the matrix's {matrix.account}")
+            raise InputError(
+                f"{role} is of another account than the matrix's {matrix.account}", fix="name a role of that account"
+            )
         for region in regions:
             if partition_of(region) != match[1]:
-                raise InputError(f"{role} is of partition {match[1]}, {region} of {partition_of(region)}")
+                raise InputError(
+                    f"{role} is of partition {match[1]}, {region} of {partition_of(region)}",
+                    fix="run the command for the regions of each partition alone",
+                )
 
     def of(self, region: str) -> str:
         """Return the role's ARN for a function in this region."""

@@ -67,8 +67,10 @@ _MODELS: dict[str, tuple[Any, str]] = {
 
 
 def schemas() -> dict[str, str]:
-    """File name → JSON Schema, draft 2020-12. Every key is required, because they describe what the program
-    writes; except those of the matrix, which it reads."""
+    """Return the JSON Schema (draft 2020-12) of each file, by file name.
+
+    Every key is required, because the schemas describe what the program writes; only the matrix is read.
+    """
     texts = {}
     dialect = "https://json-schema.org/draft/2020-12/schema"
     for name, (model, title) in _MODELS.items():

@@ -102,7 +102,7 @@ def command(
 
 
 def _releases(settings: Settings, matrix: Matrix, *, required: bool) -> Sequence[Release]:
-    """Return the recorded releases. A ledger that cannot be read is an error only if the build ``needs`` it."""
+    """Return the recorded releases. A ledger that cannot be read is an error only if the build requires it."""
     try:
         return settings.ledger(matrix).releases()
     except LayersError as error:

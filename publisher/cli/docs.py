@@ -112,4 +112,4 @@ def _page(path: Path) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise InputError("the page is not UTF-8", where=str(path)) from None
+        raise InputError("the page is not UTF-8", where=str(path), fix="save the file as UTF-8") from None

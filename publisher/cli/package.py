@@ -145,7 +145,9 @@ def _slim(is_slim: bool, services: tuple[str, ...]) -> Slim | None:
         return Slim(services=services) if is_slim else None
     except ValidationError:
         raise InputError(
-            f"{', '.join(services)}: not a name of an AWS service", where="--service", fix="like bedrock-runtime"
+            f"{', '.join(services)}: not a name of an AWS service",
+            where="--service",
+            fix="write it like bedrock-runtime",
         ) from None
 
 

@@ -100,7 +100,7 @@ def command(
     if not (yes or dry_run):
         require_terminal("add --yes, or run `layers plan` first")
     if (canary_region or canary_role) and not canary_first:
-        raise UsageError("--canary-region and --canary-role need --canary-first")
+        raise UsageError("--canary-region and --canary-role need --canary-first", fix="add --canary-first")
     if wait is not None:
         request = _wait(settings, request, wait, artifacts)
     build = _read_artifacts(artifacts) if artifacts else None

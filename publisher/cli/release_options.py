@@ -74,11 +74,11 @@ def make_request(
 ) -> PublishRequest:
     """Return the request of the options. Raises UsageError if they contradict each other."""
     if reason and not rebuild:
-        raise UsageError("--reason needs --rebuild")
+        raise UsageError("--reason needs --rebuild", fix="add --rebuild, or leave --reason out")
     if rebuild and layer_version is not None:
-        raise UsageError("--rebuild takes a new number; omit --layer-version")
+        raise UsageError("--rebuild takes a new number", fix="leave --layer-version out")
     if allow_gap and layer_version is None:
-        raise UsageError("--allow-gap needs --layer-version")
+        raise UsageError("--allow-gap needs --layer-version", fix="add --layer-version N, or leave --allow-gap out")
     why = (reason or "rebuilt") if rebuild else None
     return PublishRequest(version, regions, pythons, architectures, layer_version, why, allow_gap)
 

@@ -66,9 +66,17 @@ def command(
 
 def _check(first: Manifest, package: str, chosen: bool, folder: Path) -> None:
     if first.package != package:
-        raise InputError(f"the build is of {first.package}, but the matrix is for {package}", where=str(folder))
+        raise InputError(
+            f"the build is of {first.package}, but the matrix is for {package}",
+            where=str(folder),
+            fix="name the matrix of the build with --matrix",
+        )
     if not chosen:
-        raise InputError("the build has none of the selected targets", where=str(folder))
+        raise InputError(
+            "the build has none of the selected targets",
+            where=str(folder),
+            fix="select others with --python and --arch",
+        )
 
 
 @contextmanager

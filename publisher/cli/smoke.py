@@ -172,7 +172,7 @@ def _variables(texts: Sequence[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     for name, equals, _ in pairs:
         if not (name and equals):
-            raise UsageError(f"{name!r} is not NAME=VALUE", where="--env")
+            raise UsageError(f"{name!r} is not NAME=VALUE", where="--env", fix="write it like --env STAGE=test")
     return {name: value for name, _, value in pairs}
 
 

@@ -36,7 +36,7 @@ def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
 
     matrix = settings.matrix()
     if by == "python" and form != "github":
-        raise UsageError("--by needs --format github")
+        raise UsageError("--by needs --format github", fix="add --format github")
     rows = [
         {
             "target": target.id,

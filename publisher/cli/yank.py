@@ -76,7 +76,7 @@ def command(
         refreshed = refresh_parameters(matrix, ledger, stop)
         unannounced = announce_release(matrix, ledger, layer_version)
     if undone and not unannounced and not (refreshed and (refreshed.written or refreshed.removed or refreshed.failed)):
-        raise InputError(f"layer version {layer_version} is not yanked")
+        raise InputError(f"layer version {layer_version} is not yanked", fix="leave --undo out, or correct the number")
     failed = [each for each in changed if each.error]
     if as_json:
         print_json(

@@ -72,7 +72,11 @@ class FolderLedger:
 
     def releases(self) -> tuple[Release, ...]:
         if self._folder.exists() and not self._folder.is_dir():
-            raise InputError("the ledger must be a folder, and this is a file", where=str(self._folder))
+            raise InputError(
+                "the ledger must be a folder, and this is a file",
+                where=str(self._folder),
+                fix="name a folder with --ledger DIR",
+            )
         if not self._folder.is_dir():
             return ()
         paths = sorted(path for path in self._folder.glob("*.json") if not path.name.startswith("."))

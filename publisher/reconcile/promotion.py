@@ -62,7 +62,10 @@ def fetch_release(
     InputError if the release does not have a target, DriftError if the source's bytes differ from its ledger.
     """
     if release.package != matrix.package:
-        raise InputError(f"the source publishes {release.package}, the matrix {matrix.package}")
+        raise InputError(
+            f"the source publishes {release.package}, the matrix {matrix.package}",
+            fix="name the matrix of the same package with --from or --matrix",
+        )
     folder.mkdir(parents=True, exist_ok=True)
     progress.begin(f"Fetching {release.package} {release.version}", len(targets))
     artifacts = []

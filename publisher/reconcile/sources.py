@@ -221,7 +221,7 @@ def _built(sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: 
     for target in targets:
         artifact = manifest.artifact(target.id)
         if artifact is None:
-            raise InputError(f"the build has no zip for {target.id}", where=str(folder))
+            raise InputError(f"the build has no zip for {target.id}", where=str(folder), fix="build it again")
         sha256 = plan.bytes_of.get(target.id)
         if sha256 is not None and artifact.sha256 != sha256:
             sources.progress.note(

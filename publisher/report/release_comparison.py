@@ -34,7 +34,7 @@ def built_targets(release: Release) -> tuple[BuiltTarget, ...]:
 
 
 def title(release: Release) -> str:
-    """``layer version 2 (1.61.0)``."""
+    """Return the release in words: ``layer version 2 (1.61.0)``."""
     return f"layer version {release.layer_version} ({release.version})"
 
 

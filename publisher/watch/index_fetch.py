@@ -138,7 +138,11 @@ def _get(location: IndexLocation, address: str) -> IndexPage | None:
 
 def _http_error(location: IndexLocation, cause: BaseException, seconds: int) -> InputError:
     if isinstance(cause, urllib3.exceptions.ResponseError):
-        return InputError("the package index cannot be read: too many redirects", where=location.shown)
+        return InputError(
+            "the package index cannot be read: too many redirects",
+            where=location.shown,
+            fix="check the URL of the index (UV_INDEX, UV_DEFAULT_INDEX)",
+        )
     if isinstance(cause, urllib3.exceptions.LocationValueError | urllib3.exceptions.URLSchemeUnknown):
         return _invalid_url(location, cause)
     return IndexUnavailableError(

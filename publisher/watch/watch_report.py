@@ -155,18 +155,18 @@ def has_locks(matrix: Matrix, releases: Sequence[Release], version: str) -> bool
 
 
 def describe_held_back(version: HeldBack) -> str:
-    """``younger than 2 days, until 2026-11-26 12:00 UTC``."""
+    """Return why a version is held back: ``younger than 2 days, until 2026-11-26 12:00 UTC``."""
     return version.reason + (f", until {version.until:%Y-%m-%d %H:%M} UTC" if version.until else "")
 
 
 def named_words(package: AffectedPackage) -> str:
-    """``GHSA-… urllib3 1.26.0 (fixed in 1.26.19, 2.2.2)``."""
+    """Return the advisory and its package: ``GHSA-… urllib3 1.26.0 (fixed in 1.26.19, 2.2.2)``."""
     fixed = f"fixed in {', '.join(package.advisory.fixed)}" if package.advisory.fixed else "no fix is known"
     return f"{package.advisory.id} {package.package} {package.version} ({fixed})"
 
 
 def missing_words(each: IncompleteRelease, matrix: Matrix) -> str:
-    """``layer version 3 misses 8 of 136 cells``."""
+    """Return how incomplete a release is: ``layer version 3 misses 8 of 136 cells``."""
     problem = (
         f"misses {len(each.missing)} of {len(matrix.cells)} cells" if each.missing else "is not recorded as complete"
     )

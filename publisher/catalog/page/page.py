@@ -40,7 +40,7 @@ def index_html(index: Index) -> str:
         "data": _json(dump_rows(data)),
         "script": script,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _file("template.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], _file("template.html"))
 
 
 def _file(name: str) -> str:
