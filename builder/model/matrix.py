@@ -187,6 +187,8 @@ def parse_version(text: str) -> str:
     try:
         return str(Version(text))
     except ValueError:  # InvalidVersion, or a number with more digits than Python converts
-        meant = text.removeprefix("refs/tags/")
-        fix = "give the version of the tag alone, without refs/tags/" if meant != text else "give one like 1.62.0"
+        meant = re.search(r"[=@]\s*(v?\d[\w.+!-]{0,40})$", text, re.ASCII)  # a requirement
+        fix = f"did you mean {meant[1]}?" if meant else "give one like 1.62.0, or latest"
+        if text.startswith("refs/tags/"):
+            fix = "give the version of the tag alone, without refs/tags/"
         raise InputError(f"{text[:80]!a} is not a version (PEP 440)", fix=fix) from None

@@ -23,6 +23,9 @@ _ARCHITECTURES = {
 PYTHON_SPELLING = r"^(?:[Pp][Yy](?:[Tt][Hh][Oo][Nn])?)?([0-9])[._-]?([0-9]{1,2})$"
 ARCHITECTURE_SPELLING = r"^(?:[Xx]86(?:[_-]64)?|[Xx]64|[Aa][Mm][Dd]64|[Aa][Rr][Mm](?:64)?|[Aa]{2}[Rr][Cc][Hh]64)$"
 
+#: The ARN of a layer or of a layer version.
+_LAYER_ARN = re.compile(r"arn:[^:]*:lambda:([^:]*):[^:]*:layer:[^:]*(?::([0-9]{1,18}))?")
+
 
 def split_words(values: Iterable[str]) -> tuple[str, ...]:
     """Split values of a repeatable option that may hold comma lists: ``("a,b", "c")`` gives a, b and c, each once."""
@@ -58,10 +61,17 @@ def parse_architecture(text: str) -> Architecture:
     return architecture
 
 
+def region_and_number(arn: str) -> tuple[str, str] | None:
+    """Return the region and the number in the ARN of a layer, the number empty if it has none; None if it is no ARN."""
+    match = _LAYER_ARN.fullmatch(arn.strip())
+    return (match[1], match[2] or "") if match and match[1] in known_regions() else None
+
+
 def parse_region(text: str) -> str:
     """Return the AWS region for its name in any case, also with ``_`` for ``-``."""
     region = text.strip().lower().replace("_", "-")
     if region not in known_regions():
-        hint = did_you_mean(region[:40], known_regions())
+        of_arn = region_and_number(region)
+        hint = f"did you mean {of_arn[0]}?" if of_arn else did_you_mean(region[:40], known_regions())
         raise ValueError(f"'{shorten(text, 40)}' is not an AWS region" + (f": {hint}" if hint else ""))
     return region

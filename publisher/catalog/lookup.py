@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from builder.model.errors import InputError
 from builder.model.matrix import parse_version
 from builder.model.regions import did_you_mean, known_regions
+from builder.model.selection import region_and_number
 from builder.model.versions import same_version
 from publisher.catalog.index import Index, IndexedRelease, Row, split_cell
 
@@ -87,10 +88,10 @@ def _candidates(index: Index, query: Query) -> list[IndexedRelease]:
     releases = [release for release in index.releases if same_version(release.version, query.version)]
     if not releases:
         versions = list(dict.fromkeys(release.version for release in index.releases))
-        raise InputError(
-            f"{index.package} {query.version} has no layer",
-            fix=did_you_mean(query.version, versions) or f"the newest with one are {', '.join(versions[:8])}",
-        )
+        fix = did_you_mean(query.version, versions) or f"the newest with one are {', '.join(versions[:8])}"
+        if query.version in {str(release.layer_version) for release in index.releases}:
+            fix = f"did you mean --layer-version {query.version}?"
+        raise InputError(f"{index.package} {query.version} has no layer", fix=fix)
     return [release for release in releases if not release.yanked] or releases
 
 
@@ -155,6 +156,8 @@ def _no_region(pattern: str) -> str:
 def _region_hint(pattern: str, index: Index) -> str:
     if pattern and any(region.startswith(pattern) for region in index.all_regions):
         return f"did you mean '{pattern}*'?"
+    if arn := region_and_number(pattern):
+        return f"did you mean --region {arn[0]}?"
     near = None if pattern in known_regions() else did_you_mean(pattern, list(index.all_regions))
     return near or f"the layers are in {', '.join(index.all_regions)}"
 

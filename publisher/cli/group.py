@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -50,8 +51,11 @@ COMMANDS = {
 _SYNONYMS = {
     "withdraw": "yank", "delete": "yank", "unpublish": "yank", "deploy": "publish", "release": "publish",
     "diff": "plan", "list": "describe", "show": "describe", "get": "describe", "lookup": "describe", "arn": "describe",
-    "test": "smoke", "check": "audit", "import": "sync", "bundle": "package", "local": "sandbox",
+    "test": "smoke", "check": "audit", "import": "sync", "bundle": "package", "local": "sandbox", "ls": "describe",
+    "find": "describe", "search": "describe", "rollback": "yank", "remove": "yank", "clean": "cache clean",
 }  # fmt: skip
+#: The end of the AWS CLI's names: ``list-layer-versions``, ``get-layer-version-by-arn``.
+_OF_LAYERS = re.compile("-layers?(-versions?)?(-by-arn)?$")
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,16 @@ class _LazyGroup(click.Group):
             from publisher.cli.suggestions import parsed_words
 
             parsed_words(self, ctx, args)
-        return super().parse_args(ctx, args)
+        words = [word for word in args if word in COMMANDS]
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            from publisher.cli.suggestions import option_before_its_command
+
+            command = self.get_command(ctx, words[0]) if words else None
+            if command and (hint := option_before_its_command(error.option_name, command)):
+                raise click.UsageError(f"{error.message} {hint}", ctx) from None
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -132,7 +145,8 @@ class _LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            suggestion = _SYNONYMS.get(name.lower()) or next(iter(get_close_matches(name.lower(), COMMANDS, n=1)), None)
+            word = _OF_LAYERS.sub("", name.lower())
+            suggestion = _SYNONYMS.get(word) or next(iter(get_close_matches(word, COMMANDS, n=1)), None)
             hint = f" Did you mean `layers {suggestion}`?" if suggestion else ""
             ctx.fail(f"No such command {name!r}.{hint}")
         resolved_name, command, rest = super().resolve_command(ctx, args)

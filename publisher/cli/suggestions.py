@@ -8,21 +8,27 @@ from collections.abc import Collection, Sequence
 import click
 
 from builder.model.errors import UsageError
-from builder.model.selection import is_latest, parse_architecture, parse_python, parse_region
+from builder.model.selection import is_latest, parse_architecture, parse_python, parse_region, region_and_number
 
-#: Option of another tool, or in another form → this program's options, the first that the command has.
+#: Option of another tool, or in another form → this program's options and arguments, the first that the command has.
 _OPTIONS = {
     "--architecture": ("--arch",), "--compatible-architecture": ("--arch",), "--platform": ("--arch",),
     "-a": ("--arch",), "--runtime": ("--python",), "--compatible-runtime": ("--python",),
-    "--python-version": ("--python",), "-p": ("--python",), "-r": ("--region",), "--number": ("--layer-version",),
-    "--package-version": ("--version",), "-v": ("--version",), "--output": ("--format", "--json"),
-    "-o": ("--output", "--format", "--json"), "--out": ("--output",), "-f": ("--format",), "--arn": ("--format arn",),
-    "--format": ("--json",),
+    "--python-version": ("--python",), "-p": ("--python",), "-r": ("--region",), "--all-region": ("--region all",),
+    "--all": ("--region all",), "--latest": ("--version latest",), "--version": ("--layer-version",),
+    "--number": ("--layer-version",), "--version-number": ("--layer-version",), "--package-version": ("--version",),
+    "-v": ("--version",), "--output": ("--format", "--json"), "-o": ("--output", "--format", "--json"),
+    "--out": ("--output",), "-f": ("--format",), "--format": ("--json",), "--query": ("--format arn", "--json"),
+    "--arn": ("ARN", "--on-layer", "--format arn"), "--layer-arn": ("ARN", "--on-layer"),
+    "--layer-version-arn": ("ARN", "--on-layer"), "--layer": ("ARN", "--on-layer"),
+    "--layer-name": ("ARN", "--on-layer", "--python"), "--zip-file": ("ZIP",), "--zip": ("ZIP",),
+    "-y": ("--yes",), "--force": ("--yes",), "--no-confirm": ("--yes",), "--fix": ("--repair",),
 }  # fmt: skip
 _INSTEAD = {
     "--profile": "Set AWS_PROFILE.",
     "--endpoint-url": "Set AWS_ENDPOINT_URL.",
-    "--dry-run": "Did you mean `layers plan`?",
+    "--dry-run": "`layers plan` shows what publish would do.",
+    "--function-name": "Put the ARN of `layers describe --format arn` on the function with the AWS CLI.",
 }
 _GLOBAL = ("--matrix", "--ledger", "--log-format")
 
@@ -38,7 +44,7 @@ def check_words(command: click.Command, parent: click.Context, name: str, words:
     try:
         rest = parsed_words(command, context, words)
     except click.NoSuchOption as error:
-        if hint := _option_hint(error.option_name, options, name):
+        if hint := _option_hint(error.option_name, command, name):
             raise click.UsageError(f"{error.message} {hint}", context) from None
         raise
     if (
@@ -68,15 +74,31 @@ def parsed_words(command: click.Command, context: click.Context, words: Sequence
     return rest
 
 
-def _option_hint(typed: str, options: Collection[str], command: str) -> str | None:
+def option_before_its_command(typed: str, command: click.Command) -> str | None:
+    """Return the hint for an option that was typed before the command that it belongs to."""
+    if any(typed in param.opts for param in command.params):
+        return f"It goes after the command: `layers {command.name} {typed} …`."
+    return _option_hint(typed, command, str(command.name))
+
+
+def _option_hint(typed: str, command: click.Command, name: str) -> str | None:
     if typed in _GLOBAL:
-        return f"It goes before the command: `layers {typed} … {command}`."
+        return f"It goes before the command: `layers {typed} … {name}`."
     if typed in _INSTEAD:
         return _INSTEAD[typed]
+    options = {option for param in command.params for option in param.opts}
+    arguments = {str(param.name).rstrip("s").upper() for param in command.params if isinstance(param, click.Argument)}
     singular = typed.lower().removesuffix("s")
     for meant in (singular, *_OPTIONS.get(typed, ()), *_OPTIONS.get(singular, ())):
+        if meant in arguments:
+            return f"Give it without an option: `layers {name} {meant}`."
         if meant.split()[0] in options:
             return f"Did you mean '{meant}'?"
+    word = typed.lstrip("-")
+    for param in command.params:
+        if isinstance(param.type, click.Choice) and word in param.type.choices:
+            option = f"{param.opts[0]} " if isinstance(param, click.Option) else ""
+            return f"Did you mean `layers {name} {option}{word}`?"
     return None
 
 
@@ -92,6 +114,8 @@ def _value_hint(word: str, options: Collection[str]) -> str | None:
     for option, shape in shapes:
         if option in options and (re.fullmatch(shape, word) if isinstance(shape, str) else _parses(shape, word)):
             return f"{option} {word}"
+    if (arn := region_and_number(word)) and "--region" in options:
+        return f"--region {arn[0]}" + (f" --layer-version {arn[1]}" if arn[1] and "--layer-version" in options else "")
     return f"--version {word}" if is_latest(word) and "--version" in options else None
 
 

@@ -20,6 +20,7 @@ from publisher.cli.group import COMMANDS
 from publisher.cli.group import layers as program
 from tests.fakes.command import SMALL, Layers
 
+ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:demo-agents-py3_12-x86_64:7"
 PROGRAM = (sys.executable, "-c", "import sys; sys.argv[0] = 'layers'; from publisher.cli import main; main()")
 
 
@@ -131,6 +132,19 @@ def test_a_mistyped_command_gets_a_suggestion(tmp_path: Path, mistyped: str, mea
         ("describe --runtime python3.12", "Did you mean '--python'?"),
         ("describe --output json", "Did you mean '--format'?"),
         ("infra --format json", "Did you mean '--json'?"),
+        ("describe --version-number 2", "Did you mean '--layer-version'?"),
+        ("describe --latest", "Did you mean '--version latest'?"),
+        ("describe --terraform", "Did you mean `layers describe --format terraform`?"),
+        ("cache --clean", "Did you mean `layers cache clean`?"),
+        ("yank --version 1.0", "Did you mean '--layer-version'?"),
+        ("publish --version 1.0 -y", "Did you mean '--yes'?"),
+        (f"verify --layer-arn {ARN}", "Give it without an option: `layers verify ARN`."),
+        (f"package . --layers {ARN}", "Did you mean '--on-layer'?"),
+        (f"describe {ARN}", "Did you mean `--region eu-west-1 --layer-version 7`?"),
+        ("--region us-east-1 describe", "It goes after the command: `layers describe --region …`."),
+        ("--runtime python3.12 describe", "Did you mean '--python'?"),
+        ("--profile mine describe", "Set AWS_PROFILE."),
+        ("list-layer-versions --layer-name x", "Did you mean `layers describe`?"),
         ("describe --profile mine", "Set AWS_PROFILE."),
         ("describe --ledger x", "It goes before the command: `layers --ledger … describe`."),
         ("describe --region us-east-1 --layer-version v4", "'v4' is not a layer version number. Did you mean 4?"),
@@ -141,6 +155,21 @@ def test_a_mistyped_command_gets_a_suggestion(tmp_path: Path, mistyped: str, mea
 def test_a_usual_mistake_gets_a_suggestion(tmp_path: Path, typed: str, answer: str) -> None:
     ended = Layers(tmp_path)(*typed.split())
     assert (ended.code, answer in ended.err) == (2, True), ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (("--version", "==1.1"), "did you mean 1.1?"),
+        (("--version", "demo-agents==1.1"), "did you mean 1.1?"),
+        (("--version", "*"), "give one like 1.62.0, or latest"),
+        (("--version", "3"), "did you mean --layer-version 3?"),
+        (("--region", ARN), "did you mean --region eu-west-1?"),
+    ],
+)
+def test_a_value_in_another_form_gets_a_suggestion(layers: Layers, words: tuple[str, str], answer: str) -> None:
+    ended = layers("describe", *words, *(("--region", "all") if words[0] != "--region" else ()))
+    assert (ended.code, answer in ended.err) == (3, True), ended.err
 
 
 @pytest.mark.parametrize("option", ["--region", "--python", "--arch"])
