@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from publisher.announce.announcement import announcement_of
 from publisher.announce.topic import request_of
-from publisher.catalog.schemas import schemas
+from publisher.documents.schemas import schemas
 from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.command import SMALL, Layers
 from tests.publisher.catalog.catalog_cases import catalog_matrix, recorded

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from builder.model.errors import DriftError, InputError
 from publisher.catalog.index import dump_rows, make_index
 from publisher.catalog.marked_section import inject
-from publisher.catalog.schemas import schemas
 from publisher.catalog.table import body, page
 from publisher.cli.group import layers
+from publisher.documents.schemas import schemas
 from publisher.followers.catalog_files import catalog_files
 from publisher.ledger.release import Release
 from tests import REPOSITORY

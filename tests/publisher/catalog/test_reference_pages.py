@@ -14,8 +14,8 @@ import yaml
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import parse_matrix
 from publisher.catalog.index import make_index
-from publisher.catalog.schemas import schemas
 from publisher.catalog.snippets import FORMATS
+from publisher.documents.schemas import schemas
 from publisher.followers.catalog_files import catalog_files
 from publisher.ledger.release import Release
 from tests import REPOSITORY

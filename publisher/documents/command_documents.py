@@ -7,7 +7,18 @@ from typing import Literal
 from typing_extensions import NotRequired, TypedDict
 
 from builder.model.errors import FailureClass
+from publisher.audit.attestation import Provenance
+from publisher.audit.audit import Drift
 from publisher.ledger.release import Yanked
+
+
+class CellFields(TypedDict):
+    """The keys that name a cell."""
+
+    region: str
+    python: str
+    architecture: Literal["x86_64", "aarch64"]
+    layer_name: str
 
 
 class PlanPreparation(TypedDict):
@@ -17,13 +28,9 @@ class PlanPreparation(TypedDict):
     number: int
 
 
-class PlanCell(TypedDict):
+class PlanCell(CellFields):
     """The actions of publish for one cell."""
 
-    region: str
-    python: str
-    architecture: Literal["x86_64", "aarch64"]
-    layer_name: str
     action: Literal["keep", "grant", "publish", "conflict", "defer"]
     preparations: list[PlanPreparation]
     reason: str | None
@@ -89,15 +96,6 @@ class ParametersDocument(TypedDict):
     failed: dict[str, str]
 
 
-class CellFields(TypedDict):
-    """The keys that name a cell."""
-
-    region: str
-    python: str
-    architecture: Literal["x86_64", "aarch64"]
-    layer_name: str
-
-
 class PublishedCell(CellFields):
     """The result of publish for one cell."""
 
@@ -144,22 +142,11 @@ class CanaryDocument(TypedDict):
     cells: list[CanaryCell]
 
 
-class DriftRow(TypedDict):
-    """One difference between the ledger and AWS."""
-
-    region: str
-    target: str
-    layer_version: int | None
-    problem: str
-    detail: str
-    remedy: str
-
-
 class AuditDocument(TypedDict):
     """``layers audit --json``."""
 
     checked: int
-    drift: list[DriftRow]
+    drift: list[Drift]
     parameters: NotRequired[ParametersDocument]
 
 
@@ -201,13 +188,6 @@ class SyncDocument(TypedDict):
     unreachable: dict[str, str]
 
 
-class AttestedBy(TypedDict):
-    """The repository and workflow that signed a zip."""
-
-    repository: str
-    workflow: str
-
-
 class VerifyDocument(TypedDict):
     """``layers verify --json``."""
 
@@ -217,7 +197,7 @@ class VerifyDocument(TypedDict):
     recorded_sha256: str
     sha256: str
     matches: bool
-    attestation: AttestedBy | None
+    attestation: Provenance | None
     yanked: Yanked | None
     signed_by: str | None
     signing_job: str | None

@@ -1,6 +1,6 @@
 """The JSON Schemas of the files and ``--json`` documents that others read, generated from the classes.
 
-``python -m publisher.catalog.schemas docs`` writes them; a test compares them with those in ``docs/``.
+``python -m publisher.documents.schemas docs`` writes them; a test compares them with those in ``docs/``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from builder.model.artifact import Manifest, dump_json, write_atomically
 from builder.model.matrix import Matrix
 from builder.smoke.smoke_test import SmokeReport
 from publisher.announce.announcement import Announcement
-from publisher.catalog.documents import (
+from publisher.catalog.index import Index, Row
+from publisher.documents.command_documents import (
     AuditDocument,
     CacheDocument,
     CanaryDocument,
@@ -29,8 +30,7 @@ from publisher.catalog.documents import (
     VerifyDocument,
     YankDocument,
 )
-from publisher.catalog.index import Index, Row
-from publisher.catalog.tool_documents import (
+from publisher.documents.tool_documents import (
     InfraFilesDocument,
     InfraTemplate,
     InspectDocument,
