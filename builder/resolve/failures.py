@@ -26,6 +26,8 @@ _MALFORMED = re.compile(
 _INVALID_FORMAT = re.compile(
     r"(\S+) has an invalid package format and (?:only \1 is available|you require \1).* was invalid: (.+)"
 )
+#: The file, its line, and what is wrong there.
+_BROKEN_SETTINGS = re.compile(r"Failed to parse: (\S+\.toml) cause: TOML parse error at line (\d+), .*?\^+ ([^,]+)")
 
 
 class ConflictError(BuildError):
@@ -73,13 +75,26 @@ def malformed_wheel(where: str, cause: str) -> BuildError:
     )
 
 
-def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersError:
-    """Return the error for the output of a failed run of uv."""
-    flat = uv.one_line(text)
+def _settings_error(flat: str) -> InputError | None:
+    """Return the error for a setting that uv cannot read, or None."""
     if "for '--exclude-newer" in flat:
         return InputError(
             "not a date, time or age", where="--exclude-newer", fix='write it like 2026-11-01 or "7 days"'
         )
+    if match := _BROKEN_SETTINGS.search(flat):
+        return InputError(
+            f"not a valid configuration file of uv: TOML parse error: {match[3]}",
+            where=f"{match[1]}:{match[2]}",
+            fix="correct it, or set UV_NO_CONFIG=1",
+        )
+    return None
+
+
+def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersError:
+    """Return the error for the output of a failed run of uv."""
+    flat = uv.one_line(text)
+    if error := _settings_error(flat):
+        return error
     if match := re.search(
         r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
     ):
@@ -105,8 +120,8 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
             where=_origin_of(match[1], requirements, flat),
             fix="check the version; a fresh release may take some minutes to appear",
         )
-    if error := malformed_in(flat):
-        return error
+    if malformed := malformed_in(flat):
+        return malformed
     if "No solution found" in flat:
         return ConflictError(f"cannot be resolved: {_error_text(flat)}", where=target.id)
     if match := re.search(r"Failed to download `(\S+) @ ", flat):

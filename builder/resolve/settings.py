@@ -10,12 +10,14 @@ import configparser
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from builder.model.errors import InputError
+from builder.resolve.other_settings import UNUSED_PIP_SETTINGS, config_notes, unused_note
 
 #: uv's variables for the places of packages.
 INDEX_VARIABLES = (
@@ -60,27 +62,31 @@ class PackageSettings:
 def package_settings(variables: Mapping[str, str]) -> PackageSettings:
     """Read the settings from the environment ``variables`` and its files. Raises InputError for a missing file."""
     parsers = _pip_config(variables)
-    pip = {
-        name: setting
-        for name in (*_PIP_INDEX_SETTINGS, "constraint")
-        if (setting := _pip_setting(name, variables, parsers))
-    }
+
+    def pip_settings(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+        return {name: setting for name in names if (setting := _pip_setting(name, variables, parsers))}
+
+    pip = pip_settings([*_PIP_INDEX_SETTINGS, "constraint"])
     used = {name: setting for name, setting in pip.items() if name in _PIP_INDEX_SETTINGS}
     notes = []
     if used and has_index_settings(variables):
         names = ", ".join(f"{name} ({source})" for name, (_, source) in used.items())
         notes.append(f"pip's settings {names} are not used, because uv has index settings of its own")
         used = {}
+    missing = [place for place in used.get("find-links", ("", ""))[0].split() if _is_missing(place)]
+    notes += [f"warning: {place} of pip's find-links does not exist, and is ignored as pip does" for place in missing]
     files = [
         (option, place, name) for option, name in _FILE_VARIABLES.items() for place in variables.get(name, "").split()
     ]
     if "constraint" in pip:
         value, origin = pip["constraint"]
         files += [("--constraints", place, f"pip's constraint setting ({origin})") for place in value.split()]
+    notes += unused_note(variables, pip_settings(UNUSED_PIP_SETTINGS)) + config_notes(uv_config_files(variables))
     notes += [f"the {option.strip('-')} in {place} apply, by {source}" for option, place, source in files]
     environment = {
         _PIP_INDEX_SETTINGS[name]: _for_uv(name, value) for name, (value, _) in used.items() if not _is_off(name, value)
     }
+    environment = {name: value for name, value in environment.items() if value}
     if "extra-index-url" in used and not variables.get("UV_INDEX_STRATEGY"):
         # pip takes the best version of all indexes; by default uv uses only the first index that has the package.
         environment["UV_INDEX_STRATEGY"] = "unsafe-best-match"
@@ -132,8 +138,8 @@ def _pip_setting(
     variable = "PIP_" + name.upper().replace("-", "_")
     if value := variables.get(variable):
         return value, variable
-    for path, parser in parsers.items():
-        for section in ("install", "global"):
+    for section in ("install", "global"):  # a section for the command wins, in whichever file it is
+        for path, parser in parsers.items():
             for spelling in (name, name.replace("-", "_")):
                 if value := parser.get(section, spelling, fallback="").strip():
                     return value, str(path)
@@ -188,8 +194,19 @@ def _is_off(name: str, value: str) -> bool:
 
 
 def _for_uv(name: str, value: str) -> str:
-    """Translate a list for uv: pip separates with white space, UV_FIND_LINKS with commas."""
-    return ",".join(map(_absolute, value.split())) if name == "find-links" else " ".join(value.split())
+    """Translate a list for uv: pip separates with white space, UV_FIND_LINKS with commas.
+
+    pip ignores folders that do not exist, and uv fails.
+    """
+    if name != "find-links":
+        return " ".join(value.split())
+    return ",".join(_absolute(place) for place in value.split() if not _is_missing(place))
+
+
+def _is_missing(place: str) -> bool:
+    """Whether a find-links location is a local one that does not exist."""
+    local = unquote(urlsplit(place).path) if place.startswith("file:") else place
+    return "://" not in local and not Path(local).expanduser().exists()
 
 
 def _absolute(place: str) -> str:

@@ -21,15 +21,15 @@ from urllib.parse import unquote, urlsplit
 
 from builder.model.errors import BuildError, FailureClass
 from builder.model.target import Target
+from builder.resolve.other_settings import UNUSED_UV_VARIABLES
 from builder.resolve.settings import INDEX_VARIABLES, has_config_file, is_true, package_settings
 
 #: Variables that change what is resolved, or where and how it is installed. They are removed: options set these.
 _REMOVED_VARIABLES = frozenset(
     {
-        "CONDA_PREFIX", "PYTHONPATH", "UV_BUILD_CONSTRAINT", "UV_COMPILE_BYTECODE", "UV_CONSTRAINT", "UV_EXCLUDE",
-        "UV_EXCLUDE_NEWER", "UV_FORK_STRATEGY", "UV_LINK_MODE", "UV_NO_BINARY", "UV_NO_BINARY_PACKAGE", "UV_OVERRIDE",
-        "UV_PRERELEASE", "UV_PROJECT", "UV_PYTHON", "UV_REQUIRE_HASHES", "UV_RESOLUTION", "UV_SYSTEM_PYTHON",
-        "UV_TORCH_BACKEND", "UV_WORKING_DIR", "VIRTUAL_ENV",
+        "CONDA_PREFIX", "PYTHONPATH", "UV_COMPILE_BYTECODE", "UV_CONSTRAINT", "UV_EXCLUDE", "UV_FORK_STRATEGY",
+        "UV_LINK_MODE", "UV_OVERRIDE", "UV_PROJECT", "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_WORKING_DIR", "VIRTUAL_ENV",
+        *UNUSED_UV_VARIABLES,
     }
 )  # fmt: skip
 #: Listing more files than these takes about as long as resolving again.

@@ -144,3 +144,47 @@ def test_a_broken_pip_conf_is_named(home: Path) -> None:
         package_settings(os.environ)
     assert package_settings({**os.environ, "PIP_CONFIG_FILE": os.devnull}).environment == {}
     assert path.exists()
+
+
+def test_settings_that_would_choose_other_packages_are_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_pip_variables(home, monkeypatch)
+    conf = write(home / "config" / "pip" / "pip.conf", "[global]\npre = true\n[install]\nno-deps = yes\nabi =\n")
+    for name, value in {"UV_PRERELEASE": "allow", "UV_NO_SOURCES": "0", "UV_NO_DEV": "1", "PIP_NO_BINARY": "x"}.items():
+        monkeypatch.setenv(name, value)
+    names = f"UV_NO_DEV, UV_PRERELEASE, no-binary (PIP_NO_BINARY), no-deps ({conf}), pre ({conf})"
+    (note,) = package_settings(os.environ).notes
+    assert note.endswith(f": {names}")
+    assert [each.version for each in resolve(MATRIX, "1.0", TARGET)] == ["1.0", "2.0"]
+
+
+def test_keys_of_uvs_configuration_file_are_named_or_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = home / "config" / "uv" / "uv.toml"
+    write(file, "prerelease = 'allow'\nno-index = true\n[pip]\nresolution = 'lowest'\nno-binary = []\n")
+    applied, unused = package_settings(os.environ).notes
+    assert applied == f"prerelease of {file} applies"
+    assert unused.endswith(f": resolution ({file})")
+    for text, words in {
+        "[pip]\nno-emit-package = ['other']": "uv's setting no-emit-package",
+        "no-binary = true": "uv's setting no-binary",
+        "[pip]\nno-deps = true": "uv's setting no-deps",
+        "\nnope = 1": f"{file}:2: not a valid configuration file of uv: TOML parse error: unknown field `nope`",
+        "no-index = tru": f"{file}:1: not a valid configuration file of uv",
+    }.items():
+        write(file, text)
+        with pytest.raises(InputError) as caught:
+            resolve(MATRIX, "1.0", TARGET)
+        assert words in str(caught.value)
+        assert str(file) in str(caught.value)
+
+
+def test_pips_section_for_install_wins_over_global_in_any_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home / "config" / "pip" / "pip.conf", f"[global]\nfind-links = {home}\n")
+    write(home / "none" / "pip" / "pip.conf", f"[install]\nfind-links = {home / 'links'}\nno-index = true\n")
+    assert package_settings(os.environ).environment["UV_FIND_LINKS"] == str(home / "links")
+
+
+def test_missing_find_links_of_pip_are_ignored_as_pip_does(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", f"{home}/absent file://{home}/absent2 {home}/links")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert [each.version for each in resolve(MATRIX, "1.0", TARGET)] == ["1.0", "2.0"]
+    assert [note for note in package_settings(os.environ).notes if "absent" in note and "does not exist" in note]
