@@ -195,7 +195,10 @@ def _conflicts_error(conflicts: Sequence[PackageConflict], layer: Layer, require
 
 
 def _check_hashes(requirements: Requirements, lock: Sequence[Locked]) -> None:
-    """Compare the wheels with the hashes in the requirements, as pip does."""
+    """Compare the wheels with the hashes in the requirements, as pip does.
+
+    The choice of a wheel has compared those of other algorithms than sha256.
+    """
     problems = []
     for locked in lock:
         allowed = requirements.hashes.get(locked.name)
@@ -204,7 +207,7 @@ def _check_hashes(requirements: Requirements, lock: Sequence[Locked]) -> None:
         if allowed is None:
             reason = "but others have" if requirements.hashes else "but --require-hashes is set"
             problems.append(f"  {locked.name}=={locked.version} has no hash, {reason}")
-        elif locked.sha256 not in allowed:
+        elif f"sha256:{locked.sha256}" not in allowed and all(each.startswith("sha256:") for each in allowed):
             problems.append(
                 f"  hash mismatch: {locked.filename} has sha256 {locked.sha256}, which is not among its hashes"
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from builder.model.escape import shorten
 from builder.requirements.declared import LocalPackage, without_credentials
+from builder.requirements.file_hashes import problem_of_digests
 
 VCS = re.compile(r"^(git|hg|svn|bzr)\+")
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -46,7 +46,7 @@ def local_package(
             stated.append(f"{key}:{value}")
         else:
             return f"#{key} in {without_credentials(text)} has no meaning; use #egg=, #subdirectory= or #sha256="
-    problem = problem_of_local(path, text, name=name) or _problem_of_digests(path, digests, stated)
+    problem = problem_of_local(path, text, name=name) or problem_of_digests(path, digests, stated)
     return problem or LocalPackage(path, where, name, extras)
 
 
@@ -99,24 +99,3 @@ def path_of(text: str, folder: Path) -> Path:
     place = place.expanduser() if text.startswith("~/") else place
     beside = folder / place
     return beside if beside.exists() or not place.exists() else place  # pip resolves it from the current folder
-
-
-def _problem_of_digests(path: Path, digests: Iterable[str], stated: Iterable[str]) -> str | None:
-    """Return why a file does not have one of the ``digests`` and all that its URL ``stated``, or None."""
-    for allowed in ({each.lower() for each in digests}, *({each.lower()} for each in stated)):
-        if not allowed:
-            continue
-        if not path.is_file():
-            return f"{path.name} has a hash, but it is a folder: remove the hash, or name a wheel"
-        found = {f"{kind}:{_digest(path, kind)}" for kind in {each.partition(":")[0] for each in allowed}}
-        if not found & allowed:
-            return f"hash mismatch: {path.name} has {', '.join(sorted(found))}, which is not among its hashes"
-    return None
-
-
-def _digest(path: Path, kind: str) -> str:
-    digest = hashlib.new(kind, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

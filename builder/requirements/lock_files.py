@@ -30,9 +30,9 @@ from builder.requirements.declared import (
     without_credentials,
 )
 from builder.requirements.entries import Places, apply_source
+from builder.requirements.file_hashes import check_file, strong_digests
 from builder.requirements.lock_formats import parse_pdm_lock, parse_pipfile_lock, parse_poetry_lock
 from builder.requirements.lock_graph import LockedPackage, reached
-from builder.requirements.lock_hashes import check_file, digests_of
 from builder.requirements.pylock import read_pylock
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_json, read_toml
@@ -181,7 +181,7 @@ def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage]
                 requirement.specifier = SpecifierSet()
         pins.append(declared(requirement, package.where))
         if package.hashes:
-            hashes[package.name] = digests = digests_of(package.hashes, package.where, problems)
+            hashes[package.name] = digests = strong_digests(package.hashes, package.where, problems)
             place = places.get(package.name)
             if isinstance(place, LocalPackage) and not place.path.is_dir() and digests:
                 check_file(place.path, digests, package.where, problems)

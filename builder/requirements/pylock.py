@@ -25,7 +25,7 @@ from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.requirements.declared import LocalPackage, Problems, Requirements, declared
 from builder.requirements.entries import Places, apply_source
-from builder.requirements.lock_hashes import check_file, digests_of
+from builder.requirements.file_hashes import check_file, strong_digests
 from builder.requirements.text_files import read_toml
 from builder.resolve.bounds import ProjectIndex
 
@@ -75,10 +75,14 @@ def read_pylock(
         pins.append(declared(requirement, where))
         if isinstance(artifact, (PackageWheel, PackageArchive)):
             files = package.wheels if isinstance(artifact, PackageWheel) and package.wheels else [artifact]
-            digests_of([f"{kind}:{digest}" for kind, digest in artifact.hashes.items()], where, problems)
-            digests = frozenset(d.lower() for each in files if (d := each.hashes.get("sha256")))
+            strong_digests(_hashes(artifact), where, problems)
+            digests = frozenset(d for each in files for d in strong_digests(_hashes(each), where, Problems()))
             hashes[package.name] = digests
             if digests and isinstance(place := places.get(package.name), LocalPackage):
                 check_file(place.path, digests, where, problems)
     problems.raise_any()
     return Requirements(lock, tuple(pins), hashes=hashes, places=places, complete=True, lock=lock)
+
+
+def _hashes(file: PackageWheel | PackageArchive) -> list[str]:
+    return [f"{kind}:{digest}" for kind, digest in file.hashes.items()]

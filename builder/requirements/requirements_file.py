@@ -61,6 +61,8 @@ MAX_REQUIREMENTS = 20_000
 _URL = re.compile(r"^(?!file:)[a-z][a-z0-9+.-]*://")
 #: The start of an option after others or after a requirement. Without the first group, many spaces take minutes.
 _OPTION_START = re.compile(r"(?<!\s)\s+(?=--?[a-zA-Z])")
+#: pip accepts only these algorithms.
+_HASH = re.compile(r"--hash[=\s]\s*(sha256:[0-9a-fA-F]{64}|sha384:[0-9a-fA-F]{96}|sha512:[0-9a-fA-F]{128})")
 _NAMED = re.compile(r"^[A-Za-z0-9_.-]+\s*(\[[^\]]*\])?\s*@\s")
 
 
@@ -223,7 +225,7 @@ class _Reader:
     ) -> LocalPackage | None:
         """Return the package at a path. If it cannot be used, add a problem and return None."""
         digests = self._hash_options(name or shorten(text), options, where)
-        place = local_package(text, path.parent, where, name=name, digests={f"sha256:{each}" for each in digests})
+        place = local_package(text, path.parent, where, name=name, digests=digests)
         if constraints:
             place = "a path in a constraints file is not supported; name it in the requirements file"
         elif any(re.match("-C|--config-setting", each) for each in options):
@@ -236,19 +238,15 @@ class _Reader:
         return place
 
     def _hash_options(self, name: str, options: list[str], where: str) -> frozenset[str]:
-        """Return the sha256 digests among the options after a requirement."""
+        """Return the digests (``sha256:…``) among the options after a requirement."""
         hashes = set()
         for option in options:
-            if match := re.fullmatch(r"--hash[=\s]\s*sha256:([0-9a-fA-F]{64})", option):
+            if match := _HASH.fullmatch(option):
                 hashes.add(match[1].lower())
-            elif option.split("=")[0].split()[0] in _HARMLESS:
-                continue
-            elif not re.fullmatch(r"--hash[=\s]\s*sha(384|512):[0-9a-fA-F]+", option):
-                self._problems.add(where, f"{option} is not supported; hashes are --hash=sha256:…")
-        if not hashes and any(option.startswith("--hash") for option in options):
-            self._problems.add(
-                where, f"{name} has no sha256 among its hashes; add --hash=sha256:… (`pip hash WHEEL` prints it)"
-            )
+            elif option.split("=")[0].split()[0] not in _HARMLESS:
+                self._problems.add(
+                    where, f"{name}: {shorten(option)} is not supported; hashes are --hash=sha256:…, sha384 or sha512"
+                )
         return frozenset(hashes)
 
 

@@ -29,7 +29,7 @@ class Bounds:
     index_of: Mapping[str, tuple[ProjectIndex, str]] = field(default_factory=dict)
     #: uv's settings that choose versions, by option: ``{"prerelease": "allow"}``. They replace the program's own.
     settings: Mapping[str, str] = field(default_factory=dict)
-    #: sha256 of the allowed wheels, by package. A package that is missing here may use any wheel.
+    #: Digests (``sha256:…``) of the allowed wheels, by package. A package that is missing here may use any wheel.
     hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def options(self, folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from builder.model.errors import BuildError, FailureClass
@@ -17,6 +17,8 @@ _DISK = re.compile(
     r"Failed to initialize cache|"
     r"(?:Read-only file system|Permission denied|No space left on device|quota exceeded) \(os error"
 )
+#: How many of a package's hashes an error shows.
+_MAX_SHOWN_DIGESTS = 3
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FIXES = {
     **dict.fromkeys((401, 403), "set the index's credentials for uv (UV_INDEX, netrc or a keyring)"),
@@ -28,13 +30,10 @@ _FIXES = {
 }
 
 
-def download_error(flat: str, where: str, *, expected: str = "were locked") -> BuildError | None:
-    """Return the error for a failed download in uv's message on one line; None if another failure is the cause.
-
-    ``expected`` says where the expected hash is from.
-    """
+def download_error(flat: str, where: str) -> BuildError | None:
+    """Return the error for a failed download in uv's message on one line; None if another failure is the cause."""
     if match := _HASH_MISMATCH.search(flat):
-        return _hash_mismatch(match[1], match[2].split(), match[3].split(), where, expected)
+        return hash_mismatch(match[1], match[2].split(), match[3].split(), where, "were locked")
     if match := _STATUS.search(flat):
         return http_error(int(match[1]), _name_in(match[2] or ""), where)
     if _DISK.search(flat):
@@ -81,12 +80,16 @@ def http_error(code: int, name: str, where: str) -> BuildError:
     )
 
 
-def _hash_mismatch(package: str, locked: list[str], computed: list[str], where: str, expected: str) -> BuildError:
-    algorithms = {each.partition(":")[0] for each in locked}
+def hash_mismatch(
+    package: str, expected: Sequence[str], computed: Sequence[str], where: str, stated_by: str
+) -> BuildError:
+    """Return the error for a wheel with other digests (``sha256:…``) than those that ``stated_by`` expects."""
+    algorithms = {each.partition(":")[0] for each in expected}
     same_kind = [each for each in computed if each.partition(":")[0] in algorithms]
+    shown = " or ".join(sorted(expected)[:_MAX_SHOWN_DIGESTS]) + (" or …" if len(expected) > _MAX_SHOWN_DIGESTS else "")
     return BuildError(
-        f"hash mismatch: the index has other bytes than {expected}: {package.replace('==', ' ')} has "
-        f"{' '.join(same_kind or computed)}, expected {' or '.join(locked)} "
+        f"hash mismatch: the index has other bytes than {stated_by}: {package.replace('==', ' ')} has "
+        f"{' '.join(same_kind or computed)}, expected {shown} "
         f"(downloaded from {shown_indexes(os.environ)})",
         where=where,
         fix="if it was locked, build without --locked to resolve again; report an unexpected change to the wheel's "

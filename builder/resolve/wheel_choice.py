@@ -9,18 +9,21 @@ import tempfile
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from packaging import tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from builder.model.artifact import Locked
-from builder.model.errors import BuildError
+from builder.model.errors import BuildError, InputError
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.resolve import uv
-from builder.resolve.download_failures import download_error
+from builder.resolve.download_failures import download_error, hash_mismatch
+
+#: The algorithms of hashes that are checked, with the number of hexadecimal digits.
+_ALGORITHMS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
 def choose_wheel(
@@ -28,12 +31,14 @@ def choose_wheel(
 ) -> Locked | None:
     """Return the best wheel of a package in a pylock document, or None if no wheel runs on the target.
 
-    ``allowed``: sha256 digests to prefer. ``keep_url``: the lock keeps the wheel's place too.
+    ``allowed``: digests (``sha256:…``) of wheels to prefer. If the best wheel has none of them by its sha256, those of
+    other algorithms are checked. ``keep_url``: the lock keeps the wheel's place too. Raises InputError if none of them
+    matches, BuildError if the index names another hash.
     """
     name, version = str(package.get("name")), str(package.get("version"))
     archive = package.get("archive")  # a direct reference
     wheels: list[dict[str, Any]] = [archive] if archive else package.get("wheels", [])
-    wheels = [each for each in wheels if each.get("hashes", {}).get("sha256") in allowed] or wheels
+    wheels = [each for each in wheels if not _hashes(each).isdisjoint(allowed)] or wheels
     ranked = [(rank, wheel) for wheel in wheels if (rank := _rank(_filename(wheel), target)) is not None]
     if not ranked:
         return None
@@ -44,9 +49,13 @@ def choose_wheel(
         name=canonicalize_name(name),
         version=version,
         filename=_filename(wheel),
-        sha256=wheel.get("hashes", {}).get("sha256") or _digest(name, url, wheel.get("hashes", {}), target),
+        sha256=_sha256(name, _filename(wheel), url, _hashes(wheel), allowed, target),
         url=url if archive or keep_url or by_hash else None,
     )
+
+
+def _hashes(wheel: dict[str, Any]) -> set[str]:
+    return {f"{kind}:{digest}".lower() for kind, digest in wheel.get("hashes", {}).items()}
 
 
 def has_wheel(package: Mapping[str, Any], target: Target) -> bool:
@@ -79,34 +88,53 @@ def _url(wheel: dict[str, Any]) -> str:
     return str(wheel.get("url") or Path(wheel.get("path") or "/").absolute().as_uri())
 
 
-def _digest(name: str, url: str, hashes: Mapping[str, str], target: Target) -> str:
-    """Return the sha256 of a wheel for which the index has none, after checking the hash that the index has instead.
+def _sha256(name: str, filename: str, url: str, listed: set[str], allowed: Collection[str], target: Target) -> str:
+    """Return the sha256 of a wheel, after checking other hashes if that is needed.
 
-    uv downloads the wheel, because it has the credentials.
+    These are the ``allowed`` ones if none of them is the sha256 that the index lists, or those that the index lists
+    instead of a sha256.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        return hashlib.sha256(Path(unquote(parts.path)).read_bytes()).hexdigest()
-    quiet = ["--no-deps", "--no-python-downloads", "--python", sys.executable]
+    sha256 = next((each for each in listed if each.startswith("sha256:")), None)
+    others = [each for each in allowed if not each.startswith("sha256:")]
+    if sha256 and (sha256 in allowed or not others):
+        return sha256.partition(":")[2]
+    digests = _digests_of_file(url) if url.startswith("file:") else _downloaded_digests(name, url, target)
+    checked = [each for each in listed if each.partition(":")[0] in _ALGORITHMS]
+    if others and digests.isdisjoint(allowed):
+        kinds = {each.partition(":")[0] for each in allowed}
+        shown = " ".join(sorted(each for each in digests if each.partition(":")[0] in kinds))
+        raise InputError(
+            f"hash mismatch: {filename} has {shown}, which is not among its hashes in the requirements or the lock",
+            where=target.id,
+            fix="write hashes for every package and platform (`uv pip compile --generate-hashes`), or lock again",
+        )
+    if not others and checked and digests.isdisjoint(checked):
+        raise hash_mismatch(name, checked, sorted(digests), target.id, "its page names")
+    return next(each.partition(":")[2] for each in digests if each.startswith("sha256:"))
+
+
+def _digests_of_file(url: str) -> set[str]:
+    content = Path(unquote(urlsplit(url).path)).read_bytes()
+    return {f"{kind}:{hashlib.new(kind, content).hexdigest()}" for kind in _ALGORITHMS}
+
+
+def _downloaded_digests(name: str, url: str, target: Target) -> set[str]:
+    """Return the digests of a wheel, all of the same content. uv downloads it, because it has the credentials.
+
+    uv shows every digest of a wheel that it refuses, so expect impossible ones.
+    """
+    impossible = " ".join(f"--hash={kind}:{'0' * digits}" for kind, digits in _ALGORITHMS.items())
+    command = [
+        "pip", "install", "--target", "checked", "--require-hashes", "--requirements", "wheel.txt", "--no-deps",
+        "--no-python-downloads", "--python", sys.executable, *uv.platform_options(target),
+    ]  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="layers-hash-") as folder:
-        if strong := {kind: digest for kind, digest in hashes.items() if kind != "md5"}:  # uv refuses md5
-            line = f"{name} @ {url} {' '.join(f'--hash={kind}:{digest}' for kind, digest in strong.items())}"
-            (Path(folder) / "wheel.txt").write_text(f"{line}\n", "utf-8")
-            install = ["pip", "install", "--target", "checked", "--require-hashes", "--requirements", "wheel.txt"]
-            checked = uv.run([*install, *quiet, *uv.platform_options(target)], Path(folder))
-            if not checked.ok:
-                raise _unverified(name, checked.err, target)
-        command = ["pip", "compile", "--generate-hashes", "--no-header", "--no-annotate", "--no-build", *quiet, "-"]
-        result = uv.run(command, Path(folder), stdin=f"{name} @ {url}\n")
-    if match := re.search(r"--hash=sha256:([0-9a-f]{64})", result.out):
-        return match[1]
-    raise _unverified(name, result.err, target)
-
-
-def _unverified(name: str, text: str, target: Target) -> BuildError:
-    flat = uv.one_line(text)
-    return download_error(flat, target.id, expected="its page names") or BuildError(
-        f"the index has no sha256 for a wheel of {name}, and it cannot be downloaded: "
+        (Path(folder) / "wheel.txt").write_text(f"{name} @ {url} {impossible}\n", "utf-8")
+        flat = uv.one_line(uv.run(command, Path(folder)).err)
+    if match := re.search(r"Hash mismatch for .* Computed: ((?:sha\d+:[0-9a-f]+ ?)+)", flat):
+        return set(match[1].split())
+    raise download_error(flat, target.id) or BuildError(
+        f"the wheel of {name} must be downloaded to check its hash, and it cannot be: "
         f"{uv.without_addresses(flat)[-200:].strip()}",
         fix="check the index, then run the command again",
     )

@@ -113,10 +113,25 @@ def test_a_locked_package_without_a_sha256_is_refused(locked: Project, name: str
     text = FORMATS[name](locked)
     digest = sha256(locked, "tinydep")
     written = {"pylock.toml": f'sha256 = "{digest}"'}.get(name, f"sha256:{digest}")
-    locked.write({name: text.replace(written, written.replace("sha256", "sha512"))})
+    locked.write({name: text.replace(written, written.replace("sha256", "md5"))})
     said = locked.refusal()
     assert f"{name}: tinydep: has no sha256 among its hashes" in said
     assert locked.packages(Selection(use_lock=False)) == {"tinydep": "2.0", "base": "2.0"}
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_hashes_of_a_lock_may_be_sha384_or_sha512(locked: Project, name: str, algorithm: str) -> None:
+    text = FORMATS[name](locked)
+    sha = sha256(locked, "tinydep")
+    longer = hashlib.new(algorithm, (locked.index / "tinydep-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+    for written in (f'sha256 = "{sha}"', f"sha256:{sha}"):
+        text = text.replace(written, written.replace("sha256", algorithm).replace(sha, longer))
+    assert longer in text
+    locked.write({name: text})
+    assert locked.packages() == ALL
+    locked.write({name: text.replace(longer, "0" * len(longer))})
+    assert "hash mismatch: tinydep-1.0-py3-none-any.whl" in locked.refusal()
 
 
 @pytest.mark.parametrize("place", ["path", "url"])
@@ -135,6 +150,10 @@ def test_the_hash_of_an_archive_in_a_pylock_is_checked(project: Project, place: 
     write(f'sha256 = "{"0" * 64}"')
     assert "hash mismatch: tinydep-1.0-py3-none-any.whl" in project.refusal()
     write(f'sha512 = "{hashlib.sha512(wheel.read_bytes()).hexdigest()}"')
+    assert project.packages() == {"tinydep": "1.0"}
+    write(f'sha512 = "{"0" * 128}"')
+    assert "hash mismatch: tinydep-1.0-py3-none-any.whl" in project.refusal()
+    write(f'md5 = "{hashlib.md5(wheel.read_bytes()).hexdigest()}"')  # noqa: S324
     assert "pylock.toml: tinydep: has no sha256 among its hashes" in project.refusal()
 
 
@@ -156,7 +175,7 @@ def test_a_url_in_the_lock_must_be_the_projects(project: Project, name: str) -> 
     project.write({"pyproject.toml": f'{head}dependencies = ["{stated}"]\n', name: text})
     found = read_requirements(project.folder / "pyproject.toml", TARGET)
     assert [each.text for each in found.declared] == [stated]
-    assert found.hashes == {"tinydep": frozenset({"0" * 64})}
+    assert found.hashes == {"tinydep": frozenset({"sha256:" + "0" * 64})}
     sources = f'{head}dependencies = ["tinydep==1.0"]\n[tool.uv.sources]\ntinydep = {{ url = "{url}" }}\n'
     project.write({"pyproject.toml": sources})
     assert read_requirements(project.folder / "pyproject.toml", TARGET).declared == found.declared

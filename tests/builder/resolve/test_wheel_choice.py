@@ -12,6 +12,7 @@ from builder.model.artifact import MANIFEST
 from builder.model.errors import InputError
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
+from builder.resolve.bounds import Bounds
 from builder.resolve.failures import ConflictError
 from builder.resolve.resolver import LockInput, resolve, resolve_requirements
 from tests.fakes.package_index import PackageIndex, running_index, use_index
@@ -104,3 +105,35 @@ def test_a_version_that_only_the_second_index_has_is_refused_with_the_setting_to
         assert "secret" not in str(caught.value)
         monkeypatch.setenv("UV_INDEX_STRATEGY", "unsafe-best-match")
         assert resolve(matrix, "2.0", matrix.targets[0])[0].version == "2.0"
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+@pytest.mark.parametrize("listed", ["sha256", "sha512", "md5", None])
+def test_a_required_hash_of_another_algorithm_than_the_index_lists_is_checked(
+    listed: str | None, algorithm: str, server: PackageIndex, tmp_path: Path
+) -> None:
+    server.hashes, server.algorithm = listed is not None, listed or "sha256"
+    wheel = make_wheel(tmp_path, "demo")
+    server.add_wheel(wheel)
+    digest = hashlib.new(algorithm, wheel.read_bytes()).hexdigest()
+
+    def lock(*digests: str) -> str:
+        bounds = Bounds(hashes={"demo": frozenset(f"{algorithm}:{each}" for each in digests)})
+        return resolve_requirements(LockInput(("demo==1.0",), bounds), target_of())[0].sha256
+
+    assert lock("0" * len(digest), digest) == hashlib.sha256(wheel.read_bytes()).hexdigest()
+    with pytest.raises(InputError, match=f"hash mismatch: demo-1.0.*{algorithm}:{digest}, which is not among its"):
+        lock("0" * len(digest))
+
+
+def test_the_sha256_is_of_the_content_with_the_required_hash_not_the_one_that_the_index_lists(
+    server: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    wheel = make_wheel(tmp_path, "demo")
+    server.add_wheel(make_wheel(tmp_path / "other", "demo", files={"demo/other.py": ""}))
+    monkeypatch.setattr(server, "file", lambda _: wheel.read_bytes())
+    digest = hashlib.sha512(wheel.read_bytes()).hexdigest()
+    bounds = Bounds(hashes={"demo": frozenset([f"sha512:{digest}"])})
+    (locked,) = resolve_requirements(LockInput(("demo==1.0",), bounds), target_of())
+    assert locked.sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()

@@ -1,0 +1,53 @@
+"""The hashes of files in requirements and lock files, as ``sha256:…``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from builder.requirements.declared import Problems
+
+#: The algorithms that pip accepts in ``--hash``.
+STRONG_ALGORITHMS = ("sha256", "sha384", "sha512")
+
+
+def strong_digests(hashes: Iterable[str], where: str, problems: Problems) -> frozenset[str]:
+    """Return the digests with which a package's file is checked. If there are none, add a problem."""
+    digests = frozenset(each.lower() for each in hashes if each.partition(":")[0] in STRONG_ALGORITHMS)
+    if not digests:
+        problems.add(
+            where,
+            "has no sha256 among its hashes, and no sha384 or sha512; weaker ones are not accepted "
+            "(lock again, or use --no-lock)",
+        )
+    return digests
+
+
+def check_file(path: Path, digests: frozenset[str], where: str, problems: Problems) -> None:
+    """Compare a local file with its hashes in the lock."""
+    if not path.is_file():
+        problems.add(where, f"{path} is not a file")
+    elif problem := problem_of_digests(path, digests):
+        problems.add(where, problem)
+
+
+def problem_of_digests(path: Path, digests: Iterable[str], stated: Iterable[str] = ()) -> str | None:
+    """Return why a file does not have one of the ``digests`` and all that its URL ``stated``, or None."""
+    for allowed in ({each.lower() for each in digests}, *({each.lower()} for each in stated)):
+        if not allowed:
+            continue
+        if not path.is_file():
+            return f"{path.name} has a hash, but it is a folder: remove the hash, or name a wheel"
+        found = {f"{kind}:{_digest(path, kind)}" for kind in {each.partition(":")[0] for each in allowed}}
+        if not found & allowed:
+            return f"hash mismatch: {path.name} has {', '.join(sorted(found))}, which is not among its hashes"
+    return None
+
+
+def _digest(path: Path, kind: str) -> str:
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
