@@ -46,7 +46,7 @@ def _list_services_once() -> None:
 
 
 def _accept_stand_ins() -> None:
-    original = models._zipfile_content
+    original: Callable[[str | bytes], tuple[bytes, int, str, str]] = models._zipfile_content
 
     def content(text: str | bytes) -> tuple[bytes, int, str, str]:
         stand_in = read_stand_in(text)

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from publisher.aws.session import new_session
 from scripts.simaws import At, AwsError, Broken, Fault, Faults, SimulatedAws, VirtualClock, limits
 from scripts.simaws.server import KEY, SECRET, environment, serve
 from scripts.simaws.sigv4 import Credential
@@ -57,8 +57,8 @@ def address(aws: SimulatedAws) -> Iterator[str]:
 def client(
     address: str, region: str = "us-east-1", key: str = KEY, secret: str = SECRET, service: str = "lambda"
 ) -> Any:
-    session: Any = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=region)
-    return session.client(service, endpoint_url=address, config=ONCE)
+    session: Any = new_session(key, secret)
+    return session.client(service, region_name=region, endpoint_url=address, config=ONCE)
 
 
 def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[int, str]:

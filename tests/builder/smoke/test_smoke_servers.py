@@ -9,7 +9,6 @@ from typing import Any, cast
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -21,6 +20,7 @@ from builder.smoke.bedrock import BedrockServer, encode, respond
 from builder.smoke.bedrock_model import default_model, read_script
 from builder.smoke.runtime_api import FunctionError, RuntimeApi
 from builder.smoke.smoke_test import multiply_model
+from publisher.aws.session import new_session
 
 PROMPT: list[dict[str, Any]] = [{"role": "user", "content": [{"text": "What is 17 times 23?"}]}]
 
@@ -39,9 +39,11 @@ def test_botocore_reads_the_frames(payload: dict[str, str]) -> None:
 
 
 def _client(bedrock: BedrockServer) -> Any:
-    session = boto3.session.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name="us-east-1")
+    session: Any = new_session("x", "x")
     config = Config(retries={"total_max_attempts": 1})
-    return session.client("bedrock-runtime", endpoint_url=f"http://{bedrock.address}", config=config)
+    return session.client(
+        "bedrock-runtime", region_name="us-east-1", endpoint_url=f"http://{bedrock.address}", config=config
+    )
 
 
 def test_the_model_calls_the_tool_and_returns_its_result() -> None:

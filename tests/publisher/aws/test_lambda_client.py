@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from hypothesis import given
@@ -34,6 +33,7 @@ from publisher.aws.gateway import (
 from publisher.aws.lambda_client import CONFIG, BotoLambda
 from publisher.aws.publish_request import Bodies
 from publisher.aws.rate_limit import TokenBucket
+from publisher.aws.session import new_session
 from scripts.simaws import At, Fault, Faults, SimulatedAws
 from scripts.simaws.server import KEY, SECRET, serve
 from tests.conftest import Sandbox
@@ -46,7 +46,7 @@ FAST = CONFIG.merge(Config(read_timeout=1, connect_timeout=1))
 
 
 def connect(address: str, folder: Path, region: str = REGION) -> BotoLambda:
-    session = boto3.session.Session(aws_access_key_id=KEY, aws_secret_access_key=SECRET)
+    session = new_session(KEY, SECRET)
     client = session.client("lambda", region_name=region, endpoint_url=address, config=FAST)
     return BotoLambda(region, client, TokenBucket(15), Bodies(folder))
 
@@ -212,7 +212,7 @@ def test_a_request_that_lambda_refuses_has_its_error_code(lam: BotoLambda, tmp_p
 
 def test_wrong_credentials_are_refused(aws: SimulatedAws, tmp_path: Path) -> None:
     with serve(aws, credentials={}) as address:
-        session = boto3.session.Session(aws_access_key_id=KEY, aws_secret_access_key="wrong")
+        session = new_session(KEY, "wrong")
         client = session.client("lambda", region_name=REGION, endpoint_url=address, config=FAST)
         with pytest.raises(CredentialsRefused):
             BotoLambda(REGION, client, TokenBucket(15), Bodies(tmp_path)).latest(["demo"])

@@ -6,7 +6,6 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
@@ -16,6 +15,7 @@ from publisher.aws.gateway import CredentialsRefused, GatewayError, Refused, Sto
 from publisher.aws.lambda_client import CONFIG
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import RequestLog
+from publisher.aws.session import new_session
 from publisher.canary.function_client import BotoFunctions, _error_of
 from publisher.canary.function_port import InvalidError, NameTakenError, NotNowError, RoleError, RuntimeRefused, Spec
 
@@ -24,7 +24,7 @@ SPEC = Spec("f", "", "arn:aws:iam::123456789012:role/r", "python3.12", "arm64", 
 
 @pytest.fixture
 def stub() -> tuple[BotoFunctions, Stubber, RequestLog]:
-    client = boto3.session.Session("key", "secret").client("lambda", region_name="us-east-1", config=CONFIG)
+    client = new_session("key", "secret").client("lambda", region_name="us-east-1", config=CONFIG)
     stubber, journal = Stubber(client), RequestLog()
     stubber.activate()
     return BotoFunctions(client, client, Caller("us-east-1", TokenBucket(1000), journal, _error_of)), stubber, journal

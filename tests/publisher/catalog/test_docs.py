@@ -125,12 +125,14 @@ def test_any_reason_gives_a_valid_feed() -> None:
     assert '& <c> "d"' in content
 
 
+SCHEMAS = schemas()
+
 # -- schemas ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", schemas())
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_the_schemas_in_docs_are_generated_from_the_classes(name: str) -> None:
-    assert json.loads((REPOSITORY / "docs" / name).read_text()) == json.loads(schemas()[name])
+    assert json.loads((REPOSITORY / "docs" / name).read_text()) == json.loads(SCHEMAS[name])
 
 
 def test_every_command_with_a_json_document_has_a_schema() -> None:
@@ -139,7 +141,7 @@ def test_every_command_with_a_json_document_has_a_schema() -> None:
     with_json = {
         name for name, each in commands.items() if each and any("--json" in option.opts for option in each.params)
     }
-    assert {f"{name}.schema.json" for name in with_json - {"promote"}} <= schemas().keys()
+    assert {f"{name}.schema.json" for name in with_json - {"promote"}} <= SCHEMAS.keys()
 
 
 @pytest.mark.parametrize("releases", [HISTORY, ()])

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from cfnlint.api import lint
-from cfnlint.decode.cfn_yaml import loads
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,6 +72,8 @@ QUICK = {"official", "staging"}
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in MATRICES])
 def test_cfn_lint_finds_nothing(tmp_path: Path, name: str) -> None:
+    from cfnlint.api import lint  # takes a second
+
     keys, ledger = MATRICES[name]
     run = Layers(tmp_path, keys, ledger)
     assert run("infra", "--output", str(tmp_path / "infra")).code == 0
@@ -99,6 +99,8 @@ def in_each_region(text: str) -> str | None:
 
 def read(text: str) -> dict[str, Any]:
     """Return a template as CloudFormation reads it, with intrinsic functions in their full form."""
+    from cfnlint.decode.cfn_yaml import loads
+
     document: dict[str, Any] = json.loads(json.dumps(loads(text)))
     return document
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timezone
 from functools import cache
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -364,7 +364,10 @@ FAVOURABLE: Context = {
 @cache
 def every_action() -> frozenset[str]:
     """Return every action that IAM knows, and every operation of these services as an action."""
-    text = files("cfnlint.data.AdditionalSpecs").joinpath("Policies.json").read_text("utf-8")
+    package = find_spec("cfnlint")  # importing it takes a second
+    assert package
+    assert package.origin
+    text = (Path(package.origin).parent / "data" / "AdditionalSpecs" / "Policies.json").read_text("utf-8")
     known = {f"{service}:{action}" for service, each in json.loads(text).items() for action in each["Actions"]}
     session = botocore.session.get_session()
     models = (session.get_service_model(name) for name in MODELS)
