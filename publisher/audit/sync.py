@@ -152,15 +152,8 @@ def with_yanks(
 
 def _release(matrix: Matrix, number: int, version: str, cells: Sequence[Found], recorded: Release | None) -> Release:
     records = [each.record for each in cells]
-    base = recorded or Release(
-        account=matrix.account,
-        package=matrix.package,
-        layer_name=matrix.layer_name,
-        version=version,
-        layer_version=number,
-        begun=min(record.published for record in records),
-    )
-    release = base.with_cells(*records)
+    begun = min(record.published for record in records)
+    release = (recorded or Release.started(matrix, version, number, begun)).with_cells(*records)
     missing = [t for t in matrix.targets if release.target(t.id) is None and any(f.cell.target == t for f in cells)]
     for target in missing:
         of_target = [record for record in release.cells if record.key[1] == target.id]

@@ -30,12 +30,12 @@ def select(matrix: Matrix, index: Index, query: Query) -> Selected:
     """Return the cells that the query selects. Raises InputError if it selects none, or a yanked release."""
     query = check(index, query)
     release = _release(index, query)
-    cases = tuple(_case(row) for row in index.rows(release) if _fits(row.region, row.python, row.architecture, query))
+    cases = tuple(_case(row) for row in index.rows(release) if query.selects(row.region, row.python, row.architecture))
     case_ids = {case.id for case in cases}
     absent = tuple(
         _absent(matrix, cell, release)
         for cell in matrix.cells
-        if cell.id not in case_ids and _fits(cell.region, cell.target.python, cell.target.architecture, query)
+        if cell.id not in case_ids and query.selects(cell.region, cell.target.python, cell.target.architecture)
     )
     if not cases:
         raise InputError(
@@ -89,11 +89,3 @@ def _release(index: Index, query: Query) -> IndexedRelease:
 def _case(row: Row) -> Case:
     target = Target(row.python, row.architecture, row.layer_name)
     return Case(row.region, target, row.layer_version, row.arn, row.sha256, row.package, row.version)
-
-
-def _fits(region: str, python: str, architecture: str, query: Query) -> bool:
-    return (
-        region in query.regions
-        and (not query.pythons or python in query.pythons)
-        and (not query.architectures or architecture in query.architectures)
-    )

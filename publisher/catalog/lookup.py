@@ -25,6 +25,14 @@ class Query:
     version: str | None = None
     layer_version: int | None = None
 
+    def selects(self, region: str, python: str, architecture: str) -> bool:
+        """Whether a cell is in the query's regions, and of its Pythons and architectures."""
+        return (
+            region in self.regions
+            and (not self.pythons or python in self.pythons)
+            and (not self.architectures or architecture in self.architectures)
+        )
+
 
 @dataclass(frozen=True)
 class SelectedLayers:
@@ -57,11 +65,11 @@ def select(index: Index, query: Query) -> SelectedLayers:
         )
     candidates = _candidates(index, query)
     for release in candidates:
-        rows = tuple(row for row in index.rows(release) if _fits(row, query))
+        rows = tuple(row for row in index.rows(release) if query.selects(row.region, row.python, row.architecture))
         if rows:
             return SelectedLayers(rows, _notes(release, candidates[0], query, index.unsupported))
     for cell, reason in index.unsupported.items():
-        if _cell_fits(*split_cell(cell), query):
+        if query.selects(*split_cell(cell)):
             raise InputError(f"AWS does not support a layer for {cell}{': ' + reason if reason else ''}", where=cell)
     raise InputError(
         f"{index.package} {candidates[0].version} (layer version {candidates[0].layer_version}) "
@@ -104,29 +112,17 @@ def _notes(
             f"layer version {newest.layer_version} ({newest.version}) is not there for {_describe_query(query)}; "
             f"this is layer version {release.layer_version}"
         )
-    absent = [cell for cell in release.missing if _cell_fits(*split_cell(cell), query)]
+    absent = [cell for cell in release.missing if query.selects(*split_cell(cell))]
     notes += [
         f"not supported by AWS: {cell}{': ' + reason if reason else ''}"
         for cell, reason in unsupported.items()
-        if _cell_fits(*split_cell(cell), query)
+        if query.selects(*split_cell(cell))
     ][:8]
     if absent:
         notes.append(f"not published there yet: {', '.join(absent[:8])}{' …' if len(absent) > 8 else ''}")
     if release.yanked:
         notes.append(f"yanked on {release.yanked.date:%Y-%m-%d}: {release.yanked.reason}")
     return tuple(notes)
-
-
-def _fits(row: Row, query: Query) -> bool:
-    return _cell_fits(row.region, row.python, row.architecture.value, query)
-
-
-def _cell_fits(region: str, python: str, architecture: str, query: Query) -> bool:
-    return (
-        region in query.regions
-        and (not query.pythons or python in query.pythons)
-        and (not query.architectures or architecture in query.architectures)
-    )
 
 
 def _describe_query(query: Query) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from builder.model.errors import InputError
 from publisher.aws import resource_names
 from publisher.infra import policies
+from publisher.infra.iam_role import iam_role
 from publisher.infra.scope import REPOSITORY, Scope
 from publisher.infra.statements import Statement
 from publisher.infra.template_text import Template, plain
@@ -86,31 +87,20 @@ def _job(scope: Scope, name: str, task: str, statements: list[Statement]) -> dic
             f"the policy of {name} has {size:,} characters; IAM takes {MAX_INLINE_POLICY_CHARACTERS:,}",
             fix="shorten layer_name, staging.bucket or parameters.prefix in the matrix, or give it fewer regions",
         )
-    return {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "RoleName": name,
-            "Description": f"Assumed by jobs of the GitHub environment {environment}; created by layers infra",
-            "MaxSessionDuration": 3600,
-            "AssumeRolePolicyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Action": "sts:AssumeRoleWithWebIdentity",
-                        "Principal": {"Federated": _provider_arn(scope)},
-                        "Condition": {
-                            "StringEquals": {
-                                f"{GITHUB}:aud": audience(scope.partition),
-                                f"{GITHUB}:sub": {"Fn::Sub": f"repo:${{Repository}}:environment:{environment}"},
-                            }
-                        },
-                    }
-                ],
-            },
-            "Policies": [{"PolicyName": task, "PolicyDocument": policy}],
+    return iam_role(
+        name,
+        f"Assumed by jobs of the GitHub environment {environment}",
+        {"Federated": _provider_arn(scope)},
+        {task: statements},
+        action="sts:AssumeRoleWithWebIdentity",
+        condition={
+            "StringEquals": {
+                f"{GITHUB}:aud": audience(scope.partition),
+                f"{GITHUB}:sub": {"Fn::Sub": f"repo:${{Repository}}:environment:{environment}"},
+            }
         },
-    }
+        properties={"MaxSessionDuration": 3600},
+    )
 
 
 def _provider_arn(scope: Scope) -> dict[str, Any]:
@@ -121,19 +111,10 @@ def _provider_arn(scope: Scope) -> dict[str, Any]:
 def _canary(scope: Scope) -> dict[str, Any]:
     return {
         "#": "The execution role of canary functions. No policy: they cannot even write logs.",
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "RoleName": resource_names.canary_role(scope.matrix),
-            "Description": "Execution role of canary functions; it allows nothing; created by layers infra",
-            "AssumeRolePolicyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Action": "sts:AssumeRole",
-                        "Principal": {"Service": "lambda.amazonaws.com"},
-                    }
-                ],
-            },
-        },
+        **iam_role(
+            resource_names.canary_role(scope.matrix),
+            "Execution role of canary functions; it allows nothing",
+            {"Service": "lambda.amazonaws.com"},
+            {},
+        ),
     }

@@ -11,6 +11,7 @@ from typing import Any
 from builder.model.errors import InputError
 from builder.model.regions import is_enabled_by_default
 from publisher.aws import resource_names
+from publisher.infra.iam_role import iam_role
 from publisher.infra.ledger_bucket import private_bucket, rule
 from publisher.infra.scope import Scope
 from publisher.infra.statements import Statement, allow
@@ -103,56 +104,30 @@ def _administration(scope: Scope) -> dict[str, Any]:
     )
     # CloudFormation has a service principal for each (StackSets guide, "Regions that are disabled by default").
     optional = [region for region in scope.regions if not is_enabled_by_default(region)]
-    return {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "RoleName": resource_names.staging_administration_role(scope.matrix),
-            "Description": f"Administration role of the StackSet {stack_set}; created by layers infra",
-            "AssumeRolePolicyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Action": "sts:AssumeRole",
-                        "Principal": {
-                            "Service": [
-                                "cloudformation.amazonaws.com",
-                                *(f"cloudformation.{region}.amazonaws.com" for region in optional),
-                            ]
-                        },
-                        "Condition": {
-                            "StringEquals": {"aws:SourceAccount": scope.account},
-                            "StringLike": {"aws:SourceArn": scope.stacks(f"stackset/{stack_set}:*")},
-                        },
-                    }
-                ],
-            },
-            "Policies": [
-                _policy("assume-execution", allow("AssumeExecution", ["sts:AssumeRole"], [scope.role(execution)]))
-            ],
+    return iam_role(
+        resource_names.staging_administration_role(scope.matrix),
+        f"Administration role of the StackSet {stack_set}",
+        {
+            "Service": [
+                "cloudformation.amazonaws.com",
+                *(f"cloudformation.{region}.amazonaws.com" for region in optional),
+            ]
         },
-    }
+        {"assume-execution": [allow("AssumeExecution", ["sts:AssumeRole"], [scope.role(execution)])]},
+        condition={
+            "StringEquals": {"aws:SourceAccount": scope.account},
+            "StringLike": {"aws:SourceArn": scope.stacks(f"stackset/{stack_set}:*")},
+        },
+    )
 
 
 def _execution(scope: Scope) -> dict[str, Any]:
-    return {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "RoleName": resource_names.staging_execution_role(scope.matrix),
-            "Description": "CloudFormation creates the staging buckets with it; created by layers infra",
-            "AssumeRolePolicyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Action": "sts:AssumeRole",
-                        "Principal": {"AWS": {"Fn::GetAtt": ["Administration", "Arn"]}},
-                    }
-                ],
-            },
-            "Policies": [_policy("create-buckets", *_creation_statements(scope))],
-        },
-    }
+    return iam_role(
+        resource_names.staging_execution_role(scope.matrix),
+        "CloudFormation creates the staging buckets with it",
+        {"AWS": {"Fn::GetAtt": ["Administration", "Arn"]}},
+        {"create-buckets": _creation_statements(scope)},
+    )
 
 
 def _creation_statements(scope: Scope) -> list[Statement]:
@@ -198,7 +173,3 @@ def _creation_statements(scope: Scope) -> list[Statement]:
             note="The buckets themselves, not their contents. CloudFormation reads back every property of a bucket.",
         ),
     ]
-
-
-def _policy(name: str, *statements: Statement) -> dict[str, Any]:
-    return {"PolicyName": name, "PolicyDocument": {"Version": "2012-10-17", "Statement": list(statements)}}

@@ -61,14 +61,7 @@ class Recorder:
     def __init__(self, ledger: Ledger, matrix: Matrix, version: str, number: int, begun: datetime) -> None:
         self._ledger = ledger
         self._number = number
-        self._fresh = Release(
-            account=matrix.account,
-            package=matrix.package,
-            layer_name=matrix.layer_name,
-            version=version,
-            layer_version=number,
-            begun=begun,
-        )
+        self._fresh = Release.started(matrix, version, number, begun)
         self._writes: GroupedWrites[VersionRecord] = GroupedWrites(
             lambda batch: ledger.update(number, lambda release: self._with(release, batch))
         )

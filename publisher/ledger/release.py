@@ -7,6 +7,7 @@ sha256, its date, and for each target what is in its zip. ``docs/ledger.schema.j
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from packaging.version import Version
@@ -15,6 +16,7 @@ from pydantic import Field, model_validator
 from builder.model.artifact import Locked, Sha256
 from builder.model.cold_start import ColdStart
 from builder.model.frozen import Frozen
+from builder.model.matrix import Matrix
 from builder.model.recorded_fields import (
     LayerVersionField,
     PythonField,
@@ -121,6 +123,18 @@ class Release(Frozen):
     cells: tuple[CellRecord, ...] = ()
     lower_versions: tuple[LowerVersionRecord, ...] = ()
     unexpected_versions: tuple[UnexpectedVersionRecord, ...] = ()
+
+    @classmethod
+    def started(cls, matrix: Matrix, version: str, number: int, begun: datetime) -> Release:
+        """Return the record of a release of the matrix's package without any cell."""
+        return cls(
+            account=matrix.account,
+            package=matrix.package,
+            layer_name=matrix.layer_name,
+            version=version,
+            layer_version=number,
+            begun=begun,
+        )
 
     @model_validator(mode="before")
     @classmethod
