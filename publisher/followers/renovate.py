@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import cache
 from itertools import product
 from typing import Any
 
 from builder.model.artifact import dump_json
 from builder.model.clock import iso
-from publisher.catalog.index import Index, IndexedRelease
+from publisher.catalog.index import Index, IndexedRelease, dump_rows
 
 #: A variable in place of a word: ``${AWS::Region}``, ``${aws:region}``, ``{region}``, ``$REGION``, ``%s``.
 _VARIABLE = r"(?:\$?\{\{?[^{}\s]*\}?\}|\$[A-Za-z_]\w*|%s)"
@@ -32,6 +33,7 @@ def renovate_files(index: Index) -> dict[str, str]:
     """Return the text of each datasource file and the preset by its path. Empty while nothing has been published."""
     complete = {release.layer_version: release for release in reversed(index.releases) if release.complete}
     names = sorted({layer.layer_name for release in complete.values() for layer in release.layers})
+    entry = cache(lambda number, published: _release(complete[number], published))
     times: dict[tuple[str, str], dict[int, datetime]] = {}
     for number, release in complete.items():
         for layer in release.layers:
@@ -40,9 +42,7 @@ def renovate_files(index: Index) -> dict[str, str]:
                 moments = times.setdefault(key, {})
                 moments[number] = max(layer.published, moments.get(number, layer.published))
     files = {
-        f"renovate/{region}/{name}.json": dump_json(
-            {"releases": [_release(complete[number], published) for number, published in moments.items()]}
-        )
+        f"renovate/{region}/{name}.json": dump_rows({"releases": [entry(*each) for each in moments.items()]})
         for (region, name), moments in sorted(times.items())
     }
     arn = _arn_pattern(index, names, sorted({name.partition(".")[2] for _, name in times} - {""}))
