@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+import zlib
 from collections.abc import Mapping
 from http.client import HTTPException, HTTPResponse, IncompleteRead, InvalidURL
 from ssl import SSLCertVerificationError
@@ -11,6 +12,7 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 
 from builder.model.errors import FailureClass, InputError
+from builder.model.escape import shorten
 
 CONNECT_TIMEOUT_SECONDS = 20
 TOTAL_TIMEOUT_SECONDS = 120
@@ -20,7 +22,8 @@ MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 def download(address: str, title: str, headers: Mapping[str, str] | None = None) -> bytes:
     """Return the body at an http(s) address. Raises InputError if that fails; ``title`` names it in the message."""
     try:
-        http_request = request.Request(address, headers={"User-Agent": "strands-layers", **(headers or {})})  # noqa: S310
+        usual = {"User-Agent": "strands-layers", "Accept-Encoding": "gzip"}
+        http_request = request.Request(address, headers={**usual, **(headers or {})})  # noqa: S310
         with _opener().open(http_request, timeout=CONNECT_TIMEOUT_SECONDS) as response:
             return _read(response, title, address)
     except (URLError, HTTPException, OSError, ValueError) as error:
@@ -59,7 +62,26 @@ def _read(response: HTTPResponse, title: str, address: str) -> bytes:
             raise TimeoutError(f"the download took longer than {TOTAL_TIMEOUT_SECONDS} s")
     if response.length:  # read1 does not check it
         raise IncompleteRead(bytes(body), response.length)
-    return bytes(body)
+    data = _decode(bytes(body), response.headers.get("Content-Encoding", "identity").strip().lower())
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise InputError(f"{title} is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=address)
+    return data
+
+
+def _decode(body: bytes, encoding: str) -> bytes:
+    """Return the content of a response; of gzip, at most one byte above the limit."""
+    if encoding in ("", "identity"):
+        return body
+    decompressor = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        data = decompressor.decompress(body, MAX_DOCUMENT_BYTES + 1) if encoding in ("gzip", "x-gzip") else None
+    except zlib.error:
+        data = None
+    if data is None:
+        raise HTTPException(f"the response has an invalid Content-Encoding ({shorten(encoding, 20)})")
+    if not decompressor.eof and len(data) <= MAX_DOCUMENT_BYTES:
+        raise IncompleteRead(data)
+    return data
 
 
 def _reason(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -23,6 +24,7 @@ from tests.publisher.catalog.catalog_cases import catalog_matrix, history
 
 MATRIX = catalog_matrix()
 INDEX = make_index(MATRIX, history(MATRIX))
+GZIP = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
 
 
 @contextmanager
@@ -72,11 +74,21 @@ def problem(source: str) -> InputError:
         (b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/x\r\nContent-Length: 0\r\n\r\n", ""),
         (b"HTTP/1.1 302 Found\r\nLocation: /layers.json\r\nContent-Length: 0\r\n\r\n", "redirect"),
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 500 + b"\r\n", "headers"),
+        (GZIP + b"no gzip", "invalid Content-Encoding (gzip)"),
+        (GZIP + gzip.compress(b"{}" * 99)[:-9], "truncated (IncompleteRead)"),
+        (GZIP.replace(b"gzip", b"br") + b"{}", "invalid Content-Encoding (br)"),
+        (GZIP + gzip.compress(b" " * (65 << 20), 1), "larger than 64 MB"),
     ],
 )
 def test_a_bad_response_is_one_error(response: bytes, message: str) -> None:
     with server(response) as address:
         assert message in str(problem(address))
+
+
+def test_a_compressed_index_is_read() -> None:
+    body = gzip.compress(INDEX.model_dump_json().encode())
+    with server(GZIP + body) as address:
+        assert read_index(address) == INDEX
 
 
 def test_a_slow_drip_ends_at_the_total_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
