@@ -21,7 +21,9 @@ from publisher.catalog.release_status import NOTHING_YET
 from publisher.catalog.snippets import FORMATS
 from publisher.catalog.snippets.render import snippet
 from tests.endtoend.browser import Page, needs_browser
+from tests.publisher.catalog.catalog_cases import recorded
 from tests.publisher.catalog.page_cases import NASTY, official_history, official_matrix, recorded_sboms
+from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = official_matrix()
 HISTORY = official_history(MATRIX)
@@ -346,10 +348,20 @@ def test_print_has_the_whole_snippet_and_no_controls(page: Page) -> None:
     script = """const snippet = document.getElementById("snippet").parentElement;
         return [snippet.scrollHeight <= snippet.clientHeight, snippet.scrollWidth <= snippet.clientWidth];"""
     assert page.run(script) == [True, True]
-    controls = page.chrome.find_elements(By.CSS_SELECTOR, "select, input, button, summary, .links a")
+    controls = page.chrome.find_elements(By.CSS_SELECTOR, "select, input, label, legend, button, summary, .links a")
     assert [each.get_attribute("outerHTML") for each in controls if each.is_displayed()] == []
     assert page.text("#arn") == _arn(5, "3.13", "x86_64", "us-east-1")
     page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.mark.parametrize("width", [320, 1100])
+def test_a_long_package_name_does_not_widen_the_page(page: Page, tmp_path: Path, width: int) -> None:
+    matrix = small_matrix(package=f"{'a' * 40}-{'b' * 40}", layer_name="{package}-{python}{architecture}")
+    file = tmp_path / "index.html"
+    file.write_text(index_html(make_index(matrix, [recorded(matrix, 1, "1!1.0rc1+local.1")])))
+    other = Page(page.chrome, file).open(width=width)
+    assert other.run("return document.documentElement.scrollWidth") <= width
+    assert other.text("#packages-title") == "All 1 package"
 
 
 def test_a_yanked_release_is_marked(page: Page) -> None:

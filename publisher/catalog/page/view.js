@@ -204,7 +204,7 @@ function factsOf({ release, target, facts }) {
 function showPackages(data, cell) {
   const held = cell.sameBytes ? packagesOf(cell.release, cell.place) : null;
   const before = releaseBefore(data, cell);
-  byId("packages-title").textContent = held ? `All ${held.size} packages` : "Packages";
+  byId("packages-title").textContent = held ? `All ${held.size} ${held.size === 1 ? "package" : "packages"}` : "Packages";
   byId("packages").replaceChildren(...(held
     ? [...held].map(([name, version]) => element("li", {}, name, " ", element("span", {}, version)))
     : [element("li", {}, "not recorded")]));
