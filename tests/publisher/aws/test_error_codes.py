@@ -29,9 +29,10 @@ from hypothesis import strategies as st
 from builder.model.errors import FailureClass
 from builder.model.progress import Quiet
 from publisher.aws import gateway
-from publisher.aws.error_codes import of_boto_error
+from publisher.aws.error_codes import _RULES, of_boto_error
 from publisher.aws.fanout import each_region
 from publisher.aws.gateway import GatewayError
+from tests import REPOSITORY
 
 TEMPORARY, PERMANENT, DEFECT = FailureClass
 URL = "https://lambda.eu-west-1.amazonaws.com/"
@@ -165,3 +166,10 @@ def test_a_region_that_refuses_a_token_that_others_accept_is_not_enabled(states:
         assert (failure.failure_class is TEMPORARY) is (regions[region] == "down")
         enable = f"aws account enable-region --region-name {region}"
         assert (enable in str(failure.advice)) is (regions[region] in ("unknown", "disabled"))
+
+
+def test_the_page_for_operators_has_a_row_for_each_failure_with_advice() -> None:
+    page = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
+    _, _, section = page.partition("## A failure that running again does not fix")
+    missing = [rule.codes for rule in _RULES if rule.advice and not any(f"`{code}`" in section for code in rule.codes)]
+    assert not missing
