@@ -12,6 +12,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
+from builder.model.regions import partition_of
 from publisher.aws.gateway import CREATED_FORMAT, Grant, ListedVersion, PublishedVersion, Unavailable
 
 
@@ -34,7 +35,7 @@ class LayerSource:
         layer = re.escape(self.name)
         if not self.name.startswith("arn:"):
             account = re.escape(self.account) if self.account else r"\d{12}"
-            layer = rf"arn:aws[a-z-]*:lambda:{re.escape(self.region)}:{account}:layer:{layer}"
+            layer = rf"arn:{partition_of(self.region)}:lambda:{re.escape(self.region)}:{account}:layer:{layer}"
         if not re.fullmatch(rf"{layer}:{number}", arn, re.ASCII) or self.number not in (None, number):
             expected = f"{self.layer_name}:{self.number or number} in {self.region}"
             raise Unavailable(f"the response of AWS is about another layer version than {expected}: {arn[:200]!a}")
@@ -134,14 +135,14 @@ def _texts(data: dict[str, Any], key: str) -> tuple[str, ...]:
 
 def _count(data: dict[str, Any], key: str) -> int:
     value = data.get(key) or 0
-    if not isinstance(value, int):
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise Unavailable(f"{key} in the response of AWS is not a number")
     return value
 
 
 def _number(data: dict[str, Any]) -> int:
     value = _count(data, "Version")
-    if not 1 <= value < 2**63 or isinstance(value, bool):
+    if not 1 <= value < 2**63:
         raise Unavailable("the response of AWS has no version number")
     return value
 

@@ -281,6 +281,7 @@ ARN = "arn:aws:lambda:eu-west-1:856699698935:layer:demo-py3_12-x86_64:1"
         ARN.replace("eu-west-1", "us-east-1"),
         ARN.replace("856699698935", "123456789012"),
         ARN.replace("x86_64", "aarch64"),
+        ARN.replace("arn:aws:", "arn:aws-cn:"),
         f"{ARN}1",
         f"{ARN}\n",
         "arn",
