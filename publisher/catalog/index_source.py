@@ -40,11 +40,18 @@ def read_index(source: str, regions: Sequence[str] = ()) -> Index:
         # A region without layers, an index of an older program, an invalid URL (ValueError): read the whole index.
         with suppress(InputError, ValueError):
             return _merge([_region_index(urljoin(source, f"regions/{region}.json")) for region in regions])
-    return _validate(_document(source, remote), source)
+    document = _document(source, remote)
+    if isinstance(document.get("region"), str) and "layers" in document:
+        return _of_region(document, source).model_copy(update={"regions": (document["region"],)})
+    return _validate(document, source)
 
 
 def _region_index(address: str) -> Index:
-    document = _document(address, remote=True)
+    return _of_region(_document(address, remote=True), address)
+
+
+def _of_region(document: dict[str, Any], source: str) -> Index:
+    """Return the index in ``regions/<region>.json``."""
     rows: dict[int, list[dict[str, Any]]] = {}
     try:
         for row in document["layers"]:
@@ -52,8 +59,8 @@ def _region_index(address: str) -> Index:
         for release in document["releases"]:
             release["layers"] = release["targets"] = rows.get(release["layer_version"], [])
     except (KeyError, TypeError):
-        raise InputError("not an index of a region", where=address) from None
-    return _validate(document, address)
+        raise InputError("not an index of a region", where=source) from None
+    return _validate(document, source)
 
 
 def _merge(parts: Sequence[Index]) -> Index:
@@ -75,7 +82,7 @@ def _merge(parts: Sequence[Index]) -> Index:
     return parts[0].model_copy(update={"releases": tuple(merged)})
 
 
-def _document(source: str, remote: bool) -> Any:
+def _document(source: str, remote: bool) -> dict[str, Any]:
     data = download(source, "the index", {"Accept": "application/json"}) if remote else _read(source)
     try:
         document = json.loads(data)
@@ -89,8 +96,7 @@ def _document(source: str, remote: bool) -> Any:
         raise InputError(
             f"not an index: invalid JSON ({error})", where=source, fix="it may be truncated; fetch layers.json again"
         ) from None
-    _check_version(document, source)
-    return document
+    return _checked_version(document, source)
 
 
 def _validate(document: Any, source: str) -> Index:
@@ -99,8 +105,9 @@ def _validate(document: Any, source: str) -> Index:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
+        wrong = f"{place}: {shorten(repr(first['input']), 60)} is not valid there ({first['msg']})"
         raise InputError(
-            f"not an index: {place}: {shorten(repr(first['input']), 60)} is not valid there ({first['msg']})",
+            f"not an index: {f'it has no {place}' if first['type'] == 'missing' else wrong}",
             where=source,
             fix="give the layers.json that `layers docs` writes",
         ) from None
@@ -133,7 +140,8 @@ def _arn(index: Index, release: IndexedRelease, layer: IndexedLayer) -> str:
     return f"{where}:layer:{layer.layer_name}:{release.layer_version}"
 
 
-def _check_version(document: Any, source: str) -> None:
+def _checked_version(document: Any, source: str) -> dict[str, Any]:
+    """Return the document if this program reads its schema version."""
     if not isinstance(document, dict) or "schema_version" not in document:
         raise InputError(
             "not an index: it has no schema_version",
@@ -148,6 +156,7 @@ def _check_version(document: Any, source: str) -> None:
             where=source,
             fix="update this program" if newer else "write the index again with `layers docs`",
         )
+    return document
 
 
 def _read(source: str) -> bytes:
@@ -155,7 +164,11 @@ def _read(source: str) -> bytes:
         with Path(os.path.expanduser(source)).open("rb") as file:  # noqa: PTH111 - Path.expanduser raises RuntimeError
             data = file.read(MAX_DOCUMENT_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the index: {getattr(error, 'strerror', None) or error}", where=source) from None
+        raise InputError(
+            f"cannot read the index: {getattr(error, 'strerror', None) or error}",
+            where=source,
+            fix="give the path of the file layers.json, or its URL with https:// or http://",
+        ) from None
     if len(data) > MAX_DOCUMENT_BYTES:
         raise InputError(f"the index is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=source)
     return data

@@ -130,7 +130,7 @@ def _facts(target: IndexedTarget | None) -> dict[str, Any]:
         "sha256": target.sha256,
         "size": target.size,
         "unzipped": target.unzipped_size,
-        "interpreter": target.interpreter,
+        "interpreter": target.interpreter and escape(target.interpreter),
         "sbom": target.sbom_path or target.sbom,
         "sbomIsPublished": bool(target.sbom_path) or None,
         "sbomSha256": target.sbom_sha256,
@@ -151,8 +151,8 @@ def _start(cold_start: IndexedColdStart | None) -> dict[str, Any] | None:
         "first": cold_start.first_seconds,
         "second": cold_start.second_seconds,
         "memory": cold_start.peak_memory,
-        "python": cold_start.interpreter,
-        "on": ", ".join(filter(None, (cold_start.machine, cold_start.processor))),
+        "python": escape(cold_start.interpreter),
+        "on": escape(", ".join(filter(None, (cold_start.machine, cold_start.processor)))),
         "starts": cold_start.starts,
         **({"slowest": list(cold_start.import_ms.items())} if cold_start.import_ms else {}),
     }
@@ -191,8 +191,8 @@ def _packages(facts: dict[Key, IndexedTarget], targets: Sequence[Key]) -> list[l
     holders: dict[tuple[str, str], list[int]] = {}
     with_packages = [key for key, target in facts.items() if target.packages is not None]
     for key in with_packages:
-        for package in (facts[key].packages or {}).items():
-            holders.setdefault(package, []).append(targets.index(key))
+        for name, version in (facts[key].packages or {}).items():
+            holders.setdefault((escape(name), escape(version)), []).append(targets.index(key))
     return [
         [*package, *([] if len(holders[package]) == len(with_packages) else [sorted(holders[package])])]
         for package in sorted(holders)

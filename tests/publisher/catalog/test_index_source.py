@@ -20,6 +20,8 @@ from publisher.catalog import download
 from publisher.catalog.arn import find
 from publisher.catalog.index import make_index
 from publisher.catalog.index_source import read_index
+from publisher.catalog.lookup import Query, select
+from publisher.followers.catalog_files import catalog_files
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history
 
 MATRIX = catalog_matrix()
@@ -179,3 +181,39 @@ def test_a_page_about_the_index_is_named_as_html(tmp_path: Path) -> None:
     file = tmp_path / "layers.json"
     file.write_text("\n<!doctype html><title>layers.json</title>")
     assert "it is HTML" in problem(str(file)).what
+
+
+FILES = catalog_files(INDEX)
+
+
+def test_the_file_of_a_region_is_an_index_of_this_region(tmp_path: Path) -> None:
+    file = tmp_path / "us-east-1.json"
+    file.write_text(FILES["regions/us-east-1.json"])
+    index = read_index(str(file))
+    assert select(index, Query()).rows == select(INDEX, Query(regions=("us-east-1",))).rows
+    with pytest.raises(InputError, match=r"the layers are in us-east-1$"):
+        select(index, Query(regions=("eu-west-1",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("latest.json", "it has no account"),
+        ("renovate/preset.json", "it has no schema_version"),
+        ("constructs/terraform/layers.json", "it has no schema_version"),
+        ("feed.xml", "it is HTML or XML"),
+    ],
+)
+def test_another_file_of_the_catalog_is_refused_and_the_right_one_is_named(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    file = tmp_path / "layers.json"
+    file.write_text(FILES[name])
+    error = problem(str(file))
+    assert f"not an index: {reason}" in error.what
+    assert "layers.json" in (error.fix or "")
+
+
+@pytest.mark.parametrize("source", ["example.com/layers.json", "s3://bucket/layers.json", "."])
+def test_a_source_that_is_no_file_and_no_url_says_what_is(source: str) -> None:
+    assert "https://" in (problem(source).fix or "")

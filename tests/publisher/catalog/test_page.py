@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from builder.model.artifact import Locked
 from builder.model.escape import escape
 from builder.model.matrix import Matrix
 from builder.model.regions import partition_of
@@ -193,11 +194,13 @@ def test_the_content_security_policy_allows_only_its_own_style_and_script() -> N
 
 @given(st.text(min_size=1))
 @example("\x1b[31mred\x07 \u202egnihtyreve")
-def test_any_reason_gives_a_valid_page(reason: str) -> None:
+def test_any_reason_or_package_gives_a_valid_page(reason: str) -> None:
     record = recorded(small_matrix(), 1, "1.0").model_copy(
         update={"yanked": Yanked(date=HISTORY[0].begun, reason=reason), "rebuild": f"</script><!--<script>{reason}"}
     )
-    index = make_index(small_matrix(), [record])
+    lock = (Locked(name=f"name {reason}", version=reason, filename="a.whl", sha256="0" * 64),)
+    targets = tuple(target.model_copy(update={"lock": lock, "interpreter": reason}) for target in record.targets)
+    index = make_index(small_matrix(), [record.model_copy(update={"targets": targets})])
     text = index_html(index)
     page = _Page(text)
     assert page.data == json.loads(json.dumps(page_data(index)))
