@@ -104,9 +104,12 @@ def newest_resolvable(matrix: Matrix, exclude_newer: str | None = None) -> str:
 
 
 def requirements_of(lock: Lock) -> str:
-    """Format a lock as a requirements file for uv and pip, with one hash for each package."""
+    """Format a lock as a requirements file for uv and pip, with one hash for each package.
+
+    ``===``, because ``==1.0`` would also mean 1.0+local.
+    """
     return "".join(
-        f"{locked.name}{f' @ {locked.url}' if locked.url else f'=={locked.version}'} --hash=sha256:{locked.sha256}\n"
+        f"{locked.name}{f' @ {locked.url}' if locked.url else f'==={locked.version}'} --hash=sha256:{locked.sha256}\n"
         for locked in lock
     )
 

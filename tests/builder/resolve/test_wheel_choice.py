@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from builder.model.artifact import MANIFEST
 from builder.model.errors import InputError
@@ -15,6 +16,7 @@ from builder.pipeline.build import build
 from builder.resolve.bounds import Bounds
 from builder.resolve.failures import ConflictError
 from builder.resolve.resolver import LockInput, resolve, resolve_requirements
+from builder.wheels.unpack import unpack
 from tests.fakes.package_index import PackageIndex, running_index, use_index
 from tests.fakes.wheels import make_wheel, matrix_of, target_of
 
@@ -137,3 +139,15 @@ def test_the_sha256_is_of_the_content_with_the_required_hash_not_the_one_that_th
     bounds = Bounds(hashes={"demo": frozenset([f"sha512:{digest}"])})
     (locked,) = resolve_requirements(LockInput(("demo==1.0",), bounds), target_of())
     assert locked.sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.0+local.1", "1!1.0", "1.0.0", "1.0rc1", "1.0.post1", "2024.01.02"])
+def test_the_locked_version_is_unpacked_although_others_equal_it(version: str, index: Path, tmp_path: Path) -> None:
+    for each in (version, f"{version}{'.' if '+' in version else '+'}more"):
+        make_wheel(index, "demo", each)
+    target = target_of()
+    lock = resolve_requirements(LockInput((f"demo==={version}",)), target)
+    assert [each.version for each in lock] == [str(Version(version))]
+    unpacked = unpack(lock, target, tmp_path / "unpacked")[lock[0]]
+    (init,) = (each for each in unpacked.files if each.path == "demo/__init__.py")
+    assert Path(init.source).read_text() == f"version = {version!r}\n"
