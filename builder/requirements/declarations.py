@@ -83,6 +83,7 @@ class Declarations:
         self.project = table(self.document, "project", where=str(path))
         self.poetry = table(self.document, "tool", "poetry", where=str(path))
         self.pdm = table(self.document, "tool", "pdm", where=str(path))
+        self.rye = table(self.document, "tool", "rye", where=str(path))
         name = self.project.get("name", self.poetry.get("name"))
         if name is not None and not isinstance(name, str):
             self.problems.add(self.where, "[project].name must be a string")
@@ -177,17 +178,19 @@ class Declarations:
         return [name for name, each in environments.items() if isinstance(each, dict) and {*each} & _HATCH_DEPENDENCIES]
 
     def source_indexes(self) -> dict[str, str]:
-        """Return the sources of Poetry and PDM by name; refuse those that apply to all packages."""
+        """Return the sources of Poetry, PDM and Rye by name; refuse those that apply to all packages."""
         indexes: dict[str, str] = {}
-        for tool, document in (("poetry", self.poetry), ("pdm", self.pdm)):
-            sources = document.get("source", [])
+        for tool, document, key in (
+            ("poetry", self.poetry, "source"), ("pdm", self.pdm, "source"), ("rye", self.rye, "sources"),
+        ):  # fmt: skip
+            sources = document.get(key, [])
             for source in sources if isinstance(sources, list) else []:
                 if isinstance(source, dict) and "url" in source:
                     indexes[str(source.get("name"))] = str(source["url"])
                     links = source.get("type") == "find_links"
                     problem = refusal_of_index(str(source["url"]), find_links=links)
                     if problem and source.get("priority") != "explicit":
-                        self.problems.add(f"{self.where}: [[tool.{tool}.source]]", problem)
+                        self.problems.add(f"{self.where}: [[tool.{tool}.{key}]]", problem)
         return indexes
 
     def pdm_excludes(self) -> list[Any]:

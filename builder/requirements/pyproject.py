@@ -59,6 +59,8 @@ class _Project:
         self._note_rest("group", {*groups} - self.stated.with_included(chosen_groups))
         if environments := self.stated.hatch_environments():
             self.notes.append(f"not included: the dependencies of Hatch's environments {names_of(environments)}")
+        if self.stated.rye.get("dev-dependencies"):
+            self.notes.append("not included: [tool.rye].dev-dependencies")
         places: dict[str, LocalPackage | ProjectIndex] = {}
         declarations = [self._declare(entry, uv, chosen_groups, places) for entry in entries]
         version = self.stated.project.get("version", self.stated.poetry.get("version"))

@@ -101,6 +101,9 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
     requirements = _read(path, target, selection)
     lock, other_locks = find_lock(requirements)
     notes = [f"{other}: not used" + (f", {lock.name} is" if lock else "") for other in other_locks]
+    if path.name == "pyproject.toml":
+        rye_locks = sorted(path.parent.glob("requirements*.lock"))
+        notes += [f"warning: {each}: not used; for its versions, pass --requirements {each}" for each in rye_locks]
     if lock and path.name not in ("pyproject.toml", "Pipfile"):
         notes.append(f"{lock}: not used, it is the lock file of a project, and {path.name} is not a project")
     elif lock and selection.use_lock:
@@ -121,7 +124,7 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
 
 
 def _read(path: Path, target: Target, selection: Selection) -> Requirements:
-    if path.suffix == ".lock":
+    if path.suffix == ".lock" and not _OTHER_NAME.fullmatch(path.name):
         raise InputError(
             "is the lock file of a project", where=str(path), fix="name the project's pyproject.toml or Pipfile instead"
         )
