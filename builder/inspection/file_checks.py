@@ -15,6 +15,7 @@ from builder.inspection.findings import finding, grouped, limited
 from builder.inspection.link_checks import check_links
 from builder.inspection.pyc import check_bytecode
 from builder.model.artifact import Finding
+from builder.model.standard_library import HIDEABLE_MODULES
 from builder.model.target import Target
 
 #: Lambda's limits (developer guide, "Lambda quotas"), in bytes.
@@ -28,6 +29,8 @@ _MAX_NAME_BYTES, _MAX_PATH_BYTES, _MAX_PATH_PARTS = 255, 4096 - len("/opt/") - 1
 _PLAIN = re.compile(r"[\w+-][\w+.-]*(?:/[\w+-][\w+.-]*)*/?", re.ASCII)
 #: Folders of a Python in a virtual environment. Lambda searches only one of them.
 _VERSIONED = re.compile(r"python/lib(64)?/python")
+#: The file that makes a top-level module: ``name.py``, ``name/__init__.py``, ``name.cpython-312-x86_64-linux-gnu.so``.
+TOP_LEVEL_MODULE = re.compile(r"([^\W\d]\w*)(?:/__init__)?(?:\.py|(?:\.[\w-]+)?\.so)")
 #: Modules that Python imports when it starts, if it finds them (``site`` module).
 _STARTUP_MODULES = ("sitecustomize.py", "usercustomize.py", "sitecustomize/__init__.py", "usercustomize/__init__.py")
 
@@ -162,6 +165,10 @@ def check_import_roots(paths: Iterable[str], target: Target) -> Iterator[Finding
         startup = [f"{root}{name}" for name in _STARTUP_MODULES if name in names_of_root]
         message = "runs at the start of every Python that has this folder on PYTHONPATH"
         yield from grouped("warning", "startup-module", message, startup)
+        modules = ((name, match[1]) for name in names_of_root if (match := TOP_LEVEL_MODULE.fullmatch(name)))
+        hiding = sorted(f"{root}{name}" for name, module in modules if module in HIDEABLE_MODULES)
+        message = "hides a module of Python's standard library: Lambda puts this folder before it on sys.path"
+        yield from grouped("warning", "stdlib-hidden", message, hiding)
     has = {name.split("/", 1)[0] for names_of_root in names.values() for name in names_of_root}
     if "botocore" in has and "boto3" not in has:
         message = "hides the botocore of Lambda's runtime from the runtime's boto3; add boto3, or exclude botocore"

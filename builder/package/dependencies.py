@@ -118,7 +118,7 @@ def _lock_input(project: Requirements, target: Target, wheels: Sequence[LocalWhe
     bounds = Bounds(
         constraints, overrides, project.excludes, project.complete, index_of, project.settings, hashes=project.hashes
     )
-    return LockInput(tuple(requirements), bounds)
+    return LockInput(tuple(requirements), bounds, origins={each.name: each.where for each in project.declared})
 
 
 def _own_conflicts(requirements: Requirements, pins: Mapping[str, str], target: Target) -> list[PackageConflict]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from builder.inspection.file_checks import import_roots
+from builder.inspection.file_checks import TOP_LEVEL_MODULE, import_roots
+from builder.model.standard_library import HIDEABLE_MODULES
 from builder.model.target import Target
 
-#: The file that makes a top-level module: ``name.py``, ``name/__init__.py``, ``name.cpython-312-x86_64-linux-gnu.so``.
-_MODULE = re.compile(r"([^\W\d]\w*)(?:/__init__)?(?:\.py|(?:\.[\w-]+)?\.so)")
 _MAX_NAMED = 5
 
 
@@ -23,9 +20,8 @@ def hidden_modules(files: Mapping[str, Path], dependencies: Path | None, target:
     ``files``: the app's, by their path in ``app.zip``. An equal copy hides nothing: a project that is its own
     dependency is in both zips.
     """
-    modules = {match[1]: path for path in files if (match := _MODULE.fullmatch(path))}
-    standard = sys.stdlib_module_names.difference(sys.builtin_module_names)
-    if hiding := [path for name, path in modules.items() if name in standard]:
+    modules = {match[1]: path for path in files if (match := TOP_LEVEL_MODULE.fullmatch(path))}
+    if hiding := [path for name, path in modules.items() if name in HIDEABLE_MODULES]:
         yield f"warning: {_named(hiding)} of the app hides a module of Python's standard library: rename it"
     installed = _checksums(dependencies, target) if dependencies else {}
     copies = {name: path for name, path in modules.items() if name in installed}
@@ -42,7 +38,7 @@ def _checksums(dependencies: Path, target: Target) -> dict[str, int]:
     with zipfile.ZipFile(dependencies) as archive:
         for entry in archive.infolist():
             root = next((root for root in import_roots(target.python) if entry.filename.startswith(root)), "")
-            if root and (match := _MODULE.fullmatch(entry.filename.removeprefix(root))):
+            if root and (match := TOP_LEVEL_MODULE.fullmatch(entry.filename.removeprefix(root))):
                 checksums.setdefault(match[1], entry.CRC)
     return checksums
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,9 @@ from builder.resolve.bounds import ProjectIndex
 
 #: Limits of one error message.
 _MAX_LINES, _MAX_LINE_CHARACTERS = 100, 1000
+
+
+_MAX_NAMED_CHARACTERS = 3
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,8 @@ class Problems:
             _check_numbers(text)
             return Requirement(text)
         except (ValueError, RecursionError) as error:
-            self.add(where, f"{shorten(without_credentials(text))!r} is not a requirement (PEP 508): {_first(error)}")
+            reason = _first(error) + unusual_characters(text)
+            self.add(where, f"{shorten(without_credentials(text))!r} is not a requirement (PEP 508): {reason}")
             return None
 
     def parse_marker(self, text: object, where: str) -> Marker | None:
@@ -133,7 +138,7 @@ class Problems:
             _check_numbers(str(text))
             return Marker(str(text))
         except (ValueError, RecursionError):
-            self.add(where, f"{shorten(str(text))!r} is not a marker (PEP 508)")
+            self.add(where, f"{shorten(str(text))!r} is not a marker (PEP 508){unusual_characters(str(text))}")
             return None
 
     def raise_any(self) -> None:
@@ -169,6 +174,12 @@ def _check_numbers(text: str) -> None:
     """Raise ValueError for a number that Python may refuse to read (4,300 digits), which would fail later."""
     if re.search(r"[0-9]{1000}", text):
         raise ValueError("it has a number of more than 1,000 digits")
+
+
+def unusual_characters(text: str) -> str:
+    """Return the end of an error's sentence that names characters outside ASCII; empty if there are none."""
+    names = [f"U+{ord(each):04X} ({unicodedata.name(each, 'no name')})" for each in dict.fromkeys(text) if each > "~"]
+    return f"; it has {', '.join(names[:_MAX_NAMED_CHARACTERS])}, write ASCII characters" if names else ""
 
 
 def _first(error: BaseException) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from packaging.utils import canonicalize_name
 
@@ -11,6 +12,7 @@ from builder.model.errors import BuildError, FailureClass, InputError, LayersErr
 from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.download_failures import download_error, http_error, is_temporary, unreachable, without_credentials
+from builder.resolve.import_names import advice_for_name
 
 #: What to do about a wheel that is wrong in itself.
 OTHER_WHEEL_FIX = "use another version of this package, or report the wheel to its maintainers"
@@ -51,7 +53,8 @@ def no_wheel(package: str, target: Target, required_by: str = "") -> NoWheelErro
         f"({target.runtime.system}, glibc {glibc}: up to {target.runtime.manylinux})"
         + (f"; {required_by}" if required_by else ""),
         where=target.id,
-        fix="use another version of it, leave this target out, or ask its maintainers for such a wheel; "
+        fix=advice_for_name(package.partition(" ")[0])
+        or "use another version of it, leave this target out, or ask its maintainers for such a wheel; "
         "nothing is built from source",
     )
 
@@ -90,34 +93,43 @@ def _settings_error(flat: str) -> InputError | None:
     return None
 
 
-def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersError:
-    """Return the error for the output of a failed run of uv."""
+def explain(
+    text: str, target: Target, requirements: Sequence[str], origins: Mapping[str, str] = MappingProxyType({})
+) -> LayersError:
+    """Return the error for the output of a failed run of uv.
+
+    ``origins`` has the file and line of packages that the user requires.
+    """
     flat = uv.one_line(text)
     if error := _settings_error(flat):
         return error
     if match := re.search(
         r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
     ):
-        return no_wheel(match[1].replace("==", " "), target, _dependent(match[1].partition("==")[0], flat))
+        name = match[1].partition("==")[0]
+        where = origins.get(name_of(name))
+        required_by = _dependent(name, flat) or (f"{where} requires it" if where else "")
+        return no_wheel(match[1].replace("==", " "), target, required_by)
     if match := re.search(r"\b(401|403) (?:Unauthorized|Forbidden)\b", flat):
         return http_error(int(match[1]), "", target.id)
     if match := re.search(r"\b(?:Because|and) (\S+) was not found in the", flat):
         return InputError(
             f"the package index has no package {match[1]!r}",
-            where=_origin_of(match[1], requirements, flat),
-            fix="check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
+            where=_origin_of(match[1], requirements, flat, origins),
+            fix=advice_for_name(match[1])
+            or "check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
         )
     if match := _OTHER_INDEX.search(flat):
         return InputError(
             f"{match[1]} is on {without_credentials(match[2])}, but not in the required version; uv uses only the "
             "first index that has a package (index strategy first-index), and another one may have the version",
-            where=_origin_of(match[1], requirements, flat),
+            where=_origin_of(match[1], requirements, flat, origins),
             fix="put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match",
         )
     if match := _NO_VERSION.search(flat):
         return InputError(
             f"the package index has no {match[1]} {match[2]}",
-            where=_origin_of(match[1], requirements, flat),
+            where=_origin_of(match[1], requirements, flat, origins),
             fix="check the version; a fresh release may take some minutes to appear",
         )
     if malformed := malformed_in(flat):
@@ -127,7 +139,7 @@ def explain(text: str, target: Target, requirements: Sequence[str]) -> LayersErr
     if match := re.search(r"Failed to download `(\S+) @ ", flat):
         return BuildError(
             f"{match[1]} cannot be downloaded from the URL that is named for it: {_last_cause(text)}",
-            where=_origin_of(match[1], requirements, flat),
+            where=_origin_of(match[1], requirements, flat, origins),
             fix="check the URL and the network",
             failure_class=FailureClass.TEMPORARY if is_temporary(flat) else FailureClass.PERMANENT,
         )
@@ -142,8 +154,10 @@ def name_of(requirement: str) -> str:
     return canonicalize_name(re.split(r"[\[=<>!~; ]", requirement)[0])
 
 
-def _origin_of(package: str, requirements: Sequence[str], flat: str) -> str:
+def _origin_of(package: str, requirements: Sequence[str], flat: str, origins: Mapping[str, str]) -> str:
     """Return who requires a package."""
+    if where := origins.get(name_of(package)):
+        return where
     if dependent := _dependent(package, flat):
         return dependent
     is_named = any(name_of(requirement) == name_of(package) for requirement in requirements)

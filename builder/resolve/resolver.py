@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class LockInput:
     requirements: tuple[str, ...]
     bounds: Bounds = NO_BOUNDS
     exclude_newer: str | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)  #: file and line of the user's requirements, by name
 
     def constrained(self, constraints: Iterable[str]) -> LockInput:
         """Return it with more constraints."""
@@ -184,7 +185,7 @@ def _compile(inputs: LockInput, target: Target, *, any_platform: bool = False) -
             # uv caches index pages for minutes, and the version may have been uploaded since: fetch them again.
             result = uv.run([*command, "--refresh"], Path(name), stdin=text)
     if not result.ok:
-        raise explain(result.err, target, inputs.requirements)
+        raise explain(result.err, target, inputs.requirements, inputs.origins)
     _check_extras(inputs.requirements, result.err)
     try:
         return tomllib.loads(result.out), result.err

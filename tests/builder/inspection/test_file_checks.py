@@ -256,3 +256,14 @@ def test_bytecode_of_this_python_is_read() -> None:
     facts = pyc_facts("python/a.pyc", head + b"/opt/python/a.py")
     assert facts == PycFacts(int.from_bytes(importlib.util.MAGIC_NUMBER[:2], "little"), "unchecked", names_layer=True)
     assert facts.magic == int.from_bytes(pyc("a.py", python)[:2], "little")
+
+
+def test_modules_that_hide_the_standard_library_are_a_warning() -> None:
+    root = "python/lib/python3.12/site-packages"
+    paths = ["python/enum/__init__.py", "python/argparse.py", f"{root}/typing.py", "python/a/enum.py", "python/cgi.py"]
+    found = [each for each in check_files(list(map(file, paths)), target()) if each.code == "stdlib-hidden"]
+    assert [(each.level, each.path) for each in found] == [
+        ("warning", f"{root}/typing.py"),
+        ("warning", "python/argparse.py"),
+    ]
+    assert "(and 1 more)" in found[1].message

@@ -16,7 +16,7 @@ from builder.requirements.reader import find_requirements, read_requirements
 from builder.requirements.requirements_file import read_requirements_file
 from builder.resolve import uv
 from tests.builder.requirements.conftest import TARGET, Project
-from tests.fakes.wheels import make_wheel
+from tests.fakes.wheels import make_sdist, make_wheel
 
 
 @pytest.mark.parametrize(
@@ -345,3 +345,45 @@ def test_require_hashes_applies_to_paths(project: Project) -> None:
     project.local("lib", "own")
     project.write({"requirements.txt": "--require-hashes\n-e ./lib"})
     assert "requirements.txt:2: has no hash" in project.refusal()
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("tinydep\N{NO-BREAK SPACE}==1.0", "U+00A0 (NO-BREAK SPACE)"),
+        ("tiny\N{ZERO WIDTH SPACE}dep==1.0", "U+200B (ZERO WIDTH SPACE)"),
+        ("tinydep; python_version > \N{LEFT DOUBLE QUOTATION MARK}3.8\N{RIGHT DOUBLE QUOTATION MARK}", "U+201C (LEFT"),
+        ("tinydep\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH EQUALS SIGN}1.0", "U+FF1D (FULLWIDTH EQUALS SIGN)"),
+        ("tinyd\N{CYRILLIC SMALL LETTER IE}p", "U+0435 (CYRILLIC SMALL LETTER IE)"),
+        ("./lib; os_name == \N{LEFT SINGLE QUOTATION MARK}nt'", "U+2018 (LEFT SINGLE QUOTATION MARK)"),
+    ],
+)
+def test_characters_that_look_like_others_are_named(project: Project, line: str, name: str) -> None:
+    project.local("lib", "lib")
+    project.write({"requirements.txt": f"\n{line}\n"})
+    refusal = project.refusal()
+    assert "requirements.txt:2: " in refusal
+    assert name in refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("asyncio", "asyncio is a module of Python's standard library: remove it"),
+        ("cv2", "write opencv-python-headless"),
+        ("absent", "check the spelling"),
+    ],
+)
+def test_a_package_that_no_index_has_is_named_with_its_line(project: Project, name: str, advice: str) -> None:
+    project.wheel("tinydep")
+    project.write({"requirements.txt": f"tinydep\n{name}\n"})
+    assert f"requirements.txt:2: the package index has no package {name!r}" in project.refusal()
+    assert advice in project.refusal()
+
+
+def test_a_package_without_a_wheel_is_named_with_its_line(project: Project) -> None:
+    make_sdist(project.index, "sklearn", "1.0")
+    project.write({"requirements.txt": "\nsklearn\n"})
+    refusal = project.refusal()
+    assert "requirements.txt:2 requires it" in refusal
+    assert "write scikit-learn, the package that has this module" in refusal
