@@ -58,7 +58,7 @@ def each_region(
     refused = [region for region, error in errors.items() if isinstance(error, CredentialsRefused)]
     if len(refused) == len(regions):
         raise credentials_error(errors[refused[0]], refused[0])
-    return results, {region: _region_failure(region, error) for region, error in errors.items()}
+    return results, {region: region_failure(region, error) for region, error in errors.items()}
 
 
 def each_item(items: Iterable[R], call: Callable[[R], T], progress: Progress) -> tuple[dict[R, T], dict[str, Failure]]:
@@ -77,7 +77,7 @@ def each_item(items: Iterable[R], call: Callable[[R], T], progress: Progress) ->
     return {item: results[item] for item in ordered if item in results}, failures
 
 
-def _region_failure(region: str, error: GatewayError) -> Failure:
+def region_failure(region: str, error: GatewayError) -> Failure:
     """Return the failure of a region, while others accept the same credentials."""
     if isinstance(error, CredentialsUnknown | RegionDisabled):
         error = RegionDisabled(error.message, error.request_id, enable_region_advice(region))

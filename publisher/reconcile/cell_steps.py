@@ -9,8 +9,10 @@ from dataclasses import replace
 from builder.model.errors import FailureClass, LayersError
 from builder.model.matrix import MAX_DESCRIPTION_CHARACTERS, Cell
 from builder.model.stop import Stop
+from publisher.aws.fanout import region_failure
 from publisher.aws.gateway import (
     CredentialsRefused,
+    CredentialsUnknown,
     Failure,
     GatewayError,
     Interrupted,
@@ -135,9 +137,6 @@ class CellSteps:
         except YankedError as error:
             self._stop(error.message)
             return self._revoke(before, error.message)
-        except PublishError:
-            self._record(cell, layer_version, public=False)
-            raise
         except Interrupted as error:
             if not confirmed:
                 raise
@@ -203,9 +202,6 @@ class CellSteps:
         except YankedError:
             self._revoke_version(cell, published)
             recorder.backfilled(private)
-        except PublishError:
-            recorder.backfilled(private)
-            raise
 
     def _publish_version(self, cell: Cell, zip_: Zip, description: str, number: int) -> PublishedVersion:
         publication = Publication(
@@ -237,10 +233,13 @@ class CellSteps:
         except OvertakenError as error:
             self._stop(f"{cell.id}: {error.message}")
             return self._conflict_outcome(cell, error)
-        except PublishError as error:
-            return _failed(cell, error.failure)
         except Interrupted as error:
             return replace(before or Outcome(cell, "interrupted"), failure=error.failure)
+        except CredentialsUnknown as error:  # a region that is not enabled responds so: other regions accept them
+            self.unreachable[cell.region] = failure = region_failure(cell.region, error)
+            if self.unreachable.keys() >= self._job.lambdas.keys():
+                self._stop(f"AWS refuses the credentials: {error.message}")
+            return _failed(cell, failure)
         except CredentialsRefused as error:
             self._stop(f"AWS refuses the credentials: {error.message}")
             return _failed(cell, replace(error.failure, text=f"credentials: {error.message}"))
@@ -250,7 +249,7 @@ class CellSteps:
         except StorageExceeded as error:
             unused = unused_advice(self._job.releases, cell.region)
             return _failed(cell, replace(error.failure, advice="; ".join(filter(None, (unused, error.advice)))))
-        except GatewayError as error:
+        except (GatewayError, PublishError) as error:
             return _failed(cell, error.failure)
         except LayersError as error:  # from the ledger: after a change that cannot be recorded, stop
             self._stop(f"the ledger cannot be written: {error.what.removeprefix('the ledger cannot be written: ')}")

@@ -111,7 +111,7 @@ class _Execution:
 
     def _revoke_if_yanked(self) -> None:
         """After the run, check whether another process yanked a release; if so, revoke this run's grants of it."""
-        granted = [cell for cell, outcome in self._outcomes.items() if outcome.name in ("granted", "published")]
+        granted = self._yanks.granted_cells
         if granted and (reason := self._yanks.why_yanked()):
             self._stop(reason)
             self._run_step(granted, lambda cell: self._steps.revoke(self._outcomes[cell], reason))

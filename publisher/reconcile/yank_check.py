@@ -30,17 +30,24 @@ class YankCheck:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._granted: dict[str, PublishedVersion] = {}  #: by region: the version of the release that was granted first
+        self.granted_cells: list[Cell] = []  #: in which AWS confirmed the permission of the release
         self._backfilled: list[tuple[Cell, PublishedVersion, Release]] = []  #: granted versions of older releases
         self._policies_lag = False
 
     def grant(self, cell: Cell, published: PublishedVersion, confirmed: Callable[[], object]) -> None:
         """Grant the matrix's permission of a version, and wait until its policy shows it. See ``grant_at``."""
         gateway, job = self._job.lambdas[cell.region], self._job
-        if grant_at(gateway, published.layer_name, published.number, job.matrix.permission, job.clock, confirmed) > 0:
-            self._policies_lag = True
+        waited: float | None = None
+        try:
+            waited = grant_at(
+                gateway, published.layer_name, published.number, job.matrix.permission, job.clock, confirmed
+            )
+        finally:
+            self._policies_lag |= waited != 0
 
     def add(self, cell: Cell, published: PublishedVersion) -> None:
-        """Remember a granted version of the release."""
+        """Remember a granted version of the release, although its policy may not show the permission yet."""
+        self.granted_cells.append(cell)
         self._granted.setdefault(cell.region, published)
 
     def add_backfill(self, cell: Cell, published: PublishedVersion, release: Release) -> None:

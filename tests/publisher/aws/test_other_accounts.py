@@ -88,6 +88,23 @@ def test_credentials_that_are_refused_everywhere_end_with_3(
     assert advice in ended.err
 
 
+@pytest.mark.parametrize("is_change", ["/versions", "/policy"], ids=["publish", "grant"])
+def test_a_region_that_is_disabled_during_a_run_does_not_stop_the_others(
+    sandbox: Sandbox, layers: Layers, is_change: str
+) -> None:
+    def refuse(request: AwsRequest) -> Refusal | None:
+        closed = request.region == "eu-west-1" and request.method == "POST" and request.path.endswith(is_change)
+        return Refusal(403, "UnrecognizedClientException", UNKNOWN_TOKEN) if closed else None
+
+    with refusing(sandbox, refuse):
+        ended = layers.publish("1.0", "--json")
+    assert ended.code == 5
+    assert failures(ended) == {("eu-west-1", "failed", "permanent"), ("us-east-1", "published", None)}
+    assert "aws account enable-region --region-name eu-west-1" in ended.err
+    assert RUN_AGAIN not in ended.err
+    assert layers.publish("1.0").code == 0
+
+
 @pytest.mark.parametrize(
     ("code", "message", "empty"),
     [
