@@ -27,7 +27,7 @@ def find(index: Index, arn: str) -> Row:
         return rows[arn]
     problem, instead = _explain(index, rows, arn)
     closest, certain = _closest(rows, arn)
-    hints = [f"did you mean {closest}?" if closest else None, None if certain else instead]
+    hints = [None if certain else instead, f"did you mean {closest}?" if closest else None]
     raise InputError(problem, fix="; ".join(filter(None, hints)) or "see `layers describe --region all`")
 
 

@@ -30,6 +30,8 @@ _INSTEAD = {
     "--dry-run": "`layers plan` shows what publish would do.",
     "--function-name": "Put the ARN of `layers describe --format arn` on the function with the AWS CLI.",
 }
+#: What word processors make of two hyphens.
+_DASH = re.compile("[\u2010-\u2015\u2212]")
 _GLOBAL = ("--matrix", "--ledger", "--log-format")
 
 
@@ -54,6 +56,8 @@ def check_words(command: click.Command, parent: click.Context, name: str, words:
     ):
         hints = [_value_hint(word, options) for word in rest]
         hint = f" Did you mean `{' '.join(map(str, hints))}`?" if all(hints) else ""
+        if any(_DASH.match(word) for word in rest):
+            hint = " An option begins with two hyphens (--), not with a dash."
         raise click.UsageError(f"Got unexpected extra argument ({' '.join(rest)}).{hint}", context)
 
 
@@ -116,6 +120,8 @@ def _value_hint(word: str, options: Collection[str]) -> str | None:
             return f"{option} {word}"
     if (arn := region_and_number(word)) and "--region" in options:
         return f"--region {arn[0]}" + (f" --layer-version {arn[1]}" if arn[1] and "--layer-version" in options else "")
+    if f"--{word.partition('=')[0]}" in options and "=" in word:
+        return f"--{word}"
     return f"--version {word}" if is_latest(word) and "--version" in options else None
 
 

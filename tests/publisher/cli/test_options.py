@@ -144,6 +144,8 @@ def test_a_mistyped_command_gets_a_suggestion(tmp_path: Path, mistyped: str, mea
         ("--region us-east-1 describe", "It goes after the command: `layers describe --region …`."),
         ("--runtime python3.12 describe", "Did you mean '--python'?"),
         ("--profile mine describe", "Set AWS_PROFILE."),
+        ("describe —region us-east-1", "An option begins with two hyphens (--)"),
+        ("describe region=us-east-1", "Did you mean `--region=us-east-1`?"),
         ("list-layer-versions --layer-name x", "Did you mean `layers describe`?"),
         ("describe --profile mine", "Set AWS_PROFILE."),
         ("describe --ledger x", "It goes before the command: `layers --ledger … describe`."),
