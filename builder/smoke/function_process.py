@@ -14,11 +14,19 @@ from pathlib import Path
 
 from builder.model.target import Target
 from builder.smoke.execution import Machine
-from builder.smoke.runtime_api import FunctionResponse, RuntimeApi
+from builder.smoke.runtime_api import EndedError, FunctionResponse, RuntimeApi
 
 #: The folder with the bootstrap and the smoke test's handlers.
 FUNCTION_FOLDER = Path(__file__).parent / "function"
 BOOTSTRAP = FUNCTION_FOLDER / "bootstrap.py"
+_HOME = "home"
+_CRASHES = {
+    signal.SIGSEGV: "a defect in a binary, or a binary for another version of Python or of a library",
+    signal.SIGABRT: "a binary stopped itself; its output has the reason",
+    signal.SIGILL: "a binary has an instruction that this processor does not have",
+    signal.SIGBUS: "a file that a binary maps is truncated, or memory is misaligned",
+    signal.SIGKILL: "the system may have ended it for using too much memory",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,10 @@ class FunctionProcess:
 
     def invoke(self, event: object, request_id: str | None = None) -> tuple[FunctionResponse, float]:
         """Return its response and the seconds that it took. Raises FunctionError if it fails."""
-        return self.api.invoke(event, lambda: self.process.poll() is None, request_id)
+        try:
+            return self.api.invoke(event, lambda: self.process.poll() is None, request_id)
+        except EndedError as error:
+            raise EndedError(f"{error}{_cause(self.process.poll())}") from None
 
     @property
     def ready_seconds(self) -> float:
@@ -63,9 +74,14 @@ class FunctionProcess:
 def running(
     machine: Machine, code: FunctionCode, api: RuntimeApi, variables: Mapping[str, str], folder: Path
 ) -> Iterator[FunctionProcess]:
-    """Run a function until the ``with`` block ends. ``folder`` is for its home and its log."""
+    """Run a function until the ``with`` block ends.
+
+    ``folder`` is for its home and its log. As on Lambda, the function cannot write beside its code.
+    """
     log = folder / "log"
-    command = [*machine.command, "-I", "-S", "-B", str(BOOTSTRAP), code.settings()]
+    root = folder.resolve()
+    settings = code.settings(read_only=f"{root}/", writable=f"{root / _HOME}/")
+    command = [*machine.command, "-I", "-S", "-B", str(BOOTSTRAP), settings]
     started = time.monotonic()
     with process_group(command, variables, folder, log) as process:
         try:
@@ -76,7 +92,7 @@ def running(
 
 def environment(target: Target, folder: Path, api: RuntimeApi, opt: Path, name: str = "smoke") -> dict[str, str]:
     """Return a function's environment as Lambda sets it, with invalid credentials and no variable of this machine."""
-    home = folder / "home"
+    home = folder / _HOME
     home.mkdir()
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
@@ -106,6 +122,20 @@ def environment(target: Target, folder: Path, api: RuntimeApi, opt: Path, name: 
         "AWS_SHARED_CREDENTIALS_FILE": str(home / "none"),
         "NO_PROXY": "127.0.0.1",
     }
+
+
+def _cause(code: int | None) -> str:
+    """Return the end of a sentence about a process that ended with an exit code; empty if that is not known."""
+    if code is None:
+        return ""
+    if code >= 0:
+        return f" (exit code {code})"
+    try:
+        number = signal.Signals(-code)
+    except ValueError:
+        return f" (signal {-code})"
+    likely = _CRASHES.get(number)
+    return f" by {number.name} ({signal.strsignal(number)}" + (f"; likely: {likely})" if likely else ")")
 
 
 def refused(log: Path, command: str = "smoke") -> tuple[str, ...]:

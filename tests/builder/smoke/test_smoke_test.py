@@ -159,6 +159,45 @@ class TestInTheRuntimeClient:
         assert imports["first"].total_ms >= imports["slow"].total_ms
         assert "import time of" in result.output
 
+    @pytest.mark.parametrize(
+        ("source", "path"),
+        [
+            ("open(__file__ + '.log', 'w')", "opt/python/mypackage/__init__.py.log"),
+            (
+                "import pathlib; pathlib.Path(__file__).with_name('cache').mkdir(exist_ok=True)",
+                "opt/python/mypackage/cache",
+            ),
+            ("import os; os.remove(__file__)", "opt/python/mypackage/__init__.py"),
+            ("import os; os.rename(__file__, '/tmp/x')", "opt/python/mypackage/__init__.py"),
+            ("open('relative.log', 'a')", "relative.log"),
+        ],
+    )
+    def test_a_layer_that_writes_where_lambda_is_read_only_fails(self, source: str, path: str, tmp_path: Path) -> None:
+        report = smoke_of(tmp_path, f"{source}\n")
+        assert report.status == "failed"
+        assert "OSError: [Errno 30] Read-only file system: " in str(report.reason)
+        assert f"/{path}'" in str(report.reason)
+
+    def test_a_layer_that_handles_a_read_only_folder_or_writes_elsewhere_passes(self, tmp_path: Path) -> None:
+        report = smoke_of(
+            tmp_path,
+            "import os, pathlib, tempfile\n"
+            "try:\n    open(__file__, 'r+')\nexcept OSError:\n    pass\n"
+            "os.makedirs(os.path.dirname(__file__), exist_ok=True)\n"
+            "pathlib.Path(__file__).with_name('none').unlink(missing_ok=True)\n"
+            "tempfile.NamedTemporaryFile().write(b'x')\n"
+            "pathlib.Path.home().joinpath('x').write_text(open(__file__).read())\n",
+        )
+        assert (report.status, report.reason) == ("proven", None)
+
+    @pytest.mark.parametrize("name", ["SIGSEGV", "SIGILL", "SIGBUS", "SIGABRT", "SIGKILL", "SIGTERM"])
+    def test_the_signal_that_ended_a_process_is_named(self, name: str, tmp_path: Path) -> None:
+        report = smoke_of(tmp_path, f"import os, signal\nos.kill(os.getpid(), signal.{name})\n")
+        assert f"ended before it responded by {name} (" in str(report.reason)
+        assert ("likely: " in str(report.reason)) is (name != "SIGTERM")
+        if name == "SIGSEGV":
+            assert "mypackage/__init__.py" in str(report.output)
+
     def test_a_crashed_process_fails_the_layer_with_its_last_output(self, tmp_path: Path) -> None:
         report = smoke_of(tmp_path, "import os\nos.write(2, b'last words')\nos._exit(7)\n")
         assert report.status == "failed"
