@@ -55,7 +55,7 @@ class _Execution:
 
     def run(self, canary: CanaryRegion | None) -> tuple[dict[Cell, Outcome], str | None]:
         plan, cells = self._job.plan, list(self._job.plan.actions)
-        self._job.progress.begin(f"Publishing {self._job.matrix.package} {plan.version}", len(cells))
+        self._begin(cells)
         # Target by target across all regions, so that a target's zip is sent everywhere while it is in the file cache.
         cells.sort(key=lambda cell: self._job.matrix.targets.index(cell.target))
         waiting: Failure | None = None
@@ -69,6 +69,7 @@ class _Execution:
             waiting = self._unfinished(canary.region, region)
             if waiting is None and not self._stop.requested:
                 waiting = canary.check(tuple(self._outcomes[cell] for cell in plan.actions if cell in region))
+                self._begin(cells)  # the canary has its own progress
             if waiting and not self._stop.requested:
                 self._defer(cells, waiting)
         self._publish_first(cells)
@@ -76,6 +77,10 @@ class _Execution:
         self._make_public(waiting)
         self._revoke_if_yanked()
         return {cell: self._outcomes[cell] for cell in plan.actions}, waiting.text if waiting else None
+
+    def _begin(self, cells: Sequence[Cell]) -> None:
+        waiting = [cell for cell in cells if cell not in self._outcomes or self._outcomes[cell].name == "private"]
+        self._job.progress.begin(f"Publishing {self._job.matrix.package} {self._job.plan.version}", len(waiting))
 
     def _publish_first(self, cells: Sequence[Cell]) -> None:
         """Publish one cell alone to claim the number. If its region fails, try the next region."""

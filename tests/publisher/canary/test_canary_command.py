@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -272,6 +273,9 @@ def test_publish_continues_after_the_canary_region_is_proven(sandbox: Sandbox, l
     assert published(sandbox, layers) == {"us-east-1": 2, "eu-west-1": 3}
     waits, first = broken.json["cells"]
     assert (first["outcome"], waits["outcome"]) == ("private", "deferred")
+    for run in (done, broken):
+        counts = [(int(step), int(total)) for step, total in re.findall(r"\[(\d+)/(\d+)\]", run.err)]
+        assert all(step <= total for step, total in counts)
     assert waits["error"].startswith(f"the canary failed: eu-west-1/py{PYTHON}-{HERE}, failed: the function fail")
     assert "2 of 2 cells are not at the release (2 permanent); the canary failed:" in broken.err
     assert "publish its next version" in broken.err
