@@ -178,11 +178,13 @@ def _note(action: Action) -> str | None:
 
 
 def _preparation_text(preparation: Preparation) -> str:
-    from publisher.reconcile.plan import Backfill, Placeholder, Regrant
+    from publisher.reconcile.plan import Backfill, Copy, Placeholder, Regrant
 
     match preparation:
         case Placeholder(number):
             return f"{number} as a placeholder"
+        case Copy(number, version):
+            return f"{number} as a private copy of {version}, which the ledger does not have"
         case Backfill(number, version):
             return f"{number} backfilled from the recorded {version}"
         case Regrant(number):

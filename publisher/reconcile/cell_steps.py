@@ -30,6 +30,7 @@ from publisher.reconcile.plan import (
     DELETED_ADVICE,
     Backfill,
     Conflict,
+    Copy,
     Defer,
     GrantOnly,
     Keep,
@@ -160,14 +161,16 @@ class CellSteps:
                 text = f"{PLACEHOLDER_DESCRIPTION}: {layer} was never published here"[:MAX_DESCRIPTION_CHARACTERS]
                 published = self._publish_version(cell, job.placeholder, text, number)
                 self._record_lower(cell, published, preparation)
+            case Copy(number) if (cell.target.id, number) not in job.backfills:
+                self._prepare(cell, Placeholder(number))
             case Backfill(number, version):
-                zip_ = job.backfills.get((cell.target.id, number))
-                if zip_ is None:
+                if (zip_ := job.backfills.get((cell.target.id, number))) is None:
                     text = f"the zip of layer version {number} ({version}) is not available in any region"
                     raise PublishError(self._missing_zip(text))
                 published = self._publish_version(cell, zip_, job.matrix.describe(cell.target, version), number)
                 self._record_lower(cell, published, preparation)
-                self._make_backfill_public(cell, published)
+                if not isinstance(preparation, Copy):
+                    self._make_backfill_public(cell, published)
             case Regrant(number, _, sha256):
                 existing = job.lambdas[cell.region].get(cell.target.layer_name, number)
                 if existing is not None and existing.sha256 == sha256:

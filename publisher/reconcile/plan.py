@@ -44,6 +44,11 @@ class Backfill:
 
 
 @dataclass(frozen=True)
+class Copy(Backfill):
+    """Publish the bytes of a release that this ledger does not have, privately: its own publisher makes it public."""
+
+
+@dataclass(frozen=True)
 class Regrant:
     """Make the cell's newest version public: a backfill that an earlier run published but did not grant."""
 

@@ -45,6 +45,7 @@ from publisher.reconcile.observe import count_past_lists, observe, read_history,
 from publisher.reconcile.plan import Plan, make_plan
 from publisher.reconcile.sources import Build, Sources, facts_to_record, gather, gather_backfills
 from publisher.reconcile.state import Remote, with_recorded_numbers
+from publisher.reconcile.unrecorded import with_copies
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def prepare(
         number = Number(following.value, f"{following.reason}; {number.value} is taken ({plan.conflict})")
         remote, plan, releases_left = _plan(matrix, requested, number, releases, lambdas, remote, clock, progress)
     _refuse_revoked(number, releases_left, remote)
-    return Prepared(requested, releases_left, remote, plan.only(selected))
+    plan = with_copies(matrix, plan.only(selected), releases_left, remote, lambdas, progress)
+    return Prepared(requested, releases_left, remote, plan)
 
 
 def _plan(

@@ -25,7 +25,16 @@ from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from scripts.simaws import At, Fault, Faults, SimulatedAws
 from tests.conftest import THOROUGH
 from tests.fakes.interleaving import Command, interleave
-from tests.fakes.simulated_runs import Doom, Inline, Killed, MemoryLedger, World, assert_ledger_true
+from tests.fakes.simulated_runs import (
+    Doom,
+    Inline,
+    Killed,
+    MemoryLedger,
+    World,
+    assert_at_release,
+    assert_ledger_true,
+    assert_nothing_wrong,
+)
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
@@ -181,6 +190,24 @@ def test_two_publishers_of_different_regions_get_different_numbers(
         completed(world, "3.0.0", ledgers[0])
         for ledger in ledgers:
             assert_ledger_true(world, ledger)
+
+
+def test_publishers_with_separate_ledgers_complete_each_others_numbers_with_private_copies(tmp_path: Path) -> None:
+    """Each publishes one region, and later all. A placeholder at the other one's number would end its release."""
+    world, ledgers = World(MATRIX, SimulatedAws(MATRIX.account, MATRIX.regions), tmp_path), machines(shared=False)
+    versions = ("1.0.0", "2.0.0")
+    for version, ledger, region in zip(versions, ledgers, MATRIX.regions, strict=False):
+        cells = [cell for cell in MATRIX.cells if cell.region == region]
+        assert world.publish(version, ledger, cells=cells).complete
+    copied = [cell for cell in MATRIX.cells if cell.region == MATRIX.regions[1]]
+    assert [world.history(cell)[0].description for cell in copied] == [
+        MATRIX.describe(cell.target, "1.0.0") for cell in copied
+    ]
+    assert not any(world.is_public(cell, 1) for cell in copied)
+    for number, (version, ledger) in enumerate(zip(versions, ledgers, strict=True), 1):
+        assert completed(world, version, ledger).plan.number.value == number
+        assert_at_release(world, version, number)
+        assert_nothing_wrong(world, ledger)
 
 
 @settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)

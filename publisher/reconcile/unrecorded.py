@@ -1,0 +1,90 @@
+"""Find releases that this ledger does not have at the numbers that a plan would use up with placeholders.
+
+Another publisher, with another ledger, may be publishing there, or may have finished in other regions. A placeholder
+would keep its release incomplete for ever, so the plan publishes the same bytes instead, privately: the other
+publisher's next run finds them and grants the permission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from builder.model.matrix import Cell, Matrix
+from builder.model.progress import Progress
+from publisher.aws.fanout import each_region, within_region
+from publisher.aws.gateway import Lambda, PublishedVersion
+from publisher.ledger.release import Release
+from publisher.reconcile.plan import Copy, Placeholder, Plan, Publish
+from publisher.reconcile.state import Remote, version_in
+
+Place: TypeAlias = tuple[Cell, int]  #: a layer version: the cell and its number
+
+
+def with_copies(
+    matrix: Matrix,
+    plan: Plan,
+    releases: Sequence[Release],
+    remote: Remote,
+    lambdas: Mapping[str, Lambda],
+    progress: Progress,
+) -> Plan:
+    """Return the plan with copies in place of placeholders, where another region has a release at that number."""
+    gaps = {
+        (cell.target.id, each.number)
+        for cell, action in plan.actions.items()
+        if isinstance(action, Publish)
+        for each in action.first
+        if isinstance(each, Placeholder) and not any(r.layer_version == each.number and r.cells for r in releases)
+    }
+    unexpected = {(*each.key, each.layer_version) for release in releases for each in release.unexpected_versions}
+    places = [
+        (cell, number)
+        for cell, state in remote.cells.items()
+        for target, number in sorted(gaps)
+        if target == cell.target.id and number <= state.latest and (*cell.key, number) not in unexpected
+    ]
+    if not places:
+        return plan
+    copies: dict[tuple[str, int], Copy] = {}
+    for (cell, number), published in _read(places, lambdas, progress):
+        version = version_in(matrix, cell.target, published.description)
+        known = copies.get((cell.target.id, number))
+        if version and known is None:
+            copies[cell.target.id, number] = Copy(number, version, published.sha256, (cell.region,))
+        elif known and known.sha256 == published.sha256:
+            copies[cell.target.id, number] = replace(known, sources=(*known.sources, cell.region))
+
+    def replaced(action: Publish, cell: Cell) -> Publish:
+        first = (
+            copies.get((cell.target.id, each.number), each) if isinstance(each, Placeholder) else each
+            for each in action.first
+        )
+        return replace(action, first=tuple(first))
+
+    return replace(
+        plan,
+        actions={
+            cell: replaced(action, cell) if isinstance(action, Publish) else action
+            for cell, action in plan.actions.items()
+        },
+    )
+
+
+def _read(
+    places: Sequence[Place], lambdas: Mapping[str, Lambda], progress: Progress
+) -> list[tuple[Place, PublishedVersion]]:
+    """Return the layer versions at these places. A region that fails is left out."""
+    regions = tuple(dict.fromkeys(cell.region for cell, _ in places))
+    progress.begin(f"Reading {len(places)} layer versions that the ledger does not have", len(regions))
+
+    def read(place: Place) -> tuple[Place, PublishedVersion | None]:
+        cell, number = place
+        return place, lambdas[cell.region].get(cell.target.layer_name, number)
+
+    def read_region(region: str) -> list[tuple[Place, PublishedVersion | None]]:
+        return within_region(read, (place for place in places if place[0].region == region))
+
+    responses, _ = each_region(regions, read_region, progress)
+    return [(place, found) for region in regions for place, found in responses.get(region, []) if found]
