@@ -18,3 +18,9 @@ def first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def newer_schema(error: ValidationError) -> int | None:
+    """Return the schema version of a file that a newer program wrote; None if that is not what is wrong with it."""
+    versions = (each["input"] for each in error.errors(include_url=False) if each["loc"] == ("schema_version",))
+    return next((version for version in versions if type(version) is int and version > 1), None)

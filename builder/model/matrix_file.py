@@ -47,7 +47,9 @@ def load_matrix(path: pathlib.Path) -> Matrix:
     except UnicodeDecodeError as error:
         raise InputError(f"the matrix is not UTF-8: {error}", where=str(path), fix="save the file as UTF-8") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the matrix: {error}", where=str(path)) from None
+        reason = getattr(error, "strerror", None) or error
+        fix = "give the path of a matrix file with --matrix FILE or LAYERS_MATRIX"
+        raise InputError(f"cannot read the matrix: {reason}", where=str(path), fix=fix) from None
     return parse_matrix(text, str(path))
 
 

@@ -169,7 +169,7 @@ def _pythons(words: Sequence[str], index: Index) -> tuple[str, ...]:
             meant = next(iter(exact or [python for python in available if word.startswith(f"{python}.")]), None)
             raise InputError(
                 f"no layer is for Python {word!r}",
-                fix=f"did you mean {meant}?" if meant else f"there are layers for {', '.join(available)}",
+                fix=f"did you mean {meant}?" if meant else f"there are layers for --python {', '.join(available)}",
             )
     return tuple(dict.fromkeys(words))
 
@@ -183,7 +183,9 @@ def _architectures(words: Sequence[str], index: Index) -> tuple[str, ...]:
             meant = {"arm64": "aarch64", "arm": "aarch64", "amd64": "x86_64", "x64": "x86_64"}.get(folded, folded)
             raise InputError(
                 f"no layer is for architecture {str(word)!r}",
-                fix=f"did you mean {meant}?" if meant in available else f"there are layers for {', '.join(available)}",
+                fix=f"did you mean {meant}?"
+                if meant in available
+                else f"there are layers for --arch {', '.join(available)}",
             )
     return tuple(dict.fromkeys(words))
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from builder.model.artifact import write_atomically
 from builder.model.errors import InputError
 from builder.model.escape import shorten
-from builder.model.frozen import first_problem
+from builder.model.frozen import first_problem, newer_schema
 from builder.model.matrix import Cell, Matrix
 from builder.model.target import Target
 from publisher.ledger.release import CellRecord, Release
@@ -154,10 +154,15 @@ def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
     try:
         release = Release.model_validate_json(data)
     except ValidationError as error:
+        newer = newer_schema(error)
         raise InputError(
-            f"this record is damaged: {first_problem(error)}",
+            f"this record has schema version {newer}, and this program reads 1"
+            if newer
+            else f"this record is damaged: {first_problem(error)}",
             where=where,
-            fix="restore it from version control; `layers sync` recreates a lost ledger",
+            fix="update this program: a newer one wrote the record"
+            if newer
+            else "restore it from version control; `layers sync` recreates a lost ledger",
         ) from None
     if f"{stem}.json" != file_name(release.layer_version):  # 3.json beside 0003.json would be a second record of 3
         raise InputError(
