@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from builder.model.errors import IncompleteError
@@ -17,35 +17,17 @@ if TYPE_CHECKING:
     from publisher.ledger.release import Release
     from publisher.parameters.update import ParameterUpdate
 
-#: Updates of one command while others change the ledger.
-MAX_PARAMETER_UPDATES = 5
-
 
 def refresh_parameters(matrix: Matrix, ledger: Ledger, stop: Stop) -> ParameterUpdate | None:
-    """Update the parameters to the ledger's state. None if the matrix has none.
-
-    If another command changes the ledger meanwhile, update them again. Of two commands that write at the same time, the
-    last one then knows the other one's record, so that ``latest`` never stays at a release that was yanked.
-    """
+    """Update the parameters to the ledger's state. None if the matrix has none."""
     if matrix.parameters is None:
         return None
     from builder.model.clock import SYSTEM_CLOCK
     from publisher.parameters.parameter_client import connect
-    from publisher.parameters.update import update_parameters
+    from publisher.parameters.update import follow_ledger
 
-    stores = connect(matrix.regions, stop)
-    written = removed = 0
     with progress() as shown:
-        releases = ledger.releases()
-        for _ in range(MAX_PARAMETER_UPDATES):
-            update = update_parameters(matrix, releases, stores, SYSTEM_CLOCK, shown)
-            written, removed = written + update.written, removed + update.removed
-            if stop.requested:
-                break
-            before, releases = releases, ledger.releases()
-            if releases == before:
-                break
-    return replace(update, written=written, removed=removed)
+        return follow_ledger(matrix, ledger, connect(matrix.regions, stop), SYSTEM_CLOCK, shown, stop)
 
 
 def announce_release(matrix: Matrix, ledger: Ledger, number: int) -> IncompleteError | None:

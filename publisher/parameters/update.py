@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.model.clock import Clock
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
+from builder.model.stop import Stop
 from publisher.aws.fanout import each_region
 from publisher.aws.gateway import Failure, Unavailable
+from publisher.ledger.folder import Ledger
 from publisher.ledger.release import Release
 from publisher.parameters.expected import ExpectedParameters, expected, to_remove, to_write
 from publisher.parameters.parameter_client import ParameterStore
 
+#: Updates of one command while others change the ledger.
+MAX_PARAMETER_UPDATES = 5
 #: Waits between two reads: Parameter Store is eventually consistent.
 READ_BACK_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
@@ -36,6 +40,32 @@ class Difference:
     target: str
     layer_version: int | None
     detail: str
+
+
+def follow_ledger(
+    matrix: Matrix,
+    ledger: Ledger,
+    stores: Mapping[str, ParameterStore],
+    clock: Clock,
+    progress: Progress,
+    stop: Stop,
+) -> ParameterUpdate:
+    """Update the parameters to the ledger's state, and again if another command changes the ledger meanwhile.
+
+    Of two commands that write at the same time, the last one then knows the other one's record, so that ``latest``
+    never stays at a release that was yanked.
+    """
+    written = removed = 0
+    releases = ledger.releases()
+    for _ in range(MAX_PARAMETER_UPDATES):
+        update = update_parameters(matrix, releases, stores, clock, progress)
+        written, removed = written + update.written, removed + update.removed
+        if stop.requested:
+            break
+        before, releases = releases, ledger.releases()
+        if releases == before:
+            break
+    return replace(update, written=written, removed=removed)
 
 
 def update_parameters(

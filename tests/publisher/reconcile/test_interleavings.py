@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from builder.model.stop import Stop
 from publisher.audit.sync import sync
 from publisher.audit.yank import Permissions
 from publisher.aws import fanout
+from publisher.parameters.expected import Parameter, expected, to_remove, to_write
+from publisher.parameters.update import follow_ledger
 from publisher.reconcile import execute
 from publisher.reconcile.job import Outcome
 from publisher.reconcile.release_run import PublishReport
@@ -38,7 +41,8 @@ from tests.fakes.simulated_runs import (
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
-EXAMPLES = 5_000 if THOROUGH else 15
+#: In ``--thorough``, some minutes for each property: an example takes a tenth of a second or more.
+EXAMPLES = 1_500 if THOROUGH else 15
 PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("LAYERS_SHRINK")]
 BURSTS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 40)), max_size=30)
 WHEN = datetime(2026, 11, 25, tzinfo=timezone.utc)
@@ -90,6 +94,45 @@ def syncing(world: World, ledger: MemoryLedger) -> Command:
     def command(pause: Callable[[str], None]) -> object:
         ledger.doom = steps = Steps(pause)
         return sync(world.matrix, ledger, world.lambdas(steps), Quiet(), Stop())
+
+    return command
+
+
+@dataclass
+class Store:
+    """Parameters of one region, which all processes share."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    pause: Callable[[str], None] = lambda _step: None
+
+    def read(self, names: Sequence[str]) -> Mapping[str, str]:
+        self.pause("GetParameters")
+        return {name: value for name, value in self.values.items() if name in names}
+
+    def write(self, parameter: Parameter) -> None:
+        self.pause("PutParameter")
+        self.values[parameter.name] = parameter.arn
+
+    def remove(self, names: Sequence[str]) -> None:
+        self.pause("DeleteParameters")
+        for name in names:
+            self.values.pop(name, None)
+
+
+def repairing(world: World, ledger: MemoryLedger, stores: Mapping[str, Store]) -> Command:
+    """Do what ``audit --repair`` does, and each command that changes a release does at its end."""
+
+    def command(pause: Callable[[str], None]) -> object:
+        ledger.doom = Steps(pause)
+        own = {region: replace(store, pause=pause) for region, store in stores.items()}
+        return follow_ledger(world.matrix, ledger, own, world.aws.clock, Quiet(), Stop())
+
+    return command
+
+
+def one_after_the_other(*commands: Command) -> Command:
+    def command(pause: Callable[[str], None]) -> object:
+        return [each(pause) for each in commands]
 
     return command
 
@@ -326,3 +369,34 @@ def test_a_yank_is_undone_while_others_publish_sync_and_yank(
             assert len(recorded) == (len(MATRIX.cells) if undo else 0)
             assert (one.records[1].yanked is None) is undo
             assert_ledger_true(world, one)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(undo=st.booleans(), bursts=BURSTS, dies=st.one_of(st.none(), st.integers(1, 80)))
+def test_parameters_follow_the_ledger_while_others_publish_yank_and_repair(
+    undo: bool, bursts: list[tuple[int, int]], dies: int | None
+) -> None:
+    """Whatever is written last, ``latest`` is the newest complete release that is not yanked."""
+    matrix = small_matrix(parameters={"prefix": "/demo"})
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(matrix, SimulatedAws(matrix.account, matrix.regions), Path(folder))
+        stores = {region: Store() for region in matrix.regions}
+        one = MemoryLedger()
+        two, three = (MemoryLedger(one.records, one.kept) for _ in range(2))
+        world.publish("1.0.0", one)
+        if undo:
+            yanking(world, 1, one)(lambda _step: None)
+        repairing(world, one, stores)(lambda _step: None)
+        commands = [
+            one_after_the_other(yanking(world, 1, one, undo=undo, dies=dies), repairing(world, one, stores)),
+            one_after_the_other(publishing(world, "2.0.0", two), repairing(world, two, stores)),
+            repairing(world, three, stores),
+        ]
+        ends = interleave(commands, bursts)
+        note(str(ends))
+        assert not [e for e in ends if isinstance(e, BaseException) and not isinstance(e, LayersError | Killed)]
+        if any(isinstance(end, Killed) for end in ends):
+            repairing(world, three, stores)(lambda _step: None)
+        for region, plan in expected(matrix, one.releases()).items():
+            assert not to_write(plan, stores[region].values)
+            assert not to_remove(plan, stores[region].values)
