@@ -119,7 +119,9 @@ class _Execution:
         granted = self._yanks.granted_cells
         if granted and (reason := self._yanks.why_yanked()):
             self._stop(reason)
-            self._run_step(granted, lambda cell: self._steps.revoke(self._outcomes[cell], reason))
+            for cell, published in granted.items():  # the outcome of a grant that was not read back has no version
+                self._outcomes[cell] = replace(self._outcomes[cell], published=published)
+            self._run_step(list(granted), lambda cell: self._steps.revoke(self._outcomes[cell], reason))
         for cell, published in self._yanks.yanked_backfills():
             self._steps.revoke_backfill(cell, published)
 

@@ -30,7 +30,7 @@ class YankCheck:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._granted: dict[str, PublishedVersion] = {}  #: by region: the version of the release that was granted first
-        self.granted_cells: list[Cell] = []  #: in which AWS confirmed the permission of the release
+        self.granted_cells: dict[Cell, PublishedVersion] = {}  #: AWS confirmed their permission of the release
         self._backfilled: list[tuple[Cell, PublishedVersion, Release]] = []  #: granted versions of older releases
         self._policies_lag = False
 
@@ -47,7 +47,7 @@ class YankCheck:
 
     def add(self, cell: Cell, published: PublishedVersion) -> None:
         """Remember a granted version of the release, although its policy may not show the permission yet."""
-        self.granted_cells.append(cell)
+        self.granted_cells[cell] = published
         self._granted.setdefault(cell.region, published)
 
     def add_backfill(self, cell: Cell, published: PublishedVersion, release: Release) -> None:
