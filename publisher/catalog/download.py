@@ -31,7 +31,7 @@ def download(address: str, title: str, headers: Mapping[str, str] | None = None)
             f"{title} cannot be downloaded: {_reason(error)}",
             where=address,
             fix="check the address, the network and the proxy settings (HTTPS_PROXY), then run the command again",
-            failure_class=FailureClass.PERMANENT if isinstance(error, InvalidURL) else FailureClass.TEMPORARY,
+            failure_class=FailureClass.PERMANENT if _is_permanent(error) else FailureClass.TEMPORARY,
         ) from None
 
 
@@ -82,6 +82,13 @@ def _decode(body: bytes, encoding: str) -> bytes:
     if not decompressor.eof and len(data) <= MAX_DOCUMENT_BYTES:
         raise IncompleteRead(data)
     return data
+
+
+def _is_permanent(error: Exception) -> bool:
+    """Whether the same request fails again: an invalid URL, or a status such as 404."""
+    if isinstance(error, HTTPError):
+        return 400 <= error.code < 500 and error.code not in (408, 425, 429)
+    return isinstance(error, InvalidURL)
 
 
 def _reason(error: Exception) -> str:

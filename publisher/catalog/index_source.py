@@ -6,14 +6,13 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 from pydantic import ValidationError
 
-from builder.model.errors import InputError
+from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
 from builder.model.matrix import LAYER_NAME
 from builder.model.regions import partition_of
@@ -37,9 +36,12 @@ def read_index(source: str, regions: Sequence[str] = ()) -> Index:
     """
     remote = source.lower().startswith(("https://", "http://"))
     if remote and 0 < len(regions) <= _MAX_REGION_FILES and all(re.fullmatch(_REGION, region) for region in regions):
-        # A region without layers, an index of an older program, an invalid URL (ValueError): read the whole index.
-        with suppress(InputError, ValueError):
+        try:
             return _merge([_region_index(urljoin(source, f"regions/{region}.json")) for region in regions])
+        except (InputError, ValueError) as error:
+            # A region without layers, an index of an older program, an invalid URL (ValueError): read the whole index.
+            if isinstance(error, InputError) and error.failure_class is FailureClass.TEMPORARY:
+                raise  # this server does not respond in time
     document = _document(source, remote)
     if isinstance(document.get("region"), str) and "layers" in document:
         return _of_region(document, source).model_copy(update={"regions": (document["region"],)})

@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builder.model.errors import FailureClass, InputError
-from publisher.catalog import download
+from publisher.catalog import download, index_source
 from publisher.catalog.arn import find
 from publisher.catalog.index import make_index
 from publisher.catalog.index_source import read_index
@@ -217,3 +218,27 @@ def test_another_file_of_the_catalog_is_refused_and_the_right_one_is_named(
 @pytest.mark.parametrize("source", ["example.com/layers.json", "s3://bucket/layers.json", "."])
 def test_a_source_that_is_no_file_and_no_url_says_what_is(source: str) -> None:
     assert "https://" in (problem(source).fix or "")
+
+
+@pytest.mark.parametrize(
+    ("response", "count"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 2),
+        (b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n", 1),
+        (b"", 1),
+    ],
+    ids=["404", "503", "no response"],
+)
+def test_the_whole_index_is_requested_only_if_the_file_of_the_region_is_missing(
+    monkeypatch: pytest.MonkeyPatch, response: bytes, count: int
+) -> None:
+    requested: list[str] = []
+
+    def counted(address: str, *more: Any) -> bytes:
+        requested.append(address)
+        return download.download(address, *more)
+
+    monkeypatch.setattr(index_source, "download", counted)
+    with server(response) as address, pytest.raises(InputError, match="cannot be downloaded"):
+        read_index(address, ["us-east-1"])
+    assert len(requested) == count
