@@ -22,6 +22,7 @@ from publisher.cli.console import (
 from publisher.cli.group import Settings
 from publisher.cli.parameter_steps import parameter_drifts, refresh_parameters, show_parameters, with_parameters
 from publisher.cli.signals import stopping
+from publisher.text.figures import counted
 
 if TYPE_CHECKING:
     from publisher.audit.audit import Drift
@@ -80,7 +81,8 @@ def _judge(drifts: Sequence[Drift]) -> None:
     differing = [drift for drift in drifts if drift.problem != "unreachable"]
     if differing:
         raise DriftError(
-            f"the ledger and AWS differ in {len(differing)} places", fix="run the command that each finding names"
+            f"the ledger and AWS differ in {counted(len(differing), 'place')}",
+            fix="run the command that each finding names",
         )
     if drifts:
         raise IncompleteError(
@@ -97,6 +99,6 @@ def _show(checked: int, releases: int, drifts: Sequence[Drift]) -> None:
         )
         print_result("")
     print_result(
-        f"{checked} recorded layer versions of {releases} releases compared; "
-        + (f"{len(drifts)} findings" if drifts else "everything is as recorded")
+        f"{counted(checked, 'recorded layer version')} of {counted(releases, 'release')} compared; "
+        + (counted(len(drifts), "finding") if drifts else "everything is as recorded")
     )

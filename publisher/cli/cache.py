@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from publisher.cli.console import json_option, megabytes, print_json, print_result
+from publisher.text.figures import counted
 
 
 @click.command("cache")
@@ -26,6 +27,5 @@ def command(action: str, as_json: bool) -> None:
         print_json({"folder": str(cache.folder), "size": size, "limit": MAX_CACHE_BYTES, "removed": removed})
         return
     if action == "clean":
-        files = before - cache.count()
-        print_result(f"deleted {files} {'file' if files == 1 else 'files'}, {megabytes(removed)}")
+        print_result(f"deleted {counted(before - cache.count(), 'file')}, {megabytes(removed)}")
     print_result(f"{cache.folder}: {megabytes(size)} of at most {megabytes(MAX_CACHE_BYTES)}")

@@ -17,6 +17,7 @@ from publisher.cli.console import json_option, print_json, print_result
 from publisher.cli.file_output import read, write
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
+from publisher.text.figures import counted
 
 
 @click.command("docs")
@@ -47,7 +48,7 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
         change = "differs" if check else "written"
         print_json({"files": [{"path": str(p), "state": change if p in stale else "unchanged"} for p in expected]})
     elif not check and stale:
-        print_result(f"wrote {len(stale)} files: {_some(stale, 4)}")
+        print_result(f"wrote {counted(len(stale), 'file')}: {_some(stale, 4)}")
     if check and stale:
         raise DriftError(
             f"{len(stale)} of {len(expected)} files differ from the ledger: {_some(stale, 8)}",

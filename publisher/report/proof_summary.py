@@ -12,7 +12,7 @@ from publisher.ledger.release import Release, last_before
 from publisher.report.annotations import Level, Note
 from publisher.report.import_times import import_section
 from publisher.report.release_comparison import BuiltTarget, package_section, size_table, title
-from publisher.text.figures import duration, megabytes
+from publisher.text.figures import counted, duration, megabytes
 from publisher.text.markdown import table, text
 
 #: So many rows of findings or drift are shown; the rest is counted.
@@ -120,10 +120,9 @@ def inspect_notes(inspections: Sequence[Inspection]) -> Iterator[Note]:
 
 def audit_section(checked: int, releases: int, drifts: Sequence[Drift]) -> str:
     """Return what an audit found."""
-    headline = (
-        f"**{len(drifts)} finding{'s' if len(drifts) > 1 else ''}**" if drifts else "**everything is as recorded**"
-    )
-    head = f"### Audit\n\n{checked} recorded layer versions of {releases} releases compared: {headline}.\n"
+    headline = f"**{counted(len(drifts), 'finding')}**" if drifts else "**everything is as recorded**"
+    compared = f"{counted(checked, 'recorded layer version')} of {counted(releases, 'release')}"
+    head = f"### Audit\n\n{compared} compared: {headline}.\n"
     rows = [
         [
             text(each.region),

@@ -8,6 +8,11 @@ def megabytes(size: int) -> str:
     return f"{size / 1048576:.1f} MB"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return ``1 file`` or ``2 files``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def duration(seconds: float) -> str:
     """Return ``1.2 s`` or ``2 min 5 s``."""
     if seconds < 60:
