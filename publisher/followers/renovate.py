@@ -61,7 +61,9 @@ def _release(release: IndexedRelease, published: datetime) -> dict[str, Any]:
 
 
 def _preset(index: Index, arn: str) -> dict[str, Any]:
-    datasource = f"{index.package}-layers"
+    # A repository may follow several publishers or several layers of a package.
+    layer_words = re.sub(r"[^a-z0-9]+", "-", index.layer_name.lower()).strip("-")
+    datasource = f"{index.package}-layers-{index.account}-{layer_words}"
     name = f"{index.package} Lambda layers"
     extracted = {
         "customType": "regex",

@@ -25,6 +25,7 @@ from tests.endtoend.test_cdk import node_modules
 from tests.fakes.gitea import GiteaServer, git
 from tests.fakes.serving import serving
 from tests.publisher.catalog.catalog_cases import DAY, catalog_matrix, recorded
+from tests.publisher.reconcile.plan_cases import small_matrix
 
 # Renovate needs a newer Node.js than the system may have, so npm installs it.
 NODE = f"node-linux-{ {'x86_64': 'x64', 'aarch64': 'arm64'}.get(platform.machine(), 'x64') }"
@@ -89,10 +90,10 @@ def make_repository(server: GiteaServer, folder: Path, number: int) -> None:
     git(folder, "clone", "--quiet", "--bare", str(folder), str(server.repository))
 
 
-def publish(server: GiteaServer, *releases: Release) -> None:
-    for name, text in catalog_files(make_index(MATRIX, releases)).items():
-        (server.site / name).parent.mkdir(parents=True, exist_ok=True)
-        (server.site / name).write_text(text)
+def publish(server: GiteaServer, *releases: Release, matrix: Matrix = MATRIX, folder: str = "") -> None:
+    for name, text in catalog_files(make_index(matrix, releases)).items():
+        (server.site / folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (server.site / folder / name).write_text(text)
 
 
 def renovate(server: GiteaServer, folder: Path) -> str:
@@ -134,3 +135,26 @@ def test_a_yanked_version_is_never_proposed(gitea: GiteaServer, tmp_path: Path, 
     log = renovate(gitea, tmp_path)
     assert "custom.demo-agents-layers" in log
     assert git(gitea.repository, "branch", "--format=%(refname:short)").split() == ["main"]
+
+
+def test_two_layers_of_one_package_are_followed_in_one_file(gitea: GiteaServer, tmp_path: Path) -> None:
+    own = small_matrix(package=MATRIX.package, account="111122223333", unsupported=[{"region": "ap-south-1"}])
+    publish(gitea, recorded(MATRIX, 1, "1.1"), recorded(MATRIX, 2, "1.2"))
+    publish(gitea, recorded(own, 1, "1.1"), recorded(own, 5, "1.2"), matrix=own, folder="own")
+    make_repository(gitea, tmp_path / "work", 1)
+    presets = [f"{gitea.url}/site{part}/renovate/preset.json({gitea.url}/site{part})" for part in ("", "/own")]
+    text = (
+        "    - !Sub arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:123456789012:layer:demo-agents-py3_12-aarch64:{}\n"
+        "    - !Sub arn:aws:lambda:${{AWS::Region}}:111122223333:layer:demo-agents-py3_13-x86_64:{}\n"
+    )
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(gitea.repository), str(clone))
+    (clone / "two.yaml").write_text(text.format(1, 1))
+    (clone / "renovate.json").write_text(json.dumps({"extends": presets, "enabledManagers": ["custom.regex"]}))
+    git(clone, "add", ".")
+    git(clone, "commit", "--quiet", "--message", "two")
+    git(clone, "push", "--quiet")
+    log = renovate(gitea, tmp_path)
+    branches = git(gitea.repository, "branch", "--format=%(refname:short)").split()
+    assert branches == ["main", "renovate/demo-agents-lambda-layers"], log[-6000:]
+    assert git(gitea.repository, "show", f"{branches[1]}:two.yaml") == text.format(2, 5)

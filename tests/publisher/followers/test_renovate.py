@@ -130,6 +130,20 @@ def test_an_arn_with_variables_is_found(manager: int, region: str, layer: str) -
     assert not re.search(pattern, text.replace("demo-agents", "other-agents"))
 
 
+def test_a_repository_can_follow_several_publishers_and_layers_of_a_package() -> None:
+    own = small_matrix(package="demo-agents", layer_name="our-{python}-{architecture}")
+    matrices = [MATRIX, own, small_matrix(package="demo-agents", account="111122223333"), small_matrix()]
+    presets = [
+        json.loads(renovate_files(make_index(each, [recorded(each, 1, "1.0")]))["renovate/preset.json"])
+        for each in matrices
+    ]
+    names = [name for preset in presets for name in preset["customDatasources"]]
+    assert len(set(names)) == len(presets)
+    for name, preset in zip(names, presets, strict=True):
+        assert {each["datasourceTemplate"] for each in preset["customManagers"]} == {f"custom.{name}"}
+        assert [each["matchDatasources"] for each in preset["packageRules"]] == [[f"custom.{name}"]]
+
+
 def test_the_patterns_are_valid_for_re2() -> None:
     patterns = [
         text for each in json.loads(FILES["renovate/preset.json"])["customManagers"] for text in each["matchStrings"]
