@@ -11,10 +11,8 @@ import hashlib
 import io
 import mmap
 import stat
-import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +27,7 @@ from builder.inspection.findings import finding, grouped
 from builder.inspection.pyc import PYC_HEADER_BYTES, header_facts, layer_path
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
+from builder.model.zip_damage import ZIP_DAMAGE
 
 #: A zip that claims more than this, four times Lambda's limit, is not unpacked at all.
 MAX_UNZIPPED_BYTES: Final = 4 * UNZIPPED_LIMIT_BYTES
@@ -42,11 +41,6 @@ _MAX_LINK_BYTES: Final = 1024
 _CENTRAL_HEADER = b"PK\x01\x02"
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _UNIX, _MACOS = 3, 19
-#: What zipfile raises for damaged input.
-_DAMAGE = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, IndexError, KeyError, NotImplementedError, OSError,
-    OverflowError, RuntimeError, UnicodeError, ValueError,
-)  # fmt: skip
 
 
 @dataclass
@@ -91,7 +85,7 @@ def read_zip(path: Path) -> ZipContents:
             return _read(archive, path)
     except _TooLargeError as error:
         raise InputError(f"the zip is too large to inspect: {error}", where=str(path), fix=_NOT_A_LAYER) from None
-    except _DAMAGE as error:
+    except ZIP_DAMAGE as error:
         reason = str(error) or type(error).__name__
         raise InputError(
             f"not a readable zip: {reason}", where=str(path), fix="build or download the zip again"
@@ -163,7 +157,7 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, contents: ZipCont
         try:
             with archive.open(entry) as file:
                 return _read_content(file, entry, contents)
-        except _DAMAGE as error:
+        except ZIP_DAMAGE as error:
             reason = str(error) or type(error).__name__
             contents.error("zip-damaged", "cannot be unpacked: " + reason.replace(repr(entry.filename), "it"), path)
     return _EntryFacts()

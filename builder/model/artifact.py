@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from builder.model.errors import InputError
 from builder.model.frozen import Frozen, first_problem
-from builder.model.recorded_fields import SchemaVersion, WholeNumber
+from builder.model.recorded_fields import PythonField, SchemaVersion, TargetField, VersionField, WholeNumber
 from builder.model.runtimes import Architecture
 
 MANIFEST = "manifest.json"
@@ -48,8 +48,8 @@ class Finding(Frozen):
 class Artifact(Frozen):
     """The facts of one zip."""
 
-    target: str  #: ``py3.12-x86_64``
-    python: str
+    target: TargetField  #: ``py3.12-x86_64``
+    python: PythonField
     architecture: Architecture
     layer_name: str
     file: str  #: the zip's name in the manifest's folder
@@ -71,7 +71,7 @@ class Manifest(Frozen):
 
     schema_version: SchemaVersion = 1
     package: str
-    version: str
+    version: VersionField
     artifacts: tuple[Artifact, ...]
 
     @property

@@ -25,10 +25,12 @@ def _whole(value: Any) -> Any:
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]
 _PYTHON, _REGION = r"[0-9]{1,2}\.[0-9]{1,3}", r"[a-z]{2,10}(-[a-z0-9]{1,20}){2,4}"
+_TARGET = rf"py{_PYTHON}-(x86_64|aarch64)"
 PythonField = Annotated[str, Field(pattern=f"^{_PYTHON}$")]
 RegionField = Annotated[str, Field(pattern=f"^{_REGION}$")]
+TargetField = Annotated[str, Field(pattern=f"^{_TARGET}$")]
 #: A cell: its region and target id.
-CellField = Annotated[str, Field(pattern=f"^{_REGION}/py{_PYTHON}-(x86_64|aarch64)$")]
+CellField = Annotated[str, Field(pattern=f"^{_REGION}/{_TARGET}$")]
 #: A package version. PEP 440 has no limit, but Python reads no number of more than 4,300 digits.
 VersionField = Annotated[str, Field(min_length=1, max_length=128)]
 #: Number of a layer version: AWS counts in 64 bits.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from builder.model.errors import InputError
 from builder.model.progress import Progress
+from builder.model.zip_damage import ZIP_DAMAGE
 from builder.package.ignore_rules import ignore_rules, is_ignored
 from builder.requirements.text_files import read_text
 
@@ -90,7 +91,7 @@ def _is_earlier_output(app_zip: Path) -> bool:
     try:
         with zipfile.ZipFile(app_zip) as archive:
             return all(each.date_time == _ZIP_TIME and not each.extra for each in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except ZIP_DAMAGE:
         return False
 
 

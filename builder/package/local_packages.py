@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from email.parser import Parser
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from builder.bytecode.interpreters import find
 from builder.metadata.requires_dist import marker_environment
@@ -24,6 +24,7 @@ from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
+from builder.model.zip_damage import ZIP_DAMAGE
 from builder.requirements.declarations import is_project
 from builder.requirements.declared import LocalPackage, Requirements, Selection, without_credentials
 from builder.requirements.pyproject import read_pyproject
@@ -31,6 +32,9 @@ from builder.resolve import uv
 
 #: How many lines of a build backend's output an error shows.
 _MAX_SHOWN_LINES = 12
+_AGAIN = "build or download the wheel again"
+#: The description at the end may be longer.
+_MAX_METADATA_BYTES = 1 << 20
 #: Files that setuptools leaves beside the source. They are deleted if the build created them.
 _LEFTOVERS = ("build", "*.egg-info", "src/*.egg-info")
 
@@ -139,16 +143,19 @@ def _leftovers(source: Path) -> Iterator[Path]:
 
 
 def _read(package: LocalPackage, path: Path, target: Target) -> LocalWheel:
+    where = f"{package.where}: {path}"
     try:
         name, _, _, tags = parse_wheel_filename(path.name)
         with zipfile.ZipFile(path) as archive:
             inner = next(each for each in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", each))
-            metadata = Parser().parsestr(archive.read(inner).decode("utf-8", "replace"))
+            with archive.open(inner) as file:
+                metadata = Parser().parsestr(file.read(_MAX_METADATA_BYTES).decode("utf-8", "replace"))
         requires = tuple(Requirement(text) for text in metadata.get_all("Requires-Dist", []))
-    except (InvalidWheelFilename, InvalidRequirement, zipfile.BadZipFile, StopIteration, OSError) as error:
-        raise InputError(
-            f"is not a valid wheel: {error}", where=f"{package.where}: {path}", fix="build or download the wheel again"
-        ) from None
+    except StopIteration:
+        raise InputError("is not a valid wheel: it has no METADATA", where=where, fix=_AGAIN) from None
+    except ZIP_DAMAGE as error:  # ValueError: also for an invalid name or requirement
+        reason = str(error) or type(error).__name__
+        raise InputError(f"is not a valid wheel: {reason}", where=where, fix=_AGAIN) from None
     if package.name not in (None, name):
         raise InputError(f"{path.name} is not a wheel of {package.name}", where=package.where)
     if not tags & set(supported_tags(target)):

@@ -6,10 +6,10 @@ import os
 import shutil
 import stat
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from builder.model.errors import InputError
+from builder.model.zip_damage import ZIP_DAMAGE
 
 _LAYER_ROOT = "/opt/"
 
@@ -24,8 +24,8 @@ def unpack_zip(path: Path, folder: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
                 _unpack_entry(archive, entry, root, path)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"the zip cannot be unpacked: {error}", where=str(path)) from None
+    except ZIP_DAMAGE as error:
+        raise InputError(f"the zip cannot be unpacked: {str(error) or type(error).__name__}", where=str(path)) from None
 
 
 def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, root: Path, path: Path) -> None:

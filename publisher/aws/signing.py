@@ -17,6 +17,7 @@ from builder.model.artifact import sha256_of
 from builder.model.clock import Clock
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
+from builder.model.zip_damage import ZIP_DAMAGE
 from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error, status_of
 from publisher.aws.gateway import RUN_AGAIN, GatewayError, Zip
 
@@ -147,7 +148,7 @@ def is_signed(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.startswith(SIGNATURE_PREFIX) for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except ZIP_DAMAGE:
         return False
 
 

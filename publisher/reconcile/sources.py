@@ -18,6 +18,7 @@ from builder.model.errors import InputError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
+from builder.model.zip_damage import ZIP_DAMAGE
 from publisher.aws.gateway import GatewayError, Lambda, Zip
 from publisher.aws.publish_request import MAX_REQUEST_BYTES
 from publisher.aws.signing import Signer, is_signed
@@ -255,5 +256,5 @@ def unzipped_size(path: Path) -> int:
     try:
         with zipfile.ZipFile(path) as archive:
             return sum(info.file_size for info in archive.infolist())
-    except (zipfile.BadZipFile, OSError) as error:
+    except ZIP_DAMAGE as error:
         raise InputError(f"the zip cannot be read: {error}", where=str(path), fix="build it again") from None

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
+from builder.model.zip_damage import ZIP_DAMAGE
 from publisher.aws.publish_request import MAX_REQUEST_BYTES
 
 #: Uploads whose JSON is parsed in memory at the same time.
@@ -156,7 +157,7 @@ def check_zip(content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             unzipped = sum(info.file_size for info in archive.infolist())
-    except zipfile.BadZipFile:
+    except ZIP_DAMAGE:
         raise Refusal(
             "InvalidParameterValueException",
             "Could not unzip uploaded file. Please check your file, then try to upload again.",

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from builder.model.errors import FailureClass, InputError
@@ -164,7 +164,7 @@ def _advisory(vulnerability: _Vulnerability) -> Advisory:
 def _in_order(versions: tuple[str, ...]) -> tuple[str, ...]:
     try:
         return tuple(str(version) for version in sorted({Version(text) for text in versions}))
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, or more digits than Python reads
         return tuple(shorten(text, 60) for text in versions)
 
 

@@ -151,14 +151,13 @@ def _runs_on(file: IndexFile, target: Target) -> bool:
         tags = parse_wheel_filename(file.name)[3]
     except ValueError:  # InvalidWheelFilename, or a number with thousands of digits
         return False
-    return _python(file.requires_python or "").contains(target.runtime.full_version) and not tags.isdisjoint(
-        _tags(target)
-    )
+    return _python(file.requires_python or "", target) and not tags.isdisjoint(_tags(target))
 
 
 @lru_cache(maxsize=256)
-def _python(text: str) -> SpecifierSet:
+def _python(text: str, target: Target) -> bool:
+    """Whether Requires-Python allows the target's Python. Installers ignore an invalid one."""
     try:
-        return SpecifierSet(text)
-    except ValueError:  # installers ignore it too
-        return SpecifierSet()
+        return SpecifierSet(text).contains(target.runtime.full_version)
+    except ValueError:
+        return True

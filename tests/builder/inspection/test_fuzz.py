@@ -5,9 +5,12 @@ The test suite tries a few examples; ``scripts/test --thorough`` fuzzes each par
 
 from __future__ import annotations
 
+import secrets
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import strategies as st
@@ -18,7 +21,11 @@ from builder.inspection.file_facts import FileFacts
 from builder.inspection.package_checks import check_packages, wheel_tags
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
+from builder.package.local_packages import build_wheels
+from builder.requirements.declared import LocalPackage
+from builder.smoke.unpack_zip import unpack_zip
 from tests.fakes.fuzzing import fuzz, mutated
+from tests.fakes.notes import Notes
 from tests.fakes.zips import add, distribution, own_binary, pyc, target
 
 DIST_INFO = "python/a-1.0.dist-info/"
@@ -87,10 +94,25 @@ def test_any_names_and_links_give_findings() -> None:
     fuzz(st.lists(files, max_size=8), lambda files: check_files(files, target()))
 
 
-def test_any_central_directory_is_read_or_refused(tmp_path: Path) -> None:
-    path = tmp_path / "z.zip"
+def _unpacked(path: Path) -> None:
+    with TemporaryDirectory() as folder:
+        unpack_zip(path, Path(folder))
+
+
+def _read_as_own_wheel(path: Path) -> None:
+    build_wheels([LocalPackage(path, "requirements.txt:1")], target(), path.parent / secrets.token_hex(8), Notes())
+
+
+@pytest.mark.parametrize("read", [inspect_zip, _unpacked, _read_as_own_wheel])
+def test_any_central_directory_is_read_or_refused(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    path = tmp_path / "a-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in {**distribution("a"), "python/é.txt": b"e", "python/big": bytes(3000)}.items():
+        for name, data in {
+            **distribution("a"),
+            "python/é.txt": b"e",
+            "python/big": bytes(3000),
+            "a-1.0.dist-info/METADATA": b"Name: a\n",
+        }.items():
             add(archive, name, data)
     whole = path.read_bytes()
     start = whole.index(b"PK\x01\x02")
@@ -108,6 +130,6 @@ def test_any_central_directory_is_read_or_refused(tmp_path: Path) -> None:
     def parse(data: bytes) -> None:
         path.write_bytes(data)
         with suppress(InputError):
-            inspect_zip(path)
+            read(path)
 
     fuzz(mutated(whole[start:], words).map(lambda end: whole[:start] + end) | mutated(whole, words), parse)
