@@ -53,7 +53,7 @@ def pyc(path: str, python: str = "3.12", *, flags: int = 1, time: int = 0, size:
 
 def write(path: Path, files: Mapping[str, bytes], *, mode: int = 0o100644) -> Path:
     """Write a zip of these files."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, data in files.items():
             add(archive, name, data, mode=mode)
     return path

@@ -21,6 +21,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.request import urlopen
@@ -324,9 +325,6 @@ def test_the_aws_cli_commands_of_the_guide_work(sandbox: Sandbox) -> None:
     assert json.loads(done.stdout)["LayerVersionArn"] == f"{ARN}:1"
 
 
-SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
-
-
 def sandbox_command(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     command = [shutil.which("layers", path=str(Path(sys.executable).parent)) or "layers", "sandbox", *arguments]
     return subprocess.Popen(
@@ -341,43 +339,74 @@ def refused(address: str) -> bool:
         return probe.connect_ex((host, int(port))) != 0
 
 
+#: Shows what a command of the user gets, as JSON.
+SHOW = """
+import json, os, sys
+import boto3
+
+bedrock = boto3.client("bedrock-runtime")
+asked = {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+converse = bedrock.converse(**asked)["output"]["message"]["content"][0]["text"]
+events = bedrock.converse_stream(**asked)["stream"]
+streamed = "".join(each["contentBlockDelta"]["delta"]["text"] for each in events if "contentBlockDelta" in each)
+account = boto3.client("sts").get_caller_identity()["Account"]
+shown = {"environment": dict(os.environ), "account": account, "answers": [converse, streamed]}
+print(json.dumps({**shown, "arguments": sys.argv[1:]}))
+sys.exit(41)
+"""
+OWN = {
+    "AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "real", "AWS_ENDPOINT_URL_LAMBDA": "http://elsewhere",
+    "HTTP_PROXY": NOWHERE, "http_proxy": NOWHERE, "NO_PROXY": "corp.example",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ended: its exit code and what it showed."""
+
+    code: int
+    shown: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Run a command in ``layers sandbox`` once: each start takes a second."""
+    script = tmp_path_factory.mktemp("model") / "turns.json"
+    script.write_text('["It is scripted."]')
+    command = (sys.executable, "-c", SHOW, "hello", "--json")
+    process = sandbox_command("--model-script", str(script), "--", *command, **OWN)
+    out, err = process.communicate(timeout=60)
+    assert out, err
+    return Ran(process.returncode, json.loads(out))
+
+
+def test_bedrock_calls_without_a_script_return_a_text(sandbox: Sandbox) -> None:
+    client, answer = sandbox.client("bedrock-runtime"), "This is the answer of the Bedrock stand-in."
+    asked: dict[str, Any] = {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+    assert client.converse(**asked)["output"]["message"]["content"][0]["text"] == answer
+    events = client.converse_stream(**asked)["stream"]
+    assert "".join(e["contentBlockDelta"]["delta"]["text"] for e in events if "contentBlockDelta" in e) == answer
+
+
 class TestCommand:
-    def test_the_command_gets_the_environment(self) -> None:
-        own = {"AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "real", "AWS_ENDPOINT_URL_LAMBDA": "http://elsewhere"}
-        process = sandbox_command("--", sys.executable, "-c", SHOW, **own)
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 0, err
-        seen = json.loads(out)
+    def test_the_command_gets_the_environment(self, ran: Ran) -> None:
+        seen = ran.shown["environment"]
         assert seen["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
         assert seen["AWS_REGION"] == seen["AWS_DEFAULT_REGION"] == "us-east-1"
-        assert not set(own) & set(seen)
+        assert not {key for key in OWN if key.startswith("AWS_")} & set(seen)
         assert refused(seen["AWS_ENDPOINT_URL"])
 
-    def test_proxies_and_profiles_do_not_reach_the_command(self) -> None:
-        code = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
-        own = {"AWS_PROFILE": "nobodys", "HTTP_PROXY": NOWHERE, "http_proxy": NOWHERE, "NO_PROXY": "corp.example"}
-        out, err = sandbox_command("--", sys.executable, "-c", code, **own).communicate(timeout=60)
-        assert out == f"{ACCOUNT}\n", err
+    def test_proxies_and_profiles_do_not_reach_the_command(self, ran: Ran) -> None:
+        assert ran.shown["account"] == ACCOUNT
 
-    def test_bedrock_calls_return_text_or_a_script(self, tmp_path: Path) -> None:
-        code = (
-            "import boto3; client = boto3.client('bedrock-runtime');"
-            "ask = dict(modelId='m', messages=[{'role': 'user', 'content': [{'text': 'hello'}]}]);"
-            "print(client.converse(**ask)['output']['message']['content'][0]['text']);"
-            "events = client.converse_stream(**ask)['stream'];"
-            "print(''.join(e['contentBlockDelta']['delta']['text'] for e in events if 'contentBlockDelta' in e))"
-        )
-        script = tmp_path / "turns.json"
-        script.write_text('["It is scripted."]')
-        out, err = sandbox_command("--", sys.executable, "-c", code).communicate(timeout=60)
-        assert out == "This is the answer of the Bedrock stand-in.\n" * 2, err
-        scripted = sandbox_command("--model-script", str(script), "--", sys.executable, "-c", code)
-        assert scripted.communicate(timeout=60)[0] == "It is scripted.\n" * 2
+    def test_a_model_script_answers_bedrock_calls(self, ran: Ran) -> None:
+        assert ran.shown["answers"] == ["It is scripted."] * 2
 
-    def test_the_exit_code_is_that_of_the_command(self) -> None:
-        process = sandbox_command("--", sys.executable, "-c", "import sys; print('hello --json'); sys.exit(41)")
-        assert process.communicate(timeout=60)[0] == "hello --json\n"
-        assert process.returncode == 41
+    def test_the_exit_code_is_that_of_the_command(self, ran: Ran) -> None:
+        assert ran.code == 41
+
+    def test_options_after_the_command_belong_to_the_command(self, ran: Ran) -> None:
+        assert ran.shown["arguments"] == ["hello", "--json"]
 
     def test_a_missing_command_is_named(self) -> None:
         process = sandbox_command("--", "no-such-command")
