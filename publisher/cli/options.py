@@ -71,7 +71,11 @@ class Word(click.ParamType[str]):
             values = dict.fromkeys(self._values(settings_of(ctx)))
         except (LayersError, OSError):
             return []
-        return [CompletionItem(f"{before}{comma}{value}") for value in values if value.startswith(word)]
+        return [
+            CompletionItem(f"{before}{comma}{value}")
+            for value in values
+            if value.startswith(word) and value not in before.split(",")
+        ]
 
 
 def _version(word: str) -> str:

@@ -18,6 +18,7 @@ LINES = {
     "layers describe --region=e": {"--region=eu-west-1", "--region=eu-north-1"},
     "layers describe --region=": {f"--region={each}" for each in ("us-east-1", "eu-west-1", "eu-north-1", "all")},
     "layers describe --region us-east-1,eu-w": {"us-east-1,eu-west-1"},
+    "layers describe --region eu-west-1,eu": {"eu-west-1,eu-north-1"},
     "layers describe --region=us-east-1,eu-w": {"--region=us-east-1,eu-west-1"},
     "layers describe --region=us-east-1 --version=1.0 --python 3": {"3.10", "3.12"},
     "layers describe --format=s": {"--format=sam", "--format=serverless"},
