@@ -36,8 +36,9 @@ def allowed(statements: Iterable[Statement], request: Request) -> bool:
 
 def named(statements: Iterable[Statement], actions: Iterable[str]) -> set[str]:
     """Return the actions that any of these statements names, for any resource and condition."""
-    patterns = {pattern for statement in statements for pattern in _list(statement["Action"])}
-    return {action for action in actions if any(_like(pattern, action, ignore_case=True) for pattern in patterns)}
+    patterns = {pattern.lower() for statement in statements for pattern in _list(statement["Action"])}
+    any_of_them = re.compile("|".join(f"(?:{_pattern(pattern).pattern})" for pattern in sorted(patterns)), re.DOTALL)
+    return {action for action in actions if any_of_them.fullmatch(action.lower())}
 
 
 _KNOWN = {"Sid", "Effect", "Action", "Resource", "Principal", "Condition"}
@@ -93,11 +94,8 @@ def _principals(principal: Any) -> set[str]:
     return {f"{kind} {name}" for kind, names in principal.items() for name in _list(names)}
 
 
-def _like(pattern: str, text: str, ignore_case: bool = False) -> bool:
-    return (
-        _pattern(pattern.lower() if ignore_case else pattern).fullmatch(text.lower() if ignore_case else text)
-        is not None
-    )
+def _like(pattern: str, text: str) -> bool:
+    return _pattern(pattern).fullmatch(text) is not None
 
 
 @cache
