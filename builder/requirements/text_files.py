@@ -18,7 +18,7 @@ else:
     import tomli as tomllib
 
 #: Far above the size of any real lock file.
-MAX_FILE_BYTES: Final = 32 << 20
+MAX_FILE_BYTES: Final = 8 << 20
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
