@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import gc
 import io
 import logging
@@ -12,15 +13,23 @@ import sys
 import traceback
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from builder.model.errors import LayersError, UsageError
+from builder.model.errors import InputError, LayersError, UsageError
 from publisher.cli import github
-from publisher.cli.console import forget_json, json_was_printed, print_json, print_message
+from publisher.cli.console import (
+    forget_json,
+    json_was_printed,
+    open_closed_streams,
+    output_was_lost,
+    print_json,
+    print_message,
+)
 from publisher.cli.group import layers
 from publisher.cli.logs import LibraryMessages, log_event
 from publisher.cli.signals import handle_signals
@@ -31,6 +40,7 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line: turn each of the program's own errors into one message and its exit code."""
+    open_closed_streams()
     atexit.register(gc.freeze)  # skip the garbage collection at exit
     sys.excepthook = _print_defect
     logging.lastResort = LibraryMessages(logging.WARNING)
@@ -60,7 +70,23 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt) as stopped:
         print_message("stopped")
         sys.exit(getattr(stopped.__cause__, "exit_code", INTERRUPTED))  # click raises Abort from KeyboardInterrupt
-    sys.exit(code if isinstance(code, int) else 0)
+    except OSError as error:
+        if (known := _of_system(error)) is None:
+            raise
+        _end(known)
+    sys.exit((code if isinstance(code, int) else 0) or (InputError.exit_code if output_was_lost() else 0))
+
+
+def _of_system(error: OSError) -> InputError | None:
+    """Return the error for a state of the system that any command may meet; None for a defect."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        fix = "free some space, or write to another disk; then run the command again"
+        return InputError(f"cannot write: {error.strerror}", where=error.filename, fix=fix)
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return InputError(f"the current folder does not exist any more ({error.strerror})", fix="cd to another folder")
+    return None
 
 
 def _end(error: LayersError) -> NoReturn:

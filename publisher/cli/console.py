@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _json_printed = threading.Event()
+_output_lost = threading.Event()
 
 json_option: Callable[[F], F] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout."
@@ -124,10 +126,30 @@ def _write(text: str, *, err: bool = False) -> None:
         click.echo(text, err=err)
     except BrokenPipeError:
         _discard_output(err)
+    except OSError as error:  # the disk is full: the command continues, and fails at its end
+        _discard_output(err)
+        if not err:
+            _output_lost.set()
+            print_message(f"error: the output cannot be written: {error.strerror or error}")
+
+
+def output_was_lost() -> bool:
+    """Return whether a result could not be written to stdout."""
+    return _output_lost.is_set()
+
+
+def open_closed_streams() -> None:
+    """Open the null device in place of each standard stream that the caller has closed.
+
+    Otherwise, Python has None in its place, and the next file that the program opens would get its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the end
 
 
 def _discard_output(err: bool) -> None:
-    """Discard the rest of a stream's output after its reader has closed the pipe."""
+    """Discard the rest of a stream's output."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, (sys.stderr if err else sys.stdout).fileno())
     os.close(null)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -12,6 +13,9 @@ import click
 from builder.model.errors import UsageError
 from builder.model.escape import shorten
 
+#: Linux's PATH_MAX with room for the names of files in a folder. pathlib cannot create deeper folders.
+MAX_PATH_BYTES = 3000
+
 
 def local_path(text: str, name: str) -> Path:
     """Return the path. Raise UsageError if the text is a URL: its file would only be reported as missing.
@@ -20,6 +24,8 @@ def local_path(text: str, name: str) -> Path:
     """
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
         raise UsageError(f"{name} is a path, and {shorten(text, 60)!r} is a URL", fix="give a path on this machine")
+    if len(os.fsencode(text)) > MAX_PATH_BYTES:
+        raise UsageError(f"{name}: {os.strerror(errno.ENAMETOOLONG)}", fix="give a shorter path")
     return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises RuntimeError for an unknown user
 
 

@@ -112,6 +112,8 @@ class FolderLedger:
 
     def _bytes(self, path: Path) -> bytes:
         try:
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise InputError("this file of the ledger is not a regular file", where=str(path))
             return path.read_bytes()
         except OSError as error:
             raise InputError(f"this file of the ledger cannot be read: {error.strerror}", where=str(path)) from None

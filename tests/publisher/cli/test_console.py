@@ -155,3 +155,37 @@ def test_output_that_the_terminal_cannot_encode_is_escaped() -> None:
         env={**os.environ, "PYTHONIOENCODING": "iso8859-5"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "targets \\xd7 17 regions" in done.stdout
+
+
+def _run_script(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a shell script in which ``$LAYERS`` is the program and the current folder has an app."""
+    (tmp_path / "app").mkdir(exist_ok=True)
+    (tmp_path / "app" / "handler.py").write_text("def handler(event, context): ...\n")
+    layers = f"{sys.executable} -c 'from publisher.cli import main; main()'"
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGES[0].parent)}
+    command = ["/bin/sh", "-c", script.replace("$LAYERS", layers)]
+    return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_a_result_that_cannot_be_written_is_an_error(tmp_path: Path, option: str) -> None:
+    process = _run_script(f"$LAYERS {option} > /dev/full", tmp_path)
+    assert process.returncode == 3
+    assert "No space left on device" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_a_command_runs_with_all_standard_streams_closed(tmp_path: Path) -> None:
+    process = _run_script("$LAYERS package app --python 3.12 --arch x86_64 --output out <&- >&- 2>&-", tmp_path)
+    assert process.returncode == 0
+    assert (tmp_path / "out" / "app.zip").exists()
+
+
+def test_a_deleted_current_folder_and_a_path_that_is_too_long_are_errors(tmp_path: Path) -> None:
+    process = _run_script("mkdir gone; cd gone; rmdir ../gone; $LAYERS package . --python 3.12 --arch x86_64", tmp_path)
+    assert process.returncode == 3
+    assert "the current folder does not exist any more" in process.stderr
+    process = _run_script(f"$LAYERS infra --output {'a/' * 2000}", tmp_path)
+    assert process.returncode == 2
+    assert "File name too long" in process.stderr

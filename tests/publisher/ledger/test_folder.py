@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -190,3 +191,9 @@ def test_a_record_is_readable_json(folder: Path) -> None:
     text = (folder / "0003.json").read_text()
     assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
     assert '"published": "2026-01-04T12:00:00Z"' in text
+
+
+def test_a_record_that_is_not_a_regular_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "0001.json")  # opening it would wait for a writer
+    with pytest.raises(InputError, match="not a regular file"):
+        read(tmp_path)
