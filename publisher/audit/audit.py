@@ -206,7 +206,7 @@ def _unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[R
         grants = view.grants.get(version.number, ())
         if version.description.startswith(PLACEHOLDER_DESCRIPTION) and not grants:
             continue
-        problem, detail, remedy = _classify(matrix, cell, version, version.number in numbers, releases)
+        problem, detail, remedy = _classify(matrix, cell, version, version.number in numbers, releases, not grants)
         if grants and problem != "unrecorded":
             detail = f"{detail}, granted to {_names(grants)}"
             problem, remedy = "public", _revoke_command(cell, version.number, grants[0])
@@ -214,7 +214,7 @@ def _unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[R
 
 
 def _classify(
-    matrix: Matrix, cell: Cell, layer_version: ListedVersion, recorded: bool, releases: Sequence[Release]
+    matrix: Matrix, cell: Cell, layer_version: ListedVersion, recorded: bool, releases: Sequence[Release], private: bool
 ) -> tuple[Problem, str, str]:
     """Return problem, detail and remedy of a version in no release. ``recorded``: recorded as an unexpected version."""
     version = version_in(matrix, cell.target, layer_version.description)
@@ -225,7 +225,10 @@ def _classify(
         description = repr(layer_version.description[:60]) if layer_version.description else "no description"
         detail = f"a version of no release: {description}"
         return "foreign", detail, "find out who published it; the next release skips it"
-    other_number = next((r.layer_version for r in releases if r.version == version), None)
-    if other_number is None or other_number == layer_version.number:
+    numbers = [release.layer_version for release in releases if release.version == version and release.cells]
+    if not numbers or layer_version.number in numbers:
         return "unrecorded", f"{version} is published here, and the ledger does not have it", "layers sync"
-    return "number", f"{version} has number {layer_version.number} here and {other_number} elsewhere", "layers sync"
+    if private and layer_version.number < numbers[-1]:
+        detail = f"{version}, private, from a run that was killed: it is published with number {numbers[-1]}"
+        return "unexpected", detail, "nothing: the next release skips it"
+    return "number", f"{version} has number {layer_version.number} here and {numbers[0]} elsewhere", "layers sync"

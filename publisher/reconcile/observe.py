@@ -107,6 +107,9 @@ def read_number(
         grants = lambdas[cell.region].grants(name, number) if published else ()
         return replace(remote.cells[cell], published=published, grants=grants)
 
+    # Forget what was read at another number: the plan would take its bytes for the release's.
+    unread = {cell: replace(state, published=None, grants=()) for cell, state in remote.cells.items()}
+    remote = replace(remote, cells=unread)
     cells = [cell for cell, state in remote.cells.items() if state.latest >= number]
     remote = _update(remote, cells, read, "Reading back", progress)
     for wait in READ_BACKOFF_SECONDS:

@@ -195,6 +195,23 @@ def test_audit_names_versions_of_no_release_that_are_public(sandbox: Sandbox, la
     assert all("granted to everybody (*)" in drift["detail"] for drift in found)
 
 
+def test_a_private_version_of_a_killed_run_is_not_to_be_recorded(sandbox: Sandbox, layers: Layers) -> None:
+    """The run was killed before it recorded its version. The release then got the next number."""
+    assert layers.publish("1.0").code == 0
+    target = layers.matrix.targets[0]
+    sandbox.layers("eu-west-1").publish_layer_version(
+        LayerName=target.layer_name,
+        Description=layers.matrix.describe(target, "2.0"),
+        Content={"ZipFile": make_zip("killed")},
+    )
+    sandbox.layers("us-east-1").publish_layer_version(LayerName=target.layer_name, Content={"ZipFile": make_zip("x")})
+    ended = layers.publish("2.0")
+    assert ended.code == 0, ended.err
+    found = {(drift["region"], drift["layer_version"]): drift for drift in layers("audit", "--json").json["drift"]}
+    killed = found["eu-west-1", 2]
+    assert (killed["problem"], killed["remedy"]) == ("unexpected", "nothing: the next release skips it")
+
+
 def test_audit_compares_the_version_in_the_description(layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     record = Path(layers.ledger) / "0001.json"
