@@ -191,7 +191,7 @@ def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage]
 
 def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:
     problems = Problems()
-    requirements = read_pylock(lock, target, project.extras, project.groups)
+    requirements = read_pylock(lock, target, project.extras, project.groups, has_project=True)
     _check_pins(project, requirements, target, problems)
     _raise_stale(problems, lock, "uv export or pip lock")
     local = [each for each in project.local if each.name not in requirements.places]

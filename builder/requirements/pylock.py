@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from packaging.markers import UndefinedEnvironmentName
 from packaging.pylock import (
@@ -31,7 +32,12 @@ from builder.resolve.bounds import ProjectIndex
 
 
 def read_pylock(
-    lock: Path, target: Target, extras: Sequence[str] = (), groups: Sequence[str] | None = None
+    lock: Path,
+    target: Target,
+    extras: Sequence[str] = (),
+    groups: Sequence[str] | None = None,
+    *,
+    has_project: bool = False,
 ) -> Requirements:
     """Return the packages that a pylock.toml (PEP 751) selects for the target."""
     problems = Problems()
@@ -39,7 +45,8 @@ def read_pylock(
     places: dict[str, LocalPackage | ProjectIndex] = {}
     hashes: dict[str, frozenset[str]] = {}
     try:
-        document = Pylock.from_dict(read_toml(lock))
+        content = read_toml(lock)
+        document = Pylock.from_dict(content)
         chosen = list(
             document.select(
                 environment=marker_environment(target),  # type: ignore[arg-type]
@@ -52,7 +59,7 @@ def read_pylock(
         raise InputError(
             f"is not usable for {target.id}: {error}",
             where=str(lock),
-            fix="lock again, or resolve again with --no-lock",
+            fix=_fix(content, has_project),
         ) from None
     for package, artifact in chosen:
         where = f"{lock.name}: {package.name}"
@@ -86,3 +93,12 @@ def read_pylock(
 
 def _hashes(file: PackageWheel | PackageArchive) -> list[str]:
     return [f"{kind}:{digest}" for kind, digest in file.hashes.items()]
+
+
+def _fix(document: Mapping[str, Any], has_project: bool) -> str:
+    """Return what to do about a lock that is not usable for the target."""
+    if document.get("created-by") == "pip":  # it locks for the Python that runs it
+        fix = "`pip lock` writes only the wheels for its own machine: lock with `uv export --format pylock.toml`"
+    else:
+        fix = "lock again"
+    return f"{fix}, or resolve again with --no-lock" if has_project else fix

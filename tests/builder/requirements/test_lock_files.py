@@ -383,3 +383,16 @@ def test_a_lock_of_rye_is_named_and_can_be_used(locked: Project) -> None:
     )
     refusal = locked.refusal()
     assert "[[tool.rye.sources]]: the package index https://***@example.org/simple is not used" in refusal
+
+
+def test_a_pylock_that_pip_wrote_for_another_machine_is_refused_with_another_tool(project: Project) -> None:
+    wheel = f'name = "tinydep-1.0-cp310-cp310-win_amd64.whl", path = "x.whl", hashes = {{ sha256 = "{"0" * 64}" }}'
+    text = (
+        'lock-version = "1.0"\ncreated-by = "pip"\n[[packages]]\nname = "tinydep"\nversion = "1.0"\n'
+        f"wheels = [{{ {wheel} }}]\n"
+    )
+    project.write({"pylock.toml": text})
+    assert "`pip lock` writes only the wheels for its own machine: lock with `uv export" in project.refusal()
+    assert "--no-lock" not in project.refusal()
+    project.write({"pyproject.toml": HEAD})
+    assert "uv export --format pylock.toml`, or resolve again with --no-lock" in project.refusal()
