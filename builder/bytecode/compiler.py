@@ -107,7 +107,7 @@ class _Compiler:
         size = stdout.read(4)
         results = list(_split(stdout.read(int.from_bytes(size, "little"))))
         if len(size) < 4 or len(results) != len(modules):
-            raise self._broken()
+            raise self._worker_error()
         return results
 
     def end(self) -> None:
@@ -116,7 +116,7 @@ class _Compiler:
         with self._errors, suppress(BrokenPipeError):
             self._process.communicate()
 
-    def _broken(self) -> BuildError:
+    def _worker_error(self) -> BuildError:
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:  # it is alive but its output is malformed

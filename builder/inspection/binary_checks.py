@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from builder.inspection.elf import ElfFacts
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import Level, dotted, finding, grouped
+from builder.inspection.findings import Level, dotted, finding, group_paths
 from builder.model.artifact import Finding
 from builder.model.target import Target
 
@@ -77,7 +77,7 @@ def check_binaries(files: Sequence[FileFacts], target: Target, *, own_code: bool
     count as imported too.
     """
     bundled = {file.name for file in files if file.elf or ".so" in file.name}
-    imported = _imported(files, target)
+    imported = _find_imported(files, target)
     if own_code and not any(file.elf and file.elf.machine == str(target.architecture) for file in files):
         imported |= {file.path for file in files if file.elf and _is_importable(file.path)}
     paths_of_finding: dict[tuple[Level, str, str], list[str]] = {}
@@ -94,11 +94,11 @@ def check_binaries(files: Sequence[FileFacts], target: Target, *, own_code: bool
                 if library not in bundled and "musl" not in library and not target.runtime.has_library(library):
                     message = f"needs {library}, which neither the zip nor {target.runtime.system} has"
                     paths_of_finding.setdefault(("warning", "elf-library", message), []).append(file.path)
-    findings = [each for key, paths in sorted(paths_of_finding.items()) for each in grouped(*key, paths)]
+    findings = [each for key, paths in sorted(paths_of_finding.items()) for each in group_paths(*key, paths)]
     return [*findings, *_check_abi_tags(files, target), *_check_other_systems(files, target)]
 
 
-def _imported(files: Iterable[FileFacts], target: Target) -> set[str]:
+def _find_imported(files: Iterable[FileFacts], target: Target) -> set[str]:
     """Return the paths of the binaries that an import loads: extension modules, and the libraries that they need."""
     by_name: dict[str, list[FileFacts]] = {}
     waiting: list[FileFacts] = []
@@ -152,15 +152,15 @@ def _check_abi_tags(files: Sequence[FileFacts], target: Target) -> Iterator[Find
             other.setdefault(("error" if is_code else "warning", match[2]), []).append(file.path)
     for (level, abi), files_of_abi in other.items():
         message = f"is for {abi}; CPython {target.python} on {target.architecture} does not import it"
-        yield from grouped(level, "abi-tag", message, files_of_abi)
+        yield from group_paths(level, "abi-tag", message, files_of_abi)
 
 
 def _check_other_systems(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
     """Report libraries of other systems, by their suffix or because a ``.so`` is not an ELF file (macOS: Mach-O)."""
     foreign = [f.path for f in files if f.name.endswith((".pyd", ".dylib"))]
-    yield from grouped("warning", "binary-foreign", "is a library for Windows or macOS", foreign)
+    yield from group_paths("warning", "binary-foreign", "is a library for Windows or macOS", foreign)
     false = [f.path for f in files if f.sha256 and f.elf is None and f.name.endswith(".so")]
     modules = [path for path in false if _is_extension_module(path, target)]
     libraries = [path for path in false if not _is_extension_module(path, target)]
-    yield from grouped("error", "elf-none", "is named like an extension module but is not an ELF file", modules)
-    yield from grouped("warning", "elf-none", "is named .so but is not an ELF file", libraries)
+    yield from group_paths("error", "elf-none", "is named like an extension module but is not an ELF file", modules)
+    yield from group_paths("warning", "elf-none", "is named .so but is not an ELF file", libraries)

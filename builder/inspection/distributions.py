@@ -97,12 +97,12 @@ class _Reader:
             raw, _ = parse_email(parts.get("METADATA", b""))
         except (ValueError, LookupError, RecursionError, AttributeError) as error:
             raw = {}
-            problems.append(_malformed(f"is not readable: {type(error).__name__}", f"{folder}/METADATA"))
+            problems.append(_malformed_metadata(f"is not readable: {type(error).__name__}", f"{folder}/METADATA"))
         requires = raw.get("requires_dist", [])
         readable = [text for text in requires[:_MAX_REQUIREMENTS] if len(text) <= _MAX_REQUIREMENT_CHARACTERS]
         if len(readable) < len(requires):
             message = f"has {len(requires) - len(readable)} requirements too many or too long to check"
-            problems.append(_malformed(message, f"{folder}/METADATA"))
+            problems.append(_malformed_metadata(message, f"{folder}/METADATA"))
         files: dict[str, None] = {}
         missing, changed = [], []
         for path, sha256 in self._rows(folder, root, parts.get("RECORD", b""), problems):
@@ -134,14 +134,14 @@ class _Reader:
             for row in record_rows(lines):
                 self._rows_left -= 1
                 if self._rows_left < 0:
-                    problems.append(_malformed("names more files than a zip holds", f"{folder}/RECORD"))
+                    problems.append(_malformed_metadata("names more files than a zip holds", f"{folder}/RECORD"))
                     return
                 yield _path_in_zip(root, row.path), row.sha256
         except csv.Error as error:
-            problems.append(_malformed(f"is not CSV: {error}", f"{folder}/RECORD"))
+            problems.append(_malformed_metadata(f"is not CSV: {error}", f"{folder}/RECORD"))
 
 
-def _malformed(message: str, path: str) -> Finding:
+def _malformed_metadata(message: str, path: str) -> Finding:
     return finding("warning", "metadata-malformed", message, path)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from builder.inspection.binary_checks import check_binaries
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import finding, grouped, limited
+from builder.inspection.findings import finding, group_paths, limit_findings
 from builder.inspection.link_checks import check_links
 from builder.inspection.pyc import check_bytecode
 from builder.model.artifact import Finding
@@ -42,7 +42,7 @@ def import_roots(python: str) -> tuple[str, str]:
 
 def check_files(files: Sequence[FileFacts], target: Target) -> tuple[Finding, ...]:
     """Return all findings about the files of a target's zip, at most a hundred of each code."""
-    return tuple(limited(_all_findings(files, target)))
+    return tuple(limit_findings(_all_findings(files, target)))
 
 
 def _all_findings(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
@@ -64,18 +64,24 @@ def check_names(paths: Sequence[str], target: Target) -> Iterator[Finding]:
             for problem in _bad_name(path):
                 bad.setdefault(problem, []).append(path)
     for (code, message), bad_paths in bad.items():
-        yield from grouped("error", code, message, bad_paths)
-    yield from grouped("error", "name-twice", "is in the zip twice", [p for p, n in Counter(paths).items() if n > 1])
+        yield from group_paths("error", code, message, bad_paths)
+    yield from group_paths(
+        "error", "name-twice", "is in the zip twice", [p for p, n in Counter(paths).items() if n > 1]
+    )
     yield from _collisions(paths)
     folders = (*import_roots(target.python), "bin/", "lib/")
     library = import_roots(target.python)[0].removesuffix("site-packages/")
     misplaced = [p for p in paths if _VERSIONED.match(p) and not p.startswith(library) and p[-1] != "/"]
-    yield from grouped("error", "name-python", f"is in a folder that Python {target.python} does not search", misplaced)
+    yield from group_paths(
+        "error", "name-python", f"is in a folder that Python {target.python} does not search", misplaced
+    )
     outside = [p for p in paths if not p.endswith("/") and not p.startswith(folders)]
     message = "is outside python/, bin/ and lib/: Lambda does not search it"
-    yield from grouped("warning", "name-outside", message, outside)
+    yield from group_paths("warning", "name-outside", message, outside)
     packed = [p for p in paths if p.endswith((".whl", ".egg", ".zip")) and p.rpartition("/")[0] + "/" in folders[:2]]
-    yield from grouped("warning", "archive-packed", "is an archive: Python imports nothing from it; unpack it", packed)
+    yield from group_paths(
+        "warning", "archive-packed", "is an archive: Python imports nothing from it; unpack it", packed
+    )
     if not any(p.startswith("python/") and not p.endswith("/") for p in paths):
         yield finding("error", "empty", "has no file in python/: a function cannot import anything from it")
 
@@ -125,15 +131,15 @@ def _collisions(paths: Sequence[str]) -> Iterator[Finding]:
     files = {path for path in paths if not path.endswith("/")}
     folders = {path[:-1] for path in paths if path.endswith("/")}
     collisions = {a for a, b in pairwise(unique) if a in files and b.startswith(f"{a}/")} | (files & folders)
-    yield from grouped("error", "name-both", "is a file and also a folder", sorted(collisions))
-    unique.sort(key=lambda path: _by_folder(_folded(path)))
+    yield from group_paths("error", "name-both", "is a file and also a folder", sorted(collisions))
+    unique.sort(key=lambda path: _by_folder(_fold(path)))
     alike = {differing for a, b in pairwise(unique) if (differing := _same_but_for_case(a, b))}
-    yield from grouped(
+    yield from group_paths(
         "warning", "name-case", "differs from another path only by case or Unicode form (NFC, NFD)", sorted(alike)
     )
 
 
-def _folded(path: str) -> str:
+def _fold(path: str) -> str:
     """Return a path as macOS compares it: without case, and composed and decomposed letters are the same."""
     return path.casefold() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
 
@@ -147,7 +153,7 @@ def _same_but_for_case(first: str, second: str) -> str | None:
     end = 0
     for one, other in zip(first.split("/"), second.split("/"), strict=False):
         end += len(other) + 1
-        if _folded(one) != _folded(other):
+        if _fold(one) != _fold(other):
             return None
         if one != other:
             return second[: end - 1]
@@ -161,14 +167,14 @@ def check_import_roots(paths: Iterable[str], target: Target) -> Iterator[Finding
     for root, names_of_root in names.items():
         ignored = sorted(f"{root}{name}" for name in names_of_root if name.endswith(".pth") and "/" not in name)
         message = "has no effect: Lambda does not process .pth files, so sys.path does not get its lines"
-        yield from grouped("warning", "pth-ignored", message, ignored)
+        yield from group_paths("warning", "pth-ignored", message, ignored)
         startup = [f"{root}{name}" for name in _STARTUP_MODULES if name in names_of_root]
         message = "runs at the start of every Python that has this folder on PYTHONPATH"
-        yield from grouped("warning", "startup-module", message, startup)
+        yield from group_paths("warning", "startup-module", message, startup)
         modules = ((name, match[1]) for name in names_of_root if (match := TOP_LEVEL_MODULE.fullmatch(name)))
         hiding = sorted(f"{root}{name}" for name, module in modules if module in HIDEABLE_MODULES)
         message = "hides a module of Python's standard library: Lambda puts this folder before it on sys.path"
-        yield from grouped("warning", "stdlib-hidden", message, hiding)
+        yield from group_paths("warning", "stdlib-hidden", message, hiding)
     has = {name.split("/", 1)[0] for names_of_root in names.values() for name in names_of_root}
     if "botocore" in has and "boto3" not in has:
         message = "hides the botocore of Lambda's runtime from the runtime's boto3; add boto3, or exclude botocore"
@@ -179,9 +185,9 @@ def _check_modes(files: Sequence[FileFacts]) -> Iterator[Finding]:
     plain = [f for f in files if f.mode is not None and not (f.is_link or f.is_special)]
     unreadable = [f.path for f in plain if f.mode is not None and not _is_readable(f.mode, f.is_folder)]
     message = "is not readable by all users; Lambda runs functions as another user (PermissionError)"
-    yield from grouped("error", "mode-unreadable", message, unreadable)
+    yield from group_paths("error", "mode-unreadable", message, unreadable)
     special = [f.path for f in plain if f.mode is not None and f.mode & 0o6000]
-    yield from grouped("warning", "mode-special", "has the setuid or setgid bit", special)
+    yield from group_paths("warning", "mode-special", "has the setuid or setgid bit", special)
 
 
 def _is_readable(mode: int, folder: bool) -> bool:

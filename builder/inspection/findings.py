@@ -24,7 +24,7 @@ def finding(level: Level, code: str, message: str, path: str | None = None) -> F
     )
 
 
-def grouped(level: Level, code: str, message: str, paths: Sequence[str]) -> list[Finding]:
+def group_paths(level: Level, code: str, message: str, paths: Sequence[str]) -> list[Finding]:
     """Create one finding for all paths with the same problem, with the first as the example; none for no paths."""
     if not paths:
         return []
@@ -32,7 +32,7 @@ def grouped(level: Level, code: str, message: str, paths: Sequence[str]) -> list
     return [finding(level, code, message + more, paths[0])]
 
 
-def limited(findings: Iterable[Finding]) -> list[Finding]:
+def limit_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Keep the first hundred findings of each code, and add one that counts the rest."""
     shown: list[Finding] = []
     counts: dict[tuple[Level, str], int] = {}

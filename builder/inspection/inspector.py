@@ -19,7 +19,7 @@ from builder.inspection.file_checks import (
     unzipped_size,
 )
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import dotted, finding, limited
+from builder.inspection.findings import dotted, finding, limit_findings
 from builder.inspection.package_checks import check_packages
 from builder.inspection.pyc import python_of, usable
 from builder.inspection.zip_reader import read_zip
@@ -120,7 +120,9 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
     checked = Target(python or max(RUNTIMES, key=python_order), architecture or Architecture.X86_64, path.stem)
     size = path.stat().st_size
     findings = [*contents.findings, *check_zipped_size(size, staged=staged), *check_files(contents.files, checked)]
-    findings += limited(check_packages(packages, contents.files, checked)) if python else _unknown(checked)
+    findings += (
+        limit_findings(check_packages(packages, contents.files, checked)) if python else _unknown_target(checked)
+    )
     modules, compiled = usable(contents.files, checked.python)
     bytes_of = sizes(packages, contents.files)
     return Inspection(
@@ -136,21 +138,21 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
         modules=modules,
         compiled=compiled,
         files=tuple(contents.files),
-        findings=_sorted(findings),
+        findings=_sort(findings),
     )
 
 
 def with_findings(inspection: Inspection, more: Sequence[Finding]) -> Inspection:
     """Return the inspection with further findings."""
-    return replace(inspection, findings=_sorted([*inspection.findings, *more]))
+    return replace(inspection, findings=_sort([*inspection.findings, *more]))
 
 
-def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def _sort(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Sort errors first, then by code and path."""
     return tuple(sorted(findings, key=lambda each: (each.level, each.code, each.path or "")))
 
 
-def _unknown(checked: Target) -> list[Finding]:
+def _unknown_target(checked: Target) -> list[Finding]:
     message = f"the zip does not tell its Python: checked for the newest, {checked.python} (use --python for another)"
     return [finding("warning", "target-unknown", message)]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import finding, grouped
+from builder.inspection.findings import finding, group_paths
 from builder.model.artifact import Finding
 
 #: The most links that Linux follows in one path (path_resolution(7), ELOOP).
@@ -93,7 +93,7 @@ class LayerPaths:
 def check_links(files: Sequence[FileFacts]) -> Iterator[Finding]:
     """Report symbolic links: an error if one leads out of the layer or to no file, else a warning."""
     special = [file.path for file in files if file.is_special]
-    yield from grouped("error", "special-file", "is a device, FIFO or socket", special)
+    yield from group_paths("error", "special-file", "is a device, FIFO or socket", special)
     links = [file.path for file in files if file.is_link]
     if not links:
         return
@@ -106,4 +106,4 @@ def check_links(files: Sequence[FileFacts]) -> Iterator[Finding]:
         except LinkError as error:
             yield finding("error", error.code, str(error), link)
     message = "is a symbolic link: tools that unpack zips without links write a text file in its place"
-    yield from grouped("warning", "link", message, inside)
+    yield from group_paths("warning", "link", message, inside)

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from builder.inspection.distributions import Distribution
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import dotted, finding, grouped
+from builder.inspection.findings import dotted, finding, group_paths
 from builder.inspection.pyc import source_of
 from builder.metadata.requires_dist import active_requirements
 from builder.model.artifact import Finding
@@ -125,10 +125,10 @@ def _check_records(packages: Sequence[Distribution], files: Sequence[FileFacts])
     for distribution in packages:
         owner = f"{distribution.name} {distribution.version}"
         message = f"has another sha256 than the RECORD of {owner} gives: it was changed after the wheel was built"
-        yield from grouped("error", "record-hash", message, distribution.changed)
+        yield from group_paths("error", "record-hash", message, distribution.changed)
         missing = [path for path in distribution.missing if not _is_dropped(path, distribution.root)]
-        yield from grouped("warning", "record-missing", f"is in the RECORD of {owner} and not in the zip", missing)
-    yield from grouped("warning", "record-unknown", "is in no package's RECORD", _unrecorded(packages, files))
+        yield from group_paths("warning", "record-missing", f"is in the RECORD of {owner} and not in the zip", missing)
+    yield from group_paths("warning", "record-unknown", "is in no package's RECORD", _find_unrecorded(packages, files))
 
 
 def _is_dropped(path: str, root: str) -> bool:
@@ -136,7 +136,7 @@ def _is_dropped(path: str, root: str) -> bool:
     return not path.startswith(root) or path.endswith(".pyc") or path.startswith((f"{root}bin/", f"{root}share/"))
 
 
-def _unrecorded(packages: Sequence[Distribution], files: Sequence[FileFacts]) -> list[str]:
+def _find_unrecorded(packages: Sequence[Distribution], files: Sequence[FileFacts]) -> list[str]:
     """Return files in the import roots that no RECORD lists; none if no distribution has a RECORD."""
     recorded = {path for distribution in packages for path in distribution.files}
     if not recorded:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from builder.inspection.file_facts import FileFacts, PycFacts
-from builder.inspection.findings import Level, grouped
+from builder.inspection.findings import Level, group_paths
 from builder.model.artifact import Finding
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import Target
@@ -75,11 +75,11 @@ def check_bytecode(files: Sequence[FileFacts], target: Target) -> list[Finding]:
         if file.pyc and (code := _verdict(file.path, file.pyc, modules.get(source_of(file.path)), target)):
             paths.setdefault(code, []).append(file.path)
     if not any(file.pyc for file in files):
-        return grouped("warning", "pyc-none", "has no bytecode: it is compiled at every cold start", list(modules))
+        return group_paths("warning", "pyc-none", "has no bytecode: it is compiled at every cold start", list(modules))
     return [
         finding
         for level, code, message in _VERDICTS
-        for finding in grouped(level, code, message.format(python=target.python), paths.get(code, []))
+        for finding in group_paths(level, code, message.format(python=target.python), paths.get(code, []))
     ]
 
 

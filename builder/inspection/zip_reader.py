@@ -23,7 +23,7 @@ from builder.inspection.distributions import MAX_RECORD_BYTES, text_limit
 from builder.inspection.elf import ElfFacts, elf_facts
 from builder.inspection.file_checks import UNZIPPED_LIMIT_BYTES
 from builder.inspection.file_facts import FileFacts, PycFacts
-from builder.inspection.findings import finding, grouped
+from builder.inspection.findings import finding, group_paths
 from builder.inspection.pyc import PYC_HEADER_BYTES, header_facts, layer_path
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
@@ -108,7 +108,7 @@ def _read(archive: zipfile.ZipFile, path: Path) -> ZipContents:
     for entry in entries:
         contents.files.append(_read_entry(archive, entry, contents))
     for (code, message), paths in contents.problems.items():
-        contents.findings += grouped("error", code, message, paths)
+        contents.findings += group_paths("error", code, message, paths)
     contents.findings += _check_container(archive, entries)
     return contents
 
@@ -276,11 +276,11 @@ def _check_container(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -
     """Check the container: names without a known encoding, entries that share bytes, bytes before the first entry."""
     unflagged = [e.orig_filename for e in entries if not e.flag_bits & _UTF8 and not e.orig_filename.isascii()]
     message = "is not ASCII and not marked as UTF-8: each tool unpacks it under another name"
-    yield from grouped("error", "name-encoding", message, unflagged)
+    yield from group_paths("error", "name-encoding", message, unflagged)
     ordered = sorted(entries, key=lambda entry: entry.header_offset)
     ends = [*(entry.header_offset for entry in ordered), archive.start_dir][1:]
     shared = [e.orig_filename for e, end in zip(ordered, ends, strict=True) if e.header_offset + e.compress_size > end]
-    yield from grouped("error", "zip-overlap", "shares its bytes with another entry (a zip bomb?)", shared)
+    yield from group_paths("error", "zip-overlap", "shares its bytes with another entry (a zip bomb?)", shared)
     if ordered and ordered[0].header_offset > 0:
         before = ordered[0].header_offset
         yield finding("warning", "zip-prefix", f"has {before:,} bytes before its first entry")

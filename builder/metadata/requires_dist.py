@@ -19,7 +19,7 @@ def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -
     requirement is evaluated once, and again only for extras in its marker, so hostile metadata cannot cost much time.
     """
     environment = marker_environment(target)
-    waiting = {name: {number: each for number, text in enumerate(texts) if (each := _parsed(text))}
+    waiting = {name: {number: each for number, text in enumerate(texts) if (each := _parse(text))}
                for name, texts in requires.items()}  # fmt: skip
     active: dict[str, dict[int, Requirement]] = {name: {} for name in requires}
     visited_extras: dict[str, set[str]] = {name: set() for name in requires}
@@ -39,11 +39,11 @@ def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -
 
 def is_readable(text: str) -> bool:
     """Whether a Requires-Dist line is a valid requirement."""
-    return _parsed(text) is not None
+    return _parse(text) is not None
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str) -> Requirement | None:
+def _parse(text: str) -> Requirement | None:
     try:
         return Requirement(text)
     except (InvalidRequirement, RecursionError):

@@ -74,8 +74,8 @@ def parse_matrix(text: str, name: str) -> Matrix:
         matrix = Matrix.model_validate(document.data)
     except ValidationError as error:
         problems += [_problem(details) for details in error.errors() if not _follows(details)]
-        matrix = _without(document.data, {str(path[0]) for path, _ in problems if path})
-    problems += [*_repeated(document.data), *_across(matrix)]
+        matrix = _stand_in_matrix(document.data, {str(path[0]) for path, _ in problems if path})
+    problems += [*_repeated_items(document.data), *_problems_between_keys(matrix)]
     if problems or document.duplicates:
         raise _report(document, problems, name)
     return matrix
@@ -128,12 +128,12 @@ def _problem(details: ErrorDetails) -> Problem:
     return path, _MESSAGES.get(kind) or details["msg"].removeprefix("Value error, ")
 
 
-def _without(data: dict[str, Any], bad: set[str]) -> Matrix:
+def _stand_in_matrix(data: dict[str, Any], bad: set[str]) -> Matrix:
     rest = {key: value for key, value in data.items() if key not in bad and key in Matrix.model_fields}
     return Matrix.model_validate({**_STAND_INS, **rest})
 
 
-def _across(matrix: Matrix) -> Iterator[Problem]:
+def _problems_between_keys(matrix: Matrix) -> Iterator[Problem]:
     """Yield the problems between keys."""
     yield from _names(matrix)
     yield from _descriptions(matrix)
@@ -156,7 +156,7 @@ _SPELLINGS: dict[str, Callable[[Any], str]] = {
 }
 
 
-def _repeated(data: dict[str, Any]) -> Iterator[Problem]:
+def _repeated_items(data: dict[str, Any]) -> Iterator[Problem]:
     for key in ("python", "architectures", "regions", "extras", "requirements", "exclude", "override"):
         items = data.get(key)
         seen = set()

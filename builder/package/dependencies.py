@@ -62,7 +62,7 @@ def lock_of(
     lock_input = _lock_input(requirements, target, wheels)
 
     def resolve(held: Sequence[str]) -> Lock:
-        return resolve_requirements(lock_input.constrained(f"{name}=={pins[name]}" for name in held), target)
+        return resolve_requirements(lock_input.with_constraints(f"{name}=={pins[name]}" for name in held), target)
 
     if layer and (conflicts := _own_conflicts(requirements, pins, target)):
         raise _conflicts_error(conflicts, layer, requirements)
@@ -78,7 +78,7 @@ def lock_of(
     missing = tuple(locked for locked in lock if locked.name not in pins)
     own_names = {wheel.name for wheel in wheels}
     _check_hashes(requirements, [locked for locked in missing if locked.name not in own_names])
-    return missing, lock_input.constrained(f"{name}=={version}" for name, version in pins.items())
+    return missing, lock_input.with_constraints(f"{name}=={version}" for name, version in pins.items())
 
 
 def check_python(requirements: Requirements, target: Target) -> None:

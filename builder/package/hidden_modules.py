@@ -22,13 +22,13 @@ def hidden_modules(files: Mapping[str, Path], dependencies: Path | None, target:
     """
     modules = {match[1]: path for path in files if (match := TOP_LEVEL_MODULE.fullmatch(path))}
     if hiding := [path for name, path in modules.items() if name in HIDEABLE_MODULES]:
-        yield f"warning: {_named(hiding)} of the app hides a module of Python's standard library: rename it"
+        yield f"warning: {_join_names(hiding)} of the app hides a module of Python's standard library: rename it"
     installed = _checksums(dependencies, target) if dependencies else {}
     copies = {name: path for name, path in modules.items() if name in installed}
     if hiding := [path for name, path in copies.items() if zlib.crc32(files[path].read_bytes()) != installed[name]]:
         yield (
-            f"warning: {_named(hiding)} of the app hides a module of the same name in dependencies.zip: rename it, or "
-            "leave it out with a .lambdaignore"
+            f"warning: {_join_names(hiding)} of the app hides a module of the same name in dependencies.zip: rename "
+            "it, or leave it out with a .lambdaignore"
         )
 
 
@@ -43,6 +43,6 @@ def _checksums(dependencies: Path, target: Target) -> dict[str, int]:
     return checksums
 
 
-def _named(paths: Sequence[str]) -> str:
+def _join_names(paths: Sequence[str]) -> str:
     more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
     return ", ".join(paths[:_MAX_NAMED]) + more

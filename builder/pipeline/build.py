@@ -31,7 +31,7 @@ from builder.model.target import Target
 from builder.pipeline.lock_check import check_metadata
 from builder.pipeline.preflight import refuse_content, refuse_over_budget, refuse_zip
 from builder.pipeline.unchanged import find_output, store_output
-from builder.pipeline.wheel_packing import WheelPacker, completed
+from builder.pipeline.wheel_packing import WheelPacker, completed_future
 from builder.resolve.locks import Locks
 from builder.resolve.resolver import Lock, LockInput
 from builder.resolve.version_notes import Package, older_versions
@@ -120,7 +120,7 @@ class _BuildRun:
             try:
                 self.interpreters = {python: threads.submit(self._interpreter, python) for python in pythons}
                 locks = self.locks.begin(resolving, targets)
-                unchanged = [threads.submit(self._unchanged, target, locks[target]) for target in targets]
+                unchanged = [threads.submit(self._find_unchanged, target, locks[target]) for target in targets]
                 # Work starts target by target, so that the first zip is assembled while the next target's modules are
                 # compiled.
                 zips = [
@@ -159,7 +159,7 @@ class _BuildRun:
             )
         return interpreter
 
-    def _unchanged(self, target: Target, lock: Future[Lock]) -> Artifact | None:
+    def _find_unchanged(self, target: Target, lock: Future[Lock]) -> Artifact | None:
         """Return the artifact if ``output`` has the same zip from an earlier build."""
         self.progress.step(target.id, f"{len(lock.result())} packages")
         self.keys[target.id] = self._key(target, lock.result())
@@ -185,7 +185,7 @@ class _BuildRun:
     ) -> Future[Artifact]:
         if unchanged is not None:
             self.progress.step(target.id, f"{unchanged.size / 1048576:.1f} MB, unchanged")
-            return completed(unchanged)
+            return completed_future(unchanged)
         started = time.monotonic()
         interpreter = self.interpreters[target.python].result()
         wheels = packer.begin(target, lock, interpreter)

@@ -63,7 +63,7 @@ def make_sbom(
     parts = {name: part for name, (_, part) in built.items()}
     bom = Bom(components=parts.values())
     bom.metadata.component = root = _root(target, package, version, {"exclude": exclude, "override": override})
-    required = _required(raws, target)
+    required = _dependencies(raws, target)
     for name, names in required.items():
         bom.register_dependency(parts[name], [parts[other] for other in sorted(names)])
     bom.register_dependency(root, [parts[name] for name in _direct(required, str(canonicalize_name(package)))])
@@ -144,7 +144,7 @@ def _licences(raw: RawMetadata) -> Iterator[License]:
         yield DisjunctiveLicense(id=identifier) if identifier else DisjunctiveLicense(name=name)
 
 
-def _required(raws: Mapping[str, RawMetadata], target: Target) -> dict[str, set[str]]:
+def _dependencies(raws: Mapping[str, RawMetadata], target: Target) -> dict[str, set[str]]:
     """Return the other components that each component requires on the target."""
     active = active_requirements({name: raw.get("requires_dist", []) for name, raw in raws.items()}, target)
     return {

@@ -91,7 +91,7 @@ class WheelPacker:
         bytecode = {locked: _Part(locked, interpreter) for locked in lock} if interpreter else {}
         new = [part for part in (*files.values(), *bytecode.values()) if part not in self._parts]
         loaded = dict(zip(new, self._threads.map(self._load, new), strict=True))
-        self._parts.update((part, completed({part: each})) for part, each in loaded.items() if each is not None)
+        self._parts.update((part, completed_future({part: each})) for part, each in loaded.items() if each is not None)
         if missing := [part for part, each in loaded.items() if each is None]:
             self._parts.update(dict.fromkeys(missing, self._pack(missing, target)))
         results = {part: self._parts[part] for part in (*files.values(), *bytecode.values())}
@@ -205,7 +205,7 @@ class WheelPacker:
         return lambda: {key: result.result()[key] for key, result in results.items()}
 
 
-def completed(result: V) -> Future[V]:
+def completed_future(result: V) -> Future[V]:
     """Return a completed future with the result."""
     future: Future[V] = Future()
     future.set_result(result)

@@ -235,10 +235,10 @@ class Declarations:
             place = self._line(text, where)
             if editable := re.match(r"-e\s+(\S+?)#egg=([\w.-]+)(\[.*\])?$", str(text)):  # PDM's development groups
                 text = f"{editable[2]}{editable[3] or ''} @ {editable[1]}"
-            if (requirement := self.problems.parse(self.expanded(text), place)) is not None:
+            if (requirement := self.problems.parse(self.expand_variables(text), place)) is not None:
                 yield Entry(requirement, place)
 
-    def expanded(self, text: Any) -> Any:
+    def expand_variables(self, text: Any) -> Any:
         """Replace PDM's and Hatch's variables: the project's folder, those above it, and of the environment."""
         if not isinstance(text, str):
             return text

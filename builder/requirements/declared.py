@@ -74,7 +74,7 @@ class Requirements:
     hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     hashed: bool = False  #: every package must have hashes
     complete: bool = False  #: from a lock file: these are all packages, dependencies included
-    #: Packages to include (``-e .``), and the places of packages that ``declared`` requires.
+    #: Packages to include (``-e .``), and the places of packages that ``declare`` requires.
     local: tuple[LocalPackage, ...] = ()
     places: Mapping[str, LocalPackage | ProjectIndex] = field(default_factory=dict)
     lock: Path | None = None  #: the lock file that the versions come from
@@ -149,7 +149,7 @@ class Problems:
             raise InputError(f"the requirements have {count}:", details=[*self._lines[:_MAX_LINES], *more])
 
 
-def declared(requirement: Requirement, where: str, text: object = None) -> Declared:
+def declare(requirement: Requirement, where: str, text: object = None) -> Declared:
     """Return a requirement with its origin, and the text that the file has for it if given."""
     written = text.strip() if isinstance(text, str) else str(requirement)
     return Declared(written, canonicalize_name(requirement.name), where)

@@ -25,14 +25,14 @@ from builder.requirements.declared import (
     LocalPackage,
     Problems,
     Requirements,
-    declared,
+    declare,
     name_of,
     without_credentials,
 )
 from builder.requirements.entries import Places, apply_source
 from builder.requirements.file_hashes import check_file, strong_digests
 from builder.requirements.lock_formats import parse_pdm_lock, parse_pipfile_lock, parse_poetry_lock
-from builder.requirements.lock_graph import LockedPackage, reached
+from builder.requirements.lock_graph import LockedPackage, find_reachable
 from builder.requirements.pylock import read_pylock
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_json, read_toml
@@ -62,7 +62,7 @@ def use_lock(project: Requirements, lock: Path, target: Target) -> Requirements:
     return replace(
         locked,
         source=project.source,
-        declared=_with_extras(locked.declared, project, target),
+        declared=_add_extras(locked.declared, project, target),
         complete=True,
         lock=lock,
         excludes=project.excludes,
@@ -75,7 +75,7 @@ def use_lock(project: Requirements, lock: Path, target: Target) -> Requirements:
     )
 
 
-def _with_extras(pins: Sequence[Declared], project: Requirements, target: Target) -> tuple[Declared, ...]:
+def _add_extras(pins: Sequence[Declared], project: Requirements, target: Target) -> tuple[Declared, ...]:
     """Return the pins with the extras that the project requires of them, to tell which do not exist."""
     extras: dict[str, set[str]] = {}
     for each in project.declared:
@@ -136,10 +136,10 @@ def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requiremen
     packages = parse(document, lock, marker_environment(target), problems)
     problems.raise_any()
     roots = [(Requirement(each.text), each.where) for each in project.declared]
-    ignored = frozenset({*_decided_elsewhere(project), *project.places})
-    packages_in_use = reached(roots, packages, marker_environment(target), ignored, problems)
+    ignored = frozenset({*_names_to_ignore(project), *project.places})
+    packages_in_use = find_reachable(roots, packages, marker_environment(target), ignored, problems)
     _raise_stale(problems, lock, command)
-    requirements = _pinned(lock, project, packages_in_use, problems)
+    requirements = _pin(lock, project, packages_in_use, problems)
     if not has_changed(read_toml(project.source), document):
         return requirements
     note = (
@@ -159,14 +159,14 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
     roots = [(Requirement(each.text), each.where) for each in project.declared]
     versioned = [each if each.version else replace(each, version="0") for each in packages]
     ignored = frozenset({*project.places, *(each.name for each in packages if not each.version)})
-    reached(roots, versioned, environment, ignored, problems)
+    find_reachable(roots, versioned, environment, ignored, problems)
     if pipfile_has_changed(read_toml(project.source), document):  # a package may no longer be required
         problems.add(project.source.name, "changed after it was locked: its hash is not the lock's _meta.hash")
     _raise_stale(problems, lock, "pipenv lock")
-    return _pinned(lock, project, packages, problems)
+    return _pin(lock, project, packages, problems)
 
 
-def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage], problems: Problems) -> Requirements:
+def _pin(lock: Path, project: Requirements, packages: Sequence[LockedPackage], problems: Problems) -> Requirements:
     """Return locked packages as ``==`` requirements."""
     pins, places, hashes = [], dict(project.places), {}
     available = Places(project.source.absolute().parent, project.indexes, {})
@@ -179,7 +179,7 @@ def _pinned(lock: Path, project: Requirements, packages: Sequence[LockedPackage]
             apply_source(requirement, package.source, package.where, available, places, problems)
             if isinstance(places.get(package.name), LocalPackage):
                 requirement.specifier = SpecifierSet()
-        pins.append(declared(requirement, package.where))
+        pins.append(declare(requirement, package.where))
         if package.hashes:
             hashes[package.name] = digests = strong_digests(package.hashes, package.where, problems)
             place = places.get(package.name)
@@ -205,7 +205,7 @@ def _check_pins(project: Requirements, locked: Requirements, target: Target, pro
     places = {name: each.path.resolve() for name, each in locked.places.items() if isinstance(each, LocalPackage)}
     different = set()
     for each in project.declared:
-        if each.name in _decided_elsewhere(project) or not _is_active(each.text, target):
+        if each.name in _names_to_ignore(project) or not _is_active(each.text, target):
             continue
         place = project.places.get(each.name)
         if isinstance(place, LocalPackage):
@@ -234,7 +234,7 @@ def _difference(requirement: Requirement, pin: Requirement | None) -> str | None
     return None if fits else f"has {pin.name} {version}"
 
 
-def _decided_elsewhere(project: Requirements) -> frozenset[str]:
+def _names_to_ignore(project: Requirements) -> frozenset[str]:
     return frozenset({*project.excludes, *map(name_of, project.overrides)})
 
 

@@ -148,6 +148,6 @@ def _poetry_extra(required: Any, where: str, problems: Problems) -> Iterator[Req
 
 
 def _applies(marker: Marker, environment: Mapping[str, str]) -> bool:
-    """Whether a package's own marker holds, ignoring conditions on extras, which ``reached`` evaluates."""
+    """Whether a package's own marker holds, ignoring conditions on extras, which ``find_reachable`` evaluates."""
     text = re.sub(r"""extra\s*(==|!=|in|not in)\s*("[^"]*"|'[^']*')""", "python_version >= '0'", str(marker))
     return Marker(text).evaluate(dict(environment))

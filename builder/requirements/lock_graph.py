@@ -29,7 +29,7 @@ class LockedPackage:
     extras: Mapping[str, tuple[Requirement, ...]] = field(default_factory=dict)
 
 
-def reached(
+def find_reachable(
     roots: Sequence[tuple[Requirement, str]],
     packages: Sequence[LockedPackage],
     environment: Mapping[str, str],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from builder.model.errors import InputError
-from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, Selection, declared, names_of
+from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, Selection, declare, names_of
 from builder.requirements.entries import Entry, Places, apply_source
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.poetry_tables import poetry_entries
@@ -72,4 +72,4 @@ def _declare(
     source = entry.source
     if source and ("index" not in source or source["index"] in indexes):  # else the public or the environment's index
         apply_source(entry.requirement, source, entry.where, Places(path.parent, indexes, {}), places, problems)
-    return declared(entry.requirement, entry.where)
+    return declare(entry.requirement, entry.where)

@@ -24,7 +24,7 @@ from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
-from builder.requirements.declared import LocalPackage, Problems, Requirements, declared
+from builder.requirements.declared import LocalPackage, Problems, Requirements, declare
 from builder.requirements.entries import Places, apply_source
 from builder.requirements.file_hashes import check_file, strong_digests
 from builder.requirements.text_files import read_toml
@@ -79,7 +79,7 @@ def read_pylock(
             apply_source(requirement, source, where, available, places, problems)
             if package.name in places:
                 requirement.specifier = SpecifierSet()
-        pins.append(declared(requirement, where))
+        pins.append(declare(requirement, where))
         if isinstance(artifact, (PackageWheel, PackageArchive)):
             files = package.wheels if isinstance(artifact, PackageWheel) and package.wheels else [artifact]
             strong_digests(_hashes(artifact), where, problems)

@@ -16,7 +16,7 @@ from builder.requirements.declared import (
     LocalPackage,
     Requirements,
     Selection,
-    declared,
+    declare,
     names_of,
 )
 from builder.requirements.entries import Entry, Places, apply_source
@@ -54,7 +54,7 @@ class _Project:
         nested: list[Requirements] = []
         entries = [*self.stated.main(nested), *(entry for name in chosen_extras for entry in extras[name])]
         entries += [entry for name in chosen_groups for entry in groups[name]]
-        entries = list(self._without_itself(entries, extras))
+        entries = list(self._replace_itself(entries, extras))
         self._note_rest("extra", {*extras} - {*chosen_extras} - self.own_extras)
         self._note_rest("group", {*groups} - self.stated.with_included(chosen_groups))
         if environments := self.stated.hatch_environments():
@@ -128,7 +128,7 @@ class _Project:
             noun = "dependency group" if kind == "group" else kind
             self.notes.append(f"not included: {noun} {names_of(names)} (--{kind} NAME includes one)")
 
-    def _without_itself(self, entries: Sequence[Entry], extras: Mapping[str, list[Entry]]) -> Iterator[Entry]:
+    def _replace_itself(self, entries: Sequence[Entry], extras: Mapping[str, list[Entry]]) -> Iterator[Entry]:
         """Replace a requirement on the project itself (``proj[api]``) by its extras: no index has this project."""
         queue, seen = list(entries), set()
         for entry in queue:
@@ -141,7 +141,7 @@ class _Project:
                 elif (extra, str(entry.requirement.marker)) not in seen:
                     seen.add((extra, str(entry.requirement.marker)))
                     self.own_extras.add(extra)
-                    queue += [_also_if(each, entry) for each in extras[extra]]
+                    queue += [_add_marker(each, entry) for each in extras[extra]]
 
     def _declare(
         self, entry: Entry, uv: UvTables, groups: Sequence[str], places: dict[str, LocalPackage | ProjectIndex]
@@ -159,10 +159,10 @@ class _Project:
             indexes = {**uv.indexes, **self.stated.source_indexes()}
             available = Places(self.path.parent, indexes, uv.members)
             apply_source(requirement, source, f"{entry.where}: {entry.name}", available, places, self.problems)
-        return declared(requirement, entry.where)
+        return declare(requirement, entry.where)
 
 
-def _also_if(entry: Entry, condition: Entry) -> Entry:
+def _add_marker(entry: Entry, condition: Entry) -> Entry:
     """Return the entry with the marker of the other one added."""
     if condition.requirement.marker is None:
         return entry

@@ -54,7 +54,7 @@ def find_requirements(app: Path) -> tuple[Path | None, tuple[str, ...]]:
             notes += [f"{path}: not used, {paths[0].name} is" for path in unused]  # setup.py reads its setup.cfg
             return paths[0], tuple(notes)
     _refuse_lone_lock(folder)
-    return None, (*notes, *_not_read(folder))
+    return None, (*notes, *_note_unread(folder))
 
 
 def _refuse_lone_lock(folder: Path) -> None:
@@ -68,7 +68,7 @@ def _refuse_lone_lock(folder: Path) -> None:
             )
 
 
-def _not_read(app: Path) -> Iterator[str]:
+def _note_unread(app: Path) -> Iterator[str]:
     """Yield warnings about requirements in places that are not searched, for an app without any other."""
     for each in (app, app.parent):
         similar = [path for path in each.iterdir() if _OTHER_NAME.fullmatch(path.name)] if each == app else []

@@ -22,7 +22,7 @@ from builder.requirements.declared import (
     LocalPackage,
     Problems,
     Requirements,
-    declared,
+    declare,
     without_credentials,
 )
 from builder.requirements.direct_references import (
@@ -201,7 +201,7 @@ class _Reader:
             return
         elif digests := self._hash_options(name, options, where):
             self._hashes[name] = self._hashes.get(name, frozenset()) | digests
-        declaration = declared(requirement, where, None if "@" in text or requirement.url else text)
+        declaration = declare(requirement, where, None if "@" in text or requirement.url else text)
         if constraints:
             self._constraints.append(declaration.text)
         else:

@@ -34,12 +34,14 @@ def check_conflicts(
         if not isinstance(conflict, list) or not all(isinstance(each, dict) for each in conflict):
             problems.add(place, "must be a list of lists of tables")
             continue
-        selected = list(dict.fromkeys(name for each in conflict for name in _selected(each, project, extras, groups)))
+        selected = list(
+            dict.fromkeys(name for each in conflict for name in _selected_option(each, project, extras, groups))
+        )
         if len(selected) > 1:
             problems.add(place, f"{' and '.join(selected)} exclude each other: select one of them")
 
 
-def _selected(
+def _selected_option(
     item: Mapping[str, object], project: str | None, extras: Collection[str], groups: Collection[str]
 ) -> Iterator[str]:
     """Yield the item as an option, if it is selected. An item of another package is not an option of this project."""

@@ -73,7 +73,9 @@ def find_differences(lock: Path, project: Path, local: Collection[Path]) -> Iter
         differences = _compare(metadata, folder / "pyproject.toml", name)
         yield from (("pyproject.toml", *each) for each in differences)
     uv = read_uv_tables(folder, read_toml(folder / "pyproject.toml"), Problems())
-    locked = [each for kind in ("constraint", "override") for each in _locked(manifest, f"{kind}s", kind, name)]
+    locked = [
+        each for kind in ("constraint", "override") for each in _locked_requirements(manifest, f"{kind}s", kind, name)
+    ]
     locked += [_Required("exclude", canonicalize_name(str(each))) for each in array(manifest, "excludes", where=name)]
     yield from (("[tool.uv]", *each) for each in _differences(list(_settings(uv)), locked))
 
@@ -88,11 +90,13 @@ def _compare(metadata: Mapping[str, Any], path: Path, lock: str) -> Iterator[tup
     }
     uv = read_uv_tables(path.parent, project.document, Problems())
     sources = frozenset({*uv.sources, *uv.members})
-    stated = [r for part in parts for r in _stated((entry.requirement for entry in parts[part]), part, sources)]
-    locked = list(_locked(metadata, "requires-dist", _MAIN, lock))
+    stated = [
+        r for part in parts for r in _stated_requirements((entry.requirement for entry in parts[part]), part, sources)
+    ]
+    locked = list(_locked_requirements(metadata, "requires-dist", _MAIN, lock))
     groups = table(metadata, "requires-dev", where=lock)
     for group in groups:
-        locked += _locked(groups, group, f"group {canonicalize_name(group)}", lock)
+        locked += _locked_requirements(groups, group, f"group {canonicalize_name(group)}", lock)
     dynamic = {_DYNAMIC.get(str(key)) for key in array(project.project, "dynamic", where=str(path))}
 
     def is_compared(each: _Required) -> bool:
@@ -106,14 +110,16 @@ def _differences(stated: Sequence[_Required], locked: Sequence[_Required]) -> It
     yield from ((each.name, f"{each} is no longer required") for each in locked if not any(map(each.fits, stated)))
 
 
-def _stated(requirements: Iterable[Requirement], part: str, sources: frozenset[str]) -> Iterator[_Required]:
+def _stated_requirements(
+    requirements: Iterable[Requirement], part: str, sources: frozenset[str]
+) -> Iterator[_Required]:
     for each in requirements:
         name = canonicalize_name(each.name)
         versions = None if each.url or name in sources else each.specifier
         yield _Required(part, name, frozenset(map(canonicalize_name, each.extras)), versions)
 
 
-def _locked(document: Mapping[str, Any], key: str, part: str, lock: str) -> Iterator[_Required]:
+def _locked_requirements(document: Mapping[str, Any], key: str, part: str, lock: str) -> Iterator[_Required]:
     for each in array(document, key, where=lock):
         entry = table(each, where=lock)
         extra = _EXTRA.search(str(entry.get("marker", "")))
@@ -137,5 +143,5 @@ def _settings(uv: UvTables) -> Iterator[_Required]:
     problems = Problems()
     for kind, texts in (("constraint", uv.constraints), ("override", uv.overrides)):
         parsed = [each for text in texts if (each := problems.parse(text, kind))]
-        yield from _stated(parsed, kind, frozenset(uv.sources))
+        yield from _stated_requirements(parsed, kind, frozenset(uv.sources))
     yield from (_Required("exclude", canonicalize_name(str(name))) for name in uv.excludes)

@@ -65,7 +65,7 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
     for base, each in ((root, shared), (folder, member)):
         for name, value in table(each, "sources", where=where).items():
             sources[canonicalize_name(name)] = tuple(
-                _anchored(value, base, f"{where}: [tool.uv.sources].{name}", problems)
+                _anchor_paths(value, base, f"{where}: [tool.uv.sources].{name}", problems)
             )
     indexes: dict[str, str] = {}
     for index in [*_tables(shared, "index", where, problems), *_tables(member, "index", where, problems)]:
@@ -127,7 +127,7 @@ def chosen_source(
     return None
 
 
-def _anchored(value: Any, base: Path, where: str, problems: Problems) -> Iterator[Mapping[str, Any]]:
+def _anchor_paths(value: Any, base: Path, where: str, problems: Problems) -> Iterator[Mapping[str, Any]]:
     """Yield the sources of a name, their paths relative to the file that states them."""
     for source in value if isinstance(value, list) else [value]:
         if not isinstance(source, dict):

@@ -56,14 +56,14 @@ def unused_note(variables: Mapping[str, str], pip: Mapping[str, tuple[str, str]]
     """Return a note that names the settings that are not used, if there are any; ``pip`` has values and origins."""
     names = [name for name in UNUSED_UV_VARIABLES if not is_off(variables.get(name, ""))]
     names += [f"{name} ({origin})" for name, (value, origin) in pip.items() if not is_off(value)]
-    return [_not_used(names)] if names else []
+    return [_unused_warning(names)] if names else []
 
 
 def config_notes(files: Iterable[Path]) -> list[str]:
     """Return notes on uv's configuration files. Raises InputError for a key that would leave packages out."""
     notes = []
     for path in files:
-        document = _parsed(path)
+        document = _read_toml(path)
         keys = _keys(document) | _keys(document.get("pip"))
         if refused := sorted(keys & _REFUSED):
             raise InputError(
@@ -74,11 +74,11 @@ def config_notes(files: Iterable[Path]) -> list[str]:
         if applied := sorted(keys & _APPLIED):
             notes.append(f"{', '.join(applied)} of {path} applies")
         if unused := sorted(keys & _UNUSED):
-            notes.append(_not_used([f"{name} ({path})" for name in unused]))
+            notes.append(_unused_warning([f"{name} ({path})" for name in unused]))
     return notes
 
 
-def _not_used(names: Iterable[str]) -> str:
+def _unused_warning(names: Iterable[str]) -> str:
     return f"warning: not used, because the command's options choose packages: {', '.join(names)}"
 
 
@@ -88,7 +88,7 @@ def _keys(table: Any) -> frozenset[str]:
     )
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     """Return the file's content; empty if it cannot be read, because uv itself reports that."""
     try:
         return tomllib.loads(path.read_text("utf-8"))

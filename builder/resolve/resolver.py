@@ -53,7 +53,7 @@ class LockInput:
     exclude_newer: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)  #: file and line of the user's requirements, by name
 
-    def constrained(self, constraints: Iterable[str]) -> LockInput:
+    def with_constraints(self, constraints: Iterable[str]) -> LockInput:
         """Return it with more constraints."""
         return replace(self, bounds=replace(self.bounds, constraints=(*self.bounds.constraints, *constraints)))
 
@@ -88,7 +88,7 @@ def newest_resolvable(matrix: Matrix, exclude_newer: str | None = None) -> str:
     inputs = lock_input(matrix, None, exclude_newer)
 
     def version_for(target: Target) -> str:
-        return _locked(resolve_requirements(inputs, target), matrix.package).version
+        return _find_package(resolve_requirements(inputs, target), matrix.package).version
 
     first, *rest = matrix.targets
     found_versions = {first.id: version_for(first)}  # first, so that uv caches the pages for the others
@@ -130,7 +130,7 @@ def _resolve(inputs: LockInput, target: Target) -> tuple[Lock, str]:
     ruled_out: dict[str, str] = {}  # the constraint that excludes a version, and the package without a wheel
     for _ in range(MAX_UV_RUNS_PER_TARGET):
         try:
-            document, messages = _compile(inputs.constrained(ruled_out), target)
+            document, messages = _compile(inputs.with_constraints(ruled_out), target)
         except ConflictError:
             if ruled_out:
                 raise no_wheel(next(iter(ruled_out.values())), target) from None
@@ -212,13 +212,13 @@ def _split(names: str) -> list[str]:
     return [name.strip() for name in names.split(",")]
 
 
-def _locked(lock: Iterable[Locked], package: str) -> Locked:
+def _find_package(lock: Iterable[Locked], package: str) -> Locked:
     name = canonicalize_name(package)
     return next(locked for locked in lock if locked.name == name)
 
 
 def _check_version(matrix: Matrix, version: str, lock: Lock) -> None:
-    locked = _locked(lock, matrix.package).version
+    locked = _find_package(lock, matrix.package).version
     if locked != version:
         raise InputError(
             f"the package index writes {matrix.package} {version} as {locked}",

@@ -92,7 +92,7 @@ def package_settings(variables: Mapping[str, str]) -> PackageSettings:
         environment["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return PackageSettings(
         environment,
-        tuple((option, _checked(place, source)) for option, place, source in files),
+        tuple((option, _check_file(place, source)) for option, place, source in files),
         tuple(notes),
     )
 
@@ -152,14 +152,14 @@ def _pip_config(variables: Mapping[str, str]) -> dict[Path, configparser.RawConf
     for path in _pip_config_files(variables):
         try:
             state = path.stat()
-            settings[path] = _parsed(path, state.st_mtime_ns, state.st_size)
+            settings[path] = _parse_file(path, state.st_mtime_ns, state.st_size)
         except OSError:
             continue
     return settings
 
 
 @lru_cache(maxsize=8)
-def _parsed(path: Path, _changed: int, _size: int) -> configparser.RawConfigParser:
+def _parse_file(path: Path, _changed: int, _size: int) -> configparser.RawConfigParser:
     """Parse a file once, not once for each target, unless it changes."""
     parser = configparser.RawConfigParser()
     try:
@@ -213,7 +213,7 @@ def _absolute(place: str) -> str:
     return str(Path(place).expanduser().absolute()) if Path(place).expanduser().exists() else place
 
 
-def _checked(place: str, source: str) -> str:
+def _check_file(place: str, source: str) -> str:
     if re.match(r"[a-z]+://", place):
         raise InputError(f"{source} names a URL", where=place.split("?")[0].rpartition("@")[2], fix="use a local copy")
     if not Path(place).expanduser().is_file():

@@ -109,11 +109,11 @@ def _run(
     except OSError as error:
         raise BuildError(f"uv cannot be run: {error}", fix="install the program again") from None
     if process.returncode < 0:
-        raise _killed(-process.returncode)
+        raise _signal_error(-process.returncode)
     return UvResult(process.returncode == 0, process.stdout, process.stderr)
 
 
-def _killed(number: int) -> BuildError:
+def _signal_error(number: int) -> BuildError:
     """Return the error for a run of uv that a signal ended; uv writes no message then."""
     name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
     fixes = {

@@ -119,7 +119,7 @@ def _blocking_package(
         required = f"; {', '.join(parents)} requires it" if parents else ""
         return f"{title} has no wheel for {target.id}{required}"
     try:
-        resolve_requirements(inputs.constrained([f"{package['name']}=={package['version']}"]), target)
+        resolve_requirements(inputs.with_constraints([f"{package['name']}=={package['version']}"]), target)
     except NoWheelError as error:
         name, _, version = error.package.partition(" ")
         if any(each.name == name and version and Version(each.version) >= Version(version) for each in lock):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.smoke.measurement import smoke_repeatedly, smoked
+from builder.smoke.measurement import smoke_repeatedly, smoke_result
 from builder.smoke.smoke_test import App, SmokeReport, smoke, smoke_app
 
-__all__ = ["App", "SmokeReport", "smoke", "smoke_app", "smoke_repeatedly", "smoked"]
+__all__ = ["App", "SmokeReport", "smoke", "smoke_app", "smoke_repeatedly", "smoke_result"]

@@ -44,7 +44,7 @@ def machine_for(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unpr
         return Unproven(f"a layer's binaries are for Linux, this machine runs {platform.system()}")
     if _own_architecture() is target.architecture:
         return _native(target, glibc)
-    return _emulated(target)
+    return _find_emulator(target)
 
 
 def _own_architecture() -> Architecture | None:
@@ -65,7 +65,7 @@ def _native(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unproven
         return Unproven(error.what)
 
 
-def _emulated(target: Target) -> Machine | Unproven:
+def _find_emulator(target: Target) -> Machine | Unproven:
     """Return how to run it with qemu-user, uv's CPython for the other architecture and a C library for that."""
     architecture = target.architecture
     advice = f"this machine is {platform.machine()}; to run {architecture} code, install"
@@ -94,15 +94,15 @@ def _emulated(target: Target) -> Machine | Unproven:
 
 def _foreign_python(target: Target) -> Path | None:
     """Return uv's CPython for the other architecture; uv downloads it if it is not installed."""
-    interpreter = _kept_by_uv(target)
+    interpreter = _find_uv_python(target)
     if interpreter is None and os.environ.get("UV_PYTHON_DOWNLOADS") != "never":
         with tempfile.TemporaryDirectory(prefix="layers-python-") as folder:
             uv.run(["python", "install", f"cpython-{target.python}-linux-{target.architecture}-gnu"], Path(folder))
-        interpreter = _kept_by_uv(target)
+        interpreter = _find_uv_python(target)
     return interpreter
 
 
-def _kept_by_uv(target: Target) -> Path | None:
+def _find_uv_python(target: Target) -> Path | None:
     data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     folder = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path(data) / "uv" / "python")
     pattern = f"cpython-{target.python}.*-linux-{target.architecture}-gnu/bin/python{target.python}"

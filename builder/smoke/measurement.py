@@ -23,7 +23,7 @@ def smoke_repeatedly(path: Path, target: Target | None, times: int, *, profile: 
     return replace(reports[(times - 1) // 2], starts=times)
 
 
-def smoked(report: SmokeReport) -> SmokeResult:
+def smoke_result(report: SmokeReport) -> SmokeResult:
     """Return the part of a report that ``--record`` writes."""
     return SmokeResult(
         file=Path(report.zip).name,

@@ -24,7 +24,7 @@ def client_folder(target: Target) -> Path:
     packages = [CLIENT, SDK]
     folder = default_folder() / "runtime-client" / key_of([*packages, target.id])[:16]
     if folder.is_dir():
-        return _checked_owner(folder)
+        return _check_owner(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as name:
         installed = Path(name) / "client"
@@ -45,7 +45,7 @@ def client_folder(target: Target) -> Path:
     return folder
 
 
-def _checked_owner(folder: Path) -> Path:
+def _check_owner(folder: Path) -> Path:
     """Return the folder. Raises BuildError if another user could have written the code in it."""
     facts = [folder.lstat(), folder.parent.lstat()]
     if all(each.st_uid == os.geteuid() and not each.st_mode & stat.S_IWOTH for each in facts):

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from builder.archive.packed import PackedFile, PackedFiles, pack
 from builder.bytecode.compiler import pyc_path
-from builder.inspection.findings import finding, grouped
+from builder.inspection.findings import finding, group_paths
 from builder.inspection.package_checks import wheel_tags
 from builder.metadata.core_metadata import parse_headers
 from builder.metadata.record import format_record
@@ -105,7 +105,7 @@ def merge(wheels: Sequence[PackedWheel], python: str) -> LayerContent:
         for path, compiled in wheel.bytecode.items():
             if path not in without:
                 files[pyc_path(path, python)] = compiled
-    findings = (*_collisions(ordered, replaced), *_unrecorded(ordered), *_other_tags(ordered))
+    findings = (*_check_collisions(ordered, replaced), *_check_unrecorded(ordered), *_check_tags(ordered))
     return LayerContent({f"python/{path}": file for path, file in files.items()}, findings)
 
 
@@ -119,7 +119,7 @@ def record_of(dist_info: str, files: PackedFiles) -> bytes:
     return format_record(dist_info, ((path, file.sha256, file.stream.size) for path, file in files.items()))
 
 
-def _collisions(wheels: Sequence[PackedWheel], replaced: Mapping[str, Sequence[str]]) -> list[Finding]:
+def _check_collisions(wheels: Sequence[PackedWheel], replaced: Mapping[str, Sequence[str]]) -> list[Finding]:
     """Yield a finding for each pair of wheels that have different content for the same paths."""
     pairs: dict[tuple[str, str], list[str]] = {}
     for loser, paths in replaced.items():
@@ -138,15 +138,15 @@ def _collisions(wheels: Sequence[PackedWheel], replaced: Mapping[str, Sequence[s
     ]
 
 
-def _unrecorded(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
+def _check_unrecorded(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
     """Yield a finding for each wheel with files for which its RECORD has no digest."""
     for wheel in wheels:
         paths = [f"python/{path}" for path, file in wheel.files.items() if file.is_unrecorded]
         message = f"has no digest in the RECORD of {wheel.locked.name} {wheel.locked.version}"
-        yield from grouped("warning", "record-unknown", message, paths)
+        yield from group_paths("warning", "record-unknown", message, paths)
 
 
-def _other_tags(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
+def _check_tags(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
     """Yield a finding for each wheel whose WHEEL file has no tag of its file name, which installers go by."""
     for wheel in wheels:
         file = wheel.files.get(f"{wheel.dist_info}/WHEEL")

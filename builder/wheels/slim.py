@@ -37,7 +37,7 @@ def slim(wheels: Sequence[PackedWheel], services: Iterable[str]) -> tuple[list[P
     if botocore is None:
         return list(wheels), ()
     included = tuple(sorted(names & {service for path in botocore.files if (service := _service_of(path))}))
-    reduced = _reduced(botocore, frozenset(included))
+    reduced = _reduce(botocore, frozenset(included))
     return [reduced if wheel is botocore else wheel for wheel in wheels], included
 
 
@@ -48,7 +48,7 @@ def unknown_services(wheels: Sequence[PackedWheel], services: Iterable[str]) -> 
     return sorted(set(services) - available)
 
 
-def _reduced(botocore: PackedWheel, included: frozenset[str]) -> PackedWheel:
+def _reduce(botocore: PackedWheel, included: frozenset[str]) -> PackedWheel:
     record = f"{botocore.dist_info}/RECORD"
     files: dict[str, PackedFile] = {
         path: file

@@ -69,7 +69,7 @@ def unpack(wheels: Sequence[Locked], target: Target, folder: Path) -> dict[Locke
     def alone(locked: Locked) -> UnpackedWheel:
         output = folder.with_name(f"{folder.name}-{locked.name}")
         _install([locked], target, output)
-        return _alone(locked, output)
+        return _read_single_wheel(locked, output)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         return dict(zip(wheels, pool.map(alone, wheels), strict=True))
@@ -102,7 +102,7 @@ def _divide(wheels: Sequence[Locked], folder: Path) -> dict[Locked, UnpackedWhee
         record = files.pop(f"{dist_info}/RECORD", None)
         if locked is None or locked in result or record is None:
             return None
-        rows = _listed(Path(record.source))
+        rows = _read_record(Path(record.source))
         del rows[record.path]
         if any(path not in files and belongs_in_layer(path) for path in rows):
             return None
@@ -117,7 +117,7 @@ def _dist_infos(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.dist-info"))
 
 
-def _alone(locked: Locked, folder: Path) -> UnpackedWheel:
+def _read_single_wheel(locked: Locked, folder: Path) -> UnpackedWheel:
     """Return the only wheel in the folder. Raises BuildError if a file's digest differs from its RECORD."""
     (dist_info,) = _dist_infos(folder)
     files = list(_walk(folder))
@@ -128,7 +128,7 @@ def _alone(locked: Locked, folder: Path) -> UnpackedWheel:
             where=locked.filename,
             fix=OTHER_WHEEL_FIX,
         )
-    rows = _listed(Path(record.source))
+    rows = _read_record(Path(record.source))
     wheel_files = [file for file in files if file is not record]
     if broken := _mismatch(wheel_files, rows):
         raise BuildError(
@@ -150,10 +150,10 @@ def _wheel(
             where=locked.filename,
             fix=f"remove {locked.name} (--exclude {locked.name}, or `exclude` in the matrix), or use a smaller variant",
         )
-    return UnpackedWheel(locked, dist_info, tuple(_marked(file, rows.get(file.path)) for file in ordered))
+    return UnpackedWheel(locked, dist_info, tuple(_mark_unrecorded(file, rows.get(file.path)) for file in ordered))
 
 
-def _marked(file: UnpackedFile, row: RecordRow | None) -> UnpackedFile:
+def _mark_unrecorded(file: UnpackedFile, row: RecordRow | None) -> UnpackedFile:
     """Mark a file without a digest in the RECORD: uv adds such a row for a file that the wheel's RECORD omits."""
     is_recorded = (row and row.digest) or file.path.endswith(_SIGNATURES)
     return file if is_recorded else replace(file, is_unrecorded=True)
@@ -176,10 +176,10 @@ def _walk(folder: Path) -> Iterator[UnpackedFile]:
             if entry.is_dir():
                 folders.append((entry.path, f"{path}/"))
             elif path.endswith(".dist-info/RECORD") or belongs_in_layer(path, entry.path):
-                yield _installed(path, entry.path, buffer)
+                yield _read_file(path, entry.path, buffer)
 
 
-def _installed(path: str, source: str, buffer: memoryview) -> UnpackedFile:
+def _read_file(path: str, source: str, buffer: memoryview) -> UnpackedFile:
     digest = hashlib.sha256()
     with open(source, "rb", buffering=0) as file:  # noqa: PTH123 - creating ten thousand Path objects is slow
         while count := file.readinto(buffer):
@@ -188,7 +188,7 @@ def _installed(path: str, source: str, buffer: memoryview) -> UnpackedFile:
     return UnpackedFile(path, source, digest.hexdigest(), facts.st_size, bool(facts.st_mode & 0o100))
 
 
-def _listed(record: Path) -> dict[str, RecordRow]:
+def _read_record(record: Path) -> dict[str, RecordRow]:
     """Return the rows of a RECORD by path, and always a row for the RECORD itself."""
     try:
         rows = parse_record(record.read_text("utf-8"))

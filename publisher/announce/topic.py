@@ -10,7 +10,7 @@ from builder.model.errors import IncompleteError
 from builder.model.escape import escape
 from builder.model.matrix import Matrix
 from publisher.announce.announcement import Announcement, announcement_of, event_of
-from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error
+from publisher.aws.error_codes import BOTO_ERRORS, translate_error
 from publisher.aws.session import new_session
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import at_number
@@ -39,7 +39,7 @@ def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
     try:
         _send(matrix.announce.topic, matrix.announce.region, announcement_of(release, event))
     except BOTO_ERRORS as error:
-        failure = of_boto_error(error).failure
+        failure = translate_error(error).failure
         raise IncompleteError(
             f"the release is not announced: {failure.text}",
             where=matrix.announce.topic,

@@ -63,10 +63,10 @@ def _bundles(data: bytes, where: str) -> list[Any]:
             documents = [json.loads(line) for line in data.splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
         raise InputError(f"not a Sigstore bundle: invalid JSON ({error})", where=where) from None
-    return list(_unwrapped(documents))[:_MAX_BUNDLES]
+    return list(_unwrap(documents))[:_MAX_BUNDLES]
 
 
-def _unwrapped(documents: Sequence[Any]) -> Iterator[Any]:
+def _unwrap(documents: Sequence[Any]) -> Iterator[Any]:
     for document in documents:
         entries = document.get("attestations") if isinstance(document, dict) else document
         if isinstance(entries, list):

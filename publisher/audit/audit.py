@@ -82,11 +82,11 @@ def compare(
         for release in releases:
             record = release.cell(cell.region, cell.target.id)
             if record is None:
-                drifts += _absent(cell, release, releases)
+                drifts += _report_absent(cell, release, releases)
             else:
                 checked += 1
-                drifts += _recorded(matrix, cell, release, record, view)
-        drifts += _unrecorded(matrix, cell, view, releases)
+                drifts += _compare_recorded(matrix, cell, release, record, view)
+        drifts += _report_unrecorded(matrix, cell, view, releases)
     return Audit(checked, tuple(drifts), unreachable)
 
 
@@ -97,7 +97,7 @@ def unreachable_drift(region: str, failure: Failure, problem: str = "the region"
     return Drift(region, "*", None, "unreachable", f"{problem} cannot be read: {failure}", remedy)
 
 
-def _absent(cell: Cell, release: Release, releases: Sequence[Release]) -> Iterator[Drift]:
+def _report_absent(cell: Cell, release: Release, releases: Sequence[Release]) -> Iterator[Drift]:
     """Report a cell that is missing in the newest release. Older releases are not checked: the cell may be newer."""
     if release != releases[-1] or release.yanked:
         return
@@ -107,7 +107,9 @@ def _absent(cell: Cell, release: Release, releases: Sequence[Release]) -> Iterat
     )  # fmt: skip
 
 
-def _recorded(matrix: Matrix, cell: Cell, release: Release, record: CellRecord, view: CellView) -> Iterator[Drift]:
+def _compare_recorded(
+    matrix: Matrix, cell: Cell, release: Release, record: CellRecord, view: CellView
+) -> Iterator[Drift]:
     number = release.layer_version
     again = f"layers publish --version {release.version}"
     published = view.published.get(number)
@@ -191,7 +193,7 @@ def _revoke_command(cell: Cell, number: int, grant: Grant) -> str:
     )
 
 
-def _unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[Release]) -> Iterator[Drift]:
+def _report_unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Sequence[Release]) -> Iterator[Drift]:
     """Report versions of a cell that are in no release, with their grants."""
     recorded = {release.layer_version for release in releases if release.cell(cell.region, cell.target.id)}
     numbers = {

@@ -54,11 +54,11 @@ def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress
     merged, left_out = merge(matrix, cells, recorded)
     merged = with_yanks(matrix, merged, recorded, datetime.now(timezone.utc).replace(microsecond=0))
     for release in merged:
-        ledger.update(release.layer_version, lambda now, release=release: _merged(now, release, recorded))  # type: ignore[misc]
+        ledger.update(release.layer_version, lambda now, release=release: _merge_record(now, release, recorded))  # type: ignore[misc]
     return Synced(merged, left_out, unreachable)
 
 
-def _merged(now: Release | None, release: Release, recorded: Mapping[int, Release]) -> Release:
+def _merge_record(now: Release | None, release: Release, recorded: Mapping[int, Release]) -> Release:
     """Return the record to write. If another process changed it after it was read, only add the missing cells."""
     if now is not None and now != recorded.get(release.layer_version):
         if not now.is_of(release.version):
@@ -168,10 +168,10 @@ def _release(matrix: Matrix, number: int, version: str, cells: Sequence[Found], 
                 signed_by=next((f.signed_by for f in cells if f.cell.target == target), None) if same_bytes else None,
             )
         )
-    return release.model_copy(update={"completed": release.completed or _completed(matrix, release)})
+    return release.model_copy(update={"completed": release.completed or _completion_time(matrix, release)})
 
 
-def _completed(matrix: Matrix, release: Release) -> datetime | None:
+def _completion_time(matrix: Matrix, release: Release) -> datetime | None:
     """Return when the last cell was created, if all cells exist and are public."""
     public = {record.key for record in release.cells if record.public}
     if not all(cell.key in public for cell in matrix.cells):

@@ -86,7 +86,7 @@ class Permissions:
         changes = self._each_recorded(release, grant_at, public=True)
         if any(changed.error for changed in changes):
             return changes
-        latest = self.ledger.update(release.layer_version, lambda r: _not_yanked(r or release))
+        latest = self.ledger.update(release.layer_version, lambda r: _undo_yank(r or release))
         private = {_id(record) for record in latest.cells if not record.public}
         return tuple(
             replace(changed, failure=YANKED_MEANWHILE) if changed.cell in private else changed for changed in changes
@@ -141,7 +141,7 @@ class Permissions:
             try:
                 if not revoke_at(gateway, layer_name, number, self.matrix.permission, self.clock):
                     return None
-                self.ledger.update(number, lambda r: _with_private_cell(r or release, name))
+                self.ledger.update(number, lambda r: _make_private(r or release, name))
                 return Changed(name, arn)
             except (GatewayError, PublishError) as error:
                 return Changed(name, arn, error.failure)
@@ -155,13 +155,13 @@ class Permissions:
         return tuple(changed for region in revoked for changed in revoked[region])
 
 
-def _not_yanked(release: Release) -> Release:
+def _undo_yank(release: Release) -> Release:
     """Return the release as not yanked, if all of its cells are public."""
     all_public = all(record.public for record in release.cells)
     return release.model_copy(update={"yanked": None}) if all_public else release
 
 
-def _with_private_cell(release: Release, name: str) -> Release:
+def _make_private(release: Release, name: str) -> Release:
     return release.with_cells(*(r.model_copy(update={"public": False}) for r in release.cells if _id(r) == name))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from publisher.aws.error_codes import is_missing, of_boto_error
+from publisher.aws.error_codes import is_missing, translate_error
 from publisher.aws.gateway import GatewayError, Throttled, Unavailable
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import LoggedRequest, RequestLog
@@ -23,7 +23,7 @@ class Caller:
         region: str,
         pace: TokenBucket,
         journal: RequestLog,
-        error_of: Callable[[ClientError | BotoCoreError | ResponseParserError], GatewayError] = of_boto_error,
+        error_of: Callable[[ClientError | BotoCoreError | ResponseParserError], GatewayError] = translate_error,
     ) -> None:
         self._error_of = error_of
         self._region = region

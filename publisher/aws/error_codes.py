@@ -198,10 +198,10 @@ _RULES = (
 )
 
 
-def of_boto_error(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
+def translate_error(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
     """Translate an exception of boto3 to the gateway's error."""
     if isinstance(error, ClientError):
-        return _of_response(error)
+        return _response_error(error)
     name, text = type(error).__name__, shorten(str(error))
     message = text if text.startswith(name) else f"{name}: {text}"
     if isinstance(error, _NO_CREDENTIALS):
@@ -249,7 +249,7 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _of_response(error: ClientError) -> GatewayError:
+def _response_error(error: ClientError) -> GatewayError:
     details = error.response.get("Error", {})
     code, words, status = str(details.get("Code", "")), str(details.get("Message", "")), status_of(error)
     message = shorten(f"{code}: {words}".strip(": "), _MAX_MESSAGE_CHARACTERS) or f"status {status}"

@@ -9,7 +9,7 @@ from botocore.exceptions import ProfileNotFound
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.regions import ALWAYS_ENABLED, partition_of
-from publisher.aws.error_codes import BOTO_ERRORS, SET_CREDENTIALS, of_boto_error
+from publisher.aws.error_codes import BOTO_ERRORS, SET_CREDENTIALS, translate_error
 from publisher.aws.fanout import credentials_error
 from publisher.aws.gateway import CredentialsRefused, CredentialsUnknown, GatewayError, RegionDisabled, Unavailable
 from publisher.aws.lambda_client import CONFIG
@@ -74,7 +74,7 @@ def _get_caller_identity(region: str) -> dict[str, Any]:
     except ProfileNotFound as error:
         raise InputError(f"no AWS credentials: {error}", fix=SET_CREDENTIALS) from None
     except BOTO_ERRORS as error:
-        raise of_boto_error(error) from None
+        raise translate_error(error) from None
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         # botocore's parsers raise anything on invalid input.
         raise Unavailable(f"the response is not a valid STS response ({type(error).__name__})") from None

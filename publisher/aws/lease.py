@@ -28,7 +28,7 @@ from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
 from builder.model.stop import Stop
-from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error, status_of
+from publisher.aws.error_codes import BOTO_ERRORS, status_of, translate_error
 from publisher.aws.session import new_session
 
 #: How long a lease is valid without a renewal, and how often it is renewed.
@@ -88,7 +88,7 @@ def lease(
         acquired.expire()
         raise
     except BOTO_ERRORS as error:
-        failure = of_boto_error(error).failure
+        failure = translate_error(error).failure
         raise (IncompleteError if failure.failure_class is FailureClass.TEMPORARY else InputError)(
             f"the lease cannot be taken: {failure}",
             where=f"s3://{acquired.bucket}/{acquired.key}",

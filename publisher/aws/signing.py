@@ -18,7 +18,7 @@ from builder.model.clock import Clock
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.zip_damage import ZIP_DAMAGE
-from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error, status_of
+from publisher.aws.error_codes import BOTO_ERRORS, status_of, translate_error
 from publisher.aws.gateway import RUN_AGAIN, GatewayError, Zip
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ class Signer:
         """
         if is_signed(zip_.path):
             raise InputError("the zip is already signed", where=str(zip_.path))
-        with self._translated("the zip cannot be signed"):
+        with self._translate_errors("the zip cannot be signed"):
             return self._sign(zip_, folder)
 
-    def stored(self, sha256: str, folder: Path) -> Zip | None:
+    def find_stored(self, sha256: str, folder: Path) -> Zip | None:
         """Return the signed zip of an earlier run from the staging bucket; None if it is no longer there."""
         path = folder / f"{sha256}.zip"
-        with self._translated("the signed zip cannot be read"):
+        with self._translate_errors("the signed zip cannot be read"):
             try:
                 self._s3.download_file(self._bucket, f"layers/{sha256}.zip", str(path), ExtraArgs=self._owner)
             except ClientError as error:
@@ -71,12 +71,12 @@ class Signer:
         return Zip(path, sha256, path.stat().st_size) if sha256_of(path) == sha256 else None
 
     @contextmanager
-    def _translated(self, action: str) -> Iterator[None]:
+    def _translate_errors(self, action: str) -> Iterator[None]:
         """Raise IncompleteError if a request failed, or was not sent because the run is stopping."""
         try:
             yield
         except (*BOTO_ERRORS, GatewayError) as error:
-            failure = (error if isinstance(error, GatewayError) else of_boto_error(error)).failure
+            failure = (error if isinstance(error, GatewayError) else translate_error(error)).failure
             raise IncompleteError(
                 f"{action}: {failure.text}",
                 where=f"signing profile {self._profile}, s3://{self._bucket}",
@@ -100,7 +100,7 @@ class Signer:
         finished = self._wait(job["jobId"])
         if finished["status"] == "Failed":
             self._upload(key, zip_)  # a new S3 version: Signer would return the failed job for the same token
-            raise _failed(job["jobId"], finished.get("statusReason") or "no reason given")
+            raise _job_error(job["jobId"], finished.get("statusReason") or "no reason given")
         signed = finished["signedObject"]["s3"]["key"]
         path = folder / f"signed-{zip_.sha256}.zip"
         self._s3.download_file(self._bucket, signed, str(path), ExtraArgs=self._owner)
@@ -139,7 +139,7 @@ class Signer:
             if state["status"] in ("Succeeded", "Failed"):
                 return state
             if self._clock.monotonic() > end:
-                raise _failed(job, f"no result within {MAX_SIGNING_SECONDS:.0f} s")
+                raise _job_error(job, f"no result within {MAX_SIGNING_SECONDS:.0f} s")
             self._clock.sleep(POLL_SECONDS)
 
 
@@ -152,5 +152,5 @@ def is_signed(path: Path) -> bool:
         return False
 
 
-def _failed(job: str, reason: str) -> IncompleteError:
+def _job_error(job: str, reason: str) -> IncompleteError:
     return IncompleteError(f"the signing job failed: {reason}", where=job, fix=RUN_AGAIN)

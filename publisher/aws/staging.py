@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
-from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error, status_of
+from publisher.aws.error_codes import BOTO_ERRORS, status_of, translate_error
 from publisher.aws.gateway import Refused, Unavailable, Zip
 from publisher.aws.once_per_key import Once
 
@@ -59,7 +59,7 @@ class StagingBuckets:
                     raise Unavailable(f"s3://{bucket}/{key} is missing after the upload")
         except (*BOTO_ERRORS, Boto3Error) as error:
             cause = error.__context__ if isinstance(error, Boto3Error) else error  # s3transfer wraps what failed
-            failed = of_boto_error(cause) if isinstance(cause, BOTO_ERRORS) else Unavailable(str(error))
+            failed = translate_error(cause) if isinstance(cause, BOTO_ERRORS) else Unavailable(str(error))
             advice = failed.advice or (CREATE_BUCKETS if isinstance(failed, Refused) else None)
             raise type(failed)(f"s3://{bucket}/{key}: {failed.message}", failed.request_id, advice) from None
         return {"S3Bucket": bucket, "S3Key": key}

@@ -18,7 +18,7 @@ from botocore.utils import parse_timestamp
 from builder.model.clock import SYSTEM_CLOCK, Clock
 from publisher.aws import responses
 from publisher.aws.api_call import Caller
-from publisher.aws.error_codes import is_missing, of_boto_error
+from publisher.aws.error_codes import is_missing, translate_error
 from publisher.aws.gateway import GatewayError, PublishedVersion, Unavailable
 from publisher.aws.lambda_client import CONFIG
 from publisher.aws.rate_limit import TokenBucket
@@ -141,7 +141,7 @@ class RetryingFunctions:
 
 def _error_of(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
     """Translate an exception of boto3 to an error of ``Functions``."""
-    general = of_boto_error(error)
+    general = translate_error(error)
     if isinstance(error, ClientError) and error.operation_name in _KINDS:
         kind = _KINDS[error.operation_name](error)
         return kind(general.message, general.request_id, general.advice) if kind else general
@@ -155,7 +155,7 @@ _RUNTIME_REFUSED = re.compile(
 )
 
 
-def _of_create(error: ClientError) -> type[GatewayError] | None:
+def _create_error(error: ClientError) -> type[GatewayError] | None:
     details = error.response.get("Error", {})
     code, message = details.get("Code"), str(details.get("Message"))
     if code == "ResourceConflictException":
@@ -169,19 +169,19 @@ def _of_create(error: ClientError) -> type[GatewayError] | None:
     return NotNowError if "does not exist" in message else InvalidError  # the layer exists: trial has read it
 
 
-def _of_invoke(error: ClientError) -> type[GatewayError] | None:
+def _invoke_error(error: ClientError) -> type[GatewayError] | None:
     conflict = error.response.get("Error", {}).get("Code") == "ResourceConflictException"
     return NotNowError if conflict or is_missing(error) else None
 
 
-def _of_delete(error: ClientError) -> type[GatewayError] | None:
+def _delete_error(error: ClientError) -> type[GatewayError] | None:
     return NotNowError if error.response.get("Error", {}).get("Code") == "ResourceConflictException" else None
 
 
 _KINDS: Mapping[str, Callable[[ClientError], type[GatewayError] | None]] = {
-    "CreateFunction": _of_create,
-    "Invoke": _of_invoke,
-    "DeleteFunction": _of_delete,
+    "CreateFunction": _create_error,
+    "Invoke": _invoke_error,
+    "DeleteFunction": _delete_error,
 }
 
 

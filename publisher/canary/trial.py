@@ -85,11 +85,11 @@ def attempt(case: Case, functions: Functions, name: str, role: str, setting: Set
     function = _Function(functions, _spec(case, name, role, setting), setting)
     leftover: Failure | None = None
     try:
-        trial = _with_layer(trial, functions)
+        trial = _add_layer(trial, functions)
         if trial.status != "failed":
             function.create()
             function.await_active()
-            trial = _with_result(trial, function.invoke(case.package))
+            trial = _add_result(trial, function.invoke(case.package))
     except (_FailedError, InvalidError) as error:
         trial = replace(trial, status="failed", reason=str(error), log=getattr(error, "log", ""))
     except RuntimeRefused as error:
@@ -126,7 +126,7 @@ def _spec(case: Case, name: str, role: str, setting: Setting) -> Spec:
     )
 
 
-def _with_layer(trial: Trial, functions: Functions) -> Trial:
+def _add_layer(trial: Trial, functions: Functions) -> Trial:
     """Add the layer's facts from AWS. Failed if it is not the recorded one: unknown code is not run."""
     case = trial.case
     layer = functions.layer(case.target.layer_name, case.number)
@@ -139,7 +139,7 @@ def _with_layer(trial: Trial, functions: Functions) -> Trial:
     return trial
 
 
-def _with_result(trial: Trial, invoked: Invoked) -> Trial:
+def _add_result(trial: Trial, invoked: Invoked) -> Trial:
     if invoked.failed:
         raise _FailedError(f"the function failed: {read_error(invoked.payload)}", invoked.log)
     result = read_result(invoked.payload)

@@ -60,7 +60,7 @@ def _explain(index: Index, rows: Mapping[str, Row], arn: str) -> tuple[str, str 
 def _closest(rows: Mapping[str, Row], arn: str) -> tuple[str | None, bool]:
     """Return the recorded ARN that is closest, and whether it is the only possible one."""
     folded = {arn_known.lower(): arn_known for arn_known in rows}
-    corrected = _corrected(arn.lower())
+    corrected = _correct(arn.lower())
     if corrected in folded:
         return folded[corrected], True
     layer = ":".join(corrected.split(":")[:7])
@@ -71,7 +71,7 @@ def _closest(rows: Mapping[str, Row], arn: str) -> tuple[str | None, bool]:
     return (folded[near[0]], False) if near else (None, False)
 
 
-def _corrected(arn: str) -> str:
+def _correct(arn: str) -> str:
     """Return the ARN with common mistakes corrected: ``arm64`` for aarch64, a Python without its underscore."""
     arn = re.sub(r"(?<=[-_])(?:arm64|arm)(?=:|$)", "aarch64", arn)
     arn = re.sub(r"(?<=[-_])(?:amd64|x64|x86-64)(?=:|$)", "x86_64", arn)

@@ -15,7 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 def feed(index: Index) -> str:
     """Return the content of ``feed.xml``."""
     shown = [release for release in index.releases if release.published]
-    updated = max((_updated(release) for release in shown), default=_EPOCH)
+    updated = max((_update_time(release) for release in shown), default=_EPOCH)
     lines = [
         '<?xml version="1.0" encoding="utf-8"?>',
         '<feed xmlns="http://www.w3.org/2005/Atom">',
@@ -44,14 +44,14 @@ def _entry(index: Index, release: IndexedRelease) -> list[str]:
         "  <entry>",
         f"    <id>{_id(index, release.layer_version)}</id>",
         f"    <title>{_xml(title)}</title>",
-        f"    <updated>{iso(_updated(release))}</updated>",
+        f"    <updated>{iso(_update_time(release))}</updated>",
         f"    <published>{iso(release.published or _EPOCH)}</published>",
         f"    <content>{_xml(text)}.</content>",
         "  </entry>",
     ]
 
 
-def _updated(release: IndexedRelease) -> datetime:
+def _update_time(release: IndexedRelease) -> datetime:
     newest = max((layer.published for layer in release.layers), default=_EPOCH)
     return max(newest, release.yanked.date) if release.yanked else newest
 

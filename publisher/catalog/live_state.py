@@ -62,7 +62,7 @@ def read_live_state(
     """
     index = make_index(matrix, releases)
     query = check(index, query)
-    reader = _Reader(matrix, index, query, _recorded(index, query, own_account), own_account)
+    reader = _Reader(matrix, index, query, _recorded_rows(index, query, own_account), own_account)
     regions = tuple(r for r in query.regions if r in matrix.regions) or matrix.select_regions(query.regions)
     targets = matrix.select(query.pythons, query.architectures)
     progress.begin("Reading layer versions from AWS", len(regions))
@@ -74,7 +74,7 @@ def read_live_state(
     return LiveReport(tuple(cell for region in regions for cell in cells_by_region.get(region, ())), failures)
 
 
-def _recorded(index: Index, query: Query, own_account: bool) -> dict[tuple[str, str], Row]:
+def _recorded_rows(index: Index, query: Query, own_account: bool) -> dict[tuple[str, str], Row]:
     """Return the ledger's rows of the query. Another account cannot list versions, so it needs at least one row."""
     try:
         return {(row.region, row.target): row for row in select(index, query).rows}

@@ -131,13 +131,13 @@ def _recorded(releases: Sequence[Release], version: str, targets: Sequence[Targe
 def _show_changes(releases: Sequence[Release], manifest: Manifest) -> None:
     """Print what changed in the locks since the last release, once for targets with the same changes."""
     from publisher.ledger.release import last_before
-    from publisher.report.release_comparison import BuiltTarget, changed, title
+    from publisher.report.release_comparison import BuiltTarget, find_changes, title
 
     last = last_before(releases)
     if last is None:
         return
     built = [BuiltTarget(each.target, each.size, each.unzipped_size, each.lock) for each in manifest.artifacts]
-    changes = changed(built, last)
+    changes = find_changes(built, last)
     print_message(f"since {title(last)}: {'' if changes else 'no change'}")
     for change, targets in changes.items():
         print_message(f"  {', '.join(targets)}")

@@ -59,9 +59,9 @@ def annotate(notes: Iterable[Note]) -> None:
 def annotate_end(error: LayersError) -> None:
     """Print the error that ends the program as an annotation."""
     if _annotates():
-        from publisher.report.annotations import commands, of_error
+        from publisher.report.annotations import commands, error_note
 
-        print_workflow_commands(list(commands([of_error(error)])))
+        print_workflow_commands(list(commands([error_note(error)])))
 
 
 def _annotates() -> bool:

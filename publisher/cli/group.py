@@ -116,9 +116,9 @@ class _LazyGroup(click.Group):
             case ["version"]:
                 args = ["--version"]
         if any(not word.strip() for word in args) and not ctx.resilient_parsing:
-            from publisher.cli.suggestions import parsed_words
+            from publisher.cli.suggestions import unused_words
 
-            parsed_words(self, ctx, args)
+            unused_words(self, ctx, args)
         words = [word for word in args if word in COMMANDS]
         try:
             return super().parse_args(ctx, args)

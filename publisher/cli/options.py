@@ -55,9 +55,9 @@ class Word(click.ParamType[str]):
         words = split_words(values)
         if values and not words:
             raise UsageError(f"{param.opts[0]} has an empty value", fix="give a value, or `all`")
-        return () if any(map(is_all, words)) else tuple(dict.fromkeys(map(self.normalized, words)))
+        return () if any(map(is_all, words)) else tuple(dict.fromkeys(map(self.normalize, words)))
 
-    def normalized(self, word: str) -> str:
+    def normalize(self, word: str) -> str:
         """Return the word in the program's spelling; an unknown word is kept, and the command reports it."""
         try:
             return self._spell(word)

@@ -113,7 +113,8 @@ def command(
     budget = PackageBudget.parse(max_size)
     selection = Selection(
         extras, all_extras, groups, not no_default_groups, not no_lock,
-        _checked("--exclude", exclude, check_package_name), _checked("--override", override, check_requirement),
+        _check_values("--exclude", exclude, check_package_name),
+        _check_values("--override", override, check_requirement),
     )  # fmt: skip
     default = target_of_this_machine()
     with_layer = on_layer is not None
@@ -151,7 +152,7 @@ def _slim(is_slim: bool, services: tuple[str, ...]) -> Slim | None:
         ) from None
 
 
-def _checked(option: str, values: tuple[str, ...], check: Callable[[str], str]) -> tuple[str, ...]:
+def _check_values(option: str, values: tuple[str, ...], check: Callable[[str], str]) -> tuple[str, ...]:
     try:
         return tuple(map(check, values))
     except ValueError as error:

@@ -102,7 +102,7 @@ def _smoke_layers(
 ) -> list[SmokeReport]:
     from builder.inspection import expected_target
     from builder.model.cold_start import record_smoke
-    from builder.smoke import smoke_repeatedly, smoked
+    from builder.smoke import smoke_repeatedly, smoke_result
 
     reports = []
     with progress() as shown:
@@ -111,7 +111,7 @@ def _smoke_layers(
             report = smoke_repeatedly(path, expected_target(path, python, architecture), times, profile=profile)
             reports.append(report)
             if record:
-                record_smoke(path.parent, report.sha256, smoked(report))
+                record_smoke(path.parent, report.sha256, smoke_result(report))
             shown.step(path.name, report.status)
     return reports
 
@@ -232,10 +232,10 @@ def _show(reports: Sequence[SmokeReport], releases: Sequence[Release]) -> None:
 
 
 def _show_imports(report: SmokeReport, releases: Sequence[Release]) -> None:
-    from builder.smoke import smoked
+    from builder.smoke import smoke_result
     from publisher.report.import_times import HEADERS, import_rows, last_imports, slower
 
-    start = smoked(report).cold_start
+    start = smoke_result(report).cold_start
     name, before = last_imports(start, report.target, releases) if start else ("", ())
     rows = import_rows(report.imports, before)
     print_result("", f"import time of {report.target} by package" + (f", changes since {name}" if name else ""))

@@ -44,7 +44,7 @@ def check_words(command: click.Command, parent: click.Context, name: str, words:
     context = command.context_class(command, parent=parent, info_name=name, **command.context_settings)
     options = [option for param in command.params for option in param.opts]
     try:
-        rest = parsed_words(command, context, words)
+        rest = unused_words(command, context, words)
     except click.NoSuchOption as error:
         if hint := _option_hint(error.option_name, command, name):
             raise click.UsageError(f"{error.message} {hint}", context) from None
@@ -61,7 +61,7 @@ def check_words(command: click.Command, parent: click.Context, name: str, words:
         raise click.UsageError(f"Got unexpected extra argument ({' '.join(rest)}).{hint}", context)
 
 
-def parsed_words(command: click.Command, context: click.Context, words: Sequence[str]) -> list[str]:
+def unused_words(command: click.Command, context: click.Context, words: Sequence[str]) -> list[str]:
     """Return the words that no option and no argument of the command takes.
 
     An empty value is a usage error: it comes from an unset variable of a shell, and must not mean the working directory

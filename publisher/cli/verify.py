@@ -96,7 +96,7 @@ def _compare(index: Index, row: Row) -> Verdict:
         if isinstance(error, Unreachable):
             fix = error.advice or "check the network and the proxy settings, then run this again"
         if row.yanked and refused:
-            fix = f"{_yanked(row)}: only its owner can read it"
+            fix = f"{_yank_text(row)}: only its owner can read it"
         raise IncompleteError(
             f"{reason}: {error.message}", where=row.arn, fix=fix, failure_class=error.failure_class
         ) from None
@@ -121,7 +121,7 @@ def _show(verdict: Verdict, provenance: Provenance | None, as_json: bool) -> Non
         if provenance:
             print_result(f"attested by {provenance.repository}, {provenance.workflow}")
         if row.yanked:
-            print_result(f"note: {_yanked(row)}")
+            print_result(f"note: {_yank_text(row)}")
 
 
 def _document(verdict: Verdict, provenance: Provenance | None) -> dict[str, Any]:
@@ -142,5 +142,5 @@ def _document(verdict: Verdict, provenance: Provenance | None) -> dict[str, Any]
     }
 
 
-def _yanked(row: Row) -> str:
+def _yank_text(row: Row) -> str:
     return f"yanked on {row.yanked.date:%Y-%m-%d}: {row.yanked.reason}" if row.yanked else ""

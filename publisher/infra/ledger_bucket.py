@@ -67,7 +67,7 @@ def private_bucket(scope: Scope, properties: dict[str, Any], rules: Sequence[dic
         "Policy": {
             "Type": "AWS::S3::BucketPolicy",
             **retained,
-            "Properties": {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": _only_over_tls(scope)},
+            "Properties": {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": _bucket_policy(scope)},
         },
     }
 
@@ -77,7 +77,7 @@ def rule(rule_id: str, **action: Any) -> dict[str, Any]:
     return {"Id": rule_id, "Status": "Enabled", **action}
 
 
-def _only_over_tls(scope: Scope) -> dict[str, Any]:
+def _bucket_policy(scope: Scope) -> dict[str, Any]:
     bucket = f"arn:{scope.partition}:s3:::${{Bucket}}"
     return {
         "Version": "2012-10-17",

@@ -49,7 +49,7 @@ def staging_template(scope: Scope) -> Template:
                     "StackInstancesGroup": [
                         {"DeploymentTargets": {"Accounts": [scope.account]}, "Regions": list(scope.regions)}
                     ],
-                    "TemplateBody": as_yaml(_of_one_region(scope, matrix.staging.bucket)),
+                    "TemplateBody": as_yaml(_region_template(scope, matrix.staging.bucket)),
                 },
             },
         },
@@ -57,7 +57,7 @@ def staging_template(scope: Scope) -> Template:
     }
 
 
-def _of_one_region(scope: Scope, bucket: str) -> Template:
+def _region_template(scope: Scope, bucket: str) -> Template:
     """Return the template of one region; ``bucket`` is the name with its placeholders."""
     name = bucket.format(account="${AWS::AccountId}", region="${AWS::Region}")
     return {

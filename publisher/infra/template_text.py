@@ -20,7 +20,7 @@ def as_yaml(template: Template, head: str = "") -> str:
     """Return the template as YAML; ``head`` is the comment at its top."""
     notes: list[str] = []
     text = yaml.dump(
-        _numbered(template, notes),
+        _number_comments(template, notes),
         Dumper=_Dumper,
         sort_keys=False,
         width=MAX_LINE_CHARACTERS,
@@ -42,10 +42,10 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _numbered(value: Any, notes: list[str]) -> Any:
+def _number_comments(value: Any, notes: list[str]) -> Any:
     """Return the value with a short key in place of each comment; the comments go to ``notes``."""
     if isinstance(value, list):
-        return [_numbered(item, notes) for item in value]
+        return [_number_comments(item, notes) for item in value]
     if not isinstance(value, dict):
         return value
     result: dict[str, Any] = {}
@@ -54,7 +54,7 @@ def _numbered(value: Any, notes: list[str]) -> Any:
             result[f"#{len(notes)}"] = None
             notes.append(item)
         else:
-            result[key] = _numbered(item, notes)
+            result[key] = _number_comments(item, notes)
     return result
 
 

@@ -63,7 +63,7 @@ class Recorder:
         self._number = number
         self._fresh = Release.started(matrix, version, number, begun)
         self._writes: GroupedWrites[VersionRecord] = GroupedWrites(
-            lambda batch: ledger.update(number, lambda release: self._with(release, batch))
+            lambda batch: ledger.update(number, lambda release: self._add_records(release, batch))
         )
 
     def begin(self, targets: tuple[TargetRecord, ...], rebuild: str | None) -> None:
@@ -85,7 +85,7 @@ class Recorder:
         """
         return self._writes.add(*records)
 
-    def _with(self, release: Release | None, batch: Sequence[VersionRecord]) -> Release:
+    def _add_records(self, release: Release | None, batch: Sequence[VersionRecord]) -> Release:
         cells = [record for record in batch if isinstance(record, CellRecord)]
         if cells:
             release = self._record_of_this_release(release)
@@ -119,7 +119,7 @@ class Recorder:
             facts |= {"begun": release.begun, "rebuild": release.rebuild, "yanked": release.yanked}
         return self._fresh.model_copy(update=facts)
 
-    def shared(self) -> Release | None:
+    def read_shared(self) -> Release | None:
         """Return the record as it is now, if all publishers share this ledger; else None."""
         return self.reread() if self._ledger.is_shared else None
 
@@ -127,7 +127,7 @@ class Recorder:
         """Return the record as it is now: another process may have changed it."""
         return self._ledger.update(self._number, lambda release: release or self._fresh)
 
-    def backfilled(self, record: CellRecord) -> Release:
+    def record_backfill(self, record: CellRecord) -> Release:
         """Record a cell of an older release that this run completed."""
 
         def insert(release: Release | None) -> Release:
@@ -141,7 +141,7 @@ class Recorder:
         """Record that this version's lower numbers which never became public belong to no release any more."""
         for release in self._ledger.releases():
             if release.layer_version < self._number and _never_public(release) and release.is_of(self._fresh.version):
-                self._ledger.update(release.layer_version, lambda now, given_up=release: _abandoned(now or given_up))  # type: ignore[misc]
+                self._ledger.update(release.layer_version, lambda now, given_up=release: _abandon(now or given_up))  # type: ignore[misc]
 
     def complete(self, when: datetime) -> None:
         """Record that every cell of the matrix is at the release; the first time counts."""
@@ -159,7 +159,7 @@ def _never_public(release: Release) -> bool:
     return bool(release.cells) and not release.public and release.completed is None and release.yanked is None
 
 
-def _abandoned(release: Release) -> Release:
+def _abandon(release: Release) -> Release:
     if not _never_public(release):
         return release
     unexpected = (

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from builder.model.errors import FailureClass, IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.retry import repeat
-from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error, status_of
+from publisher.aws.error_codes import BOTO_ERRORS, status_of, translate_error
 from publisher.aws.session import new_session
 from publisher.ledger.folder import SBOMS, file_name, parse_record, record_bytes
 from publisher.ledger.release import Release
@@ -136,7 +136,7 @@ class BucketLedger:
         try:
             yield
         except BOTO_ERRORS as error:
-            failure = of_boto_error(error).failure
+            failure = translate_error(error).failure
             temporary = failure.failure_class is FailureClass.TEMPORARY
             raise (IncompleteError if temporary else InputError)(
                 f"the ledger in S3 cannot be used: {failure.text}",

@@ -36,7 +36,7 @@ class ExpectedParameters:
         return (*(each.name for each in self.parameters), *self.retired)
 
 
-def expected(matrix: Matrix, releases: Sequence[Release]) -> dict[str, ExpectedParameters]:
+def expected_parameters(matrix: Matrix, releases: Sequence[Release]) -> dict[str, ExpectedParameters]:
     """Return the parameters of each region of the matrix.
 
     Only complete releases have parameters, because a number can be used everywhere only then. A yanked release keeps

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import botocore.config
 
 from builder.model.stop import Stop
-from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error
+from publisher.aws.error_codes import BOTO_ERRORS, translate_error
 from publisher.aws.gateway import Unavailable
 from publisher.aws.session import new_session
 from publisher.parameters.expected import Parameter
@@ -87,6 +87,6 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except BOTO_ERRORS as error:
-        raise of_boto_error(error) from None
+        raise translate_error(error) from None
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise Unavailable(f"the response of SSM cannot be parsed ({type(error).__name__})") from None

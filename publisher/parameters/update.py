@@ -13,7 +13,7 @@ from publisher.aws.fanout import each_region
 from publisher.aws.gateway import Failure, Unavailable
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import Release
-from publisher.parameters.expected import ExpectedParameters, expected, to_remove, to_write
+from publisher.parameters.expected import ExpectedParameters, expected_parameters, to_remove, to_write
 from publisher.parameters.parameter_client import ParameterStore
 
 #: Updates of one command while others change the ledger.
@@ -72,7 +72,7 @@ def update_parameters(
     matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, ParameterStore], clock: Clock, progress: Progress
 ) -> ParameterUpdate:
     """Update the parameters of every region to the ledger's state. A failing region does not stop the others."""
-    plans = expected(matrix, releases)
+    plans = expected_parameters(matrix, releases)
     progress.begin("Parameters", len(plans))
     changed, failed = each_region(tuple(plans), lambda region: _apply(plans[region], stores[region], clock), progress)
     return ParameterUpdate(
@@ -111,7 +111,7 @@ def differences(
     matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, ParameterStore], progress: Progress
 ) -> tuple[list[Difference], dict[str, Failure]]:
     """Return what differs from the ledger, and the regions that cannot be read. Only reads."""
-    plans = expected(matrix, releases)
+    plans = expected_parameters(matrix, releases)
     progress.begin("Parameters", len(plans))
     stored, unreachable = each_region(tuple(plans), lambda region: stores[region].read(plans[region].names), progress)
     drifts = []

@@ -66,21 +66,21 @@ class CellSteps:
 
     def publish(self, cell: Cell) -> Outcome:
         """Bring a cell to the release, privately. The outcome is ``private`` if the permission is still missing."""
-        return self._guarded(cell, lambda: self._publish(cell))
+        return self._run_guarded(cell, lambda: self._publish(cell))
 
     def grant(self, before: Outcome) -> Outcome:
         """Grant the permission in a cell that holds the release privately."""
-        return self._guarded(before.cell, lambda: self._grant(before), before)
+        return self._run_guarded(before.cell, lambda: self._grant(before), before)
 
     def revoke(self, before: Outcome, reason: str) -> Outcome:
         """Revoke the permission that this run granted."""
-        return self._guarded(before.cell, lambda: self._revoke(before, reason), before)
+        return self._run_guarded(before.cell, lambda: self._revoke(before, reason), before)
 
     def revoke_backfill(self, cell: Cell, published: PublishedVersion) -> None:
         """Revoke an older release's version that this run made public. A failure is logged; ``audit`` finds it."""
         try:
             self._revoke_version(cell, published)
-            self._job.recorder.backfilled(cell_record(cell, published, public=False))
+            self._job.recorder.record_backfill(cell_record(cell, published, public=False))
         except (GatewayError, PublishError, LayersError) as error:
             LOG.warning("%s: cannot be revoked, although its release was yanked: %s", published.arn, error)
 
@@ -91,11 +91,11 @@ class CellSteps:
                 published = self._job.remote.cells[cell].published
                 return Outcome(cell, "conflict", published, Failure(reason, FailureClass.PERMANENT, advice))
             case Defer(failure):
-                return _failed(cell, failure)
+                return _failed_outcome(cell, failure)
         if self._stop.requested:
-            return self._interrupted(cell)
+            return self._interrupted_outcome(cell)
         if cell.region in self.unreachable:
-            return _failed(cell, self.unreachable[cell.region])
+            return _failed_outcome(cell, self.unreachable[cell.region])
         match action:
             case Publish(first):
                 return self._publish_new(cell, first)
@@ -109,10 +109,10 @@ class CellSteps:
     def _publish_new(self, cell: Cell, first: tuple[Preparation, ...]) -> Outcome:
         payload = self._job.payloads.get(cell.target.id)
         if payload is None:
-            return _failed(cell, self._missing_zip(NO_ZIP))
+            return _failed_outcome(cell, self._missing_zip(NO_ZIP))
         for count, preparation in enumerate(first):
             if self._stop.requested:
-                return replace(self._interrupted(cell), prepared=count)
+                return replace(self._interrupted_outcome(cell), prepared=count)
             self._prepare(cell, preparation)
         description = self._job.matrix.describe(cell.target, self._job.plan.version)
         published = self._publish_version(cell, payload.zip, description, self._job.plan.number.value)
@@ -191,11 +191,11 @@ class CellSteps:
     def _make_backfill_public(self, cell: Cell, published: PublishedVersion) -> None:
         """Grant an older release's version, unless that release has been yanked."""
         recorder, private = self._job.recorder, cell_record(cell, published, public=False)
-        if recorder.backfilled(private).yanked is not None:
+        if recorder.record_backfill(private).yanked is not None:
             return
 
         def record() -> None:
-            release = recorder.backfilled(cell_record(cell, published, public=True))
+            release = recorder.record_backfill(cell_record(cell, published, public=True))
             if reason := recorded_yank(release):
                 raise YankedError(Failure(reason, FailureClass.PERMANENT))
             self._yanks.add_backfill(cell, published, release)
@@ -204,7 +204,7 @@ class CellSteps:
             self._yanks.grant(cell, published, record)
         except YankedError:
             self._revoke_version(cell, published)
-            recorder.backfilled(private)
+            recorder.record_backfill(private)
 
     def _publish_version(self, cell: Cell, zip_: Zip, description: str, number: int) -> PublishedVersion:
         publication = Publication(
@@ -226,7 +226,7 @@ class CellSteps:
         if reason := recorded_yank(self._job.recorder.add(cell_record(cell, published, public=public))):
             raise YankedError(Failure(reason, FailureClass.PERMANENT))
 
-    def _guarded(self, cell: Cell, step: Callable[[], Outcome], before: Outcome | None = None) -> Outcome:
+    def _run_guarded(self, cell: Cell, step: Callable[[], Outcome], before: Outcome | None = None) -> Outcome:
         """Execute a step, and turn each failure into the cell's outcome."""
         try:
             return step()
@@ -242,18 +242,18 @@ class CellSteps:
             self.unreachable[cell.region] = failure = region_failure(cell.region, error)
             if self.unreachable.keys() >= self._job.lambdas.keys():
                 self._stop(f"AWS refuses the credentials: {error.message}")
-            return _failed(cell, failure)
+            return _failed_outcome(cell, failure)
         except CredentialsRefused as error:
             self._stop(f"AWS refuses the credentials: {error.message}")
-            return _failed(cell, replace(error.failure, text=f"credentials: {error.message}"))
+            return _failed_outcome(cell, replace(error.failure, text=f"credentials: {error.message}"))
         except (Unavailable, RegionDisabled) as error:
             self.unreachable[cell.region] = error.failure
-            return _failed(cell, error.failure)
+            return _failed_outcome(cell, error.failure)
         except StorageExceeded as error:
             unused = unused_advice(self._job.releases, cell.region)
-            return _failed(cell, replace(error.failure, advice="; ".join(filter(None, (unused, error.advice)))))
+            return _failed_outcome(cell, replace(error.failure, advice="; ".join(filter(None, (unused, error.advice)))))
         except (GatewayError, PublishError) as error:
-            return _failed(cell, error.failure)
+            return _failed_outcome(cell, error.failure)
         except LayersError as error:  # from the ledger: after a change that cannot be recorded, stop
             self._stop(f"the ledger cannot be written: {error.what.removeprefix('the ledger cannot be written: ')}")
             text = f"AWS was changed, but the ledger was not: {error.what}"
@@ -277,7 +277,7 @@ class CellSteps:
             )
         return Outcome(cell, "conflict", error.unexpected, error.failure)
 
-    def _interrupted(self, cell: Cell) -> Outcome:
+    def _interrupted_outcome(self, cell: Cell) -> Outcome:
         return Outcome(cell, "interrupted", failure=Failure(self._stop.reason or "stopped"))
 
     def _missing_zip(self, text: str) -> Failure:
@@ -293,7 +293,7 @@ class CellSteps:
         return published
 
 
-def _failed(cell: Cell, failure: Failure) -> Outcome:
+def _failed_outcome(cell: Cell, failure: Failure) -> Outcome:
     """Return ``deferred`` if the next run may succeed, else ``failed``."""
     temporary = failure.failure_class is FailureClass.TEMPORARY
     return Outcome(cell, "deferred" if temporary else "failed", failure=failure)

@@ -104,7 +104,7 @@ class _Execution:
             unreachable = {**self._job.remote.unreachable, **self._steps.unreachable}
             reason = why_private(
                 self._job.matrix, plan, self._job.lambdas, self._published_cells(), unreachable, self._job.clock,
-                self._job.recorder.shared(),
+                self._job.recorder.read_shared(),
             )  # fmt: skip
         if reason is None:
             self._run_step(private, lambda cell: self._steps.grant(self._outcomes[cell]))

@@ -51,7 +51,7 @@ def why_private(
     if problem := next(filter(None, problems.values()), None):
         return problem
     if shared is None:
-        return _without_majority(matrix.regions, {**unreachable, **failed})
+        return _majority_problem(matrix.regions, {**unreachable, **failed})
     mixed = (record for record in shared.cells if record.sha256 != plan.bytes_of.get(record.key[1], record.sha256))
     return next((f"the ledger has other bytes at this number: {record.arn}" for record in mixed), None)
 
@@ -78,7 +78,7 @@ def _other_content(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], ce
     return f"layer version {published.number} is something else in {cell.id}: {published.description[:60]!r}"
 
 
-def _without_majority(matrix_regions: Sequence[str], unreachable: Mapping[str, Failure]) -> str | None:
+def _majority_problem(matrix_regions: Sequence[str], unreachable: Mapping[str, Failure]) -> str | None:
     """Return why too few regions respond; None if more than half respond, or half with the matrix's first region.
 
     Regions that refuse the account permanently do not count, because no publisher can publish there.

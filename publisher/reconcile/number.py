@@ -153,7 +153,7 @@ def refuse_gap(requested: RequestedRelease, remote: Remote, releases: Sequence[R
         )
 
 
-def without_other(version: str, number: Number, releases: Sequence[Release]) -> tuple[Release, ...]:
+def drop_other(version: str, number: Number, releases: Sequence[Release]) -> tuple[Release, ...]:
     """Return the records without another release that was started at this number and never published.
 
     Raises InputError if it was published, because then the ledger and AWS contradict each other.

@@ -64,7 +64,7 @@ def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Cl
         try:
             published = gateway.publish(publication)
         except FieldsRefused as error:
-            return publish_at(gateway, _without(publication, error), number, clock)
+            return publish_at(gateway, _drop_fields(publication, error), number, clock)
         except Unreachable:
             raise
         except Unavailable as error:
@@ -79,7 +79,7 @@ def publish_at(gateway: Lambda, publication: Publication, number: int, clock: Cl
             if existing is None:
                 continue
             published = existing
-        return _checked(gateway, published, publication, number)
+        return _check_published(gateway, published, publication, number)
     raise Unavailable(
         f"no response to {MAX_PUBLISH_ATTEMPTS} publish requests, and no layer version {number}: {lost_response}",
         lost_response.request_id if lost_response else None,
@@ -189,7 +189,7 @@ def statement_id(permission: Permission) -> str:
     return "public" if permission.principal == "*" else f"account-{permission.principal}"
 
 
-def _without(publication: Publication, error: FieldsRefused) -> Publication:
+def _drop_fields(publication: Publication, error: FieldsRefused) -> Publication:
     """Remove the optional fields that a region refuses. Raises the error again if none is left to remove."""
     smaller = replace(
         publication,
@@ -210,7 +210,9 @@ def _look_up(gateway: Lambda, name: str, number: int, clock: Clock) -> Published
     return None
 
 
-def _checked(gateway: Lambda, published: PublishedVersion, publication: Publication, number: int) -> PublishedVersion:
+def _check_published(
+    gateway: Lambda, published: PublishedVersion, publication: Publication, number: int
+) -> PublishedVersion:
     if published.number != number:
         raise OvertakenError(f"expected layer version {number} but AWS assigned {published.number}", published)
     if published.sha256 != publication.zip.sha256:

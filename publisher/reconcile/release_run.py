@@ -34,12 +34,12 @@ from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.number import (
     Number,
     RequestedRelease,
+    drop_other,
     next_number,
     rebuilt_number,
     recorded_number,
     refuse_gap,
     seen_number,
-    without_other,
 )
 from publisher.reconcile.observe import count_past_lists, observe, read_history, read_number
 from publisher.reconcile.plan import Plan, make_plan
@@ -119,7 +119,7 @@ def _plan(
     progress: Progress,
 ) -> tuple[Remote, Plan, tuple[Release, ...]]:
     """Return the plan at this number, with its state and records."""
-    releases_left = without_other(requested.version, number, releases)
+    releases_left = drop_other(requested.version, number, releases)
     incomplete = [each for each in releases_left if each.layer_version == number.value and each.completed is None]
     existing = {record.key for each in incomplete for record in each.cells}
     remote = read_number(number.value, lambdas, remote, progress, clock, existing)

@@ -68,22 +68,22 @@ def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
     for target in sources.matrix.targets:
         if target.id not in plan.publishing:
             continue
-        available = _given_artifact(sources, plan, target) or _copied(sources, plan, target, recorded)
+        available = _use_artifact(sources, plan, target) or _copy_from_regions(sources, plan, target, recorded)
         if available:
             payloads[target.id] = available
         else:
             to_build.append(target)
     if to_build:
-        payloads.update(_built(sources, plan, tuple(to_build), recorded))
+        payloads.update(_build_payloads(sources, plan, tuple(to_build), recorded))
     if sources.signer:
         new = [target_id for target_id in payloads if target_id not in plan.bytes_of]
-        payloads |= {each: _signed(payloads[each], sources.signer, sources) for each in new}
+        payloads |= {each: _sign(payloads[each], sources.signer, sources) for each in new}
     for payload in payloads.values():
         _check_sizes(payload, sources.matrix)
     return payloads
 
 
-def _signed(payload: Payload, signer: Signer, sources: Sources) -> Payload:
+def _sign(payload: Payload, signer: Signer, sources: Sources) -> Payload:
     """Return the payload with the signed zip. A zip that came signed, from another account, stays as it is."""
     if is_signed(payload.zip.path):
         return payload
@@ -137,7 +137,7 @@ def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]
     return result
 
 
-def _given_artifact(sources: Sources, plan: Plan, target: Target) -> Payload | None:
+def _use_artifact(sources: Sources, plan: Plan, target: Target) -> Payload | None:
     """Return the given artifact of a target; None if the release has other bytes already."""
     if sources.artifacts is None:
         return None
@@ -174,7 +174,7 @@ def _payload(folder: Path, artifact: Artifact) -> Payload:
     return Payload(Zip(path, artifact.sha256, path.stat().st_size), facts_of(folder, artifact))
 
 
-def _copied(sources: Sources, plan: Plan, target: Target, recorded: Release | None) -> Payload | None:
+def _copy_from_regions(sources: Sources, plan: Plan, target: Target, recorded: Release | None) -> Payload | None:
     """Return the release's zip from a region that has it; None if there is none."""
     sha256 = plan.bytes_of.get(target.id)
     if sha256 is None:
@@ -186,7 +186,7 @@ def _copied(sources: Sources, plan: Plan, target: Target, recorded: Release | No
     )
     copy = _copy(sources, target, plan.number.value, sha256, regions)
     if copy is None and sources.signer:  # a build cannot make signed bytes again
-        copy = sources.signer.stored(sha256, sources.folder)
+        copy = sources.signer.find_stored(sha256, sources.folder)
     if copy is None:
         return None
     record = recorded.target(target.id) if recorded else None
@@ -211,7 +211,9 @@ def _copy(sources: Sources, target: Target, number: int, sha256: str, regions: S
     return None
 
 
-def _built(sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: Release | None) -> dict[str, Payload]:
+def _build_payloads(
+    sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: Release | None
+) -> dict[str, Payload]:
     locks = {
         target.id: record.lock
         for target in targets

@@ -63,7 +63,7 @@ def _property(words: str) -> str:
     return _data(escape(words)).replace(":", "%3A").replace(",", "%2C")
 
 
-def of_error(error: LayersError) -> Note:
+def error_note(error: LayersError) -> Note:
     """Return the annotation of the error that ends the program, beside its line if it names one of an existing file."""
     places = "\n".join([error.where or "", error.what, *error.details])
     for file, line in re.findall(r"^\s*([^\s:]+):(\d+)(?=:|$)", places, re.MULTILINE):

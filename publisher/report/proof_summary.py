@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from builder.inspection import Inspection
 from builder.model.artifact import Finding, Manifest, group_findings
-from builder.smoke import SmokeReport, smoked
+from builder.smoke import SmokeReport, smoke_result
 from publisher.audit.audit import Drift
 from publisher.ledger.release import Release, last_before
 from publisher.report.annotations import Level, Note
@@ -68,7 +68,7 @@ def smoke_section(reports: Sequence[SmokeReport], releases: Sequence[Release] = 
         for each in reports
     ]
     headers = ["Target", "Status", "Import", "Ready", "First", "Second", "Memory", "Why"]
-    starts = [(each.target, smoked(each).cold_start) for each in reports if each.imports]
+    starts = [(each.target, smoke_result(each).cold_start) for each in reports if each.imports]
     sections = [import_section(target, start, releases) for target, start in starts if start]
     return "\n".join(["### Smoke\n\n" + table(headers, rows, right=(2, 3, 4, 5, 6)), *sections])
 

@@ -60,7 +60,7 @@ def publish_section(
         f"### {text(matrix.package)} {text(report.plan.version)}: layer version {number}\n",
         _state(matrix, report, release, requests),
         _steps(report, release, parameters),
-        _not_done(matrix, groups),
+        _remaining(matrix, groups),
         _regions(report),
     ]
     if release and release.targets:
@@ -110,7 +110,7 @@ def _groups(report: PublishReport) -> list[_Group]:
     return [_Group(name, reason, tuple(outcomes)) for (name, reason), outcomes in groups.items()]
 
 
-def _not_done(matrix: Matrix, groups: Sequence[_Group]) -> str:
+def _remaining(matrix: Matrix, groups: Sequence[_Group]) -> str:
     if not groups:
         return ""
     rows = []

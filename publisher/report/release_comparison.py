@@ -75,7 +75,7 @@ def _start(now: BuiltTarget, before: TargetRecord | None) -> str:
     return f"{words} ({difference(old.ready_seconds, new.ready_seconds, 's', 2)})"
 
 
-def changed(built: Iterable[BuiltTarget], last: Release) -> Mapping[Changes, tuple[str, ...]]:
+def find_changes(built: Iterable[BuiltTarget], last: Release) -> Mapping[Changes, tuple[str, ...]]:
     """Return the changes of packages since the last release, with the targets that have them.
 
     Targets without a change, and those whose packages are not recorded, are left out.
@@ -96,7 +96,7 @@ def package_section(built: Sequence[BuiltTarget], last: Release) -> str:
     ]
     if not comparable:
         return f"{heading}The packages of these releases are not recorded.\n"
-    package_changes = changed(comparable, last)
+    package_changes = find_changes(comparable, last)
     if not package_changes:
         return f"{heading}No package changed.\n"
     parts = []

@@ -140,7 +140,7 @@ def _refuse_layers(arns: Sequence[str], backend: Any, store: Store) -> None:
                 f"{other} and {arn} are versions of the same layer.",
             )
         names[match["name"]] = arn
-        size += _unzipped(store, version.code_digest)
+        size += _unzipped_size(store, version.code_digest)
     if size > UNZIPPED_LIMIT_BYTES:
         raise Refusal(
             "InvalidParameterValueException",
@@ -148,7 +148,7 @@ def _refuse_layers(arns: Sequence[str], backend: Any, store: Store) -> None:
         )
 
 
-def _unzipped(store: Store, sha256: str) -> int:
+def _unzipped_size(store: Store, sha256: str) -> int:
     with zipfile.ZipFile(store.path(sha256)) as archive:
         return sum(info.file_size for info in archive.infolist())
 

@@ -105,7 +105,7 @@ def layers_response(method: str, path: str, query: str, body: bytes, backend: An
     name, number, rest = match["name"], match["number"], match["rest"]
     if method == "GET" and name is None:
         by_arn = arguments.get("find") == "LayerVersion"
-        return _by_arn(backend, arguments.get("Arn", "")) if by_arn else _list_layers(backend, arguments)
+        return _find_by_arn(backend, arguments.get("Arn", "")) if by_arn else _list_layers(backend, arguments)
     if method == "GET" and name and number is None:
         return _list_versions(backend, _layer_name(name), arguments)
     if number is not None and int(number) < 1:
@@ -130,7 +130,7 @@ def _layer_name(text: str) -> str:
     return match["name"] if match else text
 
 
-def _by_arn(backend: Any, arn: str) -> dict[str, Any]:
+def _find_by_arn(backend: Any, arn: str) -> dict[str, Any]:
     match = _LAYER_ARN.fullmatch(arn)
     if match is None or match["number"] is None:
         raise Refusal("ValidationException", f"Value '{arn}' at 'arn' failed to satisfy constraint")
@@ -163,16 +163,16 @@ def _list_layers(backend: Any, arguments: dict[str, str]) -> dict[str, Any]:
         ]
         if matching:
             newest = max(matching, key=lambda version: version.version)
-            layers.append({**layer, "LatestMatchingVersion": _as_listed(newest)})
+            layers.append({**layer, "LatestMatchingVersion": _listing_entry(newest)})
     return _page("Layers", sorted(layers, key=lambda layer: str(layer["LayerName"])), arguments)
 
 
 def _list_versions(backend: Any, name: str, arguments: dict[str, str]) -> dict[str, Any]:
     versions = sorted(backend.list_layer_versions(name), key=lambda version: -version.version)
-    return _page("LayerVersions", [_as_listed(v) for v in versions if _matches(v, arguments)], arguments)
+    return _page("LayerVersions", [_listing_entry(v) for v in versions if _matches(v, arguments)], arguments)
 
 
-def _as_listed(version: Any) -> dict[str, Any]:
+def _listing_entry(version: Any) -> dict[str, Any]:
     """Return a version as lists have it: without its content."""
     shown = version.get_layer_version()
     return {key: value for key, value in shown.items() if key not in ("Content", "LayerArn")}

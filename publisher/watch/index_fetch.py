@@ -116,7 +116,7 @@ def _get_in_time(location: IndexLocation, address: str) -> IndexPage | None:
 def _get(location: IndexLocation, address: str) -> IndexPage | None:
     seconds = _number("UV_HTTP_TIMEOUT", DEFAULT_TIMEOUT_SECONDS)
     try:
-        plain, headers = _authorized(location, address)
+        plain, headers = _split_credentials(location, address)
         response = _pool(plain).request(
             "GET",
             plain,
@@ -189,7 +189,7 @@ def _page(location: IndexLocation, response: urllib3.BaseHTTPResponse) -> IndexP
     return IndexPage(bytes(body), response.headers.get("Content-Type", "").lower())
 
 
-def _authorized(location: IndexLocation, address: str) -> tuple[str, dict[str, str]]:
+def _split_credentials(location: IndexLocation, address: str) -> tuple[str, dict[str, str]]:
     """Return the address without credentials, and the header with them."""
     parts = urllib3.util.parse_url(address)
     plain = parts._replace(auth=None).url

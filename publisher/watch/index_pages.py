@@ -64,12 +64,12 @@ def _from_json(body: bytes) -> tuple[IndexFile, ...]:
         raise InvalidPageError(f"{place + ': ' if place else ''}{first['msg']}"[:200]) from None
     _check_version(str(page.meta.get("api-version", "1.0")))
     return tuple(
-        IndexFile(each.filename, each.requires_python, _yanked(each.yanked), _utc(each.upload_time))
+        IndexFile(each.filename, each.requires_python, _yank_reason(each.yanked), _utc(each.upload_time))
         for each in page.files
     )
 
 
-def _yanked(value: bool | str | None) -> str | None:
+def _yank_reason(value: bool | str | None) -> str | None:
     if isinstance(value, str):
         return value
     return "" if value else None

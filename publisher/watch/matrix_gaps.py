@@ -103,7 +103,7 @@ def offer_in_aws(region: str) -> Offer:
 
     Raises IncompleteError if AWS cannot be reached or refuses.
     """
-    from publisher.aws.error_codes import BOTO_ERRORS, of_boto_error
+    from publisher.aws.error_codes import BOTO_ERRORS, translate_error
     from publisher.aws.lambda_client import CONFIG
 
     session = new_session()
@@ -112,7 +112,7 @@ def offer_in_aws(region: str) -> Offer:
         values = [each["Value"] for page in pages.paginate(Path=LAMBDA_REGIONS_PATH) for each in page["Parameters"]]
         pythons = _runtimes_of(session.client("lambda", region_name=region, config=CONFIG))
     except BOTO_ERRORS as error:
-        failure = of_boto_error(error).failure
+        failure = translate_error(error).failure
         raise IncompleteError(
             f"what Lambda offers cannot be read: {failure}",
             where=region,

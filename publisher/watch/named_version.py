@@ -19,7 +19,7 @@ from builder.resolve.resolver import yanked_error
 from publisher.ledger.release import Release
 from publisher.watch.index_locations import IndexUnavailableError
 from publisher.watch.package_index import AvailableVersion, UnknownPackageError, VersionSource  # UnknownPackageError
-from publisher.watch.policy import newest_on_index, no_wheels, parsed
+from publisher.watch.policy import newest_on_index, no_wheels, parse_recorded
 
 #: Between two checks; short waits check more often.
 POLL_SECONDS = 30.0
@@ -71,11 +71,11 @@ def wait_for(request: VersionRequest, wait: timedelta, index: VersionSource, clo
                 raise type(error)(
                     problem, where=error.where, fix="check whether its upload failed, then run the command again"
                 ) from None
-            progress.note(f"{error.what}; checking again for {in_words(_rounded(remaining))}")
+            progress.note(f"{error.what}; checking again for {in_words(_round(remaining))}")
             clock.sleep(min(every, remaining))
 
 
-def _rounded(seconds: float) -> timedelta:
+def _round(seconds: float) -> timedelta:
     """Round to seconds, or to minutes if there are many."""
     unit = 60 if seconds > 120 else 1
     return timedelta(seconds=max(round(seconds / unit), 1) * unit)
@@ -115,6 +115,6 @@ def _recorded_release(request: VersionRequest) -> Release | None:
     if request.version == "latest":
         return None
     versions = (Version(request.version),)
-    releases = (release for release in request.recorded() if parsed(release.version) == versions)
+    releases = (release for release in request.recorded() if parse_recorded(release.version) == versions)
     last = max(releases, key=lambda release: release.layer_version, default=None)
     return last if last and last.yanked is None else None

@@ -47,10 +47,10 @@ class Choice:
 
 def recorded_versions(releases: Iterable[Release]) -> frozenset[Version]:
     """Return the versions of all releases, yanked ones included: none of them is new."""
-    return frozenset(version for release in releases for version in parsed(release.version))
+    return frozenset(version for release in releases for version in parse_recorded(release.version))
 
 
-def parsed(text: str) -> tuple[Version, ...]:
+def parse_recorded(text: str) -> tuple[Version, ...]:
     """Return a recorded version; empty if it is not one of PEP 440."""
     try:
         return (Version(text),)

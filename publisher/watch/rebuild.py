@@ -78,7 +78,7 @@ def examine(
     affected: dict[tuple[Pin, Advisory, str | None], list[str]] = {}
     for target, hits in hits_by_target.items():
         for pin, advisory in hits:
-            affected.setdefault((pin, advisory, _why_unfixed(pin, advisory, today[target], remaining)), []).append(
+            affected.setdefault((pin, advisory, _unfixed_reason(pin, advisory, today[target], remaining)), []).append(
                 target
             )
     result = [
@@ -117,7 +117,7 @@ def _new_build(
         return dict(zip(targets, pool.map(pins_of_new_build, targets), strict=True))
 
 
-def _why_unfixed(
+def _unfixed_reason(
     pin: Pin, advisory: Advisory, today: tuple[Pin, ...] | str, remaining: Mapping[Pin, tuple[Advisory, ...]]
 ) -> str | None:
     """Return why a rebuild does not fix this; None if it does."""

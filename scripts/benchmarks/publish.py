@@ -80,10 +80,10 @@ def speed() -> Figures:
         artifacts = _artifacts(folder / "dist", matrix, 2000)
         with mock.patch.dict(os.environ, aws.environment):
             ledger = FolderLedger(folder / "ledger", matrix)
-            first = _timed(matrix, ledger, artifacts)
-            second = _timed(matrix, ledger, artifacts)
+            first = _publish_timed(matrix, ledger, artifacts)
+            second = _publish_timed(matrix, ledger, artifacts)
     cells, regions = len(matrix.cells), len(matrix.regions)
-    least = _least(first.calls / regions, first.cpu_seconds)
+    least = _least_seconds(first.calls / regions, first.cpu_seconds)
     return {
         "cells published": sum(outcome.done for outcome in first.report.outcomes.values()),
         "seconds": round(first.seconds, 2),
@@ -105,7 +105,7 @@ class _Run:
     calls: int
 
 
-def _timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput) -> _Run:
+def _publish_timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput) -> _Run:
     journal = RequestLog()
     lambdas = connect_all(matrix, journal)
     started, cpu = time.monotonic(), time.process_time()
@@ -114,7 +114,7 @@ def _timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput) -> _Run
     return _Run(report, time.monotonic() - started, time.process_time() - cpu, journal.total)
 
 
-def _least(calls: float, cpu_seconds: float) -> float:
+def _least_seconds(calls: float, cpu_seconds: float) -> float:
     """Return the seconds that ``calls`` in each region take at least.
 
     Either the quota or the processor limits the requests: Python uses one core. In addition, all regions wait for the
@@ -178,18 +178,18 @@ def scale() -> Figures:
         for index in range(2):
             matrix = _matrix(f"package-{index}", ["3.10", "3.11", "3.12", "3.13", "3.14"], regions)
             started = time.process_time()
-            calls = _simulated(aws, matrix, Path(name))
+            calls = _publish_simulated(aws, matrix, Path(name))
             figures[f"matrix {index + 1} of 2: calls a cell"] = round(calls / len(matrix.cells), 2)
             figures[f"matrix {index + 1} of 2: CPU seconds"] = round(time.process_time() - started, 2)
             memory_after.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         figures["cells in all"] = 2 * len(regions) * 10
         figures["peak memory after each matrix, MB (with the simulation)"] = [round(each) for each in memory_after]
-        figures["400 old versions in each layer, no ledger: calls a cell"] = _old(Path(name), 400)
-        figures["one old version in each layer, no ledger: calls a cell"] = _old(Path(name), 1)
+        figures["400 old versions in each layer, no ledger: calls a cell"] = _calls_after(Path(name), 400)
+        figures["one old version in each layer, no ledger: calls a cell"] = _calls_after(Path(name), 1)
     return figures
 
 
-def _old(folder: Path, versions: int) -> float:
+def _calls_after(folder: Path, versions: int) -> float:
     """Return the calls per cell of a release after that many unrecorded versions."""
     matrix = _matrix("old", ["3.12", "3.13"], _many_regions(3))
     aws = SimulatedAws(ACCOUNT, matrix.regions)
@@ -200,10 +200,10 @@ def _old(folder: Path, versions: int) -> float:
         for number in range(versions):
             description = matrix.describe(cell.target, f"0.{number}")
             gateway.publish(Publication(cell.target.layer_name, description, "", ("python3.12",), ("x86_64",), zip_))
-    return round(_simulated(aws, matrix, folder / f"new-{versions}") / len(matrix.cells), 2)
+    return round(_publish_simulated(aws, matrix, folder / f"new-{versions}") / len(matrix.cells), 2)
 
 
-def _simulated(aws: SimulatedAws, matrix: Matrix, folder: Path) -> int:
+def _publish_simulated(aws: SimulatedAws, matrix: Matrix, folder: Path) -> int:
     """Publish a matrix in the simulation with an empty ledger, and return the number of calls."""
     artifacts = _artifacts(folder / matrix.package, matrix, 500)
     lambdas = {

@@ -107,17 +107,17 @@ def _start(
     world: World, source: Path, name: str, event: str, inputs: Sequence[str], payload: Sequence[str]
 ) -> WorkflowRun:
     world.log(f"{name}, by {event}")
-    declared = _declared(source, name, event)
+    declared = _declared_inputs(source, name, event)
     values = {key: value for key, value in _parse_pairs(inputs).items() if key in declared}
     return run_workflow(world, source, name, event, values, _parse_pairs(payload))
 
 
-def _declared(source: Path, name: str, event: str) -> set[str]:
+def _declared_inputs(source: Path, name: str, event: str) -> set[str]:
     return set(Workflow.read(source / ".github" / "workflows" / name).declared(event))
 
 
 def _check_inputs(source: Path, names: Sequence[str], event: str, inputs: Sequence[str]) -> None:
-    declared = {each for name in names for each in _declared(source, name, event)}
+    declared = {each for name in names for each in _declared_inputs(source, name, event)}
     if unknown := sorted(set(_parse_pairs(inputs)) - declared):
         raise UsageError(f"no input {', '.join(unknown)} of {', '.join(names)}")
 
@@ -125,14 +125,14 @@ def _check_inputs(source: Path, names: Sequence[str], event: str, inputs: Sequen
 @contextmanager
 def _aws(endpoint: str | None, matrix: Matrix) -> Iterator[Mapping[str, str]]:
     if endpoint:
-        yield _only_aws(environment(endpoint, "us-east-1", {}))
+        yield _aws_variables(environment(endpoint, "us-east-1", {}))
         return
     with running(matrix.account, stand_in=True) as address:
         create_account_resources(address, matrix)
-        yield _only_aws(environment(address, "us-east-1", {}))
+        yield _aws_variables(environment(address, "us-east-1", {}))
 
 
-def _only_aws(variables: Mapping[str, str]) -> dict[str, str]:
+def _aws_variables(variables: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in variables.items() if key.startswith("AWS_")}
 
 

@@ -71,7 +71,7 @@ class WorkflowRun:
         permissions = self.workflow.permissions(job, self.allowed)
         label = self.prefix + name + "".join(f" {value}" for value in list(contexts["matrix"].values())[:1])
         if "uses" in job:
-            return self._called(label, job, contexts, permissions)
+            return self._run_called(label, job, contexts, permissions)
         environment = expand(job.get("environment"), contexts, {})
         group = expand(job.get("concurrency"), contexts, {})
         notes = [f"environment {environment}"] * bool(environment) + [f"one at a time: {group}"] * bool(group)
@@ -80,7 +80,7 @@ class WorkflowRun:
         self.world.log(f"{label}: {run.result}" + (f" {dict(run.outputs)}" if run.outputs else ""))
         return run
 
-    def _called(self, label: str, job: Table, contexts: Table, permissions: Mapping[str, str]) -> JobRun:
+    def _run_called(self, label: str, job: Table, contexts: Table, permissions: Mapping[str, str]) -> JobRun:
         workflow = Workflow.read(self._path(job["uses"]))
         inputs = workflow.inputs("workflow_call", expand(job.get("with") or {}, contexts, {}))
         self.world.log(f"{label}: calls {job['uses']} {inputs}")

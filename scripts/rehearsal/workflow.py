@@ -119,10 +119,10 @@ def combinations(strategy: Table) -> list[Table]:
     products = itertools.product(*matrix.values()) if matrix else ()
     rows: list[Table] = [dict(zip(matrix, values, strict=True)) for values in products]
     rows = [row for row in rows if not any(item.items() <= row.items() for item in exclude)]
-    return [*rows, *_included(rows, include, set(matrix))]
+    return [*rows, *_include(rows, include, set(matrix))]
 
 
-def _included(rows: list[Table], include: Sequence[Table], keys: set[str]) -> Iterator[Table]:
+def _include(rows: list[Table], include: Sequence[Table], keys: set[str]) -> Iterator[Table]:
     """Add an ``include`` to the combinations that it does not contradict, or as a new one if there is none."""
     for item in include:
         fitting = [row for row in rows if all(row[key] == item[key] for key in keys & set(item))]

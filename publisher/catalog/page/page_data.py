@@ -114,8 +114,8 @@ def _release(index: Index, release: IndexedRelease, targets: dict[Key, str]) -> 
             {
                 "target": place,
                 **_facts(facts.get(key)),
-                **_where(index, layers.get(key, ()), pending.get(key, ())),
-                **_others(index, facts.get(key), layers.get(key, ()), release.layer_version, name),
+                **_region_fields(index, layers.get(key, ()), pending.get(key, ())),
+                **_exceptions(index, facts.get(key), layers.get(key, ()), release.layer_version, name),
             }
             for place, (key, name) in enumerate(targets.items())
             if key in facts or key in layers or key in pending
@@ -158,14 +158,14 @@ def _start(cold_start: IndexedColdStart | None) -> dict[str, Any] | None:
     }
 
 
-def _where(index: Index, layers: Sequence[IndexedLayer], pending: Sequence[str]) -> dict[str, Any]:
+def _region_fields(index: Index, layers: Sequence[IndexedLayer], pending: Sequence[str]) -> dict[str, Any]:
     """Return the regions that have the layer (no such key if all have it), and those where it is not published yet."""
     regions = {layer.region for layer in layers}
     places = {} if len(regions) == len(index.all_regions) else {"regions": _places(index, regions)}
     return {**places, **({"pending": _places(index, pending)} if pending else {})}
 
 
-def _others(
+def _exceptions(
     index: Index, target: IndexedTarget | None, layers: Sequence[IndexedLayer], number: int, name: str
 ) -> dict[str, Any]:
     """Return the cells whose zip or ARN differs from what the page derives."""

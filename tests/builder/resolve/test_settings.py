@@ -131,9 +131,9 @@ def test_a_file_that_cannot_be_used_is_an_error(variable: str, value: str, home:
 
 def test_a_pip_conf_is_parsed_again_only_after_a_change(home: Path) -> None:
     path = write(home / "config" / "pip" / "pip.conf", "[global]\nno-index = true\n")
-    before = settings._parsed.cache_info().misses
+    before = settings._parse_file.cache_info().misses
     assert {package_settings(os.environ).environment["UV_NO_INDEX"] for _ in range(3)} == {"true"}
-    assert settings._parsed.cache_info().misses == before + 1
+    assert settings._parse_file.cache_info().misses == before + 1
     write(path, "[global]\nno-index = yes\n")
     assert package_settings(os.environ).environment["UV_NO_INDEX"] == "yes"
 

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from builder.model.errors import FailureClass
 from builder.model.progress import Quiet
 from publisher.aws import gateway
-from publisher.aws.error_codes import _RULES, of_boto_error
+from publisher.aws.error_codes import _RULES, translate_error
 from publisher.aws.fanout import each_region
 from publisher.aws.gateway import GatewayError
 from tests import REPOSITORY
@@ -88,7 +88,7 @@ def client_error(
 def test_an_error_code_has_a_class_and_advice(
     code: str, message: str, status: int, kind: str, advice: str | None
 ) -> None:
-    error = of_boto_error(client_error(code, message, status))
+    error = translate_error(client_error(code, message, status))
     assert type(error) is getattr(gateway, kind)
     assert error.request_id == "r-1"
     assert code in error.message
@@ -118,7 +118,7 @@ def test_an_error_code_has_a_class_and_advice(
 def test_an_exception_of_botocore_has_a_class(
     error: BotoCoreError | ResponseParserError, kind: str, failure_class: FailureClass
 ) -> None:
-    found = of_boto_error(error)
+    found = translate_error(error)
     assert (type(found), found.failure.failure_class) == (getattr(gateway, kind), failure_class)
     assert type(error).__name__ in found.message
 
@@ -130,7 +130,7 @@ def test_an_exception_of_botocore_has_a_class(
     st.sampled_from(["PublishLayerVersion", "ListLayers"]),
 )
 def test_any_response_has_a_class_and_one_line(code: str, message: str, status: int, operation: str) -> None:
-    error = of_boto_error(client_error(code, message, status, operation))
+    error = translate_error(client_error(code, message, status, operation))
     assert error.failure.failure_class in (TEMPORARY, PERMANENT)
     assert error.message
     assert not re.search(r"[\x00-\x1f\x7f]", error.message)

@@ -18,7 +18,7 @@ from builder.model.progress import Quiet
 from publisher.aws.gateway import Refused
 from publisher.ledger.release import Release, Yanked
 from publisher.parameters import update
-from publisher.parameters.expected import Parameter, expected, to_remove, to_write
+from publisher.parameters.expected import Parameter, expected_parameters, to_remove, to_write
 from publisher.parameters.update import update_parameters
 from tests.conftest import Sandbox
 from tests.fakes.command import SMALL, Layers
@@ -43,14 +43,14 @@ FOLDERS = (f"{PREFIX}/3.12/x86_64/", f"{PREFIX}/py3.12/x86_64/")
 
 def by_version(releases: Sequence[Release], region: str = "us-east-1") -> dict[str, str]:
     """Return the parameters by package version, with the number of each ARN."""
-    plan = expected(matrix_of(), releases)[region]
+    plan = expected_parameters(matrix_of(), releases)[region]
     found = [each for each in plan.parameters if each.name.startswith(FOLDERS[1])]
     return {each.name.removeprefix(FOLDERS[1]): each.arn.rpartition(":")[2] for each in found}
 
 
 def values(releases: Sequence[Release], region: str = "us-east-1") -> dict[str, str]:
     """Return the parameters by layer version: the last part of the name and the number of the ARN."""
-    plan = expected(matrix_of(), releases)[region]
+    plan = expected_parameters(matrix_of(), releases)[region]
     found = [each for each in plan.parameters if each.name.startswith(FOLDERS[0])]
     return {each.name.removeprefix(FOLDERS[0]): each.arn.rpartition(":")[2] for each in found}
 
@@ -60,7 +60,7 @@ def values(releases: Sequence[Release], region: str = "us-east-1") -> dict[str, 
 
 def test_each_complete_release_has_a_parameter_and_the_newest_is_latest() -> None:
     assert values([complete(1), complete(2)]) == {"1": "1", "2": "2", "latest": "2"}
-    plan = expected(matrix_of(), [complete(1)])["cn-north-1"]
+    plan = expected_parameters(matrix_of(), [complete(1)])["cn-north-1"]
     assert [each.arn for each in plan.parameters] == [
         "arn:aws-cn:lambda:cn-north-1:123456789012:layer:demo-py3_12-x86_64:1"
     ] * 4
@@ -75,7 +75,7 @@ def test_a_release_that_is_not_complete_or_not_public_has_none() -> None:
 
 def test_latest_never_points_to_a_yanked_release() -> None:
     assert values([complete(1), complete(2, yanked=YANKED)]) == {"1": "1", "latest": "1"}
-    plan = expected(matrix_of(), [complete(1, yanked=YANKED)])["us-east-1"]
+    plan = expected_parameters(matrix_of(), [complete(1, yanked=YANKED)])["us-east-1"]
     latest = f"{PREFIX}/3.12/x86_64/latest"
     assert plan.parameters == ()
     version = f"{PREFIX}/py3.12/x86_64/1.1"
@@ -94,7 +94,7 @@ def test_a_package_version_has_a_parameter_that_follows_its_rebuilds() -> None:
 
 
 def test_without_parameters_in_the_matrix_there_are_none() -> None:
-    assert expected(small_matrix(), [complete(1)]) == {}
+    assert expected_parameters(small_matrix(), [complete(1)]) == {}
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=6))
@@ -109,7 +109,7 @@ def test_after_an_update_every_parameter_is_right(states: list[tuple[bool, bool]
     kept = update_parameters(matrix_of(), releases, {"us-east-1": store, "cn-north-1": Store()}, Clock(), Quiet())
     assert kept.failed == {}
     assert kept.right == 4 * len(values(releases))
-    plan = expected(matrix_of(), releases)["us-east-1"]
+    plan = expected_parameters(matrix_of(), releases)["us-east-1"]
     assert (to_write(plan, store.held), to_remove(plan, store.held)) == ((), ())
 
 

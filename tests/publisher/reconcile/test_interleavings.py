@@ -19,7 +19,7 @@ from builder.model.stop import Stop
 from publisher.audit.sync import sync
 from publisher.audit.yank import Permissions
 from publisher.aws import fanout
-from publisher.parameters.expected import Parameter, expected, to_remove, to_write
+from publisher.parameters.expected import Parameter, expected_parameters, to_remove, to_write
 from publisher.parameters.update import follow_ledger
 from publisher.reconcile import execute
 from publisher.reconcile.job import Outcome
@@ -397,6 +397,6 @@ def test_parameters_follow_the_ledger_while_others_publish_yank_and_repair(
         assert not [e for e in ends if isinstance(e, BaseException) and not isinstance(e, LayersError | Killed)]
         if any(isinstance(end, Killed) for end in ends):
             repairing(world, three, stores)(lambda _step: None)
-        for region, plan in expected(matrix, one.releases()).items():
+        for region, plan in expected_parameters(matrix, one.releases()).items():
             assert not to_write(plan, stores[region].values)
             assert not to_remove(plan, stores[region].values)

@@ -25,7 +25,7 @@ from publisher.ledger.release import Release, TargetRecord, last_before
 from publisher.parameters.update import ParameterUpdate
 from publisher.reconcile.release_run import PublishReport
 from publisher.report import proof_summary, release_comparison
-from publisher.report.annotations import MAX_ANNOTATIONS, Note, commands, of_error
+from publisher.report.annotations import MAX_ANNOTATIONS, Note, commands, error_note
 from publisher.report.import_times import last_imports
 from publisher.report.publish_summary import cell_notes, publish_section
 from publisher.text.figures import difference
@@ -321,10 +321,10 @@ def test_annotations_stay_within_githubs_limit_and_the_last_one_counts_the_rest(
 def test_the_error_of_a_matrix_is_annotated_at_its_line(tmp_path: Path) -> None:
     path = tmp_path / "matrix.yaml"
     path.write_text("")
-    note = of_error(InputError("bad", where=f"{path}:7"))
+    note = error_note(InputError("bad", where=f"{path}:7"))
     assert (note.file, note.line) == (str(path), 7)
-    assert of_error(InputError(f"2 problems\n  {path}:3: python: no")).line == 3
-    assert of_error(InputError("bad", where="us-east-1:443")).file is None
+    assert error_note(InputError(f"2 problems\n  {path}:3: python: no")).line == 3
+    assert error_note(InputError("bad", where="us-east-1:443")).file is None
 
 
 # -- effects ----------------------------------------------------------------------------------------------------------
