@@ -19,6 +19,7 @@ from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 
 from builder.model.errors import LayersError
+from builder.model.matrix import Cell
 from publisher.aws import fanout
 from publisher.reconcile import execute
 from scripts.simaws import At, Fault, Faults, SimulatedAws
@@ -241,3 +242,34 @@ def test_a_permission_that_no_policy_shows_within_the_wait_is_recorded_truly(tmp
     assert world.publish("1.0.0", ledger).complete
     assert_at_release(world, "1.0.0", 1)
     assert_ledger_true(world, ledger)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(
+    lost=st.lists(st.tuples(st.sampled_from("ab"), st.integers(5, 60), st.sampled_from(CELLS)), min_size=1, max_size=3),
+    lag=st.sampled_from([0.0, 20.0]),
+    taken=st.booleans(),
+)
+def test_a_release_is_completed_after_runners_were_lost_with_their_ledgers(
+    lost: list[tuple[str, int, Cell]], lag: float, taken: bool
+) -> None:
+    """Each left private versions of another build, and somebody may have taken the number in one cell."""
+    with tempfile.TemporaryDirectory() as folder:
+        aws = SimulatedAws(MATRIX.account, MATRIX.regions, list_lag=lag, read_lag=lag)
+        world, ledger = World(MATRIX, aws, Path(folder)), MemoryLedger()
+        for build, after, cell in lost:
+            with contextlib.suppress(Killed):
+                world.publish("2.0.0", MemoryLedger(), build=build, cells=[cell], doom=Doom(after))
+        if taken:
+            world.foreign(lost[-1][2])
+        aws.clock.sleep(60)
+        for _ in range(3):
+            report = world.publish("2.0.0", ledger, build="c")
+            aws.clock.sleep(60)
+            if report.complete:
+                break
+        note(f"{report.plan.number}: {[(o.cell.id, o.error) for o in report.outcomes.values() if not o.done]}")
+        assert report.complete or report.plan.public, (
+            "a release that is not public yet can always move to another number"
+        )
+        assert_nothing_wrong(world, ledger)
