@@ -104,7 +104,7 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
             where=str(lock),
             fix="run `uv lock`, or resolve again with --no-lock",
         )
-    requirements = read_requirements_file(lock, result.out)
+    requirements = read_requirements_file(lock, result.out, marker_environment(target))
     places = {**project.places, **requirements.places}
     requirements = replace(
         requirements,

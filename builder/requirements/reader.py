@@ -152,7 +152,7 @@ def _read(path: Path, target: Target, selection: Selection) -> Requirements:
             where=str(path),
             fix="write a requirements.txt (`pip list --format=freeze` in the environment prints one)",
         )
-    return read_requirements_file(path)
+    return read_requirements_file(path, environment=marker_environment(target))
 
 
 def _states_requirements(path: Path) -> bool:

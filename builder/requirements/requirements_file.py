@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -66,9 +66,14 @@ _HASH = re.compile(r"--hash[=\s]\s*(sha256:[0-9a-fA-F]{64}|sha384:[0-9a-fA-F]{96
 _NAMED = re.compile(r"^[A-Za-z0-9_.-]+\s*(\[[^\]]*\])?\s*@\s")
 
 
-def read_requirements_file(path: Path, text: str | None = None) -> Requirements:
-    """Read a requirements file. ``text`` replaces its content. Raises one InputError with all problems."""
-    reader = _Reader(path)
+def read_requirements_file(
+    path: Path, text: str | None = None, environment: Mapping[str, str] | None = None
+) -> Requirements:
+    """Read a requirements file. ``text`` replaces its content. Raises one InputError with all problems.
+
+    With the marker values of an ``environment``, URLs for other environments are not read, as with pip.
+    """
+    reader = _Reader(path, environment)
     reader.file(path, constraints=False, text=text)
     return reader.result()
 
@@ -76,8 +81,8 @@ def read_requirements_file(path: Path, text: str | None = None) -> Requirements:
 class _Reader:
     """Reads a requirements file and those that it includes."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, environment: Mapping[str, str] | None) -> None:
+        self._path, self._environment = path, environment
         self._seen: set[tuple[Path, bool]] = set()
         self._declared: list[Declared] = []
         self._constraints: list[str] = []
@@ -191,6 +196,8 @@ class _Reader:
         if requirement is None:
             return
         name, url = canonicalize_name(requirement.name), requirement.url or ""
+        if url and self._environment and requirement.marker and not requirement.marker.evaluate(self._environment):
+            return
         if url.startswith("file:") or (url and "://" not in url):
             place = self._local(url, path, where, options, constraints, name)
             if place is None:

@@ -387,3 +387,12 @@ def test_a_package_without_a_wheel_is_named_with_its_line(project: Project) -> N
     refusal = project.refusal()
     assert "requirements.txt:2 requires it" in refusal
     assert "write scikit-learn, the package that has this module" in refusal
+
+
+def test_urls_for_other_platforms_are_not_read(project: Project) -> None:
+    project.wheel("tinydep")
+    for line in ("x @ file:///C:/x-1-py3-none-any.whl", "x @ git+https://git.example/x", "x @ https://h.example/x.zip"):
+        project.write({"requirements.txt": f"{line} ; sys_platform == 'win32'\ntinydep\n"})
+        assert project.packages() == {"tinydep": "1.0"}
+        project.write({"requirements.txt": f"{line} ; sys_platform == 'linux'\ntinydep\n"})
+        assert "requirements.txt:1: x: " in project.refusal()
