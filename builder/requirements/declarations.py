@@ -157,12 +157,20 @@ class Declarations:
             place = f"{self.where}: [tool.poetry.group.{name}.dependencies]"
             entries = poetry_entries(table(group, "dependencies", where=place), place, self.problems)
             by_group.setdefault(canonicalize_name(name), []).extend(entries)
+        stated_entries = {name: list(entries) for name, entries in by_group.items()}
+        for name in map(canonicalize_name, groups):
+            for other in self.with_included([name]) - {name}:
+                if other in stated_entries:
+                    by_group[name] += stated_entries[other]
+                else:
+                    self.problems.add(self.where, f"[tool.poetry.group.{name}] includes the unknown group {other!r}")
         return by_group
 
     def with_included(self, groups: Sequence[str]) -> set[str]:
-        """Return the groups with those that they include (PEP 735)."""
+        """Return the groups with those that they include (PEP 735, and Poetry's ``include-groups``)."""
         tables = table(self.document, "dependency-groups", where=self.where)
         stated: _Groups = {canonicalize_name(name): each for name, each in tables.items()}
+        poetry = {canonicalize_name(name): each for name, each in table(self.poetry, "group", where=self.where).items()}
         names: set[str] = set()
         queue = list(groups)
         while queue:
@@ -170,6 +178,9 @@ class Declarations:
                 names.add(name)
                 entries = (each for each in array(stated, name, where=self.where) if isinstance(each, dict))
                 queue += [canonicalize_name(str(each["include-group"])) for each in entries if "include-group" in each]
+                group = table(poetry, name, where=self.where)
+                place = f"{self.where}: [tool.poetry.group.{name}]"
+                queue += [canonicalize_name(str(each)) for each in array(group, "include-groups", where=place)]
         return names
 
     def hatch_environments(self) -> list[str]:

@@ -116,6 +116,9 @@ class _Project:
         ):
             for name in chosen:
                 if name not in available:
+                    if kind != "extra":
+                        asked_for = [str(canonicalize_name(each)) for each in self.selection.groups]
+                        option = "--group" if name in asked_for else "[tool.uv].default-groups"
                     raise InputError(
                         f"the project has no {kind} {name!r}",
                         where=f"{self.path}: {option}",

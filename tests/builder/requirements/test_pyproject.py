@@ -394,3 +394,20 @@ def test_tables_of_other_tools_that_state_requirements_are_refused_or_named(
 def test_a_group_that_includes_an_unknown_group_is_refused_by_its_name(project: Project) -> None:
     project.write({"pyproject.toml": HEAD + '[dependency-groups]\nmore = [{include-group = "absent"}]\n'})
     assert "[dependency-groups].more: Dependency group 'absent' not found" in project.refusal()
+
+
+def test_groups_that_a_poetry_group_includes_are_included(project: Project) -> None:
+    project.wheel("tinydep")
+    project.wheel("base")
+    start = '[tool.poetry]\npackage-mode = false\n[tool.poetry.group.a]\ninclude-groups = ["b"]\n'
+    rest = '[tool.poetry.group.b]\ninclude-groups = ["c"]\n[tool.poetry.group.b.dependencies]\ntinydep = "*"\n'
+    rest += '[tool.poetry.group.c.dependencies]\nbase = "*"\n'
+    project.write({"pyproject.toml": start + rest})
+    assert set(project.packages(Selection(groups=("a",)))) == {"base", "tinydep"}
+    project.write({"pyproject.toml": start})
+    assert "includes the unknown group 'b'" in project.refusal()
+
+
+def test_an_unknown_default_group_names_the_setting(project: Project) -> None:
+    project.write({"pyproject.toml": "[project]\nname = 'p'\nversion = '1'\n[tool.uv]\ndefault-groups = ['absent']\n"})
+    assert "[tool.uv].default-groups: the project has no dependency group 'absent'" in project.refusal()
