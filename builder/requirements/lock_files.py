@@ -31,7 +31,12 @@ from builder.requirements.declared import (
 )
 from builder.requirements.entries import Places, apply_source
 from builder.requirements.file_hashes import check_file, strong_digests
-from builder.requirements.lock_formats import parse_pdm_lock, parse_pipfile_lock, parse_poetry_lock
+from builder.requirements.lock_formats import (
+    parse_pdm_lock,
+    parse_pipfile_lock,
+    parse_poetry_lock,
+    pdm_targets_elsewhere,
+)
 from builder.requirements.lock_graph import LockedPackage, find_reachable
 from builder.requirements.pylock import read_pylock
 from builder.requirements.requirements_file import read_requirements_file
@@ -140,12 +145,18 @@ def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requiremen
     packages_in_use = find_reachable(roots, packages, marker_environment(target), ignored, problems)
     _raise_stale(problems, lock, command)
     requirements = _pin(lock, project, packages_in_use, problems)
-    if not has_changed(read_toml(project.source), document):
-        return requirements
-    note = (
-        f"warning: the project changed after {lock.name} was written, but the lock still fits (`{command}` updates it)"
-    )
-    return replace(requirements, notes=(*requirements.notes, note))
+    notes = []
+    if has_changed(read_toml(project.source), document):
+        notes.append(
+            f"warning: the project changed after {lock.name} was written, but the lock still fits "
+            f"(`{command}` updates it)"
+        )
+    if lock.name == "pdm.lock" and (elsewhere := pdm_targets_elsewhere(document, target)):
+        notes.append(
+            f"warning: pdm.lock is for {', '.join(elsewhere)}, so packages that only {target.architecture} Linux "
+            "needs may be missing (`pdm lock --platform linux --append` adds them)"
+        )
+    return replace(requirements, notes=(*requirements.notes, *notes))
 
 
 def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirements:

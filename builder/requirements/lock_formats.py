@@ -12,12 +12,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
+from builder.model.target import Target
 from builder.requirements.declared import Problems
 from builder.requirements.lock_graph import LockedPackage
 from builder.requirements.poetry_constraints import to_specifiers
 from builder.requirements.poetry_tables import poetry_entries
 from builder.requirements.text_files import array, table
 
+_LINUX = re.compile(r"linux|manylinux")
 _POETRY_SOURCES = {"directory": "path", "file": "path", "url": "url", "git": "git"}
 
 
@@ -90,6 +92,16 @@ def parse_pdm_lock(
         if (name, version) not in packages or not package.get("extras"):
             packages[name, version] = entry
     return list(packages.values())
+
+
+def pdm_targets_elsewhere(document: Mapping[str, Any], target: Target) -> list[str]:
+    """Return the platforms that a pdm.lock was made for, if none is the target's: its packages may be missing then."""
+    entries = array(table(document, "metadata", where="pdm.lock"), "targets", where="pdm.lock: [metadata]")
+    platforms = {str(each.get("platform", "")) for each in entries if isinstance(each, dict)}
+    is_for_target = any(
+        not each or (_LINUX.match(each) and each.endswith((target.architecture, "linux"))) for each in platforms
+    )
+    return [] if is_for_target else sorted(platforms)
 
 
 def parse_pipfile_lock(

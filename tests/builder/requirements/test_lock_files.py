@@ -396,3 +396,22 @@ def test_a_pylock_that_pip_wrote_for_another_machine_is_refused_with_another_too
     assert "--no-lock" not in project.refusal()
     project.write({"pyproject.toml": HEAD})
     assert "uv export --format pylock.toml`, or resolve again with --no-lock" in project.refusal()
+
+
+@pytest.mark.parametrize(
+    ("platforms", "is_named"),
+    [
+        (("macos_14_0_arm64", "windows_amd64"), True),
+        (("manylinux_2_17_aarch64",), True),
+        (("macos_14_0_arm64", "manylinux_2_17_x86_64"), False),
+        (("linux",), False),
+        (("",), False),
+    ],
+)
+def test_a_pdm_lock_for_other_platforms_is_named(locked: Project, platforms: tuple[str, ...], is_named: bool) -> None:
+    targets = "".join(f'[[metadata.targets]]\nrequires_python = ">=3.10"\nplatform = "{each}"\n' for each in platforms)
+    old = '[[metadata.targets]]\nrequires_python = ">=3.10"\n'
+    locked.write({"pdm.lock": pdm_lock(locked).replace(old, targets)})
+    assert locked.packages() == ALL
+    warned = [each for each in locked.notes.lines if f"pdm.lock is for {', '.join(sorted(platforms))}, so" in each]
+    assert bool(warned) is is_named
