@@ -21,6 +21,7 @@ from publisher.catalog.index import Row, make_index
 from publisher.catalog.lookup import Query, select
 from publisher.catalog.snippets import FORMATS
 from publisher.catalog.snippets.render import snippet
+from tests import REPOSITORY
 from tests.conftest import Sandbox
 from tests.fakes.simulated_runs import make_zip
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history, recorded
@@ -235,3 +236,9 @@ def test_an_unusual_package_name_gives_a_valid_snippet(form: str) -> None:
         assert all(re.fullmatch(r"[a-zA-Z]\w*", name) for name in re.findall(r"const (\S+) =", text))
     elif form in ("sam", "cloudformation"):
         assert problems(text) == []
+
+
+def test_the_guide_names_every_format() -> None:
+    text = (REPOSITORY / "docs" / "guide.md").read_text("utf-8")
+    (formats,) = re.findall(r"`--format` prints the snippet of another tool: ([^.]*)\.", text)
+    assert set(re.findall(r"`([^`]*)`", formats)) == {*FORMATS} - {"arn"}
