@@ -116,6 +116,7 @@ class _Project:
         ):
             for name in chosen:
                 if name not in available:
+                    self.problems.raise_any()  # such as a group that includes itself, or is stated twice
                     if kind != "extra":
                         asked_for = [str(canonicalize_name(each)) for each in self.selection.groups]
                         option = "--group" if name in asked_for else "[tool.uv].default-groups"

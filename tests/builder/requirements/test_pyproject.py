@@ -411,3 +411,11 @@ def test_groups_that_a_poetry_group_includes_are_included(project: Project) -> N
 def test_an_unknown_default_group_names_the_setting(project: Project) -> None:
     project.write({"pyproject.toml": "[project]\nname = 'p'\nversion = '1'\n[tool.uv]\ndefault-groups = ['absent']\n"})
     assert "[tool.uv].default-groups: the project has no dependency group 'absent'" in project.refusal()
+
+
+def test_a_group_that_includes_itself_is_refused_with_the_cause(project: Project) -> None:
+    groups = '[dependency-groups]\na = [{include-group = "b"}]\nb = [{include-group = "a"}]\n'
+    project.write({"pyproject.toml": groups})
+    refusal = project.refusal(Selection(groups=("a",)))
+    assert "[dependency-groups].a: " in refusal
+    assert "yclic" in refusal
