@@ -150,13 +150,9 @@ def test_a_lease_that_cannot_be_renewed_stops_the_command(staged: Layers) -> Non
 
 def test_an_expired_lease_is_taken_over(sandbox: Sandbox, staged: Layers) -> None:
     past = datetime.now(timezone.utc) - timedelta(minutes=1)
-    sandbox.client("s3", "eu-west-1").put_object(
-        Bucket=f"stage-{sandbox.account}-eu-west-1",
-        Key="leases/demo.json",
-        Body=json.dumps({"owner": "a run that died", "until": past.isoformat()}).encode(),
-    )
+    write_lease(sandbox, {"owner": "a run that died", "until": past.isoformat()})
     with lease(staged.matrix):
-        pass
+        assert owner_of_lease(sandbox) not in (None, "a run that died")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +169,7 @@ def test_an_expired_lease_is_taken_over(sandbox: Sandbox, staged: Layers) -> Non
 def test_a_lease_with_an_invalid_date_is_taken_over(sandbox: Sandbox, staged: Layers, body: object) -> None:
     write_lease(sandbox, body)
     with lease(staged.matrix):
-        pass
+        assert owner_of_lease(sandbox) != "a run"
 
 
 @pytest.mark.parametrize("until", ["9999-12-31T23:59:59", "9999-12-31T23:59:59-14:00"])
@@ -185,6 +181,13 @@ def test_a_lease_with_a_date_too_far_ahead_is_taken_over(sandbox: Sandbox, stage
         patch.setattr("publisher.aws.lease.LEASE_SECONDS", -10.0)  # as if the run had ended long ago
         with lease(staged.matrix, duration_seconds=600.0):
             pass
+
+
+def owner_of_lease(sandbox: Sandbox) -> Any:
+    held = sandbox.client("s3", "eu-west-1").get_object(
+        Bucket=f"stage-{sandbox.account}-eu-west-1", Key="leases/demo.json"
+    )
+    return json.loads(held["Body"].read())["owner"]
 
 
 def write_lease(sandbox: Sandbox, body: object) -> None:
