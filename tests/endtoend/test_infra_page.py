@@ -56,4 +56,4 @@ def test_the_commands_of_the_page_set_up_an_account(tmp_path: Path) -> None:
     (trust,) = role["Role"]["AssumeRolePolicyDocument"]["Statement"]
     subject = trust["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
     assert subject == "repo:OWNER/NAME:environment:layers-publish"
-    assert set(policies["PolicyNames"]) == {"publish", "stop"}
+    assert policies["PolicyNames"] == ["publish"]
