@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 import zlib
 from collections.abc import Mapping
 from http.client import HTTPException, HTTPResponse, IncompleteRead, InvalidURL
@@ -13,6 +12,7 @@ from urllib.error import HTTPError, URLError
 
 from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
+from builder.model.time_limit import run_within
 
 CONNECT_TIMEOUT_SECONDS = 20
 TOTAL_TIMEOUT_SECONDS = 120
@@ -22,10 +22,7 @@ MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 def download(address: str, title: str, headers: Mapping[str, str] | None = None) -> bytes:
     """Return the body at an http(s) address. Raises InputError if that fails; ``title`` names it in the message."""
     try:
-        usual = {"User-Agent": "strands-layers", "Accept-Encoding": "gzip"}
-        http_request = request.Request(address, headers={**usual, **(headers or {})})  # noqa: S310
-        with _opener().open(http_request, timeout=CONNECT_TIMEOUT_SECONDS) as response:
-            return _read(response, title, address)
+        return run_within(TOTAL_TIMEOUT_SECONDS, lambda: _get(address, title, headers or {}))
     except (URLError, HTTPException, OSError, ValueError) as error:
         raise InputError(
             f"{title} cannot be downloaded: {_reason(error)}",
@@ -33,6 +30,13 @@ def download(address: str, title: str, headers: Mapping[str, str] | None = None)
             fix="check the address, the network and the proxy settings (HTTPS_PROXY), then run the command again",
             failure_class=FailureClass.PERMANENT if _is_permanent(error) else FailureClass.TEMPORARY,
         ) from None
+
+
+def _get(address: str, title: str, headers: Mapping[str, str]) -> bytes:
+    usual = {"User-Agent": "strands-layers", "Accept-Encoding": "gzip"}
+    http_request = request.Request(address, headers={**usual, **headers})  # noqa: S310
+    with _opener().open(http_request, timeout=CONNECT_TIMEOUT_SECONDS) as response:
+        return _read(response, title, address)
 
 
 def _opener() -> request.OpenerDirector:
@@ -52,14 +56,11 @@ def _opener() -> request.OpenerDirector:
 
 
 def _read(response: HTTPResponse, title: str, address: str) -> bytes:
-    end = time.monotonic() + TOTAL_TIMEOUT_SECONDS
     body = bytearray()
     while piece := response.read1(1 << 16):
         body += piece
         if len(body) > MAX_DOCUMENT_BYTES:
             raise InputError(f"{title} is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=address)
-        if time.monotonic() > end:
-            raise TimeoutError(f"the download took longer than {TOTAL_TIMEOUT_SECONDS} s")
     if response.length:  # read1 does not check it
         raise IncompleteRead(bytes(body), response.length)
     data = _decode(bytes(body), response.headers.get("Content-Encoding", "identity").strip().lower())

@@ -8,9 +8,6 @@ from __future__ import annotations
 import netrc
 import os
 import ssl
-import threading
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.resources import files
@@ -24,6 +21,7 @@ import urllib3
 from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.errors import InputError
 from builder.model.retry import repeat
+from builder.model.time_limit import run_within
 from publisher.watch.index_locations import IndexLocation, IndexUnavailableError
 
 #: The largest project pages have some tens of megabytes.
@@ -88,24 +86,11 @@ def _read(path: Path) -> IndexPage | None:
 
 
 def _get_in_time(location: IndexLocation, address: str) -> IndexPage | None:
-    """Get a page within the total time limit, however slowly status line, headers or body arrive.
-
-    The timeouts of sockets start again with each byte. So the request runs in a thread that is left behind if it takes
-    too long; it ends when its socket does.
-    """
+    """Get a page within the total time limit, however slowly status line, headers or body arrive."""
     limit = TOTAL_TIMEOUT_FACTOR * _number("UV_HTTP_TIMEOUT", DEFAULT_TIMEOUT_SECONDS)
-    future: Future[IndexPage | None] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(_get(location, address))
-        except Exception as error:  # noqa: BLE001 - the caller raises it
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True, name="package-index").start()
     try:
-        return future.result(limit)
-    except FutureTimeoutError:
+        return run_within(limit, lambda: _get(location, address))
+    except TimeoutError:
         raise IndexTooSlowError(
             f"the package index is too slow: no complete response within {limit} s",
             where=location.shown,

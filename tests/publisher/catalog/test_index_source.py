@@ -94,9 +94,10 @@ def test_a_compressed_index_is_read() -> None:
         assert read_index(address) == INDEX
 
 
-def test_a_slow_drip_ends_at_the_total_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("piece", [b"\r\n{", b"A: b\r\n"], ids=["body", "headers"])
+def test_a_slow_drip_ends_at_the_total_time_limit(piece: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "TOTAL_TIMEOUT_SECONDS", 0.3)
-    with server(b"HTTP/1.1 200 OK\r\n\r\n", *[b"{"] * 50, pause=0.05) as address:
+    with server(b"HTTP/1.1 200 OK\r\n", *[piece] * 50, pause=0.05) as address:
         error = problem(address)
     assert "longer than 0.3 s" in str(error)
     assert error.failure_class is FailureClass.TEMPORARY
