@@ -27,13 +27,13 @@ UNUSED_UV_VARIABLES = (
 UNUSED_PIP_SETTINGS = (
     "abi", "all-releases", "build-constraint", "editable", "group", "ignore-requires-python", "implementation",
     "no-binary", "no-deps", "only-final", "platform", "pre", "python-version", "require-hashes", "requirement",
-    "uploaded-prior-to",
+    "requirements-from-script", "uploaded-prior-to",
 )  # fmt: skip
 #: Keys of uv's configuration files that uv applies to a resolution, beside those of indexes.
 _APPLIED = frozenset(
     {
         "constraint-dependencies", "dependency-metadata", "exclude-dependencies", "exclude-newer",
-        "exclude-newer-package", "override-dependencies", "prerelease", "torch-backend",
+        "exclude-newer-package", "override-dependencies", "prerelease", "prerelease-package", "torch-backend",
     }
 )  # fmt: skip
 #: Keys that the program's own options replace.
@@ -42,8 +42,11 @@ _UNUSED = frozenset(
 )
 #: Keys that would leave packages out of the lock, or that make it impossible. No option turns them off.
 _REFUSED = frozenset(
-    {"all-extras", "extra", "group", "no-binary", "no-binary-package", "no-deps", "no-emit-package", "output-file"}
-)
+    {
+        "all-extras", "extra", "group", "no-binary", "no-binary-package", "no-deps", "no-emit-package", "no-extra",
+        "output-file",
+    }
+)  # fmt: skip
 _OFF = ("", "0", "false", "no", "n", "off", "f")
 
 
@@ -76,6 +79,17 @@ def config_notes(files: Iterable[Path]) -> list[str]:
         if unused := sorted(keys & _UNUSED):
             notes.append(_unused_warning([f"{name} ({path})" for name in unused]))
     return notes
+
+
+def config_keys(files: Iterable[Path]) -> frozenset[str]:
+    """Return the keys that uv's configuration files set. An ``[[index]]`` counts if it is for all packages."""
+    keys: set[str] = set()
+    for path in files:
+        document = _read_toml(path)
+        if isinstance(indexes := document.get("index"), list):
+            document["index"] = [each for each in indexes if not (isinstance(each, dict) and each.get("explicit"))]
+        keys |= _keys(document) | _keys(document.get("pip"))
+    return frozenset(keys)
 
 
 def _unused_warning(names: Iterable[str]) -> str:

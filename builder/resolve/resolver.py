@@ -25,6 +25,7 @@ from builder.model.matrix import Matrix
 from builder.model.target import Target, python_order
 from builder.resolve import uv
 from builder.resolve.bounds import NO_BOUNDS, Bounds
+from builder.resolve.constraint_hashes import check_constraint_hashes
 from builder.resolve.failures import ConflictError, explain, name_of, no_wheel
 from builder.resolve.settings import package_settings
 from builder.resolve.wheel_choice import choose_wheel
@@ -126,7 +127,8 @@ def _resolve(inputs: LockInput, target: Target) -> tuple[Lock, str]:
     uv has no platform for glibc 2.26, so it resolves for the next one. If all wheels of a chosen version need a newer
     glibc than the target has, exclude that version and resolve again.
     """
-    bounds = inputs.bounds
+    bounds, hashes = inputs.bounds, package_settings(os.environ).hashes
+    allowed_hashes = {**hashes, **bounds.hashes}
     ruled_out: dict[str, str] = {}  # the constraint that excludes a version, and the package without a wheel
     for _ in range(MAX_UV_RUNS_PER_TARGET):
         try:
@@ -137,13 +139,14 @@ def _resolve(inputs: LockInput, target: Target) -> tuple[Lock, str]:
             raise
         packages = document.get("packages", [])
         chosen = [
-            choose_wheel(package, target, bounds.hashes.get(name, ()), keep_url=name in bounds.index_of)
+            choose_wheel(package, target, allowed_hashes.get(name, ()), keep_url=name in bounds.index_of)
             for package in packages
             for name in [str(package.get("name"))]
         ]
         missing = [package for package, wheel in zip(packages, chosen, strict=True) if wheel is None]
         if not missing:
             lock = [wheel for wheel in chosen if wheel is not None]
+            check_constraint_hashes(lock, hashes, target)
             return tuple(sorted(lock, key=lambda locked: locked.name)), messages
         pins = {f"{each['name']}!={each.get('version')}": f"{each['name']} {each.get('version')}" for each in missing}
         if target.runtime.uv_platform == target.runtime.manylinux or bounds.complete or pins.keys() <= ruled_out.keys():

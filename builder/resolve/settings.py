@@ -6,29 +6,36 @@ into uv's, unless uv has index settings of its own: then those apply, and a note
 
 from __future__ import annotations
 
-import configparser
-import os
 import re
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from builder.model.errors import InputError
-from builder.resolve.other_settings import UNUSED_PIP_SETTINGS, config_notes, unused_note
+from builder.resolve.constraint_hashes import constraint_hashes
+from builder.resolve.other_settings import UNUSED_PIP_SETTINGS, config_keys, config_notes, is_off, unused_note
+from builder.resolve.pip_config import PipSetting, read_pip_settings
 
 #: uv's variables for the places of packages.
 INDEX_VARIABLES = (
     "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX",
 )  # fmt: skip
+#: uv's keys for them in its configuration files.
+INDEX_KEYS = frozenset({"extra-index-url", "find-links", "index", "index-url", "no-index"})
 #: pip's settings by their names in pip.conf, and uv's variables with the same meaning.
 _PIP_INDEX_SETTINGS = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
     "no-index": "UV_NO_INDEX",
+}
+#: pip's settings for the connection to its indexes, and the variables of uv with the same meaning.
+_PIP_NETWORK_SETTINGS = {
+    "cert": ("SSL_CERT_FILE",),
+    "client-cert": ("SSL_CLIENT_CERT",),
+    "proxy": ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
+    "trusted-host": ("UV_INSECURE_HOST",),
 }
 #: Options of `uv pip compile`, and the variables that set the same files.
 _FILE_VARIABLES = {"--constraints": "UV_CONSTRAINT", "--overrides": "UV_OVERRIDE", "--excludes": "UV_EXCLUDE"}
@@ -44,6 +51,8 @@ class PackageSettings:
     environment: Mapping[str, str]  #: variables that name indexes, translated from pip's
     files: tuple[tuple[str, str], ...]  #: an option (``--constraints``) and a file's path or URL
     notes: tuple[str, ...]  #: for the user: which settings change the resolution, and which are not used
+    #: Digests (``sha256:…``) of the wheels that the constraints allow, by package.
+    hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def options(self) -> list[str]:
@@ -61,13 +70,9 @@ class PackageSettings:
 
 def package_settings(variables: Mapping[str, str]) -> PackageSettings:
     """Read the settings from the environment ``variables`` and its files. Raises InputError for a missing file."""
-    parsers = _pip_config(variables)
-
-    def pip_settings(names: Iterable[str]) -> dict[str, tuple[str, str]]:
-        return {name: setting for name in names if (setting := _pip_setting(name, variables, parsers))}
-
-    pip = pip_settings([*_PIP_INDEX_SETTINGS, "constraint"])
-    used = {name: setting for name, setting in pip.items() if name in _PIP_INDEX_SETTINGS}
+    pip = read_pip_settings(variables)
+    used = {name: pip[name] for name in _PIP_INDEX_SETTINGS if name in pip}
+    environment = {} if has_index_settings(variables) else _network(pip, variables)
     notes = []
     if used and has_index_settings(variables):
         names = ", ".join(f"{name} ({source})" for name, (_, source) in used.items())
@@ -81,25 +86,27 @@ def package_settings(variables: Mapping[str, str]) -> PackageSettings:
     if "constraint" in pip:
         value, origin = pip["constraint"]
         files += [("--constraints", place, f"pip's constraint setting ({origin})") for place in value.split()]
-    notes += unused_note(variables, pip_settings(UNUSED_PIP_SETTINGS)) + config_notes(uv_config_files(variables))
+    notes += unused_note(variables, {name: pip[name] for name in UNUSED_PIP_SETTINGS if name in pip})
+    notes += config_notes(uv_config_files(variables))
     notes += [f"the {option.strip('-')} in {place} apply, by {source}" for option, place, source in files]
-    environment = {
+    environment |= {
         _PIP_INDEX_SETTINGS[name]: _for_uv(name, value) for name, (value, _) in used.items() if not _is_off(name, value)
     }
     environment = {name: value for name, value in environment.items() if value}
-    if "extra-index-url" in used and not variables.get("UV_INDEX_STRATEGY"):
+    has_strategy = variables.get("UV_INDEX_STRATEGY") or "index-strategy" in config_keys(uv_config_files(variables))
+    if "extra-index-url" in used and not has_strategy:
         # pip takes the best version of all indexes; by default uv uses only the first index that has the package.
         environment["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    return PackageSettings(
-        environment,
-        tuple((option, _check_file(place, source)) for option, place, source in files),
-        tuple(notes),
-    )
+    checked = tuple((option, _check_file(place, source)) for option, place, source in files)
+    constraints = [Path(place) for option, place in checked if option == "--constraints"]
+    return PackageSettings(environment, checked, tuple(notes), constraint_hashes(constraints))
 
 
 def has_index_settings(variables: Mapping[str, str]) -> bool:
-    """Whether a variable or configuration file of uv sets package indexes."""
-    return any(variables.get(name) for name in INDEX_VARIABLES) or has_config_file(variables)
+    """Whether a variable or configuration file of uv sets package indexes for all packages."""
+    if any(not is_off(variables.get(name, "")) for name in INDEX_VARIABLES):
+        return True
+    return not INDEX_KEYS.isdisjoint(config_keys(uv_config_files(variables)))
 
 
 def has_config_file(variables: Mapping[str, str]) -> bool:
@@ -115,7 +122,8 @@ def uv_config_files(variables: Mapping[str, str]) -> list[Path]:
         return []
     user = Path(variables.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     system = [Path(folder) for folder in (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
-    return [folder / "uv" / "uv.toml" for folder in (user, *system, Path("/etc"))]
+    files = [folder / "uv" / "uv.toml" for folder in (*system, Path("/etc"))]
+    return [user / "uv" / "uv.toml", *([] if is_true(variables.get("UV_NO_SYSTEM_CONFIG")) else files)]
 
 
 def replaces_requirements(variables: Mapping[str, str]) -> bool:
@@ -131,62 +139,15 @@ def is_true(word: str | None) -> bool:
     return (word or "").strip().lower() in ("1", "true", "yes", "y", "on", "t")
 
 
-def _pip_setting(
-    name: str, variables: Mapping[str, str], parsers: Mapping[Path, configparser.RawConfigParser]
-) -> tuple[str, str] | None:
-    """Return the value and origin of one pip setting: the environment, else the nearest pip.conf."""
-    variable = "PIP_" + name.upper().replace("-", "_")
-    if value := variables.get(variable):
-        return value, variable
-    for section in ("install", "global"):  # a section for the command wins, in whichever file it is
-        for path, parser in parsers.items():
-            for spelling in (name, name.replace("-", "_")):
-                if value := parser.get(section, spelling, fallback="").strip():
-                    return value, str(path)
-    return None
-
-
-def _pip_config(variables: Mapping[str, str]) -> dict[Path, configparser.RawConfigParser]:
-    """Parse pip's configuration files that exist, highest precedence first."""
-    settings = {}
-    for path in _pip_config_files(variables):
-        try:
-            state = path.stat()
-            settings[path] = _parse_file(path, state.st_mtime_ns, state.st_size)
-        except OSError:
-            continue
-    return settings
-
-
-@lru_cache(maxsize=8)
-def _parse_file(path: Path, _changed: int, _size: int) -> configparser.RawConfigParser:
-    """Parse a file once, not once for each target, unless it changes."""
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read_string(path.read_text("utf-8", "replace"))
-    except configparser.Error as error:
-        raise InputError(
-            f"not a pip configuration file: {str(error).splitlines()[0]}", where=str(path), fix="correct or remove it"
-        ) from None
-    return parser
-
-
-def _pip_config_files(variables: Mapping[str, str]) -> Iterator[Path]:
-    """Return pip's configuration files, highest precedence first (pip documentation, "Configuration")."""
-    config_file = variables.get("PIP_CONFIG_FILE")
-    if config_file == os.devnull:
-        return
-    if config_file:
-        yield Path(config_file)
-    if environment := variables.get("VIRTUAL_ENV"):
-        yield Path(environment) / "pip.conf"
-    if sys.platform == "darwin":
-        yield Path.home() / "Library" / "Application Support" / "pip" / "pip.conf"
-    yield Path(variables.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "pip" / "pip.conf"
-    yield Path.home() / ".pip" / "pip.conf"
-    yield Path("/etc/pip.conf")
-    for folder in (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
-        yield Path(folder) / "pip" / "pip.conf"
+def _network(pip: Mapping[str, PipSetting], variables: Mapping[str, str]) -> dict[str, str]:
+    """Return pip's settings for connections as variables. They win over variables for all programs, as in pip."""
+    return {
+        variable: " ".join(pip[name][0].split()) if name == "trusted-host" else _absolute(pip[name][0])
+        for name, names in _PIP_NETWORK_SETTINGS.items()
+        if name in pip
+        for variable in names
+        if not (variable.startswith("UV_") and variables.get(variable))
+    }
 
 
 def _is_off(name: str, value: str) -> bool:

@@ -32,6 +32,11 @@ _REMOVED_VARIABLES = frozenset(
         *UNUSED_UV_VARIABLES,
     }
 )  # fmt: skip
+#: Variables with one path, which may be relative.
+_PATH_VARIABLES = (
+    "NETRC", "SSL_CERT_FILE", "SSL_CLIENT_CERT", "UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_CREDENTIALS_DIR",
+    "UV_PYTHON_INSTALL_DIR",
+)  # fmt: skip
 #: Listing more files than these takes about as long as resolving again.
 MAX_LOCAL_FILES = 20_000
 #: Longer words of a message are cut.
@@ -132,15 +137,25 @@ def environment(variables: Mapping[str, str], *, translate_pip: bool = True) -> 
     """Return uv's environment from ours (``variables``), with pip's index settings translated if uv has none."""
     passed = {name: value for name, value in variables.items() if name not in _REMOVED_VARIABLES}
     # Relative paths are relative to the user's current folder, but uv runs in another one.
-    for name in ("UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_PYTHON_INSTALL_DIR"):
+    for name in _PATH_VARIABLES:
         if value := passed.get(name):
             passed[name] = str(Path(value).absolute())
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
+        if value := passed.get(name):
+            is_list = name in ("UV_INDEX", "UV_EXTRA_INDEX_URL")
+            passed[name] = " ".join(map(_absolute_index, value.split() if is_list else [value]))
     if value := passed.get("UV_FIND_LINKS"):
         passed["UV_FIND_LINKS"] = ",".join(str(Path(p).absolute()) if Path(p).exists() else p for p in value.split(","))
     if translate_pip:
         passed |= package_settings(variables).environment
     # Build backends set this time on every file of a wheel, so that the same source gives the same wheel.
     return {**passed, "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "SOURCE_DATE_EPOCH": "315532800"}
+
+
+def _absolute_index(place: str) -> str:
+    """Return an index, ``name=…`` or without a name, with the absolute path if it is a folder."""
+    name, separator, path = place.rpartition("=") if re.match(r"[\w.-]+=", place, re.ASCII) else ("", "", place)
+    return f"{name}{separator}{Path(path).absolute()}" if "://" not in path and Path(path).exists() else place
 
 
 def local_files(variables: Mapping[str, str]) -> list[tuple[str, int, int]] | None:

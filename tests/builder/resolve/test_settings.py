@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from builder.model.errors import InputError
-from builder.resolve import settings
+from builder.resolve import pip_config
 from builder.resolve.resolver import resolve
 from builder.resolve.settings import package_settings
 from builder.resolve.uv import environment
@@ -25,7 +26,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without settings, and a folder of wheels that none names: demo requires `other`, in two versions."""
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
+    for name in [each for each in os.environ if each.startswith("PIP_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "none"))
@@ -131,9 +133,9 @@ def test_a_file_that_cannot_be_used_is_an_error(variable: str, value: str, home:
 
 def test_a_pip_conf_is_parsed_again_only_after_a_change(home: Path) -> None:
     path = write(home / "config" / "pip" / "pip.conf", "[global]\nno-index = true\n")
-    before = settings._parse_file.cache_info().misses
+    before = pip_config._parsed.cache_info().misses
     assert {package_settings(os.environ).environment["UV_NO_INDEX"] for _ in range(3)} == {"true"}
-    assert settings._parse_file.cache_info().misses == before + 1
+    assert pip_config._parsed.cache_info().misses == before + 1
     write(path, "[global]\nno-index = yes\n")
     assert package_settings(os.environ).environment["UV_NO_INDEX"] == "yes"
 
@@ -188,3 +190,72 @@ def test_missing_find_links_of_pip_are_ignored_as_pip_does(home: Path, monkeypat
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     assert [each.version for each in resolve(MATRIX, "1.0", TARGET)] == ["1.0", "2.0"]
     assert [note for note in package_settings(os.environ).notes if "absent" in note and "does not exist" in note]
+
+
+def test_a_configuration_file_of_uv_without_indexes_leaves_pips_in_effect(home: Path) -> None:
+    """Ignoring pip's index because of uv's cache folder would take packages from the public index."""
+    write(home / ".pip" / "pip.conf", "[global]\nindex-url = https://example.com/simple/\n")
+    explicit = '[[index]]\nname = "one"\nurl = "https://one/simple"\nexplicit = true\n'
+    file = write(home / "config" / "uv" / "uv.toml", f'cache-dir = "{home / "uv-cache"}"\n{explicit}')
+    assert environment({**os.environ, "UV_NO_INDEX": "0"})["UV_DEFAULT_INDEX"] == "https://example.com/simple/"
+    assert package_settings(os.environ).notes == ()
+    write(file, '[pip]\nindex-url = "https://other/simple"\n')
+    assert "UV_DEFAULT_INDEX" not in environment(os.environ)
+
+
+def test_the_index_strategy_of_uvs_configuration_file_wins(home: Path) -> None:
+    write(home / "config" / "uv" / "uv.toml", "index-strategy = 'first-index'\n")
+    assert "UV_INDEX_STRATEGY" not in environment({**os.environ, "PIP_EXTRA_INDEX_URL": "https://a/simple"})
+
+
+@pytest.mark.parametrize("key", ["--index-url", "index_url", "Index-URL"])
+def test_keys_of_pip_conf_are_read_as_pip_spells_them(key: str, home: Path) -> None:
+    write(home / ".pip" / "pip.conf", f"[global]\n{key} = https://example.com/simple/\n")
+    assert environment(os.environ)["UV_DEFAULT_INDEX"] == "https://example.com/simple/"
+
+
+def test_pip_conf_files_have_pips_precedence(home: Path) -> None:
+    """The last of XDG_CONFIG_DIRS wins. An empty value removes the one of a file of lower precedence."""
+    for name in ("first", "last"):
+        write(home / name / "pip" / "pip.conf", f"[global]\nindex-url = https://{name}/simple\nno-index = true\n")
+    variables = {**os.environ, "XDG_CONFIG_DIRS": f"{home / 'first'}:{home / 'last'}"}
+    write(home / "config" / "pip" / "pip.conf", "[global]\nno-index =\n")
+    seen = environment(variables)
+    assert seen["UV_DEFAULT_INDEX"] == "https://last/simple"
+    assert "UV_NO_INDEX" not in seen
+
+
+def test_pips_settings_for_connections_apply_to_its_indexes(home: Path) -> None:
+    certificate = write(home / "ca.pem", "")
+    conf = f"cert = {certificate}\nproxy = http://proxy:3128\ntrusted-host =\n  a\n  b:8443\n"
+    write(home / ".pip" / "pip.conf", f"[global]\nindex-url = https://example.com/simple/\n{conf}")
+    seen = environment({**os.environ, "https_proxy": "http://other:1"})
+    assert seen["SSL_CERT_FILE"] == str(certificate)
+    assert seen["UV_INSECURE_HOST"] == "a b:8443"
+    assert seen["HTTP_PROXY"] == seen["https_proxy"] == "http://proxy:3128"
+    assert "UV_INSECURE_HOST" not in environment({**os.environ, "UV_INDEX": "https://x/simple"})
+
+
+def test_the_hashes_of_a_constraints_file_are_checked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pip checks them; uv drops them when it resolves."""
+    by_pip_variables(home, monkeypatch)
+    digest = hashlib.sha256((home / "links" / "other-2.0-py3-none-any.whl").read_bytes()).hexdigest()
+    file = write(home / "c.txt", f"# --hash=sha256:{digest}\nOther==2.0 \\\n    --hash=sha256:{digest}\n")
+    monkeypatch.setenv("PIP_CONSTRAINT", str(file))
+    assert resolve(MATRIX, "1.0", TARGET)[1].version == "2.0"
+    for wrong in ("sha256:" + "0" * 64, "sha512:" + "0" * 128):
+        write(file, f"other==2.0 --hash={wrong}\n")
+        with pytest.raises(InputError, match=r"hash mismatch: other-2\.0-py3-none-any\.whl"):
+            resolve(MATRIX, "1.0", TARGET)
+
+
+def test_system_configuration_of_uv_is_not_read_if_it_is_turned_off(home: Path) -> None:
+    write(home / "none" / "uv" / "uv.toml", "no-binary = true\n")
+    with pytest.raises(InputError, match="no-binary"):
+        package_settings(os.environ)
+    assert package_settings({**os.environ, "UV_NO_SYSTEM_CONFIG": "1"}).notes == ()
+
+
+def test_prereleases_of_one_package_by_uvs_configuration_file_are_named(home: Path) -> None:
+    file = write(home / "config" / "uv" / "uv.toml", "prerelease-package = { other = 'allow' }\n")
+    assert package_settings(os.environ).notes == (f"prerelease-package of {file} applies",)

@@ -33,6 +33,24 @@ def test_relative_paths_start_at_the_users_working_directory(tmp_path: Path, mon
     assert seen["UV_CACHE_DIR"] == str(tmp_path / "cache")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("UV_INDEX", "./wheels own=wheels https://x/simple", "{0}/wheels own={0}/wheels https://x/simple"),
+        ("UV_EXTRA_INDEX_URL", "wheels", "{0}/wheels"),
+        ("UV_DEFAULT_INDEX", "own=wheels", "own={0}/wheels"),
+        ("UV_INDEX_URL", "wheels", "{0}/wheels"),
+        ("SSL_CERT_FILE", "ca.pem", "{0}/ca.pem"),
+    ],
+)
+def test_indexes_and_certificates_in_relative_folders_are_found(
+    name: str, value: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wheels").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert environment({name: value, "PIP_CONFIG_FILE": os.devnull})[name] == expected.format(tmp_path)
+
+
 def test_pips_index_is_used_if_uv_has_none() -> None:
     assert environment({"PIP_INDEX_URL": "https://x/simple"})["UV_DEFAULT_INDEX"] == "https://x/simple"
     both = environment({"PIP_INDEX_URL": "https://x/simple", "UV_DEFAULT_INDEX": "https://y/simple"})
