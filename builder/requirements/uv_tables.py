@@ -18,7 +18,7 @@ from builder.requirements.text_files import array, read_toml, table
 #: Settings of [tool.uv] that affect which packages are chosen and that are not applied.
 _UNSUPPORTED = (
     "dependency-metadata", "exclude-newer-package", "find-links", "no-binary", "no-binary-package", "no-index",
-    "required-environments", "torch-backend",
+    "pip", "prerelease-package", "required-environments", "torch-backend",
 )  # fmt: skip
 #: Settings that are passed on to uv, with their values.
 _CHOICES = {
@@ -61,16 +61,12 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
     if (root / "uv.toml").is_file():
         shared = {**{key: shared[key] for key in _PROJECT_ONLY if key in shared}, **read_toml(root / "uv.toml")}
         member = {key: member[key] for key in _PROJECT_ONLY if key in member}
-    sources: dict[str, tuple[Mapping[str, Any], ...]] = {}
-    for base, each in ((root, shared), (folder, member)):
-        for name, value in table(each, "sources", where=where).items():
-            sources[canonicalize_name(name)] = tuple(
-                _anchor_paths(value, base, f"{where}: [tool.uv.sources].{name}", problems)
-            )
     indexes: dict[str, str] = {}
     for index in [*_tables(shared, "index", where, problems), *_tables(member, "index", where, problems)]:
         url = str(index.get("url", ""))
         url = str((root / url).as_uri()) if url and "://" not in url else url
+        if index.get("format", "simple") != "simple":
+            problems.add(f"{where}: [[tool.uv.index]]", 'format = "flat" is not applied; set UV_FIND_LINKS instead')
         if index.get("explicit") is True and isinstance(index.get("name"), str):
             indexes[index["name"]] = url
         elif problem := refusal_of_index(url):
@@ -86,7 +82,7 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
     tables = (shared,) if root == folder.resolve() else (shared, member)
     return UvTables(
         root,
-        sources,
+        dict(_sources(((root, shared), (folder, member)), shared, where, problems)),
         indexes,
         dict(_members(root, shared)),
         _list(shared, "constraint-dependencies", where, problems),
@@ -97,6 +93,18 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
         (environments,) if isinstance(environments, str) else _list(shared, "environments", where, problems),
         tuple(each for stated in tables for each in _list(stated, "conflicts", where, problems)),
     )
+
+
+def _sources(
+    tables: Sequence[tuple[Path, Mapping[str, Any]]], shared: Mapping[str, Any], where: str, problems: Problems
+) -> Iterator[tuple[str, tuple[Mapping[str, Any], ...]]]:
+    """Yield the sources of each name, of a later table after those of an earlier one."""
+    without = {canonicalize_name(str(name)) for name in _list(shared, "no-sources-package", where, problems)}
+    for base, uv in tables if shared.get("no-sources") is not True else ():
+        for name, value in table(uv, "sources", where=where).items():
+            anchored = tuple(_anchor_paths(value, base, f"{where}: [tool.uv.sources].{name}", problems))
+            if canonicalize_name(name) not in without:
+                yield canonicalize_name(name), anchored
 
 
 def _settings(uv: Mapping[str, Any], where: str, problems: Problems) -> Iterator[tuple[str, str]]:

@@ -41,6 +41,11 @@ def test_a_package_comes_from_the_path_that_the_project_names(project: Project, 
         ('[tool.uv.sources]\ntinydep = { git = "https://u:secret@git.example/t" }\n', "version control URL"),
         ('[tool.uv.sources]\ntinydep = { url = "https://files.example/t-1.tar.gz" }\n', "not the URL of a wheel"),
         ('[tool.uv.sources]\ntinydep = { path = "absent" }\n', "no such file or directory"),
+        (
+            '[tool.uv.sources]\ntinydep = { index = "a" }\n[[tool.uv.index]]\nname = "a"\nexplicit = true\n'
+            'url = "https://i.example/"\nformat = "flat"\n',
+            'format = "flat" is not applied',
+        ),
         ("[tool.uv.sources]\ntinydep = { workspace = true }\n", "not a member of the workspace"),
         ('[tool.uv.sources]\ntinydep = { index = "absent" }\n', "no index named 'absent'"),
         ('[tool.uv.sources]\ntinydep = "../lib"\n', "a source must be a table"),
@@ -250,6 +255,24 @@ def test_uvs_settings_that_choose_versions_apply(project: Project, settings: str
     project.write({"pyproject.toml": head + settings})
     assert project.packages() == {"tinydep": version}
     assert not any("not applied" in line for line in project.notes.lines)
+
+
+@pytest.mark.parametrize(
+    ("settings", "version"),
+    [
+        ("", "0.5"),
+        ("no-sources = false", "0.5"),
+        ("no-sources = true", "9.0"),
+        ('no-sources-package = ["TinyDep"]', "9.0"),
+        ('no-sources-package = ["other"]', "0.5"),
+    ],
+)
+def test_no_sources_ignores_sources_as_uv_does(project: Project, settings: str, version: str) -> None:
+    project.wheel("tinydep", "9.0")
+    project.local("../lib", "tinydep")
+    source = '[tool.uv.sources]\ntinydep = { path = "../lib" }\n'
+    project.write({"pyproject.toml": f"{HEAD}[tool.uv]\n{settings}\n{source}"})
+    assert project.packages() == {"tinydep": version}
 
 
 def test_settings_of_uv_that_are_wrong_or_not_applied_are_named(project: Project) -> None:
