@@ -93,7 +93,7 @@ PYLOCK = {
     ] + [{"name": "d", "directory": {"path": "lib", "editable": True}}],
 }  # fmt: skip
 PIPFILE: dict[str, Any] = {
-    "source": [{"url": "https://pypi.org/simple", "verify_ssl": True, "name": "pypi"}],
+    "source": [{"url": "https://index.example/simple", "verify_ssl": True, "name": "pypi"}],
     "packages": {"tinydep": {"version": "*", "extras": ["fast"], "index": "pypi", "markers": "python_version > '3'"},
                  "loc": {"path": "lib"}, "o": {"version": "*", "sys_platform": "== 'win32'"}},
     "dev-packages": {"pytest": "*"}, "requires": {"python_version": "3.12"},
@@ -115,7 +115,7 @@ UV_LOCK = {
     "manifest": {"constraints": [{"name": "grouped", "specifier": "<1.5"}], "excludes": ["zzz"],
                  "dependency-groups": {"dev": [{"name": "grouped"}]}},
 }  # fmt: skip
-REQUIREMENTS = rb"""--index-url https://pypi.org/simple
+REQUIREMENTS = rb"""--pre
 tinydep[fast]>=1,<2 ; python_version >= "3.10" --hash=sha256:00 \
     --hash=sha256:11
 -e ./lib
