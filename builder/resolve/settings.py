@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -41,7 +41,7 @@ _PIP_NETWORK_SETTINGS = {
 _FILE_VARIABLES = {"--constraints": "UV_CONSTRAINT", "--overrides": "UV_OVERRIDE", "--excludes": "UV_EXCLUDE"}
 
 #: Keys of uv's configuration files that replace requirements of packages.
-_REPLACING_KEYS = re.compile(r"override-dependencies|exclude-dependencies|dependency-metadata|no-deps")
+_REPLACING_KEYS = frozenset({"dependency-metadata", "exclude-dependencies", "no-deps", "override-dependencies"})
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,11 @@ class PackageSettings:
     environment: Mapping[str, str]  #: variables that name indexes, translated from pip's
     files: tuple[tuple[str, str], ...]  #: an option (``--constraints``) and a file's path or URL
     notes: tuple[str, ...]  #: for the user: which settings change the resolution, and which are not used
-    #: Digests (``sha256:…``) of the wheels that the constraints allow, by package.
-    hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def hashes(self) -> Mapping[str, frozenset[str]]:
+        """Digests (``sha256:…``) of the wheels that the constraints allow, by package."""
+        return constraint_hashes(Path(place) for option, place in self.files if option == "--constraints")
 
     @property
     def options(self) -> list[str]:
@@ -72,9 +75,10 @@ def package_settings(variables: Mapping[str, str]) -> PackageSettings:
     """Read the settings from the environment ``variables`` and its files. Raises InputError for a missing file."""
     pip = read_pip_settings(variables)
     used = {name: pip[name] for name in _PIP_INDEX_SETTINGS if name in pip}
-    environment = {} if has_index_settings(variables) else _network(pip, variables)
+    uv_has_indexes = has_index_settings(variables)
+    environment = {} if uv_has_indexes else _network(pip, variables)
     notes = []
-    if used and has_index_settings(variables):
+    if used and uv_has_indexes:
         names = ", ".join(f"{name} ({source})" for name, (_, source) in used.items())
         notes.append(f"pip's settings {names} are not used, because uv has index settings of its own")
         used = {}
@@ -90,16 +94,17 @@ def package_settings(variables: Mapping[str, str]) -> PackageSettings:
     notes += config_notes(uv_config_files(variables))
     notes += [f"the {option.strip('-')} in {place} apply, by {source}" for option, place, source in files]
     environment |= {
-        _PIP_INDEX_SETTINGS[name]: _for_uv(name, value) for name, (value, _) in used.items() if not _is_off(name, value)
+        _PIP_INDEX_SETTINGS[name]: _for_uv(name, value)
+        for name, (value, _) in used.items()
+        if name != "no-index" or is_true(value)
     }
     environment = {name: value for name, value in environment.items() if value}
-    has_strategy = variables.get("UV_INDEX_STRATEGY") or "index-strategy" in config_keys(uv_config_files(variables))
-    if "extra-index-url" in used and not has_strategy:
+    strategy = variables.get("UV_INDEX_STRATEGY")
+    if "extra-index-url" in used and not (strategy or "index-strategy" in config_keys(uv_config_files(variables))):
         # pip takes the best version of all indexes; by default uv uses only the first index that has the package.
         environment["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     checked = tuple((option, _check_file(place, source)) for option, place, source in files)
-    constraints = [Path(place) for option, place in checked if option == "--constraints"]
-    return PackageSettings(environment, checked, tuple(notes), constraint_hashes(constraints))
+    return PackageSettings(environment, checked, tuple(notes))
 
 
 def has_index_settings(variables: Mapping[str, str]) -> bool:
@@ -130,8 +135,7 @@ def replaces_requirements(variables: Mapping[str, str]) -> bool:
     """Whether the user's settings replace or ignore requirements of packages."""
     if any(variables.get(_FILE_VARIABLES[option]) for option in ("--overrides", "--excludes")):
         return True
-    texts = (path.read_text("utf-8", "replace") for path in uv_config_files(variables) if path.is_file())
-    return any(_REPLACING_KEYS.search(text) for text in texts)
+    return not _REPLACING_KEYS.isdisjoint(config_keys(uv_config_files(variables)))
 
 
 def is_true(word: str | None) -> bool:
@@ -148,10 +152,6 @@ def _network(pip: Mapping[str, PipSetting], variables: Mapping[str, str]) -> dic
         for variable in names
         if not (variable.startswith("UV_") and variables.get(variable))
     }
-
-
-def _is_off(name: str, value: str) -> bool:
-    return name == "no-index" and not is_true(value)
 
 
 def _for_uv(name: str, value: str) -> str:
