@@ -8,18 +8,28 @@ publisher's next run finds them and grants the permission.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TypeAlias
+from dataclasses import dataclass, replace
 
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
-from publisher.aws.fanout import each_region, within_region
+from publisher.aws.fanout import each_item
 from publisher.aws.gateway import Lambda, PublishedVersion
 from publisher.ledger.release import Release
 from publisher.reconcile.plan import Copy, Placeholder, Plan, Publish
 from publisher.reconcile.state import Remote, version_in
 
-Place: TypeAlias = tuple[Cell, int]  #: a layer version: the cell and its number
+
+@dataclass(frozen=True)
+class Place:
+    """Where a layer version may be: the cell and the number."""
+
+    cell: Cell
+    number: int
+
+    @property
+    def region(self) -> str:
+        """The cell's region."""
+        return self.cell.region
 
 
 def with_copies(
@@ -40,7 +50,7 @@ def with_copies(
     }
     unexpected = {(*each.key, each.layer_version) for release in releases for each in release.unexpected_versions}
     places = [
-        (cell, number)
+        Place(cell, number)
         for cell, state in remote.cells.items()
         for target, number in sorted(gaps)
         if target == cell.target.id and number <= state.latest and (*cell.key, number) not in unexpected
@@ -48,7 +58,8 @@ def with_copies(
     if not places:
         return plan
     copies: dict[tuple[str, int], Copy] = {}
-    for (cell, number), published in _read(places, lambdas, progress):
+    for place, published in _read(places, lambdas, progress):
+        cell, number = place.cell, place.number
         version = version_in(matrix, cell.target, published.description)
         known = copies.get((cell.target.id, number))
         if version and known is None:
@@ -76,15 +87,11 @@ def _read(
     places: Sequence[Place], lambdas: Mapping[str, Lambda], progress: Progress
 ) -> list[tuple[Place, PublishedVersion]]:
     """Return the layer versions at these places. A region that fails is left out."""
-    regions = tuple(dict.fromkeys(cell.region for cell, _ in places))
-    progress.begin(f"Reading {len(places)} layer versions that the ledger does not have", len(regions))
+    title = f"Reading {len(places)} layer versions that the ledger does not have"
+    progress.begin(title, len({place.region for place in places}))
 
-    def read(place: Place) -> tuple[Place, PublishedVersion | None]:
-        cell, number = place
-        return place, lambdas[cell.region].get(cell.target.layer_name, number)
+    def read(place: Place) -> PublishedVersion | None:
+        return lambdas[place.region].get(place.cell.target.layer_name, place.number)
 
-    def read_region(region: str) -> list[tuple[Place, PublishedVersion | None]]:
-        return within_region(read, (place for place in places if place[0].region == region))
-
-    responses, _ = each_region(regions, read_region, progress)
-    return [(place, found) for region in regions for place, found in responses.get(region, []) if found]
+    versions, _ = each_item(places, read, progress)
+    return [(place, published) for place, published in versions.items() if published]
