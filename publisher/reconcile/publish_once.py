@@ -26,7 +26,7 @@ from publisher.aws.gateway import (
     VersionMissing,
 )
 from publisher.reconcile.plan import DELETED_ADVICE
-from publisher.reconcile.read_lag import READ_BACKOFF_SECONDS
+from publisher.reconcile.read_lag import READ_BACKOFF_SECONDS, wait_until
 from publisher.reconcile.state import is_granted
 
 #: The most times that a publish is sent if no version appears each time.
@@ -125,34 +125,28 @@ def grant_at(
 
 def _add_permission(gateway: Lambda, name: str, number: int, grant: Grant, clock: Clock) -> float:
     """Add a permission, and wait while AWS does not find the layer version yet. Returns the seconds that it waited."""
-    waited = 0.0
-    for wait in READ_BACKOFF_SECONDS:
+    missing: VersionMissing | None = None
+
+    def is_added() -> bool:
+        nonlocal missing
         try:
             gateway.grant(name, number, grant)
-        except VersionMissing:
-            clock.sleep(wait)
-            waited += wait
-        else:
-            return waited
-    try:
-        gateway.grant(name, number, grant)
-    except VersionMissing as error:
-        raise PublishError(replace(error.failure, advice=DELETED_ADVICE)) from None
-    return waited
+        except VersionMissing as error:
+            missing = error
+            return False
+        return True
+
+    waited = wait_until(is_added, clock)
+    if waited is None and missing:
+        raise PublishError(replace(missing.failure, advice=DELETED_ADVICE))
+    return waited or 0.0
 
 
 def seconds_until_granted(
     gateway: Lambda, name: str, number: int, permission: Permission, clock: Clock
 ) -> float | None:
     """Wait until the policy shows the matrix's permission; return for how long. None if it does not show it."""
-    waited = 0.0
-    for wait in (*READ_BACKOFF_SECONDS, None):
-        if is_granted(gateway.grants(name, number), permission):
-            return waited
-        if wait is not None:
-            clock.sleep(wait)
-            waited += wait
-    return None
+    return wait_until(lambda: is_granted(gateway.grants(name, number), permission), clock)
 
 
 def revoke_at(
