@@ -79,8 +79,8 @@ class _Execution:
         return {cell: self._outcomes[cell] for cell in plan.actions}, waiting.text if waiting else None
 
     def _begin(self, cells: Sequence[Cell]) -> None:
-        waiting = [cell for cell in cells if cell not in self._outcomes or self._outcomes[cell].name == "private"]
-        self._job.progress.begin(f"Publishing {self._job.matrix.package} {self._job.plan.version}", len(waiting))
+        title = f"Publishing {self._job.matrix.package} {self._job.plan.version}"
+        self._job.progress.begin(title, len(self._remaining(cells)))
 
     def _publish_first(self, cells: Sequence[Cell]) -> None:
         """Publish one cell alone to claim the number. If its region fails, try the next region."""
@@ -97,6 +97,7 @@ class _Execution:
         private = [cell for cell, outcome in self._outcomes.items() if outcome.name == "private"]
         if not private:
             return
+        self._job.progress.begin("Granting permissions", len(private))
         reason = waiting.text if waiting else self._stop.reason
         if reason is None:
             shas = {target: payload.zip.sha256 for target, payload in self._job.payloads.items()}
@@ -119,6 +120,7 @@ class _Execution:
         granted = self._yanks.granted_cells
         if granted and (reason := self._yanks.why_yanked()):
             self._stop(reason)
+            self._job.progress.begin("Revoking permissions", len(granted))
             for cell, published in granted.items():  # the outcome of a grant that was not read back has no version
                 self._outcomes[cell] = replace(self._outcomes[cell], published=published)
             self._run_step(list(granted), lambda cell: self._steps.revoke(self._outcomes[cell], reason))
@@ -129,8 +131,8 @@ class _Execution:
         """Execute a step for each of these cells, in parallel."""
         for outcome in _in_parallel(cells, step):
             self._outcomes[outcome.cell] = outcome
-            if outcome.name != "private":
-                self._job.progress.step(outcome.cell.id, outcome.name + (f": {outcome.error}" if outcome.error else ""))
+            name = "published, private" if outcome.name == "private" else outcome.name
+            self._job.progress.step(outcome.cell.id, name + (f": {outcome.error}" if outcome.error else ""))
 
     def _defer(self, cells: Sequence[Cell], failure: Failure) -> None:
         """Defer the cells that would need a write to AWS."""
