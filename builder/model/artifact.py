@@ -193,7 +193,12 @@ def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
 
 def sha256_of(path: Path) -> str:
     """Return the sha256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
+    return digest_of(path, "sha256")
+
+
+def digest_of(path: Path, algorithm: str) -> str:
+    """Return the digest of a file in hexadecimal."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
             digest.update(piece)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from builder.model.artifact import digest_of
 from builder.requirements.declared import Problems
 
 #: The algorithms that pip accepts in ``--hash``.
@@ -39,15 +39,7 @@ def problem_of_digests(path: Path, digests: Iterable[str], stated: Iterable[str]
             continue
         if not path.is_file():
             return f"{path.name} has a hash, but it is a folder: remove the hash, or name a wheel"
-        found = {f"{kind}:{_digest(path, kind)}" for kind in {each.partition(":")[0] for each in allowed}}
+        found = {f"{kind}:{digest_of(path, kind)}" for kind in {each.partition(":")[0] for each in allowed}}
         if not found & allowed:
             return f"hash mismatch: {path.name} has {', '.join(sorted(found))}, which is not among its hashes"
     return None
-
-
-def _digest(path: Path, kind: str) -> str:
-    digest = hashlib.new(kind, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
