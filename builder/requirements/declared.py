@@ -19,8 +19,7 @@ from builder.resolve.bounds import ProjectIndex
 
 #: Limits of one error message.
 _MAX_LINES, _MAX_LINE_CHARACTERS = 100, 1000
-
-
+#: How many unusual characters of a text an error names.
 _MAX_NAMED_CHARACTERS = 3
 
 

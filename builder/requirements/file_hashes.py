@@ -7,14 +7,12 @@ from pathlib import Path
 
 from builder.model.artifact import digest_of
 from builder.requirements.declared import Problems
-
-#: The algorithms that pip accepts in ``--hash``.
-STRONG_ALGORITHMS = ("sha256", "sha384", "sha512")
+from builder.resolve.wheel_choice import DIGEST_LENGTHS
 
 
 def strong_digests(hashes: Iterable[str], where: str, problems: Problems) -> frozenset[str]:
     """Return the digests with which a package's file is checked. If there are none, add a problem."""
-    digests = frozenset(each.lower() for each in hashes if each.partition(":")[0] in STRONG_ALGORITHMS)
+    digests = frozenset(each.lower() for each in hashes if each.partition(":")[0] in DIGEST_LENGTHS)
     if not digests:
         problems.add(
             where,

@@ -34,6 +34,7 @@ from builder.requirements.direct_references import (
 )
 from builder.requirements.indexes import no_index_is_set, refusal_of_index
 from builder.requirements.text_files import read_text
+from builder.resolve.wheel_choice import DIGEST_LENGTHS
 
 #: pip's options without a value that this program applies, or that cannot change which wheels are used.
 _FLAGS = frozenset(
@@ -61,8 +62,9 @@ MAX_REQUIREMENTS = 20_000
 _URL = re.compile(r"^(?!file:)[a-z][a-z0-9+.-]*://")
 #: The start of an option after others or after a requirement. Without the first group, many spaces take minutes.
 _OPTION_START = re.compile(r"(?<!\s)\s+(?=--?[a-zA-Z])")
-#: pip accepts only these algorithms.
-_HASH = re.compile(r"--hash[=\s]\s*(sha256:[0-9a-fA-F]{64}|sha384:[0-9a-fA-F]{96}|sha512:[0-9a-fA-F]{128})")
+_HASH = re.compile(
+    rf"--hash[=\s]\s*({'|'.join(f'{kind}:[0-9a-fA-F]{{{length}}}' for kind, length in DIGEST_LENGTHS.items())})"
+)
 _NAMED = re.compile(r"^[A-Za-z0-9_.-]+\s*(\[[^\]]*\])?\s*@\s")
 
 

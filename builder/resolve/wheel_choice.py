@@ -22,8 +22,8 @@ from builder.model.wheel_tags import supported_tags
 from builder.resolve import uv
 from builder.resolve.download_failures import download_error, hash_mismatch
 
-#: The algorithms of hashes that are checked, with the number of hexadecimal digits.
-_ALGORITHMS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
+#: The algorithms that pip accepts in ``--hash``, and the number of hexadecimal digits of each.
+DIGEST_LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
 def choose_wheel(
@@ -99,7 +99,7 @@ def _sha256(name: str, filename: str, url: str, listed: set[str], allowed: Colle
     if sha256 and (sha256 in allowed or not others):
         return sha256.partition(":")[2]
     digests = _digests_of_file(url) if url.startswith("file:") else _downloaded_digests(name, url, target)
-    checked = [each for each in listed if each.partition(":")[0] in _ALGORITHMS]
+    checked = [each for each in listed if each.partition(":")[0] in DIGEST_LENGTHS]
     if others and digests.isdisjoint(allowed):
         kinds = {each.partition(":")[0] for each in allowed}
         shown = " ".join(sorted(each for each in digests if each.partition(":")[0] in kinds))
@@ -115,7 +115,7 @@ def _sha256(name: str, filename: str, url: str, listed: set[str], allowed: Colle
 
 def _digests_of_file(url: str) -> set[str]:
     content = Path(unquote(urlsplit(url).path)).read_bytes()
-    return {f"{kind}:{hashlib.new(kind, content).hexdigest()}" for kind in _ALGORITHMS}
+    return {f"{kind}:{hashlib.new(kind, content).hexdigest()}" for kind in DIGEST_LENGTHS}
 
 
 def _downloaded_digests(name: str, url: str, target: Target) -> set[str]:
@@ -123,7 +123,7 @@ def _downloaded_digests(name: str, url: str, target: Target) -> set[str]:
 
     uv shows every digest of a wheel that it refuses, so expect impossible ones.
     """
-    impossible = " ".join(f"--hash={kind}:{'0' * digits}" for kind, digits in _ALGORITHMS.items())
+    impossible = " ".join(f"--hash={kind}:{'0' * digits}" for kind, digits in DIGEST_LENGTHS.items())
     command = [
         "pip", "install", "--target", "checked", "--require-hashes", "--requirements", "wheel.txt", "--no-deps",
         "--no-python-downloads", "--python", sys.executable, *uv.platform_options(target),
