@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +28,7 @@ from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.pipeline.lock_check import check_metadata
 from builder.pipeline.preflight import refuse_content, refuse_over_budget, refuse_zip
+from builder.pipeline.sbom import Component, make_sbom
 from builder.pipeline.unchanged import find_output, store_output
 from builder.pipeline.wheel_packing import WheelPacker, completed_future
 from builder.resolve.locks import Locks
@@ -41,11 +40,9 @@ from builder.wheels.slim import slim, unknown_services
 
 #: Part of the cache keys of zips. Increase it with every change of a zip, its SBOM or its checks that no other part of
 #: the key reflects.
-_FORMAT: Final = 7
+_FORMAT: Final = 8
 #: How many targets are resolved in parallel.
 _MAX_PARALLEL_RESOLUTIONS: Final = 4
-#: license-expression's parser is not thread-safe.
-_SBOM_LOCK: Final = threading.Lock()
 
 
 def build(
@@ -190,7 +187,6 @@ class _BuildRun:
         interpreter = self.interpreters[target.python].result()
         wheels = packer.begin(target, lock, interpreter)
         if self.newest is None:  # once for all zips that are not unchanged
-            threads.submit(import_module, "builder.pipeline.sbom")  # takes 0.1 s: meanwhile uv and compilers run
             self.newest = threads.submit(self.locks.newest_packages, locks)
         newest = self.newest
         return threads.submit(
@@ -265,8 +261,6 @@ class _BuildRun:
         return wheels, services
 
     def _sbom(self, target: Target, wheels: Sequence[PackedWheel], services: tuple[str, ...]) -> bytes:
-        from builder.pipeline.sbom import Component, make_sbom
-
         components = [
             Component(
                 wheel.locked.name, wheel.locked.version, wheel.locked.filename, wheel.locked.sha256, wheel.metadata,
@@ -274,10 +268,9 @@ class _BuildRun:
             )
             for wheel in wheels
         ]  # fmt: skip
-        with _SBOM_LOCK:
-            return make_sbom(
-                target, self.matrix.package, self.version, components, self.matrix.exclude, self.matrix.override
-            )
+        return make_sbom(
+            target, self.matrix.package, self.version, components, self.matrix.exclude, self.matrix.override
+        )
 
 
 def _raise_first(futures: Iterable[Future[Any]]) -> None:

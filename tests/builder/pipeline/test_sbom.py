@@ -53,6 +53,8 @@ def test_each_package_has_version_hash_and_purl() -> None:
             "Classifier: License :: OSI Approved :: BSD License\n",
             [{"license": {"name": "BSD License"}}, {"license": {"name": "MIT License"}}],
         ),
+        ("License-Expression: MIT AND LicenseRef-Ours\n", [{"expression": "MIT AND LicenseRef-Ours"}]),
+        ("Classifier: License :: OSI Approved :: \n", None),
         ("License: " + "very long " * 30 + "\n", None),
         ("", None),
     ],
