@@ -29,6 +29,12 @@ _MAX_NAME_BYTES, _MAX_PATH_BYTES, _MAX_PATH_PARTS = 255, 4096 - len("/opt/") - 1
 _PLAIN = re.compile(r"[\w+-][\w+.-]*(?:/[\w+-][\w+.-]*)*/?", re.ASCII)
 #: Folders of a Python in a virtual environment. Lambda searches only one of them.
 _VERSIONED = re.compile(r"python/lib(64)?/python")
+#: Folders of a layer besides ``python/`` that Lambda searches: for programs, shared libraries and extensions.
+_OTHER_FOLDERS = ("bin/", "lib/", "extensions/")
+#: An import root of one Python only: a layer for several Pythons has one for each (developer guide, "Python layers").
+_ROOT_OF_ONE_PYTHON = re.compile(r"python/lib/python\d\.\d+/site-packages/")
+#: A package in a folder that people mistake for an import root: ``python/python/``, ``layer/python/``.
+_MISPLACED = re.compile(r"(.*?(?:^|/)(?:python|(?:site|dist)-packages)/)[^/]+\.(?:dist|egg)-info(?:/|$)", re.IGNORECASE)
 #: The file that makes a top-level module: ``name.py``, ``name/__init__.py``, ``name.cpython-312-x86_64-linux-gnu.so``.
 TOP_LEVEL_MODULE = re.compile(r"([^\W\d]\w*)(?:/__init__)?(?:\.py|(?:\.[\w-]+)?\.so)")
 #: Modules that Python imports when it starts, if it finds them (``site`` module).
@@ -38,6 +44,13 @@ _STARTUP_MODULES = ("sitecustomize.py", "usercustomize.py", "sitecustomize/__ini
 def import_roots(python: str) -> tuple[str, str]:
     """Return the folders of a layer that Lambda puts on ``sys.path``, in Python's search order."""
     return f"python/lib/python{python}/site-packages/", "python/"
+
+
+def other_roots(paths: Iterable[str], python: str) -> frozenset[str]:
+    """Return the import roots of other Pythons in a layer for several Pythons; none if this Python has none there."""
+    roots = frozenset(match[0] for path in paths if (match := _ROOT_OF_ONE_PYTHON.match(path)))
+    own = import_roots(python)[0]
+    return roots - {own} if own in roots else frozenset()
 
 
 def check_files(files: Sequence[FileFacts], target: Target) -> tuple[Finding, ...]:
@@ -52,12 +65,45 @@ def _all_findings(files: Sequence[FileFacts], target: Target) -> Iterator[Findin
     yield from check_links(files)
     yield from _check_modes(files)
     yield from _check_sizes(files)
-    yield from check_binaries(files, target)
-    yield from check_bytecode(files, target)
+    others = tuple(other_roots(paths, target.python))
+    searched = [file for file in files if not file.path.startswith(others)] if others else files
+    yield from check_binaries(searched, target)
+    yield from check_bytecode(searched, target)
+
+
+def check_function_files(files: Sequence[FileFacts]) -> Iterator[Finding]:
+    """Report what keeps Lambda from taking or running a function's zip, wherever its modules are."""
+    yield from check_paths([file.path for file in files])
+    yield from _check_modes(files)
+    yield from _check_sizes(files)
 
 
 def check_names(paths: Sequence[str], target: Target) -> Iterator[Finding]:
     """Report paths that Lambda refuses, that leave ``/opt``, that collide, or that no import finds."""
+    yield from check_paths(paths)
+    folders = (*import_roots(target.python), *_OTHER_FOLDERS)
+    library = import_roots(target.python)[0].removesuffix("site-packages/")
+    misplaced = [p for p in paths if _VERSIONED.match(p) and not p.startswith(library) and p[-1] != "/"]
+    message = f"is in a folder that Python {target.python} does not search"
+    others = tuple(other_roots(paths, target.python))
+    for_others = [p for p in misplaced if p.startswith(others)]
+    yield from group_paths("warning", "name-python", f"{message}: it is for another Python", for_others)
+    yield from group_paths("error", "name-python", message, [p for p in misplaced if not p.startswith(others)])
+    if not misplaced:
+        yield from _misplaced_packages(paths, target)
+    outside = [p for p in paths if not p.endswith("/") and not p.startswith(folders)]
+    message = "is outside python/, bin/, lib/ and extensions/: Lambda does not search it"
+    yield from group_paths("warning", "name-outside", message, outside)
+    packed = [p for p in paths if p.endswith((".whl", ".egg", ".zip")) and p.rpartition("/")[0] + "/" in folders[:2]]
+    yield from group_paths(
+        "warning", "archive-packed", "is an archive: Python imports nothing from it; unpack it", packed
+    )
+    if not any(p.startswith(("python/", *_OTHER_FOLDERS)) and not p.endswith("/") for p in paths):
+        yield finding("error", "empty", "has no file in python/: a function cannot import anything from it")
+
+
+def check_paths(paths: Sequence[str]) -> Iterator[Finding]:
+    """Report paths of any zip, a function's too, that Lambda refuses, that leave the zip's folder or that collide."""
     bad: dict[tuple[str, str], list[str]] = {}
     for path in paths:
         if not _is_plain(path):
@@ -69,21 +115,14 @@ def check_names(paths: Sequence[str], target: Target) -> Iterator[Finding]:
         "error", "name-twice", "is in the zip twice", [p for p, n in Counter(paths).items() if n > 1]
     )
     yield from _collisions(paths)
-    folders = (*import_roots(target.python), "bin/", "lib/")
-    library = import_roots(target.python)[0].removesuffix("site-packages/")
-    misplaced = [p for p in paths if _VERSIONED.match(p) and not p.startswith(library) and p[-1] != "/"]
-    yield from group_paths(
-        "error", "name-python", f"is in a folder that Python {target.python} does not search", misplaced
-    )
-    outside = [p for p in paths if not p.endswith("/") and not p.startswith(folders)]
-    message = "is outside python/, bin/ and lib/: Lambda does not search it"
-    yield from group_paths("warning", "name-outside", message, outside)
-    packed = [p for p in paths if p.endswith((".whl", ".egg", ".zip")) and p.rpartition("/")[0] + "/" in folders[:2]]
-    yield from group_paths(
-        "warning", "archive-packed", "is an archive: Python imports nothing from it; unpack it", packed
-    )
-    if not any(p.startswith("python/") and not p.endswith("/") for p in paths):
-        yield finding("error", "empty", "has no file in python/: a function cannot import anything from it")
+
+
+def _misplaced_packages(paths: Sequence[str], target: Target) -> Iterator[Finding]:
+    """Report the folders that hold the packages, if no import root holds any: often one folder too deep."""
+    folders = {match[1] for path in paths if "-info" in path and (match := _MISPLACED.match(path))}
+    if folders.isdisjoint(import_roots(target.python)):
+        message = f"holds the packages, and Python {target.python} does not search it: move them to python/"
+        yield from group_paths("error", "name-python", message, sorted(folders))
 
 
 def _is_plain(path: str) -> bool:

@@ -16,6 +16,7 @@ from builder.inspection.file_checks import (
     check_files,
     check_zipped_size,
     import_roots,
+    other_roots,
     unzipped_size,
 )
 from builder.inspection.file_facts import FileFacts
@@ -113,18 +114,22 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
     Raises InputError if it is not a zip, or is too large to be a layer; all other problems become findings.
     """
     contents = read_zip(path)
-    packages = distributions(contents.texts, contents.files)
-    python, architecture = guess(contents.files, packages)
+    files = contents.files
+    packages = distributions(contents.texts, files)
+    python, architecture = guess(files, packages)
     if target is not None:
         python, architecture = target.python, target.architecture
     checked = Target(python or max(RUNTIMES, key=python_order), architecture or Architecture.X86_64, path.stem)
+    if others := other_roots((file.path for file in files), checked.python):
+        packages = tuple(package for package in packages if package.root not in others)
+        files = [file for file in files if not file.path.startswith(tuple(others))]
     size = path.stat().st_size
     findings = [*contents.findings, *check_zipped_size(size, staged=staged), *check_files(contents.files, checked)]
-    findings += (
-        limit_findings(check_packages(packages, contents.files, checked)) if python else _unknown_target(checked)
-    )
-    modules, compiled = usable(contents.files, checked.python)
-    bytes_of = sizes(packages, contents.files)
+    findings += limit_findings(check_packages(packages, files, checked if python else None))
+    if not python:
+        findings += _unknown_target(checked)
+    modules, compiled = usable(files, checked.python)
+    bytes_of = sizes(packages, files)
     return Inspection(
         path=path,
         sha256=sha256_of(path),
@@ -134,7 +139,7 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
         architecture=architecture and str(architecture),
         packages=tuple(InspectedPackage(d.name, d.version, bytes_of[d.folder], d.modules()) for d in packages),
         distributions=packages,
-        glibc=max((v for f in contents.files if f.elf and (v := f.elf.highest("GLIBC"))), default=None),
+        glibc=max((v for f in files if f.elf and (v := f.elf.highest("GLIBC"))), default=None),
         modules=modules,
         compiled=compiled,
         files=tuple(contents.files),

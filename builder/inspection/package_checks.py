@@ -28,14 +28,18 @@ _FUTURE_GLIBC_MINOR = 99
 _MAX_TAGS_IN_LINE = 1000
 
 
-def check_packages(packages: Sequence[Distribution], files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
-    """Yield the findings about the distributions in a target's zip."""
+def check_packages(
+    packages: Sequence[Distribution], files: Sequence[FileFacts], target: Target | None
+) -> Iterator[Finding]:
+    """Yield the findings about the distributions in a target's zip. ``target``: None if the zip does not tell it."""
     yield from _check_twice(packages)
     for distribution in packages:
         yield from distribution.problems
-        yield from _check_tags(distribution, target)
-        yield from _check_requires_python(distribution, target)
-    yield from _check_requirements(packages, target)
+        if target:
+            yield from _check_tags(distribution, target)
+            yield from _check_requires_python(distribution, target)
+    if target:
+        yield from _check_requirements(packages, target)
     yield from _check_records(packages, files)
 
 

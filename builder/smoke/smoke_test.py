@@ -12,15 +12,15 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from builder.inspection import Inspection, inspect_zip
-from builder.inspection.file_checks import import_roots
+from builder.inspection.file_checks import check_function_files, import_roots, other_roots
 from builder.inspection.zip_reader import read_zip
-from builder.model.artifact import sha256_of
+from builder.model.artifact import Finding, sha256_of
 from builder.model.cold_start import PackageImport
 from builder.model.runtimes import Architecture
 from builder.model.target import Target
@@ -36,8 +36,8 @@ from builder.smoke.unpack_zip import unpack_zip
 
 #: Timeout in seconds for the start and for each invocation; ten times as long under emulation.
 TIMEOUT_SECONDS = 60.0
-#: Findings with which a zip is not unpacked.
-_UNSAFE = ("name-", "link-", "special-file", "zip-", "size-unzipped", "empty")
+#: Findings with which a zip is not unpacked: it is dangerous, or another user than this machine's cannot read it.
+_UNSAFE = ("name-", "link-", "special-file", "zip-", "size-unzipped", "empty", "mode-unreadable")
 _EVENTS: tuple[dict[str, int], ...] = ({"a": 17, "b": 23}, {"a": 31, "b": 19})
 _AGENT_STATEMENT = "from strands import Agent"
 
@@ -95,8 +95,10 @@ def smoke(path: Path, target: Target | None = None, *, profile: bool = False) ->
         architecture = Architecture(inspection.architecture or Architecture.X86_64)
         target = Target(inspection.python, architecture, path.stem)
     report = SmokeReport(str(path), target.id, "failed", inspection.sha256)
-    if reason := _unsafe(inspection):
+    if reason := _unsafe(inspection.findings):
         return replace(report, reason=reason)
+    if not any(file.path.startswith("python/") for file in inspection.files):
+        return replace(report, status="unproven", reason="it has nothing in python/, so nothing to import")
     machine = machine_for(target, inspection.glibc)
     if isinstance(machine, Unproven):
         return replace(report, status="unproven", reason=machine.reason)
@@ -117,8 +119,10 @@ def smoke_app(app: App, layers: Sequence[Inspection], target: Target) -> SmokeRe
     """Invoke a user's function on layers twice with its event. Raises InputError and BuildError as ``smoke`` does."""
     contents = read_zip(app.zip)
     report = SmokeReport(str(app.zip), target.id, "failed", sha256_of(app.zip), kind="app")
+    if reason := _unsafe([*contents.findings, *check_function_files(contents.files)]):
+        return replace(report, reason=reason)
     for inspection in layers:
-        if reason := _unsafe(inspection):
+        if reason := _unsafe(inspection.findings):
             return replace(report, reason=f"{inspection.path}: {reason}")
     newest = [each.elf.highest("GLIBC") for each in contents.files if each.elf]
     glibc = max([*(each for each in newest if each), *(each.glibc for each in layers if each.glibc)], default=None)
@@ -133,9 +137,9 @@ def smoke_app(app: App, layers: Sequence[Inspection], target: Target) -> SmokeRe
         return run.app(replace(report, emulated=machine.emulated), app)
 
 
-def _unsafe(inspection: Inspection) -> str | None:
+def _unsafe(findings: Iterable[Finding]) -> str | None:
     """Return why a zip must not be unpacked, or None."""
-    for finding in inspection.findings:
+    for finding in findings:
         if finding.level == "error" and finding.code.startswith(_UNSAFE):
             return f"not unpacked: {finding.path or 'it'} {finding.message}"
     return None
@@ -164,6 +168,8 @@ class _Run:
         self._roots = [self._opt / root for root in import_roots(target.python)]
         distributions = [each for layer in layers for each in layer.distributions]
         paths = [file.path for layer in layers for file in layer.files]
+        others = tuple(other_roots(paths, target.python))
+        paths = [path for path in paths if not path.startswith(others)]
         self._plan = folder / "plan.json"
         self._plan.write_text(json.dumps(plan_as_json(import_plan(distributions, paths))), "utf-8")
 

@@ -93,6 +93,11 @@ def test_a_zip_without_importable_files_is_an_error() -> None:
     assert "empty" in codes(check_files([file("python/"), file("strands/__init__.py")], target()))
 
 
+@pytest.mark.parametrize("path", ["bin/ffmpeg", "lib/libpq.so.5.1", "extensions/agent"])
+def test_a_layer_of_programs_libraries_or_extensions_is_not_empty(path: str) -> None:
+    assert codes(check_files([file(path)], target())).isdisjoint({"empty", "name-outside"})
+
+
 @pytest.mark.parametrize(
     ("mode", "bad"), [(0o644, False), (0o755, False), (None, False), (0o600, True), (0o640, True), (0o000, True)]
 )

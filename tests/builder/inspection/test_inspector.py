@@ -147,6 +147,48 @@ def test_a_zip_that_does_not_show_its_python_has_a_finding(tmp_path: Path) -> No
     assert "target-unknown" in codes(inspection.findings)
 
 
+def test_the_records_are_checked_although_no_python_is_known(tmp_path: Path) -> None:
+    files = {**distribution("a"), "python/a/__init__.py": b"changed"}
+    assert {"target-unknown", "record-hash"} <= codes(inspect_zip(write(tmp_path / "z.zip", files)).findings)
+
+
+def moved(files: dict[str, bytes], root: str) -> dict[str, bytes]:
+    return {path.replace("python/", root, 1): data for path, data in files.items()}
+
+
+@pytest.mark.parametrize(
+    "root", ["python/python/", "layer/python/", "site-packages/", "Python/", "python/lib/python3.12/dist-packages/"]
+)
+def test_packages_in_a_folder_that_is_no_import_root_are_an_error(tmp_path: Path, root: str) -> None:
+    path = write(tmp_path / "z.zip", moved(distribution("a"), root))
+    assert ("name-python", root) in {(f.code, f.path) for f in inspect_zip(path, target()).findings}
+
+
+def test_vendored_packages_are_no_error_where_the_layers_own_have_no_metadata(tmp_path: Path) -> None:
+    files = {"python/a/__init__.py": b"", **moved(distribution("b"), "python/a/_vendor/")}
+    assert codes(inspect_zip(write(tmp_path / "z.zip", files), target()).findings) == {"pyc-none"}
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12"])
+def test_a_layer_for_several_pythons_is_checked_for_the_one_asked_for(tmp_path: Path, python: str) -> None:
+    roots = {each: f"python/lib/python{each}/site-packages/" for each in ("3.11", "3.12")}
+    files = {
+        **moved(distribution("a", headers="Requires-Python: <3.12\n"), roots["3.11"]),
+        f"{roots['3.11']}a/m.cpython-311-x86_64-linux-gnu.so": b"\x7fELF",
+        **moved(distribution("a", "2.0", headers="Requires-Python: >=3.12\n"), roots["3.12"]),
+        f"{roots['3.12']}a/m.cpython-312-x86_64-linux-gnu.so": b"\x7fELF",
+    }
+    found = inspect_zip(write(tmp_path / "z.zip", files), target(python))
+    assert [package.version for package in found.packages] == ["1.0" if python == "3.11" else "2.0"]
+    expected = {"name-python": None, "elf-broken": roots[python], "record-unknown": roots[python]}
+    for each in found.findings:
+        assert (each.path or "").startswith(expected.pop(each.code, None) or "python/"), each
+        assert each.level == ("error" if each.code == "elf-broken" else "warning")
+    assert not expected
+    alone = {path: data for path, data in files.items() if not path.startswith(roots[python])}
+    assert found.errors == 1 < inspect_zip(write(tmp_path / "y.zip", alone), target(python)).errors
+
+
 def test_the_expected_target_comes_from_the_options_and_the_file_name(tmp_path: Path) -> None:
     path = write(tmp_path / "strands-agents-py3_10-aarch64.zip", GOOD)
     by_name = expected_target(path)

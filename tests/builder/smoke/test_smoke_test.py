@@ -286,6 +286,24 @@ def test_a_dangerous_zip_is_not_unpacked(tmp_path: Path) -> None:
     assert "not unpacked" in str(report.reason)
 
 
+@pytest.mark.parametrize(
+    ("name", "mode", "word"),
+    [("a\\b.py", 0o100644, "backslash"), ("../a.py", 0o100644, "path traversal"), ("a.py", 0o100600, "readable")],
+)
+def test_an_app_or_layer_that_lambda_refuses_or_cannot_read_fails(
+    tmp_path: Path, name: str, mode: int, word: str
+) -> None:
+    app = smoke_app(App(write(tmp_path / "app.zip", {name: b""}, mode=mode), "a.b"), [], own())
+    layer = smoke(write(tmp_path / "z.zip", {f"python/{name}": b""}, mode=mode), own())
+    for report in (app, layer):
+        assert report.status == "failed"
+        assert word in str(report.reason)
+
+
+def test_a_layer_of_programs_only_proves_nothing(tmp_path: Path) -> None:
+    assert smoke(write(tmp_path / "z.zip", {"bin/ffmpeg": b""}), own()).status == "unproven"
+
+
 @needs_linux
 @pytest.mark.index
 def test_a_killed_smoke_leaves_no_process(tmp_path: Path) -> None:
