@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
@@ -35,6 +36,11 @@ def active_requirements(requires: Mapping[str, Sequence[str]], target: Target) -
                     visited_extras[other] |= new
                     work += [(other, new)] if new else []
     return {name: tuple(each for _, each in sorted(by_name.items())) for name, by_name in active.items()}
+
+
+def name_of(requirement: str) -> str:
+    """Return the normalised name of a requirement, which need not be valid after its name."""
+    return canonicalize_name(re.split(r"[\[(=<>!~;@ ]", requirement.strip(), maxsplit=1)[0])
 
 
 def is_readable(text: str) -> bool:

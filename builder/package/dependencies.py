@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from builder.metadata.requires_dist import active_requirements
+from builder.metadata.requires_dist import active_requirements, name_of
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.model.versions import allows
 from builder.package.local_packages import LocalWheel
-from builder.requirements.declared import Requirements, name_of
+from builder.requirements.declared import Requirements
 from builder.resolve.bounds import Bounds, ProjectIndex
 from builder.resolve.failures import ConflictError
 from builder.resolve.resolver import Lock, LockInput, resolve_requirements

@@ -213,7 +213,7 @@ def _build(
         staging=Staging(bucket=DEPENDENCIES, home="us-east-1"),  # zipped sizes are checked here, with the app's
         bytecode=bytecode,
         slim=slim,
-        exclude=tuple(name for name in requirements.excludes if name != canonicalize_name(name)),
+        exclude=tuple(each for each in requirements.excludes if each != canonicalize_name(name)),
         override=requirements.overrides,
     )
     locks = {target.id: lock}

@@ -15,12 +15,11 @@ from packaging.utils import canonicalize_name
 from builder.inspection.findings import finding
 from builder.inspection.package_checks import fits
 from builder.metadata.core_metadata import parse_headers
-from builder.metadata.requires_dist import is_readable
+from builder.metadata.requires_dist import is_readable, name_of
 from builder.model.artifact import Finding
 from builder.model.errors import BuildError
 from builder.model.target import Target
 from builder.model.versions import same_version
-from builder.requirements.declared import name_of
 from builder.resolve.download_failures import shown_indexes
 from builder.resolve.resolver import LockInput
 from builder.resolve.settings import replaces_requirements

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from builder.metadata.requires_dist import name_of
 from builder.model.errors import InputError
 from builder.model.escape import shorten
 from builder.resolve.bounds import ProjectIndex
@@ -152,11 +153,6 @@ def declare(requirement: Requirement, where: str, text: object = None) -> Declar
     """Return a requirement with its origin, and the text that the file has for it if given."""
     written = text.strip() if isinstance(text, str) else str(requirement)
     return Declared(written, canonicalize_name(requirement.name), where)
-
-
-def name_of(text: str) -> str:
-    """Return the normalised name of a requirement."""
-    return canonicalize_name(re.split(r"[\[(=<>!~;@ ]", text.strip(), maxsplit=1)[0])
 
 
 def without_credentials(text: str) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urldefrag
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from builder.metadata.requires_dist import marker_environment
+from builder.metadata.requires_dist import marker_environment, name_of
 from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.versions import allows
@@ -26,7 +26,6 @@ from builder.requirements.declared import (
     Problems,
     Requirements,
     declare,
-    name_of,
     without_credentials,
 )
 from builder.requirements.entries import Places, apply_source

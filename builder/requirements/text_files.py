@@ -5,17 +5,12 @@ from __future__ import annotations
 import codecs
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 from builder.model.errors import InputError
 from builder.model.escape import shorten
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from builder.model.toml import tomllib
 
 #: Far above the size of any real lock file.
 MAX_FILE_BYTES: Final = 8 << 20

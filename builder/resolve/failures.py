@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from packaging.utils import canonicalize_name
-
+from builder.metadata.requires_dist import name_of
 from builder.model.errors import BuildError, FailureClass, InputError, LayersError
 from builder.model.target import Target
 from builder.resolve import uv
@@ -148,10 +147,6 @@ def explain(
     if re.search(r"Failed to fetch|[Cc]onnect|offline|network", flat):
         return unreachable(_last_cause(text), target.id)
     return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id)
-
-
-def name_of(requirement: str) -> str:
-    return canonicalize_name(re.split(r"[\[=<>!~; ]", requirement)[0])
 
 
 def _origin_of(package: str, requirements: Sequence[str], flat: str, origins: Mapping[str, str]) -> str:

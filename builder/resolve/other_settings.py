@@ -5,17 +5,12 @@ None is ignored silently: a note names it, and a key that would leave packages o
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from builder.model.errors import InputError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from builder.model.toml import tomllib
 
 #: uv's variables that would choose other packages. ``builder.resolve.uv`` removes them.
 UNUSED_UV_VARIABLES = (
@@ -66,7 +61,7 @@ def config_notes(files: Iterable[Path]) -> list[str]:
     """Return notes on uv's configuration files. Raises InputError for a key that would leave packages out."""
     notes = []
     for path in files:
-        document = _read_toml(path)
+        document = read_uv_config(path)
         keys = _keys(document) | _keys(document.get("pip"))
         if refused := sorted(keys & _REFUSED):
             raise InputError(
@@ -85,7 +80,7 @@ def config_keys(files: Iterable[Path]) -> frozenset[str]:
     """Return the keys that uv's configuration files set. An ``[[index]]`` counts if it is for all packages."""
     keys: set[str] = set()
     for path in files:
-        document = _read_toml(path)
+        document = read_uv_config(path)
         if isinstance(indexes := document.get("index"), list):
             document["index"] = [each for each in indexes if not (isinstance(each, dict) and each.get("explicit"))]
         keys |= _keys(document) | _keys(document.get("pip"))
@@ -102,7 +97,7 @@ def _keys(table: Any) -> frozenset[str]:
     )
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_uv_config(path: Path) -> dict[str, Any]:
     """Return the file's content; empty if it cannot be read, because uv itself reports that."""
     try:
         return tomllib.loads(path.read_text("utf-8"))

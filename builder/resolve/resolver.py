@@ -18,22 +18,19 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from builder.metadata.requires_dist import name_of
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
 from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.target import Target, python_order
+from builder.model.toml import tomllib
 from builder.resolve import uv
 from builder.resolve.bounds import NO_BOUNDS, Bounds
 from builder.resolve.constraint_hashes import check_constraint_hashes
-from builder.resolve.failures import ConflictError, explain, name_of, no_wheel
+from builder.resolve.failures import ConflictError, explain, no_wheel
 from builder.resolve.settings import package_settings
 from builder.resolve.wheel_choice import choose_wheel
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Lock = tuple[Locked, ...]
 #: Limit of uv runs for a target with a glibc that uv has no platform for.
@@ -205,14 +202,11 @@ def _check_extras(requirements: Sequence[str], messages: str) -> None:
         name = name_of(package)
         for text in requirements:
             match = re.match(r"[^\[;]*\[([^\]]*)\]", text)
-            if match and name_of(text) == name and canonicalize_name(extra) in map(canonicalize_name, _split(match[1])):
+            required = map(canonicalize_name, re.split(r"\s*,\s*", match[1].strip())) if match else ()
+            if name_of(text) == name and canonicalize_name(extra) in required:
                 raise InputError(
                     f"{package} has no extra {extra!r}", where=text, fix="correct its name, or leave it out"
                 )
-
-
-def _split(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",")]
 
 
 def _find_package(lock: Iterable[Locked], package: str) -> Locked:

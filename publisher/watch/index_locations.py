@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,8 @@ from urllib.parse import unquote, urlsplit
 from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
 from builder.resolve import uv
+from builder.resolve.other_settings import read_uv_config
 from builder.resolve.settings import is_true, uv_config_files
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Settings = Sequence[Mapping[str, Any]]
 
@@ -94,7 +90,7 @@ def index_locations() -> IndexLocations:
             )
         raise InputError(f"uv cannot use its settings: {message}", fix="check the variables UV_… and uv.toml")
     variables = uv.environment(os.environ)
-    settings = tuple(_settings(variables))
+    settings = _settings(variables)
     credentials = _credentials(variables, settings)
     values_of: dict[str, list[str]] = {}
     for line in result.out.splitlines():
@@ -110,14 +106,10 @@ def index_locations() -> IndexLocations:
     )
 
 
-def _settings(variables: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield uv's configuration files, the nearest first, each merged with its ``pip`` section."""
-    for path in uv_config_files(variables):
-        try:
-            document = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):  # uv has accepted the files that it read
-            continue
-        yield {**document, **document.get("pip", {})}
+def _settings(variables: Mapping[str, str]) -> Settings:
+    """Return uv's configuration files, the nearest first, each merged with its ``pip`` section."""
+    documents = map(read_uv_config, uv_config_files(variables))
+    return [{**document, **document.get("pip", {})} for document in documents]
 
 
 def _credentials(variables: Mapping[str, str], settings: Settings) -> dict[str, tuple[str, str]]:

@@ -169,13 +169,15 @@ def test_an_app_above_its_budget_exits_with_4(project: Path) -> None:
 
 
 def test_exclusions_and_overrides_are_recorded_in_the_sbom(project: Path) -> None:
-    result = made("--exclude", "Demo_Agents")
-    assert result["dependencies"]["packages"] == {"tools": "1.0"}
-    result = made("--override", "demo-agents==1.0")
-    assert result["dependencies"]["packages"] == {"demo-agents": "1.0", "tools": "1.0"}
-    sbom = json.loads(Path(result["dependencies"]["sbom"]).read_text())
-    properties = {each["name"]: each["value"] for each in sbom["metadata"]["component"]["properties"]}
-    assert properties["layers:override"] == "demo-agents==1.0"
+    for name, value, recorded, packages in (
+        ("exclude", "Demo_Agents", "demo-agents", {"tools": "1.0"}),
+        ("override", "demo-agents==1.0", "demo-agents==1.0", {"demo-agents": "1.0", "tools": "1.0"}),
+    ):
+        dependencies = made(f"--{name}", value)["dependencies"]
+        assert dependencies["packages"] == packages
+        sbom = json.loads(Path(dependencies["sbom"]).read_text())
+        properties = {each["name"]: each["value"] for each in sbom["metadata"]["component"]["properties"]}
+        assert properties[f"layers:{name}"] == recorded
     assert "not a package name" in said("--exclude", "a b")
     assert "not a requirement" in said("--override", "a b")
     assert "names a URL" in said("--override", "a @ https://example.org/a.whl")
