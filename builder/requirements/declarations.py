@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -91,22 +91,24 @@ class Declarations:
 
     def main(self, nested: list[Requirements]) -> Iterator[Entry]:
         dynamic = self.project.get("dynamic", [])
-        dependencies = table(self.poetry, "dependencies", where=self.where)
-        place = f"{self.where}: [tool.poetry.dependencies]"
-        if isinstance(dynamic, list) and "dependencies" in dynamic and not dependencies:
+        if isinstance(dynamic, list) and "dependencies" in dynamic and not self.poetry.get("dependencies"):
             nested.extend(self._dynamic())
         elif self.project:
-            stated = list(self._list(self.project, "dependencies", "[project].dependencies"))
             # Poetry adds the source of a package that [project] requires in its own table.
-            extra = {entry.name: entry for entry in poetry_entries(dependencies, place, self.problems)}
-            for entry in stated:
+            extra = {entry.name: entry for entry in self._poetry_entries}
+            for entry in self._entries_of(self.project, "dependencies", "[project]"):
                 more = extra.pop(entry.name, None)
                 needs_lock = f"{entry.name}: {more.needs_lock}" if more and more.needs_lock else None
                 yield replace(entry, source=more.source, needs_lock=needs_lock) if more else entry
             if "dependencies" not in self.project:
                 yield from (entry for entry in extra.values() if not entry.optional)
         else:
-            yield from (entry for entry in poetry_entries(dependencies, place, self.problems) if not entry.optional)
+            yield from (entry for entry in self._poetry_entries if not entry.optional)
+
+    @cached_property
+    def _poetry_entries(self) -> list[Entry]:
+        dependencies = table(self.poetry, "dependencies", where=self.where)
+        return list(poetry_entries(dependencies, f"{self.where}: [tool.poetry.dependencies]", self.problems))
 
     def _dynamic(self) -> Iterator[Requirements]:
         """Yield dependencies that setuptools reads from files; any other dynamic ones need a build of the project."""
@@ -121,16 +123,14 @@ class Declarations:
     def extras(self) -> dict[str, list[Entry]]:
         stated = table(self.project, "optional-dependencies", where=self.where)
         entries: dict[str, list[Entry]] = {
-            canonicalize_name(name): list(self._list(stated, name, f"[project.optional-dependencies].{name}"))
+            canonicalize_name(name): list(self._entries_of(stated, name, "[project.optional-dependencies]"))
             for name in stated
         }
-        optional: dict[str, list[Entry]] = {}
-        dependencies = table(self.poetry, "dependencies", where=self.where)
-        for entry in poetry_entries(dependencies, f"{self.where}: [tool.poetry.dependencies]", self.problems):
-            optional.setdefault(entry.name, []).append(entry)
         for name, members in table(self.poetry, "extras", where=self.where).items():
             names = [canonicalize_name(str(member)) for member in members] if isinstance(members, list) else []
-            entries[canonicalize_name(name)] = [entry for member in names for entry in optional.get(member, [])]
+            entries[canonicalize_name(name)] = [
+                entry for member in names for entry in self._poetry_entries if entry.name == member
+            ]
         return entries
 
     def groups(self) -> dict[str, list[Entry]]:
@@ -145,12 +145,11 @@ class Declarations:
                     self.problems.add(self.where, f"[dependency-groups].{name}: {cause}")
                 continue
             by_group[canonicalize_name(name)] = list(self._entries(texts, f"[dependency-groups].{name}"))
-        legacy = {"dev": table(self.document, "tool", "uv", where=self.where).get("dev-dependencies", [])}
-        for name, texts in {**table(self.pdm, "dev-dependencies", where=self.where), **legacy}.items():
-            if texts:
-                by_group.setdefault(canonicalize_name(name), []).extend(
-                    self._entries(texts, f"dev-dependencies.{name}")
-                )
+        uv = {"dev": table(self.document, "tool", "uv", where=self.where).get("dev-dependencies", [])}
+        for legacy in (table(self.pdm, "dev-dependencies", where=self.where), uv):
+            for name in legacy:
+                if required := list(self._entries_of(legacy, name, "dev-dependencies")):
+                    by_group.setdefault(canonicalize_name(name), []).extend(required)
         old = table(self.poetry, "dev-dependencies", where=self.where)
         groups = {**table(self.poetry, "group", where=self.where), **({"dev": {"dependencies": old}} if old else {})}
         for name, group in groups.items():
@@ -231,17 +230,11 @@ class Declarations:
             self.problems.add(self.where, f"[project].requires-python: {value!r} is not a version specifier (PEP 440)")
             return None
 
-    def _list(self, document: Mapping[str, Any], key: str, where: str) -> Iterator[Entry]:
-        values = document.get(key, [])
-        if not isinstance(values, list):
-            self.problems.add(self.where, f"{where} must be a list")
-        else:
-            yield from self._entries(values, where)
+    def _entries_of(self, document: Mapping[str, Any], key: str, title: str) -> Iterator[Entry]:
+        """Yield the entries of an array in a table with this title."""
+        return self._entries(array(document, key, where=f"{self.where}: {title}"), f"{title}.{key}")
 
-    def _entries(self, texts: Any, where: str) -> Iterator[Entry]:
-        if not isinstance(texts, list | tuple):
-            self.problems.add(self.where, f"{where} must be a list")
-            return
+    def _entries(self, texts: Iterable[object], where: str) -> Iterator[Entry]:
         for text in texts:
             place = self._line(text, where)
             if editable := re.match(r"-e\s+(\S+?)#egg=([\w.-]+)(\[.*\])?$", str(text)):  # PDM's development groups

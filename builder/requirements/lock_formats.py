@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def parse_poetry_lock(
                 name,
                 package["version"],
                 where,
-                frozenset(str(each["hash"]) for each in files if isinstance(each, dict) and "hash" in each),
+                _hashes(files),
                 {kind: source.get("url")} if kind else None,
                 not parsed or any(_applies(marker, environment) for marker in parsed),
                 tuple(requires),
@@ -83,7 +83,7 @@ def parse_pdm_lock(
             name,
             version,
             where,
-            frozenset(str(each["hash"]) for each in files if isinstance(each, dict) and "hash" in each),
+            _hashes(files),
             source or None,
             marker is None or _applies(marker, environment),
             () if package.get("extras") else requires,
@@ -141,6 +141,10 @@ def _packages(document: Mapping[str, Any], path: Path, problems: Problems) -> It
             problems.add(where, "must be a table with a name and a version")
             continue
         yield package, f"{path.name}: {package['name']}"
+
+
+def _hashes(files: Iterable[Any]) -> frozenset[str]:
+    return frozenset(str(each["hash"]) for each in files if isinstance(each, dict) and "hash" in each)
 
 
 def _poetry_extra(required: Any, where: str, problems: Problems) -> Iterator[Requirement]:

@@ -29,12 +29,11 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     unselected = [name for name in categories if name not in selection.groups]
     sources = document.get("source", [])
     sources = [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
-    refused = {str(s.get("name")): p for s in sources if (p := refusal_of_index(str(s.get("url", ""))))}
-    indexes = {
-        str(source.get("name")): str(source.get("url")) for source in sources if str(source.get("name")) in refused
-    }
-    if sources and str(sources[0].get("name")) in refused:  # pipenv's default index
-        problems.add(f"{path.name}: [[source]]", refused[str(sources[0].get("name"))])
+    urls = {str(source.get("name")): str(source.get("url", "")) for source in sources}
+    refused = {name: problem for name, url in urls.items() if (problem := refusal_of_index(url))}
+    indexes = {name: urls[name] for name in refused}
+    if (default := next(iter(urls), None)) in refused:  # pipenv's default index
+        problems.add(f"{path.name}: [[source]]", refused[str(default)])
     entries: list[Entry] = []
     for section in ("packages", *selection.groups):
         where = f"{path.name}: [{section}]"
@@ -47,7 +46,6 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     notes = [] if required_python == python or required_python.startswith(f"{python}.") else other_python
     problems.raise_any()
     notes += [f"not included: category {names_of(unselected)} (--group NAME includes one)"] if unselected else []
-    groups = tuple(selection.groups)
     allowed = table(document, "pipenv", where=str(path)).get("allow_prereleases") is True
     needs_lock = tuple(f"{each.where}: {each.needs_lock}" for each in entries if each.needs_lock)
     needs_lock += (f"{path.name}: [pipenv].allow_prereleases",) if allowed else ()
@@ -55,7 +53,7 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
         path,
         tuple(declarations),
         places=places,
-        groups=groups,
+        groups=selection.groups,
         indexes=indexes,
         needs_lock=needs_lock,
         notes=tuple(notes),

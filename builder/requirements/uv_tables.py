@@ -44,13 +44,13 @@ class UvTables:
     sources: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)  #: by normalised name
     indexes: Mapping[str, str] = field(default_factory=dict)
     members: Mapping[str, Path] = field(default_factory=dict)
-    constraints: tuple[object, ...] = ()
-    overrides: tuple[object, ...] = ()
-    excludes: tuple[object, ...] = ()
+    constraints: Sequence[object] = ()
+    overrides: Sequence[object] = ()
+    excludes: Sequence[object] = ()
     settings: Mapping[str, str] = field(default_factory=dict)  #: options of uv that choose versions
     unsupported: tuple[str, ...] = ()
-    environments: tuple[object, ...] = ()  #: markers; one of them must hold on the target
-    conflicts: tuple[object, ...] = ()  #: lists of extras and groups that may not be selected together
+    environments: Sequence[object] = ()  #: markers; one of them must hold on the target
+    conflicts: Sequence[object] = ()  #: lists of extras and groups that may not be selected together
 
 
 def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems) -> UvTables:
@@ -61,18 +61,17 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
     if (root / "uv.toml").is_file():
         shared = {**{key: shared[key] for key in _PROJECT_ONLY if key in shared}, **read_toml(root / "uv.toml")}
         member = {key: member[key] for key in _PROJECT_ONLY if key in member}
+    place = f"{where}: [tool.uv]"
     indexes: dict[str, str] = {}
-    for index in [*_tables(shared, "index", where, problems), *_tables(member, "index", where, problems)]:
+    for index in [table(each, where=place) for uv in (shared, member) for each in array(uv, "index", where=place)]:
         url = str(index.get("url", ""))
         url = str((root / url).as_uri()) if url and "://" not in url else url
         if index.get("format", "simple") != "simple":
             problems.add(f"{where}: [[tool.uv.index]]", 'format = "flat" is not applied; set UV_FIND_LINKS instead')
-        if index.get("explicit") is True and isinstance(index.get("name"), str):
+        if is_named := isinstance(index.get("name"), str):
             indexes[index["name"]] = url
-        elif problem := refusal_of_index(url):
+        if not (is_named and index.get("explicit") is True) and (problem := refusal_of_index(url)):
             problems.add(f"{where}: [[tool.uv.index]]", problem)
-        if isinstance(index.get("name"), str):
-            indexes[index["name"]] = url
     for key in ("index-url", "extra-index-url"):
         urls = shared.get(key, [])
         for url in urls if isinstance(urls, list) else [urls]:
@@ -85,13 +84,13 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
         dict(_sources(((root, shared), (folder, member)), shared, where, problems)),
         indexes,
         dict(_members(root, shared)),
-        _list(shared, "constraint-dependencies", where, problems),
-        _list(shared, "override-dependencies", where, problems),
-        _list(shared, "exclude-dependencies", where, problems),
+        array(shared, "constraint-dependencies", where=place),
+        array(shared, "override-dependencies", where=place),
+        array(shared, "exclude-dependencies", where=place),
         dict(_settings(shared, where, problems)),
         tuple(key for key in _UNSUPPORTED if key in shared),
-        (environments,) if isinstance(environments, str) else _list(shared, "environments", where, problems),
-        tuple(each for stated in tables for each in _list(stated, "conflicts", where, problems)),
+        (environments,) if isinstance(environments, str) else array(shared, "environments", where=place),
+        tuple(each for stated in tables for each in array(stated, "conflicts", where=place)),
     )
 
 
@@ -99,7 +98,7 @@ def _sources(
     tables: Sequence[tuple[Path, Mapping[str, Any]]], shared: Mapping[str, Any], where: str, problems: Problems
 ) -> Iterator[tuple[str, tuple[Mapping[str, Any], ...]]]:
     """Yield the sources of each name, of a later table after those of an earlier one."""
-    without = {canonicalize_name(str(name)) for name in _list(shared, "no-sources-package", where, problems)}
+    without = {canonicalize_name(str(name)) for name in array(shared, "no-sources-package", where=where)}
     for base, uv in tables if shared.get("no-sources") is not True else ():
         for name, value in table(uv, "sources", where=where).items():
             anchored = tuple(_anchor_paths(value, base, f"{where}: [tool.uv.sources].{name}", problems))
@@ -174,19 +173,3 @@ def _globs(root: Path, patterns: Sequence[object]) -> Iterator[Path]:
     for pattern in patterns:
         full = join(escape(str(root)), str(pattern))  # noqa: PTH118 - pathlib drops a final slash
         yield from map(Path, sorted(glob(full, recursive=True)))  # noqa: PTH207 - pathlib globs only below a folder
-
-
-def _tables(document: Mapping[str, Any], key: str, where: str, problems: Problems) -> list[dict[str, Any]]:
-    tables = document.get(key, [])
-    if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-        problems.add(where, f"[[{key}]] must be an array of tables")
-        return []
-    return tables
-
-
-def _list(document: Mapping[str, Any], key: str, where: str, problems: Problems) -> tuple[object, ...]:
-    values = document.get(key, [])
-    if not isinstance(values, list):
-        problems.add(where, f"[tool.uv].{key} must be a list")
-        return ()
-    return tuple(values)

@@ -152,6 +152,27 @@ def test_extras_and_groups_are_included_when_selected(
     assert set(project.packages(selection)) == expected  # never the index's own "agent"
 
 
+@pytest.mark.parametrize(
+    "tables",
+    [
+        '[tool.pdm.dev-dependencies]\ndev = ["other", "third"]\n',
+        '[tool.uv]\ndev-dependencies = ["other", "third"]\n',
+        '[tool.pdm.dev-dependencies]\ndev = ["other"]\n[tool.uv]\ndev-dependencies = ["third"]\n',
+    ],
+)
+def test_the_older_development_dependencies_of_pdm_and_uv_are_groups(project: Project, tables: str) -> None:
+    for name in ("tinydep", "other", "third"):
+        project.wheel(name)
+    project.write({"pyproject.toml": HEAD + tables})
+    assert set(project.packages(Selection(groups=("dev",)))) == {"tinydep", "other", "third"}
+
+
+def test_a_list_of_uv_that_is_no_list_is_named(project: Project) -> None:
+    for key in ("constraint-dependencies", "exclude-dependencies", "conflicts", "index"):
+        project.write({"pyproject.toml": HEAD + f'[tool.uv]\n{key} = "base"\n'})
+        assert f"[tool.uv]: {key} must be an array" in project.refusal()
+
+
 def test_extras_and_groups_that_are_not_included_are_named(project: Project) -> None:
     project.wheel("tinydep")
     project.write({"pyproject.toml": EXTRAS})
