@@ -34,6 +34,8 @@ class Locked(Frozen):
     sha256: Sha256  #: of the wheel
     #: URL or path of a wheel that no configured index has. Valid only on this machine, so it is not written to files.
     url: str | None = Field(default=None, exclude=True, repr=False)
+    #: Why the index yanked it, if it did (PEP 592); known only when it is resolved.
+    yanked: str | None = Field(default=None, exclude=True, repr=False)
 
 
 class Finding(Frozen):

@@ -33,7 +33,7 @@ from builder.pipeline.unchanged import find_output, store_output
 from builder.pipeline.wheel_packing import WheelPacker, completed_future
 from builder.resolve.locks import Locks
 from builder.resolve.resolver import Lock, LockInput
-from builder.resolve.version_notes import Package, older_versions
+from builder.resolve.version_notes import Package, older_versions, yanked_findings
 from builder.wheels import layer_files
 from builder.wheels.layer_content import PackedWheel, merge
 from builder.wheels.slim import slim, unknown_services
@@ -166,9 +166,9 @@ class _BuildRun:
         interpreter = self.interpreters[target.python].result()
         return key_of(
             _FORMAT, layer_files.RULES, compiler.FORMAT, COMPRESSOR, self.matrix.package, self.version, target.id,
-            target.layer_name, target.runtime.manylinux, self.matrix.staging is None, [p.model_dump() for p in lock],
-            self.matrix.slim and self.matrix.slim.services, self.matrix.exclude, self.matrix.override,
-            interpreter and [interpreter.version, interpreter.magic],
+            target.layer_name, target.runtime.manylinux, self.matrix.staging is None,
+            [(each.model_dump(), each.yanked) for each in lock], self.matrix.slim and self.matrix.slim.services,
+            self.matrix.exclude, self.matrix.override, interpreter and [interpreter.version, interpreter.magic],
         )  # fmt: skip
 
     def _begin_zip(
@@ -210,7 +210,7 @@ class _BuildRun:
         content = merge(wheels, target.python)
         files = content.files
         older = begin_older_versions(wheels)  # uv runs while the zip is written
-        findings = (*content.findings, *differing, *check_files(facts_of(files), target))
+        findings = (*content.findings, *differing, *yanked_findings(lock), *check_files(facts_of(files), target))
         refuse_content(target, files, wheels, findings)
         size, sha256 = write_zip_file(self.work / f"{target.layer_name}.zip", files)
         refuse_zip(target, size, wheels, staged=self.matrix.staging is not None)

@@ -26,6 +26,7 @@ _FIXES = {
         (404, 410),
         "the index no longer has this file: use another version, or build without --locked to resolve again",
     ),
+    407: "set the proxy's credentials (HTTPS_PROXY=http://user:password@host:port)",
     429: "the index limits the rate of requests: wait some minutes, then run the command again",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from builder.metadata.requires_dist import name_of
@@ -27,6 +27,9 @@ _MALFORMED = re.compile(
 _INVALID_FORMAT = re.compile(
     r"(\S+) has an invalid package format and (?:only \1 is available|you require \1).* was invalid: (.+)"
 )
+#: The response is no index page: uv's text about it.
+_NO_INDEX_PAGE = re.compile(r"(Unsupported `Content-Type` .*|Received some unexpected (?:JSON|HTML) .*)")
+_INDEX_FIX = "check which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)"
 #: The file, its line, and what is wrong there.
 _BROKEN_SETTINGS = re.compile(r"Failed to parse: (\S+\.toml) cause: TOML parse error at line (\d+), .*?\^+ ([^,]+)")
 
@@ -67,7 +70,7 @@ def malformed_in(flat: str) -> BuildError | None:
 def malformed_wheel(where: str, cause: str) -> BuildError:
     """Return the error for a wheel that uv refuses, with uv's cause."""
     cause = re.sub(r" If this is intentional, set .*|(?<=`)/\S*/(?=[^/`]+/[^/`]+`)", "", cause)[:600]
-    if "end of file" in cause or "Failed to read from zip file" in cause:
+    if re.search("end of (file|central directory)|Failed to read from zip file", cause):
         fix = "run the command again; if the error stays, the index has a damaged wheel: use another version"
         return BuildError(f"the wheel is truncated: {cause}", where=where, fix=fix)
     return BuildError(
@@ -111,30 +114,18 @@ def explain(
         return no_wheel(match[1].replace("==", " "), target, required_by)
     if match := re.search(r"\b(401|403) (?:Unauthorized|Forbidden)\b", flat):
         return http_error(int(match[1]), "", target.id)
-    if match := re.search(r"\b(?:Because|and) (\S+) was not found in the", flat):
-        return InputError(
-            f"the package index has no package {match[1]!r}",
-            where=_origin_of(match[1], requirements, flat, origins),
-            fix=advice_for_name(match[1])
-            or "check the spelling, and which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)",
-        )
-    if match := _OTHER_INDEX.search(flat):
-        return InputError(
-            f"{match[1]} is on {without_credentials(match[2])}, but not in the required version; uv uses only the "
-            "first index that has a package (index strategy first-index), and another one may have the version",
-            where=_origin_of(match[1], requirements, flat, origins),
-            fix="put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match",
-        )
-    if match := _NO_VERSION.search(flat):
-        return InputError(
-            f"the package index has no {match[1]} {match[2]}",
-            where=_origin_of(match[1], requirements, flat, origins),
-            fix="check the version; a fresh release may take some minutes to appear",
-        )
+    if missing := _missing_error(flat, lambda package: _origin_of(package, requirements, flat, origins)):
+        return missing
     if malformed := malformed_in(flat):
         return malformed
     if "No solution found" in flat:
-        return ConflictError(f"cannot be resolved: {_error_text(flat)}", where=target.id)
+        return _conflict(flat, target)
+    if match := _NO_INDEX_PAGE.search(flat):
+        return BuildError(
+            f"the package index responds with something else than an index page: {match[1][:400]}",
+            where=target.id,
+            fix=f"{_INDEX_FIX}; a proxy or a login page may respond in its place",
+        )
     if match := re.search(r"Failed to download `(\S+) @ ", flat):
         return BuildError(
             f"{match[1]} cannot be downloaded from the URL that is named for it: {_last_cause(text)}",
@@ -146,7 +137,46 @@ def explain(
         return failed
     if re.search(r"Failed to fetch|[Cc]onnect|offline|network", flat):
         return unreachable(_last_cause(text), target.id)
-    return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id)
+    return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id, fix=_INDEX_FIX)
+
+
+def _missing_error(flat: str, origin_of: Callable[[str], str]) -> InputError | None:
+    """Return the error for a package or version that no index has, or None. ``origin_of`` returns what requires it."""
+    if match := re.search(r"\b(?:Because|and) (\S+) was not found in the", flat):
+        return InputError(
+            f"the package index has no package {match[1]!r}",
+            where=origin_of(match[1]),
+            fix=advice_for_name(match[1]) or f"check the spelling, and {_INDEX_FIX.removeprefix('check ')}",
+        )
+    if match := re.search(r"\b(?:Because|and) there are no versions of ([^\s,<>=!~]+) and ", flat):
+        return InputError(
+            f"the package index lists no files of {match[1]!r}",
+            where=origin_of(match[1]),
+            fix=f"{_INDEX_FIX}; a login page may respond in its place",
+        )
+    if match := _OTHER_INDEX.search(flat):
+        return InputError(
+            f"{match[1]} is on {without_credentials(match[2])}, but not in the required version; uv uses only the "
+            "first index that has a package (index strategy first-index), and another one may have the version",
+            where=origin_of(match[1]),
+            fix="put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match",
+        )
+    if match := _NO_VERSION.search(flat):
+        return InputError(
+            f"the package index has no {match[1]} {match[2]}",
+            where=origin_of(match[1]),
+            fix="check the version; a fresh release may take some minutes to appear",
+        )
+    return None
+
+
+def _conflict(flat: str, target: Target) -> ConflictError:
+    pin = "; pin a yanked version (==) to use it all the same" if " was yanked " in flat else ""
+    return ConflictError(
+        f"cannot be resolved: {_error_text(flat)}",
+        where=target.id,
+        fix=f"change one of these requirements, or replace one that a package has with an override{pin}",
+    )
 
 
 def _origin_of(package: str, requirements: Sequence[str], flat: str, origins: Mapping[str, str]) -> str:

@@ -96,7 +96,8 @@ class Locks:
         if cached := self._cached_lock(key):
             return cached
         lock = resolve(self.matrix, self.version, target, self.exclude_newer)
-        self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])
+        if all(each.yanked is None for each in lock):  # the cache would lose the reason
+            self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])
         return lock
 
     def _cached_lock(self, key: str) -> Lock | None:

@@ -75,9 +75,11 @@ def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | N
     Raises InputError if the package or version does not exist or was yanked, BuildError if the target has no usable
     wheel.
     """
-    lock, messages = _resolve(lock_input(matrix, version, exclude_newer), target)
-    _check_version(matrix, version, lock)
-    _check_yanked(matrix, version, messages)
+    lock = resolve_requirements(lock_input(matrix, version, exclude_newer), target)
+    package = _find_package(lock, matrix.package)
+    _check_version(matrix, version, package)
+    if package.yanked is not None:
+        raise yanked_error(matrix.package, version, package.yanked)
     return lock
 
 
@@ -114,12 +116,7 @@ def requirements_of(lock: Lock) -> str:
 
 
 def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
-    """Return the target's lock for any requirements. Raises ConflictError if no versions satisfy them all."""
-    return _resolve(inputs, target)[0]
-
-
-def _resolve(inputs: LockInput, target: Target) -> tuple[Lock, str]:
-    """Return the lock and uv's messages.
+    """Return the target's lock for any requirements. Raises ConflictError if no versions satisfy them all.
 
     uv has no platform for glibc 2.26, so it resolves for the next one. If all wheels of a chosen version need a newer
     glibc than the target has, exclude that version and resolve again.
@@ -144,7 +141,9 @@ def _resolve(inputs: LockInput, target: Target) -> tuple[Lock, str]:
         if not missing:
             lock = [wheel for wheel in chosen if wheel is not None]
             check_constraint_hashes(lock, hashes, target)
-            return tuple(sorted(lock, key=lambda locked: locked.name)), messages
+            yanked = _yanked_versions(messages)
+            lock = [each.model_copy(update={"yanked": yanked.get((each.name, each.version))}) for each in lock]
+            return tuple(sorted(lock, key=lambda locked: locked.name))
         pins = {f"{each['name']}!={each.get('version')}": f"{each['name']} {each.get('version')}" for each in missing}
         if target.runtime.uv_platform == target.runtime.manylinux or bounds.complete or pins.keys() <= ruled_out.keys():
             raise no_wheel(next(iter(pins.values())), target)
@@ -214,20 +213,18 @@ def _find_package(lock: Iterable[Locked], package: str) -> Locked:
     return next(locked for locked in lock if locked.name == name)
 
 
-def _check_version(matrix: Matrix, version: str, lock: Lock) -> None:
-    locked = _find_package(lock, matrix.package).version
-    if locked != version:
+def _check_version(matrix: Matrix, version: str, locked: Locked) -> None:
+    if locked.version != version:
         raise InputError(
-            f"the package index writes {matrix.package} {version} as {locked}",
-            fix=f"use this spelling, because it goes into descriptions and tables: --version {locked}",
+            f"the package index writes {matrix.package} {version} as {locked.version}",
+            fix=f"use this spelling, because it goes into descriptions and tables: --version {locked.version}",
         )
 
 
-def _check_yanked(matrix: Matrix, version: str, messages: str) -> None:
-    """Raise InputError if uv warned that the release's version is yanked: uv accepts pinned yanked versions."""
-    for name, yanked, reason in _YANKED.findall(messages):
-        if name_of(name) == canonicalize_name(matrix.package) and yanked == version:
-            raise yanked_error(matrix.package, version, reason)
+def _yanked_versions(messages: str) -> dict[tuple[str, str], str]:
+    """Return the reasons of the yanked versions in uv's warnings: uv accepts those that are pinned."""
+    found = _YANKED.findall(messages)
+    return {(canonicalize_name(name), version): reason for name, version, reason in found}
 
 
 def yanked_error(package: str, version: str, reason: str) -> InputError:

@@ -14,6 +14,7 @@ from packaging.version import Version
 from builder.metadata.requires_dist import active_requirements, marker_environment
 from builder.model.artifact import Finding, Locked
 from builder.model.errors import LayersError
+from builder.model.escape import shorten
 from builder.model.target import Target
 from builder.model.versions import allows
 from builder.resolve.failures import NoWheelError
@@ -37,6 +38,20 @@ def differing_versions(locks: Locks) -> list[str]:
             older = "; ".join(f"{version} on {', '.join(ids)}" for version, ids in targets.items() if version != newest)
             lines.append(f"{name} differs between targets: {older}; {newest} on the others")
     return lines
+
+
+def yanked_findings(lock: Iterable[Locked]) -> list[Finding]:
+    """Return a finding for each yanked version: installers use one that is pinned, and warn."""
+    return [
+        Finding(
+            level="warning",
+            code="version-yanked",
+            message=f"{each.name} {each.version} was yanked from the index"
+            + (f": {shorten(each.yanked)}" if each.yanked else ""),
+        )
+        for each in lock
+        if each.yanked is not None
+    ]
 
 
 def newest_packages(inputs: LockInput, locks: Locks, targets: Iterable[Target]) -> Sequence[Package]:

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from builder.model.errors import BuildError, FailureClass, LayersError
+from builder.model.errors import BuildError, FailureClass, InputError, LayersError
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
 from builder.resolve import uv
 from builder.resolve.download_failures import without_credentials
-from tests.fakes.package_index import PackageIndex, running_index, send, use_index
+from builder.resolve.resolver import newest_resolvable
+from tests.fakes.package_index import JSON, PackageIndex, running_index, send, use_index
 from tests.fakes.wheels import make_wheel, matrix_of
 
 
-def build_error(folder: Path, patch: pytest.MonkeyPatch, break_index: Callable[[PackageIndex], None]) -> BuildError:
+def build_error(folder: Path, patch: pytest.MonkeyPatch, break_index: Callable[[PackageIndex], None]) -> LayersError:
     """Return the error of a build of demo 1.0 from an index after ``break_index``."""
     patch.setenv("LAYERS_CACHE_DIR", str(folder / "cache"))
     with running_index() as index:
@@ -27,12 +28,12 @@ def build_error(folder: Path, patch: pytest.MonkeyPatch, break_index: Callable[[
         index.add_wheel(make_wheel(folder, "demo"))
         break_index(index)
         matrix = matrix_of("demo", bytecode="off")
-        with pytest.raises(BuildError) as caught:
+        with pytest.raises(LayersError) as caught:
             build(matrix, "1.0", matrix.targets, folder / "out", Quiet())
     return caught.value
 
 
-def error_of(folder: Path, patch: pytest.MonkeyPatch, path: str, status: int) -> BuildError:
+def error_of(folder: Path, patch: pytest.MonkeyPatch, path: str, status: int) -> LayersError:
     """Return the error of a build while the index responds so to requests of ``path``."""
 
     def break_index(index: PackageIndex) -> None:
@@ -68,6 +69,33 @@ def test_an_http_status_of_the_index_is_named_and_classified(
     assert text in str(error)
     assert "cannot be reached" not in str(error)
     assert error.failure_class is kind
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "text"),
+    [
+        (b"<html><h1>Log in</h1></html>", "text/html", "the package index has no demo 1.0"),
+        (b"Log in", "text/plain", "something else than an index page: Unsupported `Content-Type`"),
+        (b'{"files": [', JSON, "something else than an index page: Received some unexpected JSON"),
+    ],
+)
+def test_a_response_that_is_no_index_page_is_named(
+    body: bytes, kind: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def log_in(index: PackageIndex) -> None:
+        index.fault = lambda handler: send(handler, 200, body, kind)
+
+    error = str(build_error(tmp_path, monkeypatch, log_in))
+    assert text in error
+
+
+def test_an_index_without_a_package_is_not_a_conflict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_index() as index:
+        use_index(monkeypatch, f"{index.address}/simple", tmp_path)
+        index.projects["demo"] = []
+        matrix = matrix_of("demo")
+        with pytest.raises(InputError, match=r"lists no files of 'demo'\n.*UV_DEFAULT_INDEX"):
+            newest_resolvable(matrix)
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])

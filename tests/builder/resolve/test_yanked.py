@@ -61,10 +61,17 @@ def test_a_yanked_version_is_not_the_newest(index: PackageIndex, tmp_path: Path)
     assert newest_resolvable(MATRIX) == "1.0"
 
 
-def test_a_pinned_yanked_dependency_is_used(index: PackageIndex, tmp_path: Path) -> None:
-    index.add_wheel(make_wheel(tmp_path, "other", "1.0"), yanked="demo==1.0` is yanked")
+@pytest.mark.parametrize(("reason", "words"), [("demo==1.0` is yanked", ": demo==1.0` is yanked"), (True, "")])
+def test_a_pinned_yanked_dependency_is_used_with_a_warning(
+    reason: str | bool, words: str, index: PackageIndex, tmp_path: Path
+) -> None:
+    index.add_wheel(make_wheel(tmp_path, "other", "1.0"), yanked=reason)
     matrix = matrix_of("demo", requirements=["other==1.0"])
-    assert [locked.name for locked in resolve(matrix, "1.0", matrix.targets[0])] == ["demo", "other"]
+    for _ in range(2):  # neither a cached lock nor an unchanged zip loses the warning
+        artifact = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet()).artifacts[0]
+        assert [locked.name for locked in artifact.lock] == ["demo", "other"]
+        messages = [each.message for each in artifact.findings if each.code == "version-yanked"]
+        assert messages == [f"other 1.0 was yanked from the index{words}"]
 
 
 def test_a_yanked_version_with_extras_is_refused(index: PackageIndex, tmp_path: Path) -> None:
