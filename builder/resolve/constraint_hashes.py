@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,12 +13,27 @@ from builder.model.artifact import Locked
 from builder.model.errors import InputError
 from builder.model.target import Target
 
+#: A file that a constraints file includes: ``-c other.txt``.
+_INCLUDED = re.compile(r"^\s*(?:-[cr]|--constraints?|--requirements?)[\s=]*(\S+)", re.MULTILINE)
 
-def constraint_hashes(files: Iterable[Path]) -> Mapping[str, frozenset[str]]:
-    """Return the digests (``sha256:…``) that constraints files allow, by package."""
+
+def constraint_texts(paths: Iterable[Path]) -> Mapping[Path, str]:
+    """Return the text of constraints files and of those that they include. uv reports one that is missing."""
+    texts: dict[Path, str] = {}
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path.is_file() and path not in texts:
+            texts[path] = path.read_text("utf-8", "replace")
+            waiting += [Path(os.path.normpath(path.parent / name)) for name in _INCLUDED.findall(texts[path])]
+    return texts
+
+
+def constraint_hashes(texts: Iterable[str]) -> Mapping[str, frozenset[str]]:
+    """Return the digests (``sha256:…``) that constraints allow, by package."""
     hashes: dict[str, frozenset[str]] = {}
-    for path in files:
-        for line in re.sub(r"\\\r?\n", " ", path.read_text("utf-8", "replace")).splitlines():
+    for text in texts:
+        for line in re.sub(r"\\\r?\n", " ", text).splitlines():
             digests = re.findall(r"\s--hash[=\s]\s*(\w+:[0-9a-f]+)", line.partition(" #")[0].lower(), re.ASCII)
             if digests and (name := re.match(r"\s*([\w.-]+)", line, re.ASCII)):
                 key = canonicalize_name(name[1])

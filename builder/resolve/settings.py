@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from builder.model.errors import InputError
-from builder.resolve.constraint_hashes import constraint_hashes
+from builder.resolve.constraint_hashes import constraint_hashes, constraint_texts
 from builder.resolve.other_settings import UNUSED_PIP_SETTINGS, config_keys, config_notes, is_off, unused_note
 from builder.resolve.pip_config import PipSetting, read_pip_settings
 
@@ -55,7 +55,9 @@ class PackageSettings:
     @property
     def hashes(self) -> Mapping[str, frozenset[str]]:
         """Digests (``sha256:…``) of the wheels that the constraints allow, by package."""
-        return constraint_hashes(Path(place) for option, place in self.files if option == "--constraints")
+        return constraint_hashes(
+            constraint_texts(Path(place) for option, place in self.files if option == "--constraints").values()
+        )
 
     @property
     def options(self) -> list[str]:
@@ -67,7 +69,7 @@ class PackageSettings:
         """The settings and the files' contents, as parts of a cache key."""
         return [
             *(f"{name}={value}" for name, value in sorted(self.environment.items())),
-            *(f"{option} {Path(place).read_text('utf-8', 'replace')}" for option, place in self.files),
+            *(f"{option} {text}" for option, place in self.files for text in constraint_texts([Path(place)]).values()),
         ]
 
 
@@ -128,7 +130,8 @@ def uv_config_files(variables: Mapping[str, str]) -> list[Path]:
     user = Path(variables.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     system = [Path(folder) for folder in (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
     files = [folder / "uv" / "uv.toml" for folder in (*system, Path("/etc"))]
-    return [user / "uv" / "uv.toml", *([] if is_true(variables.get("UV_NO_SYSTEM_CONFIG")) else files)]
+    first = [path for path in files if path.exists()][:1]  # uv reads only this one
+    return [user / "uv" / "uv.toml", *([] if is_true(variables.get("UV_NO_SYSTEM_CONFIG")) else first)]
 
 
 def replaces_requirements(variables: Mapping[str, str]) -> bool:

@@ -249,6 +249,25 @@ def test_the_hashes_of_a_constraints_file_are_checked(home: Path, monkeypatch: p
             resolve(MATRIX, "1.0", TARGET)
 
 
+def test_the_hashes_of_included_constraints_are_checked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_pip_variables(home, monkeypatch)
+    file = write(home / "c.txt", "-c more/d.txt\n")
+    write(home / "more" / "d.txt", f"-c ../c.txt\nother==2.0 --hash=sha256:{'0' * 64}\n")
+    monkeypatch.setenv("PIP_CONSTRAINT", str(file))
+    with pytest.raises(InputError, match="hash mismatch"):
+        resolve(MATRIX, "1.0", TARGET)
+    before = package_settings(os.environ).contents
+    write(home / "more" / "d.txt", "other==1.0\n")
+    assert package_settings(os.environ).contents != before
+
+
+def test_only_the_first_system_configuration_of_uv_is_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_DIRS", f"{home / 'a'}:{home / 'b'}")
+    write(home / "b" / "uv" / "uv.toml", "no-binary = true\n")
+    write(home / "a" / "uv" / "uv.toml", "offline = false\n")
+    assert package_settings(os.environ).notes == ()
+
+
 def test_system_configuration_of_uv_is_not_read_if_it_is_turned_off(home: Path) -> None:
     write(home / "none" / "uv" / "uv.toml", "no-binary = true\n")
     with pytest.raises(InputError, match="no-binary"):
