@@ -1,6 +1,6 @@
 """Get a page of a package index: over HTTP with retries and limits, or from a folder.
 
-Proxies, certificates, timeouts and retries are those of uv, as far as environment variables set them.
+Proxies, certificates, timeouts and retries are those of uv, as far as environment variables or pip's settings set them.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import netrc
 import os
 import ssl
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.resources import files
@@ -22,6 +24,7 @@ from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.errors import InputError
 from builder.model.retry import repeat
 from builder.model.time_limit import run_within
+from builder.resolve import uv
 from publisher.watch.index_locations import IndexLocation, IndexUnavailableError
 
 #: The largest project pages have some tens of megabytes.
@@ -193,21 +196,31 @@ def _from_netrc(host: str) -> tuple[str, str] | None:
 
 def _pool(address: str) -> urllib3.PoolManager:
     parts = urlsplit(address)
+    host = parts.hostname or ""
+    variables = uv.environment(os.environ)  # with pip's settings translated
     proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    settings: dict[str, Any] = {"ssl_context": _certificates()} if parts.scheme == "https" else {}
-    if proxy is None or proxy_bypass(parts.hostname or ""):
+    proxy = variables.get(f"{parts.scheme}_proxy") or proxies.get(parts.scheme) or proxies.get("all")
+    is_trusted = not {host, parts.netloc.rpartition("@")[2]}.isdisjoint(variables.get("UV_INSECURE_HOST", "").split())
+    settings: dict[str, Any] = {"ssl_context": _certificates(variables, is_trusted)} if parts.scheme == "https" else {}
+    if proxy is None or proxy_bypass(host):
         return urllib3.PoolManager(**settings)
     secret = urllib3.util.parse_url(proxy).auth
     headers = urllib3.util.make_headers(proxy_basic_auth=unquote(secret)) if secret else None
     return urllib3.ProxyManager(proxy, proxy_headers=headers, **settings)
 
 
-def _certificates() -> ssl.SSLContext:
+def _certificates(variables: Mapping[str, str], is_trusted: bool) -> ssl.SSLContext:
     """Trust the system's certificates (SSL_CERT_FILE, SSL_CERT_DIR) and botocore's, since a system may have none."""
     context = urllib3.util.create_urllib3_context()
+    if is_trusted:
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the user has asked for it
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
     context.load_default_certs()
     context.load_verify_locations(cadata=files("botocore").joinpath("cacert.pem").read_text("utf-8"))
+    if file := variables.get("SSL_CERT_FILE"):
+        with suppress(OSError):  # uv warns of a file that it cannot read
+            context.load_verify_locations(file)
     return context
 
 

@@ -144,13 +144,19 @@ def test_credentials_of_netrc_are_used(index: PackageIndex, tmp_path: Path, monk
     assert list(versions()) == ["1.0"]
 
 
-def test_a_proxy_is_used(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("index_variable", "proxy_variable"), [("UV_DEFAULT_INDEX", "http_proxy"), ("PIP_INDEX_URL", "PIP_PROXY")]
+)
+def test_a_proxy_is_used(
+    index_variable: str, proxy_variable: str, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index.projects["demo"] = []
     index.fault = lambda handler: send(
         handler, 200, b'{"files": [{"filename": "demo-1.0.tar.gz"}]}' if "index.example" in handler.path else b"", JSON
     )
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://index.example/simple")
-    monkeypatch.setenv("http_proxy", index.address)
+    monkeypatch.delenv("UV_DEFAULT_INDEX")
+    monkeypatch.setenv(index_variable, "http://index.example/simple")
+    monkeypatch.setenv(proxy_variable, index.address)
     assert list(versions()) == ["1.0"]
 
 
@@ -187,6 +193,20 @@ def test_an_untrusted_certificate_is_refused(tmp_path: Path, monkeypatch: pytest
         monkeypatch.setenv("UV_DEFAULT_INDEX", f"{index.address.replace('127.0.0.1', 'localhost')}/simple")
         with pytest.raises(IndexUnavailableError, match="certificate verification failed"):
             versions()
+
+
+@pytest.mark.parametrize("setting", ["PIP_CERT", "PIP_TRUSTED_HOST", "UV_INSECURE_HOST"])
+def test_certificates_that_pip_or_uv_trusts_are_trusted(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path)
+    with running_index(certificate) as index:
+        use_index(monkeypatch, "", tmp_path)
+        monkeypatch.delenv("UV_DEFAULT_INDEX")
+        monkeypatch.setenv("PIP_INDEX_URL", f"{index.address}/simple")
+        monkeypatch.setenv(setting, str(certificate) if setting == "PIP_CERT" else "127.0.0.1")
+        index.add("demo-1.0-py3-none-any.whl")
+        assert list(versions()) == ["1.0"]
 
 
 # Content of a page
