@@ -34,6 +34,11 @@ class Drift:
     detail: str
     remedy: str
 
+    @property
+    def cells(self) -> list[str]:
+        """The row of a table."""
+        return [self.region, self.target, str(self.layer_version or ""), self.problem, self.detail, self.remedy]
+
 
 @dataclass(frozen=True)
 class CellView:

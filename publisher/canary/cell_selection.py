@@ -68,9 +68,8 @@ def _release(index: Index, query: Query) -> IndexedRelease:
         return usable[0]
     if matching and is_named:
         yanked = matching[0]
-        assert yanked.yanked is not None  # noqa: S101 - none of them is usable
         raise InputError(
-            f"{index.package} {yanked.version} was yanked on {yanked.yanked.date:%Y-%m-%d}: {yanked.yanked.reason}",
+            f"{index.package} {yanked.version} was {yanked.yanked}",
             where=f"layer version {yanked.layer_version}",
             fix="select another release; functions cannot use this one",
         )

@@ -36,8 +36,7 @@ def find_base_layer(
     if ":" in text:
         row = find(index, text)
         _agree(row, python, architecture)
-        yanked = row.yanked
-        notes = (f"yanked on {yanked.date:%Y-%m-%d}: {yanked.reason}",) if yanked else ()
+        notes = (str(row.yanked),) if row.yanked else ()
     else:
         version = None if text == "latest" else text
         pythons, architectures = (python or default.python,), (str(architecture or default.architecture),)

@@ -54,6 +54,9 @@ class YankNotice(_IndexModel):
     date: UtcTime
     reason: str
 
+    def __str__(self) -> str:
+        return f"yanked on {self.date:%Y-%m-%d}: {self.reason}"
+
 
 class Row(_IndexModel, OfTarget):
     """One layer version with all its recorded facts, as ``layers describe --json`` lists it."""

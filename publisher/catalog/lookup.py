@@ -13,6 +13,7 @@ from builder.model.regions import did_you_mean, known_regions
 from builder.model.selection import region_and_number
 from builder.model.versions import same_version
 from publisher.catalog.index import Index, IndexedRelease, Row, split_cell
+from publisher.text.figures import first_names
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,9 @@ def _notes(
         if query.selects(*split_cell(cell))
     ][:8]
     if absent:
-        notes.append(f"not published there yet: {', '.join(absent[:8])}{' …' if len(absent) > 8 else ''}")
+        notes.append(f"not published there yet: {first_names(absent, 8)}")
     if release.yanked:
-        notes.append(f"yanked on {release.yanked.date:%Y-%m-%d}: {release.yanked.reason}")
+        notes.append(str(release.yanked))
     return tuple(notes)
 
 

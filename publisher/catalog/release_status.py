@@ -7,6 +7,7 @@ from typing import Literal
 
 from builder.model.escape import escape
 from publisher.catalog.index import Index, IndexedRelease
+from publisher.text.figures import megabytes
 
 NOTHING_YET = "No release has been published yet."
 
@@ -56,8 +57,3 @@ def sizes(release: IndexedRelease) -> str:
         return ""
     least, most = megabytes(min(bytes_of_layers)), megabytes(max(bytes_of_layers))
     return least if least == most else f"{least.removesuffix(' MB')} to {most}"
-
-
-def megabytes(size: int | None) -> str:
-    """Return a size in bytes as ``36.6 MB``, or an empty text for None."""
-    return "" if size is None else f"{size / 1048576:.1f} MB"

@@ -95,7 +95,7 @@ def _show(checked: int, releases: int, drifts: Sequence[Drift]) -> None:
     if drifts:
         print_table(
             ["region", "target", "number", "problem", "what", "remedy"],
-            [[d.region, d.target, str(d.layer_version or ""), d.problem, d.detail, d.remedy] for d in drifts],
+            [drift.cells for drift in drifts],
         )
         print_result("")
     print_result(

@@ -21,10 +21,13 @@ from publisher.cli.console import (
 from publisher.cli.group import Settings
 from publisher.cli.options import architecture_option, lookup_region_option, python_option, release_options
 from publisher.cli.signals import stopping
+from publisher.text.figures import first_names, seconds
 
 if TYPE_CHECKING:
     from publisher.canary.cell_selection import Selected
     from publisher.canary.trial import Trial
+
+MAX_NAMED_CELLS = 8
 
 
 @click.command("canary")
@@ -113,7 +116,7 @@ def _show(selected: Selected, trials: Sequence[Trial]) -> None:
                 trial.case.id,
                 trial.status,
                 trial.package_version or "-",
-                "-" if trial.import_seconds is None else f"{trial.import_seconds:.2f} s",
+                seconds(trial.import_seconds, "-"),
                 trial.reason or "",
             ]
             for trial in trials
@@ -130,7 +133,7 @@ def _show(selected: Selected, trials: Sequence[Trial]) -> None:
         "",
         f"{selected.package} {selected.version}, layer version {selected.number}: "
         f"{proven} of {len(trials)} cells proven"
-        + (f"; not provable: {_cell_names(unprovable)}" if unprovable else ""),
+        + (f"; not provable: {first_names(unprovable, MAX_NAMED_CELLS)}" if unprovable else ""),
     )
 
 
@@ -141,7 +144,7 @@ def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
     if failed:
         raise DriftError(
             f"{len(failed)} layers differ from the ledger, or do not work",
-            where=_cell_names(failed),
+            where=first_names(failed, MAX_NAMED_CELLS),
             fix=f"see the reasons above; yank the release with `layers yank --layer-version {selected.number}`, "
             "or compare all of it with `layers audit`",
         )
@@ -149,9 +152,5 @@ def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
         from publisher.report.next_steps import incomplete_error
 
         failures = [trial.failure for trial in deferred if trial.failure]
-        where = _cell_names([trial.case.id for trial in deferred])
+        where = first_names((trial.case.id for trial in deferred), MAX_NAMED_CELLS)
         raise incomplete_error(f"{len(deferred)} layers could not be tried", failures, where)
-
-
-def _cell_names(cells: Sequence[str]) -> str:
-    return ", ".join(cells[:8]) + (" …" if len(cells) > 8 else "")

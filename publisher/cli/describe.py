@@ -82,7 +82,7 @@ def _show(rows: Sequence[Row], notes: Sequence[str], form: str) -> None:
 
 def _table(rows: Sequence[Row]) -> None:
     first = rows[0]
-    state = f", yanked on {first.yanked.date:%Y-%m-%d}: {first.yanked.reason}" if first.yanked else ""
+    state = f", {first.yanked}" if first.yanked else ""
     print_result(f"{first.package} {first.version}, layer version {first.layer_version}{state}", "")
     print_table(
         ["region", "python", "architecture", "size", "unzipped", "published", "arn"],
@@ -92,7 +92,7 @@ def _table(rows: Sequence[Row]) -> None:
                 row.python,
                 str(row.architecture),
                 megabytes(row.size),
-                megabytes(row.unzipped_size) if row.unzipped_size is not None else "?",
+                megabytes(row.unzipped_size, "?"),
                 f"{row.published:%Y-%m-%d}",
                 row.arn,
             ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from publisher.cli.console import json_option, print_json, print_result
 from publisher.cli.file_output import read, write
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
-from publisher.text.figures import counted
+from publisher.text.figures import counted, first_names
 
 
 @click.command("docs")
@@ -48,18 +48,14 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
         change = "differs" if check else "written"
         print_json({"files": [{"path": str(p), "state": change if p in stale else "unchanged"} for p in expected]})
     elif not check and stale:
-        print_result(f"wrote {counted(len(stale), 'file')}: {_some(stale, 4)}")
+        print_result(f"wrote {counted(len(stale), 'file')}: {first_names(stale, 4)}")
     if check and stale:
         raise DriftError(
-            f"{len(stale)} of {len(expected)} files differ from the ledger: {_some(stale, 8)}",
+            f"{len(stale)} of {len(expected)} files differ from the ledger: {first_names(stale, 8)}",
             fix="run `layers docs` and commit what it writes",
         )
     if not as_json and not stale:
         print_result(f"all {len(expected)} files agree with the ledger")
-
-
-def _some(paths: Sequence[Path], most: int) -> str:
-    return ", ".join(map(str, paths[:most])) + (" …" if len(paths) > most else "")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.model.errors import InputError
 from publisher.cli import github
 from publisher.cli.console import (
     json_option,
@@ -19,7 +20,7 @@ from publisher.cli.console import (
     print_table,
 )
 from publisher.cli.local_path import LocalPath
-from publisher.cli.options import ARCHITECTURE, PYTHON
+from publisher.cli.options import zip_target_options
 
 if TYPE_CHECKING:
     from builder.inspection import Comparison, Inspection
@@ -30,10 +31,7 @@ _MAX_LISTED_FILES = 10
 
 @click.command("inspect")
 @click.argument("zips", nargs=-1, required=True, metavar="ZIP...", type=LocalPath())
-@click.option(
-    "--python", type=PYTHON, help="The zip's Python.  [default: from the manifest beside it, its name or its content]"
-)
-@click.option("--arch", "architecture", type=ARCHITECTURE, help="The zip's architecture.  [default: as for --python]")
+@zip_target_options
 @click.option("--staged", is_flag=True, help="The zip is published through a bucket: allow more than 50 MB zipped.")
 @click.option("--packages/--no-packages", "packages", default=True, help="List the packages.  [default: yes]")
 @json_option
@@ -146,8 +144,6 @@ def _show_paths(title: str, paths: Sequence[str]) -> None:
 
 def _refuse(inspections: Sequence[Inspection]) -> None:
     """Raise InputError if a zip has errors, after everything was shown."""
-    from builder.model.errors import InputError
-
     bad = [inspection for inspection in inspections if inspection.errors]
     if bad:
         total = sum(inspection.errors for inspection in bad)

@@ -134,6 +134,17 @@ architecture_option: Callable[[F], F] = _repeatable(
 )
 
 
+def zip_target_options(function: F) -> F:
+    """Add ``--python`` and ``--arch`` of a command that reads zips."""
+    function = click.option(
+        "--arch", "architecture", type=ARCHITECTURE, help="The zip's architecture.  [default: as for --python]"
+    )(function)
+    return click.option(
+        "--python", type=PYTHON,
+        help="The zip's Python.  [default: from the manifest beside it, its name or its content]",
+    )(function)  # fmt: skip
+
+
 def lookup_region_option(function: F) -> F:
     """Add ``--region`` of a command that looks layers up: patterns, and the region of the environment by default."""
     return click.option(

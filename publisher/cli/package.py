@@ -209,8 +209,7 @@ def _show(packaged: Package) -> None:
         sizes = [megabytes(dependencies.size), megabytes(dependencies.unzipped_size)]
         rows.append([file, *sizes, packages, dependencies.sha256[:12]])
     if layer:
-        unzipped = "?" if layer.unzipped_size is None else megabytes(layer.unzipped_size)
-        rows.append([layer.arn, "", unzipped, str(len(layer.packages)), ""])
+        rows.append([layer.arn, "", megabytes(layer.unzipped_size, "?"), str(len(layer.packages)), ""])
     print_table(["zip", "size", "unzipped", "packages", "sha256"], rows, right=(1, 2, 3))
     print_result("")
     if packaged.requirements is None:

@@ -9,7 +9,7 @@ import click
 from builder.model.errors import IncompleteError
 from publisher.cli.console import json_option, print_json, progress
 from publisher.cli.group import Settings
-from publisher.cli.release_options import connect, make_request, plan_json, prepare, request_options, show_plan
+from publisher.cli.release_options import PublishRequest, connect, plan_json, prepare, request_options, show_plan
 
 
 @click.command("plan")
@@ -20,7 +20,7 @@ from publisher.cli.release_options import connect, make_request, plan_json, prep
 def command(ctx: click.Context, /, exit_status: bool, as_json: bool, **options: Any) -> None:
     """Show what publish would do with this version, cell by cell. Nothing is written anywhere."""
     settings: Settings = ctx.obj
-    session = connect(settings, make_request(**options))
+    session = connect(settings, PublishRequest(**options))
     with progress() as shown:
         plan = prepare(session, shown).plan
     if as_json:

@@ -25,7 +25,6 @@ from publisher.cli.release_options import (
     PublishRequest,
     Session,
     connect,
-    make_request,
     plan_json,
     prepare,
     report_json,
@@ -38,11 +37,8 @@ from publisher.cli.wait_option import named_version, wait_option
 
 if TYPE_CHECKING:
     from builder.model.artifact import BuildOutput
-    from builder.model.progress import Progress
-    from builder.model.stop import Stop
     from publisher.canary.canary_run import Roles
     from publisher.parameters.update import ParameterUpdate
-    from publisher.reconcile.execute import CanaryRegion
     from publisher.reconcile.release_run import PublishReport
 
 
@@ -94,29 +90,32 @@ def command(
     remaining work. Exits with 5 if cells are not at the release yet, and names each with its reason. With
     --canary-first the other regions are published only if real functions prove the layers of the first region.
     """
+    from builder.model.artifact import BuildOutput, read_manifest
     from publisher.aws.lease import lease
 
-    request = make_request(**options)
+    request = PublishRequest(**options)
     if not (yes or dry_run):
         require_terminal("add --yes, or run `layers plan` first")
     if (canary_region or canary_role) and not canary_first:
         raise UsageError("--canary-region and --canary-role need --canary-first", fix="add --canary-first")
     if wait is not None:
         request = _wait(settings, request, wait, artifacts)
-    build = _read_artifacts(artifacts) if artifacts else None
+    build = BuildOutput(artifacts, read_manifest(artifacts)) if artifacts else None
     session = connect(settings, request)
     matrix = session.matrix
     canary = _canary(session, canary_region, canary_role) if canary_first else None
     if build:
-        session = replace(session, requested=replace(session.requested, digests=build[1].digests))
-    checked = _check(build, session) if build else None
+        from publisher.reconcile.release_run import check_artifacts
+
+        session = replace(session, requested=replace(session.requested, digests=build.manifest.digests))
+        check_artifacts(build, matrix, session.requested.version)
     if dry_run:
         with progress() as shown:
             plan = prepare(session, shown).plan
         print_json(plan_json(matrix, plan)) if as_json else show_plan(matrix, plan)
         return
     with lease(matrix, session.stop):
-        report = _publish(session, checked, max_versions, yes, canary)
+        report = _publish(session, build, max_versions, yes, canary)
         with stopping(session.stop):
             stopped = report.stopped and not report.complete
             parameters = None if stopped else refresh_parameters(matrix, session.ledger, session.stop)
@@ -193,6 +192,7 @@ def _publish(
 ) -> PublishReport:
     """Observe AWS, show the plan, ask for confirmation, and execute it."""
     from builder.model.stop import Stop, StoppableClock
+    from publisher.canary.canary_first import canary_in
     from publisher.reconcile.release_run import carry_out
 
     with progress() as shown:
@@ -210,32 +210,8 @@ def _publish(
         confirm("Execute this plan?")
     stop = Stop(session.stop)
     with progress() as shown, stopping(session.stop):
+        first = canary_in(session.matrix, plan.version, *canary, session.journal, shown, stop) if canary else None
+        clock = StoppableClock(session.stop)
         return carry_out(
-            session.matrix,
-            prepared,
-            session.ledger,
-            session.lambdas,
-            artifacts,
-            StoppableClock(session.stop),
-            shown,
-            stop,
-            _canary_region(session, canary, shown, stop) if canary else None,
+            session.matrix, prepared, session.ledger, session.lambdas, artifacts, clock, shown, stop, first
         )
-
-
-def _canary_region(session: Session, canary: tuple[str, Roles], shown: Progress, stop: Stop) -> CanaryRegion:
-    from publisher.canary.canary_first import canary_in
-
-    return canary_in(session.matrix, session.requested.version, *canary, session.journal, shown, stop)
-
-
-def _read_artifacts(folder: Path) -> BuildOutput:
-    from builder.model.artifact import BuildOutput, read_manifest
-
-    return BuildOutput(folder, read_manifest(folder))
-
-
-def _check(build: BuildOutput, session: Session) -> BuildOutput:
-    from publisher.reconcile.release_run import check_artifacts
-
-    return check_artifacts(*build, session.matrix, session.requested.version)

@@ -30,15 +30,24 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class PublishRequest:
-    """The values of the options of ``plan`` and ``publish``."""
+    """The values of the options of ``plan`` and ``publish``. Raises UsageError if they contradict each other."""
 
     version: str
     regions: tuple[str, ...]
     pythons: tuple[str, ...]
     architectures: tuple[str, ...]
     layer_version: int | None
-    rebuild: str | None
     allow_gap: bool
+    rebuild: bool
+    reason: str | None
+
+    def __post_init__(self) -> None:
+        if self.reason and not self.rebuild:
+            raise UsageError("--reason needs --rebuild", fix="add --rebuild, or leave --reason out")
+        if self.rebuild and self.layer_version is not None:
+            raise UsageError("--rebuild takes a new number", fix="leave --layer-version out")
+        if self.allow_gap and self.layer_version is None:
+            raise UsageError("--allow-gap needs --layer-version", fix="add --layer-version N, or leave --allow-gap out")
 
 
 def request_options(function: F) -> F:
@@ -60,27 +69,6 @@ def request_options(function: F) -> F:
     for option in reversed(options):
         function = option(function)
     return function
-
-
-def make_request(
-    version: str,
-    regions: tuple[str, ...],
-    pythons: tuple[str, ...],
-    architectures: tuple[str, ...],
-    layer_version: int | None,
-    allow_gap: bool,
-    rebuild: bool,
-    reason: str | None,
-) -> PublishRequest:
-    """Return the request of the options. Raises UsageError if they contradict each other."""
-    if reason and not rebuild:
-        raise UsageError("--reason needs --rebuild", fix="add --rebuild, or leave --reason out")
-    if rebuild and layer_version is not None:
-        raise UsageError("--rebuild takes a new number", fix="leave --layer-version out")
-    if allow_gap and layer_version is None:
-        raise UsageError("--allow-gap needs --layer-version", fix="add --layer-version N, or leave --allow-gap out")
-    why = (reason or "rebuilt") if rebuild else None
-    return PublishRequest(version, regions, pythons, architectures, layer_version, why, allow_gap)
 
 
 @dataclass(frozen=True)
@@ -118,7 +106,8 @@ def connect(settings: Settings, request: PublishRequest) -> Session:
     stop = Stop()
     lambdas = settings.lambdas(matrix, journal, stop)
     selected = tuple(cell for region in regions for cell in matrix.cells_in(region, targets))
-    requested = RequestedRelease(version, request.layer_version, request.rebuild, allow_gap=request.allow_gap)
+    why = (request.reason or "rebuilt") if request.rebuild else None
+    requested = RequestedRelease(version, request.layer_version, why, allow_gap=request.allow_gap)
     return Session(matrix, ledger, lambdas, journal, requested, selected, stop)
 
 

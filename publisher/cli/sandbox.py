@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from builder.model.errors import InputError, UsageError
 from publisher.cli.console import print_message, print_result
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
@@ -42,7 +43,6 @@ def command(
 
     An agent runs here too: Bedrock's Converse and ConverseStream return a fixed response, or those of --model-script.
     """
-    from builder.model.errors import InputError
     from builder.smoke.bedrock_model import default_model, read_script
 
     matrix = settings.matrix()
@@ -56,10 +56,7 @@ def command(
         from publisher.sandbox.account import create_account_resources
         from publisher.sandbox.server import environment, running
 
-        def log(text: str) -> None:
-            print_message(text)
-
-        with running(matrix.account, port, stand_in=stand_in, log=log, model=model) as address:
+        with running(matrix.account, port, stand_in=stand_in, log=print_message, model=model) as address:
             create_account_resources(address, matrix)
             surroundings = environment(address, matrix.regions[0], variables)
             # so that COMMAND can be `layers`, wherever it is installed
@@ -78,8 +75,6 @@ def command(
 
 def _run(command: tuple[str, ...], surroundings: dict[str, str]) -> int:
     """Run the command, which handles Ctrl-C and SIGTERM itself."""
-    from builder.model.errors import UsageError
-
     try:
         process = subprocess.Popen(command, env=surroundings)
     except OSError as error:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from builder.model.errors import BuildError, LayersError, UsageError
 from publisher.cli import github
 from publisher.cli.budget import refuse_slow_imports
 from publisher.cli.console import json_option, megabytes, print_json, print_quoted, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
-from publisher.cli.options import ARCHITECTURE, PYTHON
+from publisher.cli.options import zip_target_options
+from publisher.text.figures import seconds
 
 if TYPE_CHECKING:
     from builder.inspection import Inspection
@@ -28,10 +30,7 @@ _MAX_RESPONSE_CHARACTERS = 2000
 
 @click.command("smoke")
 @click.argument("zips", nargs=-1, metavar="[ZIP]...", type=LocalPath())
-@click.option(
-    "--python", type=PYTHON, help="The zip's Python.  [default: from the manifest beside it, its name or its content]"
-)
-@click.option("--arch", "architecture", type=ARCHITECTURE, help="The zip's architecture.  [default: as for --python]")
+@zip_target_options
 @click.option("--strict", is_flag=True, help="End with 4 also if a zip is unproven.")
 @click.option(
     "--times", type=click.IntRange(1, 99), default=1, show_default=True,
@@ -72,8 +71,6 @@ def command(
     machine. Every package is imported. With --app, a function of your own runs on the layers, and its calls
     of Bedrock go to the stand-in. What this machine cannot run is reported as `unproven`.
     """
-    from builder.model.errors import UsageError
-
     if app is None:
         if handler or event or variables or model_script:
             raise UsageError("--handler, --event, --env and --model-script need --app", fix="add --app app.zip")
@@ -154,8 +151,6 @@ def _app_target(app: Path, layers: Sequence[Inspection], python: str | None, arc
 
 
 def _event(text: str | None) -> Any:
-    from builder.model.errors import UsageError
-
     try:
         return json.loads((Path(text[1:]).read_text("utf-8") if text.startswith("@") else text) if text else "{}")
     except OSError as error:
@@ -167,8 +162,6 @@ def _event(text: str | None) -> Any:
 
 
 def _variables(texts: Sequence[str]) -> dict[str, str]:
-    from builder.model.errors import UsageError
-
     pairs = [text.partition("=") for text in texts]
     for name, equals, _ in pairs:
         if not (name and equals):
@@ -178,8 +171,6 @@ def _variables(texts: Sequence[str]) -> dict[str, str]:
 
 def _releases(settings: Settings) -> Sequence[Release]:
     """Return the recorded releases; none without a matrix or ledger here, which a smoke test does not need."""
-    from builder.model.errors import LayersError
-
     if not settings.matrix_path.exists():
         return ()
     try:
@@ -206,18 +197,16 @@ def _show(reports: Sequence[SmokeReport], releases: Sequence[Release]) -> None:
                 report.status + (" (emulated)" if report.emulated else ""),
                 _KINDS[report.kind],
                 report.interpreter or "-",
-                *(
-                    _seconds(value)
-                    for value in (
-                        report.import_seconds, report.ready_seconds, report.first_seconds, report.second_seconds,
-                    )
-                ),
-                megabytes(report.peak_memory) if report.peak_memory else "-",
+                seconds(report.import_seconds, "-"),
+                seconds(report.ready_seconds, "-"),
+                seconds(report.first_seconds, "-"),
+                seconds(report.second_seconds, "-"),
+                megabytes(report.peak_memory, "-"),
             ]
             for report in reports
         ],
         right=(4, 5, 6, 7, 8),
-    )  # fmt: skip
+    )
     for report in reports:
         if report.reason:
             print_result("", f"{report.target} is {report.status}: {report.reason}", f"  {report.zip}")
@@ -246,13 +235,7 @@ def _show_imports(report: SmokeReport, releases: Sequence[Release]) -> None:
         print_result(f"slower: {line}")
 
 
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} s"
-
-
 def _refuse(reports: Sequence[SmokeReport], strict: bool) -> None:
-    from builder.model.errors import BuildError
-
     bad = [r for r in reports if r.status == "failed" or (strict and r.status == "unproven")]
     if bad:
         raise BuildError(

@@ -96,7 +96,7 @@ def _compare(index: Index, row: Row) -> Verdict:
         if isinstance(error, Unreachable):
             fix = error.advice or "check the network and the proxy settings, then run this again"
         if row.yanked and refused:
-            fix = f"{_yank_text(row)}: only its owner can read it"
+            fix = f"{row.yanked}: only its owner can read it"
         raise IncompleteError(
             f"{reason}: {error.message}", where=row.arn, fix=fix, failure_class=error.failure_class
         ) from None
@@ -121,7 +121,7 @@ def _show(verdict: Verdict, provenance: Provenance | None, as_json: bool) -> Non
         if provenance:
             print_result(f"attested by {provenance.repository}, {provenance.workflow}")
         if row.yanked:
-            print_result(f"note: {_yank_text(row)}")
+            print_result(f"note: {row.yanked}")
 
 
 def _document(verdict: Verdict, provenance: Provenance | None) -> dict[str, Any]:
@@ -140,7 +140,3 @@ def _document(verdict: Verdict, provenance: Provenance | None) -> dict[str, Any]
         "signed_by": verdict.signed_by or verdict.recorded_signer,
         "signing_job": verdict.signing_job,
     }
-
-
-def _yank_text(row: Row) -> str:
-    return f"yanked on {row.yanked.date:%Y-%m-%d}: {row.yanked.reason}" if row.yanked else ""

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
 
-from builder.model.artifact import BuildOutput, Locked, Manifest
+from builder.model.artifact import BuildOutput, Locked
 from builder.model.clock import Clock
 from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix
@@ -270,15 +270,15 @@ def _placeholder_zip(folder: Path) -> Zip:
     return Zip(path, sha256(buffer.getvalue()).hexdigest(), len(buffer.getvalue()))
 
 
-def check_artifacts(folder: Path, manifest: Manifest, matrix: Matrix, version: str) -> BuildOutput:
-    """Read the artifacts of a folder. Raises InputError if they are of another package or version."""
+def check_artifacts(build: BuildOutput, matrix: Matrix, version: str) -> None:
+    """Raise InputError if the artifacts are of another package or version."""
+    folder, manifest = build
     if manifest.package != matrix.package or manifest.version != version:
         raise InputError(
             f"the artifacts are of {manifest.package} {manifest.version}, not of {matrix.package} {version}",
             where=str(folder),
             fix=f"build them: layers build --version {version} --output {folder}",
         )
-    return BuildOutput(folder, manifest)
 
 
 def _now() -> datetime:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from builder.model.errors import FailureClass, IncompleteError
 from publisher.aws.gateway import Failure
 from publisher.reconcile.job import Outcome
+from publisher.text.figures import first_names
 
 RUN_AGAIN = "run the same command again; it does what is left"
 CONFLICT_ADVICE = (
@@ -42,7 +43,10 @@ def next_steps(outcomes: Iterable[Outcome]) -> NextSteps | None:
     return NextSteps(
         worst,
         ", ".join(f"{classes[each]} {each}" for each in FailureClass if classes[each]),
-        tuple(step if step == RUN_AGAIN else f"{_cell_names(cells)}: {step}" for step, cells in steps.items()),
+        tuple(
+            step if step == RUN_AGAIN else f"{first_names(cells, MAX_NAMED_CELLS)}: {step}"
+            for step, cells in steps.items()
+        ),
     )
 
 
@@ -74,8 +78,3 @@ def _step(outcome: Outcome) -> str:
         return RUN_AGAIN
     advice = outcome.failure.advice if outcome.failure else None
     return advice or (CONFLICT_ADVICE if outcome.name == "conflict" else NO_ADVICE)
-
-
-def _cell_names(cells: list[str]) -> str:
-    more = f" and {len(cells) - MAX_NAMED_CELLS} more" if len(cells) > MAX_NAMED_CELLS else ""
-    return ", ".join(cells[:MAX_NAMED_CELLS]) + more

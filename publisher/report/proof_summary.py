@@ -12,7 +12,7 @@ from publisher.ledger.release import Release, last_before
 from publisher.report.annotations import Level, Note
 from publisher.report.import_times import import_section
 from publisher.report.release_comparison import BuiltTarget, package_section, size_table, title
-from publisher.text.figures import counted, duration, megabytes
+from publisher.text.figures import counted, duration, megabytes, seconds
 from publisher.text.markdown import table, text
 
 #: So many rows of findings or drift are shown; the rest is counted.
@@ -61,8 +61,8 @@ def smoke_section(reports: Sequence[SmokeReport], releases: Sequence[Release] = 
         [
             text(each.target),
             f"{each.status} (emulated)" if each.emulated else each.status,
-            *(_seconds(s) for s in (each.import_seconds, each.ready_seconds, each.first_seconds, each.second_seconds)),
-            megabytes(each.peak_memory) if each.peak_memory else "",
+            *map(seconds, (each.import_seconds, each.ready_seconds, each.first_seconds, each.second_seconds)),
+            megabytes(each.peak_memory),
             text(each.reason or ""),
         ]
         for each in reports
@@ -71,10 +71,6 @@ def smoke_section(reports: Sequence[SmokeReport], releases: Sequence[Release] = 
     starts = [(each.target, smoke_result(each).cold_start) for each in reports if each.imports]
     sections = [import_section(target, start, releases) for target, start in starts if start]
     return "\n".join(["### Smoke\n\n" + table(headers, rows, right=(2, 3, 4, 5, 6)), *sections])
-
-
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f} s"
 
 
 def smoke_notes(reports: Sequence[SmokeReport], strict: bool) -> Iterator[Note]:
@@ -123,17 +119,7 @@ def audit_section(checked: int, releases: int, drifts: Sequence[Drift]) -> str:
     headline = f"**{counted(len(drifts), 'finding')}**" if drifts else "**everything is as recorded**"
     compared = f"{counted(checked, 'recorded layer version')} of {counted(releases, 'release')}"
     head = f"### Audit\n\n{compared} compared: {headline}.\n"
-    rows = [
-        [
-            text(each.region),
-            text(each.target),
-            str(each.layer_version or ""),
-            each.problem,
-            text(each.detail),
-            text(each.remedy),
-        ]
-        for each in drifts
-    ]
+    rows = [[*map(text, each.cells)] for each in drifts]
     if not rows:
         return head
     return f"{head}\n" + _first_rows(["Region", "Target", "Number", "Problem", "What", "Remedy"], rows)

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 
-def megabytes(size: int) -> str:
+
+def megabytes(size: int | None, unknown: str = "") -> str:
     """Return ``29.8 MB``, in units of 1024² as in Lambda's limits."""
-    return f"{size / 1048576:.1f} MB"
+    return unknown if size is None else f"{size / 1048576:.1f} MB"
+
+
+def seconds(value: float | None, unknown: str = "") -> str:
+    """Return ``1.23 s``."""
+    return unknown if value is None else f"{value:.2f} s"
+
+
+def first_names(names: Iterable[object], most: int) -> str:
+    """Join names for a sentence, of many only the first: ``a, b and 3 more``."""
+    texts = list(map(str, names))
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 def counted(count: int, noun: str) -> str:
