@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,8 +44,9 @@ def expected_target(path: Path, python: str | None = None, architecture: str | N
 
 def _named_target(path: Path) -> Target | None:
     """Return the target in the manifest beside the zip, else in the zip's name, else None."""
-    if artifact := manifest_entry(path):
-        return Target(artifact.python, artifact.architecture, artifact.layer_name)
+    with suppress(InputError):
+        if artifact := manifest_entry(path):
+            return Target(artifact.python, artifact.architecture, artifact.layer_name)
     match = _NAMED.search(path.stem)
     if match and (version := f"{match[1]}.{match[2]}") in RUNTIMES:
         return Target(version, _architecture(match[3]), path.stem)
@@ -56,12 +58,10 @@ def _architecture(name: str) -> Architecture:
 
 
 def manifest_entry(path: Path) -> Artifact | None:
-    """Return the entry of a zip in the manifest of its folder, or None."""
-    try:
-        manifest = read_manifest(path.parent)
-    except InputError:
+    """Return the entry of a zip in the manifest beside it, or None. Raises InputError if the manifest is damaged."""
+    if not (path.parent / MANIFEST).exists():
         return None
-    return next((artifact for artifact in manifest.artifacts if artifact.file == path.name), None)
+    return next((each for each in read_manifest(path.parent).artifacts if each.file == path.name), None)
 
 
 def against_manifest(inspection: Inspection) -> Inspection:
@@ -69,14 +69,11 @@ def against_manifest(inspection: Inspection) -> Inspection:
 
     Adds a finding instead if the manifest is damaged or has another sha256.
     """
-    folder = inspection.path.parent
-    if (folder / MANIFEST).exists():
-        try:
-            read_manifest(folder)
-        except InputError as error:
-            ignored = finding("warning", "manifest-damaged", f"the manifest beside it is ignored: {error.what}")
-            return with_findings(inspection, [ignored])
-    artifact = manifest_entry(inspection.path)
+    try:
+        artifact = manifest_entry(inspection.path)
+    except InputError as error:
+        ignored = finding("warning", "manifest-damaged", f"the manifest beside it is ignored: {error.what}")
+        return with_findings(inspection, [ignored])
     if artifact is None:
         return inspection
     if artifact.sha256 == inspection.sha256:

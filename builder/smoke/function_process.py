@@ -138,9 +138,9 @@ def _cause(code: int | None) -> str:
     return f" by {number.name} ({signal.strsignal(number)}" + (f"; likely: {likely})" if likely else ")")
 
 
-def refused(log: Path, command: str = "smoke") -> tuple[str, ...]:
-    """Return the connections to other machines that it tried."""
-    mark = f"{command}: refused "
+def refused(log: Path) -> tuple[str, ...]:
+    """Return the connections to other machines that a smoke test's function tried."""
+    mark = "smoke: refused "
     lines = log.read_text("utf-8", "replace").splitlines()
     return tuple(sorted({line.removeprefix(mark) for line in lines if line.startswith(mark)}))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from packaging.utils import canonicalize_name
 
@@ -66,8 +66,3 @@ def _trial(name: str, modules: tuple[str, ...]) -> ImportTrial:
     public = [module for module in candidates if not any(part.startswith("_") for part in module.split("."))]
     tried = public or candidates or list(modules)
     return ImportTrial(name, tuple(tried[:_MAX_ATTEMPTS]), "any" if candidates else "none")
-
-
-def plan_as_json(plan: Iterable[ImportTrial]) -> list[dict[str, Any]]:
-    """Return the plan in the form that the function's handler reads."""
-    return [asdict(trial) for trial in plan]

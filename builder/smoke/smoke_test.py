@@ -28,7 +28,7 @@ from builder.smoke.bedrock import BedrockServer
 from builder.smoke.bedrock_model import ConverseRequest, Model, ToolCall, Turn, default_model, tool_results
 from builder.smoke.execution import Machine, Unproven, machine_for
 from builder.smoke.function_process import FUNCTION_FOLDER, FunctionCode, FunctionProcess, environment, refused, running
-from builder.smoke.import_plan import import_plan, plan_as_json
+from builder.smoke.import_plan import import_plan
 from builder.smoke.import_profile import profile_imports
 from builder.smoke.runtime_api import FunctionError, RuntimeApi
 from builder.smoke.runtime_client import client_folder, version_of
@@ -171,7 +171,7 @@ class _Run:
         others = tuple(other_roots(paths, target.python))
         paths = [path for path in paths if not path.startswith(others)]
         self._plan = folder / "plan.json"
-        self._plan.write_text(json.dumps(plan_as_json(import_plan(distributions, paths))), "utf-8")
+        self._plan.write_text(json.dumps([asdict(trial) for trial in import_plan(distributions, paths)]), "utf-8")
 
     def layer(self, report: SmokeReport, is_agent: bool) -> SmokeReport:
         """Invoke the handler for the layer twice, then import its distributions."""

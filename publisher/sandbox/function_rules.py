@@ -19,7 +19,7 @@ from moto.awslambda.exceptions import UnknownFunctionException
 
 from builder.inspection import UNZIPPED_LIMIT_BYTES
 from publisher.sandbox.moto_corrections import runtimes
-from publisher.sandbox.zip_store import Refusal, Store, check_zip
+from publisher.sandbox.zip_store import Refusal, Store, check_zip, invalid_parameter
 
 _LAYER_VERSION = re.compile(
     r"arn:[\w-]+:lambda:(?P<region>[\w-]+):(?P<account>\d{12}):layer:(?P<name>[\w-]+):(?P<number>\d+)"
@@ -104,17 +104,16 @@ def refuse_creation(body: bytes, backend: Any, store: Store) -> None:
         check_zip(code)
     runtime = specification.get("Runtime")
     if runtime is not None and runtime not in runtimes():
-        raise Refusal(
-            "InvalidParameterValueException",
+        raise invalid_parameter(
             f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
-            f"[{', '.join(sorted(runtimes()))}] or be a valid ARN",
+            f"[{', '.join(sorted(runtimes()))}] or be a valid ARN"
         )
     _refuse_layers(specification.get("Layers") or [], backend, store)
 
 
 def _refuse_layers(arns: Sequence[str], backend: Any, store: Store) -> None:
     if len(arns) > _MAX_LAYERS:
-        raise Refusal("InvalidParameterValueException", f"Cannot reference more than {_MAX_LAYERS} layers.")
+        raise invalid_parameter(f"Cannot reference more than {_MAX_LAYERS} layers.")
     size = 0
     names: dict[str, str] = {}
     for arn in arns:
@@ -122,30 +121,23 @@ def _refuse_layers(arns: Sequence[str], backend: Any, store: Store) -> None:
         if match is None:
             raise Refusal("ValidationException", f"Value '[{arn}]' at 'layers' failed to satisfy constraint")
         if match["region"] != backend.region_name:
-            raise Refusal(
-                "InvalidParameterValueException",
-                "Layers are not in the same region as the function. "
-                f"Layers are expected to be in region {backend.region_name}.",
-            )
+            expected = f"Layers are expected to be in region {backend.region_name}."
+            raise invalid_parameter(f"Layers are not in the same region as the function. {expected}")
         if match["account"] != backend.account_id:
             message = f"not authorized to perform: lambda:GetLayerVersion on resource: {arn}"
             raise Refusal("AccessDeniedException", message, 403)
         version = backend.layers_versions_by_arn(arn)
         if version is None:
-            raise Refusal("InvalidParameterValueException", f"Layer version {arn} does not exist.")
+            raise invalid_parameter(f"Layer version {arn} does not exist.")
         if other := names.get(match["name"]):
-            raise Refusal(
-                "InvalidParameterValueException",
+            raise invalid_parameter(
                 "Two different versions of the same layer are not allowed to be referenced in the same function. "
-                f"{other} and {arn} are versions of the same layer.",
+                f"{other} and {arn} are versions of the same layer."
             )
         names[match["name"]] = arn
         size += _unzipped_size(store, version.code_digest)
     if size > UNZIPPED_LIMIT_BYTES:
-        raise Refusal(
-            "InvalidParameterValueException",
-            f"Layers consume more than the available size of {UNZIPPED_LIMIT_BYTES} bytes",
-        )
+        raise invalid_parameter(f"Layers consume more than the available size of {UNZIPPED_LIMIT_BYTES} bytes")
 
 
 def _unzipped_size(store: Store, sha256: str) -> int:

@@ -35,7 +35,7 @@ from publisher.aws.once_per_key import Once
 from publisher.canary.function_zip import function_zip
 from publisher.sandbox.canary_stand_in import metadata_response
 from publisher.sandbox.function_rules import SandboxFunction
-from publisher.sandbox.zip_store import Refusal, Store
+from publisher.sandbox.zip_store import Refusal, Store, invalid_parameter
 
 #: Time for the start, which Lambda does not count in the timeout.
 START_SECONDS = 10.0
@@ -59,9 +59,9 @@ class Invocation:
 
 @dataclass(frozen=True)
 class _RunResult:
-    """The result of a run: its payload, whether that is an error, and the log."""
+    """The result of a run: its JSON, whether that is an error, and the log."""
 
-    payload: bytes
+    payload: str
     failed: bool
     log: str
 
@@ -90,10 +90,7 @@ class Invoker:
         if kind == "DryRun":
             return Invocation(204, b"", ())
         if kind != "RequestResponse":
-            raise Refusal(
-                "InvalidParameterValueException",
-                f"the embedded AWS invokes as RequestResponse, not {kind}",
-            )
+            raise invalid_parameter(f"the embedded AWS invokes as RequestResponse, not {kind}")
         request_id = str(uuid.uuid4())
         try:
             outcome = self._run_or_respond(function, event, request_id)
@@ -104,7 +101,7 @@ class Invoker:
             headers.append(("X-Amz-Function-Error", "Unhandled"))
         if log_type == "Tail":
             headers.append(("X-Amz-Log-Result", base64.b64encode(outcome.log.encode()[-LOG_TAIL_BYTES:]).decode()))
-        return Invocation(200, outcome.payload, tuple(headers))
+        return Invocation(200, outcome.payload.encode(), tuple(headers))
 
     def _run_or_respond(self, function: SandboxFunction, event: Any, request_id: str) -> _RunResult:
         target = _target(function)
@@ -142,11 +139,8 @@ class Invoker:
             with running(runtime.machine, code, api, variables, folder) as process:
                 outcome = _outcome(process, function, event, request_id)
         places = {opt: "/opt", task: "/var/task", runtime.client: "/var/runtime", folder / "home": "/tmp"}  # noqa: S108
-        return _RunResult(
-            _with_lambda_paths(outcome.payload.decode(), places).encode(),
-            outcome.failed,
-            _with_lambda_paths(outcome.log, places),
-        )
+        payload, log = (_with_lambda_paths(each, places) for each in (outcome.payload, outcome.log))
+        return _RunResult(payload, outcome.failed, log)
 
     def _own_variables(self, function: SandboxFunction, task: Path) -> dict[str, str]:
         """Return a function's own environment variables, with this AWS as its endpoint."""
@@ -165,10 +159,7 @@ class Invoker:
         canary = function.code == sha256(function_zip()).hexdigest() and isinstance(event, dict)
         if not (self._stand_in and canary):
             more = "" if self._stand_in else "; `layers sandbox --stand-in` responds for canary functions"
-            raise Refusal(
-                "InvalidParameterValueException",
-                f"the embedded AWS cannot run {function.name} ({target.id}): {reason}{more}",
-            )
+            raise invalid_parameter(f"the embedded AWS cannot run {function.name} ({target.id}): {reason}{more}")
         package = str(event.get("package"))
         self._log(f"{function.name} in {function.region} was not run; its layers' metadata was read: {reason}")
         response = metadata_response(package, [self._store.path(layer) for layer in function.layers], target)
@@ -178,8 +169,8 @@ class Invoker:
                 "errorType": "PackageNotFoundError",
                 "stackTrace": [],
             }
-            return _RunResult(json.dumps(error).encode(), True, "")
-        return _RunResult(json.dumps(response).encode(), False, "")
+            return _RunResult(json.dumps(error), True, "")
+        return _RunResult(json.dumps(response), False, "")
 
     def _unpack(self, zips: tuple[str, ...]) -> Path:
         """Unpack these zips into one folder, a later one over the earlier ones, as Lambda does in ``/opt``."""
@@ -198,7 +189,7 @@ class _Runtime:
 def _target(function: SandboxFunction) -> Target:
     python = function.runtime.removeprefix("python")
     if python not in RUNTIMES:
-        raise Refusal("InvalidParameterValueException", f"the embedded AWS cannot run {function.runtime}")
+        raise invalid_parameter(f"the embedded AWS cannot run {function.runtime}")
     architecture = Architecture.AARCH64 if function.architecture == "arm64" else Architecture.X86_64
     return Target(python, architecture, "function")
 
@@ -216,7 +207,7 @@ def _outcome(process: FunctionProcess, function: SandboxFunction, event: Any, re
         note = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {request_id} {note}\n\n"
     except EndedError:
         body, failed = _error("Runtime.ExitError", _exit_reason(process.process.returncode), request_id), True
-    return _RunResult(json.dumps(body).encode(), failed, _log(process, function, request_id, seconds, note))
+    return _RunResult(json.dumps(body), failed, _log(process, function, request_id, seconds, note))
 
 
 def _error(kind: str, message: str, request_id: str) -> dict[str, str]:

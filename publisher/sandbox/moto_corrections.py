@@ -21,7 +21,7 @@ from moto.awslambda.policy import Policy
 from moto.awslambda.utils import make_layer_ver_arn
 
 from publisher.sandbox.signing_jobs import signature_of
-from publisher.sandbox.zip_store import Refusal, Store, read_stand_in
+from publisher.sandbox.zip_store import Refusal, Store, invalid_parameter, read_stand_in
 
 _LAYERS = re.compile(r"/20\d\d-\d\d-\d\d/layers(?:/(?P<name>.+?)/versions(?:/(?P<number>\d+)(?P<rest>/.*)?)?)?/?")
 _LAYER_ARN = re.compile(
@@ -109,17 +109,17 @@ def layers_response(method: str, path: str, query: str, body: bytes, backend: An
     if method == "GET" and name and number is None:
         return _list_versions(backend, _layer_name(name), arguments)
     if number is not None and int(number) < 1:
-        raise Refusal("InvalidParameterValueException", "Layer Version Cannot be less than 1")
+        raise invalid_parameter("Layer Version Cannot be less than 1")
     if method == "GET" and name and number and not rest:
         return _version(backend, _layer_name(name), number)
     if method == "DELETE" and name and number and not rest:
         return _delete(backend, _layer_name(name), number)
     if name and rest and rest.startswith("/policy"):
-        _require_version(backend, _layer_name(name), number)
+        policy = _policy_of(backend, _layer_name(name), number)
         if method == "GET":
-            return _policy(backend, _layer_name(name), number)
+            return _policy(policy)
         if method == "POST":
-            _refuse_statement(backend, _layer_name(name), number, body)
+            _refuse_statement(policy, body)
     if method == "POST" and name and number is None:
         _refuse_invalid(_layer_name(name), body)
     return None
@@ -197,27 +197,26 @@ def _page(key: str, items: list[dict[str, Any]], arguments: dict[str, str]) -> d
     return page
 
 
-def _require_version(backend: Any, name: str, number: str) -> None:
+def _policy_of(backend: Any, name: str, number: str) -> Any:
     try:
-        backend.get_layer_version(name, number)
+        return backend.get_layer_version(name, number).policy
     except UnknownLayerException:
         arn = make_layer_ver_arn(backend.region_name, backend.account_id, name, number)
         raise Refusal("ResourceNotFoundException", f"Layer version {arn} does not exist.", 404) from None
 
 
-def _policy(backend: Any, name: str, number: str) -> dict[str, Any]:
-    policy = backend.get_layer_version(name, number).policy
+def _policy(policy: Any) -> dict[str, Any]:
     if not policy.statements:
         raise Refusal("ResourceNotFoundException", "No policy is associated with the given resource.", 404)
     return json.loads(policy.wire_format())  # type: ignore[no-any-return]
 
 
-def _refuse_statement(backend: Any, name: str, number: str, body: bytes) -> None:
+def _refuse_statement(policy: Any, body: bytes) -> None:
     data = json.loads(body or b"{}")
     if (action := data.get("Action")) != "lambda:GetLayerVersion":
         raise _invalid("action", action, "Member must satisfy regular expression pattern: lambda:GetLayerVersion")
     statement = data.get("StatementId")
-    if any(each.get("Sid") == statement for each in backend.get_layer_version(name, number).policy.statements):
+    if any(each.get("Sid") == statement for each in policy.statements):
         raise Refusal(
             "ResourceConflictException",
             f"The statement id ({statement}) provided already exists. Please provide a new statement id, "

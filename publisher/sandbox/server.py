@@ -127,8 +127,7 @@ class _Front:
         if download := _DOWNLOAD.fullmatch(path):
             return self._download(download[1], environ, start_response)
         if is_model_request(path):
-            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            response = respond(path, body, self._model)
+            response = respond(path, _read_body(environ), self._model)
             return _reply(start_response, response.status, response.body, response.headers)
         try:
             if method == "POST" and _PUBLISH.fullmatch(path):
@@ -154,10 +153,7 @@ class _Front:
 
         backend = lambda_backends[self._account][region[1]]
         query = environ.get("QUERY_STRING", "")
-        body = b""
-        if method == "POST":
-            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            _replace_body(environ, body)
+        body = _read_body(environ) if method == "POST" else b""
         if method == "POST" and (invoked := _INVOCATIONS.fullmatch(path)):
             return self._invoke(unquote(invoked[1]), query, body, backend, environ, start_response)
         if method == "POST" and _FUNCTIONS.fullmatch(path):
@@ -174,9 +170,7 @@ class _Front:
     def _signing(
         self, environ: Environ, method: str, path: str, region: str, start_response: StartResponse
     ) -> Iterable[bytes] | None:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        _replace_body(environ, body)
-        response = self._signing_jobs.respond(method, path, region, body)
+        response = self._signing_jobs.respond(method, path, region, _read_body(environ))
         return None if response is None else _reply(start_response, 200, response)
 
     def _invoke(
@@ -197,6 +191,13 @@ class _Front:
         from werkzeug.wsgi import wrap_file
 
         return wrap_file(environ, path.open("rb"), 1 << 18)
+
+
+def _read_body(environ: Environ) -> bytes:
+    """Return a request's body. moto can read it again."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    _replace_body(environ, body)
+    return body
 
 
 def _replace_body(environ: Environ, body: bytes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import os
 import re
@@ -38,6 +39,11 @@ class Refusal(Exception):  # noqa: N818 - a response, not a fault
         self.code = code
         self.message = message
         self.status = status
+
+
+def invalid_parameter(message: str) -> Refusal:
+    """Return Lambda's error for the value of a parameter."""
+    return Refusal("InvalidParameterValueException", message)
 
 
 @dataclass(frozen=True)
@@ -148,8 +154,6 @@ def _drain(stream: IO[bytes], length: int, copy: IO[bytes] | None) -> str:
 
 def check_zip(content: bytes) -> None:
     """Raise Refusal for a file that Lambda refuses: it is not a zip, or it is too large."""
-    import io
-
     if len(content) > ZIPPED_LIMIT_BYTES:
         raise Refusal(
             "RequestEntityTooLargeException", f"Zipped size must be smaller than {ZIPPED_LIMIT_BYTES} bytes", 413
@@ -158,14 +162,10 @@ def check_zip(content: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             unzipped = sum(info.file_size for info in archive.infolist())
     except ZIP_DAMAGE:
-        raise Refusal(
-            "InvalidParameterValueException",
-            "Could not unzip uploaded file. Please check your file, then try to upload again.",
-        ) from None
+        message = "Could not unzip uploaded file. Please check your file, then try to upload again."
+        raise invalid_parameter(message) from None
     if unzipped > UNZIPPED_LIMIT_BYTES:
-        raise Refusal(
-            "InvalidParameterValueException", f"Unzipped size must be smaller than {UNZIPPED_LIMIT_BYTES} bytes"
-        )
+        raise invalid_parameter(f"Unzipped size must be smaller than {UNZIPPED_LIMIT_BYTES} bytes")
 
 
 def stand_in(stored: Stored) -> str:

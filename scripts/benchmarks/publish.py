@@ -15,7 +15,6 @@ import json
 import os
 import random
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +22,6 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import yaml
@@ -42,6 +40,7 @@ from publisher.aws.retry import RetryingLambda
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.number import RequestedRelease
 from publisher.reconcile.release_run import PublishReport, carry_out, prepare
+from scripts.benchmarks.commands import Figures, run
 from scripts.benchmarks.simulation import REQUESTS_PER_SECOND, simulation
 from scripts.simaws import SimLambda, SimulatedAws
 
@@ -50,7 +49,6 @@ LATENCY_SECONDS = (0.04, 0.2)
 UPSTREAM_BYTES_PER_SECOND = 125e6
 ZIP_BYTES = 36 << 20
 ACCOUNT = "123456789012"
-Figures = dict[str, Any]
 
 
 def main() -> None:
@@ -145,26 +143,15 @@ def _run_publish(folder: Path, artifacts: Path) -> Figures:
     command = [str(Path(sys.executable).with_name("layers")), "--matrix", str(folder / "matrix.yaml")]
     command += ["--ledger", str(folder / "ledger"), "publish", "--version", "1.0.0", "--artifacts", str(artifacts)]
     with simulation(matrix, LATENCY_SECONDS, folder, UPSTREAM_BYTES_PER_SECOND) as aws:
-        started = time.monotonic()
-        process = subprocess.Popen(
-            [*command, "--yes"],
-            env={**os.environ, **aws.environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        _, status, usage = os.wait4(process.pid, 0)  # this process alone, not the simulation's
-        seconds = time.monotonic() - started
+        figures = run([*command, "--yes"], variables=aws.environment)
         requests, sent_bytes = aws.counts()
-    if status:
-        raise SystemExit("layers publish failed")
-    cpu = usage.ru_utime + usage.ru_stime
     return {
-        "seconds": round(seconds, 1),
+        "seconds": round(figures["seconds"], 1),
         "requests": requests,
         "sent, MB": round(sent_bytes / 1e6),
-        "processor seconds": round(cpu, 1),
-        "processor milliseconds a request": round(1000 * cpu / requests),
-        "peak memory, MB (at most 400)": round(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6),
+        "processor seconds": round(figures["cpu_seconds"], 1),
+        "processor milliseconds a request": round(1000 * figures["cpu_seconds"] / requests),
+        "peak memory, MB (at most 400)": figures["peak_mb"],
     }
 
 

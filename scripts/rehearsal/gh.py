@@ -34,16 +34,13 @@ def main() -> None:
     state = json.loads(STATE.read_text()) if STATE.exists() else {"pr": [], "issue": [], "label": [], "release": []}
     if arguments.kind == "release":
         print(_act_on_release(arguments, state["release"]))
-        STATE.write_text(json.dumps(state, indent=2))
-        return
-    if arguments.kind == "label":
+    elif arguments.kind == "label":
         state["label"].append(arguments.name)
-        STATE.write_text(json.dumps(state, indent=2))
-        return
-    unknown = set(arguments.label or ()) - set(state["label"])
-    if unknown and arguments.action != "list":
-        sys.exit(f"gh: could not add label: {unknown} not found")
-    print(_act(arguments, state[arguments.kind]))
+    else:
+        unknown = set(arguments.label or ()) - set(state["label"])
+        if unknown and arguments.action != "list":
+            sys.exit(f"gh: could not add label: {unknown} not found")
+        print(_act(arguments, state[arguments.kind]))
     STATE.write_text(json.dumps(state, indent=2))
 
 
