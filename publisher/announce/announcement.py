@@ -54,9 +54,6 @@ def announcement_of(release: Release, event: Event) -> Announcement:
         time=release.yanked.date if release.yanked else release.completed,
         reason=release.yanked.reason if release.yanked else release.rebuild,
         layers=tuple(
-            AnnouncedLayer(
-                region=cell.region, python=cell.python, architecture=cell.architecture, arn=cell.arn, sha256=cell.sha256
-            )
-            for cell in release.cells
+            AnnouncedLayer(**cell.model_dump(include=set(AnnouncedLayer.model_fields))) for cell in release.cells
         ),
     )

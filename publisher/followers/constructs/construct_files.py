@@ -51,11 +51,10 @@ def _layer_data(index: Index) -> dict[str, Any]:
     """Return the data of the constructs. They derive an ARN from its region, layer name and number."""
     complete = [release for release in index.releases if release.complete]
     layers = {
-        f"py{layer.python}-{layer.architecture}": layer.layer_name
-        for release in reversed(complete)
-        for layer in release.layers
+        layer.target_key.id: layer.layer_name for release in reversed(complete) for layer in release.layers
     }
-    regions = [region for region in index.all_regions if any(_has_region(release, region) for release in complete)]
+    used_regions = {layer.region for release in complete for layer in release.layers}
+    regions = [region for region in index.all_regions if region in used_regions]
     return {
         "package": index.package,
         "account": index.account,
@@ -65,12 +64,8 @@ def _layer_data(index: Index) -> dict[str, Any]:
     }
 
 
-def _has_region(release: IndexedRelease, region: str) -> bool:
-    return any(layer.region == region for layer in release.layers)
-
-
 def _release(release: IndexedRelease, regions: list[str], targets: list[str]) -> dict[str, Any]:
-    published = {f"{layer.region}/py{layer.python}-{layer.architecture}" for layer in release.layers}
+    published = {f"{layer.region}/{layer.target_key.id}" for layer in release.layers}
     return {
         "version": release.version,
         "layer_version": release.layer_version,
