@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,53 +34,54 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Places:
-    """The indexes, folders and workspace members that a project's sources can refer to."""
+class Sources:
+    """Finds the places of packages in the indexes, folders and workspace members that a project's sources refer to."""
 
     folder: Path  #: paths are relative to it
-    indexes: Mapping[str, str]  #: URLs by name
-    members: Mapping[str, Path]  #: folders of the workspace's members by normalised name
+    problems: Problems
+    indexes: Mapping[str, str] = field(default_factory=dict)  #: URLs by name
+    members: Mapping[str, Path] = field(default_factory=dict)  #: folders of the workspace's members by normalised name
+    places: dict[str, LocalPackage | ProjectIndex] = field(default_factory=dict)  #: those that were found
 
+    def apply(self, requirement: Requirement, source: Mapping[str, Any], where: str) -> None:
+        """Set the URL of the requirement, or record its folder or index in ``places``, as the source states."""
+        name = str(canonicalize_name(requirement.name))
+        place: LocalPackage | ProjectIndex | str
+        try:
+            place = self._place_of(name, source, where)
+        except (OSError, ValueError) as error:  # a path or URL that the system or urllib rejects
+            place = shorten(without_credentials(str(error)))
+        if isinstance(place, str) and place == source.get("url"):
+            requirement.url, requirement.specifier = place, SpecifierSet()  # PEP 508 allows only one of them
+        elif isinstance(place, str):
+            self.problems.add(where, place)
+        else:
+            self.places[name] = place
 
-def apply_source(
-    requirement: Requirement,
-    source: Mapping[str, Any],
-    where: str,
-    available: Places,
-    places: dict[str, LocalPackage | ProjectIndex],
-    problems: Problems,
-) -> None:
-    """Set the URL of the requirement, or record its folder or index in ``places``, as the source states."""
-    name = str(canonicalize_name(requirement.name))
-    place: LocalPackage | ProjectIndex | str
-    try:
-        place = _place_of(name, source, where, available)
-    except (OSError, ValueError) as error:  # a path or URL that the system or urllib rejects
-        place = shorten(without_credentials(str(error)))
-    if isinstance(place, str) and place == source.get("url"):
-        requirement.url, requirement.specifier = place, SpecifierSet()  # PEP 508 allows only one of them
-    elif isinstance(place, str):
-        problems.add(where, place)
-    else:
-        places[name] = place
+    def apply_known(self, requirement: Requirement, source: Mapping[str, Any] | None, where: str) -> bool:
+        """Apply a source, but not an unknown index: that is the public one or one of the environment's. Return whether
+        it was applied."""
+        if not source or ("index" in source and source["index"] not in self.indexes):
+            return False
+        self.apply(requirement, source, where)
+        return True
 
-
-def _place_of(name: str, source: Mapping[str, Any], where: str, places: Places) -> LocalPackage | ProjectIndex | str:
-    """Return the place that a source names. A string is a problem, or the URL of a wheel."""
-    if "git" in source:
-        return problem_of_url(f"git+{source['git']}") or ""
-    if source.get("workspace") is True:
-        member = places.members.get(name)
-        return LocalPackage(member, where, name) if member else "is not a member of the workspace"
-    if "path" in source:
-        path = places.folder / str(source["path"])
-        path = path / str(source["subdirectory"]) if "subdirectory" in source else path
-        return problem_of_local(path, str(source["path"]), name) or LocalPackage(path, where, name)
-    if str(source.get("url")).startswith("file:"):
-        return local_package(str(source["url"]), places.folder, where, name=name)
-    if "url" in source:
-        return problem_of_url(str(source["url"])) or str(source["url"])
-    if "index" in source:
-        url = places.indexes.get(str(source["index"]))
-        return ProjectIndex(str(source["index"]), url) if url else f"there is no index named {source['index']!r}"
-    return f"unknown source: {', '.join(map(str, source))}"
+    def _place_of(self, name: str, source: Mapping[str, Any], where: str) -> LocalPackage | ProjectIndex | str:
+        """Return the place that a source names. A string is a problem, or the URL of a wheel."""
+        if "git" in source:
+            return problem_of_url(f"git+{source['git']}") or ""
+        if source.get("workspace") is True:
+            member = self.members.get(name)
+            return LocalPackage(member, where, name) if member else "is not a member of the workspace"
+        if "path" in source:
+            path = self.folder / str(source["path"])
+            path = path / str(source["subdirectory"]) if "subdirectory" in source else path
+            return problem_of_local(path, str(source["path"]), name) or LocalPackage(path, where, name)
+        if str(source.get("url")).startswith("file:"):
+            return local_package(str(source["url"]), self.folder, where, name=name)
+        if "url" in source:
+            return problem_of_url(str(source["url"])) or str(source["url"])
+        if "index" in source:
+            url = self.indexes.get(str(source["index"]))
+            return ProjectIndex(str(source["index"]), url) if url else f"there is no index named {source['index']!r}"
+        return f"unknown source: {', '.join(map(str, source))}"

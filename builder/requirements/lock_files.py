@@ -28,7 +28,7 @@ from builder.requirements.declared import (
     declare,
     without_credentials,
 )
-from builder.requirements.entries import Places, apply_source
+from builder.requirements.entries import Sources
 from builder.requirements.file_hashes import check_file, strong_digests
 from builder.requirements.lock_formats import (
     parse_pdm_lock,
@@ -178,25 +178,24 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
 
 def _pin(lock: Path, project: Requirements, packages: Sequence[LockedPackage], problems: Problems) -> Requirements:
     """Return locked packages as ``==`` requirements."""
-    pins, places, hashes = [], dict(project.places), {}
-    available = Places(project.source.absolute().parent, project.indexes, {})
+    pins, hashes = [], {}
+    available = Sources(project.source.absolute().parent, problems, project.indexes, places=dict(project.places))
     for package in packages:
         text = f"{package.name}=={package.version}" if package.version else package.name
         requirement = problems.parse(text, package.where)
         if requirement is None:
             continue
-        if package.source and ("index" not in package.source or package.source["index"] in project.indexes):
-            apply_source(requirement, package.source, package.where, available, places, problems)
-            if isinstance(places.get(package.name), LocalPackage):
-                requirement.specifier = SpecifierSet()
+        is_applied = available.apply_known(requirement, package.source, package.where)
+        place = available.places.get(package.name)
+        if is_applied and isinstance(place, LocalPackage):
+            requirement.specifier = SpecifierSet()
         pins.append(declare(requirement, package.where))
         if package.hashes:
             hashes[package.name] = digests = strong_digests(package.hashes, package.where, problems)
-            place = places.get(package.name)
             if isinstance(place, LocalPackage) and not place.path.is_dir() and digests:
                 check_file(place.path, digests, package.where, problems)
     problems.raise_any()
-    return Requirements(lock, tuple(pins), hashes=hashes, local=project.local, places=places)
+    return Requirements(lock, tuple(pins), hashes=hashes, local=project.local, places=available.places)
 
 
 def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:

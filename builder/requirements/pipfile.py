@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from builder.model.errors import InputError
-from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, Selection, declare, names_of
-from builder.requirements.entries import Entry, Places, apply_source
+from builder.requirements.declared import Problems, Requirements, Selection, declare, names_of
+from builder.requirements.entries import Entry, Sources
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.poetry_tables import poetry_entries
 from builder.requirements.text_files import read_toml, table
-from builder.resolve.bounds import ProjectIndex
 
 _NO_CATEGORIES = {"source", "requires", "packages", "pipenv", "scripts"}
 
@@ -38,8 +37,9 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     for section in ("packages", *selection.groups):
         where = f"{path.name}: [{section}]"
         entries += poetry_entries(table(document, section, where=str(path)), where, problems)
-    places: dict[str, LocalPackage | ProjectIndex] = {}
-    declarations = [_declare(entry, path, indexes, places, problems) for entry in entries]
+    available = Sources(path.parent, problems, indexes)
+    for entry in entries:
+        available.apply_known(entry.requirement, entry.source, entry.where)
     requires = table(document, "requires", where=str(path))
     required_python = str(requires.get("python_full_version") or requires.get("python_version") or python)
     other_python = [f"warning: {path.name} is for Python {required_python}, and the function for {python}"]
@@ -51,23 +51,10 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     needs_lock += (f"{path.name}: [pipenv].allow_prereleases",) if allowed else ()
     return Requirements(
         path,
-        tuple(declarations),
-        places=places,
+        tuple(declare(entry.requirement, entry.where) for entry in entries),
+        places=available.places,
         groups=selection.groups,
         indexes=indexes,
         needs_lock=needs_lock,
         notes=tuple(notes),
     )
-
-
-def _declare(
-    entry: Entry,
-    path: Path,
-    indexes: dict[str, str],
-    places: dict[str, LocalPackage | ProjectIndex],
-    problems: Problems,
-) -> Declared:
-    source = entry.source
-    if source and ("index" not in source or source["index"] in indexes):  # else the public or the environment's index
-        apply_source(entry.requirement, source, entry.where, Places(path.parent, indexes, {}), places, problems)
-    return declare(entry.requirement, entry.where)

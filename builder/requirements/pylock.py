@@ -25,10 +25,9 @@ from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.requirements.declared import LocalPackage, Problems, Requirements, declare
-from builder.requirements.entries import Places, apply_source
+from builder.requirements.entries import Sources
 from builder.requirements.file_hashes import check_file, strong_digests
 from builder.requirements.text_files import read_toml
-from builder.resolve.bounds import ProjectIndex
 
 
 def read_pylock(
@@ -42,7 +41,7 @@ def read_pylock(
     """Return the packages that a pylock.toml (PEP 751) selects for the target."""
     problems = Problems()
     pins = []
-    places: dict[str, LocalPackage | ProjectIndex] = {}
+    available = Sources(lock.absolute().parent, problems)
     hashes: dict[str, frozenset[str]] = {}
     try:
         content = read_toml(lock)
@@ -75,9 +74,8 @@ def read_pylock(
             problems.add(where, f"has no wheel that runs on {target.id}; only wheels are used")
             continue
         if source:
-            available = Places(lock.absolute().parent, {}, {})
-            apply_source(requirement, source, where, available, places, problems)
-            if package.name in places:
+            available.apply(requirement, source, where)
+            if package.name in available.places:
                 requirement.specifier = SpecifierSet()
         pins.append(declare(requirement, where))
         if isinstance(artifact, (PackageWheel, PackageArchive)):
@@ -85,10 +83,10 @@ def read_pylock(
             strong_digests(_hashes(artifact), where, problems)
             digests = frozenset(d for each in files for d in strong_digests(_hashes(each), where, Problems()))
             hashes[package.name] = digests
-            if digests and isinstance(place := places.get(package.name), LocalPackage):
+            if digests and isinstance(place := available.places.get(package.name), LocalPackage):
                 check_file(place.path, digests, where, problems)
     problems.raise_any()
-    return Requirements(lock, tuple(pins), hashes=hashes, places=places, complete=True, lock=lock)
+    return Requirements(lock, tuple(pins), hashes=hashes, places=available.places, complete=True, lock=lock)
 
 
 def _hashes(file: PackageWheel | PackageArchive) -> list[str]:

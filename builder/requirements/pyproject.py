@@ -19,11 +19,10 @@ from builder.requirements.declared import (
     declare,
     names_of,
 )
-from builder.requirements.entries import Entry, Places, apply_source
+from builder.requirements.entries import Entry, Sources
 from builder.requirements.text_files import array, table
 from builder.requirements.uv_limits import check_conflicts, check_environments
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
-from builder.resolve.bounds import ProjectIndex
 
 
 def read_pyproject(path: Path, selection: Selection, environment: Mapping[str, str]) -> Requirements:
@@ -61,8 +60,9 @@ class _Project:
             self.notes.append(f"not included: the dependencies of Hatch's environments {names_of(environments)}")
         if self.stated.rye.get("dev-dependencies"):
             self.notes.append("not included: [tool.rye].dev-dependencies")
-        places: dict[str, LocalPackage | ProjectIndex] = {}
-        declarations = [self._declare(entry, uv, chosen_groups, places) for entry in entries]
+        indexes = {**uv.indexes, **self.stated.source_indexes()}
+        available = Sources(self.path.parent, self.problems, indexes, uv.members)
+        declarations = [self._declare(entry, uv, chosen_groups, available) for entry in entries]
         version = self.stated.project.get("version", self.stated.poetry.get("version"))
         itself = (
             (LocalPackage(self.path.parent, str(self.path), self.name),)
@@ -71,19 +71,19 @@ class _Project:
         )
         return Requirements(
             self.path,
-            (*(each for each in declarations if each), *(each for part in nested for each in part.declared)),
+            (*declarations, *(each for part in nested for each in part.declared)),
             (*self.stated.texts(uv.constraints, "constraint"), *(each for part in nested for each in part.constraints)),
             (*self.stated.texts(uv.overrides, "override"), *self.stated.pdm_overrides()),
             tuple(canonicalize_name(str(name)) for name in (*uv.excludes, *self.stated.pdm_excludes())),
             local=(*itself, *(each for part in nested for each in part.local)),
-            places={**places, **{name: place for part in nested for name, place in part.places.items()}},
+            places={**available.places, **{name: place for part in nested for name, place in part.places.items()}},
             name=self.name,
             version=version if isinstance(version, str) else None,
             python=self.stated.python(self.environment["python_full_version"]),
             extras=tuple(chosen_extras),
             groups=tuple(chosen_groups),
             root=uv.root,
-            indexes={**uv.indexes, **self.stated.source_indexes()},
+            indexes=indexes,
             needs_lock=tuple(f"{each.where}: {each.needs_lock}" for each in entries if each.needs_lock),
             settings={**uv.settings, **{name: value for part in nested for name, value in part.settings.items()}},
             not_applied=tuple(f"[tool.uv].{key}" for key in uv.unsupported),
@@ -147,9 +147,7 @@ class _Project:
                     self.own_extras.add(extra)
                     queue += [_add_marker(each, entry) for each in extras[extra]]
 
-    def _declare(
-        self, entry: Entry, uv: UvTables, groups: Sequence[str], places: dict[str, LocalPackage | ProjectIndex]
-    ) -> Declared | None:
+    def _declare(self, entry: Entry, uv: UvTables, groups: Sequence[str], available: Sources) -> Declared:
         """Return the requirement of an entry, and record where its package comes from."""
         requirement, source = entry.requirement, entry.source
         if options := uv.sources.get(entry.name):
@@ -160,9 +158,7 @@ class _Project:
         requirement.url = None
         active = requirement.marker is None or requirement.marker.evaluate({**self.environment, "extra": ""})
         if source and active:
-            indexes = {**uv.indexes, **self.stated.source_indexes()}
-            available = Places(self.path.parent, indexes, uv.members)
-            apply_source(requirement, source, f"{entry.where}: {entry.name}", available, places, self.problems)
+            available.apply(requirement, source, f"{entry.where}: {entry.name}")
         return declare(requirement, entry.where)
 
 
