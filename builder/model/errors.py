@@ -25,8 +25,15 @@ class FailureClass(str, Enum):
         return self.value
 
 
+#: Between the steps of an error's ``fix``.
+NEXT_STEP = "\n  → "
+
+
 class LayersError(Exception):
-    """Base class of all errors: ``what`` failed, ``where``, the ``fix``, and ``details``, one on each line."""
+    """Base class of all errors: ``what`` failed, ``where``, the ``fix``, and ``details``, one on each line.
+
+    A ``fix`` of several steps has ``NEXT_STEP`` between them.
+    """
 
     exit_code: ClassVar[int] = 1
     failure_class: FailureClass = FailureClass.DEFECT
@@ -51,7 +58,7 @@ class LayersError(Exception):
     def lines(self) -> tuple[str, ...]:
         """Return the message as escaped lines."""
         first = f"{self.where}: {self.what}" if self.where else self.what
-        fix = [f"  → {self.fix}"] if self.fix else []
+        fix = [f"  → {step}" for step in self.fix.split(NEXT_STEP)] if self.fix else []
         return tuple(escape(line) for line in [first, *self.details, *fix])
 
     def __str__(self) -> str:

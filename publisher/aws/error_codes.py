@@ -49,6 +49,7 @@ from publisher.aws.gateway import (
     Unreachable,
     VersionMissing,
 )
+from publisher.aws.permission_advice import BODILESS_OPERATIONS, permission_advice
 
 _NO_CREDENTIALS = (
     NoCredentialsError,
@@ -73,6 +74,7 @@ _ACCESS_DENIED = {
     "UnauthorizedOperation", "NotAuthorized",
 }  # fmt: skip
 _MAX_MESSAGE_CHARACTERS = 400
+_NOT_FROM_AWS = "without an error code of AWS: check the proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL"
 
 #: Every exception of boto3 for a request that failed.
 BOTO_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
@@ -244,6 +246,17 @@ def is_missing(error: ClientError) -> bool:
     return status_of(error) == 404 and code == "ResourceNotFoundException"
 
 
+def is_missing_object(error: ClientError) -> bool:
+    """Return whether S3 reports that an object does not exist. A 404 of HTTP's HEAD has no code."""
+    code = error.response.get("Error", {}).get("Code")
+    return status_of(error) == 404 and (code == "NoSuchKey" or error.operation_name in BODILESS_OPERATIONS)
+
+
+def is_conflicting_write(error: ClientError) -> bool:
+    """Return whether S3 refuses a conditional write because another process writes, wrote or deleted the object."""
+    return status_of(error) in (409, 412) or is_missing_object(error)
+
+
 def status_of(error: ClientError) -> int:
     """Return the HTTP status of the response."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -260,9 +273,14 @@ def _response_error(error: ClientError) -> GatewayError:
         if code in rule.codes and re.search(rule.words, words, re.IGNORECASE):
             return rule.kind(message, request_id, advice=rule.advice)
     if code in _ACCESS_DENIED:
-        return Refused(message, request_id, advice=_permission_advice(words, error.operation_name))
+        return Refused(message, request_id, advice=permission_advice(words, error.operation_name))
     if status >= 500 or status < 400:
         return Unavailable(message, request_id)
+    if code in ("", str(status)):
+        if error.operation_name not in BODILESS_OPERATIONS:
+            return Unavailable(f"{message} ({_NOT_FROM_AWS})", request_id)
+        advice = {400: RENEW_CREDENTIALS, 403: permission_advice("", error.operation_name)}.get(status)
+        return Refused(message, request_id, advice=advice)
     if code == "ResourceConflictException" and error.operation_name == "AddLayerVersionPermission":
         return StatementExists(message, request_id)
     if is_missing(error) and error.operation_name == "AddLayerVersionPermission":
@@ -271,20 +289,3 @@ def _response_error(error: ClientError) -> GatewayError:
     if code in _INVALID and error.operation_name == "PublishLayerVersion" and fields:
         return FieldsRefused(message, request_id, fields=fields)
     return Refused(message, request_id)
-
-
-def _permission_advice(words: str, operation: str) -> str:
-    """Return how to allow an action: which action, for which role, and who can do it."""
-    action = next(iter(re.findall(r"perform: ([\w-]+:\w+)", words)), operation)
-    caller = next(iter(re.findall(r"User: (arn:\S+)", words)), "these credentials")
-    if "service control policy" in words or "resource control policy" in words:
-        policy = "service" if "service control policy" in words else "resource"
-        return (
-            f"a {policy} control policy of the organization denies {action}: its administrator can allow it, or "
-            "remove the region from the matrix"
-        )
-    if "permissions boundary" in words:
-        return f"allow {action} in the permissions boundary of {caller}"
-    if "explicit deny" in words:
-        return f"remove the statement that denies {action} to {caller}"
-    return f"allow {action} to {caller}: `layers infra` prints the policy of each role"

@@ -75,6 +75,3 @@ def _get_caller_identity(region: str) -> dict[str, Any]:
         raise InputError(f"no AWS credentials: {error}", fix=SET_CREDENTIALS) from None
     except BOTO_ERRORS as error:
         raise translate_error(error) from None
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
-        # botocore's parsers raise anything on invalid input.
-        raise Unavailable(f"the response is not a valid STS response ({type(error).__name__})") from None

@@ -28,7 +28,8 @@ from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
 from builder.model.stop import Stop
-from publisher.aws.error_codes import BOTO_ERRORS, status_of, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, is_conflicting_write, is_missing_object, translate_error
+from publisher.aws.response_parser import required
 from publisher.aws.session import new_session
 
 #: How long a lease is valid without a renewal, and how often it is renewed.
@@ -131,7 +132,7 @@ class _Lease:
         try:
             record = self._read()
         except ClientError as error:
-            if status_of(error) != 404 or error.response.get("Error", {}).get("Code") == "NoSuchBucket":
+            if not is_missing_object(error):
                 raise
             self._write({"IfNoneMatch": "*"}, datetime.now().astimezone())
             record = self._read()
@@ -187,14 +188,14 @@ class _Lease:
                 Bucket=self.bucket, Key=self.key, Body=body, ExpectedBucketOwner=self._account, **condition
             )
         except ClientError as error:
-            if status_of(error) not in (404, 409, 412):
+            if not is_conflicting_write(error):
                 raise
             record = self._read()
             if record.owner != self._owner:
                 raise self._error(record) from None
             self._etag = record.etag  # this command wrote it: boto3 sent the request again after a lost response
         else:
-            self._etag = response["ETag"]
+            self._etag = required(response, "ETag")
 
     def _error(self, record: _LeaseRecord) -> IncompleteError:
         return IncompleteError(

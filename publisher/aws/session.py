@@ -26,8 +26,11 @@ def new_session(
     import boto3
     import botocore.session
 
+    from publisher.aws.response_parser import StrictParsers
+
     core = botocore.session.Session(event_hooks=copy(_handlers()), include_builtin_handlers=False)
     core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+    core.register_component("response_parser_factory", StrictParsers())
     session = boto3.session.Session(access_key, secret_key, botocore_session=core)
 
     if stop is not None:

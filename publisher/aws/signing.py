@@ -18,8 +18,9 @@ from builder.model.clock import Clock
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.zip_damage import ZIP_DAMAGE
-from publisher.aws.error_codes import BOTO_ERRORS, status_of, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, is_missing_object, status_of, translate_error
 from publisher.aws.gateway import RUN_AGAIN, GatewayError, Zip
+from publisher.aws.response_parser import required
 
 if TYPE_CHECKING:
     import boto3
@@ -97,11 +98,11 @@ class Signer:
             profileName=self._profile,
             clientRequestToken=hashlib.sha256(f"{self._profile}:{zip_.sha256}:{version}".encode()).hexdigest(),
         )
-        finished = self._wait(job["jobId"])
+        finished = self._wait(required(job, "jobId"))
         if finished["status"] == "Failed":
             self._upload(key, zip_)  # a new S3 version: Signer would return the failed job for the same token
             raise _job_error(job["jobId"], finished.get("statusReason") or "no reason given")
-        signed = finished["signedObject"]["s3"]["key"]
+        signed = required(finished, "signedObject", "s3", "key")
         path = folder / f"signed-{zip_.sha256}.zip"
         self._s3.download_file(self._bucket, signed, str(path), ExtraArgs=self._owner)
         sha256 = sha256_of(path)
@@ -113,7 +114,7 @@ class Signer:
             ExpectedSourceBucketOwner=self._account,
             **self._owner,
         )
-        profile = f"{self._profile}/{finished['profileVersion']}"
+        profile = f"{self._profile}/{required(finished, 'profileVersion')}"
         return Zip(path, sha256, path.stat().st_size), profile
 
     def _uploaded_version(self, key: str) -> str | None:
@@ -121,7 +122,7 @@ class Signer:
         try:
             head = self._s3.head_object(Bucket=self._bucket, Key=key, **self._owner)
         except ClientError as error:
-            if status_of(error) == 404:
+            if is_missing_object(error):
                 return None
             raise
         return str(head.get("VersionId", "null"))
@@ -136,7 +137,7 @@ class Signer:
         end = self._clock.monotonic() + MAX_SIGNING_SECONDS
         while True:
             state: dict[str, Any] = self._signer.describe_signing_job(jobId=job)
-            if state["status"] in ("Succeeded", "Failed"):
+            if required(state, "status") in ("Succeeded", "Failed"):
                 return state
             if self._clock.monotonic() > end:
                 raise _job_error(job, f"no result within {MAX_SIGNING_SECONDS:.0f} s")

@@ -15,9 +15,10 @@ from botocore.exceptions import ClientError
 
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
-from publisher.aws.error_codes import BOTO_ERRORS, status_of, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, is_missing_object, translate_error
 from publisher.aws.gateway import Refused, Unavailable, Zip
 from publisher.aws.once_per_key import Once
+from publisher.aws.response_parser import required
 
 if TYPE_CHECKING:
     import boto3
@@ -72,10 +73,10 @@ class StagingBuckets:
         try:
             head = self._clients(region).head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=self._account)
         except ClientError as error:
-            if status_of(error) == 404 and error.response.get("Error", {}).get("Code") != "NoSuchBucket":
+            if is_missing_object(error):
                 return False
             raise
-        return head["ContentLength"] == zip_.size
+        return bool(required(head, "ContentLength") == zip_.size)
 
     def _upload(self, zip_: Zip, bucket: str, key: str) -> None:
         digest = base64.b64encode(bytes.fromhex(zip_.sha256)).decode()

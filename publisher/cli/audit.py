@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.model.errors import DriftError, IncompleteError, UsageError
+from builder.model.errors import NEXT_STEP, DriftError, IncompleteError, UsageError
 from publisher.cli import github
 from publisher.cli.console import (
     confirm,
@@ -87,7 +87,7 @@ def _judge(drifts: Sequence[Drift]) -> None:
     if drifts:
         raise IncompleteError(
             "nothing differs, but regions could not be read: " + ", ".join(dict.fromkeys(d.region for d in drifts)),
-            fix="\n  → ".join(dict.fromkeys(drift.remedy for drift in drifts)),
+            fix=NEXT_STEP.join(dict.fromkeys(drift.remedy for drift in drifts)),
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.model.errors import FailureClass, IncompleteError, InputError, LayersError, UsageError
+from builder.model.errors import NEXT_STEP, FailureClass, IncompleteError, InputError, LayersError, UsageError
 from publisher.cli import github
 from publisher.cli.console import confirm, json_option, print_json, print_message, progress, require_terminal
 from publisher.cli.group import Settings
@@ -157,7 +157,7 @@ def _incomplete(report: PublishReport) -> LayersError:
     )
     failure_class = steps.failure_class if steps else FailureClass.TEMPORARY
     kind = LayersError if failure_class is FailureClass.DEFECT else IncompleteError
-    fix = "\n  → ".join(steps.steps) if steps else RUN_AGAIN
+    fix = NEXT_STEP.join(steps.steps) if steps else RUN_AGAIN
     return kind("; ".join(filter(None, texts)), fix=fix, failure_class=failure_class)
 
 

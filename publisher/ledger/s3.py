@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 from builder.model.errors import FailureClass, IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.retry import repeat
-from publisher.aws.error_codes import BOTO_ERRORS, status_of, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, is_conflicting_write, is_missing_object, translate_error
+from publisher.aws.response_parser import required
 from publisher.aws.session import new_session
 from publisher.ledger.folder import SBOMS, file_name, parse_record, record_bytes
 from publisher.ledger.release import Release
@@ -95,7 +96,7 @@ class BucketLedger:
             before, etag = self._read(key)
             condition = {"IfMatch": etag}
         except ClientError as error:
-            if status_of(error) != 404 or error.response.get("Error", {}).get("Code") == "NoSuchBucket":
+            if not is_missing_object(error):
                 raise
             before, condition = None, {"IfNoneMatch": "*"}
         release = change(before)
@@ -104,7 +105,7 @@ class BucketLedger:
         try:
             self._put(key, record_bytes(release), "application/json", **condition)
         except ClientError as error:
-            if status_of(error) in (404, 409, 412):  # deleted, being changed, or changed since it was read
+            if is_conflicting_write(error):
                 raise _ConflictingWriteError from None
             raise
         return release
@@ -112,7 +113,8 @@ class BucketLedger:
     def _read(self, key: str) -> tuple[Release, str]:
         response = self._get(key)
         stem = key.rsplit("/", 1)[-1].removesuffix(".json")
-        return parse_record(response["Body"].read(), stem, f"s3://{self._bucket}/{key}", self._matrix), response["ETag"]
+        record = parse_record(response["Body"].read(), stem, f"s3://{self._bucket}/{key}", self._matrix)
+        return record, required(response, "ETag")
 
     def _get(self, key: str) -> Any:
         return self._s3.get_object(Bucket=self._bucket, Key=key, ExpectedBucketOwner=self._matrix.account)
@@ -128,6 +130,7 @@ class BucketLedger:
             Bucket=self._bucket, Prefix=prefix, ExpectedBucketOwner=self._matrix.account, **options
         )
         for page in pages:
+            required(page, "Name")  # the XML of a proxy must not look like a ledger without releases
             yield from (item["Key"] for item in page.get("Contents", []))
 
     @contextmanager

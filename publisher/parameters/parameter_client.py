@@ -53,7 +53,10 @@ class SsmParameters:
         for page in _pages(names):
             with _translated():
                 response = self._client.get_parameters(Names=page)
+            try:
                 values.update({each["Name"]: each["Value"] for each in response["Parameters"]})
+            except (KeyError, TypeError) as error:
+                raise Unavailable(f"the response of SSM has no {error}") from None
         return values
 
     def write(self, parameter: Parameter) -> None:
@@ -88,5 +91,3 @@ def _translated() -> Iterator[None]:
         yield
     except BOTO_ERRORS as error:
         raise translate_error(error) from None
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
-        raise Unavailable(f"the response of SSM cannot be parsed ({type(error).__name__})") from None

@@ -23,7 +23,10 @@ from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.plan import GrantOnly, Publish
 from publisher.reconcile.yank_check import YankCheck
 
-OTHER_NUMBER_ADVICE = "omit --layer-version: the release then gets a number that every cell can reach"
+OTHER_NUMBER_ADVICE = (
+    "omit --layer-version: the release then gets a number that every cell can reach (before `layers promote`: publish "
+    "at a new number with --rebuild in the source's account)"
+)
 #: Limit of parallel threads.
 MAX_THREADS = 96
 

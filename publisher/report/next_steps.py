@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from builder.model.errors import FailureClass, IncompleteError
+from builder.model.errors import NEXT_STEP, FailureClass, IncompleteError
 from publisher.aws.gateway import Failure
 from publisher.reconcile.job import Outcome
 from publisher.text.figures import first_names
@@ -55,7 +55,7 @@ def incomplete_error(problem: str, failures: Iterable[Failure], where: str | Non
     classified = tuple(failures)
     steps = dict.fromkeys(_advice(failure) for failure in classified)
     worst = max((failure.failure_class for failure in classified), key=list(FailureClass).index)
-    return IncompleteError(problem, where=where, fix="\n  → ".join(steps), failure_class=worst)
+    return IncompleteError(problem, where=where, fix=NEXT_STEP.join(steps), failure_class=worst)
 
 
 def unreachable_error(unreachable: Mapping[str, Failure]) -> IncompleteError:

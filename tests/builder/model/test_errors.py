@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from builder.model import errors
-from builder.model.errors import InputError, LayersError
+from builder.model.errors import NEXT_STEP, InputError, LayersError
 
 #: The exit codes of the README; 0 is success.
 CONTRACT = {
@@ -38,3 +38,8 @@ def _subclasses(base: type[LayersError]) -> Iterator[type[LayersError]]:
 def test_a_message_has_what_where_and_fix() -> None:
     assert str(InputError("it is broken")) == "it is broken"
     assert str(InputError("it is broken", where="file:3", fix="fix it")) == "file:3: it is broken\n  → fix it"
+
+
+def test_each_step_of_a_fix_is_a_line_and_no_text_adds_one() -> None:
+    error = InputError("it is broken\n::error::x", fix=NEXT_STEP.join(["enable\nit", "run again"]))
+    assert error.lines == ("it is broken\\n::error::x", "  → enable\\nit", "  → run again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -32,7 +33,9 @@ from publisher.aws import gateway
 from publisher.aws.error_codes import _RULES, translate_error
 from publisher.aws.fanout import each_region
 from publisher.aws.gateway import GatewayError
+from publisher.aws.permission_advice import BODILESS_OPERATIONS
 from tests import REPOSITORY
+from tests.fakes.aws_calls import _IAM_REQUESTS, Call
 
 TEMPORARY, PERMANENT, DEFECT = FailureClass
 URL = "https://lambda.eu-west-1.amazonaws.com/"
@@ -68,7 +71,10 @@ def client_error(
          "Refused", "allow lambda:X in the permissions boundary"),
         ("AccessDeniedException", "not authorized to perform: lambda:X with an explicit deny in a policy",
          403, "Refused", "remove the statement that denies lambda:X"),
-        ("AccessDeniedException", "", 403, "Refused", "allow PublishLayerVersion"),
+        ("AccessDeniedException", "", 403, "Refused", "allow lambda:PublishLayerVersion"),
+        ("", "<html>not found</html>", 404, "Unavailable", None),
+        ("404", "", 404, "Unavailable", None),
+        ("403", "", 403, "Unavailable", None),
         ("InvalidParameterValueException", "CompatibleArchitectures are not supported", 400, "FieldsRefused", None),
         ("ResourceNotFoundException", "", 404, "Refused", None),
         ("TooManyUpdates", "There are concurrent updates", 400, "Throttled", None),
@@ -94,6 +100,24 @@ def test_an_error_code_has_a_class_and_advice(
     assert code in error.message
     assert (advice or "") in (error.advice or "")
     assert (error.advice is None) is (advice is None)
+
+
+def _any_parameters() -> dict[str, Any]:
+    source = {"s3": {"bucketName": "b", "key": "k", "prefix": "p"}, "Bucket": "b", "Key": "k"}
+    named: dict[str, Any] = {"source": source, "destination": source, "CopySource": source, "Content": {}}
+    return defaultdict(str, named)
+
+
+@pytest.mark.parametrize(("service", "operation"), sorted(_IAM_REQUESTS))
+def test_a_denial_without_the_action_gets_the_action_as_iam_writes_it(service: str, operation: str) -> None:
+    """The simulated IAM knows which actions each operation of the program needs."""
+    bodiless = operation in BODILESS_OPERATIONS
+    code, message = ("403", "Forbidden") if bodiless else ("AccessDenied", "Access Denied")
+    error = translate_error(client_error(code, message, 403, operation))
+    (named,) = re.findall(r"allow (\S+?),? ", error.advice or "")
+    call = Call(service, operation, _any_parameters(), "eu-west-1", "123456789012")
+    needed = {request.action for request in call.requests()} or {f"{service}:{operation}"}
+    assert named in needed
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ def canned(status: int, body: bytes, headers: dict[str, str] | None = None) -> I
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_DELETE = do_GET  # noqa: N815
+        do_POST = do_PUT = do_HEAD = do_DELETE = do_GET  # noqa: N815
 
         def log_message(self, *_: object) -> None: ...
 
