@@ -30,43 +30,45 @@ def make_signing_profile(address: str, matrix: Matrix) -> None:
     """Create the signing profile of ``signing:``, and enable versioning of the home region's bucket for it."""
     if matrix.signing is None or matrix.staging is None:
         return
-    session: Any = new_session("sandbox", "sandbox")
     region = matrix.staging.home
-    session.client("s3", region_name=region, endpoint_url=address).put_bucket_versioning(
+    _client(address, "s3", region).put_bucket_versioning(
         Bucket=matrix.bucket(region), VersioningConfiguration={"Status": "Enabled"}
     )
-    session.client("signer", region_name=region, endpoint_url=address).put_signing_profile(
+    _client(address, "signer", region).put_signing_profile(
         profileName=matrix.signing.profile, platformId="AWSLambda-SHA384-ECDSA"
     )
 
 
 def make_topic(address: str, arn: str) -> None:
     """Create the SNS topic of the matrix's announcements."""
-    session: Any = new_session("sandbox", "sandbox")
-    client = session.client("sns", region_name=arn.split(":")[3], endpoint_url=address)
-    client.create_topic(Name=arn.rpartition(":")[2])
+    _client(address, "sns", arn.split(":")[3]).create_topic(Name=arn.rpartition(":")[2])
 
 
 def make_buckets(address: str, names: Mapping[str, str]) -> None:
     """Create these buckets. ``names``: by region."""
-    session = new_session("sandbox", "sandbox")
     for region, name in names.items():
-        client = session.client("s3", region_name=region, endpoint_url=address)
-        if region == "us-east-1":
-            client.create_bucket(Bucket=name)
-        else:
-            client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})  # type: ignore[typeddict-item]
+        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        _client(address, "s3", region).create_bucket(Bucket=name, **place)
 
 
 def make_roles(address: str, names: Mapping[str, Sequence[str]]) -> None:
     """Create roles that Lambda may assume. ``names``: by one region of each partition; each has its own IAM."""
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    session = new_session("sandbox", "sandbox")
     for region, roles in names.items():
-        client = session.client("iam", region_name=region, endpoint_url=address)
         for role in roles:
-            client.create_role(RoleName=role, Description=_ROLE_DESCRIPTION, AssumeRolePolicyDocument=policy)
+            _client(address, "iam", region).create_role(
+                RoleName=role, Description=_ROLE_DESCRIPTION, AssumeRolePolicyDocument=policy
+            )
+
+
+@cache
+def _session() -> Any:
+    return new_session("sandbox", "sandbox")
+
+
+def _client(address: str, service: str, region: str) -> Any:
+    return _session().client(service, region_name=region, endpoint_url=address)
 
 
 @cache

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
@@ -62,16 +62,12 @@ class AdvisorySource(Protocol):
 
 
 class _Vulnerability(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     id: str
     aliases: tuple[str, ...] = ()
     fix_versions: tuple[str, ...] = ()
 
 
 class _Dependency(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     name: str
     version: str | None = None
     skip_reason: str | None = None
@@ -79,8 +75,6 @@ class _Dependency(BaseModel):
 
 
 class _Report(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     dependencies: tuple[_Dependency, ...]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from publisher.watch.index_fetch import IndexPage
 
@@ -40,8 +40,6 @@ def read_page(page: IndexPage) -> tuple[IndexFile, ...]:
 
 
 class _JsonFile(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     filename: str
     requires_python: str | None = Field(None, alias="requires-python")
     yanked: bool | str | None = None
@@ -49,8 +47,6 @@ class _JsonFile(BaseModel):
 
 
 class _JsonPage(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     meta: dict[str, object] = Field(default_factory=dict)
     files: list[_JsonFile]
 
