@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
 from builder.model.escape import shorten
@@ -26,13 +25,13 @@ from builder.requirements.declared import (
     without_credentials,
 )
 from builder.requirements.direct_references import (
-    VCS,
     local_package,
     path_of,
     problem_of_host,
     problem_of_url,
 )
 from builder.requirements.indexes import no_index_is_set, refusal_of_index
+from builder.requirements.requirement_lines import URL, advice_for_line, lines, named_url
 from builder.requirements.text_files import read_text
 from builder.resolve.wheel_choice import DIGEST_LENGTHS
 
@@ -59,7 +58,6 @@ _PATH = re.compile(
 _MAX_PATH_CHARACTERS = 4096
 #: More than any layer can have: reading 100,000 takes a minute.
 MAX_REQUIREMENTS = 20_000
-_URL = re.compile(r"^(?!file:)[a-z][a-z0-9+.-]*://")
 #: The start of an option after others or after a requirement. Without the first group, many spaces take minutes.
 _OPTION_START = re.compile(r"(?<!\s)\s+(?=--?[a-zA-Z])")
 _HASH = re.compile(
@@ -120,7 +118,7 @@ class _Reader:
         if key in self._seen:
             return
         self._seen.add(key)
-        for number, line in _lines(read_text(path, coding_line=True) if text is None else text):
+        for number, line in lines(read_text(path, coding_line=True) if text is None else text):
             where = f"{path.name}:{number}"
             self._count += 1
             if self._count > MAX_REQUIREMENTS:
@@ -188,13 +186,13 @@ class _Reader:
 
     def _line(self, line: str, path: Path, where: str, constraints: bool, *, editable: bool = False) -> None:
         text, *options = _OPTION_START.split(line)
-        if problem := _advice_for_line(text):
+        if problem := advice_for_line(text):
             self._problems.add(where, problem)
             return
-        if (editable and not _NAMED.match(text)) or (_PATH.search(text) and not _URL.match(text)):
+        if (editable and not _NAMED.match(text)) or (_PATH.search(text) and not URL.match(text)):
             self._local_line(text, path, where, options, constraints)
             return
-        requirement = self._problems.parse(_named_url(text), where)
+        requirement = self._problems.parse(named_url(text), where)
         if requirement is None:
             return
         name, url = canonicalize_name(requirement.name), requirement.url or ""
@@ -257,44 +255,3 @@ class _Reader:
                     where, f"{name}: {shorten(option)} is not supported; hashes are --hash=sha256:…, sha384 or sha512"
                 )
         return frozenset(hashes)
-
-
-def _named_url(text: str) -> str:
-    """Return ``name @ URL`` for a line that is only the URL of a wheel."""
-    url, _, marker = text.partition(" ;")
-    if not _URL.match(text):
-        return text
-    try:
-        name = parse_wheel_filename(unquote(urlsplit(url.strip()).path.rsplit("/", 1)[-1]))[0]
-    except InvalidWheelFilename:
-        return f"unnamed @ {text}"
-    return f"{name} @ {url.strip()}" + (f" ;{marker}" if marker else "")
-
-
-def _advice_for_line(text: str) -> str | None:
-    """Return advice for lines that other tools write and that no index can serve."""
-    if re.fullmatch(r"pkg[-_]resources==0\.0\.0", text.strip()):
-        return "pkg-resources==0.0.0 is not a package; Debian's pip freeze writes it by mistake: remove the line"
-    if re.fullmatch(r"[A-Za-z0-9_.-]+=[^=<>!~\s]+(=\S*)?", text.strip()):
-        return f"{text.strip()} is conda's format; write name==version (`pip list --format=freeze` prints it)"
-    if VCS.match(text):
-        return problem_of_url(text)
-    bare = " ".join(text.split())
-    if match := re.fullmatch(r"([A-Za-z0-9_.-]+) ?(?:\^|@|~|=>|=<| ) ?v?(\d[\w.]*)", bare):
-        shown = shorten(f"{match[1]}=={match[2]}")
-        return f"{shorten(bare)!r} is not a requirement (PEP 508); write {shown}, or use >=, <= or ~="
-    return None
-
-
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield line numbers and lines, without comments and empty lines; join lines that end with a backslash."""
-    pending, first = "", 0
-    for number, line in enumerate([*re.split(r"\r\n|\r|\n", text), ""], 1):
-        bare = re.sub(r"(^|\s)#.*$", "", line).strip()
-        first = first or number
-        if bare.endswith("\\"):
-            pending += bare[:-1].rstrip() + " "
-            continue
-        if joined := (pending + bare).strip():
-            yield first, joined
-        pending, first = "", 0

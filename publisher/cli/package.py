@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,18 +178,11 @@ def _as_json(packaged: Package) -> dict[str, Any]:
     return {
         "python": packaged.target.python,
         "architecture": str(packaged.target.architecture),
-        "app": {
-            "file": str(packaged.app.file),
-            "sha256": packaged.app.sha256,
-            "size": packaged.app.size,
-            "unzipped_size": packaged.app.unzipped_size,
-        },
+        "app": {**asdict(packaged.app), "file": str(packaged.app.file)},
         "dependencies": dependencies
         and {
             "file": str(folder / dependencies.file),
-            "sha256": dependencies.sha256,
-            "size": dependencies.size,
-            "unzipped_size": dependencies.unzipped_size,
+            **dependencies.model_dump(include={"sha256", "size", "unzipped_size"}),
             "sbom": str(folder / dependencies.sbom) if dependencies.sbom else None,
             "packages": {each.name: each.version for each in dependencies.lock},
         },
