@@ -10,6 +10,7 @@ import atexit
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -62,15 +63,16 @@ class _Signals:
             raise Signalled(number)
 
     def _end(self, number: int) -> None:
+        sys.addaudithook(_refuse_process)
+        processes = _stop_descendants()
         cleaning = Thread(target=self._clean_up, args=(signal.Signals(number).name,), daemon=True)
         cleaning.start()
         cleaning.join(MAX_CLEANUP_SECONDS)
+        for process in processes:  # not earlier: the command would end with the error of a process that was killed
+            _send(process, signal.SIGKILL)
         os._exit(128 + number)  # any other exit waits for threads with requests to AWS
 
     def _clean_up(self, name: str) -> None:
-        for process in _descendants(Path("/proc/self")):
-            with suppress(OSError):  # it ended by itself
-                os.kill(process, signal.SIGKILL)
         flight = "AWS may still execute the requests in flight; run the same command again to continue"
         print_message(f"stopped by {name}" + (f": {flight}" if self.stop is not None else ""))
         while self.folder and Path(self.folder).exists():  # other threads may still write to it
@@ -103,6 +105,27 @@ def stopping(stop: Stop, finishes: str = FINISHING) -> Iterator[None]:
         yield
     finally:
         _STATE.finishes = before
+
+
+def _refuse_process(event: str, _arguments: tuple[object, ...]) -> None:
+    """Refuse to start a process, as an audit hook of Python."""
+    if event == "subprocess.Popen":
+        raise OSError("the command is ending")
+
+
+def _stop_descendants() -> set[int]:
+    """Suspend the child processes and their children, which may start others meanwhile; return their ids."""
+    suspended: set[int] = set()
+    while running := set(_descendants(Path("/proc/self"))) - suspended:
+        suspended |= running
+        for process in running:
+            _send(process, signal.SIGSTOP)
+    return suspended
+
+
+def _send(process: int, number: signal.Signals) -> None:
+    with suppress(OSError):  # it ended by itself
+        os.kill(process, number)
 
 
 def _descendants(process: Path) -> list[int]:

@@ -45,12 +45,13 @@ from tests.publisher.reconcile.plan_cases import small_matrix
 
 REGION = "us-east-1"
 ACCOUNT = "856699698935"
-FAST = CONFIG.merge(Config(read_timeout=1, connect_timeout=1))
+#: For a server that never responds. Any other one may take long on a loaded machine.
+IMPATIENT = CONFIG.merge(Config(read_timeout=1))
 
 
-def connect(address: str, folder: Path, region: str = REGION) -> BotoLambda:
+def connect(address: str, folder: Path, region: str = REGION, config: Config = CONFIG) -> BotoLambda:
     session = new_session(KEY, SECRET)
-    client = session.client("lambda", region_name=region, endpoint_url=address, config=FAST)
+    client = session.client("lambda", region_name=region, endpoint_url=address, config=config)
     return BotoLambda(region, client, TokenBucket(15), Bodies(folder))
 
 
@@ -75,9 +76,14 @@ def aws() -> SimulatedAws:
 
 
 @pytest.fixture
-def lam(aws: SimulatedAws, tmp_path: Path) -> Iterator[BotoLambda]:
+def address(aws: SimulatedAws) -> Iterator[str]:
     with serve(aws) as address:
-        yield connect(address, tmp_path)
+        yield address
+
+
+@pytest.fixture
+def lam(address: str, tmp_path: Path) -> BotoLambda:
+    return connect(address, tmp_path)
 
 
 # -- requests and responses --------------------------------------------------------------------------------------------
@@ -185,9 +191,10 @@ def test_the_latest_versions_need_few_requests_in_an_account_with_many_layers(
     ],
 )
 def test_each_failure_has_its_class_and_is_not_retried_by_boto3(
-    aws: SimulatedAws, lam: BotoLambda, tmp_path: Path, fault: Fault, kind: type[GatewayError]
+    aws: SimulatedAws, address: str, tmp_path: Path, fault: Fault, kind: type[GatewayError]
 ) -> None:
     wanted = publication(tmp_path)
+    lam = connect(address, tmp_path, config=IMPATIENT if fault is Fault.SILENCE_AFTER else CONFIG)
     aws.set_faults(Faults((At(fault),)))
     with pytest.raises(GatewayError) as error:
         lam.publish(wanted)
@@ -216,7 +223,7 @@ def test_a_request_that_lambda_refuses_has_its_error_code(lam: BotoLambda, tmp_p
 def test_wrong_credentials_are_refused(aws: SimulatedAws, tmp_path: Path) -> None:
     with serve(aws, credentials={}) as address:
         session = new_session(KEY, "wrong")
-        client = session.client("lambda", region_name=REGION, endpoint_url=address, config=FAST)
+        client = session.client("lambda", region_name=REGION, endpoint_url=address, config=CONFIG)
         with pytest.raises(CredentialsRefused):
             BotoLambda(REGION, client, TokenBucket(15), Bodies(tmp_path)).latest(["demo"])
 
