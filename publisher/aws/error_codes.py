@@ -40,6 +40,7 @@ from publisher.aws.gateway import (
     CredentialsUnknown,
     FieldsRefused,
     GatewayError,
+    ParameterRefused,
     Refused,
     RegionDisabled,
     StatementExists,
@@ -183,8 +184,13 @@ _RULES = (
         "delete parameters that are not needed, or request a higher quota (Service Quotas: AWS Systems Manager)",
     ),
     _Rule(
+        _codes("HierarchyTypeMismatchException ParameterPatternMismatchException"),
+        ParameterRefused,
+        "it was created with another type or pattern: delete it (`aws ssm delete-parameter`), or change the prefix",
+    ),
+    _Rule(
         _codes("ParameterMaxVersionLimitExceeded"),
-        Refused,
+        ParameterRefused,
         "the oldest version of the parameter has a label: move the label (`aws ssm label-parameter-version`)",
     ),
     _Rule(

@@ -163,6 +163,10 @@ class FieldsRefused(Refused):
         self.fields = fields  #: of ``CompatibleRuntimes`` and ``CompatibleArchitectures``
 
 
+class ParameterRefused(Refused):
+    """SSM refuses to change this parameter. It may accept others."""
+
+
 class StorageExceeded(Refused):
     """The account's code storage in the region is full."""
 

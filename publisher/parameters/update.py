@@ -10,7 +10,7 @@ from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.stop import Stop
 from publisher.aws.fanout import each_region
-from publisher.aws.gateway import Failure, Unavailable
+from publisher.aws.gateway import Failure, ParameterRefused, Unavailable
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import Release
 from publisher.parameters.expected import ExpectedParameters, expected_parameters, to_remove, to_write
@@ -87,10 +87,16 @@ def _apply(plan: ExpectedParameters, store: ParameterStore, clock: Clock) -> tup
     """Write and remove what differs, read it back, and return how many were written and removed."""
     stored = store.read(plan.names)
     new, old = to_write(plan, stored), to_remove(plan, stored)
+    refused: ParameterRefused | None = None
     for parameter in new:
-        store.write(parameter)
+        try:
+            store.write(parameter)
+        except ParameterRefused as error:
+            refused = ParameterRefused(f"{parameter.name}: {error.message}", error.request_id, error.advice)
     if old:
         store.remove(old)
+    if refused:
+        raise refused
     if new or old:
         _prove(plan, store, clock)
     return len(new), len(old)

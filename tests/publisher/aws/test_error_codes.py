@@ -87,7 +87,8 @@ def client_error(
         ("KMS.DisabledException", "", 400, "Refused", "enable the KMS key"),
         ("PermanentRedirect", "The bucket is in another region", 301, "Refused", "another region"),
         ("ParameterLimitExceeded", "", 400, "Refused", "Service Quotas"),
-        ("ParameterMaxVersionLimitExceeded", "", 400, "Refused", "label"),
+        ("ParameterMaxVersionLimitExceeded", "", 400, "ParameterRefused", "label"),
+        ("HierarchyTypeMismatchException", "", 400, "ParameterRefused", "delete it"),
         ("AuthorizationError", "not authorized to perform: SNS:Publish", 403, "Refused", "allow SNS:Publish"),
     ],
 )  # fmt: skip

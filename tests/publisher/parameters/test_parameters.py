@@ -15,7 +15,7 @@ from builder.model.errors import InputError
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import parse_matrix
 from builder.model.progress import Quiet
-from publisher.aws.gateway import Refused
+from publisher.aws.gateway import ParameterRefused, Refused
 from publisher.ledger.release import Release, Yanked
 from publisher.parameters import update
 from publisher.parameters.expected import Parameter, expected_parameters, to_remove, to_write
@@ -158,6 +158,22 @@ def test_a_failed_region_is_named_and_the_others_are_updated() -> None:
         "us-east-1": ("AccessDeniedException: no", "permanent")
     }
     assert (kept.right, kept.written, len(store.held)) == (4, 4, 4)
+
+
+def test_a_parameter_of_another_type_is_named_and_the_others_are_written() -> None:
+    foreign = f"{PREFIX}/3.12/x86_64/1"
+
+    class Typed(Store):
+        def write(self, parameter: Parameter) -> None:
+            if parameter.name == foreign:
+                raise ParameterRefused("HierarchyTypeMismatchException: it is a SecureString")
+            super().write(parameter)
+
+    store = Typed({foreign: "a secret"})
+    kept = update_parameters(matrix_of(), [complete(1)], {"us-east-1": store, "cn-north-1": Store()}, Clock(), Quiet())
+    assert str(kept.failed["us-east-1"]).startswith(f"{foreign}: HierarchyTypeMismatchException")
+    assert store.held[foreign] == "a secret"
+    assert len(store.held) == 4
 
 
 @pytest.mark.parametrize(("lag", "right"), [(3, 8), (99, 4)])
