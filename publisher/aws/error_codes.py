@@ -79,6 +79,7 @@ _NOT_FROM_AWS = "without an error code of AWS: check the proxy (HTTPS_PROXY) and
 
 #: Every exception of boto3 for a request that failed.
 BOTO_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
+CORRECT_SETTINGS = "correct the AWS settings: the environment (AWS_*), or the AWS config file"
 SET_CREDENTIALS = "set credentials where boto3 finds them: environment, profile or role"
 RENEW_CREDENTIALS = "renew the credentials (`aws sso login`, a new role session, or a new workflow run)"
 
@@ -220,7 +221,7 @@ def translate_error(error: ClientError | BotoCoreError | ResponseParserError) ->
     if isinstance(error, SSLError):
         return _certificate_error(message)
     if isinstance(error, _WRONG_SETTINGS):
-        return Refused(message, advice="correct the AWS settings: the environment (AWS_*), or the AWS config file")
+        return Refused(message, advice=CORRECT_SETTINGS)
     if isinstance(error, ParamValidationError):
         refused = Refused(message)
         refused.failure_class = FailureClass.DEFECT

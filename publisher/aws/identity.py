@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ProfileNotFound
-
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.regions import ALWAYS_ENABLED, partition_of
-from publisher.aws.error_codes import BOTO_ERRORS, SET_CREDENTIALS, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, translate_error
 from publisher.aws.fanout import credentials_error
 from publisher.aws.gateway import CredentialsRefused, CredentialsUnknown, GatewayError, RegionDisabled, Unavailable
 from publisher.aws.lambda_client import CONFIG
@@ -71,7 +69,5 @@ def _get_caller_identity(region: str) -> dict[str, Any]:
         client = new_session().client("sts", region_name=region, config=CONFIG)
         identity: dict[str, Any] = dict(client.get_caller_identity())
         return identity
-    except ProfileNotFound as error:
-        raise InputError(f"no AWS credentials: {error}", fix=SET_CREDENTIALS) from None
     except BOTO_ERRORS as error:
         raise translate_error(error) from None

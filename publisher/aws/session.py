@@ -21,17 +21,19 @@ def new_session(
     """Return a new session. Without keys, boto3 finds the credentials and settings.
 
     A separate boto3 session parses each service model and registers 130 handlers again, which takes longer than most
-    requests. After a stop is requested, the clients of the session send no request, except to clean up after an upload.
+    requests. Raises InputError for AWS settings that boto3 cannot use; so does a new client. After a stop is requested,
+    the clients of the session send no request, except to clean up after an upload.
     """
-    import boto3
     import botocore.session
 
+    from publisher.aws.checked_session import CheckedSession, checked_settings
     from publisher.aws.response_parser import StrictParsers
 
     core = botocore.session.Session(event_hooks=copy(_handlers()), include_builtin_handlers=False)
-    core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
-    core.register_component("response_parser_factory", StrictParsers())
-    session = boto3.session.Session(access_key, secret_key, botocore_session=core)
+    with checked_settings():
+        core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+        core.register_component("response_parser_factory", StrictParsers())
+        session = CheckedSession(access_key, secret_key, botocore_session=core)
 
     if stop is not None:
 

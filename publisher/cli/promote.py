@@ -111,8 +111,6 @@ def _publish(settings: Settings, release: Release, folder: Path, options: list[s
 @contextmanager
 def _credentials(profile: str | None) -> Iterator[None]:
     """Let boto3 use a profile instead of credentials in the environment."""
-    from botocore.exceptions import ProfileNotFound
-
     if profile is None:
         yield
         return
@@ -120,10 +118,6 @@ def _credentials(profile: str | None) -> Iterator[None]:
     os.environ["AWS_PROFILE"] = profile
     try:
         yield
-    except ProfileNotFound as error:
-        raise InputError(
-            str(error), where="--from-profile", fix="list the profiles: aws configure list-profiles"
-        ) from None
     finally:
         del os.environ["AWS_PROFILE"]
         os.environ.update({key: value for key, value in before.items() if value is not None})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from builder.model.errors import InputError
 from builder.model.stop import Stop
 from publisher.aws.gateway import Interrupted
 from publisher.aws.session import new_session
@@ -18,3 +21,35 @@ def test_a_stopped_session_stops_no_other_session() -> None:
     for session in (other, new_session()):
         responses = session.events.emit("before-send.lambda.Invoke", request=None)
         assert [response for _, response in responses if response is not None] == []  # moto's own handler has none
+
+
+@pytest.mark.parametrize(
+    ("variables", "config", "named"),
+    [
+        ({"AWS_ENDPOINT_URL": "localhost:4566"}, "", "Invalid endpoint"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:999999"}, "", "Port out of range"),
+        ({"AWS_MAX_ATTEMPTS": "many"}, "", "ValueError"),
+        ({"AWS_RETRY_MODE": "bogus"}, "", "InvalidRetryModeError"),
+        ({"AWS_PROFILE": "nosuch"}, "", "ProfileNotFound"),
+        ({"AWS_PROFILE": "p"}, "[profile p]\ncredential_process = /bin/false\n", "CredentialRetrievalError"),
+        ({"AWS_PROFILE": "p"}, "[profile p]\ncredential_process = /bin/echo it\n", "JSONDecodeError"),
+        ({"AWS_PROFILE": "p"}, "[profile p]\nrole_arn = arn:aws:iam::1:role/x\n", "PartialCredentialsError"),
+        (
+            {"AWS_PROFILE": "a"},
+            "[profile a]\nrole_arn = x\nsource_profile = b\n[profile b]\nrole_arn = x\nsource_profile = a\n",
+            "InfiniteLoopConfigError",
+        ),
+        ({}, "[profile\n", "ConfigParseError"),
+    ],
+)
+def test_settings_that_boto3_cannot_use_are_an_input_error_with_a_fix(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], config: str, named: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "config").write_text(config)
+    for name, value in {"AWS_CONFIG_FILE": str(tmp_path / "config"), **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=named) as raised:
+        new_session().client("lambda", region_name="us-east-1")
+    assert raised.value.fix
