@@ -8,12 +8,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-from botocore.exceptions import BotoCoreError
+import botocore.session
+from botocore.exceptions import BotoCoreError, CredentialRetrievalError
 
 from builder.model.errors import InputError
 from publisher.aws.error_codes import CORRECT_SETTINGS, translate_error
 from publisher.aws.fanout import credentials_error
 from publisher.aws.gateway import CredentialsRefused
+
+#: What botocore raises for input that it does not check.
+INVALID = (AttributeError, LookupError, TypeError, ValueError)
 
 
 class CheckedSession(boto3.session.Session):
@@ -26,6 +30,25 @@ class CheckedSession(boto3.session.Session):
             return client
 
 
+class CheckedCredentials(botocore.session.Session):
+    """Raises CredentialRetrievalError for credentials that cannot be read, also when they are renewed during a run."""
+
+    def get_credentials(self) -> Any:
+        credentials: Any = super().get_credentials()
+        if credentials is not None and "get_frozen_credentials" not in vars(credentials):
+            read = credentials.get_frozen_credentials
+
+            def checked_read() -> Any:
+                try:
+                    return read()
+                except (*INVALID, OSError) as error:  # OSError: the file of a token
+                    text = f"{type(error).__name__}: {error}"
+                    raise CredentialRetrievalError(provider=credentials.method, error_msg=text) from None
+
+            credentials.get_frozen_credentials = checked_read
+        return credentials
+
+
 @contextmanager
 def checked_settings() -> Iterator[None]:
     """Raise InputError for settings that boto3 cannot use."""
@@ -36,11 +59,6 @@ def checked_settings() -> Iterator[None]:
         if isinstance(error, CredentialsRefused):
             raise credentials_error(error, "the AWS settings") from None
         raise InputError(error.message, where="the AWS settings", fix=error.advice or CORRECT_SETTINGS) from None
-    except (
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as failure:  # of files and credential_process
+    except INVALID as failure:  # of files and credential_process
         text = f"{type(failure).__name__}: {failure}"
         raise InputError(text, where="the AWS settings", fix=CORRECT_SETTINGS) from None

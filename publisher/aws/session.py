@@ -24,12 +24,10 @@ def new_session(
     requests. Raises InputError for AWS settings that boto3 cannot use; so does a new client. After a stop is requested,
     the clients of the session send no request, except to clean up after an upload.
     """
-    import botocore.session
-
-    from publisher.aws.checked_session import CheckedSession, checked_settings
+    from publisher.aws.checked_session import CheckedCredentials, CheckedSession, checked_settings
     from publisher.aws.response_parser import StrictParsers
 
-    core = botocore.session.Session(event_hooks=copy(_handlers()), include_builtin_handlers=False)
+    core = CheckedCredentials(event_hooks=copy(_handlers()), include_builtin_handlers=False)
     with checked_settings():
         core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
         core.register_component("response_parser_factory", StrictParsers())

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import CredentialRetrievalError
 
 from builder.model.errors import InputError
 from builder.model.stop import Stop
-from publisher.aws.gateway import Interrupted
+from publisher.aws.error_codes import translate_error
+from publisher.aws.gateway import CredentialsMissing, Interrupted
 from publisher.aws.session import new_session
 
 
@@ -53,3 +55,17 @@ def test_settings_that_boto3_cannot_use_are_an_input_error_with_a_fix(
     with pytest.raises(InputError, match=named) as raised:
         new_session().client("lambda", region_name="us-east-1")
     assert raised.value.fix
+
+
+def test_the_token_file_of_a_web_identity_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/publisher")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    with pytest.raises(CredentialRetrievalError) as raised:
+        new_session().client("sts", region_name="us-east-1").get_caller_identity()
+    error = translate_error(raised.value)
+    assert isinstance(error, CredentialsMissing)
+    assert f"FileNotFoundError: [Errno 2] No such file or directory: '{tmp_path / 'token'}'" in error.message
