@@ -21,6 +21,7 @@ from builder.inspection.findings import finding
 from builder.inspection.pyc import source_of
 from builder.metadata.record import record_rows
 from builder.model.artifact import Finding
+from builder.model.figures import counted
 
 _DIST_INFO = re.compile(
     r"(?P<root>|python/|python/lib/python\d\.\d{1,2}/site-packages/)"
@@ -101,7 +102,7 @@ class _Reader:
         requires = raw.get("requires_dist", [])
         readable = [text for text in requires[:_MAX_REQUIREMENTS] if len(text) <= _MAX_REQUIREMENT_CHARACTERS]
         if len(readable) < len(requires):
-            message = f"has {len(requires) - len(readable)} requirements too many or too long to check"
+            message = f"has {counted(len(requires) - len(readable), 'requirement')} too many or too long to check"
             problems.append(_malformed_metadata(message, f"{folder}/METADATA"))
         files: dict[str, None] = {}
         missing, changed = [], []

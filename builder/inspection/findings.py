@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from builder.model.artifact import Finding
+from builder.model.figures import counted
 
 Level = Literal["error", "warning"]
 #: Limit of findings with one code, so that a hostile zip cannot fill the memory.
@@ -43,7 +44,7 @@ def limit_findings(findings: Iterable[Finding]) -> list[Finding]:
             shown.append(each)
     for (level, code), count in counts.items():
         if count > MAX_FINDINGS_PER_CODE:
-            shown.append(finding(level, code, f"{count - MAX_FINDINGS_PER_CODE} more findings of this kind"))
+            shown.append(finding(level, code, f"{counted(count - MAX_FINDINGS_PER_CODE, 'more finding')} of this kind"))
     return shown
 
 

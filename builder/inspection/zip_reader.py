@@ -27,6 +27,7 @@ from builder.inspection.findings import finding, group_paths
 from builder.inspection.pyc import PYC_HEADER_BYTES, header_facts, layer_path
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
+from builder.model.figures import counted
 from builder.model.zip_damage import ZIP_DAMAGE
 
 #: A zip that claims more than this, four times Lambda's limit, is not unpacked at all.
@@ -100,7 +101,8 @@ def _read(archive: zipfile.ZipFile, path: Path) -> ZipContents:
     total = sum(entry.file_size for entry in entries)
     if total > MAX_UNZIPPED_BYTES:
         raise InputError(
-            f"the zip claims {total:,} bytes unzipped in {len(entries):,} files (a zip bomb?): it is not unpacked",
+            f"the zip claims {total:,} bytes unzipped in {counted(len(entries), 'file')} (a zip bomb?): "
+            "it is not unpacked",
             where=str(path),
             fix=_NOT_A_LAYER,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from builder.model.figures import counted
+
 #: Longer than any sensible wait or minimum age.
 MAX_DURATION = timedelta(days=366)
 
@@ -41,4 +43,4 @@ def in_words(span: timedelta) -> str:
     seconds = int(span.total_seconds())
     unit = next((unit for unit, size in reversed(_SECONDS.items()) if seconds and seconds % size == 0), "second")
     count = seconds // _SECONDS[unit]
-    return f"{count} {unit}{'' if count == 1 else 's'}"
+    return counted(count, unit).replace(",", "")  # parse_duration reads a comma as a separator

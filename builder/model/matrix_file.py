@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from builder.model import matrix_keys
 from builder.model.errors import InputError
+from builder.model.figures import counted
 from builder.model.frozen import Frozen
 from builder.model.matrix import LAYER_NAME, MAX_DESCRIPTION_CHARACTERS, Matrix
 from builder.model.regions import did_you_mean, partition_of
@@ -25,6 +26,7 @@ from builder.model.yaml_lines import MAX_FILE_BYTES, Located, Path, load
 
 Problem = tuple[Path, str]
 
+_YAML_FIX = 'correct the syntax; a text that starts with a special character needs quotes, for example "*"'
 #: Values that replace invalid keys, so that the checks across keys can still check the valid ones.
 _STAND_INS: dict[str, Any] = {
     "account": "000000000000",
@@ -59,9 +61,9 @@ def parse_matrix(text: str, name: str) -> Matrix:
         document = load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(f"not YAML: {error.problem}", where=f"{name}:{line}") from None
+        raise InputError(f"not YAML: {error.problem}", where=f"{name}:{line}", fix=_YAML_FIX) from None
     except yaml.YAMLError as error:
-        raise InputError(f"not YAML: {error}", where=name) from None
+        raise InputError(f"not YAML: {error}", where=name, fix=_YAML_FIX) from None
     if not isinstance(document.data, dict):
         raise InputError(
             "a matrix is a mapping of keys (account, package, python, …)",
@@ -84,9 +86,10 @@ def parse_matrix(text: str, name: str) -> Matrix:
 def _report(document: Located, problems: list[Problem], name: str) -> InputError:
     rows = [(document.line(path), _key(path), message) for path, message in problems]
     rows += [(line, _key(path), "this key is repeated") for path, line in document.duplicates]
-    count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
     lines = [f"{name}:{line}: {key}: {message}" for line, key, message in sorted(set(rows))]
-    return InputError(f"the matrix has {count}:", details=lines, fix="docs/matrix.md describes every key")
+    return InputError(
+        f"the matrix has {counted(len(rows), 'problem')}:", details=lines, fix="docs/matrix.md describes every key"
+    )
 
 
 def _key(path: Path) -> str:

@@ -21,7 +21,8 @@ from builder.bytecode.interpreters import find
 from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES, FileFacts, elf_facts, inspect_zip
 from builder.inspection.binary_checks import check_binaries
 from builder.model.artifact import Artifact
-from builder.model.errors import BuildError, InputError, write_error
+from builder.model.errors import BuildError, InputError, read_error, write_error
+from builder.model.figures import counted
 from builder.model.folder_lock import folder_lock
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Slim, Staging
@@ -148,7 +149,7 @@ def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
     if sum(sizes.values()) > UNZIPPED_LIMIT_BYTES or len(files) > MAX_ZIP_FILES:
         biggest = sorted(sizes, key=lambda path: -sizes[path])[:5]
         raise BuildError(
-            f"the app has {len(files):,} files of {sum(sizes.values()):,} bytes; "
+            f"the app has {counted(len(files), 'file')} of {sum(sizes.values()):,} bytes; "
             f"Lambda allows {UNZIPPED_LIMIT_BYTES:,} bytes, and a zip {MAX_ZIP_FILES:,} files",
             where="app.zip",
             fix="leave out what the function does not need with a .lambdaignore; the largest are "
@@ -178,7 +179,7 @@ def _content(place: Path) -> bytes:
     try:
         return place.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(place)) from None
+        raise read_error("cannot be read", error, place) from None
 
 
 def _slim_for(slim: Slim, files: Mapping[str, Path]) -> Slim:

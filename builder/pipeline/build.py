@@ -23,6 +23,7 @@ from builder.cache.store import Cache, default_folder, key_of
 from builder.inspection import check_files
 from builder.model.artifact import Artifact, Finding, Locked, Manifest, group_findings, write_manifest
 from builder.model.errors import InputError, write_error
+from builder.model.figures import counted
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
@@ -158,7 +159,7 @@ class _BuildRun:
 
     def _find_unchanged(self, target: Target, lock: Future[Lock]) -> Artifact | None:
         """Return the artifact if ``output`` has the same zip from an earlier build."""
-        self.progress.step(target.id, f"{len(lock.result())} packages")
+        self.progress.step(target.id, counted(len(lock.result()), "package"))
         self.keys[target.id] = self._key(target, lock.result())
         return find_output(self.cache, self.keys[target.id], self.output)
 

@@ -9,6 +9,7 @@ from builder.archive.zip_writer import MAX_ZIP_FILES
 from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.artifact import Artifact, Finding
 from builder.model.errors import BuildError
+from builder.model.figures import counted
 from builder.model.matrix_keys import Budget
 from builder.model.target import Target
 from builder.wheels.layer_content import PackedWheel
@@ -38,7 +39,12 @@ def refuse_content(
     errors = [finding for finding in findings if finding.level == "error"]
     if errors:
         rows = [f"  {finding.path}: {finding.message}" for finding in errors[:10]]
-        raise BuildError("the layer would not run in Lambda:", where=target.id, details=rows)
+        raise BuildError(
+            "the layer would not run in Lambda:",
+            where=target.id,
+            details=rows,
+            fix="use other versions of these packages, or exclude them; docs/proof.md explains each finding",
+        )
 
 
 def refuse_zip(target: Target, size: int, wheels: Sequence[PackedWheel], *, staged: bool) -> None:
@@ -95,7 +101,7 @@ def _largest(wheels: Sequence[PackedWheel], measure: Callable[[PackedWheel], int
 
 
 def _in_files(count: int) -> str:
-    return f"{count:,} files"
+    return counted(count, "file")
 
 
 def _in_megabytes(size: int) -> str:

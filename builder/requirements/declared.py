@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from builder.metadata.requires_dist import name_of
 from builder.model.errors import InputError
 from builder.model.escape import shorten
+from builder.model.figures import counted
 from builder.resolve.bounds import ProjectIndex
 
 #: Limits of one error message.
@@ -144,7 +145,7 @@ class Problems:
     def raise_any(self) -> None:
         """Raise one InputError with every problem, if there are any."""
         if self._lines:
-            count = "1 problem" if len(self._lines) == 1 else f"{len(self._lines)} problems"
+            count = counted(len(self._lines), "problem")
             more = [f"… and {len(self._lines) - _MAX_LINES} more"] if len(self._lines) > _MAX_LINES else []
             raise InputError(f"the requirements have {count}:", details=[*self._lines[:_MAX_LINES], *more])
 

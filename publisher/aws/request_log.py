@@ -7,6 +7,8 @@ import threading
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+from builder.model.figures import counted
+
 LOG = logging.getLogger("layers.aws")
 #: How many of the slowest requests are kept.
 MAX_SLOWEST_REQUESTS = 3
@@ -53,7 +55,7 @@ class RequestLog:
 
     def line(self) -> str:
         """Return one line with the number of requests and the slow, throttled and failed ones."""
-        parts = [f"{self.total} requests to Lambda"]
+        parts = [f"{counted(self.total, 'request')} to Lambda"]
         parts += [f"{region} throttled {count}" for region, count in self.throttled.most_common(3)]
         parts += [f"{region} failed {count}" for region, count in self.failed.most_common(3)]
         if self.slowest:

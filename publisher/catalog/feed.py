@@ -7,6 +7,7 @@ from uuid import NAMESPACE_OID, uuid5
 from xml.sax.saxutils import escape
 
 from builder.model.clock import iso
+from builder.model.figures import counted
 from publisher.catalog.index import Index, IndexedRelease
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -32,7 +33,7 @@ def feed(index: Index) -> str:
 def _entry(index: Index, release: IndexedRelease) -> list[str]:
     title = f"{index.package} {release.version} is layer version {release.layer_version}"
     regions = len({layer.region for layer in release.layers})
-    text = f"{len(release.layers)} layers in {regions} regions"
+    text = f"{counted(len(release.layers), 'layer')} in {counted(regions, 'region')}"
     if not release.complete:
         text += f"; {len(release.missing)} not published yet"
     if release.rebuild and release.rebuild != "rebuilt":

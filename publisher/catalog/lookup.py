@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from builder.model.errors import InputError
+from builder.model.figures import first_names
 from builder.model.matrix import parse_version
 from builder.model.regions import did_you_mean, known_regions
 from builder.model.selection import region_and_number
 from builder.model.versions import same_version
 from publisher.catalog.index import Index, IndexedRelease, Row, split_cell
-from publisher.text.figures import first_names
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from builder.model.escape import escape
+from builder.model.figures import counted, megabytes
 from publisher.catalog.index import Index, IndexedRelease
-from publisher.text.figures import megabytes
 
 NOTHING_YET = "No release has been published yet."
 
@@ -32,7 +32,7 @@ def marks(index: Index, release: IndexedRelease) -> tuple[Mark, ...]:
         marks_found.append(Mark("yanked", f"on {release.yanked.date:%Y-%m-%d}", _line(release.yanked.reason)))
     if not release.complete:
         count = len(release.layers)
-        marks_found.append(Mark("incomplete", reason=f"{count} of {count + len(release.missing)} layers"))
+        marks_found.append(Mark("incomplete", reason=f"{count} of {counted(count + len(release.missing), 'layer')}"))
     if release.rebuild:
         marks_found.append(Mark("rebuilt", reason=_line(release.rebuild) if release.rebuild != "rebuilt" else ""))
     later = [

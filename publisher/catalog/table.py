@@ -5,11 +5,11 @@ The text is valid Markdown and MDX: braces appear only in code, and text that pe
 
 from __future__ import annotations
 
+from builder.model.figures import megabytes
 from builder.model.runtimes import Architecture
 from builder.model.target import TargetKey
 from publisher.catalog.index import Index, IndexedRelease, split_cell
 from publisher.catalog.release_status import NOTHING_YET, Mark, date, marks, sizes
-from publisher.text.figures import megabytes
 from publisher.text.markdown import table, text
 
 

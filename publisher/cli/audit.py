@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import NEXT_STEP, DriftError, IncompleteError, UsageError
+from builder.model.figures import counted
 from publisher.cli import github
 from publisher.cli.console import (
     confirm,
@@ -22,7 +23,6 @@ from publisher.cli.console import (
 from publisher.cli.group import Settings
 from publisher.cli.parameter_steps import parameter_drifts, refresh_parameters, show_parameters, with_parameters
 from publisher.cli.signals import stopping
-from publisher.text.figures import counted
 
 if TYPE_CHECKING:
     from publisher.audit.audit import Drift
@@ -57,7 +57,7 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
     repaired = None
     if repair and (count := sum(drift.problem == "parameter" for drift in drifts)):
         if not yes:
-            confirm(f"Write {count} parameters?")
+            confirm(f"Write {counted(count, 'parameter')}?")
         with stopping(stop), lease(matrix, stop):
             repaired = refresh_parameters(matrix, ledger, stop)
         stop.check("run the same command again: it writes the parameters that still differ")

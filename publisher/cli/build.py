@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import InputError, LayersError, UsageError
+from builder.model.figures import counted
 from publisher.cli import github
 from publisher.cli.budget import max_size_option, with_max_sizes
 from publisher.cli.console import (
@@ -171,6 +172,6 @@ def _show(manifest: Manifest, output: Path, seconds: float) -> None:
     )
     print_result(
         "",
-        f"{len(manifest.artifacts)} zips of {manifest.package} {manifest.version} in {output}/ "
+        f"{counted(len(manifest.artifacts), 'zip')} of {manifest.package} {manifest.version} in {output}/ "
         f"after {duration(seconds)}",
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from builder.model.figures import counted
 from publisher.cli.console import json_option, megabytes, print_json, print_result
-from publisher.text.figures import counted
 
 
 @click.command("cache")

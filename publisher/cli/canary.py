@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.model.errors import DriftError, UsageError
+from builder.model.figures import counted, first_names, seconds
 from publisher.cli.console import (
     confirm,
     json_option,
@@ -21,7 +22,6 @@ from publisher.cli.console import (
 from publisher.cli.group import Settings
 from publisher.cli.options import architecture_option, lookup_region_option, python_option, release_options
 from publisher.cli.signals import stopping
-from publisher.text.figures import first_names, seconds
 
 if TYPE_CHECKING:
     from publisher.canary.cell_selection import Selected
@@ -64,10 +64,9 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     roles = Roles(matrix, role, regions)
     check_account(matrix)
     if not yes:
-        question = (
-            f"{len(selected.cases)} functions on {selected.package} {selected.version}, layer version {selected.number}"
-        )
-        confirm(f"Create, invoke and delete {question}, in {', '.join(regions)}?")
+        created = counted(len(selected.cases), "function")
+        release = f"{selected.package} {selected.version}, layer version {selected.number}"
+        confirm(f"Create, invoke and delete {created} on {release}, in {', '.join(regions)}?")
     stop = Stop()
     with progress() as shown, stopping(stop, "deleting the functions that it created"):
         functions = connect(regions, matrix.requests_per_second)
@@ -132,7 +131,7 @@ def _show(selected: Selected, trials: Sequence[Trial]) -> None:
     print_result(
         "",
         f"{selected.package} {selected.version}, layer version {selected.number}: "
-        f"{proven} of {len(trials)} cells proven"
+        f"{proven} of {counted(len(trials), 'cell')} proven"
         + (f"; not provable: {first_names(unprovable, MAX_NAMED_CELLS)}" if unprovable else ""),
     )
 
@@ -143,7 +142,7 @@ def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
     deferred = [trial for trial in trials if trial.status == "deferred"]
     if failed:
         raise DriftError(
-            f"{len(failed)} layers differ from the ledger, or do not work",
+            f"{counted(len(failed), 'layer')} with other bytes than the ledger's, or that cannot be used",
             where=first_names(failed, MAX_NAMED_CELLS),
             fix=f"see the reasons above; yank the release with `layers yank --layer-version {selected.number}`, "
             "or compare all of it with `layers audit`",
@@ -153,4 +152,4 @@ def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
 
         failures = [trial.failure for trial in deferred if trial.failure]
         where = first_names((trial.case.id for trial in deferred), MAX_NAMED_CELLS)
-        raise incomplete_error(f"{len(deferred)} layers could not be tried", failures, where)
+        raise incomplete_error(f"{counted(len(deferred), 'layer')} could not be tried", failures, where)

@@ -19,9 +19,9 @@ import click
 
 from builder.model.errors import UsageError
 from builder.model.escape import escape, escape_json
+from builder.model.figures import duration as duration
+from builder.model.figures import megabytes as megabytes
 from builder.model.progress import Progress
-from publisher.text.figures import duration as duration
-from publisher.text.figures import megabytes as megabytes
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 
 from builder.model.errors import DriftError, InputError
+from builder.model.figures import counted, first_names
 from publisher.cli.console import json_option, print_json, print_result
 from publisher.cli.file_output import read, write
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
-from publisher.text.figures import counted, first_names
 
 
 @click.command("docs")

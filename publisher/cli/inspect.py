@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import InputError
+from builder.model.figures import counted
 from publisher.cli import github
 from publisher.cli.console import (
     json_option,
@@ -77,7 +78,7 @@ def _show(inspection: Inspection, *, packages: bool) -> None:
         "size": f"{megabytes(inspection.size)} zipped, {megabytes(inspection.unzipped_size)} unzipped "
         f"({megabytes(remaining)} left of Lambda's 250)",
         "files": f"{sum(not f.is_folder for f in inspection.files)}, of them "
-        f"{sum(f.elf is not None for f in inspection.files)} binaries",
+        + counted(sum(f.elf is not None for f in inspection.files), "binary", "binaries"),
         "bytecode": f"{inspection.compiled} of {inspection.modules} modules ({share})",
         "packages": str(len(inspection.packages)),
     }
@@ -100,8 +101,8 @@ def _show(inspection: Inspection, *, packages: bool) -> None:
 
 def _show_findings(inspection: Inspection) -> None:
     warnings = len(inspection.findings) - inspection.errors
-    count = f"{inspection.errors} errors, {warnings} warnings" if inspection.findings else "none: every check passed"
-    print_result("", f"  findings: {count}")
+    count = f"{counted(inspection.errors, 'error')}, {counted(warnings, 'warning')}"
+    print_result("", f"  findings: {count if inspection.findings else 'none: every check passed'}")
     for each in inspection.findings:
         where = f"{each.path} " if each.path else ""
         print_finding(each.level, f"{each.code}: {where}{each.message}")
@@ -148,7 +149,7 @@ def _refuse(inspections: Sequence[Inspection]) -> None:
     if bad:
         total = sum(inspection.errors for inspection in bad)
         raise InputError(
-            f"{total} errors in {len(bad)} of {len(inspections)} zips",
+            f"{counted(total, 'error')} in {len(bad)} of {counted(len(inspections), 'zip')}",
             where=", ".join(str(inspection.path) for inspection in bad),
             fix="see the findings; docs/proof.md explains each",
         )

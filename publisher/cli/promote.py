@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.model.errors import DriftError, InputError
+from builder.model.figures import counted
 from publisher.cli.console import json_option, print_message, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
@@ -142,7 +143,8 @@ def _run_canary_in_source(source: Settings, release: Release, region: str, shown
     bad = [trial for trial in trials if trial.status not in ("proven", "not provable")]
     if bad:
         raise DriftError(
-            f"the canary does not prove {len(bad)} of {len(trials)} layers of the source: {describe_trial(bad[0])}",
+            f"the canary does not prove {len(bad)} of {counted(len(trials), 'layer')} of the source: "
+            f"{describe_trial(bad[0])}",
             where=bad[0].case.id,
             fix="fix the release in the source's account; nothing was published here",
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.model.errors import NEXT_STEP, FailureClass, IncompleteError, InputError, LayersError, UsageError
+from builder.model.figures import counted
 from publisher.cli import github
 from publisher.cli.console import confirm, json_option, print_json, print_message, progress, require_terminal
 from publisher.cli.group import Settings
@@ -150,8 +151,9 @@ def _incomplete(report: PublishReport) -> LayersError:
 
     remaining = sum(not outcome.done for outcome in report.outcomes.values())
     steps = next_steps(report.outcomes.values())
+    cells = counted(len(report.outcomes), "cell is", "cells are")
     texts = (
-        f"{remaining} of {len(report.outcomes)} cells are not at the release ({steps.counts})" if steps else None,
+        f"{remaining} of {cells} not at the release ({steps.counts})" if steps else None,
         f"stopped: {report.stopped}" if report.stopped else None,
         report.waited,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from builder.model.errors import UsageError
+from builder.model.figures import counted
 from builder.model.stop import Stop, StoppableClock
 from publisher.cli.console import duration, print_message, print_result, print_table
 from publisher.cli.group import Settings
@@ -264,9 +265,10 @@ def show_report(matrix: Matrix, report: PublishReport, journal: RequestLog) -> N
         print_result("")
     prepared = sum(outcome.prepared for outcome in report.outcomes.values())
     parts = [f"{count} {name}" for name, count in counts.most_common()]
-    parts += [f"{prepared} placeholders and backfills"] if prepared else []
+    parts += [counted(prepared, "placeholder or backfill", "placeholders and backfills")] if prepared else []
     print_result(
         f"{matrix.package} {report.plan.version} is layer version {report.plan.number.value} "
-        f"in {complete} of {len(report.outcomes)} cells ({', '.join(parts)}) after {duration(report.seconds)}"
+        f"in {complete} of {counted(len(report.outcomes), 'cell')} ({', '.join(parts)}) "
+        f"after {duration(report.seconds)}"
     )
     print_result(journal.line())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import BuildError, InputError
+from builder.model.figures import counted
 from publisher.cli.console import json_option, print_json, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
@@ -103,7 +104,7 @@ def _report(pairs: list[tuple[Artifact, Artifact]], folder: Path, output: Path |
     if differ:
         second = output or Path("DIR")
         raise BuildError(
-            f"{len(differ)} of {len(pairs)} zips differ in the second build",
+            f"a second build gives other bytes for {len(differ)} of {counted(len(pairs), 'zip')}",
             where=", ".join(first.target for first in differ),
             fix=f"see what differs: layers inspect {folder / differ[0].file} {second / Path(differ[0].file).name}"
             + ("" if output else "; keep the second build with --output DIR"),

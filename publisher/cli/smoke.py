@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.model.errors import BuildError, LayersError, UsageError
+from builder.model.figures import counted, seconds
 from publisher.cli import github
 from publisher.cli.budget import refuse_slow_imports
 from publisher.cli.console import json_option, megabytes, print_json, print_quoted, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
 from publisher.cli.options import zip_target_options
-from publisher.text.figures import seconds
 
 if TYPE_CHECKING:
     from builder.inspection import Inspection
@@ -154,7 +154,9 @@ def _event(text: str | None) -> Any:
     try:
         return json.loads((Path(text[1:]).read_text("utf-8") if text.startswith("@") else text) if text else "{}")
     except OSError as error:
-        raise UsageError(f"the event cannot be read: {error.strerror}", where="--event") from None
+        raise UsageError(
+            f"the event cannot be read: {error.strerror}", where="--event", fix="--event JSON, or --event @FILE"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"the event is not JSON: {error}", where="--event", fix="""write '{"key": "value"}'"""
@@ -239,7 +241,7 @@ def _refuse(reports: Sequence[SmokeReport], strict: bool) -> None:
     bad = [r for r in reports if r.status == "failed" or (strict and r.status == "unproven")]
     if bad:
         raise BuildError(
-            f"{len(bad)} of {len(reports)} zips did not pass",
+            f"{len(bad)} of {counted(len(reports), 'zip')} did not pass",
             where=", ".join(report.zip for report in bad),
             fix="see the reasons above",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from builder.model.errors import UsageError
+from builder.model.figures import counted
 from publisher.cli.console import json_option, print_json, print_result, print_table
 from publisher.cli.group import Settings
 
@@ -64,7 +65,8 @@ def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
         )
         print_result(
             "",
-            f"{len(rows)} targets × {len(matrix.regions)} regions = {len(matrix.cells)} cells "
+            f"{counted(len(rows), 'target')} × {counted(len(matrix.regions), 'region')} = "
+            f"{counted(len(matrix.cells), 'cell')} "
             f"of {matrix.requirement} in account {matrix.account}",
             ", ".join(matrix.regions),
         )

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 import click
 
 from builder.model.errors import InputError, UsageError
+from builder.model.figures import counted
 from publisher.cli.console import (
     confirm,
     json_option,
@@ -68,7 +69,7 @@ def command(
     lambdas = settings.lambdas(matrix, stop=stop)
     if not yes and not undone:
         verb = "Make public again" if undo else "Yank"
-        confirm(f"{verb} {release.package} {release.version} in {len(release.cells)} cells?")
+        confirm(f"{verb} {release.package} {release.version} in {counted(len(release.cells), 'cell')}?")
     with progress() as shown, stopping(stop), lease(matrix, stop, wait_seconds=LEASE_WAIT_SECONDS):
         permissions = Permissions(matrix, ledger, lambdas, StoppableClock(stop), shown)
         now = datetime.now(timezone.utc).replace(microsecond=0)
@@ -101,7 +102,9 @@ def command(
     if failed:
         from publisher.report.next_steps import incomplete_error
 
-        raise incomplete_error(f"{len(failed)} cells failed", (each.failure for each in failed if each.failure))
+        raise incomplete_error(
+            f"{counted(len(failed), 'cell')} failed", (each.failure for each in failed if each.failure)
+        )
     check_parameters(refreshed)
     if unannounced:
         raise unannounced

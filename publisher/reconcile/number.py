@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from builder.model.errors import InputError
+from builder.model.figures import counted
 from builder.model.matrix import Matrix
 from publisher.ledger.release import Release
 from publisher.reconcile.state import Remote, carries
@@ -119,7 +120,7 @@ def seen_number(
         )
 
     value = min(holders, key=lambda number: (conflicts(number), -holders[number], number))
-    return Number(value, f"AWS has this release there in {holders[value]} of {len(remote.cells)} cells")
+    return Number(value, f"AWS has this release there in {holders[value]} of {counted(len(remote.cells), 'cell')}")
 
 
 def _is_another(matrix: Matrix, requested: RequestedRelease, remote: Remote, release: Release) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from builder.model.clock import Clock
+from builder.model.figures import counted
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_item, each_region
@@ -63,7 +64,11 @@ def read_history(
         return replace(state, listed={**state.listed, **{each.number: each for each in versions}})
 
     return _update(
-        remote, first_unread, read, f"Reading the history of {len(first_unread)} cells to find {version}", progress
+        remote,
+        first_unread,
+        read,
+        f"Reading the history of {counted(len(first_unread), 'cell')} to find {version}",
+        progress,
     )
 
 
@@ -84,7 +89,7 @@ def count_past_lists(
         return replace(state, latest=latest, listed=versions)
 
     selected = tuple(cells)
-    return _update(remote, selected, count, f"Checking the next number in {len(selected)} cells", progress)
+    return _update(remote, selected, count, f"Checking the next number in {counted(len(selected), 'cell')}", progress)
 
 
 def read_number(
@@ -121,7 +126,8 @@ def read_number(
         if not hidden:
             break
         clock.sleep(wait)
-        title = f"Waiting for layer version {number} in {len(hidden)} cells: ResourceNotFoundException, but it exists"
+        title = f"Waiting for layer version {number} in {counted(len(hidden), 'cell')}: "
+        title += "ResourceNotFoundException, but it exists"
         remote = _update(remote, hidden, read, title, progress)
     return remote
 

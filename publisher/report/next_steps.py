@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from builder.model.errors import NEXT_STEP, FailureClass, IncompleteError
+from builder.model.figures import first_names
 from publisher.aws.gateway import Failure
 from publisher.reconcile.job import Outcome
-from publisher.text.figures import first_names
 
 RUN_AGAIN = "run the same command again; it does what is left"
 CONFLICT_ADVICE = (

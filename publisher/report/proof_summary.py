@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from builder.inspection import Inspection
 from builder.model.artifact import Finding, Manifest, group_findings
+from builder.model.figures import counted, duration, megabytes, seconds
 from builder.smoke import SmokeReport, smoke_result
 from publisher.audit.audit import Drift
 from publisher.ledger.release import Release, last_before
 from publisher.report.annotations import Level, Note
 from publisher.report.import_times import import_section
 from publisher.report.release_comparison import BuiltTarget, package_section, size_table, title
-from publisher.text.figures import counted, duration, megabytes, seconds
 from publisher.text.markdown import table, text
 
 #: So many rows of findings or drift are shown; the rest is counted.
@@ -34,7 +34,7 @@ def build_section(manifest: Manifest, releases: Sequence[Release], seconds: floa
     )
     parts = [
         f"### Built {text(manifest.package)} {text(manifest.version)}\n",
-        f"{len(built)} zips after {duration(seconds)}.{against}\n",
+        f"{counted(len(built), 'zip')} after {duration(seconds)}.{against}\n",
         size_table(built, last),
         *([package_section(built, last)] if last else []),
         f"#### Zips\n\n{zips}",

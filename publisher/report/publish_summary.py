@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from builder.model.errors import FailureClass
+from builder.model.figures import counted, duration
 from builder.model.matrix import Matrix
 from publisher.ledger.release import Release, at_number, last_before
 from publisher.parameters.update import ParameterUpdate
@@ -15,7 +16,6 @@ from publisher.reconcile.release_run import PublishReport
 from publisher.report.annotations import Level, Note
 from publisher.report.next_steps import RUN_AGAIN, failure_class_of, next_steps
 from publisher.report.release_comparison import built_targets, package_section, size_table, title
-from publisher.text.figures import duration
 from publisher.text.markdown import table, text
 
 #: Longer reasons are cut off; the log has them in full.
@@ -75,11 +75,11 @@ def publish_section(
 def _state(matrix: Matrix, report: PublishReport, release: Release | None, requests: str) -> str:
     total, complete = len(report.outcomes), sum(outcome.done for outcome in report.outcomes.values())
     if not report.complete:
-        words = f"**Incomplete**: {total - complete} of {total} cells are not at the release"
+        words = f"**Incomplete**: {total - complete} of {counted(total, 'cell is', 'cells are')} not at the release"
     elif release and release.completed:
-        words = f"**Complete**: the release is in all {len(matrix.cells)} cells"
+        words = f"**Complete**: the release is in {total} of {counted(len(matrix.cells), 'cell')}"
     else:
-        words = f"**Every selected cell is done**: {total} of the matrix's {len(matrix.cells)} cells"
+        words = f"**Every selected cell is done**: {total} of the matrix's {counted(len(matrix.cells), 'cell')}"
     stopped = f" Stopped: {text(_short(report.stopped))}." if report.stopped else ""
     return f"{words}, after {duration(report.seconds)}.{stopped} {text(requests)}.\n"
 
@@ -132,7 +132,8 @@ def _regions(report: PublishReport) -> str:
         counts.setdefault(cell.region, Counter())[outcome.name] += 1
     if len({frozenset(numbers.items()) for numbers in counts.values()}) == 1:
         each = ", ".join(f"{count} {name}" for name, count in next(iter(counts.values())).most_common())
-        return f"In each of {len(counts)} regions ({', '.join(counts)}): {each}.\n"
+        regions = f"each of {len(counts)} regions" if len(counts) > 1 else "1 region"
+        return f"In {regions} ({', '.join(counts)}): {each}.\n"
     names = [name for name, _ in Counter(outcome.name for outcome in report.outcomes.values()).most_common()]
     rows = [[region, *(str(numbers[name] or "") for name in names)] for region, numbers in counts.items()]
     return "#### Cells by region\n\n" + table(["Region", *names], rows, right=range(1, len(names) + 1))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from builder.model.artifact import Locked
 from builder.model.cold_start import ColdStart
+from builder.model.figures import counted, difference, megabytes
 from builder.model.lock_changes import Changes, changes
 from publisher.ledger.release import Release, TargetRecord
-from publisher.text.figures import difference, megabytes
 from publisher.text.markdown import table, text
 
 #: A longer list of changed packages is folded up.
@@ -105,7 +105,9 @@ def package_section(built: Sequence[BuiltTarget], last: Release) -> str:
         rows = [[text(name), text(old), text(new)] for name, old, new in _rows(change)]
         rows_table = table(["Package", "Before", "Now"], rows)
         if len(rows) > _MAX_UNFOLDED_ROWS:
-            parts.append(f"<details><summary>{where}: {len(rows)} packages</summary>\n\n{rows_table}\n</details>\n")
+            parts.append(
+                f"<details><summary>{where}: {counted(len(rows), 'package')}</summary>\n\n{rows_table}\n</details>\n"
+            )
         else:
             parts.append(f"{where}:\n\n{rows_table}")
     return heading + "\n".join(parts)

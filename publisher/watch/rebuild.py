@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from builder.model.artifact import Locked
 from builder.model.errors import InputError, LayersError
+from builder.model.figures import counted
 from builder.model.matrix import Matrix
 from builder.model.target import Target
 from publisher.ledger.release import Release
@@ -59,7 +60,7 @@ def examine(
     known_advisories = advisories.of(bundled)
     if bundled and not known_advisories:
         raise InputError(
-            f"the advisory service knows none of the {len(bundled)} packages, so it has probably failed",
+            f"the advisory service knows none of the {counted(len(bundled), 'package')}, so it has probably failed",
             where="--advisories",
             fix="use another service: PIP_AUDIT_VULNERABILITY_SERVICE=osv, or pypi",
         )

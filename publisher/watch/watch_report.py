@@ -10,6 +10,7 @@ from typing import Any
 
 from builder.model.clock import iso
 from builder.model.escape import shorten
+from builder.model.figures import counted
 from builder.model.matrix import Matrix
 from publisher.ledger.release import Release
 from publisher.watch.incomplete_releases import IncompleteRelease
@@ -101,7 +102,9 @@ def gap_lines(report: WatchReport) -> list[str]:
         if pythons := [each.python for each in gaps.pythons if each.supported is supported]:
             lines.append(f"not in the matrix: Python {', '.join(pythons)}, which Lambda offers{note}")
     if gaps.regions:
-        lines.append(f"not in the matrix: {len(gaps.regions)} regions of {gaps.partition}: {', '.join(gaps.regions)}")
+        lines.append(
+            f"not in the matrix: {counted(len(gaps.regions), 'region')} of {gaps.partition}: {', '.join(gaps.regions)}"
+        )
     return lines
 
 
@@ -168,7 +171,9 @@ def named_words(package: AffectedPackage) -> str:
 def missing_words(each: IncompleteRelease, matrix: Matrix) -> str:
     """Return how incomplete a release is: ``layer version 3 misses 8 of 136 cells``."""
     problem = (
-        f"misses {len(each.missing)} of {len(matrix.cells)} cells" if each.missing else "is not recorded as complete"
+        f"misses {len(each.missing)} of {counted(len(matrix.cells), 'cell')}"
+        if each.missing
+        else "is not recorded as complete"
     )
     return f"layer version {each.layer_version} {problem}"
 

@@ -79,7 +79,7 @@ def test_every_cell_is_proven_and_no_function_is_left(sandbox: Sandbox, layers: 
     table = layers("canary", "--region", "us-*", "--yes")
     assert table.code == 0
     assert f"us-east-1/py{PYTHON}-{HERE}  proven  1.0" in table.out
-    assert "demo 1.0, layer version 1: 1 of 1 cells proven" in table.out
+    assert "demo 1.0, layer version 1: 1 of 1 cell proven" in table.out
 
 
 def test_the_newest_release_that_is_not_yanked_or_the_named_one_is_tried(sandbox: Sandbox, layers: Layers) -> None:

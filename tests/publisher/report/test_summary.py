@@ -15,6 +15,7 @@ from builder.model.artifact import Artifact, Finding, Locked, Manifest
 from builder.model.cold_start import ColdStart, PackageImport
 from builder.model.errors import InputError
 from builder.model.escape import escape
+from builder.model.figures import difference
 from builder.model.matrix import Cell
 from builder.model.runtimes import Architecture
 from builder.smoke import SmokeReport
@@ -28,7 +29,6 @@ from publisher.report import proof_summary, release_comparison
 from publisher.report.annotations import MAX_ANNOTATIONS, Note, commands, error_note
 from publisher.report.import_times import last_imports
 from publisher.report.publish_summary import cell_notes, publish_section
-from publisher.text.figures import difference
 from scripts.simaws import At, Fault, Faults, SimulatedAws
 from tests.conftest import Sandbox
 from tests.fakes.command import Layers
@@ -80,7 +80,7 @@ def section(report: PublishReport, releases: tuple[Release, ...], kept: Paramete
 def test_a_complete_release_has_one_row_per_target(tmp_path: Path) -> None:
     ledger = MemoryLedger()
     read = section(world(tmp_path).publish("1.0", ledger), ledger.releases())
-    assert read.words.startswith("demo 1.0: layer version 1\nComplete: the release is in all 6 cells, after ")
+    assert read.words.startswith("demo 1.0: layer version 1\nComplete: the release is in 6 of 6 cells, after ")
     assert "12 requests to Lambda." in read.words
     assert "Commit the ledger, and what layers docs makes of it." in read.words
     assert "In each of 3 regions (us-east-1, eu-west-1, ap-south-1): 2 published." in read.words

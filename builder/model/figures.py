@@ -22,9 +22,9 @@ def first_names(names: Iterable[object], most: int) -> str:
     return ", ".join(texts[:most]) + more
 
 
-def counted(count: int, noun: str) -> str:
-    """Return ``1 file`` or ``2 files``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return ``1 file``, ``2 files`` or ``2,000 files``; ``plural`` if it is not the noun with an ``s``."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {plural or noun + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from publisher.text.figures import counted
+from builder.model.figures import counted
 
 
 @pytest.mark.parametrize(("count", "words"), [(0, "0 files"), (1, "1 file"), (2, "2 files")])
