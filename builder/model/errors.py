@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import ClassVar
 
-from builder.model.escape import escape
+from builder.model.escape import escape, shorten
 
 
 class FailureClass(str, Enum):
@@ -87,9 +87,9 @@ class BuildError(LayersError):
 
 
 _WRITE_FIXES = {
-    errno.ENOSPC: "free some space, then build again",
-    errno.EDQUOT: "free some of the user's disk quota, then build again",
-    errno.EFBIG: "raise the limit for the size of files (ulimit -f), then build again",
+    errno.ENOSPC: "free some space, then run the command again",
+    errno.EDQUOT: "free some of the user's disk quota, then run the command again",
+    errno.EFBIG: "raise the limit for the size of files (ulimit -f), then run the command again",
 }
 
 
@@ -98,8 +98,30 @@ def write_error(what: str, error: OSError, where: object) -> BuildError:
     return BuildError(
         f"{what}: {error.strerror or error}",
         where=str(error.filename or where),
-        fix=_WRITE_FIXES.get(error.errno or 0, "make the folder writable, or choose another --output"),
+        fix=write_fix(error),
     )
+
+
+def write_fix(error: OSError) -> str:
+    """Return what to do about a file that cannot be written."""
+    return _WRITE_FIXES.get(error.errno or 0, "make the folder writable, or choose another --output")
+
+
+_READ_FIXES = {
+    errno.ENOENT: "correct the path",
+    errno.ENOTDIR: "correct the path",
+    errno.EISDIR: "name a file",
+    errno.EACCES: "let this user read it (chmod, chown)",
+    errno.EPERM: "let this user read it (chmod, chown)",
+    errno.ELOOP: "replace the symbolic links, which lead to each other",
+}
+
+
+def read_error(what: str, error: Exception, where: object) -> InputError:
+    """Return the error for a file or folder that cannot be read."""
+    number = error.errno if isinstance(error, OSError) else None
+    reason = getattr(error, "strerror", None) or error
+    return InputError(f"{what}: {reason}", where=shorten(str(where)), fix=_READ_FIXES.get(number or 0))
 
 
 class IncompleteError(LayersError):

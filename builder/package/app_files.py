@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from builder.model.errors import InputError
+from builder.model.errors import InputError, read_error
 from builder.model.progress import Progress
 from builder.model.zip_damage import ZIP_DAMAGE
 from builder.package.ignore_rules import ignore_rules, is_ignored
@@ -55,8 +55,7 @@ def app_files(app: Path, output: Path, progress: Progress) -> dict[str, Path]:
             progress.note(f"not packed, because an earlier `layers package` wrote them: {', '.join(sorted(excluded))}")
             files = {path: place for path, place in files.items() if path not in excluded}
     except (OSError, RecursionError) as error:
-        where = getattr(error, "filename", None) or str(app)
-        raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", where=str(where)) from None
+        raise read_error("cannot be read", error, getattr(error, "filename", None) or app) from None
     if not files:
         raise InputError("the app has no files", where=str(app), fix="name the folder that holds the handler")
     return files

@@ -157,7 +157,11 @@ def _read(package: LocalPackage, path: Path, target: Target) -> LocalWheel:
         reason = str(error) or type(error).__name__
         raise InputError(f"is not a valid wheel: {reason}", where=where, fix=_AGAIN) from None
     if package.name not in (None, name):
-        raise InputError(f"{path.name} is not a wheel of {package.name}", where=package.where)
+        raise InputError(
+            f"{path.name} is not a wheel of {package.name}",
+            where=package.where,
+            fix="correct the name or the path",
+        )
     if not tags & set(supported_tags(target)):
         shown = ", ".join(sorted(map(str, tags)))
         raise BuildError(

@@ -134,7 +134,7 @@ def parse_pipfile_lock(
 def _packages(document: Mapping[str, Any], path: Path, problems: Problems) -> Iterator[tuple[dict[str, Any], str]]:
     packages = document.get("package", [])
     if not isinstance(packages, list):
-        raise InputError("[[package]] must be an array of tables", where=str(path))
+        raise InputError("[[package]] must be an array of tables", where=str(path), fix="lock the project again")
     for number, package in enumerate(packages):
         where = f"{path.name}: package[{number}]"
         if not isinstance(package, dict) or not all(isinstance(package.get(key), str) for key in ("name", "version")):

@@ -8,12 +8,12 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from builder.model.errors import InputError
-from builder.model.escape import shorten
+from builder.model.errors import InputError, read_error
 from builder.model.toml import tomllib
 
 #: Far above the size of any real lock file.
 MAX_FILE_BYTES: Final = 8 << 20
+_SYNTAX_FIX: Final = "correct the file, or let the tool that wrote it write it again"
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -30,15 +30,17 @@ def read_text(path: Path, *, coding_line: bool = False) -> str:
     """
     try:
         if path.is_dir():
-            raise InputError("is a directory, not a file", where=str(path))
+            raise InputError("is a directory, not a file", where=str(path), fix="name a file in it")
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        raise InputError("no such file", where=str(path)) from None
+        raise InputError("no such file", where=str(path), fix="correct the path") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read: {error}", where=shorten(str(path))) from None
+        raise read_error("cannot be read", error, path) from None
     if len(data) > MAX_FILE_BYTES:
-        raise InputError(f"is larger than {MAX_FILE_BYTES >> 20} MB", where=str(path))
+        raise InputError(
+            f"is larger than {MAX_FILE_BYTES >> 20} MB", where=str(path), fix="name a file of requirements"
+        )
     return _decode(data, path, coding_line)
 
 
@@ -72,9 +74,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         where = f"{path}:{line[1]}" if line else str(path)
-        raise InputError(f"is not valid TOML: {error}", where=where) from None
+        raise InputError(f"is not valid TOML: {error}", where=where, fix=_SYNTAX_FIX) from None
     except (RecursionError, ValueError) as error:  # deep nesting, or a number of more than 4,300 digits
-        raise InputError(f"is not valid TOML: {type(error).__name__}: {error}", where=str(path)) from None
+        raise InputError(
+            f"is not valid TOML: {type(error).__name__}: {error}", where=str(path), fix=_SYNTAX_FIX
+        ) from None
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -84,20 +88,20 @@ def read_json(path: Path) -> dict[str, Any]:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputError(f"is not valid JSON: {error}", where=f"{path}{line}") from None
+        raise InputError(f"is not valid JSON: {error}", where=f"{path}{line}", fix=_SYNTAX_FIX) from None
     if not isinstance(document, dict):
-        raise InputError("must be a JSON object", where=str(path))
+        raise InputError("must be a JSON object", where=str(path), fix=_SYNTAX_FIX)
     return document
 
 
 def table(document: Any, *keys: str, where: str) -> dict[str, Any]:
     """Return the TOML table at a path of keys; empty if it is missing. Raises InputError if it is not a table."""
     if not isinstance(document, dict):
-        raise InputError("must be a table", where=where)
+        raise InputError("must be a table", where=where, fix=_SYNTAX_FIX)
     for index, key in enumerate(keys):
         document = document.get(key, {})
         if not isinstance(document, dict):
-            raise InputError(f"[{'.'.join(keys[: index + 1])}] must be a table", where=where)
+            raise InputError(f"[{'.'.join(keys[: index + 1])}] must be a table", where=where, fix=_SYNTAX_FIX)
     return dict(document)
 
 
@@ -105,5 +109,5 @@ def array(document: Any, key: str, *, where: str) -> list[Any]:
     """Return the array of a key; empty if it is missing. Raises InputError if it is not an array."""
     values = table(document, where=where).get(key, [])
     if not isinstance(values, list):
-        raise InputError(f"{key} must be an array", where=where)
+        raise InputError(f"{key} must be an array", where=where, fix=_SYNTAX_FIX)
     return values

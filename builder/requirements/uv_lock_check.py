@@ -136,7 +136,9 @@ def _specifier(text: str, lock: str) -> SpecifierSet:
     try:
         return SpecifierSet(text)
     except ValueError:
-        raise InputError(f"{shorten(text)!r} is not a version specifier (PEP 440)", where=lock) from None
+        raise InputError(
+            f"{shorten(text)!r} is not a version specifier (PEP 440)", where=lock, fix="run `uv lock`"
+        ) from None
 
 
 def _settings(uv: UvTables) -> Iterator[_Required]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builder.model.errors import InputError
+from builder.model.errors import InputError, read_error
 
 #: The body of a Converse or ConverseStream request (Amazon Bedrock API reference).
 ConverseRequest = Mapping[str, Any]
@@ -91,7 +91,7 @@ def read_script(path: Path) -> Model:
             raise ValueError("not a list of turns")
         return scripted_model([_turn(each, number) for number, each in enumerate(turns, 1)])
     except OSError as error:
-        raise InputError(f"the model script cannot be read: {error.strerror}", where=str(path)) from None
+        raise read_error("the model script cannot be read", error, path) from None
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"not a model script: {error}",

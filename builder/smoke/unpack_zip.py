@@ -25,7 +25,11 @@ def unpack_zip(path: Path, folder: Path) -> None:
             for entry in archive.infolist():
                 _unpack_entry(archive, entry, root, path)
     except ZIP_DAMAGE as error:
-        raise InputError(f"the zip cannot be unpacked: {str(error) or type(error).__name__}", where=str(path)) from None
+        raise InputError(
+            f"the zip cannot be unpacked: {str(error) or type(error).__name__}",
+            where=str(path),
+            fix="build it or download it again",
+        ) from None
 
 
 def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, root: Path, path: Path) -> None:

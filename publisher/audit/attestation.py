@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from builder.model.errors import DriftError, InputError
+from builder.model.errors import DriftError, InputError, read_error
 from builder.model.escape import shorten
 from publisher.catalog.download import download
 
@@ -34,15 +34,18 @@ class Provenance:
     workflow: str  #: the workflow file with its ref
 
 
+_BUNDLE_FIX = "give the file that `gh attestation download` writes"
+
+
 def read_bundles(path: Path) -> list[Any]:
     """Return the Sigstore bundles of a file: one, JSON Lines (``gh attestation download``), or GitHub's list."""
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BUNDLE_BYTES + 1)
     except OSError as error:
-        raise InputError(f"cannot read the bundle: {error.strerror or error}", where=str(path)) from None
+        raise read_error("cannot read the bundle", error, path) from None
     if len(data) > _MAX_BUNDLE_BYTES:
-        raise InputError(f"the bundle is larger than {_MAX_BUNDLE_BYTES >> 20} MB", where=str(path))
+        raise InputError(f"the bundle is larger than {_MAX_BUNDLE_BYTES >> 20} MB", where=str(path), fix=_BUNDLE_FIX)
     return _bundles(data, str(path))
 
 
@@ -62,7 +65,7 @@ def _bundles(data: bytes, where: str) -> list[Any]:
         except ValueError:
             documents = [json.loads(line) for line in data.splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
-        raise InputError(f"not a Sigstore bundle: invalid JSON ({error})", where=where) from None
+        raise InputError(f"not a Sigstore bundle: invalid JSON ({error})", where=where, fix=_BUNDLE_FIX) from None
     return list(_unwrap(documents))[:_MAX_BUNDLES]
 
 

@@ -40,7 +40,10 @@ class Signer:
 
     def __init__(self, matrix: Matrix, session: boto3.session.Session, clock: Clock) -> None:
         if matrix.signing is None or matrix.staging is None:
-            raise InputError("`signing` in the matrix needs `staging`: AWS Signer reads and writes S3 objects")
+            raise InputError(
+                "`signing` in the matrix needs `staging`: AWS Signer reads and writes S3 objects",
+                fix="add `staging` to the matrix",
+            )
         self._profile = matrix.signing.profile
         self._account = matrix.account
         self._bucket = matrix.staging.bucket_of(matrix.account, matrix.staging.home)
@@ -55,7 +58,7 @@ class Signer:
         Signing the same bytes again within hours returns the first job's result. Raises IncompleteError if it fails.
         """
         if is_signed(zip_.path):
-            raise InputError("the zip is already signed", where=str(zip_.path))
+            raise InputError("the zip is already signed", where=str(zip_.path), fix="build it again")
         with self._translate_errors("the zip cannot be signed"):
             return self._sign(zip_, folder)
 

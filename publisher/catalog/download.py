@@ -60,13 +60,17 @@ def _read(response: HTTPResponse, title: str, address: str) -> bytes:
     while piece := response.read1(1 << 16):
         body += piece
         if len(body) > MAX_DOCUMENT_BYTES:
-            raise InputError(f"{title} is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=address)
+            raise _too_large(title, address)
     if response.length:  # read1 does not check it
         raise IncompleteRead(bytes(body), response.length)
     data = _decode(bytes(body), response.headers.get("Content-Encoding", "identity").strip().lower())
     if len(data) > MAX_DOCUMENT_BYTES:
-        raise InputError(f"{title} is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=address)
+        raise _too_large(title, address)
     return data
+
+
+def _too_large(title: str, address: str) -> InputError:
+    return InputError(f"{title} is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=address, fix="check the URL")
 
 
 def _decode(body: bytes, encoding: str) -> bytes:

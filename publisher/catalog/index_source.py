@@ -27,6 +27,8 @@ _PYTHON = r"[0-9]+\.[0-9]+"
 #: Above so many regions the whole index is one request instead of many.
 _MAX_REGION_FILES = 4
 
+_INDEX_FIX = "give the layers.json that `layers docs` writes"
+
 
 def read_index(source: str, regions: Sequence[str] = ()) -> Index:
     """Return the index in a file or at an http(s) address. Raises InputError if there is no valid one.
@@ -61,7 +63,7 @@ def _of_region(document: dict[str, Any], source: str) -> Index:
         for release in document["releases"]:
             release["layers"] = release["targets"] = rows.get(release["layer_version"], [])
     except (KeyError, TypeError):
-        raise InputError("not an index of a region", where=source) from None
+        raise InputError("not an index of a region", where=source, fix=_INDEX_FIX) from None
     return _validate(document, source)
 
 
@@ -111,7 +113,7 @@ def _validate(document: Any, source: str) -> Index:
         raise InputError(
             f"not an index: {f'it has no {place}' if first['type'] == 'missing' else wrong}",
             where=source,
-            fix="give the layers.json that `layers docs` writes",
+            fix=_INDEX_FIX,
         ) from None
     _check_words(index, source)
     return index
@@ -148,7 +150,7 @@ def _checked_version(document: Any, source: str) -> dict[str, Any]:
         raise InputError(
             "not an index: it has no schema_version",
             where=source,
-            fix="give the layers.json that `layers docs` writes",
+            fix=_INDEX_FIX,
         )
     version = document["schema_version"]
     if version != SCHEMA_VERSION or type(version) is not int:  # true and 1.0 equal 1
@@ -172,5 +174,5 @@ def _read(source: str) -> bytes:
             fix="give the path of the file layers.json, or its URL with https:// or http://",
         ) from None
     if len(data) > MAX_DOCUMENT_BYTES:
-        raise InputError(f"the index is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=source)
+        raise InputError(f"the index is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=source, fix=_INDEX_FIX)
     return data

@@ -71,7 +71,11 @@ def select(index: Index, query: Query) -> SelectedLayers:
             return SelectedLayers(rows, _notes(release, candidates[0], query, index.unsupported))
     for cell, reason in index.unsupported.items():
         if query.selects(*split_cell(cell)):
-            raise InputError(f"AWS does not support a layer for {cell}{': ' + reason if reason else ''}", where=cell)
+            raise InputError(
+                f"AWS does not support a layer for {cell}{': ' + reason if reason else ''}",
+                where=cell,
+                fix="choose another region, Python or architecture: `layers describe --region all` shows what there is",
+            )
     raise InputError(
         f"{index.package} {candidates[0].version} (layer version {candidates[0].layer_version}) "
         f"has no layer for {_describe_query(query)}",

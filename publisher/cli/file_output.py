@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from builder.model.errors import InputError
+from builder.model.errors import InputError, read_error, write_fix
 
 
 def read(path: Path) -> bytes | None:
@@ -14,7 +14,7 @@ def read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+        raise read_error("cannot be read", error, path) from None
 
 
 def write(path: Path, data: bytes) -> None:
@@ -24,4 +24,6 @@ def write(path: Path, data: bytes) -> None:
     try:
         write_atomically(path, data, flush=False)  # no fsync: the command can write it again
     except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror or error}", where=str(path)) from None
+        raise InputError(
+            f"cannot be written: {error.strerror or error}", where=str(path), fix=write_fix(error)
+        ) from None

@@ -1,4 +1,4 @@
-"""Paths of options: ``~`` is the home folder, and a URL is refused."""
+"""Paths of options: ``~`` is the home folder; a URL, and ``-`` for stdin or stdout, are refused."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ MAX_PATH_BYTES = 3000
 
 
 def local_path(text: str, name: str) -> Path:
-    """Return the path. Raise UsageError if the text is a URL: its file would only be reported as missing.
+    """Return the path. Raise UsageError for a URL, whose file would only be reported as missing, and for ``-``.
 
     The shell expands ``~`` in ``--output ~/x``, but not in ``--output=~/x`` and not in a quoted variable.
     """
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
         raise UsageError(f"{name} is a path, and {shorten(text, 60)!r} is a URL", fix="give a path on this machine")
+    if text == "-":
+        raise UsageError(f"{name} is a path, not stdin or stdout", fix="give a path; ./- is one with this name")
     if len(os.fsencode(text)) > MAX_PATH_BYTES:
         raise UsageError(f"{name}: {os.strerror(errno.ENAMETOOLONG)}", fix="give a shorter path")
     return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises RuntimeError for an unknown user

@@ -55,14 +55,23 @@ class Word(click.ParamType[str]):
         words = split_words(values)
         if values and not words:
             raise UsageError(f"{param.opts[0]} has an empty value", fix="give a value, or `all`")
-        return () if any(map(is_all, words)) else tuple(dict.fromkeys(map(self.normalize, words)))
+        if not any(map(is_all, words)):
+            return tuple(dict.fromkeys(map(self.normalize, words)))
+        for word in words:
+            if not is_all(word) and not self._is_known(word):  # all,-us-east-1 must not mean all
+                raise UsageError(f"{param.opts[0]}: `all` and {word!r} exclude each other", fix="list what you want")
+        return ()
 
     def normalize(self, word: str) -> str:
         """Return the word in the program's spelling; an unknown word is kept, and the command reports it."""
+        return self._spell(word) if self._is_known(word) else word
+
+    def _is_known(self, word: str) -> bool:
         try:
-            return self._spell(word)
+            self._spell(word)
         except ValueError:
-            return word
+            return False
+        return True
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the possible completions; in a comma list, those of the last word."""

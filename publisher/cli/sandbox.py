@@ -69,7 +69,11 @@ def command(
     except (OSError, SystemExit) as error:
         if isinstance(error, SystemExit) and not isinstance(error.code, str):
             raise
-        raise InputError(f"the embedded AWS cannot start: {error}", where=f"127.0.0.1:{port}") from None
+        raise InputError(
+            f"the embedded AWS cannot start: {error}",
+            where=f"127.0.0.1:{port}",
+            fix="use another port, or leave --port out for a free one",
+        ) from None
     sys.exit(code)
 
 

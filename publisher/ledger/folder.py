@@ -16,7 +16,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from builder.model.artifact import write_atomically
-from builder.model.errors import InputError
+from builder.model.errors import InputError, read_error
 from builder.model.escape import shorten
 from builder.model.frozen import first_problem, newer_schema
 from builder.model.matrix import Cell, Matrix
@@ -113,10 +113,14 @@ class FolderLedger:
     def _bytes(self, path: Path) -> bytes:
         try:
             if path.exists() and not path.is_file() and not path.is_dir():
-                raise InputError("this file of the ledger is not a regular file", where=str(path))
+                raise InputError(
+                    "this file of the ledger is not a regular file",
+                    where=str(path),
+                    fix="restore the file, for example with `git checkout`",
+                )
             return path.read_bytes()
         except OSError as error:
-            raise InputError(f"this file of the ledger cannot be read: {error.strerror}", where=str(path)) from None
+            raise read_error("this file of the ledger cannot be read", error, path) from None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -132,7 +132,10 @@ class Recorder:
 
         def insert(release: Release | None) -> Release:
             if release is None:
-                raise InputError(f"the record of layer version {record.layer_version} was deleted during the run")
+                raise InputError(
+                    f"the record of layer version {record.layer_version} was deleted during the run",
+                    fix="restore it in the ledger, then run the same command again",
+                )
             return release.with_cells(record.model_copy(update={"public": record.public and release.yanked is None}))
 
         return self._ledger.update(record.layer_version, insert)

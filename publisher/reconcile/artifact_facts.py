@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builder.model.artifact import Artifact
 from builder.model.cold_start import read_smokes
-from builder.model.errors import InputError
+from builder.model.errors import InputError, read_error
 from builder.model.target import Target
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import Release, TargetRecord, sbom_path
@@ -77,7 +77,7 @@ def _sbom(folder: Path, artifact: Artifact) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InputError(f"the SBOM cannot be read: {error.strerror}", where=str(path)) from None
+        raise read_error("the SBOM cannot be read", error, path) from None
     actual = hashlib.sha256(data).hexdigest()
     if actual != artifact.sbom_sha256:
         raise InputError(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.artifact import Artifact, BuildOutput, Locked, sha256_of
-from builder.model.errors import InputError
+from builder.model.errors import InputError, read_error
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
@@ -164,7 +164,7 @@ def _payload(folder: Path, artifact: Artifact) -> Payload:
     try:
         actual = sha256_of(path)
     except OSError as error:
-        raise InputError(f"the artifact cannot be read: {error.strerror}", where=str(path)) from None
+        raise read_error("the artifact cannot be read", error, path) from None
     if actual != artifact.sha256:
         raise InputError(
             f"the zip's sha256 is {actual[:12]}…, its manifest has {artifact.sha256[:12]}…",

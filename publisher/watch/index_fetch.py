@@ -21,7 +21,7 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 
 from builder.model.clock import SYSTEM_CLOCK, Clock
-from builder.model.errors import InputError
+from builder.model.errors import InputError, read_error
 from builder.model.retry import repeat
 from builder.model.time_limit import run_within
 from builder.resolve import uv
@@ -79,13 +79,20 @@ def _read(path: Path) -> IndexPage | None:
             return IndexPage("\n".join(each.name for each in path.iterdir()).encode("utf-8", "replace"), "names")
         page = path / "index.html" if path.is_dir() else path
         if page.stat().st_size > MAX_PAGE_BYTES:
-            raise InputError(f"the page of the package index is larger than {MAX_PAGE_BYTES >> 20} MB", where=str(page))
+            raise _too_large(str(page))
         return IndexPage(page.read_bytes(), "text/html")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read the package index: {reason}", where=str(path)) from None
+        raise read_error("cannot read the package index", error, path) from None
+
+
+def _too_large(page: str) -> InputError:
+    return InputError(
+        f"the page of the package index is larger than {MAX_PAGE_BYTES >> 20} MB",
+        where=page,
+        fix="check the address of the index (UV_DEFAULT_INDEX)",
+    )
 
 
 def _get_in_time(location: IndexLocation, address: str) -> IndexPage | None:
@@ -171,9 +178,7 @@ def _page(location: IndexLocation, response: urllib3.BaseHTTPResponse) -> IndexP
     while piece := response.read1(1 << 16):
         body += piece
         if len(body) > MAX_PAGE_BYTES:
-            raise InputError(
-                f"the page of the package index is larger than {MAX_PAGE_BYTES >> 20} MB", where=location.shown
-            )
+            raise _too_large(location.shown)
     return IndexPage(bytes(body), response.headers.get("Content-Type", "").lower())
 
 

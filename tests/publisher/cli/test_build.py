@@ -191,7 +191,7 @@ def test_an_interrupted_build_leaves_no_files(run, tmp_path: Path, number: signa
     )  # fmt: skip
     assert process.stderr is not None
     with process.stderr:
-        assert any("packages" in line for line in process.stderr)  # begun
+        assert any("1 package" in line for line in process.stderr)  # begun
         os.killpg(process.pid, number) if number is signal.SIGINT else process.send_signal(number)
         assert process.wait(timeout=60) == code
     assert list((tmp_path / "dist").iterdir()) == []

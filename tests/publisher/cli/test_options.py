@@ -180,6 +180,12 @@ def test_an_empty_comma_list_does_not_mean_everything(tmp_path: Path, option: st
     assert (ended.code, f"{option} has an empty value" in ended.err) == (2, True), ended.err
 
 
+@pytest.mark.parametrize(("option", "word"), [("--region", "-us-east-1"), ("--python", "!3.12"), ("--arch", "-arm64")])
+def test_all_but_one_does_not_mean_all(tmp_path: Path, option: str, word: str) -> None:
+    ended = Layers(tmp_path)("publish", "--version", "1.0", "--yes", option, f"all,{word}")
+    assert (ended.code, f"{option}: `all` and '{word}' exclude each other" in ended.err) == (2, True), ended.err
+
+
 def options_with_values() -> Iterator[tuple[str, ...]]:
     """Yield the words up to each option that takes a value, of the program and of each command."""
     for command in ("", *COMMANDS):
@@ -215,6 +221,13 @@ def test_a_url_as_a_path_is_a_usage_error(words: tuple[str, ...]) -> None:
     rest = ["describe", "--region", "all"] if len(words) == 1 else []
     with pytest.raises(UsageError, match=f"{words[-1]} is a path, and 'https://a.example/b' is a URL"):
         program.main([*words, "https://a.example/b", *rest], standalone_mode=False)
+
+
+@pytest.mark.parametrize("words", path_options(), ids=" ".join)
+def test_a_path_is_not_stdin_or_stdout(words: tuple[str, ...]) -> None:
+    rest = ["describe", "--region", "all"] if len(words) == 1 else []
+    with pytest.raises(UsageError, match=f"{words[-1]} is a path, not stdin or stdout"):
+        program.main([*words, "-", *rest], standalone_mode=False)
 
 
 def test_a_url_as_the_ledger_of_infra_is_a_usage_error() -> None:
