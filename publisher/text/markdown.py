@@ -9,8 +9,15 @@ from builder.model.escape import escape
 
 
 def text(words: str) -> str:
-    """Return plain text as one line of Markdown or MDX in which nothing is markup."""
-    return re.sub(r"([\\`*_{}\[\]<>|~&$])", r"\\\1", escape(" ".join(words.split())))
+    """Return plain text as one line of Markdown or MDX in which nothing is markup, a link or a mention.
+
+    GitHub links ``@name``, ``#1``, ``GH-1`` and addresses in plain text too, which notifies people and adds to issues.
+    """
+    escaped = re.sub(r"([\\`*_{}\[\]<>|~&$])", r"\\\1", escape(" ".join(words.split())))
+    # A backslash does not prevent it: GitHub searches the rendered text. MDX has no HTML comments.
+    return re.sub(
+        r"@(?=\w)|#(?=\d)|\bGH-(?=\d)|:(?=//)|\bwww(?=\.)", r"\g<0><span></span>", escaped, flags=re.IGNORECASE
+    )
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
