@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -105,13 +106,22 @@ def propose(title: str, body_file: Path, paths: tuple[str, ...]) -> None:
 @click.option("--title", required=True)
 @click.option("--body-file", type=click.Path(path_type=Path, exists=True), required=True)
 def issue(label: str, title: str, body_file: Path) -> None:
-    """Open an issue, or add a comment to the open one."""
+    """Open an issue, or add a comment to the open one. The body is the output of a command, shown as a code block."""
     waiting = _gh_json("issue", "list", "--label", label, "--state", "open", "--json", "number")
-    if waiting:
-        click.echo(_gh("issue", "comment", str(waiting[0]["number"]), "--body-file", str(body_file)))
-    else:
-        _gh("label", "create", label, "--force")
-        click.echo(_gh("issue", "create", "--label", label, "--title", title, "--body-file", str(body_file)))
+    with tempfile.TemporaryDirectory() as folder:
+        body = Path(folder) / "body.md"
+        body.write_text(_code_block(body_file.read_text("utf-8")), "utf-8")
+        if waiting:
+            click.echo(_gh("issue", "comment", str(waiting[0]["number"]), "--body-file", str(body)))
+        else:
+            _gh("label", "create", label, "--force")
+            click.echo(_gh("issue", "create", "--label", label, "--title", title, "--body-file", str(body)))
+
+
+def _code_block(text: str) -> str:
+    """Return the text as a code block of Markdown, which aligns tables and links no names or numbers."""
+    fence = "`" * (1 + max(2, *map(len, re.findall("`+", text))))
+    return f"{fence}text\n{text.rstrip()}\n{fence}\n"
 
 
 @forge.command("release")
