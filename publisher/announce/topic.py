@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import botocore.config
-
 from builder.model.errors import IncompleteError
 from builder.model.escape import escape
 from builder.model.matrix import Matrix
 from publisher.announce.announcement import Announcement, announcement_of, event_of
-from publisher.aws.error_codes import BOTO_ERRORS, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS
+from publisher.aws.services import client_config, service_error
 from publisher.aws.session import new_session
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import at_number
@@ -22,9 +21,7 @@ MAX_MESSAGE_BYTES = 262_144
 MAX_CUT_REASON_CHARACTERS = 10_000
 
 #: A repeated request sends the message twice, which subscribers of SNS must expect in any case.
-_CONFIG = botocore.config.Config(
-    retries={"total_max_attempts": 5, "mode": "standard"}, connect_timeout=6, read_timeout=20
-)
+_CONFIG = client_config(5, read_timeout_seconds=20)
 
 
 def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
@@ -39,14 +36,12 @@ def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
     try:
         _send(matrix.announce.topic, matrix.announce.region, announcement_of(release, event))
     except BOTO_ERRORS as error:
-        failure = translate_error(error).failure
-        raise IncompleteError(
-            f"the release is not announced: {failure.text}",
+        raise service_error(
+            error,
+            "the release is not announced",
             where=matrix.announce.topic,
-            fix=failure.fix(
-                "create the topic, or correct `announce` in the matrix; the next run announces the release"
-            ),
-            failure_class=failure.failure_class,
+            fix="create the topic, or correct `announce` in the matrix; the next run announces the release",
+            permanent=IncompleteError,
         ) from None
     ledger.update(number, lambda current: (current or release).model_copy(update={"announced": event}))
     return True

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import botocore.config
 import urllib3
 
 from builder.model.errors import InputError
@@ -35,6 +34,7 @@ from publisher.aws.gateway import (
 from publisher.aws.publish_request import Bodies, Body
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import RequestLog
+from publisher.aws.services import CONNECT_TIMEOUT_SECONDS, client_config
 from publisher.aws.storage_usage import with_usage
 
 if TYPE_CHECKING:
@@ -44,17 +44,10 @@ if TYPE_CHECKING:
 
 #: The largest page of a list (API reference, MaxItems).
 PAGE_SIZE = 50
-CONNECT_TIMEOUT_SECONDS = 6
 #: Lambda unpacks and checks a layer before it responds.
 READ_TIMEOUT_SECONDS = 60
 
-CONFIG = botocore.config.Config(
-    retries={"total_max_attempts": 1, "mode": "standard"},
-    connect_timeout=CONNECT_TIMEOUT_SECONDS,
-    read_timeout=READ_TIMEOUT_SECONDS,
-    max_pool_connections=16,
-    user_agent_extra="strands-layers",
-)
+CONFIG = client_config(1, READ_TIMEOUT_SECONDS)
 
 
 class BotoLambda:

@@ -20,16 +20,16 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import botocore.config
 from botocore.exceptions import ClientError
 
-from builder.model.errors import FailureClass, IncompleteError, InputError
+from builder.model.errors import IncompleteError
 from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
 from builder.model.stop import Stop
-from publisher.aws.error_codes import BOTO_ERRORS, is_conflicting_write, is_missing_object, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, is_conflicting_write, is_missing_object
 from publisher.aws.response_parser import required
+from publisher.aws.services import client_config, service_error
 from publisher.aws.session import new_session
 
 #: How long a lease is valid without a renewal, and how often it is renewed.
@@ -40,9 +40,7 @@ POLL_SECONDS = 5.0
 
 MAX_LEASE_BYTES = 4096
 
-_CONFIG = botocore.config.Config(
-    retries={"total_max_attempts": 3, "mode": "standard"}, connect_timeout=6, read_timeout=20
-)
+_CONFIG = client_config(3, read_timeout_seconds=20)
 
 
 def _date_of(response: Any) -> datetime:
@@ -89,13 +87,11 @@ def lease(
         acquired.expire()
         raise
     except BOTO_ERRORS as error:
-        failure = translate_error(error).failure
-        raise (IncompleteError if failure.failure_class is FailureClass.TEMPORARY else InputError)(
-            f"the lease cannot be taken: {failure}",
+        raise service_error(
+            error,
+            "the lease cannot be taken",
             where=f"s3://{acquired.bucket}/{acquired.key}",
-            fix=failure.fix(
-                "create the bucket with `layers infra --part staging`, and let these credentials read and write it"
-            ),
+            fix="create the bucket with `layers infra --part staging`, and let these credentials read and write it",
         ) from None
     ended = threading.Event()
     renewing = threading.Thread(target=acquired.keep, args=(ended, renewal_seconds, stop), daemon=True)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import botocore.config
 from botocore.exceptions import ClientError
 
 from builder.model.artifact import sha256_of
@@ -18,9 +17,10 @@ from builder.model.clock import Clock
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.zip_damage import ZIP_DAMAGE
-from publisher.aws.error_codes import BOTO_ERRORS, is_missing_object, status_of, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, is_missing_object, status_of
 from publisher.aws.gateway import RUN_AGAIN, GatewayError, Zip
 from publisher.aws.response_parser import required
+from publisher.aws.services import client_config, service_error
 
 if TYPE_CHECKING:
     import boto3
@@ -30,9 +30,7 @@ MAX_SIGNING_SECONDS = 300.0
 #: The path prefix of the entry that Signer adds to a zip for Lambda.
 SIGNATURE_PREFIX = "META-INF/aws_signer_signature"
 
-_CONFIG = botocore.config.Config(
-    retries={"total_max_attempts": 5, "mode": "standard"}, connect_timeout=6, user_agent_extra="strands-layers"
-)
+_CONFIG = client_config(5)
 
 
 class Signer:
@@ -80,12 +78,12 @@ class Signer:
         try:
             yield
         except (*BOTO_ERRORS, GatewayError) as error:
-            failure = (error if isinstance(error, GatewayError) else translate_error(error)).failure
-            raise IncompleteError(
-                f"{action}: {failure.text}",
+            raise service_error(
+                error,
+                action,
                 where=f"signing profile {self._profile}, s3://{self._bucket}",
-                fix=failure.fix("create the profile and the buckets with `layers infra --part staging`"),
-                failure_class=failure.failure_class,
+                fix="create the profile and the buckets with `layers infra --part staging`",
+                permanent=IncompleteError,
             ) from None
 
     @property

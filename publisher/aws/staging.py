@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-import botocore.config
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import ClientError
 
@@ -19,15 +18,14 @@ from publisher.aws.error_codes import BOTO_ERRORS, is_missing_object, translate_
 from publisher.aws.gateway import Refused, Unavailable, Zip
 from publisher.aws.once_per_key import Once
 from publisher.aws.response_parser import required
+from publisher.aws.services import client_config
 
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_s3 import S3Client
 
 #: Uploads and copies of the same content are safe to repeat.
-_CONFIG = botocore.config.Config(
-    retries={"total_max_attempts": 5, "mode": "standard"}, connect_timeout=6, user_agent_extra="strands-layers"
-)
+_CONFIG = client_config(5)
 CREATE_BUCKETS = "create the buckets with `layers infra --part staging`, and let this role write to them"
 
 

@@ -10,21 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import botocore.config
 from botocore.exceptions import ClientError
 
-from builder.model.errors import FailureClass, IncompleteError, InputError
+from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.retry import repeat
-from publisher.aws.error_codes import BOTO_ERRORS, is_conflicting_write, is_missing_object, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, is_conflicting_write, is_missing_object
 from publisher.aws.response_parser import required
+from publisher.aws.services import client_config, service_error
 from publisher.aws.session import new_session
 from publisher.ledger.folder import SBOMS, file_name, parse_record, record_bytes
 from publisher.ledger.release import Release
 
-_CONFIG = botocore.config.Config(
-    retries={"total_max_attempts": 5, "mode": "standard"}, connect_timeout=6, read_timeout=20
-)
+_CONFIG = client_config(5, read_timeout_seconds=20)
 #: Attempts of one change while other processes write the same record.
 MAX_CONFLICTING_WRITES = 20
 
@@ -139,13 +137,8 @@ class BucketLedger:
         try:
             yield
         except BOTO_ERRORS as error:
-            failure = translate_error(error).failure
-            temporary = failure.failure_class is FailureClass.TEMPORARY
-            raise (IncompleteError if temporary else InputError)(
-                f"the ledger in S3 cannot be used: {failure.text}",
-                where=self._place,
-                fix=failure.fix("check the bucket, its owner and your permissions"),
-            ) from None
+            fix = "check the bucket, its owner and your permissions"
+            raise service_error(error, "the ledger in S3 cannot be used", where=self._place, fix=fix) from None
 
 
 def _region(matrix: Matrix) -> str:

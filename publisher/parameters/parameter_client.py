@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-import botocore.config
-
 from builder.model.stop import Stop
 from publisher.aws.error_codes import BOTO_ERRORS, translate_error
 from publisher.aws.gateway import Unavailable
+from publisher.aws.services import client_config
 from publisher.aws.session import new_session
 from publisher.parameters.expected import Parameter
 
@@ -21,12 +20,7 @@ if TYPE_CHECKING:
 MAX_NAMES_PER_REQUEST = 10
 
 #: Unlike PublishLayerVersion, all of these requests are safe to repeat. SSM accepts three writes a second.
-_CONFIG = botocore.config.Config(
-    retries={"total_max_attempts": 8, "mode": "adaptive"},
-    connect_timeout=6,
-    read_timeout=20,
-    user_agent_extra="strands-layers",
-)
+_CONFIG = client_config(8, read_timeout_seconds=20, mode="adaptive")
 
 
 class ParameterStore(Protocol):

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from botocore.exceptions import ClientError
+
+from publisher.aws.error_codes import translate_error
 from publisher.aws.gateway import (
-    CredentialsRefused,
     GatewayError,
     Grant,
     ListedVersion,
     Publication,
     PublishedVersion,
-    Refused,
-    StatementExists,
-    Throttled,
     Unavailable,
     Unreachable,
-    VersionMissing,
 )
 from publisher.aws.rate_limit import TokenBucket
 from scripts.simaws.aws import Broken, SimulatedAws
@@ -149,15 +147,8 @@ class SimLambda:
 
 
 def _gateway_error(error: AwsError, operation: str) -> GatewayError:
-    text = f"{error.code}: {error.message}"
-    if error.status == 429:
-        return Throttled(text)
-    if error.status >= 500:
-        return Unavailable(text)
-    if error.code == "ExpiredTokenException":
-        return CredentialsRefused(text)
-    if error.status == 409 and operation == "AddLayerVersionPermission":
-        return StatementExists(text)
-    if error.status == 404 and operation == "AddLayerVersionPermission":
-        return VersionMissing(text)
-    return Refused(text)
+    response: Any = {
+        "Error": {"Code": error.code, "Message": error.message},
+        "ResponseMetadata": {"HTTPStatusCode": error.status},
+    }
+    return translate_error(ClientError(response, operation))
