@@ -120,7 +120,7 @@ def issue(label: str, title: str, body_file: Path) -> None:
 
 def _code_block(text: str) -> str:
     """Return the text as a code block of Markdown, which aligns tables and links no names or numbers."""
-    fence = "`" * (1 + max(2, *map(len, re.findall("`+", text))))
+    fence = "`" * (1 + max([2, *map(len, re.findall("`+", text))]))
     return f"{fence}text\n{text.rstrip()}\n{fence}\n"
 
 
