@@ -66,6 +66,7 @@ def test_numpy_2_4_on_python_3_11_needs_a_newer_glibc(tmp_path: Path) -> None:
     assert "elf-glibc" not in errors(inspect_zip(path, target("3.12", "x86_64")))
 
 
+@pytest.mark.slow  # the rehearsed release runs the same agent on its own zips
 @pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc" or platform.machine() not in ("x86_64", "aarch64"), reason="runs no layer"
 )

@@ -28,7 +28,7 @@ def fuzz(strategy: st.SearchStrategy[Any], parse: Callable[[Any], object]) -> No
     """Call a parser with generated examples; with ``--thorough``, for a minute."""
 
     @given(strategy)
-    @settings(max_examples=500 if MINUTE else 60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=500 if MINUTE else 25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def examples(value: Any) -> None:
         started = time.process_time()
         parse(value)

@@ -259,7 +259,7 @@ HOSTILE = _hostile()
     cut=st.one_of(st.just(len(HOSTILE)), st.integers(0, len(HOSTILE))),
 )
 @settings(
-    max_examples=300 if THOROUGH else 100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300 if THOROUGH else 40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_damage_gives_findings_or_bad_input(
     tmp_path: Path, edits: list[tuple[int, int]], tail: list[tuple[int, int]], cut: int

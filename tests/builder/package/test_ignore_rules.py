@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from builder.model.progress import Quiet
 from builder.package.app_files import app_files
 from builder.package.ignore_rules import ignore_rules, is_ignored
+from tests.conftest import THOROUGH
 
 NAMES = (
     "a/a", "a/b", "a/ab/a.b", "a/d/c/a", "b/a.b", "b/.a", "ab/b/ab", "A", "x", "1", "a b", "[a]", "!a", "#a", " a",
@@ -52,7 +53,7 @@ def kept_by_rules(lines: list[str]) -> set[str]:
 
 
 @given(st.lists(LINE, min_size=1, max_size=4))
-@settings(max_examples=150)
+@settings(max_examples=200 if THOROUGH else 50)
 @example(["*.py[cod]"])
 @example(["*.a", "!a/"])
 @example(["b", "!/*"])

@@ -412,8 +412,18 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-5])
 
 
-@pytest.mark.parametrize("spoil", [damage, truncate, Path.unlink])
-@pytest.mark.parametrize("kind", ["wheels", "bytecode", "builds", "*"])
+@pytest.mark.parametrize(
+    ("kind", "spoil"),
+    [
+        *((kind, damage) for kind in ("wheels", "bytecode", "builds")),
+        *(("*", spoil) for spoil in (damage, truncate, Path.unlink)),
+        *(
+            pytest.param(kind, spoil, marks=pytest.mark.slow)
+            for kind in ("wheels", "bytecode", "builds")
+            for spoil in (truncate, Path.unlink)
+        ),
+    ],
+)
 def test_a_damaged_cache_does_not_change_the_bytes(
     spoil: Callable[[Path], None], kind: str, index: Path, tmp_path: Path
 ) -> None:

@@ -13,13 +13,13 @@ from jsonschema import Draft202012Validator
 
 from publisher.announce.announcement import announcement_of
 from publisher.announce.topic import request_of
-from publisher.documents.schemas import schemas
+from tests import REPOSITORY
 from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.command import SMALL, Layers
 from tests.publisher.catalog.catalog_cases import catalog_matrix, recorded
 
 TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:releases"
-SCHEMA = Draft202012Validator(json.loads(schemas()["announcement.schema.json"]))
+SCHEMA = Draft202012Validator(json.loads((REPOSITORY / "docs" / "announcement.schema.json").read_text()))
 
 
 class Subscriber:

@@ -23,6 +23,7 @@ from publisher.catalog.index import make_index
 from publisher.catalog.index_source import read_index
 from publisher.catalog.lookup import Query, select
 from publisher.followers.catalog_files import catalog_files
+from tests.conftest import THOROUGH
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history
 
 MATRIX = catalog_matrix()
@@ -147,7 +148,7 @@ DOCUMENT = INDEX.model_dump(mode="json")
 PLACES = list(_places(DOCUMENT))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200 if THOROUGH else 50)
 @given(place=st.sampled_from(PLACES), value=VALUES)
 def test_any_value_anywhere_is_an_index_or_one_error(
     place: tuple[str | int, ...], value: object, tmp_path: Path

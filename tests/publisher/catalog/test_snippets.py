@@ -65,7 +65,9 @@ _Tags.add_multi_constructor("!", _short)
 
 
 @pytest.mark.parametrize("form", ["sam", "cloudformation"])
-@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize(
+    "selection", [pytest.param(ONE, id="one", marks=pytest.mark.slow), pytest.param(MANY, id="many")]
+)
 def test_templates_pass_cfn_lint(form: str, selection: Sequence[Row]) -> None:
     assert problems(snippet(form, selection)) == []
 

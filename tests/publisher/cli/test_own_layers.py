@@ -47,7 +47,9 @@ def wheels(index: Path) -> Path:
     return index
 
 
-@pytest.mark.parametrize("partition", ["aws", "aws-cn", pytest.param("aws-us-gov", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "partition", ["aws-cn", *(pytest.param(each, marks=pytest.mark.slow) for each in ("aws", "aws-us-gov"))]
+)
 @pytest.mark.usefixtures("wheels")
 def test_another_teams_matrix_works_from_build_to_table(sandbox: Sandbox, tmp_path: Path, partition: str) -> None:
     regions = PLACES[partition]

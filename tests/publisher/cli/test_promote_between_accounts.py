@@ -74,7 +74,13 @@ class Accounts:
         return {(row["architecture"], row["layer_version"], row["sha256"]) for row in rows}
 
 
-@pytest.fixture(params=[["us-gov-west-1", "us-gov-east-1"], ["cn-north-1"], ["us-east-1", "eu-west-1"]], ids="-".join)
+@pytest.fixture(
+    params=[
+        ["us-gov-west-1", "us-gov-east-1"],
+        *(pytest.param(regions, marks=pytest.mark.slow) for regions in (["cn-north-1"], ["us-east-1", "eu-west-1"])),
+    ],
+    ids="-".join,
+)
 def accounts(
     request: pytest.FixtureRequest, sandbox: Sandbox, source_aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Accounts:
@@ -182,6 +188,7 @@ def test_a_promotion_that_was_killed_is_completed_by_the_same_command(accounts: 
     assert production("audit").code == 0
 
 
+@pytest.mark.slow  # tests/publisher/canary has the same trial in one account
 @govcloud
 @runs_functions
 @pytest.mark.index

@@ -233,7 +233,7 @@ def stage(sandbox: Sandbox, layers: Layers) -> None:
 
 @pytest.mark.parametrize(
     "request_that_hangs",
-    [is_upload, *(pytest.param(each, marks=pytest.mark.slow) for each in (is_lease, is_parameter)), is_identity],
+    [is_upload, *(pytest.param(each, marks=pytest.mark.slow) for each in (is_lease, is_parameter, is_identity))],
 )
 def test_the_second_signal_ends_a_publish_while_another_service_hangs(
     sandbox: Sandbox, layers: Layers, request_that_hangs: Callable[[AwsRequest], bool]
@@ -268,7 +268,7 @@ def test_the_first_signal_starts_no_other_upload(sandbox: Sandbox, layers: Layer
         (["yank", "--layer-version", "1", "--reason", "broken", "--yes"], is_revoke, signal.SIGHUP),
         (["sync"], is_list, signal.SIGINT),
         pytest.param(["audit"], is_list, signal.SIGTERM, marks=pytest.mark.slow),
-        (["audit", "--repair", "--yes"], is_parameter, signal.SIGTERM),
+        pytest.param(["audit", "--repair", "--yes"], is_parameter, signal.SIGTERM, marks=pytest.mark.slow),
     ],
 )
 def test_the_second_signal_ends_every_command(

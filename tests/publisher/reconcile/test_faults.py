@@ -39,7 +39,7 @@ from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
 CELLS = MATRIX.cells
-EXAMPLES = 3_000 if THOROUGH else 30
+EXAMPLES = 3_000 if THOROUGH else 15
 #: How long lists may lag, in seconds.
 LAGS = st.sampled_from([0.0, 0.0, 3.0, 30.0])
 DRIFT = st.lists(st.integers(0, 3), min_size=len(CELLS), max_size=len(CELLS))

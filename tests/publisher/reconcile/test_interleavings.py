@@ -42,7 +42,7 @@ from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
 #: In ``--thorough``, some minutes for each property: an example takes a tenth of a second or more.
-EXAMPLES = 1_500 if THOROUGH else 15
+EXAMPLES = 1_500 if THOROUGH else 8
 PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("LAYERS_SHRINK")]
 BURSTS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 40)), max_size=30)
 WHEN = datetime(2026, 11, 25, tzinfo=timezone.utc)

@@ -30,7 +30,7 @@ from tests.fakes.simulated_runs import (
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()
-EXAMPLES = 1_000 if THOROUGH else 12
+EXAMPLES = 1_000 if THOROUGH else 8
 WHEN = datetime(2026, 11, 25, tzinfo=timezone.utc)
 
 

@@ -175,7 +175,7 @@ def test_an_empty_ledger_needs_no_request(service: Service, index: PackageIndex,
 @pytest.mark.parametrize(
     "answer",
     [
-        (500, b""),
+        pytest.param((500, b""), marks=pytest.mark.slow),
         (200, b'{"vulns": [{}]}'),
         pytest.param((200, b"<html>"), marks=pytest.mark.slow),
         pytest.param((404, b"{}"), marks=pytest.mark.slow),
