@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from builder.model.clock import Clock
+from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.stop import Stop
@@ -123,7 +124,7 @@ def differences(
     drifts = []
     for region, values in stored.items():
         for each in to_write(plans[region], values):
-            has = f"holds {values[each.name]}" if each.name in values else "is missing"
+            has = f"holds {shorten(values[each.name])}" if each.name in values else "is missing"
             drifts.append(Difference(region, each.target, each.layer_version, f"{each.name} {has}"))
         for name in to_remove(plans[region], values):
             python, architecture = name.split("/")[-3:-1]

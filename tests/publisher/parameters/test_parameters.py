@@ -19,7 +19,7 @@ from publisher.aws.gateway import ParameterRefused, Refused
 from publisher.ledger.release import Release, Yanked
 from publisher.parameters import update
 from publisher.parameters.expected import Parameter, expected_parameters, to_remove, to_write
-from publisher.parameters.update import update_parameters
+from publisher.parameters.update import differences, update_parameters
 from tests.conftest import Sandbox
 from tests.fakes.command import SMALL, Layers
 from tests.publisher.reconcile.plan_cases import WHEN, release, small_matrix
@@ -174,6 +174,12 @@ def test_a_parameter_of_another_type_is_named_and_the_others_are_written() -> No
     assert str(kept.failed["us-east-1"]).startswith(f"{foreign}: HierarchyTypeMismatchException")
     assert store.held[foreign] == "a secret"
     assert len(store.held) == 4
+
+
+def test_a_long_value_of_somebody_else_is_shortened() -> None:
+    stores = {region: Store({f"{PREFIX}/3.12/x86_64/1": "x" * 4096}) for region in matrix_of().regions}
+    found, _ = differences(matrix_of(), [complete(1)], stores, Quiet())
+    assert max(len(each.detail) for each in found) < 300
 
 
 @pytest.mark.parametrize(("lag", "right"), [(3, 8), (99, 4)])
