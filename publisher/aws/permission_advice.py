@@ -45,8 +45,8 @@ def permission_advice(words: str, operation: str) -> str:
             f"a {policy} control policy of the organization denies {action}: its administrator can allow it, or "
             "remove the region from the matrix"
         )
-    if "permissions boundary" in words:
-        return f"allow {action} in the permissions boundary of {caller}"
+    if limit := re.search("permissions boundary|session policy|VPC endpoint policy", words):
+        return f"allow {action} in the {limit[0]} for {caller}"
     if "explicit deny" in words:
         return f"remove the statement that denies {action} to {caller}"
     return f"allow {action} to {caller}: `layers infra` prints the policy of each role"

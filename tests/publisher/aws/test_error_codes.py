@@ -71,6 +71,8 @@ def client_error(
          "Refused", "allow lambda:X in the permissions boundary"),
         ("AccessDeniedException", "not authorized to perform: lambda:X with an explicit deny in a policy",
          403, "Refused", "remove the statement that denies lambda:X"),
+        ("AccessDenied", "not authorized to perform: s3:PutObject because no session policy allows it", 403,
+         "Refused", "allow s3:PutObject in the session policy"),
         ("AccessDeniedException", "", 403, "Refused", "allow lambda:PublishLayerVersion"),
         ("", "<html>not found</html>", 404, "Unavailable", None),
         ("404", "", 404, "Unavailable", None),
