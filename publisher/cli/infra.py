@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import DriftError, UsageError
+from builder.model.figures import counted
 from publisher.cli.console import json_option, print_document, print_json, print_message, print_result
 from publisher.cli.file_output import read, write
 from publisher.cli.group import Settings
@@ -99,7 +100,7 @@ def _write_or_check(scope: Scope, parts: tuple[str, ...], folder: Path, check: b
     differing = [path for path, state in states.items() if state != "unchanged"]
     if check and differing:
         raise DriftError(
-            f"{len(differing)} of {len(states)} files differ from the matrix: {', '.join(map(str, differing))}",
+            f"{len(differing)} of {counted(len(states), 'file differs', 'files differ')} from the matrix: {', '.join(map(str, differing))}",
             fix=f"run `layers infra --output {folder}` with the same options; delete the files that are not needed",
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import UsageError
+from builder.model.figures import counted
 from publisher.cli.console import json_option, print_document, print_json, print_result, print_table
 from publisher.cli.group import Settings
 from publisher.cli.options import VERSION
@@ -151,7 +152,7 @@ def _show_table(matrix: Matrix, report: WatchReport) -> None:
         print_table(["what", "version", "why"], rows)
         print_result("")
     if (more := len(choice.held_back) - MAX_HELD_BACK_ROWS) > 0:
-        print_result(f"{more} older versions are held back as well")
+        print_result(f"{counted(more, 'older version is', 'older versions are')} held back as well")
     for line in gap_lines(report):
         print_result(line)
     print_result(f"{report.package}: the newest on the package index is {report.newest or 'none'}; {_to_do(report)}")

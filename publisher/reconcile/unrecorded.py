@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from builder.model.figures import counted
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_item
@@ -87,7 +88,7 @@ def _read(
     places: Sequence[Place], lambdas: Mapping[str, Lambda], progress: Progress
 ) -> list[tuple[Place, PublishedVersion]]:
     """Return the layer versions at these places. A region that fails is left out."""
-    title = f"Reading {len(places)} layer versions that the ledger does not have"
+    title = f"Reading {counted(len(places), 'layer version')} that the ledger does not have"
     progress.begin(title, len({place.region for place in places}))
 
     def read(place: Place) -> PublishedVersion | None:

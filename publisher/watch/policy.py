@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from builder.model.durations import in_words
 from builder.model.escape import shorten
+from builder.model.figures import counted
 from builder.model.matrix_keys import Releases
 from builder.model.target import Target
 from publisher.ledger.release import Release
@@ -124,6 +125,5 @@ def _minor(version: Version) -> tuple[int, int, int]:
 def _reason(last: Version | None, passed: int) -> str:
     if last is None:
         return "it is the newest version that may be released, and the ledger is empty"
-    return f"it is newer than {last}, the newest in the ledger" + (
-        f"; {passed} between them are skipped" if passed else ""
-    )
+    skipped = counted(passed, "version between them is", "versions between them are")
+    return f"it is newer than {last}, the newest in the ledger" + (f"; {skipped} skipped" if passed else "")

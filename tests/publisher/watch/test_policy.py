@@ -43,7 +43,9 @@ def test_the_newest_is_released_and_others_are_skipped() -> None:
     choice = chosen({}, [wheel("1.0"), wheel("1.1"), wheel("1.1.1"), wheel("1.2")], "1.0")
     assert choice.release is not None
     assert choice.release.version == "1.2"
-    assert choice.release.reason == "it is newer than 1.0, the newest in the ledger; 2 between them are skipped"
+    assert (
+        choice.release.reason == "it is newer than 1.0, the newest in the ledger; 2 versions between them are skipped"
+    )
     assert choice.held_back == ()
 
 

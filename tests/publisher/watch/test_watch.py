@@ -16,9 +16,15 @@ from hypothesis import strategies as st
 
 from builder.model.artifact import Locked, read_manifest
 from builder.model.matrix import Cell
+from builder.model.matrix_file import load_matrix
+from publisher.cli.watch import _show_table
 from publisher.ledger.folder import file_name, record_bytes
 from publisher.ledger.release import Release, TargetRecord, Yanked
-from publisher.watch.watch_report import outputs
+from publisher.watch.incomplete_releases import IncompleteRelease
+from publisher.watch.matrix_gaps import MatrixGaps
+from publisher.watch.policy import Choice, HeldBack, Proposal
+from publisher.watch.watch_report import WatchReport, outputs
+from tests import REPOSITORY
 from tests.conftest import Sandbox
 from tests.fakes.command import Layers
 from tests.fakes.package_index import PackageIndex, send
@@ -64,7 +70,7 @@ def test_a_new_version_needs_a_release(index: PackageIndex, layers: Layers) -> N
         "versions": ["1.2"],
         "release": {
             "version": "1.2",
-            "reason": "it is newer than 1.0, the newest in the ledger; 1 between them are skipped",
+            "reason": "it is newer than 1.0, the newest in the ledger; 1 version between them is skipped",
         },
         "held_back": [{"version": "1.3rc1", "reason": "a pre-release", "until": None}],
         "incomplete": [],
@@ -76,6 +82,26 @@ def test_a_new_version_needs_a_release(index: PackageIndex, layers: Layers) -> N
     assert table.code == 0
     assert "to do: layers publish --version 1.2" in table.out
     assert "held back  1.3rc1   a pre-release" in table.out
+
+
+def test_the_page_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    matrix = load_matrix(REPOSITORY / "layer_matrix.yaml")
+    until = datetime(2026, 11, 26, 9, 12, tzinfo=timezone.utc)
+    report = WatchReport(
+        package=matrix.package,
+        newest="1.64.0",
+        choice=Choice(
+            Proposal("1.63.0", "it is newer than 1.62.0, the newest in the ledger"),
+            (HeldBack("1.64.0", "younger than 2 days", until),),
+        ),
+        incomplete=(IncompleteRelease(7, "1.62.0", tuple(cell.id for cell in matrix.cells[:8])),),
+        advisories=None,
+        gaps=MatrixGaps("aws", (), (), ()),
+        today=until.date(),
+    )
+    _show_table(matrix, report)
+    printed = "".join(f"    {line}\n" if line else "\n" for line in capsys.readouterr().out.splitlines())
+    assert f"\n{printed}\n" in (REPOSITORY / "docs" / "watching.md").read_text()
 
 
 def test_a_released_version_needs_nothing(index: PackageIndex, layers: Layers) -> None:
