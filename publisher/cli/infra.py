@@ -100,7 +100,8 @@ def _write_or_check(scope: Scope, parts: tuple[str, ...], folder: Path, check: b
     differing = [path for path, state in states.items() if state != "unchanged"]
     if check and differing:
         raise DriftError(
-            f"{len(differing)} of {counted(len(states), 'file differs', 'files differ')} from the matrix: {', '.join(map(str, differing))}",
+            f"{len(differing)} of {counted(len(states), 'file differs', 'files differ')} from the matrix: "
+            + ", ".join(map(str, differing)),
             fix=f"run `layers infra --output {folder}` with the same options; delete the files that are not needed",
         )
 
