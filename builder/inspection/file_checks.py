@@ -192,10 +192,8 @@ def _same_but_for_case(first: str, second: str) -> str | None:
     end = 0
     for one, other in zip(first.split("/"), second.split("/"), strict=False):
         end += len(other) + 1
-        if _fold(one) != _fold(other):
-            return None
         if one != other:
-            return second[: end - 1]
+            return second[: end - 1] if _fold(one) == _fold(other) else None
     return None
 
 
