@@ -186,7 +186,7 @@ SHAPES: list[Callable[[], Files]] = [
     one_large_bytecode, hostile_binaries, nested_zips,
 ]  # fmt: skip
 #: Fast enough for a run without ``--thorough``.
-QUICK = {tag_product, many_tags, nested_marker, long_numbers, deep_paths, nested_zips, long_record}
+QUICK = {tag_product, nested_marker, long_numbers, nested_zips, long_record}
 
 
 def measure(path: Path) -> tuple[float, float, list[str]]:

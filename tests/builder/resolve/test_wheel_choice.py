@@ -75,8 +75,19 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageI
         yield running
 
 
-@pytest.mark.parametrize("form", ["json", "html"])
-@pytest.mark.parametrize("algorithm", ["md5", "sha384", "sha512", None])
+@pytest.mark.parametrize(
+    ("algorithm", "form"),
+    [
+        ("md5", "json"),
+        ("sha512", "html"),
+        (None, "html"),
+        *(
+            pytest.param(algorithm, form, marks=pytest.mark.slow)
+            for algorithm, form in (("md5", "html"), ("sha512", "json"), (None, "json"))
+        ),
+        *(pytest.param("sha384", form, marks=pytest.mark.slow) for form in ("json", "html")),
+    ],
+)
 def test_indexes_without_sha256_are_accepted(
     algorithm: str | None, form: str, server: PackageIndex, tmp_path: Path
 ) -> None:
@@ -109,7 +120,7 @@ def test_a_version_that_only_the_second_index_has_is_refused_with_the_setting_to
         assert resolve(matrix, "2.0", matrix.targets[0])[0].version == "2.0"
 
 
-@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+@pytest.mark.parametrize("algorithm", [pytest.param("sha384", marks=pytest.mark.slow), "sha512"])
 @pytest.mark.parametrize("listed", ["sha256", "sha512", "md5", None])
 def test_a_required_hash_of_another_algorithm_than_the_index_lists_is_checked(
     listed: str | None, algorithm: str, server: PackageIndex, tmp_path: Path
@@ -141,7 +152,14 @@ def test_the_sha256_is_of_the_content_with_the_required_hash_not_the_one_that_th
     assert locked.sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.0+local.1", "1!1.0", "1.0.0", "1.0rc1", "1.0.post1", "2024.01.02"])
+#: Further spellings.
+EQUAL_VERSIONS = ("1.0", "1.0.0", "1.0.post1", "2024.01.02")
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["1.0+local.1", "1!1.0", "1.0rc1", *(pytest.param(each, marks=pytest.mark.slow) for each in EQUAL_VERSIONS)],
+)
 def test_the_locked_version_is_unpacked_although_others_equal_it(version: str, index: Path, tmp_path: Path) -> None:
     for each in (version, f"{version}{'.' if '+' in version else '+'}more"):
         make_wheel(index, "demo", each)

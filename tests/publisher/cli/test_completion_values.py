@@ -30,10 +30,10 @@ def complete(layers: Layers, line: str) -> set[str]:
     ("line", "offered"),
     [
         ("layers des", {"describe"}),
-        ("layers describe --region e", {"eu-west-1", "eu-north-1"}),
+        pytest.param("layers describe --region e", {"eu-west-1", "eu-north-1"}, marks=pytest.mark.slow),
         ("layers describe --region us-east-1,eu-w", {"us-east-1,eu-west-1"}),
-        ("layers describe --python 3", {"3.10", "3.12"}),
-        ("layers describe --arch a", {"aarch64", "arm64"}),
+        pytest.param("layers describe --python 3", {"3.10", "3.12"}, marks=pytest.mark.slow),
+        pytest.param("layers describe --arch a", {"aarch64", "arm64"}, marks=pytest.mark.slow),
         ("layers describe --version 1.", {"1.0", "1.1", "1.2"}),
         ("layers yank --layer-version ", {"1", "2", "3", "4"}),
     ],
