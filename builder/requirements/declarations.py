@@ -19,6 +19,7 @@ from builder.requirements.declared import Problems, Requirements
 from builder.requirements.entries import Entry
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.poetry_tables import poetry_entries, poetry_python
+from builder.requirements.requirement_lines import lines
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import array, read_text, read_toml, table
 
@@ -126,10 +127,33 @@ class Declarations:
             canonicalize_name(name): list(self._entries_of(stated, name, "[project.optional-dependencies]"))
             for name in stated
         }
+        if self.has_dynamic_extras:
+            entries |= self._extras_of_setuptools()
         for name, members in table(self.poetry, "extras", where=self.where).items():
             names = [canonicalize_name(str(member)) for member in members] if isinstance(members, list) else []
             entries[canonicalize_name(name)] = [
                 entry for member in names for entry in self._poetry_entries if entry.name == member
+            ]
+        return entries
+
+    @property
+    def has_dynamic_extras(self) -> bool:
+        """Whether the build backend states the extras, and [project] does not."""
+        dynamic = self.project.get("dynamic", [])
+        return isinstance(dynamic, list) and "optional-dependencies" in dynamic
+
+    def _extras_of_setuptools(self) -> dict[str, list[Entry]]:
+        """Return the extras that setuptools reads from files, which have requirements and comments only."""
+        keys = ("tool", "setuptools", "dynamic", "optional-dependencies")
+        entries: dict[str, list[Entry]] = {}
+        for name in table(self.document, *keys, where=self.where):
+            files = table(self.document, *keys, name, where=self.where).get("file", [])
+            paths = [self.path.parent / str(each) for each in ([files] if isinstance(files, str) else files)]
+            entries[canonicalize_name(name)] = [
+                Entry(requirement, f"{path.name}:{number}")
+                for path in paths
+                for number, text in lines(read_text(path))
+                if (requirement := self.problems.parse(text, f"{path.name}:{number}")) is not None
             ]
         return entries
 

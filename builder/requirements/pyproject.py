@@ -21,8 +21,13 @@ from builder.requirements.declared import (
 )
 from builder.requirements.entries import Entry, Sources
 from builder.requirements.text_files import array, table
-from builder.requirements.uv_limits import check_conflicts, check_environments
+from builder.requirements.uv_limits import check_conflicts, check_environments, check_groups
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
+
+_DYNAMIC_EXTRAS = (
+    "the build backend states the extras (optional-dependencies is dynamic), and only files of setuptools are read: "
+    "require the project in a requirements file, with its extras: `.[{}]`"
+)
 
 
 def read_pyproject(path: Path, selection: Selection, environment: Mapping[str, str]) -> Requirements:
@@ -49,6 +54,7 @@ class _Project:
         chosen_extras, chosen_groups = self._selected_names(extras, groups)
         check_environments(uv.environments, self.environment, self.where, self.problems)
         check_conflicts(uv.conflicts, self.name, chosen_extras, chosen_groups, self.where, self.problems)
+        check_groups(uv.group_limits, chosen_groups, self.environment["python_full_version"], self.where, self.problems)
         self._name_unread_tables()
         nested: list[Requirements] = []
         entries = [*self.stated.main(nested), *(entry for name in chosen_extras for entry in extras[name])]
@@ -104,6 +110,8 @@ class _Project:
         chosen_extras = (
             list(extras) if self.selection.all_extras else list(map(canonicalize_name, self.selection.extras))
         )
+        if self.selection.all_extras and self.stated.has_dynamic_extras and not extras:
+            self.problems.add(f"{self.where}: [project].dynamic", _DYNAMIC_EXTRAS.format("NAME"))
         chosen_groups = list(map(canonicalize_name, self.selection.groups))
         uv = table(self.document, "tool", "uv", where=self.where)
         if self.selection.default_groups:
@@ -120,11 +128,10 @@ class _Project:
                     if kind != "extra":
                         asked_for = [str(canonicalize_name(each)) for each in self.selection.groups]
                         option = "--group" if name in asked_for else "[tool.uv].default-groups"
-                    raise InputError(
-                        f"the project has no {kind} {name!r}",
-                        where=f"{self.path}: {option}",
-                        fix=f"it has {names_of(available)}" if available else f"it has none; leave {option} out",
-                    )
+                    fix = f"it has {names_of(available)}" if available else f"it has none; leave {option} out"
+                    if kind == "extra" and self.stated.has_dynamic_extras:
+                        fix = _DYNAMIC_EXTRAS.format(name)
+                    raise InputError(f"the project has no {kind} {name!r}", where=f"{self.path}: {option}", fix=fix)
         return list(dict.fromkeys(chosen_extras)), list(dict.fromkeys(chosen_groups))
 
     def _note_rest(self, kind: str, names: set[str]) -> None:

@@ -19,7 +19,7 @@ from builder.requirements.pipfile import read_pipfile
 from builder.requirements.pylock import read_pylock
 from builder.requirements.pyproject import read_pyproject
 from builder.requirements.requirements_file import read_requirements_file
-from builder.requirements.text_files import read_text
+from builder.requirements.text_files import read_text, read_toml, table
 
 #: Files with requirements. The first that a folder has is used.
 FILES = (
@@ -75,6 +75,12 @@ def _note_unread(app: Path) -> Iterator[str]:
         if files := sorted([*similar, *(each / "requirements").glob("*.txt")]):
             names = ", ".join(map(str, files))
             yield f"warning: {names}: not used; name the file of the function with --requirements"
+    for path in (each / "pyproject.toml" for each in (app, app.parent)):
+        if path.is_file() and table(read_toml(path), "tool", "uv", "workspace", where=str(path)):
+            yield (
+                f"warning: {path}: not used, it is the root of a uv workspace and no project; name the pyproject.toml "
+                "of a member with --requirements"
+            )
     for path in sorted(app.glob("*.py")):
         if path.is_file() and os.access(path, os.R_OK) and _SCRIPT.search(path.read_bytes()):
             yield (

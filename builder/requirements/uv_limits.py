@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.requirements.declared import Problems
@@ -18,6 +19,22 @@ def check_environments(
     if markers and not any(marker.evaluate(dict(environment)) for marker in markers):
         stated = " or ".join(map(str, markers))
         problems.add(place, f"the project supports only {stated}; the function is another environment: add it")
+
+
+def check_groups(
+    limits: Mapping[str, object], groups: Collection[str], python: str, where: str, problems: Problems
+) -> None:
+    """Add a problem for each selected group whose requires-python (``[tool.uv.dependency-groups]``) excludes Python."""
+    for name, limit in limits.items():
+        stated = limit.get("requires-python") if isinstance(limit, dict) else None
+        if canonicalize_name(name) not in groups or stated is None:
+            continue
+        place = f"{where}: [tool.uv.dependency-groups].{name}.requires-python"
+        try:
+            if not SpecifierSet(str(stated)).contains(python):
+                problems.add(place, f"the group requires Python {stated}, not {python}: choose another with --python")
+        except InvalidSpecifier:
+            problems.add(place, f"{stated!r} is not a version specifier (PEP 440)")
 
 
 def check_conflicts(

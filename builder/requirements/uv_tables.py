@@ -20,6 +20,8 @@ _UNSUPPORTED = (
     "dependency-metadata", "exclude-newer-package", "find-links", "no-binary", "no-binary-package", "no-index",
     "pip", "prerelease-package", "required-environments", "torch-backend",
 )  # fmt: skip
+#: Keys of [[tool.uv.index]] that affect what is downloaded, or with which credentials.
+_UNUSED_INDEX_KEYS = ("authenticate", "ignore-error-codes", "proxy")
 #: Settings that are passed on to uv, with their values.
 _CHOICES = {
     "index-strategy": ("first-index", "unsafe-first-match", "unsafe-best-match"),
@@ -51,6 +53,7 @@ class UvTables:
     unsupported: tuple[str, ...] = ()
     environments: Sequence[object] = ()  #: markers; one of them must hold on the target
     conflicts: Sequence[object] = ()  #: lists of extras and groups that may not be selected together
+    group_limits: Mapping[str, object] = field(default_factory=dict)  #: tables with requires-python, by group
 
 
 def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems) -> UvTables:
@@ -63,11 +66,14 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
         member = {key: member[key] for key in _PROJECT_ONLY if key in member}
     place = f"{where}: [tool.uv]"
     indexes: dict[str, str] = {}
-    for index in [table(each, where=place) for uv in (shared, member) for each in array(uv, "index", where=place)]:
+    ignored: list[str] = []
+    tables = (shared,) if root == folder.resolve() else (shared, member)
+    for index in [table(each, where=place) for uv in tables for each in array(uv, "index", where=place)]:
         url = str(index.get("url", ""))
         url = str((root / url).as_uri()) if url and "://" not in url else url
         if index.get("format", "simple") != "simple":
             problems.add(f"{where}: [[tool.uv.index]]", 'format = "flat" is not applied; set UV_FIND_LINKS instead')
+        ignored += [key for key in _UNUSED_INDEX_KEYS if key in index]
         if is_named := isinstance(index.get("name"), str):
             indexes[index["name"]] = url
         if not (is_named and index.get("explicit") is True) and (problem := refusal_of_index(url)):
@@ -78,7 +84,6 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
             if problem := refusal_of_index(str(url)):
                 problems.add(f"{where}: [tool.uv].{key}", problem)
     environments = shared.get("environments")
-    tables = (shared,) if root == folder.resolve() else (shared, member)
     return UvTables(
         root,
         dict(_sources(((root, shared), (folder, member)), shared, where, problems)),
@@ -88,9 +93,10 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
         array(shared, "override-dependencies", where=place),
         array(shared, "exclude-dependencies", where=place),
         dict(_settings(shared, where, problems)),
-        tuple(key for key in _UNSUPPORTED if key in shared),
+        (*(key for key in _UNSUPPORTED if key in shared), *(f"index.{key}" for key in dict.fromkeys(ignored))),
         (environments,) if isinstance(environments, str) else array(shared, "environments", where=place),
         tuple(each for stated in tables for each in array(stated, "conflicts", where=place)),
+        table(tables[-1], "dependency-groups", where=place),
     )
 
 

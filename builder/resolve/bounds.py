@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,20 @@ class ProjectIndex:
 
     name: str
     url: str
+
+    def authenticate(self, url: str, variables: Mapping[str, str]) -> str:
+        """Return the URL of one of the index's files with the index's credentials, if it has none and the same origin.
+
+        They are in the index's URL or in uv's variables for its name. uv uses them only where it knows the index.
+        """
+        prefix = f"UV_INDEX_{re.sub('[^A-Z0-9]', '_', self.name.upper())}_"
+        stated = [quote(variables.get(prefix + each, ""), safe="") for each in ("USERNAME", "PASSWORD")]
+        index, file = urlsplit(self.url), urlsplit(url)
+        in_url, _, host = index.netloc.rpartition("@")
+        account = ":".join(stated) if any(stated) else in_url
+        if not account or (file.scheme, file.netloc) != (index.scheme, host):
+            return url
+        return urlunsplit(file._replace(netloc=f"{account}@{host}"))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from builder.resolve import uv
 
 _STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})[^)]*\)(?: for url \(([^\s)]+))?")
 _HASH_MISMATCH = re.compile(r"Hash mismatch for `(\S+?)(?: @ [^`]*)?` Expected: (.+?) Computed: ((?:\w+:[0-9a-f]+ ?)+)")
+_TRUNCATED = re.compile(r"end of file before message length|unexpected end of file|IncompleteMessage")
 _UNREACHABLE = re.compile(r"error sending request|tcp connect|dns error|timed out|error decoding|connection closed")
 _DISK = re.compile(
     r"Failed to initialize cache|"
@@ -22,10 +23,6 @@ _MAX_SHOWN_DIGESTS = 3
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FIXES = {
     **dict.fromkeys((401, 403), "set the index's credentials for uv (UV_INDEX, netrc or a keyring)"),
-    **dict.fromkeys(
-        (404, 410),
-        "the index no longer has this file: use another version, or build without --locked to resolve again",
-    ),
     407: "set the proxy's credentials (HTTPS_PROXY=http://user:password@host:port)",
     429: "the index limits the rate of requests: wait some minutes, then run the command again",
 }
@@ -34,7 +31,7 @@ _FIXES = {
 def download_error(flat: str, where: str) -> BuildError | None:
     """Return the error for a failed download in uv's message on one line; None if another failure is the cause."""
     if match := _HASH_MISMATCH.search(flat):
-        return hash_mismatch(match[1], match[2].split(), match[3].split(), where, "were locked")
+        return hash_mismatch(match[1], match[2].split(), match[3].split(), where, "the lock or its own page states")
     if match := _STATUS.search(flat):
         return http_error(int(match[1]), _name_in(match[2] or ""), where)
     if _DISK.search(flat):
@@ -43,9 +40,15 @@ def download_error(flat: str, where: str) -> BuildError | None:
             where=where,
             fix="free some space, or set UV_CACHE_DIR and TMPDIR to folders that can be written",
         )
-    if _UNREACHABLE.search(flat):
-        return unreachable(uv.without_addresses(flat)[-500:], where)
-    return None
+    cause = uv.without_addresses(flat[max(flat.find("error: "), 0) :].removeprefix("error: "))[-500:]
+    if _TRUNCATED.search(flat):
+        return BuildError(
+            f"a response of the package index was truncated: {cause}",
+            where=where,
+            fix="run the command again; if the error stays, check the index and any proxy before it",
+            failure_class=FailureClass.TEMPORARY,
+        )
+    return unreachable(cause, where) if _UNREACHABLE.search(flat) else None
 
 
 def unreachable(cause: str, where: str) -> BuildError:
@@ -72,11 +75,14 @@ def http_error(code: int, name: str, where: str) -> BuildError:
     else:
         what = f"the package index responds {status}" + (f" for {name}" if name else "")
     is_fault = code in _TEMPORARY
-    default = "run the command again later" if is_fault else "check the URL of the index (UV_INDEX, UV_DEFAULT_INDEX)"
+    if code in (404, 410) and name.endswith((".whl", ".metadata")):
+        fix = "the index no longer has this file: resolve again (without the lock), or use another version"
+    else:
+        fix = "run the command again later" if is_fault else "check the URL of the index (UV_INDEX, UV_DEFAULT_INDEX)"
     return BuildError(
         what,
         where=where,
-        fix=_FIXES.get(code, default),
+        fix=_FIXES.get(code, fix),
         failure_class=FailureClass.TEMPORARY if is_fault else FailureClass.PERMANENT,
     )
 
@@ -93,7 +99,7 @@ def hash_mismatch(
         f"{' '.join(same_kind or computed)}, expected {shown} "
         f"(downloaded from {shown_indexes(os.environ)})",
         where=where,
-        fix="if it was locked, build without --locked to resolve again; report an unexpected change to the wheel's "
+        fix="if it was locked, resolve again (without the lock); report an unexpected change to the wheel's "
         "maintainers or the index's operators",
     )
 

@@ -72,7 +72,7 @@ def malformed_wheel(where: str, cause: str) -> BuildError:
     cause = re.sub(r" If this is intentional, set .*|(?<=`)/\S*/(?=[^/`]+/[^/`]+`)", "", cause)[:600]
     if re.search("end of (file|central directory)|Failed to read from zip file", cause):
         fix = "run the command again; if the error stays, the index has a damaged wheel: use another version"
-        return BuildError(f"the wheel is truncated: {cause}", where=where, fix=fix)
+        return BuildError(f"the wheel is truncated or not a zip file: {cause}", where=where, fix=fix)
     return BuildError(
         f"the wheel is malformed: {cause}",
         where=where,
@@ -152,7 +152,8 @@ def _missing_error(flat: str, origin_of: Callable[[str], str]) -> InputError | N
         return InputError(
             f"the package index lists no files of {match[1]!r}",
             where=origin_of(match[1]),
-            fix=f"{_INDEX_FIX}; a login page may respond in its place",
+            fix=f"{_INDEX_FIX}: a login page may respond in its place, or all files have an invalid name or "
+            "Requires-Python",
         )
     if match := _OTHER_INDEX.search(flat):
         return InputError(

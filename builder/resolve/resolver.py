@@ -133,7 +133,7 @@ def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
             raise
         packages = document.get("packages", [])
         chosen = [
-            choose_wheel(package, target, allowed_hashes.get(name, ()), keep_url=name in bounds.index_of)
+            choose_wheel(package, target, allowed_hashes.get(name, ()), bounds.index_of.get(name, (None, ""))[0])
             for package in packages
             for name in [str(package.get("name"))]
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from builder.model.errors import BuildError, InputError
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.resolve import uv
+from builder.resolve.bounds import ProjectIndex
 from builder.resolve.download_failures import download_error, hash_mismatch
 
 #: The algorithms that pip accepts in ``--hash``, and the number of hexadecimal digits of each.
@@ -27,13 +29,13 @@ DIGEST_LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
 def choose_wheel(
-    package: dict[str, Any], target: Target, allowed: Collection[str] = (), *, keep_url: bool = False
+    package: dict[str, Any], target: Target, allowed: Collection[str] = (), index: ProjectIndex | None = None
 ) -> Locked | None:
     """Return the best wheel of a package in a pylock document, or None if no wheel runs on the target.
 
     ``allowed``: digests (``sha256:…``) of wheels to prefer. If the best wheel has none of them by its sha256, those of
-    other algorithms are checked. ``keep_url``: the lock keeps the wheel's place too. Raises InputError if none of them
-    matches, BuildError if the index names another hash.
+    other algorithms are checked. ``index``: the only one of the package; the lock keeps the wheel's place too. Raises
+    InputError if none of them matches, BuildError if the index names another hash.
     """
     name, version = str(package.get("name")), str(package.get("version"))
     archive = package.get("archive")  # a direct reference
@@ -43,14 +45,14 @@ def choose_wheel(
     if not ranked:
         return None
     wheel = min(ranked, key=lambda each: each[0])[1]
-    url = _url(wheel)
+    url = index.authenticate(_url(wheel), os.environ) if index else _url(wheel)
     by_hash = allowed and url.startswith("file:")  # uv cannot select by hash among the files of a folder
     return Locked(
         name=canonicalize_name(name),
         version=version,
         filename=_filename(wheel),
         sha256=_sha256(name, _filename(wheel), url, _hashes(wheel), allowed, target),
-        url=url if archive or keep_url or by_hash else None,
+        url=url if archive or index or by_hash else None,
     )
 
 

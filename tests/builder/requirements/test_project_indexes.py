@@ -40,6 +40,32 @@ def test_a_package_bound_to_an_index_comes_from_it(project: Project, company: Pa
     assert "tinydep" in project.refusal()
 
 
+@pytest.mark.parametrize("in_url", [True, False])
+def test_credentials_of_a_projects_index_are_used_to_download_too(
+    project: Project, company: PackageIndex, in_url: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.account = "bob:s3%cret"
+    url = f"{company.address}/simple"
+    if in_url:
+        url = url.replace("//", "//bob:s3%25cret@")
+    else:
+        monkeypatch.setenv("UV_INDEX_OUR_COMPANY_USERNAME", "bob")
+        monkeypatch.setenv("UV_INDEX_OUR_COMPANY_PASSWORD", "s3%cret")
+    source = '[tool.uv.sources]\ntinydep = { index = "our-company" }\n'
+    index = f'[[tool.uv.index]]\nname = "our-company"\nurl = "{url}"\nexplicit = true\nauthenticate = "always"\n'
+    project.write({"pyproject.toml": HEAD + source + index})
+    assert project.packages() == {"tinydep": "1.0", "tools": "1.0"}
+    assert "warning: [tool.uv].index.authenticate is not applied without a lock file" in project.notes.lines
+    assert "s3" not in "".join(path.read_text("utf-8") for path in (project.folder.parent / "out").glob("*.json"))
+    company.account = "bob:other"
+    assert "s3" not in project.refusal()
+
+
+def test_the_problem_of_an_index_is_reported_once(project: Project) -> None:
+    project.write({"pyproject.toml": f'{HEAD}[[tool.uv.index]]\nname = "x"\nurl = "https://x.example/simple"\n'})
+    assert "1 problem" in project.refusal()
+
+
 def test_the_url_of_a_wheel_is_used(project: Project, company: PackageIndex) -> None:
     url = f"{company.address}/files/tinydep-1.0-py3-none-any.whl"
     project.write({"requirements.txt": f"tools\ntinydep @ {url}\n"})

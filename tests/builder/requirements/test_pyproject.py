@@ -379,6 +379,40 @@ def test_dynamic_dependencies_come_from_the_file_that_setuptools_reads(project: 
     assert project.packages() == {"tinydep": "1.0"}
 
 
+def test_dynamic_extras_come_from_the_files_that_setuptools_reads(project: Project) -> None:
+    for name in ("tinydep", "other"):
+        project.wheel(name)
+    head = '[project]\nname = "agent"\nversion = "1"\ndependencies = ["tinydep"]\ndynamic = ["optional-dependencies"]\n'
+    files = "[tool.setuptools.dynamic.optional-dependencies]\nMore_X = { file = ['more.txt'] }\n"
+    project.write({"pyproject.toml": head + files, "more.txt": "# why\nother ; python_version > '3' # here\n"})
+    assert project.packages() == {"tinydep": "1.0"}
+    assert "not included: extra more-x (--extra NAME includes one)" in project.notes.lines
+    for selection in (Selection(extras=("more-x",)), Selection(all_extras=True)):
+        assert project.packages(selection) == {"tinydep": "1.0", "other": "1.0"}
+    project.write({"more.txt": "a b\n"})
+    assert "more.txt:1" in project.refusal()
+    project.write({"pyproject.toml": head + "[tool.hatch.metadata.hooks.custom]\n"})
+    for selection in (Selection(extras=("x",)), Selection(all_extras=True)):
+        assert "optional-dependencies is dynamic" in project.refusal(selection)
+
+
+def test_a_group_of_uv_for_other_pythons_is_refused(project: Project) -> None:
+    project.wheel("tinydep")
+    head = '[project]\nname = "a"\nversion = "1"\n[dependency-groups]\nnew_x = ["tinydep"]\n'
+    limit = '[tool.uv.dependency-groups]\nnew-x = { requires-python = ">=3.13" }\n'
+    project.write({"pyproject.toml": head + limit})
+    assert project.packages() == {}
+    assert "the group requires Python >=3.13, not 3.12" in project.refusal(Selection(groups=("new-x",)))
+    project.write({"pyproject.toml": head + limit.replace(">=3.13", "new")})
+    assert "'new' is not a version specifier" in project.refusal(Selection(groups=("new-x",)))
+
+
+def test_the_root_of_a_uv_workspace_without_a_project_is_named(project: Project) -> None:
+    project.write({"pyproject.toml": '[tool.uv.workspace]\nmembers = ["packages/*"]\n'})
+    assert project.packages() == {}
+    assert any("the root of a uv workspace and no project" in line for line in project.notes.lines)
+
+
 @pytest.mark.parametrize(
     "text",
     [

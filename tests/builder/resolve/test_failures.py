@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import signal
 import stat
 from collections.abc import Callable
@@ -127,6 +128,32 @@ def test_an_index_without_sha256_is_used(algorithm: str, tmp_path: Path, monkeyp
         matrix = matrix_of("demo", bytecode="off")
         manifest = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
     assert manifest.artifacts[0].lock[0].sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("path", ["/simple/", "/files/"])
+def test_a_truncated_response_is_named_without_the_machines_paths(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(index: PackageIndex) -> None:
+        body = {"/simple/": index.page("demo")[0], "/files/": index.projects["demo"][0].content or b""}[path]
+        index.fault = lambda handler: (
+            path in handler.path
+            and send(handler, 200, body[: len(body) // 2], JSON, **{"Content-Length": str(len(body))})
+        )
+
+    error = build_error(tmp_path, monkeypatch, cut)
+    assert "a response of the package index was truncated" in str(error)
+    assert not re.search(r"Using CPython|127\.0\.0\.1", str(error))
+    assert error.failure_class is FailureClass.TEMPORARY
+
+
+@pytest.mark.parametrize(("path", "status"), [("/simple/", 410), ("/files/", 404)])
+def test_the_fix_of_a_missing_file_is_not_that_of_a_missing_page(
+    path: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = str(error_of(tmp_path, monkeypatch, path, status))
+    assert ("check the URL of the index" in error) == (path == "/simple/")
+    assert ("no longer has this file" in error) == (path == "/files/")
 
 
 def test_an_index_is_shown_without_credentials() -> None:
