@@ -9,7 +9,7 @@ from builder.model.matrix import Matrix
 from builder.model.regions import ALWAYS_ENABLED, partition_of
 from publisher.aws.error_codes import BOTO_ERRORS, translate_error
 from publisher.aws.fanout import credentials_error
-from publisher.aws.gateway import CredentialsRefused, CredentialsUnknown, GatewayError, RegionDisabled, Unavailable
+from publisher.aws.gateway import CredentialsRefused, CredentialsUnknown, GatewayError, RegionDisabled
 from publisher.aws.lambda_client import CONFIG
 from publisher.aws.session import new_session
 
@@ -41,10 +41,8 @@ def _caller_identity(matrix: Matrix) -> dict[str, Any]:
     for region in _sts_regions(matrix):
         try:
             return _get_caller_identity(region)
-        except (CredentialsUnknown, RegionDisabled, Unavailable) as error:
-            errors[region] = error
         except GatewayError as error:
-            if isinstance(error, CredentialsRefused):
+            if isinstance(error, CredentialsRefused) and not isinstance(error, CredentialsUnknown):
                 raise credentials_error(error, f"STS in {region}") from None
             errors[region] = error
     region, last = next(reversed(errors.items()))

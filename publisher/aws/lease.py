@@ -132,12 +132,9 @@ class _Lease:
                 raise
             self._write({"IfNoneMatch": "*"}, datetime.now().astimezone())
             record = self._read()
-        if record.owner != self._owner:
-            if record.until > record.now:
-                raise self._error(record)
-            self._write({"IfMatch": record.etag}, record.now)
-            return
-        self._write({"IfMatch": record.etag}, record.now)  # once more, now that S3's clock is known
+        if record.owner != self._owner and record.until > record.now:
+            raise self._error(record)
+        self._write({"IfMatch": record.etag}, record.now)  # a new lease once more, now that S3's clock is known
 
     def keep(self, ended: threading.Event, every: float, stop: Stop) -> None:
         """Renew the lease until the command ends; request a stop if another command has taken it."""

@@ -82,12 +82,11 @@ def rebuilt_number(matrix: Matrix, requested: RequestedRelease, remote: Remote) 
     for cell, state in remote.cells.items():
         published = state.published
         if (
-            published is None
-            or published.number != remote.highest
-            or published.sha256 != requested.digests.get(cell.target.id)
+            published is not None
+            and published.number == remote.highest
+            and published.sha256 == requested.digests.get(cell.target.id)
+            and carries(matrix, cell.target, published, requested.version)
         ):
-            continue
-        if carries(matrix, cell.target, published, requested.version):
             return Number(published.number, f"AWS has exactly these zips there, in {cell.region}")
     return None
 
