@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from builder.requirements.declared import Problems, Requirements
 from builder.requirements.entries import Entry
 from builder.requirements.indexes import refusal_of_index
+from builder.requirements.pdm_tables import PdmResolution
 from builder.requirements.poetry_tables import poetry_entries, poetry_python
 from builder.requirements.requirement_lines import lines
 from builder.requirements.requirements_file import read_requirements_file
@@ -227,19 +228,8 @@ class Declarations:
                         self.problems.add(f"{self.where}: [[tool.{tool}.{key}]]", problem)
         return indexes
 
-    def pdm_excludes(self) -> list[Any]:
-        place = f"{self.where}: [tool.pdm.resolution]"
-        return array(table(self.pdm, "resolution", where=self.where), "excludes", where=place)
-
-    def pdm_overrides(self) -> Iterator[str]:
-        for name, value in table(self.pdm, "resolution", "overrides", where=self.where).items():
-            text = (
-                f"{name} @ {value}"
-                if "://" in str(value)
-                else f"{name}{value if str(value)[:1] in '<>=!~' else f'=={value}'}"
-            )
-            if requirement := self.problems.parse(text, f"{self.where}: [tool.pdm.resolution.overrides].{name}"):
-                yield str(requirement)
+    def pdm_resolution(self) -> PdmResolution:
+        return PdmResolution(self.pdm, self.where, self.problems)
 
     def python(self, python: str) -> SpecifierSet | None:
         if "requires-python" not in self.project:

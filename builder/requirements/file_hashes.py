@@ -10,14 +10,19 @@ from builder.requirements.declared import Problems
 from builder.resolve.wheel_choice import DIGEST_LENGTHS
 
 
-def strong_digests(hashes: Iterable[str], where: str, problems: Problems) -> frozenset[str]:
-    """Return the digests with which a package's file is checked. If there are none, add a problem."""
+def strong_digests(
+    hashes: Iterable[str], where: str, problems: Problems, *, has_project: bool = True
+) -> frozenset[str]:
+    """Return the digests with which a package's file is checked. If there are none, add a problem.
+
+    ``has_project``: the requirements can be resolved again without the lock file.
+    """
     digests = frozenset(each.lower() for each in hashes if each.partition(":")[0] in DIGEST_LENGTHS)
     if not digests:
         problems.add(
             where,
             "has no sha256 among its hashes, and no sha384 or sha512; weaker ones are not accepted "
-            "(lock again, or use --no-lock)",
+            + ("(lock again, or use --no-lock)" if has_project else "(lock again)"),
         )
     return digests
 

@@ -80,7 +80,7 @@ def read_pylock(
         pins.append(declare(requirement, where))
         if isinstance(artifact, (PackageWheel, PackageArchive)):
             files = package.wheels if isinstance(artifact, PackageWheel) and package.wheels else [artifact]
-            strong_digests(_hashes(artifact), where, problems)
+            strong_digests(_hashes(artifact), where, problems, has_project=has_project)
             digests = frozenset(d for each in files for d in strong_digests(_hashes(each), where, Problems()))
             hashes[package.name] = digests
             if digests and isinstance(place := available.places.get(package.name), LocalPackage):

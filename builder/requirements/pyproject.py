@@ -50,6 +50,7 @@ class _Project:
 
     def read(self) -> Requirements:
         uv = read_uv_tables(self.path.parent, self.document, self.problems)
+        pdm = self.stated.pdm_resolution()
         extras, groups = self.stated.extras(), self.stated.groups()
         chosen_extras, chosen_groups = self._selected_names(extras, groups)
         check_environments(uv.environments, self.environment, self.where, self.problems)
@@ -79,8 +80,8 @@ class _Project:
             self.path,
             (*declarations, *(each for part in nested for each in part.declared)),
             (*self.stated.texts(uv.constraints, "constraint"), *(each for part in nested for each in part.constraints)),
-            (*self.stated.texts(uv.overrides, "override"), *self.stated.pdm_overrides()),
-            tuple(canonicalize_name(str(name)) for name in (*uv.excludes, *self.stated.pdm_excludes())),
+            (*self.stated.texts(uv.overrides, "override"), *pdm.overrides()),
+            tuple(canonicalize_name(str(name)) for name in (*uv.excludes, *pdm.excludes())),
             local=(*itself, *(each for part in nested for each in part.local)),
             places={**available.places, **{name: place for part in nested for name, place in part.places.items()}},
             name=self.name,
@@ -91,8 +92,12 @@ class _Project:
             root=uv.root,
             indexes=indexes,
             needs_lock=tuple(f"{each.where}: {each.needs_lock}" for each in entries if each.needs_lock),
-            settings={**uv.settings, **{name: value for part in nested for name, value in part.settings.items()}},
-            not_applied=tuple(f"[tool.uv].{key}" for key in uv.unsupported),
+            settings={
+                **pdm.settings(),
+                **uv.settings,
+                **{name: value for part in nested for name, value in part.settings.items()},
+            },
+            not_applied=(*(f"[tool.uv].{key}" for key in uv.unsupported), *pdm.not_applied()),
             notes=tuple(self.notes),
         )
 

@@ -398,6 +398,15 @@ def test_a_pylock_that_pip_wrote_for_another_machine_is_refused_with_another_too
     assert "uv export --format pylock.toml`, or resolve again with --no-lock" in project.refusal()
 
 
+def test_the_fix_for_weak_hashes_is_no_lock_only_if_there_is_a_project(project: Project) -> None:
+    wheel = f'name = "tinydep-1.0-py3-none-any.whl", path = "x.whl", hashes = {{ md5 = "{"0" * 32}" }}'
+    head = 'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "tinydep"\nversion = "1.0"\n'
+    project.write({"pylock.toml": f"{head}wheels = [{{ {wheel} }}]\n"})
+    assert "weaker ones are not accepted (lock again)" in project.refusal()
+    project.write({"pyproject.toml": HEAD})
+    assert "(lock again, or use --no-lock)" in project.refusal()
+
+
 @pytest.mark.parametrize(
     ("platforms", "is_named"),
     [

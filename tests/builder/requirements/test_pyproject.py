@@ -396,6 +396,19 @@ def test_dynamic_extras_come_from_the_files_that_setuptools_reads(project: Proje
         assert "optional-dependencies is dynamic" in project.refusal(selection)
 
 
+def test_pdms_settings_for_a_resolution_are_used_or_named(project: Project) -> None:
+    for version in ("1.0", "2.0rc1"):
+        project.wheel("tinydep", version)
+    head = '[project]\nname = "a"\nversion = "1"\ndependencies = ["tinydep"]\n[tool.pdm.resolution]\n'
+    project.write({"pyproject.toml": head + "allow-prereleases = true\n"})
+    assert project.packages() == {"tinydep": "2.0rc1"}
+    public = '[[tool.pdm.source]]\nname = "pypi"\ninclude_packages = ["tinydep"]\n'
+    project.write({"pyproject.toml": f"{head}allow-prereleases = false\nrespect-source-order = true\n{public}"})
+    assert project.packages() == {"tinydep": "1.0"}
+    names = "[tool.pdm.resolution].respect-source-order, [[tool.pdm.source]].include_packages"
+    assert f"warning: {names} is not applied without a lock file" in project.notes.lines
+
+
 def test_a_group_of_uv_for_other_pythons_is_refused(project: Project) -> None:
     project.wheel("tinydep")
     head = '[project]\nname = "a"\nversion = "1"\n[dependency-groups]\nnew_x = ["tinydep"]\n'
