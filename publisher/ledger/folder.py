@@ -162,7 +162,7 @@ def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
     except ValidationError as error:
         newer = newer_schema(error)
         raise InputError(
-            f"this record has schema version {newer}, and this program reads 1"
+            f"this record has schema version {shorten(str(newer))}, and this program reads 1"
             if newer
             else f"this record is damaged: {first_problem(error)}",
             where=where,
@@ -180,7 +180,7 @@ def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
         recorded, expected = getattr(release, key), getattr(matrix, key)
         if recorded != expected:
             raise InputError(
-                f"this ledger is of another matrix: {key} is {recorded!r} here and {expected!r} in the matrix",
+                f"this ledger is of another matrix: {key} is {shorten(recorded)!r} here and {expected!r} in the matrix",
                 where=where,
                 fix="use a separate ledger for each matrix: --ledger DIR",
             )
