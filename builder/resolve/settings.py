@@ -78,7 +78,7 @@ def package_settings(variables: Mapping[str, str]) -> PackageSettings:
     pip = read_pip_settings(variables)
     used = {name: pip[name] for name in _PIP_INDEX_SETTINGS if name in pip}
     uv_has_indexes = has_index_settings(variables)
-    environment = {} if uv_has_indexes else _network(pip, variables)
+    environment = {} if uv_has_indexes else {**_network(pip, variables), **_keyring(pip, variables)}
     notes = []
     if used and uv_has_indexes:
         names = ", ".join(f"{name} ({source})" for name, (_, source) in used.items())
@@ -155,6 +155,12 @@ def _network(pip: Mapping[str, PipSetting], variables: Mapping[str, str]) -> dic
         for variable in names
         if not (variable.startswith("UV_") and variables.get(variable))
     }
+
+
+def _keyring(pip: Mapping[str, PipSetting], variables: Mapping[str, str]) -> dict[str, str]:
+    """Return pip's keyring-provider as uv's variable. uv runs the command ``keyring``; it cannot import the module."""
+    is_set = pip.get("keyring-provider", ("", ""))[0] in ("import", "subprocess")
+    return {"UV_KEYRING_PROVIDER": "subprocess"} if is_set and not variables.get("UV_KEYRING_PROVIDER") else {}
 
 
 def _for_uv(name: str, value: str) -> str:

@@ -424,6 +424,7 @@ def test_the_root_of_a_uv_workspace_without_a_project_is_named(project: Project)
     project.write({"pyproject.toml": '[tool.uv.workspace]\nmembers = ["packages/*"]\n'})
     assert project.packages() == {}
     assert any("the root of a uv workspace and no project" in line for line in project.notes.lines)
+    assert "the root of a uv workspace and no project" in project.refusal(requirements="pyproject.toml")
 
 
 @pytest.mark.parametrize(

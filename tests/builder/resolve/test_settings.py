@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from builder.model.errors import InputError
+from builder.model.errors import BuildError, InputError
 from builder.resolve import pip_config
 from builder.resolve.resolver import resolve
 from builder.resolve.settings import package_settings
 from builder.resolve.uv import environment
-from tests.fakes.package_index import SETTINGS
+from tests.fakes.package_index import SETTINGS, running_index
 from tests.fakes.wheels import make_wheel, matrix_of
 
 MATRIX = matrix_of("demo")
@@ -234,6 +234,24 @@ def test_pips_settings_for_connections_apply_to_its_indexes(home: Path) -> None:
     assert seen["UV_INSECURE_HOST"] == "a b:8443"
     assert seen["HTTP_PROXY"] == seen["https_proxy"] == "http://proxy:3128"
     assert "UV_INSECURE_HOST" not in environment({**os.environ, "UV_INDEX": "https://x/simple"})
+
+
+@pytest.mark.parametrize("provider", ["subprocess", "import"])
+def test_pips_keyring_has_the_password_of_pips_index(
+    provider: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = write(home / "bin" / "keyring", '#!/bin/sh\n[ "$1" = get ] && [ "$3" = bob ] && echo s3cret\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    with running_index() as index:
+        index.account = "bob:s3cret"
+        for wheel in (home / "links").iterdir():
+            index.add_wheel(wheel)
+        monkeypatch.setenv("PIP_INDEX_URL", f"{index.address}/simple".replace("//", "//bob@"))
+        with pytest.raises(BuildError, match="401 Unauthorized"):
+            resolve(MATRIX, "1.0", TARGET)
+        monkeypatch.setenv("PIP_KEYRING_PROVIDER", provider)
+        assert [each.name for each in resolve(MATRIX, "1.0", TARGET)] == ["demo", "other"]
 
 
 def test_the_hashes_of_a_constraints_file_are_checked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
