@@ -1,7 +1,7 @@
 """The policies of the roles: exactly the requests of their commands, and a reason for each wildcard.
 
-``tests/publisher/infra/test_policies.py`` runs the commands under these policies and checks them against every action
-of AWS. ``sts:GetCallerIdentity``, the first request of every command, needs no permission.
+The tests in ``tests/publisher/infra`` run the commands under these policies and check them against every action of AWS.
+``sts:GetCallerIdentity``, the first request of every command, needs no permission.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ import pytest
 from tests.conftest import ACCOUNT
 from tests.endtoend.test_cdk import node_modules
 from tests.fakes.iam import Request, Statement, allowed
-from tests.publisher.infra.test_policies import ACTIONS, FAVOURABLE, OTHERS, OWN, UNFAVOURABLE, statements
+from tests.publisher.infra.role_cases import ACTIONS, FAVOURABLE, OWN, statements
+from tests.publisher.infra.test_policies import OTHERS, UNFAVOURABLE
 
 #: AWS defines no resource for these actions.
 LISTS = {"lambda:GetAccountSettings", "lambda:ListLayers", "lambda:ListLayerVersions"}

@@ -14,11 +14,6 @@ from tests.fakes.command import Layers
 from tests.fakes.simulated_runs import make_zip
 
 
-@pytest.fixture
-def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
-    return Layers(tmp_path)
-
-
 def by_hand(sandbox: Sandbox, layers: Layers, version: str, *, public: bool = True) -> None:
     """Publish like the old workflows: different bytes in every region, no ledger."""
     for cell in layers.matrix.cells:

@@ -26,11 +26,6 @@ SCP = (
 NO_POLICY = SCP.replace("with an explicit deny in a service control policy", "because no identity-based policy allows")
 
 
-@pytest.fixture
-def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
-    return Layers(tmp_path)
-
-
 @contextmanager
 def refusing(sandbox: Sandbox, refuse: Refuse = lambda _: None, change: Change | None = None) -> Iterator[None]:
     """Put these rules in front of the embedded AWS."""

@@ -7,8 +7,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from builder.model.artifact import read_manifest, write_manifest
 from builder.model.cold_start import ColdStart, SmokeResult, record_smoke
 from publisher.ledger.folder import FolderLedger
@@ -21,11 +19,6 @@ START = ColdStart(
     import_seconds=0.7, ready_seconds=1.0, first_seconds=0.3, second_seconds=0.02, peak_memory=98_000_000,
     interpreter="3.12.7", machine="x86_64", processor="A Processor", starts=3,
 )  # fmt: skip
-
-
-@pytest.fixture
-def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
-    return Layers(tmp_path)
 
 
 def sbom_of(name: str) -> bytes:

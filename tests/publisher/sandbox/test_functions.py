@@ -19,7 +19,8 @@ from publisher.sandbox.account import make_roles
 from tests import REPOSITORY
 from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.functions import OTHER, PYTHON, api_name, layer_zip, make_function, make_role, runs_functions, zipped
-from tests.publisher.sandbox.test_sandbox import a_zip, refusal, serving
+from tests.publisher.sandbox.layer_calls import a_zip, refusal
+from tests.publisher.sandbox.sandbox_command import serving
 
 NAME = "demo-layer"
 
