@@ -73,3 +73,20 @@ def test_an_ignore_file_may_have_any_usual_encoding_and_line_ending(tmp_path: Pa
     (tmp_path / "é.key").write_text("")
     (tmp_path / ".lambdaignore").write_bytes("é.key\r\n# comment\r\n".encode(encoding))
     assert list(app_files(tmp_path, tmp_path / "out", Quiet())) == ["handler.py"]
+
+
+@given(st.text("ab/*?.!", min_size=1, max_size=8), st.text("ab./", min_size=1, max_size=8))
+def test_any_ignore_line_is_accepted(line: str, path: str) -> None:
+    assert is_ignored(path, False, ignore_rules([line])) in (True, False)
+    assert not is_ignored(path, True, ignore_rules([line, "!**"]))
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "out"),
+    [
+        ("*.md", "a/b.md", True), ("/*.md", "a/b.md", False), ("a/**/c", "a/b/b/c", True), ("a/**/c", "a/c", True),
+        ("a/*", "a/b/c", False), ("?.py", "a.py", True), ("?.py", "ab.py", False), ("a.b", "axb", False),
+    ],
+)  # fmt: skip
+def test_an_ignore_pattern_excludes_what_gitignore_excludes(line: str, path: str, out: bool) -> None:
+    assert is_ignored(path, False, ignore_rules([line])) is out

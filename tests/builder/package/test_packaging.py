@@ -1,11 +1,10 @@
-"""The zips of an app, from wheels made in the test: what is included, what is refused, what a layer provides."""
+"""The zips of an app, from wheels made in the test: what is included and what is refused."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-import zipfile
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -14,61 +13,14 @@ from hypothesis import strategies as st
 
 from builder.model.errors import BuildError, InputError, LayersError
 from builder.model.progress import Quiet
-from builder.package import Layer, Package, package
+from builder.package import package
 from builder.package import packaging as running
-from builder.package.dependencies import find_conflicting
-from builder.package.ignore_rules import ignore_rules, is_ignored
-from builder.package.work_folder import work_folder
 from builder.requirements.reader import find_requirements, read_requirements
-from builder.resolve.failures import ConflictError
+from tests.builder.package.app_cases import TARGET, asks, layer_of, names, packaged, refusal, versions
 from tests.fakes.notes import Notes
-from tests.fakes.wheels import make_wheel, target_of
-
-TARGET = target_of("3.12", "aarch64")
-
+from tests.fakes.wheels import make_wheel
 
 pytestmark = pytest.mark.usefixtures("index")
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Path:
-    """Return an app with the guide's layout: ``lambda/`` with the handler, ``requirements.txt`` beside it."""
-    folder = tmp_path / "project" / "lambda"
-    folder.mkdir(parents=True)
-    (folder / "agent_handler.py").write_text("def handler(event, context):\n    return 'ok'\n")
-    return folder
-
-
-def asks(app: Path, text: str) -> None:
-    (app.parent / "requirements.txt").write_text(text)
-
-
-def packaged(app: Path, layer: Layer | None = None, requirements: Path | None = None) -> Package:
-    output = app.parent / "packaging"
-    return package(app, TARGET, output, Quiet(), layer=layer, requirements=requirements)
-
-
-def layer_of(size: int | None = 1000, **packages: str) -> Layer:
-    return Layer("arn:aws:lambda:us-east-1:123456789012:layer:demo:2", "demo 1.0, layer version 2", packages, size)
-
-
-def versions(made: Package) -> dict[str, str]:
-    assert made.dependencies is not None
-    return {each.name: each.version for each in made.dependencies.lock}
-
-
-def names(path: Path) -> list[str]:
-    with zipfile.ZipFile(path) as archive:
-        assert archive.testzip() is None
-        return archive.namelist()
-
-
-def refusal(app: Path, kind: type[LayersError] = InputError, layer: Layer | None = None) -> str:
-    with pytest.raises(kind) as caught:
-        packaged(app, layer)
-    assert not (app.parent / "packaging" / "app.zip").exists()
-    return str(caught.value)
-
 
 # -- both zips ---------------------------------------------------------------------------------------------------------
 
@@ -175,8 +127,6 @@ def test_all_problems_of_a_requirements_file_are_reported_with_their_lines(app: 
 
 
 def test_a_wheel_with_another_hash_is_refused(app: Path, index: Path) -> None:
-    import hashlib
-
     digest = hashlib.sha256(make_wheel(index, "tools").read_bytes()).hexdigest()
     asks(app, f"tools==1.0 \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{digest}\n")
     assert versions(packaged(app)) == {"tools": "1.0"}
@@ -208,140 +158,6 @@ def test_the_layout_of_lines_does_not_change_their_meaning(
         tuple(each.text for each in read_requirements(folder / f, TARGET).declared) for f in ("plain.txt", "odd.txt")
     )
     assert plain == odd == tuple(line.split("  #")[0] for line in lines if line and line[0] != "#")
-
-
-# -- the app's files ---------------------------------------------------------------------------------------------------
-
-
-def test_ignored_files_are_left_out(app: Path) -> None:
-    for path in (
-        ".git/config", ".env", "__pycache__/x.pyc", "pkg/__pycache__/y.pyc", "node_modules/z.js", "own/pyvenv.cfg",
-        "own/lib/w.py", "pkg/__init__.py", "prompts/system.txt", "notes/secret.md", "notes/kept.md", "data/big.bin",
-        "pkg/data/ok.bin",
-    ):  # fmt: skip
-        (app / path).parent.mkdir(parents=True, exist_ok=True)
-        (app / path).write_text("x")
-    (app / ".lambdaignore").write_text("# ours\nnotes/*\n!notes/kept.md\n/data/\n")
-    assert names(packaged(app).app.file) == [
-        "agent_handler.py", "notes/kept.md", "pkg/__init__.py", "pkg/data/ok.bin", "prompts/system.txt",
-    ]  # fmt: skip
-
-
-def test_an_output_folder_inside_the_app_is_not_packed(app: Path) -> None:
-    for _ in range(2):
-        made = package(app, TARGET, app / "out", Quiet())
-        assert names(made.app.file) == ["agent_handler.py"]
-    with pytest.raises(InputError, match="is the app's own"):
-        package(app, TARGET, app, Quiet())
-
-
-def test_the_output_of_an_earlier_run_is_left_out_with_a_note_and_other_files_beside_it_are_packed(
-    app: Path, index: Path
-) -> None:
-    make_wheel(index, "base", "1.0")
-    asks(app, "base\n")
-    package(app, TARGET, app / "old", Quiet())
-    (app / "old" / "notes.txt").write_text("mine")
-    notes = Notes()
-    made = package(app, TARGET, app.parent / "packaging", notes)
-    assert names(made.app.file) == ["agent_handler.py", "old/notes.txt"]
-    assert [line for line in notes.lines if "not packed" in line] == [
-        "not packed, because an earlier `layers package` wrote them: "
-        "old/app.zip, old/dependencies.cdx.json, old/dependencies.zip"
-    ]
-
-
-def test_what_a_killed_run_left_is_deleted_and_never_packed(app: Path) -> None:
-    output = app.parent / "packaging"
-    for place in (app, output):
-        (place / ".layers-package-old" / "own").mkdir(parents=True)
-        (place / ".layers-package-old" / "app.zip").write_text("half")
-    (app / ".lambdaignore").write_text("!.*\n")
-    with work_folder(output) as other:  # of a run at the same time
-        assert not (output / ".layers-package-old").exists()
-        (other / "app.zip").write_text("other")
-        made = package(app, TARGET, output, Quiet())
-        assert (other / "app.zip").read_text() == "other"
-    assert names(made.app.file) == [".lambdaignore", "agent_handler.py"]
-    assert [path.name for path in output.iterdir()] == ["app.zip"]
-
-
-def test_runs_at_once_into_one_folder_leave_the_zips_of_one_run(app: Path, index: Path) -> None:
-    make_wheel(index, "base")
-    asks(app, "base\n")
-    bare = app.parent / "bare"
-    (bare / "lambda").mkdir(parents=True)
-    (bare / "lambda" / "bare.py").write_text("")
-    output = app.parent / "packaging"
-    with ThreadPoolExecutor(4) as pool:
-        runs = [pool.submit(package, each, TARGET, output, Quiet()) for each in (app, bare / "lambda", app, app)]
-        wait(runs)
-    assert [run.exception() for run in runs] == [None] * 4
-    is_full = names(output / "app.zip") == ["agent_handler.py"]
-    assert (output / "dependencies.zip").exists() == (output / "dependencies.cdx.json").exists() == is_full
-    assert not list(output.glob(".*"))
-
-
-@pytest.mark.parametrize("folder", ["templates", "."])
-def test_a_users_own_app_zip_is_packed(app: Path, folder: str) -> None:
-    (app / folder).mkdir(exist_ok=True)
-    with zipfile.ZipFile(app / folder / "app.zip", "w") as archive:
-        archive.writestr(zipfile.ZipInfo("x", (2024, 5, 6, 7, 8, 10)), "x")
-    (app / "dependencies.zip").write_text("not a zip")
-    path = "app.zip" if folder == "." else f"{folder}/app.zip"
-    assert names(packaged(app).app.file) == sorted(["agent_handler.py", "dependencies.zip", path])
-
-
-def test_a_module_of_the_app_that_hides_another_is_named(app: Path, index: Path) -> None:
-    make_wheel(index, "demo", files={"alone.py": "", "same.py": "x = 1\n"})
-    asks(app, "demo")
-    for path in ("json.py", "alone.py", "demo/__init__.py", "sys.py", "sub/json.py", "email/readme.txt"):
-        (app / path).parent.mkdir(exist_ok=True)
-        (app / path).write_text("mine = 1\n")
-    (app / "same.py").write_text("x = 1\n")
-    progress = Notes()
-    package(app, TARGET, app.parent / "out", progress)
-    standard, other = [note for note in progress.lines if "hides" in note]
-    assert "warning: json.py of the app hides a module of Python's standard library" in standard
-    assert "warning: alone.py, demo/__init__.py of the app hides a module of the same name in dependencies.zip" in other
-
-
-def test_links_are_followed_and_loops_and_broken_links_are_refused(app: Path) -> None:
-    (app.parent / "shared").mkdir()
-    (app.parent / "shared" / "util.py").write_text("x = 1\n")
-    (app / "shared").symlink_to(app.parent / "shared")
-    assert names(packaged(app).app.file) == ["agent_handler.py", "shared/util.py"]
-    (app.parent / "packaging" / "app.zip").unlink()
-    (app / "nothing").symlink_to(app / "absent")
-    assert "a broken symbolic link" in refusal(app)
-    (app / "nothing").unlink()
-    (app / "circle").symlink_to(app)
-    assert "leads back" in refusal(app)
-
-
-def test_missing_and_empty_folders_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file").write_text("")
-    for name, words in {"absent": "no such directory", "empty": "no files", "file": "is not a directory"}.items():
-        with pytest.raises(InputError, match=words):
-            package(tmp_path / name, TARGET, tmp_path / "out", Quiet())
-
-
-@given(st.text("ab/*?.!", min_size=1, max_size=8), st.text("ab./", min_size=1, max_size=8))
-def test_any_ignore_line_is_accepted(line: str, path: str) -> None:
-    assert is_ignored(path, False, ignore_rules([line])) in (True, False)
-    assert not is_ignored(path, True, ignore_rules([line, "!**"]))
-
-
-@pytest.mark.parametrize(
-    ("line", "path", "out"),
-    [
-        ("*.md", "a/b.md", True), ("/*.md", "a/b.md", False), ("a/**/c", "a/b/b/c", True), ("a/**/c", "a/c", True),
-        ("a/*", "a/b/c", False), ("?.py", "a.py", True), ("?.py", "ab.py", False), ("a.b", "axb", False),
-    ],
-)  # fmt: skip
-def test_an_ignore_pattern_excludes_what_gitignore_excludes(line: str, path: str, out: bool) -> None:
-    assert is_ignored(path, False, ignore_rules([line])) is out
 
 
 # -- Lambda's limits ---------------------------------------------------------------------------------------------------
@@ -383,62 +199,3 @@ def test_binaries_of_another_processor_are_refused(app: Path) -> None:
     x86_64 = b"\x7fELF\x02\x01\x01" + bytes(9) + (3).to_bytes(2, "little") + (62).to_bytes(2, "little") + bytes(44)
     (app / "vendored.so").write_bytes(x86_64)
     assert "vendored.so: is" in refusal(app, BuildError)
-
-
-# -- on a layer --------------------------------------------------------------------------------------------------------
-
-
-def test_only_packages_that_the_layer_does_not_have_are_included(app: Path, index: Path) -> None:
-    for version in ("1.0", "2.0"):
-        make_wheel(index, "base", version)
-        make_wheel(index, "extra", version, requires=(f"base=={version}",))
-    make_wheel(index, "tools", requires=("base", "extra"))
-    asks(app, "tools\nbase\n")
-    assert versions(packaged(app)) == {"base": "2.0", "extra": "2.0", "tools": "1.0"}
-    assert versions(packaged(app, layer_of(Base="1.0"))) == {"extra": "1.0", "tools": "1.0"}
-    assert packaged(app, layer_of(base="2.0", extra="2.0", tools="1.0")).dependencies is None
-
-
-def test_all_requirements_that_the_layer_does_not_satisfy_are_named(app: Path) -> None:
-    asks(app, "core>1,<3\nbase[x]~=2.0\nfine>=1\nother<1; python_version < '3.12'\n")
-    said = refusal(app, BuildError, layer_of(base="1.0", core="1.0", fine="2.0b1", other="1.0"))
-    assert "conflict with demo 1.0, layer version 2" in said
-    assert "core: requirements.txt:1 requires core>1,<3; the layer has 1.0" in said
-    assert "base: requirements.txt:2 requires base[x]~=2.0; the layer has 1.0" in said
-    assert "fine:" not in said
-    assert "other:" not in said
-
-
-def test_a_conflict_between_a_dependency_and_the_layer_is_named(app: Path, index: Path) -> None:
-    for version in ("1.0", "2.0"):
-        for name in ("base", "core", "fine"):
-            make_wheel(index, name, version)
-    make_wheel(index, "tools", requires=("base>=2", "fine"))
-    make_wheel(index, "more", requires=("core==2.0",))
-    asks(app, "tools\nmore\n")
-    said = refusal(app, BuildError, layer_of(base="1.0", core="1.0", fine="1.0"))
-    assert "base: tools requires base>=2; the layer has 1.0" in said
-    assert "core: more requires core==2.0; the layer has 1.0" in said
-    assert "fine:" not in said
-
-
-def test_requirements_that_conflict_with_each_other_are_named_without_the_layer(app: Path, index: Path) -> None:
-    make_wheel(index, "base")
-    make_wheel(index, "tools", requires=("base>=2",))
-    asks(app, "tools\nbase<2\n")
-    assert "conflict with" not in refusal(app, BuildError, layer_of(base="1.0"))
-
-
-@given(st.lists(st.integers(0, 30), unique=True, max_size=30), st.sets(st.integers(0, 30)))
-def test_conflicting_names_are_found_in_few_attempts(numbers: list[int], bad: set[int]) -> None:
-    attempts = 0
-
-    def attempt(held: object) -> ConflictError | None:
-        nonlocal attempts
-        attempts += 1
-        assert isinstance(held, list)
-        return ConflictError("no") if any(int(name) in bad for name in held) else None
-
-    found = find_conflicting([str(number) for number in numbers], attempt)
-    assert set(found) == {str(number) for number in numbers if number in bad}
-    assert attempts <= 1 + 2 * 5 * max(len(found), 1)
