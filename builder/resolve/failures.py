@@ -142,6 +142,12 @@ def explain(
 
 def _missing_error(flat: str, origin_of: Callable[[str], str]) -> InputError | None:
     """Return the error for a package or version that no index has, or None. ``origin_of`` returns what requires it."""
+    if match := re.search(r"\b(?:Because|and) (\S+) was not found in the cache", flat):
+        return InputError(
+            f"uv is offline, and its cache does not have {match[1]!r}",
+            where=origin_of(match[1]),
+            fix="unset UV_OFFLINE, or `offline` in uv's configuration file, and run the command again",
+        )
     if match := re.search(r"\b(?:Because|and) (\S+) was not found in the", flat):
         return InputError(
             f"the package index has no package {match[1]!r}",

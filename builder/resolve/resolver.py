@@ -176,13 +176,14 @@ def _compile(inputs: LockInput, target: Target, *, any_platform: bool = False) -
         command = [
             "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
             "--no-python-downloads", "--python", sys.executable,
-            *(scope or uv.platform_options(target)),
+            *(scope or ["--no-universal", *uv.platform_options(target)]),
             *options, "-",
         ]  # fmt: skip
         result = uv.run(command, Path(name), stdin=text)
         if not result.ok and _MISSING.search(uv.one_line(result.err)):
             # uv caches index pages for minutes, and the version may have been uploaded since: fetch them again.
-            result = uv.run([*command, "--refresh"], Path(name), stdin=text)
+            again = uv.run([*command, "--refresh"], Path(name), stdin=text)
+            result = result if "cannot be used with `--refresh`" in again.err else again  # uv is offline
     if not result.ok:
         raise explain(result.err, target, inputs.requirements, inputs.origins)
     _check_extras(inputs.requirements, result.err)

@@ -156,6 +156,18 @@ def test_the_fix_of_a_missing_file_is_not_that_of_a_missing_page(
     assert ("no longer has this file" in error) == (path == "/files/")
 
 
+@pytest.mark.parametrize("by_file", [True, False])
+def test_an_offline_uv_is_named(by_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if by_file:
+        (tmp_path / "no-config" / "uv").mkdir(parents=True)
+        (tmp_path / "no-config" / "uv" / "uv.toml").write_text("offline = true\n")
+    else:
+        monkeypatch.setenv("UV_OFFLINE", "1")
+    error = str(build_error(tmp_path, monkeypatch, lambda _: None))
+    assert "uv is offline, and its cache does not have 'demo'" in error
+    assert "UV_OFFLINE" in error
+
+
 def test_an_index_is_shown_without_credentials() -> None:
     assert without_credentials("https://me@corp.example:p@ss@host/simple?token=1") == "https://host/simple"
 

@@ -236,6 +236,13 @@ def test_pips_settings_for_connections_apply_to_its_indexes(home: Path) -> None:
     assert "UV_INSECURE_HOST" not in environment({**os.environ, "UV_INDEX": "https://x/simple"})
 
 
+def test_universal_of_uvs_configuration_file_adds_no_packages_of_other_systems(home: Path) -> None:
+    make_wheel(home / "links", "demo", requires=("other ; sys_platform == 'win32'",))
+    index = f'[[index]]\nurl = "{home / "links"}"\nformat = "flat"\ndefault = true\n'
+    write(home / "config" / "uv" / "uv.toml", f"{index}[pip]\nuniversal = true\n")
+    assert [each.name for each in resolve(MATRIX, "1.0", TARGET)] == ["demo"]
+
+
 @pytest.mark.parametrize("provider", ["subprocess", "import"])
 def test_pips_keyring_has_the_password_of_pips_index(
     provider: str, home: Path, monkeypatch: pytest.MonkeyPatch
