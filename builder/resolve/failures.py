@@ -30,6 +30,11 @@ _INVALID_FORMAT = re.compile(
 #: The response is no index page: uv's text about it.
 _NO_INDEX_PAGE = re.compile(r"(Unsupported `Content-Type` .*|Received some unexpected (?:JSON|HTML) .*)")
 _INDEX_FIX = "check which index uv is set to (UV_INDEX, UV_DEFAULT_INDEX)"
+#: The variable and its value, or the value and the option that a variable sets.
+_BROKEN_VARIABLE = re.compile(
+    r"Failed to parse environment variable `(\w+)` with invalid value `([^`]*)`|"
+    r"invalid value '([^']*)' for '--([a-z-]+)"
+)
 #: The file, its line, and what is wrong there.
 _BROKEN_SETTINGS = re.compile(r"Failed to parse: (\S+\.toml) cause: TOML parse error at line (\d+), .*?\^+ ([^,]+)")
 
@@ -85,6 +90,13 @@ def _settings_error(flat: str) -> InputError | None:
     if "for '--exclude-newer" in flat:
         return InputError(
             "not a date, time or age", where="--exclude-newer", fix='write it like 2026-11-01 or "7 days"'
+        )
+    if match := _BROKEN_VARIABLE.search(flat):
+        variable = match[1] or f"UV_{match[4].upper().replace('-', '_')}"
+        return InputError(
+            f"invalid value {(match[2] or match[3])!r}",
+            where=variable,
+            fix="correct it, or unset it to use uv's default",
         )
     if match := _BROKEN_SETTINGS.search(flat):
         return InputError(
@@ -149,6 +161,12 @@ def _missing_error(flat: str, origin_of: Callable[[str], str]) -> InputError | N
             fix="unset UV_OFFLINE, or `offline` in uv's configuration file, and run the command again",
         )
     if match := re.search(r"\b(?:Because|and) (\S+) was not found in the", flat):
+        if "index lookups were disabled" in flat:
+            return InputError(
+                f"no index may be used (UV_NO_INDEX, or pip's no-index), and no folder of wheels has {match[1]!r}",
+                where=origin_of(match[1]),
+                fix="unset it, or name the folder with UV_FIND_LINKS",
+            )
         return InputError(
             f"the package index has no package {match[1]!r}",
             where=origin_of(match[1]),

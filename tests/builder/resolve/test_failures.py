@@ -156,6 +156,27 @@ def test_the_fix_of_a_missing_file_is_not_that_of_a_missing_page(
     assert ("no longer has this file" in error) == (path == "/files/")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("UV_INDEX_STRATEGY", "bogus", "UV_INDEX_STRATEGY: invalid value 'bogus'"),
+        ("UV_CONCURRENT_DOWNLOADS", "0", "UV_CONCURRENT_DOWNLOADS: invalid value '0'"),
+        ("UV_NO_INDEX", "1", "no index may be used (UV_NO_INDEX, or pip's no-index)"),
+    ],
+)
+def test_a_variable_that_makes_uv_fail_is_named(
+    variable: str, value: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+
+    def set_variable(_: PackageIndex) -> None:
+        monkeypatch.setenv(variable, value)
+
+    error = build_error(tmp_path, monkeypatch, set_variable)
+    assert words in str(error)
+    assert "check which index" not in str(error)
+
+
 @pytest.mark.parametrize("by_file", [True, False])
 def test_an_offline_uv_is_named(by_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if by_file:
