@@ -24,7 +24,7 @@ from builder.requirements.text_files import read_text, read_toml, table
 #: Files with requirements. The first that a folder has is used.
 FILES = (
     "requirements.txt", "pyproject.toml", "Pipfile", "pylock.toml", "setup.py", "setup.cfg", "requirements.in",
-    "environment.yml", "environment.yaml", "conda.yml",
+    "environment.yml", "environment.yaml", "conda.yml", "pixi.toml",
 )  # fmt: skip
 _LOCKS_OF = dict.fromkeys(("uv.lock", "poetry.lock", "pdm.lock"), "pyproject.toml") | {"Pipfile.lock": "Pipfile"}
 #: Requirements under names that are read only with ``--requirements``, such as ``requirements-prod.txt``.
@@ -133,6 +133,12 @@ def _read(path: Path, target: Target, selection: Selection) -> Requirements:
     if path.suffix == ".lock" and not _OTHER_NAME.fullmatch(path.name):
         raise InputError(
             "is the lock file of a project", where=str(path), fix="name the project's pyproject.toml or Pipfile instead"
+        )
+    if path.name == "pixi.toml":
+        raise InputError(
+            "is pixi's file, and conda packages are not wheels",
+            where=str(path),
+            fix="state the packages in a requirements.txt or in [project].dependencies of a pyproject.toml",
         )
     if path.suffix == ".toml":
         return read_pyproject(path, selection, marker_environment(target))

@@ -14,9 +14,10 @@ def test_settings_of_tools_are_no_requirements_those_of_conda_are_refused_and_re
     project.write({"setup.cfg": "[flake8]\nmax-line-length = 100\n"})
     assert find_requirements(project.folder) == (None, ())
     (project.folder / "setup.cfg").unlink()
-    project.write({"environment.yml": "dependencies: [numpy]\n"})
-    assert "conda" in project.refusal()
-    (project.folder / "environment.yml").unlink()
+    for name in ("environment.yml", "pixi.toml"):
+        project.write({name: ""})
+        assert "conda" in project.refusal()
+        (project.folder / name).unlink()
     project.write({"requirements.in": "tinydep\n"})
     project.wheel("tinydep")
     assert project.packages() == {"tinydep": "1.0"}
