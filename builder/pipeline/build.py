@@ -211,7 +211,10 @@ class _BuildRun:
         content = merge(wheels, target.python)
         files = content.files
         older = begin_older_versions(wheels)  # uv runs while the zip is written
-        findings = (*content.findings, *differing, *yanked_findings(lock), *check_files(facts_of(files), target))
+        found = check_files(facts_of(files), target)
+        if self.matrix.bytecode == "off":  # as the user asked for
+            found = tuple(each for each in found if each.code != "pyc-none")
+        findings = (*content.findings, *differing, *yanked_findings(lock), *found)
         refuse_content(target, files, wheels, findings)
         size, sha256 = write_zip_file(self.work / f"{target.layer_name}.zip", files)
         refuse_zip(target, size, wheels, staged=self.matrix.staging is not None)

@@ -112,11 +112,11 @@ class Problems:
     """Collects the problems of files, to report them together."""
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
+        self._lines: dict[str, None] = {}
 
     def add(self, where: str, what: str) -> None:
-        """Add one problem."""
-        self._lines.append(shorten(f"{where}: {what}", _MAX_LINE_CHARACTERS))
+        """Add one problem; one that is there already counts once."""
+        self._lines[shorten(f"{where}: {what}", _MAX_LINE_CHARACTERS)] = None
 
     def parse(self, text: object, where: str) -> Requirement | None:
         """Parse a requirement (PEP 508). If it is invalid, add a problem and return None."""
@@ -147,7 +147,7 @@ class Problems:
         if self._lines:
             count = counted(len(self._lines), "problem")
             more = [f"… and {len(self._lines) - _MAX_LINES} more"] if len(self._lines) > _MAX_LINES else []
-            raise InputError(f"the requirements have {count}:", details=[*self._lines[:_MAX_LINES], *more])
+            raise InputError(f"the requirements have {count}:", details=[*list(self._lines)[:_MAX_LINES], *more])
 
 
 def declare(requirement: Requirement, where: str, text: object = None) -> Declared:

@@ -81,3 +81,11 @@ def test_requirements_under_another_name_are_named_if_no_others_are_used(project
 def test_a_lock_file_without_its_project_is_refused(project: Project, name: str) -> None:
     project.write({name: ""})
     assert f"{name}: is a lock file without its " in project.refusal()
+
+
+def test_a_problem_that_two_targets_or_tables_have_is_reported_once(project: Project) -> None:
+    group = '[project]\nname = "app"\nversion = "1"\ndependencies = ["a b", "a b"]\n'
+    project.write({"pyproject.toml": group})
+    refusal = project.refusal()
+    assert refusal.count("'a b'") == 1
+    assert "1 problem" in refusal
