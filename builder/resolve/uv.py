@@ -25,10 +25,12 @@ from builder.resolve.other_settings import UNUSED_UV_VARIABLES
 from builder.resolve.settings import INDEX_VARIABLES, has_config_file, is_true, package_settings
 
 #: Variables that change what is resolved, or where and how it is installed. They are removed: options set these.
+#: COLUMNS wraps uv's messages, which are parsed.
 _REMOVED_VARIABLES = frozenset(
     {
-        "CONDA_PREFIX", "PYTHONPATH", "UV_COMPILE_BYTECODE", "UV_CONSTRAINT", "UV_EXCLUDE", "UV_FORK_STRATEGY",
-        "UV_LINK_MODE", "UV_OVERRIDE", "UV_PROJECT", "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_WORKING_DIR", "VIRTUAL_ENV",
+        "COLUMNS", "CONDA_PREFIX", "PYTHONPATH", "UV_COMPILE_BYTECODE", "UV_CONSTRAINT", "UV_EXCLUDE",
+        "UV_FORK_STRATEGY", "UV_LINK_MODE", "UV_OVERRIDE", "UV_PROJECT", "UV_PYTHON", "UV_SYSTEM_PYTHON",
+        "UV_WORKING_DIR", "VIRTUAL_ENV",
         *UNUSED_UV_VARIABLES,
     }
 )  # fmt: skip

@@ -184,6 +184,7 @@ def test_an_offline_uv_is_named(by_file: bool, tmp_path: Path, monkeypatch: pyte
         (tmp_path / "no-config" / "uv" / "uv.toml").write_text("offline = true\n")
     else:
         monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "40")  # uv would wrap its message
     error = str(build_error(tmp_path, monkeypatch, lambda _: None))
     assert "uv is offline, and its cache does not have 'demo'" in error
     assert "UV_OFFLINE" in error

@@ -178,7 +178,7 @@ def test_another_role_can_be_named(sandbox: Sandbox, layers: Layers) -> None:
 
 def begun(sandbox: Sandbox, layers: Layers) -> subprocess.Popen[str]:
     """Start a canary of a slow layer and wait for its function."""
-    assert publish_real(layers, "1.1", source="import time; time.sleep(2)").code == 0
+    assert publish_real(layers, "1.1", source="import time; time.sleep(4)").code == 0
     command = [
         sys.executable, "-c", "from publisher.cli import main; main()", "--matrix", str(layers.folder / "matrix.yaml"),
         "--ledger", layers.ledger, "canary", "--region", "us-east-1", "--yes", "--json",
