@@ -178,9 +178,12 @@ def test_another_role_can_be_named(sandbox: Sandbox, layers: Layers) -> None:
 
 def begun(sandbox: Sandbox, layers: Layers) -> subprocess.Popen[str]:
     """Start a canary of a slow layer and wait for its function."""
-    assert publish_real(layers, "1.1", source="import time; time.sleep(4)").code == 0
+    assert publish_real(layers, "1.1", source="import time; time.sleep(2)").code == 0
+    # Background processes ignore SIGINT, and their children inherit that.
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += "from publisher.cli import main; main()"
     command = [
-        sys.executable, "-c", "from publisher.cli import main; main()", "--matrix", str(layers.folder / "matrix.yaml"),
+        sys.executable, "-c", program, "--matrix", str(layers.folder / "matrix.yaml"),
         "--ledger", layers.ledger, "canary", "--region", "us-east-1", "--yes", "--json",
     ]  # fmt: skip
     process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
