@@ -15,12 +15,12 @@ from packaging.errors import ExceptionGroup
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from builder.metadata.requirement_lines import lines
 from builder.requirements.declared import Problems, Requirements
 from builder.requirements.entries import Entry
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.pdm_tables import PdmResolution
 from builder.requirements.poetry_tables import poetry_entries, poetry_python
-from builder.requirements.requirement_lines import lines
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import array, read_text, read_toml, table
 
@@ -47,10 +47,19 @@ def _folder_of(match: re.Match[str], root: Path) -> str:
 
 def is_project(path: Path) -> bool:
     """Whether a pyproject.toml declares dependencies, and not only settings of tools."""
-    document = read_toml(path)
-    tool = table(document, "tool", where=str(path))
+    return _declares_dependencies(read_toml(path), str(path))
+
+
+def is_workspace_root(document: Mapping[str, Any], where: str) -> bool:
+    """Whether a pyproject.toml is the root of a uv workspace and no project."""
+    workspace = table(document, "tool", "uv", "workspace", where=where)
+    return bool(workspace) and not _declares_dependencies(document, where)
+
+
+def _declares_dependencies(document: Mapping[str, Any], where: str) -> bool:
+    tool = table(document, "tool", where=where)
     stated = "project" in document or "dependency-groups" in document or "poetry" in tool
-    return stated or bool(unread_tables(document, str(path)))
+    return stated or bool(unread_tables(document, where))
 
 
 def unread_tables(document: Mapping[str, Any], where: str) -> list[str]:

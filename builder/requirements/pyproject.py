@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
-from builder.requirements.declarations import Declarations, is_package, is_project, unread_tables
+from builder.requirements.declarations import Declarations, is_package, is_workspace_root, unread_tables
 from builder.requirements.declared import (
     Declared,
     LocalPackage,
@@ -103,7 +103,7 @@ class _Project:
 
     def _name_unread_tables(self) -> None:
         """Name the tables that are not read: an error if the file states no requirements besides them."""
-        if table(self.document, "tool", "uv", "workspace", where=self.where) and not is_project(self.path):
+        if is_workspace_root(self.document, self.where):
             self.problems.add(
                 self.where, "is the root of a uv workspace and no project; name the pyproject.toml of a member"
             )

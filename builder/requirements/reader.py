@@ -12,14 +12,14 @@ from pathlib import Path
 from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
-from builder.requirements.declarations import is_project
+from builder.requirements.declarations import is_project, is_workspace_root
 from builder.requirements.declared import EVERYTHING_DECLARED, LocalPackage, Requirements, Selection
 from builder.requirements.lock_files import find_lock, use_lock
 from builder.requirements.pipfile import read_pipfile
 from builder.requirements.pylock import read_pylock
 from builder.requirements.pyproject import read_pyproject
 from builder.requirements.requirements_file import read_requirements_file
-from builder.requirements.text_files import read_text, read_toml, table
+from builder.requirements.text_files import read_text, read_toml
 
 #: Files with requirements. The first that a folder has is used.
 FILES = (
@@ -76,7 +76,7 @@ def _note_unread(app: Path) -> Iterator[str]:
             names = ", ".join(map(str, files))
             yield f"warning: {names}: not used; name the file of the function with --requirements"
     for path in (each / "pyproject.toml" for each in (app, app.parent)):
-        if path.is_file() and table(read_toml(path), "tool", "uv", "workspace", where=str(path)):
+        if path.is_file() and is_workspace_root(read_toml(path), str(path)):
             yield (
                 f"warning: {path}: not used, it is the root of a uv workspace and no project; name the pyproject.toml "
                 "of a member with --requirements"

@@ -1,9 +1,8 @@
-"""The syntax of lines in requirements files: comments, continuations, bare URLs, and lines that other tools write."""
+"""The syntax of lines in requirements files: bare URLs, and lines that other tools write."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -39,17 +38,3 @@ def advice_for_line(text: str) -> str | None:
         shown = shorten(f"{match[1]}=={match[2]}")
         return f"{shorten(bare)!r} is not a requirement (PEP 508); write {shown}, or use >=, <= or ~="
     return None
-
-
-def lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield line numbers and lines, without comments and empty lines; join lines that end with a backslash."""
-    pending, first = "", 0
-    for number, line in enumerate([*re.split(r"\r\n|\r|\n", text), ""], 1):
-        bare = re.sub(r"(^|\s)#.*$", "", line).strip()
-        first = first or number
-        if bare.endswith("\\"):
-            pending += bare[:-1].rstrip() + " "
-            continue
-        if joined := (pending + bare).strip():
-            yield first, joined
-        pending, first = "", 0

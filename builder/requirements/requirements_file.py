@@ -14,6 +14,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from builder.metadata.requirement_lines import lines
 from builder.model.errors import InputError
 from builder.model.escape import shorten
 from builder.requirements.declared import (
@@ -31,7 +32,7 @@ from builder.requirements.direct_references import (
     problem_of_url,
 )
 from builder.requirements.indexes import no_index_is_set, refusal_of_index
-from builder.requirements.requirement_lines import URL, advice_for_line, lines, named_url
+from builder.requirements.requirement_lines import URL, advice_for_line, named_url
 from builder.requirements.text_files import read_text
 from builder.resolve.wheel_choice import DIGEST_LENGTHS
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from builder.metadata.requirement_lines import lines
 from builder.model.artifact import Locked
 from builder.model.errors import InputError
 from builder.model.target import Target
 
 #: A file that a constraints file includes: ``-c other.txt``.
-_INCLUDED = re.compile(r"^\s*(?:-[cr]|--constraints?|--requirements?)[\s=]*(\S+)", re.MULTILINE)
+_INCLUDED = re.compile(r"(?:-[cr]|--constraints?|--requirements?)[\s=]*(\S+)")
 
 
 def constraint_texts(paths: Iterable[Path]) -> Mapping[Path, str]:
@@ -25,7 +26,8 @@ def constraint_texts(paths: Iterable[Path]) -> Mapping[Path, str]:
         path = waiting.pop()
         if path.is_file() and path not in texts:
             texts[path] = path.read_text("utf-8", "replace")
-            waiting += [Path(os.path.normpath(path.parent / name)) for name in _INCLUDED.findall(texts[path])]
+            included = [match[1] for _, line in lines(texts[path]) if (match := _INCLUDED.match(line))]
+            waiting += [Path(os.path.normpath(path.parent / name)) for name in included]
     return texts
 
 
@@ -33,10 +35,10 @@ def constraint_hashes(texts: Iterable[str]) -> Mapping[str, frozenset[str]]:
     """Return the digests (``sha256:…``) that constraints allow, by package."""
     hashes: dict[str, frozenset[str]] = {}
     for text in texts:
-        for line in re.sub(r"\\\r?\n", " ", text).splitlines():
-            digests = re.findall(r"\s--hash[=\s]\s*(\w+:[0-9a-f]+)", line.partition(" #")[0].lower(), re.ASCII)
-            if digests and (name := re.match(r"\s*([\w.-]+)", line, re.ASCII)):
-                key = canonicalize_name(name[1])
+        for _, line in lines(text):
+            digests = re.findall(r"\s--hash[=\s]\s*(\w+:[0-9a-f]+)", line.lower(), re.ASCII)
+            if digests and (name := re.match(r"[\w.-]+", line, re.ASCII)):
+                key = canonicalize_name(name[0])
                 hashes[key] = hashes.get(key, frozenset()) | frozenset(digests)
     return hashes
 
