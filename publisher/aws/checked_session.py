@@ -15,9 +15,7 @@ from builder.model.errors import InputError
 from publisher.aws.error_codes import CORRECT_SETTINGS, translate_error
 from publisher.aws.fanout import credentials_error
 from publisher.aws.gateway import CredentialsRefused
-
-#: What botocore raises for input that it does not check.
-INVALID = (AttributeError, LookupError, TypeError, ValueError)
+from publisher.aws.response_parser import INVALID
 
 
 class CheckedSession(boto3.session.Session):

@@ -10,6 +10,9 @@ from typing import Any
 
 from botocore.parsers import ResponseParser, ResponseParserError, ResponseParserFactory
 
+#: What botocore raises for input that it does not check.
+INVALID = (AttributeError, LookupError, TypeError, ValueError)
+
 
 class StrictParsers(ResponseParserFactory):
     """Creates botocore's parsers of responses."""
@@ -21,7 +24,7 @@ class StrictParsers(ResponseParserFactory):
         def strict(response: Any, shape: Any) -> Any:
             try:
                 return parse(response, shape)
-            except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+            except (*INVALID, RecursionError) as error:
                 raise ResponseParserError(f"the response of AWS is invalid ({type(error).__name__})") from None
 
         parser.parse = strict  # type: ignore[method-assign]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from builder.model.stop import Stop
 from publisher.aws.error_codes import BOTO_ERRORS, translate_error
-from publisher.aws.gateway import Unavailable
+from publisher.aws.response_parser import required
 from publisher.aws.services import client_config
 from publisher.aws.session import new_session
 from publisher.parameters.expected import Parameter
@@ -46,11 +46,8 @@ class SsmParameters:
         values: dict[str, str] = {}
         for page in _pages(names):
             with _translated():
-                response = self._client.get_parameters(Names=page)
-            try:
-                values.update({each["Name"]: each["Value"] for each in response["Parameters"]})
-            except (KeyError, TypeError) as error:
-                raise Unavailable(f"the response of SSM has no {error}") from None
+                parameters = required(self._client.get_parameters(Names=page), "Parameters")
+                values.update({required(each, "Name"): required(each, "Value") for each in parameters})
         return values
 
     def write(self, parameter: Parameter) -> None:
