@@ -60,12 +60,12 @@ def check_files(files: Sequence[FileFacts], target: Target) -> tuple[Finding, ..
 
 def _all_findings(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
     paths = [file.path for file in files]
-    yield from check_names(paths, target)
+    others = tuple(other_roots(paths, target.python))
+    yield from _check_names(paths, target, others)
     yield from check_import_roots(paths, target)
     yield from check_links(files)
     yield from _check_modes(files)
     yield from _check_sizes(files)
-    others = tuple(other_roots(paths, target.python))
     searched = [file for file in files if not file.path.startswith(others)] if others else files
     yield from check_binaries(searched, target)
     yield from check_bytecode(searched, target)
@@ -78,14 +78,13 @@ def check_function_files(files: Sequence[FileFacts]) -> Iterator[Finding]:
     yield from _check_sizes(files)
 
 
-def check_names(paths: Sequence[str], target: Target) -> Iterator[Finding]:
+def _check_names(paths: Sequence[str], target: Target, others: tuple[str, ...]) -> Iterator[Finding]:
     """Report paths that Lambda refuses, that leave ``/opt``, that collide, or that no import finds."""
     yield from check_paths(paths)
     folders = (*import_roots(target.python), *_OTHER_FOLDERS)
     library = import_roots(target.python)[0].removesuffix("site-packages/")
     misplaced = [p for p in paths if _VERSIONED.match(p) and not p.startswith(library) and p[-1] != "/"]
     message = f"is in a folder that Python {target.python} does not search"
-    others = tuple(other_roots(paths, target.python))
     for_others = [p for p in misplaced if p.startswith(others)]
     yield from group_paths("warning", "name-python", f"{message}: it is for another Python", for_others)
     yield from group_paths("error", "name-python", message, [p for p in misplaced if not p.startswith(others)])
