@@ -161,6 +161,11 @@ class Permission(Frozen):
     principal: Annotated[str, Field(pattern=r"^(\*|[0-9]{12})$")] = "*"
     organization: Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")] | None = None
 
+    @property
+    def granted(self) -> Literal["public", "shared"]:
+        """What a layer version is once it has this permission."""
+        return "public" if self.principal == "*" and self.organization is None else "shared"
+
 
 class Staging(Frozen):
     """S3 buckets through which zips reach Lambda: one for each region by a name template, uploaded to ``home``."""

@@ -136,9 +136,10 @@ def show_plan(matrix: Matrix, plan: Plan, *, err: bool = False) -> None:
     show = print_message if err else print_result
     makes = f"; publishes {plan.placeholders} placeholders" if plan.placeholders else ""
     show(f"{matrix.package} {plan.version} at layer version {plan.number.value} ({plan.number.reason}){makes}")
+    granted = matrix.permission.granted
     words = {
-        "keep": "published and public",
-        "grant": "published, to be made public",
+        "keep": f"published and {granted}",
+        "grant": f"published, to be made {granted}",
         "publish": "to publish",
         "defer": "deferred: region unreachable",
         "conflict": "in conflict",
@@ -178,7 +179,7 @@ def _preparation_text(preparation: Preparation) -> str:
         case Backfill(number, version):
             return f"{number} backfilled from the recorded {version}"
         case Regrant(number):
-            return f"{number} made public"
+            return f"{number} with its missing permission"
 
 
 def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def command(
     stop = Stop()
     lambdas = settings.lambdas(matrix, stop=stop)
     if not yes and not undone:
-        verb = "Make public again" if undo else "Yank"
+        verb = f"Make {matrix.permission.granted} again" if undo else "Yank"
         confirm(f"{verb} {release.package} {release.version} in {counted(len(release.cells), 'cell')}?")
     with progress() as shown, stopping(stop), lease(matrix, stop, wait_seconds=LEASE_WAIT_SECONDS):
         permissions = Permissions(matrix, ledger, lambdas, StoppableClock(stop), shown)
@@ -96,7 +96,7 @@ def command(
         if failed:
             print_table(["cell", "reason"], [[each.cell, each.error or ""] for each in failed])
         successful = len(changed) - len(failed)
-        state = "public again" if undo else "yanked"
+        state = f"{matrix.permission.granted} again" if undo else "yanked"
         print_result(f"{release.package} {release.version}, layer version {layer_version}: {successful} cells {state}")
         show_parameters(refreshed)
     if failed:

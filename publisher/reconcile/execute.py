@@ -134,7 +134,9 @@ class _Execution:
         """Execute a step for each of these cells, in parallel."""
         for outcome in _in_parallel(cells, step):
             self._outcomes[outcome.cell] = outcome
-            name = "published, private" if outcome.name == "private" else outcome.name
+            granted = self._job.matrix.permission.granted
+            names = {"private": "published, private", "published": granted, "granted": granted}
+            name = names.get(outcome.name, outcome.name)
             self._job.progress.step(outcome.cell.id, name + (f": {outcome.error}" if outcome.error else ""))
 
     def _defer(self, cells: Sequence[Cell], failure: Failure) -> None:

@@ -74,6 +74,8 @@ def test_another_teams_matrix_works_from_build_to_table(sandbox: Sandbox, tmp_pa
     published = layers("publish", "--version", "1.0", *options)
     assert published.code == 0, published.err
     assert published.json["complete"]
+    states = [line.partition("3.12-aarch64: ")[2] for line in published.err.splitlines() if "3.12-aarch64: " in line]
+    assert set(states) == {"published, private", "shared"}  # with the organization
     assert [cell["arn"] for cell in published.json["cells"]] == arns
     assert published.json["parameters"]["written"] == 4 * len(regions)  # by number, by version, and two for latest
     _check_in_aws(sandbox, regions, name)
