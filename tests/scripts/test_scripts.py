@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 from packaging.requirements import Requirement
 
@@ -139,6 +141,31 @@ def test_the_readme_lists_every_command() -> None:
     assert [name for name, _ in rows] == list(COMMANDS)
     for name, text in rows:
         assert text.replace("`", "").startswith(COMMANDS[name].rstrip(".")), name
+
+
+def test_every_module_with_a_command_is_listed() -> None:
+    modules = {path.stem for path in (REPOSITORY / "publisher" / "cli").glob("[a-z]*.py")}
+    assert {name for name in modules if hasattr(import_module(f"publisher.cli.{name}"), "command")} == set(COMMANDS)
+
+
+def options_of(command: click.Command) -> set[str]:
+    parts = command.commands.values() if isinstance(command, click.Group) else ()
+    own = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    return own.union(*map(options_of, parts))
+
+
+def test_every_option_in_the_documentation_exists() -> None:
+    everywhere = {"--help", "--matrix", "--ledger", "--log-format"}
+    pages = (REPOSITORY / "README.md", *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("examples/**/*.md"))
+    pattern = r"(?=\blayers ([a-z]+ [^`\n|]*))"  # a lookahead: `layers sandbox -- layers publish` has two commands
+    lines = [(page, line) for page in pages for line in re.findall(pattern, page.read_text())]
+    assert len(lines) > 100
+    for page, line in lines:
+        name, rest = line.split(" ", 1)
+        if name in COMMANDS:
+            known = everywhere | options_of(import_module(f"publisher.cli.{name}").command)
+            used = set(re.findall(r"(?<!\S)--[a-z-]+", re.split(r"(?:^| )-- | #", rest)[0]))
+            assert used <= known, f"{page.name}: layers {line}"
 
 
 def test_links_of_the_documentation_exist() -> None:
