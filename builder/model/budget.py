@@ -57,7 +57,8 @@ def _growth(text: str) -> Limit | None:
 
 
 def _measure(text: str, units: dict[str, float] | dict[str, int], example: str) -> float:
-    match = re.fullmatch(r"([\d_,]{1,20}(?:\.\d{1,6})?)\s*([a-z]*)", text.strip().lower(), re.ASCII)
+    number = r"(?:\d{1,3}(?:,\d{3}){1,5}|[\d_]{1,20})(?:\.\d{1,6})?"  # no decimal comma: 45,5 is not 455
+    match = re.fullmatch(rf"({number})\s*([a-z]*)", text.strip().lower(), re.ASCII)
     digits = re.sub(r"[_,]", "", match[1]) if match else ""
     unit = match[2].replace("ib", "b") if match else ""
     if not digits or (unit not in units and (unit or "b" not in units)):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pathlib
 import re
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any
 
 import yaml
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -19,7 +20,7 @@ from builder.model.errors import InputError
 from builder.model.figures import counted
 from builder.model.frozen import Frozen
 from builder.model.matrix import LAYER_NAME, MAX_DESCRIPTION_CHARACTERS, Matrix
-from builder.model.regions import did_you_mean, partition_of
+from builder.model.regions import did_you_mean, known_regions, partition_of
 from builder.model.selection import parse_architecture, parse_python, parse_region
 from builder.model.target import TargetKey
 from builder.model.yaml_lines import MAX_FILE_BYTES, Located, Path, load
@@ -61,7 +62,8 @@ def parse_matrix(text: str, name: str) -> Matrix:
         document = load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(f"not YAML: {error.problem}", where=f"{name}:{line}", fix=_YAML_FIX) from None
+        context = f"{error.context}, " if str(error.problem).startswith("but ") else ""
+        raise InputError(f"not YAML: {context}{error.problem}", where=f"{name}:{line}", fix=_YAML_FIX) from None
     except yaml.YAMLError as error:
         raise InputError(f"not YAML: {error}", where=name, fix=_YAML_FIX) from None
     if not isinstance(document.data, dict):
@@ -78,14 +80,14 @@ def parse_matrix(text: str, name: str) -> Matrix:
         problems += [_problem(details) for details in error.errors() if not _follows(details)]
         matrix = _stand_in_matrix(document.data, {str(path[0]) for path, _ in problems if path})
     problems += [*_repeated_items(document.data), *_problems_between_keys(matrix)]
-    if problems or document.duplicates:
+    if problems or document.bad_keys:
         raise _report(document, problems, name)
     return matrix
 
 
 def _report(document: Located, problems: list[Problem], name: str) -> InputError:
     rows = [(document.line(path), _key(path), message) for path, message in problems]
-    rows += [(line, _key(path), "this key is repeated") for path, line in document.duplicates]
+    rows += [(line, _key(path), message) for path, line, message in document.bad_keys]
     lines = [f"{name}:{line}: {key}: {message}" for line, key, message in sorted(set(rows))]
     return InputError(
         f"the matrix has {counted(len(rows), 'problem')}:", details=lines, fix="docs/matrix.md describes every key"
@@ -97,19 +99,21 @@ def _key(path: Path) -> str:
 
 
 def _follows(details: ErrorDetails) -> bool:
-    """Return whether the problem is an empty list whose invalid items were removed and are reported already."""
-    return details["type"] == "too_short" and bool(details["input"])
+    """Return whether another problem is the cause, which is reported: an invalid item, or a key that is not text."""
+    return details["type"] == "invalid_key" or (details["type"] == "too_short" and bool(details["input"]))
 
 
 #: The models of the keys that have keys of their own.
-_INNER_MODELS = [model for model in vars(matrix_keys).values() if isinstance(model, type) and issubclass(model, Frozen)]
+_INNER_MODELS = {
+    name: model for name, model in vars(matrix_keys).items() if isinstance(model, type) and issubclass(model, Frozen)
+}
 
 #: Replace pydantic's messages, which are about Python types, by messages about YAML.
 _MESSAGES = {
     "too_short": "needs at least one item",
     "tuple_type": "must be a list: [one, two]",
     "string_type": "must be text, in quotes if YAML reads it otherwise",
-    "model_type": "must be a mapping: {key: value}",
+    "enum": "must be x86_64 or aarch64",
     "dataclass_type": "must be a size, a time or a growth: 50 MB, 1.5 s, +10%",
 }
 
@@ -119,12 +123,14 @@ def _problem(details: ErrorDetails) -> Problem:
     value = details["input"]
     kind = details["type"]
     if kind == "extra_forbidden":
-        inner = [key for model in _INNER_MODELS for key in model.model_fields]
+        inner = [key for model in _INNER_MODELS.values() for key in model.model_fields]
         hint = did_you_mean(str(path[-1])[:40], list(Matrix.model_fields) if len(path) == 1 else inner)
         return path, "unknown key" + (f": {hint}" if hint else "")
     if kind == "missing":
         return path, "this key is required"
-    if isinstance(value, int | float) and path[0] in ("account", "python"):
+    if kind == "model_type":
+        return path, f"must be a mapping with {', '.join(_INNER_MODELS[details['ctx']['class_name']].model_fields)}"
+    if isinstance(value, int | float) and not isinstance(value, bool) and path[0] in ("account", "python"):
         return path, f"put it in quotes: YAML reads the number {value}, which may have lost digits"
     if path[0] == "account":
         return path, f"{str(value)[:40]!r} is not an AWS account id: twelve digits, quoted"
@@ -142,8 +148,13 @@ def _problems_between_keys(matrix: Matrix) -> Iterator[Problem]:
     yield from _descriptions(matrix)
     yield from _partitions(matrix)
     yield from _unsupported(matrix)
-    if canonicalize_name(matrix.package) in matrix.exclude:
-        yield ("exclude",), f"{matrix.package} is the layer's own package"
+    required, replaced = _names_of(matrix.requirements), _names_of(matrix.override)
+    for key, names in {"exclude": matrix.exclude, "override": replaced}.items():
+        if canonicalize_name(matrix.package) in names:
+            yield (key,), f"{matrix.package} is the layer's own package"
+    for index, name in enumerate(matrix.exclude):
+        if name in required:
+            yield ("exclude", index), f"{name} is in `requirements` too"
     if matrix.permission.organization and matrix.permission.principal != "*":
         yield ("permission", "organization"), 'an organization needs principal "*"'
     if matrix.signing and not matrix.staging:
@@ -151,11 +162,17 @@ def _problems_between_keys(matrix: Matrix) -> Iterator[Problem]:
     yield from _staging(matrix)
 
 
+def _names_of(requirements: Iterable[str]) -> set[str]:
+    return {canonicalize_name(Requirement(each).name) for each in requirements}
+
+
 #: How items of a list are compared: two spellings of one value are a repetition.
 _SPELLINGS: dict[str, Callable[[Any], str]] = {
     "python": parse_python,
     "architectures": parse_architecture,
     "regions": parse_region,
+    "extras": canonicalize_name,
+    "exclude": canonicalize_name,
 }
 
 
@@ -197,7 +214,7 @@ def _names(matrix: Matrix) -> Iterator[Problem]:
         if not LAYER_NAME.fullmatch(name):
             yield path, f"gives {name[:160]!r}, which AWS refuses: 1 to 140 of letters, digits, - and _"
             return
-        if name in seen:
+        if seen.get(name, target.id) != target.id:  # an item that the list has twice is reported already
             yield path, f"gives {name!r} to both {seen[name]} and {target.id}: use {{python}} and {{architecture}}"
             return
         seen[name] = target.id
@@ -226,7 +243,9 @@ def _partitions(matrix: Matrix) -> Iterator[Problem]:
         if (partition := partition_of(region)) != first:
             message = f"{region} is in partition {partition}, {matrix.regions[0]} in {first}: use a matrix for each"
             yield ("regions", index), message
-    if matrix.announce and (partition := matrix.announce.topic.split(":")[1]) != first:
+    if matrix.announce and matrix.announce.region not in known_regions():
+        yield ("announce", "topic"), f"{matrix.announce.region} is not an AWS region"
+    elif matrix.announce and (partition := matrix.announce.topic.split(":")[1]) != first:
         yield ("announce", "topic"), f"is in partition {partition}, the regions are in {first}"
 
 

@@ -37,7 +37,7 @@ _POLICY_SYNONYMS = {"all": "every", "any": "every", "manual": "by-hand", "never"
 
 
 def _text_only(value: Any) -> Any:
-    if isinstance(value, bool | int | float):  # YAML reads an unquoted 3.10 as the number 3.1
+    if isinstance(value, int | float) and not isinstance(value, bool):  # YAML reads an unquoted 3.10 as the number 3.1
         raise ValueError(f"put it in quotes: YAML reads the number {value}, which may have lost digits")
     return value
 
@@ -123,7 +123,11 @@ def _time_limit(value: Any) -> Any:
 
 
 def _slim(value: Any) -> Any:
-    return {True: {}, False: None}[value] if isinstance(value, bool) else value  # `slim: true`
+    if isinstance(value, bool):
+        return {} if value else None
+    if isinstance(value, dict | Slim | None):
+        return value
+    raise ValueError("must be true, or a mapping with services")
 
 
 PackageName = Annotated[str, AfterValidator(check_package_name)]

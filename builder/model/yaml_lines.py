@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 Path = tuple[str | int, ...]
 
@@ -15,6 +16,8 @@ MAX_VALUES = 10_000
 MAX_FILE_BYTES = 1 << 20
 #: Python refuses to print an integer of more than 4,300 digits.
 MAX_NUMBER_LENGTH = 100
+#: Text and `<<`. Bare words like `on` and `no` are booleans.
+_KEY_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Located:
 
     data: Any
     lines: Mapping[Path, int]
-    duplicates: tuple[tuple[Path, int], ...]  #: repeated keys of a mapping, with their lines
+    bad_keys: tuple[tuple[Path, int, str], ...]  #: keys that are repeated or not text: line and message
 
     def line(self, path: Path) -> int:
         """Return the line of ``path``, or of its nearest parent in the document."""
@@ -36,14 +39,18 @@ def load(text: str) -> Located:
     """Parse one YAML document. Raises ``yaml.YAMLError`` if it is not one."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
         raise yaml.YAMLError(f"larger than {MAX_FILE_BYTES:,} bytes")
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise yaml.YAMLError(f"line {line}: the character U+{ord(text[error.position]):04X}") from None
     try:
         root = loader.get_single_node()
         if root is None:
             return Located(None, {}, ())
         walk = _Walk()
         walk.visit(root, (), frozenset())
-        return Located(loader.construct_document(root), walk.lines, tuple(walk.duplicates))
+        return Located(loader.construct_document(root), walk.lines, tuple(walk.bad_keys))
     except RecursionError:
         raise yaml.YAMLError("nested too deeply") from None
     except (ValueError, OverflowError, TypeError, AttributeError, KeyError) as error:
@@ -58,7 +65,7 @@ class _Walk:
     """Visits every node; a node with aliases once for each place."""
 
     lines: dict[Path, int] = field(default_factory=dict)
-    duplicates: list[tuple[Path, int]] = field(default_factory=list)
+    bad_keys: list[tuple[Path, int, str]] = field(default_factory=list)
 
     def visit(self, node: yaml.Node, path: Path, parents: frozenset[int]) -> None:
         line = node.start_mark.line + 1
@@ -81,10 +88,12 @@ class _Walk:
         for key, value in node.value:
             _check_scalar(key, key.start_mark.line + 1)
             inner = (*path, str(key.value))
+            line = self.lines[inner] = key.start_mark.line + 1
             if inner in seen:
-                self.duplicates.append((inner, key.start_mark.line + 1))
+                self.bad_keys.append((inner, line, "this key is repeated"))
+            elif isinstance(key, yaml.ScalarNode) and key.tag not in _KEY_TAGS:
+                self.bad_keys.append((inner, line, "YAML does not read this key as text: put it in quotes"))
             seen.add(inner)
-            self.lines[inner] = key.start_mark.line + 1
             self.visit(value, inner, parents)
 
 
