@@ -8,9 +8,9 @@ Reference: "Evaluate expressions in workflows and actions", GitHub's documentati
 from __future__ import annotations
 
 import json
+import operator as op
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from builder.model.errors import InputError
@@ -25,6 +25,8 @@ _TOKEN = re.compile(
     r"|(?P<sign>&&|\|\||==|!=|<=|>=|[<>!()\[\],.*]))"
 )
 _BINARY = {"||": 1, "&&": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4}
+_COMPARISONS = {"==": op.eq, "!=": op.ne, "<": op.lt, "<=": op.le, ">": op.gt, ">=": op.ge}
+_CONSTANTS = {"true": True, "false": False, "null": None}
 _EMBEDDED = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 
 
@@ -75,10 +77,7 @@ def is_true(value: Value) -> bool:
     return value not in (None, False, 0, "")
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    value: Any
+_Token = tuple[str, Any]  #: its kind (number, text, name or sign) and its value
 
 
 class _Parser:
@@ -93,7 +92,7 @@ class _Parser:
         self._skipping = 0
 
     def peek(self) -> Any:
-        return self._tokens[self._at].value if self._at < len(self._tokens) else None
+        return self._tokens[self._at][1] if self._at < len(self._tokens) else None
 
     def binary(self, least: int) -> Value:
         left = self._unary()
@@ -115,21 +114,20 @@ class _Parser:
         return self._postfix(self._primary())
 
     def _primary(self) -> Value:
-        token = self._next()
-        if token.kind in ("number", "text"):
-            return token.value
-        if token.kind == "sign" and token.value == "(":
-            value = self.binary(0)
-            self._expect(")")
+        kind, value = self._next()
+        if kind in ("number", "text"):
             return value
-        if token.kind != "name":
-            raise ExpressionError(f"{token.value!r} is unexpected", where=self._text.strip())
-        name = str(token.value)
-        if name in ("true", "false", "null"):
-            return {"true": True, "false": False, "null": None}[name]
+        if value == "(":
+            inner = self.binary(0)
+            self._expect(")")
+            return inner
+        if kind != "name":
+            raise ExpressionError(f"{value!r} is unexpected", where=self._text.strip())
+        if value in _CONSTANTS:
+            return _CONSTANTS[value]
         if self._take("("):
-            return self._call(name)
-        return self._look_up(self._contexts, name, "unknown context")
+            return self._call(value)
+        return self._look_up(self._contexts, value, "unknown context")
 
     def _call(self, name: str) -> Value:
         arguments = []
@@ -146,7 +144,7 @@ class _Parser:
     def _postfix(self, value: Value) -> Value:
         while True:
             if self._take("."):
-                value = self._look_up(value, str(self._next().value), "unknown name")
+                value = self._look_up(value, str(self._next()[1]), "unknown name")
             elif self._take("["):
                 value = self._look_up(value, self.binary(0), "unknown name")
                 self._expect("]")
@@ -165,8 +163,8 @@ class _Parser:
         raise ExpressionError(f"{what} {key!r}", where=self._text.strip())
 
     def _sign(self) -> str:
-        token = self._tokens[self._at] if self._at < len(self._tokens) else None
-        return str(token.value) if token and token.kind == "sign" else ""
+        kind, value = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
+        return str(value) if kind == "sign" else ""
 
     def _take(self, sign: str) -> bool:
         matches = self._sign() == sign
@@ -197,7 +195,7 @@ def _tokens(text: str) -> Sequence[_Token]:
             value = int(value, 0) if re.fullmatch(r"-?(0x[0-9a-fA-F]+|\d+)", value) else float(value)
         elif kind == "text":
             value = value.replace("''", "'")
-        tokens.append(_Token(kind, value))
+        tokens.append((kind, value))
         position = match.end()
     return tokens
 
@@ -207,19 +205,7 @@ def _compare(sign: str, left: Value, right: Value) -> bool:
         left, right = left.lower(), right.lower()  # GitHub compares texts without case
     elif type(left) is not type(right):
         left, right = _number(left), _number(right)
-    match sign:
-        case "==":
-            return bool(left == right)
-        case "!=":
-            return bool(left != right)
-        case "<":
-            return bool(left < right)
-        case "<=":
-            return bool(left <= right)
-        case ">":
-            return bool(left > right)
-        case _:
-            return bool(left >= right)
+    return bool(_COMPARISONS[sign](left, right))
 
 
 def _number(value: Value) -> float:

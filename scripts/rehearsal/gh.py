@@ -49,13 +49,7 @@ def _act(arguments: argparse.Namespace, items: list[dict[str, Any]]) -> str:
         matching = [t for t in items if t["state"] == "OPEN" and _fits(t, arguments)]
         return json.dumps([{key: item[key] for key in arguments.json.split(",")} for item in matching])
     if arguments.action == "create":
-        item: dict[str, Any] = {
-            "number": len(items) + 1,
-            "state": "OPEN",
-            "comments": [],
-            "labels": [],
-            "headRefName": None,
-        }
+        item: dict[str, Any] = {"number": len(items) + 1, "state": "OPEN", "comments": [], "labels": []}
         items.append(item)
     else:
         item = next(t for t in items if str(t["number"]) == arguments.number)
@@ -86,13 +80,8 @@ def _act_on_release(arguments: argparse.Namespace, releases: list[dict[str, Any]
 
 
 def _fits(item: dict[str, Any], arguments: argparse.Namespace) -> bool:
-    return all(
-        expected is None or expected == has
-        for expected, has in (
-            (getattr(arguments, "head", None), item.get("headRefName")),
-            (arguments.label and arguments.label[0], (item["labels"] or [None])[0]),
-        )
-    )
+    head, labels = getattr(arguments, "head", None), arguments.label or item["labels"]
+    return head in (None, item.get("headRefName")) and labels[:1] == item["labels"][:1]
 
 
 def _body(arguments: argparse.Namespace) -> str | None:

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 from urllib.parse import unquote
 
@@ -75,128 +76,103 @@ class Rest:
             if match and method == request.method:
                 if name == "ListLayers" and request.query.get("find") == "LayerVersion":
                     name = "GetLayerVersionByArn"
-                values = {key: unquote(value) for key, value in match.groupdict().items()}
-                return Operation(name, status, getattr(self, f"_{_snake(name)}")(request, **values))
+                values: dict[str, Any] = {key: unquote(value) for key, value in match.groupdict().items()}
+                if name == "PublishLayerVersion":
+                    values["parsed"] = self._read(request)  # slow work happens before the gate
+                return Operation(name, status, partial(self._act, name, request, values))
         raise AwsError(404, "UnknownOperationException", f"{request.method} {request.path}")
 
-    def _list_layers(self, request: Request) -> Callable[[RegionLayers], Any]:
-        def act(region: RegionLayers) -> Any:
-            self._owner_only(request)
-            page, marker = region.list_layers(*_paging(request.query))
-            layers = [
-                {
-                    "LayerName": version.layer_name,
-                    "LayerArn": region.arn(version.layer_name),
-                    "LatestMatchingVersion": self._listed(version),
-                }
-                for version in page
-            ]
-            return {"Layers": layers, "NextMarker": marker}
+    def _act(self, name: str, request: Request, values: Mapping[str, Any], region: RegionLayers) -> Any:
+        """Execute an operation. Other accounts may only read layer versions."""
+        if request.account != region.account and name not in ("GetLayerVersion", "GetLayerVersionByArn"):
+            raise AwsError(403, "AccessDeniedException", "not authorized to perform this operation")
+        return getattr(self, f"_{_snake(name)}")(region, request, **values)
 
-        return act
+    def _list_layers(self, region: RegionLayers, request: Request) -> Any:
+        page, marker = region.list_layers(*_paging(request.query))
+        layers = [
+            {
+                "LayerName": version.layer_name,
+                "LayerArn": region.arn(version.layer_name),
+                "LatestMatchingVersion": self._listed(version),
+            }
+            for version in page
+        ]
+        return {"Layers": layers, "NextMarker": marker}
 
-    def _list_layer_versions(self, request: Request, name: str) -> Callable[[RegionLayers], Any]:
-        def act(region: RegionLayers) -> Any:
-            self._owner_only(request)
-            versions, marker = region.list_versions(name, *_paging(request.query))
-            return {"LayerVersions": [self._listed(version) for version in versions], "NextMarker": marker}
+    def _list_layer_versions(self, region: RegionLayers, request: Request, name: str) -> Any:
+        versions, marker = region.list_versions(name, *_paging(request.query))
+        return {"LayerVersions": [self._listed(version) for version in versions], "NextMarker": marker}
 
-        return act
+    def _get_layer_version(self, region: RegionLayers, request: Request, name: str, number: str) -> Any:
+        version = region.get(name, int(number))
+        allowed = {"*", request.account, f"arn:aws:iam::{request.account}:root"}
+        if request.account != region.account and not any(
+            s.principal in allowed and s.organization is None for s in region.statements(version)
+        ):
+            raise AwsError(403, "AccessDeniedException", f"not authorized to perform: {version.arn}")
+        return self._version_json(version, request.base)
 
-    def _get_layer_version(self, request: Request, name: str, number: str) -> Callable[[RegionLayers], Any]:
-        def act(region: RegionLayers) -> Any:
-            version = region.get(name, int(number))
-            allowed = {"*", request.account, f"arn:aws:iam::{request.account}:root"}
-            if request.account != region.account and not any(
-                s.principal in allowed and s.organization is None for s in region.statements(version)
-            ):
-                raise AwsError(403, "AccessDeniedException", f"not authorized to perform: {version.arn}")
-            return self._version_json(version, request.base)
-
-        return act
-
-    def _get_layer_version_by_arn(self, request: Request) -> Callable[[RegionLayers], Any]:
+    def _get_layer_version_by_arn(self, region: RegionLayers, request: Request) -> Any:
         name, _, number = request.query.get("Arn", "").rpartition(":")
         if not number.isdigit():
             raise AwsError(400, "ValidationException", "Arn: not the ARN of a layer version")
-        return self._get_layer_version(request, name, number)
+        return self._get_layer_version(region, request, name, number)
 
-    def _publish_layer_version(self, request: Request, name: str) -> Callable[[RegionLayers], Any]:
-        refusal: AwsError | None = None
-        try:  # slow work happens before the gate, but its error is raised only after the gate
-            body, content = self._read(request)
-        except AwsError as error:
-            refusal = error
+    def _publish_layer_version(
+        self, region: RegionLayers, request: Request, name: str, parsed: tuple[dict[str, Any], Content] | AwsError
+    ) -> Any:
+        if isinstance(parsed, AwsError):
+            raise parsed
+        body, content = parsed
+        version = region.publish(
+            name,
+            content,
+            body.get("Description", ""),
+            body.get("LicenseInfo", ""),
+            body.get("CompatibleRuntimes", []),
+            body.get("CompatibleArchitectures", []),
+        )
+        return self._version_json(version, request.base)
 
-        def act(region: RegionLayers) -> Any:
-            self._owner_only(request)
-            if refusal is not None:
-                raise refusal
-            version = region.publish(
-                name,
-                content,
-                body.get("Description", ""),
-                body.get("LicenseInfo", ""),
-                body.get("CompatibleRuntimes", []),
-                body.get("CompatibleArchitectures", []),
-            )
-            return self._version_json(version, request.base)
+    def _get_layer_version_policy(self, region: RegionLayers, _request: Request, name: str, number: str) -> Any:
+        statements = region.policy(name, int(number))
+        arn = region.get(name, int(number)).arn
+        statement_list = [_statement(statement, arn) for statement in statements]
+        policy = {"Version": "2012-10-17", "Id": "default", "Statement": statement_list}
+        return {"Policy": json.dumps(policy), "RevisionId": "00000000-0000-0000-0000-000000000000"}
 
-        return act
-
-    def _get_layer_version_policy(self, request: Request, name: str, number: str) -> Callable[[RegionLayers], Any]:
-        def act(region: RegionLayers) -> Any:
-            self._owner_only(request)
-            statements = region.policy(name, int(number))
-            arn = region.get(name, int(number)).arn
-            policy = {
-                "Version": "2012-10-17",
-                "Id": "default",
-                "Statement": [_statement(statement, arn) for statement in statements],
-            }
-            return {"Policy": json.dumps(policy), "RevisionId": "00000000-0000-0000-0000-000000000000"}
-
-        return act
-
-    def _add_layer_version_permission(self, request: Request, name: str, number: str) -> Callable[[RegionLayers], Any]:
+    def _add_layer_version_permission(self, region: RegionLayers, request: Request, name: str, number: str) -> Any:
         body = _json(request.body.read())
-
-        def act(region: RegionLayers) -> Any:
-            self._owner_only(request)
-            statement = Statement(
-                str(body.get("StatementId", "")), str(body.get("Principal", "")), body.get("OrganizationId")
-            )
-            version = region.add_permission(name, int(number), statement, str(body.get("Action", "")))
-            return {"Statement": json.dumps(_statement(statement, version.arn)), "RevisionId": "0"}
-
-        return act
+        statement = Statement(
+            str(body.get("StatementId", "")), str(body.get("Principal", "")), body.get("OrganizationId")
+        )
+        version = region.add_permission(name, int(number), statement, str(body.get("Action", "")))
+        return {"Statement": json.dumps(_statement(statement, version.arn)), "RevisionId": "0"}
 
     def _remove_layer_version_permission(
-        self, request: Request, name: str, number: str, sid: str
-    ) -> Callable[[RegionLayers], Any]:
-        def act(region: RegionLayers) -> Any:
-            self._owner_only(request)
-            region.remove_permission(name, int(number), sid)
+        self, region: RegionLayers, _request: Request, name: str, number: str, sid: str
+    ) -> None:
+        region.remove_permission(name, int(number), sid)
 
-        return act
+    def _delete_layer_version(self, region: RegionLayers, _request: Request, name: str, number: str) -> None:
+        region.delete(name, int(number))
 
-    def _delete_layer_version(self, request: Request, name: str, number: str) -> Callable[[RegionLayers], Any]:
-        def act(region: RegionLayers) -> Any:
-            self._owner_only(request)
-            region.delete(name, int(number))
+    def _read(self, request: Request) -> tuple[dict[str, Any], Content] | AwsError:
+        """Return the fields and the zip of a publish, or its error, which the client gets only after the gate.
 
-        return act
-
-    def _read(self, request: Request) -> tuple[dict[str, Any], Content]:
-        """Return the fields and the zip of a publish. Bodies are read one at a time, and equal bodies only once."""
+        Bodies are read one at a time, and equal bodies only once.
+        """
         if request.body_size > MAX_REQUEST_BYTES:
-            raise AwsError(
-                413, "RequestEntityTooLargeException", f"Request must be smaller than {MAX_REQUEST_BYTES} bytes"
-            )
+            message = f"Request must be smaller than {MAX_REQUEST_BYTES} bytes"
+            return AwsError(413, "RequestEntityTooLargeException", message)
         with self._reading:
             if request.body_sha256 not in self._bodies:
-                body = _json(request.body.read())
-                self._bodies[request.body_sha256] = body, self._content(body.pop("Content", None))
+                try:
+                    body = _json(request.body.read())
+                    self._bodies[request.body_sha256] = body, self._content(body.pop("Content", None))
+                except AwsError as error:
+                    return error
             return self._bodies[request.body_sha256]
 
     def _content(self, specification: Any) -> Content:
@@ -206,10 +182,6 @@ class Rest:
             return self._aws.contents.add(base64.b64decode(specification["ZipFile"], validate=True))
         except (KeyError, TypeError, binascii.Error):
             raise AwsError(400, "InvalidRequestContentException", "Could not parse request body") from None
-
-    def _owner_only(self, request: Request) -> None:
-        if request.account != self._aws.account:
-            raise AwsError(403, "AccessDeniedException", "not authorized to perform this operation")
 
     def _listed(self, version: LayerVersion) -> dict[str, Any]:
         return {

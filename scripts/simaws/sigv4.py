@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from scripts.simaws.limits import AwsError
 
@@ -51,32 +53,21 @@ def check_signature(
         raise AwsError(403, "UnrecognizedClientException", "The security token included in the request is invalid.")
     if headers.get("x-amz-content-sha256", body_sha256) != body_sha256:
         raise AwsError(403, "InvalidSignatureException", "The body's hash is not the one in X-Amz-Content-SHA256.")
-    canonical = "\n".join(
-        (
-            method,
-            quote(path, safe="/~"),
-            "&".join(sorted(f"{_quote(k)}={_quote(v)}" for k, v in parse_qsl(query, keep_blank_values=True))),
-            *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in match["headers"].split(";")),
-            "",
-            match["headers"],
-            body_sha256,
-        )
-    )
-    scope = f"{match['date']}/{match['region']}/{match['service']}/aws4_request"
-    text = "\n".join(
-        ("AWS4-HMAC-SHA256", headers.get("x-amz-date", ""), scope, hashlib.sha256(canonical.encode()).hexdigest())
-    )
-    key = f"AWS4{credential.secret}".encode()
-    for part in scope.split("/"):
-        key = _sign(key, part)
-    if not hmac.compare_digest(_sign(key, text).hex(), match["signature"]):
+    signed = {name: headers.get(name, "") for name in match["headers"].split(";")}
+    request = AWSRequest(method, f"http://{headers.get('host')}{path}?{query}", signed)
+    request.context["timestamp"] = headers.get("x-amz-date", "")
+    auth = _Auth(Credentials(match["key"], credential.secret), match["service"], match["region"])
+    auth.body_sha256 = body_sha256
+    expected = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+    if not hmac.compare_digest(expected, match["signature"]):
         raise AwsError(403, "InvalidSignatureException", "The request signature we calculated does not match yours.")
     return SignedCaller(credential.account, match["region"], match["service"])
 
 
-def _sign(key: bytes, text: str) -> bytes:
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+class _Auth(SigV4Auth):
+    """botocore's signature, with the hash of a body that is not in memory."""
 
+    body_sha256 = ""
 
-def _quote(text: str) -> str:
-    return quote(text, safe="-_.~")
+    def payload(self, _request: AWSRequest) -> str:
+        return self.body_sha256

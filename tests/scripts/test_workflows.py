@@ -53,7 +53,7 @@ def test_a_rehearsal_knows_every_action_and_input() -> None:
             name = step.get("uses", "").partition("@")[0]
             if name and not name.startswith("$/"):
                 assert name in STAND_INS, workflow.name
-                assert set(step.get("with", {})) <= STAND_INS[name].inputs, (workflow.name, name)
+                assert set(step.get("with", {})) <= set(STAND_INS[name][1].split()), (workflow.name, name)
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: f"{path.parent.name}/{path.name}")
