@@ -154,9 +154,7 @@ class _Reader:
         same_bytes = entry is not None and entry.sha256 == published.sha256
         return Row(
             region=cell.region,
-            python=cell.target.python,
-            architecture=cell.target.architecture,
-            layer_name=cell.target.layer_name,
+            **vars(cell.target),
             layer_version=published.number,
             package=self.matrix.package,
             version=entry.version if entry else version_in(self.matrix, cell.target, published.description) or "?",

@@ -92,9 +92,7 @@ def _trial_json(trial: Trial) -> dict[str, Any]:
     case = trial.case
     return {
         "region": case.region,
-        "python": case.target.python,
-        "architecture": case.target.architecture.value,
-        "layer_name": case.target.layer_name,
+        **vars(case.target),
         "layer_version": case.number,
         "arn": case.arn,
         "status": trial.status,

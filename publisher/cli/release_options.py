@@ -199,7 +199,8 @@ def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
 
     def cell_json(cell: Cell, action: Action) -> dict[str, Any]:
         return {
-            **_cell_json(cell),
+            "region": cell.region,
+            **vars(cell.target),
             "action": action.kind,
             "preparations": [preparation_json(each) for each in action.first] if isinstance(action, Publish) else [],
             "reason": reason_of(action),
@@ -228,19 +229,11 @@ def report_json(matrix: Matrix, report: PublishReport) -> dict[str, Any]:
     }
 
 
-def _cell_json(cell: Cell) -> dict[str, Any]:
-    return {
-        "region": cell.region,
-        "python": cell.target.python,
-        "architecture": str(cell.target.architecture),
-        "layer_name": cell.target.layer_name,
-    }
-
-
 def _outcome_json(matrix: Matrix, outcome: Outcome) -> dict[str, Any]:
     published = outcome.published if outcome.done else None
     return {
-        **_cell_json(outcome.cell),
+        "region": outcome.cell.region,
+        **vars(outcome.cell.target),
         "layer_version": published.number if published else None,
         "arn": matrix.layer_arn(outcome.cell, published.number) if published else None,
         "sha256": published.sha256 if published else None,

@@ -38,15 +38,7 @@ def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
     matrix = settings.matrix()
     if by == "python" and form != "github":
         raise UsageError("--by needs --format github", fix="add --format github")
-    rows = [
-        {
-            "target": target.id,
-            "python": target.python,
-            "architecture": str(target.architecture),
-            "layer_name": target.layer_name,
-        }
-        for target in matrix.targets
-    ]
+    rows = [{"target": target.id, **vars(target)} for target in matrix.targets]
     if form == "github":
         jobs = rows if by == "target" else [{"python": python} for python in matrix.python]
         print_result(json.dumps({"include": jobs}, separators=(",", ":")))

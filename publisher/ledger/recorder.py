@@ -167,11 +167,7 @@ def _abandon(release: Release) -> Release:
         return release
     unexpected = (
         UnexpectedVersionRecord(
-            region=cell.region,
-            python=cell.python,
-            architecture=cell.architecture,
-            layer_version=cell.layer_version,
-            arn=cell.arn,
+            **cell.model_dump(include=set(VersionRecord.model_fields)),
             reason=f"never public: {release.version} was published at a higher number",
         )
         for cell in release.cells
@@ -183,9 +179,7 @@ def cell_record(cell: Cell, published: PublishedVersion, *, public: bool) -> Cel
     """Return the record of a layer version that AWS has in a cell."""
     return CellRecord(
         region=cell.region,
-        python=cell.target.python,
-        architecture=cell.target.architecture,
-        layer_name=published.layer_name,
+        **vars(cell.target),
         layer_version=published.number,
         arn=published.arn,
         sha256=published.sha256,

@@ -26,34 +26,17 @@ class Facts:
 def facts_of(folder: Path, artifact: Artifact) -> Facts:
     """Return the facts of an artifact. Raises InputError if its SBOM differs from the manifest's sha256."""
     record = TargetRecord(
-        python=artifact.python,
-        architecture=artifact.architecture,
-        layer_name=artifact.layer_name,
-        sha256=artifact.sha256,
-        size=artifact.size,
-        unzipped_size=artifact.unzipped_size,
-        interpreter=artifact.interpreter,
+        **artifact.model_dump(include=set(TargetRecord.model_fields) - {"lock", "sbom"}),
         lock=artifact.lock or None,  # empty if the zip comes from a ledger that does not know it
         sbom=artifact.sbom and Path(artifact.sbom).name,
-        sbom_sha256=artifact.sbom_sha256,
         cold_start=read_smokes(folder).cold_start(artifact.sha256),
-        signed_by=artifact.signed_by,
     )
     return Facts(record, _sbom(folder, artifact))
 
 
 def bare_facts(target: Target, sha256: str, size: int | None, unzipped_size: int | None = None) -> Facts:
     """Return the facts of a zip that has no manifest."""
-    return Facts(
-        TargetRecord(
-            python=target.python,
-            architecture=target.architecture,
-            layer_name=target.layer_name,
-            sha256=sha256,
-            size=size,
-            unzipped_size=unzipped_size,
-        )
-    )
+    return Facts(TargetRecord(**vars(target), sha256=sha256, size=size, unzipped_size=unzipped_size))
 
 
 def refuse_failed(folder: Path, artifact: Artifact) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from builder.model.errors import FailureClass, LayersError
 from builder.model.matrix import MAX_DESCRIPTION_CHARACTERS, Cell
@@ -24,7 +25,7 @@ from publisher.aws.gateway import (
     Zip,
 )
 from publisher.ledger.recorder import cell_record
-from publisher.ledger.release import LowerVersionRecord, UnexpectedVersionRecord
+from publisher.ledger.release import LowerVersionRecord, UnexpectedVersionRecord, VersionRecord
 from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.plan import (
     DELETED_ADVICE,
@@ -179,12 +180,8 @@ class CellSteps:
     def _record_lower(self, cell: Cell, published: PublishedVersion, preparation: Placeholder | Backfill) -> None:
         self._job.recorder.add(
             LowerVersionRecord(
-                region=cell.region,
-                python=cell.target.python,
-                architecture=cell.target.architecture,
-                layer_version=published.number,
+                **_version_fields(cell, published),
                 kind="placeholder" if isinstance(preparation, Placeholder) else "backfill",
-                arn=published.arn,
             )
         )
 
@@ -265,16 +262,8 @@ class CellSteps:
 
     def _conflict_outcome(self, cell: Cell, error: OvertakenError) -> Outcome:
         if error.unexpected is not None:
-            self._job.recorder.add(
-                UnexpectedVersionRecord(
-                    region=cell.region,
-                    python=cell.target.python,
-                    architecture=cell.target.architecture,
-                    layer_version=error.unexpected.number,
-                    arn=error.unexpected.arn,
-                    reason=error.message,
-                )
-            )
+            fields = _version_fields(cell, error.unexpected)
+            self._job.recorder.add(UnexpectedVersionRecord(**fields, reason=error.message))
         return Outcome(cell, "conflict", error.unexpected, error.failure)
 
     def _interrupted_outcome(self, cell: Cell) -> Outcome:
@@ -291,6 +280,12 @@ class CellSteps:
             text = "the layer version was deleted while this command ran"
             raise PublishError(Failure(text, FailureClass.PERMANENT, DELETED_ADVICE))
         return published
+
+
+def _version_fields(cell: Cell, published: PublishedVersion) -> dict[str, Any]:
+    """Return the fields of a ``VersionRecord``."""
+    record = cell_record(cell, published, public=False)
+    return record.model_dump(include=set(VersionRecord.model_fields))
 
 
 def _failed_outcome(cell: Cell, failure: Failure) -> Outcome:

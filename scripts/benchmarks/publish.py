@@ -237,9 +237,7 @@ def _artifacts(folder: Path, matrix: Matrix, size: int) -> BuildOutput:
         artifacts.append(
             Artifact(
                 target=target.id,
-                python=target.python,
-                architecture=target.architecture,
-                layer_name=target.layer_name,
+                **vars(target),
                 file=path.name,
                 sha256=sha256_of(path),
                 size=path.stat().st_size,
