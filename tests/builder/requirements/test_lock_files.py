@@ -100,6 +100,32 @@ def test_the_locked_versions_are_used(locked: Project, name: str) -> None:
     assert locked.packages(Selection(exclude=("base",))) == {"tinydep": "1.0"}
 
 
+@pytest.mark.parametrize(("stated", "version"), [("<2", "1.0"), (">=1", "2.0")])
+def test_of_several_locked_versions_the_newest_that_all_requirements_allow_is_used(
+    project: Project, stated: str, version: str
+) -> None:
+    """A poetry.lock of Poetry 1.8 has no markers: only the requirements tell which version Poetry installs."""
+
+    def package(name: str, locked_version: str, requires: str = "") -> str:
+        wheel = project.index / f"{name}-{locked_version}-py3-none-any.whl"
+        file = f'{{file = "{wheel.name}", hash = "sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}"}}'
+        head = f'[[package]]\nname = "{name}"\nversion = "{locked_version}"\noptional = false\nfiles = [{file}]\n'
+        return head + (f"[package.dependencies]\n{requires}\n" if requires else "")
+
+    for name, each in (("tinydep", "1.0"), ("base", "1.0"), ("base", "2.0")):
+        project.wheel(name, each, requires=("base",) if name == "tinydep" else ())
+    packages = package("base", "1.0"), package("base", "2.0"), package("tinydep", "1.0", 'base = ">=1"')
+    stated_twice = f'[{{version = "{stated}", python = ">=3.12"}}, {{version = "*", python = "<3.12"}}]'
+    project.write(
+        {
+            "pyproject.toml": '[tool.poetry]\nname = "agent"\nversion = "1"\npackage-mode = false\n'
+            f'[tool.poetry.dependencies]\npython = ">=3.10"\ntinydep = "*"\nbase = {stated_twice}\n',
+            "poetry.lock": "".join(packages) + '[metadata]\nlock-version = "2.0"\n',
+        }
+    )
+    assert project.packages() == {"tinydep": "1.0", "base": version}
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_wheel_with_another_hash_than_the_lock_is_refused(locked: Project, name: str) -> None:
     locked.write({name: FORMATS[name](locked).replace(sha256(locked, "tinydep"), "0" * 64)})
