@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from builder.model.errors import BuildError, FailureClass
 from builder.resolve import uv
+from builder.resolve.settings import is_true
 
 _STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})[^)]*\)(?: for url \(([^\s)]+))?")
 _HASH_MISMATCH = re.compile(r"Hash mismatch for `(\S+?)(?: @ [^`]*)?` Expected: (.+?) Computed: ((?:\w+:[0-9a-f]+ ?)+)")
@@ -107,7 +108,7 @@ def hash_mismatch(
 def shown_indexes(variables: Mapping[str, str]) -> str:
     """Return the configured indexes, without credentials."""
     places = " ".join(uv.index_places(variables)).split()
-    return ", ".join(map(without_credentials, places)) or "the default index"
+    return ", ".join(without_credentials(each) for each in places if not is_true(each)) or "the default index"
 
 
 def without_credentials(url: str) -> str:

@@ -30,7 +30,7 @@ from builder.resolve.bounds import NO_BOUNDS, Bounds
 from builder.resolve.constraint_hashes import check_constraint_hashes
 from builder.resolve.failures import ConflictError, explain, no_wheel
 from builder.resolve.settings import package_settings
-from builder.resolve.wheel_choice import choose_wheel
+from builder.resolve.wheel_choice import choose_wheel, filename_of, url_of
 
 Lock = tuple[Locked, ...]
 #: Limit of uv runs for a target with a glibc that uv has no platform for.
@@ -149,6 +149,15 @@ def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
             raise no_wheel(next(iter(pins.values())), target)
         ruled_out |= pins
     raise no_wheel(next(iter(ruled_out.values())), target)
+
+
+def locate(lock: Lock, target: Target) -> Lock:
+    """Return the lock with the URL of each wheel that an index has."""
+    names = tuple(f"{each.name}==={each.version}" for each in lock if not each.url)
+    document, _ = _compile(LockInput(names, Bounds(complete=True)), target)
+    wheels = [wheel for package in document.get("packages", []) for wheel in package.get("wheels", [])]
+    urls = {filename_of(wheel): url_of(wheel) for wheel in wheels}
+    return tuple(each.model_copy(update={"url": each.url or urls.get(each.filename)}) for each in lock)
 
 
 def newest_versions(names: Iterable[str], inputs: LockInput, targets: Iterable[Target]) -> Sequence[Mapping[str, Any]]:

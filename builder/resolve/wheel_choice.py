@@ -41,18 +41,17 @@ def choose_wheel(
     archive = package.get("archive")  # a direct reference
     wheels: list[dict[str, Any]] = [archive] if archive else package.get("wheels", [])
     wheels = [each for each in wheels if not _hashes(each).isdisjoint(allowed)] or wheels
-    ranked = [(rank, wheel) for wheel in wheels if (rank := _rank(_filename(wheel), target)) is not None]
+    ranked = [(rank, wheel) for wheel in wheels if (rank := _rank(filename_of(wheel), target)) is not None]
     if not ranked:
         return None
-    wheel = min(ranked, key=lambda each: each[0])[1]
-    url = index.authenticate(_url(wheel), os.environ) if index else _url(wheel)
-    by_hash = allowed and url.startswith("file:")  # uv cannot select by hash among the files of a folder
+    wheel = max(ranked, key=lambda each: each[0])[1]
+    url = index.authenticate(url_of(wheel), os.environ) if index else url_of(wheel)
     return Locked(
         name=canonicalize_name(name),
         version=version,
-        filename=_filename(wheel),
-        sha256=_sha256(name, _filename(wheel), url, _hashes(wheel), allowed, target),
-        url=url if archive or index or by_hash else None,
+        filename=filename_of(wheel),
+        sha256=_sha256(name, filename_of(wheel), url, _hashes(wheel), allowed, target),
+        url=url if archive or index else None,
     )
 
 
@@ -62,7 +61,7 @@ def _hashes(wheel: dict[str, Any]) -> set[str]:
 
 def has_wheel(package: Mapping[str, Any], target: Target) -> bool:
     """Whether a package of a pylock document has a wheel that runs on the target."""
-    return any(_rank(_filename(wheel), target) is not None for wheel in package.get("wheels", []))
+    return any(_rank(filename_of(wheel), target) is not None for wheel in package.get("wheels", []))
 
 
 def _rank(filename: str, target: Target) -> tuple[Any, ...] | None:
@@ -72,8 +71,8 @@ def _rank(filename: str, target: Target) -> tuple[Any, ...] | None:
         return None
     order = _order(target)
     ranks = [order[tag] for tag in wheel_tags if tag in order]
-    # Of wheels with the same tag, installers take the highest build number.
-    return (min(ranks), tuple(-part if isinstance(part, int) else part for part in build), filename) if ranks else None
+    # Of wheels with the same tag, installers take the highest build number; a wheel without one has the lowest.
+    return (-min(ranks), build, filename) if ranks else None
 
 
 @lru_cache(maxsize=32)
@@ -81,12 +80,14 @@ def _order(target: Target) -> dict[tags.Tag, int]:
     return {tag: index for index, tag in enumerate(supported_tags(target))}
 
 
-def _filename(wheel: dict[str, Any]) -> str:
+def filename_of(wheel: Mapping[str, Any]) -> str:
+    """Return the file name of a wheel in a pylock document."""
     place = str(wheel.get("url") or wheel.get("path") or "")
     return str(wheel.get("name") or unquote(urlsplit(place).path).rsplit("/", 1)[-1])
 
 
-def _url(wheel: dict[str, Any]) -> str:
+def url_of(wheel: Mapping[str, Any]) -> str:
+    """Return the URL of a wheel in a pylock document."""
     return str(wheel.get("url") or Path(wheel.get("path") or "/").absolute().as_uri())
 
 

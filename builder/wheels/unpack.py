@@ -5,6 +5,7 @@ The result is every file of each wheel that belongs in a layer, verified against
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import os
@@ -22,12 +23,12 @@ from packaging.utils import canonicalize_name
 from builder.inspection import UNZIPPED_LIMIT_BYTES
 from builder.metadata.record import RecordRow, parse_record
 from builder.model.artifact import Locked
-from builder.model.errors import BuildError
+from builder.model.errors import BuildError, LayersError
 from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.download_failures import download_error
 from builder.resolve.failures import OTHER_WHEEL_FIX, malformed_in, malformed_wheel
-from builder.resolve.resolver import requirements_of
+from builder.resolve.resolver import locate, requirements_of
 from builder.wheels.layer_files import belongs_in_layer
 
 #: Signatures of a RECORD, which cannot be in it (PEP 427).
@@ -88,6 +89,11 @@ def _install(wheels: Sequence[Locked], target: Target, folder: Path) -> None:
             return
         shutil.rmtree(folder, ignore_errors=True)
         result = uv.run(command, Path(name))
+        if "Hash mismatch" in result.err:
+            # Where an index states no sha256, uv cannot select by it and may have taken another wheel of the version.
+            with contextlib.suppress(LayersError):
+                requirements.write_text(requirements_of(locate(tuple(wheels), target)), "utf-8")
+                result = uv.run(command, Path(name))
     if not result.ok:
         raise _explain(result.err, target)
 

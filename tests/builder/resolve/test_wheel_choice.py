@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +100,34 @@ def test_indexes_without_sha256_are_accepted(
     matrix = matrix_of("demo")
     manifest = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
     assert manifest.artifacts[0].lock[0].sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("place", ["folder", "index without hashes"])
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        ((manylinux(17), manylinux(28)), manylinux(17)),
+        (("py3-none-any", "9-py3-none-any", "10-py3-none-any", "10-py2-none-any"), "10-py3-none-any"),
+        (("py3-none-any", "py2.py3-none-any"), "py3-none-any"),
+    ],
+)
+def test_the_best_wheel_of_a_version_is_installed_also_where_uv_would_take_another(
+    names: tuple[str, ...], chosen: str, place: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    folder = request.getfixturevalue("index") if place == "folder" else tmp_path
+    server: PackageIndex | None = None if place == "folder" else request.getfixturevalue("server")
+    for name in names:
+        wheel = make_wheel(folder, "demo", files={"demo/name.txt": name}, tag=name)
+        if server:
+            server.hashes = False
+            server.add_wheel(wheel)
+    matrix = matrix_of("demo", "3.11", bytecode="off")
+    (artifact,) = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet()).artifacts
+    assert artifact.lock[0].filename == f"demo-1.0-{chosen}.whl"
+    with zipfile.ZipFile(tmp_path / "out" / artifact.file) as archive:
+        assert archive.read("python/demo/name.txt").decode() == chosen
+    again = build(matrix, "1.0", matrix.targets, tmp_path / "again", Quiet(), lock={artifact.target: artifact.lock})
+    assert again.artifacts[0].sha256 == artifact.sha256
 
 
 def test_a_version_that_only_the_second_index_has_is_refused_with_the_setting_to_use(
