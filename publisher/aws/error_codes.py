@@ -8,28 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from botocore.exceptions import (
-    BaseEndpointResolverError,
-    BotoCoreError,
-    ClientError,
-    ConfigNotFound,
-    ConfigParseError,
-    ConnectTimeoutError,
-    CredentialRetrievalError,
-    EndpointConnectionError,
-    EndpointProviderError,
-    InvalidProxiesConfigError,
-    InvalidRegionError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    ProxyConnectionError,
-    RefreshWithMFAUnsupportedError,
-    SSLError,
-    SSOError,
-    TokenRetrievalError,
-)
+from botocore import exceptions as boto
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from builder.model.errors import FailureClass
@@ -53,27 +33,39 @@ from publisher.aws.gateway import (
 from publisher.aws.permission_advice import BODILESS_OPERATIONS, permission_advice
 
 _NO_CREDENTIALS = (
-    NoCredentialsError,
-    PartialCredentialsError,
-    TokenRetrievalError,
-    CredentialRetrievalError,
-    RefreshWithMFAUnsupportedError,
-    SSOError,
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.TokenRetrievalError,
+    boto.CredentialRetrievalError,
+    boto.RefreshWithMFAUnsupportedError,
+    boto.SSOError,
+    boto.LoginError,
+    boto.NoAuthTokenError,
 )
-_WRONG_SETTINGS = (
-    BaseEndpointResolverError,
-    ConfigNotFound,
-    ConfigParseError,
-    EndpointProviderError,
-    InvalidProxiesConfigError,
-    InvalidRegionError,
-    ProfileNotFound,
+_NOT_CONNECTED = (
+    boto.ConnectTimeoutError, boto.EndpointConnectionError, boto.ProxyConnectionError, boto.SSLError,
+)  # fmt: skip
+#: A request may have been sent. botocore's other errors come from settings that it cannot use: nothing was sent.
+_REQUEST_FAILED = (
+    boto.AwsChunkedWrapperError,
+    boto.ChecksumError,
+    boto.ConnectionError,
+    boto.FlexibleChecksumError,
+    boto.HTTPClientError,
+    boto.IncompleteReadError,
+    boto.MetadataRetrievalError,
+    ResponseParserError,
+    boto.UnseekableStreamError,
 )
 _INVALID = {"InvalidParameterValueException", "ValidationException", "InvalidRequestContentException"}
 _ACCESS_DENIED = {
     "AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException",
     "UnauthorizedOperation", "NotAuthorized",
 }  # fmt: skip
+_PERMANENT_CONNECTION_ERRORS = {
+    "certificate.verify.failed": "certificate verify failed: set AWS_CA_BUNDLE to the certificates of your proxy",
+    "tunnel connection failed: 40[37]": "the proxy refuses the connection: check HTTPS_PROXY and its user and password",
+}
 _MAX_MESSAGE_CHARACTERS = 400
 _NOT_FROM_AWS = "without an error code of AWS: check the proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL"
 
@@ -161,7 +153,7 @@ _RULES = (
         "remove statements that are not needed from the policy of this layer version",
     ),
     _Rule(
-        _codes("RequestEntityTooLargeException RequestTooLargeException"),
+        _codes("413 RequestEntityTooLargeException RequestTooLargeException"),
         Refused,
         "set `staging` in the matrix, or make the layer smaller",
     ),
@@ -212,30 +204,29 @@ def translate_error(error: ClientError | BotoCoreError | ResponseParserError) ->
     if isinstance(error, ClientError):
         return _response_error(error)
     name, text = type(error).__name__, shorten(str(error))
+    if isinstance(error, boto.ProxyConnectionError):  # its text does not have the reason
+        text = f"{text} ({shorten(str(error.kwargs.get('error')))})"
     message = text if text.startswith(name) else f"{name}: {text}"
     if isinstance(error, _NO_CREDENTIALS):
-        advice = (
-            SET_CREDENTIALS if isinstance(error, NoCredentialsError | PartialCredentialsError) else RENEW_CREDENTIALS
-        )
-        return CredentialsMissing(message, advice=advice)
-    if isinstance(error, SSLError):
-        return _certificate_error(message)
-    if isinstance(error, _WRONG_SETTINGS):
-        return Refused(message, advice=CORRECT_SETTINGS)
-    if isinstance(error, ParamValidationError):
+        unset = isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError)
+        return CredentialsMissing(message, advice=SET_CREDENTIALS if unset else RENEW_CREDENTIALS)
+    if isinstance(error, boto.ParamValidationError):
         refused = Refused(message)
         refused.failure_class = FailureClass.DEFECT
         return refused
-    connecting = isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError)
-    return (Unreachable if connecting else Unavailable)(message)
+    if not isinstance(error, _REQUEST_FAILED):
+        return Refused(message, advice=CORRECT_SETTINGS)
+    if isinstance(error, _NOT_CONNECTED):
+        return _connection_error(message)
+    return Unavailable(message)
 
 
-def _certificate_error(message: str) -> GatewayError:
-    """Return ``Unreachable`` for a failed TLS handshake: no request was sent. An untrusted certificate is permanent."""
+def _connection_error(message: str) -> Unreachable:
+    """Return the error of a connection that was not made, so that no request was sent."""
     error = Unreachable(message)
-    if "CERTIFICATE_VERIFY_FAILED" in message.upper() or "certificate verify failed" in message:
-        error.advice = "certificate verify failed: set AWS_CA_BUNDLE to the certificates of your proxy"
-        error.failure_class = FailureClass.PERMANENT
+    for words, advice in _PERMANENT_CONNECTION_ERRORS.items():
+        if re.search(words, message, re.IGNORECASE):
+            error.advice, error.failure_class = advice, FailureClass.PERMANENT
     return error
 
 

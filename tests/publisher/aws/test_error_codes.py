@@ -14,7 +14,10 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
+    FlexibleChecksumError,
     InvalidRegionError,
+    LoginRefreshRequired,
+    MissingDependencyException,
     NoCredentialsError,
     ParamValidationError,
     ProxyConnectionError,
@@ -22,6 +25,7 @@ from botocore.exceptions import (
     SSLError,
     SSOTokenLoadError,
     TokenRetrievalError,
+    UnsupportedSignatureVersionError,
 )
 from botocore.parsers import ResponseParserError
 from hypothesis import given
@@ -67,6 +71,7 @@ def client_error(
         ("OptInRequired", "You are not subscribed to this service", 403, "RegionDisabled", None),
         ("CodeStorageExceededException", "Code storage limit exceeded.", 400, "StorageExceeded", "Service Quotas"),
         ("RequestEntityTooLargeException", "Request must be smaller than", 413, "Refused", "staging"),
+        ("413", "Request Entity Too Large", 413, "Refused", "staging"),
         ("AccessDeniedException", "not authorized to perform: lambda:X because no permissions boundary allows", 403,
          "Refused", "allow lambda:X in the permissions boundary"),
         ("AccessDeniedException", "not authorized to perform: lambda:X with an explicit deny in a policy",
@@ -129,7 +134,10 @@ def test_a_denial_without_the_action_gets_the_action_as_iam_writes_it(service: s
         (EndpointConnectionError(endpoint_url=URL), "Unreachable", TEMPORARY),
         (ConnectTimeoutError(endpoint_url=URL), "Unreachable", TEMPORARY),
         (ProxyConnectionError(proxy_url=URL), "Unreachable", TEMPORARY),
+        (ProxyConnectionError(proxy_url=URL, error=OSError("Tunnel connection failed: 407 Proxy Authentication")),
+         "Unreachable", PERMANENT),
         (ReadTimeoutError(endpoint_url=URL), "Unavailable", TEMPORARY),
+        (FlexibleChecksumError(error_msg="Expected checksum x did not match"), "Unavailable", TEMPORARY),
         (ResponseParserError("unable to parse response"), "Unavailable", TEMPORARY),
         (SSLError(endpoint_url=URL, error=OSError("EOF occurred in violation of protocol")), "Unreachable", TEMPORARY),
         (SSLError(endpoint_url=URL, error=OSError("certificate verify failed: self-signed")), "Unreachable", PERMANENT),
@@ -139,9 +147,12 @@ def test_a_denial_without_the_action_gets_the_action_as_iam_writes_it(service: s
         (SSOTokenLoadError(error_msg="no token"), "CredentialsMissing", PERMANENT),
         (InvalidRegionError(region_name="eu west"), "Refused", PERMANENT),
         (ConfigParseError(path="config"), "Refused", PERMANENT),
+        (MissingDependencyException(msg="install botocore[crt]"), "Refused", PERMANENT),
+        (UnsupportedSignatureVersionError(signature_version="v4a"), "Refused", PERMANENT),
+        (LoginRefreshRequired(), "CredentialsMissing", PERMANENT),
         (ParamValidationError(report="Invalid length for parameter LayerName"), "Refused", DEFECT),
     ],
-)
+)  # fmt: skip
 def test_an_exception_of_botocore_has_a_class(
     error: BotoCoreError | ResponseParserError, kind: str, failure_class: FailureClass
 ) -> None:

@@ -195,8 +195,9 @@ def test_a_promotion_that_was_killed_is_completed_by_the_same_command(accounts: 
 def test_the_canary_tries_the_source_s_layers_in_the_source_s_account(accounts: Accounts) -> None:
     for layers in (accounts.staging, accounts.production):
         layers.keys |= {"python": [PYTHON], "architectures": [HERE]}
-    make_roles(accounts.source, {"us-east-1": [canary_role(accounts.staging.matrix)]})
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("AWS_PROFILE")  # the session of make_roles may have read its config file in another test
+        make_roles(accounts.source, {"us-east-1": [canary_role(accounts.staging.matrix)]})
         patch.setenv("AWS_PROFILE", "staging")
         assert publish_real(accounts.staging, "1.0").code == 0
     ended = accounts.promote("--canary-region", "us-east-1", "--yes")
