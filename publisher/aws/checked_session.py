@@ -39,7 +39,7 @@ class CheckedCredentials(botocore.session.Session):
             def checked_read() -> Any:
                 try:
                     return read()
-                except (*INVALID, OSError) as error:  # OSError: the file of a token
+                except (*INVALID, OSError, RuntimeError) as error:  # the file of a token; new, but expired credentials
                     text = f"{type(error).__name__}: {error}"
                     raise CredentialRetrievalError(provider=credentials.method, error_msg=text) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,13 @@ def test_the_token_file_of_a_web_identity_that_cannot_be_read_is_named(
     error = translate_error(raised.value)
     assert isinstance(error, CredentialsMissing)
     assert "FileNotFoundError: [Errno 2] No such file or directory: 'token'" in error.message
+
+
+def test_new_credentials_that_are_expired_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    keys = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s", "Expiration": "2020-01-01T00:00:00Z"}
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = /bin/echo '{json.dumps(keys)}'\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(CredentialRetrievalError, match="the refreshed credentials are still expired"):
+        new_session().client("sts", region_name="us-east-1").get_caller_identity()
