@@ -178,8 +178,9 @@ class _Lease:
         body = json.dumps({"owner": self._owner, "until": (now + self._duration).isoformat()}).encode()
         try:
             response = self._s3.put_object(
-                Bucket=self.bucket, Key=self.key, Body=body, ExpectedBucketOwner=self._account, **condition
-            )
+                Bucket=self.bucket, Key=self.key, Body=body, ChecksumAlgorithm="SHA256",
+                ExpectedBucketOwner=self._account, **condition,
+            )  # fmt: skip
         except ClientError as error:
             if not is_conflicting_write(error):
                 raise

@@ -49,4 +49,5 @@ def permission_advice(words: str, operation: str) -> str:
         return f"allow {action} in the {limit[0]} for {caller}"
     if "explicit deny" in words:
         return f"remove the statement that denies {action} to {caller}"
-    return f"allow {action} to {caller}: `layers infra` prints the policy of each role"
+    other = ", or use a bucket of the matrix's account" if action.startswith("s3:") and not named else ""
+    return f"allow {action} to {caller}{other}: `layers infra` prints the policy of each role"

@@ -119,7 +119,7 @@ class BucketLedger:
 
     def _put(self, key: str, data: bytes, content_type: str, **condition: str) -> None:
         self._s3.put_object(
-            Bucket=self._bucket, Key=key, Body=data, ContentType=content_type,
+            Bucket=self._bucket, Key=key, Body=data, ContentType=content_type, ChecksumAlgorithm="SHA256",
             ExpectedBucketOwner=self._matrix.account, **condition,
         )  # fmt: skip
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ class AwsRequest:
     method: str
     path: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def publishes(self) -> bool:
@@ -74,7 +75,7 @@ def front(address: str, refuse: Refuse = lambda _request: None, change: Change =
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             scope = _SCOPE.search(self.headers.get("Authorization", ""))
             region, service = scope.groups() if scope else ("", "")
-            request = AwsRequest(region, service, self.command, self.path, body)
+            request = AwsRequest(region, service, self.command, self.path, body, dict(self.headers.items()))
             own = refuse(request)
             if isinstance(own, Refusal):
                 status, (data, headers) = own.status, own.encode(service)

@@ -246,6 +246,24 @@ def test_concurrent_writers_to_s3_lose_no_cell(shared: Layers) -> None:
     assert set(BucketLedger(shared.ledger, matrix).releases()[0].cells) == set(whole.cells)
 
 
+def test_buckets_with_object_lock_are_written_if_boto3_sends_no_checksums_of_its_own(
+    sandbox: Sandbox, shared: Layers, staged: Layers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(request: AwsRequest) -> Refusal | None:
+        copies = any(name.lower() == "x-amz-copy-source" for name in request.headers)
+        if (request.service, request.method) != ("s3", "PUT") or copies:
+            return None
+        if any(name.lower().startswith("x-amz-checksum-") for name in request.headers):
+            return None
+        return Refusal(400, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required")
+
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+    with front(sandbox.address, refuse) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        ended = Layers(staged.folder, STAGED, ledger=shared.ledger).publish("1.0")
+    assert ended.code == 0, ended.err
+
+
 def test_a_missing_ledger_bucket_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
     ended = Layers(tmp_path, ledger="s3://nowhere/demo").publish("1.0")
     assert ended.code == 3
