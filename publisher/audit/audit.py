@@ -15,7 +15,7 @@ from builder.model.progress import Progress
 from publisher.aws.fanout import each_item
 from publisher.aws.gateway import Failure, Grant, Lambda, ListedVersion, PublishedVersion
 from publisher.ledger.release import CellRecord, Release
-from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_granted, version_in
+from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_granted, other_compatibility, version_in
 
 Problem = Literal[
     "missing", "unrecorded", "bytes", "version", "signature", "private", "public", "shared", "runtime", "architecture",
@@ -166,14 +166,8 @@ def _other_grants(
 
 
 def _other_compatibility(cell: Cell, published: PublishedVersion, again: str) -> Iterator[tuple[Problem, str, str]]:
-    target = cell.target
-    fields: tuple[tuple[Problem, str, tuple[str, ...], str], ...] = (
-        ("runtime", "CompatibleRuntimes", published.runtimes, target.runtime.api_name),
-        ("architecture", "CompatibleArchitectures", published.architectures, target.architecture.api_name),
-    )
-    for problem, field, values, expected in fields:
-        if values and expected not in values:
-            yield problem, f"its {field} are {', '.join(values)}, not {expected}", again
+    for problem, detail in other_compatibility(cell.target, published):
+        yield problem, detail, again
 
 
 def _is_public(grant: Grant) -> bool:

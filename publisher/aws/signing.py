@@ -100,12 +100,15 @@ class Signer:
             clientRequestToken=hashlib.sha256(f"{self._profile}:{zip_.sha256}:{version}".encode()).hexdigest(),
         )
         finished = self._wait(required(job, "jobId"))
-        if finished["status"] == "Failed":
-            self._upload(key, zip_)  # a new S3 version: Signer would return the failed job for the same token
-            raise _job_error(job["jobId"], finished.get("statusReason") or "no reason given")
+        revoked = "its signature was revoked" if finished.get("revocationRecord") else None
+        if finished["status"] == "Failed" or revoked:
+            self._upload(key, zip_)  # a new S3 version: Signer would return this job for the same token
+            raise _job_error(job["jobId"], revoked or finished.get("statusReason") or "no reason given")
         signed = required(finished, "signedObject", "s3", "key")
         path = folder / f"signed-{zip_.sha256}.zip"
         self._s3.download_file(self._bucket, signed, str(path), ExtraArgs=self._owner)
+        if not is_signed(path) or _content(path) != _content(zip_.path):
+            raise _job_error(job["jobId"], f"s3://{self._bucket}/{signed} is not this zip with a signature")
         sha256 = sha256_of(path)
         # Staging uses this object, and so does a later run that completes the release.
         self._s3.copy_object(
@@ -147,11 +150,20 @@ class Signer:
 
 def is_signed(path: Path) -> bool:
     """Whether a zip contains a signature of AWS Signer."""
+    return any(name.startswith(SIGNATURE_PREFIX) for name, _, _ in _files(path))
+
+
+def _content(path: Path) -> list[tuple[str, int, int]]:
+    return [file for file in _files(path) if not file[0].startswith(SIGNATURE_PREFIX)]
+
+
+def _files(path: Path) -> list[tuple[str, int, int]]:
+    """Return name, CRC and size of each file of a zip; nothing if it is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.startswith(SIGNATURE_PREFIX) for name in archive.namelist())
+            return sorted((each.filename, each.CRC, each.file_size) for each in archive.infolist() if not each.is_dir())
     except ZIP_DAMAGE:
-        return False
+        return []
 
 
 def _job_error(job: str, reason: str) -> IncompleteError:

@@ -23,7 +23,7 @@ from publisher.aws.gateway import Failure, Lambda
 from publisher.ledger.release import Release
 from publisher.reconcile.plan import Plan
 from publisher.reconcile.read_lag import READ_LAG_SECONDS
-from publisher.reconcile.state import carries
+from publisher.reconcile.state import carries, other_compatibility
 
 
 def why_private(
@@ -73,7 +73,8 @@ def _other_content(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], ce
     if published is None:
         return None
     same_bytes = published.sha256 == plan.bytes_of.get(cell.target.id, published.sha256)
-    if carries(matrix, cell.target, published, plan.version) and same_bytes:
+    fits = not any(other_compatibility(cell.target, published))
+    if carries(matrix, cell.target, published, plan.version) and same_bytes and fits:
         return None
     return f"layer version {published.number} is something else in {cell.id}: {published.description[:60]!r}"
 

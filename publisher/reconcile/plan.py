@@ -19,7 +19,7 @@ from builder.model.matrix import Cell, Matrix
 from publisher.aws.gateway import Failure
 from publisher.ledger.release import CellRecord, Release, at_number
 from publisher.reconcile.number import Number
-from publisher.reconcile.state import CellState, Remote, carries, is_granted
+from publisher.reconcile.state import CellState, Remote, carries, is_granted, other_compatibility
 
 DELETED_ADVICE = (
     "find out who deletes layer versions (CloudTrail: DeleteLayerVersion), then publish at a new number with --rebuild"
@@ -226,7 +226,11 @@ def _action(
             f"layer version {number} has the description of {version} but other bytes "
             f"({state.published.sha256[:12]}…); if it was published by hand, record it first: layers sync"
         )
-    return Keep() if is_granted(state.grants, matrix.permission) else GrantOnly()
+    if is_granted(state.grants, matrix.permission):
+        return Keep()
+    for _, detail in other_compatibility(cell.target, state.published) if record is None else ():
+        return Conflict(f"layer version {number} is not of this program: {detail}")
+    return GrantOnly()
 
 
 def _preparation(cell: Cell, number: int, releases: Sequence[Release]) -> Preparation:

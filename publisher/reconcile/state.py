@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Literal
 
 from builder.model.matrix import Cell, Matrix
 from builder.model.matrix_keys import Permission
@@ -68,6 +69,16 @@ def carries(matrix: Matrix, target: Target, layer_version: ListedVersion, versio
     """Whether a layer version's description has this package version."""
     carried = version_in(matrix, target, layer_version.description)
     return carried is not None and same_version(carried, version)
+
+
+def other_compatibility(
+    target: Target, layer_version: ListedVersion
+) -> Iterator[tuple[Literal["runtime", "architecture"], str]]:
+    """Yield each compatibility field of a layer version that does not have the target. A field that is empty fits."""
+    if layer_version.runtimes and (runtime := target.runtime.api_name) not in layer_version.runtimes:
+        yield "runtime", f"its CompatibleRuntimes are {', '.join(layer_version.runtimes)}, not {runtime}"
+    if layer_version.architectures and (own := target.architecture.api_name) not in layer_version.architectures:
+        yield "architecture", f"its CompatibleArchitectures are {', '.join(layer_version.architectures)}, not {own}"
 
 
 def is_granted(grants: tuple[Grant, ...], permission: Permission) -> bool:

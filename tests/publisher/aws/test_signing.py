@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from publisher.aws.signing import is_signed
+from publisher.aws.signing import SIGNATURE_PREFIX, is_signed
 from publisher.sandbox.account import make_buckets, make_signing_profile
 from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.aws_front import AwsRequest, front
@@ -111,8 +113,15 @@ def test_a_missing_profile_is_named_and_nothing_is_published(layers: Layers, san
     assert sandbox.layers().list_layers()["Layers"] == []
 
 
-def test_a_run_after_a_failed_signing_job_starts_a_new_job(
-    layers: Layers, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"status": "Failed", "statusReason": "internal error"}, "internal error"),
+        ({"revocationRecord": {"reason": "a leaked profile"}}, "its signature was revoked"),
+    ],
+)
+def test_a_run_after_a_failed_or_revoked_signing_job_starts_a_new_job(
+    layers: Layers, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], reason: str
 ) -> None:
     """Signer returns the first job for every request with its token."""
     failed: set[str] = set()
@@ -120,7 +129,7 @@ def test_a_run_after_a_failed_signing_job_starts_a_new_job(
     def fail(request: AwsRequest, body: bytes) -> bytes:
         if request.method == "GET" and "/signing-jobs/" in request.path and (not failed or request.path in failed):
             failed.add(request.path)
-            return json.dumps({**json.loads(body), "status": "Failed", "statusReason": "internal error"}).encode()
+            return json.dumps({**json.loads(body), **change}).encode()
         return body
 
     monkeypatch.setattr("publisher.aws.signing.POLL_SECONDS", 0.1)
@@ -128,9 +137,34 @@ def test_a_run_after_a_failed_signing_job_starts_a_new_job(
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         first = layers.publish("1.0")
         assert (first.code, sandbox.layers().list_layers()["Layers"]) == (5, [])
-        assert "the signing job failed: internal error" in first.err
+        assert f"the signing job failed: {reason}" in first.err
         assert "run the same command again" in first.err
         assert layers.publish("1.0").code == 0
+
+
+@pytest.mark.parametrize("content", ["other", "unsigned", "no zip"])
+def test_a_signed_object_that_is_not_the_zip_with_a_signature_is_never_published(
+    layers: Layers, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    """Somebody else can write to the bucket."""
+
+    def replace(request: AwsRequest, body: bytes) -> bytes:
+        if request.method != "GET" or "/signed/" not in request.path:
+            return body
+        if content == "no zip":
+            return b"x" * len(body)
+        buffer = io.BytesIO(body)
+        with zipfile.ZipFile(buffer, "a") as archive:
+            archive.writestr("python/extra.py", "print('malware')")
+        if content == "unsigned":
+            return buffer.getvalue().replace(SIGNATURE_PREFIX.encode(), b"METADATA" + SIGNATURE_PREFIX[8:].encode())
+        return buffer.getvalue()
+
+    with front(sandbox.address, lambda _: None, replace) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        ended = layers.publish("1.0")
+    assert (ended.code, "is not this zip with a signature" in ended.err) == (5, True), ended.err
+    assert sandbox.layers().list_layers()["Layers"] == []
 
 
 def test_a_bucket_without_versions_is_refused(layers: Layers, sandbox: Sandbox) -> None:

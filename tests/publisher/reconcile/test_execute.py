@@ -22,6 +22,7 @@ from tests.fakes.simulated_runs import (
     assert_ledger_true,
     assert_nothing_wrong,
     assert_recorded,
+    make_zip,
 )
 from tests.publisher.reconcile.plan_cases import small_matrix
 
@@ -181,6 +182,18 @@ def test_an_occupied_number_is_a_conflict_and_nothing_is_overwritten(world: Worl
     assert [v.description for v in world.history(CELLS[0])] == ["something else"]
     assert not any(world.history(cell) for cell in CELLS[1:]), "a number is public as one release or not at all"
     assert_nothing_wrong(world, ledger)
+
+
+def test_the_release_with_another_runtime_is_never_made_public(world: World) -> None:
+    """Somebody published the right bytes with the right description by hand."""
+    cell, ledger = CELLS[0], MemoryLedger()
+    zip_ = world.aws.contents.add(make_zip(f"1.0.0 {cell.target.id} one"))
+    region, description = world.aws.regions[cell.region], MATRIX.describe(cell.target, "1.0.0")
+    region.publish(cell.target.layer_name, zip_, description, "", ["python3.9"], [])
+    report = world.publish("1.0.0", ledger)
+    assert (report.complete, "CompatibleRuntimes are python3.9" in report.plan.number.reason) == (True, True)
+    assert_recorded(world, ledger, "1.0.0", 2)
+    assert not world.is_public(cell, 1)
 
 
 def test_a_rebuild_has_its_own_number(world: World) -> None:
