@@ -145,7 +145,8 @@ def with_yanks(
         private = release.layer_version not in public and (whole or max(public, default=0) > release.layer_version)
         if private and release.cells and release.layer_version not in recorded:
             yanked = Yanked(date=now, reason="private in every cell when the ledger was rebuilt from AWS")
-            release = release.model_copy(update={"yanked": yanked})
+            completed = max(record.published for record in release.cells) if whole else None
+            release = release.model_copy(update={"yanked": yanked, "completed": completed})
         marked.append(release)
     return tuple(marked)
 

@@ -78,9 +78,13 @@ class Permissions:
     def restore(self, release: Release) -> tuple[Changed, ...]:
         """Grant the matrix's permission in every cell again; the release stays yanked until the last cell has it.
 
-        Changes nothing if it is not yanked: an incomplete release may be private.
+        Grants nothing if it is not yanked. A release that was never complete may have been private: its canary failed,
+        or other cells hold another release. Only publish decides whether such a release becomes public.
         """
         if release.yanked is None:
+            return ()
+        if release.completed is None:
+            self.ledger.update(release.layer_version, lambda r: (r or release).model_copy(update={"yanked": None}))
             return ()
         self.progress.begin("Granting permissions", len({record.region for record in release.cells}))
         changes = self._each_recorded(release, grant_at, public=True)

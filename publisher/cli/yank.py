@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import click
 
-from builder.model.errors import InputError, UsageError
+from builder.model.errors import FailureClass, IncompleteError, InputError, UsageError
 from builder.model.figures import counted
 from publisher.cli.console import (
     confirm,
@@ -34,7 +34,9 @@ LEASE_WAIT_SECONDS = 900.0
 @click.command("yank")
 @click.option("--layer-version", type=LayerVersionType(), required=True, help="The number of the release.")
 @click.option("--reason", help="The reason; the table and `layers describe` show it.")
-@click.option("--undo", is_flag=True, help="Undo the yank: grant the permission again everywhere.")
+@click.option(
+    "--undo", is_flag=True, help="Undo the yank: grant the permission again everywhere, if the release was complete."
+)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @click.pass_obj
@@ -65,9 +67,10 @@ def command(
             fix="list the releases with `layers describe`; `layers sync` records what AWS has",
         )
     undone = undo and release.yanked is None  # perhaps by a run that was stopped before it wrote the parameters
+    private = undo and release.completed is None and not undone
     stop = Stop()
     lambdas = settings.lambdas(matrix, stop=stop)
-    if not yes and not undone:
+    if not yes and not undone and not private:
         verb = f"Make {matrix.permission.granted} again" if undo else "Yank"
         confirm(f"{verb} {release.package} {release.version} in {counted(len(release.cells), 'cell')}?")
     with progress() as shown, stopping(stop), lease(matrix, stop, wait_seconds=LEASE_WAIT_SECONDS):
@@ -86,7 +89,7 @@ def command(
                     "package": release.package,
                     "version": release.version,
                     "layer_version": layer_version,
-                    "complete": not failed,
+                    "complete": not failed and not private,
                     "cells": [{"arn": each.arn, "error": each.error} for each in changed],
                 },
                 refreshed,
@@ -99,6 +102,13 @@ def command(
         state = f"{matrix.permission.granted} again" if undo else "yanked"
         print_result(f"{release.package} {release.version}, layer version {layer_version}: {successful} cells {state}")
         show_parameters(refreshed)
+    if private:
+        raise IncompleteError(
+            f"{release.version} is no longer yanked, but it was never complete, so its cells stay as they are",
+            where=f"layer version {layer_version}",
+            fix=f"complete it: layers publish --version {release.version} --layer-version {layer_version}",
+            failure_class=FailureClass.PERMANENT,
+        )
     if failed:
         from publisher.report.next_steps import incomplete_error
 

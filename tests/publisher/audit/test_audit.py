@@ -273,6 +273,17 @@ def test_a_rebuild_that_is_run_again_publishes_nothing(sandbox: Sandbox, layers:
     assert another.json["layer_version"] == 3
 
 
+def test_an_undone_yank_of_an_incomplete_release_leaves_it_to_publish(layers: Layers) -> None:
+    """It may have been private, because its canary failed or another release has its number elsewhere."""
+    assert layers.publish("1.0", "--region", "us-east-1").code == 0
+    assert layers("yank", "--layer-version", "1", "--reason", "broken", "--yes").code == 0
+    undone = layers("yank", "--layer-version", "1", "--undo", "--yes")
+    assert (undone.code, "layers publish --version 1.0 --layer-version 1" in undone.err) == (5, True)
+    assert {drift["problem"] for drift in layers("audit", "--json").json["drift"]} == {"missing", "private"}
+    assert layers.publish("1.0").code == 0
+    assert layers("audit").code == 0
+
+
 def test_invalid_options_change_nothing(layers: Layers) -> None:
     assert layers.publish("1.0").code == 0
     for arguments, code in (

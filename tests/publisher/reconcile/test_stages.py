@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timezone
 
+from builder.model.progress import Quiet
 from builder.model.stop import Stop
+from publisher.audit.yank import Permissions
 from publisher.aws.gateway import Failure
 from publisher.reconcile.execute import CanaryRegion
 from publisher.reconcile.job import Outcome
@@ -100,3 +103,15 @@ def test_an_interruption_during_the_check_stops_the_other_regions(world: World) 
     assert report.stopped == "interrupted by SIGINT"
     assert written(world) == {REGION}
     assert {each.name for cell, each in report.outcomes.items() if cell.region != REGION} == {"interrupted"}
+
+
+def test_undoing_a_yank_does_not_make_public_what_failed_its_check(world: World) -> None:
+    ledger = MemoryLedger()
+    world.publish("1.0.0", ledger, canary=CanaryRegion(REGION, Check(world, "not proven")))
+    permissions = Permissions(MATRIX, ledger, world.lambdas(), world.aws.clock, Quiet())
+    permissions.yank(ledger.records[1], "its canary failed", datetime(2026, 11, 27, tzinfo=timezone.utc))
+    permissions.restore(ledger.records[1])
+    assert ledger.records[1].yanked is None
+    assert not any(world.is_public(cell, 1) for cell in MATRIX.cells if cell.region == REGION)
+    assert world.publish("1.0.0", ledger, canary=CanaryRegion(REGION, Check(world))).complete
+    assert_at_release(world, "1.0.0", 1)
