@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from builder.inspection.elf import ElfFacts
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import Level, dotted, finding, group_paths
+from builder.inspection.findings import Level, dotted, finding, group_paths, group_problems
+from builder.metadata.module_names import module_name
 from builder.model.artifact import Finding
 from builder.model.target import Target
 
@@ -24,50 +25,36 @@ _TEST_FOLDER = re.compile(r"(?:^|/)tests?/")
 
 
 def check_elf(
-    path: str, facts: ElfFacts, target: Target, bundled: Collection[str] | None = None, level: Level = "error"
-) -> tuple[Finding, ...]:
-    """Return the findings that prevent a target from loading a binary.
+    path: str, facts: ElfFacts, target: Target, bundled: Collection[str] = (), level: Level = "error"
+) -> Iterator[Finding]:
+    """Yield the findings that prevent a target from loading a binary.
 
     ``bundled``: file names of libraries in the zip, which replace the system's. ``level``: the findings' level.
     """
+    runtime, system = target.runtime, target.runtime.system
     if facts.broken:
-        return (finding(level, "elf-broken", f"is a damaged ELF file: {facts.broken}", path),)
+        yield finding(level, "elf-broken", f"is a damaged ELF file: {facts.broken}", path)
+        return
     if facts.machine != str(target.architecture) or facts.bits != 64:
         machine = facts.machine if facts.bits == 64 else f"{facts.bits}-bit {facts.machine}"
-        return (finding(level, "elf-machine", f"is for {machine}, the target is {target.architecture}", path),)
+        yield finding(level, "elf-machine", f"is for {machine}, the target is {target.architecture}", path)
+        return
     if any("musl" in library for library in facts.needed):
-        return (finding(level, "elf-musl", "is built for musl (Alpine Linux); Lambda's Python uses glibc", path),)
-    return (*_check_glibc(path, facts, target, level), *_check_versions(path, facts, target, bundled or (), level))
-
-
-def _check_glibc(path: str, facts: ElfFacts, target: Target, level: Level) -> list[Finding]:
-    runtime = target.runtime
+        yield finding(level, "elf-musl", "is built for musl (Alpine Linux); Lambda's Python uses glibc", path)
+        return
     features = [version for name in facts.features if (version := _FEATURES.get(name))]
-    glibc = max([*features, facts.highest("GLIBC") or ()])
-    if glibc <= runtime.glibc:
-        return []
-    message = (
-        f"needs glibc {dotted(glibc)}; Python {runtime.python} runs on {runtime.system}, glibc {dotted(runtime.glibc)}"
-    )
-    return [finding(level, "elf-glibc", message, path)]
-
-
-def _check_versions(
-    path: str, facts: ElfFacts, target: Target, bundled: Collection[str], level: Level
-) -> Iterator[Finding]:
-    """Check the symbol versions of the other libraries: libstdc++ (GLIBCXX, CXXABI), libgcc (GCC), zlib."""
-    system = target.runtime.system
-    for need in facts.needs:
+    if (glibc := max([*features, facts.highest("GLIBC") or ()])) > runtime.glibc:
+        has = f"Python {runtime.python} runs on {system}, glibc {dotted(runtime.glibc)}"
+        yield finding(level, "elf-glibc", f"needs glibc {dotted(glibc)}; {has}", path)
+    for need in facts.needs:  # of the other libraries: libstdc++ (GLIBCXX, CXXABI), libgcc (GCC), zlib
         sure, newest = system.every_image.get(need.family), system.newest_image.get(need.family)
         if sure is None or newest is None or need.version <= sure or need.library in bundled:
             continue
-        code = f"elf-{need.family.lower()}"
+        code, message = f"elf-{need.family.lower()}", f"needs {need} of {need.library}"
         if need.version > newest:
-            message = f"needs {need} of {need.library}; {system} has {dotted(newest)}"
-            yield finding(level, code, message, path)
+            yield finding(level, code, f"{message}; {system} has {dotted(newest)}", path)
         else:
-            message = f"needs {need} of {need.library}; older images of {system} have {dotted(sure)}"
-            yield finding("warning", code, message, path)
+            yield finding("warning", code, f"{message}; older images of {system} have {dotted(sure)}", path)
 
 
 def check_binaries(files: Sequence[FileFacts], target: Target, *, own_code: bool = False) -> list[Finding]:
@@ -80,22 +67,23 @@ def check_binaries(files: Sequence[FileFacts], target: Target, *, own_code: bool
     imported = _find_imported(files, target)
     if own_code and not any(file.elf and file.elf.machine == str(target.architecture) for file in files):
         imported |= {file.path for file in files if file.elf and _is_importable(file.path)}
-    paths_of_finding: dict[tuple[Level, str, str], list[str]] = {}
+    problems = sorted(_problems(files, imported, bundled, target), key=lambda problem: problem[:3])
+    return [*group_problems(problems), *_check_abi_tags(files, target), *_check_other_systems(files, target)]
+
+
+def _problems(
+    files: Sequence[FileFacts], imported: Collection[str], bundled: Collection[str], target: Target
+) -> Iterator[tuple[Level, str, str, str]]:
+    """Yield level, code, message and path of each problem of a binary."""
     for file in files:
         if file.elf is None:
             continue
-        level: Level = "error" if file.path in imported else "warning"
-        for elf_finding in check_elf(file.path, file.elf, target, bundled, level):
-            paths_of_finding.setdefault((elf_finding.level, elf_finding.code, elf_finding.message), []).append(
-                file.path
-            )
-        if file.elf.machine == str(target.architecture):
-            for library in file.elf.needed:
-                if library not in bundled and "musl" not in library and not target.runtime.has_library(library):
-                    message = f"needs {library}, which neither the zip nor {target.runtime.system} has"
-                    paths_of_finding.setdefault(("warning", "elf-library", message), []).append(file.path)
-    findings = [each for key, paths in sorted(paths_of_finding.items()) for each in group_paths(*key, paths)]
-    return [*findings, *_check_abi_tags(files, target), *_check_other_systems(files, target)]
+        for each in check_elf(file.path, file.elf, target, bundled, "error" if file.path in imported else "warning"):
+            yield each.level, each.code, each.message, file.path
+        for library in file.elf.needed if file.elf.machine == str(target.architecture) else ():
+            if library not in bundled and "musl" not in library and not target.runtime.has_library(library):
+                message = f"needs {library}, which neither the zip nor {target.runtime.system} has"
+                yield "warning", "elf-library", message, file.path
 
 
 def _find_imported(files: Iterable[FileFacts], target: Target) -> set[str]:
@@ -130,17 +118,14 @@ def _is_extension_module(path: str, target: Target) -> bool:
 
 def _is_importable(path: str) -> bool:
     """Whether an import statement can reach the file."""
-    if not path.endswith(".so"):
-        return False
-    *folders, name = _IMPORT_ROOT.sub("", path, count=1).split("/")
-    return all(part.isidentifier() for part in (*folders, name.split(".", 1)[0]))
+    return path.endswith(".so") and module_name(_IMPORT_ROOT.sub("", path, count=1)) is not None
 
 
-def _check_abi_tags(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
+def _check_abi_tags(files: Sequence[FileFacts], target: Target) -> list[Finding]:
     """Report extension modules whose name has another ABI tag: Python does not find them."""
     loadable = (*_abi_suffixes(target), ".so")
     paths = {file.path for file in files}
-    other: dict[tuple[Level, str], list[str]] = {}
+    problems: list[tuple[Level, str, str, str]] = []
     for file in files:
         match = _ABI.fullmatch(file.name) if file.name.endswith(".so") else None
         if match is None:
@@ -149,10 +134,9 @@ def _check_abi_tags(files: Sequence[FileFacts], target: Target) -> Iterator[Find
         # If one of these is there, the zip has the module for several Pythons.
         if not any(module + suffix in paths for suffix in loadable):
             is_code = _is_importable(file.path) and not _TEST_FOLDER.search(file.path)
-            other.setdefault(("error" if is_code else "warning", match[2]), []).append(file.path)
-    for (level, abi), files_of_abi in other.items():
-        message = f"is for {abi}; CPython {target.python} on {target.architecture} does not import it"
-        yield from group_paths(level, "abi-tag", message, files_of_abi)
+            message = f"is for {match[2]}; CPython {target.python} on {target.architecture} does not import it"
+            problems.append(("error" if is_code else "warning", "abi-tag", message, file.path))
+    return group_problems(problems)
 
 
 def _check_other_systems(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:

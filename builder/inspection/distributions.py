@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from builder.inspection.file_facts import FileFacts
 from builder.inspection.findings import finding
 from builder.inspection.pyc import source_of
+from builder.metadata.module_names import module_name
 from builder.metadata.record import record_rows
 from builder.model.artifact import Finding
 from builder.model.figures import counted
@@ -53,8 +54,8 @@ class Distribution:
 
     def modules(self) -> tuple[str, ...]:
         """Return its top-level packages and modules."""
-        names = {name for path in self.files if (name := _top_level_name(path.removeprefix(self.root)))}
-        return tuple(sorted(names))
+        names = (module_name(path.removeprefix(self.root)) for path in self.files)
+        return tuple(sorted({name.partition(".")[0] for name in names if name}))
 
     def import_names(self) -> tuple[str, ...]:
         """Return its modules and packages, each with the shortest name whose import runs a file: ``google.protobuf``.
@@ -166,38 +167,14 @@ def _path_in_zip(root: str, path: str) -> str:
     return "/".join(parts)
 
 
-def _top_level_name(path: str) -> str | None:
-    """Return the top-level name by which a file is imported, or None."""
-    first, _, rest = path.partition("/")
-    if not rest:
-        return _module_name(first)
-    return first if _is_importable_folder(first) and _is_module_path(rest) else None
-
-
 def _import_name(path: str, packages: set[str]) -> str | None:
     """Return the shortest dotted name that imports a file of a package, or the file's module; None for other files."""
-    *folders, name = path.split("/")
-    for depth in range(1, min(len(folders), _MAX_NAMESPACE_DEPTH) + 1):
-        if not _is_importable_folder(folders[depth - 1]):
-            return None
+    name = module_name(path)
+    folders = path.split("/")[:-1]
+    for depth in range(1, min(len(folders), _MAX_NAMESPACE_DEPTH) + 1) if name else ():
         if "/".join(folders[:depth]) in packages:
             return ".".join(folders[:depth])
-    module = _module_name(name)
-    return ".".join([*folders, module]) if module and len(folders) <= _MAX_NAMESPACE_DEPTH else None
-
-
-def _is_importable_folder(name: str) -> bool:
-    return name.isidentifier() and name != "__pycache__"
-
-
-def _is_module_path(path: str) -> bool:
-    *folders, name = path.split("/")
-    return all(map(str.isidentifier, folders)) and _module_name(name) is not None
-
-
-def _module_name(file: str) -> str | None:
-    name = file.removesuffix(".py") if file.endswith(".py") else file.split(".", 1)[0]
-    return name if file.endswith((".py", ".so")) and name.isidentifier() else None
+    return name if len(folders) <= _MAX_NAMESPACE_DEPTH else None
 
 
 def sizes(packages: Sequence[Distribution], files: Sequence[FileFacts]) -> dict[str, int]:

@@ -11,7 +11,8 @@ from builder.inspection.findings import finding
 from builder.inspection.inspector import Inspection, with_findings
 from builder.model.artifact import MANIFEST, Artifact, read_manifest
 from builder.model.errors import InputError, UsageError
-from builder.model.runtimes import RUNTIMES, Architecture
+from builder.model.runtimes import RUNTIMES
+from builder.model.selection import parse_architecture
 from builder.model.target import Target
 
 _NAMED = re.compile(r"py(\d)[._]?(\d{1,2})[-_](x86_64|aarch64|arm64)(?![0-9A-Za-z])")
@@ -37,7 +38,7 @@ def expected_target(path: Path, python: str | None = None, architecture: str | N
         )
     return Target(
         python or (target.python if target else ""),
-        _architecture(architecture or (str(target.architecture) if target else "")),
+        parse_architecture(architecture or (str(target.architecture) if target else "")),
         target.layer_name if target else path.stem,
     )
 
@@ -49,12 +50,8 @@ def _named_target(path: Path) -> Target | None:
             return Target(artifact.python, artifact.architecture, artifact.layer_name)
     match = _NAMED.search(path.stem)
     if match and (version := f"{match[1]}.{match[2]}") in RUNTIMES:
-        return Target(version, _architecture(match[3]), path.stem)
+        return Target(version, parse_architecture(match[3]), path.stem)
     return None
-
-
-def _architecture(name: str) -> Architecture:
-    return Architecture.AARCH64 if name in ("aarch64", "arm64") else Architecture.X86_64
 
 
 def manifest_entry(path: Path) -> Artifact | None:

@@ -11,9 +11,10 @@ from typing import Final
 
 from builder.inspection.binary_checks import check_binaries
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import finding, group_paths, limit_findings
+from builder.inspection.findings import finding, group_paths, group_problems, limit_findings
 from builder.inspection.link_checks import check_links
 from builder.inspection.pyc import check_bytecode
+from builder.metadata.module_names import top_level_module
 from builder.model.artifact import Finding
 from builder.model.standard_library import HIDEABLE_MODULES
 from builder.model.target import Target
@@ -35,8 +36,6 @@ _OTHER_FOLDERS = ("bin/", "lib/", "extensions/")
 _ROOT_OF_ONE_PYTHON = re.compile(r"python/lib/python\d\.\d+/site-packages/")
 #: A package in a folder that people mistake for an import root: ``python/python/``, ``layer/python/``.
 _MISPLACED = re.compile(r"(.*?(?:^|/)(?:python|(?:site|dist)-packages)/)[^/]+\.(?:dist|egg)-info(?:/|$)", re.IGNORECASE)
-#: The file that makes a top-level module: ``name.py``, ``name/__init__.py``, ``name.cpython-312-x86_64-linux-gnu.so``.
-TOP_LEVEL_MODULE = re.compile(r"([^\W\d]\w*)(?:/__init__)?(?:\.py|(?:\.[\w-]+)?\.so)")
 #: Modules that Python imports when it starts, if it finds them (``site`` module).
 _STARTUP_MODULES = ("sitecustomize.py", "usercustomize.py", "sitecustomize/__init__.py", "usercustomize/__init__.py")
 
@@ -103,13 +102,8 @@ def _check_names(paths: Sequence[str], target: Target, others: tuple[str, ...]) 
 
 def check_paths(paths: Sequence[str]) -> Iterator[Finding]:
     """Report paths of any zip, a function's too, that Lambda refuses, that leave the zip's folder or that collide."""
-    bad: dict[tuple[str, str], list[str]] = {}
-    for path in paths:
-        if not _is_plain(path):
-            for problem in _bad_name(path):
-                bad.setdefault(problem, []).append(path)
-    for (code, message), bad_paths in bad.items():
-        yield from group_paths("error", code, message, bad_paths)
+    odd_paths = (path for path in paths if not _is_plain(path))
+    yield from group_problems(("error", *problem, path) for path in odd_paths for problem in _bad_name(path))
     yield from group_paths(
         "error", "name-twice", "is in the zip twice", [p for p, n in Counter(paths).items() if n > 1]
     )
@@ -146,17 +140,13 @@ def _bad_name(path: str) -> Iterable[tuple[str, str]]:
     except UnicodeEncodeError:
         yield "name-encoding", "is not Unicode text"
         return
-    if _is_too_long(lengths):
-        limits = f"{_MAX_NAME_BYTES} bytes for a name, 4096 for a path, {_MAX_PATH_PARTS} folders"
-        yield "name-long", f"is too long (File name too long, ENAMETOOLONG): {limits}"
-
-
-def _is_too_long(lengths: Sequence[int]) -> bool:
-    return (
+    if (
         max(lengths) > _MAX_NAME_BYTES
         or sum(lengths) + len(lengths) > _MAX_PATH_BYTES
         or len(lengths) > _MAX_PATH_PARTS
-    )
+    ):
+        limits = f"{_MAX_NAME_BYTES} bytes for a name, 4096 for a path, {_MAX_PATH_PARTS} folders"
+        yield "name-long", f"is too long (File name too long, ENAMETOOLONG): {limits}"
 
 
 def _collisions(paths: Sequence[str]) -> Iterator[Finding]:
@@ -207,8 +197,7 @@ def check_import_roots(paths: Iterable[str], target: Target) -> Iterator[Finding
         startup = [f"{root}{name}" for name in _STARTUP_MODULES if name in names_of_root]
         message = "runs at the start of every Python that has this folder on PYTHONPATH"
         yield from group_paths("warning", "startup-module", message, startup)
-        modules = ((name, match[1]) for name in names_of_root if (match := TOP_LEVEL_MODULE.fullmatch(name)))
-        hiding = sorted(f"{root}{name}" for name, module in modules if module in HIDEABLE_MODULES)
+        hiding = sorted(f"{root}{name}" for name in names_of_root if top_level_module(name) in HIDEABLE_MODULES)
         message = "hides a module of Python's standard library: Lambda puts this folder before it on sys.path"
         yield from group_paths("warning", "stdlib-hidden", message, hiding)
     has = {name.split("/", 1)[0] for names_of_root in names.values() for name in names_of_root}
@@ -219,16 +208,11 @@ def check_import_roots(paths: Iterable[str], target: Target) -> Iterator[Finding
 
 def _check_modes(files: Sequence[FileFacts]) -> Iterator[Finding]:
     plain = [f for f in files if f.mode is not None and not (f.is_link or f.is_special)]
-    unreadable = [f.path for f in plain if f.mode is not None and not _is_readable(f.mode, f.is_folder)]
+    unreadable = [f.path for f in plain if ~(f.mode or 0) & (0o005 if f.is_folder else 0o004)]
     message = "is not readable by all users; Lambda runs functions as another user (PermissionError)"
     yield from group_paths("error", "mode-unreadable", message, unreadable)
-    special = [f.path for f in plain if f.mode is not None and f.mode & 0o6000]
+    special = [f.path for f in plain if (f.mode or 0) & 0o6000]
     yield from group_paths("warning", "mode-special", "has the setuid or setgid bit", special)
-
-
-def _is_readable(mode: int, folder: bool) -> bool:
-    bits = 0o005 if folder else 0o004
-    return mode & bits == bits
 
 
 def unzipped_size(files: Iterable[FileFacts]) -> int:
@@ -241,21 +225,15 @@ def _check_sizes(files: Sequence[FileFacts]) -> Iterator[Finding]:
     remaining = UNZIPPED_LIMIT_BYTES - size
     if remaining < 0:
         limit = f"Lambda's limit is {UNZIPPED_LIMIT_BYTES:,} for a function with all its layers"
-        message = f"has {size:,} bytes unzipped; {limit}"
         compiled = sum(file.size for file in files if file.name.endswith(".pyc"))
-        yield finding("error", "size-unzipped", message + _bytecode_advice(size, compiled))
+        message = (
+            f"{compiled:,} bytes of it are bytecode: it fits without (`bytecode: off` in the matrix), but starts slower"
+        )
+        advice = f". {message}" if size - compiled <= UNZIPPED_LIMIT_BYTES else ""
+        yield finding("error", "size-unzipped", f"has {size:,} bytes unzipped; {limit}{advice}")
     elif remaining < WANTED_FREE_BYTES:
         message = f"leaves {remaining / 1048576:.0f} MB of Lambda's 250 MB for the function's own code and other layers"
         yield finding("warning", "size-left", message)
-
-
-def _bytecode_advice(unzipped: int, bytecode: int) -> str:
-    """Return advice for a layer that is too large only because of its bytecode; else an empty string."""
-    if not unzipped - bytecode <= UNZIPPED_LIMIT_BYTES < unzipped:
-        return ""
-    return (
-        f". {bytecode:,} bytes of it are bytecode: it fits without (`bytecode: off` in the matrix), but starts slower"
-    )
 
 
 def check_zipped_size(size: int, *, staged: bool = False) -> list[Finding]:

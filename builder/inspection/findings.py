@@ -33,6 +33,14 @@ def group_paths(level: Level, code: str, message: str, paths: Sequence[str]) -> 
     return [finding(level, code, message + more, paths[0])]
 
 
+def group_problems(problems: Iterable[tuple[Level, str, str, str]]) -> list[Finding]:
+    """Create one finding for each level, code and message of ``problems``, whose fourth part is a path."""
+    paths: dict[tuple[Level, str, str], list[str]] = {}
+    for level, code, message, path in problems:
+        paths.setdefault((level, code, message), []).append(path)
+    return [each for key, grouped in paths.items() for each in group_paths(*key, grouped)]
+
+
 def limit_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Keep the first hundred findings of each code, and add one that counts the rest."""
     shown: list[Finding] = []

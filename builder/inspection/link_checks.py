@@ -16,19 +16,11 @@ _LAYER_ROOT = "/opt/"
 #: Limits on the work that hostile links cost: folders in a path, and steps for all links of a zip together.
 _MAX_PATH_PARTS, _MAX_STEPS = 256, 500_000
 
-
 _BROKEN = ("link-broken", "is a symbolic link to a file that is not in the zip (ENOENT)")
+_OUTSIDE = ("link-outside", "is a symbolic link that leads out of the layer")
 
 
-class LinkError(Exception):
-    """A link that cannot be followed inside the layer: its finding's code and message."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class LayerPaths:
+class _LayerPaths:
     """The paths of a zip as they are below ``/opt``, for following links."""
 
     def __init__(self, files: Sequence[FileFacts]) -> None:
@@ -36,10 +28,6 @@ class LayerPaths:
         self._sorted = sorted(f.path.rstrip("/") for f in files)
         self._folders = {f.path.rstrip("/") for f in files if f.is_folder}
         self._steps = 0
-
-    def _exists(self, path: str) -> bool:
-        """Whether the zip has the path, as a file or as a folder of files."""
-        return self._next(path) == path or self._is_folder(path)
 
     def _is_folder(self, path: str) -> bool:
         return path in self._folders or self._next(f"{path}/").startswith(f"{path}/")
@@ -49,26 +37,23 @@ class LayerPaths:
         index = bisect_left(self._sorted, path)
         return self._sorted[index] if index < len(self._sorted) else ""
 
-    def resolve(self, link: str) -> str:
-        """Return the path in the zip that a link leads to; "" is the layer's root.
-
-        Raises LinkError if there is none.
-        """
+    def problem(self, link: str) -> tuple[str, str] | None:
+        """Return the code and message of a finding if a link leads to no path of the layer, else None."""
         followed = 0
         resolved: list[str] = []
         remaining = link.split("/")[::-1]
         while remaining:
             self._steps += 1
             if self._steps > _MAX_STEPS or len(resolved) + len(remaining) > _MAX_PATH_PARTS:
-                raise LinkError("link-broken", "is a symbolic link through too many folders or links (ELOOP)")
+                return "link-broken", "is a symbolic link through too many folders or links (ELOOP)"
             part = remaining.pop()
             if resolved and not self._is_folder("/".join(resolved)):
-                raise LinkError(*_BROKEN)
+                return _BROKEN
             if part in ("", "."):
                 continue
             if part == "..":
                 if not resolved:
-                    raise LinkError("link-outside", "is a symbolic link that leads out of the layer")
+                    return _OUTSIDE
                 resolved.pop()
                 continue
             resolved.append(part)
@@ -77,17 +62,16 @@ class LayerPaths:
                 continue
             followed += 1
             if followed > _MAX_LINKS_FOLLOWED:
-                raise LinkError("link-broken", "is a symbolic link that leads to itself (ELOOP)")
+                return "link-broken", "is a symbolic link that leads to itself (ELOOP)"
             resolved.pop()
             if target.startswith("/"):
                 if not f"{target}/".startswith(_LAYER_ROOT):
-                    raise LinkError("link-outside", "is a symbolic link that leads out of the layer")
+                    return _OUTSIDE
                 resolved, target = [], target[len(_LAYER_ROOT) :]
             remaining += target.split("/")[::-1]
         joined = "/".join(resolved)
-        if joined and not self._exists(joined):
-            raise LinkError(*_BROKEN)
-        return joined
+        is_there = not joined or self._next(joined) == joined or self._is_folder(joined)
+        return None if is_there else _BROKEN
 
 
 def check_links(files: Sequence[FileFacts]) -> Iterator[Finding]:
@@ -95,15 +79,10 @@ def check_links(files: Sequence[FileFacts]) -> Iterator[Finding]:
     special = [file.path for file in files if file.is_special]
     yield from group_paths("error", "special-file", "is a device, FIFO or socket", special)
     links = [file.path for file in files if file.is_link]
-    if not links:
-        return
-    paths = LayerPaths(files)
-    inside = []
-    for link in links:
-        try:
-            paths.resolve(link)
-            inside.append(link)
-        except LinkError as error:
-            yield finding("error", error.code, str(error), link)
+    paths = _LayerPaths(files if links else ())
+    problems = {link: paths.problem(link) for link in links}
+    for link, problem in problems.items():
+        if problem:
+            yield finding("error", *problem, link)
     message = "is a symbolic link: tools that unpack zips without links write a text file in its place"
-    yield from group_paths("warning", "link", message, inside)
+    yield from group_paths("warning", "link", message, [link for link, problem in problems.items() if not problem])

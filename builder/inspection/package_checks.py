@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import prod
 
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, parse_tag
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from builder.inspection.distributions import Distribution
 from builder.inspection.file_facts import FileFacts
@@ -18,6 +16,7 @@ from builder.inspection.pyc import source_of
 from builder.metadata.requires_dist import active_requirements
 from builder.model.artifact import Finding
 from builder.model.target import Target
+from builder.model.versions import allows
 from builder.model.wheel_tags import supported_tags
 
 #: Packages that Lambda's runtimes include (developer guide, "Runtime-included SDK versions"); a layer may omit them.
@@ -111,17 +110,9 @@ def _check_requirements(packages: Sequence[Distribution], target: Target) -> Ite
                 if name not in _IN_RUNTIME:
                     message = f"{statement} on Python {target.python}, and the zip does not have it"
                     yield finding("warning", "requirement-missing", message, distribution.folder)
-            elif not fits(requirement, versions[name]):
+            elif not allows(requirement.specifier, versions[name], if_unreadable=True):
                 message = f"{statement}; the zip has {versions[name]}"
                 yield finding("warning", "requirement-version", message, distribution.folder)
-
-
-def fits(requirement: Requirement, version: str) -> bool:
-    """Whether a version satisfies the requirement; True if the version is not valid."""
-    try:
-        return requirement.specifier.contains(Version(version), prereleases=True)
-    except ValueError:
-        return True
 
 
 def _check_records(packages: Sequence[Distribution], files: Sequence[FileFacts]) -> Iterator[Finding]:

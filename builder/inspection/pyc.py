@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from builder.inspection.file_facts import FileFacts, PycFacts
-from builder.inspection.findings import Level, group_paths
+from builder.inspection.findings import Level, group_paths, group_problems
 from builder.model.artifact import Finding
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import Target
@@ -56,43 +56,36 @@ def python_of(path: str) -> str | None:
     return f"{match[3]}.{match[4]}" if match else None
 
 
-#: Each verdict on a ``.pyc`` file: level, code, message. {python} is the target's.
-_VERDICTS: Final[tuple[tuple[Level, str, str], ...]] = (
-    ("warning", "pyc-other", "is bytecode of another Python than {python} and is never used"),
-    ("warning", "pyc-magic", "is not bytecode of Python {python}: the source is compiled at every cold start"),
-    ("error", "pyc-alone", "is not bytecode of Python {python} and has no source: ImportError (bad magic number)"),
-    ("warning", "pyc-stale", "does not match its source's time and size: it is compiled at every cold start"),
-    ("warning", "pyc-checked", "is checked against its source, which every import reads and hashes"),
-    ("warning", "pyc-path", "gives a source path outside /opt/python: tracebacks show a wrong file"),
-)
-
-
 def check_bytecode(files: Sequence[FileFacts], target: Target) -> list[Finding]:
     """Report bytecode that Python does not use or that misleads, and missing bytecode."""
     modules = {file.path: file for file in files if file.name.endswith(".py")}
-    paths: dict[str, list[str]] = {}
-    for file in files:
-        if file.pyc and (code := _verdict(file.path, file.pyc, modules.get(source_of(file.path)), target)):
-            paths.setdefault(code, []).append(file.path)
     if not any(file.pyc for file in files):
         return group_paths("warning", "pyc-none", "has no bytecode: it is compiled at every cold start", list(modules))
-    return [
-        finding
-        for level, code, message in _VERDICTS
-        for finding in group_paths(level, code, message.format(python=target.python), paths.get(code, []))
-    ]
+    return group_problems(
+        (*problem, file.path)
+        for file in files
+        if file.pyc and (problem := _problem(file.path, file.pyc, modules.get(source_of(file.path)), target.python))
+    )
 
 
-def _verdict(path: str, pyc: PycFacts, source: FileFacts | None, target: Target) -> str | None:
-    if python_of(path) not in (None, target.python):
-        return "pyc-other"
-    if not is_of(pyc, target.python):
-        return "pyc-magic" if source else "pyc-alone"
+def _problem(path: str, pyc: PycFacts, source: FileFacts | None, python: str) -> tuple[Level, str, str] | None:
+    """Return level, code and message of a finding about a ``.pyc`` file, or None."""
+    if python_of(path) not in (None, python):
+        return "warning", "pyc-other", f"is bytecode of another Python than {python} and is never used"
+    if not is_of(pyc, python) and source is None:
+        message = f"is not bytecode of Python {python} and has no source: ImportError (bad magic number)"
+        return "error", "pyc-alone", message
+    if not is_of(pyc, python):
+        message = f"is not bytecode of Python {python}: the source is compiled at every cold start"
+        return "warning", "pyc-magic", message
     if pyc.check == "time" and source and (pyc.source_time, pyc.source_size) != (source.modified, source.size):
-        return "pyc-stale"
+        message = "does not match its source's time and size: it is compiled at every cold start"
+        return "warning", "pyc-stale", message
     if pyc.check == "checked" and source:
-        return "pyc-checked"
-    return None if pyc.names_layer else "pyc-path"
+        return "warning", "pyc-checked", "is checked against its source, which every import reads and hashes"
+    if not pyc.names_layer:
+        return "warning", "pyc-path", "gives a source path outside /opt/python: tracebacks show a wrong file"
+    return None
 
 
 def is_of(pyc: PycFacts, python: str) -> bool:

@@ -14,7 +14,7 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,8 +22,8 @@ from builder.inspection import elf
 from builder.inspection.distributions import MAX_RECORD_BYTES, text_limit
 from builder.inspection.elf import ElfFacts, elf_facts
 from builder.inspection.file_checks import UNZIPPED_LIMIT_BYTES
-from builder.inspection.file_facts import FileFacts, PycFacts
-from builder.inspection.findings import finding, group_paths
+from builder.inspection.file_facts import FileFacts
+from builder.inspection.findings import Level, finding, group_paths, group_problems
 from builder.inspection.pyc import PYC_HEADER_BYTES, header_facts, layer_path
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
@@ -50,13 +50,24 @@ class ZipContents:
 
     files: list[FileFacts] = field(default_factory=list)
     texts: dict[str, bytes] = field(default_factory=dict)  #: METADATA, WHEEL and RECORD of every distribution
-    problems: dict[tuple[str, str], list[str]] = field(default_factory=dict)  #: (code, message) → paths with this error
+    problems: list[tuple[Level, str, str, str]] = field(default_factory=list)  #: errors of files
     findings: list[Finding] = field(default_factory=list)
     text_bytes: int = 0
 
     def error(self, code: str, message: str, path: str) -> None:
         """Note an error of a file."""
-        self.problems.setdefault((code, message), []).append(path)
+        self.problems.append(("error", code, message, path))
+
+    def keep(self, path: str, text: bytes, *, is_cut: bool) -> None:
+        """Keep a metadata file. ``is_cut``: the file has more than this text."""
+        headers, end, _ = text.partition(b"\n\n")
+        if end and path.endswith("/METADATA"):
+            text = headers  # the description is not needed
+        elif is_cut:
+            message = "is too large: only its beginning was read"
+            self.findings.append(finding("warning", "metadata-malformed", message, path))
+        self.texts[path] = text
+        self.text_bytes += len(text)
 
 
 class _DirectoryLimit(io.FileIO):
@@ -109,47 +120,26 @@ def _read(archive: zipfile.ZipFile, path: Path) -> ZipContents:
     contents = ZipContents()
     for entry in entries:
         contents.files.append(_read_entry(archive, entry, contents))
-    for (code, message), paths in contents.problems.items():
-        contents.findings += group_paths("error", code, message, paths)
-    contents.findings += _check_container(archive, entries)
+    contents.findings += [*group_problems(contents.problems), *_check_container(archive, entries)]
     return contents
 
 
 def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, contents: ZipContents) -> FileFacts:
+    """Read a file, at most as many bytes as the zip claims, and compare its checksum; an error if one is wrong."""
     path = entry.orig_filename  # `filename` is cut at a NUL
     mode = _mode(entry)
     kind = stat.S_IFMT(mode or 0)
-    read = _EntryFacts()
-    if not path.endswith("/") and kind in (0, stat.S_IFREG, stat.S_IFLNK):
-        read = _content(archive, entry, contents)
-    is_link = kind == stat.S_IFLNK
-    return FileFacts(
+    file = FileFacts(
         path=path,
         mode=None if mode is None else stat.S_IMODE(mode),
         size=entry.file_size,
-        sha256=None if is_link else read.sha256,
-        is_link=is_link,
+        sha256=None,
+        is_link=kind == stat.S_IFLNK,
         is_special=kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK),
-        link_target=read.head[:_MAX_LINK_BYTES].decode("utf-8", "replace") if is_link else None,
-        elf=None if is_link else read.elf,
-        pyc=None if is_link else read.pyc,
         modified=_seconds(entry),
     )
-
-
-@dataclass
-class _EntryFacts:
-    """What was read of one file's content. Everything is None if it was not read."""
-
-    sha256: str | None = None
-    head: bytes = b""
-    elf: ElfFacts | None = None
-    pyc: PycFacts | None = None
-
-
-def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, contents: ZipContents) -> _EntryFacts:
-    """Read a file, at most as many bytes as the zip claims, and compare its checksum; an error if one is wrong."""
-    path = entry.orig_filename
+    if file.is_folder or file.is_special or kind == stat.S_IFDIR:
+        return file
     if entry.flag_bits & _ENCRYPTED:
         contents.error("zip-encrypted", "is encrypted; Lambda has no password", path)
     elif entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -157,108 +147,50 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, contents: ZipCont
         contents.error("zip-method", message, path)
     elif entry.file_size <= UNZIPPED_LIMIT_BYTES:  # else the check of the sizes reports it
         try:
-            with archive.open(entry) as file:
-                return _read_content(file, entry, contents)
+            with archive.open(entry) as content:
+                return _read_content(content, file, contents)
         except ZIP_DAMAGE as error:
             reason = str(error) or type(error).__name__
             contents.error("zip-damaged", "cannot be unpacked: " + reason.replace(repr(entry.filename), "it"), path)
-    return _EntryFacts()
+    return file
 
 
-def _read_content(file: IO[bytes], entry: zipfile.ZipInfo, contents: ZipContents) -> _EntryFacts:
-    path = entry.orig_filename
-    digest, size = hashlib.sha256(), 0
-    needle = layer_path(path) if path.endswith(".pyc") else b""
+def _read_content(content: IO[bytes], file: FileFacts, contents: ZipContents) -> FileFacts:
+    """Return the file with the facts of its content. Only a binary is kept whole, a large one on the disk."""
+    digest, size, head, text = hashlib.sha256(), 0, b"", b""
+    needle = layer_path(file.path) if file.path.endswith(".pyc") else b""
     window, names_layer = b"", False
-    text = _TextBuffer(path, contents)
-    facts = _EntryFacts()
-    with _ElfBuffer() as binary:
-        for chunk in _chunks(file, entry.file_size):
-            if not size:
-                facts.head = chunk[: max(_MAX_LINK_BYTES, PYC_HEADER_BYTES)]
-                binary.is_elf = chunk.startswith(elf.MAGIC)
+    limit = text_limit(file.path)
+    left = min(limit or 0, MAX_TEXT_BYTES - contents.text_bytes)
+    with tempfile.SpooledTemporaryFile(max_size=_CHUNK_BYTES) as binary:
+        while chunk := content.read(
+            min(_CHUNK_BYTES, file.size + 1 - size)
+        ):  # a byte more than the zip claims shows it
+            head = head or chunk
             size += len(chunk)
             digest.update(chunk)
-            binary.add(chunk)
-            text.add(chunk)
-            if needle and not names_layer:
-                window += chunk
-                names_layer = needle in window
-                window = window[-len(needle) :]
-        if size != entry.file_size:
-            contents.error("zip-size", "does not have the size that the zip claims", path)
-        facts.elf = binary.facts()
-    text.keep()
-    facts.sha256 = digest.hexdigest()
-    if needle:
-        facts.pyc = header_facts(facts.head[:PYC_HEADER_BYTES], size, names_layer=names_layer)
-    return facts
+            text += chunk[: left - len(text)]
+            if head.startswith(elf.MAGIC):
+                binary.write(chunk)
+            if needle:
+                window = window[-len(needle) :] + chunk
+                names_layer = names_layer or needle in window
+        facts = _elf_facts(binary) if head.startswith(elf.MAGIC) else None
+    if size != file.size:
+        contents.error("zip-size", "does not have the size that the zip claims", file.path)
+    if limit is not None:
+        contents.keep(file.path, text, is_cut=size > left)
+    if file.is_link:
+        return replace(file, link_target=head[:_MAX_LINK_BYTES].decode("utf-8", "replace"))
+    pyc = header_facts(head[:PYC_HEADER_BYTES], size, names_layer=names_layer) if needle else None
+    return replace(file, sha256=digest.hexdigest(), elf=facts, pyc=pyc)
 
 
-def _chunks(file: IO[bytes], claimed: int) -> Iterator[bytes]:
-    """Yield the content, at most one byte more than the zip claims."""
-    remaining = claimed + 1
-    while remaining > 0 and (chunk := file.read(min(_CHUNK_BYTES, remaining))):
-        remaining -= len(chunk)
-        yield chunk
-
-
-class _TextBuffer:
-    """Keeps a METADATA, WHEEL or RECORD file up to its limit."""
-
-    def __init__(self, path: str, contents: ZipContents) -> None:
-        self._path, self._contents = path, contents
-        limit = text_limit(path)
-        self._left = None if limit is None else min(limit, MAX_TEXT_BYTES - contents.text_bytes)
-        self._parts: list[bytes] = []
-        self._is_cut = False
-
-    def add(self, chunk: bytes) -> None:
-        if self._left is not None:
-            self._parts.append(chunk[: self._left])
-            self._is_cut = self._is_cut or len(chunk) > self._left
-            self._left -= len(self._parts[-1])
-
-    def keep(self) -> None:
-        if self._left is None:
-            return
-        text = b"".join(self._parts)
-        headers_end = text.find(b"\n\n") if self._path.endswith("/METADATA") else -1
-        if headers_end >= 0:
-            text = text[:headers_end]  # the description is not needed
-        elif self._is_cut:
-            message = "is too large: only its beginning was read"
-            self._contents.findings.append(finding("warning", "metadata-malformed", message, self._path))
-        self._contents.texts[self._path] = text
-        self._contents.text_bytes += len(text)
-
-
-class _ElfBuffer:
-    """Keeps a binary while it is read: a small one in memory, a large one in a temporary file that is mapped."""
-
-    def __init__(self) -> None:
-        self.is_elf = False
-        self._file = tempfile.SpooledTemporaryFile(max_size=4 * _CHUNK_BYTES)  # noqa: SIM115 - closed by __exit__
-
-    def __enter__(self) -> _ElfBuffer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def add(self, chunk: bytes) -> None:
-        if self.is_elf:
-            self._file.write(chunk)
-
-    def facts(self) -> ElfFacts | None:
-        if not self.is_elf:
-            return None
-        if self._file.tell() <= 4 * _CHUNK_BYTES:
-            self._file.seek(0)
-            return elf_facts(self._file.read())
-        self._file.flush()
-        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return elf_facts(data)
+def _elf_facts(binary: tempfile.SpooledTemporaryFile[bytes]) -> ElfFacts | None:
+    number = binary.fileno()  # writes it to the disk
+    binary.flush()
+    with mmap.mmap(number, 0, access=mmap.ACCESS_READ) as data:
+        return elf_facts(data)
 
 
 def _mode(entry: zipfile.ZipInfo) -> int | None:

@@ -14,9 +14,9 @@ def same_version(one: str, other: str) -> bool:
         return one == other
 
 
-def allows(specifier: SpecifierSet, version: str) -> bool:
-    """Return whether the specifier (PEP 440) allows the version, also a pre-release. None allows an invalid version."""
+def allows(specifier: SpecifierSet, version: str, *, if_unreadable: bool = False) -> bool:
+    """Return whether the specifier (PEP 440) allows the version, also a pre-release."""
     try:
-        return specifier.contains(version, prereleases=True)
-    except ValueError:  # more digits than Python reads
-        return False
+        return specifier.contains(Version(version), prereleases=True)
+    except ValueError:  # InvalidVersion, or more digits than Python reads
+        return if_unreadable

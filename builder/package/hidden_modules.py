@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from builder.inspection.file_checks import TOP_LEVEL_MODULE, import_roots
+from builder.inspection.file_checks import import_roots
+from builder.metadata.module_names import top_level_module
+from builder.model.figures import first_names
 from builder.model.standard_library import HIDEABLE_MODULES
 from builder.model.target import Target
 
@@ -20,15 +22,17 @@ def hidden_modules(files: Mapping[str, Path], dependencies: Path | None, target:
     ``files``: the app's, by their path in ``app.zip``. An equal copy hides nothing: a project that is its own
     dependency is in both zips.
     """
-    modules = {match[1]: path for path in files if (match := TOP_LEVEL_MODULE.fullmatch(path))}
+    modules = {name: path for path in files if (name := top_level_module(path))}
     if hiding := [path for name, path in modules.items() if name in HIDEABLE_MODULES]:
-        yield f"warning: {_join_names(hiding)} of the app hides a module of Python's standard library: rename it"
+        names = first_names(hiding, _MAX_NAMED)
+        yield f"warning: {names} of the app hides a module of Python's standard library: rename it"
     installed = _checksums(dependencies, target) if dependencies else {}
     copies = {name: path for name, path in modules.items() if name in installed}
     if hiding := [path for name, path in copies.items() if zlib.crc32(files[path].read_bytes()) != installed[name]]:
+        names = first_names(hiding, _MAX_NAMED)
         yield (
-            f"warning: {_join_names(hiding)} of the app hides a module of the same name in dependencies.zip: rename "
-            "it, or leave it out with a .lambdaignore"
+            f"warning: {names} of the app hides a module of the same name in dependencies.zip: rename it, or leave it "
+            "out with a .lambdaignore"
         )
 
 
@@ -38,11 +42,6 @@ def _checksums(dependencies: Path, target: Target) -> dict[str, int]:
     with zipfile.ZipFile(dependencies) as archive:
         for entry in archive.infolist():
             root = next((root for root in import_roots(target.python) if entry.filename.startswith(root)), "")
-            if root and (match := TOP_LEVEL_MODULE.fullmatch(entry.filename.removeprefix(root))):
-                checksums.setdefault(match[1], entry.CRC)
+            if root and (name := top_level_module(entry.filename.removeprefix(root))):
+                checksums.setdefault(name, entry.CRC)
     return checksums
-
-
-def _join_names(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
-    return ", ".join(paths[:_MAX_NAMED]) + more

@@ -13,13 +13,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.inspection.findings import finding
-from builder.inspection.package_checks import fits
 from builder.metadata.core_metadata import parse_headers
 from builder.metadata.requires_dist import is_readable, name_of
 from builder.model.artifact import Finding
 from builder.model.errors import BuildError
 from builder.model.target import Target
-from builder.model.versions import same_version
+from builder.model.versions import allows, same_version
 from builder.resolve.download_failures import shown_indexes
 from builder.resolve.resolver import LockInput
 from builder.resolve.settings import replaces_requirements
@@ -114,5 +113,5 @@ def _wrong_requirements(
                 statement = f"{locked[parent].filename} requires {each}"
                 if name not in locked:
                     yield f"{statement}, which the lock does not have"
-                elif not fits(each, locked[name].version):
+                elif not allows(each.specifier, locked[name].version, if_unreadable=True):
                     yield f"{statement}, the lock has {locked[name].version}"

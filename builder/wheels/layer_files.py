@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from builder.metadata.module_names import module_name
+
 #: Part of every cache key. Increase it with every change of the rules below.
 RULES = 2
 
@@ -28,7 +30,7 @@ def belongs_in_layer(path: str, source: str | None = None) -> bool:
 
 def is_importable(path: str) -> bool:
     """Whether an import can load this file, so that bytecode for it is useful."""
-    return path.endswith(".py") and all(part.isidentifier() for part in path.removesuffix(".py").split("/"))
+    return path.endswith(".py") and module_name(path) is not None
 
 
 def _is_script(source: str) -> bool:

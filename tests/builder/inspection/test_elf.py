@@ -48,14 +48,14 @@ def test_a_binary_that_the_runtime_cannot_load_is_an_error(facts: ElfFacts, code
 
 def test_a_binary_that_the_runtime_can_load_has_no_findings() -> None:
     for facts in (GOOD, needing("libc.so.6", "GLIBC", 2, 34), needing("libstdc++.so.6", "GLIBCXX", 3, 4, 29)):
-        assert check_elf("python/m.so", facts, target("3.12")) == ()
+        assert not list(check_elf("python/m.so", facts, target("3.12")))
 
 
 def test_amazon_linux_2_has_older_libraries() -> None:
     glibc, cxx = needing("libc.so.6", "GLIBC", 2, 27), needing("libstdc++.so.6", "GLIBCXX", 3, 4, 25)
     assert codes(check_elf("m.so", glibc, target("3.11"))) == {"elf-glibc"}
     assert codes(check_elf("m.so", cxx, target("3.11"))) == {"elf-glibcxx"}
-    assert check_elf("m.so", glibc, target("3.12")) == check_elf("m.so", cxx, target("3.12")) == ()
+    assert not [*check_elf("m.so", glibc, target("3.12")), *check_elf("m.so", cxx, target("3.12"))]
 
 
 def test_a_symbol_of_newer_images_only_is_a_warning() -> None:

@@ -1,0 +1,18 @@
+"""The names by which Python imports the files below an import root."""
+
+from __future__ import annotations
+
+
+def module_name(path: str) -> str | None:
+    """Return the dotted name of the module that a file is (``pkg/__init__.py`` → ``pkg.__init__``), or None."""
+    if not path.endswith((".py", ".so")):
+        return None
+    *folders, file = path.split("/")
+    parts = [*folders, file.removesuffix(".py") if file.endswith(".py") else file.partition(".")[0]]
+    return ".".join(parts) if all(map(str.isidentifier, parts)) and "__pycache__" not in folders else None
+
+
+def top_level_module(path: str) -> str | None:
+    """Return the top-level module that a file makes (``name.py``, ``name/__init__.py``), or None."""
+    name = (module_name(path) or "").removesuffix(".__init__")
+    return name if name and "." not in name else None
