@@ -77,7 +77,7 @@ def lock_of(
         progress.note(note)
     missing = tuple(locked for locked in lock if locked.name not in pins)
     own_names = {wheel.name for wheel in wheels}
-    _check_hashes(requirements, [locked for locked in missing if locked.name not in own_names])
+    _require_hashes(requirements, [locked for locked in missing if locked.name not in own_names])
     return missing, lock_input.with_constraints(f"{name}=={version}" for name, version in pins.items())
 
 
@@ -115,8 +115,9 @@ def _lock_input(project: Requirements, target: Target, wheels: Sequence[LocalWhe
     ]
     constraints = (*project.constraints, *(wheel.reference for wheel in wheels))
     overrides = tuple(dict.fromkeys([*project.overrides, *paths]))
+    hashes = {name: digests for name, digests in project.hashes.items() if name not in local_wheels}  # were compared
     bounds = Bounds(
-        constraints, overrides, project.excludes, project.complete, index_of, project.settings, hashes=project.hashes
+        constraints, overrides, project.excludes, project.complete, index_of, project.settings, hashes=hashes
     )
     return LockInput(tuple(requirements), bounds, origins={each.name: each.where for each in project.declared})
 
@@ -194,30 +195,15 @@ def _conflicts_error(conflicts: Sequence[PackageConflict], layer: Layer, require
     )
 
 
-def _check_hashes(requirements: Requirements, lock: Sequence[Locked]) -> None:
-    """Compare the wheels with the hashes in the requirements, as pip does.
-
-    The choice of a wheel has compared those of other algorithms than sha256.
-    """
-    problems = []
-    for locked in lock:
-        allowed = requirements.hashes.get(locked.name)
-        if allowed is None and not requirements.hashed:
-            continue
-        if allowed is None:
-            reason = "but others have" if requirements.hashes else "but --require-hashes is set"
-            problems.append(f"  {locked.name}=={locked.version} has no hash, {reason}")
-        elif f"sha256:{locked.sha256}" not in allowed and all(each.startswith("sha256:") for each in allowed):
-            problems.append(
-                f"  hash mismatch: {locked.filename} has sha256 {locked.sha256}, which is not among its hashes"
-            )
-    if problems:
+def _require_hashes(requirements: Requirements, lock: Sequence[Locked]) -> None:
+    """Raise InputError if each package must have hashes and one has none, as pip does."""
+    missing = [each for each in lock if each.name not in requirements.hashes] if requirements.hashed else []
+    if missing:
+        reason = "but others have" if requirements.hashes else "but --require-hashes is set"
         raise InputError(
             "the hashes in the requirements do not match:",
-            details=problems,
-            where=str(requirements.lock or requirements.source),
-            fix="lock again, or resolve again with --no-lock"
-            if requirements.lock
-            else "write hashes for every package and platform (`uv pip compile --generate-hashes`), or remove all and "
+            details=[f"  {each.name}=={each.version} has no hash, {reason}" for each in missing],
+            where=str(requirements.source),
+            fix="write hashes for every package and platform (`uv pip compile --generate-hashes`), or remove all and "
             "--require-hashes",
         )

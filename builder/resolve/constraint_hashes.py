@@ -10,9 +10,6 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from builder.metadata.requirement_lines import lines
-from builder.model.artifact import Locked
-from builder.model.errors import InputError
-from builder.model.target import Target
 
 #: A file that a constraints file includes: ``-c other.txt``.
 _INCLUDED = re.compile(r"(?:-[cr]|--constraints?|--requirements?)[\s=]*(\S+)")
@@ -41,19 +38,3 @@ def constraint_hashes(texts: Iterable[str]) -> Mapping[str, frozenset[str]]:
                 key = canonicalize_name(name[0])
                 hashes[key] = hashes.get(key, frozenset()) | frozenset(digests)
     return hashes
-
-
-def check_constraint_hashes(lock: Iterable[Locked], hashes: Mapping[str, frozenset[str]], target: Target) -> None:
-    """Raise InputError for a locked wheel that the ``hashes`` do not allow.
-
-    The choice of a wheel has compared those of other algorithms than sha256.
-    """
-    for locked in lock:
-        allowed = hashes.get(locked.name, frozenset())
-        if allowed and f"sha256:{locked.sha256}" not in allowed and all(each.startswith("sha256:") for each in allowed):
-            raise InputError(
-                f"hash mismatch: {locked.filename} has sha256 {locked.sha256}, which is not among its hashes in the "
-                "constraints (PIP_CONSTRAINT, UV_CONSTRAINT)",
-                where=target.id,
-                fix="write hashes for every package and platform (`uv pip compile --generate-hashes`), or remove them",
-            )

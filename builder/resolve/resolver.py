@@ -27,7 +27,6 @@ from builder.model.target import Target, python_order
 from builder.model.toml import tomllib
 from builder.resolve import uv
 from builder.resolve.bounds import NO_BOUNDS, Bounds
-from builder.resolve.constraint_hashes import check_constraint_hashes
 from builder.resolve.failures import ConflictError, explain, no_wheel
 from builder.resolve.settings import package_settings
 from builder.resolve.wheel_choice import choose_wheel, filename_of, url_of
@@ -121,8 +120,7 @@ def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
     uv has no platform for glibc 2.26, so it resolves for the next one. If all wheels of a chosen version need a newer
     glibc than the target has, exclude that version and resolve again.
     """
-    bounds, hashes = inputs.bounds, package_settings(os.environ).hashes
-    allowed_hashes = {**hashes, **bounds.hashes}
+    bounds, hashes_of_constraints = inputs.bounds, package_settings(os.environ).hashes
     ruled_out: dict[str, str] = {}  # the constraint that excludes a version, and the package without a wheel
     for _ in range(MAX_UV_RUNS_PER_TARGET):
         try:
@@ -133,14 +131,14 @@ def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
             raise
         packages = document.get("packages", [])
         chosen = [
-            choose_wheel(package, target, allowed_hashes.get(name, ()), bounds.index_of.get(name, (None, ""))[0])
+            choose_wheel(package, target, allowed, bounds.index_of.get(name, (None, ""))[0], inputs.origins.get(name))
             for package in packages
             for name in [str(package.get("name"))]
+            for allowed in [[all_[name] for all_ in (bounds.hashes, hashes_of_constraints) if name in all_]]
         ]
         missing = [package for package, wheel in zip(packages, chosen, strict=True) if wheel is None]
         if not missing:
             lock = [wheel for wheel in chosen if wheel is not None]
-            check_constraint_hashes(lock, hashes, target)
             yanked = _yanked_versions(messages)
             lock = [each.model_copy(update={"yanked": yanked.get((each.name, each.version))}) for each in lock]
             return tuple(sorted(lock, key=lambda locked: locked.name))

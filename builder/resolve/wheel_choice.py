@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -29,18 +29,22 @@ DIGEST_LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
 def choose_wheel(
-    package: dict[str, Any], target: Target, allowed: Collection[str] = (), index: ProjectIndex | None = None
+    package: dict[str, Any],
+    target: Target,
+    allowed: Sequence[Collection[str]],
+    index: ProjectIndex | None,
+    origin: str | None,
 ) -> Locked | None:
     """Return the best wheel of a package in a pylock document, or None if no wheel runs on the target.
 
-    ``allowed``: digests (``sha256:…``) of wheels to prefer. If the best wheel has none of them by its sha256, those of
-    other algorithms are checked. ``index``: the only one of the package; the lock keeps the wheel's place too. Raises
-    InputError if none of them matches, BuildError if the index names another hash.
+    ``allowed``: sets of digests (``sha256:…``); the wheel must have one of each. ``index``: the only one of the
+    package; the lock keeps the wheel's place too. ``origin``: the file and line that require the package. Raises
+    InputError for another digest, BuildError if the index names another.
     """
     name, version = str(package.get("name")), str(package.get("version"))
     archive = package.get("archive")  # a direct reference
     wheels: list[dict[str, Any]] = [archive] if archive else package.get("wheels", [])
-    wheels = [each for each in wheels if not _hashes(each).isdisjoint(allowed)] or wheels
+    wheels = [each for each in wheels if not any(map(_hashes(each).isdisjoint, allowed))] or wheels
     ranked = [(rank, wheel) for wheel in wheels if (rank := _rank(filename_of(wheel), target)) is not None]
     if not ranked:
         return None
@@ -50,7 +54,7 @@ def choose_wheel(
         name=canonicalize_name(name),
         version=version,
         filename=filename_of(wheel),
-        sha256=_sha256(name, filename_of(wheel), url, _hashes(wheel), allowed, target),
+        sha256=_sha256(name, wheel, url, allowed, target, origin),
         url=url if archive or index else None,
     )
 
@@ -91,29 +95,41 @@ def url_of(wheel: Mapping[str, Any]) -> str:
     return str(wheel.get("url") or Path(wheel.get("path") or "/").absolute().as_uri())
 
 
-def _sha256(name: str, filename: str, url: str, listed: set[str], allowed: Collection[str], target: Target) -> str:
-    """Return the sha256 of a wheel, after checking other hashes if that is needed.
+def _sha256(
+    name: str,
+    wheel: dict[str, Any],
+    url: str,
+    allowed: Sequence[Collection[str]],
+    target: Target,
+    origin: str | None,
+) -> str:
+    """Return the sha256 of a wheel, after a check of the ``allowed`` digests, or else of those that the index lists.
 
-    These are the ``allowed`` ones if none of them is the sha256 that the index lists, or those that the index lists
-    instead of a sha256.
+    The file is read only if the sha256 that the index lists is missing, or cannot be compared with all of them.
     """
-    sha256 = next((each for each in listed if each.startswith("sha256:")), None)
-    others = [each for each in allowed if not each.startswith("sha256:")]
-    if sha256 and (sha256 in allowed or not others):
-        return sha256.partition(":")[2]
-    digests = _digests_of_file(url) if url.startswith("file:") else _downloaded_digests(name, url, target)
+    listed = _hashes(wheel)
+    digests = {each for each in listed if each.startswith("sha256:")}
+    if not digests or any(digests.isdisjoint(each) and _kinds(each) != {"sha256"} for each in allowed):
+        digests = _digests_of_file(url) if url.startswith("file:") else _downloaded_digests(name, url, target)
+    for each in allowed:
+        if digests.isdisjoint(each):
+            shown = " ".join(sorted(digest for digest in digests if _kinds([digest]) <= _kinds(each)))
+            raise InputError(
+                f"hash mismatch: {filename_of(wheel)} has {shown}, which is not among its hashes in the requirements, "
+                "the lock or the constraints (PIP_CONSTRAINT, UV_CONSTRAINT)",
+                where=origin or target.id,
+                fix="write hashes for every package and platform (`uv pip compile --generate-hashes`), or lock again "
+                "(--no-lock resolves without a lock file)",
+            )
     checked = [each for each in listed if each.partition(":")[0] in DIGEST_LENGTHS]
-    if others and digests.isdisjoint(allowed):
-        kinds = {each.partition(":")[0] for each in allowed}
-        shown = " ".join(sorted(each for each in digests if each.partition(":")[0] in kinds))
-        raise InputError(
-            f"hash mismatch: {filename} has {shown}, which is not among its hashes in the requirements or the lock",
-            where=target.id,
-            fix="write hashes for every package and platform (`uv pip compile --generate-hashes`), or lock again",
-        )
-    if not others and checked and digests.isdisjoint(checked):
+    if not allowed and checked and digests.isdisjoint(checked):
         raise hash_mismatch(name, checked, sorted(digests), target.id, "its page names")
     return next(each.partition(":")[2] for each in digests if each.startswith("sha256:"))
+
+
+def _kinds(digests: Iterable[str]) -> set[str]:
+    """Return the algorithms of digests."""
+    return {each.partition(":")[0] for each in digests}
 
 
 def _digests_of_file(url: str) -> set[str]:
