@@ -40,7 +40,9 @@ def find(python: str, exact: str | None = None) -> Interpreter:
 
     If there is none, uv downloads it. Raises BuildError if that fails.
     """
-    interpreter = search(python, exact) or _download(python, exact)
+    interpreter = search(python, exact)
+    if interpreter is None and install(exact or python):
+        interpreter = search(python, exact)
     if interpreter is None:
         raise BuildError(
             f"CPython {exact or python}, which compiles bytecode, was not found, and uv cannot download it",
@@ -87,7 +89,7 @@ def _candidates(python: str) -> Iterator[Path]:
     yield from (path for place in places if place and (path := Path(place) / name).is_file())
     roots = [
         Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions",
-        Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or _uv_folder()),
+        uv_python_folder(),
         Path("/opt/python"),
         Path("/opt/hostedtoolcache/Python"),
         Path("/Library/Frameworks/Python.framework/Versions"),
@@ -97,9 +99,19 @@ def _candidates(python: str) -> Iterator[Path]:
             yield from sorted(root.glob(pattern)) if root.is_dir() else ()
 
 
-def _uv_folder() -> Path:
-    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(data) / "uv" / "python"
+def uv_python_folder() -> Path:
+    """Return the folder of the Pythons that uv installed."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path(data) / "uv" / "python")
+
+
+def install(python: str) -> bool:
+    """Let uv install a Python. Return whether the user's settings allow that; the caller looks if it is there."""
+    if os.environ.get("UV_PYTHON_DOWNLOADS") == "never":
+        return False
+    with tempfile.TemporaryDirectory(prefix="layers-python-") as folder:
+        uv.run(["python", "install", python], Path(folder))
+    return True
 
 
 def _identify(path: Path) -> Interpreter | None:
@@ -119,11 +131,3 @@ def _identify(path: Path) -> Interpreter | None:
     if implementation != "cpython" or level != "final":
         return None
     return Interpreter(Path(executable or path), f"{major}.{minor}.{patch}", magic)
-
-
-def _download(python: str, exact: str | None) -> Interpreter | None:
-    if os.environ.get("UV_PYTHON_DOWNLOADS") == "never":
-        return None
-    with tempfile.TemporaryDirectory(prefix="layers-python-") as folder:
-        uv.run(["python", "install", exact or python], Path(folder))
-    return search(python, exact)

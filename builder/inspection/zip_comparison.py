@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.inspection.inspector import Inspection
+from builder.model.lock_changes import compare_versions
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,14 @@ class Comparison:
 
 def compare(old: Inspection, new: Inspection) -> Comparison:
     """Return the differences: what only the second zip has, and what only the first has."""
-    before = {package.name: package.version for package in old.packages}
-    after = {package.name: package.version for package in new.packages}
-    was = {file.path: (file.sha256, file.size, file.mode) for file in old.files if not file.is_folder}
-    now = {file.path: (file.sha256, file.size, file.mode) for file in new.files if not file.is_folder}
+    before, after = ({package.name: package.version for package in each.packages} for each in (old, new))
+    was, now = (
+        {file.path: (file.sha256, file.size, file.mode) for file in each.files if not file.is_folder}
+        for each in (old, new)
+    )
     return Comparison(
-        same_bytes=old.sha256 == new.sha256,
-        added=tuple((name, after[name]) for name in sorted(after.keys() - before.keys())),
-        removed=tuple((name, before[name]) for name in sorted(before.keys() - after.keys())),
-        updated=tuple((n, before[n], after[n]) for n in sorted(before.keys() & after.keys()) if before[n] != after[n]),
+        old.sha256 == new.sha256,
+        *compare_versions(before, after),
         size=new.size - old.size,
         unzipped_size=new.unzipped_size - old.unzipped_size,
         files_added=tuple(sorted(now.keys() - was.keys())),

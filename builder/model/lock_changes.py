@@ -32,23 +32,24 @@ class Changes:
 
 def changes(old: Iterable[Locked], new: Iterable[Locked]) -> Changes:
     """Return the differences between two locks."""
-    before, after = _by_name(old), _by_name(new)
-    common = sorted(before.keys() & after.keys())
+    before, after = {each.name: each for each in old}, {each.name: each for each in new}
+    versions = compare_versions(*({n: each.version for n, each in lock.items()} for lock in (before, after)))
     return Changes(
-        added=tuple((name, after[name].version) for name in sorted(after.keys() - before.keys())),
-        removed=tuple((name, before[name].version) for name in sorted(before.keys() - after.keys())),
-        updated=tuple(
-            (name, before[name].version, after[name].version)
-            for name in common
-            if before[name].version != after[name].version
-        ),
+        *versions,
         rewheeled=tuple(
             (name, after[name].version)
-            for name in common
+            for name in sorted(before.keys() & after.keys())
             if before[name].version == after[name].version and before[name].sha256 != after[name].sha256
         ),
     )
 
 
-def _by_name(lock: Iterable[Locked]) -> Mapping[str, Locked]:
-    return {locked.name: locked for locked in lock}
+def compare_versions(
+    before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...], tuple[tuple[str, str, str], ...]]:
+    """Return the added, removed and updated packages of two mappings from names to versions."""
+    return (
+        tuple((name, after[name]) for name in sorted(after.keys() - before.keys())),
+        tuple((name, before[name]) for name in sorted(before.keys() - after.keys())),
+        tuple((n, before[n], after[n]) for n in sorted(before.keys() & after.keys()) if before[n] != after[n]),
+    )

@@ -6,6 +6,7 @@ A validator raises ValueError; the reader puts line and key before its message. 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -229,6 +230,17 @@ class Budget(Frozen):
     zipped: SizeLimit | None = None
     unzipped: SizeLimit | None = None
     import_time: TimeLimit | None = None
+
+    def exceeded(
+        self, zipped: int, unzipped: int, last_sizes: tuple[int | None, int | None] = (None, None)
+    ) -> Iterator[str]:
+        """Yield a sentence for each size above its limit. ``last_sizes`` are those of the last release."""
+        sizes = (("zipped", self.zipped, zipped, last_sizes[0]), ("unzipped", self.unzipped, unzipped, last_sizes[1]))
+        for kind, limit, size, last in sizes:
+            allowed = limit.allowed(last) if limit else None
+            if limit and allowed is not None and size > allowed:
+                growth = f", the last release has {last:,}" if limit.growth is not None else ""
+                yield f"{size:,} bytes {kind}; {limit.text} allows {allowed:,.0f}{growth}"
 
 
 class Slim(Frozen):

@@ -15,7 +15,8 @@ from builder.model.runtimes import RUNTIMES, Architecture
 ALL = "all"
 LATEST = "latest"
 
-_ARCHITECTURES = {
+#: Architectures by the names that people and machines have for them, in lower case.
+ARCHITECTURES = {
     "x86_64": Architecture.X86_64, "amd64": Architecture.X86_64, "x64": Architecture.X86_64, "x86": Architecture.X86_64,
     "aarch64": Architecture.AARCH64, "arm64": Architecture.AARCH64, "arm": Architecture.AARCH64,
 }  # fmt: skip
@@ -55,7 +56,7 @@ def parse_python(text: str, known: Collection[str] = tuple(RUNTIMES)) -> str:
 
 def parse_architecture(text: str) -> Architecture:
     """Return the architecture for ``arm64``, ``aarch64``, ``amd64``, ``x86_64``, ``x86`` or ``x64``, in any case."""
-    architecture = _ARCHITECTURES.get(text.strip().lower().replace("-", "_"))
+    architecture = ARCHITECTURES.get(text.strip().lower().replace("-", "_"))
     if architecture is None:
         raise ValueError(f"'{shorten(text, 40)}' is not an architecture of Lambda: x86_64 or aarch64 (arm64)")
     return architecture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from builder.package.budget import PackageBudget
+from builder.package.budget import parse_budget
 from builder.package.dependencies import Layer
 from builder.package.packaging import Package, Zipped, package
 
-__all__ = ["Layer", "Package", "PackageBudget", "Zipped", "package"]
+__all__ = ["Layer", "Package", "Zipped", "package", "parse_budget"]

@@ -25,11 +25,11 @@ from builder.model.errors import BuildError, InputError, read_error, write_error
 from builder.model.figures import counted
 from builder.model.folder_lock import folder_lock
 from builder.model.matrix import Matrix
-from builder.model.matrix_keys import Slim, Staging
+from builder.model.matrix_keys import Budget, Slim, Staging
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.package.app_files import app_files
-from builder.package.budget import NO_BUDGET, PackageBudget
+from builder.package.budget import refuse_over_budget
 from builder.package.dependencies import Layer, check_python, lock_of
 from builder.package.hidden_modules import hidden_modules
 from builder.package.local_packages import build_wheels, local_packages
@@ -88,7 +88,7 @@ def package(
     selection: Selection = EVERYTHING_DECLARED,
     layer: Layer | None = None,
     direct: bool = False,
-    budget: PackageBudget = NO_BUDGET,
+    budget: Budget | None = None,
     slim: Slim | None = None,
     bytecode: bool = True,
 ) -> Package:
@@ -125,7 +125,7 @@ def package(
             )
             result = Package(target, zipped, dependencies, source, project.lock if project else None, layer, notes)
             _check_limits(result, folder, direct, progress)
-            budget.check(result.size, result.total_unzipped, target.id)
+            refuse_over_budget(budget or Budget(), result.size, result.total_unzipped, target.id)
             for warning in hidden_modules(files, folder / dependencies.file if dependencies else None, target):
                 progress.note(warning)
             with folder_lock(output):  # so that both zips are of one run

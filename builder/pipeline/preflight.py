@@ -65,17 +65,13 @@ def refuse_over_budget(
 
     ``last_sizes`` are the zipped and unzipped sizes of the last release by target id, for limits on growth.
     """
-    rows = []
-    for artifact in artifacts:
-        zipped, unzipped = last_sizes.get(artifact.target, (None, None))
-        for kind, limit, size, last in (
-            ("zipped", budget.zipped, artifact.size, zipped),
-            ("unzipped", budget.unzipped, artifact.unzipped_size, unzipped),
-        ):
-            allowed = limit.allowed(last) if limit else None
-            if limit and allowed is not None and size > allowed:
-                growth = f", the last release has {last:,}" if limit.growth is not None else ""
-                rows.append(f"  {artifact.target}: {size:,} bytes {kind}; {limit.text} allows {allowed:,.0f}{growth}")
+    rows = [
+        f"  {artifact.target}: {problem}"
+        for artifact in artifacts
+        for problem in budget.exceeded(
+            artifact.size, artifact.unzipped_size, last_sizes.get(artifact.target, (None, None))
+        )
+    ]
     if rows:
         raise BuildError(
             "zips are larger than the budget allows:",

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.bytecode.interpreters import find
+from builder.bytecode.interpreters import find, install, uv_python_folder
 from builder.inspection.findings import dotted
 from builder.model.errors import LayersError
 from builder.model.runtimes import Architecture
+from builder.model.selection import ARCHITECTURES
 from builder.model.target import Target
-from builder.resolve import uv
 
 #: Loads the libraries that Lambda has and layers rely on, and prints the machine of an emulated Python.
 _PROBE = (
@@ -42,14 +40,8 @@ def machine_for(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unpr
     """Return how to run the target on this machine. ``glibc``: the newest version that its binaries need."""
     if platform.system() != "Linux":
         return Unproven(f"a layer's binaries are for Linux, this machine runs {platform.system()}")
-    if _own_architecture() is target.architecture:
-        return _native(target, glibc)
-    return _find_emulator(target)
-
-
-def _own_architecture() -> Architecture | None:
-    names = {"x86_64": Architecture.X86_64, "amd64": Architecture.X86_64, "aarch64": Architecture.AARCH64}
-    return names.get(platform.machine().lower().replace("arm64", "aarch64"))
+    is_native = ARCHITECTURES.get(platform.machine().lower()) is target.architecture
+    return _native(target, glibc) if is_native else _find_emulator(target)
 
 
 def _native(target: Target, glibc: tuple[int, ...] | None) -> Machine | Unproven:
@@ -94,16 +86,9 @@ def _find_emulator(target: Target) -> Machine | Unproven:
 
 def _foreign_python(target: Target) -> Path | None:
     """Return uv's CPython for the other architecture; uv downloads it if it is not installed."""
-    interpreter = _find_uv_python(target)
-    if interpreter is None and os.environ.get("UV_PYTHON_DOWNLOADS") != "never":
-        with tempfile.TemporaryDirectory(prefix="layers-python-") as folder:
-            uv.run(["python", "install", f"cpython-{target.python}-linux-{target.architecture}-gnu"], Path(folder))
-        interpreter = _find_uv_python(target)
-    return interpreter
-
-
-def _find_uv_python(target: Target) -> Path | None:
-    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    folder = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path(data) / "uv" / "python")
-    pattern = f"cpython-{target.python}.*-linux-{target.architecture}-gnu/bin/python{target.python}"
-    return max(folder.glob(pattern), default=None) if folder.is_dir() else None
+    platform_tag = f"linux-{target.architecture}-gnu"
+    pattern = f"cpython-{target.python}.*-{platform_tag}/bin/python{target.python}"
+    found = max(uv_python_folder().glob(pattern), default=None)
+    if found is None and install(f"cpython-{target.python}-{platform_tag}"):
+        found = max(uv_python_folder().glob(pattern), default=None)
+    return found

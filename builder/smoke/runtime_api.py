@@ -50,7 +50,7 @@ class RuntimeApi(LoopbackServer):
         self._arn = arn
         self._events: queue.Queue[tuple[bytes, str] | None] = queue.Queue()
         self._responses: queue.Queue[FunctionResponse] = queue.Queue()
-        self._ready: float | None = None
+        self.ready: float | None = None  #: the time of the function's first request for an event
         self._given: float | None = None
         super().__init__(self._handler())
 
@@ -58,7 +58,7 @@ class RuntimeApi(LoopbackServer):
         self, event: object, alive: Callable[[], bool], request_id: str | None = None
     ) -> tuple[FunctionResponse, float]:
         """Invoke the function; return its response, and the seconds between event and response."""
-        deadline = time.monotonic() + self._limit + (0 if self._ready else self._start)
+        deadline = time.monotonic() + self._limit + (0 if self.ready else self._start)
         self._given = None
         self._events.put((json.dumps(event).encode(), request_id or str(uuid.uuid4())))
         while True:
@@ -72,11 +72,6 @@ class RuntimeApi(LoopbackServer):
             else:
                 return response, response.at - (self._given or response.at)
 
-    @property
-    def ready(self) -> float | None:
-        """The time of the function's first request for an event."""
-        return self._ready
-
     def close(self) -> None:
         """Unblock a client that waits for an event."""
         self._events.put(None)
@@ -89,7 +84,7 @@ class RuntimeApi(LoopbackServer):
                 if self.path != f"{_PREFIX}invocation/next":
                     self.respond_json(404, {"errorMessage": "no such path"})
                     return
-                api._ready = api._ready or time.monotonic()
+                api.ready = api.ready or time.monotonic()
                 event = api._events.get()
                 if event is None:
                     self.close_connection = True

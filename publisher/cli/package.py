@@ -108,10 +108,10 @@ def command(
     """
     from builder.model.matrix_keys import check_package_name, check_requirement
     from builder.model.target import Target, target_of_this_machine
-    from builder.package import PackageBudget, package
+    from builder.package import package, parse_budget
     from builder.requirements.declared import Selection
 
-    budget = PackageBudget.parse(max_size)
+    budget = parse_budget(max_size)
     selection = Selection(
         extras, all_extras, groups, not no_default_groups, not no_lock,
         _check_values("--exclude", exclude, check_package_name),
