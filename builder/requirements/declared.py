@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
@@ -19,6 +20,7 @@ from builder.model.escape import shorten
 from builder.model.figures import counted
 from builder.resolve.bounds import ProjectIndex
 
+_T = TypeVar("_T")
 #: Limits of one error message.
 _MAX_LINES, _MAX_LINE_CHARACTERS = 100, 1000
 #: How many unusual characters of a text an error names.
@@ -123,23 +125,21 @@ class Problems:
         if not isinstance(text, str):
             self.add(where, f"a requirement must be a string, not {type(text).__name__}")
             return None
-        try:
-            _check_numbers(text)
-            return Requirement(text)
-        except (ValueError, RecursionError) as error:
-            reason = _first(error) + unusual_characters(text)
-            self.add(where, f"{shorten(without_credentials(text))!r} is not a requirement (PEP 508): {reason}")
-            return None
+        return self._parse(Requirement, text, "requirement", where)
 
     def parse_marker(self, text: object, where: str) -> Marker | None:
         """Parse a marker (PEP 508). If it is invalid, add a problem and return None; None also for no marker."""
-        if text is None:
-            return None
+        return None if text is None else self._parse(Marker, str(text), "marker", where)
+
+    def _parse(self, kind: Callable[[str], _T], text: str, noun: str, where: str) -> _T | None:
         try:
-            _check_numbers(str(text))
-            return Marker(str(text))
-        except (ValueError, RecursionError):
-            self.add(where, f"{shorten(str(text))!r} is not a marker (PEP 508){unusual_characters(str(text))}")
+            if re.search(r"[0-9]{1000}", text):  # Python may refuse to read it (4,300 digits), which would fail later
+                raise ValueError("it has a number of more than 1,000 digits")
+            return kind(text)
+        except (ValueError, RecursionError) as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = shorten(without_credentials(first)) + unusual_characters(text)
+            self.add(where, f"{shorten(without_credentials(text))!r} is not a {noun} (PEP 508): {reason}")
             return None
 
     def raise_any(self) -> None:
@@ -166,17 +166,7 @@ def names_of(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _check_numbers(text: str) -> None:
-    """Raise ValueError for a number that Python may refuse to read (4,300 digits), which would fail later."""
-    if re.search(r"[0-9]{1000}", text):
-        raise ValueError("it has a number of more than 1,000 digits")
-
-
 def unusual_characters(text: str) -> str:
     """Return the end of an error's sentence that names characters outside ASCII; empty if there are none."""
     names = [f"U+{ord(each):04X} ({unicodedata.name(each, 'no name')})" for each in dict.fromkeys(text) if each > "~"]
     return f"; it has {', '.join(names[:_MAX_NAMED_CHARACTERS])}, write ASCII characters" if names else ""
-
-
-def _first(error: BaseException) -> str:
-    return shorten(without_credentials((str(error).splitlines() or [type(error).__name__])[0]))

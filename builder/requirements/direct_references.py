@@ -1,4 +1,4 @@
-"""Direct references (PEP 508): the paths, ``file:`` URLs and other URLs that requirements name a package by."""
+"""Direct references (PEP 508), by which requirements name a package: paths, ``file:`` URLs, other URLs, bare URLs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from builder.model.escape import shorten
 from builder.requirements.declared import LocalPackage, without_credentials
 from builder.requirements.file_hashes import problem_of_digests
 
-VCS = re.compile(r"^(git|hg|svn|bzr)\+")
+URL = re.compile(r"^(?!file:)[a-z][a-z0-9+.-]*://")
+_VCS = re.compile(r"^(git|hg|svn|bzr)\+")
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 #: The algorithms of a URL's fragment that pip checks.
 _DIGESTS = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
@@ -53,7 +54,7 @@ def local_package(
 def problem_of_url(url: str) -> str | None:
     """Return why a direct reference cannot be used; None for the URL of a wheel."""
     shown = without_credentials(url)
-    if VCS.match(url) or url.startswith("ssh:"):
+    if _VCS.match(url) or url.startswith("ssh:"):
         return (
             f"{shown} is a version control URL, and only wheels are used; "
             "clone it and name the folder, or build a wheel and name its path"
@@ -99,3 +100,30 @@ def path_of(text: str, folder: Path) -> Path:
     place = place.expanduser() if text.startswith("~/") else place
     beside = folder / place
     return beside if beside.exists() or not place.exists() else place  # pip resolves it from the current folder
+
+
+def named_url(text: str) -> str:
+    """Return ``name @ URL`` for a line that is only the URL of a wheel."""
+    url, _, marker = text.partition(" ;")
+    if not URL.match(text):
+        return text
+    try:
+        name = parse_wheel_filename(unquote(urlsplit(url.strip()).path.rsplit("/", 1)[-1]))[0]
+    except InvalidWheelFilename:
+        return f"unnamed @ {text}"
+    return f"{name} @ {url.strip()}" + (f" ;{marker}" if marker else "")
+
+
+def advice_for_line(text: str) -> str | None:
+    """Return advice for lines that other tools write and that no index can serve."""
+    if re.fullmatch(r"pkg[-_]resources==0\.0\.0", text.strip()):
+        return "pkg-resources==0.0.0 is not a package; Debian's pip freeze writes it by mistake: remove the line"
+    if re.fullmatch(r"[A-Za-z0-9_.-]+=[^=<>!~\s]+(=\S*)?", text.strip()):
+        return f"{text.strip()} is conda's format; write name==version (`pip list --format=freeze` prints it)"
+    if _VCS.match(text):
+        return problem_of_url(text)
+    bare = " ".join(text.split())
+    if match := re.fullmatch(r"([A-Za-z0-9_.-]+) ?(?:\^|@|~|=>|=<| ) ?v?(\d[\w.]*)", bare):
+        shown = shorten(f"{match[1]}=={match[2]}")
+        return f"{shorten(bare)!r} is not a requirement (PEP 508); write {shown}, or use >=, <= or ~="
+    return None

@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urldefrag
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 
 from builder.metadata.requires_dist import marker_environment, name_of
 from builder.model.errors import InputError
@@ -25,18 +24,16 @@ from builder.requirements.declared import (
     LocalPackage,
     Problems,
     Requirements,
-    declare,
     without_credentials,
 )
-from builder.requirements.entries import Sources
-from builder.requirements.file_hashes import check_file, strong_digests
 from builder.requirements.lock_formats import (
     parse_pdm_lock,
     parse_pipfile_lock,
     parse_poetry_lock,
     pdm_targets_elsewhere,
 )
-from builder.requirements.lock_graph import LockedPackage, find_reachable
+from builder.requirements.lock_graph import find_reachable
+from builder.requirements.pins import pin
 from builder.requirements.pylock import read_pylock
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import read_json, read_toml
@@ -143,7 +140,7 @@ def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requiremen
     ignored = frozenset({*_names_to_ignore(project), *project.places})
     packages_in_use = find_reachable(roots, packages, marker_environment(target), ignored, problems)
     _raise_stale(problems, lock, command)
-    requirements = _pin(lock, project, packages_in_use, problems)
+    requirements = pin(lock, project, packages_in_use, problems)
     notes = []
     if has_changed(read_toml(project.source), document):
         notes.append(
@@ -173,29 +170,7 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
     if pipfile_has_changed(read_toml(project.source), document):  # a package may no longer be required
         problems.add(project.source.name, "changed after it was locked: its hash is not the lock's _meta.hash")
     _raise_stale(problems, lock, "pipenv lock")
-    return _pin(lock, project, packages, problems)
-
-
-def _pin(lock: Path, project: Requirements, packages: Sequence[LockedPackage], problems: Problems) -> Requirements:
-    """Return locked packages as ``==`` requirements."""
-    pins, hashes = [], {}
-    available = Sources(project.source.absolute().parent, problems, project.indexes, places=dict(project.places))
-    for package in packages:
-        text = f"{package.name}=={package.version}" if package.version else package.name
-        requirement = problems.parse(text, package.where)
-        if requirement is None:
-            continue
-        is_applied = available.apply_known(requirement, package.source, package.where)
-        place = available.places.get(package.name)
-        if is_applied and isinstance(place, LocalPackage):
-            requirement.specifier = SpecifierSet()
-        pins.append(declare(requirement, package.where))
-        if package.hashes:
-            hashes[package.name] = digests = strong_digests(package.hashes, package.where, problems)
-            if isinstance(place, LocalPackage) and not place.path.is_dir() and digests:
-                check_file(place.path, digests, package.where, problems)
-    problems.raise_any()
-    return Requirements(lock, tuple(pins), hashes=hashes, local=project.local, places=available.places)
+    return pin(lock, project, packages, problems)
 
 
 def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,14 @@ from packaging.pylock import (
     PylockSelectError,
     PylockValidationError,
 )  # fmt: skip
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 
 from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
-from builder.requirements.declared import LocalPackage, Problems, Requirements, declare
-from builder.requirements.entries import Sources
-from builder.requirements.file_hashes import check_file, strong_digests
+from builder.requirements.declared import Problems, Requirements
+from builder.requirements.lock_graph import LockedPackage
+from builder.requirements.pins import pin
 from builder.requirements.text_files import read_toml
 
 
@@ -40,57 +39,40 @@ def read_pylock(
 ) -> Requirements:
     """Return the packages that a pylock.toml (PEP 751) selects for the target."""
     problems = Problems()
-    pins = []
-    available = Sources(lock.absolute().parent, problems)
-    hashes: dict[str, frozenset[str]] = {}
+    packages = []
     try:
         content = read_toml(lock)
-        document = Pylock.from_dict(content)
-        chosen = list(
-            document.select(
-                environment=marker_environment(target),  # type: ignore[arg-type]
-                tags=supported_tags(target),
-                extras=extras,
-                dependency_groups=groups or None,
-            )
+        chosen = Pylock.from_dict(content).select(
+            environment=marker_environment(target),  # type: ignore[arg-type]
+            tags=supported_tags(target),
+            extras=extras,
+            dependency_groups=groups or None,
         )
+        for package, artifact in chosen:
+            where = f"{lock.name}: {package.name}"
+            if isinstance(artifact, PackageSdist):
+                problems.add(where, f"has no wheel that runs on {target.id}; only wheels are used")
+                continue
+            files = package.wheels if isinstance(artifact, PackageWheel) and package.wheels else [artifact]
+            hashes = {f"{kind}:{digest}" for each in files for kind, digest in getattr(each, "hashes", {}).items()}
+            version = str(package.version or "")
+            packages.append(LockedPackage(package.name, version, where, frozenset(hashes), _source(artifact)))
     except (PylockValidationError, PylockSelectError, UndefinedEnvironmentName, ValueError) as error:
         raise InputError(
             f"is not usable for {target.id}: {error}",
             where=str(lock),
             fix=_fix(content, has_project),
         ) from None
-    for package, artifact in chosen:
-        where = f"{lock.name}: {package.name}"
-        requirement = Requirement(f"{package.name}=={package.version}" if package.version else package.name)
-        source: dict[str, str] = {}
-        if isinstance(artifact, PackageVcs):
-            source = {"git": artifact.url or artifact.path or ""}
-        elif isinstance(artifact, PackageDirectory):
-            source = {"path": artifact.path}
-        elif isinstance(artifact, PackageArchive):
-            source = {"path": artifact.path} if artifact.path else {"url": artifact.url or ""}
-        elif isinstance(artifact, PackageSdist):
-            problems.add(where, f"has no wheel that runs on {target.id}; only wheels are used")
-            continue
-        if source:
-            available.apply(requirement, source, where)
-            if package.name in available.places:
-                requirement.specifier = SpecifierSet()
-        pins.append(declare(requirement, where))
-        if isinstance(artifact, (PackageWheel, PackageArchive)):
-            files = package.wheels if isinstance(artifact, PackageWheel) and package.wheels else [artifact]
-            strong_digests(_hashes(artifact), where, problems, has_project=has_project)
-            digests = frozenset(d for each in files for d in strong_digests(_hashes(each), where, Problems()))
-            hashes[package.name] = digests
-            if digests and isinstance(place := available.places.get(package.name), LocalPackage):
-                check_file(place.path, digests, where, problems)
-    problems.raise_any()
-    return Requirements(lock, tuple(pins), hashes=hashes, places=available.places, complete=True, lock=lock)
+    pinned = pin(lock, Requirements(lock), packages, problems, has_project=has_project)
+    return replace(pinned, complete=True, lock=lock)
 
 
-def _hashes(file: PackageWheel | PackageArchive) -> list[str]:
-    return [f"{kind}:{digest}" for kind, digest in file.hashes.items()]
+def _source(artifact: object) -> dict[str, str] | None:
+    if isinstance(artifact, PackageVcs):
+        return {"git": artifact.url or artifact.path or ""}
+    if isinstance(artifact, PackageDirectory) or (isinstance(artifact, PackageArchive) and artifact.path):
+        return {"path": artifact.path or ""}
+    return {"url": artifact.url or ""} if isinstance(artifact, PackageArchive) else None
 
 
 def _fix(document: Mapping[str, Any], has_project: bool) -> str:

@@ -130,41 +130,34 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
 
 
 def _read(path: Path, target: Target, selection: Selection) -> Requirements:
-    if path.suffix == ".lock" and not _OTHER_NAME.fullmatch(path.name):
-        raise InputError(
-            "is the lock file of a project", where=str(path), fix="name the project's pyproject.toml or Pipfile instead"
-        )
-    if path.name == "pixi.toml":
-        raise InputError(
-            "is pixi's file, and conda packages are not wheels",
-            where=str(path),
-            fix="state the packages in a requirements.txt or in [project].dependencies of a pyproject.toml",
-        )
+    if refusal := _refusal(path):
+        raise InputError(refusal[0], where=str(path), fix=refusal[1])
     if path.suffix == ".toml":
         return read_pyproject(path, selection, marker_environment(target))
     if path.name == "Pipfile":
         return read_pipfile(path, selection, target.python)
-    if path.name == "setup.cfg" and not any((path.parent / name).is_file() for name in ("setup.py", "pyproject.toml")):
-        raise InputError(
-            "cannot be built: installers need a setup.py or pyproject.toml beside it",
-            where=str(path),
-            fix='add a pyproject.toml with [build-system] and requires = ["setuptools"]',
-        )
     if path.name in ("setup.py", "setup.cfg"):
         return Requirements(path, local=(LocalPackage(path.absolute().parent, str(path)),))
-    if path.suffix == ".py":
-        raise InputError(
-            "is a Python file, not a requirements file",
-            where=str(path),
-            fix=f"for inline script metadata (PEP 723), run `uv export --script {path.name} -o requirements.txt`",
-        )
-    if path.suffix in (".yml", ".yaml"):
-        raise InputError(
-            "is a conda environment, and conda packages are not wheels",
-            where=str(path),
-            fix="write a requirements.txt (`pip list --format=freeze` in the environment prints one)",
-        )
     return read_requirements_file(path, environment=marker_environment(target))
+
+
+def _refusal(path: Path) -> tuple[str, str] | None:
+    """Return what a file is that does not state requirements for pip, and what to do; None for any other file."""
+    if path.suffix == ".lock" and not _OTHER_NAME.fullmatch(path.name):
+        return "is the lock file of a project", "name the project's pyproject.toml or Pipfile instead"
+    if path.name == "pixi.toml":
+        fix = "state the packages in a requirements.txt or in [project].dependencies of a pyproject.toml"
+        return "is pixi's file, and conda packages are not wheels", fix
+    if path.suffix in (".yml", ".yaml"):
+        fix = "write a requirements.txt (`pip list --format=freeze` in the environment prints one)"
+        return "is a conda environment, and conda packages are not wheels", fix
+    if path.name == "setup.cfg" and not any((path.parent / name).is_file() for name in ("setup.py", "pyproject.toml")):
+        fix = 'add a pyproject.toml with [build-system] and requires = ["setuptools"]'
+        return "cannot be built: installers need a setup.py or pyproject.toml beside it", fix
+    if path.suffix == ".py" and path.name != "setup.py":
+        fix = f"for inline script metadata (PEP 723), run `uv export --script {path.name} -o requirements.txt`"
+        return "is a Python file, not a requirements file", fix
+    return None
 
 
 def _states_requirements(path: Path) -> bool:

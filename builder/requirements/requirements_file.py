@@ -26,13 +26,15 @@ from builder.requirements.declared import (
     without_credentials,
 )
 from builder.requirements.direct_references import (
+    URL,
+    advice_for_line,
     local_package,
+    named_url,
     path_of,
     problem_of_host,
     problem_of_url,
 )
 from builder.requirements.indexes import no_index_is_set, refusal_of_index
-from builder.requirements.requirement_lines import URL, advice_for_line, named_url
 from builder.requirements.text_files import read_text
 from builder.resolve.wheel_choice import DIGEST_LENGTHS
 

@@ -15,11 +15,11 @@ from builder.model.toml import tomllib
 MAX_FILE_BYTES: Final = 8 << 20
 _SYNTAX_FIX: Final = "correct the file, or let the tool that wrote it write it again"
 _BOMS: Final = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
 
@@ -46,9 +46,7 @@ def read_text(path: Path, *, coding_line: bool = False) -> str:
 
 def _decode(data: bytes, path: Path, coding_line: bool) -> str:
     encoding = next((name for bom, name in _BOMS if data.startswith(bom)), None)
-    if encoding:
-        data = data[len(next(bom for bom, name in _BOMS if name == encoding)) :]
-    elif coding_line:
+    if encoding is None and coding_line:
         matches = (re.match(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", line) for line in data.splitlines()[:2])
         encoding = next((match[1].decode("ascii", "replace") for match in matches if match), None)
     try:
