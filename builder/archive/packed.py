@@ -9,10 +9,11 @@ import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from builder.archive.zip_writer import Stream, ZipEntry, compress, write_zip
 from builder.inspection import ElfFacts, FileFacts, PycFacts, elf_facts, pyc_facts
+from builder.model.artifact import sha256_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -37,15 +38,11 @@ class PackedFile(NamedTuple):
 PackedFiles = Mapping[str, PackedFile]
 
 
-def pack(content: bytes, sha256: str | None = None) -> PackedFile:
-    """Compress and examine a content that is not bytecode."""
-    facts = elf_facts(content) if content.startswith(b"\x7fELF") else None
-    return PackedFile(compress(content), sha256 or hashlib.sha256(content).hexdigest(), elf=facts)
-
-
-def pack_pyc(path: str, content: bytes) -> PackedFile:
-    """Compress and examine a ``.pyc``; ``path`` is the one below ``python/``."""
-    return PackedFile(compress(content), hashlib.sha256(content).hexdigest(), pyc=pyc_facts(f"python/{path}", content))
+def pack(content: bytes, sha256: str | None = None, path: str = "") -> PackedFile:
+    """Compress and examine a content. ``path`` is needed for a ``.pyc`` only, the one below ``python/``."""
+    elf = elf_facts(content) if content.startswith(b"\x7fELF") else None
+    pyc = pyc_facts(f"python/{path}", content)
+    return PackedFile(compress(content), sha256 or hashlib.sha256(content).hexdigest(), elf=elf, pyc=pyc)
 
 
 def facts_of(files: PackedFiles) -> list[FileFacts]:
@@ -104,20 +101,5 @@ def load_files(dumped: memoryview) -> dict[str, PackedFile]:
 def write_zip_file(path: Path, files: PackedFiles) -> tuple[int, str]:
     """Write the zip of the files and return its size and sha256."""
     with path.open("wb") as file:
-        hashed = _HashingFile(file)
-        write_zip(hashed, (ZipEntry(name, each.stream, each.executable) for name, each in files.items()))
-    return hashed.size, hashed.digest.hexdigest()
-
-
-class _HashingFile:
-    """Computes the sha256 and the size of what is written to a file."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        self.digest.update(data)
-        self.size += len(data)
-        self._file.write(data)
+        write_zip(file, (ZipEntry(name, each.stream, each.executable) for name, each in files.items()))
+    return path.stat().st_size, sha256_of(path)

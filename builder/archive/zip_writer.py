@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import IO, NamedTuple
 
 import deflate
 
@@ -66,13 +66,7 @@ def compress(content: bytes) -> Stream:
     return Stream(_STORED, content, zlib.crc32(content), len(content))
 
 
-class Sink(Protocol):
-    """A file that a zip is written to."""
-
-    def write(self, data: bytes, /) -> object: ...
-
-
-def write_zip(file: Sink, entries: Iterable[ZipEntry]) -> None:
+def write_zip(file: IO[bytes], entries: Iterable[ZipEntry]) -> None:
     """Write the entries, sorted by name. Raises ValueError if a name occurs twice or the zip would need zip64."""
     central: list[bytes] = []
     # Collect small writes: an archive has thousands of short headers and contents.

@@ -143,20 +143,15 @@ def main() -> None:
 
 
 def sized_result(line: bytes) -> bytes:
-    """Return what is written for a line: the length and the ``.pyc``."""
-    data = compile_line(line)
-    return uint32(len(data)) + data
-
-
-def compile_line(line: bytes) -> bytes:
-    """Return the ``.pyc`` for a line of standard input; empty if the source does not compile."""
+    """Return what is written for a line: the length and the ``.pyc``, which is empty if the source does not compile."""
     source, _, path = line.rstrip(b"\n").decode("utf-8", "surrogateescape").rpartition("\t")
     with open(source, "rb") as file:
         text = file.read()
     try:
-        return bytecode(text, path)
+        data = bytecode(text, path)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return b""
+        data = b""
+    return uint32(len(data)) + data
 
 
 if __name__ == "__main__":

@@ -127,7 +127,8 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
     findings = [*contents.findings, *check_zipped_size(size, staged=staged), *check_files(contents.files, checked)]
     findings += limit_findings(check_packages(packages, files, checked if python else None))
     if not python:
-        findings += _unknown_target(checked)
+        checked_for = f"checked for the newest, {checked.python} (use --python for another)"
+        findings.append(finding("warning", "target-unknown", f"the zip does not tell its Python: {checked_for}"))
     modules, compiled = usable(files, checked.python)
     bytes_of = sizes(packages, files)
     return Inspection(
@@ -155,11 +156,6 @@ def with_findings(inspection: Inspection, more: Sequence[Finding]) -> Inspection
 def _sort(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Sort errors first, then by code and path."""
     return tuple(sorted(findings, key=lambda each: (each.level, each.code, each.path or "")))
-
-
-def _unknown_target(checked: Target) -> list[Finding]:
-    message = f"the zip does not tell its Python: checked for the newest, {checked.python} (use --python for another)"
-    return [finding("warning", "target-unknown", message)]
 
 
 def guess(files: Sequence[FileFacts], packages: Sequence[Distribution]) -> tuple[str | None, Architecture | None]:

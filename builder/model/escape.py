@@ -16,8 +16,9 @@ def escape(text: str) -> str:
 
     Escaping an escaped text does not change it.
     """
-    line = text if text.isprintable() else "".join(c if c.isprintable() else _python_escape(c) for c in text)
-    return _WORKFLOW_COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[0].endswith(":") else "\\x23", line)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return _WORKFLOW_COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[0].endswith(":") else "\\x23", text)
 
 
 def shorten(text: str, limit: int = 200) -> str:
@@ -30,10 +31,6 @@ def escape_json(document: str) -> str:
     """Return JSON with the same meaning in which every line is safe to print."""
     escaped = "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in document)
     return escaped.replace("##[", "\\u0023#[")
-
-
-def _python_escape(character: str) -> str:
-    return character.encode("unicode_escape").decode()
 
 
 def _json_escape(character: str) -> str:

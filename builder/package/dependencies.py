@@ -37,15 +37,6 @@ class Layer:
     unzipped_size: int | None
 
 
-@dataclass(frozen=True)
-class PackageConflict:
-    """A package whose version in the layer does not satisfy the app."""
-
-    package: str
-    requirement: str  #: ``requirements.txt:3 requires boto3>=1.50``
-    layer_version: str  #: the layer's version
-
-
 def lock_of(
     requirements: Requirements, target: Target, layer: Layer | None, wheels: Sequence[LocalWheel], progress: Progress
 ) -> tuple[Lock, LockInput]:
@@ -65,14 +56,14 @@ def lock_of(
         return resolve_requirements(lock_input.with_constraints(f"{name}=={pins[name]}" for name in held), target)
 
     if layer and (conflicts := _own_conflicts(requirements, pins, target)):
-        raise _conflicts_error(conflicts, layer, requirements)
+        raise _conflicts_error(conflicts, pins, layer, requirements)
     try:
         lock = resolve(tuple(pins))
     except ConflictError:
         if layer is None:
             raise
         progress.note("the layer's versions conflict with the requirements; finding the packages in conflict")
-        raise _conflicts_error(_conflicts(pins, resolve), layer, requirements) from None
+        raise _conflicts_error(_conflicts(pins, resolve), pins, layer, requirements) from None
     for note in package_settings(os.environ).notes:
         progress.note(note)
     missing = tuple(locked for locked in lock if locked.name not in pins)
@@ -102,18 +93,17 @@ def _lock_input(project: Requirements, target: Target, wheels: Sequence[LocalWhe
         and active_requirements({"": [each.text]}, target)[""]
     }
     requirements = [each.text for each in project.declared if each.name not in index_of]
-    for wheel in wheels:
-        if wheel.package.path.resolve() in asked_for:
-            extras = f"[{','.join(wheel.package.extras)}]" if wheel.package.extras else ""
-            requirements.append(wheel.reference.replace(" @", f"{extras} @", 1))
+    requirements += [
+        wheel.reference(wheel.package.extras) for wheel in wheels if wheel.package.path.resolve() in asked_for
+    ]
     # Poetry writes the path of a local package into the metadata of the wheel that requires it.
     paths = [
-        local_wheels[name].reference.replace(" @", f"[{','.join(sorted(each.extras))}] @" if each.extras else " @", 1)
+        local_wheels[name].reference(sorted(each.extras))
         for wheel in wheels
         for each in wheel.requires
         if each.url and (name := canonicalize_name(each.name)) in local_wheels
     ]
-    constraints = (*project.constraints, *(wheel.reference for wheel in wheels))
+    constraints = (*project.constraints, *(wheel.reference() for wheel in wheels))
     overrides = tuple(dict.fromkeys([*project.overrides, *paths]))
     hashes = {name: digests for name, digests in project.hashes.items() if name not in local_wheels}  # were compared
     bounds = Bounds(
@@ -122,21 +112,21 @@ def _lock_input(project: Requirements, target: Target, wheels: Sequence[LocalWhe
     return LockInput(tuple(requirements), bounds, origins={each.name: each.where for each in project.declared})
 
 
-def _own_conflicts(requirements: Requirements, pins: Mapping[str, str], target: Target) -> list[PackageConflict]:
-    """Return the app's own requirements that the layer does not satisfy, found without an index."""
-    conflicts = []
+def _own_conflicts(requirements: Requirements, pins: Mapping[str, str], target: Target) -> dict[str, str]:
+    """Return the app's own requirements that the layer does not satisfy, by package, found without an index."""
+    conflicts = {}
     replaced = {*requirements.excludes, *map(name_of, requirements.overrides)}
     for each in requirements.declared:
         for active in active_requirements({"": [each.text]}, target)[""]:
             if each.name in replaced or each.name not in pins:
                 continue
             if not allows(active.specifier, pins[each.name]):
-                conflicts.append(PackageConflict(each.name, f"{each.where} requires {each.text}", pins[each.name]))
+                conflicts[each.name] = f"{each.where} requires {each.text}"
     return conflicts
 
 
-def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]) -> list[PackageConflict]:
-    """Return the layer's packages whose versions the app's packages or their dependencies do not allow."""
+def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]) -> dict[str, str]:
+    """Return the layer's packages that the app's packages or their dependencies do not allow, with what they need."""
     unconstrained = {each.name: each.version for each in resolve(())}  # raises if the layer is not the cause
     unchanged = [name for name in unconstrained if unconstrained[name] == pins.get(name)]
 
@@ -149,7 +139,7 @@ def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]
 
     conflicting = find_conflicting([name for name in pins if name not in unchanged], attempt)
     rest = {each.name: each.version for each in resolve([name for name in pins if name not in conflicting])}
-    return [PackageConflict(name, _wants(name, text, rest), pins[name]) for name, text in conflicting.items()]
+    return {name: _wants(name, text, rest) for name, text in conflicting.items()}
 
 
 def find_conflicting(names: Sequence[str], attempt: Callable[[Sequence[str]], ConflictError | None]) -> dict[str, str]:
@@ -183,8 +173,10 @@ def _wants(name: str, text: str, rest: Mapping[str, str]) -> str:
     return f"the app needs {name}=={rest[name]}" if name in rest else "the app's packages do not allow it"
 
 
-def _conflicts_error(conflicts: Sequence[PackageConflict], layer: Layer, requirements: Requirements) -> BuildError:
-    rows = [f"  {each.package}: {each.requirement}; the layer has {each.layer_version}" for each in conflicts]
+def _conflicts_error(
+    conflicts: Mapping[str, str], pins: Mapping[str, str], layer: Layer, requirements: Requirements
+) -> BuildError:
+    rows = [f"  {name}: {needed}; the layer has {pins[name]}" for name, needed in conflicts.items()]
     unlock = f"resolve again without {requirements.lock.name} (--no-lock), " if requirements.lock else ""
     return BuildError(
         f"the app's requirements conflict with {layer.title}:",

@@ -12,13 +12,13 @@ import zipfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from email.parser import Parser
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from builder.bytecode.interpreters import find
+from builder.metadata.core_metadata import parse_headers
 from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
@@ -52,10 +52,10 @@ class LocalWheel:
         """The normalised name."""
         return self.package.name or ""
 
-    @property
-    def reference(self) -> str:
-        """The wheel as a direct reference (PEP 508), without extras."""
-        return f"{self.name} @ {self.path.absolute().as_uri()}"
+    def reference(self, extras: Sequence[str] = ()) -> str:
+        """Return the wheel as a direct reference (PEP 508)."""
+        chosen = f"[{','.join(extras)}]" if extras else ""
+        return f"{self.name}{chosen} @ {self.path.absolute().as_uri()}"
 
 
 def local_packages(requirements: Requirements, target: Target) -> Iterator[LocalPackage]:
@@ -149,8 +149,8 @@ def _read(package: LocalPackage, path: Path, target: Target) -> LocalWheel:
         with zipfile.ZipFile(path) as archive:
             inner = next(each for each in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", each))
             with archive.open(inner) as file:
-                metadata = Parser().parsestr(file.read(_MAX_METADATA_BYTES).decode("utf-8", "replace"))
-        requires = tuple(Requirement(text) for text in metadata.get_all("Requires-Dist", []))
+                headers = parse_headers(file.read(_MAX_METADATA_BYTES).decode("utf-8", "replace"))
+        requires = tuple(map(Requirement, headers.get("requires_dist", [])))
     except StopIteration:
         raise InputError("is not a valid wheel: it has no METADATA", where=where, fix=_AGAIN) from None
     except ZIP_DAMAGE as error:  # ValueError: also for an invalid name or requirement

@@ -5,8 +5,6 @@ The zips are written to a temporary folder, and moved to the output folder after
 
 from __future__ import annotations
 
-import hashlib
-import io
 import re
 import zipfile
 from collections.abc import Mapping
@@ -16,9 +14,10 @@ from typing import Literal
 
 from packaging.utils import canonicalize_name
 
-from builder.archive.zip_writer import MAX_ZIP_FILES, ZipEntry, compress, write_zip
+from builder.archive.packed import facts_of, pack, write_zip_file
+from builder.archive.zip_writer import MAX_ZIP_FILES
 from builder.bytecode.interpreters import find
-from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES, FileFacts, elf_facts, inspect_zip
+from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES, inspect_zip
 from builder.inspection.binary_checks import check_binaries
 from builder.model.artifact import Artifact
 from builder.model.errors import BuildError, InputError, read_error, write_error
@@ -67,15 +66,25 @@ class Package:
     notes: tuple[str, ...] = ()
 
     @property
+    def zips(self) -> dict[str, Zipped | Artifact]:
+        """Both zips, or the one of the app, by file name."""
+        return {APP: self.app, **({self.dependencies.file: self.dependencies} if self.dependencies else {})}
+
+    @property
     def size(self) -> int:
         """The size of both zips in bytes."""
-        return self.app.size + (self.dependencies.size if self.dependencies else 0)
+        return sum(each.size for each in self.zips.values())
+
+    @property
+    def unzipped_sizes(self) -> dict[str, int]:
+        """The unzipped sizes that Lambda adds up: of both zips and the layer."""
+        layer = {self.layer.title: self.layer.unzipped_size or 0} if self.layer else {}
+        return {name: each.unzipped_size for name, each in self.zips.items()} | layer
 
     @property
     def total_unzipped(self) -> int:
-        """The unzipped size that Lambda counts: both zips and the layer."""
-        dependencies = self.dependencies.unzipped_size if self.dependencies else 0
-        return self.app.unzipped_size + dependencies + ((self.layer and self.layer.unzipped_size) or 0)
+        """The sum of the unzipped sizes."""
+        return sum(self.unzipped_sizes.values())
 
 
 def package(
@@ -155,24 +164,19 @@ def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
             fix="leave out what the function does not need with a .lambdaignore; the largest are "
             + ", ".join(f"{path} {sizes[path] / 1048576:.0f} MB" for path in biggest),
         )
-    entries, facts = [], []
-    for path, place in files.items():
-        content = _content(place)
-        executable = bool(place.stat().st_mode & 0o100)
-        entries.append(ZipEntry(path, compress(content), executable))
-        elf = elf_facts(content) if content[:4] == b"\x7fELF" else None
-        facts.append(FileFacts(path, 0o755 if executable else 0o644, len(content), None, elf=elf))
-    if errors := [each for each in check_binaries(facts, target, own_code=True) if each.level == "error"]:
+    packed = {
+        path: pack(_content(place))._replace(executable=bool(place.stat().st_mode & 0o100))
+        for path, place in files.items()
+    }
+    if errors := [each for each in check_binaries(facts_of(packed), target, own_code=True) if each.level == "error"]:
         raise BuildError(
             "the app cannot run on the target:",
             where=target.id,
             details=[f"  {each.path}: {each.message}" for each in errors[:10]],
             fix="add such packages to the requirements instead of copying them into the app",
         )
-    buffer = io.BytesIO()
-    write_zip(buffer, entries)
-    to.write_bytes(data := buffer.getvalue())
-    return Zipped(to, hashlib.sha256(data).hexdigest(), len(data), sum(each.size for each in facts))
+    size, sha256 = write_zip_file(to, packed)
+    return Zipped(to, sha256, size, sum(file.stream.size for file in packed.values()))
 
 
 def _content(place: Path) -> bytes:
@@ -233,15 +237,8 @@ def _bytecode(target: Target, progress: Progress) -> Literal["required", "off"]:
 
 
 def _check_limits(packaged: Package, folder: Path, direct: bool, progress: Progress) -> None:
-    zips = {APP: packaged.app.size}
-    parts = {APP: packaged.app.unzipped_size}
-    if packaged.dependencies:
-        zips[packaged.dependencies.file] = packaged.dependencies.size
-        parts[packaged.dependencies.file] = packaged.dependencies.unzipped_size
-    if packaged.layer and packaged.layer.unzipped_size is not None:
-        parts[packaged.layer.title] = packaged.layer.unzipped_size
     if packaged.total_unzipped > UNZIPPED_LIMIT_BYTES:
-        rows = ", ".join(f"{name} {size:,}" for name, size in parts.items())
+        rows = ", ".join(f"{name} {size:,}" for name, size in packaged.unzipped_sizes.items())
         biggest = _biggest(packaged, folder)
         raise BuildError(
             f"unzipped, the function has {packaged.total_unzipped:,} bytes ({rows}); "
@@ -250,10 +247,10 @@ def _check_limits(packaged: Package, folder: Path, direct: bool, progress: Progr
             fix="leave something out of the requirements or, with a .lambdaignore, of the app"
             + (f"; the largest packages are {biggest}" if biggest else ""),
         )
-    for name, size in zips.items():
-        if size > ZIPPED_LIMIT_BYTES:
+    for name, zipped in packaged.zips.items():
+        if zipped.size > ZIPPED_LIMIT_BYTES:
             allowed = f"Lambda allows {ZIPPED_LIMIT_BYTES:,} in a request, and more only from a bucket"
-            problem = f"{name} has {size:,} bytes; {allowed}"
+            problem = f"{name} has {zipped.size:,} bytes; {allowed}"
             if direct:
                 raise BuildError(
                     problem,

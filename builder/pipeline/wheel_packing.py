@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
-from builder.archive.packed import PACKED_FORMAT, PackedFile, PackedFiles, dump_files, load_files, pack, pack_pyc
+from builder.archive.packed import PACKED_FORMAT, PackedFile, PackedFiles, dump_files, load_files, pack
 from builder.archive.zip_writer import COMPRESSOR
 from builder.bytecode import compiler
 from builder.bytecode.compiler import Compilers, Module, pyc_path
@@ -135,7 +135,11 @@ class WheelPacker:
         self._unpack(
             [locked for locked in dict.fromkeys(p.locked for p in parts) if locked not in self._unpacked], target
         )
-        packing = {part: self._begin_part(self._unpacked[part.locked], part.interpreter) for part in parts}
+        packing = {
+            part: self._begin_bytecode(wheel, part.interpreter) if part.interpreter else self._begin_files(wheel)
+            for part in parts
+            for wheel in [self._unpacked[part.locked]]
+        }
 
         def finish() -> Mapping[_Part, PackedFiles]:
             packed = {part: collect() for part, collect in packing.items()}
@@ -151,9 +155,6 @@ class WheelPacker:
         folders = [self._folder / str(next(self._folder_numbers)) for _ in range(runs)]
         for unpacked in self._threads.map(lambda run: unpack(wheels[run::runs], target, folders[run]), range(runs)):
             self._unpacked.update(unpacked)
-
-    def _begin_part(self, wheel: UnpackedWheel, interpreter: Interpreter | None) -> Callable[[], PackedFiles]:
-        return self._begin_bytecode(wheel, interpreter) if interpreter else self._begin_files(wheel)
 
     def _begin_files(self, wheel: UnpackedWheel) -> Callable[[], PackedFiles]:
         sources = {file.sha256: file for file in wheel.files}
@@ -184,7 +185,7 @@ class WheelPacker:
         def compile_batch(batch: Sequence[_ModuleKey]) -> Mapping[_ModuleKey, PackedFile | None]:
             compiled = self._compilers.compile(interpreter, [Module(key.path, modules[key].source) for key in batch])
             return {
-                key: pack_pyc(pyc_path(key.path, python), data) if data else None
+                key: pack(data, path=pyc_path(key.path, python)) if data else None
                 for key, data in zip(batch, compiled, strict=True)
             }
 

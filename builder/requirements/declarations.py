@@ -19,7 +19,6 @@ from builder.metadata.requirement_lines import lines
 from builder.requirements.declared import Problems, Requirements
 from builder.requirements.entries import Entry
 from builder.requirements.indexes import refusal_of_index
-from builder.requirements.pdm_tables import PdmResolution
 from builder.requirements.poetry_tables import poetry_entries, poetry_python
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.text_files import array, read_text, read_toml, table
@@ -236,9 +235,6 @@ class Declarations:
                     if problem and source.get("priority") != "explicit":
                         self.problems.add(f"{self.where}: [[tool.{tool}.{key}]]", problem)
         return indexes
-
-    def pdm_resolution(self) -> PdmResolution:
-        return PdmResolution(self.pdm, self.where, self.problems)
 
     def python(self, python: str) -> SpecifierSet | None:
         if "requires-python" not in self.project:

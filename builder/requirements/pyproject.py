@@ -20,6 +20,7 @@ from builder.requirements.declared import (
     names_of,
 )
 from builder.requirements.entries import Entry, Sources
+from builder.requirements.pdm_tables import PdmResolution
 from builder.requirements.text_files import array, table
 from builder.requirements.uv_limits import check_conflicts, check_environments, check_groups
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
@@ -50,7 +51,7 @@ class _Project:
 
     def read(self) -> Requirements:
         uv = read_uv_tables(self.path.parent, self.document, self.problems)
-        pdm = self.stated.pdm_resolution()
+        pdm = PdmResolution(self.stated.pdm, self.where, self.problems)
         extras, groups = self.stated.extras(), self.stated.groups()
         chosen_extras, chosen_groups = self._selected_names(extras, groups)
         check_environments(uv.environments, self.environment, self.where, self.problems)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
@@ -16,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from packaging import tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from builder.model.artifact import Locked
+from builder.model.artifact import Locked, digest_of
 from builder.model.errors import BuildError, InputError
 from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
@@ -133,8 +132,7 @@ def _kinds(digests: Iterable[str]) -> set[str]:
 
 
 def _digests_of_file(url: str) -> set[str]:
-    content = Path(unquote(urlsplit(url).path)).read_bytes()
-    return {f"{kind}:{hashlib.new(kind, content).hexdigest()}" for kind in DIGEST_LENGTHS}
+    return {f"{kind}:{digest_of(Path(unquote(urlsplit(url).path)), kind)}" for kind in DIGEST_LENGTHS}
 
 
 def _downloaded_digests(name: str, url: str, target: Target) -> set[str]:

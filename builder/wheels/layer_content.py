@@ -101,17 +101,14 @@ def merge(wheels: Sequence[PackedWheel], python: str) -> LayerContent:
     for wheel in ordered:
         without = frozenset(replaced.get(wheel.locked.name, ()))
         if without:
-            files[f"{wheel.dist_info}/RECORD"] = _record_without(wheel, without)
+            record = f"{wheel.dist_info}/RECORD"
+            recorded = {p: file for p, file in wheel.files.items() if p not in without and p != record}
+            files[record] = pack(record_of(wheel.dist_info, recorded))
         for path, compiled in wheel.bytecode.items():
             if path not in without:
                 files[pyc_path(path, python)] = compiled
     findings = (*_check_collisions(ordered, replaced), *_check_unrecorded(ordered), *_check_tags(ordered))
     return LayerContent({f"python/{path}": file for path, file in files.items()}, findings)
-
-
-def _record_without(wheel: PackedWheel, without: frozenset[str]) -> PackedFile:
-    record = f"{wheel.dist_info}/RECORD"
-    return pack(record_of(wheel.dist_info, {p: f for p, f in wheel.files.items() if p not in without and p != record}))
 
 
 def record_of(dist_info: str, files: PackedFiles) -> bytes:
@@ -126,13 +123,13 @@ def _check_collisions(wheels: Sequence[PackedWheel], replaced: Mapping[str, Sequ
         for path in paths:
             winner = next(wheel.locked.name for wheel in wheels if path in wheel.files)
             pairs.setdefault((winner, loser), []).append(path)
+    message = "{0} and {1} both have this file{2}, with different content; the layer has the content of {0}"
     return [
-        Finding(
-            level="warning",
-            code="wheels-collide",
-            path=f"python/{min(paths)}",
-            message=f"{winner} and {loser} both have {_this_file(len(paths))}, with different content; "
-            f"the layer has the content of {winner}",
+        finding(
+            "warning",
+            "wheels-collide",
+            message.format(winner, loser, f" and {len(paths) - 1} more" if len(paths) > 1 else ""),
+            f"python/{min(paths)}",
         )
         for (winner, loser), paths in pairs.items()
     ]
@@ -156,7 +153,3 @@ def _check_tags(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
         if stated and stated.isdisjoint(parse_wheel_filename(wheel.locked.filename)[3]):
             message = f"{wheel.locked.filename} says {', '.join(tags[:3])} in its WHEEL file, unlike its file name"
             yield finding("warning", "wheel-tag", message, f"python/{wheel.dist_info}/WHEEL")
-
-
-def _this_file(count: int) -> str:
-    return "this file" if count == 1 else f"this file and {count - 1} more"

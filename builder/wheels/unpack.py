@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 
 from builder.inspection import UNZIPPED_LIMIT_BYTES
 from builder.metadata.record import RecordRow, parse_record
-from builder.model.artifact import Locked
+from builder.model.artifact import Locked, digest_of
 from builder.model.errors import BuildError, LayersError
 from builder.model.target import Target
 from builder.resolve import uv
@@ -156,13 +156,16 @@ def _wheel(
             where=locked.filename,
             fix=f"remove {locked.name} (--exclude {locked.name}, or `exclude` in the matrix), or use a smaller variant",
         )
-    return UnpackedWheel(locked, dist_info, tuple(_mark_unrecorded(file, rows.get(file.path)) for file in ordered))
-
-
-def _mark_unrecorded(file: UnpackedFile, row: RecordRow | None) -> UnpackedFile:
-    """Mark a file without a digest in the RECORD: uv adds such a row for a file that the wheel's RECORD omits."""
-    is_recorded = (row and row.digest) or file.path.endswith(_SIGNATURES)
-    return file if is_recorded else replace(file, is_unrecorded=True)
+    # uv adds a row without a digest for a file that the wheel's RECORD omits.
+    recorded = {path for path, row in rows.items() if row.digest}
+    return UnpackedWheel(
+        locked,
+        dist_info,
+        tuple(
+            file if file.path in recorded or file.path.endswith(_SIGNATURES) else replace(file, is_unrecorded=True)
+            for file in ordered
+        ),
+    )
 
 
 def _walk(folder: Path) -> Iterator[UnpackedFile]:
@@ -217,17 +220,13 @@ def _normal(path: str) -> str:
 
 def _mismatch(files: Iterable[UnpackedFile], rows: Mapping[str, RecordRow]) -> UnpackedFile | None:
     """Return the first file whose digest differs from its RECORD."""
-    return next((file for file in files if not _matches(file, rows.get(file.path))), None)
-
-
-def _matches(file: UnpackedFile, row: RecordRow | None) -> bool:
-    if row is None or row.algorithm is None:
-        return True
-    if row.algorithm == "sha256":
-        return row.digest == file.sha256
-    if row.algorithm not in ("sha384", "sha512"):
-        return True  # PEP 427 forbids weaker algorithms than sha256: they prove nothing
-    return row.digest == hashlib.new(row.algorithm, Path(file.source).read_bytes()).hexdigest()
+    for file in files:
+        row = rows.get(file.path)
+        if row is None or row.algorithm not in ("sha256", "sha384", "sha512"):
+            continue  # PEP 427 forbids weaker algorithms than sha256: they prove nothing
+        if row.digest != (file.sha256 if row.algorithm == "sha256" else digest_of(Path(file.source), row.algorithm)):
+            return file
+    return None
 
 
 def _explain(text: str, target: Target) -> BuildError:

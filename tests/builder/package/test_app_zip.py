@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.model.errors import InputError
+from builder.model.errors import BuildError, InputError
 from builder.model.progress import Quiet
 from builder.package import package
 from builder.package.work_folder import work_folder
@@ -31,6 +31,11 @@ def test_ignored_files_are_left_out(app: Path) -> None:
     assert names(packaged(app).app.file) == [
         "agent_handler.py", "notes/kept.md", "pkg/__init__.py", "pkg/data/ok.bin", "prompts/system.txt",
     ]  # fmt: skip
+
+
+def test_an_extension_module_of_macos_is_refused(app: Path) -> None:
+    (app / "_rust.abi3.so").write_bytes(b"\xcf\xfa\xed\xfe" + bytes(60))
+    assert "_rust.abi3.so: is named like an extension module but is not an ELF file" in refusal(app, BuildError)
 
 
 def test_an_output_folder_inside_the_app_is_not_packed(app: Path) -> None:
