@@ -23,6 +23,7 @@ from publisher.catalog.snippets import FORMATS
 from publisher.catalog.snippets.render import snippet
 from tests import REPOSITORY
 from tests.conftest import Sandbox
+from tests.fakes.cfn_lint import findings
 from tests.fakes.simulated_runs import make_zip
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history, recorded
 from tests.publisher.reconcile.plan_cases import small_matrix
@@ -65,9 +66,7 @@ _Tags.add_multi_constructor("!", _short)
 
 
 @pytest.mark.parametrize("form", ["sam", "cloudformation"])
-@pytest.mark.parametrize(
-    "selection", [pytest.param(ONE, id="one", marks=pytest.mark.slow), pytest.param(MANY, id="many")]
-)
+@pytest.mark.parametrize("selection", SELECTIONS)
 def test_templates_pass_cfn_lint(form: str, selection: Sequence[Row]) -> None:
     assert problems(snippet(form, selection)) == []
 
@@ -78,11 +77,8 @@ def test_cfn_lint_reports_a_broken_template() -> None:
 
 
 def problems(template: str) -> list[str]:
-    """Return the default findings of cfn-lint without the warning about Python 3.10, which the test selects."""
-    from cfnlint.api import lint_all  # takes a second
-
-    ignored = ("informational", "W2531")
-    return [str(match) for match in lint_all(template) if not {match.rule.severity, match.rule.id} & set(ignored)]
+    """Return the findings of cfn-lint without the warning about Python 3.10, which the test selects."""
+    return findings(template, MATRIX.regions, ignored=("W2531",))
 
 
 @pytest.mark.parametrize("form", ["sam", "cloudformation"])
