@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.serving import serving
+from tests.fakes.wheels import empty_uv_cache
 
 #: Every variable by which uv finds another index.
 SETTINGS = (
@@ -160,7 +161,7 @@ def use_index(patch: pytest.MonkeyPatch, address: str, folder: Path) -> None:
     for name in SETTINGS:
         patch.delenv(name, raising=False)
     patch.setenv("UV_DEFAULT_INDEX", address)
-    patch.setenv("UV_CACHE_DIR", str(folder / "uv-cache"))
+    empty_uv_cache(patch, folder / "uv-cache")
     patch.setenv("XDG_CONFIG_HOME", str(folder / "no-config"))
     patch.setenv("NETRC", str(folder / "no-netrc"))
     patch.setenv("UV_HTTP_RETRIES", "0")

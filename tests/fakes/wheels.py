@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -16,6 +17,10 @@ from builder.model.matrix import Matrix
 from builder.model.target import Target
 
 Content = str | bytes
+#: uv's own cache, before a test replaces it or the home folder.
+UV_CACHE = Path(
+    os.environ.get("UV_CACHE_DIR") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "uv")
+).expanduser()
 
 
 def encoded(content: bytes) -> str:
@@ -94,6 +99,14 @@ def only_index(patch: pytest.MonkeyPatch, folder: Path) -> None:
     empty.mkdir(exist_ok=True)
     patch.setenv("UV_DEFAULT_INDEX", empty.as_uri())
     patch.setenv("UV_FIND_LINKS", str(folder))
+
+
+def empty_uv_cache(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Give uv a cache without packages. It keeps what uv knows of Pythons: asking one takes longer than resolving."""
+    folder.mkdir()
+    for interpreters in UV_CACHE.glob("interpreter-*"):
+        (folder / interpreters.name).symlink_to(interpreters)
+    patch.setenv("UV_CACHE_DIR", str(folder))
 
 
 def matrix_of(package: str, *pythons: str, **more: object) -> Matrix:

@@ -33,7 +33,7 @@ from builder.resolve import locks
 from builder.wheels.unpack import UnpackedWheel, unpack
 from tests import REPOSITORY
 from tests.fakes.notes import Notes
-from tests.fakes.wheels import make_wheel, matrix_of
+from tests.fakes.wheels import empty_uv_cache, make_wheel, matrix_of
 
 pytestmark = pytest.mark.usefixtures("index")
 FILES = {"demo/data.txt": "x" * 500, "demo/sub/__init__.py": "", "demo/old.py": "print 'two'\n"}
@@ -243,7 +243,7 @@ def test_a_wheel_that_differs_from_the_lock_is_refused(
     make_wheel(index, "demo")
     lock = made(tmp_path / "out").artifacts[0].lock
     # The caches of uv and layers still have the locked bytes and would use them.
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    empty_uv_cache(monkeypatch, tmp_path / "uv")
     monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "other-cache"))
     make_wheel(index, "demo", files={"demo/changed.py": "a = 1\n"})
     matrix = matrix_of("demo", layer_name="again-{python}-{architecture}")

@@ -14,7 +14,7 @@ from builder.pipeline.build import build
 from builder.resolve import uv
 from builder.resolve.resolver import newest_resolvable, resolve
 from tests.fakes.package_index import PackageIndex, running_index, use_index
-from tests.fakes.wheels import make_wheel, matrix_of
+from tests.fakes.wheels import empty_uv_cache, make_wheel, matrix_of
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_pypis_cached_pages_are_used_behind_any_proxy(
     for name in [name for name in os.environ if name.startswith(("UV_", "PIP_INDEX_URL"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    empty_uv_cache(monkeypatch, tmp_path / "uv")
     name, _, value = setting.format(tmp_path).partition("=")
     monkeypatch.setenv(name, value)
     matrix = matrix_of("httpx")

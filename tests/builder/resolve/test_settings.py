@@ -15,7 +15,7 @@ from builder.resolve.resolver import resolve
 from builder.resolve.settings import package_settings
 from builder.resolve.uv import environment
 from tests.fakes.package_index import SETTINGS, running_index
-from tests.fakes.wheels import make_wheel, matrix_of
+from tests.fakes.wheels import empty_uv_cache, make_wheel, matrix_of
 
 MATRIX = matrix_of("demo")
 (TARGET,) = MATRIX.targets
@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "none"))
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    empty_uv_cache(monkeypatch, tmp_path / "uv-cache")
     links = tmp_path / "links"
     links.mkdir()
     make_wheel(links, "demo", requires=("other",))
