@@ -22,10 +22,13 @@ _OTHER_INDEX = re.compile(r"`(\S+?)` was found on (\S+?),? but not at the reques
 _MALFORMED = re.compile(
     r"Failed to download `(\S+?)(?: @ [^`]+)?` cause: (?:Failed to extract archive: \S+ cause: "
     r"(?!.*(?:No space|denied|Read-only|Too many open|error decoding|request|timed out))|"
-    r"(?=The wheel is invalid|failed to open file `\S+\.dist-info/))(.+)"
+    r"(?=The wheel is invalid|`RECORD` file is invalid|failed to open file `\S+\.dist-info/))(.+)"
 )
 _INVALID_FORMAT = re.compile(
     r"(\S+) has an invalid package format and (?:only \1 is available|you require \1).* was invalid: (.+)"
+)
+_URL_DEPENDENCY = re.compile(
+    r"resolve dependencies for package `(\S+)` cause: Package `(\S+)` was included as a URL dependency.*`\S+ @ (\S+)`"
 )
 #: The response is no index page: uv's text about it.
 _NO_INDEX_PAGE = re.compile(r"(Unsupported `Content-Type` .*|Received some unexpected (?:JSON|HTML) .*)")
@@ -132,6 +135,12 @@ def explain(
         return malformed
     if "No solution found" in flat:
         return _conflict(flat, target)
+    if match := _URL_DEPENDENCY.search(flat):
+        return BuildError(
+            f"{match[1].replace('==', ' ')} requires {match[2]} from a URL: {match[3][:400]}",
+            where=target.id,
+            fix=f"replace the requirement with an override ({match[2]}>=0 takes it from an index), or exclude it",
+        )
     if match := _NO_INDEX_PAGE.search(flat):
         return BuildError(
             f"the package index responds with something else than an index page: {match[1][:400]}",
@@ -149,7 +158,8 @@ def explain(
         return failed
     if re.search(r"Failed to fetch|[Cc]onnect|offline|network", flat):
         return unreachable(_last_cause(text), target.id)
-    return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id, fix=_INDEX_FIX)
+    fix = "correct the file that the message names" if "(os error" in flat else _INDEX_FIX
+    return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id, fix=fix)
 
 
 def _missing_error(flat: str, origin_of: Callable[[str], str]) -> InputError | None:

@@ -36,7 +36,8 @@ class PackedWheel:
     @cached_property
     def dist_info(self) -> str:
         """The name of its ``.dist-info`` folder."""
-        return next(path for path in self.files if is_own_record(path)).partition("/")[0]
+        folders = (path.partition("/")[0] for path in self.files if is_own_record(path))
+        return next(folder for folder in folders if dist_info_name(folder) == self.locked.name)
 
     @cached_property
     def metadata(self) -> str:
@@ -109,6 +110,11 @@ def merge(wheels: Sequence[PackedWheel], python: str) -> LayerContent:
                 files[pyc_path(path, python)] = compiled
     findings = (*_check_collisions(ordered, replaced), *_check_unrecorded(ordered), *_check_tags(ordered))
     return LayerContent({f"python/{path}": file for path, file in files.items()}, findings)
+
+
+def dist_info_name(folder: str) -> str:
+    """Return the normalised package name of a ``.dist-info`` folder."""
+    return canonicalize_name(folder.removesuffix(".dist-info").rpartition("-")[0])
 
 
 def record_of(dist_info: str, files: PackedFiles) -> bytes:

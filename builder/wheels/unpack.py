@@ -18,8 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from packaging.utils import canonicalize_name
-
 from builder.inspection import UNZIPPED_LIMIT_BYTES
 from builder.metadata.record import RecordRow, parse_record
 from builder.model.artifact import Locked, digest_of
@@ -29,6 +27,7 @@ from builder.resolve import uv
 from builder.resolve.download_failures import download_error
 from builder.resolve.failures import OTHER_WHEEL_FIX, malformed_in, malformed_wheel
 from builder.resolve.resolver import locate, requirements_of
+from builder.wheels.layer_content import dist_info_name
 from builder.wheels.layer_files import belongs_in_layer
 
 #: Signatures of a RECORD, which cannot be in it (PEP 427).
@@ -104,7 +103,7 @@ def _divide(wheels: Sequence[Locked], folder: Path) -> dict[Locked, UnpackedWhee
     by_name = {locked.name: locked for locked in wheels}
     result: dict[Locked, UnpackedWheel] = {}
     for dist_info in _dist_infos(folder):
-        locked = by_name.get(canonicalize_name(dist_info.split("-")[0]))
+        locked = by_name.get(dist_info_name(dist_info))
         record = files.pop(f"{dist_info}/RECORD", None)
         if locked is None or locked in result or record is None:
             return None
@@ -125,15 +124,13 @@ def _dist_infos(folder: Path) -> list[str]:
 
 def _read_single_wheel(locked: Locked, folder: Path) -> UnpackedWheel:
     """Return the only wheel in the folder. Raises BuildError if a file's digest differs from its RECORD."""
-    (dist_info,) = _dist_infos(folder)
     files = list(_walk(folder))
-    record = next((file for file in files if file.path == f"{dist_info}/RECORD"), None)
-    if record is None:
-        raise BuildError(
-            "the wheel has no RECORD",
-            where=locked.filename,
-            fix=OTHER_WHEEL_FIX,
-        )
+    records = {f"{name}/RECORD" for name in _dist_infos(folder) if dist_info_name(name) == locked.name}
+    found = [file for file in files if file.path in records]
+    if len(found) != 1:
+        raise malformed_wheel(locked.filename, f"it has {len(found)} RECORDs of {locked.name}")
+    (record,) = found
+    dist_info = record.path.partition("/")[0]
     rows = _read_record(Path(record.source))
     wheel_files = [file for file in files if file is not record]
     if broken := _mismatch(wheel_files, rows):
@@ -177,12 +174,12 @@ def _walk(folder: Path) -> Iterator[UnpackedFile]:
         for entry in os.scandir(place):
             path = f"{prefix}{entry.name}"
             if entry.is_symlink():
-                raise BuildError(
-                    "the wheel contains a symbolic link, which is not allowed in a layer",
-                    where=path,
-                    fix=OTHER_WHEEL_FIX,
-                )
+                raise malformed_wheel(path, "it contains a symbolic link, which is not allowed in a layer")
             if entry.is_dir():
+                if not prefix and path.endswith(".data"):
+                    raise malformed_wheel(
+                        path, "the name of its .data folder differs from that of its .dist-info folder"
+                    )
                 folders.append((entry.path, f"{path}/"))
             elif path.endswith(".dist-info/RECORD") or belongs_in_layer(path, entry.path):
                 yield _read_file(path, entry.path, buffer)

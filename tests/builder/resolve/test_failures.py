@@ -225,3 +225,23 @@ def test_a_cache_of_uv_that_cannot_be_written_is_named(
     with pytest.raises(BuildError, match="uv cannot write a file: Failed to initialize cache") as caught:
         build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
     assert "UV_CACHE_DIR" in str(caught.value)
+
+
+def test_a_requirement_of_a_wheel_that_is_a_url_is_named_with_the_way_out(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", requires=("dep",))
+    make_wheel(index, "dep", requires=("Leaf[a] @ git+https://git.example/leaf.git ; python_version > '3'",))
+    make_wheel(index, "leaf")
+    matrix = matrix_of("demo", bytecode="off")
+    with pytest.raises(BuildError, match=r"dep 1\.0 requires leaf from a URL: git\+https://git\.example") as caught:
+        build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet())
+    assert "override (leaf>=0 " in str(caught.value)
+    matrix = matrix_of("demo", bytecode="off", override=["leaf>=0"])
+    assert len(build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet()).artifacts[0].lock) == 3
+
+
+def test_a_wheel_file_that_cannot_be_read_is_named(index: Path, tmp_path: Path) -> None:
+    (index / "demo-1.0-py3-none-any.whl").symlink_to("nowhere")
+    with pytest.raises(
+        BuildError, match=r"demo-1\.0-py3-none-any\.whl.*No such file[^|]*the file that the message names"
+    ):
+        newest_resolvable(matrix_of("demo"))

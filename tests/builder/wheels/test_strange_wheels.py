@@ -47,6 +47,9 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "File name too long": {"files": {f"demo/{'x' * 300}.py": ""}},
     "File exists": {"files": {"demo/a": "", "demo/a/b.py": ""}},
     "wheel major version": {"wheel_version": "2.0"},
+    "`RECORD` file is invalid": {"files": {"a,b,no size": ""}},
+    "the name of its .data folder": {"files": {"Demo-1.0.0.data/purelib/a.py": ""}},
+    "it has 2 RECORDs of demo": {"files": {"demo-1.0.data/purelib/Demo-2.dist-info/RECORD": ""}},
 }
 
 
@@ -75,6 +78,13 @@ def test_a_wheel_with_a_wrong_dist_info_folder_is_named(cause: str, index: Path,
     assert str(tmp_path) not in str(caught.value)
 
 
+def test_the_metadata_of_another_package_in_a_wheel_is_not_taken_for_its_own(index: Path, tmp_path: Path) -> None:
+    other = "demo-1.0.data/purelib/another-2.0.dist-info"
+    make_wheel(index, "demo", files={f"{other}/METADATA": "Name: another\nVersion: 2.0\n", f"{other}/RECORD": ""})
+    (locked,) = made(tmp_path / "out").artifacts[0].lock
+    assert (locked.name, locked.version) == ("demo", "1.0")
+
+
 def test_a_wheel_that_is_too_large_for_lambda_is_refused_before_it_is_compressed(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,7 +102,7 @@ def test_a_malformed_wheel_is_named_with_the_cause(cause: str, index: Path, tmp_
     make_wheel(index, "demo", **MALFORMED[cause])
     with pytest.raises(BuildError, match=f"the wheel is malformed: .*{cause}") as caught:
         made(tmp_path / "out")
-    assert caught.value.where in (WHEEL, "demo 1.0")
+    assert caught.value.where in (WHEEL, "demo 1.0", "Demo-1.0.0.data")
     assert "run the command again" not in str(caught.value)
     assert list((tmp_path / "out").iterdir()) == []
 
