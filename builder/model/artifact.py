@@ -15,8 +15,9 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
+from builder.model.bounded_file import MAX_FACTS_BYTES, read_file
 from builder.model.errors import InputError
-from builder.model.frozen import Frozen, first_problem
+from builder.model.frozen import Frozen, Many, first_problem
 from builder.model.recorded_fields import PythonField, SchemaVersion, TargetField, VersionField, WholeNumber
 from builder.model.runtimes import Architecture
 
@@ -59,10 +60,10 @@ class Artifact(Frozen):
     size: WholeNumber  #: bytes, zipped
     unzipped_size: WholeNumber  #: bytes, as Lambda counts them: the sum of the files
     interpreter: str | None  #: the CPython that made the bytecode, ``3.12.1``; None without bytecode
-    lock: tuple[Locked, ...]  #: sorted by name
+    lock: Many[Locked]  #: sorted by name
     sbom: str | None = None  #: the SBOM's file name in the manifest's folder
     sbom_sha256: Sha256 | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: Many[Finding] = ()
     exclude: tuple[str, ...] = ()  #: packages that were left out although others require them
     override: tuple[str, ...] = ()  #: requirements that replaced what the packages require
     signed_by: str | None = None  #: AWS Signer: profile/version, of a zip that another account signed
@@ -74,7 +75,7 @@ class Manifest(Frozen):
     schema_version: SchemaVersion = 1
     package: str
     version: VersionField
-    artifacts: tuple[Artifact, ...]
+    artifacts: Many[Artifact]
 
     @property
     def digests(self) -> dict[str, str]:
@@ -156,10 +157,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _read(path: Path) -> Manifest:
     try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        reason = error.strerror if isinstance(error, OSError) else first_problem(error)
-        raise InputError(f"not a manifest: {reason}", where=str(path), fix="build again") from None
+        return Manifest.model_validate_json(read_file(path, "the manifest", MAX_FACTS_BYTES, "build again"))
+    except ValidationError as error:
+        raise InputError(f"not a manifest: {first_problem(error)}", where=str(path), fix="build again") from None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

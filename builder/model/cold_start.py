@@ -6,19 +6,20 @@ be compared if the same machine measured them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError
 
 from builder.model.artifact import Sha256, dump_json, write_atomically
+from builder.model.bounded_file import MAX_FACTS_BYTES, read_if_present
 from builder.model.errors import InputError
 from builder.model.folder_lock import folder_lock
-from builder.model.frozen import Frozen, first_problem
+from builder.model.frozen import Frozen, Many, ManyKeys, first_problem
 from builder.model.recorded_fields import Number, SchemaVersion, TrueOrFalse, WholeNumber
 
 SMOKE_FILE = "smoke.json"
+_SMOKE_FIX: Final = "delete the file, then record again: layers smoke --record ZIP…"
 
 Seconds = Annotated[Number, Field(ge=0)]
 
@@ -46,7 +47,7 @@ class ColdStart(Frozen):
     machine: str  #: its architecture
     processor: str | None
     starts: Annotated[WholeNumber, Field(ge=1)]  #: the figures are those of the median one
-    imports: tuple[PackageImport, ...] = ()  #: where the import time goes, the slowest package first
+    imports: Many[PackageImport] = ()  #: where the import time goes, the slowest package first
 
 
 class SmokeResult(Frozen):
@@ -71,7 +72,7 @@ class SmokeResults(Frozen):
     """The content of ``smoke.json``: sha256 of a zip → its smoke test result."""
 
     schema_version: SchemaVersion = 1
-    smokes: Mapping[Sha256, SmokeResult] = Field(default_factory=dict)
+    smokes: ManyKeys[Sha256, SmokeResult] = Field(default_factory=dict)
 
     def with_smoke(self, sha256: str, smoked: SmokeResult) -> SmokeResults:
         """Return the results with one more, which replaces earlier ones of the same zip name.
@@ -103,16 +104,12 @@ def read_smokes(folder: Path) -> SmokeResults:
 
 
 def _read(path: Path) -> SmokeResults:
+    data = read_if_present(path, "the smoke test results", MAX_FACTS_BYTES, _SMOKE_FIX)
     try:
-        return SmokeResults.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return SmokeResults()
-    except (OSError, ValidationError) as error:
-        reason = error.strerror if isinstance(error, OSError) else first_problem(error)
+        return SmokeResults() if data is None else SmokeResults.model_validate_json(data)
+    except ValidationError as error:
         raise InputError(
-            f"not a file of smoke test results: {reason}",
-            where=str(path),
-            fix="delete the file, then record again: layers smoke --record ZIP…",
+            f"not a file of smoke test results: {first_problem(error)}", where=str(path), fix=_SMOKE_FIX
         ) from None
 
 

@@ -117,11 +117,11 @@ _READ_FIXES = {
 }
 
 
-def read_error(what: str, error: Exception, where: object) -> InputError:
-    """Return the error for a file or folder that cannot be read."""
+def read_error(what: str, error: Exception, where: object, fix: str | None = None) -> InputError:
+    """Return the error for a file or folder that cannot be read; without ``fix``, with the usual advice."""
     number = error.errno if isinstance(error, OSError) else None
     reason = getattr(error, "strerror", None) or error
-    return InputError(f"{what}: {reason}", where=shorten(str(where)), fix=_READ_FIXES.get(number or 0))
+    return InputError(f"{what}: {reason}", where=shorten(str(where)), fix=fix or _READ_FIXES.get(number or 0))
 
 
 class IncompleteError(LayersError):

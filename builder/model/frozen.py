@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+MAX_KEYS: Final = 10_000
+
+
+def _refuse_too_many_keys(value: Any) -> Any:
+    if isinstance(value, dict) and len(value) > MAX_KEYS:
+        raise ValueError(f"more than {MAX_KEYS:,} keys")
+    return value
+
+
+_Key = TypeVar("_Key")
+_Item = TypeVar("_Item")
+#: Many items from a file. Only the first invalid one is reported: pydantic needs 3 KB of memory for each error.
+Many = Annotated[tuple[_Item, ...], Field(fail_fast=True)]
+#: A mapping from a file: every invalid item of it is reported, so that their number is limited.
+ManyKeys = Annotated[dict[_Key, _Item], BeforeValidator(_refuse_too_many_keys)]
 
 
 class Frozen(BaseModel):

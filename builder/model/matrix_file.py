@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from builder.model import matrix_keys
+from builder.model.bounded_file import read_if_present
 from builder.model.errors import InputError
 from builder.model.figures import counted
 from builder.model.frozen import Frozen
@@ -40,20 +41,14 @@ _STAND_INS: dict[str, Any] = {
 
 def load_matrix(path: pathlib.Path) -> Matrix:
     """Read and check a matrix file. Raises one InputError with every problem and its line."""
+    fix = "give the path of a matrix file with --matrix FILE or LAYERS_MATRIX"
+    data = read_if_present(path, "the matrix", MAX_FILE_BYTES, fix)
+    if data is None:
+        raise InputError("the matrix file does not exist", where=str(path), fix=fix)
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_FILE_BYTES + 1).decode("utf-8")
-    except FileNotFoundError:
-        raise InputError(
-            "the matrix file does not exist", where=str(path), fix="name one with --matrix FILE or LAYERS_MATRIX"
-        ) from None
+        return parse_matrix(data.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
         raise InputError(f"the matrix is not UTF-8: {error}", where=str(path), fix="save the file as UTF-8") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        fix = "give the path of a matrix file with --matrix FILE or LAYERS_MATRIX"
-        raise InputError(f"cannot read the matrix: {reason}", where=str(path), fix=fix) from None
-    return parse_matrix(text, str(path))
 
 
 def parse_matrix(text: str, name: str) -> Matrix:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from builder.model.errors import InputError, read_error
 from builder.model.progress import Progress
+from builder.model.text_files import read_text
 from builder.model.zip_damage import ZIP_DAMAGE
 from builder.package.ignore_rules import ignore_rules, is_ignored
-from builder.requirements.text_files import read_text
 
 IGNORE_FILE = ".lambdaignore"
 #: Default lines before those of the ``.lambdaignore``: the last match decides.

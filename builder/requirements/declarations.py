@@ -16,12 +16,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.metadata.requirement_lines import lines
+from builder.model.text_files import array, read_text, read_toml, table
 from builder.requirements.declared import Problems, Requirements
 from builder.requirements.entries import Entry
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.poetry_tables import poetry_entries, poetry_python
 from builder.requirements.requirements_file import read_requirements_file
-from builder.requirements.text_files import array, read_text, read_toml, table
 
 _Groups = dict[str, list[Any]]
 #: Tables of other tools that state requirements and are not read, with the reason.

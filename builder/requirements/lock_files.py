@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from builder.metadata.requires_dist import marker_environment, name_of
 from builder.model.errors import InputError
 from builder.model.target import Target
+from builder.model.text_files import read_json, read_toml
 from builder.model.versions import allows
 from builder.requirements.content_hashes import (
     pdm_project_has_changed,
@@ -36,7 +37,6 @@ from builder.requirements.lock_graph import find_reachable
 from builder.requirements.pins import pin
 from builder.requirements.pylock import read_pylock
 from builder.requirements.requirements_file import read_requirements_file
-from builder.requirements.text_files import read_json, read_toml
 from builder.requirements.uv_lock_check import find_differences
 from builder.resolve import uv
 from builder.resolve.bounds import ProjectIndex

@@ -13,11 +13,11 @@ from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
 from builder.model.target import Target
+from builder.model.text_files import array, table
 from builder.requirements.declared import Problems
 from builder.requirements.lock_graph import LockedPackage
 from builder.requirements.poetry_constraints import to_specifiers
 from builder.requirements.poetry_tables import poetry_entries
-from builder.requirements.text_files import array, table
 
 _LINUX = re.compile(r"linux|manylinux")
 _POETRY_SOURCES = {"directory": "path", "file": "path", "url": "url", "git": "git"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from builder.model.text_files import array, table
 from builder.requirements.declared import Problems
-from builder.requirements.text_files import array, table
 
 #: Keys of [[tool.pdm.source]] that choose the index of a package.
 _UNUSED_SOURCE_KEYS = ("exclude_packages", "include_packages")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from builder.model.errors import InputError
+from builder.model.text_files import read_toml, table
 from builder.requirements.declared import Problems, Requirements, Selection, declare, names_of
 from builder.requirements.entries import Entry, Sources
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.poetry_tables import poetry_entries
-from builder.requirements.text_files import read_toml, table
 
 _NO_CATEGORIES = {"source", "requires", "packages", "pipenv", "scripts"}
 

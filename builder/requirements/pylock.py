@@ -22,11 +22,11 @@ from packaging.pylock import (
 from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
+from builder.model.text_files import read_toml
 from builder.model.wheel_tags import supported_tags
 from builder.requirements.declared import Problems, Requirements
 from builder.requirements.lock_graph import LockedPackage
 from builder.requirements.pins import pin
-from builder.requirements.text_files import read_toml
 
 
 def read_pylock(

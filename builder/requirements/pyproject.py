@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
+from builder.model.text_files import array, table
 from builder.requirements.declarations import Declarations, is_package, is_workspace_root, unread_tables
 from builder.requirements.declared import (
     Declared,
@@ -21,7 +22,6 @@ from builder.requirements.declared import (
 )
 from builder.requirements.entries import Entry, Sources
 from builder.requirements.pdm_tables import PdmResolution
-from builder.requirements.text_files import array, table
 from builder.requirements.uv_limits import check_conflicts, check_environments, check_groups
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
 

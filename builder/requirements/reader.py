@@ -12,6 +12,7 @@ from pathlib import Path
 from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
+from builder.model.text_files import read_text, read_toml
 from builder.requirements.declarations import is_project, is_workspace_root
 from builder.requirements.declared import EVERYTHING_DECLARED, LocalPackage, Requirements, Selection
 from builder.requirements.lock_files import find_lock, use_lock
@@ -19,7 +20,6 @@ from builder.requirements.pipfile import read_pipfile
 from builder.requirements.pylock import read_pylock
 from builder.requirements.pyproject import read_pyproject
 from builder.requirements.requirements_file import read_requirements_file
-from builder.requirements.text_files import read_text, read_toml
 
 #: Files with requirements. The first that a folder has is used.
 FILES = (

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from builder.metadata.requirement_lines import lines
 from builder.model.errors import InputError
 from builder.model.escape import shorten
+from builder.model.text_files import read_text
 from builder.requirements.declared import (
     Declared,
     LocalPackage,
@@ -35,7 +36,6 @@ from builder.requirements.direct_references import (
     problem_of_url,
 )
 from builder.requirements.indexes import no_index_is_set, refusal_of_index
-from builder.requirements.text_files import read_text
 from builder.resolve.wheel_choice import DIGEST_LENGTHS
 
 #: pip's options without a value that this program applies, or that cannot change which wheels are used.

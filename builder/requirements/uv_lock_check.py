@@ -14,9 +14,9 @@ from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
 from builder.model.escape import shorten
+from builder.model.text_files import array, read_toml, table
 from builder.requirements.declarations import Declarations
 from builder.requirements.declared import Problems
-from builder.requirements.text_files import array, read_toml, table
 from builder.requirements.uv_tables import UvTables, read_uv_tables
 
 #: Sources that the lock states instead of a version range.

@@ -11,9 +11,9 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from builder.model.text_files import array, read_toml, table
 from builder.requirements.declared import Problems, Selection
 from builder.requirements.indexes import refusal_of_index
-from builder.requirements.text_files import array, read_toml, table
 
 #: Settings of [tool.uv] that affect which packages are chosen and that are not applied.
 _UNSUPPORTED = (

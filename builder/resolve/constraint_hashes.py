@@ -10,6 +10,8 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from builder.metadata.requirement_lines import lines
+from builder.model.bounded_file import read_file
+from builder.model.text_files import MAX_FILE_BYTES
 
 #: A file that a constraints file includes: ``-c other.txt``.
 _INCLUDED = re.compile(r"(?:-[cr]|--constraints?|--requirements?)[\s=]*(\S+)")
@@ -22,7 +24,7 @@ def constraint_texts(paths: Iterable[Path]) -> Mapping[Path, str]:
     while waiting:
         path = waiting.pop()
         if path.is_file() and path not in texts:
-            texts[path] = path.read_text("utf-8", "replace")
+            texts[path] = read_file(path, "the constraints", MAX_FILE_BYTES).decode("utf-8", "replace")
             included = [match[1] for _, line in lines(texts[path]) if (match := _INCLUDED.match(line))]
             waiting += [Path(os.path.normpath(path.parent / name)) for name in included]
     return texts

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.model.errors import InputError
-from builder.model.toml import tomllib
+from builder.model.text_files import read_toml
 
 #: uv's variables that would choose other packages. ``builder.resolve.uv`` removes them.
 UNUSED_UV_VARIABLES = (
@@ -100,6 +100,6 @@ def _keys(table: Any) -> frozenset[str]:
 def read_uv_config(path: Path) -> dict[str, Any]:
     """Return the file's content; empty if it cannot be read, because uv itself reports that."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_toml(path)
+    except InputError:
         return {}

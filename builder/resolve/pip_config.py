@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from builder.model.bounded_file import read_file
 from builder.model.errors import InputError
+from builder.model.text_files import MAX_FILE_BYTES
 
 #: The value of a setting, and the variable or file that it comes from.
 PipSetting = tuple[str, str]
@@ -56,7 +58,7 @@ def _parsed(path: Path, _changed: int, _size: int) -> configparser.RawConfigPars
     """Parse a file once, not once for each target, unless it changes."""
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(path.read_text("utf-8", "replace"))
+        parser.read_string(read_file(path, "pip's settings", MAX_FILE_BYTES).decode("utf-8", "replace"))
     except configparser.Error as error:
         raise InputError(
             f"not a pip configuration file: {str(error).splitlines()[0]}", where=str(path), fix="correct or remove it"

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import tomli
 from packaging.utils import canonicalize_name
 
 from builder.metadata.requires_dist import name_of
@@ -24,7 +25,6 @@ from builder.model.errors import BuildError, InputError
 from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.target import Target, python_order
-from builder.model.toml import tomllib
 from builder.resolve import uv
 from builder.resolve.bounds import NO_BOUNDS, Bounds
 from builder.resolve.failures import ConflictError, explain, no_wheel
@@ -195,8 +195,8 @@ def _compile(inputs: LockInput, target: Target, *, any_platform: bool = False) -
         raise explain(result.err, target, inputs.requirements, inputs.origins)
     _check_extras(inputs.requirements, result.err)
     try:
-        return tomllib.loads(result.out), result.err
-    except tomllib.TOMLDecodeError as error:
+        return tomli.loads(result.out), result.err
+    except tomli.TOMLDecodeError as error:
         raise BuildError(f"uv wrote a lock that is not TOML: {error}", where=target.id) from None
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builder.model.errors import InputError, read_error
+from builder.model.bounded_file import read_file
+from builder.model.errors import InputError
 
 #: The body of a Converse or ConverseStream request (Amazon Bedrock API reference).
 ConverseRequest = Mapping[str, Any]
@@ -82,16 +83,10 @@ def read_script(path: Path) -> Model:
     A turn is a text, or an object with ``text`` and ``tools``, a list of ``{"name": …, "input": {…}}``.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_SCRIPT_BYTES + 1)
-        if len(data) > _MAX_SCRIPT_BYTES:
-            raise ValueError(f"more than {_MAX_SCRIPT_BYTES:,} bytes")
-        turns = json.loads(data)
+        turns = json.loads(read_file(path, "the model script", _MAX_SCRIPT_BYTES))
         if not isinstance(turns, list) or not turns:
             raise ValueError("not a list of turns")
         return scripted_model([_turn(each, number) for number, each in enumerate(turns, 1)])
-    except OSError as error:
-        raise read_error("the model script cannot be read", error, path) from None
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"not a model script: {error}",

@@ -67,7 +67,9 @@ class FunctionProcess:
 
     def last_output(self, size: int = 4000) -> str:
         """Return the end of its output."""
-        return self.log.read_text("utf-8", "replace")[-size:].strip()
+        with self.log.open("rb") as file:  # whatever its size
+            file.seek(max(0, self.log.stat().st_size - 4 * size))
+            return file.read().decode("utf-8", "replace")[-size:].strip()
 
 
 @contextlib.contextmanager
@@ -141,8 +143,8 @@ def _cause(code: int | None) -> str:
 def refused(log: Path) -> tuple[str, ...]:
     """Return the connections to other machines that a smoke test's function tried."""
     mark = "smoke: refused "
-    lines = log.read_text("utf-8", "replace").splitlines()
-    return tuple(sorted({line.removeprefix(mark) for line in lines if line.startswith(mark)}))
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        return tuple(sorted({line.removeprefix(mark).rstrip("\n") for line in lines if line.startswith(mark)}))
 
 
 @contextlib.contextmanager

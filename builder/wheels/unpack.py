@@ -19,8 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from builder.inspection import UNZIPPED_LIMIT_BYTES
+from builder.inspection.distributions import MAX_RECORD_BYTES
 from builder.metadata.record import RecordRow, parse_record
 from builder.model.artifact import Locked, digest_of
+from builder.model.bounded_file import read_file
 from builder.model.errors import BuildError, LayersError
 from builder.model.target import Target
 from builder.resolve import uv
@@ -197,7 +199,7 @@ def _read_file(path: str, source: str, buffer: memoryview) -> UnpackedFile:
 def _read_record(record: Path) -> dict[str, RecordRow]:
     """Return the rows of a RECORD by path, and always a row for the RECORD itself."""
     try:
-        rows = parse_record(record.read_text("utf-8"))
+        rows = parse_record(read_file(record, "a wheel's RECORD", MAX_RECORD_BYTES, OTHER_WHEEL_FIX).decode("utf-8"))
     except (UnicodeDecodeError, csv.Error) as error:
         where = record.parent.name
         raise BuildError(f"a wheel's RECORD cannot be read: {error}", where=where, fix=OTHER_WHEEL_FIX) from None

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from builder.model.errors import DriftError, InputError, read_error
+from builder.model.bounded_file import read_file
+from builder.model.errors import DriftError, InputError
 from builder.model.escape import shorten
 from publisher.catalog.download import download
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 #: The issuer of the identity tokens of GitHub's workflows.
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 _IN_TOTO = "application/vnd.in-toto+json"
-_MAX_BUNDLE_BYTES = 16 * 1024 * 1024
+_MAX_BUNDLE_BYTES = 8 << 20
 _MAX_BUNDLES = 100
 
 
@@ -39,14 +40,7 @@ _BUNDLE_FIX = "give the file that `gh attestation download` writes"
 
 def read_bundles(path: Path) -> list[Any]:
     """Return the Sigstore bundles of a file: one, JSON Lines (``gh attestation download``), or GitHub's list."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BUNDLE_BYTES + 1)
-    except OSError as error:
-        raise read_error("cannot read the bundle", error, path) from None
-    if len(data) > _MAX_BUNDLE_BYTES:
-        raise InputError(f"the bundle is larger than {_MAX_BUNDLE_BYTES >> 20} MB", where=str(path), fix=_BUNDLE_FIX)
-    return _bundles(data, str(path))
+    return _bundles(read_file(path, "the bundle", _MAX_BUNDLE_BYTES, _BUNDLE_FIX), str(path))
 
 
 def fetch_bundles(repository: str, sha256: str) -> list[Any]:

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field
 
 from builder.model.artifact import Sha256
 from builder.model.cold_start import ColdStart, PackageImport
-from builder.model.frozen import Frozen
+from builder.model.frozen import Frozen, Many, ManyKeys
 from builder.model.matrix import Matrix
 from builder.model.recorded_fields import (
     CellField,
@@ -86,7 +86,7 @@ class IndexedColdStart(ColdStart):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    imports: tuple[PackageImport, ...] = Field(default=(), exclude=True)
+    imports: Many[PackageImport] = Field(default=(), exclude=True)
     import_ms: dict[str, Number] = Field(default_factory=dict)  #: of the slowest packages, with all that each imports
 
 
@@ -104,7 +104,7 @@ class IndexedTarget(_IndexModel, OfTarget):
     sbom_path: str | None = None  #: its path relative to the index
     sbom_sha256: Sha256 | None = None
     cold_start: IndexedColdStart | None = None
-    packages: dict[str, str] | None = None
+    packages: ManyKeys[str, str] | None = None
     signed_by: str | None = None  #: AWS Signer: profile/version
 
 
@@ -128,12 +128,12 @@ class IndexedRelease(_IndexModel):
     version: VersionField
     published: UtcTime | None  #: when its first layer was published
     complete: TrueOrFalse
-    missing: tuple[CellField, ...] = ()
+    missing: Many[CellField] = ()
     rebuild: str | None = None
     yanked: YankNotice | None = None
     changelog_url: str | None = None  #: the address of the package's release notes
-    targets: tuple[IndexedTarget, ...] = ()
-    layers: tuple[IndexedLayer, ...] = ()
+    targets: Many[IndexedTarget] = ()
+    layers: Many[IndexedLayer] = ()
 
 
 class Index(_IndexModel):
@@ -144,12 +144,12 @@ class Index(_IndexModel):
     package: str
     layer_name: str  #: the template
     arn: str  #: the template
-    python: tuple[str, ...]
-    architectures: tuple[Architecture, ...]
-    regions: tuple[str, ...]
+    python: Many[str]
+    architectures: Many[Architecture]
+    regions: Many[str]
     #: Cells that AWS cannot serve, each with the reason if one is recorded.
-    unsupported: dict[CellField, str | None] = Field(default_factory=dict)
-    releases: tuple[IndexedRelease, ...] = ()
+    unsupported: ManyKeys[CellField, str | None] = Field(default_factory=dict)
+    releases: Many[IndexedRelease] = ()
 
     @cached_property
     def all_regions(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 
 from pydantic import ValidationError
 
+from builder.model.bounded_file import read_file
 from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
 from builder.model.matrix import LAYER_NAME
@@ -24,6 +25,8 @@ _REGION = r"[a-z]+(-[a-z0-9]+)+"
 _PYTHON = r"[0-9]+\.[0-9]+"
 
 
+#: Some more than an index of the largest size has. Each value needs much more memory than its bytes in the file.
+_MAX_VALUES = 3_000_000
 #: Above so many regions the whole index is one request instead of many.
 _MAX_REGION_FILES = 4
 
@@ -88,6 +91,8 @@ def _merge(parts: Sequence[Index]) -> Index:
 
 def _document(source: str, remote: bool) -> dict[str, Any]:
     data = download(source, "the index", {"Accept": "application/json"}) if remote else _read(source)
+    if sum(map(data.count, (b",", b"[", b"{"))) > _MAX_VALUES:
+        raise InputError(f"not an index: more than {_MAX_VALUES:,} values", where=source, fix=_INDEX_FIX)
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -164,15 +169,6 @@ def _checked_version(document: Any, source: str) -> dict[str, Any]:
 
 
 def _read(source: str) -> bytes:
-    try:
-        with Path(os.path.expanduser(source)).open("rb") as file:  # noqa: PTH111 - Path.expanduser raises RuntimeError
-            data = file.read(MAX_DOCUMENT_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot read the index: {getattr(error, 'strerror', None) or error}",
-            where=source,
-            fix="give the path of the file layers.json, or its URL with https:// or http://",
-        ) from None
-    if len(data) > MAX_DOCUMENT_BYTES:
-        raise InputError(f"the index is larger than {MAX_DOCUMENT_BYTES >> 20} MB", where=source, fix=_INDEX_FIX)
-    return data
+    path = Path(os.path.expanduser(source))  # noqa: PTH111 - Path.expanduser raises RuntimeError
+    fix = "give the path of the file layers.json, or its URL with https:// or http://"
+    return read_file(path, "the index", MAX_DOCUMENT_BYTES, fix)

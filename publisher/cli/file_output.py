@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from builder.model.errors import InputError, read_error, write_fix
+from builder.model.bounded_file import read_if_present
+from builder.model.errors import InputError, write_fix
+
+#: Far above the size of the largest file, the index.
+_MAX_BYTES = 256 << 20
 
 
 def read(path: Path) -> bytes | None:
     """Return the content of a file; None if it does not exist."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise read_error("cannot be read", error, path) from None
+    return read_if_present(path, "the file", _MAX_BYTES)
 
 
 def write(path: Path, data: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.model.errors import BuildError, LayersError, UsageError
+from builder.model.errors import BuildError, InputError, LayersError, UsageError
 from builder.model.figures import counted, seconds
 from publisher.cli import github
 from publisher.cli.budget import refuse_slow_imports
@@ -151,12 +151,12 @@ def _app_target(app: Path, layers: Sequence[Inspection], python: str | None, arc
 
 
 def _event(text: str | None) -> Any:
+    from builder.model.bounded_file import read_file
+
     try:
-        return json.loads((Path(text[1:]).read_text("utf-8") if text.startswith("@") else text) if text else "{}")
-    except OSError as error:
-        raise UsageError(
-            f"the event cannot be read: {error.strerror}", where="--event", fix="--event JSON, or --event @FILE"
-        ) from None
+        return json.loads(read_file(Path(text[1:]), "the event", 8 << 20) if text and text[0] == "@" else text or "{}")
+    except InputError as error:
+        raise UsageError(error.what, where="--event", fix="--event JSON, or --event @FILE") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"the event is not JSON: {error}", where="--event", fix="""write '{"key": "value"}'"""

@@ -11,12 +11,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import ValidationError
 
 from builder.model.artifact import write_atomically
-from builder.model.errors import InputError, read_error
+from builder.model.bounded_file import MAX_FACTS_BYTES, MAX_SBOM_BYTES, read_file
+from builder.model.errors import InputError
 from builder.model.escape import shorten
 from builder.model.frozen import first_problem, newer_schema
 from builder.model.matrix import Cell, Matrix
@@ -25,6 +26,9 @@ from publisher.ledger.release import CellRecord, Release
 
 #: The folder in a ledger, and in the catalog, that holds the SBOMs.
 SBOMS = "sbom"
+#: How messages name a file of a ledger, and what to do about a damaged one.
+LEDGER_FILE: Final = "this file of the ledger"
+RESTORE_FIX: Final = "restore the file, for example with `git checkout`"
 
 
 class Ledger(Protocol):
@@ -98,29 +102,22 @@ class FolderLedger:
         return frozenset(path.relative_to(folder).as_posix() for path in folder.glob("[0-9]*/*.cdx.json"))
 
     def sbom(self, path: str) -> bytes:
-        return self._bytes(self._folder / SBOMS / path)
+        return self._bytes(self._folder / SBOMS / path, MAX_SBOM_BYTES)
 
     def keep_sbom(self, path: str, data: bytes) -> None:
         with _writing(self._folder / SBOMS / path):
             write_atomically(self._folder / SBOMS / path, data)
 
     def _read(self, path: Path) -> Release:
-        data, written = self._bytes(path), self._written
+        data, written = self._bytes(path, MAX_FACTS_BYTES), self._written
         if written and written[:2] == (path, data):
             return written[2]
         return parse_record(data, path.stem, str(path), self._matrix)
 
-    def _bytes(self, path: Path) -> bytes:
-        try:
-            if path.exists() and not path.is_file() and not path.is_dir():
-                raise InputError(
-                    "this file of the ledger is not a regular file",
-                    where=str(path),
-                    fix="restore the file, for example with `git checkout`",
-                )
-            return path.read_bytes()
-        except OSError as error:
-            raise read_error("this file of the ledger cannot be read", error, path) from None
+    def _bytes(self, path: Path, max_bytes: int) -> bytes:
+        if path.is_fifo():  # it would be read until it has a writer
+            raise InputError("this file of the ledger is not a regular file", where=str(path), fix=RESTORE_FIX)
+        return read_file(path, LEDGER_FILE, max_bytes, RESTORE_FIX)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from builder.model.artifact import Locked, Sha256
 from builder.model.cold_start import ColdStart
-from builder.model.frozen import Frozen
+from builder.model.frozen import Frozen, Many
 from builder.model.matrix import Matrix
 from builder.model.recorded_fields import (
     LayerVersionField,
@@ -41,7 +41,7 @@ class TargetRecord(Frozen, OfTarget):
     size: WholeNumber | None = None  #: bytes, zipped
     unzipped_size: WholeNumber | None = None
     interpreter: str | None = None  #: the CPython that made the bytecode
-    lock: tuple[Locked, ...] | None = None
+    lock: Many[Locked] | None = None
     sbom: str | None = None  #: the SBOM's file name
     sbom_sha256: Sha256 | None = None
     cold_start: ColdStart | None = None  #: as measured on the machine that it names
@@ -119,10 +119,10 @@ class Release(Frozen):
     rebuild: str | None = None  #: why the same package version was published again at this number
     yanked: Yanked | None = None
     announced: Literal["published", "yanked"] | None = None  #: the last state that the matrix's SNS topic got
-    targets: tuple[TargetRecord, ...] = ()
-    cells: tuple[CellRecord, ...] = ()
-    lower_versions: tuple[LowerVersionRecord, ...] = ()
-    unexpected_versions: tuple[UnexpectedVersionRecord, ...] = ()
+    targets: Many[TargetRecord] = ()
+    cells: Many[CellRecord] = ()
+    lower_versions: Many[LowerVersionRecord] = ()
+    unexpected_versions: Many[UnexpectedVersionRecord] = ()
 
     @classmethod
     def started(cls, matrix: Matrix, version: str, number: int, begun: datetime) -> Release:

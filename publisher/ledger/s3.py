@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from builder.model.bounded_file import MAX_FACTS_BYTES, MAX_SBOM_BYTES, within_limit
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.retry import repeat
@@ -19,12 +20,13 @@ from publisher.aws.error_codes import BOTO_ERRORS, is_conflicting_write, is_miss
 from publisher.aws.response_parser import required
 from publisher.aws.services import client_config, service_error
 from publisher.aws.session import new_session
-from publisher.ledger.folder import SBOMS, file_name, parse_record, record_bytes
+from publisher.ledger.folder import LEDGER_FILE, SBOMS, file_name, parse_record, record_bytes
 from publisher.ledger.release import Release
 
 _CONFIG = client_config(5, read_timeout_seconds=20)
 #: Attempts of one change while other processes write the same record.
 MAX_CONFLICTING_WRITES = 20
+_RESTORE_FIX = "restore an older version of the object"
 
 
 def bucket_and_prefix(place: str) -> tuple[str, str]:
@@ -83,7 +85,7 @@ class BucketLedger:
 
     def sbom(self, path: str) -> bytes:
         with self._translated():
-            return bytes(self._get(f"{self._prefix}{SBOMS}/{path}")["Body"].read())
+            return self._get(f"{self._prefix}{SBOMS}/{path}", MAX_SBOM_BYTES)[0]
 
     def keep_sbom(self, path: str, data: bytes) -> None:
         with self._translated():
@@ -109,13 +111,16 @@ class BucketLedger:
         return release
 
     def _read(self, key: str) -> tuple[Release, str]:
-        response = self._get(key)
+        data, etag = self._get(key, MAX_FACTS_BYTES)
         stem = key.rsplit("/", 1)[-1].removesuffix(".json")
-        record = parse_record(response["Body"].read(), stem, f"s3://{self._bucket}/{key}", self._matrix)
-        return record, required(response, "ETag")
+        return parse_record(data, stem, f"s3://{self._bucket}/{key}", self._matrix), etag
 
-    def _get(self, key: str) -> Any:
-        return self._s3.get_object(Bucket=self._bucket, Key=key, ExpectedBucketOwner=self._matrix.account)
+    def _get(self, key: str, max_bytes: int) -> tuple[bytes, str]:
+        """Return the content and ETag of an object."""
+        response = self._s3.get_object(Bucket=self._bucket, Key=key, ExpectedBucketOwner=self._matrix.account)
+        where = f"s3://{self._bucket}/{key}"
+        data = within_limit(response["Body"].read(max_bytes + 1), LEDGER_FILE, max_bytes, where, _RESTORE_FIX)
+        return data, required(response, "ETag")
 
     def _put(self, key: str, data: bytes, content_type: str, **condition: str) -> None:
         self._s3.put_object(

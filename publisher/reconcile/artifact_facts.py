@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.model.artifact import Artifact
+from builder.model.bounded_file import MAX_SBOM_BYTES, read_if_present
 from builder.model.cold_start import read_smokes
-from builder.model.errors import InputError, read_error
+from builder.model.errors import InputError
 from builder.model.target import Target
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import Release, TargetRecord, sbom_path
@@ -55,12 +56,9 @@ def _sbom(folder: Path, artifact: Artifact) -> bytes | None:
     if artifact.sbom is None or artifact.sbom_sha256 is None:
         return None
     path = folder / artifact.sbom
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+    data = read_if_present(path, "the SBOM", MAX_SBOM_BYTES)
+    if data is None:
         return None
-    except OSError as error:
-        raise read_error("the SBOM cannot be read", error, path) from None
     actual = hashlib.sha256(data).hexdigest()
     if actual != artifact.sbom_sha256:
         raise InputError(

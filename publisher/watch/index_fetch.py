@@ -20,6 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
+from builder.model.bounded_file import read_if_present
 from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.errors import InputError, read_error
 from builder.model.retry import repeat
@@ -78,11 +79,8 @@ def _read(path: Path) -> IndexPage | None:
         if path.is_dir() and not (path / "index.html").is_file():
             return IndexPage("\n".join(each.name for each in path.iterdir()).encode("utf-8", "replace"), "names")
         page = path / "index.html" if path.is_dir() else path
-        if page.stat().st_size > MAX_PAGE_BYTES:
-            raise _too_large(str(page))
-        return IndexPage(page.read_bytes(), "text/html")
-    except FileNotFoundError:
-        return None
+        body = read_if_present(page, "the page of the package index", MAX_PAGE_BYTES)
+        return None if body is None else IndexPage(body, "text/html")
     except (OSError, ValueError) as error:
         raise read_error("cannot read the package index", error, path) from None
 

@@ -12,16 +12,12 @@ from pathlib import Path
 
 import click
 import pytest
+import tomli
 from packaging.requirements import Requirement
 
 from builder.model.matrix import parse_version
 from publisher.cli.group import COMMANDS
 from tests import REPOSITORY
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 SCRIPTS = [REPOSITORY / "scripts" / name for name in ("setup", "lock", "demo", "test", "bench", "rehearse")]
 SCRIPTS.append(REPOSITORY / ".ci" / "run")
@@ -64,7 +60,7 @@ def test_locks_have_the_same_versions() -> None:
 
 def test_locks_match_pyproject() -> None:
     """A requirement that was changed without ``scripts/lock`` would be missing in a new clone."""
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    project = tomli.loads((REPOSITORY / "pyproject.toml").read_text())
     run = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["sandbox"]]
     for lock, wanted in (("run", run), ("dev", [*run, *project["dependency-groups"]["dev"]])):
         pins = locked(lock)

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import strategies as st
 
 from builder.model.errors import LayersError
+from builder.model.text_files import read_toml
 from builder.package.dependencies import check_python
 from builder.package.local_packages import local_packages
 from builder.requirements.declared import Selection
 from builder.requirements.reader import find_requirements, read_requirements
-from builder.requirements.text_files import read_toml
 from builder.requirements.uv_lock_check import find_differences
 from tests.builder.requirements.conftest import TARGET
 from tests.fakes.fuzzing import damaged, fuzz, mutated

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.model.bounded_file import MAX_FACTS_BYTES
 from builder.model.errors import InputError
 from publisher.ledger.folder import FolderLedger, record_bytes
 from publisher.ledger.release import Release
@@ -196,4 +197,10 @@ def test_a_record_is_readable_json(folder: Path) -> None:
 def test_a_record_that_is_not_a_regular_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "0001.json")  # opening it would wait for a writer
     with pytest.raises(InputError, match="not a regular file"):
+        read(tmp_path)
+
+
+def test_a_record_of_any_size_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    (tmp_path / "0001.json").write_bytes(b" " * (MAX_FACTS_BYTES + 1))
+    with pytest.raises(InputError, match="larger than 4 MB"):
         read(tmp_path)

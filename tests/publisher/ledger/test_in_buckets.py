@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from builder.model.bounded_file import MAX_FACTS_BYTES
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.stop import Stop
@@ -270,8 +271,12 @@ def test_a_missing_ledger_bucket_is_named(sandbox: Sandbox, tmp_path: Path) -> N
     assert "s3://nowhere/demo" in ended.err
 
 
-def test_a_damaged_record_in_s3_is_named(sandbox: Sandbox, shared: Layers) -> None:
-    sandbox.client("s3", "us-east-1").put_object(Bucket="ledgers", Key="demo/0001.json", Body=b"{")
+@pytest.mark.parametrize(("body", "problem"), [(b"{", "damaged"), (b" " * (MAX_FACTS_BYTES + 1), "larger than 4 MB")])
+def test_a_damaged_or_too_large_record_in_s3_is_named(
+    sandbox: Sandbox, shared: Layers, body: bytes, problem: str
+) -> None:
+    sandbox.client("s3", "us-east-1").put_object(Bucket="ledgers", Key="demo/0001.json", Body=body)
     ended = shared("describe", "--region", "us-east-1")
     assert ended.code == 3
     assert "s3://ledgers/demo/0001.json" in ended.err
+    assert problem in ended.err

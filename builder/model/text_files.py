@@ -8,11 +8,15 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from builder.model.errors import InputError, read_error
-from builder.model.toml import tomllib
+import tomli
+
+from builder.model.bounded_file import read_if_present
+from builder.model.errors import InputError
 
 #: Far above the size of any real lock file.
 MAX_FILE_BYTES: Final = 8 << 20
+#: Above those of real lock files of this size. Each ``[`` may be a table, which needs 1 KB of memory.
+MAX_TABLES, MAX_VALUES, MAX_LINE_CHARACTERS = 300_000, 2_000_000, 1 << 20
 _SYNTAX_FIX: Final = "correct the file, or let the tool that wrote it write it again"
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -28,19 +32,9 @@ def read_text(path: Path, *, coding_line: bool = False) -> str:
 
     With ``coding_line``, a comment in the first two lines may name the encoding (PEP 263), as in pip's files.
     """
-    try:
-        if path.is_dir():
-            raise InputError("is a directory, not a file", where=str(path), fix="name a file in it")
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError("no such file", where=str(path), fix="correct the path") from None
-    except (OSError, ValueError) as error:
-        raise read_error("cannot be read", error, path) from None
-    if len(data) > MAX_FILE_BYTES:
-        raise InputError(
-            f"is larger than {MAX_FILE_BYTES >> 20} MB", where=str(path), fix="name a file of requirements"
-        )
+    data = read_if_present(path, "the file", MAX_FILE_BYTES)
+    if data is None:
+        raise InputError("no such file", where=str(path), fix="correct the path")
     return _decode(data, path, coding_line)
 
 
@@ -67,9 +61,13 @@ def _decode(data: bytes, path: Path, coding_line: bool) -> str:
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file."""
     text = read_text(path)
+    longest = max(map(len, text.splitlines()), default=0)
+    if text.count("[") > MAX_TABLES or text.count(",") > MAX_VALUES or longest > MAX_LINE_CHARACTERS:
+        limits = f"{MAX_TABLES:,} tables, {MAX_VALUES:,} values or {MAX_LINE_CHARACTERS:,} characters in a line"
+        raise InputError(f"has more than {limits}", where=str(path), fix="split the file, or give another one")
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         where = f"{path}:{line[1]}" if line else str(path)
         raise InputError(f"is not valid TOML: {error}", where=where, fix=_SYNTAX_FIX) from None
