@@ -15,7 +15,7 @@ from builder.model.progress import Progress
 from publisher.aws.fanout import each_item
 from publisher.aws.gateway import Failure, Grant, Lambda, ListedVersion, PublishedVersion
 from publisher.ledger.release import CellRecord, Release
-from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_granted, other_compatibility, version_in
+from publisher.reconcile.state import carries, is_granted, is_placeholder, other_compatibility, version_in
 
 Problem = Literal[
     "missing", "unrecorded", "bytes", "version", "signature", "private", "public", "shared", "runtime", "architecture",
@@ -205,7 +205,7 @@ def _report_unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Seq
         if version.number in recorded:
             continue
         grants = view.grants.get(version.number, ())
-        if version.description.startswith(PLACEHOLDER_DESCRIPTION) and not grants:
+        if is_placeholder(version) and not grants:
             continue
         problem, detail, remedy = _classify(matrix, cell, version, version.number in numbers, releases, not grants)
         if grants and problem != "unrecorded":

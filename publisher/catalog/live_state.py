@@ -26,7 +26,7 @@ from publisher.aws.gateway import (
 from publisher.catalog.index import Index, Row, make_index
 from publisher.catalog.lookup import Query, check, select
 from publisher.ledger.release import Release
-from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION, carries, is_granted, version_in
+from publisher.reconcile.state import carries, is_granted, is_placeholder, version_in
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class _Reader:
             return self.query.layer_version
         if row is not None and (version is not None or not self.own):
             return row.layer_version
-        if version is None and newest is not None and newest.description.startswith(PLACEHOLDER_DESCRIPTION):
+        if version is None and newest is not None and is_placeholder(newest):
             return row.layer_version if row else None  # an unfinished publish created this placeholder
         if version is None or newest is None:
             return newest.number if newest else None

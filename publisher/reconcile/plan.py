@@ -19,7 +19,15 @@ from builder.model.matrix import Cell, Matrix
 from publisher.aws.gateway import Failure
 from publisher.ledger.release import CellRecord, Release, at_number
 from publisher.reconcile.number import Number
-from publisher.reconcile.state import CellState, Remote, carries, is_granted, other_compatibility
+from publisher.reconcile.state import (
+    CellState,
+    Remote,
+    carries,
+    is_granted,
+    is_placeholder,
+    other_compatibility,
+    version_in,
+)
 
 DELETED_ADVICE = (
     "find out who deletes layer versions (CloudTrail: DeleteLayerVersion), then publish at a new number with --rebuild"
@@ -177,6 +185,21 @@ def make_plan(
         action = actions[cell] = _action(matrix, version, number.value, cell, state, digests, record, releases)
         public = public or isinstance(action, Keep)
     return Plan(version, number, actions, digests, public)
+
+
+def is_kept_out(matrix: Matrix, plan: Plan, remote: Remote, recorded: Release | None) -> bool:
+    """Return whether an incomplete release misses a cell for good, because another publisher of the matrix has used the
+    number there.
+    """
+    if recorded is None or recorded.completed is not None:
+        return False
+    return any(
+        (published := remote.cells[cell].published) is not None
+        and recorded.cell(*cell.key) is None
+        and (is_placeholder(published) or version_in(matrix, cell.target, published.description) is not None)
+        for cell, action in plan.actions.items()
+        if isinstance(action, Conflict)
+    )
 
 
 def release_bytes(matrix: Matrix, version: str, remote: Remote, recorded: Release | None) -> dict[str, str]:

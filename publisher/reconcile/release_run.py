@@ -42,7 +42,7 @@ from publisher.reconcile.number import (
     seen_number,
 )
 from publisher.reconcile.observe import count_past_lists, observe, read_history, read_number
-from publisher.reconcile.plan import Plan, make_plan
+from publisher.reconcile.plan import Plan, is_kept_out, make_plan
 from publisher.reconcile.sources import Build, Sources, facts_to_record, gather, gather_backfills
 from publisher.reconcile.state import Remote, with_recorded_numbers
 from publisher.reconcile.unrecorded import with_copies
@@ -97,8 +97,10 @@ def prepare(
         remote = count_past_lists(lambdas, remote, rest, progress)
         remote, number = _find_number(matrix, requested, releases, lambdas, remote, clock, progress)
     remote, plan, releases_left = _plan(matrix, requested, number, releases, lambdas, remote, clock, progress)
-    if plan.conflict and not plan.public and requested.layer_version is None:
-        # The number is not public, and some cell can never reach it: choose one that every cell can reach.
+    whole = len(selected) == len(matrix.cells)
+    kept_out = whole and is_kept_out(matrix, plan, remote, at_number(releases_left, number.value))
+    if plan.conflict and requested.layer_version is None and (kept_out or not plan.public):
+        # Some cell can never reach the number: choose one that every cell can reach.
         remote = count_past_lists(lambdas, remote, remote.cells, progress)
         following = next_number(remote, releases)
         number = Number(following.value, f"{following.reason}; {number.value} is taken ({plan.conflict})")

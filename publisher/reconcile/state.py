@@ -65,6 +65,11 @@ def version_in(matrix: Matrix, target: Target, description: str) -> str | None:
     return match["version"] if match else None
 
 
+def is_placeholder(layer_version: ListedVersion) -> bool:
+    """Whether a layer version only occupies its number."""
+    return layer_version.description.startswith(PLACEHOLDER_DESCRIPTION)
+
+
 def carries(matrix: Matrix, target: Target, layer_version: ListedVersion, version: str) -> bool:
     """Whether a layer version's description has this package version."""
     carried = version_in(matrix, target, layer_version.description)
