@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from builder.archive.zip_writer import read_checksums
 from builder.inspection.file_checks import import_roots
 from builder.metadata.module_names import top_level_module
 from builder.model.figures import first_names
@@ -39,9 +39,10 @@ def hidden_modules(files: Mapping[str, Path], dependencies: Path | None, target:
 def _checksums(dependencies: Path, target: Target) -> dict[str, int]:
     """Return the CRC-32 of the file of each top-level module of a layer's zip."""
     checksums: dict[str, int] = {}
-    with zipfile.ZipFile(dependencies) as archive:
-        for entry in archive.infolist():
-            root = next((root for root in import_roots(target.python) if entry.filename.startswith(root)), "")
-            if root and (name := top_level_module(entry.filename.removeprefix(root))):
-                checksums.setdefault(name, entry.CRC)
+    roots = import_roots(target.python)
+    for path, crc in read_checksums(dependencies):
+        root = next((root for root in roots if path.startswith(root)), "")
+        below = path[len(root) :]
+        if root and below.count("/") < 2 and (name := top_level_module(below)):
+            checksums.setdefault(name, crc)
     return checksums

@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.archive.zip_writer import ZipEntry, compress, write_zip
+from builder.archive.zip_writer import ZipEntry, compress, read_checksums, write_zip
 
 _PART = st.text(st.characters(exclude_characters="/\\\0:", exclude_categories=["Cs"]), min_size=1, max_size=12)
 _NAMES = st.lists(_PART, min_size=1, max_size=4).map(lambda parts: "python/" + "/".join(parts))
@@ -39,6 +40,15 @@ def test_a_written_zip_is_read_back(files: dict[str, tuple[bytes, bool]]) -> Non
         assert {oct(e.external_attr >> 16) for e in entries} <= {"0o100644", "0o100755"}
         assert {e.extra for e in entries} <= {b""}
         assert {e.create_system for e in entries} <= {3}
+
+
+@given(_FILES)
+def test_the_checksums_of_a_written_zip_are_those_of_zipfile(files: dict[str, tuple[bytes, bool]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.zip")
+        path.write_bytes(zip_of(files))
+        with zipfile.ZipFile(path) as archive:
+            assert list(read_checksums(path)) == [(entry.filename, entry.CRC) for entry in archive.infolist()]
 
 
 @given(_FILES, st.randoms())
