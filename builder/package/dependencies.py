@@ -20,7 +20,7 @@ from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.model.versions import allows
 from builder.package.local_packages import LocalWheel
-from builder.requirements.declared import Requirements
+from builder.requirements.declared import Declared, Requirements
 from builder.resolve.bounds import Bounds, ProjectIndex
 from builder.resolve.failures import ConflictError
 from builder.resolve.resolver import Lock, LockInput, resolve_requirements
@@ -86,13 +86,14 @@ def _lock_input(project: Requirements, target: Target, wheels: Sequence[LocalWhe
     """Return the requirements for uv and their bounds, with the user's own packages as wheels."""
     local_wheels = {wheel.name: wheel for wheel in wheels}
     asked_for = {package.path.resolve() for package in project.local}
-    index_of = {
-        each.name: (place, each.text)
-        for each in project.declared
-        if isinstance(place := project.places.get(each.name), ProjectIndex)
-        and active_requirements({"": [each.text]}, target)[""]
-    }
-    requirements = [each.text for each in project.declared if each.name not in index_of]
+    index_of: dict[str, tuple[ProjectIndex, str]] = {}
+    requirements = []
+    for each in project.declared:
+        place = project.places.get(each.name)
+        if isinstance(place, ProjectIndex) and each.name not in index_of and _is_active(each, target):
+            index_of[each.name] = place, each.text
+        else:
+            requirements.append(each.text)
     requirements += [
         wheel.reference(wheel.package.extras) for wheel in wheels if wheel.package.path.resolve() in asked_for
     ]
@@ -110,6 +111,10 @@ def _lock_input(project: Requirements, target: Target, wheels: Sequence[LocalWhe
         constraints, overrides, project.excludes, project.complete, index_of, project.settings, hashes=hashes
     )
     return LockInput(tuple(requirements), bounds, origins={each.name: each.where for each in project.declared})
+
+
+def _is_active(declared: Declared, target: Target) -> bool:
+    return bool(active_requirements({"": [declared.text]}, target)[""])
 
 
 def _own_conflicts(requirements: Requirements, pins: Mapping[str, str], target: Target) -> dict[str, str]:

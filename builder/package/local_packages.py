@@ -26,9 +26,10 @@ from builder.model.target import Target
 from builder.model.wheel_tags import supported_tags
 from builder.model.zip_damage import ZIP_DAMAGE
 from builder.requirements.declarations import is_project
-from builder.requirements.declared import LocalPackage, Requirements, Selection, without_credentials
+from builder.requirements.declared import Declared, LocalPackage, Requirements, Selection, without_credentials
 from builder.requirements.pyproject import read_pyproject
 from builder.resolve import uv
+from builder.resolve.bounds import ProjectIndex
 
 #: How many lines of a build backend's output an error shows.
 _MAX_SHOWN_LINES = 12
@@ -58,31 +59,66 @@ class LocalWheel:
         return f"{self.name}{chosen} @ {self.path.absolute().as_uri()}"
 
 
-def local_packages(requirements: Requirements, target: Target) -> Iterator[LocalPackage]:
-    """Yield the user's own packages that the requirements need on the target, directly or through each other."""
+def local_packages(requirements: Requirements, target: Target) -> tuple[list[LocalPackage], Requirements]:
+    """Return the user's own packages that the requirements need on the target, directly or through each other.
+
+    Also return the requirements with the indexes and URLs that these packages declare for others.
+    """
     environment = marker_environment(target)
+    packages: dict[tuple[Path, str | None], LocalPackage] = {}
+    declared = {each.text: each for each in requirements.declared}
+    places = dict(requirements.places)
     queue = deque(each for each in requirements.local if each.marker is None or each.marker.evaluate(dict(environment)))
     queue.extend(_needed_places(requirements, environment))
-    seen: set[tuple[Path, str | None]] = set()
+    seen: set[tuple[Path, tuple[str, ...]]] = set()
     while queue:
         package = queue.popleft()
         path = package.path.resolve()
-        if (path, package.name) in seen:
-            continue
-        seen.add((path, package.name))
-        yield package
+        packages.setdefault((path, package.name), package)
         project = path / "pyproject.toml"
-        if project.is_file() and project != requirements.source.resolve() and is_project(project):
-            selection = Selection(extras=package.extras, default_groups=False)
-            queue.extend(_needed_places(read_pyproject(project, selection, environment), environment))
+        if (path, package.extras) in seen or project == requirements.source.resolve():
+            continue
+        seen.add((path, package.extras))
+        if not (project.is_file() and is_project(project)):
+            continue
+        nested = read_pyproject(project, Selection(extras=package.extras, default_groups=False), environment)
+        queue.extend(_needed_places(nested, environment))
+        for each in filter(lambda each: _is_needed(each, environment), nested.declared):
+            place = nested.places.get(each.name)
+            if isinstance(place, ProjectIndex):
+                _add_index(places, place, each, project)
+            if isinstance(place, ProjectIndex) or Requirement(each.text).url:
+                declared.setdefault(each.text, replace(each, where=str(project.parent / each.where)))
+    # The pins of a lock file are all requirements.
+    more = requirements.declared if requirements.complete else tuple(declared.values())
+    return list(packages.values()), replace(requirements, declared=more, places=places)
+
+
+def _add_index(
+    places: dict[str, LocalPackage | ProjectIndex], index: ProjectIndex, declared: Declared, project: Path
+) -> None:
+    """Bind a package to the index that a local package's project declares. Raises InputError if another one differs."""
+    first = places.setdefault(declared.name, index)
+    same_name = [each for each in places.values() if isinstance(each, ProjectIndex) and each.name == index.name]
+    if getattr(first, "url", None) != index.url or any(each.url != index.url for each in same_name):
+        raise InputError(
+            f"the index {index.name} ({without_credentials(index.url)}) of {declared.name} differs from what another "
+            "project declares",
+            where=f"{project}: [tool.uv.sources]",
+            fix="declare the same index for the package, or another name for the index",
+        )
 
 
 def _needed_places(requirements: Requirements, environment: dict[str, str]) -> Iterator[LocalPackage]:
     for each in requirements.declared:
         place = requirements.places.get(each.name)
-        requirement = Requirement(each.text)
-        if isinstance(place, LocalPackage) and (requirement.marker is None or requirement.marker.evaluate(environment)):
-            yield replace(place, extras=tuple(sorted(requirement.extras)))
+        if isinstance(place, LocalPackage) and _is_needed(each, environment):
+            yield replace(place, extras=tuple(sorted(Requirement(each.text).extras)))
+
+
+def _is_needed(declared: Declared, environment: dict[str, str]) -> bool:
+    marker = Requirement(declared.text).marker
+    return marker is None or marker.evaluate(environment)
 
 
 def build_wheels(

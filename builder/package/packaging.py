@@ -148,7 +148,8 @@ def _lock(
     requirements: Requirements, target: Target, layer: Layer | None, folder: Path, progress: Progress
 ) -> tuple[Lock, LockInput]:
     """Return the wheels that go into ``dependencies.zip``; build those of the user's own packages."""
-    packages = [each for each in local_packages(requirements, target) if each.name not in requirements.excludes]
+    packages, requirements = local_packages(requirements, target)
+    packages = [each for each in packages if each.name not in requirements.excludes]
     return lock_of(requirements, target, layer, build_wheels(packages, target, folder / "own", progress), progress)
 
 

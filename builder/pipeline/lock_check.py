@@ -34,16 +34,19 @@ def check_metadata(wheels: Sequence[PackedWheel], target: Target, inputs: LockIn
 
     Returns warnings for packages that no wheel requires, and for extras that do not exist. ``inputs`` is what the lock
     was resolved from; None if that is unknown. Then, and if the user's settings replace requirements, these are not
-    compared. For a lock file only the extras are.
+    compared. What a lock file does not have is a warning, because its project may leave packages out.
     """
     problems = [problem for wheel in wheels for problem in _wrong_headers(wheel, target)]
     unneeded: list[str] = []
-    extras: list[Finding] = []
+    warnings: list[Finding] = []
     if inputs is not None and not replaces_requirements(os.environ):
         requires = {wheel.locked.name: wheel.requires for wheel in wheels}
         parents = parents_of(inputs, target, requires)
-        extras = list(_missing_extras(wheels, parents))
-        if not inputs.bounds.complete:
+        warnings = list(_missing_extras(wheels, parents))
+        if inputs.bounds.complete:
+            missing = _wrong_requirements(wheels, inputs, parents, compare_versions=False)
+            warnings += [finding("warning", "requirement-missing", text) for text in missing]
+        else:
             problems += _wrong_requirements(wheels, inputs, parents)
             ignored = {*map(name_of, inputs.bounds.overrides), *inputs.bounds.excludes}
             if all(is_readable(text) for texts in requires.values() for text in texts):
@@ -58,7 +61,7 @@ def check_metadata(wheels: Sequence[PackedWheel], target: Target, inputs: LockIn
             "or use another version",
         )
     message = "is required by no wheel's own metadata: the index's metadata (core-metadata, PEP 658) differs from it"
-    return [*extras, *(finding("warning", "metadata-differs", f"{name} {message}") for name in unneeded)]
+    return [*warnings, *(finding("warning", "metadata-differs", f"{name} {message}") for name in unneeded)]
 
 
 def _missing_extras(
@@ -96,7 +99,11 @@ def _wrong_headers(wheel: PackedWheel, target: Target) -> Iterator[str]:
 
 
 def _wrong_requirements(
-    wheels: Sequence[PackedWheel], inputs: LockInput, parents: Mapping[str, Mapping[str, Sequence[Requirement]]]
+    wheels: Sequence[PackedWheel],
+    inputs: LockInput,
+    parents: Mapping[str, Mapping[str, Sequence[Requirement]]],
+    *,
+    compare_versions: bool = True,
 ) -> Iterator[str]:
     """Yield each wheel's requirement that the lock does not satisfy.
 
@@ -113,5 +120,5 @@ def _wrong_requirements(
                 statement = f"{locked[parent].filename} requires {each}"
                 if name not in locked:
                     yield f"{statement}, which the lock does not have"
-                elif not allows(each.specifier, locked[name].version, if_unreadable=True):
+                elif compare_versions and not allows(each.specifier, locked[name].version, if_unreadable=True):
                     yield f"{statement}, the lock has {locked[name].version}"

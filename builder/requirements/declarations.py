@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -104,16 +103,19 @@ class Declarations:
         if isinstance(dynamic, list) and "dependencies" in dynamic and not self.poetry.get("dependencies"):
             nested.extend(self._dynamic())
         elif self.project:
-            # Poetry adds the source of a package that [project] requires in its own table.
-            extra = {entry.name: entry for entry in self._poetry_entries}
-            for entry in self._entries_of(self.project, "dependencies", "[project]"):
-                more = extra.pop(entry.name, None)
-                needs_lock = f"{entry.name}: {more.needs_lock}" if more and more.needs_lock else None
-                yield replace(entry, source=more.source, needs_lock=needs_lock) if more else entry
+            yield from self._with_poetry(self._entries_of(self.project, "dependencies", "[project]"))
             if "dependencies" not in self.project:
-                yield from (entry for entry in extra.values() if not entry.optional)
+                yield from (entry for entry in self._poetry_entries if not entry.optional)
         else:
             yield from (entry for entry in self._poetry_entries if not entry.optional)
+
+    def _with_poetry(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Add what Poetry's own table states for the same package, as Poetry does: source, version and marker."""
+        for entry in entries:
+            more = [each for each in self._poetry_entries if each.name == entry.name]
+            yield from (entry.enriched(each) for each in more)
+            if not more:
+                yield entry
 
     @cached_property
     def _poetry_entries(self) -> list[Entry]:
@@ -133,7 +135,9 @@ class Declarations:
     def extras(self) -> dict[str, list[Entry]]:
         stated = table(self.project, "optional-dependencies", where=self.where)
         entries: dict[str, list[Entry]] = {
-            canonicalize_name(name): list(self._entries_of(stated, name, "[project.optional-dependencies]"))
+            canonicalize_name(name): list(
+                self._with_poetry(self._entries_of(stated, name, "[project.optional-dependencies]"))
+            )
             for name in stated
         }
         if self.has_dynamic_extras:

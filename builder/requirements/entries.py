@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -31,6 +32,25 @@ class Entry:
     def name(self) -> str:
         """The normalised name."""
         return canonicalize_name(self.requirement.name)
+
+    def enriched(self, other: Entry) -> Entry:
+        """Return the entry limited by another one of the same package, with its source."""
+        requirement = Requirement(str(self.requirement))
+        requirement.specifier &= other.requirement.specifier
+        return replace(
+            self,
+            requirement=with_marker(requirement, other.requirement.marker),
+            source=other.source,
+            needs_lock=f"{self.name}: {other.needs_lock}" if other.needs_lock else None,
+        )
+
+
+def with_marker(requirement: Requirement, marker: Marker | None) -> Requirement:
+    """Return the requirement with the condition added to its own marker."""
+    if marker is None:
+        return requirement
+    own = f"({requirement.marker}) and " if requirement.marker else ""
+    return Requirement(f"{str(requirement).split(';')[0]} ; {own}({marker})")
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urldefrag
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from builder.metadata.requires_dist import marker_environment, name_of
 from builder.model.errors import InputError
@@ -32,9 +34,11 @@ from builder.requirements.lock_formats import (
     parse_pipfile_lock,
     parse_poetry_lock,
     pdm_targets_elsewhere,
+    pythons_of,
 )
 from builder.requirements.lock_graph import find_reachable
 from builder.requirements.pins import pin
+from builder.requirements.poetry_constraints import to_specifiers
 from builder.requirements.pylock import read_pylock
 from builder.requirements.requirements_file import read_requirements_file
 from builder.requirements.uv_lock_check import find_differences
@@ -115,6 +119,7 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
             if isinstance(place, ProjectIndex) or name in requirements.places
         },
     )
+    _check_python(read_toml(lock), lock, project, target, "uv lock")
     problems = Problems()
     missing = _check_pins(project, requirements, target, problems)
     local = {package.path.resolve() for package in requirements.local}
@@ -134,6 +139,7 @@ def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requiremen
     parse, has_changed, command = _GRAPHS[lock.name]
     problems = Problems()
     document = read_toml(lock)
+    _check_python(document, lock, project, target, command)
     packages = parse(document, lock, marker_environment(target), problems)
     problems.raise_any()
     roots = [(Requirement(each.text), each.where) for each in project.declared]
@@ -153,6 +159,21 @@ def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requiremen
             "needs may be missing (`pdm lock --platform linux --append` adds them)"
         )
     return replace(requirements, notes=(*requirements.notes, *notes))
+
+
+def _check_python(document: Mapping[str, Any], lock: Path, project: Requirements, target: Target, command: str) -> None:
+    """Raise InputError if only the project supports the target's Python: the lock may miss packages that it needs."""
+    python, stated = target.runtime.full_version, pythons_of(document, str(lock))
+    try:
+        locked = [SpecifierSet(each) for each in to_specifiers(stated or "*")]
+    except ValueError:  # the tools write only valid ones
+        return
+    if not any(each.contains(python) for each in locked) and (not project.python or project.python.contains(python)):
+        raise InputError(
+            f"the lock file is for Python {stated}, not {python}",
+            where=str(lock),
+            fix=f"run `{command}`, choose another Python with --python, or resolve again with --no-lock",
+        )
 
 
 def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirements:

@@ -94,6 +94,14 @@ def parse_pdm_lock(
     return list(packages.values())
 
 
+def pythons_of(document: Mapping[str, Any], lock: str) -> str:
+    """Return the Pythons that a uv.lock, poetry.lock or pdm.lock was made for, as it states them."""
+    metadata = table(document, "metadata", where=lock)
+    stated = (document.get("requires-python"), metadata.get("python-versions"), metadata.get("requires_python"))
+    targets = [each for each in array(metadata, "targets", where=lock) if isinstance(each, dict)]
+    return next(map(str, filter(None, stated)), " || ".join(str(each.get("requires_python", "*")) for each in targets))
+
+
 def pdm_targets_elsewhere(document: Mapping[str, Any], target: Target) -> list[str]:
     """Return the platforms that a pdm.lock was made for, if none is the target's: its packages may be missing then."""
     entries = array(table(document, "metadata", where="pdm.lock"), "targets", where="pdm.lock: [metadata]")

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
@@ -20,7 +19,7 @@ from builder.requirements.declared import (
     declare,
     names_of,
 )
-from builder.requirements.entries import Entry, Sources
+from builder.requirements.entries import Entry, Sources, with_marker
 from builder.requirements.pdm_tables import PdmResolution
 from builder.requirements.uv_limits import check_conflicts, check_environments, check_groups
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
@@ -162,7 +161,10 @@ class _Project:
                 elif (extra, str(entry.requirement.marker)) not in seen:
                     seen.add((extra, str(entry.requirement.marker)))
                     self.own_extras.add(extra)
-                    queue += [_add_marker(each, entry) for each in extras[extra]]
+                    marker = entry.requirement.marker
+                    queue += [
+                        replace(each, requirement=with_marker(each.requirement, marker)) for each in extras[extra]
+                    ]
 
     def _declare(self, entry: Entry, uv: UvTables, groups: Sequence[str], available: Sources) -> Declared:
         """Return the requirement of an entry, and record where its package comes from."""
@@ -177,13 +179,3 @@ class _Project:
         if source and active:
             available.apply(requirement, source, f"{entry.where}: {entry.name}")
         return declare(requirement, entry.where)
-
-
-def _add_marker(entry: Entry, condition: Entry) -> Entry:
-    """Return the entry with the marker of the other one added."""
-    if condition.requirement.marker is None:
-        return entry
-    requirement = Requirement(str(entry.requirement))
-    marker = f"({requirement.marker}) and " if requirement.marker else ""
-    text = f"{str(requirement).split(';')[0]} ; {marker}({condition.requirement.marker})"
-    return replace(entry, requirement=Requirement(text))

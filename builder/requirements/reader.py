@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,10 @@ FILES = (
     "environment.yml", "environment.yaml", "conda.yml", "pixi.toml",
 )  # fmt: skip
 _LOCKS_OF = dict.fromkeys(("uv.lock", "poetry.lock", "pdm.lock"), "pyproject.toml") | {"Pipfile.lock": "Pipfile"}
+#: A file, and another one that its reader uses.
+_USED_TOGETHER = {("setup.py", "setup.cfg"), ("pyproject.toml", "pylock.toml")}
+#: Lock files of Rye and PEP 751 that are read only with ``--requirements``.
+_NAMED_LOCKS = ("requirements*.lock", "pylock.*.toml")
 #: Requirements under names that are read only with ``--requirements``, such as ``requirements-prod.txt``.
 _OTHER_NAME = re.compile(r"(.*[-_.])?requirements([-_.].*)?\.(txt|in|lock)", re.IGNORECASE)
 #: The first line of PEP 723's block.
@@ -50,8 +55,8 @@ def find_requirements(app: Path) -> tuple[Path | None, tuple[str, ...]]:
         elif paths:
             if each != folder:
                 notes.append(f"{paths[0]}: used; it is in the folder above the app")
-            unused = (path for path in paths[1:] if (paths[0].name, path.name) != ("setup.py", "setup.cfg"))
-            notes += [f"{path}: not used, {paths[0].name} is" for path in unused]  # setup.py reads its setup.cfg
+            unused = (path for path in paths[1:] if (paths[0].name, path.name) not in _USED_TOGETHER)
+            notes += [f"{path}: not used, {paths[0].name} is" for path in unused]
             return paths[0], tuple(notes)
     _refuse_lone_lock(folder)
     return None, (*notes, *_note_unread(folder))
@@ -68,6 +73,14 @@ def _refuse_lone_lock(folder: Path) -> None:
             )
 
 
+def _folders_above(folder: Path) -> Iterator[Path]:
+    """Yield the folders above, up to the root of the repository, without the root of the file system."""
+    for inner, each in zip((folder, *folder.parents), folder.parents[:-1], strict=False):
+        if (inner / ".git").exists():
+            return
+        yield each
+
+
 def _note_unread(app: Path) -> Iterator[str]:
     """Yield warnings about requirements in places that are not searched, for an app without any other."""
     for each in (app, app.parent):
@@ -81,6 +94,11 @@ def _note_unread(app: Path) -> Iterator[str]:
                 f"warning: {path}: not used, it is the root of a uv workspace and no project; name the pyproject.toml "
                 "of a member with --requirements"
             )
+    for path in (each / name for each in _folders_above(app.parent) for name in FILES):
+        with suppress(InputError):  # somebody else's file
+            if path.is_file() and _states_requirements(path) and not _is_cdk_app(path.parent, [path]):
+                yield f"warning: {path}: not used, it is too far above the app; name it with --requirements"
+                break
     for path in sorted(app.glob("*.py")):
         if path.is_file() and os.access(path, os.R_OK) and _SCRIPT.search(path.read_bytes()):
             yield (
@@ -108,8 +126,10 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
     lock, other_locks = find_lock(requirements)
     notes = [f"{other}: not used" + (f", {lock.name} is" if lock else "") for other in other_locks]
     if path.name == "pyproject.toml":
-        rye_locks = sorted(path.parent.glob("requirements*.lock"))
-        notes += [f"warning: {each}: not used; for its versions, pass --requirements {each}" for each in rye_locks]
+        named = sorted(each for pattern in _NAMED_LOCKS for each in path.parent.glob(pattern))
+        notes += [f"warning: {each}: not used; for its versions, pass --requirements {each}" for each in named]
+        others = sorted(path.parent.glob("pdm.*.lock"))
+        notes += [f"warning: {each}: not used, only pdm.lock is" for each in others]
     if lock and path.name not in ("pyproject.toml", "Pipfile"):
         notes.append(f"{lock}: not used, it is the lock file of a project, and {path.name} is not a project")
     elif lock and selection.use_lock:
@@ -133,11 +153,11 @@ def _read(path: Path, target: Target, selection: Selection) -> Requirements:
     if refusal := _refusal(path):
         raise InputError(refusal[0], where=str(path), fix=refusal[1])
     if path.suffix == ".toml":
-        return read_pyproject(path, selection, marker_environment(target))
+        return _read_toml(path, target, selection)
     if path.name == "Pipfile":
         return read_pipfile(path, selection, target.python)
     if path.name in ("setup.py", "setup.cfg"):
-        return Requirements(path, local=(LocalPackage(path.absolute().parent, str(path)),))
+        return _built(path)
     return read_requirements_file(path, environment=marker_environment(target))
 
 
@@ -158,6 +178,25 @@ def _refusal(path: Path) -> tuple[str, str] | None:
         fix = f"for inline script metadata (PEP 723), run `uv export --script {path.name} -o requirements.txt`"
         return "is a Python file, not a requirements file", fix
     return None
+
+
+def _read_toml(path: Path, target: Target, selection: Selection) -> Requirements:
+    """Read a pyproject.toml; one that has only a [build-system] belongs to the setup.py or setup.cfg beside it."""
+    document = read_toml(path)
+    if not is_project(path) and not is_workspace_root(document, str(path)):
+        if "build-system" in document:
+            return _built(path)
+        raise InputError(
+            "states no requirements: it has no [project] and no [dependency-groups]",
+            where=str(path),
+            fix="name another file with --requirements",
+        )
+    return read_pyproject(path, selection, marker_environment(target))
+
+
+def _built(path: Path) -> Requirements:
+    """Return the requirements of a project that only a build of it tells."""
+    return Requirements(path, local=(LocalPackage(path.absolute().parent, str(path)),))
 
 
 def _states_requirements(path: Path) -> bool:

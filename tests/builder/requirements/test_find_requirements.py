@@ -89,3 +89,31 @@ def test_a_problem_that_two_targets_or_tables_have_is_reported_once(project: Pro
     refusal = project.refusal()
     assert refusal.count("'a b'") == 1
     assert "1 problem" in refusal
+
+
+def test_a_file_far_above_the_app_is_named_if_no_other_is_used(project: Project) -> None:
+    app = project.folder / "src" / "service"
+    project.write({"src/service/handler.py": "", "requirements.txt": "tinydep\n"})
+    far = f"{project.folder / 'requirements.txt'}: not used, it is too far above the app"
+    assert any(far in note for note in find_requirements(app)[1])
+    project.write({"cdk.json": '{"app": "python3 app.py"}'})
+    assert find_requirements(app) == (None, ())
+    (project.folder / "cdk.json").unlink()
+    (project.folder / "src" / ".git").mkdir()
+    assert find_requirements(app) == (None, ())
+
+
+@pytest.mark.parametrize("name", ["pylock.prod.toml", "pdm.prod.lock", "requirements.lock"])
+def test_a_lock_file_under_another_name_is_named(project: Project, name: str) -> None:
+    project.wheel("tinydep")
+    project.write({"pyproject.toml": '[project]\nname = "a"\nversion = "1"\ndependencies = ["tinydep"]\n', name: ""})
+    assert project.packages() == {"tinydep": "1.0"}
+    assert any(f"{project.folder / name}: not used" in line for line in project.notes.lines)
+
+
+def test_a_named_pyproject_without_a_project_is_built_or_refused(project: Project) -> None:
+    project.write({"pyproject.toml": "[tool.ruff]\n"})
+    assert "pyproject.toml: states no requirements" in project.refusal(requirements="pyproject.toml")
+    backend = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    project.write({"pyproject.toml": backend, "backend.py": "def build_wheel(*args): raise SystemExit('built')\n"})
+    assert "built" in project.refusal(requirements="pyproject.toml")

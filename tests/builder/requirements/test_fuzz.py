@@ -167,7 +167,7 @@ def _reader(folder: Path, name: str, others: Mapping[str, bytes]) -> Callable[[t
             assert source is not None
             requirements = read_requirements(source, TARGET, example[1])
             check_python(requirements, TARGET)
-            list(local_packages(requirements, TARGET))
+            local_packages(requirements, TARGET)
 
     return read
 

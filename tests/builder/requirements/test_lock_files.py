@@ -126,6 +126,35 @@ def test_of_several_locked_versions_the_newest_that_all_requirements_allow_is_us
     assert project.packages() == {"tinydep": "1.0", "base": version}
 
 
+@pytest.mark.parametrize("name", ["poetry.lock", "pdm.lock", "uv.lock"])
+def test_a_lock_for_other_pythons_is_refused(locked: Project, name: str) -> None:
+    """It does not have what only the target's Python needs, and its markers leave these Pythons out."""
+    uv_text = 'version = 1\nrequires-python = ">=3.10"\n[[package]]\nname = "agent"\nversion = "1"\n'
+    uv_text += 'source = { virtual = "." }\n'
+    text = FORMATS.get(name, lambda _: uv_text)(locked)
+    text = text.replace("[metadata]\n", '[metadata]\npython-versions = ">=3.10"\n') if name == "poetry.lock" else text
+    locked.write({name: text.replace('= ">=3.10"', '= ">=3.13,<4"')})
+    assert f"{name}: the lock file is for Python >=3.13,<4, not 3.12." in locked.refusal()
+    if name != "uv.lock":
+        locked.write({"pyproject.toml": HEAD.replace(">=3.10", ">=3.13")})
+        assert "the project requires Python >=3.13" in locked.refusal()
+
+
+def test_a_requirement_that_a_lock_does_not_have_is_a_warning(locked: Project) -> None:
+    locked.write({"pylock.toml": pylock(locked).replace(package_of(pylock(locked), "base"), "")})
+    assert locked.packages() == {"tinydep": "1.0"}
+    missing = 'tinydep-1.0-py3-none-any.whl requires base; extra == "fast", which the lock does not have'
+    assert any(missing in line for line in locked.notes.lines)
+    assert not any("pylock.toml: not used" in line for line in locked.notes.lines)
+    assert locked.packages(Selection(exclude=("base",))) == {"tinydep": "1.0"}
+    assert not any(missing in line for line in locked.notes.lines)
+
+
+def package_of(lock: str, name: str) -> str:
+    """Return the table of a package in a pylock.toml."""
+    return next(f"[[packages]]{part}" for part in lock.split("[[packages]]") if f'name = "{name}"' in part)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_wheel_with_another_hash_than_the_lock_is_refused(locked: Project, name: str) -> None:
     locked.write({name: FORMATS[name](locked).replace(sha256(locked, "tinydep"), "0" * 64)})

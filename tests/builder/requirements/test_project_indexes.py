@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.requirements.declared import Selection
 from tests.builder.requirements.conftest import Project
 from tests.fakes.package_index import PackageIndex, running_index
 from tests.fakes.wheels import make_wheel
@@ -31,13 +32,18 @@ def company(project: Project, tmp_path: Path) -> Iterator[PackageIndex]:
         '[[tool.uv.index]]\nname = "company"\nurl = "URL"\nexplicit = true\n',
         '[tool.poetry.dependencies]\ntinydep = { source = "company" }\n'
         '[[tool.poetry.source]]\nname = "company"\nurl = "URL"\npriority = "explicit"\n',
+        '[project.optional-dependencies]\napi = ["tinydep"]\n'
+        '[tool.poetry.dependencies]\ntinydep = { source = "company" }\n'
+        '[[tool.poetry.source]]\nname = "company"\nurl = "URL"\npriority = "explicit"\n',
     ],
 )
 def test_a_package_bound_to_an_index_comes_from_it(project: Project, company: PackageIndex, tables: str) -> None:
-    project.write({"pyproject.toml": HEAD + tables.replace("URL", f"{company.address}/simple")})
-    assert project.packages() == {"tinydep": "1.0", "tools": "1.0"}
+    head = HEAD.replace(', "tinydep"', "") if "api" in tables else HEAD
+    selection = Selection(all_extras=True)
+    project.write({"pyproject.toml": head + tables.replace("URL", f"{company.address}/simple")})
+    assert project.packages(selection) == {"tinydep": "1.0", "tools": "1.0"}
     company.projects.clear()
-    assert "tinydep" in project.refusal()
+    assert "tinydep" in project.refusal(selection)
 
 
 @pytest.mark.parametrize("in_url", [True, False])
@@ -59,6 +65,44 @@ def test_credentials_of_a_projects_index_are_used_to_download_too(
     assert "s3" not in "".join(path.read_text("utf-8") for path in (project.folder.parent / "out").glob("*.json"))
     company.account = "bob:other"
     assert "s3" not in project.refusal()
+
+
+SOURCES = [
+    '[tool.uv.sources]\ntinydep = { index = "company" }\n'
+    '[[tool.uv.index]]\nname = "company"\nurl = "ADDRESS/simple"\nexplicit = true\n',
+    '[tool.uv.sources]\ntinydep = { url = "ADDRESS/files/tinydep-1.0-py3-none-any.whl" }\n',
+]
+
+
+@pytest.mark.parametrize("sources", SOURCES)
+@pytest.mark.parametrize("own", ['"tinydep"', '"tinydep>=0.5"', ""])
+def test_a_source_that_a_local_package_declares_is_used(
+    project: Project, company: PackageIndex, sources: str, own: str
+) -> None:
+    """uv uses the sources of a path dependency too: the package of the same name on another index is another one."""
+    project.local("lib", "lib", '["tinydep"]', sources.replace("ADDRESS", company.address))
+    head = f'[project]\nname = "agent"\nversion = "1"\ndependencies = ["lib", {own}]\n'
+    project.write({"pyproject.toml": head + '[tool.uv.sources]\nlib = { path = "lib" }\n'})
+    assert project.packages() == {"lib": "0.5", "tinydep": "1.0"}
+    project.write({"requirements.txt": "-e ./lib\n"})
+    assert project.packages() == {"lib": "0.5", "tinydep": "1.0"}
+
+
+def test_local_packages_with_different_indexes_of_one_package_are_refused(
+    project: Project, company: PackageIndex
+) -> None:
+    for name, place in (("one", company.address), ("two", "https://other.example")):
+        project.local(name, name, '["tinydep"]', SOURCES[0].replace("ADDRESS", place))
+    project.write({"requirements.txt": "./one\n./two\n"})
+    assert "the index company (https://other.example/simple) of tinydep differs" in project.refusal()
+
+
+def test_every_requirement_of_a_package_from_a_projects_index_applies(project: Project, company: PackageIndex) -> None:
+    company.add_wheel(make_wheel(project.index.parent, "tinydep", "1.5"))
+    extra = '[project.optional-dependencies]\nnew = ["tinydep>0"]\n'
+    head = HEAD.replace('"tinydep"', '"tinydep<1.5"') + extra + SOURCES[0].replace("ADDRESS", company.address)
+    project.write({"pyproject.toml": head})
+    assert project.packages(Selection(extras=("new",))) == {"tinydep": "1.0", "tools": "1.0"}
 
 
 def test_the_problem_of_an_index_is_reported_once(project: Project) -> None:
