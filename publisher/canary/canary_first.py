@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from builder.model.clock import SYSTEM_CLOCK
 from builder.model.errors import FailureClass
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.stop import Stop
 from publisher.aws.gateway import Failure
 from publisher.aws.request_log import RequestLog
-from publisher.canary.canary_run import Roles, describe_trial, try_all
-from publisher.canary.function_client import connect
+from publisher.canary.canary_run import Roles, describe_trial, run_canary
 from publisher.canary.trial import Trial
 from publisher.canary.verdict import Case
 from publisher.reconcile.execute import CanaryRegion
@@ -29,7 +27,6 @@ def canary_in(
 
     A layer for which Lambda creates no functions is reported and does not stop the release.
     """
-    functions = connect([region], matrix.requests_per_second, journal)
 
     def check(outcomes: Sequence[Outcome]) -> Failure | None:
         cases = [
@@ -37,11 +34,11 @@ def canary_in(
             for each in outcomes
             if (published := each.published) is not None
         ]
-        trials = try_all(matrix, cases, functions, roles, SYSTEM_CLOCK, progress, lambda: stop.reason)
+        trials = run_canary(roles, cases, progress, lambda: stop.reason, journal)
         for trial in trials:
             if trial.status == "not provable":
                 progress.note(f"{trial.case.id}: {describe_trial(trial)}")
-        bad = [trial for trial in trials if trial.status not in ("proven", "not provable")]
+        bad = [trial for trial in trials if trial.status in ("failed", "deferred")]
         if not bad:
             return None
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""

@@ -7,14 +7,16 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 
-from builder.model.clock import Clock
+from builder.model.clock import SYSTEM_CLOCK, Clock
 from builder.model.errors import InputError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress, Quiet
 from builder.model.regions import partition_of
 from publisher.aws.fanout import each_item
 from publisher.aws.gateway import Failure
+from publisher.aws.request_log import RequestLog
 from publisher.aws.resource_names import canary_function, canary_role
+from publisher.canary.function_client import connect
 from publisher.canary.function_port import Functions
 from publisher.canary.trial import Setting, Trial, attempt
 from publisher.canary.verdict import Case
@@ -27,7 +29,7 @@ class Roles:
 
     def __init__(self, matrix: Matrix, role: str | None, regions: Sequence[str]) -> None:
         """Raises InputError if the given role cannot be used in these regions."""
-        self._matrix = matrix
+        self.matrix = matrix
         self._named = role
         match = _ROLE.fullmatch(role or "")
         if role is None:
@@ -51,7 +53,19 @@ class Roles:
         """Return the role's ARN for a function in this region."""
         if self._named is not None:
             return self._named
-        return f"arn:{partition_of(region)}:iam::{self._matrix.account}:role/{canary_role(self._matrix)}"
+        return f"arn:{partition_of(region)}:iam::{self.matrix.account}:role/{canary_role(self.matrix)}"
+
+
+def run_canary(
+    roles: Roles,
+    cases: Sequence[Case],
+    progress: Progress,
+    stopped: Callable[[], str | None] = lambda: None,
+    journal: RequestLog | None = None,
+) -> tuple[Trial, ...]:
+    """Try every cell in AWS, with functions of these roles. See ``try_all``."""
+    functions = connect({case.region for case in cases}, roles.matrix.requests_per_second, journal)
+    return try_all(roles.matrix, cases, functions, roles, SYSTEM_CLOCK, progress, stopped)
 
 
 def try_all(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from builder.model.errors import InputError
+from builder.model.errors import InputError, UsageError
 from builder.model.figures import first_names
 from builder.model.matrix import parse_version
 from builder.model.regions import did_you_mean, known_regions
@@ -18,13 +18,20 @@ from publisher.catalog.index import Index, IndexedRelease, Row, split_cell
 
 @dataclass(frozen=True)
 class Query:
-    """The criteria of a lookup. An empty tuple selects all; without both versions, the newest usable release."""
+    """The criteria of a lookup. An empty tuple selects all; without both versions, the newest usable release.
+
+    Raises UsageError if it has both versions.
+    """
 
     regions: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
     version: str | None = None
     layer_version: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.version is not None and self.layer_version is not None:
+            raise UsageError("--version and --layer-version both select a release", fix="give one of them")
 
     def selects(self, region: str, python: str, architecture: str) -> bool:
         """Whether a cell is in the query's regions, and of its Pythons and architectures."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.model.errors import DriftError, UsageError
+from builder.model.errors import DriftError
 from builder.model.figures import counted, first_names, seconds
 from publisher.cli.console import (
     confirm,
@@ -20,7 +20,7 @@ from publisher.cli.console import (
     require_terminal,
 )
 from publisher.cli.group import Settings
-from publisher.cli.options import architecture_option, lookup_region_option, python_option, release_options
+from publisher.cli.options import query_options
 from publisher.cli.signals import stopping
 
 if TYPE_CHECKING:
@@ -31,35 +31,29 @@ MAX_NAMED_CELLS = 8
 
 
 @click.command("canary")
-@lookup_region_option
-@python_option
-@architecture_option
-@release_options
+@query_options
 @click.option("--role", metavar="ARN", help="The role of the functions, instead of the one that `layers infra` makes.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @click.pass_obj
-def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, **query: Any) -> None:
+def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, **options: Any) -> None:
     """Test a recorded release with real functions: create one on each layer, invoke it, delete it.
 
     Exit code 6: a layer differs from the ledger, or does not work. Exit code 5: a layer could not be tried. A
     layer whose runtime Lambda no longer accepts is listed as "not provable", which is not an error.
     """
-    from builder.model.clock import SYSTEM_CLOCK
     from builder.model.stop import Stop
     from publisher.aws.identity import check_account
-    from publisher.canary.canary_run import Roles, try_all
+    from publisher.canary.canary_run import Roles, run_canary
     from publisher.canary.cell_selection import select
-    from publisher.canary.function_client import connect
     from publisher.catalog.index import make_index
     from publisher.catalog.lookup import Query
 
-    if query["version"] is not None and query["layer_version"] is not None:
-        raise UsageError("--version and --layer-version both select a release", fix="give one of them")
+    query = Query(**options)
     if not yes:
         require_terminal()
     matrix = settings.matrix()
-    selected = select(matrix, make_index(matrix, settings.ledger(matrix).releases()), Query(**query))
+    selected = select(matrix, make_index(matrix, settings.ledger(matrix).releases()), query)
     regions = tuple(dict.fromkeys(case.region for case in selected.cases))
     roles = Roles(matrix, role, regions)
     check_account(matrix)
@@ -69,8 +63,7 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
         confirm(f"Create, invoke and delete {created} on {release}, in {', '.join(regions)}?")
     stop = Stop()
     with progress() as shown, stopping(stop, "deleting the functions that it created"):
-        functions = connect(regions, matrix.requests_per_second)
-        trials = try_all(matrix, selected.cases, functions, roles, SYSTEM_CLOCK, shown, lambda: stop.reason)
+        trials = run_canary(roles, selected.cases, shown, lambda: stop.reason)
     trials += selected.absent
     if as_json:
         print_json(_document(selected, trials))

@@ -19,7 +19,7 @@ from publisher.cli.console import (
     progress,
 )
 from publisher.cli.group import Settings
-from publisher.cli.options import architecture_option, lookup_region_option, python_option, release_options
+from publisher.cli.options import query_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command("describe")
-@lookup_region_option
-@python_option
-@architecture_option
-@release_options
+@query_options
 @click.option("--live", is_flag=True, help="Read the layer versions from AWS and compare them with the ledger.")
 @click.option("--index", "index_source", metavar="FILE|URL", help="Read a layers.json instead of matrix and ledger.")
 @click.option(
@@ -52,13 +49,11 @@ def command(
     """
     from publisher.catalog.lookup import Query, select
 
-    if options["version"] is not None and options["layer_version"] is not None:
-        raise UsageError("--version and --layer-version both select a release", fix="give one of them")
+    query = Query(**options)
     if as_json and form in FORMATS:
         raise UsageError(f"--json and --format {form} exclude each other", fix="give one of them")
     if live and index_source:
         raise UsageError("--live compares AWS with the ledger", fix="leave --index out")
-    query = Query(**options)
     form = "json" if as_json else form
     if live:
         _show_live(settings, query, form)

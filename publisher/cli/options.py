@@ -143,24 +143,27 @@ architecture_option: Callable[[F], F] = _repeatable(
 )
 
 
-def zip_target_options(function: F) -> F:
-    """Add ``--python`` and ``--arch`` of a command that reads zips."""
-    function = click.option(
-        "--arch", "architecture", type=ARCHITECTURE, help="The zip's architecture.  [default: as for --python]"
-    )(function)
-    return click.option(
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return one decorator for these options, in the order in which ``--help`` lists them."""
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+#: ``--python`` and ``--arch`` of a command that reads zips.
+zip_target_options: Callable[[F], F] = together(
+    click.option(
         "--python", type=PYTHON,
         help="The zip's Python.  [default: from the manifest beside it, its name or its content]",
-    )(function)  # fmt: skip
-
-
-def lookup_region_option(function: F) -> F:
-    """Add ``--region`` of a command that looks layers up: patterns, and the region of the environment by default."""
-    return click.option(
-        "--region", "regions", multiple=True, type=REGION, callback=_regions_or_default,
-        help="A region, a pattern ('eu-*') or `all`; repeatable, or a comma list.  [default: AWS_REGION, "
-        "AWS_DEFAULT_REGION, or the profile's region]",
-    )(function)  # fmt: skip
+    ),
+    click.option(
+        "--arch", "architecture", type=ARCHITECTURE, help="The zip's architecture.  [default: as for --python]"
+    ),
+)  # fmt: skip
 
 
 def _regions_or_default(context: click.Context, param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
@@ -199,12 +202,19 @@ def _region_of_profile() -> str:
     )
 
 
-def release_options(function: F) -> F:
-    """Add ``--version`` and ``--layer-version`` of a command that looks recorded releases up."""
-    number = click.option(
-        "--layer-version", type=LayerVersionType(latest=True), help="A layer version number; `latest` as for --version."
-    )
-    function = number(function)
-    return click.option(
+#: The options of a command that looks recorded layers up; their names are the fields of ``Query``.
+query_options: Callable[[F], F] = together(
+    click.option(
+        "--region", "regions", multiple=True, type=REGION, callback=_regions_or_default,
+        help="A region, a pattern ('eu-*') or `all`; repeatable, or a comma list.  [default: AWS_REGION, "
+        "AWS_DEFAULT_REGION, or the profile's region]",
+    ),
+    python_option,
+    architecture_option,
+    click.option(
         "--version", type=VERSION, help="A version of the package; `latest` is the newest release that is not yanked."
-    )(function)
+    ),
+    click.option(
+        "--layer-version", type=LayerVersionType(latest=True), help="A layer version number; `latest` as for --version."
+    ),
+)  # fmt: skip

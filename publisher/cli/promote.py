@@ -44,9 +44,9 @@ _KEYS = (
 @click.option("--dry-run", is_flag=True, help="Fetch and check the zips, show the plan, and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
-@click.pass_obj
+@click.pass_context
 def command(
-    settings: Settings,
+    context: click.Context,
     /,
     from_matrix: Path,
     from_ledger: str | None,
@@ -67,6 +67,7 @@ def command(
     placeholders.
     """
     from publisher.aws.connect import reader
+    from publisher.cli.publish import command as publish
     from publisher.reconcile.promotion import fetch_release, refuse_taken, release_to_promote
 
     if not from_matrix.exists():
@@ -75,6 +76,7 @@ def command(
             where=str(from_matrix),
             fix="name an existing file with --from FILE",
         )
+    settings: Settings = context.obj
     matrix = settings.matrix()
     targets = matrix.select(pythons, architectures)
     matrix.select_regions(regions)
@@ -89,24 +91,11 @@ def command(
                 _run_canary_in_source(source, release, canary_region, shown)
             fetch_release(matrix, release, ledger, targets, reader, Path(name), shown)
         print_message(f"fetched {release.package} {release.version}, layer version {release.layer_version}")
-        options = [
-            *(part for region in regions for part in ("--region", region)),
-            *(part for python in pythons for part in ("--python", python)),
-            *(part for architecture in architectures for part in ("--arch", architecture)),
-            *(("--dry-run",) if dry_run else ()),
-            *(("--yes",) if yes else ()),
-            *(("--json",) if as_json else ()),
-        ]
-        _publish(settings, release, Path(name), options)
-
-
-def _publish(settings: Settings, release: Release, folder: Path, options: list[str]) -> None:
-    """Run ``layers publish`` with the artifacts of a folder, at the release's number."""
-    from publisher.cli.publish import command as publish
-
-    number = ["--layer-version", str(release.layer_version), "--allow-gap"]
-    arguments = ["--version", release.version, "--artifacts", str(folder), *number, *options]
-    publish.main(arguments, prog_name="layers publish", standalone_mode=False, obj=settings)
+        context.invoke(
+            publish, version=release.version, artifacts=Path(name), layer_version=release.layer_version,
+            allow_gap=True, regions=regions, pythons=pythons, architectures=architectures, dry_run=dry_run, yes=yes,
+            as_json=as_json,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -126,21 +115,17 @@ def _credentials(profile: str | None) -> Iterator[None]:
 
 def _run_canary_in_source(source: Settings, release: Release, region: str, shown: Any) -> None:
     """Run the canary on the source's layers in one region. Raises DriftError if a layer does not work."""
-    from builder.model.clock import SYSTEM_CLOCK
     from publisher.aws.identity import check_account
-    from publisher.canary.canary_run import Roles, describe_trial, try_all
+    from publisher.canary.canary_run import Roles, describe_trial, run_canary
     from publisher.canary.cell_selection import select
-    from publisher.canary.function_client import connect
     from publisher.catalog.index import make_index
     from publisher.catalog.lookup import Query
 
     matrix = source.matrix()
     selected = select(matrix, make_index(matrix, [release]), Query((region,), layer_version=release.layer_version))
     check_account(matrix)
-    roles = Roles(matrix, None, (region,))
-    functions = connect([region], matrix.requests_per_second)
-    trials = try_all(matrix, selected.cases, functions, roles, SYSTEM_CLOCK, shown, lambda: None)
-    bad = [trial for trial in trials if trial.status not in ("proven", "not provable")]
+    trials = run_canary(Roles(matrix, None, (region,)), selected.cases, shown)
+    bad = [trial for trial in trials if trial.status in ("failed", "deferred")]
     if bad:
         raise DriftError(
             f"the canary does not prove {len(bad)} of {counted(len(trials), 'layer')} of the source: "

@@ -13,7 +13,7 @@ from builder.model.figures import counted
 from builder.model.stop import Stop, StoppableClock
 from publisher.cli.console import duration, print_message, print_result, print_table
 from publisher.cli.group import Settings
-from publisher.cli.options import VERSION, LayerVersionType, architecture_option, python_option, region_option
+from publisher.cli.options import VERSION, LayerVersionType, architecture_option, python_option, region_option, together
 
 if TYPE_CHECKING:
     from builder.model.matrix import Cell, Matrix
@@ -51,25 +51,19 @@ class PublishRequest:
             raise UsageError("--allow-gap needs --layer-version", fix="add --layer-version N, or leave --allow-gap out")
 
 
-def request_options(function: F) -> F:
-    """Add the options that ``plan`` and ``publish`` share."""
-    options = [
-        click.option("--version", type=VERSION, required=True, help="The version; `latest` is the newest stable one."),
-        region_option,
-        python_option,
-        architecture_option,
-        click.option("--layer-version", type=LayerVersionType(), help="Require this layer version number."),
-        click.option(
-            "--allow-gap", is_flag=True, help="Let --layer-version skip numbers; each becomes a placeholder everywhere."
-        ),
-        click.option(
-            "--rebuild", is_flag=True, help="A new release of the same version at a new number (a security fix)."
-        ),
-        click.option("--reason", help="The reason for the rebuild; it is recorded."),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+#: The options that ``plan`` and ``publish`` share; their names are the fields of ``PublishRequest``.
+request_options: Callable[[F], F] = together(
+    click.option("--version", type=VERSION, required=True, help="The version; `latest` is the newest stable one."),
+    region_option,
+    python_option,
+    architecture_option,
+    click.option("--layer-version", type=LayerVersionType(), help="Require this layer version number."),
+    click.option(
+        "--allow-gap", is_flag=True, help="Let --layer-version skip numbers; each becomes a placeholder everywhere."
+    ),
+    click.option("--rebuild", is_flag=True, help="A new release of the same version at a new number (a security fix)."),
+    click.option("--reason", help="The reason for the rebuild; it is recorded."),
+)
 
 
 @dataclass(frozen=True)
