@@ -9,15 +9,20 @@ from functools import cached_property
 
 from builder.model.errors import InputError
 from builder.model.matrix import Matrix
-from builder.model.regions import partition_of
+from builder.model.regions import ALWAYS_ENABLED, is_enabled_by_default, partition_of
 from builder.model.runtimes import RUNTIMES, Architecture
 from builder.model.target import Target
+from publisher.aws import resource_names
 
 #: ``OWNER/NAME``, or ``OWNER@ID/NAME@ID`` as GitHub writes repositories made after 15 July 2026 into its tokens.
 REPOSITORY = (
     r"^([A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9._-]{1,100}"
     r"|[A-Za-z0-9][A-Za-z0-9_-]{0,38}@[0-9]{1,20}/[A-Za-z0-9._-]{1,100}@[0-9]{1,20})$"
 )
+GITHUB = "token.actions.githubusercontent.com"
+#: The audience of GitHub's tokens by partition.
+AUDIENCES = {"aws-cn": "sts.amazonaws.com.cn"}
+DEFAULT_AUDIENCE = "sts.amazonaws.com"
 _ENVIRONMENT = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 _BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 #: What S3 calls safe in a key, less what a policy would read as a wildcard or a variable.
@@ -60,6 +65,32 @@ class Scope:
         """The layers of all these."""
         return tuple(target.layer_name for target in self.recorded)
 
+    @property
+    def home_bucket(self) -> str | None:
+        """The staging bucket of the home region; None without staging."""
+        return self.matrix.bucket(self.matrix.staging.home) if self.matrix.staging else None
+
+    @property
+    def enabled_region(self) -> str:
+        """A region that every account of the partition has enabled, if there is one."""
+        return ALWAYS_ENABLED.get(self.partition, self.regions[0])
+
+    @property
+    def opt_in_regions(self) -> list[str]:
+        """The regions that are disabled by default."""
+        return [region for region in self.regions if not is_enabled_by_default(region)]
+
+    @property
+    def audience(self) -> str:
+        """The audience of GitHub's tokens, which the provider and the roles have to name."""
+        return audience(self.partition)
+
+    @property
+    def canary_functions(self) -> list[str]:
+        """The ARNs of the canary functions of every recorded target, in any region."""
+        functions = f"arn:{self.partition}:lambda:*:{self.account}:function:"
+        return [f"{functions}{resource_names.canary_function(self.matrix, target)}" for target in self.recorded]
+
     def layers(self, names: Iterable[str]) -> list[str]:
         """The ARNs of layers, in any region."""
         return [f"arn:{self.partition}:lambda:*:{self.account}:layer:{name}" for name in names]
@@ -67,10 +98,6 @@ class Scope:
     def layer_versions(self, names: Iterable[str]) -> list[str]:
         """The ARNs of all versions of layers, in any region."""
         return [f"{arn}:*" for arn in self.layers(names)]
-
-    def functions(self, names: Iterable[str]) -> list[str]:
-        """The ARNs of functions, in any region."""
-        return [f"arn:{self.partition}:lambda:*:{self.account}:function:{name}" for name in names]
 
     def parameters(self, path: str) -> str:
         """The ARN of parameters, in any region."""
@@ -87,6 +114,15 @@ class Scope:
     def in_bucket(self, bucket: str, key: str | None = None) -> str:
         """The ARN of a bucket, or of objects in it."""
         return f"arn:{self.partition}:s3:::{bucket}" + (f"/{key}" if key is not None else "")
+
+    def in_buckets(self, key: str | None = None) -> list[str]:
+        """The ARNs of the staging buckets, or of objects in them."""
+        return [self.in_bucket(bucket, key) for region in self.regions if (bucket := self.matrix.bucket(region))]
+
+
+def audience(partition: str) -> str:
+    """Return what aws-actions/configure-aws-credentials requests a token for."""
+    return AUDIENCES.get(partition, DEFAULT_AUDIENCE)
 
 
 def make_scope(

@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from builder.model.regions import partition_of
-from publisher.infra.roles import DEFAULT_AUDIENCE, audience
+from publisher.infra.scope import DEFAULT_AUDIENCE, audience
 from scripts.rehearsal.world import World, git
 
 

@@ -11,9 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from builder.model.matrix_file import load_matrix
-from publisher.infra.roles import roles_template
 from publisher.infra.scope import make_scope
-from publisher.infra.template_text import plain
+from publisher.infra.template import plain, roles_template
 from scripts.rehearsal.actions import ACTIONS as STAND_INS
 from scripts.rehearsal.workflow import read_yaml
 from tests import REPOSITORY

@@ -7,9 +7,8 @@ from typing import Any
 
 from builder.model.matrix import Matrix
 from publisher.aws.resource_names import LAMBDA_REGIONS_PATH
-from publisher.infra.roles import roles_template
 from publisher.infra.scope import make_scope
-from publisher.infra.template_text import plain
+from publisher.infra.template import plain, roles_template
 from tests.conftest import ACCOUNT
 from tests.fakes.command import SMALL
 from tests.fakes.iam import Context, Statement, resolved, statements_of

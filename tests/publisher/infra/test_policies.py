@@ -13,9 +13,8 @@ import pytest
 
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import load_matrix
-from publisher.infra.roles import roles_template
 from publisher.infra.scope import make_scope
-from publisher.infra.template_text import plain
+from publisher.infra.template import plain, roles_template
 from tests.conftest import ACCOUNT
 from tests.fakes.iam import Request, allowed, named, resolved, statements_of
 from tests.publisher.infra.role_cases import (

@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from builder.model.matrix import Matrix
-from publisher.infra.roles import GITHUB, roles_template
-from publisher.infra.scope import make_scope
-from publisher.infra.staging_buckets import staging_template
-from publisher.infra.template_text import plain
+from publisher.infra.scope import GITHUB, make_scope
+from publisher.infra.template import plain, roles_template, staging_template
 from tests.conftest import ACCOUNT
 from tests.fakes.iam import Request, allowed, resolved, statements_of, trust_of
 from tests.publisher.infra.role_cases import FULL, LEDGER, OWN, REPOSITORY, roles
