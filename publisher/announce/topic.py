@@ -8,8 +8,7 @@ from builder.model.errors import IncompleteError
 from builder.model.escape import escape
 from builder.model.matrix import Matrix
 from publisher.announce.announcement import Announcement, announcement_of, event_of
-from publisher.aws.error_codes import BOTO_ERRORS
-from publisher.aws.services import client_config, service_error
+from publisher.aws.services import client_config, service_errors
 from publisher.aws.session import new_session
 from publisher.ledger.folder import Ledger
 from publisher.ledger.release import at_number
@@ -33,16 +32,13 @@ def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
     event = event_of(release) if release else None
     if matrix.announce is None or release is None or event is None or release.announced == event:
         return False
-    try:
+    with service_errors(
+        "the release is not announced",
+        where=matrix.announce.topic,
+        fix="create the topic, or correct `announce` in the matrix; the next run announces the release",
+        permanent=IncompleteError,
+    ):
         _send(matrix.announce.topic, matrix.announce.region, announcement_of(release, event))
-    except BOTO_ERRORS as error:
-        raise service_error(
-            error,
-            "the release is not announced",
-            where=matrix.announce.topic,
-            fix="create the topic, or correct `announce` in the matrix; the next run announces the release",
-            permanent=IncompleteError,
-        ) from None
     ledger.update(number, lambda current: (current or release).model_copy(update={"announced": event}))
     return True
 

@@ -7,10 +7,10 @@ from typing import Any
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.regions import ALWAYS_ENABLED, partition_of
-from publisher.aws.error_codes import BOTO_ERRORS, translate_error
 from publisher.aws.fanout import credentials_error
 from publisher.aws.gateway import CredentialsRefused, CredentialsUnknown, GatewayError, RegionDisabled
 from publisher.aws.lambda_client import CONFIG
+from publisher.aws.services import translated
 from publisher.aws.session import new_session
 
 #: The most regions of the matrix whose STS is called.
@@ -63,9 +63,6 @@ def _sts_regions(matrix: Matrix) -> tuple[str, ...]:
 
 
 def _get_caller_identity(region: str) -> dict[str, Any]:
-    try:
+    with translated():
         client = new_session().client("sts", region_name=region, config=CONFIG)
-        identity: dict[str, Any] = dict(client.get_caller_identity())
-        return identity
-    except BOTO_ERRORS as error:
-        raise translate_error(error) from None
+        return dict(client.get_caller_identity())

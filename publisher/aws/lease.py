@@ -29,7 +29,7 @@ from builder.model.matrix_keys import Staging
 from builder.model.stop import Stop
 from publisher.aws.error_codes import BOTO_ERRORS, is_conflicting_write, is_missing_object
 from publisher.aws.response_parser import required
-from publisher.aws.services import client_config, service_error
+from publisher.aws.services import client_config, service_errors
 from publisher.aws.session import new_session
 
 #: How long a lease is valid without a renewal, and how often it is renewed.
@@ -81,18 +81,13 @@ def lease(
         return
     stop = stop or Stop()
     acquired = _Lease(matrix, matrix.staging, duration_seconds)
+    fix = "create the bucket with `layers infra --part staging`, and let these credentials read and write it"
     try:
-        acquired.take(stop, wait_seconds)
+        with service_errors("the lease cannot be taken", where=f"s3://{acquired.bucket}/{acquired.key}", fix=fix):
+            acquired.take(stop, wait_seconds)
     except KeyboardInterrupt:
         acquired.expire()
         raise
-    except BOTO_ERRORS as error:
-        raise service_error(
-            error,
-            "the lease cannot be taken",
-            where=f"s3://{acquired.bucket}/{acquired.key}",
-            fix="create the bucket with `layers infra --part staging`, and let these credentials read and write it",
-        ) from None
     ended = threading.Event()
     renewing = threading.Thread(target=acquired.keep, args=(ended, renewal_seconds, stop), daemon=True)
     renewing.start()

@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from builder.model.figures import counted
 
 LOG = logging.getLogger("layers.aws")
-#: How many of the slowest requests are kept.
-MAX_SLOWEST_REQUESTS = 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class RequestLog:
         self.operations: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()  #: by region
         self.failed: Counter[str] = Counter()  #: by region, without throttled ones
-        self.slowest: list[LoggedRequest] = []
+        self.slowest: LoggedRequest | None = None
 
     def record(self, request: LoggedRequest) -> None:
         """Count and log a request."""
@@ -45,7 +43,7 @@ class RequestLog:
                 self.throttled[request.region] += 1
             elif request.error:
                 self.failed[request.region] += 1
-            self.slowest = sorted([*self.slowest, request], key=lambda r: -r.seconds)[:MAX_SLOWEST_REQUESTS]
+            self.slowest = max(self.slowest or request, request, key=lambda each: each.seconds)
         LOG.info("%s in %s", request.operation, request.region, extra={"fields": asdict(request)})
 
     @property
@@ -58,7 +56,6 @@ class RequestLog:
         parts = [f"{counted(self.total, 'request')} to Lambda"]
         parts += [f"{region} throttled {count}" for region, count in self.throttled.most_common(3)]
         parts += [f"{region} failed {count}" for region, count in self.failed.most_common(3)]
-        if self.slowest:
-            slow = self.slowest[0]
+        if slow := self.slowest:
             parts.append(f"slowest {slow.operation} in {slow.region}, {slow.seconds:.1f} s, request {slow.request_id}")
         return "; ".join(parts)

@@ -6,7 +6,6 @@ throttled, or there was no connection. After any other failure ``reconcile.publi
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -36,12 +35,10 @@ MAX_ATTEMPTS = 5
 
 
 class RetryPolicy:
-    """Retries calls, and counts the retries for the summary of a run."""
+    """Retries calls."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
-        self.repeats = 0
 
     def repeat(
         self, call: Callable[[], T], without_response: type[Unavailable] = Unavailable, max_attempts: int = MAX_ATTEMPTS
@@ -55,7 +52,7 @@ class RetryPolicy:
             lambda _: self._clock.monotonic() >= end,
             first_wait_seconds=0.5,
             max_wait_seconds=8,
-            sleep=self._sleep,
+            sleep=self._clock.sleep,
         )
         return repeat(
             until_admitted,
@@ -63,13 +60,8 @@ class RetryPolicy:
             lambda attempts: attempts >= max_attempts,
             first_wait_seconds=0.5,
             max_wait_seconds=6,
-            sleep=self._sleep,
+            sleep=self._clock.sleep,
         )
-
-    def _sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.repeats += 1
-        self._clock.sleep(seconds)
 
 
 class RetryingLambda:
@@ -77,13 +69,7 @@ class RetryingLambda:
 
     def __init__(self, inner: Lambda, clock: Clock) -> None:
         self._inner = inner
-        self._patience = RetryPolicy(clock)
-        self._repeat = self._patience.repeat
-
-    @property
-    def repeats(self) -> int:
-        """The number of retries, for the run's summary."""
-        return self._patience.repeats
+        self._repeat = RetryPolicy(clock).repeat
 
     @property
     def region(self) -> str:

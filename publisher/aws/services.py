@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from builder.model.errors import FailureClass, IncompleteError, InputError
-from publisher.aws.error_codes import translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, translate_error
 from publisher.aws.gateway import GatewayError
 
 CONNECT_TIMEOUT_SECONDS = 6
@@ -28,18 +28,29 @@ def client_config(
     )
 
 
-def service_error(
-    error: ClientError | BotoCoreError | ResponseParserError | GatewayError,
-    what: str,
-    *,
-    where: str,
-    fix: str,
-    permanent: type[InputError] | type[IncompleteError] = InputError,
-) -> InputError | IncompleteError:
-    """Return the error for a request that failed: IncompleteError if a later one may succeed, else ``permanent``.
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the gateway's error for a request in the block that fails."""
+    try:
+        yield
+    except BOTO_ERRORS as error:
+        raise translate_error(error) from None
+
+
+@contextmanager
+def service_errors(
+    what: str, *, where: str, fix: str, permanent: type[InputError] | type[IncompleteError] = InputError
+) -> Iterator[None]:
+    """Raise IncompleteError for a request in the block that may succeed later, ``permanent`` for one that may not.
 
     ``fix``: what to do about a permanent failure without advice of its own.
     """
-    failure = (error if isinstance(error, GatewayError) else translate_error(error)).failure
-    kind = IncompleteError if failure.failure_class is FailureClass.TEMPORARY else permanent
-    return kind(f"{what}: {failure.text}", where=where, fix=failure.fix(fix), failure_class=failure.failure_class)
+    try:
+        with translated():
+            yield
+    except GatewayError as error:
+        failure = error.failure
+        kind = IncompleteError if failure.failure_class is FailureClass.TEMPORARY else permanent
+        raise kind(
+            f"{what}: {failure.text}", where=where, fix=failure.fix(fix), failure_class=failure.failure_class
+        ) from None

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,10 @@ from builder.model.clock import Clock
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.zip_damage import ZIP_DAMAGE
-from publisher.aws.error_codes import BOTO_ERRORS, is_missing_object, status_of
-from publisher.aws.gateway import RUN_AGAIN, GatewayError, Zip
+from publisher.aws.error_codes import is_missing_object, status_of
+from publisher.aws.gateway import RUN_AGAIN, Zip
 from publisher.aws.response_parser import required
-from publisher.aws.services import client_config, service_error
+from publisher.aws.services import client_config, service_errors
 
 if TYPE_CHECKING:
     import boto3
@@ -72,19 +71,14 @@ class Signer:
                 raise
         return Zip(path, sha256, path.stat().st_size) if sha256_of(path) == sha256 else None
 
-    @contextmanager
-    def _translate_errors(self, action: str) -> Iterator[None]:
+    def _translate_errors(self, action: str) -> AbstractContextManager[None]:
         """Raise IncompleteError if a request failed, or was not sent because the run is stopping."""
-        try:
-            yield
-        except (*BOTO_ERRORS, GatewayError) as error:
-            raise service_error(
-                error,
-                action,
-                where=f"signing profile {self._profile}, s3://{self._bucket}",
-                fix="create the profile and the buckets with `layers infra --part staging`",
-                permanent=IncompleteError,
-            ) from None
+        return service_errors(
+            action,
+            where=f"signing profile {self._profile}, s3://{self._bucket}",
+            fix="create the profile and the buckets with `layers infra --part staging`",
+            permanent=IncompleteError,
+        )
 
     @property
     def _owner(self) -> dict[str, str]:

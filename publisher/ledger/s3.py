@@ -7,7 +7,7 @@ wrote in between, the change is applied again to what that process wrote.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -16,9 +16,9 @@ from builder.model.bounded_file import MAX_FACTS_BYTES, MAX_SBOM_BYTES, within_l
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.retry import repeat
-from publisher.aws.error_codes import BOTO_ERRORS, is_conflicting_write, is_missing_object
+from publisher.aws.error_codes import is_conflicting_write, is_missing_object
 from publisher.aws.response_parser import required
-from publisher.aws.services import client_config, service_error
+from publisher.aws.services import client_config, service_errors
 from publisher.aws.session import new_session
 from publisher.ledger.folder import LEDGER_FILE, SBOMS, file_name, parse_record, record_bytes
 from publisher.ledger.release import Release
@@ -136,14 +136,9 @@ class BucketLedger:
             required(page, "Name")  # the XML of a proxy must not look like a ledger without releases
             yield from (item["Key"] for item in page.get("Contents", []))
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Raise IncompleteError for a request to S3 that may succeed later, else InputError."""
-        try:
-            yield
-        except BOTO_ERRORS as error:
-            fix = "check the bucket, its owner and your permissions"
-            raise service_error(error, "the ledger in S3 cannot be used", where=self._place, fix=fix) from None
+    def _translated(self) -> AbstractContextManager[None]:
+        fix = "check the bucket, its owner and your permissions"
+        return service_errors("the ledger in S3 cannot be used", where=self._place, fix=fix)
 
 
 def _region(matrix: Matrix) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from builder.model.stop import Stop
-from publisher.aws.error_codes import BOTO_ERRORS, translate_error
 from publisher.aws.response_parser import required
-from publisher.aws.services import client_config
+from publisher.aws.services import client_config, translated
 from publisher.aws.session import new_session
 from publisher.parameters.expected import Parameter
 
@@ -45,13 +43,13 @@ class SsmParameters:
     def read(self, names: Sequence[str]) -> Mapping[str, str]:
         values: dict[str, str] = {}
         for page in _pages(names):
-            with _translated():
+            with translated():
                 parameters = required(self._client.get_parameters(Names=page), "Parameters")
                 values.update({required(each, "Name"): required(each, "Value") for each in parameters})
         return values
 
     def write(self, parameter: Parameter) -> None:
-        with _translated():
+        with translated():
             self._client.put_parameter(
                 Name=parameter.name,
                 Value=parameter.arn,
@@ -62,7 +60,7 @@ class SsmParameters:
 
     def remove(self, names: Sequence[str]) -> None:
         for page in _pages(names):
-            with _translated():
+            with translated():
                 self._client.delete_parameters(Names=page)
 
 
@@ -74,11 +72,3 @@ def connect(regions: Sequence[str], stop: Stop | None = None) -> Mapping[str, Pa
 
 def _pages(names: Sequence[str]) -> Iterator[list[str]]:
     return (list(names[start : start + MAX_NAMES_PER_REQUEST]) for start in range(0, len(names), MAX_NAMES_PER_REQUEST))
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except BOTO_ERRORS as error:
-        raise translate_error(error) from None

@@ -103,22 +103,15 @@ def offer_in_aws(region: str) -> Offer:
 
     Raises IncompleteError if AWS cannot be reached or refuses.
     """
-    from publisher.aws.error_codes import BOTO_ERRORS, translate_error
     from publisher.aws.lambda_client import CONFIG
+    from publisher.aws.services import service_errors
 
     session = new_session()
-    try:
+    fix = "see the error; without --aws, botocore's data is used alone"
+    with service_errors("what Lambda offers cannot be read", where=region, fix=fix, permanent=IncompleteError):
         pages = session.client("ssm", region_name=region, config=CONFIG).get_paginator("get_parameters_by_path")
         values = [each["Value"] for page in pages.paginate(Path=LAMBDA_REGIONS_PATH) for each in page["Parameters"]]
         pythons = _runtimes_of(session.client("lambda", region_name=region, config=CONFIG))
-    except BOTO_ERRORS as error:
-        failure = translate_error(error).failure
-        raise IncompleteError(
-            f"what Lambda offers cannot be read: {failure}",
-            where=region,
-            fix=failure.fix("see the error; without --aws, botocore's data is used alone"),
-            failure_class=failure.failure_class,
-        ) from None
     return Offer(frozenset(value for value in values if _in_partition(value, partition_of(region))), pythons)
 
 
