@@ -6,23 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from builder.model.errors import FailureClass
-from builder.model.matrix import Matrix
-from builder.model.progress import Progress
-from builder.model.stop import Stop
 from publisher.aws.gateway import Failure
-from publisher.aws.request_log import RequestLog
 from publisher.canary.canary_run import Roles, describe_trial, run_canary
 from publisher.canary.trial import Trial
 from publisher.canary.verdict import Case
 from publisher.reconcile.execute import CanaryRegion
 from publisher.reconcile.job import Outcome
+from publisher.reconcile.run import Run
 
 BROKEN_LAYER_ADVICE = "fix the package and publish its next version, or publish a new build with --rebuild"
 
 
-def canary_in(
-    matrix: Matrix, version: str, region: str, roles: Roles, journal: RequestLog, progress: Progress, stop: Stop
-) -> CanaryRegion:
+def canary_in(run: Run, region: str, roles: Roles) -> CanaryRegion:
     """Publish this region first, and the others only if the canary succeeds there.
 
     A layer for which Lambda creates no functions is reported and does not stop the release.
@@ -30,14 +25,22 @@ def canary_in(
 
     def check(outcomes: Sequence[Outcome]) -> Failure | None:
         cases = [
-            Case(region, each.cell.target, published.number, published.arn, published.sha256, matrix.package, version)
+            Case(
+                region,
+                each.cell.target,
+                published.number,
+                published.arn,
+                published.sha256,
+                roles.matrix.package,
+                run.requested.version,
+            )
             for each in outcomes
             if (published := each.published) is not None
         ]
-        trials = run_canary(roles, cases, progress, lambda: stop.reason, journal)
+        trials = run_canary(roles, cases, run.progress, lambda: run.stop.reason, run.journal)
         for trial in trials:
             if trial.status == "not provable":
-                progress.note(f"{trial.case.id}: {describe_trial(trial)}")
+                run.progress.note(f"{trial.case.id}: {describe_trial(trial)}")
         bad = [trial for trial in trials if trial.status in ("failed", "deferred")]
         if not bad:
             return None

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from builder.model.errors import IncompleteError
-from publisher.cli.console import json_option, print_json, progress
+from publisher.cli.console import json_option, print_json
 from publisher.cli.group import Settings
 from publisher.cli.release_options import PublishRequest, connect, plan_json, prepare, request_options, show_plan
 
@@ -20,12 +20,11 @@ from publisher.cli.release_options import PublishRequest, connect, plan_json, pr
 def command(ctx: click.Context, /, exit_status: bool, as_json: bool, **options: Any) -> None:
     """Show what publish would do with this version, cell by cell. Nothing is written anywhere."""
     settings: Settings = ctx.obj
-    session = connect(settings, PublishRequest(**options))
-    with progress() as shown:
-        plan = prepare(session, shown).plan
+    run = connect(settings, PublishRequest(**options))
+    plan = prepare(run).plan
     if as_json:
-        print_json(plan_json(session.matrix, plan))
+        print_json(plan_json(run.matrix, plan))
     else:
-        show_plan(session.matrix, plan)
+        show_plan(run.matrix, plan)
     if exit_status and set(plan.counts) - {"keep"}:
         ctx.exit(IncompleteError.exit_code)

@@ -24,7 +24,6 @@ from publisher.cli.parameter_steps import (
 )
 from publisher.cli.release_options import (
     PublishRequest,
-    Session,
     connect,
     plan_json,
     prepare,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from publisher.canary.canary_run import Roles
     from publisher.parameters.update import ParameterUpdate
     from publisher.reconcile.release_run import PublishReport
+    from publisher.reconcile.run import Run
 
 
 @click.command("publish")
@@ -102,30 +102,29 @@ def command(
     if wait is not None:
         request = _wait(settings, request, wait, artifacts)
     build = BuildOutput(artifacts, read_manifest(artifacts)) if artifacts else None
-    session = connect(settings, request)
-    matrix = session.matrix
-    canary = _canary(session, canary_region, canary_role) if canary_first else None
+    run = connect(settings, request)
+    matrix = run.matrix
+    canary = _canary(run, canary_region, canary_role) if canary_first else None
     if build:
         from publisher.reconcile.release_run import check_artifacts
 
-        session = replace(session, requested=replace(session.requested, digests=build.manifest.digests))
-        check_artifacts(build, matrix, session.requested.version)
+        run = replace(run, requested=replace(run.requested, digests=build.manifest.digests))
+        check_artifacts(build, matrix, run.requested.version)
     if dry_run:
-        with progress() as shown:
-            plan = prepare(session, shown).plan
+        plan = prepare(run).plan
         print_json(plan_json(matrix, plan)) if as_json else show_plan(matrix, plan)
         return
-    with lease(matrix, session.stop):
-        report = _publish(session, build, max_versions, yes, canary)
-        with stopping(session.stop):
+    with lease(matrix, run.stop):
+        report = _publish(run, build, max_versions, yes, canary)
+        with stopping(run.stop):
             stopped = report.stopped and not report.complete
-            parameters = None if stopped else refresh_parameters(matrix, session.ledger, session.stop)
-            unannounced = announce_release(matrix, session.ledger, report.plan.number.value)
-    _tell_github(session, report, parameters)
+            parameters = None if stopped else refresh_parameters(matrix, run.ledger, run.stop)
+            unannounced = announce_release(matrix, run.ledger, report.plan.number.value)
+    _tell_github(run, report, parameters)
     if as_json:
         print_json(with_parameters(report_json(matrix, report), parameters))
     else:
-        show_report(matrix, report, session.journal)
+        show_report(matrix, report, run.journal)
         show_parameters(parameters)
     if not report.complete:
         raise _incomplete(report)
@@ -163,44 +162,39 @@ def _incomplete(report: PublishReport) -> LayersError:
     return kind("; ".join(filter(None, texts)), fix=fix, failure_class=failure_class)
 
 
-def _canary(session: Session, region: str | None, role: str | None) -> tuple[str, Roles]:
+def _canary(run: Run, region: str | None, role: str | None) -> tuple[str, Roles]:
     """Return the region to publish first, and the role of its functions."""
     from publisher.canary.canary_run import Roles
 
-    selected = tuple(dict.fromkeys(cell.region for cell in session.selected))
+    selected = tuple(dict.fromkeys(cell.region for cell in run.selected))
     if region is not None and region not in selected:
         raise InputError(
             f"--canary-region {region} is not among the selected regions", fix=f"name one of {', '.join(selected)}"
         )
     region = region or selected[0]
-    return region, Roles(session.matrix, role, (region,))
+    return region, Roles(run.matrix, role, (region,))
 
 
-def _tell_github(session: Session, report: PublishReport, parameters: ParameterUpdate | None) -> None:
+def _tell_github(run: Run, report: PublishReport, parameters: ParameterUpdate | None) -> None:
     if github.is_reporting():
         from publisher.report.publish_summary import cell_notes, publish_section
 
-        releases = session.ledger.releases()
-        github.summarize(publish_section(session.matrix, report, session.journal.line(), releases, parameters))
-        github.annotate(cell_notes(session.matrix, report))
+        releases = run.ledger.releases()
+        github.summarize(publish_section(run.matrix, report, run.journal.line(), releases, parameters))
+        github.annotate(cell_notes(run.matrix, report))
 
 
 def _publish(
-    session: Session,
-    artifacts: BuildOutput | None,
-    max_versions: int,
-    yes: bool,
-    canary: tuple[str, Roles] | None,
+    run: Run, artifacts: BuildOutput | None, max_versions: int, yes: bool, canary: tuple[str, Roles] | None
 ) -> PublishReport:
     """Observe AWS, show the plan, ask for confirmation, and execute it."""
-    from builder.model.stop import Stop, StoppableClock
+    from builder.model.stop import Stop
     from publisher.canary.canary_first import canary_in
     from publisher.reconcile.release_run import carry_out
 
-    with progress() as shown:
-        prepared = prepare(session, shown)
+    prepared = prepare(run)
     plan = prepared.plan
-    show_plan(session.matrix, plan, err=True)
+    show_plan(run.matrix, plan, err=True)
     if plan.new_versions > max_versions:
         raise InputError(
             f"the plan publishes {plan.new_versions} layer versions, more than --max-versions {max_versions}",
@@ -210,10 +204,6 @@ def _publish(
         print_message(f"  {canary[0]} is published first, the others after its canary has succeeded")
     if not yes and (plan.new_versions or plan.counts.get("grant") or canary):
         confirm("Execute this plan?")
-    stop = Stop(session.stop)
-    with progress() as shown, stopping(session.stop):
-        first = canary_in(session.matrix, plan.version, *canary, session.journal, shown, stop) if canary else None
-        clock = StoppableClock(session.stop)
-        return carry_out(
-            session.matrix, prepared, session.ledger, session.lambdas, artifacts, clock, shown, stop, first
-        )
+    with progress() as shown, stopping(run.stop):
+        run = replace(run, progress=shown, stop=Stop(run.stop))  # it may stop, and the command goes on
+        return carry_out(run, prepared, artifacts, canary_in(run, *canary) if canary else None)

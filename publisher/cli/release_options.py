@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,20 +11,17 @@ import click
 from builder.model.errors import UsageError
 from builder.model.figures import counted
 from builder.model.stop import Stop, StoppableClock
-from publisher.cli.console import duration, print_message, print_result, print_table
+from publisher.cli.console import duration, print_message, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.options import VERSION, LayerVersionType, architecture_option, python_option, region_option, together
 
 if TYPE_CHECKING:
     from builder.model.matrix import Cell, Matrix
-    from builder.model.progress import Progress
-    from publisher.aws.gateway import Lambda
     from publisher.aws.request_log import RequestLog
-    from publisher.ledger.folder import Ledger
     from publisher.reconcile.job import Outcome
-    from publisher.reconcile.number import RequestedRelease
     from publisher.reconcile.plan import Action, Plan, Preparation
     from publisher.reconcile.release_run import Prepared, PublishReport
+    from publisher.reconcile.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,20 +63,7 @@ request_options: Callable[[F], F] = together(
 )
 
 
-@dataclass(frozen=True)
-class Session:
-    """A request checked against the matrix, with its ledger and connections."""
-
-    matrix: Matrix
-    ledger: Ledger
-    lambdas: Mapping[str, Lambda]
-    journal: RequestLog
-    requested: RequestedRelease
-    selected: tuple[Cell, ...]
-    stop: Stop
-
-
-def connect(settings: Settings, request: PublishRequest) -> Session:
+def connect(settings: Settings, request: PublishRequest) -> Run:
     """Check matrix, options, ledger and account before the first request about layers."""
     from builder.model.matrix import parse_version
 
@@ -96,32 +80,24 @@ def connect(settings: Settings, request: PublishRequest) -> Session:
 
     from publisher.aws.request_log import RequestLog
     from publisher.reconcile.number import RequestedRelease
+    from publisher.reconcile.run import Run
 
-    journal = RequestLog()
-    stop = Stop()
+    journal, stop = RequestLog(), Stop()
     lambdas = settings.lambdas(matrix, journal, stop)
     selected = tuple(cell for region in regions for cell in matrix.cells_in(region, targets))
     why = (request.reason or "rebuilt") if request.rebuild else None
     requested = RequestedRelease(version, request.layer_version, why, allow_gap=request.allow_gap)
-    return Session(matrix, ledger, lambdas, journal, requested, selected, stop)
+    return Run(matrix, ledger, lambdas, requested, selected, StoppableClock(stop), stop, journal=journal)
 
 
-def prepare(session: Session, progress: Progress) -> Prepared:
+def prepare(run: Run) -> Prepared:
     """Observe AWS and plan, without writing. Raises IncompleteError after Ctrl-C."""
     from publisher.cli.signals import stopping
     from publisher.reconcile.release_run import prepare as observe_and_plan
 
-    with stopping(session.stop, "nothing was written"):
-        prepared = observe_and_plan(
-            session.matrix,
-            session.requested,
-            session.selected,
-            session.ledger,
-            session.lambdas,
-            StoppableClock(session.stop),
-            progress,
-        )
-    session.stop.check("nothing was written; run the same command again")
+    with stopping(run.stop, "nothing was written"), progress() as shown:
+        prepared = observe_and_plan(replace(run, progress=shown))
+    run.stop.check("nothing was written; run the same command again")
     return prepared
 
 

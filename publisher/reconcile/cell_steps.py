@@ -9,7 +9,6 @@ from typing import Any
 
 from builder.model.errors import FailureClass, LayersError
 from builder.model.matrix import MAX_DESCRIPTION_CHARACTERS, Cell
-from builder.model.stop import Stop
 from publisher.aws.fanout import region_failure
 from publisher.aws.gateway import (
     CredentialsRefused,
@@ -58,9 +57,9 @@ class YankedError(PublishError):
 class CellSteps:
     """Executes the steps of a job's cells. Thread-safe. A failure becomes the cell's outcome."""
 
-    def __init__(self, job: Job, stop: Stop, yanks: YankCheck) -> None:
+    def __init__(self, job: Job, yanks: YankCheck) -> None:
         self._job = job
-        self._stop = stop
+        self._stop = job.stop
         self._yanks = yanks
         #: Regions that stopped responding during the run, with the reason.
         self.unreachable: dict[str, Failure] = {}

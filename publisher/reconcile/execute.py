@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 from builder.model.errors import FailureClass
 from builder.model.matrix import Cell
-from builder.model.stop import Stop
 from publisher.aws.fanout import MAX_PARALLEL_REQUESTS_PER_REGION
 from publisher.aws.gateway import Failure
 from publisher.reconcile.cell_steps import CellSteps
@@ -43,17 +42,17 @@ class CanaryRegion:
     check: Callable[[Sequence[Outcome]], Failure | None]
 
 
-def execute(job: Job, stop: Stop, canary: CanaryRegion | None = None) -> tuple[dict[Cell, Outcome], str | None]:
+def execute(job: Job, canary: CanaryRegion | None = None) -> tuple[dict[Cell, Outcome], str | None]:
     """Execute the plan. Return the outcome of each of its cells, in order, and why regions had to wait, or None."""
-    return _Execution(job, stop).run(canary)
+    return _Execution(job).run(canary)
 
 
 class _Execution:
-    def __init__(self, job: Job, stop: Stop) -> None:
+    def __init__(self, job: Job) -> None:
         self._job = job
-        self._stop = stop
+        self._stop = job.stop
         self._yanks = YankCheck(job)
-        self._steps = CellSteps(job, stop, self._yanks)
+        self._steps = CellSteps(job, self._yanks)
         self._outcomes: dict[Cell, Outcome] = {}
 
     def run(self, canary: CanaryRegion | None) -> tuple[dict[Cell, Outcome], str | None]:
@@ -106,10 +105,8 @@ class _Execution:
             shas = {target: payload.zip.sha256 for target, payload in self._job.payloads.items()}
             plan = replace(self._job.plan, bytes_of={**self._job.plan.bytes_of, **shas})
             unreachable = {**self._job.remote.unreachable, **self._steps.unreachable}
-            reason = why_private(
-                self._job.matrix, plan, self._job.lambdas, self._published_cells(), unreachable, self._job.clock,
-                self._job.recorder.read_shared(),
-            )  # fmt: skip
+            shared = self._job.recorder.read_shared()
+            reason = why_private(self._job, plan, self._published_cells(), unreachable, shared)
         if reason is None:
             self._run_step(private, lambda cell: self._steps.grant(self._outcomes[cell]))
             return

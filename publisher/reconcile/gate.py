@@ -14,26 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from builder.model.clock import Clock
 from builder.model.errors import FailureClass
-from builder.model.matrix import Cell, Matrix
+from builder.model.matrix import Cell
 from builder.model.progress import Quiet
 from publisher.aws.fanout import each_item
-from publisher.aws.gateway import Failure, Lambda
+from publisher.aws.gateway import Failure
 from publisher.ledger.release import Release
 from publisher.reconcile.plan import Plan
 from publisher.reconcile.read_lag import READ_LAG_SECONDS
+from publisher.reconcile.run import Run
 from publisher.reconcile.state import carries, other_compatibility
 
 
 def why_private(
-    matrix: Matrix,
-    plan: Plan,
-    lambdas: Mapping[str, Lambda],
-    holding: Collection[Cell],
-    unreachable: Mapping[str, Failure],
-    clock: Clock,
-    shared: Release | None = None,
+    run: Run, plan: Plan, holding: Collection[Cell], unreachable: Mapping[str, Failure], shared: Release | None
 ) -> str | None:
     """Return why the release must stay private for now; None if it may become public.
 
@@ -44,37 +38,37 @@ def why_private(
         return None
     if plan.conflict:
         return f"layer version {plan.number.value} cannot become this release everywhere ({plan.conflict})"
-    other_cells = [cell for cell in matrix.cells if cell not in holding and cell.region not in unreachable]
-    if other_cells and matrix.staging is None and _reads_lag(plan, lambdas, holding):
-        clock.sleep(READ_LAG_SECONDS)
-    problems, failed = each_item(other_cells, lambda cell: _other_content(matrix, plan, lambdas, cell), Quiet())
+    other_cells = [cell for cell in run.matrix.cells if cell not in holding and cell.region not in unreachable]
+    if other_cells and run.matrix.staging is None and _reads_lag(run, plan, holding):
+        run.clock.sleep(READ_LAG_SECONDS)
+    problems, failed = each_item(other_cells, lambda cell: _other_content(run, plan, cell), Quiet())
     if problem := next(filter(None, problems.values()), None):
         return problem
     if shared is None:
-        return _majority_problem(matrix.regions, {**unreachable, **failed})
+        return _majority_problem(run.matrix.regions, {**unreachable, **failed})
     mixed = (record for record in shared.cells if record.sha256 != plan.bytes_of.get(record.key[1], record.sha256))
     return next((f"the ledger has other bytes at this number: {record.arn}" for record in mixed), None)
 
 
-def _reads_lag(plan: Plan, lambdas: Mapping[str, Lambda], holding: Collection[Cell]) -> bool:
+def _reads_lag(run: Run, plan: Plan, holding: Collection[Cell]) -> bool:
     """Return whether ``GetLayerVersion`` does not find a version yet that this run holds.
 
     It would not find another publisher's version either, and that one would not find this run's. If each waits before
     it reads, the one that published last is found by neither, but finds the other.
     """
     number = plan.number.value
-    versions, _ = each_item(holding, lambda cell: lambdas[cell.region].get(cell.target.layer_name, number), Quiet())
+    versions, _ = each_item(holding, lambda cell: run.lambdas[cell.region].get(cell.target.layer_name, number), Quiet())
     return None in versions.values()
 
 
-def _other_content(matrix: Matrix, plan: Plan, lambdas: Mapping[str, Lambda], cell: Cell) -> str | None:
+def _other_content(run: Run, plan: Plan, cell: Cell) -> str | None:
     """Return the problem if a cell has something else at the release's number."""
-    published = lambdas[cell.region].get(cell.target.layer_name, plan.number.value)
+    published = run.lambdas[cell.region].get(cell.target.layer_name, plan.number.value)
     if published is None:
         return None
     same_bytes = published.sha256 == plan.bytes_of.get(cell.target.id, published.sha256)
     fits = not any(other_compatibility(cell.target, published))
-    if carries(matrix, cell.target, published, plan.version) and same_bytes and fits:
+    if carries(run.matrix, cell.target, published, plan.version) and same_bytes and fits:
         return None
     return f"layer version {published.number} is something else in {cell.id}: {published.description[:60]!r}"
 

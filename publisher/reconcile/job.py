@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from builder.model.clock import Clock
-from builder.model.matrix import Cell, Matrix
-from builder.model.progress import Progress
-from publisher.aws.gateway import Failure, Lambda, PublishedVersion, Zip
+from builder.model.matrix import Cell
+from publisher.aws.gateway import Failure, PublishedVersion, Zip
 from publisher.ledger.recorder import Recorder
 from publisher.ledger.release import Release
 from publisher.reconcile.plan import Plan
+from publisher.reconcile.run import Run
 from publisher.reconcile.sources import Payload
 from publisher.reconcile.state import Remote
 
@@ -48,18 +47,14 @@ class Outcome:
         return self.name in DONE
 
 
-@dataclass(frozen=True)
-class Job:
-    """The input of an execution."""
+@dataclass(frozen=True, kw_only=True)
+class Job(Run):
+    """A run with its plan, and with the zips to publish."""
 
-    matrix: Matrix
     plan: Plan
     remote: Remote
-    lambdas: Mapping[str, Lambda]
+    releases: Sequence[Release]  #: the ledger before the run
     payloads: Mapping[str, Payload]
     backfills: Mapping[tuple[str, int], Zip]
     placeholder: Zip
     recorder: Recorder
-    clock: Clock
-    progress: Progress
-    releases: Sequence[Release] = ()  #: the ledger before the run

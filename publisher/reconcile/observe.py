@@ -7,27 +7,25 @@ after its next number was requested. Once the release's number is known, the byt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
-from builder.model.clock import Clock
 from builder.model.figures import counted
 from builder.model.matrix import Cell, Matrix
-from builder.model.progress import Progress
 from publisher.aws.fanout import each_item, each_region
-from publisher.aws.gateway import Lambda
 from publisher.reconcile.read_lag import READ_BACKOFF_SECONDS
+from publisher.reconcile.run import Run
 from publisher.reconcile.state import CellState, Remote, carries
 
 
-def observe(matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress) -> Remote:
+def observe(run: Run) -> Remote:
     """Read the newest version of every cell. A region without a response is in ``unreachable``, with the reason."""
-    names = [target.layer_name for target in matrix.targets]
-    progress.begin("Observing", len(matrix.regions))
+    names = [target.layer_name for target in run.matrix.targets]
+    run.progress.begin("Observing", len(run.matrix.regions))
 
     def read_region(region: str) -> dict[Cell, CellState]:
-        latest = lambdas[region].latest(names)
-        cells = matrix.cells_in(region)
+        latest = run.lambdas[region].latest(names)
+        cells = run.matrix.cells_in(region)
         return {
             cell: CellState(version.number, {version.number: version})
             if (version := latest.get(cell.target.layer_name))
@@ -35,20 +33,19 @@ def observe(matrix: Matrix, lambdas: Mapping[str, Lambda], progress: Progress) -
             for cell in cells
         }
 
-    responses, unreachable = each_region(matrix.regions, read_region, progress)
+    responses, unreachable = each_region(run.matrix.regions, read_region, run.progress)
     return Remote({cell: state for states in responses.values() for cell, state in states.items()}, unreachable)
 
 
-def read_history(
-    matrix: Matrix, version: str, lambdas: Mapping[str, Lambda], remote: Remote, progress: Progress
-) -> Remote:
+def read_history(run: Run, remote: Remote) -> Remote:
     """Add older versions that can show at which number AWS already holds this release.
 
     A complete release is in every cell, so the history of one cell shows it. An incomplete release can only be
     completed above the lowest ``latest`` of all cells, so only newer versions are read, and none if all cells have the
     same number.
     """
-    if not remote.cells or _is_newest_everywhere(matrix, version, remote):
+    version = run.requested.version
+    if not remote.cells or _is_newest_everywhere(run.matrix, version, remote):
         return remote
     lowest = min(state.latest for state in remote.cells.values())
     sample = next(iter(remote.cells))
@@ -60,25 +57,18 @@ def read_history(
 
     def read(cell: Cell) -> CellState:
         state = remote.cells[cell]
-        versions = lambdas[cell.region].versions(cell.target.layer_name, first_unread[cell])
+        versions = run.lambdas[cell.region].versions(cell.target.layer_name, first_unread[cell])
         return replace(state, listed={**state.listed, **{each.number: each for each in versions}})
 
-    return _update(
-        remote,
-        first_unread,
-        read,
-        f"Reading the history of {counted(len(first_unread), 'cell')} to find {version}",
-        progress,
-    )
+    title = f"Reading the history of {counted(len(first_unread), 'cell')} to find {version}"
+    return _update(run, remote, first_unread, read, title)
 
 
-def count_past_lists(
-    lambdas: Mapping[str, Lambda], remote: Remote, cells: Iterable[Cell], progress: Progress
-) -> Remote:
+def count_past_lists(run: Run, remote: Remote, cells: Iterable[Cell]) -> Remote:
     """Correct ``latest`` of these cells with ``GetLayerVersion``: a request per cell, and one per unlisted version."""
 
     def count(cell: Cell) -> CellState:
-        state, gateway, name = remote.cells[cell], lambdas[cell.region], cell.target.layer_name
+        state, gateway, name = remote.cells[cell], run.lambdas[cell.region], cell.target.layer_name
         versions = dict(state.listed)
         if state.latest and state.latest not in versions and (newest := gateway.get(name, state.latest)):
             versions[state.latest] = newest
@@ -89,17 +79,10 @@ def count_past_lists(
         return replace(state, latest=latest, listed=versions)
 
     selected = tuple(cells)
-    return _update(remote, selected, count, f"Checking the next number in {counted(len(selected), 'cell')}", progress)
+    return _update(run, remote, selected, count, f"Checking the next number in {counted(len(selected), 'cell')}")
 
 
-def read_number(
-    number: int,
-    lambdas: Mapping[str, Lambda],
-    remote: Remote,
-    progress: Progress,
-    clock: Clock,
-    existing: Collection[tuple[str, str]] = (),
-) -> Remote:
+def read_number(run: Run, number: int, remote: Remote, existing: Collection[tuple[str, str]] = ()) -> Remote:
     """Add the layer version at the number and its grants, in every cell that has reached it.
 
     Wait for versions that ``GetLayerVersion`` does not find although a list shows them, or that are in ``existing``:
@@ -108,15 +91,15 @@ def read_number(
 
     def read(cell: Cell) -> CellState:
         name = cell.target.layer_name
-        published = lambdas[cell.region].get(name, number)
-        grants = lambdas[cell.region].grants(name, number) if published else ()
+        published = run.lambdas[cell.region].get(name, number)
+        grants = run.lambdas[cell.region].grants(name, number) if published else ()
         return replace(remote.cells[cell], published=published, grants=grants)
 
     # Forget what was read at another number: the plan would take its bytes for the release's.
     unread = {cell: replace(state, published=None, grants=()) for cell, state in remote.cells.items()}
     remote = replace(remote, cells=unread)
     cells = [cell for cell, state in remote.cells.items() if state.latest >= number]
-    remote = _update(remote, cells, read, "Reading back", progress)
+    remote = _update(run, remote, cells, read, "Reading back")
     for wait in READ_BACKOFF_SECONDS:
         hidden = [
             cell
@@ -125,22 +108,20 @@ def read_number(
         ]
         if not hidden:
             break
-        clock.sleep(wait)
+        run.clock.sleep(wait)
         title = f"Waiting for layer version {number} in {counted(len(hidden), 'cell')}: "
         title += "ResourceNotFoundException, but it exists"
-        remote = _update(remote, hidden, read, title, progress)
+        remote = _update(run, remote, hidden, read, title)
     return remote
 
 
-def _update(
-    remote: Remote, cells: Iterable[Cell], read: Callable[[Cell], CellState], title: str, progress: Progress
-) -> Remote:
+def _update(run: Run, remote: Remote, cells: Iterable[Cell], read: Callable[[Cell], CellState], title: str) -> Remote:
     """Return the state with these cells read again. A region that fails becomes unreachable."""
     selected = tuple(cells)
     if not selected:
         return remote
-    progress.begin(title, len({cell.region for cell in selected}))
-    updated, unreachable = each_item(selected, read, progress)
+    run.progress.begin(title, len({cell.region for cell in selected}))
+    updated, unreachable = each_item(selected, read, run.progress)
     cells_left = {cell: updated.get(cell, s) for cell, s in remote.cells.items() if cell.region not in unreachable}
     return Remote(cells_left, {**remote.unreachable, **unreachable})
 

@@ -16,16 +16,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from builder.model.artifact import BuildOutput, Locked
-from builder.model.clock import Clock
 from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix
-from builder.model.progress import Progress
-from builder.model.stop import Stop
 from builder.model.target import Target
-from publisher.aws.gateway import Lambda, Zip
+from publisher.aws.gateway import Zip
 from publisher.aws.session import new_session
 from publisher.aws.signing import Signer
-from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import Recorder
 from publisher.ledger.release import Release, at_number, last_sizes
 from publisher.reconcile.artifact_facts import keep_sboms
@@ -33,7 +29,6 @@ from publisher.reconcile.execute import CanaryRegion, execute
 from publisher.reconcile.job import Job, Outcome
 from publisher.reconcile.number import (
     Number,
-    RequestedRelease,
     drop_other,
     next_number,
     rebuilt_number,
@@ -43,6 +38,7 @@ from publisher.reconcile.number import (
 )
 from publisher.reconcile.observe import count_past_lists, observe, read_history, read_number
 from publisher.reconcile.plan import Plan, is_kept_out, make_plan
+from publisher.reconcile.run import Run
 from publisher.reconcile.sources import Build, Sources, facts_to_record, gather, gather_backfills
 from publisher.reconcile.state import Remote, with_recorded_numbers
 from publisher.reconcile.unrecorded import with_copies
@@ -52,7 +48,6 @@ from publisher.reconcile.unrecorded import with_copies
 class Prepared:
     """The state and the plan of a run before it writes."""
 
-    requested: RequestedRelease
     releases: tuple[Release, ...]
     remote: Remote
     plan: Plan
@@ -74,83 +69,61 @@ class PublishReport:
         return self.waited is None and all(outcome.done for outcome in self.outcomes.values())
 
 
-def prepare(
-    matrix: Matrix,
-    requested: RequestedRelease,
-    selected: Sequence[Cell],
-    ledger: Ledger,
-    lambdas: Mapping[str, Lambda],
-    clock: Clock,
-    progress: Progress,
-) -> Prepared:
+def prepare(run: Run) -> Prepared:
     """Observe AWS and plan, without writing to AWS or the ledger."""
-    releases = ledger.releases()
-    remote = with_recorded_numbers(observe(matrix, lambdas, progress), releases)
+    releases, requested = run.ledger.releases(), run.requested
+    remote = with_recorded_numbers(observe(run), releases)
     refuse_gap(requested, remote, releases)
-    remote, number = _find_number(matrix, requested, releases, lambdas, remote, clock, progress)
-    suspects = _suspects(number, releases, remote, selected)
+    remote, number = _find_number(run, releases, remote)
+    suspects = _suspects(number, releases, remote, run.selected)
     before = remote
-    remote = count_past_lists(lambdas, remote, suspects, progress)
+    remote = count_past_lists(run, remote, suspects)
     if any(state.latest > before.cells[cell].latest for cell, state in remote.cells.items()):
         # Lists lag behind another run: correct every cell's latest number, then find the release's number again.
         rest = [cell for cell in remote.cells if cell not in suspects]
-        remote = count_past_lists(lambdas, remote, rest, progress)
-        remote, number = _find_number(matrix, requested, releases, lambdas, remote, clock, progress)
-    remote, plan, releases_left = _plan(matrix, requested, number, releases, lambdas, remote, clock, progress)
-    whole = len(selected) == len(matrix.cells)
-    kept_out = whole and is_kept_out(matrix, plan, remote, at_number(releases_left, number.value))
+        remote = count_past_lists(run, remote, rest)
+        remote, number = _find_number(run, releases, remote)
+    remote, plan, releases_left = _plan(run, number, releases, remote)
+    whole = len(run.selected) == len(run.matrix.cells)
+    kept_out = whole and is_kept_out(run.matrix, plan, remote, at_number(releases_left, number.value))
     if plan.conflict and requested.layer_version is None and (kept_out or not plan.public):
         # Some cell can never reach the number: choose one that every cell can reach.
-        remote = count_past_lists(lambdas, remote, remote.cells, progress)
+        remote = count_past_lists(run, remote, remote.cells)
         following = next_number(remote, releases)
         number = Number(following.value, f"{following.reason}; {number.value} is taken ({plan.conflict})")
-        remote, plan, releases_left = _plan(matrix, requested, number, releases, lambdas, remote, clock, progress)
+        remote, plan, releases_left = _plan(run, number, releases, remote)
     _refuse_revoked(number, releases_left, remote)
-    plan = with_copies(matrix, plan.only(selected), releases_left, remote, lambdas, progress)
-    return Prepared(requested, releases_left, remote, plan)
+    plan = with_copies(run, plan.only(run.selected), releases_left, remote)
+    return Prepared(releases_left, remote, plan)
 
 
 def _plan(
-    matrix: Matrix,
-    requested: RequestedRelease,
-    number: Number,
-    releases: Sequence[Release],
-    lambdas: Mapping[str, Lambda],
-    remote: Remote,
-    clock: Clock,
-    progress: Progress,
+    run: Run, number: Number, releases: Sequence[Release], remote: Remote
 ) -> tuple[Remote, Plan, tuple[Release, ...]]:
     """Return the plan at this number, with its state and records."""
-    releases_left = drop_other(requested.version, number, releases)
+    releases_left = drop_other(run.requested.version, number, releases)
     incomplete = [each for each in releases_left if each.layer_version == number.value and each.completed is None]
     existing = {record.key for each in incomplete for record in each.cells}
-    remote = read_number(number.value, lambdas, remote, progress, clock, existing)
-    return remote, make_plan(matrix, requested.version, number, remote, releases_left), releases_left
+    remote = read_number(run, number.value, remote, existing)
+    return remote, make_plan(run.matrix, run.requested.version, number, remote, releases_left), releases_left
 
 
-def _find_number(
-    matrix: Matrix,
-    requested: RequestedRelease,
-    releases: Sequence[Release],
-    lambdas: Mapping[str, Lambda],
-    remote: Remote,
-    clock: Clock,
-    progress: Progress,
-) -> tuple[Remote, Number]:
+def _find_number(run: Run, releases: Sequence[Release], remote: Remote) -> tuple[Remote, Number]:
+    requested = run.requested
     # A release that was only started does not count if AWS has assigned its number to something else.
     standing = [r for r in releases if r.cells or r.rebuild is not None or remote.highest < r.layer_version]
     number = recorded_number(requested, standing)
     if number is None and requested.rebuild is None:
-        remote = read_history(matrix, requested.version, lambdas, remote, progress)
-        number = seen_number(matrix, requested, remote, releases)
+        remote = read_history(run, remote)
+        number = seen_number(run.matrix, requested, remote, releases)
     if (
         number is None
         and requested.rebuild is not None
         and requested.digests
         and not at_number(releases, remote.highest)
     ):
-        remote = read_number(remote.highest, lambdas, remote, progress, clock)
-        number = rebuilt_number(matrix, requested, remote)
+        remote = read_number(run, remote.highest, remote)
+        number = rebuilt_number(run.matrix, requested, remote)
     return remote, number or next_number(remote, releases)
 
 
@@ -183,81 +156,57 @@ def _refuse_revoked(number: Number, releases: Sequence[Release], remote: Remote)
 
 
 def carry_out(
-    matrix: Matrix,
-    prepared: Prepared,
-    ledger: Ledger,
-    lambdas: Mapping[str, Lambda],
-    artifacts: BuildOutput | None,
-    clock: Clock,
-    progress: Progress,
-    stop: Stop,
-    canary: CanaryRegion | None = None,
+    run: Run, prepared: Prepared, artifacts: BuildOutput | None, canary: CanaryRegion | None = None
 ) -> PublishReport:
     """Execute the plan; each change is recorded before the next one."""
     started = time.monotonic()
-    plan, requested = prepared.plan, prepared.requested
+    plan, releases = prepared.plan, prepared.releases
+    known = {**vars(run), "remote": prepared.remote, "releases": releases}
     with tempfile.TemporaryDirectory(prefix="layers-publish-") as name:
         folder = Path(name)
-        build = _builder(matrix, plan.version, folder / "built", progress, last_sizes(prepared.releases))
-        sources = Sources(
-            matrix, prepared.remote, lambdas, prepared.releases, artifacts, build, folder, progress,
-            _signer(matrix, clock, stop),
-        )  # fmt: skip
+        build = _builder(run, folder / "built", last_sizes(releases))
+        sources = Sources(**known, artifacts=artifacts, build=build, folder=folder, signer=_signer(run))
         payloads = gather(sources, plan)
         backfills = gather_backfills(sources, plan)
-        recorder = Recorder(ledger, matrix, plan.version, plan.number.value, _now())
+        recorder = Recorder(run.ledger, run.matrix, plan.version, plan.number.value, _now())
         facts = tuple(facts_to_record(sources, plan, payloads))
-        keep_sboms(ledger, plan.number.value, at_number(prepared.releases, plan.number.value), facts)
+        keep_sboms(run.ledger, plan.number.value, at_number(releases, plan.number.value), facts)
         if facts:
-            recorder.begin(tuple(each.record for each in facts), requested.rebuild)
+            recorder.begin(tuple(each.record for each in facts), run.requested.rebuild)
             recorder.abandon_lower_numbers()
+        placeholder = _placeholder_zip(folder)
         job = Job(
-            matrix=matrix,
-            plan=plan,
-            remote=prepared.remote,
-            lambdas=lambdas,
-            payloads=payloads,
-            backfills=backfills,
-            placeholder=_placeholder_zip(folder),
-            recorder=recorder,
-            clock=clock,
-            progress=progress,
-            releases=prepared.releases,
+            **known, plan=plan, payloads=payloads, backfills=backfills, placeholder=placeholder, recorder=recorder
         )
-        outcomes, waited = execute(job, stop, canary)
+        outcomes, waited = execute(job, canary)
     if all(outcome.done for outcome in outcomes.values()):
-        _complete(matrix, plan, ledger, recorder)
-    return PublishReport(plan, outcomes, time.monotonic() - started, stop.reason, waited)
+        _complete(run, plan, recorder)
+    return PublishReport(plan, outcomes, time.monotonic() - started, run.stop.reason, waited)
 
 
-def _signer(matrix: Matrix, clock: Clock, stop: Stop) -> Signer | None:
-    return Signer(matrix, new_session(stop=stop), clock) if matrix.signing else None
+def _signer(run: Run) -> Signer | None:
+    return Signer(run.matrix, new_session(stop=run.stop), run.clock) if run.matrix.signing else None
 
 
-def _builder(
-    matrix: Matrix,
-    version: str,
-    folder: Path,
-    progress: Progress,
-    sizes: Mapping[str, tuple[int | None, int | None]],
-) -> Build:
-    def run(targets: tuple[Target, ...], locks: Mapping[str, tuple[Locked, ...]]) -> BuildOutput:
+def _builder(run: Run, folder: Path, sizes: Mapping[str, tuple[int | None, int | None]]) -> Build:
+    def build_targets(targets: tuple[Target, ...], locks: Mapping[str, tuple[Locked, ...]]) -> BuildOutput:
         from builder.pipeline.build import build
 
-        return BuildOutput(
-            folder, build(matrix, version, targets, folder, progress, lock=locks or None, last_sizes=sizes)
+        manifest = build(
+            run.matrix, run.requested.version, targets, folder, run.progress, lock=locks or None, last_sizes=sizes
         )
+        return BuildOutput(folder, manifest)
 
-    return run
+    return build_targets
 
 
-def _complete(matrix: Matrix, plan: Plan, ledger: Ledger, recorder: Recorder) -> None:
+def _complete(run: Run, plan: Plan, recorder: Recorder) -> None:
     """Record the release as complete once every cell of the matrix has it."""
-    release = at_number(ledger.releases(), plan.number.value)
+    release = at_number(run.ledger.releases(), plan.number.value)
     if release is None or release.completed or release.yanked or not release.is_of(plan.version):
         return
     public = {record.key for record in release.cells if record.public}
-    if all(cell.key in public for cell in matrix.cells):
+    if all(cell.key in public for cell in run.matrix.cells):
         recorder.complete(_now())
 
 

@@ -16,15 +16,15 @@ from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.artifact import Artifact, BuildOutput, Locked, sha256_of
 from builder.model.errors import InputError, read_error
 from builder.model.matrix import Matrix
-from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.model.zip_damage import ZIP_DAMAGE
-from publisher.aws.gateway import GatewayError, Lambda, Zip
+from publisher.aws.gateway import GatewayError, Zip
 from publisher.aws.publish_request import MAX_REQUEST_BYTES
 from publisher.aws.signing import Signer, is_signed
 from publisher.ledger.release import Release, at_number
 from publisher.reconcile.artifact_facts import Facts, bare_facts, facts_of, refuse_failed
 from publisher.reconcile.plan import Backfill, Plan, Publish
+from publisher.reconcile.run import Run
 from publisher.reconcile.state import Remote
 
 #: The limit for the rest of a request, besides the zip.
@@ -42,18 +42,15 @@ class Payload:
     facts: Facts
 
 
-@dataclass(frozen=True)
-class Sources:
-    """The sources of a release's zips: artifacts, regions, builds."""
+@dataclass(frozen=True, kw_only=True)
+class Sources(Run):
+    """A run with the sources of its zips: artifacts, regions, builds."""
 
-    matrix: Matrix
     remote: Remote
-    lambdas: Mapping[str, Lambda]
     releases: Sequence[Release]
     artifacts: BuildOutput | None
     build: Build
     folder: Path  #: for downloads
-    progress: Progress
     signer: Signer | None = None  #: signs new bytes, once
 
 

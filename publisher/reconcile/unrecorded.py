@@ -7,16 +7,16 @@ publisher's next run finds them and grants the permission.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from builder.model.figures import counted
-from builder.model.matrix import Cell, Matrix
-from builder.model.progress import Progress
+from builder.model.matrix import Cell
 from publisher.aws.fanout import each_item
-from publisher.aws.gateway import Lambda, PublishedVersion
+from publisher.aws.gateway import PublishedVersion
 from publisher.ledger.release import Release
 from publisher.reconcile.plan import Copy, Placeholder, Plan, Publish
+from publisher.reconcile.run import Run
 from publisher.reconcile.state import Remote, version_in
 
 
@@ -33,14 +33,7 @@ class Place:
         return self.cell.region
 
 
-def with_copies(
-    matrix: Matrix,
-    plan: Plan,
-    releases: Sequence[Release],
-    remote: Remote,
-    lambdas: Mapping[str, Lambda],
-    progress: Progress,
-) -> Plan:
+def with_copies(run: Run, plan: Plan, releases: Sequence[Release], remote: Remote) -> Plan:
     """Return the plan with copies in place of placeholders, where another region has a release at that number."""
     gaps = {
         (cell.target.id, each.number)
@@ -59,9 +52,9 @@ def with_copies(
     if not places:
         return plan
     copies: dict[tuple[str, int], Copy] = {}
-    for place, published in _read(places, lambdas, progress):
+    for place, published in _read(run, places):
         cell, number = place.cell, place.number
-        version = version_in(matrix, cell.target, published.description)
+        version = version_in(run.matrix, cell.target, published.description)
         known = copies.get((cell.target.id, number))
         if version and known is None:
             copies[cell.target.id, number] = Copy(number, version, published.sha256, (cell.region,))
@@ -84,15 +77,13 @@ def with_copies(
     )
 
 
-def _read(
-    places: Sequence[Place], lambdas: Mapping[str, Lambda], progress: Progress
-) -> list[tuple[Place, PublishedVersion]]:
+def _read(run: Run, places: Sequence[Place]) -> list[tuple[Place, PublishedVersion]]:
     """Return the layer versions at these places. A region that fails is left out."""
     title = f"Reading {counted(len(places), 'layer version')} that the ledger does not have"
-    progress.begin(title, len({place.region for place in places}))
+    run.progress.begin(title, len({place.region for place in places}))
 
     def read(place: Place) -> PublishedVersion | None:
-        return lambdas[place.region].get(place.cell.target.layer_name, place.number)
+        return run.lambdas[place.region].get(place.cell.target.layer_name, place.number)
 
-    versions, _ = each_item(places, read, progress)
+    versions, _ = each_item(places, read, run.progress)
     return [(place, published) for place, published in versions.items() if published]

@@ -30,7 +30,6 @@ from builder.model.artifact import Artifact, BuildOutput, Manifest, sha256_of, w
 from builder.model.clock import SYSTEM_CLOCK
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import load_matrix
-from builder.model.progress import Quiet
 from builder.model.stop import Stop
 from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Publication, Zip
@@ -40,7 +39,9 @@ from publisher.aws.retry import RetryingLambda
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.number import RequestedRelease
 from publisher.reconcile.release_run import PublishReport, carry_out, prepare
-from scripts.benchmarks.commands import Figures, run
+from publisher.reconcile.run import Run
+from scripts.benchmarks.commands import Figures
+from scripts.benchmarks.commands import run as run_command
 from scripts.benchmarks.simulation import REQUESTS_PER_SECOND, simulation
 from scripts.simaws import SimLambda, SimulatedAws
 
@@ -107,8 +108,8 @@ def _publish_timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput)
     journal = RequestLog()
     lambdas = connect_all(matrix, journal)
     started, cpu = time.monotonic(), time.process_time()
-    prepared = prepare(matrix, RequestedRelease("1.0.0"), matrix.cells, ledger, lambdas, SYSTEM_CLOCK, Quiet())
-    report = carry_out(matrix, prepared, ledger, lambdas, artifacts, SYSTEM_CLOCK, Quiet(), Stop())
+    run = Run(matrix, ledger, lambdas, RequestedRelease("1.0.0"), matrix.cells, SYSTEM_CLOCK, Stop())
+    report = carry_out(run, prepare(run), artifacts)
     return _Run(report, time.monotonic() - started, time.process_time() - cpu, journal.total)
 
 
@@ -143,7 +144,7 @@ def _run_publish(folder: Path, artifacts: Path) -> Figures:
     command = [str(Path(sys.executable).with_name("layers")), "--matrix", str(folder / "matrix.yaml")]
     command += ["--ledger", str(folder / "ledger"), "publish", "--version", "1.0.0", "--artifacts", str(artifacts)]
     with simulation(matrix, LATENCY_SECONDS, folder, UPSTREAM_BYTES_PER_SECOND) as aws:
-        figures = run([*command, "--yes"], variables=aws.environment)
+        figures = run_command([*command, "--yes"], variables=aws.environment)
         requests, sent_bytes = aws.counts()
     return {
         "seconds": round(figures["seconds"], 1),
@@ -198,8 +199,8 @@ def _publish_simulated(aws: SimulatedAws, matrix: Matrix, folder: Path) -> int:
         for region in matrix.regions
     }
     before, ledger = len(aws.log), FolderLedger(folder / f"ledger-{matrix.package}", matrix)
-    prepared = prepare(matrix, RequestedRelease("1.0.0"), matrix.cells, ledger, lambdas, SYSTEM_CLOCK, Quiet())
-    report = carry_out(matrix, prepared, ledger, lambdas, artifacts, aws.clock, Quiet(), Stop())
+    run = Run(matrix, ledger, lambdas, RequestedRelease("1.0.0"), matrix.cells, aws.clock, Stop())
+    report = carry_out(run, prepare(run), artifacts)
     if not report.complete:
         raise SystemExit("a publish of the simulation is not complete")
     return len(aws.log) - before

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from builder.model.artifact import Artifact, BuildOutput, Manifest, write_atomically
 from builder.model.matrix import Cell, Matrix
-from builder.model.progress import Quiet
 from builder.model.stop import Stop
 from publisher.aws.gateway import Lambda
 from publisher.aws.rate_limit import TokenBucket
@@ -22,6 +21,7 @@ from publisher.ledger.release import Release
 from publisher.reconcile.execute import CanaryRegion
 from publisher.reconcile.number import RequestedRelease
 from publisher.reconcile.release_run import PublishReport, carry_out, prepare
+from publisher.reconcile.run import Run
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from scripts.simaws import SimLambda, SimulatedAws
 from scripts.simaws.layers import LayerVersion
@@ -158,18 +158,8 @@ class World:
         ledger.doom = doom
         lambdas = self.lambdas(doom, stop)
         wanted = RequestedRelease(version, layer_version, rebuild, allow_gap=True)
-        prepared = prepare(self.matrix, wanted, cells or self.matrix.cells, ledger, lambdas, self.aws.clock, Quiet())
-        return carry_out(
-            self.matrix,
-            prepared,
-            ledger,
-            lambdas,
-            make_artifacts(self.folder, self.matrix, version, build),
-            self.aws.clock,
-            Quiet(),
-            Stop(stop),
-            canary,
-        )
+        run = Run(self.matrix, ledger, lambdas, wanted, cells or self.matrix.cells, self.aws.clock, Stop(stop))
+        return carry_out(run, prepare(run), make_artifacts(self.folder, self.matrix, version, build), canary)
 
     def lambdas(self, doom: Doom | None = None, stop: Stop | None = None) -> dict[str, Lambda]:
         """Return the clients of a process. They send nothing after ``stop``."""

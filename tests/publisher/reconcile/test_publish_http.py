@@ -9,13 +9,13 @@ import pytest
 
 from builder.model.clock import SYSTEM_CLOCK
 from builder.model.matrix import Matrix
-from builder.model.progress import Quiet
 from builder.model.stop import Stop
 from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Lambda
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.number import RequestedRelease
 from publisher.reconcile.release_run import PublishReport, carry_out, prepare
+from publisher.reconcile.run import Run
 from scripts.simaws import At, Fault, Faults, SimulatedAws
 from scripts.simaws.server import environment, serve
 from tests.conftest import ACCOUNT, Sandbox
@@ -28,9 +28,8 @@ MATRIX = small_matrix(account=ACCOUNT)
 def publish(folder: Path, version: str, ledger: str = "ledger", matrix: Matrix = MATRIX) -> PublishReport:
     lambdas: Mapping[str, Lambda] = connect_all(matrix)
     records = FolderLedger(folder / ledger, matrix)
-    prepared = prepare(matrix, RequestedRelease(version), matrix.cells, records, lambdas, SYSTEM_CLOCK, Quiet())
-    artifacts = make_artifacts(folder, matrix, version)
-    return carry_out(matrix, prepared, records, lambdas, artifacts, SYSTEM_CLOCK, Quiet(), Stop())
+    run = Run(matrix, records, lambdas, RequestedRelease(version), matrix.cells, SYSTEM_CLOCK, Stop())
+    return carry_out(run, prepare(run), make_artifacts(folder, matrix, version))
 
 
 def outcomes(report: PublishReport) -> set[str]:
