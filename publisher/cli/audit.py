@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -68,7 +67,7 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
         github.summarize(audit_section(result.checked, len(releases), drifts))
         github.annotate(audit_notes(drifts))
     if as_json:
-        document = {"checked": result.checked, "drift": [asdict(drift) for drift in drifts]}
+        document = {"checked": result.checked, "drift": drifts}
         print_json(with_parameters(document, repaired))
     else:
         _show(result.checked, len(releases), drifts)

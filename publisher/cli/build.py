@@ -97,7 +97,7 @@ def command(
     _show_changes(releases, manifest)
     _tell_github(releases, manifest, seconds)
     if as_json:
-        print_json(manifest.model_dump(mode="json"))
+        print_json(manifest)
     else:
         _show(manifest, output, seconds)
 

@@ -77,7 +77,7 @@ def _document(selected: Selected, trials: Sequence[Trial]) -> dict[str, Any]:
         "package": selected.package,
         "version": selected.version,
         "layer_version": selected.number,
-        "cells": [*map(_trial_json, trials)],
+        "cells": list(map(_trial_json, trials)),
     }
 
 

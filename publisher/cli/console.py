@@ -69,9 +69,15 @@ def print_finding(level: str, text: str) -> None:
 
 
 def print_json(data: object) -> None:
-    """Print the one JSON document of a command on stdout."""
+    """Print the one JSON document of a command on stdout. It may have models, dataclasses, paths and dates in it."""
     _json_printed.set()
-    _write(escape_json(json.dumps(data, indent=2, ensure_ascii=False)))
+    _write(escape_json(json.dumps(data, indent=2, ensure_ascii=False, default=_jsonable)))
+
+
+def _jsonable(value: object) -> object:
+    from pydantic_core import to_jsonable_python
+
+    return to_jsonable_python(value)
 
 
 def json_was_printed() -> bool:

@@ -68,7 +68,7 @@ def _show(rows: Sequence[Row], notes: Sequence[str], form: str) -> None:
     for note in notes:
         print_message(f"note: {note}")
     if form == "json":
-        print_json([row.model_dump(mode="json") for row in rows])
+        print_json(rows)
     elif form == "table":
         _table(rows)
     elif rows:
@@ -112,7 +112,7 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
         report = read_live_state(matrix, releases, query, connect_all(matrix), own_account, shown)
     rows = [cell.row for cell in report.cells if cell.row is not None]
     if form == "json":
-        print_json([_live_json(cell) for cell in report.cells if cell.row is not None])
+        print_json([_live_json(cell, row) for cell in report.cells if (row := cell.row)])
     elif form == "table":
         _live_table(report.cells)
     else:
@@ -126,10 +126,9 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
         raise unreachable_error(report.failures)
 
 
-def _live_json(cell: LiveCell) -> dict[str, Any]:
-    assert cell.row is not None  # noqa: S101 - callers skip cells without a row
-    live = {"public": cell.public, "recorded": cell.recorded, "differences": list(cell.differences)}
-    return {**cell.row.model_dump(mode="json"), "live": live}
+def _live_json(cell: LiveCell, row: Row) -> dict[str, Any]:
+    live = {"public": cell.public, "recorded": cell.recorded, "differences": cell.differences}
+    return {**row.model_dump(), "live": live}
 
 
 def _live_table(cells: Sequence[LiveCell]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,17 +176,17 @@ def _as_json(packaged: Package) -> dict[str, Any]:
     folder = packaged.app.file.parent
     return {
         "python": packaged.target.python,
-        "architecture": str(packaged.target.architecture),
-        "app": {**asdict(packaged.app), "file": str(packaged.app.file)},
+        "architecture": packaged.target.architecture,
+        "app": packaged.app,
         "dependencies": dependencies
         and {
-            "file": str(folder / dependencies.file),
+            "file": folder / dependencies.file,
             **dependencies.model_dump(include={"sha256", "size", "unzipped_size"}),
-            "sbom": str(folder / dependencies.sbom) if dependencies.sbom else None,
+            "sbom": folder / dependencies.sbom if dependencies.sbom else None,
             "packages": {each.name: each.version for each in dependencies.lock},
         },
-        "requirements": str(packaged.requirements) if packaged.requirements else None,
-        "lock": str(packaged.lock) if packaged.lock else None,
+        "requirements": packaged.requirements,
+        "lock": packaged.lock,
         "on_layer": packaged.layer.arn if packaged.layer else None,
         "total_unzipped": packaged.total_unzipped,
     }

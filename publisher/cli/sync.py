@@ -41,13 +41,8 @@ def command(settings: Settings, /, as_json: bool) -> None:
         for release in synced.releases
     ]
     if as_json:
-        print_json(
-            {
-                "releases": rows,
-                "left_out": list(synced.left_out),
-                "unreachable": {region: failure.text for region, failure in synced.unreachable.items()},
-            }
-        )
+        unreachable = {region: failure.text for region, failure in synced.unreachable.items()}
+        print_json({"releases": rows, "left_out": synced.left_out, "unreachable": unreachable})
     else:
         print_table(
             ["layer version", "version", "cells", "public"],

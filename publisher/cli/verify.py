@@ -125,8 +125,6 @@ def _show(verdict: Verdict, provenance: Provenance | None, as_json: bool) -> Non
 
 
 def _document(verdict: Verdict, provenance: Provenance | None) -> dict[str, Any]:
-    from dataclasses import asdict
-
     row = verdict.row
     return {
         "arn": row.arn,
@@ -135,8 +133,8 @@ def _document(verdict: Verdict, provenance: Provenance | None) -> dict[str, Any]
         "recorded_sha256": row.sha256,
         "sha256": verdict.sha256,
         "matches": verdict.matches,
-        "attestation": asdict(provenance) if provenance else None,
-        "yanked": row.yanked.model_dump(mode="json") if row.yanked else None,
+        "attestation": provenance,
+        "yanked": row.yanked,
         "signed_by": verdict.signed_by or verdict.recorded_signer,
         "signing_job": verdict.signing_job,
     }

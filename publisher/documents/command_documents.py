@@ -62,23 +62,15 @@ class DocsDocument(TypedDict):
     files: list[WrittenFile]
 
 
-class ErrorFields(TypedDict):
-    """Why a command failed. ``class`` says whether running it again can help."""
-
-    exit_code: int
-    error: str
-    what: str
-    where: str | None
-    details: list[str]
-    fix: str | None
-
-
-# ``class`` is a keyword of Python, so this key needs the functional form.
-ErrorClass = TypedDict("ErrorClass", {"class": FailureClass})
-
-
-class ClassifiedError(ErrorFields, ErrorClass):
-    """The error of a command with its class."""
+#: Why a command failed. ``class`` says whether running it again can help; it is a keyword of Python, so these keys need
+#: the functional form.
+ClassifiedError = TypedDict(
+    "ClassifiedError",
+    {
+        "exit_code": int, "error": str, "class": FailureClass, "what": str, "where": str | None, "details": list[str],
+        "fix": str | None,
+    },
+)  # fmt: skip
 
 
 class ErrorDocument(TypedDict):

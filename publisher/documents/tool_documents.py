@@ -8,8 +8,9 @@ from typing_extensions import NotRequired, TypedDict
 
 from builder.inspection.inspector import InspectedPackage
 from builder.model.artifact import Finding
-from publisher.watch.matrix_gaps import MissingPython
-from publisher.watch.policy import Proposal
+from publisher.watch.incomplete_releases import IncompleteRelease
+from publisher.watch.matrix_gaps import EndingPython, MissingPython
+from publisher.watch.policy import HeldBack, Proposal
 
 
 class BytecodeCount(TypedDict):
@@ -124,22 +125,6 @@ class PackageDocument(TypedDict):
     total_unzipped: int
 
 
-class HeldBackVersion(TypedDict):
-    """A version that must not be released yet."""
-
-    version: str
-    reason: str
-    until: str | None
-
-
-class IncompleteVersion(TypedDict):
-    """A release that misses cells."""
-
-    layer_version: int
-    version: str
-    missing: list[str]
-
-
 class PackageAdvisory(TypedDict):
     """An advisory about a package of the newest release."""
 
@@ -165,14 +150,6 @@ class NeededRebuild(TypedDict):
     advisories: list[PackageAdvisory]
 
 
-class EndingPythonDates(TypedDict):
-    """A Python of the matrix whose support has ended or ends within a year."""
-
-    python: str
-    deprecated: str
-    no_new_functions: str | None
-
-
 class WatchDocument(TypedDict):
     """``layers watch --json``. The three keys about advisories are null without ``--advisories``."""
 
@@ -180,14 +157,14 @@ class WatchDocument(TypedDict):
     newest: str | None
     versions: list[str]
     release: Proposal | None
-    held_back: list[HeldBackVersion]
-    incomplete: list[IncompleteVersion]
+    held_back: list[HeldBack]
+    incomplete: list[IncompleteRelease]
     rebuild: list[NeededRebuild] | None
     unfixed: list[UnfixedAdvisory] | None
     unknown: list[str] | None
     missing_regions: list[str]
     missing_pythons: list[MissingPython]
-    ending_pythons: list[EndingPythonDates]
+    ending_pythons: list[EndingPython]
 
 
 class NamedVersionDocument(TypedDict):

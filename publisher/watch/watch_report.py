@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from builder.model.clock import iso
 from builder.model.escape import shorten
 from builder.model.figures import counted
 from builder.model.matrix import Matrix
@@ -69,28 +68,18 @@ def report_json(report: WatchReport) -> dict[str, Any]:
     return {
         "package": report.package,
         "newest": report.newest,
-        "versions": list(report.versions),
-        "release": asdict(report.choice.release) if report.choice.release else None,
-        "held_back": [
-            {"version": version.version, "reason": version.reason, "until": _iso(version.until)}
-            for version in report.choice.held_back
-        ],
-        "incomplete": [{**asdict(each), "missing": list(each.missing)} for each in report.incomplete],
+        "versions": report.versions,
+        "release": report.choice.release,
+        "held_back": report.choice.held_back,
+        "incomplete": report.incomplete,
         "rebuild": _rebuild_json(advisories) if advisories else None,
         "unfixed": [{**_named_json(each), "reason": each.reason} for each in advisories.unfixed]
         if advisories
         else None,
-        "unknown": list(advisories.unknown) if advisories else None,
-        "missing_regions": list(report.gaps.regions),
-        "missing_pythons": [asdict(each) for each in report.gaps.pythons],
-        "ending_pythons": [
-            {
-                "python": each.python,
-                "deprecated": str(each.deprecated),
-                "no_new_functions": str(each.no_new_functions) if each.no_new_functions else None,
-            }
-            for each in report.gaps.ending
-        ],
+        "unknown": advisories.unknown if advisories else None,
+        "missing_regions": report.gaps.regions,
+        "missing_pythons": report.gaps.pythons,
+        "ending_pythons": report.gaps.ending,
     }
 
 
@@ -123,11 +112,11 @@ def _rebuild_json(report: AdvisoryReport) -> list[dict[str, Any]]:
 def _named_json(package: AffectedPackage) -> dict[str, Any]:
     return {
         "id": package.advisory.id,
-        "aliases": list(package.advisory.aliases),
+        "aliases": package.advisory.aliases,
         "package": package.package,
         "version": package.version,
-        "fixed": list(package.advisory.fixed),
-        "targets": list(package.targets),
+        "fixed": package.advisory.fixed,
+        "targets": package.targets,
     }
 
 
@@ -176,7 +165,3 @@ def missing_words(each: IncompleteRelease, matrix: Matrix) -> str:
         else "is not recorded as complete"
     )
     return f"layer version {each.layer_version} {problem}"
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return iso(moment) if moment else None
