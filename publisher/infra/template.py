@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from builder.model.errors import InputError
 from publisher.aws import resource_names
 from publisher.infra.scope import GITHUB, REPOSITORY, Scope
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from publisher.text.templates import templates
 
 #: Characters of all inline policies of a role together, without white space (IAM quotas).
 MAX_INLINE_POLICY_CHARACTERS = 10_240
@@ -66,19 +62,9 @@ def plain(template: str) -> dict[str, Any]:
 
 
 def _fill(name: str, scope: Scope, **values: str) -> str:
-    template = _environment().get_template(f"{name}.yaml.jinja")
+    template = templates(__package__).get_template(f"{name}.yaml.jinja")
     text = template.render(scope=scope, names=resource_names, github=GITHUB, repository_pattern=REPOSITORY, **values)
     return re.sub(r"\n\s*\n(?= {3})", "\n", text).strip() + "\n"  # blank lines only between sections and resources
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import DictLoader, Environment, StrictUndefined
-
-    texts = {each.name: each.read_text("utf-8") for each in files(__package__).iterdir() if each.name.endswith("jinja")}
-    return Environment(  # noqa: S701 - YAML, not HTML; ``make_scope`` and the matrix check each value
-        loader=DictLoader(texts), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
 
 
 class _Loader(yaml.SafeLoader):

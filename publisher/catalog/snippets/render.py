@@ -6,15 +6,10 @@ Rows of one region give a text with plain ARNs. Rows of several regions give a t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from publisher.catalog.index import Row
 from publisher.catalog.snippets.snippet_layer import layers_of_rows, pascal, snake
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from publisher.text.templates import templates
 
 
 def snippet(form: str, rows: Sequence[Row]) -> str:
@@ -22,7 +17,7 @@ def snippet(form: str, rows: Sequence[Row]) -> str:
     layers = layers_of_rows(rows)
     regions = list(dict.fromkeys(region for layer in layers for region in layer.arns))
     package = rows[0].package
-    return _environment().get_template(f"{form}.jinja").render(
+    return templates(__package__).get_template(f"{form}.jinja").render(
         layers=layers,
         # A template has one function. It uses the layer that most regions have, and of several the newest Python.
         example=max(layers, key=lambda layer: (len(layer.arns), layer.row.target_key.order[0])),
@@ -34,16 +29,4 @@ def snippet(form: str, rows: Sequence[Row]) -> str:
         package=package,
         pascal=pascal(package),
         snake=snake(package),
-    )  # fmt: skip
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import DictLoader, Environment, StrictUndefined
-
-    folder = files(__package__)
-    texts = {each.name: each.read_text("utf-8") for each in folder.iterdir() if each.name.endswith(".jinja")}
-    return Environment(  # noqa: S701 - the text is not HTML; index_source checks each value of a foreign index
-        loader=DictLoader(texts), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True,
     )  # fmt: skip

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any, Final
 
 from builder.model.escape import escape
 from builder.model.regions import partition_of
 from publisher.catalog.index import Index, IndexedRelease, dump_rows
 from publisher.catalog.snippets.snippet_layer import pascal, snake
+from publisher.text.templates import templates
 
 #: Path below ``constructs/`` → template. ``{module}`` is the name of the Python module.
 _TEMPLATES: Final = {
@@ -27,8 +27,6 @@ _DATA: Final = ("python/{module}/layers.json", "terraform/layers.json")
 
 def construct_files(index: Index) -> dict[str, str]:
     """Return the text of each file by its path: the CDK constructs and the Terraform module."""
-    from jinja2 import DictLoader, Environment, StrictUndefined
-
     data = _layer_data(index)
     names = {
         "package": index.package,
@@ -38,10 +36,7 @@ def construct_files(index: Index) -> dict[str, str]:
         "data": data,
         "json": (json := dump_rows(data)),
     }
-    texts = {name: files(__package__).joinpath(name).read_text("utf-8") for name in _TEMPLATES.values()}
-    environment = Environment(  # noqa: S701 - source code, not HTML; text from others is in it as JSON only
-        loader=DictLoader(texts), undefined=StrictUndefined, keep_trailing_newline=True
-    )
+    environment = templates(__package__, trim=False)  # text from others is in them as JSON only
     rendered = {path: environment.get_template(name).render(names) for path, name in _TEMPLATES.items()}
     rendered |= dict.fromkeys(_DATA, json)
     return {f"constructs/{path.format(module=names['module'])}": text for path, text in sorted(rendered.items())}

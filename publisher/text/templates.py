@@ -1,0 +1,27 @@
+"""The Jinja templates in the folder of a package. A name that has no value is an error."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@cache
+def templates(package: str, *, trim: bool = True) -> Environment:
+    """Return the templates of a package. Values in ``.html`` are escaped, in other files not: who fills them checks.
+
+    ``trim``: a line with a statement alone leaves no empty line.
+    """
+    from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
+
+    texts = {
+        each.name: each.read_text("utf-8") for each in files(package).iterdir() if each.name.endswith(("jinja", "html"))
+    }
+    return Environment(
+        loader=DictLoader(texts), undefined=StrictUndefined, autoescape=select_autoescape(["html"], default=False),
+        trim_blocks=trim, lstrip_blocks=trim, keep_trailing_newline=True,
+    )  # fmt: skip
