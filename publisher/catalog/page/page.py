@@ -24,23 +24,19 @@ def index_html(index: Index) -> str:
     style = _file("page.css")
     script = "\n".join(_file(name) for name in _SCRIPTS)
     data = page_data(index)
-    return (
-        templates(__package__)
-        .get_template("template.html")
-        .render(
-            policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}",
-            index=index,
-            ready=bool(data["releases"]),
-            nothing_yet=NOTHING_YET,
-            visible=escape,
-            date=date,
-            sizes=sizes,
-            marks=marks,
-            style=style,
-            # No text in the JSON can close the script element.
-            data=dump_rows(data).replace("<", "\\u003c").rstrip("\n"),
-            script=script,
-        )
+    template = templates(__package__).get_template("template.html")
+    return template.render(
+        policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}",
+        index=index,
+        ready=bool(data["releases"]),
+        nothing_yet=NOTHING_YET,
+        visible=escape,
+        date=date,
+        sizes=sizes,
+        marks=marks,
+        style=style,
+        data=dump_rows(data).replace("<", "\\u003c").rstrip("\n"),  # no text in it can close the script element
+        script=script,
     )
 
 
