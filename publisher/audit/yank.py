@@ -91,7 +91,7 @@ class Permissions:
         if any(changed.error for changed in changes):
             return changes
         latest = self.ledger.update(release.layer_version, lambda r: _undo_yank(r or release))
-        private = {_id(record) for record in latest.cells if not record.public}
+        private = {record.cell_id for record in latest.cells if not record.public}
         return tuple(
             replace(changed, failure=YANKED_MEANWHILE) if changed.cell in private else changed for changed in changes
         )
@@ -129,7 +129,7 @@ class Permissions:
             return None
 
         failures, _ = each_item(release.cells, change_cell, self.progress)
-        return tuple(Changed(_id(record), record.arn, failure) for record, failure in failures.items())
+        return tuple(Changed(record.cell_id, record.arn, failure) for record, failure in failures.items())
 
     def _revoke_late(self, release: Release, failed: set[str]) -> tuple[Changed, ...]:
         """Revoke permissions that another process granted meanwhile, in any cell: returned policies may be stale.
@@ -140,7 +140,7 @@ class Permissions:
 
         def revoke_in_cell(place: tuple[str, str, str]) -> Changed | None:
             name, region, layer_name = place
-            arn = next((r.arn for r in release.cells if _id(r) == name), f"layer version {number} of {layer_name}")
+            arn = next((r.arn for r in release.cells if r.cell_id == name), f"layer version {number} of {layer_name}")
             gateway = self.lambdas[region]
             try:
                 if not revoke_at(gateway, layer_name, number, self.matrix.permission, self.clock):
@@ -166,15 +166,11 @@ def _undo_yank(release: Release) -> Release:
 
 
 def _make_private(release: Release, name: str) -> Release:
-    return release.with_cells(*(r.model_copy(update={"public": False}) for r in release.cells if _id(r) == name))
+    return release.with_cells(*(r.model_copy(update={"public": False}) for r in release.cells if r.cell_id == name))
 
 
 def _places(matrix: Matrix, release: Release) -> Iterator[tuple[str, str, str]]:
     """Yield the id, region and layer name of every cell that may have the release."""
-    recorded = {_id(record): (_id(record), record.region, record.layer_name) for record in release.cells}
+    recorded = {record.cell_id: (record.cell_id, record.region, record.layer_name) for record in release.cells}
     cells: Sequence[Cell] = matrix.cells
     yield from ({cell.id: (cell.id, cell.region, cell.target.layer_name) for cell in cells} | recorded).values()
-
-
-def _id(record: CellRecord) -> str:
-    return "/".join(record.key)

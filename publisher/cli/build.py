@@ -115,7 +115,9 @@ def _releases(settings: Settings, matrix: Matrix, *, required: bool) -> Sequence
 
 def _recorded(releases: Sequence[Release], version: str, targets: Sequence[Target]) -> Mapping[str, tuple[Locked, ...]]:
     """Return the targets' locks from the newest release of this version."""
-    release = max((r for r in releases if r.version == version), key=lambda r: r.layer_version, default=None)
+    from publisher.ledger.release import newest_of
+
+    release = newest_of(release for release in releases if release.version == version)
     if release is None:
         raise InputError(f"the ledger has no release of {version}", where="--locked", fix="build without --locked")
     locks = {t.id: record.lock for t in targets if (record := release.target(t.id)) and record.lock}

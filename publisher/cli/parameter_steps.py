@@ -71,14 +71,8 @@ def parameter_drifts(matrix: Matrix, releases: Sequence[Release]) -> list[Drift]
     """Return what an audit finds about the parameters."""
     if matrix.parameters is None:
         return []
-    from publisher.audit.audit import Drift, unreachable_drift
     from publisher.parameters.parameter_client import connect
     from publisher.parameters.update import differences
 
     with progress() as shown:
-        drifts, unreachable = differences(matrix, releases, connect(matrix.regions), shown)
-    repair = "layers audit --repair"
-    return [
-        *(Drift(each.region, each.target, each.layer_version, "parameter", each.detail, repair) for each in drifts),
-        *(unreachable_drift(region, failure, "the parameters") for region, failure in unreachable.items()),
-    ]
+        return differences(matrix, releases, connect(matrix.regions), shown)

@@ -74,6 +74,11 @@ class VersionRecord(Frozen, OfTarget):
         """The cell: region and target id."""
         return self.region, self.target_key.id
 
+    @property
+    def cell_id(self) -> str:
+        """The cell's identifier: ``us-east-1/py3.12-x86_64``."""
+        return "/".join(self.key)
+
 
 class CellRecord(VersionRecord):
     """A layer version of the release; ``public`` once AWS has confirmed its permission."""
@@ -196,10 +201,14 @@ def at_number(releases: Iterable[Release], number: int) -> Release | None:
     return next((release for release in releases if release.layer_version == number), None)
 
 
+def newest_of(releases: Iterable[Release]) -> Release | None:
+    """Return the release with the highest layer version number, or None."""
+    return max(releases, key=lambda release: release.layer_version, default=None)
+
+
 def last_before(releases: Iterable[Release], number: int | None = None) -> Release | None:
     """Return the newest release below a number that is not yanked: what a new release is compared with."""
-    usable = [r for r in releases if not r.yanked and r.targets and (number is None or r.layer_version < number)]
-    return max(usable, key=lambda release: release.layer_version, default=None)
+    return newest_of(r for r in releases if not r.yanked and r.targets and (number is None or r.layer_version < number))
 
 
 def last_sizes(releases: Iterable[Release]) -> dict[str, tuple[int | None, int | None]]:

@@ -10,6 +10,7 @@ from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.stop import Stop
+from publisher.audit.audit import Drift, unreachable_drift
 from publisher.aws.fanout import each_region
 from publisher.aws.gateway import Failure, ParameterRefused, Unavailable
 from publisher.ledger.folder import Ledger
@@ -19,6 +20,7 @@ from publisher.parameters.parameter_client import ParameterStore
 
 #: Updates of one command while others change the ledger.
 MAX_PARAMETER_UPDATES = 5
+REPAIR = "layers audit --repair"
 #: Waits between two reads: Parameter Store is eventually consistent.
 READ_BACK_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
@@ -31,16 +33,6 @@ class ParameterUpdate:
     written: int
     removed: int
     failed: Mapping[str, Failure]  #: by region
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A parameter that differs from the ledger."""
-
-    region: str
-    target: str
-    layer_version: int | None
-    detail: str
 
 
 def follow_ledger(
@@ -116,18 +108,19 @@ def _prove(plan: ExpectedParameters, store: ParameterStore, clock: Clock) -> Non
 
 def differences(
     matrix: Matrix, releases: Sequence[Release], stores: Mapping[str, ParameterStore], progress: Progress
-) -> tuple[list[Difference], dict[str, Failure]]:
-    """Return what differs from the ledger, and the regions that cannot be read. Only reads."""
+) -> list[Drift]:
+    """Return the findings of an audit: what differs from the ledger, and the regions that cannot be read."""
     plans = expected_parameters(matrix, releases)
     progress.begin("Parameters", len(plans))
     stored, unreachable = each_region(tuple(plans), lambda region: stores[region].read(plans[region].names), progress)
-    drifts = []
+    drifts: list[Drift] = []
     for region, values in stored.items():
         for each in to_write(plans[region], values):
             has = f"holds {shorten(values[each.name])}" if each.name in values else "is missing"
-            drifts.append(Difference(region, each.target, each.layer_version, f"{each.name} {has}"))
+            detail = f"{each.name} {has}"
+            drifts.append(Drift(region, each.target, each.layer_version, "parameter", detail, REPAIR))
         for name in to_remove(plans[region], values):
             python, architecture = name.split("/")[-3:-1]
             target = f"py{python.removeprefix('py')}-{architecture}"
-            drifts.append(Difference(region, target, None, f"{name} points to a yanked release"))
-    return drifts, unreachable
+            drifts.append(Drift(region, target, None, "parameter", f"{name} points to a yanked release", REPAIR))
+    return drifts + [unreachable_drift(region, failure, "the parameters") for region, failure in unreachable.items()]

@@ -12,15 +12,15 @@ from builder.model.progress import Progress
 from builder.model.target import Target
 from publisher.aws.gateway import GatewayError, Lambda
 from publisher.ledger.folder import Ledger
-from publisher.ledger.release import CellRecord, Release, TargetRecord, at_number, sbom_path
+from publisher.ledger.release import CellRecord, Release, TargetRecord, at_number, newest_of, sbom_path
 from publisher.reconcile.sources import unzipped_size
 
 
 def release_to_promote(ledger: Ledger, number: int | None, where: str) -> Release:
     """Return the release with this number, or the newest. Raises InputError unless it is complete and not yanked."""
     releases = ledger.releases()
-    usable = [each for each in releases if each.completed and not each.yanked]
-    release = at_number(releases, number) if number else max(usable, key=lambda r: r.layer_version, default=None)
+    newest = newest_of(each for each in releases if each.completed and not each.yanked)
+    release = at_number(releases, number) if number else newest
     if release is None:
         raise InputError(
             f"the source ledger has no layer version {number}" if number else "the source ledger has no usable release",

@@ -38,7 +38,8 @@ def next_steps(outcomes: Iterable[Outcome]) -> NextSteps | None:
     classes = Counter(failure_class_of(outcome) for outcome in remaining)
     steps: dict[str, list[str]] = {}
     for outcome in remaining:
-        steps.setdefault(_step(outcome), []).append(outcome.cell.id)
+        if_none = CONFLICT_ADVICE if outcome.name == "conflict" else NO_ADVICE
+        steps.setdefault(_step(outcome.failure, if_none), []).append(outcome.cell.id)
     worst = next(each for each in reversed(FailureClass) if classes[each])
     return NextSteps(
         worst,
@@ -53,7 +54,7 @@ def next_steps(outcomes: Iterable[Outcome]) -> NextSteps | None:
 def incomplete_error(problem: str, failures: Iterable[Failure], where: str | None = None) -> IncompleteError:
     """Return the error of a command that some of these failures left incomplete: run again only if that helps."""
     classified = tuple(failures)
-    steps = dict.fromkeys(_advice(failure) for failure in classified)
+    steps = dict.fromkeys(map(_step, classified))
     worst = max((failure.failure_class for failure in classified), key=list(FailureClass).index)
     return IncompleteError(problem, where=where, fix=NEXT_STEP.join(steps), failure_class=worst)
 
@@ -64,17 +65,12 @@ def unreachable_error(unreachable: Mapping[str, Failure]) -> IncompleteError:
     return incomplete_error(f"unreachable regions: {regions}", unreachable.values())
 
 
-def _advice(failure: Failure) -> str:
-    return RUN_AGAIN if failure.failure_class is FailureClass.TEMPORARY else failure.advice or NO_ADVICE
-
-
 def failure_class_of(outcome: Outcome) -> FailureClass:
     """Return the class of the failure; an interrupted cell is temporary."""
     return outcome.failure.failure_class if outcome.failure else FailureClass.TEMPORARY
 
 
-def _step(outcome: Outcome) -> str:
-    if failure_class_of(outcome) is FailureClass.TEMPORARY:
-        return RUN_AGAIN
-    advice = outcome.failure.advice if outcome.failure else None
-    return advice or (CONFLICT_ADVICE if outcome.name == "conflict" else NO_ADVICE)
+def _step(failure: Failure | None, if_none: str = NO_ADVICE) -> str:
+    """Return what to do about a failure; ``if_none``: where AWS's error has no advice of its own."""
+    temporary = failure is None or failure.failure_class is FailureClass.TEMPORARY
+    return RUN_AGAIN if temporary or failure is None else failure.advice or if_none

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from builder.model.matrix import Cell, Matrix
-from publisher.ledger.release import Release
+from publisher.ledger.release import Release, newest_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def incomplete(matrix: Matrix, releases: Sequence[Release]) -> tuple[IncompleteR
 
 def newest_release(releases: Sequence[Release]) -> Release | None:
     """Return the newest release that is not yanked."""
-    return max((r for r in releases if r.yanked is None), key=lambda r: r.layer_version, default=None)
+    return newest_of(release for release in releases if release.yanked is None)
 
 
 def _incomplete_releases(matrix: Matrix, releases: Sequence[Release]) -> Iterator[IncompleteRelease]:

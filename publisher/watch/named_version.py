@@ -16,7 +16,7 @@ from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.resolve.resolver import yanked_error
-from publisher.ledger.release import Release
+from publisher.ledger.release import Release, newest_of
 from publisher.watch.index_locations import IndexUnavailableError
 from publisher.watch.package_index import AvailableVersion, UnknownPackageError, VersionSource  # UnknownPackageError
 from publisher.watch.policy import newest_on_index, no_wheels, parse_recorded
@@ -116,5 +116,5 @@ def _recorded_release(request: VersionRequest) -> Release | None:
         return None
     versions = (Version(request.version),)
     releases = (release for release in request.recorded() if parse_recorded(release.version) == versions)
-    last = max(releases, key=lambda release: release.layer_version, default=None)
+    last = newest_of(releases)
     return last if last and last.yanked is None else None

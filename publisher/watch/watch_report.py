@@ -11,7 +11,7 @@ from typing import Any
 from builder.model.escape import shorten
 from builder.model.figures import counted
 from builder.model.matrix import Matrix
-from publisher.ledger.release import Release
+from publisher.ledger.release import Release, newest_of
 from publisher.watch.incomplete_releases import IncompleteRelease
 from publisher.watch.matrix_gaps import MatrixGaps
 from publisher.watch.policy import Choice, HeldBack, parse_recorded
@@ -140,8 +140,7 @@ def outputs(
 
 def has_locks(matrix: Matrix, releases: Sequence[Release], version: str) -> bool:
     """Return whether the newest release of a version has a lock for each of the matrix's targets."""
-    matching = [release for release in releases if parse_recorded(release.version) == parse_recorded(version)]
-    last = max(matching, key=lambda release: release.layer_version, default=None)
+    last = newest_of(release for release in releases if parse_recorded(release.version) == parse_recorded(version))
     records = [last.target(target.id) for target in matrix.targets] if last else []
     return bool(records) and all(record and record.lock for record in records)
 

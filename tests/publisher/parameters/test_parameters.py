@@ -178,7 +178,7 @@ def test_a_parameter_of_another_type_is_named_and_the_others_are_written() -> No
 
 def test_a_long_value_of_somebody_else_is_shortened() -> None:
     stores = {region: Store({f"{PREFIX}/3.12/x86_64/1": "x" * 4096}) for region in matrix_of().regions}
-    found, _ = differences(matrix_of(), [complete(1)], stores, Quiet())
+    found = differences(matrix_of(), [complete(1)], stores, Quiet())
     assert max(len(each.detail) for each in found) < 300
 
 
