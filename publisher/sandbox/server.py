@@ -18,15 +18,17 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from builder.smoke.bedrock import is_model_request, respond
 from builder.smoke.bedrock_model import Model, default_model
 from publisher.sandbox.zip_store import Refusal, Store
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
 Environ = dict[str, Any]
-StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 _DOWNLOAD = re.compile(r"/_layers/([0-9a-f]{64})\.zip")
 _PUBLISH = re.compile(r"/20\d\d-\d\d-\d\d/layers/.+/versions/?")
@@ -36,17 +38,13 @@ _FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
 _INVOCATIONS = re.compile(r"/2015-03-31/functions/(.+)/invocations/?")
 
 
-def _ignore(_text: str) -> None:
-    """Ignore a message."""
-
-
 @contextmanager
 def running(
     account: str,
     port: int = 0,
     *,
     stand_in: bool = False,
-    log: Callable[[str], None] = _ignore,
+    log: Callable[[str], None] = lambda _: None,
     model: Model = default_model,
 ) -> Iterator[str]:
     """Run the embedded AWS until the block ends and yield its address. Its contents are deleted at the end.
@@ -97,9 +95,7 @@ def environment(address: str, region: str, variables: Mapping[str, str]) -> dict
 class _Front:
     """The WSGI application in front of moto."""
 
-    def __init__(
-        self, folder: Path, moto: Callable[[Environ, StartResponse], Iterable[bytes]], account: str, model: Model
-    ) -> None:
+    def __init__(self, folder: Path, moto: WSGIApplication, account: str, model: Model) -> None:
         self._folder = folder
         self._store = Store(folder)
         self._moto = moto
@@ -123,74 +119,61 @@ class _Front:
         self._invoker = Invoker(self._store, self._folder, address, stand_in, log)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        path, method = str(environ.get("PATH_INFO", "")), environ["REQUEST_METHOD"]
-        if download := _DOWNLOAD.fullmatch(path):
-            return self._download(download[1], environ, start_response)
-        if is_model_request(path):
-            response = respond(path, _read_body(environ), self._model)
-            return _reply(start_response, response.status, response.body, response.headers)
         try:
-            if method == "POST" and _PUBLISH.fullmatch(path):
-                length = int(environ.get("CONTENT_LENGTH") or 0)
-                signed = environ.get("HTTP_X_AMZ_CONTENT_SHA256")
-                _replace_body(environ, self._store.take(environ["wsgi.input"], length, signed))
-            return self._respond(environ, method, path, start_response) or self._moto(environ, start_response)
+            response = self._respond(environ, environ["REQUEST_METHOD"], str(environ.get("PATH_INFO", "")))
         except Refusal as refusal:
             kind = {"Type": "User", "message": refusal.message, "Message": refusal.message}
-            return _reply(start_response, refusal.status, kind, {"x-amzn-ErrorType": refusal.code})
+            response = _reply(refusal.status, kind, {"x-amzn-ErrorType": refusal.code})
+        return (response or self._moto)(environ, start_response)
 
-    def _respond(
-        self, environ: Environ, method: str, path: str, start_response: StartResponse
-    ) -> Iterable[bytes] | None:
+    def _respond(self, environ: Environ, method: str, path: str) -> WSGIApplication | None:
         """Return the response to a request where moto's would differ from AWS's, else None. Raises Refusal."""
+        if download := _DOWNLOAD.fullmatch(path):
+            return self._download(download[1], environ)
+        if is_model_request(path):
+            response = respond(path, _read_body(environ), self._model)
+            return _reply(response.status, response.body, response.headers)
+        if method == "POST" and _PUBLISH.fullmatch(path):
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            signed = environ.get("HTTP_X_AMZ_CONTENT_SHA256")
+            _replace_body(environ, self._store.take(environ["wsgi.input"], length, signed))
         authorization = environ.get("HTTP_AUTHORIZATION", "")
         if signing := _SIGNING_REGION.search(authorization):
-            return self._signing(environ, method, path, signing[1], start_response)
-        region = _REGION.search(authorization)
-        if region is None:
-            return None
+            job = self._signing_jobs.respond(method, path, signing[1], _read_body(environ))
+            return None if job is None else _reply(200, job)
+        if region := _REGION.search(authorization):
+            return self._respond_as_lambda(environ, method, path, region[1])
+        return None
+
+    def _respond_as_lambda(self, environ: Environ, method: str, path: str, region: str) -> WSGIApplication | None:
         from moto.awslambda.models import lambda_backends
 
-        backend = lambda_backends[self._account][region[1]]
+        from publisher.sandbox.function_rules import refuse_creation
+        from publisher.sandbox.moto_corrections import layers_response
+
+        backend = lambda_backends[self._account][region]
         query = environ.get("QUERY_STRING", "")
         body = _read_body(environ) if method == "POST" else b""
         if method == "POST" and (invoked := _INVOCATIONS.fullmatch(path)):
-            return self._invoke(unquote(invoked[1]), query, body, backend, environ, start_response)
+            return self._invoke(unquote(invoked[1]), query, body, backend, environ)
         if method == "POST" and _FUNCTIONS.fullmatch(path):
-            from publisher.sandbox.function_rules import refuse_creation
-
             refuse_creation(body, backend, self._store)
-        if "/layers" in path:
-            from publisher.sandbox.moto_corrections import layers_response
+        response = layers_response(method, path, query, body, backend)
+        return None if response is None else _reply(204 if method == "DELETE" else 200, response)
 
-            if (response := layers_response(method, path, query, body, backend)) is not None:
-                return _reply(start_response, 204 if method == "DELETE" else 200, response)
-        return None
-
-    def _signing(
-        self, environ: Environ, method: str, path: str, region: str, start_response: StartResponse
-    ) -> Iterable[bytes] | None:
-        response = self._signing_jobs.respond(method, path, region, _read_body(environ))
-        return None if response is None else _reply(start_response, 200, response)
-
-    def _invoke(
-        self, name: str, query: str, body: bytes, backend: Any, environ: Environ, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def _invoke(self, name: str, query: str, body: bytes, backend: Any, environ: Environ) -> WSGIApplication:
         from publisher.sandbox.function_rules import find
 
         function = find(name, parse_qs(query).get("Qualifier", [None])[0], backend, self._store)
         kind = environ.get("HTTP_X_AMZ_INVOCATION_TYPE") or "RequestResponse"
         invocation = self._invoker.invoke(function, body, kind, environ.get("HTTP_X_AMZ_LOG_TYPE", "None"))
-        return _reply(start_response, invocation.status, invocation.payload, dict(invocation.headers))
+        return _reply(invocation.status, invocation.payload, dict(invocation.headers))
 
-    def _download(self, sha256: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _download(self, sha256: str, environ: Environ) -> WSGIApplication:
+        from werkzeug.utils import send_file
+
         path = self._store.path(sha256)
-        if not path.exists():
-            return _reply(start_response, 404, {})
-        start_response("200 OK", [("Content-Type", "application/zip"), ("Content-Length", str(path.stat().st_size))])
-        from werkzeug.wsgi import wrap_file
-
-        return wrap_file(environ, path.open("rb"), 1 << 18)
+        return send_file(path, environ, "application/zip") if path.exists() else _reply(404, {})
 
 
 def _read_body(environ: Environ) -> bytes:
@@ -205,22 +188,12 @@ def _replace_body(environ: Environ, body: bytes) -> None:
     environ["CONTENT_LENGTH"] = str(len(body))
 
 
-def _reply(
-    start_response: StartResponse,
-    status: int,
-    data: dict[str, Any] | bytes,
-    headers: Mapping[str, str] | None = None,
-) -> Iterable[bytes]:
+def _reply(status: int, data: dict[str, Any] | bytes, headers: Mapping[str, str] | None = None) -> WSGIApplication:
+    from werkzeug.wrappers import Response
+
     body = data if isinstance(data, bytes) else json.dumps(data).encode()
-    if status == HTTPStatus.NO_CONTENT:
-        body = b""
-    usual = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        "x-amzn-RequestId": str(uuid.uuid4()),
-    }
-    start_response(f"{status} {HTTPStatus(status).phrase}", list({**usual, **(headers or {})}.items()))
-    return [body]
+    usual = {"Content-Type": "application/json", "x-amzn-RequestId": str(uuid.uuid4())}
+    return Response(b"" if status == HTTPStatus.NO_CONTENT else body, status, {**usual, **(headers or {})})
 
 
 def _quiet_handler() -> type:
