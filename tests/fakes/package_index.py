@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from publisher.watch.package_index import AvailableVersion, SimpleIndex
 from tests.fakes.serving import serving
 from tests.fakes.wheels import empty_uv_cache
 
@@ -166,3 +167,8 @@ def use_index(patch: pytest.MonkeyPatch, address: str, folder: Path) -> None:
     patch.setenv("NETRC", str(folder / "no-netrc"))
     patch.setenv("UV_HTTP_RETRIES", "0")
     patch.setenv("UV_HTTP_TIMEOUT", "5")
+
+
+def versions(package: str = "demo") -> dict[str, AvailableVersion]:
+    """Return the versions on the index that the settings name."""
+    return {each.name: each for each in SimpleIndex().versions(package)}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import Sandbox
 from tests.fakes.aws_front import AwsRequest, front
 from tests.fakes.command import Layers
-from tests.publisher.cli.test_signals import Running, publish_of, running
+from tests.fakes.running_command import Running, publish_of, running
 
 SLOW = pytest.mark.slow
 
@@ -41,47 +40,38 @@ def kill_at(nth: int, sandbox: Sandbox, layers: Layers, *arguments: str) -> int:
         return command.process.wait(timeout=60)
 
 
-@pytest.fixture
-def layers(sandbox: Sandbox, tmp_path: Path) -> Layers:
-    """Release 1.0 is public everywhere."""
-    made = Layers(tmp_path)
-    made.keys["parameters"] = {"prefix": "/demo"}
-    assert made.publish("1.0").code == 0
-    return made
-
-
 @pytest.mark.parametrize("nth", [12, *(pytest.param(nth, marks=SLOW) for nth in (6, 9, 16, 20, 26, 32))])
-def test_a_killed_publish_is_completed(sandbox: Sandbox, layers: Layers, nth: int) -> None:
-    assert kill_at(nth, sandbox, layers, *publish_of(layers, "2.0")) == -signal.SIGKILL
-    assert layers.publish("2.0").code == 0
-    assert layers("audit").code == 0
+def test_a_killed_publish_is_completed(sandbox: Sandbox, released: Layers, nth: int) -> None:
+    assert kill_at(nth, sandbox, released, *publish_of(released, "2.0")) == -signal.SIGKILL
+    assert released.publish("2.0").code == 0
+    assert released("audit").code == 0
 
 
 @SLOW
 @pytest.mark.parametrize("nth", [2, 3, 5, 8, 10, 12])
-def test_a_killed_yank_and_its_undo_are_completed(sandbox: Sandbox, layers: Layers, nth: int) -> None:
+def test_a_killed_yank_and_its_undo_are_completed(sandbox: Sandbox, released: Layers, nth: int) -> None:
     for arguments in (("--reason", "broken"), ("--undo",)):
         command = ("yank", "--layer-version", "1", *arguments, "--yes")
-        assert kill_at(nth, sandbox, layers, *command) == -signal.SIGKILL
-        assert layers(*command).code == 0
-        assert layers("audit").code == 0
+        assert kill_at(nth, sandbox, released, *command) == -signal.SIGKILL
+        assert released(*command).code == 0
+        assert released("audit").code == 0
 
 
 @SLOW
 @pytest.mark.parametrize("nth", [3, 6, 9])
-def test_a_killed_sync_is_completed(sandbox: Sandbox, layers: Layers, nth: int) -> None:
-    layers.ledger = str(layers.folder / "lost")
-    assert kill_at(nth, sandbox, layers, "sync") == -signal.SIGKILL
-    assert layers("sync").code == 0
-    assert layers("audit").code == 0
+def test_a_killed_sync_is_completed(sandbox: Sandbox, released: Layers, nth: int) -> None:
+    released.ledger = str(released.folder / "lost")
+    assert kill_at(nth, sandbox, released, "sync") == -signal.SIGKILL
+    assert released("sync").code == 0
+    assert released("audit").code == 0
 
 
 @SLOW
 @pytest.mark.parametrize("nth", [15, 18, 22])
-def test_a_killed_repair_is_completed(sandbox: Sandbox, layers: Layers, nth: int) -> None:
-    for region in layers.matrix.regions:
+def test_a_killed_repair_is_completed(sandbox: Sandbox, released: Layers, nth: int) -> None:
+    for region in released.matrix.regions:
         sandbox.client("ssm", region).delete_parameter(Name="/demo/3.12/x86_64/latest")
     repair = ("audit", "--repair", "--yes")
-    assert kill_at(nth, sandbox, layers, *repair) == -signal.SIGKILL
-    assert layers(*repair).code == 0
-    assert layers("audit").code == 0
+    assert kill_at(nth, sandbox, released, *repair) == -signal.SIGKILL
+    assert released(*repair).code == 0
+    assert released("audit").code == 0

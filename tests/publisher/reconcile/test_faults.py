@@ -20,13 +20,10 @@ from hypothesis import strategies as st
 
 from builder.model.errors import LayersError
 from builder.model.matrix import Cell
-from publisher.aws import fanout
-from publisher.reconcile import execute
 from scripts.simaws import At, Fault, Faults, SimulatedAws
 from tests.conftest import THOROUGH
 from tests.fakes.simulated_runs import (
     Doom,
-    Inline,
     Killed,
     MemoryLedger,
     World,
@@ -90,15 +87,7 @@ RUNS = runs_with(
     )
 )
 WRITES = runs_with(st.builds(Faults, scripted=st.lists(scripted(WRITING, [1, 2, 7, 400]), max_size=4).map(tuple)))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Run steps one after another, so that an example always has the same faults."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fanout, "ThreadPoolExecutor", Inline)
-        patch.setattr(execute, "ThreadPoolExecutor", Inline)
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,10 +18,8 @@ from builder.model.progress import Quiet
 from builder.model.stop import Stop
 from publisher.audit.sync import sync
 from publisher.audit.yank import Permissions
-from publisher.aws import fanout
 from publisher.parameters.expected import Parameter, expected_parameters, to_remove, to_write
 from publisher.parameters.update import follow_ledger
-from publisher.reconcile import execute
 from publisher.reconcile.job import Outcome
 from publisher.reconcile.release_run import PublishReport
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
@@ -30,7 +28,6 @@ from tests.conftest import THOROUGH
 from tests.fakes.interleaving import Command, interleave
 from tests.fakes.simulated_runs import (
     Doom,
-    Inline,
     Killed,
     MemoryLedger,
     World,
@@ -46,14 +43,7 @@ EXAMPLES = 1_500 if THOROUGH else 8
 PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("LAYERS_SHRINK")]
 BURSTS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 40)), max_size=30)
 WHEN = datetime(2026, 11, 25, tzinfo=timezone.utc)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fanout, "ThreadPoolExecutor", Inline)
-        patch.setattr(execute, "ThreadPoolExecutor", Inline)
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Steps(Doom):
