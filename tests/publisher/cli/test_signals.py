@@ -57,7 +57,7 @@ def is_parameter_read(request: AwsRequest) -> bool:
 
 
 def is_upload(request: AwsRequest) -> bool:
-    return request.service == "s3" and request.method == "PUT" and "/released/" in request.path
+    return request.service == "s3" and request.method == "PUT" and "/layers/" in request.path
 
 
 def is_lease(request: AwsRequest) -> bool:
