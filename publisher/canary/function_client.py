@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -139,15 +139,6 @@ class RetryingFunctions:
         self._repeat(lambda: self._inner.delete(name))
 
 
-def _error_of(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
-    """Translate an exception of boto3 to an error of ``Functions``."""
-    general = translate_error(error)
-    if isinstance(error, ClientError) and error.operation_name in _KINDS:
-        kind = _KINDS[error.operation_name](error)
-        return kind(general.message, general.request_id, general.advice) if kind else general
-    return general
-
-
 #: Messages about a runtime that is retired, or a runtime or an architecture that the region does not offer.
 _RUNTIME_REFUSED = re.compile(
     r"no longer supported|'(runtime|architectures?)' failed|(runtime|architectures?)\b.*\bnot (supported|available)",
@@ -155,34 +146,31 @@ _RUNTIME_REFUSED = re.compile(
 )
 
 
-def _create_error(error: ClientError) -> type[GatewayError] | None:
+def _error_of(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
+    """Translate an exception of boto3 to an error of ``Functions``."""
+    general = translate_error(error)
+    kind = _kind_of(error) if isinstance(error, ClientError) else None
+    return kind(general.message, general.request_id, general.advice) if kind else general
+
+
+def _kind_of(error: ClientError) -> type[GatewayError] | None:
+    """Return the class for an error that ``trial`` handles, else None."""
     details = error.response.get("Error", {})
     code, message = details.get("Code"), str(details.get("Message"))
-    if code == "ResourceConflictException":
-        return NameTakenError
-    if code not in ("InvalidParameterValueException", "ValidationException"):
-        return None
-    if "cannot be assumed" in message:
-        return RoleError
-    if _RUNTIME_REFUSED.search(message):
-        return RuntimeRefused
-    return NotNowError if "does not exist" in message else InvalidError  # the layer exists: trial has read it
-
-
-def _invoke_error(error: ClientError) -> type[GatewayError] | None:
-    conflict = error.response.get("Error", {}).get("Code") == "ResourceConflictException"
-    return NotNowError if conflict or is_missing(error) else None
-
-
-def _delete_error(error: ClientError) -> type[GatewayError] | None:
-    return NotNowError if error.response.get("Error", {}).get("Code") == "ResourceConflictException" else None
-
-
-_KINDS: Mapping[str, Callable[[ClientError], type[GatewayError] | None]] = {
-    "CreateFunction": _create_error,
-    "Invoke": _invoke_error,
-    "DeleteFunction": _delete_error,
-}
+    match error.operation_name, code:
+        case "CreateFunction", "ResourceConflictException":
+            return NameTakenError
+        case "Invoke" | "DeleteFunction", "ResourceConflictException":
+            return NotNowError
+        case "Invoke", _:
+            return NotNowError if is_missing(error) else None
+        case "CreateFunction", "InvalidParameterValueException" | "ValidationException":
+            if "cannot be assumed" in message:
+                return RoleError
+            if _RUNTIME_REFUSED.search(message):
+                return RuntimeRefused
+            return NotNowError if "does not exist" in message else InvalidError  # the layer exists: trial has read it
+    return None
 
 
 def _time(text: str) -> datetime:

@@ -85,18 +85,19 @@ def rehearse(
     """
     source = caller or ROOT
     read = load_matrix(matrix or source / "layer_matrix.yaml")
+    values, fields = _parse_pairs(inputs), _parse_pairs(payload)
     with _aws(endpoint, read) as aws, tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         world = make_world(Path(folder), ROOT, aws, VARIABLES, caller=caller, matrix=matrix)
         runs = []
-        _check_inputs(source, workflows or ["release.yml"], event, inputs)
+        _check_inputs(source, workflows or ["release.yml"], event, values)
         for name in workflows or ["release.yml"]:
             if dies:
                 job, _, step = dies.partition(":")
                 world.dies = (job, step)
-                _start(world, source, name, event, inputs, payload)
+                _start(world, source, name, event, values, fields)
                 world.dies = None
                 world.next_run()
-            runs.append(_start(world, source, name, event, inputs, payload))
+            runs.append(_start(world, source, name, event, values, fields))
             world.next_run()
         _keep(world, output)
     _show(runs, output)
@@ -104,21 +105,21 @@ def rehearse(
 
 
 def _start(
-    world: World, source: Path, name: str, event: str, inputs: Sequence[str], payload: Sequence[str]
+    world: World, source: Path, name: str, event: str, inputs: Mapping[str, str], payload: Mapping[str, str]
 ) -> WorkflowRun:
     world.log(f"{name}, by {event}")
     declared = _declared_inputs(source, name, event)
-    values = {key: value for key, value in _parse_pairs(inputs).items() if key in declared}
-    return run_workflow(world, source, name, event, values, _parse_pairs(payload))
+    own_inputs = {key: value for key, value in inputs.items() if key in declared}
+    return run_workflow(world, source, name, event, own_inputs, payload)
 
 
 def _declared_inputs(source: Path, name: str, event: str) -> set[str]:
     return set(Workflow.read(source / ".github" / "workflows" / name).declared(event))
 
 
-def _check_inputs(source: Path, names: Sequence[str], event: str, inputs: Sequence[str]) -> None:
+def _check_inputs(source: Path, names: Sequence[str], event: str, inputs: Mapping[str, str]) -> None:
     declared = {each for name in names for each in _declared_inputs(source, name, event)}
-    if unknown := sorted(set(_parse_pairs(inputs)) - declared):
+    if unknown := sorted(set(inputs) - declared):
         raise UsageError(f"no input {', '.join(unknown)} of {', '.join(names)}")
 
 
@@ -156,14 +157,8 @@ def _keep(world: World, output: Path) -> None:
             shutil.copytree(world.folder / name, output / name)
         elif (world.folder / name).exists():
             shutil.copy(world.folder / name, output / name)
-    git(
-        output.parent.absolute(),
-        "clone",
-        "--quiet",
-        "--no-single-branch",
-        str(world.origin),
-        str(output.absolute() / "repository"),
-    )
+    copy = output.absolute() / "repository"
+    git(output.parent.absolute(), "clone", "--quiet", "--no-single-branch", str(world.origin), str(copy))
 
 
 def _show(runs: Sequence[WorkflowRun], output: Path) -> None:

@@ -10,7 +10,7 @@ from builder.model.errors import IncompleteError, InputError
 from publisher.aws.identity import check_account
 from scripts.simaws import SimulatedAws
 from scripts.simaws.server import environment, serve
-from tests.publisher.aws.test_lambda_client import canned
+from tests.publisher.aws.client_cases import canned
 from tests.publisher.reconcile.plan_cases import small_matrix
 
 MATRIX = small_matrix()

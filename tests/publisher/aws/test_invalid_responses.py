@@ -21,7 +21,7 @@ from publisher.ledger.folder import FolderLedger
 from publisher.ledger.s3 import BucketLedger
 from publisher.parameters.parameter_client import connect
 from scripts.simaws.server import environment
-from tests.publisher.aws.test_lambda_client import canned
+from tests.publisher.aws.client_cases import canned
 from tests.publisher.reconcile.plan_cases import release, small_matrix
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:releases"

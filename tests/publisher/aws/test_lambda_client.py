@@ -2,72 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.config import Config
-from hypothesis import given
-from hypothesis import strategies as st
 
-from publisher.aws import responses
 from publisher.aws.gateway import (
     CredentialsRefused,
     GatewayError,
     Grant,
     ListedVersion,
-    Publication,
     Refused,
     StatementExists,
     Throttled,
     Unavailable,
     Unreachable,
-    Zip,
 )
 from publisher.aws.lambda_client import CONFIG, BotoLambda
 from publisher.aws.publish_request import Bodies
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.session import new_session
-from publisher.ledger.recorder import cell_record
-from publisher.ledger.release import CellRecord
 from scripts.simaws import At, Fault, Faults, SimulatedAws
-from scripts.simaws.server import KEY, SECRET, serve
+from scripts.simaws.server import KEY, serve
 from tests.conftest import Sandbox
-from tests.fakes.serving import serving
 from tests.fakes.simulated_runs import make_zip
-from tests.publisher.reconcile.plan_cases import small_matrix
-
-REGION = "us-east-1"
-ACCOUNT = "856699698935"
-#: For a server that never responds. Any other one may take long on a loaded machine.
-IMPATIENT = CONFIG.merge(Config(read_timeout=1))
-
-
-def connect(address: str, folder: Path, region: str = REGION, config: Config = CONFIG) -> BotoLambda:
-    session = new_session(KEY, SECRET)
-    client = session.client("lambda", region_name=region, endpoint_url=address, config=config)
-    return BotoLambda(region, client, TokenBucket(15), Bodies(folder))
-
-
-def publication(folder: Path, text: str = "it", name: str = "demo-py3_12-x86_64", **changes: Any) -> Publication:
-    data = make_zip(text)
-    path = folder / f"{sha256(data).hexdigest()}.zip"
-    path.write_bytes(data)
-    made = Publication(
-        layer_name=name,
-        description='Käse “und” \\ "quotes"\n',
-        license="Apache-2.0",
-        runtimes=("python3.12",),
-        architectures=("x86_64",),
-        zip=Zip(path, sha256(data).hexdigest(), len(data)),
-    )
-    return replace(made, **changes)
+from tests.publisher.aws.client_cases import ACCOUNT, IMPATIENT, REGION, connect, publication
 
 
 @pytest.fixture
@@ -241,159 +202,3 @@ def test_a_failed_download_leaves_no_file(lam: BotoLambda, tmp_path: Path) -> No
         lam.download(replace(held, location=""), tmp_path / "copy.zip")
     assert not (tmp_path / "copy.zip").exists()
     assert not list(tmp_path.glob(".download*"))
-
-
-# -- undocumented responses --------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def canned(status: int, body: bytes, headers: dict[str, str] | None = None) -> Iterator[str]:
-    """Serve the same response to every request."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_PUT = do_HEAD = do_DELETE = do_GET  # noqa: N815
-
-        def log_message(self, *_: object) -> None: ...
-
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as address:
-        yield address
-
-
-def all_calls(lam: BotoLambda, folder: Path) -> list[Callable[[], object]]:
-    return [
-        lambda: lam.get("demo", 1),
-        lambda: lam.grants("demo", 1),
-        lambda: lam.latest(["demo"]),
-        lambda: lam.versions("demo"),
-        lambda: lam.publish(publication(folder)),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "headers"),
-    [
-        (200, b"<html>sign in here</html>", {}),
-        (200, b"[1, 2]", {}),
-        (200, b'"text"', {}),
-        (200, b'{"Version": 1}', {"Content-Length": "4000"}),
-        (200, b"\xff\xfe\x00", {}),
-        (502, b"<html>Bad Gateway</html>", {}),
-        (503, b"", {}),
-    ],
-)
-def test_a_response_of_a_proxy_is_unavailable(
-    tmp_path: Path, status: int, body: bytes, headers: dict[str, str]
-) -> None:
-    with canned(status, body, headers) as address:
-        lam = connect(address, tmp_path)
-        calls = all_calls(lam, tmp_path)
-        if b"{" in body or status != 200:
-            calls = calls[:1] + calls[4:]
-        for call in calls:
-            with pytest.raises(Unavailable):
-                call()
-
-
-def listed_versions(*numbers: int, marker: str | None = None) -> bytes:
-    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:demo"
-    created = "2026-11-23T12:00:00.000+0000"
-    versions = [{"Version": n, "LayerVersionArn": f"{arn}:{n}", "CreatedDate": created} for n in numbers]
-    return json.dumps({"LayerVersions": versions, "NextMarker": marker}).encode()
-
-
-@pytest.mark.parametrize(
-    "page",
-    [
-        listed_versions(2, 1, marker="more"),
-        listed_versions(marker="more"),
-        listed_versions(2, 2),
-        listed_versions(1, 2),
-    ],
-    ids=["the same page again", "the same marker again", "a version twice", "another order"],
-)
-def test_a_list_of_versions_that_repeats_ends_with_an_error(tmp_path: Path, page: bytes) -> None:
-    with canned(200, page, {"Content-Type": "application/json"}) as address, pytest.raises(Unavailable):
-        connect(address, tmp_path).versions("demo")
-
-
-def test_a_404_of_a_proxy_does_not_mean_that_a_version_is_missing(tmp_path: Path) -> None:
-    """Only Lambda's ResourceNotFoundException says that a version does not exist."""
-    with canned(404, b"<html>Not Found</html>") as address:
-        lam = connect(address, tmp_path)
-        with pytest.raises(GatewayError):
-            lam.get("demo", 1)
-        with pytest.raises(GatewayError):
-            lam.grants("demo", 1)
-
-
-ANYTHING: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=5,
-)
-GOOD: dict[str, Any] = {
-    "Version": 1,
-    "LayerVersionArn": "arn:aws:lambda:us-east-1:123456789012:layer:demo:1",
-    "Description": "text",
-    "CreatedDate": "2026-11-23T12:00:00.000+0000",
-    "CompatibleRuntimes": ["python3.12"],
-    "CompatibleArchitectures": ["arm64"],
-    "Content": {"CodeSha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "CodeSize": 7, "Location": "http://x"},
-}
-SOURCE = responses.LayerSource("us-east-1", "demo", "123456789012", 1)
-
-
-def test_a_valid_response_is_read() -> None:
-    held = responses.published_version(SOURCE, GOOD)
-    assert (held.sha256, held.size, held.runtimes) == (sha256(b"").hexdigest(), 7, ("python3.12",))
-
-
-@given(st.dictionaries(st.sampled_from([*GOOD, "CodeSha256", "CodeSize", "Location"]), ANYTHING, max_size=3))
-def test_any_field_value_is_read_or_unavailable(changes: dict[str, Any]) -> None:
-    content = {key: value for key, value in changes.items() if key in GOOD["Content"]}
-    data = {**GOOD, "Content": {**GOOD["Content"], **content}, **{k: v for k, v in changes.items() if k in GOOD}}
-    try:
-        held = responses.published_version(SOURCE, data)
-    except Unavailable:
-        return
-    assert isinstance(held.description, str)
-    assert isinstance(held.location, str)
-    assert held.size >= 0
-    CellRecord.model_validate_json(cell_record(small_matrix().cells[0], held, public=False).model_dump_json())
-    assert all(isinstance(runtime, str) for runtime in (*held.runtimes, *held.architectures))
-
-
-@given(ANYTHING, st.sampled_from(["Action", "Principal", "Effect", "Sid", "Condition"]))
-def test_any_policy_is_read_or_unavailable(value: Any, key: str) -> None:
-    statement = {"Sid": "s", "Effect": "Allow", "Action": "lambda:GetLayerVersion", "Principal": "*", key: value}
-    for policy in (value, {"Statement": value}, {"Statement": [statement]}):
-        try:
-            found = responses.grants({"Policy": json.dumps(policy)})
-        except Unavailable:
-            continue
-        assert all(isinstance(grant.principal, str) for grant in found)
-
-
-@pytest.mark.parametrize(
-    "action", ["lambda:GetLayerVersion", "lambda:*", "*", "lambda:Get*", ["lambda:getLayerVersion"]]
-)
-def test_every_action_that_allows_reading_is_a_grant(action: Any) -> None:
-    statement = {"Sid": "s", "Effect": "Allow", "Action": action, "Principal": {"AWS": "*"}}
-    assert responses.grants({"Policy": json.dumps({"Statement": [statement]})}) == (Grant("s", "*"),)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"Effect": "Deny"}, {"Action": "lambda:Other"}, {"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}],
-)
-def test_a_statement_that_does_not_allow_reading_is_not_a_grant(change: dict[str, Any]) -> None:
-    statement = {"Sid": "s", "Effect": "Allow", "Action": "lambda:GetLayerVersion", "Principal": "*", **change}
-    assert responses.grants({"Policy": json.dumps({"Statement": [statement]})}) == ()

@@ -1,4 +1,4 @@
-"""The content of ``docs/index.html``. ``tests/endtoend/test_page_browser.py`` opens it in a browser."""
+"""The content of ``docs/index.html``. The ``test_page_*`` modules of ``tests/endtoend`` open it in a browser."""
 
 from __future__ import annotations
 

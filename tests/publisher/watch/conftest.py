@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.command import Layers
 from tests.fakes.package_index import PackageIndex, running_index, use_index
 
 
@@ -17,3 +18,11 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIn
         use_index(monkeypatch, f"{running.address}/simple", tmp_path)
         monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
         yield running
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> Layers:
+    """Return ``layers`` without bytecode, which takes no interpreters."""
+    made = Layers(tmp_path)
+    made.keys["bytecode"] = "off"
+    return made
