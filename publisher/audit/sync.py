@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from builder.model.stop import Stop
-from publisher.aws.fanout import each_region, within_region
+from publisher.aws.fanout import each_item
 from publisher.aws.gateway import Failure, Lambda
 from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import cell_record
@@ -76,23 +76,17 @@ def _read_all(
     """Return every layer version whose description has a package version, and the unreachable regions."""
     progress.begin("Reading every version", len(matrix.regions))
 
-    def read(region: str) -> list[Found]:
-        cells = list(matrix.cells_in(region))
-        by_cell = within_region(lambda cell: (cell, lambdas[region].versions(cell.target.layer_name)), cells)
-        releases = [
-            (cell, version, each.number)
-            for cell, versions in by_cell
-            for each in versions
-            if (version := version_in(matrix, cell.target, each.description))
-        ]
+    def read(cell: Cell) -> list[Found]:
+        gateway = lambdas[cell.region]
         return [
-            cell_found
-            for cell_found in within_region(lambda item: _read(matrix, lambdas[region], *item), releases)
-            if cell_found
+            found
+            for each in gateway.versions(cell.target.layer_name)
+            if (version := version_in(matrix, cell.target, each.description))
+            and (found := _read(matrix, gateway, cell, version, each.number))
         ]
 
-    responses, unreachable = each_region(matrix.regions, read, progress)
-    return [each for region in matrix.regions for each in responses.get(region, [])], unreachable
+    by_cell, unreachable = each_item(matrix.cells, read, progress)
+    return [found for cell_versions in by_cell.values() for found in cell_versions], unreachable
 
 
 def _read(matrix: Matrix, gateway: Lambda, cell: Cell, version: str, number: int) -> Found | None:

@@ -7,8 +7,8 @@ publisher's next run finds them and grants the permission.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from builder.model.figures import counted
 from builder.model.matrix import Cell
@@ -18,19 +18,6 @@ from publisher.ledger.release import Release
 from publisher.reconcile.plan import Copy, Placeholder, Plan, Publish
 from publisher.reconcile.run import Run
 from publisher.reconcile.state import Remote, version_in
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a layer version may be: the cell and the number."""
-
-    cell: Cell
-    number: int
-
-    @property
-    def region(self) -> str:
-        """The cell's region."""
-        return self.cell.region
 
 
 def with_copies(run: Run, plan: Plan, releases: Sequence[Release], remote: Remote) -> Plan:
@@ -43,17 +30,19 @@ def with_copies(run: Run, plan: Plan, releases: Sequence[Release], remote: Remot
         if isinstance(each, Placeholder) and not any(r.layer_version == each.number and r.cells for r in releases)
     }
     unexpected = {(*each.key, each.layer_version) for release in releases for each in release.unexpected_versions}
-    places = [
-        Place(cell, number)
+    numbers = {
+        cell: [
+            number
+            for target, number in sorted(gaps)
+            if target == cell.target.id and number <= state.latest and (*cell.key, number) not in unexpected
+        ]
         for cell, state in remote.cells.items()
-        for target, number in sorted(gaps)
-        if target == cell.target.id and number <= state.latest and (*cell.key, number) not in unexpected
-    ]
-    if not places:
+    }
+    if not any(numbers.values()):
         return plan
     copies: dict[tuple[str, int], Copy] = {}
-    for place, published in _read(run, places):
-        cell, number = place.cell, place.number
+    for cell, published in _read(run, {cell: wanted for cell, wanted in numbers.items() if wanted}):
+        number = published.number
         version = version_in(run.matrix, cell.target, published.description)
         known = copies.get((cell.target.id, number))
         if version and known is None:
@@ -77,13 +66,14 @@ def with_copies(run: Run, plan: Plan, releases: Sequence[Release], remote: Remot
     )
 
 
-def _read(run: Run, places: Sequence[Place]) -> list[tuple[Place, PublishedVersion]]:
-    """Return the layer versions at these places. A region that fails is left out."""
-    title = f"Reading {counted(len(places), 'layer version')} that the ledger does not have"
-    run.progress.begin(title, len({place.region for place in places}))
+def _read(run: Run, numbers: Mapping[Cell, Sequence[int]]) -> list[tuple[Cell, PublishedVersion]]:
+    """Return the layer versions at these numbers. A region that fails is left out."""
+    title = f"Reading {counted(sum(map(len, numbers.values())), 'layer version')} that the ledger does not have"
+    run.progress.begin(title, len({cell.region for cell in numbers}))
 
-    def read(place: Place) -> PublishedVersion | None:
-        return run.lambdas[place.region].get(place.cell.target.layer_name, place.number)
+    def read(cell: Cell) -> list[PublishedVersion]:
+        gateway, name = run.lambdas[cell.region], cell.target.layer_name
+        return [published for number in numbers[cell] if (published := gateway.get(name, number))]
 
-    versions, _ = each_item(places, read, run.progress)
-    return [(place, published) for place, published in versions.items() if published]
+    versions, _ = each_item(numbers, read, run.progress)
+    return [(cell, published) for cell, of_cell in versions.items() for published in of_cell]

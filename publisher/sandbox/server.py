@@ -121,10 +121,10 @@ class _Front:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
             response = self._respond(environ, environ["REQUEST_METHOD"], str(environ.get("PATH_INFO", "")))
+            return (response or self._moto)(environ, start_response)  # the corrections of moto raise Refusal, too
         except Refusal as refusal:
             kind = {"Type": "User", "message": refusal.message, "Message": refusal.message}
-            response = _reply(refusal.status, kind, {"x-amzn-ErrorType": refusal.code})
-        return (response or self._moto)(environ, start_response)
+            return _reply(refusal.status, kind, {"x-amzn-ErrorType": refusal.code})(environ, start_response)
 
     def _respond(self, environ: Environ, method: str, path: str) -> WSGIApplication | None:
         """Return the response to a request where moto's would differ from AWS's, else None. Raises Refusal."""
