@@ -167,7 +167,7 @@ def progress() -> Iterator[Progress]:
     import logging
 
     if logging.getLogger("layers").handlers:
-        from publisher.cli.logs import LoggedProgress
+        from publisher.cli.logged_progress import LoggedProgress
 
         yield LoggedProgress()
         return

@@ -17,7 +17,8 @@ import builder
 import publisher
 from builder.model.errors import InputError
 from publisher.cli import console, logs
-from publisher.cli.logs import LoggedProgress, write_json_lines
+from publisher.cli.logged_progress import LoggedProgress
+from publisher.cli.logs import write_json_lines
 from publisher.report.annotations import Note, commands
 from publisher.text.markdown import text as markdown
 from tests.builder.model.test_escape import HOSTILE, is_harmless
