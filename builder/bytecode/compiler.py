@@ -29,13 +29,6 @@ class Module(NamedTuple):
     source: str
 
 
-def pyc_path(path: str, python: str) -> str:
-    """Return the path of a module's bytecode (PEP 3147): ``a/b.py`` → ``a/__pycache__/b.cpython-312.pyc``."""
-    folder, _, name = path.rpartition("/")
-    cached = f"__pycache__/{name.removesuffix('.py')}.cpython-{python.replace('.', '')}.pyc"
-    return f"{folder}/{cached}" if folder else cached
-
-
 class Compilers:
     """Runs compiler processes, and reuses idle ones of the same Python, because starting one takes time.
 

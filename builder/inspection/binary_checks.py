@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from builder.inspection.elf import ElfFacts
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import Level, dotted, finding, group_paths, group_problems
 from builder.metadata.module_names import module_name
 from builder.model.artifact import Finding
+from builder.model.findings import Level, dotted, finding, group_paths, group_problems
 from builder.model.target import Target
 
 #: Symbol versions that name a glibc feature instead of a number → the first glibc that has it.

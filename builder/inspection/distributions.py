@@ -17,12 +17,12 @@ from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
 
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import finding
 from builder.inspection.pyc import source_of
 from builder.metadata.module_names import module_name
 from builder.metadata.record import record_rows
 from builder.model.artifact import Finding
 from builder.model.figures import counted
+from builder.model.findings import finding
 
 _DIST_INFO = re.compile(
     r"(?P<root>|python/|python/lib/python\d\.\d{1,2}/site-packages/)"

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from builder.inspection.findings import finding
 from builder.inspection.inspector import Inspection, with_findings
 from builder.model.artifact import MANIFEST, Artifact, read_manifest
 from builder.model.errors import InputError, UsageError
+from builder.model.findings import finding
 from builder.model.runtimes import RUNTIMES
 from builder.model.selection import parse_architecture
 from builder.model.target import Target

@@ -11,17 +11,15 @@ from typing import Final
 
 from builder.inspection.binary_checks import check_binaries
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import finding, group_paths, group_problems, limit_findings
 from builder.inspection.link_checks import check_links
 from builder.inspection.pyc import check_bytecode
 from builder.metadata.module_names import top_level_module
 from builder.model.artifact import Finding
+from builder.model.findings import finding, group_paths, group_problems, limit_findings
+from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.standard_library import HIDEABLE_MODULES
 from builder.model.target import Target
 
-#: Lambda's limits (developer guide, "Lambda quotas"), in bytes.
-ZIPPED_LIMIT_BYTES: Final = 52_428_800
-UNZIPPED_LIMIT_BYTES: Final = 262_144_000
 #: The part of the unzipped limit that a layer should leave for the function's own code and packages.
 WANTED_FREE_BYTES: Final = 100 * 1024 * 1024
 #: Linux's limits for a name and, with ``/opt/`` before it, a path; and a depth that no package reaches.

@@ -11,8 +11,6 @@ from typing import Any
 
 from builder.inspection.distributions import Distribution, distributions, sizes
 from builder.inspection.file_checks import (
-    UNZIPPED_LIMIT_BYTES,
-    ZIPPED_LIMIT_BYTES,
     check_files,
     check_zipped_size,
     import_roots,
@@ -20,12 +18,12 @@ from builder.inspection.file_checks import (
     unzipped_size,
 )
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import dotted, finding, limit_findings
 from builder.inspection.package_checks import check_packages
 from builder.inspection.pyc import python_of, usable
 from builder.inspection.zip_reader import read_zip
 from builder.model.artifact import Finding, sha256_of
-from builder.model.runtimes import RUNTIMES, Architecture
+from builder.model.findings import dotted, finding, limit_findings
+from builder.model.runtimes import RUNTIMES, UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES, Architecture
 from builder.model.target import Target, python_order
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import finding, group_paths
 from builder.model.artifact import Finding
+from builder.model.findings import finding, group_paths
 
 #: The most links that Linux follows in one path (path_resolution(7), ELOOP).
 _MAX_LINKS_FOLLOWED: Final = 40

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
 
 from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag, parse_tag
 from packaging.utils import canonicalize_name
 
 from builder.inspection.distributions import Distribution
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import dotted, finding, group_paths
 from builder.inspection.pyc import source_of
 from builder.metadata.requires_dist import active_requirements
 from builder.model.artifact import Finding
+from builder.model.findings import dotted, finding, group_paths
 from builder.model.target import Target
 from builder.model.versions import allows
-from builder.model.wheel_tags import supported_tags
+from builder.model.wheel_tags import expand_tags, supported_tags
 
 #: Packages that Lambda's runtimes include (developer guide, "Runtime-included SDK versions"); a layer may omit them.
 _IN_RUNTIME = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six"})
 #: A glibc version above all real ones, to tell wheels for a newer system from wheels for another machine.
 _FUTURE_GLIBC_MINOR = 99
-#: More tags than any real `Tag:` line expands to: py2.py3-none-any expands to two.
-_MAX_TAGS_IN_LINE = 1000
 
 
 def check_packages(
@@ -55,7 +51,7 @@ def _check_twice(packages: Sequence[Distribution]) -> Iterator[Finding]:
 
 def _check_tags(distribution: Distribution, target: Target) -> Iterator[Finding]:
     """Compare the wheel's tags with the target."""
-    parsed = {text: wheel_tags(text) for text in distribution.tags}
+    parsed = {text: expand_tags(text) for text in distribution.tags}
     for text in [text for text, read_tags in parsed.items() if not read_tags][:1]:
         message = f"has a Tag that is not a wheel tag: {text[:100]!r}"
         yield finding("warning", "metadata-malformed", message, f"{distribution.folder}/WHEEL")
@@ -70,17 +66,6 @@ def _check_tags(distribution: Distribution, target: Target) -> Iterator[Finding]
     else:
         message = f"{package} is a wheel for {shown}, not for CPython {target.python} on {target.architecture} Linux"
         yield finding("error", "wheel-tag", message, distribution.folder)
-
-
-def wheel_tags(text: str) -> frozenset[Tag]:
-    """Expand a ``Tag:`` line to its tags; empty if it is malformed or has more tags than any real wheel."""
-    parts = text.split("-")
-    if len(parts) != 3 or prod(part.count(".") + 1 for part in parts) > _MAX_TAGS_IN_LINE:
-        return frozenset()
-    try:
-        return parse_tag(text)
-    except ValueError:
-        return frozenset()
 
 
 def _check_requires_python(distribution: Distribution, target: Target) -> Iterator[Finding]:

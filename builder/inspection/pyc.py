@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from builder.inspection.file_facts import FileFacts, PycFacts
-from builder.inspection.findings import Level, group_paths, group_problems
 from builder.model.artifact import Finding
+from builder.model.findings import Level, group_paths, group_problems
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import Target
 

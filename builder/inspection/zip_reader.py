@@ -21,13 +21,13 @@ from typing import IO, Final
 from builder.inspection import elf
 from builder.inspection.distributions import MAX_RECORD_BYTES, text_limit
 from builder.inspection.elf import ElfFacts, elf_facts
-from builder.inspection.file_checks import UNZIPPED_LIMIT_BYTES
 from builder.inspection.file_facts import FileFacts
-from builder.inspection.findings import Level, finding, group_paths, group_problems
 from builder.inspection.pyc import PYC_HEADER_BYTES, header_facts, layer_path
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
 from builder.model.figures import counted
+from builder.model.findings import Level, finding, group_paths, group_problems
+from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 from builder.model.zip_damage import ZIP_DAMAGE
 
 #: A zip that claims more than this, four times Lambda's limit, is not unpacked at all.

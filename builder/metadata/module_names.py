@@ -1,4 +1,4 @@
-"""The names by which Python imports the files below an import root."""
+"""The names of modules and their files below an import root."""
 
 from __future__ import annotations
 
@@ -16,3 +16,10 @@ def top_level_module(path: str) -> str | None:
     """Return the top-level module that a file makes (``name.py``, ``name/__init__.py``), or None."""
     name = (module_name(path) or "").removesuffix(".__init__")
     return name if name and "." not in name else None
+
+
+def pyc_path(path: str, python: str) -> str:
+    """Return the path of a module's bytecode (PEP 3147): ``a/b.py`` → ``a/__pycache__/b.cpython-312.pyc``."""
+    folder, _, name = path.rpartition("/")
+    cached = f"__pycache__/{name.removesuffix('.py')}.cpython-{python.replace('.', '')}.pyc"
+    return f"{folder}/{cached}" if folder else cached

@@ -6,7 +6,7 @@ A validator raises ValueError; the reader puts line and key before its message. 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -43,8 +43,9 @@ def _text_only(value: Any) -> Any:
     return value
 
 
-def _architecture(value: Any) -> Any:
-    return parse_architecture(value) if isinstance(value, str) else value
+def _parsed(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """Return a function that parses texts and returns other values as they are."""
+    return lambda value: parse(value) if isinstance(value, str) else value
 
 
 def check_package_name(value: str) -> str:
@@ -119,10 +120,6 @@ def _size_limit(value: Any) -> Any:
     return parse_size_limit(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else value
 
 
-def _time_limit(value: Any) -> Any:
-    return parse_time_limit(value) if isinstance(value, str) else value
-
-
 def _slim(value: Any) -> Any:
     if isinstance(value, bool):
         return {} if value else None
@@ -141,7 +138,7 @@ PythonVersion = Annotated[
 ]
 ArchitectureName = Annotated[
     Architecture,
-    BeforeValidator(_architecture),
+    BeforeValidator(_parsed(parse_architecture)),
     WithJsonSchema({"anyOf": [{"enum": ["x86_64", "aarch64"]}, {"type": "string", "pattern": ARCHITECTURE_SPELLING}]}),
 ]
 Region = Annotated[
@@ -157,7 +154,7 @@ Bytecode = Annotated[
     BeforeValidator(_bytecode, json_schema_input_type=Literal["required", "auto", "off", False]),
 ]
 SizeLimit = Annotated[Limit, BeforeValidator(_size_limit, json_schema_input_type=str | int)]
-TimeLimit = Annotated[Limit, BeforeValidator(_time_limit, json_schema_input_type=str)]
+TimeLimit = Annotated[Limit, BeforeValidator(_parsed(parse_time_limit), json_schema_input_type=str)]
 
 
 class Permission(Frozen):

@@ -19,6 +19,9 @@ from datetime import date
 from enum import Enum
 from typing import Final
 
+#: Lambda's limits of a zip (developer guide, "Lambda quotas"): of one in a request; of a function with all its layers.
+ZIPPED_LIMIT_BYTES: Final = 52_428_800
+UNZIPPED_LIMIT_BYTES: Final = 262_144_000
 #: Symbol versions by family: ``{"GLIBCXX": (3, 4, 29)}``.
 SymbolVersions = Mapping[str, tuple[int, ...]]
 

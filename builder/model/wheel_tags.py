@@ -1,9 +1,10 @@
-"""The wheel tags that run on a target: the one rule for choosing wheels and for checking them."""
+"""Wheel tags: those that run on a target, the one rule for choosing wheels and for checking them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from math import prod
 
 from packaging import tags
 
@@ -11,6 +12,8 @@ from builder.model.target import Target, python_order
 
 #: Names that platforms had before PEP 600, by the minor version of glibc.
 _LEGACY_PLATFORMS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+#: More tags than any real `Tag:` line expands to: py2.py3-none-any expands to two.
+_MAX_TAGS_IN_LINE = 1000
 
 
 @lru_cache(maxsize=64)
@@ -37,3 +40,14 @@ def _platforms(target: Target, glibc_minor: int) -> Iterator[str]:
         if minor in _LEGACY_PLATFORMS:
             yield f"{_LEGACY_PLATFORMS[minor]}_{target.architecture}"
     yield f"linux_{target.architecture}"
+
+
+def expand_tags(text: str) -> frozenset[tags.Tag]:
+    """Expand a ``Tag:`` line to its tags; empty if it is malformed or has more tags than any real wheel."""
+    parts = text.split("-")
+    if len(parts) != 3 or prod(part.count(".") + 1 for part in parts) > _MAX_TAGS_IN_LINE:
+        return frozenset()
+    try:
+        return tags.parse_tag(text)
+    except ValueError:
+        return frozenset()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from builder.metadata.requires_dist import active_requirements, name_of
+from builder.metadata.requires_dist import active_requirements
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
@@ -120,10 +120,9 @@ def _is_active(declared: Declared, target: Target) -> bool:
 def _own_conflicts(requirements: Requirements, pins: Mapping[str, str], target: Target) -> dict[str, str]:
     """Return the app's own requirements that the layer does not satisfy, by package, found without an index."""
     conflicts = {}
-    replaced = {*requirements.excludes, *map(name_of, requirements.overrides)}
     for each in requirements.declared:
         for active in active_requirements({"": [each.text]}, target)[""]:
-            if each.name in replaced or each.name not in pins:
+            if each.name in requirements.not_compared or each.name not in pins:
                 continue
             if not allows(active.specifier, pins[each.name]):
                 conflicts[each.name] = f"{each.where} requires {each.text}"

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from builder.archive.packed import facts_of, pack, write_zip_file
 from builder.archive.zip_writer import MAX_ZIP_FILES
 from builder.bytecode.interpreters import find
-from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES, inspect_zip
+from builder.inspection import inspect_zip
 from builder.inspection.binary_checks import check_binaries
 from builder.model.artifact import Artifact
 from builder.model.errors import BuildError, InputError, read_error, write_error
@@ -26,6 +26,7 @@ from builder.model.folder_lock import folder_lock
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Budget, Slim, Staging
 from builder.model.progress import Progress
+from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.target import Target
 from builder.package.app_files import app_files
 from builder.package.budget import refuse_over_budget

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from builder.archive.packed import facts_of, write_zip_file
 from builder.archive.zip_writer import COMPRESSOR
@@ -126,7 +126,8 @@ class _BuildRun:
                     for target, before in zip(targets, unchanged, strict=True)
                 ]
                 packer.release()
-                _raise_first(zips)
+                for finished in wait(zips, return_when=FIRST_EXCEPTION).done:  # raises the first error at once
+                    finished.result()
                 return [future.result() for future in zips]
             finally:
                 for pool in (resolving, threads):
@@ -266,19 +267,9 @@ class _BuildRun:
 
     def _sbom(self, target: Target, wheels: Sequence[PackedWheel], services: tuple[str, ...]) -> bytes:
         components = [
-            Component(
-                wheel.locked.name, wheel.locked.version, wheel.locked.filename, wheel.locked.sha256, wheel.metadata,
-                services if wheel.locked.name == "botocore" else (),
-            )
+            Component(wheel.locked, wheel.metadata, services if wheel.locked.name == "botocore" else ())
             for wheel in wheels
-        ]  # fmt: skip
+        ]
         return make_sbom(
             target, self.matrix.package, self.version, components, self.matrix.exclude, self.matrix.override
         )
-
-
-def _raise_first(futures: Iterable[Future[Any]]) -> None:
-    """Wait for all futures, but raise the first error at once."""
-    finished, _ = wait(futures, return_when=FIRST_EXCEPTION)
-    for future in finished:
-        future.result()

@@ -12,11 +12,11 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from builder.inspection.findings import finding
 from builder.metadata.core_metadata import parse_headers
 from builder.metadata.requires_dist import is_readable, name_of
 from builder.model.artifact import Finding
 from builder.model.errors import BuildError
+from builder.model.findings import finding
 from builder.model.target import Target
 from builder.model.versions import allows, same_version
 from builder.resolve.download_failures import shown_indexes

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from builder.archive.packed import PackedFiles
 from builder.archive.zip_writer import MAX_ZIP_FILES
-from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.artifact import Artifact, Finding
 from builder.model.errors import BuildError
 from builder.model.figures import counted
 from builder.model.matrix_keys import Budget
+from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.target import Target
 from builder.wheels.layer_content import PackedWheel
 

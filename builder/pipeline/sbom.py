@@ -10,9 +10,8 @@ import json
 import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
@@ -21,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from builder.metadata.core_metadata import parse_headers
 from builder.metadata.requires_dist import active_requirements
-from builder.model.artifact import dump_json
+from builder.model.artifact import Locked, dump_json
 from builder.model.target import Target
 
 #: The UUID namespace of serial numbers.
@@ -32,14 +31,10 @@ _MAX_LICENCE_NAME_CHARACTERS = 120
 _SPDX_IDENTIFIER = re.compile(r"(?!LicenseRef-)[A-Za-z0-9.-]+")
 
 
-@dataclass(frozen=True)
-class Component:
+class Component(NamedTuple):
     """One package of a zip."""
 
-    name: str
-    version: str
-    filename: str  #: the wheel's
-    sha256: str  #: of the wheel
+    wheel: Locked
     metadata: str  #: the headers of its METADATA
     services: tuple[str, ...] = ()  #: services whose data botocore keeps in a slim layer
 
@@ -56,7 +51,7 @@ def make_sbom(
 
     ``exclude`` and ``override`` explain why a package is missing or has a version that another does not allow.
     """
-    built = {str(canonicalize_name(each.name)): _component(each) for each in components}
+    built = {each.wheel.name: _component(each) for each in components}
     raws = {name: raw for name, (raw, _) in built.items()}
     parts = {name: part for name, (_, part) in built.items()}
     root = _root(target, package, version, {"exclude": exclude, "override": override})
@@ -122,20 +117,20 @@ def _root(target: Target, package: str, version: str, choices: Mapping[str, Sequ
 def _component(component: Component) -> tuple[RawMetadata, dict[str, Any]]:
     """Return a package's METADATA, parsed, and its component. Both depend only on the wheel."""
     raw = parse_headers(component.metadata)
-    name = str(canonicalize_name(component.name))
-    purl = f"pkg:pypi/{name}@{quote(component.version, safe='')}"
+    wheel = component.wheel
+    purl = f"pkg:pypi/{wheel.name}@{quote(wheel.version, safe='')}"
     services = f"without the data of all services but {', '.join(component.services)}" if component.services else ""
     return raw, _sorted(
         {
             "bom-ref": purl,
             "type": "library",
-            "name": name,
-            "version": component.version,
+            "name": wheel.name,
+            "version": wheel.version,
             "purl": purl,
             "description": raw.get("summary"),
-            "hashes": [{"alg": "SHA-256", "content": component.sha256}],
+            "hashes": [{"alg": "SHA-256", "content": wheel.sha256}],
             "licenses": _licences(raw),
-            "properties": _properties({"wheel": component.filename, "slim": services}),
+            "properties": _properties({"wheel": wheel.filename, "slim": services}),
         }
     )
 

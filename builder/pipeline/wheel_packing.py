@@ -18,9 +18,10 @@ from typing import Final, NamedTuple, TypeVar
 from builder.archive.packed import PACKED_FORMAT, PackedFile, PackedFiles, dump_files, load_files, pack
 from builder.archive.zip_writer import COMPRESSOR
 from builder.bytecode import compiler
-from builder.bytecode.compiler import Compilers, Module, pyc_path
+from builder.bytecode.compiler import Compilers, Module
 from builder.bytecode.interpreters import Interpreter
 from builder.cache.store import Cache, Kind, key_of
+from builder.metadata.module_names import pyc_path
 from builder.model.artifact import Locked
 from builder.model.target import Target
 from builder.wheels import layer_files

@@ -98,6 +98,11 @@ class Requirements:
         """Whether nothing is needed."""
         return not self.declared and not self.local
 
+    @property
+    def not_compared(self) -> frozenset[str]:
+        """The packages whose requirements do not count, because exclusions or overrides decide about them."""
+        return frozenset({*self.excludes, *map(name_of, self.overrides)})
+
     def with_selection(self, selection: Selection) -> Requirements:
         """Return a copy with the exclusions and overrides of the command line."""
         overridden = {name_of(text) for text in selection.override}

@@ -12,7 +12,7 @@ from urllib.parse import urldefrag
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from builder.metadata.requires_dist import marker_environment, name_of
+from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.text_files import read_json, read_toml
@@ -143,7 +143,7 @@ def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requiremen
     packages = parse(document, lock, marker_environment(target), problems)
     problems.raise_any()
     roots = [(Requirement(each.text), each.where) for each in project.declared]
-    ignored = frozenset({*_names_to_ignore(project), *project.places})
+    ignored = frozenset({*project.not_compared, *project.places})
     packages_in_use = find_reachable(roots, packages, marker_environment(target), ignored, problems)
     _raise_stale(problems, lock, command)
     requirements = pin(lock, project, packages_in_use, problems)
@@ -210,7 +210,7 @@ def _check_pins(project: Requirements, locked: Requirements, target: Target, pro
     places = {name: each.path.resolve() for name, each in locked.places.items() if isinstance(each, LocalPackage)}
     different = set()
     for each in project.declared:
-        if each.name in _names_to_ignore(project) or not _is_active(each.text, target):
+        if each.name in project.not_compared or not _is_active(each.text, target):
             continue
         place = project.places.get(each.name)
         if isinstance(place, LocalPackage):
@@ -237,10 +237,6 @@ def _difference(requirement: Requirement, pin: Requirement | None) -> str | None
     version = next((each.version for each in pin.specifier), None)
     fits = version is None or allows(requirement.specifier, version)
     return None if fits else f"has {pin.name} {version}"
-
-
-def _names_to_ignore(project: Requirements) -> frozenset[str]:
-    return frozenset({*project.excludes, *map(name_of, project.overrides)})
 
 
 def _is_active(text: str, target: Target) -> bool:

@@ -54,24 +54,20 @@ def find_differences(lock: Path, project: Path, local: Collection[Path]) -> Iter
     """
     document = read_toml(lock)
     folder, name = project.resolve(), str(lock)
+    manifest = table(document, "manifest", where=name)
+    compared = []
     for package in array(document, "package", where=name):
         source = table(package, "source", where=name)
         place = next((value for key, value in source.items() if key in _WITHOUT_VERSIONS), None)
         locked_folder = (lock.parent / str(place)).resolve()
-        if (
-            place is not None
-            and (locked_folder == folder or locked_folder in local)
-            and (locked_folder / "pyproject.toml").is_file()
-        ):
-            where = "pyproject.toml" if locked_folder == folder else str(locked_folder / "pyproject.toml")
-            metadata = table(package, "metadata", where=name)
-            differences = _compare(metadata, locked_folder / "pyproject.toml", name)
-            yield from ((where, *each) for each in differences)
-    manifest = table(document, "manifest", where=name)
+        if place is not None and (locked_folder == folder or locked_folder in local):
+            compared.append((table(package, "metadata", where=name), locked_folder))
     if "dependency-groups" in manifest:  # a root that is not a package
-        metadata = {"requires-dev": manifest["dependency-groups"]}
-        differences = _compare(metadata, folder / "pyproject.toml", name)
-        yield from (("pyproject.toml", *each) for each in differences)
+        compared.append(({"requires-dev": manifest["dependency-groups"]}, folder))
+    for metadata, locked_folder in compared:
+        if (path := locked_folder / "pyproject.toml").is_file():
+            where = "pyproject.toml" if locked_folder == folder else str(path)
+            yield from ((where, *each) for each in _compare(metadata, path, name))
     uv = read_uv_tables(folder, read_toml(folder / "pyproject.toml"), Problems())
     locked = [
         each for kind in ("constraint", "override") for each in _locked_requirements(manifest, f"{kind}s", kind, name)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.bytecode.interpreters import find, install, uv_python_folder
-from builder.inspection.findings import dotted
 from builder.model.errors import LayersError
+from builder.model.findings import dotted
 from builder.model.runtimes import Architecture
 from builder.model.selection import ARCHITECTURES
 from builder.model.target import Target

@@ -11,13 +11,13 @@ from typing import Final
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from builder.archive.packed import PackedFile, PackedFiles, pack
-from builder.bytecode.compiler import pyc_path
-from builder.inspection.findings import finding, group_paths
-from builder.inspection.package_checks import wheel_tags
 from builder.metadata.core_metadata import parse_headers
+from builder.metadata.module_names import pyc_path
 from builder.metadata.record import format_record
 from builder.model.artifact import Finding, Locked
 from builder.model.errors import BuildError
+from builder.model.findings import finding, group_paths
+from builder.model.wheel_tags import expand_tags
 from builder.resolve.failures import OTHER_WHEEL_FIX
 
 #: Far above real packages; to parse 40 MB takes more than a minute.
@@ -155,7 +155,7 @@ def _check_tags(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
         file = wheel.files.get(f"{wheel.dist_info}/WHEEL")
         text = file.stream.content(MAX_HEADER_BYTES).decode("utf-8", "replace") if file else ""
         tags = re.findall(r"^Tag:[ \t]*(\S+)", text, re.MULTILINE)
-        stated = {tag for each in tags for tag in wheel_tags(each)}
+        stated = {tag for each in tags for tag in expand_tags(each)}
         if stated and stated.isdisjoint(parse_wheel_filename(wheel.locked.filename)[3]):
             message = f"{wheel.locked.filename} says {', '.join(tags[:3])} in its WHEEL file, unlike its file name"
             yield finding("warning", "wheel-tag", message, f"python/{wheel.dist_info}/WHEEL")

@@ -18,12 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from builder.inspection import UNZIPPED_LIMIT_BYTES
 from builder.inspection.distributions import MAX_RECORD_BYTES
 from builder.metadata.record import RecordRow, parse_record
 from builder.model.artifact import Locked, digest_of
 from builder.model.bounded_file import read_file
 from builder.model.errors import BuildError, LayersError
+from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.download_failures import download_error

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.bytecode import compile_worker
-from builder.bytecode.compiler import Compilers, Module, pyc_path
+from builder.bytecode.compiler import Compilers, Module
 from builder.bytecode.interpreters import Interpreter, search
+from builder.metadata.module_names import pyc_path
 from builder.model.errors import BuildError
 from tests.conftest import THOROUGH
 

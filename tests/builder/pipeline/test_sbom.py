@@ -10,7 +10,9 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
 
+from builder.model.artifact import Locked
 from builder.pipeline.sbom import Component, make_sbom
 from tests.fakes.zips import target
 
@@ -19,9 +21,8 @@ SHA = "ab" * 32
 
 def component(name: str, version: str = "1.0", headers: str = "") -> Component:
     filename = f"{name}-{version}-py3-none-any.whl"
-    return Component(
-        name, version, filename, SHA, f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{headers}\n"
-    )
+    wheel = Locked(name=canonicalize_name(name), version=version, filename=filename, sha256=SHA)
+    return Component(wheel, f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{headers}\n")
 
 
 def made(*components: Component, python: str = "3.12") -> dict[str, Any]:
