@@ -37,11 +37,11 @@ def download_error(flat: str, where: str) -> BuildError | None:
         return http_error(int(match[1]), _name_in(match[2] or ""), where)
     if _DISK.search(flat):
         return BuildError(
-            f"uv cannot write a file: {flat[max(flat.find('error: '), 0) :].removeprefix('error: ')[:500]}",
+            f"uv cannot write a file: {uv.after_warnings(flat)[:500]}",
             where=where,
             fix="free some space, or set UV_CACHE_DIR and TMPDIR to folders that can be written",
         )
-    cause = uv.without_addresses(flat[max(flat.find("error: "), 0) :].removeprefix("error: "))[-500:]
+    cause = uv.without_addresses(uv.after_warnings(flat))[-500:]
     if _TRUNCATED.search(flat):
         return BuildError(
             f"a response of the package index was truncated: {cause}",
@@ -92,8 +92,7 @@ def hash_mismatch(
     package: str, expected: Sequence[str], computed: Sequence[str], where: str, stated_by: str
 ) -> BuildError:
     """Return the error for a wheel with other digests (``sha256:…``) than those that ``stated_by`` expects."""
-    algorithms = {each.partition(":")[0] for each in expected}
-    same_kind = [each for each in computed if each.partition(":")[0] in algorithms]
+    same_kind = [each for each in computed if any(each.partition(":")[0] == e.partition(":")[0] for e in expected)]
     shown = " or ".join(sorted(expected)[:_MAX_SHOWN_DIGESTS]) + (" or …" if len(expected) > _MAX_SHOWN_DIGESTS else "")
     return BuildError(
         f"hash mismatch: the index has other bytes than {stated_by}: {package.replace('==', ' ')} has "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from builder.metadata.requires_dist import name_of
@@ -81,11 +81,7 @@ def malformed_wheel(where: str, cause: str) -> BuildError:
     if re.search("end of (file|central directory)|Failed to read from zip file", cause):
         fix = "run the command again; if the error stays, the index has a damaged wheel: use another version"
         return BuildError(f"the wheel is truncated or not a zip file: {cause}", where=where, fix=fix)
-    return BuildError(
-        f"the wheel is malformed: {cause}",
-        where=where,
-        fix=OTHER_WHEEL_FIX,
-    )
+    return BuildError(f"the wheel is malformed: {cause}", where=where, fix=OTHER_WHEEL_FIX)
 
 
 def _settings_error(flat: str) -> InputError | None:
@@ -96,11 +92,8 @@ def _settings_error(flat: str) -> InputError | None:
         )
     if match := _BROKEN_VARIABLE.search(flat):
         variable = match[1] or f"UV_{match[4].upper().replace('-', '_')}"
-        return InputError(
-            f"invalid value {(match[2] or match[3])!r}",
-            where=variable,
-            fix="correct it, or unset it to use uv's default",
-        )
+        fix = "correct it, or unset it to use uv's default"
+        return InputError(f"invalid value {(match[2] or match[3])!r}", where=variable, fix=fix)
     if match := _BROKEN_SETTINGS.search(flat):
         return InputError(
             f"not a valid configuration file of uv: TOML parse error: {match[3]}",
@@ -129,8 +122,9 @@ def explain(
         return no_wheel(match[1].replace("==", " "), target, required_by)
     if match := re.search(r"\b(401|403) (?:Unauthorized|Forbidden)\b", flat):
         return http_error(int(match[1]), "", target.id)
-    if missing := _missing_error(flat, lambda package: _origin_of(package, requirements, flat, origins)):
-        return missing
+    if missing := _missing(flat):
+        package, what, fix = missing
+        return InputError(what, where=_origin_of(package, requirements, flat, origins), fix=fix)
     if malformed := malformed_in(flat):
         return malformed
     if "No solution found" in flat:
@@ -162,46 +156,29 @@ def explain(
     return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id, fix=fix)
 
 
-def _missing_error(flat: str, origin_of: Callable[[str], str]) -> InputError | None:
-    """Return the error for a package or version that no index has, or None. ``origin_of`` returns what requires it."""
+def _missing(flat: str) -> tuple[str, str, str] | None:
+    """Return a package that no index has, or not in the required version, what is wrong, and the fix; else None."""
     if match := re.search(r"\b(?:Because|and) (\S+) was not found in the cache", flat):
-        return InputError(
-            f"uv is offline, and its cache does not have {match[1]!r}",
-            where=origin_of(match[1]),
-            fix="unset UV_OFFLINE, or `offline` in uv's configuration file, and run the command again",
-        )
+        fix = "unset UV_OFFLINE, or `offline` in uv's configuration file, and run the command again"
+        return match[1], f"uv is offline, and its cache does not have {match[1]!r}", fix
     if match := re.search(r"\b(?:Because|and) (\S+) was not found in the", flat):
         if "index lookups were disabled" in flat:
-            return InputError(
-                f"no index may be used (UV_NO_INDEX, or pip's no-index), and no folder of wheels has {match[1]!r}",
-                where=origin_of(match[1]),
-                fix="unset it, or name the folder with UV_FIND_LINKS",
-            )
-        return InputError(
-            f"the package index has no package {match[1]!r}",
-            where=origin_of(match[1]),
-            fix=advice_for_name(match[1]) or f"check the spelling, and {_INDEX_FIX.removeprefix('check ')}",
-        )
+            what = f"no index may be used (UV_NO_INDEX, or pip's no-index), and no folder of wheels has {match[1]!r}"
+            return match[1], what, "unset it, or name the folder with UV_FIND_LINKS"
+        fix = advice_for_name(match[1]) or f"check the spelling, and {_INDEX_FIX.removeprefix('check ')}"
+        return match[1], f"the package index has no package {match[1]!r}", fix
     if match := re.search(r"\b(?:Because|and) there are no versions of ([^\s,<>=!~]+) and ", flat):
-        return InputError(
-            f"the package index lists no files of {match[1]!r}",
-            where=origin_of(match[1]),
-            fix=f"{_INDEX_FIX}: a login page may respond in its place, or all files have an invalid name or "
-            "Requires-Python",
-        )
+        cause = "a login page may respond in its place, or all files have an invalid name or Requires-Python"
+        return match[1], f"the package index lists no files of {match[1]!r}", f"{_INDEX_FIX}: {cause}"
     if match := _OTHER_INDEX.search(flat):
-        return InputError(
+        what = (
             f"{match[1]} is on {without_credentials(match[2])}, but not in the required version; uv uses only the "
-            "first index that has a package (index strategy first-index), and another one may have the version",
-            where=origin_of(match[1]),
-            fix="put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match",
+            "first index that has a package (index strategy first-index), and another one may have the version"
         )
+        return match[1], what, "put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match"
     if match := _NO_VERSION.search(flat):
-        return InputError(
-            f"the package index has no {match[1]} {match[2]}",
-            where=origin_of(match[1]),
-            fix="check the version; a fresh release may take some minutes to appear",
-        )
+        fix = "check the version; a fresh release may take some minutes to appear"
+        return match[1], f"the package index has no {match[1]} {match[2]}", fix
     return None
 
 
@@ -240,6 +217,5 @@ def _last_cause(text: str) -> str:
 
 
 def _error_text(text: str) -> str:
-    text = text[max(text.find("error: "), 0) :]  # after uv's warnings
-    text = text.removeprefix("error: ").replace("No solution found when resolving dependencies cause: ", "")
+    text = uv.after_warnings(text).replace("No solution found when resolving dependencies cause: ", "")
     return text if len(text) <= 600 else text[:599] + "…"

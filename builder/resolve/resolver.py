@@ -122,6 +122,13 @@ def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
     """
     bounds, hashes_of_constraints = inputs.bounds, package_settings(os.environ).hashes
     ruled_out: dict[str, str] = {}  # the constraint that excludes a version, and the package without a wheel
+
+    def choose(package: dict[str, Any]) -> Locked | None:
+        name = str(package.get("name"))
+        allowed = [digests[name] for digests in (bounds.hashes, hashes_of_constraints) if name in digests]
+        index, _ = bounds.index_of.get(name, (None, ""))
+        return choose_wheel(package, target, allowed, index, inputs.origins.get(name))
+
     for _ in range(MAX_UV_RUNS_PER_TARGET):
         try:
             document, messages = _compile(inputs.with_constraints(ruled_out), target)
@@ -130,12 +137,7 @@ def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
                 raise no_wheel(next(iter(ruled_out.values())), target) from None
             raise
         packages = document.get("packages", [])
-        chosen = [
-            choose_wheel(package, target, allowed, bounds.index_of.get(name, (None, ""))[0], inputs.origins.get(name))
-            for package in packages
-            for name in [str(package.get("name"))]
-            for allowed in [[all_[name] for all_ in (bounds.hashes, hashes_of_constraints) if name in all_]]
-        ]
+        chosen = list(map(choose, packages))
         missing = [package for package, wheel in zip(packages, chosen, strict=True) if wheel is None]
         if not missing:
             lock = [wheel for wheel in chosen if wheel is not None]

@@ -220,6 +220,11 @@ def one_line(text: str) -> str:
     )
 
 
+def after_warnings(text: str) -> str:
+    """Return uv's error without the warnings before it."""
+    return text[max(text.find("error: "), 0) :].removeprefix("error: ")
+
+
 def without_addresses(text: str) -> str:
     """Remove URLs from uv's text, because the URL of an index may contain credentials."""
     return re.sub(r"\b(?:https?|file)://\S+", "the index", text)

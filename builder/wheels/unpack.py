@@ -230,8 +230,7 @@ def _mismatch(files: Iterable[UnpackedFile], rows: Mapping[str, RecordRow]) -> U
 
 def _explain(text: str, target: Target) -> BuildError:
     text = uv.one_line(text)
-    flat = uv.without_addresses(text)
-    flat = flat[max(flat.find("error: "), 0) :]  # after uv's warnings
+    flat = uv.after_warnings(uv.without_addresses(text))
     if error := download_error(text, target.id):
         return error
     if "No space left" in flat:
