@@ -93,14 +93,15 @@ class Declarations:
         self.poetry = table(self.document, "tool", "poetry", where=str(path))
         self.pdm = table(self.document, "tool", "pdm", where=str(path))
         self.rye = table(self.document, "tool", "rye", where=str(path))
+        #: What the build backend states in place of [project].
+        self.dynamic = frozenset(map(str, array(self.project, "dynamic", where=f"{path}: [project]")))
         name = self.project.get("name", self.poetry.get("name"))
         if name is not None and not isinstance(name, str):
             self.problems.add(self.where, "[project].name must be a string")
         self.name = canonicalize_name(name) if isinstance(name, str) else None
 
     def main(self, nested: list[Requirements]) -> Iterator[Entry]:
-        dynamic = self.project.get("dynamic", [])
-        if isinstance(dynamic, list) and "dependencies" in dynamic and not self.poetry.get("dependencies"):
+        if "dependencies" in self.dynamic and not self.poetry.get("dependencies"):
             nested.extend(self._dynamic())
         elif self.project:
             yield from self._with_poetry(self._entries_of(self.project, "dependencies", "[project]"))
@@ -124,13 +125,17 @@ class Declarations:
 
     def _dynamic(self) -> Iterator[Requirements]:
         """Yield dependencies that setuptools reads from files; any other dynamic ones need a build of the project."""
-        files = table(self.document, "tool", "setuptools", "dynamic", "dependencies", where=self.where).get("file", [])
-        for name in [files] if isinstance(files, str) else files:
-            yield read_requirements_file(self.path.parent / str(name))
-        if not files and not is_package(self.document, self.where):
+        paths = self._setuptools_files("dependencies")
+        yield from map(read_requirements_file, paths)
+        if not paths and not is_package(self.document, self.where):
             self.problems.add(
                 self.where, "[project].dependencies is dynamic, and there is no [build-system] to build it"
             )
+
+    def _setuptools_files(self, *keys: str) -> list[Path]:
+        """Return the files from which setuptools reads a dynamic field."""
+        files = table(self.document, "tool", "setuptools", "dynamic", *keys, where=self.where).get("file", [])
+        return [self.path.parent / str(each) for each in ([files] if isinstance(files, str) else files)]
 
     def extras(self) -> dict[str, list[Entry]]:
         stated = table(self.project, "optional-dependencies", where=self.where)
@@ -140,7 +145,7 @@ class Declarations:
             )
             for name in stated
         }
-        if self.has_dynamic_extras:
+        if "optional-dependencies" in self.dynamic:
             entries |= self._extras_of_setuptools()
         for name, members in table(self.poetry, "extras", where=self.where).items():
             names = [canonicalize_name(str(member)) for member in members] if isinstance(members, list) else []
@@ -149,26 +154,18 @@ class Declarations:
             ]
         return entries
 
-    @property
-    def has_dynamic_extras(self) -> bool:
-        """Whether the build backend states the extras, and [project] does not."""
-        dynamic = self.project.get("dynamic", [])
-        return isinstance(dynamic, list) and "optional-dependencies" in dynamic
-
     def _extras_of_setuptools(self) -> dict[str, list[Entry]]:
         """Return the extras that setuptools reads from files, which have requirements and comments only."""
-        keys = ("tool", "setuptools", "dynamic", "optional-dependencies")
-        entries: dict[str, list[Entry]] = {}
-        for name in table(self.document, *keys, where=self.where):
-            files = table(self.document, *keys, name, where=self.where).get("file", [])
-            paths = [self.path.parent / str(each) for each in ([files] if isinstance(files, str) else files)]
-            entries[canonicalize_name(name)] = [
+        key = "optional-dependencies"
+        return {
+            canonicalize_name(name): [
                 Entry(requirement, f"{path.name}:{number}")
-                for path in paths
+                for path in self._setuptools_files(key, name)
                 for number, text in lines(read_text(path))
                 if (requirement := self.problems.parse(text, f"{path.name}:{number}")) is not None
             ]
-        return entries
+            for name in table(self.document, "tool", "setuptools", "dynamic", key, where=self.where)
+        }
 
     def groups(self) -> dict[str, list[Entry]]:
         stated: _Groups = table(self.document, "dependency-groups", where=self.where)

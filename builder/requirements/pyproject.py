@@ -119,7 +119,7 @@ class _Project:
         chosen_extras = (
             list(extras) if self.selection.all_extras else list(map(canonicalize_name, self.selection.extras))
         )
-        if self.selection.all_extras and self.stated.has_dynamic_extras and not extras:
+        if self.selection.all_extras and "optional-dependencies" in self.stated.dynamic and not extras:
             self.problems.add(f"{self.where}: [project].dynamic", _DYNAMIC_EXTRAS.format("NAME"))
         chosen_groups = list(map(canonicalize_name, self.selection.groups))
         uv = table(self.document, "tool", "uv", where=self.where)
@@ -138,7 +138,7 @@ class _Project:
                         asked_for = [str(canonicalize_name(each)) for each in self.selection.groups]
                         option = "--group" if name in asked_for else "[tool.uv].default-groups"
                     fix = f"it has {names_of(available)}" if available else f"it has none; leave {option} out"
-                    if kind == "extra" and self.stated.has_dynamic_extras:
+                    if kind == "extra" and "optional-dependencies" in self.stated.dynamic:
                         fix = _DYNAMIC_EXTRAS.format(name)
                     raise InputError(f"the project has no {kind} {name!r}", where=f"{self.path}: {option}", fix=fix)
         return list(dict.fromkeys(chosen_extras)), list(dict.fromkeys(chosen_groups))

@@ -93,7 +93,7 @@ def _compare(metadata: Mapping[str, Any], path: Path, lock: str) -> Iterator[tup
     groups = table(metadata, "requires-dev", where=lock)
     for group in groups:
         locked += _locked_requirements(groups, group, f"group {canonicalize_name(group)}", lock)
-    dynamic = {_DYNAMIC.get(str(key)) for key in array(project.project, "dynamic", where=str(path))}
+    dynamic = {_DYNAMIC.get(key) for key in project.dynamic}
 
     def is_compared(each: _Required) -> bool:
         return each.name != project.name and each.part.split()[0] not in dynamic
