@@ -100,6 +100,6 @@ def load_files(dumped: memoryview) -> dict[str, PackedFile]:
 
 def write_zip_file(path: Path, files: PackedFiles) -> tuple[int, str]:
     """Write the zip of the files and return its size and sha256."""
-    with path.open("wb") as file:
+    with path.open("wb", buffering=1 << 20) as file:
         write_zip(file, (ZipEntry(name, each.stream, each.executable) for name, each in files.items()))
     return path.stat().st_size, sha256_of(path)

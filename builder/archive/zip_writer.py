@@ -31,8 +31,6 @@ _COMMON = struct.Struct("<HHHHHLLLHH")  # the fields that the local header and t
 _REST = struct.Struct("<HHHLL")
 _END = struct.Struct("<4sHHHHLLH")  # the end record
 _MADE_BY = bytes((20, _UNIX))
-#: Bytes written at once.
-_CHUNK_BYTES = 1 << 20
 #: The first bytes of gzip files, such as botocore's data. Compressing them again takes time and saves nothing.
 _GZIP = b"\x1f\x8b"
 
@@ -72,9 +70,7 @@ def compress(content: bytes) -> Stream:
 def write_zip(file: IO[bytes], entries: Iterable[ZipEntry]) -> None:
     """Write the entries, sorted by name. Raises ValueError if a name occurs twice or the zip would need zip64."""
     central: list[bytes] = []
-    # Collect small writes: an archive has thousands of short headers and contents.
-    pending: list[bytes | memoryview] = []
-    offset = written = 0
+    offset = 0
     previous: bytes | None = None
     for entry in sorted(entries, key=lambda entry: entry.name.encode()):
         name = entry.name.encode()
@@ -88,18 +84,16 @@ def write_zip(file: IO[bytes], entries: Iterable[ZipEntry]) -> None:
         )  # fmt: skip
         attributes = (0o100755 if entry.executable else 0o100644) << 16
         central += (b"PK\x01\x02", _MADE_BY, common, _REST.pack(0, 0, 0, attributes, offset), name)
-        pending += (b"PK\x03\x04", common, name, stream.data)
-        offset += 4 + len(common) + len(name) + len(stream.data)
-        if offset - written > _CHUNK_BYTES:
-            file.write(b"".join(pending))
-            pending.clear()
-            written = offset
+        header = b"PK\x03\x04" + common + name
+        file.write(header)
+        file.write(stream.data)
+        offset += len(header) + len(stream.data)
     directory = b"".join(central)
     count = len(central) // 5
     if offset + len(directory) > _MAX_OFFSET or count > MAX_ZIP_FILES:
         raise ValueError("more bytes or files than a zip without zip64 can hold")
     end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), offset, 0)
-    file.write(b"".join((*pending, directory, end)))
+    file.write(directory + end)
 
 
 def read_checksums(path: Path) -> Iterator[tuple[str, int]]:
