@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from builder.archive.zip_writer import Stream, ZipEntry, compress, write_zip
-from builder.inspection import ElfFacts, FileFacts, PycFacts, elf_facts, pyc_facts
+from builder.inspection.elf import ElfFacts, elf_facts
+from builder.inspection.file_facts import FileFacts, PycFacts
+from builder.inspection.pyc import pyc_facts
 from builder.model.artifact import sha256_of
 
 if TYPE_CHECKING:

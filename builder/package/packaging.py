@@ -17,8 +17,8 @@ from packaging.utils import canonicalize_name
 from builder.archive.packed import facts_of, pack, write_zip_file
 from builder.archive.zip_writer import MAX_ZIP_FILES
 from builder.bytecode.interpreters import find
-from builder.inspection import inspect_zip
 from builder.inspection.binary_checks import check_binaries
+from builder.inspection.inspector import inspect_zip
 from builder.model.artifact import Artifact
 from builder.model.errors import BuildError, InputError, read_error, write_error
 from builder.model.figures import counted

@@ -20,7 +20,7 @@ from builder.archive.zip_writer import COMPRESSOR
 from builder.bytecode import compiler
 from builder.bytecode.interpreters import Interpreter, find, search
 from builder.cache.store import Cache, default_folder, key_of
-from builder.inspection import check_files
+from builder.inspection.file_checks import check_files
 from builder.model.artifact import Artifact, Finding, Locked, Manifest, group_findings, write_manifest
 from builder.model.errors import InputError, write_error
 from builder.model.figures import counted

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from builder.inspection import Inspection, inspect_zip
 from builder.inspection.file_checks import check_function_files, import_roots, other_roots
+from builder.inspection.inspector import Inspection, inspect_zip
 from builder.inspection.zip_reader import read_zip
 from builder.model.artifact import Finding, sha256_of
 from builder.model.cold_start import PackageImport

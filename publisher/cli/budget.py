@@ -11,7 +11,7 @@ from builder.model.errors import BuildError, InputError
 
 if TYPE_CHECKING:
     from builder.model.matrix import Matrix
-    from builder.smoke import SmokeReport
+    from builder.smoke.smoke_test import SmokeReport
     from publisher.cli.group import Settings
     from publisher.ledger.release import Release
 

@@ -24,7 +24,8 @@ from publisher.cli.local_path import LocalPath
 from publisher.cli.options import zip_target_options
 
 if TYPE_CHECKING:
-    from builder.inspection import Comparison, Inspection
+    from builder.inspection.inspector import Inspection
+    from builder.inspection.zip_comparison import Comparison
 
 #: A comparison lists so many files of each kind.
 _MAX_LISTED_FILES = 10
@@ -43,7 +44,9 @@ def command(
 
     Takes any zip, also one that another program built. Exits with 3 if a zip has errors.
     """
-    from builder.inspection import against_manifest, compare, expected_target, inspect_zip
+    from builder.inspection.expected_target import against_manifest, expected_target
+    from builder.inspection.inspector import inspect_zip
+    from builder.inspection.zip_comparison import compare
 
     inspections = [
         against_manifest(inspect_zip(path, expected_target(path, python, architecture), staged=staged)) for path in zips
@@ -66,7 +69,7 @@ def command(
 
 
 def _show(inspection: Inspection, *, packages: bool) -> None:
-    from builder.inspection import UNZIPPED_LIMIT_BYTES
+    from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 
     print_heading(str(inspection.path))
     remaining = max(0, UNZIPPED_LIMIT_BYTES - inspection.unzipped_size)

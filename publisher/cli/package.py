@@ -17,7 +17,7 @@ from publisher.cli.options import ARCHITECTURE, PYTHON
 
 if TYPE_CHECKING:
     from builder.model.matrix_keys import Slim
-    from builder.package import Package
+    from builder.package.packaging import Package
     from publisher.catalog.base_layer import BaseLayer
 
 
@@ -107,7 +107,8 @@ def command(
     """
     from builder.model.matrix_keys import check_package_name, check_requirement
     from builder.model.target import Target, target_of_this_machine
-    from builder.package import package, parse_budget
+    from builder.package.budget import parse_budget
+    from builder.package.packaging import package
     from builder.requirements.declared import Selection
 
     budget = parse_budget(max_size)
@@ -193,7 +194,7 @@ def _as_json(packaged: Package) -> dict[str, Any]:
 
 
 def _show(packaged: Package) -> None:
-    from builder.inspection import UNZIPPED_LIMIT_BYTES
+    from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 
     app, dependencies, layer = packaged.app, packaged.dependencies, packaged.layer
     rows = [[str(app.file), megabytes(app.size), megabytes(app.unzipped_size), "", app.sha256[:12]]]

@@ -19,9 +19,9 @@ from publisher.cli.local_path import LocalPath
 from publisher.cli.options import zip_target_options
 
 if TYPE_CHECKING:
-    from builder.inspection import Inspection
+    from builder.inspection.inspector import Inspection
     from builder.model.target import Target
-    from builder.smoke import SmokeReport
+    from builder.smoke.smoke_test import SmokeReport
     from publisher.ledger.release import Release
 
 _KINDS = {"agent": "agent turn", "imports": "imports", "app": "app", None: "-"}
@@ -97,9 +97,9 @@ def command(
 def _smoke_layers(
     zips: Sequence[Path], python: str | None, architecture: str | None, times: int, profile: bool, record: bool
 ) -> list[SmokeReport]:
-    from builder.inspection import expected_target
+    from builder.inspection.expected_target import expected_target
     from builder.model.cold_start import record_smoke
-    from builder.smoke import smoke_repeatedly, smoke_result
+    from builder.smoke.measurement import smoke_repeatedly, smoke_result
 
     reports = []
     with progress() as shown:
@@ -123,9 +123,10 @@ def _smoke_app(
     variables: Sequence[str],
     model_script: Path | None,
 ) -> SmokeReport:
-    from builder.inspection import expected_target, inspect_zip
-    from builder.smoke import App, smoke_app
+    from builder.inspection.expected_target import expected_target
+    from builder.inspection.inspector import inspect_zip
     from builder.smoke.bedrock_model import default_model, read_script
+    from builder.smoke.smoke_test import App, smoke_app
 
     model = read_script(model_script) if model_script else default_model
     user_app = App(app, handler, _event(event), model, _variables(variables))
@@ -138,7 +139,7 @@ def _smoke_app(
 
 def _app_target(app: Path, layers: Sequence[Inspection], python: str | None, architecture: str | None) -> Target:
     """Return the target of an app: from the options, else from its layers or its own name, else this machine's."""
-    from builder.inspection import expected_target
+    from builder.inspection.expected_target import expected_target
     from builder.model.runtimes import Architecture
     from builder.model.target import Target, target_of_this_machine
 
@@ -223,7 +224,7 @@ def _show(reports: Sequence[SmokeReport], releases: Sequence[Release]) -> None:
 
 
 def _show_imports(report: SmokeReport, releases: Sequence[Release]) -> None:
-    from builder.smoke import smoke_result
+    from builder.smoke.measurement import smoke_result
     from publisher.report.import_times import HEADERS, import_rows, last_imports, slower
 
     start = smoke_result(report).cold_start

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from builder.inspection import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.artifact import Artifact, BuildOutput, Locked, sha256_of
 from builder.model.errors import InputError, read_error
 from builder.model.matrix import Matrix
+from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.target import Target
 from builder.model.zip_damage import ZIP_DAMAGE
 from publisher.aws.gateway import GatewayError, Zip

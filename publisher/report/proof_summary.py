@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from builder.inspection import Inspection
+from builder.inspection.inspector import Inspection
 from builder.model.artifact import Finding, Manifest, group_findings
 from builder.model.figures import counted, duration, megabytes, seconds
-from builder.smoke import SmokeReport, smoke_result
+from builder.smoke.measurement import smoke_result
+from builder.smoke.smoke_test import SmokeReport
 from publisher.audit.audit import Drift
 from publisher.ledger.release import Release, last_before
 from publisher.report.annotations import Level, Note

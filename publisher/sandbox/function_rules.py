@@ -17,7 +17,7 @@ from typing import Any
 from moto.awslambda import models
 from moto.awslambda.exceptions import UnknownFunctionException
 
-from builder.inspection import UNZIPPED_LIMIT_BYTES
+from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 from publisher.sandbox.moto_corrections import runtimes
 from publisher.sandbox.zip_store import Refusal, Store, check_zip, invalid_parameter
 

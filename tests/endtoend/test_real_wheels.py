@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from builder.inspection import Inspection, inspect_zip
+from builder.inspection.inspector import Inspection, inspect_zip
 from builder.model.runtimes import RUNTIMES
 from builder.resolve import uv
-from builder.smoke import smoke
+from builder.smoke.smoke_test import smoke
 from tests.fakes.zips import codes, target, write
 
 pytestmark = pytest.mark.index

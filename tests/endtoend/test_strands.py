@@ -11,7 +11,7 @@ import pytest
 
 from builder.bytecode.interpreters import search
 from builder.cache.store import Cache, default_folder
-from builder.inspection import inspect_zip
+from builder.inspection.inspector import inspect_zip
 from builder.model.matrix_file import load_matrix
 from builder.model.progress import Quiet
 from builder.pipeline.build import build

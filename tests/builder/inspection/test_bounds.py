@@ -25,7 +25,7 @@ Files = Iterator[tuple[str, bytes]]
 _MEASURE = """
 import json, sys, time
 from pathlib import Path
-from builder.inspection import inspect_zip
+from builder.inspection.inspector import inspect_zip
 from builder.smoke.function.smoke_facts import peak_memory
 from tests.fakes.zips import distribution, target, write
 inspect_zip(write(Path(sys.argv[1]).with_name("warm.zip"), distribution("warm")), target())

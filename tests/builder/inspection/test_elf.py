@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.inspection import ElfFacts, FileFacts, Need, check_elf, check_files, elf_facts
-from builder.inspection.binary_checks import check_binaries
+from builder.inspection.binary_checks import check_binaries, check_elf
+from builder.inspection.elf import ElfFacts, Need, elf_facts
+from builder.inspection.file_checks import check_files
+from builder.inspection.file_facts import FileFacts
 from builder.model.runtimes import RUNTIMES
 from tests.fakes.zips import codes, own_binary, target
 

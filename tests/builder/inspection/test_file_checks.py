@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.inspection import UNZIPPED_LIMIT_BYTES, FileFacts, PycFacts, check_files, pyc_facts
-from builder.inspection.file_checks import _bad_name, _is_plain, check_zipped_size
+from builder.inspection.file_checks import _bad_name, _is_plain, check_files, check_zipped_size
+from builder.inspection.file_facts import FileFacts, PycFacts
 from builder.inspection.link_checks import check_links
-from builder.inspection.pyc import python_of, source_of, usable
+from builder.inspection.pyc import pyc_facts, python_of, source_of, usable
 from builder.model.artifact import Finding
+from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 from tests.fakes.zips import codes, pyc, target
 
 MB = 1024 * 1024

@@ -15,10 +15,13 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import strategies as st
 
-from builder.inspection import check_files, elf_facts, inspect_zip, pyc_facts
 from builder.inspection.distributions import distributions
+from builder.inspection.elf import elf_facts
+from builder.inspection.file_checks import check_files
 from builder.inspection.file_facts import FileFacts
+from builder.inspection.inspector import inspect_zip
 from builder.inspection.package_checks import check_packages
+from builder.inspection.pyc import pyc_facts
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
 from builder.model.wheel_tags import expand_tags

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builder.inspection import against_manifest, compare, expected_target, inspect_zip
 from builder.inspection.elf import elf_facts
+from builder.inspection.expected_target import against_manifest, expected_target
+from builder.inspection.inspector import inspect_zip
+from builder.inspection.zip_comparison import compare
 from builder.model.artifact import Artifact, Manifest, write_manifest
 from builder.model.errors import InputError, UsageError
 from builder.model.runtimes import Architecture

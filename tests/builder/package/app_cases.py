@@ -9,7 +9,8 @@ import pytest
 
 from builder.model.errors import InputError, LayersError
 from builder.model.progress import Quiet
-from builder.package import Layer, Package, package
+from builder.package.dependencies import Layer
+from builder.package.packaging import Package, package
 from tests.fakes.wheels import target_of
 
 TARGET = target_of("3.12", "aarch64")

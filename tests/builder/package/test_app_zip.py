@@ -10,7 +10,7 @@ import pytest
 
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Quiet
-from builder.package import package
+from builder.package.packaging import package
 from builder.package.work_folder import work_folder
 from tests.builder.package.app_cases import TARGET, asks, names, packaged, refusal
 from tests.fakes.notes import Notes

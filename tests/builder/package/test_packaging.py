@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from builder.model.errors import BuildError, InputError, LayersError
 from builder.model.progress import Quiet
-from builder.package import package
 from builder.package import packaging as running
+from builder.package.packaging import package
 from builder.requirements.reader import find_requirements, read_requirements
 from tests.builder.package.app_cases import TARGET, asks, layer_of, names, packaged, refusal, versions
 from tests.fakes.notes import Notes

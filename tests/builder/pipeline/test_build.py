@@ -20,7 +20,7 @@ import pytest
 from builder.bytecode.compiler import Compilers, Module
 from builder.bytecode.interpreters import Interpreter
 from builder.cache.store import Cache
-from builder.inspection import inspect_zip
+from builder.inspection.inspector import inspect_zip
 from builder.model.artifact import Locked, Manifest, read_manifest
 from builder.model.errors import BuildError, InputError, LayersError
 from builder.model.matrix import Matrix

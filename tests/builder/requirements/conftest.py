@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from builder.model.errors import LayersError
-from builder.package import package
+from builder.package.packaging import package
 from builder.requirements.declared import EVERYTHING_DECLARED, Selection
 from tests.fakes.notes import Notes
 from tests.fakes.wheels import make_wheel, target_of

@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from builder.inspection import inspect_zip
+from builder.inspection.inspector import inspect_zip
 from builder.model.artifact import sha256_of
 from builder.model.cold_start import read_smokes
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import Target
-from builder.smoke import App, SmokeReport, execution, smoke, smoke_app
+from builder.smoke import execution
 from builder.smoke.bedrock_model import Turn, scripted_model
+from builder.smoke.smoke_test import App, SmokeReport, smoke, smoke_app
 from publisher.cli.group import layers
 from tests.fakes.zips import add, distribution, target, write
 
@@ -311,7 +312,8 @@ def test_a_killed_smoke_leaves_no_process(tmp_path: Path) -> None:
     source = f"import os, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
     path = write(tmp_path / "z.zip", distribution("a", files={"a/__init__.py": source.encode()}))
     code = (
-        "import sys; from pathlib import Path; from builder.smoke import smoke; from tests.fakes.zips import target;"
+        "import sys; from pathlib import Path; from builder.smoke.smoke_test import smoke;"
+        "from tests.fakes.zips import target;"
         "smoke(Path(sys.argv[1]), target(*sys.argv[2:]))"
     )
     command = [sys.executable, "-c", code, str(path), PYTHON, str(HERE)]

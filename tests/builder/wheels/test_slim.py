@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from builder.inspection import inspect_zip
+from builder.inspection.inspector import inspect_zip
 from builder.model.errors import InputError
 from builder.model.progress import Quiet
 from builder.pipeline.build import build

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
-from builder.smoke import SmokeReport
+from builder.smoke.smoke_test import SmokeReport
 from publisher.cli.group import layers
 from tests.fakes.command import valid_json
 from tests.fakes.wheels import make_wheel, matrix_of, only_index
@@ -76,7 +76,7 @@ def test_the_exit_code_of_smoke_follows_the_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, strict: bool, code: int
 ) -> None:
     report = SmokeReport("z.zip", "py3.12-x86_64", status, "0" * 64, reason=None if status == "proven" else "because")  # type: ignore[arg-type]
-    monkeypatch.setattr("builder.smoke.smoke_repeatedly", lambda path, target, times, profile: report)
+    monkeypatch.setattr("builder.smoke.measurement.smoke_repeatedly", lambda path, target, times, profile: report)
     path = write(tmp_path / "z.zip", GOOD)
     result = run("smoke", *(["--strict"] if strict else []), path)
     assert (result.exception.exit_code if isinstance(result.exception, BuildError) else result.exit_code) == code

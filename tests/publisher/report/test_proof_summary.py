@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from builder.model.artifact import Artifact, Finding, Manifest
 from builder.model.escape import escape
 from builder.model.runtimes import Architecture
-from builder.smoke import SmokeReport
+from builder.smoke.smoke_test import SmokeReport
 from publisher.audit.audit import Drift
 from publisher.report import proof_summary
 from publisher.report.annotations import Note
