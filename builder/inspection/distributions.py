@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -156,15 +157,8 @@ def _path_in_zip(root: str, path: str) -> str:
     """Return the zip path of a RECORD entry, which is relative to the import root and may contain ``..``."""
     if path.startswith("/"):
         return path
-    if not ("./" in path or "//" in path):
-        return root + path
-    parts = root.split("/")[:-1]
-    for part in path.split("/"):
-        if part == ".." and parts:
-            parts.pop()
-        elif part not in ("", ".", ".."):
-            parts.append(part)
-    return "/".join(parts)
+    is_normal = not ("./" in path or "//" in path)
+    return root + path if is_normal else posixpath.normpath(root + path)
 
 
 def _import_name(path: str, packages: set[str]) -> str | None:

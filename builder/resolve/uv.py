@@ -63,15 +63,17 @@ class UvResult:
 
 def run(arguments: list[str], folder: Path, *, stdin: str | None = None) -> UvResult:
     """Run uv in ``folder``, which no other run uses. Raises BuildError if uv cannot be started."""
-    return _run(arguments, folder, cache_settings(), stdin)
+    return _run(arguments, folder, cache_settings(), stdin, environment(os.environ))
 
 
 @cache
 def public_index() -> str | None:
     """Return the URL of uv's default index, taken from uv itself."""
     command = ["pip", "compile", "--emit-index-url", "--no-header", "--no-python-downloads", "--python", sys.executable]
+    variables = {n: value for n, value in os.environ.items() if n not in (*INDEX_VARIABLES, "UV_CONFIG_FILE")}
     with tempfile.TemporaryDirectory(prefix="layers-index-") as folder:
-        result = _run([*command, "-", "--no-config"], Path(folder), "", "", with_users_indexes=False)
+        env = environment(variables, translate_pip=False)
+        result = _run([*command, "-", "--no-config"], Path(folder), "", "", env)
     match = re.search(r"^--index-url (\S+)$", result.out, re.MULTILINE)
     return match[1] if match else None
 
@@ -82,21 +84,12 @@ def cache_settings() -> str:
     return _CACHE_SETTINGS.format(address=address) if address else ""
 
 
-def _run(
-    arguments: list[str], folder: Path, settings: str, stdin: str | None, *, with_users_indexes: bool = True
-) -> UvResult:
+def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None, env: dict[str, str]) -> UvResult:
     import uv
-
-    variables = dict(os.environ)
-    if not with_users_indexes:
-        variables = {
-            name: value for name, value in variables.items() if name not in (*INDEX_VARIABLES, "UV_CONFIG_FILE")
-        }
 
     # Without this file uv would search the parent folders for one.
     file = folder / "uv.toml"
     file.write_text(settings, "utf-8")
-    env = environment(variables, translate_pip=with_users_indexes)
     # UV_NO_CONFIG disables the user's configuration files, not this one.
     if settings and is_true(env.get("UV_NO_CONFIG")):
         env["UV_CONFIG_FILE"] = str(file.absolute())
