@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from builder.inspection.file_facts import FileFacts
 from builder.inspection.pyc import source_of
 from builder.metadata.module_names import module_name
-from builder.metadata.record import record_rows
+from builder.metadata.record import MAX_RECORD_BYTES, record_rows
 from builder.model.artifact import Finding
 from builder.model.figures import counted
 from builder.model.findings import finding
@@ -30,7 +30,6 @@ _DIST_INFO = re.compile(
     r"(?P<stem>[^/]+)\.dist-info/(?P<file>METADATA|WHEEL|RECORD)"
 )
 #: Limits far above real distributions, to bound memory and time for hostile ones.
-MAX_RECORD_BYTES: Final = 16 * 1024 * 1024
 _TEXT_LIMITS: Final = {"METADATA": 256 * 1024, "WHEEL": 64 * 1024, "RECORD": MAX_RECORD_BYTES}
 _MAX_RECORD_ROWS: Final = 2 * 65_535
 _MAX_REQUIREMENTS, _MAX_REQUIREMENT_CHARACTERS = 2000, 4096

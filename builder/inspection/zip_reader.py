@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import IO, Final
 
 from builder.inspection import elf
-from builder.inspection.distributions import MAX_RECORD_BYTES, text_limit
+from builder.inspection.distributions import text_limit
 from builder.inspection.elf import ElfFacts, elf_facts
 from builder.inspection.file_facts import FileFacts
 from builder.inspection.pyc import PYC_HEADER_BYTES, header_facts, layer_path
+from builder.metadata.record import MAX_RECORD_BYTES
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
 from builder.model.figures import counted

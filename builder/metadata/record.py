@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+#: Far above real RECORDs: more bytes would cost too much memory and time.
+MAX_RECORD_BYTES = 16 * 1024 * 1024
 #: Stands for a digest that cannot be decoded. It equals no file's digest.
 UNREADABLE_DIGEST = "unreadable"
 

@@ -18,8 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from builder.inspection.distributions import MAX_RECORD_BYTES
-from builder.metadata.record import RecordRow, parse_record
+from builder.metadata.record import MAX_RECORD_BYTES, RecordRow, parse_record
 from builder.model.artifact import Locked, digest_of
 from builder.model.bounded_file import read_file
 from builder.model.errors import BuildError, LayersError
