@@ -152,7 +152,7 @@ def explain(
         return failed
     if re.search(r"Failed to fetch|[Cc]onnect|offline|network", flat):
         return unreachable(_last_cause(text), target.id)
-    fix = "correct the file that the message names" if "(os error" in flat else _INDEX_FIX
+    fix = "correct what the message names" if re.search(r"\(os error|--find-links|parse", flat) else _INDEX_FIX
     return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id, fix=fix)
 
 

@@ -239,9 +239,18 @@ def test_a_requirement_of_a_wheel_that_is_a_url_is_named_with_the_way_out(index:
     assert len(build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet()).artifacts[0].lock) == 3
 
 
-def test_a_wheel_file_that_cannot_be_read_is_named(index: Path, tmp_path: Path) -> None:
-    (index / "demo-1.0-py3-none-any.whl").symlink_to("nowhere")
-    with pytest.raises(
-        BuildError, match=r"demo-1\.0-py3-none-any\.whl.*No such file[^|]*the file that the message names"
-    ):
-        newest_resolvable(matrix_of("demo"))
+@pytest.mark.parametrize("broken", ["wheel", "find-links", "requirement"])
+def test_what_uv_cannot_read_is_named_without_blame_for_the_index(
+    broken: str, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"wheel": "No such file", "find-links": "valid UTF-8", "requirement": "a===b"}[broken]
+    if broken == "wheel":
+        (index / "demo-1.0-py3-none-any.whl").symlink_to("nowhere")
+    else:
+        wheel = make_wheel(index, "demo")
+    if broken == "find-links":
+        monkeypatch.setenv("UV_FIND_LINKS", str(wheel))
+    requirements = ["a===b"] if broken == "requirement" else []
+    with pytest.raises(BuildError, match=words) as caught:
+        newest_resolvable(matrix_of("demo", requirements=requirements))
+    assert caught.value.fix == "correct what the message names"
