@@ -230,7 +230,8 @@ class Declarations:
             sources = document.get(key, [])
             for source in sources if isinstance(sources, list) else []:
                 if isinstance(source, dict) and "url" in source:
-                    indexes[str(source.get("name"))] = str(source["url"])
+                    name = str(source.get("name"))
+                    indexes[name.lower() if tool == "poetry" else name] = str(source["url"])
                     links = source.get("type") == "find_links"
                     problem = refusal_of_index(str(source["url"]), find_links=links)
                     if problem and source.get("priority") != "explicit":

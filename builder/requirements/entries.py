@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from builder.model.escape import shorten
 from builder.requirements.declared import LocalPackage, Problems, without_credentials
 from builder.requirements.direct_references import local_package, problem_of_local, problem_of_url
+from builder.resolve import uv
 from builder.resolve.bounds import ProjectIndex
 
 
@@ -102,6 +103,7 @@ class Sources:
         if "url" in source:
             return problem_of_url(str(source["url"])) or str(source["url"])
         if "index" in source:
-            url = self.indexes.get(str(source["index"]))
+            is_public = source["index"] == "pypi"  # Poetry's name for the public index
+            url = self.indexes.get(str(source["index"])) or (uv.public_index() if is_public else None)
             return ProjectIndex(str(source["index"]), url) if url else f"there is no index named {source['index']!r}"
         return f"unknown source: {', '.join(map(str, source))}"

@@ -10,13 +10,16 @@ from builder.requirements.declared import without_credentials
 from builder.resolve import uv
 from builder.resolve.settings import is_true
 
+#: uv's name of an index before its URL.
+_NAME = re.compile(r"^([A-Za-z0-9_.-]+)=(?=[a-z]+:|/)")
+
 
 def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
     """Return why the index is refused; None if it is the public one or set in the environment."""
     bare = _bare(url)
     if bare == _bare(""):  # a template whose variable was not set is not an index
         return None
-    configured = {_bare(part) for place in uv.index_places(os.environ) for part in re.split(r"[\s,]+", place) if part}
+    configured = {_bare(part) for part in _configured()}
     if bare in configured:
         return None
     if not find_links and bare == _bare(uv.public_index() or ""):
@@ -29,6 +32,16 @@ def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
     )
 
 
+def named_indexes() -> dict[str, str]:
+    """Return the indexes that the environment names (``UV_INDEX=corp=https://…``): uv prefers them to a project's."""
+    return {match[1]: part[match.end() :] for part in _configured() if (match := _NAME.match(part))}
+
+
+def _configured() -> list[str]:
+    """Return the indexes of the environment, as they are written."""
+    return [part for place in uv.index_places(os.environ) for part in re.split(r"[\s,]+", place) if part]
+
+
 def no_index_is_set() -> bool:
     """Whether the environment forbids indexes."""
     return is_true(uv.environment(os.environ).get("UV_NO_INDEX"))
@@ -37,7 +50,7 @@ def no_index_is_set() -> bool:
 def _bare(url: str) -> str:
     """Return a URL without uv's name prefix, credentials, http(s) scheme and final slash, to compare it."""
     url = url.strip().strip("\"'")
-    url = re.sub(r"^[A-Za-z0-9_.-]+=(?=[a-z]+:|/)", "", url)
+    url = _NAME.sub("", url)
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""

@@ -16,7 +16,7 @@ def to_specifiers(constraint: str) -> list[str]:
 
 
 def _parts(text: str) -> list[str]:
-    text = re.sub(r"([<>=!~^])\s+", r"\1", text)
+    text = re.sub(r"\.[xX]\b", ".*", re.sub(r"([<>=!~^])\s+", r"\1", text))
     return [part for part in re.split(r"\s*,\s*|\s+(?=[<>=!~^])", text) if part]
 
 

@@ -73,6 +73,8 @@ def _entry(name: str, value: Any, where: str, problems: Problems) -> Entry | Non
     if requirement is None:
         return None
     source = {_SOURCES[key]: str(place) for key, place in table.items() if key in _SOURCES}
+    if "source" in table:  # Poetry compares names without regard to case
+        source["index"] = source["index"].lower()
     source |= {"subdirectory": table["subdirectory"]} if "subdirectory" in table else {}
     return Entry(
         requirement,

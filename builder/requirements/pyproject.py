@@ -20,6 +20,7 @@ from builder.requirements.declared import (
     names_of,
 )
 from builder.requirements.entries import Entry, Sources, with_marker
+from builder.requirements.indexes import named_indexes
 from builder.requirements.pdm_tables import PdmResolution
 from builder.requirements.uv_limits import check_conflicts, check_environments, check_groups
 from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
@@ -67,9 +68,10 @@ class _Project:
             self.notes.append(f"not included: the dependencies of Hatch's environments {names_of(environments)}")
         if self.stated.rye.get("dev-dependencies"):
             self.notes.append("not included: [tool.rye].dev-dependencies")
-        indexes = {**uv.indexes, **self.stated.source_indexes()}
+        indexes = {**uv.indexes, **named_indexes(), **self.stated.source_indexes()}
         available = Sources(self.path.parent, self.problems, indexes, uv.members)
-        declarations = [self._declare(entry, uv, chosen_groups, available) for entry in entries]
+        included = Selection((*chosen_extras, *self.own_extras), groups=tuple(self.stated.with_included(chosen_groups)))
+        declarations = [self._declare(entry, uv, included, available) for entry in entries]
         version = self.stated.project.get("version", self.stated.poetry.get("version"))
         itself = (
             (LocalPackage(self.path.parent, str(self.path), self.name),)
@@ -166,12 +168,13 @@ class _Project:
                         replace(each, requirement=with_marker(each.requirement, marker)) for each in extras[extra]
                     ]
 
-    def _declare(self, entry: Entry, uv: UvTables, groups: Sequence[str], available: Sources) -> Declared:
+    def _declare(self, entry: Entry, uv: UvTables, included: Selection, available: Sources) -> Declared:
         """Return the requirement of an entry, and record where its package comes from."""
         requirement, source = entry.requirement, entry.source
         if options := uv.sources.get(entry.name):
-            chosen = Selection(self.selection.extras, self.selection.all_extras, tuple(groups))
-            source = chosen_source(options, entry.where, chosen, self.environment, self.problems)
+            source = chosen_source(
+                options, entry.where, included, self.environment, self.problems, has_conflicts=bool(uv.conflicts)
+            )
         if requirement.url and not source:
             source = {"url": requirement.url}
         requirement.url = None

@@ -126,18 +126,31 @@ def chosen_source(
     selection: Selection,
     environment: Mapping[str, str],
     problems: Problems,
+    *,
+    has_conflicts: bool,
 ) -> Mapping[str, Any] | None:
-    """Return the source that applies to the target and the selection, if several have markers."""
+    """Return the source that applies to the target: that of a selected extra or group, otherwise the first.
+
+    uv locks all extras and groups together, so the source of one applies to the package everywhere, unless it conflicts
+    with others.
+    """
+    applicable = []
     for source in options:
         marker = problems.parse_marker(source.get("marker"), where)
-        if marker is not None and not marker.evaluate(dict(environment)):
-            continue
-        if "extra" in source and not (selection.all_extras or source["extra"] in selection.extras):
-            continue
-        if "group" in source and source["group"] not in selection.groups:
-            continue
+        if marker is None or marker.evaluate(dict(environment)):
+            applicable.append(source)
+    selected = [
+        each
+        for each in applicable
+        if _is_in(each.get("extra"), selection.extras) and _is_in(each.get("group"), selection.groups)
+    ]
+    for source in selected or (() if has_conflicts else applicable):
         return {key: value for key, value in source.items() if key not in ("marker", "extra", "group", "editable")}
     return None
+
+
+def _is_in(name: object, names: Sequence[str]) -> bool:
+    return name is None or canonicalize_name(str(name)) in names
 
 
 def _anchor_paths(value: Any, base: Path, where: str, problems: Problems) -> Iterator[Mapping[str, Any]]:

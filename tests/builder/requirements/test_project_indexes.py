@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from builder.requirements.declared import Selection
-from tests.builder.requirements.conftest import Project
+from builder.requirements.reader import read_requirements
+from builder.resolve import uv
+from builder.resolve.bounds import ProjectIndex
+from tests.builder.requirements.conftest import TARGET, Project
 from tests.fakes.package_index import PackageIndex, running_index
 from tests.fakes.wheels import make_wheel
 
@@ -103,6 +106,49 @@ def test_every_requirement_of_a_package_from_a_projects_index_applies(project: P
     head = HEAD.replace('"tinydep"', '"tinydep<1.5"') + extra + SOURCES[0].replace("ADDRESS", company.address)
     project.write({"pyproject.toml": head})
     assert project.packages(Selection(extras=("new",))) == {"tinydep": "1.0", "tools": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "selection", "version"),
+    [
+        ('extra = "My_Api"', Selection(extras=("my-api",)), "1.0"),
+        ('extra = "My_Api"', Selection(extras=("all",)), "1.0"),
+        ('extra = "My_Api"', Selection(), "1.0"),
+        ('group = "My_Group"', Selection(groups=("my-group",)), "1.0"),
+        ('group = "My_Group"', Selection(groups=("more",)), "1.0"),
+        ('group = "My_Group", marker = "sys_platform == \'win32\'"', Selection(groups=("more",)), "9.0"),
+    ],
+)
+def test_a_source_of_an_extra_or_group_applies_as_in_uv(
+    project: Project, company: PackageIndex, condition: str, selection: Selection, version: str
+) -> None:
+    """uv locks all extras and groups together: what one says about a package applies to all."""
+    optional = (
+        '[project.optional-dependencies]\nMy_Api = ["tinydep"]\nall = ["agent[my.api]"]\n'
+        '[dependency-groups]\nMy_Group = ["tinydep"]\nmore = [{ include-group = "My_Group" }]\n'
+    )
+    sources = SOURCES[0].replace("ADDRESS", company.address).replace('"company" }', f'"company", {condition} }}')
+    project.write({"pyproject.toml": HEAD + optional + sources})
+    assert project.packages(selection)["tinydep"] == version
+    conflicts = '[tool.uv]\nconflicts = [[{ extra = "my-api" }, { group = "my-group" }]]\n'
+    project.write({"pyproject.toml": HEAD + optional + sources + conflicts})
+    assert project.packages()["tinydep"] == "9.0"
+
+
+def test_an_index_that_the_environment_names_replaces_the_projects(
+    project: Project, company: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_INDEX", f"company={company.address}/simple")
+    for table in (SOURCES[0], SOURCES[0].partition("[[")[0]):
+        project.write({"pyproject.toml": HEAD + table.replace("ADDRESS", "https://other.example")})
+        assert project.packages()["tinydep"] == "1.0"
+
+
+def test_poetrys_name_of_the_public_index_needs_no_declaration(project: Project) -> None:
+    tables = '[tool.poetry.dependencies]\ntinydep = { source = "PyPI" }\n'
+    project.write({"pyproject.toml": HEAD + tables})
+    found = read_requirements(project.folder / "pyproject.toml", TARGET)
+    assert found.places == {"tinydep": ProjectIndex("pypi", uv.public_index() or "")}
 
 
 def test_the_problem_of_an_index_is_reported_once(project: Project) -> None:
