@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
+from packaging.version import Version
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Strict
 
 #: The years that every time zone and file format of the program can express.
@@ -23,7 +26,19 @@ def _whole(value: Any) -> Any:
     return value
 
 
-UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]
+def _time(value: Any) -> Any:
+    if isinstance(value, (int, float)) or (isinstance(value, str) and not re.match(r"\d{4}-", value)):
+        raise ValueError(f"{value!r:.40} is not an ISO 8601 time")  # pydantic reads it as seconds since 1970
+    return value
+
+
+@lru_cache(maxsize=1024)
+def _version(text: str) -> str:
+    Version(text)
+    return text
+
+
+UtcTime = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_utc)]
 _PYTHON, _REGION = r"[0-9]{1,2}\.[0-9]{1,3}", r"[a-z]{2,10}(-[a-z0-9]{1,20}){2,4}"
 _TARGET = rf"py{_PYTHON}-(x86_64|aarch64)"
 PythonField = Annotated[str, Field(pattern=f"^{_PYTHON}$")]
@@ -32,11 +47,12 @@ TargetField = Annotated[str, Field(pattern=f"^{_TARGET}$")]
 #: A cell: its region and target id.
 CellField = Annotated[str, Field(pattern=f"^{_REGION}/{_TARGET}$")]
 #: A package version. PEP 440 has no limit, but Python reads no number of more than 4,300 digits.
-VersionField = Annotated[str, Field(min_length=1, max_length=128)]
+VersionText = Annotated[str, Field(min_length=1, max_length=128)]
+VersionField = Annotated[VersionText, AfterValidator(_version)]
 #: Number of a layer version: AWS counts in 64 bits.
 LayerVersionField = Annotated[int, Field(ge=1, lt=2**63, strict=True)]
 #: A count or a size. JSON's ``true``, ``1.0`` and ``"1"`` are refused; pydantic reads each of them as 1.
-WholeNumber = Annotated[int, Strict()]
+WholeNumber = Annotated[int, Field(ge=0, strict=True)]
 #: A number, not ``true`` and not ``"1"``.
 Number = Annotated[float, Strict()]
 #: JSON's ``true`` or ``false``. pydantic also reads ``1``, ``"yes"`` and ``"on"`` as true.

@@ -29,6 +29,7 @@ from builder.model.recorded_fields import (
     TrueOrFalse,
     UtcTime,
     VersionField,
+    VersionText,
     WholeNumber,
 )
 from builder.model.regions import partition_of
@@ -67,7 +68,7 @@ class Row(_IndexModel, OfTarget):
     layer_name: str
     layer_version: LayerVersionField
     package: str
-    version: VersionField
+    version: VersionText  #: a placeholder in the templates of snippets
     arn: str
     sha256: Sha256
     size: WholeNumber
@@ -144,9 +145,9 @@ class Index(_IndexModel):
     package: str
     layer_name: str  #: the template
     arn: str  #: the template
-    python: Many[str]
+    python: Many[PythonField]
     architectures: Many[Architecture]
-    regions: Many[str]
+    regions: Many[RegionField]
     #: Cells that AWS cannot serve, each with the reason if one is recorded.
     unsupported: ManyKeys[CellField, str | None] = Field(default_factory=dict)
     releases: Many[IndexedRelease] = ()

@@ -48,8 +48,8 @@ def read_index(source: str, regions: Sequence[str] = ()) -> Index:
             if isinstance(error, InputError) and error.failure_class is FailureClass.TEMPORARY:
                 raise  # this server does not respond in time
     document = _document(source, remote)
-    if isinstance(document.get("region"), str) and "layers" in document:
-        return _of_region(document, source).model_copy(update={"regions": (document["region"],)})
+    if "region" in document and "layers" in document:
+        return _of_region({**document, "regions": [document["region"]]}, source)
     return _validate(document, source)
 
 

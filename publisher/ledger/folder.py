@@ -187,6 +187,13 @@ def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
 
 def _check_arns(release: Release, where: str, matrix: Matrix) -> None:
     """Raise InputError unless each ARN is the one of its cell, because documents, look-ups and parameters copy it."""
+    for facts in release.targets:
+        if facts.layer_name != (name := matrix.name_of(facts.target_key)):
+            raise InputError(
+                f"this record is damaged: the layer name of {facts.id} is {shorten(facts.layer_name)!r}, not {name!r}",
+                where=where,
+                fix="restore it from version control",
+            )
     for record in release.versions:
         target = Target(record.python, record.architecture, matrix.name_of(record.target_key))
         expected = matrix.layer_arn(Cell(record.region, target), record.layer_version)

@@ -6,6 +6,7 @@ sha256, its date, and for each target what is in its zip. ``docs/ledger.schema.j
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -154,6 +155,13 @@ class Release(Frozen):
             if isinstance(each, dict) and each.get("kind") == "reserved":
                 each["kind"] = "placeholder"
         return data
+
+    @model_validator(mode="after")
+    def _refuse_repetitions(self) -> Release:
+        names = [*(target.id for target in self.targets), *("/".join(cell.key) for cell in self.cells)]
+        if repeated := [name for name, count in Counter(names).items() if count > 1]:
+            raise ValueError(f"{repeated[0]} is recorded twice")
+        return self
 
     @property
     def versions(self) -> tuple[VersionRecord, ...]:

@@ -151,6 +151,31 @@ def test_a_damaged_record_is_named(folder: Path, damage: bytes) -> None:
     assert "layers sync" in message
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        (("version",), "../../etc/passwd", "Invalid version"),
+        (("begun",), 0, "not an ISO 8601 time"),
+        (("completed",), "999999999999", "not an ISO 8601 time"),
+        (("cells", 0, "size"), -1, "greater than or equal to 0"),
+        (("targets", 0, "layer_name"), "../x", "the layer name of py3.10-x86_64 is '../x', not 'demo"),
+        (("targets", 1), json.loads(record_bytes(WHOLE))["targets"][0], "py3.10-x86_64 is recorded twice"),
+        (("cells", 1), json.loads(record_bytes(WHOLE))["cells"][0], "/py3.10-x86_64 is recorded twice"),
+    ],
+)
+def test_a_value_that_no_publisher_writes_is_refused(
+    folder: Path, key: tuple[str | int, ...], value: object, reason: str
+) -> None:
+    document = holder = json.loads((folder / "0003.json").read_text())
+    for part in key[:-1]:
+        holder = holder[part]
+    holder[key[-1]] = value
+    (folder / "0003.json").write_text(json.dumps(document))
+    message = problem(folder)
+    assert message.startswith(f"{folder / '0003.json'}: this record is damaged:")
+    assert reason in message
+
+
 def test_a_record_of_a_newer_program_asks_for_an_update_and_not_for_a_repair(folder: Path) -> None:
     newer = record_bytes(WHOLE).replace(b'"schema_version": 1', b'"schema_version": 2, "a_new_key": 1')
     (folder / "0003.json").write_bytes(newer)
