@@ -205,5 +205,5 @@ def _publish(
     if not yes and (plan.new_versions or plan.counts.get("grant") or canary):
         confirm("Execute this plan?")
     with progress() as shown, stopping(run.stop):
-        run = replace(run, progress=shown, stop=Stop(run.stop))  # it may stop, and the command goes on
-        return carry_out(run, prepared, artifacts, canary_in(run, *canary) if canary else None)
+        prepared = replace(prepared, progress=shown, stop=Stop(run.stop))  # it may stop, and the command goes on
+        return carry_out(prepared, artifacts, canary_in(prepared, *canary) if canary else None)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from publisher.aws.request_log import RequestLog
     from publisher.reconcile.job import Outcome
     from publisher.reconcile.plan import Action, Plan, Preparation
-    from publisher.reconcile.release_run import Prepared, PublishReport
-    from publisher.reconcile.run import Run
+    from publisher.reconcile.release_run import PublishReport
+    from publisher.reconcile.run import Prepared, Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from builder.model.matrix import Cell
 from publisher.aws.gateway import Failure, PublishedVersion, Zip
 from publisher.ledger.recorder import Recorder
-from publisher.ledger.release import Release
-from publisher.reconcile.plan import Plan
-from publisher.reconcile.run import Run
+from publisher.reconcile.run import Prepared
 from publisher.reconcile.sources import Payload
-from publisher.reconcile.state import Remote
 
 OutcomeName = Literal["unchanged", "granted", "published", "private", "conflict", "deferred", "failed", "interrupted"]
 
@@ -48,12 +45,9 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job(Run):
-    """A run with its plan, and with the zips to publish."""
+class Job(Prepared):
+    """A run with the zips to publish."""
 
-    plan: Plan
-    remote: Remote
-    releases: Sequence[Release]  #: the ledger before the run
     payloads: Mapping[str, Payload]
     backfills: Mapping[tuple[str, int], Zip]
     placeholder: Zip

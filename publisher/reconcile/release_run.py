@@ -15,15 +15,14 @@ from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
 
-from builder.model.artifact import BuildOutput, Locked
+from builder.model.artifact import BuildOutput
 from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix
-from builder.model.target import Target
 from publisher.aws.gateway import Zip
 from publisher.aws.session import new_session
 from publisher.aws.signing import Signer
 from publisher.ledger.recorder import Recorder
-from publisher.ledger.release import Release, at_number, last_sizes
+from publisher.ledger.release import Release, at_number
 from publisher.reconcile.artifact_facts import keep_sboms
 from publisher.reconcile.execute import CanaryRegion, execute
 from publisher.reconcile.job import Job, Outcome
@@ -38,19 +37,10 @@ from publisher.reconcile.number import (
 )
 from publisher.reconcile.observe import count_past_lists, observe, read_history, read_number
 from publisher.reconcile.plan import Plan, is_kept_out, make_plan
-from publisher.reconcile.run import Run
-from publisher.reconcile.sources import Build, Sources, facts_to_record, gather, gather_backfills
+from publisher.reconcile.run import Prepared, Run
+from publisher.reconcile.sources import Sources, facts_to_record, gather, gather_backfills
 from publisher.reconcile.state import Remote, with_recorded_numbers
 from publisher.reconcile.unrecorded import with_copies
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """The state and the plan of a run before it writes."""
-
-    releases: tuple[Release, ...]
-    remote: Remote
-    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -94,7 +84,7 @@ def prepare(run: Run) -> Prepared:
         remote, plan, releases_left = _plan(run, number, releases, remote)
     _refuse_revoked(number, releases_left, remote)
     plan = with_copies(run, plan.only(run.selected), releases_left, remote)
-    return Prepared(releases_left, remote, plan)
+    return Prepared(**vars(run), releases=releases_left, remote=remote, plan=plan)
 
 
 def _plan(
@@ -155,55 +145,34 @@ def _refuse_revoked(number: Number, releases: Sequence[Release], remote: Remote)
         )
 
 
-def carry_out(
-    run: Run, prepared: Prepared, artifacts: BuildOutput | None, canary: CanaryRegion | None = None
-) -> PublishReport:
+def carry_out(run: Prepared, artifacts: BuildOutput | None, canary: CanaryRegion | None = None) -> PublishReport:
     """Execute the plan; each change is recorded before the next one."""
     started = time.monotonic()
-    plan, releases = prepared.plan, prepared.releases
-    known = {**vars(run), "remote": prepared.remote, "releases": releases}
+    plan, releases = run.plan, run.releases
     with tempfile.TemporaryDirectory(prefix="layers-publish-") as name:
         folder = Path(name)
-        build = _builder(run, folder / "built", last_sizes(releases))
-        sources = Sources(**known, artifacts=artifacts, build=build, folder=folder, signer=_signer(run))
-        payloads = gather(sources, plan)
-        backfills = gather_backfills(sources, plan)
+        signer = Signer(run.matrix, new_session(stop=run.stop), run.clock) if run.matrix.signing else None
+        sources = Sources(**vars(run), artifacts=artifacts, folder=folder, signer=signer)
+        payloads = gather(sources)
+        backfills = gather_backfills(sources)
         recorder = Recorder(run.ledger, run.matrix, plan.version, plan.number.value, _now())
-        facts = tuple(facts_to_record(sources, plan, payloads))
+        facts = tuple(facts_to_record(sources, payloads))
         keep_sboms(run.ledger, plan.number.value, at_number(releases, plan.number.value), facts)
         if facts:
             recorder.begin(tuple(each.record for each in facts), run.requested.rebuild)
             recorder.abandon_lower_numbers()
         placeholder = _placeholder_zip(folder)
-        job = Job(
-            **known, plan=plan, payloads=payloads, backfills=backfills, placeholder=placeholder, recorder=recorder
-        )
+        job = Job(**vars(run), payloads=payloads, backfills=backfills, placeholder=placeholder, recorder=recorder)
         outcomes, waited = execute(job, canary)
     if all(outcome.done for outcome in outcomes.values()):
-        _complete(run, plan, recorder)
+        _complete(run, recorder)
     return PublishReport(plan, outcomes, time.monotonic() - started, run.stop.reason, waited)
 
 
-def _signer(run: Run) -> Signer | None:
-    return Signer(run.matrix, new_session(stop=run.stop), run.clock) if run.matrix.signing else None
-
-
-def _builder(run: Run, folder: Path, sizes: Mapping[str, tuple[int | None, int | None]]) -> Build:
-    def build_targets(targets: tuple[Target, ...], locks: Mapping[str, tuple[Locked, ...]]) -> BuildOutput:
-        from builder.pipeline.build import build
-
-        manifest = build(
-            run.matrix, run.requested.version, targets, folder, run.progress, lock=locks or None, last_sizes=sizes
-        )
-        return BuildOutput(folder, manifest)
-
-    return build_targets
-
-
-def _complete(run: Run, plan: Plan, recorder: Recorder) -> None:
+def _complete(run: Prepared, recorder: Recorder) -> None:
     """Record the release as complete once every cell of the matrix has it."""
-    release = at_number(run.ledger.releases(), plan.number.value)
-    if release is None or release.completed or release.yanked or not release.is_of(plan.version):
+    release = at_number(run.ledger.releases(), run.plan.number.value)
+    if release is None or release.completed or release.yanked or not release.is_of(run.plan.version):
         return
     public = {record.key for record in release.cells if record.public}
     if all(cell.key in public for cell in run.matrix.cells):

@@ -12,15 +12,15 @@ from builder.model.stop import Stop
 from publisher.aws.gateway import Lambda
 from publisher.aws.request_log import RequestLog
 from publisher.ledger.folder import Ledger
+from publisher.ledger.release import Release
 from publisher.reconcile.number import RequestedRelease
+from publisher.reconcile.plan import Plan
+from publisher.reconcile.state import Remote
 
 
 @dataclass(frozen=True)
 class Run:
-    """A request checked against the matrix, with its ledger and connections. ``stop`` ends it before its next request.
-
-    ``Sources`` and ``Job`` are runs that know more: what is published, and the zips to publish.
-    """
+    """A request checked against the matrix, with its ledger and connections. ``stop`` ends it before its next request."""
 
     matrix: Matrix
     ledger: Ledger
@@ -31,3 +31,12 @@ class Run:
     stop: Stop
     progress: Progress = field(default_factory=Quiet)
     journal: RequestLog = field(default_factory=RequestLog)  #: of the requests to Lambda
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared(Run):
+    """A run with the state that it observed and its plan, before it writes."""
+
+    releases: tuple[Release, ...]  #: in the ledger
+    remote: Remote
+    plan: Plan

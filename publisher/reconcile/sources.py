@@ -8,11 +8,11 @@ the zip of a new build.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from builder.model.artifact import Artifact, BuildOutput, Locked, sha256_of
+from builder.model.artifact import Artifact, BuildOutput, sha256_of
 from builder.model.errors import InputError, read_error
 from builder.model.matrix import Matrix
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
@@ -21,17 +21,13 @@ from builder.model.zip_damage import ZIP_DAMAGE
 from publisher.aws.gateway import GatewayError, Zip
 from publisher.aws.publish_request import MAX_REQUEST_BYTES
 from publisher.aws.signing import Signer, is_signed
-from publisher.ledger.release import Release, at_number
+from publisher.ledger.release import TargetRecord, at_number, last_sizes
 from publisher.reconcile.artifact_facts import Facts, bare_facts, facts_of, refuse_failed
-from publisher.reconcile.plan import Backfill, Plan, Publish
-from publisher.reconcile.run import Run
-from publisher.reconcile.state import Remote
+from publisher.reconcile.plan import Backfill, Publish
+from publisher.reconcile.run import Prepared
 
 #: The limit for the rest of a request, besides the zip.
 MAX_OTHER_REQUEST_BYTES = 4096
-
-#: Builds these targets into the folder, from these locks if given.
-Build = Callable[[tuple[Target, ...], Mapping[str, tuple[Locked, ...]]], BuildOutput]
 
 
 @dataclass(frozen=True)
@@ -43,37 +39,38 @@ class Payload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sources(Run):
+class Sources(Prepared):
     """A run with the sources of its zips: artifacts, regions, builds."""
 
-    remote: Remote
-    releases: Sequence[Release]
     artifacts: BuildOutput | None
-    build: Build
-    folder: Path  #: for downloads
+    folder: Path  #: for downloads and builds
     signer: Signer | None = None  #: signs new bytes, once
 
+    def record_of(self, target: Target) -> TargetRecord | None:
+        """Return what the ledger has of a target in this release."""
+        recorded = at_number(self.releases, self.plan.number.value)
+        return recorded.target(target.id) if recorded else None
 
-def gather(sources: Sources, plan: Plan) -> dict[str, Payload]:
+
+def gather(sources: Sources) -> dict[str, Payload]:
     """Return the payload of every target that the plan publishes, by target id. Nothing in AWS is changed.
 
     A target whose zip is published already, but cannot be downloaded now, is left out: the next run publishes it.
     """
-    recorded = at_number(sources.releases, plan.number.value)
     payloads: dict[str, Payload] = {}
     to_build: list[Target] = []
     for target in sources.matrix.targets:
-        if target.id not in plan.publishing:
+        if target.id not in sources.plan.publishing:
             continue
-        available = _use_artifact(sources, plan, target) or _copy_from_regions(sources, plan, target, recorded)
+        available = _use_artifact(sources, target) or _copy_from_regions(sources, target)
         if available:
             payloads[target.id] = available
         else:
             to_build.append(target)
     if to_build:
-        payloads.update(_build_payloads(sources, plan, tuple(to_build), recorded))
+        payloads.update(_build_payloads(sources, tuple(to_build)))
     if sources.signer:
-        new = [target_id for target_id in payloads if target_id not in plan.bytes_of]
+        new = [target_id for target_id in payloads if target_id not in sources.plan.bytes_of]
         payloads |= {each: _sign(payloads[each], sources.signer, sources) for each in new}
     for payload in payloads.values():
         _check_sizes(payload, sources.matrix)
@@ -92,12 +89,11 @@ def _sign(payload: Payload, signer: Signer, sources: Sources) -> Payload:
     )
 
 
-def facts_to_record(sources: Sources, plan: Plan, payloads: Mapping[str, Payload]) -> Iterator[Facts]:
+def facts_to_record(sources: Sources, payloads: Mapping[str, Payload]) -> Iterator[Facts]:
     """Yield the facts to record of the release's targets: those of an available artifact, else those of AWS."""
-    recorded = at_number(sources.releases, plan.number.value)
     for target in sources.matrix.targets:
-        sha256 = plan.bytes_of.get(target.id)
-        record = recorded.target(target.id) if recorded else None
+        sha256 = sources.plan.bytes_of.get(target.id)
+        record = sources.record_of(target)
         artifact = sources.artifacts.manifest.artifact(target.id) if sources.artifacts else None
         if target.id in payloads:
             yield payloads[target.id].facts
@@ -110,14 +106,14 @@ def facts_to_record(sources: Sources, plan: Plan, payloads: Mapping[str, Payload
             yield bare_facts(target, sha256, next((h.size for h in versions if h.sha256 == sha256), None))
 
 
-def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]:
+def gather_backfills(sources: Sources) -> dict[tuple[str, int], Zip]:
     """Return the zips of older releases that the plan backfills, by target id and number.
 
     A zip that is not available in any region is left out: only its cells wait for the next run.
     """
     backfills = {
         (cell.target, each.number): each
-        for cell, action in plan.actions.items()
+        for cell, action in sources.plan.actions.items()
         if isinstance(action, Publish)
         for each in action.first
         if isinstance(each, Backfill)
@@ -134,19 +130,19 @@ def gather_backfills(sources: Sources, plan: Plan) -> dict[tuple[str, int], Zip]
     return result
 
 
-def _use_artifact(sources: Sources, plan: Plan, target: Target) -> Payload | None:
+def _use_artifact(sources: Sources, target: Target) -> Payload | None:
     """Return the given artifact of a target; None if the release has other bytes already."""
     if sources.artifacts is None:
         return None
     folder, manifest = sources.artifacts
     artifact = manifest.artifact(target.id)
-    sha256 = plan.bytes_of.get(target.id)
+    sha256 = sources.plan.bytes_of.get(target.id)
     if artifact is None:
         if sha256 is None:
             raise InputError(
                 f"the artifacts have no zip for {target.id}",
                 where=str(folder),
-                fix=f"build it: layers build --version {plan.version} --output {folder}",
+                fix=f"build it: layers build --version {sources.plan.version} --output {folder}",
             )
         return None
     if sha256 is not None and artifact.sha256 != sha256:
@@ -171,9 +167,9 @@ def _payload(folder: Path, artifact: Artifact) -> Payload:
     return Payload(Zip(path, artifact.sha256, path.stat().st_size), facts_of(folder, artifact))
 
 
-def _copy_from_regions(sources: Sources, plan: Plan, target: Target, recorded: Release | None) -> Payload | None:
+def _copy_from_regions(sources: Sources, target: Target) -> Payload | None:
     """Return the release's zip from a region that has it; None if there is none."""
-    sha256 = plan.bytes_of.get(target.id)
+    sha256 = sources.plan.bytes_of.get(target.id)
     if sha256 is None:
         return None
     regions = tuple(
@@ -181,12 +177,12 @@ def _copy_from_regions(sources: Sources, plan: Plan, target: Target, recorded: R
         for cell, state in sources.remote.cells.items()
         if cell.target == target and state.published is not None and state.published.sha256 == sha256
     )
-    copy = _copy(sources, target, plan.number.value, sha256, regions)
+    copy = _copy(sources, target, sources.plan.number.value, sha256, regions)
     if copy is None and sources.signer:  # a build cannot make signed bytes again
         copy = sources.signer.find_stored(sha256, sources.folder)
     if copy is None:
         return None
-    record = recorded.target(target.id) if recorded else None
+    record = sources.record_of(target)
     return Payload(copy, Facts(record) if record else bare_facts(target, sha256, copy.size, unzipped_size(copy.path)))
 
 
@@ -208,25 +204,28 @@ def _copy(sources: Sources, target: Target, number: int, sha256: str, regions: S
     return None
 
 
-def _build_payloads(
-    sources: Sources, plan: Plan, targets: tuple[Target, ...], recorded: Release | None
-) -> dict[str, Payload]:
+def _build_payloads(sources: Sources, targets: tuple[Target, ...]) -> dict[str, Payload]:
+    from builder.pipeline.build import build
+
     locks = {
         target.id: record.lock
         for target in targets
-        if recorded and (record := recorded.target(target.id)) and record.lock is not None
+        if (record := sources.record_of(target)) and record.lock is not None
     }
-    folder, manifest = sources.build(targets, locks)
+    folder, sizes = sources.folder / "built", last_sizes(sources.releases)
+    manifest = build(
+        sources.matrix, sources.plan.version, targets, folder, sources.progress, lock=locks or None, last_sizes=sizes
+    )
     payloads = {}
     for target in targets:
         artifact = manifest.artifact(target.id)
         if artifact is None:
             raise InputError(f"the build has no zip for {target.id}", where=str(folder), fix="build it again")
-        sha256 = plan.bytes_of.get(target.id)
+        sha256 = sources.plan.bytes_of.get(target.id)
         if sha256 is not None and artifact.sha256 != sha256:
             sources.progress.note(
-                f"{target.id}: layer version {plan.number.value} was started with other bytes ({sha256[:12]}…) than "
-                f"this machine builds ({artifact.sha256[:12]}…), and no reachable region has them"
+                f"{target.id}: layer version {sources.plan.number.value} was started with other bytes "
+                f"({sha256[:12]}…) than this machine builds ({artifact.sha256[:12]}…), and no reachable region has them"
             )
             continue
         payloads[target.id] = _payload(folder, artifact)

@@ -109,7 +109,7 @@ def _publish_timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput)
     lambdas = connect_all(matrix, journal)
     started, cpu = time.monotonic(), time.process_time()
     run = Run(matrix, ledger, lambdas, RequestedRelease("1.0.0"), matrix.cells, SYSTEM_CLOCK, Stop())
-    report = carry_out(run, prepare(run), artifacts)
+    report = carry_out(prepare(run), artifacts)
     return _Run(report, time.monotonic() - started, time.process_time() - cpu, journal.total)
 
 
@@ -200,7 +200,7 @@ def _publish_simulated(aws: SimulatedAws, matrix: Matrix, folder: Path) -> int:
     }
     before, ledger = len(aws.log), FolderLedger(folder / f"ledger-{matrix.package}", matrix)
     run = Run(matrix, ledger, lambdas, RequestedRelease("1.0.0"), matrix.cells, aws.clock, Stop())
-    report = carry_out(run, prepare(run), artifacts)
+    report = carry_out(prepare(run), artifacts)
     if not report.complete:
         raise SystemExit("a publish of the simulation is not complete")
     return len(aws.log) - before

@@ -159,7 +159,7 @@ class World:
         lambdas = self.lambdas(doom, stop)
         wanted = RequestedRelease(version, layer_version, rebuild, allow_gap=True)
         run = Run(self.matrix, ledger, lambdas, wanted, cells or self.matrix.cells, self.aws.clock, Stop(stop))
-        return carry_out(run, prepare(run), make_artifacts(self.folder, self.matrix, version, build), canary)
+        return carry_out(prepare(run), make_artifacts(self.folder, self.matrix, version, build), canary)
 
     def lambdas(self, doom: Doom | None = None, stop: Stop | None = None) -> dict[str, Lambda]:
         """Return the clients of a process. They send nothing after ``stop``."""

@@ -29,7 +29,7 @@ def publish(folder: Path, version: str, ledger: str = "ledger", matrix: Matrix =
     lambdas: Mapping[str, Lambda] = connect_all(matrix)
     records = FolderLedger(folder / ledger, matrix)
     run = Run(matrix, records, lambdas, RequestedRelease(version), matrix.cells, SYSTEM_CLOCK, Stop())
-    return carry_out(run, prepare(run), make_artifacts(folder, matrix, version))
+    return carry_out(prepare(run), make_artifacts(folder, matrix, version))
 
 
 def outcomes(report: PublishReport) -> set[str]:
