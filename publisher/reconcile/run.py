@@ -20,7 +20,7 @@ from publisher.reconcile.state import Remote
 
 @dataclass(frozen=True)
 class Run:
-    """A request checked against the matrix, with its ledger and connections. ``stop`` ends it before its next request."""
+    """A request checked against the matrix, with its ledger and connections. ``stop`` ends it before a request."""
 
     matrix: Matrix
     ledger: Ledger

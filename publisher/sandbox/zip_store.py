@@ -15,12 +15,12 @@ import re
 import tempfile
 import threading
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.zip_damage import ZIP_DAMAGE
+from publisher.aws.gateway import Zip
 from publisher.aws.publish_request import MAX_REQUEST_BYTES
 
 #: Uploads whose JSON is parsed in memory at the same time.
@@ -46,22 +46,13 @@ def invalid_parameter(message: str) -> Refusal:
     return Refusal("InvalidParameterValueException", message)
 
 
-@dataclass(frozen=True)
-class Stored:
-    """A zip in the store."""
-
-    path: Path
-    sha256: str
-    size: int
-
-
 class Store:
     """Zips by their sha256, in a folder that is deleted with the sandbox."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._turn = threading.BoundedSemaphore(MAX_PARSED_UPLOADS)
-        self._bodies: dict[str, tuple[dict[str, Any], Stored | None]] = {}
+        self._bodies: dict[str, tuple[dict[str, Any], Zip | None]] = {}
         self._storing: dict[str, threading.Event] = {}  #: by signed sha256: set when the body is stored
 
     def take(self, stream: IO[bytes], length: int, signed_sha256: str | None = None) -> bytes:
@@ -115,7 +106,7 @@ class Store:
         """Return the path of a zip."""
         return self._folder / f"{sha256}.zip"
 
-    def keep(self, content: bytes) -> Stored:
+    def keep(self, content: bytes) -> Zip:
         """Put a zip into the store."""
         sha256 = hashlib.sha256(content).hexdigest()
         path = self.path(sha256)
@@ -124,9 +115,9 @@ class Store:
             aside = path.with_suffix(f".{threading.get_ident()}")
             aside.write_bytes(content)
             aside.replace(path)
-        return Stored(path, sha256, len(content))
+        return Zip(path, sha256, len(content))
 
-    def _open(self, raw: Path) -> tuple[dict[str, Any], Stored | None]:
+    def _open(self, raw: Path) -> tuple[dict[str, Any], Zip | None]:
         try:
             body = json.loads(raw.read_bytes())
             text = body["Content"].get("ZipFile")
@@ -168,7 +159,7 @@ def check_zip(content: bytes) -> None:
         raise invalid_parameter(f"Unzipped size must be smaller than {UNZIPPED_LIMIT_BYTES} bytes")
 
 
-def stand_in(stored: Stored) -> str:
+def stand_in(stored: Zip) -> str:
     """Return the short bytes that moto stores instead of a zip."""
     return base64.b64encode(_STAND_IN + f"{stored.sha256}:{stored.size}".encode()).decode()
 
