@@ -85,6 +85,25 @@ def _short_waits() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_clients() -> Iterator[None]:
+    """Clients of boto3 share one class for each service, and have no handlers for documentation."""
+    from botocore import client, handlers
+
+    creator_class: Any = client.ClientCreator
+    classes: dict[str, type] = {}
+    create = creator_class._create_client_class
+
+    def create_once(creator: Any, name: str, model: Any) -> type:
+        return classes.get(name) or classes.setdefault(name, create(creator, name, model))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(creator_class, "_create_client_class", create_once)
+        needed = [each for each in handlers.BUILTIN_HANDLERS if not each[0].startswith("docs.")]
+        patch.setattr(handlers, "BUILTIN_HANDLERS", needed)
+        yield
+
+
 @dataclass(frozen=True)
 class Sandbox:
     """A running embedded AWS."""
