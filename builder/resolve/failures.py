@@ -28,7 +28,8 @@ _INVALID_FORMAT = re.compile(
     r"(\S+) has an invalid package format and (?:only \1 is available|you require \1).* was invalid: (.+)"
 )
 _URL_DEPENDENCY = re.compile(
-    r"resolve dependencies for package `(\S+)` cause: Package `(\S+)` was included as a URL dependency.*`\S+ @ (\S+)`"
+    r"(?:package `(\S+)` cause: )?"
+    r"(?:Package `\S+` was included as a URL dependency.*|Failed to (?:download and )?build )`(\S+) @ (\S+)`"
 )
 #: The response is no index page: uv's text about it.
 _NO_INDEX_PAGE = re.compile(r"(Unsupported `Content-Type` .*|Received some unexpected (?:JSON|HTML) .*)")
@@ -130,8 +131,9 @@ def explain(
     if "No solution found" in flat:
         return _conflict(flat, target)
     if match := _URL_DEPENDENCY.search(flat):
+        requirer = (match[1] or "a wheel").replace("==", " ")
         return BuildError(
-            f"{match[1].replace('==', ' ')} requires {match[2]} from a URL: {match[3][:400]}",
+            f"{requirer} requires {match[2]} from a URL that is not used: {match[3][:400]}",
             where=target.id,
             fix=f"replace the requirement with an override ({match[2]}>=0 takes it from an index), or exclude it",
         )

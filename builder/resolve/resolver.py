@@ -188,6 +188,7 @@ def _compile(inputs: LockInput, target: Target, *, any_platform: bool = False) -
             *(scope or ["--no-universal", *uv.platform_options(target)]),
             *options, "-",
         ]  # fmt: skip
+        folder = Path(name).resolve()
         result = uv.run(command, Path(name), stdin=text)
         if not result.ok and _MISSING.search(uv.one_line(result.err)):
             # uv caches index pages for minutes, and the version may have been uploaded since: fetch them again.
@@ -197,9 +198,13 @@ def _compile(inputs: LockInput, target: Target, *, any_platform: bool = False) -
         raise explain(result.err, target, inputs.requirements, inputs.origins)
     _check_extras(inputs.requirements, result.err)
     try:
-        return tomli.loads(result.out), result.err
+        document = tomli.loads(result.out)
     except tomli.TOMLDecodeError as error:
         raise BuildError(f"uv wrote a lock that is not TOML: {error}", where=target.id) from None
+    for archive in (each.get("archive", {}) for each in document.get("packages", [])):
+        if "path" in archive:  # may be relative to uv's folder
+            archive["path"] = os.path.normpath(folder / archive["path"])
+    return document, result.err
 
 
 def _check_extras(requirements: Sequence[str], messages: str) -> None:

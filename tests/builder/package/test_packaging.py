@@ -18,7 +18,7 @@ from builder.package.packaging import package
 from builder.requirements.reader import find_requirements, read_requirements
 from tests.builder.package.app_cases import TARGET, asks, layer_of, names, packaged, refusal, versions
 from tests.fakes.notes import Notes
-from tests.fakes.wheels import make_wheel
+from tests.fakes.wheels import make_sdist, make_wheel
 
 pytestmark = pytest.mark.usefixtures("index")
 
@@ -138,6 +138,18 @@ def test_a_wheel_with_another_hash_is_refused(app: Path, index: Path) -> None:
     assert "base==1.0 has no hash" in refusal(app)
     asks(app, "base\n--require-hashes\n")
     assert "base==1.0 has no hash" in refusal(app)
+
+
+def test_a_wheel_of_the_app_may_require_another_wheel_by_its_file_and_no_source(app: Path, tmp_path: Path) -> None:
+    wheel, source = make_wheel(tmp_path, "base"), make_sdist(tmp_path, "source", "1.0")
+    make_wheel(app.parent, "tools", requires=(f"base @ {wheel.as_uri()}",))
+    asks(app, "./tools-1.0-py3-none-any.whl\n")
+    assert versions(packaged(app)) == {"base": "1.0", "tools": "1.0"}
+    make_wheel(app.parent, "more", requires=(f"source @ {source.as_uri()}",))
+    asks(app, "./more-1.0-py3-none-any.whl\n")
+    with pytest.raises(BuildError, match="a wheel requires source from a URL that is not used: file:") as caught:
+        packaged(app)
+    assert "override (source>=0 " in str(caught.value)
 
 
 def test_missing_files_and_packages_are_named(app: Path) -> None:
