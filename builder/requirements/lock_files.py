@@ -30,13 +30,14 @@ from builder.requirements.declared import (
     without_credentials,
 )
 from builder.requirements.lock_formats import (
+    check_format,
     parse_pdm_lock,
     parse_pipfile_lock,
     parse_poetry_lock,
     pdm_targets_elsewhere,
     pythons_of,
 )
-from builder.requirements.lock_graph import find_reachable
+from builder.requirements.lock_graph import LockedPackage, find_reachable
 from builder.requirements.pins import pin
 from builder.requirements.poetry_constraints import to_specifiers
 from builder.requirements.pylock import read_pylock
@@ -139,12 +140,14 @@ def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requiremen
     parse, has_changed, command = _GRAPHS[lock.name]
     problems = Problems()
     document = read_toml(lock)
+    check_format(document, lock)
     _check_python(document, lock, project, target, command)
     packages = parse(document, lock, marker_environment(target), problems)
     problems.raise_any()
     roots = [(Requirement(each.text), each.where) for each in project.declared]
     ignored = frozenset({*project.not_compared, *project.places})
     packages_in_use = find_reachable(roots, packages, marker_environment(target), ignored, problems)
+    _check_sources(project, packages_in_use, target, problems)
     _raise_stale(problems, lock, command)
     requirements = pin(lock, project, packages_in_use, problems)
     notes = []
@@ -159,6 +162,22 @@ def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requiremen
             "needs may be missing (`pdm lock --platform linux --append` adds them)"
         )
     return replace(requirements, notes=(*requirements.notes, *notes))
+
+
+def _check_sources(
+    project: Requirements, packages: Sequence[LockedPackage], target: Target, problems: Problems
+) -> None:
+    """Compare where the project and the lock take the same package from: a path, a URL, or neither."""
+    sources = {each.name: each.source or {} for each in packages}
+    for each in project.declared:
+        if each.name not in sources or each.name in project.not_compared or not _is_active(each.text, target):
+            continue
+        is_local = isinstance(project.places.get(each.name), LocalPackage)
+        stated = "a path" if is_local else "a URL" if Requirement(each.text).url else "an index"
+        kinds = {"path": "a path", "url": "a URL"}
+        locked = next((kinds[kind] for kind in kinds if kind in sources[each.name]), "an index")
+        if stated != locked and "git" not in sources[each.name]:  # that is refused by itself
+            problems.add(each.where, f"{each.name} comes from {stated}, and in the lock from {locked}")
 
 
 def _check_python(document: Mapping[str, Any], lock: Path, project: Requirements, target: Target, command: str) -> None:
@@ -180,6 +199,7 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
     problems = Problems()
     environment = marker_environment(target)
     document = read_json(lock)
+    check_format(document, lock)
     packages = parse_pipfile_lock(document, lock, project.groups, environment, problems)
     # pipenv locks a package for another platform without version and marker: the Pipfile still has the marker.
     inactive = {each.name for each in project.declared if not _is_active(each.text, target)}
@@ -188,6 +208,7 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
     versioned = [each if each.version else replace(each, version="0") for each in packages]
     ignored = frozenset({*project.places, *(each.name for each in packages if not each.version)})
     find_reachable(roots, versioned, environment, ignored, problems)
+    _check_sources(project, packages, target, problems)
     if pipfile_has_changed(read_toml(project.source), document):  # a package may no longer be required
         problems.add(project.source.name, "changed after it was locked: its hash is not the lock's _meta.hash")
     _raise_stale(problems, lock, "pipenv lock")

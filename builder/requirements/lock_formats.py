@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.model.errors import InputError
+from builder.model.escape import shorten
 from builder.model.target import Target
 from builder.model.text_files import array, table
 from builder.requirements.declared import Problems
@@ -21,6 +22,27 @@ from builder.requirements.poetry_tables import poetry_entries
 
 _LINUX = re.compile(r"linux|manylinux")
 _POETRY_SOURCES = {"directory": "path", "file": "path", "url": "url", "git": "git"}
+
+
+#: The newest formats of poetry.lock, pdm.lock and Pipfile.lock that are known: keys below the root, and major version.
+_FORMATS = {
+    "poetry.lock": ("metadata", "lock-version", 2),
+    "pdm.lock": ("metadata", "lock_version", 4),
+    "Pipfile.lock": ("_meta", "pipfile-spec", 6),
+}
+
+
+def check_format(document: Mapping[str, Any], path: Path) -> None:
+    """Raise InputError if the lock file has a newer format than those that are known."""
+    section, key, newest = _FORMATS[path.name]
+    stated = str(table(document, section, where=str(path)).get(key, newest))
+    major = stated.partition(".")[0]
+    if not (major.isascii() and major.isdigit() and len(major) < 10 and int(major) <= newest):
+        raise InputError(
+            f"has the format {key} {shorten(stated)}, which is not supported (at most {newest})",
+            where=str(path),
+            fix="lock with an older version of the tool, or resolve again with --no-lock",
+        )
 
 
 def parse_poetry_lock(

@@ -388,6 +388,32 @@ def test_locked_local_packages_are_built(project: Project) -> None:
     assert "secret" not in said
 
 
+@pytest.mark.parametrize("name", ["poetry.lock", "pdm.lock"])
+def test_a_lock_with_another_source_of_a_package_is_refused(locked: Project, name: str) -> None:
+    locked.local("lib", "tinydep")
+    path = 'path = "lib"\n' if name == "pdm.lock" else ""
+    source = '[package.source]\ntype = "directory"\nurl = "lib"\n' if name == "poetry.lock" else ""
+    text = FORMATS[name](locked)
+    place = text.index('[[package]]\nname = "tinydep"')
+    text = text[:place] + text[place:].replace('version = "1.0"\n', f'version = "1.0"\n{path}', 1)
+    locked.write({name: text.replace("[extras]", f"{source}[extras]")})
+    assert "tinydep comes from an index, and in the lock from a path" in locked.refusal()
+    locked.write({name: FORMATS[name](locked)})
+    locked.write({"pyproject.toml": HEAD + '[tool.uv.sources]\ntinydep = { path = "lib" }\n'})
+    assert "tinydep comes from a path, and in the lock from an index" in locked.refusal()
+
+
+@pytest.mark.parametrize(
+    ("name", "head"), [("poetry.lock", 'lock-version = "2.1"'), ("pdm.lock", 'lock_version = "4.5.0"')]
+)
+def test_a_lock_of_a_newer_format_is_refused(locked: Project, name: str, head: str) -> None:
+    text = FORMATS[name](locked)
+    for version in ("9.0", "x"):
+        locked.write({name: text.replace(head, f'{head.split("=")[0]}= "{version}"')})
+        assert f"version {version}, which is not supported" in locked.refusal()
+    assert head in text
+
+
 def test_the_hash_of_a_local_wheel_in_a_poetry_lock_is_checked(project: Project) -> None:
     project.wheel("tinydep")
     path = "../index/tinydep-1.0-py3-none-any.whl"
