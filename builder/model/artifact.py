@@ -157,9 +157,13 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _read(path: Path) -> Manifest:
     try:
-        return Manifest.model_validate_json(read_file(path, "the manifest", MAX_FACTS_BYTES, "build again"))
+        manifest = Manifest.model_validate_json(read_file(path, "the manifest", MAX_FACTS_BYTES, "build again"))
     except ValidationError as error:
         raise InputError(f"not a manifest: {first_problem(error)}", where=str(path), fix="build again") from None
+    for artifact in manifest.artifacts:
+        if artifact is not manifest.artifact(artifact.target):
+            raise InputError(f"not a manifest: two zips of {artifact.target}", where=str(path), fix="build again")
+    return manifest
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -104,7 +104,7 @@ def read_smokes(folder: Path) -> SmokeResults:
 
 
 def _read(path: Path) -> SmokeResults:
-    data = read_if_present(path, "the smoke test results", MAX_FACTS_BYTES, _SMOKE_FIX)
+    data = read_if_present(path, "the file of smoke test results", MAX_FACTS_BYTES, _SMOKE_FIX)
     try:
         return SmokeResults() if data is None else SmokeResults.model_validate_json(data)
     except ValidationError as error:

@@ -24,7 +24,7 @@ def constraint_texts(paths: Iterable[Path]) -> Mapping[Path, str]:
     while waiting:
         path = waiting.pop()
         if path.is_file() and path not in texts:
-            texts[path] = read_file(path, "the constraints", MAX_FILE_BYTES).decode("utf-8", "replace")
+            texts[path] = read_file(path, "the file of constraints", MAX_FILE_BYTES).decode("utf-8", "replace")
             included = [match[1] for _, line in lines(texts[path]) if (match := _INCLUDED.match(line))]
             waiting += [Path(os.path.normpath(path.parent / name)) for name in included]
     return texts

@@ -58,7 +58,7 @@ def _parsed(path: Path, _changed: int, _size: int) -> configparser.RawConfigPars
     """Parse a file once, not once for each target, unless it changes."""
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(read_file(path, "pip's settings", MAX_FILE_BYTES).decode("utf-8", "replace"))
+        parser.read_string(read_file(path, "pip's configuration file", MAX_FILE_BYTES).decode("utf-8", "replace"))
     except configparser.Error as error:
         raise InputError(
             f"not a pip configuration file: {str(error).splitlines()[0]}", where=str(path), fix="correct or remove it"

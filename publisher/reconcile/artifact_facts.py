@@ -24,10 +24,11 @@ class Facts:
     sbom: bytes | None = None
 
 
-def facts_of(folder: Path, artifact: Artifact) -> Facts:
-    """Return the facts of an artifact. Raises InputError if its SBOM differs from the manifest's sha256."""
+def facts_of(folder: Path, artifact: Artifact, target: Target) -> Facts:
+    """Return the facts of the target's artifact. Raises InputError if its SBOM differs from the manifest's sha256."""
     record = TargetRecord(
-        **artifact.model_dump(include=set(TargetRecord.model_fields) - {"lock", "sbom"}),
+        **artifact.model_dump(include=set(TargetRecord.model_fields) - {"lock", "sbom", *vars(target)}),
+        **vars(target),  # the manifest may have the layer name of an older matrix
         lock=artifact.lock or None,  # empty if the zip comes from a ledger that does not know it
         sbom=artifact.sbom and Path(artifact.sbom).name,
         cold_start=read_smokes(folder).cold_start(artifact.sha256),

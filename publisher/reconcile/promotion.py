@@ -116,7 +116,7 @@ def _download(cells: Sequence[CellRecord], sha256: str, reader: Callable[[str], 
 
 def _artifact(target: Target, record: TargetRecord, release: Release, ledger: Ledger, path: Path) -> Artifact:
     sbom = sbom_path(release.layer_version, record.layer_name)
-    stored_name = record.sbom if record.sbom and sbom in ledger.sboms() else None
+    stored_name = f"{target.layer_name}.cdx.json" if record.sbom and sbom in ledger.sboms() else None
     if stored_name:
         write_atomically(path.parent / stored_name, ledger.sbom(sbom))
     return Artifact(

@@ -100,7 +100,7 @@ def facts_to_record(sources: Sources, payloads: Mapping[str, Payload]) -> Iterat
         elif sha256 is None:
             continue
         elif sources.artifacts and artifact and artifact.sha256 == sha256:
-            yield facts_of(sources.artifacts.folder, artifact)
+            yield facts_of(sources.artifacts.folder, artifact, target)
         elif record is None or record.sha256 != sha256:
             versions = (s.published for c, s in sources.remote.cells.items() if c.target == target and s.published)
             yield bare_facts(target, sha256, next((h.size for h in versions if h.sha256 == sha256), None))
@@ -149,22 +149,23 @@ def _use_artifact(sources: Sources, target: Target) -> Payload | None:
         sources.progress.note(f"{target.id}: other bytes are published already, so the given artifact is not used")
         return None
     refuse_failed(folder, artifact)
-    return _payload(folder, artifact)
+    return _payload(folder, artifact, target)
 
 
-def _payload(folder: Path, artifact: Artifact) -> Payload:
+def _payload(folder: Path, artifact: Artifact, target: Target) -> Payload:
     path = folder / artifact.file
     try:
-        actual = sha256_of(path)
-    except OSError as error:
+        actual, size = sha256_of(path), path.stat().st_size
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
         raise read_error("the artifact cannot be read", error, path) from None
-    if actual != artifact.sha256:
+    if (actual, size) != (artifact.sha256, artifact.size):
         raise InputError(
-            f"the zip's sha256 is {actual[:12]}…, its manifest has {artifact.sha256[:12]}…",
+            f"the zip's sha256 is {actual[:12]}… ({size:,} bytes), its manifest has {artifact.sha256[:12]}… "
+            f"({artifact.size:,} bytes)",
             where=str(path),
             fix="build it again",
         )
-    return Payload(Zip(path, artifact.sha256, path.stat().st_size), facts_of(folder, artifact))
+    return Payload(Zip(path, artifact.sha256, size), facts_of(folder, artifact, target))
 
 
 def _copy_from_regions(sources: Sources, target: Target) -> Payload | None:
@@ -228,7 +229,7 @@ def _build_payloads(sources: Sources, targets: tuple[Target, ...]) -> dict[str, 
                 f"({sha256[:12]}…) than this machine builds ({artifact.sha256[:12]}…), and no reachable region has them"
             )
             continue
-        payloads[target.id] = _payload(folder, artifact)
+        payloads[target.id] = _payload(folder, artifact, target)
     return payloads
 
 

@@ -89,7 +89,7 @@ def test_any_manifest_is_read_or_refused_and_what_is_read_can_be_recorded(tmp_pa
         path.write_bytes(data)
         with suppress(LayersError):
             for each in read_manifest(tmp_path).artifacts:
-                facts_of(tmp_path, each)
+                facts_of(tmp_path, each, MATRIX.targets[0])
 
     fuzz(damaged(document).map(lambda each: json.dumps(each).encode()) | mutated(json.dumps(document).encode()), parse)
 
