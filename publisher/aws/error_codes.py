@@ -42,9 +42,8 @@ _NO_CREDENTIALS = (
     boto.LoginError,
     boto.NoAuthTokenError,
 )
-_NOT_CONNECTED = (
-    boto.ConnectTimeoutError, boto.EndpointConnectionError, boto.ProxyConnectionError, boto.SSLError,
-)  # fmt: skip
+#: No request was sent. SSLError is not among them: TLS can fail while the response is read.
+_NOT_CONNECTED = (boto.ConnectTimeoutError, boto.EndpointConnectionError, boto.ProxyConnectionError)
 #: A request may have been sent. botocore's other errors come from settings that it cannot use: nothing was sent.
 _REQUEST_FAILED = (
     boto.AwsChunkedWrapperError,
@@ -216,18 +215,11 @@ def translate_error(error: ClientError | BotoCoreError | ResponseParserError) ->
         return refused
     if not isinstance(error, _REQUEST_FAILED):
         return Refused(message, advice=CORRECT_SETTINGS)
-    if isinstance(error, _NOT_CONNECTED):
-        return _connection_error(message)
-    return Unavailable(message)
-
-
-def _connection_error(message: str) -> Unreachable:
-    """Return the error of a connection that was not made, so that no request was sent."""
-    error = Unreachable(message)
+    failed = (Unreachable if isinstance(error, _NOT_CONNECTED) else Unavailable)(message)
     for words, advice in _PERMANENT_CONNECTION_ERRORS.items():
         if re.search(words, message, re.IGNORECASE):
-            error.advice, error.failure_class = advice, FailureClass.PERMANENT
-    return error
+            failed.advice, failed.failure_class = advice, FailureClass.PERMANENT
+    return failed
 
 
 def enable_region_advice(region: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import ssl
 from collections.abc import Callable
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +20,13 @@ from publisher.aws.gateway import (
     GatewayError,
     Grant,
     Unavailable,
+    Unreachable,
 )
 from publisher.aws.lambda_client import BotoLambda
 from publisher.ledger.recorder import cell_record
 from publisher.ledger.release import CellRecord
+from tests.fakes.certificates import self_signed
+from tests.fakes.serving import serving
 from tests.publisher.aws.client_cases import ACCOUNT, REGION, canned, connect, publication
 from tests.publisher.reconcile.plan_cases import small_matrix
 
@@ -155,3 +161,25 @@ def test_every_action_that_allows_reading_is_a_grant(action: Any) -> None:
 def test_a_statement_that_does_not_allow_reading_is_not_a_grant(change: dict[str, Any]) -> None:
     statement = {"Sid": "s", "Effect": "Allow", "Action": "lambda:GetLayerVersion", "Principal": "*", **change}
     assert responses.grants({"Policy": json.dumps({"Statement": [statement]})}) == ()
+
+
+def test_a_publish_whose_response_breaks_the_tls_connection_may_have_acted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(self.rfile.read(int(self.headers["Content-Length"])))
+            os.write(self.connection.fileno(), b"no record of TLS" * 20)
+
+        def log_message(self, *_: object) -> None: ...
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate := self_signed(tmp_path))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with serving(server) as address, pytest.raises(Unavailable, match="SSLError") as raised:
+        connect(address.replace("http:", "https:"), tmp_path).publish(publication(tmp_path))
+    assert (len(received), isinstance(raised.value, Unreachable)) == (1, False)

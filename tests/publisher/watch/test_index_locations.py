@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from builder.model.errors import InputError
 from publisher.watch.index_locations import IndexLocation, IndexUnavailableError, index_locations
 from publisher.watch.package_index import UnknownPackageError
+from tests.fakes.certificates import self_signed
 from tests.fakes.package_index import JSON, PackageIndex, running_index, send, use_index, versions
 from tests.fakes.wheels import make_wheel
 
@@ -139,27 +138,6 @@ def test_a_proxy_is_used(
     monkeypatch.setenv(index_variable, "http://index.example/simple")
     monkeypatch.setenv(proxy_variable, index.address)
     assert list(versions()) == ["1.0"]
-
-
-def self_signed(folder: Path) -> Path:
-    """Write a self-signed certificate of 127.0.0.1 with its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "index of a test")])
-    now = datetime.now(timezone.utc)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    form, bare = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    path = folder / "certificate.pem"
-    pem = serialization.Encoding.PEM
-    path.write_bytes(certificate.public_bytes(pem) + key.private_bytes(pem, form, bare))
-    return path
 
 
 def test_an_untrusted_certificate_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
