@@ -79,12 +79,12 @@ def distributions(texts: Mapping[str, bytes], files: Sequence[FileFacts]) -> tup
     for path, text in texts.items():
         if match := _DIST_INFO.fullmatch(path):
             folders.setdefault(f"{match['root']}{match['stem']}.dist-info", {})[match["file"]] = text
-    reader = _Reader({file.path: file for file in files if not file.is_folder})
+    reader = _DistributionReader({file.path: file for file in files if not file.is_folder})
     read = [reader.distribution(folder, parts) for folder, parts in folders.items()]
     return tuple(sorted(read, key=lambda distribution: (distribution.name, distribution.folder)))
 
 
-class _Reader:
+class _DistributionReader:
     """Reads the distributions of one zip."""
 
     def __init__(self, files: Mapping[str, FileFacts]) -> None:

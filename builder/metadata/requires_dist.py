@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -65,6 +65,11 @@ def _holds(requirement: Requirement, environment: Mapping[str, str], extras: Ite
         return any(requirement.marker.evaluate({**environment, "extra": each}) for each in extras if each in marker)
     except (UndefinedComparison, UndefinedEnvironmentName, ValueError, RecursionError):
         return False
+
+
+def applies(marker: Marker | None, environment: Mapping[str, str]) -> bool:
+    """Whether a requirement with this marker applies where no extra is required."""
+    return marker is None or marker.evaluate({**environment, "extra": ""})
 
 
 def marker_environment(target: Target) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The comparison of package versions, which strangers write: a version may be invalid, or too long for Python."""
+"""Compare package versions from outside: one may be invalid, or have more digits than Python reads."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def parse_budget(texts: tuple[str, ...]) -> Budget:
     return Budget.model_validate(limits)
 
 
-def refuse_over_budget(budget: Budget, zipped: int, unzipped: int, where: str) -> None:
+def check_sizes(budget: Budget, zipped: int, unzipped: int, where: str) -> None:
     """Raise BuildError if a size exceeds its limit."""
     if problems := list(budget.exceeded(zipped, unzipped)):
         raise BuildError(

@@ -11,16 +11,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from builder.metadata.requires_dist import active_requirements
+from builder.metadata.requires_dist import marker_environment
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.model.versions import allows
 from builder.package.local_packages import LocalWheel
-from builder.requirements.declared import Declared, Requirements
+from builder.requirements.declared import Requirements
 from builder.resolve.bounds import Bounds, ProjectIndex
 from builder.resolve.failures import ConflictError
 from builder.resolve.resolver import Lock, LockInput, resolve_requirements
@@ -84,13 +85,13 @@ def check_python(requirements: Requirements, target: Target) -> None:
 
 def _lock_input(project: Requirements, target: Target, wheels: Sequence[LocalWheel]) -> LockInput:
     """Return the requirements for uv and their bounds, with the user's own packages as wheels."""
-    local_wheels = {wheel.name: wheel for wheel in wheels}
+    local_wheels, environment = {wheel.name: wheel for wheel in wheels}, marker_environment(target)
     asked_for = {package.path.resolve() for package in project.local}
     index_of: dict[str, tuple[ProjectIndex, str]] = {}
     requirements = []
     for each in project.declared:
         place = project.places.get(each.name)
-        if isinstance(place, ProjectIndex) and each.name not in index_of and _is_active(each, target):
+        if isinstance(place, ProjectIndex) and each.name not in index_of and each.is_active(environment):
             index_of[each.name] = place, each.text
         else:
             requirements.append(each.text)
@@ -113,19 +114,14 @@ def _lock_input(project: Requirements, target: Target, wheels: Sequence[LocalWhe
     return LockInput(tuple(requirements), bounds, origins={each.name: each.where for each in project.declared})
 
 
-def _is_active(declared: Declared, target: Target) -> bool:
-    return bool(active_requirements({"": [declared.text]}, target)[""])
-
-
 def _own_conflicts(requirements: Requirements, pins: Mapping[str, str], target: Target) -> dict[str, str]:
     """Return the app's own requirements that the layer does not satisfy, by package, found without an index."""
     conflicts = {}
     for each in requirements.declared:
-        for active in active_requirements({"": [each.text]}, target)[""]:
-            if each.name in requirements.not_compared or each.name not in pins:
-                continue
-            if not allows(active.specifier, pins[each.name]):
-                conflicts[each.name] = f"{each.where} requires {each.text}"
+        pin = None if each.name in requirements.not_compared else pins.get(each.name)
+        is_allowed = pin is None or allows(Requirement(each.text).specifier, pin)
+        if not is_allowed and each.is_active(marker_environment(target)):
+            conflicts[each.name] = f"{each.where} requires {each.text}"
     return conflicts
 
 

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from builder.bytecode.interpreters import find
 from builder.metadata.core_metadata import parse_headers
-from builder.metadata.requires_dist import marker_environment
+from builder.metadata.requires_dist import applies, marker_environment
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
 from builder.model.target import Target
@@ -68,7 +68,7 @@ def local_packages(requirements: Requirements, target: Target) -> tuple[list[Loc
     packages: dict[tuple[Path, str | None], LocalPackage] = {}
     declared = {each.text: each for each in requirements.declared}
     places = dict(requirements.places)
-    queue = deque(each for each in requirements.local if each.marker is None or each.marker.evaluate(dict(environment)))
+    queue = deque(each for each in requirements.local if applies(each.marker, environment))
     queue.extend(_needed_places(requirements, environment))
     seen: set[tuple[Path, tuple[str, ...]]] = set()
     while queue:
@@ -83,7 +83,7 @@ def local_packages(requirements: Requirements, target: Target) -> tuple[list[Loc
             continue
         nested = read_pyproject(project, Selection(extras=package.extras, default_groups=False), environment)
         queue.extend(_needed_places(nested, environment))
-        for each in filter(lambda each: _is_needed(each, environment), nested.declared):
+        for each in (each for each in nested.declared if each.is_active(environment)):
             place = nested.places.get(each.name)
             if isinstance(place, ProjectIndex):
                 _add_index(places, place, each, project)
@@ -112,13 +112,8 @@ def _add_index(
 def _needed_places(requirements: Requirements, environment: dict[str, str]) -> Iterator[LocalPackage]:
     for each in requirements.declared:
         place = requirements.places.get(each.name)
-        if isinstance(place, LocalPackage) and _is_needed(each, environment):
+        if isinstance(place, LocalPackage) and each.is_active(environment):
             yield replace(place, extras=tuple(sorted(Requirement(each.text).extras)))
-
-
-def _is_needed(declared: Declared, environment: dict[str, str]) -> bool:
-    marker = Requirement(declared.text).marker
-    return marker is None or marker.evaluate(environment)
 
 
 def build_wheels(

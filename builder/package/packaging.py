@@ -29,7 +29,7 @@ from builder.model.progress import Progress
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.target import Target
 from builder.package.app_files import app_files
-from builder.package.budget import refuse_over_budget
+from builder.package.budget import check_sizes
 from builder.package.dependencies import Layer, check_python, lock_of
 from builder.package.hidden_modules import hidden_modules
 from builder.package.local_packages import build_wheels, local_packages
@@ -135,7 +135,7 @@ def package(
             )
             result = Package(target, zipped, dependencies, source, project.lock if project else None, layer, notes)
             _check_limits(result, folder, direct, progress)
-            refuse_over_budget(budget or Budget(), result.size, result.total_unzipped, target.id)
+            check_sizes(budget or Budget(), result.size, result.total_unzipped, target.id)
             for warning in hidden_modules(files, folder / dependencies.file if dependencies else None, target):
                 progress.note(warning)
             with folder_lock(output):  # so that both zips are of one run

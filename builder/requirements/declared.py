@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from builder.metadata.requires_dist import name_of
+from builder.metadata.requires_dist import applies, name_of
 from builder.model.errors import InputError
 from builder.model.escape import shorten
 from builder.model.figures import counted
@@ -51,6 +51,10 @@ class Declared:
     text: str
     name: str  #: normalised
     where: str  #: ``requirements.txt:3``
+
+    def is_active(self, environment: Mapping[str, str]) -> bool:
+        """Whether it applies for these marker values."""
+        return applies(Requirement(self.text).marker, environment)
 
 
 @dataclass(frozen=True)

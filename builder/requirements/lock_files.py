@@ -85,7 +85,7 @@ def _add_extras(pins: Sequence[Declared], project: Requirements, target: Target)
     """Return the pins with the extras that the project requires of them, to tell which do not exist."""
     extras: dict[str, set[str]] = {}
     for each in project.declared:
-        if _is_active(each.text, target):
+        if each.is_active(marker_environment(target)):
             extras.setdefault(each.name, set()).update(Requirement(each.text).extras)
     pinned = [(each, Requirement(each.text)) for each in pins]
     for each, requirement in pinned:
@@ -170,7 +170,11 @@ def _check_sources(
     """Compare where the project and the lock take the same package from: a path, a URL, or neither."""
     sources = {each.name: each.source or {} for each in packages}
     for each in project.declared:
-        if each.name not in sources or each.name in project.not_compared or not _is_active(each.text, target):
+        if (
+            each.name not in sources
+            or each.name in project.not_compared
+            or not each.is_active(marker_environment(target))
+        ):
             continue
         is_local = isinstance(project.places.get(each.name), LocalPackage)
         stated = "a path" if is_local else "a URL" if Requirement(each.text).url else "an index"
@@ -202,7 +206,7 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
     check_format(document, lock)
     packages = parse_pipfile_lock(document, lock, project.groups, environment, problems)
     # pipenv locks a package for another platform without version and marker: the Pipfile still has the marker.
-    inactive = {each.name for each in project.declared if not _is_active(each.text, target)}
+    inactive = {each.name for each in project.declared if not each.is_active(marker_environment(target))}
     packages = [each for each in packages if each.version or each.name not in inactive]
     roots = [(Requirement(each.text), each.where) for each in project.declared]
     versioned = [each if each.version else replace(each, version="0") for each in packages]
@@ -226,12 +230,12 @@ def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:
 
 def _check_pins(project: Requirements, locked: Requirements, target: Target, problems: Problems) -> set[str]:
     """Compare the project's requirements with a lock's packages. Return the names of those that do not fit."""
-    pins = {each.name: Requirement(each.text) for each in locked.declared if _is_active(each.text, target)}
+    pins = {each.name: Requirement(each.text) for each in locked.declared if each.is_active(marker_environment(target))}
     local = {each.path.resolve() for each in locked.local}
     places = {name: each.path.resolve() for name, each in locked.places.items() if isinstance(each, LocalPackage)}
     different = set()
     for each in project.declared:
-        if each.name in project.not_compared or not _is_active(each.text, target):
+        if each.name in project.not_compared or not each.is_active(marker_environment(target)):
             continue
         place = project.places.get(each.name)
         if isinstance(place, LocalPackage):
@@ -258,11 +262,6 @@ def _difference(requirement: Requirement, pin: Requirement | None) -> str | None
     version = next((each.version for each in pin.specifier), None)
     fits = version is None or allows(requirement.specifier, version)
     return None if fits else f"has {pin.name} {version}"
-
-
-def _is_active(text: str, target: Target) -> bool:
-    marker = Requirement(text).marker
-    return marker is None or marker.evaluate({**marker_environment(target), "extra": ""})
 
 
 def _raise_stale(problems: Problems, lock: Path, command: str) -> None:

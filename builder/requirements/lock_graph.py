@@ -12,6 +12,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from builder.metadata.requires_dist import applies
 from builder.model.versions import allows
 from builder.requirements.declared import Problems
 
@@ -77,7 +78,7 @@ def _walk(
     queue = deque(roots)
     while queue:
         requirement, where = queue.popleft()
-        if requirement.marker and not requirement.marker.evaluate({**environment, "extra": ""}):
+        if not applies(requirement.marker, environment):
             continue
         name, extras = canonicalize_name(requirement.name), frozenset(map(canonicalize_name, requirement.extras))
         limits.setdefault(name, set()).add(requirement.specifier)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from builder.metadata.requires_dist import applies
 from builder.model.errors import InputError
 from builder.model.text_files import array, table
 from builder.requirements.declarations import Declarations, is_package, is_workspace_root, unread_tables
@@ -178,7 +179,7 @@ class _Project:
         if requirement.url and not source:
             source = {"url": requirement.url}
         requirement.url = None
-        active = requirement.marker is None or requirement.marker.evaluate({**self.environment, "extra": ""})
+        active = applies(requirement.marker, self.environment)
         if source and active:
             available.apply(requirement, source, f"{entry.where}: {entry.name}")
         return declare(requirement, entry.where)

@@ -76,12 +76,12 @@ def read_requirements_file(
 
     With the marker values of an ``environment``, URLs for other environments are not read, as with pip.
     """
-    reader = _Reader(path, environment)
+    reader = _FileReader(path, environment)
     reader.file(path, constraints=False, text=text)
     return reader.result()
 
 
-class _Reader:
+class _FileReader:
     """Reads a requirements file and those that it includes."""
 
     def __init__(self, path: Path, environment: Mapping[str, str] | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from builder.metadata.requires_dist import applies
 from builder.model.text_files import array, read_toml, table
 from builder.requirements.declared import Problems, Selection
 from builder.requirements.indexes import refusal_of_index
@@ -137,7 +138,7 @@ def chosen_source(
     applicable = []
     for source in options:
         marker = problems.parse_marker(source.get("marker"), where)
-        if marker is None or marker.evaluate(dict(environment)):
+        if applies(marker, environment):
             applicable.append(source)
     selected = [
         each

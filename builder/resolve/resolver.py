@@ -51,7 +51,7 @@ class LockInput:
     origins: Mapping[str, str] = field(default_factory=dict)  #: file and line of the user's requirements, by name
 
     def with_constraints(self, constraints: Iterable[str]) -> LockInput:
-        """Return it with more constraints."""
+        """Return a copy with more constraints."""
         return replace(self, bounds=replace(self.bounds, constraints=(*self.bounds.constraints, *constraints)))
 
 

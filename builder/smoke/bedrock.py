@@ -122,10 +122,10 @@ class BedrockServer(LoopbackServer):
     """Serves the stand-in on 127.0.0.1 for a ``with`` block; any other AWS request gets AWS's error."""
 
     def __init__(self, model: Model) -> None:
-        super().__init__(type("_Requests", (_Requests,), {"model": staticmethod(model)}))
+        super().__init__(type("_BedrockRequests", (_BedrockRequests,), {"model": staticmethod(model)}))
 
 
-class _Requests(LoopbackHandler):
+class _BedrockRequests(LoopbackHandler):
     model: Model
 
     def do_POST(self) -> None:  # noqa: N802 - http.server's name

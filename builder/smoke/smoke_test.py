@@ -66,10 +66,6 @@ class SmokeReport:
     response: Any = None  #: of an app, to the second invocation
     imports: tuple[PackageImport, ...] = ()  #: the import time by package, with ``profile``
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the JSON of ``layers smoke --json``."""
-        return {**asdict(self), "imports": [each.model_dump(mode="json") for each in self.imports]}
-
 
 @dataclass(frozen=True)
 class App:

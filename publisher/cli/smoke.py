@@ -87,7 +87,7 @@ def command(
         reports = [_smoke_app(app, zips, python, architecture, handler, event, variables, model_script)]
     _report_to_github(settings, reports, strict)
     if as_json:
-        print_json([report.as_json() for report in reports])
+        print_json(reports)
     else:
         _show(reports, _releases(settings) if profile else ())
     _refuse(reports, strict)
