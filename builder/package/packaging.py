@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -42,6 +43,7 @@ from builder.wheels.slim import services_of_clients
 
 APP = "app.zip"
 DEPENDENCIES = "dependencies"
+_DEPENDENCIES_FILES = (f"{DEPENDENCIES}.zip", f"{DEPENDENCIES}.cdx.json")
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def package(
             layer_slim = _slim_for(slim, files) if slim else None
             compiled = _bytecode(target, progress) if bytecode and lock else "off"
             dependencies = (
-                _build(app, project, target, lock, lock_input, folder, progress, layer_slim, compiled)
+                _build(app, project, target, lock, lock_input, output, folder, progress, layer_slim, compiled)
                 if project and lock
                 else None
             )
@@ -203,12 +205,16 @@ def _build(
     target: Target,
     lock: Lock,
     lock_input: LockInput | None,
+    output: Path,
     folder: Path,
     progress: Progress,
     slim: Slim | None,
     bytecode: Literal["required", "off"],
 ) -> Artifact:
-    """Build ``dependencies.zip`` with its SBOM, as a layer is built."""
+    """Build ``dependencies.zip`` with its SBOM, as a layer is built. If that of ``output`` is the same, it stays."""
+    for name in _DEPENDENCIES_FILES:
+        with suppress(OSError):
+            (folder / name).hardlink_to(output / name)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", requirements.name or app.absolute().name).strip("._-") or "app"
     matrix = Matrix(
         account="0" * 12,  # unused placeholder: this matrix publishes nothing
@@ -276,7 +282,7 @@ def _biggest(packaged: Package, folder: Path) -> str:
 
 def _move_files(folder: Path, output: Path, progress: Progress) -> None:
     """Move the files to the output folder. Delete files of an earlier run that this one did not write."""
-    for name in (f"{DEPENDENCIES}.zip", f"{DEPENDENCIES}.cdx.json", APP):
+    for name in (*_DEPENDENCIES_FILES, APP):
         if (folder / name).exists():
             (folder / name).replace(output / name)
         elif (output / name).exists():

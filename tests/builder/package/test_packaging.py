@@ -41,6 +41,34 @@ def test_an_app_with_the_guides_layout_gives_both_zips(app: Path, index: Path) -
     ]  # fmt: skip
 
 
+def test_an_unchanged_dependencies_zip_stays(app: Path, index: Path) -> None:
+    make_wheel(index, "tools")
+    asks(app, "tools\n")
+    first = packaged(app)
+    zipped = app.parent / "packaging" / "dependencies.zip"
+    before = zipped.stat()
+    assert packaged(app) == first
+    assert (zipped.stat().st_ino, zipped.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert zipped.stat().st_nlink == 1
+    make_wheel(index, "base")
+    asks(app, "tools\nbase\n")
+    assert versions(packaged(app)) == {"base": "1.0", "tools": "1.0"}
+    assert "python/base/__init__.py" in names(zipped)
+
+
+@pytest.mark.parametrize("name", ["dependencies.zip", "dependencies.cdx.json"])
+def test_a_file_of_an_earlier_run_that_was_changed_is_replaced(app: Path, index: Path, name: str) -> None:
+    make_wheel(index, "tools")
+    asks(app, "tools\n")
+    packaged(app)
+    path = app.parent / "packaging" / name
+    content = path.read_bytes()
+    for changed in (content[:-1] + b"?", content[:-9], b"", None):
+        path.unlink() if changed is None else path.write_bytes(changed)
+        packaged(app)
+        assert path.read_bytes() == content
+
+
 def test_file_times_and_owner_permissions_do_not_change_the_bytes(app: Path) -> None:
     first = packaged(app).app.sha256
     os.utime(app / "agent_handler.py", (1, 1))
