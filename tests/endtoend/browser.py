@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import JavascriptException, StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -110,7 +111,9 @@ class Page:
         return state
 
     def until(self, condition: Callable[[], object]) -> None:
-        WebDriverWait(self.chrome, 5, poll_frequency=0.02).until(lambda _: condition())
+        """Wait for a condition. While the page loads again, its elements and scripts are missing."""
+        loading = (JavascriptException, StaleElementReferenceException)
+        WebDriverWait(self.chrome, 15, 0.02, loading).until(lambda _: condition())
 
     def console_entries(self) -> list[dict[str, Any]]:
         """Return the new entries of the browser's console."""
