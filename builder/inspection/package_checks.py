@@ -21,6 +21,8 @@ from builder.model.wheel_tags import expand_tags, supported_tags
 _IN_RUNTIME = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six"})
 #: A glibc version above all real ones, to tell wheels for a newer system from wheels for another machine.
 _FUTURE_GLIBC_MINOR = 99
+#: uv ignores upper bounds of Requires-Python, because projects set them by mistake; pip does not.
+_LOWER_BOUNDS = (">", "~=", "==")
 
 
 def check_packages(
@@ -32,7 +34,9 @@ def check_packages(
         yield from distribution.problems
         if target:
             yield from _check_tags(distribution, target)
-            yield from _check_requires_python(distribution, target)
+            package = f"{distribution.name} {distribution.version}"
+            if found := check_python(package, distribution.requires_python, target, distribution.folder):
+                yield found
     if target:
         yield from _check_requirements(packages, target)
     yield from _check_records(packages, files)
@@ -68,16 +72,16 @@ def _check_tags(distribution: Distribution, target: Target) -> Iterator[Finding]
         yield finding("error", "wheel-tag", message, distribution.folder)
 
 
-def _check_requires_python(distribution: Distribution, target: Target) -> Iterator[Finding]:
+def check_python(package: str, requires_python: str | None, target: Target, path: str) -> Finding | None:
+    """Return a finding if Requires-Python excludes the target's Python: a warning if only an upper bound does."""
     try:
-        pythons = SpecifierSet(distribution.requires_python or "")
-        is_met = pythons.contains(target.runtime.full_version, prereleases=True)
+        bounds = SpecifierSet(requires_python or "")
+        lower = SpecifierSet(",".join(str(each) for each in bounds if each.operator.startswith(_LOWER_BOUNDS)))
+        is_met, is_new = (each.contains(target.runtime.full_version, prereleases=True) for each in (bounds, lower))
     except ValueError:  # also for a version with more digits than Python converts
-        return
-    if not is_met:
-        package = f"{distribution.name} {distribution.version}"
-        message = f"{package} requires Python {pythons}, the target has {target.runtime.full_version}"
-        yield finding("error", "python-required", message, distribution.folder)
+        return None
+    message = f"{package} requires Python {bounds}, the target has {target.runtime.full_version}"
+    return None if is_met else finding("warning" if is_new else "error", "python-required", message, path)
 
 
 def _check_requirements(packages: Sequence[Distribution], target: Target) -> Iterator[Finding]:

@@ -41,7 +41,7 @@ from builder.wheels.slim import slim, unknown_services
 
 #: Part of the cache keys of zips. Increase it with every change of a zip, its SBOM or its checks that no other part of
 #: the key reflects.
-_FORMAT: Final = 8
+_FORMAT: Final = 9
 #: How many targets are resolved in parallel.
 _MAX_PARALLEL_RESOLUTIONS: Final = 4
 

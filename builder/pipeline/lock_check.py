@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from builder.inspection.package_checks import check_python
 from builder.metadata.core_metadata import parse_headers
 from builder.metadata.requires_dist import is_readable, name_of
 from builder.model.artifact import Finding
@@ -25,24 +25,24 @@ from builder.resolve.settings import replaces_requirements
 from builder.resolve.version_notes import parents_of
 from builder.wheels.layer_content import PackedWheel
 
-#: uv ignores upper bounds of Requires-Python, because projects set them by mistake.
-_LOWER_BOUNDS = (">", "~=", "==")
-
 
 def check_metadata(wheels: Sequence[PackedWheel], target: Target, inputs: LockInput | None) -> list[Finding]:
     """Raise BuildError if a wheel's own METADATA names another package, or requires what the lock does not have.
 
-    Returns warnings for packages that no wheel requires, and for extras that do not exist. ``inputs`` is what the lock
+    Returns warnings for packages that no wheel requires, for extras that do not exist, and for upper bounds of
+    Requires-Python. ``inputs`` is what the lock
     was resolved from; None if that is unknown. Then, and if the user's settings replace requirements, these are not
     compared. What a lock file does not have is a warning, because its project may leave packages out.
     """
-    problems = [problem for wheel in wheels for problem in _wrong_headers(wheel, target)]
+    pythons = [found for wheel in wheels if (found := _excluded_python(wheel, target))]
+    problems = [problem for wheel in wheels for problem in _wrong_name(wheel)]
+    problems += [each.message for each in pythons if each.level == "error"]
     unneeded: list[str] = []
-    warnings: list[Finding] = []
+    warnings = [each for each in pythons if each.level == "warning"]
     if inputs is not None and not replaces_requirements(os.environ):
         requires = {wheel.locked.name: wheel.requires for wheel in wheels}
         parents = parents_of(inputs, target, requires)
-        warnings = list(_missing_extras(wheels, parents))
+        warnings += _missing_extras(wheels, parents)
         if inputs.bounds.complete:
             missing = _wrong_requirements(wheels, inputs, parents, compare_versions=False)
             warnings += [finding("warning", "requirement-missing", text) for text in missing]
@@ -82,20 +82,17 @@ def _missing_extras(
                 yield finding("warning", "extra-missing", message)
 
 
-def _wrong_headers(wheel: PackedWheel, target: Target) -> Iterator[str]:
+def _excluded_python(wheel: PackedWheel, target: Target) -> Finding | None:
+    requires_python = parse_headers(wheel.metadata).get("requires_python")
+    return check_python(f"{wheel.locked.filename}: its METADATA", requires_python, target, f"python/{wheel.dist_info}")
+
+
+def _wrong_name(wheel: PackedWheel) -> Iterator[str]:
     headers = parse_headers(wheel.metadata)
     locked = wheel.locked
     stated = headers.get("name", ""), headers.get("version", "")
     if all(stated) and (canonicalize_name(stated[0]) != locked.name or not same_version(stated[1], locked.version)):
         yield f"{locked.filename}: its METADATA says {stated[0]} {stated[1]}, not {locked.name} {locked.version}"
-    try:
-        bounds = SpecifierSet(headers.get("requires_python", ""))
-        lower = SpecifierSet(",".join(str(each) for each in bounds if each.operator.startswith(_LOWER_BOUNDS)))
-        is_met = lower.contains(target.runtime.full_version, prereleases=True)
-    except ValueError:
-        return
-    if not is_met:
-        yield f"{locked.filename}: its METADATA requires Python {bounds}, the target has {target.runtime.full_version}"
 
 
 def _wrong_requirements(

@@ -85,6 +85,12 @@ def test_requires_python_must_allow_the_targets_python() -> None:
     assert check(files, "3.11") == ()
 
 
+@pytest.mark.parametrize("bound", ["<3.12", "!=3.12.*,>=3.8", "<=3.11"])
+def test_an_upper_bound_of_requires_python_which_uv_ignores_is_a_warning(bound: str) -> None:
+    (finding,) = check(distribution("a", headers=f"Requires-Python: {bound}\n"), "3.12")
+    assert (finding.level, finding.code) == ("warning", "python-required")
+
+
 def test_a_missing_requirement_of_this_python_only_is_reported() -> None:
     """pip on a newer Python leaves exceptiongroup out of a 3.10 layer."""
     files = distribution("anyio", requires=["exceptiongroup>=1.0.2; python_version < '3.11'"])

@@ -101,13 +101,23 @@ def test_an_extra_that_a_requirement_lost_is_a_warning(tmp_path: Path, monkeypat
     assert finding.message == "one 1.0 has no extra 'gone', which demo 1.0 requires: it adds nothing"
 
 
+def test_an_upper_bound_of_requires_python_that_uv_ignores_is_a_warning(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo", metadata="Requires-Python: >=3.8,<3.12\n")
+    matrix = matrix_of("demo", bytecode="off")
+    (artifact,) = build(matrix, "1.0", matrix.targets, tmp_path / "out", Quiet()).artifacts
+    (finding,) = artifact.findings
+    assert (finding.level, finding.code) == ("warning", "python-required")
+    assert (
+        "demo-1.0-py3-none-any.whl: its METADATA requires Python <3.12,>=3.8, the target has 3.12." in finding.message
+    )
+
+
 @pytest.mark.parametrize(
     ("metadata", "problem"),
     [
         ("Name: other\nVersion: 1.0\n", "its METADATA says other 1.0, not demo 1.0"),
         ("Requires-Python: >=3.13\n", "its METADATA requires Python >=3.13, the target has 3.12."),
         ("Requires-Python: ==3.11.*\n", "its METADATA requires Python ==3.11.*, the target has 3.12."),
-        ("Requires-Python: <3.12\n", None),  # uv ignores upper bounds too
         ("Requires-Python: nonsense\n", None),
     ],
 )
