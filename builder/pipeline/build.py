@@ -113,6 +113,7 @@ class _BuildRun:
             ThreadPoolExecutor(max_workers=_MAX_PARALLEL_RESOLUTIONS) as resolving,
             ThreadPoolExecutor(max_workers=1 + len(pythons) + 5 * len(targets)) as threads,
         ):
+            self.threads = threads
             (self.work / "wheels").mkdir()
             packer = WheelPacker(self.work / "wheels", self.cache, threads)
             try:
@@ -122,7 +123,7 @@ class _BuildRun:
                 # Work starts target by target, so that the first zip is assembled while the next target's modules are
                 # compiled.
                 zips = [
-                    self._begin_zip(packer, threads, target, locks[target].result(), before.result(), locks)
+                    self._begin_zip(packer, target, locks[target].result(), before.result(), locks)
                     for target, before in zip(targets, unchanged, strict=True)
                 ]
                 packer.release()
@@ -176,7 +177,6 @@ class _BuildRun:
     def _begin_zip(
         self,
         packer: WheelPacker,
-        threads: ThreadPoolExecutor,
         target: Target,
         lock: Lock,
         unchanged: Artifact | None,
@@ -186,32 +186,26 @@ class _BuildRun:
             self.progress.step(target.id, f"{unchanged.size / 1048576:.1f} MB, unchanged")
             return completed_future(unchanged)
         started = time.monotonic()
-        interpreter = self.interpreters[target.python].result()
-        wheels = packer.begin(target, lock, interpreter)
+        wheels = packer.begin(target, lock, self.interpreters[target.python].result())
         if self.newest is None:  # once for all zips that are not unchanged
-            self.newest = threads.submit(self.locks.newest_packages, locks)
-        newest = self.newest
-        return threads.submit(
-            self._assemble, target, lock, interpreter, wheels,
-            lambda packed: threads.submit(self._older_versions, target, lock, newest, packed), started,
-        )  # fmt: skip
+            self.newest = self.threads.submit(self.locks.newest_packages, locks)
+        return self.threads.submit(self._assemble, target, lock, wheels, self.newest, started)
 
     def _assemble(
         self,
         target: Target,
         lock: Lock,
-        interpreter: Interpreter | None,
         packed: Callable[[], list[PackedWheel]],
-        begin_older_versions: Callable[[Sequence[PackedWheel]], Future[list[Finding]]],
+        newest: Future[Sequence[Package]],
         started: float,
     ) -> Artifact:
         """Check the target's zip and SBOM and write them below ``work``."""
-        whole = packed()
+        interpreter, whole = self.interpreters[target.python].result(), packed()
         differing = check_metadata(whole, target, self.locks.input_of(target))
         wheels, services = self._slim(target, whole)
         content = merge(wheels, target.python)
         files = content.files
-        older = begin_older_versions(wheels)  # uv runs while the zip is written
+        older = self.threads.submit(self._older_versions, target, lock, newest, wheels)  # while the zip is written
         found = check_files(facts_of(files), target)
         if self.matrix.bytecode == "off":  # as the user asked for
             found = tuple(each for each in found if each.code != "pyc-none")

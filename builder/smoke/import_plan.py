@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -10,6 +9,7 @@ from typing import Final, Literal
 from packaging.utils import canonicalize_name
 
 from builder.inspection.distributions import Distribution
+from builder.inspection.file_checks import ROOT_OF_ONE_PYTHON
 
 #: Top-level modules that wheels contain by mistake. They are not part of what the distribution is for.
 _STRAY_MODULES: Final = frozenset(
@@ -19,7 +19,6 @@ _STRAY_MODULES: Final = frozenset(
     }
 )  # fmt: skip
 _NO_PACKAGE: Final = "modules of no package"
-_VERSIONED_ROOT = re.compile(r"python/lib/python\d\.\d+/site-packages/")
 #: The most modules to try until one can be imported.
 _MAX_ATTEMPTS = 20
 
@@ -50,7 +49,7 @@ def import_plan(distributions: Iterable[Distribution], paths: Collection[str] = 
         names.add(distribution.name)
         if modules := distribution.import_names():
             plan.append(_trial(distribution.name, modules))
-    for root in ("python/", *{match[0] for path in paths if (match := _VERSIONED_ROOT.match(path))}):
+    for root in ("python/", *{match[0] for path in paths if (match := ROOT_OF_ONE_PYTHON.match(path))}):
         rest = tuple(path for path in paths if path.startswith(root) and path not in owned)
         if modules := Distribution(_NO_PACKAGE, "", "", root, files=rest).import_names():
             plan.append(_trial(_NO_PACKAGE, modules))
