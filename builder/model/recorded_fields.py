@@ -47,7 +47,8 @@ TargetField = Annotated[str, Field(pattern=f"^{_TARGET}$")]
 #: A cell: its region and target id.
 CellField = Annotated[str, Field(pattern=f"^{_REGION}/{_TARGET}$")]
 #: A package version. PEP 440 has no limit, but Python reads no number of more than 4,300 digits.
-VersionText = Annotated[str, Field(min_length=1, max_length=128)]
+MAX_VERSION_LENGTH = 128
+VersionText = Annotated[str, Field(min_length=1, max_length=MAX_VERSION_LENGTH)]
 VersionField = Annotated[VersionText, AfterValidator(_version)]
 #: Number of a layer version: AWS counts in 64 bits.
 LayerVersionField = Annotated[int, Field(ge=1, lt=2**63, strict=True)]

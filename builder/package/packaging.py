@@ -36,7 +36,7 @@ from builder.package.hidden_modules import hidden_modules
 from builder.package.local_packages import build_wheels, local_packages
 from builder.package.work_folder import work_folder
 from builder.pipeline.build import build
-from builder.requirements.declared import EVERYTHING_DECLARED, Requirements, Selection
+from builder.requirements.declared import EVERYTHING_DECLARED, Requirements, Selection, without_credentials
 from builder.requirements.reader import find_requirements, read_requirements
 from builder.resolve.resolver import Lock, LockInput
 from builder.wheels.slim import services_of_clients
@@ -215,7 +215,7 @@ def _build(
     for name in _DEPENDENCIES_FILES:
         with suppress(OSError):
             (folder / name).hardlink_to(output / name)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", requirements.name or app.absolute().name).strip("._-") or "app"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", requirements.name or app.absolute().name)[:100].strip("._-") or "app"
     matrix = Matrix(
         account="0" * 12,  # unused placeholder: this matrix publishes nothing
         package=name,
@@ -226,9 +226,12 @@ def _build(
         staging=Staging(bucket=DEPENDENCIES, home="us-east-1"),  # zipped sizes are checked here, with the app's
         bytecode=bytecode,
         slim=slim,
-        exclude=tuple(each for each in requirements.excludes if each != canonicalize_name(name)),
-        override=requirements.overrides,
     )
+    stated = {
+        "exclude": tuple(each for each in requirements.excludes if each != canonicalize_name(name)),
+        "override": tuple(map(without_credentials, requirements.overrides)),
+    }
+    matrix = matrix.model_copy(update=stated)  # uv and PDM allow more here than a matrix: no version, a URL
     locks = {target.id: lock}
     version = requirements.version or "0"
     manifest = build(matrix, version, matrix.targets, folder, progress, lock=locks, lock_input=lock_input)

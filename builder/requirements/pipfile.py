@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from builder.model.errors import InputError
@@ -45,6 +46,8 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     other_python = [f"warning: {path.name} is for Python {required_python}, and the function for {python}"]
     notes = [] if required_python == python or required_python.startswith(f"{python}.") else other_python
     problems.raise_any()
+    mirror = os.environ.get("PIPENV_PYPI_MIRROR", "")
+    notes += [f"warning: PIPENV_PYPI_MIRROR: {problem}"] if (problem := refusal_of_index(mirror)) else []
     notes += [f"not included: category {names_of(unselected)} (--group NAME includes one)"] if unselected else []
     allowed = table(document, "pipenv", where=str(path)).get("allow_prereleases") is True
     needs_lock = tuple(f"{each.where}: {each.needs_lock}" for each in entries if each.needs_lock)

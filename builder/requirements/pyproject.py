@@ -7,9 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
-from builder.metadata.requires_dist import applies
+from builder.metadata.requires_dist import applies, name_of
 from builder.model.errors import InputError
+from builder.model.escape import shorten
+from builder.model.recorded_fields import MAX_VERSION_LENGTH
 from builder.model.text_files import array, table
 from builder.requirements.declarations import Declarations, is_package, is_workspace_root, unread_tables
 from builder.requirements.declared import (
@@ -60,7 +63,10 @@ class _Project:
         check_groups(uv.group_limits, chosen_groups, self.environment["python_full_version"], self.where, self.problems)
         self._name_unread_tables()
         nested: list[Requirements] = []
-        entries = [*self.stated.main(nested), *(entry for name in chosen_extras for entry in extras[name])]
+        main = list(self.stated.main(nested))
+        if not is_package(self.document, self.where):
+            self._refuse_itself(main)
+        entries = [*main, *(entry for name in chosen_extras for entry in extras[name])]
         entries += [entry for name in chosen_groups for entry in groups[name]]
         entries = list(self._replace_itself(entries, extras))
         self._note_rest("extra", {*extras} - {*chosen_extras} - self.own_extras)
@@ -73,7 +79,13 @@ class _Project:
         available = Sources(self.path.parent, self.problems, indexes, uv.members)
         included = Selection((*chosen_extras, *self.own_extras), groups=tuple(self.stated.with_included(chosen_groups)))
         declarations = [self._declare(entry, uv, included, available) for entry in entries]
-        version = self.stated.project.get("version", self.stated.poetry.get("version"))
+        overrides = (*self.stated.texts(uv.overrides, "override"), *pdm.overrides())
+        constraints = tuple(self.stated.texts(uv.constraints, "constraint"))
+        limited = {name_of(text) for text in (*constraints, *overrides)} - {entry.name for entry in entries}
+        needs_lock = [f"{each.where}: {each.needs_lock}" for each in entries if each.needs_lock]
+        needs_lock += [
+            f"{self.where}: [tool.uv.sources].{name}: not a dependency" for name in sorted(limited & {*uv.sources})
+        ]
         itself = (
             (LocalPackage(self.path.parent, str(self.path), self.name),)
             if self.name and is_package(self.document, str(self.path))
@@ -82,19 +94,19 @@ class _Project:
         return Requirements(
             self.path,
             (*declarations, *(each for part in nested for each in part.declared)),
-            (*self.stated.texts(uv.constraints, "constraint"), *(each for part in nested for each in part.constraints)),
-            (*self.stated.texts(uv.overrides, "override"), *pdm.overrides()),
+            (*constraints, *(each for part in nested for each in part.constraints)),
+            overrides,
             tuple(canonicalize_name(str(name)) for name in (*uv.excludes, *pdm.excludes())),
             local=(*itself, *(each for part in nested for each in part.local)),
             places={**available.places, **{name: place for part in nested for name, place in part.places.items()}},
             name=self.name,
-            version=version if isinstance(version, str) else None,
+            version=self._version(),
             python=self.stated.python(self.environment["python_full_version"]),
             extras=tuple(chosen_extras),
             groups=tuple(chosen_groups),
             root=uv.root,
             indexes=indexes,
-            needs_lock=tuple(f"{each.where}: {each.needs_lock}" for each in entries if each.needs_lock),
+            needs_lock=tuple(needs_lock),
             settings={
                 **pdm.settings(),
                 **uv.settings,
@@ -150,6 +162,23 @@ class _Project:
         if names:
             noun = "dependency group" if kind == "group" else kind
             self.notes.append(f"not included: {noun} {names_of(names)} (--{kind} NAME includes one)")
+
+    def _version(self) -> str | None:
+        """Return the project's version. uv and Poetry refuse one that is none, too."""
+        stated = self.stated.project.get("version", self.stated.poetry.get("version"))
+        try:
+            is_valid = stated is None or len(str(Version(stated))) <= MAX_VERSION_LENGTH
+        except (ValueError, TypeError):
+            is_valid = False
+        if not is_valid:
+            self.problems.add(self.where, f"[project].version: {shorten(str(stated))!r} is not a version (PEP 440)")
+        return stated if is_valid and isinstance(stated, str) else None
+
+    def _refuse_itself(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if entry.name == self.name and not entry.requirement.extras:
+                fix = "rename the project if it needs the package of this name, otherwise remove the requirement"
+                self.problems.add(entry.where, f"{entry.requirement} requires the project itself: {fix}")
 
     def _replace_itself(self, entries: Sequence[Entry], extras: Mapping[str, list[Entry]]) -> Iterator[Entry]:
         """Replace a requirement on the project itself (``proj[api]``) by its extras: no index has this project."""

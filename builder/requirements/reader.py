@@ -141,10 +141,11 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
         notes.append(f"warning: {', '.join(requirements.not_applied)} is not applied without a lock file")
     if requirements.needs_lock:
         raise InputError(
-            "several versions are allowed, and only a lock file tells which one to use:",
+            "several versions or sources are possible, and only a lock file tells which one to use:",
             details=[f"  {each}" for each in requirements.needs_lock],
             where=str(path),
-            fix="run `poetry lock` or `pipenv lock` and package without --no-lock, or name the version (==2.0)",
+            fix="run `uv lock`, `poetry lock` or `pipenv lock` and package without --no-lock, or add it to the "
+            "dependencies with its version (==2.0)",
         )
     return replace(requirements.with_selection(selection), notes=(*requirements.notes, *notes))
 

@@ -511,3 +511,60 @@ def test_a_group_that_includes_itself_is_refused_with_the_cause(project: Project
     refusal = project.refusal(Selection(groups=("a",)))
     assert "[dependency-groups].a: " in refusal
     assert "yclic" in refusal
+
+
+WITH_BASE = {"tinydep": "1.0", "base": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        ("[tool.uv]\noverride-dependencies = [\"base; sys_platform == 'never'\"]\n", {"tinydep": "1.0"}),
+        ('[tool.uv]\noverride-dependencies = ["base"]\n', {"tinydep": "1.0", "base": "2.0"}),
+        ('[tool.uv]\noverride-dependencies = ["base @ INDEX/base-1.0-py3-none-any.whl"]\n', WITH_BASE),
+        ('[tool.pdm.resolution.overrides]\nbase = "INDEX/base-1.0-py3-none-any.whl"\n', WITH_BASE),
+    ],
+)
+def test_an_override_may_have_no_version_or_a_url(project: Project, tables: str, expected: dict[str, str]) -> None:
+    project.wheel("base", "1.0")
+    project.wheel("base", "2.0")
+    project.wheel("tinydep", requires=("base>1",))
+    project.write({"pyproject.toml": HEAD + tables.replace("INDEX", project.index.as_uri())})
+    assert project.packages() == expected
+
+
+def test_a_source_of_a_package_that_is_only_constrained_needs_a_lock(project: Project) -> None:
+    """uv applies it, and the package of the same name on another index is another one."""
+    index = '[[tool.uv.index]]\nname = "own"\nurl = "https://own.example/simple"\nexplicit = true\n'
+    for key in ("constraint", "override"):
+        tables = f'[tool.uv]\n{key}-dependencies = ["base>0"]\n[tool.uv.sources]\nbase = {{ index = "own" }}\n'
+        project.write({"pyproject.toml": HEAD + tables + index})
+        assert "pyproject.toml: [tool.uv.sources].base: not a dependency" in project.refusal()
+
+
+@pytest.mark.parametrize(
+    ("stated", "problem"),
+    [
+        ('name = "agent"\nversion = "1.0-SNAPSHOT"', "[project].version: '1.0-SNAPSHOT' is not a version (PEP 440)"),
+        (f'name = "agent"\nversion = "{"1." * 300}1"', "is not a version (PEP 440)"),
+        ('name = "tinydep"\nversion = "1"', "tinydep>=0.5 requires the project itself"),
+        (f'name = "{"a" * 300}"\nversion = "1"', None),
+    ],
+)
+def test_a_projects_name_and_version_are_checked(project: Project, stated: str, problem: str | None) -> None:
+    project.wheel("tinydep")
+    project.write({"pyproject.toml": f'[project]\n{stated}\ndependencies = ["tinydep>=0.5"]\n'})
+    if problem:
+        assert problem in project.refusal()
+    else:
+        assert project.packages() == {"tinydep": "1.0"}
+
+
+def test_a_mirror_that_pipenv_would_use_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.wheel("tinydep")
+    project.write({"Pipfile": '[packages]\ntinydep = "*"\n'})
+    monkeypatch.setenv("PIPENV_PYPI_MIRROR", "https://u:secret@mirror.example/simple")
+    assert project.packages() == {"tinydep": "1.0"}
+    (line,) = (line for line in project.notes.lines if "PIPENV_PYPI_MIRROR" in line)
+    assert "mirror.example/simple is not used" in line
+    assert "secret" not in line
