@@ -33,29 +33,17 @@ from publisher.aws.gateway import (
 from publisher.aws.permission_advice import BODILESS_OPERATIONS, permission_advice
 
 _NO_CREDENTIALS = (
-    boto.NoCredentialsError,
-    boto.PartialCredentialsError,
-    boto.TokenRetrievalError,
-    boto.CredentialRetrievalError,
-    boto.RefreshWithMFAUnsupportedError,
-    boto.SSOError,
-    boto.LoginError,
-    boto.NoAuthTokenError,
-)
+    boto.NoCredentialsError, boto.PartialCredentialsError, boto.TokenRetrievalError, boto.CredentialRetrievalError,
+    boto.RefreshWithMFAUnsupportedError, boto.SSOError, boto.LoginError, boto.NoAuthTokenError,
+)  # fmt: skip
 #: No request was sent. SSLError is not among them: TLS can fail while the response is read.
 _NOT_CONNECTED = (boto.ConnectTimeoutError, boto.EndpointConnectionError, boto.ProxyConnectionError)
 #: A request may have been sent. botocore's other errors come from settings that it cannot use: nothing was sent.
 _REQUEST_FAILED = (
-    boto.AwsChunkedWrapperError,
-    boto.ChecksumError,
-    boto.ConnectionError,
-    boto.FlexibleChecksumError,
-    boto.HTTPClientError,
-    boto.IncompleteReadError,
-    boto.MetadataRetrievalError,
+    boto.AwsChunkedWrapperError, boto.ChecksumError, boto.ConnectionError, boto.FlexibleChecksumError,
+    boto.HTTPClientError, boto.IncompleteReadError, boto.MetadataRetrievalError, boto.UnseekableStreamError,
     ResponseParserError,
-    boto.UnseekableStreamError,
-)
+)  # fmt: skip
 _INVALID = {"InvalidParameterValueException", "ValidationException", "InvalidRequestContentException"}
 _ACCESS_DENIED = {
     "AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException",
@@ -77,121 +65,109 @@ RENEW_CREDENTIALS = "renew the credentials (`aws sso login`, a new role session,
 
 @dataclass(frozen=True)
 class _Rule:
-    """Error codes, with words of the message if the code is ambiguous, and the gateway error for them."""
+    """Error codes in one text, with words of the message if the code is ambiguous, and the gateway error for them."""
 
-    codes: frozenset[str]
+    codes: str
     kind: type[GatewayError]
     advice: str | None = None
     words: str = ""
 
 
-def _codes(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 #: The first matching rule applies.
 _RULES = (
     _Rule(
-        _codes(
-            "TooManyRequestsException Throttling ThrottlingException ThrottledException RequestThrottled "
-            "RequestThrottledException RequestLimitExceeded SlowDown TooManyUpdates KMSThrottling "
-            "KMSThrottlingException"
-        ),
+        "TooManyRequestsException Throttling ThrottlingException ThrottledException RequestThrottled "
+        "RequestThrottledException RequestLimitExceeded SlowDown TooManyUpdates KMSThrottling "
+        "KMSThrottlingException",
         Throttled,
     ),
     _Rule(  # 4xx, but the same request may succeed later
-        _codes(
-            "RequestTimeout RequestTimeoutException OperationAborted ConditionalRequestConflict "
-            "PreconditionFailedException ConcurrentModificationException IDPCommunicationError"
-        ),
+        "RequestTimeout RequestTimeoutException OperationAborted ConditionalRequestConflict "
+        "PreconditionFailedException ConcurrentModificationException IDPCommunicationError",
         Unavailable,
     ),
     _Rule(
-        _codes("RequestTimeTooSkewed RequestInTheFuture"),
+        "RequestTimeTooSkewed RequestInTheFuture",
         CredentialsRefused,
         "clock skew: set the clock of this machine (NTP)",
     ),
     _Rule(
-        _codes("SignatureDoesNotMatch InvalidSignatureException RequestExpired AuthFailure"),
+        "SignatureDoesNotMatch InvalidSignatureException RequestExpired AuthFailure",
         CredentialsRefused,
         "clock skew: set the clock of this machine (NTP)",
         r"signature (expired|not yet current)|request has expired|request expired|too skewed|not within the valid time",
     ),
     _Rule(
-        _codes("ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired"),
+        "ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired",
         CredentialsRefused,
         RENEW_CREDENTIALS,
     ),
     _Rule(
-        _codes("InvalidIdentityToken InvalidIdentityTokenException IDPRejectedClaim IDPRejectedClaimException"),
+        "InvalidIdentityToken InvalidIdentityTokenException IDPRejectedClaim IDPRejectedClaimException",
         CredentialsRefused,
         "check the account's OIDC provider and the trust policy of the role (`layers infra` prints both)",
     ),
     _Rule(
-        _codes("UnrecognizedClientException InvalidClientTokenId AuthFailure InvalidAccessKeyId"),
+        "UnrecognizedClientException InvalidClientTokenId AuthFailure InvalidAccessKeyId",
         CredentialsUnknown,
         "check the access key and the session token",
     ),
     _Rule(
-        _codes(
-            "InvalidSignatureException SignatureDoesNotMatch IncompleteSignature IncompleteSignatureException "
-            "MissingAuthenticationToken MissingAuthenticationTokenException InvalidToken"
-        ),
+        "InvalidSignatureException SignatureDoesNotMatch IncompleteSignature IncompleteSignatureException "
+        "MissingAuthenticationToken MissingAuthenticationTokenException InvalidToken",
         CredentialsRefused,
         "check the secret access key",
     ),
-    _Rule(_codes("RegionDisabledException OptInRequired RegionNotEnabled"), RegionDisabled),
+    _Rule("RegionDisabledException OptInRequired RegionNotEnabled", RegionDisabled),
     _Rule(
-        _codes("CodeStorageExceededException"),
+        "CodeStorageExceededException",
         StorageExceeded,
         "delete unused function and layer versions, or request more code storage (Service Quotas: Lambda, L-2ACBD22F)",
     ),
     _Rule(
-        _codes("PolicyLengthExceededException"),
+        "PolicyLengthExceededException",
         Refused,
         "remove statements that are not needed from the policy of this layer version",
     ),
     _Rule(
-        _codes("413 RequestEntityTooLargeException RequestTooLargeException"),
+        "413 RequestEntityTooLargeException RequestTooLargeException",
         Refused,
         "set `staging` in the matrix, or make the layer smaller",
     ),
     _Rule(  # Lambda's KMS errors have status 502
-        _codes(
-            "KMSAccessDenied KMSAccessDeniedException KMSDisabled KMSDisabledException KMSInvalidState "
-            "KMSInvalidStateException KMSNotFound KMSNotFoundException KMS.DisabledException "
-            "KMS.KMSInvalidStateException KMS.NotFoundException"
-        ),
+        "KMSAccessDenied KMSAccessDeniedException KMSDisabled KMSDisabledException KMSInvalidState "
+        "KMSInvalidStateException KMSNotFound KMSNotFoundException KMS.DisabledException "
+        "KMS.KMSInvalidStateException KMS.NotFoundException",
         Refused,
         "enable the KMS key, or allow these credentials to use it in its key policy",
     ),
     _Rule(
-        _codes("301 PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException"),
+        "301 PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException",
         Refused,
         "the bucket is in another region: name a bucket of this region, or set AWS_REGION to the region of the bucket",
     ),
     _Rule(
-        _codes("ParameterLimitExceeded"),
+        "ParameterLimitExceeded",
         Refused,
         "delete parameters that are not needed, or request a higher quota (Service Quotas: AWS Systems Manager)",
     ),
     _Rule(
-        _codes("HierarchyTypeMismatchException ParameterPatternMismatchException"),
+        "HierarchyTypeMismatchException ParameterPatternMismatchException",
         ParameterRefused,
         "it was created with another type or pattern: delete it (`aws ssm delete-parameter`), or change the prefix",
     ),
     _Rule(
-        _codes("ParameterMaxVersionLimitExceeded"),
+        "ParameterMaxVersionLimitExceeded",
         ParameterRefused,
         "the oldest version of the parameter has a label: move the label (`aws ssm label-parameter-version`)",
     ),
     _Rule(
-        _codes("ServiceLimitExceededException ServiceQuotaExceededException"),
+        "ServiceLimitExceededException ServiceQuotaExceededException",
         Refused,
         "request a higher quota (Service Quotas), or delete what is not needed",
     ),
     _Rule(
-        _codes("AccountProblem AccountSuspended NotSignedUp"),
+        "AccountProblem AccountSuspended NotSignedUp",
         Refused,
         "the account is suspended or not signed up: ask its owner to contact AWS Support",
     ),
@@ -260,7 +236,7 @@ def _response_error(error: ClientError) -> GatewayError:
     if status == 429:
         return Throttled(message, request_id)
     for rule in _RULES:
-        if code in rule.codes and re.search(rule.words, words, re.IGNORECASE):
+        if code in rule.codes.split() and re.search(rule.words, words, re.IGNORECASE):
             return rule.kind(message, request_id, advice=rule.advice)
     if code in _ACCESS_DENIED:
         return Refused(message, request_id, advice=permission_advice(words, error.operation_name))
