@@ -83,20 +83,17 @@ class Locks:
         return None if files is None else key_of(files, settings, contents, version("uv"))
 
     def _lock(self, target: Target) -> Lock:
-        return self.given.get(target.id) or self._resolve(target)
-
-    def _resolve(self, target: Target) -> Lock:
-        if self._settings_key is None:
-            return resolve(self.matrix, self.version, target, self.exclude_newer)
+        if given := self.given.get(target.id):
+            return given
         inputs = lock_input(self.matrix, self.version)
-        key = key_of(
+        key = self._settings_key and key_of(
             inputs.requirements, target.id, uv.platform_options(target), self.exclude_newer, self.matrix.exclude,
             self.matrix.override, self._settings_key,
         )  # fmt: skip
-        if cached := self._cached_lock(key):
+        if key and (cached := self._cached_lock(key)):
             return cached
         lock = resolve(self.matrix, self.version, target, self.exclude_newer)
-        if all(each.yanked is None for each in lock):  # the cache would lose the reason
+        if key and all(each.yanked is None for each in lock):  # the cache would lose the reason
             self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])
         return lock
 

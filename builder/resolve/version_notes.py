@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -15,6 +15,7 @@ from builder.metadata.requires_dist import active_requirements, marker_environme
 from builder.model.artifact import Finding, Locked
 from builder.model.errors import LayersError
 from builder.model.escape import shorten
+from builder.model.findings import finding
 from builder.model.target import Target
 from builder.model.versions import allows
 from builder.resolve.failures import NoWheelError
@@ -40,18 +41,12 @@ def differing_versions(locks: Locks) -> list[str]:
     return lines
 
 
-def yanked_findings(lock: Iterable[Locked]) -> list[Finding]:
-    """Return a finding for each yanked version: installers use one that is pinned, and warn."""
-    return [
-        Finding(
-            level="warning",
-            code="version-yanked",
-            message=f"{each.name} {each.version} was yanked from the index"
-            + (f": {shorten(each.yanked)}" if each.yanked else ""),
-        )
-        for each in lock
-        if each.yanked is not None
-    ]
+def yanked_findings(lock: Iterable[Locked]) -> Iterator[Finding]:
+    """Yield a finding for each yanked version: installers use one that is pinned, and warn."""
+    for each in lock:
+        if each.yanked is not None:
+            reason = f": {shorten(each.yanked)}" if each.yanked else ""
+            yield finding("warning", "version-yanked", f"{each.name} {each.version} was yanked from the index{reason}")
 
 
 def newest_packages(inputs: LockInput, locks: Locks, targets: Iterable[Target]) -> Sequence[Package]:
@@ -91,7 +86,7 @@ def older_versions(
             continue
         if obstacle := _blocking_package(inputs, target, package, [name for name in requirers if name], lock):
             message = f"{locked.name} {locked.version} was chosen, not {version}: {obstacle}"
-            findings.append(Finding(level="warning", code="version-older", message=message))
+            findings.append(finding("warning", "version-older", message))
     return findings
 
 
