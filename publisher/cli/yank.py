@@ -98,9 +98,9 @@ def command(
     else:
         if failed:
             print_table(["cell", "reason"], [[each.cell, each.error or ""] for each in failed])
-        successful = len(changed) - len(failed)
+        cells = counted(len(changed) - len(failed), "cell")
         state = f"{matrix.permission.granted} again" if undo else "yanked"
-        print_result(f"{release.package} {release.version}, layer version {layer_version}: {successful} cells {state}")
+        print_result(f"{release.package} {release.version}, layer version {layer_version}: {cells} {state}")
         show_parameters(refreshed)
     if private:
         raise IncompleteError(
