@@ -126,7 +126,7 @@ def _compare_recorded(
         problems = (
             *_other_content(matrix, cell, release, record, published, f"{again} --rebuild"),
             *_other_grants(matrix, cell, release, grants, again),
-            *_other_compatibility(cell, published, f"{again} --rebuild"),
+            *((*problem, f"{again} --rebuild") for problem in other_compatibility(cell.target, published)),
         )
     for problem, detail, remedy in problems:
         yield Drift(cell.region, cell.target.id, number, problem, detail, remedy)
@@ -163,11 +163,6 @@ def _other_grants(
         if not is_granted((grant,), matrix.permission):
             detail = f"granted to {_names([grant])}, which is not the matrix's permission"
             yield "public" if _is_public(grant) else "shared", detail, _revoke_command(cell, number, grant)
-
-
-def _other_compatibility(cell: Cell, published: PublishedVersion, again: str) -> Iterator[tuple[Problem, str, str]]:
-    for problem, detail in other_compatibility(cell.target, published):
-        yield problem, detail, again
 
 
 def _is_public(grant: Grant) -> bool:
