@@ -157,10 +157,9 @@ def test_only_latest_and_version_parameters_can_be_deleted_and_only_this_package
 def test_the_publisher_cannot_change_layers_of_pythons_outside_the_matrix_but_others_can_read_them() -> None:
     retired = OWN["layer version"].replace("3_12", "3_10")
     may = {
-        name: {
-            a for a in ACTIONS[name] - WITHOUT_RESOURCE if allowed(statements(name), Request(a, retired, FAVOURABLE))
-        }
+        name: {a for a in ACTIONS[name] - WITHOUT_RESOURCE if allowed(policy, Request(a, retired, FAVOURABLE))}
         for name in ("Publisher", "Auditor", "Yanker")
+        for policy in [statements(name)]
     }
     assert may == {
         "Publisher": set(),
