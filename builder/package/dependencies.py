@@ -21,7 +21,7 @@ from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.model.versions import allows
 from builder.package.local_packages import LocalWheel
-from builder.requirements.declared import Requirements
+from builder.requirements.declared import Declared, Requirements
 from builder.resolve.bounds import Bounds, ProjectIndex
 from builder.resolve.failures import ConflictError
 from builder.resolve.resolver import Lock, LockInput, resolve_requirements
@@ -51,6 +51,7 @@ def lock_of(
         {canonicalize_name(name): version for name, version in layer.packages.items()} if layer else {}
     )
 
+    _refuse_contradictions(requirements, target)
     lock_input = _lock_input(requirements, target, wheels)
 
     def resolve(held: Sequence[str]) -> Lock:
@@ -71,6 +72,24 @@ def lock_of(
     own_names = {wheel.name for wheel in wheels}
     _require_hashes(requirements, [locked for locked in missing if locked.name not in own_names])
     return missing, lock_input.with_constraints(f"{name}=={version}" for name, version in pins.items())
+
+
+def _refuse_contradictions(requirements: Requirements, target: Target) -> None:
+    """Raise InputError, with each line, if a package is required in versions (``==``) that exclude each other."""
+    stated: dict[str, list[Declared]] = {}
+    for each in requirements.declared:
+        if each.name not in requirements.not_compared and each.is_active(marker_environment(target)):
+            stated.setdefault(each.name, []).append(each)
+    for name, group in stated.items():
+        limits = [Requirement(each.text).specifier for each in group]
+        pins = [each.version for limit in limits for each in limit if each.operator == "==" and "*" not in each.version]
+        if len(group) > 1 and pins and not any(all(allows(limit, pin) for limit in limits) for pin in pins):
+            raise InputError(
+                f"the requirements of {name} contradict each other:",
+                details=[f"  {each.where}: {each.text}" for each in group],
+                where=str(requirements.source),
+                fix="remove or loosen all but one",
+            )
 
 
 def check_python(requirements: Requirements, target: Target) -> None:

@@ -43,6 +43,8 @@ def check_metadata(wheels: Sequence[PackedWheel], target: Target, inputs: LockIn
         requires = {wheel.locked.name: wheel.requires for wheel in wheels}
         parents = parents_of(inputs, target, requires)
         warnings += _missing_extras(wheels, parents)
+        for name in sorted({*inputs.bounds.excludes} - parents.keys()):
+            warnings.append(finding("warning", "exclude-unused", f"{name} is excluded, but nothing requires it"))
         if inputs.bounds.complete:
             missing = _wrong_requirements(wheels, inputs, parents, compare_versions=False)
             warnings += [finding("warning", "requirement-missing", text) for text in missing]

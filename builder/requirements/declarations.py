@@ -227,8 +227,7 @@ class Declarations:
         for tool, document, key in (
             ("poetry", self.poetry, "source"), ("pdm", self.pdm, "source"), ("rye", self.rye, "sources"),
         ):  # fmt: skip
-            sources = document.get(key, [])
-            for source in sources if isinstance(sources, list) else []:
+            for source in array(document, key, where=f"{self.where}: [tool.{tool}]"):
                 if isinstance(source, dict) and "url" in source:
                     name = str(source.get("name"))
                     indexes[name.lower() if tool == "poetry" else name] = str(source["url"])

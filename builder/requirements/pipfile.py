@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from builder.model.errors import InputError
-from builder.model.text_files import read_toml, table
+from builder.model.text_files import array, read_toml, table
 from builder.requirements.declared import Problems, Requirements, Selection, declare, names_of
 from builder.requirements.entries import Entry, Sources
 from builder.requirements.indexes import refusal_of_index
@@ -27,8 +27,7 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
         fix = f"it has {names_of(categories)}" if categories else "it has none"
         raise InputError(f"the Pipfile has no category {unknown[0]!r}", where=f"{path}: --group", fix=fix)
     unselected = [name for name in categories if name not in selection.groups]
-    sources = document.get("source", [])
-    sources = [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
+    sources = [source for source in array(document, "source", where=str(path)) if isinstance(source, dict)]
     urls = {str(source.get("name")): str(source.get("url", "")) for source in sources}
     refused = {name: problem for name, url in urls.items() if (problem := refusal_of_index(url))}
     indexes = {name: urls[name] for name in refused}
@@ -40,6 +39,9 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
         entries += poetry_entries(table(document, section, where=str(path)), where, problems)
     available = Sources(path.parent, problems, indexes)
     for entry in entries:
+        name = (entry.source or {}).get("index", "pypi")
+        if name not in {*urls, "pypi"}:
+            problems.add(entry.where, f"there is no [[source]] named {name!r}")
         available.apply_known(entry.requirement, entry.source, entry.where)
     requires = table(document, "requires", where=str(path))
     required_python = str(requires.get("python_full_version") or requires.get("python_version") or python)

@@ -33,7 +33,7 @@ def _part(part: str) -> str:
             return f"={part}"
         return f"=={part}" if part.endswith(".*") or Version(part) else part
     except InvalidVersion:
-        raise ValueError(f"{part!r} is not a version constraint of Poetry") from None
+        raise ValueError(f"{part!r} is not a version constraint, like ^1.2 or >=1,<2") from None
 
 
 def _range(text: str, *, caret: bool) -> str:

@@ -324,3 +324,42 @@ def test_urls_for_other_platforms_are_not_read(project: Project) -> None:
         assert project.packages() == {"tinydep": "1.0"}
         project.write({"requirements.txt": f"{line} ; sys_platform == 'linux'\ntinydep\n"})
         assert "requirements.txt:1: x: " in project.refusal()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ("demo==1.0\nDemo==2.0\n", True),
+        ("demo==1.0\ndemo>1\n", True),
+        ("demo==1.0\ndemo>=1\ndemo==1.*\n", False),
+        ("demo==1.0\ndemo==2.0; python_version < '3'\n", False),
+        ("demo==1.0\ndemo==1.0+local\n", False),
+    ],
+)
+def test_requirements_that_contradict_each_other_are_named(project: Project, text: str, is_refused: bool) -> None:
+    for version in ("1.0", "1.0+local", "2.0"):
+        project.wheel("demo", version)
+    project.write({"requirements.txt": text})
+    if is_refused:
+        said = project.refusal()
+        assert "the requirements of demo contradict each other:\n  requirements.txt:1: demo==1.0" in said
+        assert "requirements.txt:2: " in said
+    else:
+        assert project.packages()["demo"].startswith("1.0")
+
+
+def test_excluding_a_package_that_nothing_requires_is_a_warning(project: Project) -> None:
+    project.wheel("demo")
+    project.write({"requirements.txt": "demo\n"})
+    assert project.packages(Selection(exclude=("dmeo",))) == {"demo": "1.0"}
+    assert any("dmeo is excluded, but nothing requires it" in line for line in project.notes.lines)
+
+
+def test_an_index_that_a_pipfile_does_not_declare_is_refused(project: Project) -> None:
+    project.wheel("demo")
+    project.write({"Pipfile": '[packages]\ndemo = {version = "*", index = "corp"}\n'})
+    assert "[packages].demo: there is no [[source]] named 'corp'" in project.refusal()
+    project.write({"Pipfile": '[packages]\ndemo = {version = "*", index = "pypi"}\n'})
+    assert project.packages() == {"demo": "1.0"}
+    project.write({"Pipfile": '[packages]\ndemo = "*"\n[source]\nurl = "https://corp.example"\n'})
+    assert "source must be an array" in project.refusal()
