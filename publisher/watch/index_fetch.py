@@ -29,7 +29,7 @@ from builder.resolve import uv
 from publisher.watch.index_locations import IndexLocation, IndexUnavailableError
 
 #: The largest project pages have some tens of megabytes.
-MAX_PAGE_BYTES = 256 * 1024 * 1024
+MAX_PAGE_BYTES = 64 * 1024 * 1024
 #: uv's default; UV_HTTP_TIMEOUT replaces it.
 DEFAULT_TIMEOUT_SECONDS = 30
 #: The time limit of a whole response, in multiples of the timeout for one read.

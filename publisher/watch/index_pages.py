@@ -6,11 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from html.parser import HTMLParser
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
+from builder.model.frozen import Many
 from publisher.watch.index_fetch import IndexPage
+
+#: Above those of the largest pages, which list some tens of thousands of files. Each needs more memory than its text.
+MAX_ITEMS: Final = 500_000
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,11 @@ class InvalidPageError(ValueError):
 
 def read_page(page: IndexPage) -> tuple[IndexFile, ...]:
     """Return the files that a page lists. Raises InvalidPageError if it is not a page of a project."""
-    kind, start = page.content_type, page.body.lstrip()[:1]
+    kind, start = page.content_type, page.body[:1000].lstrip()[:1]
     if kind == "names":
         return tuple(IndexFile(name) for name in page.body.decode().splitlines())
+    if sum(map(page.body.count, (b"{", b"[", b"<"))) > MAX_ITEMS:
+        raise InvalidPageError(f"it has more than {MAX_ITEMS:,} tags or values")
     if "json" in kind or ("html" not in kind and start == b"{"):
         return _from_json(page.body)
     if "html" in kind or start == b"<":
@@ -48,7 +55,7 @@ class _JsonFile(BaseModel):
 
 class _JsonPage(BaseModel):
     meta: dict[str, object] = Field(default_factory=dict)
-    files: list[_JsonFile]
+    files: Many[_JsonFile]
 
 
 def _from_json(body: bytes) -> tuple[IndexFile, ...]:

@@ -16,7 +16,7 @@ from builder.model.errors import InputError
 from builder.model.matrix_keys import Releases
 from publisher.watch.index_fetch import IndexPage
 from publisher.watch.index_locations import IndexLocation, IndexLocations, IndexUnavailableError
-from publisher.watch.index_pages import InvalidPageError, read_page
+from publisher.watch.index_pages import MAX_ITEMS, InvalidPageError, read_page
 from publisher.watch.package_index import SimpleIndex, group
 from publisher.watch.policy import choose
 from scripts.simaws import VirtualClock
@@ -296,3 +296,20 @@ def test_pypi_is_read() -> None:
     assert found["1.40.0"].uploaded is not None
     assert found["1.40.0"].targets_without_wheel([target_of("3.10"), target_of("3.13", "aarch64")]) == ()
     assert list(found)[-1] >= "1.62.0"
+
+
+@pytest.mark.parametrize(
+    ("start", "item", "kind"), [(b'{"files":[', b'{"filename":""},', JSON), (b"", b"<a href=a>", "text/html")]
+)
+def test_a_page_with_more_files_than_any_project_has_is_refused_before_it_is_parsed(
+    start: bytes, item: bytes, kind: str
+) -> None:
+    started = time.process_time()
+    with pytest.raises(InvalidPageError, match="more than 500,000 tags or values"):
+        read_page(IndexPage(start + item * (MAX_ITEMS + 1), kind))
+    assert time.process_time() - started < 2
+
+
+def test_a_page_with_very_many_invalid_files_is_one_error() -> None:
+    with pytest.raises(InvalidPageError, match=r"files\.0\.filename"):
+        read_page(IndexPage(b'{"files":[' + b"{}," * 100_000 + b"{}]}", JSON))
