@@ -52,7 +52,7 @@ OWN = (
 def pytest_collection_finish() -> None:
     """Search for garbage less often, and not among the modules: it took a quarter of the processor time."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(200_000, 50, 100)
 
 
 @pytest.fixture(scope="session", autouse=True)
