@@ -27,6 +27,7 @@ from builder.requirements.declared import (
     LocalPackage,
     Problems,
     Requirements,
+    Selection,
     without_credentials,
 )
 from builder.requirements.lock_formats import (
@@ -221,7 +222,7 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
 
 def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:
     problems = Problems()
-    requirements = read_pylock(lock, target, project.extras, project.groups, has_project=True)
+    requirements = read_pylock(lock, target, Selection(project.extras, groups=project.groups), has_project=True)
     _check_pins(project, requirements, target, problems)
     _raise_stale(problems, lock, "uv export or pip lock")
     local = [each for each in project.local if each.name not in requirements.places]

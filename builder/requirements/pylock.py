@@ -18,35 +18,37 @@ from packaging.pylock import (
     PylockSelectError,
     PylockValidationError,
 )  # fmt: skip
+from packaging.utils import canonicalize_name
 
 from builder.metadata.requires_dist import marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.text_files import read_toml
 from builder.model.wheel_tags import supported_tags
-from builder.requirements.declared import Problems, Requirements
+from builder.requirements.declared import Problems, Requirements, Selection, names_of
 from builder.requirements.lock_graph import LockedPackage
 from builder.requirements.pins import pin
 
 
-def read_pylock(
-    lock: Path,
-    target: Target,
-    extras: Sequence[str] = (),
-    groups: Sequence[str] | None = None,
-    *,
-    has_project: bool = False,
-) -> Requirements:
-    """Return the packages that a pylock.toml (PEP 751) selects for the target."""
+def read_pylock(lock: Path, target: Target, selection: Selection, *, has_project: bool = False) -> Requirements:
+    """Return the packages that a pylock.toml (PEP 751) selects for the target, its default groups included."""
     problems = Problems()
     packages = []
     try:
         content = read_toml(lock)
-        chosen = Pylock.from_dict(content).select(
+        document = Pylock.from_dict(content)
+        extras = list(document.extras or []) if selection.all_extras else list(map(canonicalize_name, selection.extras))
+        groups = list(map(canonicalize_name, selection.groups))
+        if not has_project:
+            _refuse_unknown(lock, "extra", extras, document.extras)
+            _refuse_unknown(lock, "group", groups, document.dependency_groups)
+        if has_project or selection.default_groups:
+            groups += map(canonicalize_name, document.default_groups or [])
+        chosen = document.select(
             environment=marker_environment(target),  # type: ignore[arg-type]
             tags=supported_tags(target),
             extras=extras,
-            dependency_groups=groups or None,
+            dependency_groups=groups,
         )
         for package, artifact in chosen:
             where = f"{lock.name}: {package.name}"
@@ -64,14 +66,24 @@ def read_pylock(
             fix=_fix(content, has_project),
         ) from None
     pinned = pin(lock, Requirements(lock), packages, problems, has_project=has_project)
-    return replace(pinned, complete=True, lock=lock)
+    rest = sorted({*(document.extras or [])} - {*extras})
+    notes = (f"not included: extra {names_of(rest)} (--extra NAME includes one)",) if rest and not has_project else ()
+    return replace(pinned, complete=True, lock=lock, notes=(*pinned.notes, *notes))
+
+
+def _refuse_unknown(lock: Path, kind: str, chosen: Sequence[str], stated: Sequence[str] | None) -> None:
+    for name in chosen:
+        if name not in (stated or ()):
+            fix = f"it has {names_of(stated)}" if stated else f"it has none; leave --{kind} out"
+            raise InputError(f"the lock file has no {kind} {name!r}", where=f"{lock}: --{kind}", fix=fix)
 
 
 def _source(artifact: object) -> dict[str, str] | None:
     if isinstance(artifact, PackageVcs):
         return {"git": artifact.url or artifact.path or ""}
     if isinstance(artifact, PackageDirectory) or (isinstance(artifact, PackageArchive) and artifact.path):
-        return {"path": artifact.path or ""}
+        subdirectory = {"subdirectory": artifact.subdirectory} if artifact.subdirectory else {}
+        return {"path": artifact.path or "", **subdirectory}
     return {"url": artifact.url or ""} if isinstance(artifact, PackageArchive) else None
 
 

@@ -121,7 +121,7 @@ def read_requirements(path: Path, target: Target, selection: Selection = EVERYTH
             fix="leave out --extra, --all-extras and --group, or name a pyproject.toml with --requirements",
         )
     if is_pylock:
-        return read_pylock(path, target, selection.extras, selection.groups).with_selection(selection)
+        return read_pylock(path, target, selection).with_selection(selection)
     requirements = _read(path, target, selection)
     lock, other_locks = find_lock(requirements)
     notes = [f"{other}: not used" + (f", {lock.name} is" if lock else "") for other in other_locks]

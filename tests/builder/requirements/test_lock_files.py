@@ -505,3 +505,31 @@ def test_a_pdm_lock_for_other_platforms_is_named(locked: Project, platforms: tup
     assert locked.packages() == ALL
     warned = [each for each in locked.notes.lines if f"pdm.lock is for {', '.join(sorted(platforms))}, so" in each]
     assert bool(warned) is is_named
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_default_groups_of_a_pylock_are_included_beside_others(locked: Project, alone: bool) -> None:
+    """PDM writes the project's own requirements as the default group."""
+    head = 'extras = ["api"]\ndependency-groups = ["dev"]\ndefault-groups = ["default"]\n'
+    text = pylock(locked).replace('extras = ["api"]\n', head)
+    for name in ("base", "tinydep"):
+        marker = f'name = "{name}"\nversion = "1.0"\nmarker = "\'default\' in dependency_groups"\n'
+        text = text.replace(f'name = "{name}"\nversion = "1.0"\n', marker)
+    text = text.replace("'api' in extras", "'dev' in dependency_groups or 'api' in extras")
+    locked.write({"pyproject.toml": HEAD + '[dependency-groups]\ndev = ["other"]\n', "pylock.toml": text})
+    source = "pylock.toml" if alone else None
+    assert locked.packages(requirements=source) == ALL
+    assert locked.packages(Selection(groups=("dev",)), source) == {**ALL, "other": "1.0"}
+    assert locked.packages(Selection(all_extras=True), source) == {**ALL, "other": "1.0"}
+    if alone:
+        assert locked.packages(Selection(groups=("dev",), default_groups=False), source) == {"other": "1.0"}
+        assert "not included: extra api (--extra NAME includes one)" in locked.notes.lines
+        for selection in (Selection(extras=("x",)), Selection(groups=("x",))):
+            assert "the lock file has no " in locked.refusal(selection, source)
+
+
+def test_a_directory_of_a_pylock_may_have_a_subdirectory(project: Project) -> None:
+    project.local("libs/one", "tinydep")
+    package = '[[packages]]\nname = "tinydep"\ndirectory = { path = "libs", subdirectory = "one" }\n'
+    project.write({"pylock.toml": f'lock-version = "1.0"\ncreated-by = "test"\n{package}'})
+    assert project.packages() == {"tinydep": "0.5"}
