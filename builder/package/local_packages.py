@@ -74,7 +74,9 @@ def local_packages(requirements: Requirements, target: Target) -> tuple[list[Loc
     while queue:
         package = queue.popleft()
         path = package.path.resolve()
-        packages.setdefault((path, package.name), package)
+        first = packages.setdefault((path, package.name), package)
+        extras = tuple(sorted({*first.extras, *package.extras}))
+        packages[path, package.name] = replace(first, extras=extras)
         project = path / "pyproject.toml"
         if (path, package.extras) in seen or project == requirements.source.resolve():
             continue

@@ -205,6 +205,12 @@ class _Project:
             source = chosen_source(
                 options, entry.where, included, self.environment, self.problems, has_conflicts=bool(uv.conflicts)
             )
+        elif entry.name in uv.members and not (source or requirement.url):
+            self.problems.add(
+                entry.where,
+                f"{entry.name} is a member of the workspace, but has no entry in [tool.uv.sources]; "
+                f"add {entry.name} = {{ workspace = true }}",
+            )
         if requirement.url and not source:
             source = {"url": requirement.url}
         requirement.url = None

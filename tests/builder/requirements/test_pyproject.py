@@ -568,3 +568,24 @@ def test_a_mirror_that_pipenv_would_use_is_named(project: Project, monkeypatch: 
     (line,) = (line for line in project.notes.lines if "PIPENV_PYPI_MIRROR" in line)
     assert "mirror.example/simple is not used" in line
     assert "secret" not in line
+
+
+def test_a_workspace_member_without_a_source_is_refused_as_by_uv(project: Project) -> None:
+    project.wheel("tinydep", "9.0")
+    project.local("members/tinydep", "tinydep")
+    workspace = '[tool.uv.workspace]\nmembers = ["members/*"]\n'
+    project.write({"pyproject.toml": HEAD + workspace})
+    assert "tinydep is a member of the workspace, but has no entry in [tool.uv.sources]" in project.refusal()
+    project.write({"pyproject.toml": HEAD + workspace + "[tool.uv.sources]\ntinydep = { workspace = true }\n"})
+    assert project.packages() == {"tinydep": "0.5"}
+
+
+def test_the_extras_of_every_mention_of_a_local_package_are_included(project: Project) -> None:
+    for name in ("one", "two"):
+        project.wheel(name, "9.0")
+        project.local(name, name)
+    extras = '[project.optional-dependencies]\na = ["one"]\nb = ["two"]\n'
+    sources = '[tool.uv.sources]\none = { path = "../one" }\ntwo = { path = "../two" }\n'
+    project.local("lib", "lib", more=extras + sources)
+    project.write({"requirements.txt": "./lib\n-e ./lib[b]\nlib[a] @ ./lib\n"})
+    assert project.packages() == {"lib": "0.5", "one": "0.5", "two": "0.5"}
