@@ -80,7 +80,10 @@ def each_item(items: Iterable[R], call: Callable[[R], T], progress: Progress) ->
 def region_failure(region: str, error: GatewayError) -> Failure:
     """Return the failure of a region, while others accept the same credentials."""
     if isinstance(error, CredentialsUnknown | RegionDisabled):
-        error = RegionDisabled(error.message, error.request_id, enable_region_advice(region))
+        advice = enable_region_advice(region)
+        if isinstance(error, CredentialsUnknown):
+            advice += "; if every region responds so, renew the credentials"
+        error = RegionDisabled(error.message, error.request_id, advice)
     return error.failure
 
 

@@ -96,6 +96,7 @@ def test_a_region_that_is_disabled_during_a_run_does_not_stop_the_others(
     assert ended.code == 5
     assert failures(ended) == {("eu-west-1", "failed", "permanent"), ("us-east-1", "published", None)}
     assert "aws account enable-region --region-name eu-west-1" in ended.err
+    assert "if every region responds so, renew the credentials" in ended.err
     assert RUN_AGAIN not in ended.err
     assert layers.publish("1.0").code == 0
 
