@@ -13,7 +13,7 @@ from builder.metadata.requires_dist import applies, name_of
 from builder.model.errors import InputError
 from builder.model.escape import shorten
 from builder.model.recorded_fields import MAX_VERSION_LENGTH
-from builder.model.text_files import array, table
+from builder.model.text_files import array, read_toml, table
 from builder.requirements.declarations import Declarations, is_package, is_workspace_root, unread_tables
 from builder.requirements.declared import (
     Declared,
@@ -37,7 +37,11 @@ _DYNAMIC_EXTRAS = (
 
 def read_pyproject(path: Path, selection: Selection, environment: Mapping[str, str]) -> Requirements:
     """Return the project's requirements for these marker values. Raises one InputError with all problems."""
-    project = _Project(path, selection, environment)
+    return _read(path, selection, environment, frozenset())
+
+
+def _read(path: Path, selection: Selection, environment: Mapping[str, str], parents: frozenset[Path]) -> Requirements:
+    project = _Project(path, selection, environment, parents | {path.resolve()})
     requirements = project.read()
     project.problems.raise_any()
     return requirements
@@ -46,7 +50,10 @@ def read_pyproject(path: Path, selection: Selection, environment: Mapping[str, s
 class _Project:
     """A project with the selection of its optional dependencies."""
 
-    def __init__(self, path: Path, selection: Selection, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, selection: Selection, environment: Mapping[str, str], parents: frozenset[Path]
+    ) -> None:
+        self.parents, self.virtual = parents, dict[str, Requirements]()
         self.path, self.where, self.selection, self.environment = path, path.name, selection, environment
         self.stated = Declarations(path)
         self.document, self.problems, self.name = self.stated.document, self.stated.problems, self.stated.name
@@ -79,6 +86,7 @@ class _Project:
         available = Sources(self.path.parent, self.problems, indexes, uv.members)
         included = Selection((*chosen_extras, *self.own_extras), groups=tuple(self.stated.with_included(chosen_groups)))
         declarations = [self._declare(entry, uv, included, available) for entry in entries]
+        nested += self.virtual.values()
         overrides = (*self.stated.texts(uv.overrides, "override"), *pdm.overrides())
         constraints = tuple(self.stated.texts(uv.constraints, "constraint"))
         limited = {name_of(text) for text in (*constraints, *overrides)} - {entry.name for entry in entries}
@@ -96,7 +104,7 @@ class _Project:
             (*declarations, *(each for part in nested for each in part.declared)),
             (*constraints, *(each for part in nested for each in part.constraints)),
             overrides,
-            tuple(canonicalize_name(str(name)) for name in (*uv.excludes, *pdm.excludes())),
+            tuple(canonicalize_name(str(name)) for name in (*uv.excludes, *pdm.excludes(), *self.virtual)),
             local=(*itself, *(each for part in nested for each in part.local)),
             places={**available.places, **{name: place for part in nested for name, place in part.places.items()}},
             name=self.name,
@@ -217,4 +225,20 @@ class _Project:
         active = applies(requirement.marker, self.environment)
         if source and active:
             available.apply(requirement, source, f"{entry.where}: {entry.name}")
+            self._add_virtual(entry, source, available)
         return declare(requirement, entry.where)
+
+    def _add_virtual(self, entry: Entry, source: Mapping[str, object], available: Sources) -> None:
+        """Read the dependencies of a local package that uv does not install itself (``package = false``)."""
+        place = available.places.get(entry.name)
+        path = place.path / "pyproject.toml" if isinstance(place, LocalPackage) else None
+        if path is None or not path.is_file() or path.resolve() in self.parents:
+            return
+        stated = table(read_toml(path), "tool", "uv", where=str(path)).get("package")
+        if source.get("package", stated) is False:
+            extras = tuple(entry.requirement.extras)
+            found = _read(path, Selection(extras, default_groups=False), self.environment, self.parents)
+            first = self.virtual.get(entry.name, replace(found, declared=()))
+            declared = tuple(dict.fromkeys((*first.declared, *found.declared)))
+            places = {**first.places, **found.places}
+            self.virtual[entry.name] = Requirements(path, declared, places=places)

@@ -589,3 +589,24 @@ def test_the_extras_of_every_mention_of_a_local_package_are_included(project: Pr
     project.local("lib", "lib", more=extras + sources)
     project.write({"requirements.txt": "./lib\n-e ./lib[b]\nlib[a] @ ./lib\n"})
     assert project.packages() == {"lib": "0.5", "one": "0.5", "two": "0.5"}
+
+
+@pytest.mark.parametrize("in_source", [True, False])
+def test_of_a_local_package_that_is_virtual_only_the_dependencies_are_included(
+    project: Project, in_source: bool
+) -> None:
+    """uv installs no package of a project with ``package = false``, nor one of this name from an index."""
+    for name in ("tinydep", "base", "other"):
+        project.wheel(name)
+    setting = "" if in_source else "package = false"
+    more = f'[project.optional-dependencies]\nx = ["other"]\n[tool.uv]\n{setting}\n'
+    project.local("../lib", "tinydep", '["base"]', more)
+    source = "package = false" if in_source else "editable = true"
+    project.write({"pyproject.toml": HEAD + f'[tool.uv.sources]\ntinydep = {{ path = "../lib", {source} }}\n'})
+    assert project.packages() == {"base": "1.0"}
+    text = (project.folder / "pyproject.toml").read_text().replace('"tinydep"', '"tinydep[x]"')
+    project.write({"pyproject.toml": text})
+    assert project.packages() == {"base": "1.0", "other": "1.0"}
+    command = [uv.find_uv_bin(), "lock", "--quiet", "--offline", "--no-index", "--find-links", str(project.index)]
+    subprocess.run(command, cwd=project.folder, check=True)
+    assert project.packages() == {"base": "1.0", "other": "1.0"}
