@@ -151,12 +151,16 @@ class Problems:
             self.add(where, f"{shorten(without_credentials(text))!r} is not a {noun} (PEP 508): {reason}")
             return None
 
-    def raise_any(self) -> None:
-        """Raise one InputError with every problem, if there are any."""
+    def raise_any(self, file: Path | None = None) -> None:
+        """Raise one InputError with every problem of a file, if there are any."""
         if self._lines:
             count = counted(len(self._lines), "problem")
             more = [f"… and {len(self._lines) - _MAX_LINES} more"] if len(self._lines) > _MAX_LINES else []
-            raise InputError(f"the requirements have {count}:", details=[*list(self._lines)[:_MAX_LINES], *more])
+            raise InputError(
+                f"the requirements have {count}:",
+                where=str(file) if file else None,
+                details=[*list(self._lines)[:_MAX_LINES], *more],
+            )
 
 
 def declare(requirement: Requirement, where: str, text: object = None) -> Declared:

@@ -43,7 +43,7 @@ def read_pyproject(path: Path, selection: Selection, environment: Mapping[str, s
 def _read(path: Path, selection: Selection, environment: Mapping[str, str], parents: frozenset[Path]) -> Requirements:
     project = _Project(path, selection, environment, parents | {path.resolve()})
     requirements = project.read()
-    project.problems.raise_any()
+    project.problems.raise_any(path)
     return requirements
 
 

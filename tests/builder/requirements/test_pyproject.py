@@ -102,6 +102,14 @@ def test_a_local_package_brings_its_own_local_packages(project: Project) -> None
     assert project.packages() == {"base": "2.0", "core": "0.5", "tinydep": "0.5"}
 
 
+def test_a_problem_of_a_local_package_names_its_file(project: Project) -> None:
+    project.local("../lib", "tinydep", '["core"]', '[tool.uv.sources]\ncore = { git = "https://git.example/c" }\n')
+    project.write({"pyproject.toml": HEAD + '[tool.uv.sources]\ntinydep = { path = "../lib" }\n'})
+    said = project.refusal()
+    assert str((project.folder.parent / "lib" / "pyproject.toml").resolve()) in said
+    assert "pyproject.toml:4: core: git+https://git.example/c is a version control URL" in said
+
+
 def test_the_project_itself_is_included_if_it_is_a_package(project: Project) -> None:
     project.wheel("tinydep")
     project.write({"pyproject.toml": HEAD + BUILD, "src/agent/__init__.py": ""})
