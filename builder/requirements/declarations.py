@@ -266,6 +266,8 @@ class Declarations:
         """Replace PDM's and Hatch's variables: the project's folder, those above it, and of the environment."""
         if not isinstance(text, str):
             return text
+        if "{" not in text:
+            return text
         root = self.path.parent.resolve()
         text = _HATCH_FOLDER.sub(lambda match: _folder_of(match, root), text)
         text = _HATCH_VARIABLE.sub(lambda match: os.environ.get(match[1], match[2] or match[0]), text)

@@ -21,6 +21,8 @@ from builder.model.figures import counted
 from builder.resolve.bounds import ProjectIndex
 
 _T = TypeVar("_T")
+#: Limits of one project or lock file, and of one requirement or marker.
+MAX_PARSED, MAX_REQUIREMENT_CHARACTERS = 50_000, 20_000
 #: Limits of one error message.
 _MAX_LINES, _MAX_LINE_CHARACTERS = 100, 1000
 #: How many unusual characters of a text an error names.
@@ -124,6 +126,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._lines: dict[str, None] = {}
+        self._parsed = 0
 
     def add(self, where: str, what: str) -> None:
         """Add one problem; one that is there already counts once."""
@@ -141,7 +144,12 @@ class Problems:
         return None if text is None else self._parse(Marker, str(text), "marker", where)
 
     def _parse(self, kind: Callable[[str], _T], text: str, noun: str, where: str) -> _T | None:
+        self._parsed += 1
+        if self._parsed > MAX_PARSED:
+            raise InputError(f"there are more than {MAX_PARSED:,} requirements", where=where, fix="remove some of them")
         try:
+            if len(text) > MAX_REQUIREMENT_CHARACTERS:  # packaging needs hours for a list of 100,000 versions
+                raise ValueError(f"it has more than {MAX_REQUIREMENT_CHARACTERS:,} characters")
             if re.search(r"[0-9]{1000}", text):  # Python may refuse to read it (4,300 digits), which would fail later
                 raise ValueError("it has a number of more than 1,000 digits")
             return kind(text)

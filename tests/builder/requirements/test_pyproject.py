@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import uv
 from packaging.requirements import Requirement
 
 from builder.metadata.requires_dist import marker_environment
-from builder.requirements.declared import LocalPackage, Selection
+from builder.model.errors import InputError
+from builder.requirements.declared import MAX_PARSED, LocalPackage, Selection
 from builder.requirements.pyproject import read_pyproject
 from tests.builder.requirements.conftest import BUILD, TARGET, Project
 
@@ -618,3 +620,30 @@ def test_of_a_local_package_that_is_virtual_only_the_dependencies_are_included(
     command = [uv.find_uv_bin(), "lock", "--quiet", "--offline", "--no-index", "--find-links", str(project.index)]
     subprocess.run(command, cwd=project.folder, check=True)
     assert project.packages() == {"base": "1.0", "other": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (
+            ["dependencies = [", *(f'"p{number}",' for number in range(MAX_PARSED + 1)), "]"],
+            "50,000 requirem",
+        ),
+        (
+            ["[project.optional-dependencies]", *(f'e{number} = ["app[e{number + 1}]"]' for number in range(50_001))],
+            "50,000 requirem",
+        ),
+        ([f'dependencies = ["p{",".join(f"!={number}" for number in range(100_000))}"]'], "more than 20,000 charac"),
+    ],
+    ids=["dependencies", "extras", "one requirement"],
+)
+@pytest.mark.slow
+def test_more_requirements_than_any_project_has_are_refused_in_seconds(
+    tmp_path: Path, lines: list[str], problem: str
+) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text("\n".join(['[project]\nname = "app"\nversion = "1"', *lines]))
+    started = time.process_time()
+    with pytest.raises(InputError, match=problem):
+        read_pyproject(path, Selection(), marker_environment(TARGET))
+    assert time.process_time() - started < 20
