@@ -54,8 +54,8 @@ VersionField = Annotated[VersionText, AfterValidator(_version)]
 LayerVersionField = Annotated[int, Field(ge=1, lt=2**63, strict=True)]
 #: A count or a size. JSON's ``true``, ``1.0`` and ``"1"`` are refused; pydantic reads each of them as 1.
 WholeNumber = Annotated[int, Field(ge=0, strict=True)]
-#: A number, not ``true`` and not ``"1"``.
-Number = Annotated[float, Strict()]
+#: A number, not ``true``, not ``"1"`` and not ``NaN``, which is no JSON.
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 #: JSON's ``true`` or ``false``. pydantic also reads ``1``, ``"yes"`` and ``"on"`` as true.
 TrueOrFalse = Annotated[bool, Strict()]
 #: The version of a document's schema. ``True`` and ``1.0`` equal 1, so ``Literal`` alone accepts them.

@@ -8,8 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from builder.model.cold_start import SMOKE_FILE, ColdStart, SmokeResult, SmokeResults, read_smokes, record_smoke
+from builder.model.cold_start import (
+    SMOKE_FILE,
+    ColdStart,
+    PackageImport,
+    SmokeResult,
+    SmokeResults,
+    read_smokes,
+    record_smoke,
+)
 from builder.model.errors import InputError
 from tests import REPOSITORY
 
@@ -113,3 +122,10 @@ def test_the_example_in_the_documentation_is_valid(tmp_path: Path) -> None:
     example = example.replace("<sha256 of the zip>", ONE)
     (tmp_path / SMOKE_FILE).write_text(json.dumps(json.loads(example)))
     assert read_smokes(tmp_path).cold_start(ONE) is not None
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_json_does_not_have_is_refused(number: str) -> None:
+    text = f'{{"package": "a", "own_ms": {number}, "total_ms": 1, "modules": 1}}'
+    with pytest.raises(ValidationError, match="own_ms"):
+        PackageImport.model_validate_json(text)
