@@ -12,10 +12,13 @@ import pytest
 from builder.model.errors import LayersError
 from builder.package.packaging import package
 from builder.requirements.declared import EVERYTHING_DECLARED, Selection
+from tests.builder.requirements.lock_samples import FAST, HEAD
 from tests.fakes.notes import Notes
 from tests.fakes.wheels import make_wheel, target_of
 
 TARGET = target_of("3.12", "x86_64")
+#: A project that requires tinydep.
+TINYDEP = '[project]\nname = "agent"\nversion = "1"\ndependencies = ["tinydep"]\n'
 #: uv includes this build backend, so no index is needed.
 BUILD = '[build-system]\nrequires = ["uv_build"]\nbuild-backend = "uv_build"\n'
 
@@ -71,3 +74,14 @@ def project(tmp_path: Path, index: Path) -> Project:
     made = Project(tmp_path / "app", index)
     made.write({"handler.py": "def handler(event, context): ...\n"})
     return made
+
+
+@pytest.fixture
+def locked(project: Project) -> Project:
+    """Return a project whose index has two versions of each package; the locks name the first."""
+    for version in ("1.0", "2.0"):
+        project.wheel("base", version)
+        project.wheel("other", version)
+        project.wheel("tinydep", version, requires=FAST)
+    project.write({"pyproject.toml": HEAD})
+    return project

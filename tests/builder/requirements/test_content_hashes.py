@@ -8,7 +8,7 @@ import pytest
 
 from builder.requirements.declared import Selection
 from tests.builder.requirements.conftest import Project
-from tests.builder.requirements.test_lock_files import pdm_lock, poetry_lock, sha256
+from tests.builder.requirements.lock_samples import pdm_lock, poetry_lock, sha256
 
 PIPFILE = """[[source]]
 url = ""

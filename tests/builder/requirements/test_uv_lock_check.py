@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.builder.requirements.conftest import BUILD, Project
-from tests.builder.requirements.test_lock_files import uv_lock
+from tests.builder.requirements.lock_samples import uv_lock
 
 PROJECT = f"""
 [project]

@@ -1,0 +1,166 @@
+"""What only the lock files of one tool have: uv, Pipenv, PDM, Rye, pip."""
+
+from __future__ import annotations
+
+import pytest
+
+from builder.requirements.declared import Selection
+from tests.builder.requirements.conftest import Project
+from tests.builder.requirements.lock_samples import ALL, FAST, HEAD, pdm_lock, pylock, sha256, uv_lock
+
+
+def test_a_local_wheel_in_a_pylock_must_be_the_projects(project: Project) -> None:
+    project.wheel("tinydep")
+    wheel = project.index / "tinydep-1.0-py3-none-any.whl"
+    archive = f'archive = {{ url = "{wheel.as_uri()}", hashes = {{ sha256 = "{sha256(project, "tinydep")}" }} }}'
+    lock = f'lock-version = "1.0"\ncreated-by = "test"\n[[packages]]\nname = "tinydep"\n{archive}\n'
+    head = '[project]\nname = "agent"\nversion = "1"\n'
+    project.write({"pyproject.toml": f'{head}dependencies = ["tinydep @ {wheel.as_uri()}"]\n', "pylock.toml": lock})
+    assert project.packages() == {"tinydep": "1.0"}
+    project.local("lib", "tinydep")
+    sources = '[tool.uv.sources]\ntinydep = { path = "lib" }\n'
+    project.write({"pyproject.toml": f'{head}dependencies = ["tinydep"]\n{sources}'})
+    assert f"tinydep is not in the lock as {project.folder / 'lib'}" in project.refusal()
+
+
+def test_uv_locks_are_used_with_extras_groups_and_workspace_members(locked: Project) -> None:
+    workspace = (
+        'member = { workspace = true }\n[tool.uv.workspace]\nmembers = ["packages/*"]\n'
+        '[dependency-groups]\nlambda = ["other"]\n'
+    )
+    text = HEAD.replace('"tinydep[fast]"', '"tinydep[fast]<2", "member"').replace('"other"', '"other<2"')
+    locked.local("packages/member", "member", '["base<2"]')
+    locked.write({"pyproject.toml": f"{text}[tool.uv.sources]\n{workspace.replace('other', 'other<2')}"})
+    uv_lock(locked)
+    for name in ("base", "tinydep", "other"):
+        locked.wheel(name, "1.5", requires=FAST if name == "tinydep" else ())
+    expected = {**ALL, "member": "0.5"}
+    assert locked.packages() == expected
+    assert locked.packages(Selection(extras=("api",))) == {**expected, "other": "1.0"}
+    assert locked.packages(Selection(groups=("lambda",))) == {**expected, "other": "1.0"}
+    assert locked.packages(requirements="packages/member/pyproject.toml") == {"base": "1.0", "member": "0.5"}
+    assert locked.packages(Selection(use_lock=False)) == {"tinydep": "1.5", "base": "1.5", "member": "0.5"}
+    locked.write({"pyproject.toml": (locked.folder / "pyproject.toml").read_text().replace('"member"]', '"nope"]')})
+    assert "it does not have nope" in locked.refusal()
+
+
+def test_a_uv_lock_with_a_requirement_that_the_project_no_longer_has_is_refused(locked: Project) -> None:
+    text = HEAD.replace('["tinydep[fast]"]', """["tinydep[fast]<2", "other<2 ; python_version < '3'"]""")
+    locked.write({"pyproject.toml": text})
+    uv_lock(locked)
+    assert locked.packages() == {"tinydep": "1.0", "base": "2.0"}
+    locked.write({"pyproject.toml": HEAD.replace("tinydep[fast]", "other")})
+    said = locked.refusal()
+    assert "uv.lock: the lock file does not fit the project" in said
+    assert "pyproject.toml: tinydep[fast]<2 is no longer required" in said
+    assert locked.packages(Selection(use_lock=False)) == {"other": "2.0"}
+
+
+def test_a_pipfile_and_its_lock_are_used(locked: Project) -> None:
+    (locked.folder / "pyproject.toml").unlink()
+    locked.write(
+        {
+            "Pipfile": '[packages]\ntinydep = {version = "*", extras = ["fast"]}\n'
+            'never = {version = "*", sys_platform = "== \'win32\'"}\n[dev-packages]\nother = "*"\n'
+            '[requires]\npython_version = "3.11"\n'
+        }
+    )
+    assert locked.packages() == {"tinydep": "2.0", "base": "2.0"}
+    assert "warning: Pipfile is for Python 3.11, and the function for 3.12" in locked.notes.lines
+    entries = {
+        name: f'"{name}": {{"hashes": ["sha256:{sha256(locked, name)}"], "version": "==1.0"}}'
+        for name in ("tinydep", "base", "other")
+    }
+    default = f'{entries["tinydep"]}, {entries["base"]}, "never": {{"version": "*"}}'
+    locked.write({"Pipfile.lock": f'{{"default": {{{default}}}, "develop": {{{entries["other"]}}}}}'})
+    assert locked.packages() == ALL
+    assert locked.packages(Selection(groups=("dev-packages",))) == {**ALL, "other": "1.0"}
+    text = (locked.folder / "Pipfile").read_text()
+    locked.write({"Pipfile": f"{text}[pipenv]\nallow_prereleases = true\n"})
+    assert locked.packages() == ALL
+    assert "Pipfile: [pipenv].allow_prereleases" in locked.refusal(Selection(use_lock=False))
+    locked.write({"Pipfile.lock": '{"default": {}}'})
+    assert "run `pipenv lock`" in locked.refusal()
+    locked.write({"Pipfile.lock": "{"})
+    assert "Pipfile.lock:1: is not valid JSON" in locked.refusal()
+
+
+def test_a_lock_of_rye_is_named_and_can_be_used(locked: Project) -> None:
+    locked.write(
+        {
+            "pyproject.toml": HEAD + '[tool.rye]\nvirtual = true\ndev-dependencies = ["other"]\n',
+            "requirements.lock": "# generated by rye\n# features: []\n\n-e file:lib\nbase==1.0\n    # via tinydep\n"
+            "tinydep==1.0\n",
+        }
+    )
+    locked.local("lib", "lib", '["tinydep[fast]"]')
+    assert locked.packages() == {"tinydep": "2.0", "base": "2.0"}
+    lock = locked.folder / "requirements.lock"
+    assert f"warning: {lock}: not used; for its versions, pass --requirements {lock}" in locked.notes.lines
+    assert "not included: [tool.rye].dev-dependencies" in locked.notes.lines
+    assert locked.packages(requirements="requirements.lock") == {**ALL, "lib": "0.5"}
+    locked.write(
+        {"pyproject.toml": HEAD + '[[tool.rye.sources]]\nname = "x"\nurl = "https://me:pw@example.org/simple"\n'}
+    )
+    refusal = locked.refusal()
+    assert "[[tool.rye.sources]]: the package index https://***@example.org/simple is not used" in refusal
+
+
+def test_a_pylock_that_pip_wrote_for_another_machine_is_refused_with_another_tool(project: Project) -> None:
+    wheel = f'name = "tinydep-1.0-cp310-cp310-win_amd64.whl", path = "x.whl", hashes = {{ sha256 = "{"0" * 64}" }}'
+    text = (
+        'lock-version = "1.0"\ncreated-by = "pip"\n[[packages]]\nname = "tinydep"\nversion = "1.0"\n'
+        f"wheels = [{{ {wheel} }}]\n"
+    )
+    project.write({"pylock.toml": text})
+    assert "`pip lock` writes only the wheels for its own machine: lock with `uv export" in project.refusal()
+    assert "--no-lock" not in project.refusal()
+    project.write({"pyproject.toml": HEAD})
+    assert "uv export --format pylock.toml`, or resolve again with --no-lock" in project.refusal()
+
+
+@pytest.mark.parametrize(
+    ("platforms", "is_named"),
+    [
+        (("macos_14_0_arm64", "windows_amd64"), True),
+        (("manylinux_2_17_aarch64",), True),
+        (("macos_14_0_arm64", "manylinux_2_17_x86_64"), False),
+        (("linux",), False),
+        (("",), False),
+    ],
+)
+def test_a_pdm_lock_for_other_platforms_is_named(locked: Project, platforms: tuple[str, ...], is_named: bool) -> None:
+    targets = "".join(f'[[metadata.targets]]\nrequires_python = ">=3.10"\nplatform = "{each}"\n' for each in platforms)
+    old = '[[metadata.targets]]\nrequires_python = ">=3.10"\n'
+    locked.write({"pdm.lock": pdm_lock(locked).replace(old, targets)})
+    assert locked.packages() == ALL
+    warned = [each for each in locked.notes.lines if f"pdm.lock is for {', '.join(sorted(platforms))}, so" in each]
+    assert bool(warned) is is_named
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_default_groups_of_a_pylock_are_included_beside_others(locked: Project, alone: bool) -> None:
+    """PDM writes the project's own requirements as the default group."""
+    head = 'extras = ["api"]\ndependency-groups = ["dev"]\ndefault-groups = ["default"]\n'
+    text = pylock(locked).replace('extras = ["api"]\n', head)
+    for name in ("base", "tinydep"):
+        marker = f'name = "{name}"\nversion = "1.0"\nmarker = "\'default\' in dependency_groups"\n'
+        text = text.replace(f'name = "{name}"\nversion = "1.0"\n', marker)
+    text = text.replace("'api' in extras", "'dev' in dependency_groups or 'api' in extras")
+    locked.write({"pyproject.toml": HEAD + '[dependency-groups]\ndev = ["other"]\n', "pylock.toml": text})
+    source = "pylock.toml" if alone else None
+    assert locked.packages(requirements=source) == ALL
+    assert locked.packages(Selection(groups=("dev",)), source) == {**ALL, "other": "1.0"}
+    assert locked.packages(Selection(all_extras=True), source) == {**ALL, "other": "1.0"}
+    if alone:
+        assert locked.packages(Selection(groups=("dev",), default_groups=False), source) == {"other": "1.0"}
+        assert "not included: extra api (--extra NAME includes one)" in locked.notes.lines
+        for selection in (Selection(extras=("x",)), Selection(groups=("x",))):
+            assert "the lock file has no " in locked.refusal(selection, source)
+
+
+def test_a_directory_of_a_pylock_may_have_a_subdirectory(project: Project) -> None:
+    project.local("libs/one", "tinydep")
+    package = '[[packages]]\nname = "tinydep"\ndirectory = { path = "libs", subdirectory = "one" }\n'
+    project.write({"pylock.toml": f'lock-version = "1.0"\ncreated-by = "test"\n{package}'})
+    assert project.packages() == {"tinydep": "0.5"}
