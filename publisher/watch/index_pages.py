@@ -91,7 +91,9 @@ def _from_html(text: str) -> tuple[IndexFile, ...]:
     try:
         reader.feed(text)
         reader.close()
-    except AssertionError as error:  # html.parser raises it for some declarations
+    except InvalidPageError:
+        raise
+    except (AssertionError, ValueError) as error:  # some declarations; a character number of more than 4,300 digits
         raise InvalidPageError(f"invalid HTML: {error}"[:200]) from None
     return tuple(reader.files)
 

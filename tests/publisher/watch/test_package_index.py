@@ -313,3 +313,8 @@ def test_a_page_with_more_files_than_any_project_has_is_refused_before_it_is_par
 def test_a_page_with_very_many_invalid_files_is_one_error() -> None:
     with pytest.raises(InvalidPageError, match=r"files\.0\.filename"):
         read_page(IndexPage(b'{"files":[' + b"{}," * 100_000 + b"{}]}", JSON))
+
+
+def test_html_that_python_cannot_parse_is_an_invalid_page() -> None:
+    with pytest.raises(InvalidPageError, match="invalid HTML"):
+        read_page(IndexPage(b'<a href="&#' + b"1" * 5000 + b';">', "text/html"))
