@@ -70,7 +70,6 @@ class Page:
         )
         self._screen(width, 900)
         self.chrome.get("about:blank")
-        self.chrome.execute_cdp_cmd("Page.resetNavigationHistory", {})  # at 50 entries, going back skips one
         self.chrome.get(self.file.as_uri() + address)
         return self
 
