@@ -77,8 +77,9 @@ def lock_of(
 def _refuse_contradictions(requirements: Requirements, target: Target) -> None:
     """Raise InputError, with each line, if a package is required in versions (``==``) that exclude each other."""
     stated: dict[str, list[Declared]] = {}
+    environment = marker_environment(target)
     for each in requirements.declared:
-        if each.name not in requirements.not_compared and each.is_active(marker_environment(target)):
+        if each.name not in requirements.not_compared and each.is_active(environment):
             stated.setdefault(each.name, []).append(each)
     for name, group in stated.items():
         limits = [Requirement(each.text).specifier for each in group]
@@ -135,13 +136,14 @@ def _lock_input(project: Requirements, target: Target, wheels: Sequence[LocalWhe
 
 def _own_conflicts(requirements: Requirements, pins: Mapping[str, str], target: Target) -> dict[str, str]:
     """Return the app's own requirements that the layer does not satisfy, by package, found without an index."""
-    conflicts = {}
+    conflicts: dict[str, list[str]] = {}
+    environment = marker_environment(target)
     for each in requirements.declared:
         pin = None if each.name in requirements.not_compared else pins.get(each.name)
         is_allowed = pin is None or allows(Requirement(each.text).specifier, pin)
-        if not is_allowed and each.is_active(marker_environment(target)):
-            conflicts[each.name] = f"{each.where} requires {each.text}"
-    return conflicts
+        if not is_allowed and each.is_active(environment):
+            conflicts.setdefault(each.name, []).append(f"{each.where} requires {each.text}")
+    return {name: "; ".join(lines) for name, lines in conflicts.items()}
 
 
 def _conflicts(pins: Mapping[str, str], resolve: Callable[[Sequence[str]], Lock]) -> dict[str, str]:

@@ -38,6 +38,12 @@ def test_all_requirements_that_the_layer_does_not_satisfy_are_named(app: Path) -
     assert "other:" not in said
 
 
+def test_each_line_of_a_package_that_the_layer_does_not_satisfy_is_named(app: Path) -> None:
+    asks(app, "core>1\ncore!=1.0\n")
+    lines = "requirements.txt:1 requires core>1; requirements.txt:2 requires core!=1.0; the layer has 1.0"
+    assert f"core: {lines}" in refusal(app, BuildError, layer_of(core="1.0"))
+
+
 def test_a_conflict_between_a_dependency_and_the_layer_is_named(app: Path, index: Path) -> None:
     for version in ("1.0", "2.0"):
         for name in ("base", "core", "fine"):
