@@ -187,6 +187,12 @@ def names_of(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
+def fix_for_unknown(names: Iterable[str], option: str) -> str:
+    """Return the fix for an unknown name of an option: the names that there are."""
+    stated = names_of(names)
+    return f"it has {stated}" if stated else f"it has none; leave {option} out"
+
+
 def unusual_characters(text: str) -> str:
     """Return the end of an error's sentence that names characters outside ASCII; empty if there are none."""
     names = [f"U+{ord(each):04X} ({unicodedata.name(each, 'no name')})" for each in dict.fromkeys(text) if each > "~"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from builder.model.errors import InputError
 from builder.model.text_files import array, read_toml, table
-from builder.requirements.declared import Problems, Requirements, Selection, declare, names_of
+from builder.requirements.declared import Problems, Requirements, Selection, declare, fix_for_unknown, names_of
 from builder.requirements.entries import Entry, Sources
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.poetry_tables import poetry_entries
@@ -24,7 +24,7 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     categories = [name for name, value in document.items() if name not in _NO_CATEGORIES and isinstance(value, dict)]
     unknown = [name for name in selection.groups if name not in categories]
     if unknown:
-        fix = f"it has {names_of(categories)}" if categories else "it has none"
+        fix = fix_for_unknown(categories, "--group")
         raise InputError(f"the Pipfile has no category {unknown[0]!r}", where=f"{path}: --group", fix=fix)
     unselected = [name for name in categories if name not in selection.groups]
     sources = [source for source in array(document, "source", where=str(path)) if isinstance(source, dict)]

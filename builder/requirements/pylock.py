@@ -25,7 +25,7 @@ from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.text_files import read_toml
 from builder.model.wheel_tags import supported_tags
-from builder.requirements.declared import Problems, Requirements, Selection, names_of
+from builder.requirements.declared import Problems, Requirements, Selection, fix_for_unknown, names_of
 from builder.requirements.lock_graph import LockedPackage
 from builder.requirements.pins import pin
 
@@ -74,7 +74,7 @@ def read_pylock(lock: Path, target: Target, selection: Selection, *, has_project
 def _refuse_unknown(lock: Path, kind: str, chosen: Sequence[str], stated: Sequence[str] | None) -> None:
     for name in chosen:
         if name not in (stated or ()):
-            fix = f"it has {names_of(stated)}" if stated else f"it has none; leave --{kind} out"
+            fix = fix_for_unknown(stated or (), f"--{kind}")
             raise InputError(f"the lock file has no {kind} {name!r}", where=f"{lock}: --{kind}", fix=fix)
 
 

@@ -21,6 +21,7 @@ from builder.requirements.declared import (
     Requirements,
     Selection,
     declare,
+    fix_for_unknown,
     names_of,
 )
 from builder.requirements.entries import Entry, Sources, with_marker
@@ -160,7 +161,7 @@ class _Project:
                     if kind != "extra":
                         asked_for = [str(canonicalize_name(each)) for each in self.selection.groups]
                         option = "--group" if name in asked_for else "[tool.uv].default-groups"
-                    fix = f"it has {names_of(available)}" if available else f"it has none; leave {option} out"
+                    fix = fix_for_unknown(available, option)
                     if kind == "extra" and "optional-dependencies" in self.stated.dynamic:
                         fix = _DYNAMIC_EXTRAS.format(name)
                     raise InputError(f"the project has no {kind} {name!r}", where=f"{self.path}: {option}", fix=fix)
