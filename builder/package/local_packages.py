@@ -23,6 +23,7 @@ from builder.metadata.requires_dist import applies, marker_environment
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Progress
 from builder.model.target import Target
+from builder.model.text_files import read_toml
 from builder.model.wheel_tags import supported_tags
 from builder.model.zip_damage import ZIP_DAMAGE
 from builder.requirements.declarations import is_project
@@ -81,7 +82,7 @@ def local_packages(requirements: Requirements, target: Target) -> tuple[list[Loc
         if (path, package.extras) in seen or project == requirements.source.resolve():
             continue
         seen.add((path, package.extras))
-        if not (project.is_file() and is_project(project)):
+        if not (project.is_file() and is_project(read_toml(project), str(project))):
             continue
         nested = read_pyproject(project, Selection(extras=package.extras, default_groups=False), environment)
         queue.extend(_needed_places(nested, environment))

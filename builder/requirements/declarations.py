@@ -43,21 +43,17 @@ def _folder_of(match: re.Match[str], root: Path) -> str:
     return folder.as_uri() if match[3] == "uri" else str(folder)
 
 
-def is_project(path: Path) -> bool:
+def is_project(document: Mapping[str, Any], where: str) -> bool:
     """Whether a pyproject.toml declares dependencies, and not only settings of tools."""
-    return _declares_dependencies(read_toml(path), str(path))
+    tool = table(document, "tool", where=where)
+    stated = "project" in document or "dependency-groups" in document or "poetry" in tool
+    return stated or bool(unread_tables(document, where))
 
 
 def is_workspace_root(document: Mapping[str, Any], where: str) -> bool:
     """Whether a pyproject.toml is the root of a uv workspace and no project."""
     workspace = table(document, "tool", "uv", "workspace", where=where)
-    return bool(workspace) and not _declares_dependencies(document, where)
-
-
-def _declares_dependencies(document: Mapping[str, Any], where: str) -> bool:
-    tool = table(document, "tool", where=where)
-    stated = "project" in document or "dependency-groups" in document or "poetry" in tool
-    return stated or bool(unread_tables(document, where))
+    return bool(workspace) and not is_project(document, where)
 
 
 def unread_tables(document: Mapping[str, Any], where: str) -> list[str]:

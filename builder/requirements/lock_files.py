@@ -85,8 +85,9 @@ def use_lock(project: Requirements, lock: Path, target: Target) -> Requirements:
 def _add_extras(pins: Sequence[Declared], project: Requirements, target: Target) -> tuple[Declared, ...]:
     """Return the pins with the extras that the project requires of them, to tell which do not exist."""
     extras: dict[str, set[str]] = {}
+    environment = marker_environment(target)
     for each in project.declared:
-        if each.is_active(marker_environment(target)):
+        if each.is_active(environment):
             extras.setdefault(each.name, set()).update(Requirement(each.text).extras)
     pinned = [(each, Requirement(each.text)) for each in pins]
     for each, requirement in pinned:
@@ -121,12 +122,13 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
             if isinstance(place, ProjectIndex) or name in requirements.places
         },
     )
-    _check_python(read_toml(lock), lock, project, target, "uv lock")
+    document = read_toml(lock)
+    _check_python(document, lock, project, target, "uv lock")
     problems = Problems()
     missing = _check_pins(project, requirements, target, problems)
     local = {package.path.resolve() for package in requirements.local}
     home = project.source.absolute().parent
-    for where, name, text in find_differences(lock, home, local):
+    for where, name, text in find_differences(document, lock, home, local):
         if name not in missing:
             problems.add(where, text)
     _raise_stale(problems, lock, "uv lock")
@@ -169,13 +171,10 @@ def _check_sources(
     project: Requirements, packages: Sequence[LockedPackage], target: Target, problems: Problems
 ) -> None:
     """Compare where the project and the lock take the same package from: a path, a URL, or neither."""
-    sources = {each.name: each.source or {} for each in packages}
+    sources = {each.name: each.source or {} for each in packages if each.name not in project.not_compared}
+    environment = marker_environment(target)
     for each in project.declared:
-        if (
-            each.name not in sources
-            or each.name in project.not_compared
-            or not each.is_active(marker_environment(target))
-        ):
+        if each.name not in sources or not each.is_active(environment):
             continue
         is_local = isinstance(project.places.get(each.name), LocalPackage)
         stated = "a path" if is_local else "a URL" if Requirement(each.text).url else "an index"
@@ -207,7 +206,7 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
     check_format(document, lock)
     packages = parse_pipfile_lock(document, lock, project.groups, environment, problems)
     # pipenv locks a package for another platform without version and marker: the Pipfile still has the marker.
-    inactive = {each.name for each in project.declared if not each.is_active(marker_environment(target))}
+    inactive = {each.name for each in project.declared if not each.is_active(environment)}
     packages = [each for each in packages if each.version or each.name not in inactive]
     roots = [(Requirement(each.text), each.where) for each in project.declared]
     versioned = [each if each.version else replace(each, version="0") for each in packages]
@@ -231,12 +230,13 @@ def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:
 
 def _check_pins(project: Requirements, locked: Requirements, target: Target, problems: Problems) -> set[str]:
     """Compare the project's requirements with a lock's packages. Return the names of those that do not fit."""
-    pins = {each.name: Requirement(each.text) for each in locked.declared if each.is_active(marker_environment(target))}
+    environment = marker_environment(target)
+    pins = {each.name: Requirement(each.text) for each in locked.declared if each.is_active(environment)}
     local = {each.path.resolve() for each in locked.local}
     places = {name: each.path.resolve() for name, each in locked.places.items() if isinstance(each, LocalPackage)}
     different = set()
     for each in project.declared:
-        if each.name in project.not_compared or not each.is_active(marker_environment(target)):
+        if each.name in project.not_compared or not each.is_active(environment):
             continue
         place = project.places.get(each.name)
         if isinstance(place, LocalPackage):

@@ -184,7 +184,7 @@ def _refusal(path: Path) -> tuple[str, str] | None:
 def _read_toml(path: Path, target: Target, selection: Selection) -> Requirements:
     """Read a pyproject.toml; one that has only a [build-system] belongs to the setup.py or setup.cfg beside it."""
     document = read_toml(path)
-    if not is_project(path) and not is_workspace_root(document, str(path)):
+    if not is_project(document, str(path)) and not is_workspace_root(document, str(path)):
         if "build-system" in document:
             return _built(path)
         raise InputError(
@@ -202,7 +202,7 @@ def _built(path: Path) -> Requirements:
 
 def _states_requirements(path: Path) -> bool:
     if path.name == "pyproject.toml":
-        return is_project(path)
+        return is_project(read_toml(path), str(path))
     return (
         path.name != "setup.cfg" or re.search(r"^\[metadata\]|^\[options\]", read_text(path), re.MULTILINE) is not None
     )

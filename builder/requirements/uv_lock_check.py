@@ -46,13 +46,14 @@ class _Required:
         return same_package and (self.versions is None or other.versions is None or self.versions == other.versions)
 
 
-def find_differences(lock: Path, project: Path, local: Collection[Path]) -> Iterator[tuple[str, str, str]]:
+def find_differences(
+    document: Mapping[str, Any], lock: Path, project: Path, local: Collection[Path]
+) -> Iterator[tuple[str, str, str]]:
     """Yield the file that states something else than the lock, the package's name, and the difference.
 
-    ``project`` is the project's folder, ``local`` has the folders of the local packages that it uses. What only a build
-    of a project can tell (``dynamic``) is not compared.
+    ``document`` is the content of ``lock``, ``project`` is the project's folder, ``local`` has the folders of the local
+    packages that it uses. What only a build of a project can tell (``dynamic``) is not compared.
     """
-    document = read_toml(lock)
     folder, name = project.resolve(), str(lock)
     manifest = table(document, "manifest", where=name)
     compared = []

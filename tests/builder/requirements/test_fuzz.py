@@ -209,8 +209,9 @@ def test_any_uv_lock_is_compared_or_refused(folder: Path) -> None:
     def compare(content: bytes) -> None:
         lock.write_bytes(content)
         with suppress(LayersError):
-            assert read_toml(lock) is not None
-            list(find_differences(lock, folder, set()))
+            document = read_toml(lock)
+            assert document is not None
+            list(find_differences(document, lock, folder, set()))
 
     compare(_toml(UV_LOCK))
     fuzz(damaged(UV_LOCK).map(_toml), compare)
