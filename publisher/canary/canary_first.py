@@ -41,7 +41,7 @@ def canary_in(run: Run, region: str, roles: Roles) -> CanaryRegion:
         for trial in trials:
             if trial.status == "not provable":
                 run.progress.note(f"{trial.case.id}: {describe_trial(trial)}")
-        bad = [trial for trial in trials if trial.status in ("failed", "deferred")]
+        bad = [trial for trial in trials if trial.is_bad]
         if not bad:
             return None
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""

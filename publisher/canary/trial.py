@@ -56,6 +56,11 @@ class Trial:
     log: str = ""  #: the end of the function's log, if it failed
     unreachable: bool = False  #: the region did not respond; its other cells are not tried
 
+    @property
+    def is_bad(self) -> bool:
+        """Whether it holds a release back. A layer that is not provable does not."""
+        return self.status in ("failed", "deferred")
+
 
 @dataclass(frozen=True)
 class Setting:

@@ -125,7 +125,7 @@ def _run_canary_in_source(source: Settings, release: Release, region: str, shown
     selected = select(matrix, make_index(matrix, [release]), Query((region,), layer_version=release.layer_version))
     check_account(matrix)
     trials = run_canary(Roles(matrix, None, (region,)), selected.cases, shown)
-    bad = [trial for trial in trials if trial.status in ("failed", "deferred")]
+    bad = [trial for trial in trials if trial.is_bad]
     if bad:
         raise DriftError(
             f"the canary does not prove {len(bad)} of {counted(len(trials), 'layer')} of the source: "
