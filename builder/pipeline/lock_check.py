@@ -30,9 +30,9 @@ def check_metadata(wheels: Sequence[PackedWheel], target: Target, inputs: LockIn
     """Raise BuildError if a wheel's own METADATA names another package, or requires what the lock does not have.
 
     Returns warnings for packages that no wheel requires, for extras that do not exist, and for upper bounds of
-    Requires-Python. ``inputs`` is what the lock
-    was resolved from; None if that is unknown. Then, and if the user's settings replace requirements, these are not
-    compared. What a lock file does not have is a warning, because its project may leave packages out.
+    Requires-Python. ``inputs`` is what the lock was resolved from; None if that is unknown. Then, and if the user's
+    settings replace requirements, these are not compared. What a lock file does not have is a warning, because its
+    project may leave packages out.
     """
     pythons = [found for wheel in wheels if (found := _excluded_python(wheel, target))]
     problems = [problem for wheel in wheels for problem in _wrong_name(wheel)]
