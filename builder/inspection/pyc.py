@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from builder.inspection.file_facts import FileFacts, PycFacts
+from builder.metadata.module_names import pyc_path
 from builder.model.artifact import Finding
 from builder.model.findings import Level, group_paths, group_problems
 from builder.model.runtimes import RUNTIMES
@@ -59,19 +60,31 @@ def python_of(path: str) -> str | None:
 def check_bytecode(files: Sequence[FileFacts], target: Target) -> list[Finding]:
     """Report bytecode that Python does not use or that misleads, and missing bytecode."""
     modules = {file.path: file for file in files if file.name.endswith(".py")}
-    if not any(file.pyc for file in files):
+    compiled = {file.path: file.pyc for file in files if file.pyc}
+    if not compiled:
         return group_paths("warning", "pyc-none", "has no bytecode: it is compiled at every cold start", list(modules))
-    return group_problems(
-        (*problem, file.path)
-        for file in files
-        if file.pyc and (problem := _problem(file.path, file.pyc, modules.get(source_of(file.path)), target.python))
+    findings = group_problems(
+        (*problem, path)
+        for path, pyc in compiled.items()
+        if not _is_beside_source(path, modules)
+        and (problem := _problem(path, pyc, modules.get(source_of(path)), target.python))
     )
+    unused = [p for p in compiled if _is_beside_source(p, modules) and pyc_path(p[:-1], target.python) not in compiled]
+    message = "is not in __pycache__: Python ignores it beside its source, which is compiled at every cold start"
+    return [*findings, *group_paths("warning", "pyc-beside", message, unused)]
+
+
+def _is_beside_source(path: str, modules: Container[str]) -> bool:
+    """Whether Python never reads a ``.pyc`` file: without ``__pycache__``, the source comes first (PEP 3147)."""
+    return python_of(path) is None and source_of(path) in modules
 
 
 def _problem(path: str, pyc: PycFacts, source: FileFacts | None, python: str) -> tuple[Level, str, str] | None:
     """Return level, code and message of a finding about a ``.pyc`` file, or None."""
     if python_of(path) not in (None, python):
         return "warning", "pyc-other", f"is bytecode of another Python than {python} and is never used"
+    if python_of(path) and source is None:
+        return None  # no import finds it
     if not is_of(pyc, python) and source is None:
         message = f"is not bytecode of Python {python} and has no source: ImportError (bad magic number)"
         return "error", "pyc-alone", message

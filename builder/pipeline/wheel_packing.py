@@ -21,6 +21,8 @@ from builder.bytecode import compiler
 from builder.bytecode.compiler import Compilers, Module
 from builder.bytecode.interpreters import Interpreter
 from builder.cache.store import Cache, Kind, key_of
+from builder.inspection.file_facts import PycFacts
+from builder.inspection.pyc import pyc_facts
 from builder.metadata.module_names import pyc_path
 from builder.model.artifact import Locked
 from builder.model.target import Target
@@ -168,7 +170,9 @@ class WheelPacker:
         def files() -> PackedFiles:
             packed = collect()
             contents = {
-                file.path: packed[file.sha256]._replace(executable=file.executable, is_unrecorded=file.is_unrecorded)
+                file.path: packed[file.sha256]._replace(
+                    executable=file.executable, is_unrecorded=file.is_unrecorded, pyc=_pyc_facts(file)
+                )
                 for file in wheel.files
             }
             return {**contents, f"{wheel.dist_info}/RECORD": pack(record_of(wheel.dist_info, contents))}
@@ -217,6 +221,11 @@ def completed_future(result: V) -> Future[V]:
 def _read(path: str) -> bytes:
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - creating ten thousand Path objects is slow
         return file.read()
+
+
+def _pyc_facts(file: UnpackedFile) -> PycFacts | None:
+    """Return the facts of a ``.pyc`` file of a wheel. They depend on its path, so files with one content differ."""
+    return pyc_facts(f"python/{file.path}", _read(file.source)) if file.path.endswith(".pyc") else None
 
 
 def _batches(keys: Iterable[K], files: Mapping[K, UnpackedFile], limit: int) -> Iterator[list[K]]:

@@ -29,6 +29,7 @@ from builder.resolve import uv
 from builder.resolve.bounds import NO_BOUNDS, Bounds
 from builder.resolve.failures import ConflictError, explain, no_wheel
 from builder.resolve.settings import package_settings
+from builder.resolve.unsafe_names import refuse_unsafe_names
 from builder.resolve.wheel_choice import choose_wheel, filename_of, url_of
 
 Lock = tuple[Locked, ...]
@@ -201,6 +202,7 @@ def _compile(inputs: LockInput, target: Target, *, any_platform: bool = False) -
         document = tomli.loads(result.out)
     except tomli.TOMLDecodeError as error:
         raise BuildError(f"uv wrote a lock that is not TOML: {error}", where=target.id) from None
+    refuse_unsafe_names(result.err, (str(each.get("name")) for each in document.get("packages", [])))
     for archive in (each.get("archive", {}) for each in document.get("packages", [])):
         if "path" in archive:  # may be relative to uv's folder
             archive["path"] = os.path.normpath(folder / archive["path"])

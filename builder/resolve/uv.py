@@ -144,7 +144,13 @@ def environment(variables: Mapping[str, str], *, translate_pip: bool = True) -> 
     if translate_pip:
         passed |= package_settings(variables).environment
     # Build backends set this time on every file of a wheel, so that the same source gives the same wheel.
-    return {**passed, "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "SOURCE_DATE_EPOCH": "315532800"}
+    return {
+        **passed,
+        "NO_COLOR": "1",
+        "RUST_LOG": "uv_extract=warn,uv_install_wheel=debug",  # for `unsafe_names`
+        "SOURCE_DATE_EPOCH": "315532800",
+        "UV_NO_PROGRESS": "1",
+    }
 
 
 def _absolute_index(place: str) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from builder.metadata.module_names import module_name
 
 #: Part of every cache key. Increase it with every change of the rules below.
-RULES = 2
+RULES = 3
 
 #: Files that record how a distribution was installed (PEP 376, PEP 610, uv's own).
 _INSTALLER_NOTES = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
+
+#: The name of a module's bytecode may have 255 bytes, and ``.cpython-312.pyc`` is 13 longer than ``.py``.
+_MAX_MODULE_NAME_BYTES: Final = 255 - 13
 
 
 def belongs_in_layer(path: str, source: str | None = None) -> bool:
@@ -19,7 +24,7 @@ def belongs_in_layer(path: str, source: str | None = None) -> bool:
     bytecode of other compilers in ``__pycache__``, stub packages, which cannot be imported, and installers' records.
     """
     parts = path.split("/")
-    if path == ".lock" or "__pycache__" in parts:
+    if path == ".lock" or (path.endswith(".pyc") and "__pycache__" in parts):
         return False
     if parts[0] == "bin" and len(parts) == 2:
         return source is not None and not _is_script(source)
@@ -29,8 +34,9 @@ def belongs_in_layer(path: str, source: str | None = None) -> bool:
 
 
 def is_importable(path: str) -> bool:
-    """Whether an import can load this file, so that bytecode for it is useful."""
-    return path.endswith(".py") and module_name(path) is not None
+    """Whether an import can load this file and its bytecode, so that bytecode for it is useful."""
+    is_short = len(path.rpartition("/")[2].encode()) <= _MAX_MODULE_NAME_BYTES
+    return path.endswith(".py") and module_name(path) is not None and is_short
 
 
 def _is_script(source: str) -> bool:

@@ -28,6 +28,7 @@ from builder.resolve import uv
 from builder.resolve.download_failures import download_error
 from builder.resolve.failures import OTHER_WHEEL_FIX, malformed_in, malformed_wheel
 from builder.resolve.resolver import locate, requirements_of
+from builder.resolve.unsafe_names import refuse_unsafe_names
 from builder.wheels.layer_content import dist_info_name
 from builder.wheels.layer_files import belongs_in_layer
 
@@ -85,10 +86,10 @@ def _install(wheels: Sequence[Locked], target: Target, folder: Path) -> None:
             "pip", "install", "--target", str(folder), "--no-deps", "--require-hashes", "--no-python-downloads",
             "--python", sys.executable, *uv.platform_options(target), "--requirements", str(requirements),
         ]  # fmt: skip
-        if uv.run([*command, "--offline"], Path(name)).ok:
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-        result = uv.run(command, Path(name))
+        result = uv.run([*command, "--offline"], Path(name))
+        if not result.ok:
+            shutil.rmtree(folder, ignore_errors=True)
+            result = uv.run(command, Path(name))
         if "Hash mismatch" in result.err:
             # Where an index states no sha256, uv cannot select by it and may have taken another wheel of the version.
             with contextlib.suppress(LayersError):
@@ -96,6 +97,7 @@ def _install(wheels: Sequence[Locked], target: Target, folder: Path) -> None:
                 result = uv.run(command, Path(name))
     if not result.ok:
         raise _explain(result.err, target)
+    refuse_unsafe_names(result.err, (locked.name for locked in wheels))
 
 
 def _divide(wheels: Sequence[Locked], folder: Path) -> dict[Locked, UnpackedWheel] | None:

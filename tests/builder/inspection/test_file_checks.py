@@ -215,6 +215,8 @@ def test_a_zip_above_50_mb_needs_a_bucket() -> None:
         ("python/__pycache__/b.cpython-312.pyc", pyc("b.py", "3.11"), "pyc-magic", "warning"),
         ("python/__pycache__/b.cpython-312.pyc", b"short", "pyc-magic", "warning"),
         ("python/c.pyc", pyc("c.py", "3.11"), "pyc-alone", "error"),
+        ("python/b.pyc", pyc("b.py"), "pyc-beside", "warning"),
+        ("python/b.pyc", pyc("b.py", "3.11"), "pyc-beside", "warning"),
         ("python/__pycache__/b.cpython-312.pyc", pyc("b.py", flags=0, time=999, size=10), "pyc-stale", "warning"),
         ("python/__pycache__/b.cpython-312.pyc", pyc("b.py", flags=0, time=1000, size=11), "pyc-stale", "warning"),
         ("python/__pycache__/b.cpython-312.pyc", pyc("b.py", flags=3), "pyc-checked", "warning"),
@@ -229,6 +231,12 @@ def test_unusable_bytecode_is_reported(path: str, data: bytes, code: str, level:
 def test_timestamp_bytecode_that_matches_its_source_has_no_findings() -> None:
     data = pyc("b.py", flags=0, time=1000, size=10)
     assert check(file("python/b.py"), file("python/__pycache__/b.cpython-312.pyc", data=data)) == {}
+
+
+@pytest.mark.parametrize("path", ["python/b.pyc", "python/__pycache__/no_source.cpython-312.pyc"])
+def test_bytecode_that_no_import_reads_has_no_finding_if_each_module_has_bytecode(path: str) -> None:
+    compiled = file("python/__pycache__/b.cpython-312.pyc", data=pyc("b.py"))
+    assert check(file("python/b.py"), compiled, file(path, data=pyc("b.py", "3.11"))) == {}
 
 
 def test_a_zip_without_bytecode_has_one_finding() -> None:
