@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from builder.model.bounded_file import MAX_FACTS_BYTES, read_file
 from builder.model.errors import InputError
-from builder.model.frozen import Frozen, Many, first_problem
+from builder.model.frozen import Frozen, Many, first_problem, parse_document
 from builder.model.recorded_fields import PythonField, SchemaVersion, TargetField, VersionField, WholeNumber
 from builder.model.runtimes import Architecture
 
@@ -157,8 +157,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _read(path: Path) -> Manifest:
     try:
-        manifest = Manifest.model_validate_json(read_file(path, "the manifest", MAX_FACTS_BYTES, "build again"))
-    except ValidationError as error:
+        manifest = parse_document(Manifest, read_file(path, "the manifest", MAX_FACTS_BYTES, "build again"))
+    except ValueError as error:
         raise InputError(f"not a manifest: {first_problem(error)}", where=str(path), fix="build again") from None
     for artifact in manifest.artifacts:
         if artifact is not manifest.artifact(artifact.target):

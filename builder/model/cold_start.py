@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from builder.model.artifact import Sha256, dump_json, write_atomically
 from builder.model.bounded_file import MAX_FACTS_BYTES, read_if_present
 from builder.model.errors import InputError
 from builder.model.folder_lock import folder_lock
-from builder.model.frozen import Frozen, Many, ManyKeys, first_problem
+from builder.model.frozen import Frozen, Many, first_problem, parse_document
 from builder.model.recorded_fields import Number, SchemaVersion, TrueOrFalse, WholeNumber
 
 SMOKE_FILE = "smoke.json"
@@ -72,7 +72,7 @@ class SmokeResults(Frozen):
     """The content of ``smoke.json``: sha256 of a zip → its smoke test result."""
 
     schema_version: SchemaVersion = 1
-    smokes: ManyKeys[Sha256, SmokeResult] = Field(default_factory=dict)
+    smokes: dict[Sha256, SmokeResult] = Field(default_factory=dict)
 
     def with_smoke(self, sha256: str, smoked: SmokeResult) -> SmokeResults:
         """Return the results with one more, which replaces earlier ones of the same zip name.
@@ -106,8 +106,8 @@ def read_smokes(folder: Path) -> SmokeResults:
 def _read(path: Path) -> SmokeResults:
     data = read_if_present(path, "the file of smoke test results", MAX_FACTS_BYTES, _SMOKE_FIX)
     try:
-        return SmokeResults() if data is None else SmokeResults.model_validate_json(data)
-    except ValidationError as error:
+        return SmokeResults() if data is None else parse_document(SmokeResults, data)
+    except ValueError as error:
         raise InputError(
             f"not a file of smoke test results: {first_problem(error)}", where=str(path), fix=_SMOKE_FIX
         ) from None

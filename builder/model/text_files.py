@@ -12,6 +12,7 @@ import tomli
 
 from builder.model.bounded_file import read_if_present
 from builder.model.errors import InputError
+from builder.model.strict_json import load_json
 
 #: Far above the size of any real lock file.
 MAX_FILE_BYTES: Final = 8 << 20
@@ -81,8 +82,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """Parse a file with a JSON object."""
     text = read_text(path)
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        document = load_json(text)
+    except ValueError as error:
         line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise InputError(f"is not valid JSON: {error}", where=f"{path}{line}", fix=_SYNTAX_FIX) from None
     if not isinstance(document, dict):

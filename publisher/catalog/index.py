@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field
 
 from builder.model.artifact import Sha256
 from builder.model.cold_start import ColdStart, PackageImport
-from builder.model.frozen import Frozen, Many, ManyKeys
+from builder.model.frozen import Frozen, Many
 from builder.model.matrix import Matrix
 from builder.model.recorded_fields import (
     CellField,
@@ -105,7 +105,7 @@ class IndexedTarget(_IndexModel, OfTarget):
     sbom_path: str | None = None  #: its path relative to the index
     sbom_sha256: Sha256 | None = None
     cold_start: IndexedColdStart | None = None
-    packages: ManyKeys[str, str] | None = None
+    packages: dict[str, str] | None = None
     signed_by: str | None = None  #: AWS Signer: profile/version
 
 
@@ -149,7 +149,7 @@ class Index(_IndexModel):
     architectures: Many[Architecture]
     regions: Many[RegionField]
     #: Cells that AWS cannot serve, each with the reason if one is recorded.
-    unsupported: ManyKeys[CellField, str | None] = Field(default_factory=dict)
+    unsupported: dict[CellField, str | None] = Field(default_factory=dict)
     releases: Many[IndexedRelease] = ()
 
     @cached_property

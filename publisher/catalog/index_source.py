@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -15,8 +14,10 @@ from pydantic import ValidationError
 from builder.model.bounded_file import read_file
 from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
+from builder.model.frozen import MAX_KEYS
 from builder.model.matrix import LAYER_NAME
 from builder.model.regions import partition_of
+from builder.model.strict_json import load_json
 from publisher.catalog.download import MAX_DOCUMENT_BYTES, download
 from publisher.catalog.index import SCHEMA_VERSION, Index, IndexedLayer, IndexedRelease
 
@@ -94,8 +95,8 @@ def _document(source: str, remote: bool) -> dict[str, Any]:
     if sum(map(data.count, (b",", b"[", b"{"))) > _MAX_VALUES:
         raise InputError(f"not an index: more than {_MAX_VALUES:,} values", where=source, fix=_INDEX_FIX)
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        document = load_json(data, MAX_KEYS)
+    except ValueError as error:
         if data.lstrip()[:1] == b"<":
             raise InputError(
                 "not an index: it is HTML or XML, not JSON",

@@ -13,13 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
-from pydantic import ValidationError
-
 from builder.model.artifact import write_atomically
 from builder.model.bounded_file import MAX_FACTS_BYTES, MAX_SBOM_BYTES, read_file
 from builder.model.errors import InputError
 from builder.model.escape import shorten
-from builder.model.frozen import first_problem, newer_schema
+from builder.model.frozen import first_problem, newer_schema, parse_document
 from builder.model.matrix import Cell, Matrix
 from builder.model.target import Target
 from publisher.ledger.release import CellRecord, Release
@@ -155,8 +153,8 @@ def record_bytes(release: Release) -> bytes:
 def parse_record(data: bytes, stem: str, where: str, matrix: Matrix) -> Release:
     """Parse and check a record. Raises InputError if it is damaged, misplaced or of another matrix."""
     try:
-        release = Release.model_validate_json(data)
-    except ValidationError as error:
+        release = parse_document(Release, data)
+    except ValueError as error:
         newer = newer_schema(error)
         raise InputError(
             f"this record has schema version {shorten(str(newer))}, and this program reads 1"

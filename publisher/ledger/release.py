@@ -149,6 +149,8 @@ class Release(Frozen):
         if not isinstance(data, dict):
             return data
         renamed = {"fillers": "lower_versions", "surplus": "unexpected_versions"}
+        if both := [f"{old} and {new}" for old, new in renamed.items() if old in data and new in data]:
+            raise ValueError(f"has both {both[0]}, which are names of one key")
         data = {renamed.get(key, key): value for key, value in data.items()}
         lower = data.get("lower_versions")
         for each in lower if isinstance(lower, list) else ():

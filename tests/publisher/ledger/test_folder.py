@@ -229,3 +229,10 @@ def test_a_record_of_any_size_is_read_up_to_a_limit(tmp_path: Path) -> None:
     (tmp_path / "0001.json").write_bytes(b" " * (MAX_FACTS_BYTES + 1))
     with pytest.raises(InputError, match="larger than 4 MB"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(("old", "new"), [("fillers", "lower_versions"), ("surplus", "unexpected_versions")])
+def test_a_record_with_the_older_and_the_present_name_of_a_key_is_refused(old: str, new: str, folder: Path) -> None:
+    record = json.loads(record_bytes(WHOLE))
+    (folder / "0003.json").write_text(json.dumps({**record, old: record[new]}))
+    assert f"has both {old} and {new}" in problem(folder)
