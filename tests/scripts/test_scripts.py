@@ -134,7 +134,9 @@ def test_setup_refuses_an_unknown_argument(clone: Path) -> None:
 
 def test_the_readme_lists_every_command() -> None:
     rows = re.findall(r"^\| `layers ([a-z]+)[^`]*` \| (.+?) \|$", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
-    assert [name for name, _ in rows] == list(COMMANDS)
+    assert [name for name, _ in rows] == list(COMMANDS), (
+        "one row for each of COMMANDS (publisher/cli/group.py), in order"
+    )
     for name, text in rows:
         assert text.replace("`", "").startswith(COMMANDS[name].rstrip(".")), name
 

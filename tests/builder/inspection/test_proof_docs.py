@@ -29,4 +29,4 @@ def test_the_documentation_explains_every_finding_code() -> None:
     for line in DOCS.read_text("utf-8").splitlines():
         if line.startswith("| `"):
             explained |= set(re.findall(r"`([a-z0-9-]+)`", line.split("|")[1]))
-    assert explained == codes()
+    assert explained == codes(), "docs/proof.md must have one row for each code, and no other"

@@ -13,8 +13,8 @@ import yaml
 
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import parse_matrix
+from builder.model.runtimes import RUNTIMES
 from publisher.catalog.index import make_index
-from publisher.catalog.snippets import FORMATS
 from publisher.documents.schemas import schemas
 from publisher.followers.catalog_files import catalog_files
 from publisher.ledger.release import Release
@@ -39,6 +39,11 @@ def test_every_key_of_the_matrix_is_described_with_its_default() -> None:
         if not field.is_required() and key not in ("permission", "staging", "releases"):
             default = yaml.safe_load(described[key][0].strip("`"))
             assert default == (list(field.default) if isinstance(field.default, tuple) else field.default)
+
+
+def test_the_row_of_python_names_the_first_and_the_last_runtime() -> None:
+    (first, *_, last) = RUNTIMES
+    assert f'A list of `"{first}"` to `"{last}"`' in MATRIX_PAGE
 
 
 @pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", MATRIX_PAGE, re.DOTALL))
@@ -74,8 +79,3 @@ def test_the_example_row_has_the_keys_of_a_row() -> None:
     matrix = catalog_matrix()
     latest: dict[str, Any] = json.loads(catalog_files(make_index(matrix, history(matrix)))["latest.json"])
     assert list(json.loads(example)) == list(latest["layers"][0])
-
-
-def test_the_guide_names_every_snippet_format() -> None:
-    guide = (DOCS / "guide.md").read_text()
-    assert [form for form in FORMATS if f"`{form}`" not in guide and f"--format {form}" not in guide] == []
