@@ -119,6 +119,7 @@ class FolderLedger:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        """Lock a file, not the folder (``folder_lock``): NFS shares the locks of files between machines."""
         self._folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:

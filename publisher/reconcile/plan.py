@@ -164,27 +164,13 @@ class Plan:
         return sum(isinstance(each, kind) for action in publishes for each in action.first)
 
 
-def make_plan(
-    matrix: Matrix,
-    version: str,
-    number: Number,
-    remote: Remote,
-    releases: Sequence[Release],
-) -> Plan:
+def make_plan(matrix: Matrix, version: str, number: Number, remote: Remote, releases: Sequence[Release]) -> Plan:
     """Return the plan for every cell of the matrix. ``remote`` must include the versions at ``number``."""
-    recorded = at_number(releases, number.value)
-    digests = release_bytes(matrix, version, remote, recorded)
-    actions: dict[Cell, Action] = {}
-    public = recorded is not None and recorded.public
-    for cell in matrix.cells:
-        if cell.region in remote.unreachable:
-            actions[cell] = Defer(remote.unreachable[cell.region])
-            continue
-        state = remote.cells[cell]
-        record = recorded.cell(cell.region, cell.target.id) if recorded else None
-        action = actions[cell] = _action(matrix, version, number.value, cell, state, digests, record, releases)
-        public = public or isinstance(action, Keep)
-    return Plan(version, number, actions, digests, public)
+    planner = _Planner(matrix, version, number.value, remote, releases)
+    actions = {cell: planner.action(cell) for cell in matrix.cells}
+    recorded = planner.recorded
+    public = (recorded is not None and recorded.public) or any(isinstance(each, Keep) for each in actions.values())
+    return Plan(version, number, actions, planner.digests, public)
 
 
 def is_kept_out(matrix: Matrix, plan: Plan, remote: Remote, recorded: Release | None) -> bool:
@@ -220,68 +206,79 @@ def release_bytes(matrix: Matrix, version: str, remote: Remote, recorded: Releas
     return result
 
 
-def _action(
-    matrix: Matrix,
-    version: str,
-    number: int,
-    cell: Cell,
-    state: CellState,
-    digests: Mapping[str, str],
-    record: CellRecord | None,
-    releases: Sequence[Release],
-) -> Action:
-    if state.latest < number:
-        gap = range(state.latest + 1, number)
-        return Publish((*_regrant(matrix, cell, state, releases), *(_preparation(cell, n, releases) for n in gap)))
-    if state.published is None:
-        return Conflict(
-            f"layer version {number} was deleted here, and AWS never assigns a number twice", DELETED_ADVICE
-        )
-    # Cells of a release that was made by hand may differ, and so may cells that are already public.
-    recorded = at_number(releases, number)
-    target = recorded.target(cell.target.id) if recorded else None
-    may_differ = record is not None and (record.public or target is None or target.sha256 is None)
-    accepted = {digests.get(cell.target.id), record.sha256 if record and may_differ else None}
-    if not carries(matrix, cell.target, state.published, version):
-        return Conflict(f"layer version {number} is something else: {_quote(state.published.description)}")
-    if state.published.sha256 not in accepted:
-        return Conflict(
-            f"layer version {number} has the description of {version} but other bytes "
-            f"({state.published.sha256[:12]}…); if it was published by hand, record it first: layers sync"
-        )
-    if is_granted(state.grants, matrix.permission):
-        return Keep()
-    for _, detail in other_compatibility(cell.target, state.published) if record is None else ():
-        return Conflict(f"layer version {number} is not of this program: {detail}")
-    return GrantOnly()
+class _Planner:
+    """Finds the action for a cell of a release at its number."""
 
+    def __init__(self, matrix: Matrix, version: str, number: int, remote: Remote, releases: Sequence[Release]) -> None:
+        self._matrix = matrix
+        self._version = version
+        self._number = number
+        self._remote = remote
+        self._releases = releases
+        self.recorded = at_number(releases, number)
+        self.digests = release_bytes(matrix, version, remote, self.recorded)
 
-def _preparation(cell: Cell, number: int, releases: Sequence[Release]) -> Preparation:
-    release = at_number(releases, number)
-    if release is None or release.yanked is not None:
-        return Placeholder(number)
-    copies = [record for record in release.cells if record.key[1] == cell.target.id and record.public]
-    if not copies:
-        return Placeholder(number)
-    target = release.target(cell.target.id)
-    sha256 = target.sha256 if target and target.sha256 else copies[0].sha256
-    regions = tuple(record.region for record in copies if record.sha256 == sha256 and record.region != cell.region)
-    return Backfill(number, release.version, sha256, regions) if regions else Placeholder(number)
+    def action(self, cell: Cell) -> Action:
+        """Return the action for one cell."""
+        if cell.region in self._remote.unreachable:
+            return Defer(self._remote.unreachable[cell.region])
+        state, number = self._remote.cells[cell], self._number
+        if state.latest < number:
+            gap = range(state.latest + 1, number)
+            return Publish((*self._regrant(cell, state), *(self._preparation(cell, below) for below in gap)))
+        if state.published is None:
+            return Conflict(
+                f"layer version {number} was deleted here, and AWS never assigns a number twice", DELETED_ADVICE
+            )
+        record = self.recorded.cell(*cell.key) if self.recorded else None
+        if not carries(self._matrix, cell.target, state.published, self._version):
+            return Conflict(f"layer version {number} is something else: {_quote(state.published.description)}")
+        if state.published.sha256 not in self._accepted(cell, record):
+            return Conflict(
+                f"layer version {number} has the description of {self._version} but other bytes "
+                f"({state.published.sha256[:12]}…); if it was published by hand, record it first: layers sync"
+            )
+        if is_granted(state.grants, self._matrix.permission):
+            return Keep()
+        for _, detail in other_compatibility(cell.target, state.published) if record is None else ():
+            return Conflict(f"layer version {number} is not of this program: {detail}")
+        return GrantOnly()
 
+    def _accepted(self, cell: Cell, record: CellRecord | None) -> set[str | None]:
+        """Return the digests of the bytes that the cell may have at the number.
 
-def _regrant(matrix: Matrix, cell: Cell, state: CellState, releases: Sequence[Release]) -> tuple[Regrant, ...]:
-    """Return the cell's newest version if its release is public, but not recorded as public in this cell."""
-    release = at_number(releases, state.latest)
-    newest = state.listed.get(state.latest)
-    if release is None or release.yanked is not None or newest is None or not release.public:
-        return ()
-    if not carries(matrix, cell.target, newest, release.version):
-        return ()
-    record = release.cell(cell.region, cell.target.id)
-    target = release.target(cell.target.id)
-    if (record and record.public) or target is None or target.sha256 is None:
-        return ()
-    return (Regrant(state.latest, release.version, target.sha256),)
+        Cells of a release that was made by hand may differ, and so may cells that are already public.
+        """
+        target = self.recorded.target(cell.target.id) if self.recorded else None
+        may_differ = record is not None and (record.public or target is None or target.sha256 is None)
+        return {self.digests.get(cell.target.id), record.sha256 if record and may_differ else None}
+
+    def _preparation(self, cell: Cell, number: int) -> Preparation:
+        """Return what occupies a number below the release's."""
+        release = at_number(self._releases, number)
+        if release is None or release.yanked is not None:
+            return Placeholder(number)
+        copies = [record for record in release.cells if record.key[1] == cell.target.id and record.public]
+        if not copies:
+            return Placeholder(number)
+        target = release.target(cell.target.id)
+        sha256 = target.sha256 if target and target.sha256 else copies[0].sha256
+        regions = tuple(record.region for record in copies if record.sha256 == sha256 and record.region != cell.region)
+        return Backfill(number, release.version, sha256, regions) if regions else Placeholder(number)
+
+    def _regrant(self, cell: Cell, state: CellState) -> tuple[Regrant, ...]:
+        """Return the cell's newest version if its release is public, but not recorded as public in this cell."""
+        release = at_number(self._releases, state.latest)
+        newest = state.listed.get(state.latest)
+        if release is None or release.yanked is not None or newest is None or not release.public:
+            return ()
+        if not carries(self._matrix, cell.target, newest, release.version):
+            return ()
+        record = release.cell(*cell.key)
+        target = release.target(cell.target.id)
+        if (record and record.public) or target is None or target.sha256 is None:
+            return ()
+        return (Regrant(state.latest, release.version, target.sha256),)
 
 
 def _quote(text: str) -> str:
