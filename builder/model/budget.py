@@ -36,7 +36,10 @@ def parse_size_limit(text: str) -> Limit:
 
 
 def parse_max_sizes(texts: Iterable[str]) -> dict[str, Limit]:
-    """Return the limits of ``--max-size``, by ``zipped`` or ``unzipped``. A text without a name means ``zipped``."""
+    """Return the limits of ``--max-size``, by ``zipped`` or ``unzipped``. A text without a name means ``zipped``.
+
+    Raises ValueError for a text that is no limit.
+    """
     limits = {}
     for text in texts:
         name, _, limit = text.rpartition("=")

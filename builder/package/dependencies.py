@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.metadata.requires_dist import marker_environment
@@ -82,7 +81,7 @@ def _refuse_contradictions(requirements: Requirements, target: Target) -> None:
         if each.name not in requirements.not_compared and each.is_active(environment):
             stated.setdefault(each.name, []).append(each)
     for name, group in stated.items():
-        limits = [Requirement(each.text).specifier for each in group]
+        limits = [each.requirement.specifier for each in group]
         pins = [each.version for limit in limits for each in limit if each.operator == "==" and "*" not in each.version]
         if len(group) > 1 and pins and not any(all(allows(limit, pin) for limit in limits) for pin in pins):
             raise InputError(
@@ -140,7 +139,7 @@ def _own_conflicts(requirements: Requirements, pins: Mapping[str, str], target: 
     environment = marker_environment(target)
     for each in requirements.declared:
         pin = None if each.name in requirements.not_compared else pins.get(each.name)
-        is_allowed = pin is None or allows(Requirement(each.text).specifier, pin)
+        is_allowed = pin is None or allows(each.requirement.specifier, pin)
         if not is_allowed and each.is_active(environment):
             conflicts.setdefault(each.name, []).append(f"{each.where} requires {each.text}")
     return {name: "; ".join(lines) for name, lines in conflicts.items()}

@@ -90,7 +90,7 @@ def local_packages(requirements: Requirements, target: Target) -> tuple[list[Loc
             place = nested.places.get(each.name)
             if isinstance(place, ProjectIndex):
                 _add_index(places, place, each, project)
-            if isinstance(place, ProjectIndex) or Requirement(each.text).url:
+            if isinstance(place, ProjectIndex) or each.requirement.url:
                 declared.setdefault(each.text, replace(each, where=str(project.parent / each.where)))
     # The pins of a lock file are all requirements.
     more = requirements.declared if requirements.complete else tuple(declared.values())
@@ -116,7 +116,7 @@ def _needed_places(requirements: Requirements, environment: dict[str, str]) -> I
     for each in requirements.declared:
         place = requirements.places.get(each.name)
         if isinstance(place, LocalPackage) and each.is_active(environment):
-            yield replace(place, extras=tuple(sorted(Requirement(each.text).extras)))
+            yield replace(place, extras=tuple(sorted(each.requirement.extras)))
 
 
 def build_wheels(

@@ -30,7 +30,6 @@ from builder.model.progress import Progress
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.target import Target
 from builder.package.app_files import app_files
-from builder.package.budget import check_sizes
 from builder.package.dependencies import Layer, check_python, lock_of
 from builder.package.hidden_modules import hidden_modules
 from builder.package.local_packages import build_wheels, local_packages
@@ -66,7 +65,6 @@ class Package:
     requirements: Path | None  #: the file that states what is needed
     lock: Path | None  #: the lock file with the versions
     layer: Layer | None
-    notes: tuple[str, ...] = ()
 
     @property
     def zips(self) -> dict[str, Zipped | Artifact]:
@@ -135,9 +133,9 @@ def package(
                 if project and lock
                 else None
             )
-            result = Package(target, zipped, dependencies, source, project.lock if project else None, layer, notes)
+            result = Package(target, zipped, dependencies, source, project.lock if project else None, layer)
             _check_limits(result, folder, direct, progress)
-            check_sizes(budget or Budget(), result.size, result.total_unzipped, target.id)
+            _check_budget(result, budget or Budget())
             for warning in hidden_modules(files, folder / dependencies.file if dependencies else None, target):
                 progress.note(warning)
             with folder_lock(output):  # so that both zips are of one run
@@ -269,6 +267,15 @@ def _check_limits(packaged: Package, folder: Path, direct: bool, progress: Progr
                     fix="leave something out; or deploy it with CDK or SAM, without --direct",
                 )
             progress.note(f"warning: {problem} (CDK and SAM upload to one)")
+
+
+def _check_budget(packaged: Package, budget: Budget) -> None:
+    if problems := list(budget.exceeded(packaged.size, packaged.total_unzipped)):
+        raise BuildError(
+            f"the package is larger than its budget: {'; '.join(problems)}",
+            where=packaged.target.id,
+            fix="leave something out (--exclude, .lambdaignore), or raise --max-size",
+        )
 
 
 def _biggest(packaged: Package, folder: Path) -> str:

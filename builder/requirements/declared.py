@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,9 +55,14 @@ class Declared:
     name: str  #: normalised
     where: str  #: ``requirements.txt:3``
 
+    @cached_property
+    def requirement(self) -> Requirement:
+        """The parsed text. Callers do not change it."""
+        return Requirement(self.text)
+
     def is_active(self, environment: Mapping[str, str]) -> bool:
         """Whether it applies for these marker values."""
-        return applies(Requirement(self.text).marker, environment)
+        return applies(self.requirement.marker, environment)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def with_marker(requirement: Requirement, marker: Marker | None) -> Requirement:
 
 
 @dataclass(frozen=True)
-class Sources:
+class DeclaredSources:
     """Finds the places of packages in the indexes, folders and workspace members that a project's sources refer to."""
 
     folder: Path  #: paths are relative to it

@@ -88,7 +88,7 @@ def _add_extras(pins: Sequence[Declared], project: Requirements, target: Target)
     environment = marker_environment(target)
     for each in project.declared:
         if each.is_active(environment):
-            extras.setdefault(each.name, set()).update(Requirement(each.text).extras)
+            extras.setdefault(each.name, set()).update(each.requirement.extras)
     pinned = [(each, Requirement(each.text)) for each in pins]
     for each, requirement in pinned:
         requirement.extras |= extras.get(each.name, set())
@@ -147,7 +147,7 @@ def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requiremen
     _check_python(document, lock, project, target, command)
     packages = parse(document, lock, marker_environment(target), problems)
     problems.raise_any()
-    roots = [(Requirement(each.text), each.where) for each in project.declared]
+    roots = [(each.requirement, each.where) for each in project.declared]
     ignored = frozenset({*project.not_compared, *project.places})
     packages_in_use = find_reachable(roots, packages, marker_environment(target), ignored, problems)
     _check_sources(project, packages_in_use, target, problems)
@@ -177,7 +177,7 @@ def _check_sources(
         if each.name not in sources or not each.is_active(environment):
             continue
         is_local = isinstance(project.places.get(each.name), LocalPackage)
-        stated = "a path" if is_local else "a URL" if Requirement(each.text).url else "an index"
+        stated = "a path" if is_local else "a URL" if each.requirement.url else "an index"
         kinds = {"path": "a path", "url": "a URL"}
         locked = next((kinds[kind] for kind in kinds if kind in sources[each.name]), "an index")
         if stated != locked and "git" not in sources[each.name]:  # that is refused by itself
@@ -208,7 +208,7 @@ def _pipfile_lock(lock: Path, project: Requirements, target: Target) -> Requirem
     # pipenv locks a package for another platform without version and marker: the Pipfile still has the marker.
     inactive = {each.name for each in project.declared if not each.is_active(environment)}
     packages = [each for each in packages if each.version or each.name not in inactive]
-    roots = [(Requirement(each.text), each.where) for each in project.declared]
+    roots = [(each.requirement, each.where) for each in project.declared]
     versioned = [each if each.version else replace(each, version="0") for each in packages]
     ignored = frozenset({*project.places, *(each.name for each in packages if not each.version)})
     find_reachable(roots, versioned, environment, ignored, problems)
@@ -231,7 +231,7 @@ def _pylock(lock: Path, project: Requirements, target: Target) -> Requirements:
 def _check_pins(project: Requirements, locked: Requirements, target: Target, problems: Problems) -> set[str]:
     """Compare the project's requirements with a lock's packages. Return the names of those that do not fit."""
     environment = marker_environment(target)
-    pins = {each.name: Requirement(each.text) for each in locked.declared if each.is_active(environment)}
+    pins = {each.name: each.requirement for each in locked.declared if each.is_active(environment)}
     local = {each.path.resolve() for each in locked.local}
     places = {name: each.path.resolve() for name, each in locked.places.items() if isinstance(each, LocalPackage)}
     different = set()
@@ -245,7 +245,7 @@ def _check_pins(project: Requirements, locked: Requirements, target: Target, pro
         elif each.name in places:  # a local package requires it from there
             problem = None
         else:
-            has = _difference(Requirement(each.text), pins.get(each.name))
+            has = _difference(each.requirement, pins.get(each.name))
             problem = f"{each.text} is not in the lock: it {has}" if has else None
         if problem:
             problems.add(each.where, without_credentials(problem))

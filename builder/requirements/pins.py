@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from builder.requirements.declared import LocalPackage, Problems, Requirements, declare
-from builder.requirements.entries import Sources
+from builder.requirements.entries import DeclaredSources
 from builder.requirements.file_hashes import check_file, strong_digests
 from builder.requirements.lock_graph import LockedPackage
 
@@ -23,7 +23,9 @@ def pin(
 ) -> Requirements:
     """Return locked packages as requirements. Raises one InputError with all problems."""
     pins, hashes = [], {}
-    available = Sources(project.source.absolute().parent, problems, project.indexes, places=dict(project.places))
+    available = DeclaredSources(
+        project.source.absolute().parent, problems, project.indexes, places=dict(project.places)
+    )
     for package in packages:
         text = f"{package.name}=={package.version}" if package.version else package.name
         requirement = problems.parse(text, package.where)

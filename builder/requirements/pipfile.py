@@ -8,7 +8,7 @@ from pathlib import Path
 from builder.model.errors import InputError
 from builder.model.text_files import array, read_toml, table
 from builder.requirements.declared import Problems, Requirements, Selection, declare, fix_for_unknown, names_of
-from builder.requirements.entries import Entry, Sources
+from builder.requirements.entries import DeclaredSources, Entry
 from builder.requirements.indexes import refusal_of_index
 from builder.requirements.poetry_tables import poetry_entries
 
@@ -37,7 +37,7 @@ def read_pipfile(path: Path, selection: Selection, python: str) -> Requirements:
     for section in ("packages", *selection.groups):
         where = f"{path.name}: [{section}]"
         entries += poetry_entries(table(document, section, where=str(path)), where, problems)
-    available = Sources(path.parent, problems, indexes)
+    available = DeclaredSources(path.parent, problems, indexes)
     for entry in entries:
         name = (entry.source or {}).get("index", "pypi")
         if name not in {*urls, "pypi"}:

@@ -24,7 +24,7 @@ from builder.requirements.declared import (
     fix_for_unknown,
     names_of,
 )
-from builder.requirements.entries import Entry, Sources, with_marker
+from builder.requirements.entries import DeclaredSources, Entry, with_marker
 from builder.requirements.indexes import named_indexes
 from builder.requirements.pdm_tables import PdmResolution
 from builder.requirements.uv_limits import check_conflicts, check_environments, check_groups
@@ -84,7 +84,7 @@ class _Project:
         if self.stated.rye.get("dev-dependencies"):
             self.notes.append("not included: [tool.rye].dev-dependencies")
         indexes = {**uv.indexes, **named_indexes(), **self.stated.source_indexes()}
-        available = Sources(self.path.parent, self.problems, indexes, uv.members)
+        available = DeclaredSources(self.path.parent, self.problems, indexes, uv.members)
         included = Selection((*chosen_extras, *self.own_extras), groups=tuple(self.stated.with_included(chosen_groups)))
         declarations = [self._declare(entry, uv, included, available) for entry in entries]
         nested += self.virtual.values()
@@ -207,7 +207,7 @@ class _Project:
                         replace(each, requirement=with_marker(each.requirement, marker)) for each in extras[extra]
                     ]
 
-    def _declare(self, entry: Entry, uv: UvTables, included: Selection, available: Sources) -> Declared:
+    def _declare(self, entry: Entry, uv: UvTables, included: Selection, available: DeclaredSources) -> Declared:
         """Return the requirement of an entry, and record where its package comes from."""
         requirement, source = entry.requirement, entry.source
         if options := uv.sources.get(entry.name):
@@ -229,7 +229,7 @@ class _Project:
             self._add_virtual(entry, source, available)
         return declare(requirement, entry.where)
 
-    def _add_virtual(self, entry: Entry, source: Mapping[str, object], available: Sources) -> None:
+    def _add_virtual(self, entry: Entry, source: Mapping[str, object], available: DeclaredSources) -> None:
         """Read the dependencies of a local package that uv does not install itself (``package = false``)."""
         place = available.places.get(entry.name)
         path = place.path / "pyproject.toml" if isinstance(place, LocalPackage) else None

@@ -102,7 +102,7 @@ def smoke(path: Path, target: Target | None = None, *, profile: bool = False) ->
         unpack_zip(path, folder / "opt")
         is_agent = any(package.name == "strands-agents" for package in inspection.packages)
         report = replace(report, emulated=machine.emulated, kind="agent" if is_agent else "imports")
-        run = _Run(machine, target, folder, [inspection], multiply_model)
+        run = _SmokeRun(machine, target, folder, [inspection], multiply_model)
         report = run.layer(report, is_agent)
         if profile and report.status == "proven":
             report = replace(
@@ -129,7 +129,7 @@ def smoke_app(app: App, layers: Sequence[Inspection], target: Target) -> SmokeRe
         for layer in layers:
             unpack_zip(layer.path, folder / "opt")
         unpack_zip(app.zip, folder / "task")
-        run = _Run(machine, target, folder, layers, app.model)
+        run = _SmokeRun(machine, target, folder, layers, app.model)
         return run.app(replace(report, emulated=machine.emulated), app)
 
 
@@ -151,7 +151,7 @@ def _temporary_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Run:
+class _SmokeRun:
     """Runs a function on unpacked layers in ``folder / "opt"``."""
 
     def __init__(

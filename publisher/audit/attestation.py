@@ -93,7 +93,7 @@ def verify_attestation(
     for document in bundles:
         try:
             return _verify_one(sha256, document, verifier, policy)
-        except _Unproven as error:
+        except _NotAttestedError as error:
             failures.append(str(error))
     raise DriftError(
         f"no attestation proves that {repository} built this zip: {'; '.join(dict.fromkeys(failures))}",
@@ -102,7 +102,7 @@ def verify_attestation(
     )
 
 
-class _Unproven(Exception):  # noqa: N818 - a result
+class _NotAttestedError(Exception):
     """A bundle does not prove the zip's origin; the message has the reason."""
 
 
@@ -115,9 +115,9 @@ def _verify_one(sha256: str, document: Any, verifier: Verifier, policy: Verifica
         bundle = Bundle.from_json(json.dumps(document))
         kind, payload = verifier.verify_dsse(bundle, policy)
     except (SigstoreError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise _Unproven(shorten(f"{type(error).__name__}: {error}")) from None
+        raise _NotAttestedError(shorten(f"{type(error).__name__}: {error}")) from None
     if kind != _IN_TOTO or sha256 not in _subjects(payload):
-        raise _Unproven("an attestation is of another file")
+        raise _NotAttestedError("an attestation is of another file")
     names = bundle.signing_certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     workflow = names.get_values_for_type(x509.UniformResourceIdentifier)
     return Provenance(_source_repository(bundle), workflow[0] if workflow else "")

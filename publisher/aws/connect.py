@@ -16,7 +16,7 @@ from publisher.aws.lambda_client import CONFIG, BotoLambda
 from publisher.aws.publish_request import Bodies
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import RequestLog
-from publisher.aws.retry import RetryingLambda
+from publisher.aws.retry_policy import RetryingLambda
 from publisher.aws.session import new_session
 
 

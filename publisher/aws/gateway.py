@@ -185,7 +185,7 @@ class Lambda(Protocol):
     """Lambda's layers in one region. Every method is thread-safe and raises GatewayError.
 
     An implementation waits for the region's rate limit before each request (``rate_limit.TokenBucket``), sends each
-    request once and never retries: ``retry`` repeats what is safe to repeat.
+    request once and never retries: ``retry_policy`` repeats what is safe to repeat.
     """
 
     @property

@@ -23,7 +23,7 @@ from publisher.aws.gateway import GatewayError, PublishedVersion, Unavailable
 from publisher.aws.lambda_client import CONFIG
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import RequestLog
-from publisher.aws.retry import RetryPolicy
+from publisher.aws.retry_policy import RetryPolicy
 from publisher.aws.session import new_session
 from publisher.canary.function_port import (
     FUNCTION_MEMORY_MB,

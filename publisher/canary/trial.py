@@ -87,7 +87,7 @@ class _FailedError(Exception):
 def attempt(case: Case, functions: Functions, name: str, role: str, setting: Setting) -> Trial:
     """Try a cell. Never raises for an error of AWS. The reason reports a function that cannot be deleted."""
     trial = Trial(case, "deferred")
-    function = _Function(functions, _spec(case, name, role, setting), setting)
+    function = _CanaryFunction(functions, _spec(case, name, role, setting), setting)
     leftover: Failure | None = None
     try:
         trial = _add_layer(trial, functions)
@@ -157,7 +157,7 @@ def _add_result(trial: Trial, invoked: Invoked) -> Trial:
     return replace(trial, status="failed" if differences else "proven", reason=differences or None)
 
 
-class _Function:
+class _CanaryFunction:
     """A function of this run, and whether it may exist."""
 
     def __init__(self, functions: Functions, spec: Spec, setting: Setting) -> None:

@@ -12,7 +12,7 @@ import click
 from builder.model.errors import InputError, LayersError, UsageError
 from builder.model.figures import counted
 from publisher.cli import github
-from publisher.cli.budget import max_size_option, with_max_sizes
+from publisher.cli.budget_options import max_size_option, with_max_sizes
 from publisher.cli.console import (
     duration,
     json_option,

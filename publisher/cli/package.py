@@ -10,6 +10,7 @@ import click
 
 from builder.model.errors import InputError, UsageError
 from builder.model.runtimes import Architecture
+from publisher.cli.budget_options import package_budget
 from publisher.cli.console import json_option, megabytes, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
@@ -107,11 +108,10 @@ def command(
     """
     from builder.model.matrix_keys import check_package_name, check_requirement
     from builder.model.target import Target, target_of_this_machine
-    from builder.package.budget import parse_budget
     from builder.package.packaging import package
     from builder.requirements.declared import Selection
 
-    budget = parse_budget(max_size)
+    budget = package_budget(max_size)
     selection = Selection(
         extras, all_extras, groups, not no_default_groups, not no_lock,
         _check_values("--exclude", exclude, check_package_name),

@@ -12,7 +12,7 @@ import click
 from builder.model.errors import BuildError, InputError, LayersError, UsageError
 from builder.model.figures import counted, seconds
 from publisher.cli import github
-from publisher.cli.budget import refuse_slow_imports
+from publisher.cli.budget_options import refuse_slow_imports
 from publisher.cli.console import json_option, megabytes, print_json, print_quoted, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath

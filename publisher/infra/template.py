@@ -62,7 +62,7 @@ def ledger_template(scope: Scope) -> str:
 
 def plain(template: str) -> dict[str, Any]:
     """Return a template with its intrinsic functions in their long form, as JSON has them."""
-    document: dict[str, Any] = yaml.load(template, _Loader)  # noqa: S506 - a SafeLoader
+    document: dict[str, Any] = yaml.load(template, _TemplateLoader)  # noqa: S506 - a SafeLoader
     return document
 
 
@@ -72,15 +72,15 @@ def _fill(name: str, scope: Scope, **values: str) -> str:
     return re.sub(r"\n\s*\n(?= {3})", "\n", text).strip() + "\n"  # blank lines only between sections and resources
 
 
-class _Loader(SafeLoader):
+class _TemplateLoader(SafeLoader):
     """Reads the short intrinsic functions of CloudFormation."""
 
 
-def _function(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
+def _function(loader: _TemplateLoader, name: str, node: yaml.Node) -> dict[str, Any]:
     value: Any = loader.construct_sequence(node, True) if isinstance(node, yaml.SequenceNode) else node.value
     if name == "Ref":
         return {"Ref": value}
     return {f"Fn::{name}": value.split(".") if name == "GetAtt" else value}
 
 
-_Loader.add_multi_constructor("!", _function)
+_TemplateLoader.add_multi_constructor("!", _function)

@@ -115,18 +115,18 @@ class Invoker:
         finally:
             self._turns.release()
 
-    def _runtime(self, target: Target) -> _Runtime | Unproven:
+    def _runtime(self, target: Target) -> _LocalRuntime | Unproven:
         """Return the runtime that can run the target on this machine, or the reason that there is none."""
         machine = self._machines(target)
         if isinstance(machine, Unproven):
             return machine
         try:
-            return _Runtime(machine, client_folder(target))
+            return _LocalRuntime(machine, client_folder(target))
         except LayersError as error:
             return Unproven(error.what)
 
     def _run(
-        self, function: SandboxFunction, target: Target, runtime: _Runtime, event: Any, request_id: str
+        self, function: SandboxFunction, target: Target, runtime: _LocalRuntime, event: Any, request_id: str
     ) -> _RunResult:
         task, opt = self._unpacked((function.code,)), self._unpacked(function.layers)
         roots = [opt / root for root in import_roots(target.python)]
@@ -181,7 +181,7 @@ class Invoker:
 
 
 @dataclass(frozen=True)
-class _Runtime:
+class _LocalRuntime:
     machine: Machine
     client: Path
 

@@ -29,7 +29,7 @@ PENDING_RESPONSES = 1
 
 
 @dataclass
-class _Job:
+class _SigningJob:
     job_id: str
     request: dict[str, Any]
     profile_version: str
@@ -53,8 +53,8 @@ class SigningJobs:
 
     def __init__(self, account: str) -> None:
         self._account = account
-        self._jobs: dict[str, _Job] = {}
-        self._by_token: dict[str, _Job] = {}
+        self._jobs: dict[str, _SigningJob] = {}
+        self._by_token: dict[str, _SigningJob] = {}
 
     def respond(self, method: str, path: str, region: str, body: bytes) -> dict[str, Any] | None:
         """Return the response to a request about signing jobs, else None. Raises Refusal."""
@@ -74,7 +74,7 @@ class SigningJobs:
             raise Refusal("ConflictException", "The request token was used for another request.", 409)
         return {"jobId": job.job_id, "jobOwner": self._account}
 
-    def _sign(self, request: dict[str, Any], region: str) -> _Job:
+    def _sign(self, request: dict[str, Any], region: str) -> _SigningJob:
         profiles = signer_backends[self._account][region].signing_profiles
         profile = profiles.get(request["profileName"])
         if profile is None or profile.status != "Active":
@@ -98,7 +98,7 @@ class SigningJobs:
             archive.writestr(_SIGNATURE, json.dumps(signature))
         key = f"{destination.get('prefix', '')}{job_id}.zip"
         backend.put_object(destination["bucketName"], key, data.getvalue())
-        return _Job(job_id, request, profile.profile_version, key)
+        return _SigningJob(job_id, request, profile.profile_version, key)
 
     def _describe(self, job_id: str) -> dict[str, Any]:
         job = self._jobs.get(job_id)

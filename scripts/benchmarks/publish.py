@@ -35,7 +35,7 @@ from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Publication, Zip
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import RequestLog
-from publisher.aws.retry import RetryingLambda
+from publisher.aws.retry_policy import RetryingLambda
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.number import RequestedRelease
 from publisher.reconcile.release_run import PublishReport, carry_out, prepare
@@ -97,20 +97,20 @@ def speed() -> Figures:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _TimedPublish:
     report: PublishReport
     seconds: float
     cpu_seconds: float
     calls: int
 
 
-def _publish_timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput) -> _Run:
+def _publish_timed(matrix: Matrix, ledger: FolderLedger, artifacts: BuildOutput) -> _TimedPublish:
     journal = RequestLog()
     lambdas = connect_all(matrix, journal)
     started, cpu = time.monotonic(), time.process_time()
     run = Run(matrix, ledger, lambdas, RequestedRelease("1.0.0"), matrix.cells, SYSTEM_CLOCK, Stop())
     report = carry_out(prepare(run), artifacts)
-    return _Run(report, time.monotonic() - started, time.process_time() - cpu, journal.total)
+    return _TimedPublish(report, time.monotonic() - started, time.process_time() - cpu, journal.total)
 
 
 def _least_seconds(calls: float, cpu_seconds: float) -> float:

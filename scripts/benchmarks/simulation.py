@@ -12,7 +12,7 @@ from pathlib import Path
 from builder.model.clock import SYSTEM_CLOCK
 from builder.model.matrix import Matrix
 from scripts.simaws import SimulatedAws
-from scripts.simaws.server import environment, serve
+from scripts.simaws.http_server import environment, serve
 from scripts.simaws.upstream import Upstream
 
 REQUESTS_PER_SECOND = 15  #: in each region

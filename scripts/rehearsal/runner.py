@@ -17,8 +17,8 @@ from typing import Any
 
 from builder.model.errors import InputError
 from scripts.rehearsal.expressions import Open, expand
-from scripts.rehearsal.job import JobRun, Result, WorkflowJob, holds
 from scripts.rehearsal.workflow import Table, Workflow, combinations, needs_of
+from scripts.rehearsal.workflow_job import JobRun, Result, WorkflowJob, holds
 from scripts.rehearsal.world import World
 
 #: The most matrix combinations of a job that run in parallel; on GitHub each has its own runner.

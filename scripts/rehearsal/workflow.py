@@ -15,11 +15,11 @@ from builder.model.errors import InputError
 Table = dict[str, Any]
 
 
-class _Loader(yaml.SafeLoader):
+class _WorkflowLoader(yaml.SafeLoader):
     """Loads YAML as GitHub does: the key ``on`` is a text, not a boolean."""
 
 
-_Loader.yaml_implicit_resolvers = {
+_WorkflowLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -28,7 +28,7 @@ _Loader.yaml_implicit_resolvers = {
 def read_yaml(path: Path) -> Table:
     """Read the file of a workflow or an action."""
     try:
-        document = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        document = yaml.load(path.read_text("utf-8"), _WorkflowLoader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise InputError("there is no such file", where=str(path)) from None
     except yaml.YAMLError as error:

@@ -10,9 +10,9 @@ the same state: ``SimLambda``, the publisher's ``Lambda`` interface without a ne
 """
 
 from scripts.simaws.aws import Broken, Call, SimulatedAws
-from scripts.simaws.clock import VirtualClock
 from scripts.simaws.faults import At, Fault, Faults
 from scripts.simaws.limits import AwsError
 from scripts.simaws.port import SimLambda
+from scripts.simaws.virtual_clock import VirtualClock
 
 __all__ = ["At", "AwsError", "Broken", "Call", "Fault", "Faults", "SimLambda", "SimulatedAws", "VirtualClock"]

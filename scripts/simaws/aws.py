@@ -13,11 +13,11 @@ from typing import TypeVar
 
 from builder.model.clock import Clock
 from builder.model.matrix import QUOTA_PER_SECOND
-from scripts.simaws.clock import VirtualClock
 from scripts.simaws.contents import Contents
 from scripts.simaws.faults import Fault, Faults, FaultState
 from scripts.simaws.layers import LayerVersion, RegionLayers
 from scripts.simaws.limits import AwsError
+from scripts.simaws.virtual_clock import VirtualClock
 
 T = TypeVar("T")
 

@@ -64,7 +64,7 @@ class Statement:
 
 
 @dataclass
-class _Layer:
+class _VersionedLayer:
     last: int = 0  #: never decreases, also after deletions
     versions: dict[int, LayerVersion] = field(default_factory=dict)
     policies: dict[int, dict[str, Statement]] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class RegionLayers:
         self._lag = lag
         self._policy_lag = policy_lag
         self._read_lag = read_lag
-        self._layers: dict[str, _Layer] = {}
+        self._layers: dict[str, _VersionedLayer] = {}
 
     # -- operations --------------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class RegionLayers:
             len(architectures) <= MAX_ARCHITECTURES and set(architectures) <= {"x86_64", "arm64"},
             architectures,
         )
-        layer = self._layers.setdefault(name, _Layer())
+        layer = self._layers.setdefault(name, _VersionedLayer())
         layer.last += 1
         version = LayerVersion(
             layer_name=name,
@@ -233,7 +233,7 @@ class RegionLayers:
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
-    def _keep_showing(self, layer: _Layer, number: int) -> None:
+    def _keep_showing(self, layer: _VersionedLayer, number: int) -> None:
         """Store the policy before a change: readers see it until the lag has passed."""
         until, before = layer.earlier.get(number, (0.0, {}))
         shown = before if self._now() < until else dict(layer.policies.get(number, {}))

@@ -16,7 +16,7 @@ from builder.model.matrix import Cell, Matrix
 from builder.model.stop import Stop
 from publisher.aws.gateway import Lambda
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.retry import RetryingLambda
+from publisher.aws.retry_policy import RetryingLambda
 from publisher.ledger.release import Release
 from publisher.reconcile.execute import CanaryRegion
 from publisher.reconcile.number import RequestedRelease

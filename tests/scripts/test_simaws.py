@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from publisher.aws.session import new_session
 from scripts.simaws import At, AwsError, Broken, Fault, Faults, SimulatedAws, VirtualClock, limits
-from scripts.simaws.server import KEY, SECRET, environment, serve
+from scripts.simaws.http_server import KEY, SECRET, environment, serve
 from scripts.simaws.sigv4 import Credential
 from scripts.simaws.upstream import Upstream
 

@@ -20,7 +20,7 @@ from publisher.aws.lambda_client import CONFIG, BotoLambda
 from publisher.aws.publish_request import Bodies
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.session import new_session
-from scripts.simaws.server import KEY, SECRET
+from scripts.simaws.http_server import KEY, SECRET
 from tests.fakes.serving import serving
 from tests.fakes.simulated_runs import make_zip
 

@@ -9,7 +9,7 @@ import pytest
 from builder.model.errors import IncompleteError, InputError
 from publisher.aws.identity import check_account
 from scripts.simaws import SimulatedAws
-from scripts.simaws.server import environment, serve
+from scripts.simaws.http_server import environment, serve
 from tests.publisher.aws.client_cases import canned
 from tests.publisher.reconcile.plan_cases import small_matrix
 

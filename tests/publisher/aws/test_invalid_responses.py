@@ -20,7 +20,7 @@ from publisher.aws.staging import StagingBuckets
 from publisher.ledger.folder import FolderLedger
 from publisher.ledger.s3 import BucketLedger
 from publisher.parameters.parameter_client import connect
-from scripts.simaws.server import environment
+from scripts.simaws.http_server import environment
 from tests.publisher.aws.client_cases import canned
 from tests.publisher.reconcile.plan_cases import release, small_matrix
 

@@ -25,7 +25,7 @@ from publisher.aws.publish_request import Bodies
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.session import new_session
 from scripts.simaws import At, Fault, Faults, SimulatedAws
-from scripts.simaws.server import KEY, serve
+from scripts.simaws.http_server import KEY, serve
 from tests.conftest import Sandbox
 from tests.fakes.simulated_runs import make_zip
 from tests.publisher.aws.client_cases import ACCOUNT, IMPATIENT, REGION, connect, publication

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from builder.model.cold_start import ColdStart
 from builder.model.errors import BuildError, InputError, UsageError
 from builder.smoke.smoke_test import SmokeReport
-from publisher.cli.budget import refuse_slow_imports
+from publisher.cli.budget_options import refuse_slow_imports
 from publisher.cli.group import Settings, layers
 from publisher.ledger.release import Release, TargetRecord
 from tests import REPOSITORY

@@ -17,7 +17,7 @@ from publisher.reconcile.number import RequestedRelease
 from publisher.reconcile.release_run import PublishReport, carry_out, prepare
 from publisher.reconcile.run import Run
 from scripts.simaws import At, Fault, Faults, SimulatedAws
-from scripts.simaws.server import environment, serve
+from scripts.simaws.http_server import environment, serve
 from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.simulated_runs import World, assert_at_release, make_artifacts
 from tests.publisher.reconcile.plan_cases import small_matrix

@@ -19,7 +19,7 @@ from builder.model.clock import SYSTEM_CLOCK
 from publisher.ledger.folder import FolderLedger
 from publisher.reconcile.release_run import PublishReport
 from scripts.simaws import SimulatedAws
-from scripts.simaws.server import environment, serve
+from scripts.simaws.http_server import environment, serve
 from tests.conftest import THOROUGH
 from tests.fakes.simulated_runs import (
     MemoryLedger,

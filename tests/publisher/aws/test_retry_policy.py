@@ -18,7 +18,7 @@ from publisher.aws.gateway import (
     Zip,
 )
 from publisher.aws.rate_limit import TokenBucket
-from publisher.aws.retry import MAX_ATTEMPTS, MAX_THROTTLED_SECONDS, RetryingLambda
+from publisher.aws.retry_policy import MAX_ATTEMPTS, MAX_THROTTLED_SECONDS, RetryingLambda
 from scripts.simaws import At, Fault, Faults, SimLambda, SimulatedAws
 from tests.fakes.simulated_runs import make_zip
 

@@ -10,7 +10,9 @@ import click
 from builder.model.errors import BuildError, InputError
 
 if TYPE_CHECKING:
+    from builder.model.budget import Limit
     from builder.model.matrix import Matrix
+    from builder.model.matrix_keys import Budget
     from builder.smoke.smoke_test import SmokeReport
     from publisher.cli.group import Settings
     from publisher.ledger.release import Release
@@ -24,14 +26,30 @@ max_size_option = click.option(
 
 def with_max_sizes(matrix: Matrix, texts: Sequence[str]) -> Matrix:
     """Return the matrix with the limits of ``--max-size`` in its budget."""
-    from builder.model.budget import parse_max_sizes
     from builder.model.matrix_keys import Budget
 
-    try:
-        limits = parse_max_sizes(texts)
-    except ValueError as error:
-        raise InputError(str(error), where="--max-size", fix="write it like 45MB, unzipped=150MB or +10%") from None
+    limits = _max_sizes(texts, "45MB, unzipped=150MB or +10%")
     return matrix.model_copy(update={"budget": (matrix.budget or Budget()).model_copy(update=limits)})
+
+
+def package_budget(texts: Sequence[str]) -> Budget:
+    """Return the limits of ``--max-size`` for a package: ``40MB`` (both zips together), ``unzipped=100MB``."""
+    from builder.model.matrix_keys import Budget
+
+    limits = _max_sizes(texts, "40MB, zipped=40MB or unzipped=100MB")
+    if any(limit.growth is not None for limit in limits.values()):
+        fix = "use an absolute size, like 40MB"
+        raise InputError("a package has no last release to compare with", where="--max-size", fix=fix)
+    return Budget.model_validate(limits)
+
+
+def _max_sizes(texts: Sequence[str], examples: str) -> dict[str, Limit]:
+    from builder.model.budget import parse_max_sizes
+
+    try:
+        return parse_max_sizes(texts)
+    except ValueError as error:
+        raise InputError(str(error), where="--max-size", fix=f"write it like {examples}") from None
 
 
 def refuse_slow_imports(settings: Settings, reports: Sequence[SmokeReport], releases: Sequence[Release]) -> None:

@@ -75,7 +75,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(
         self, aws: SimulatedAws, silence: float, credentials: Mapping[str, Credential], upstream: Upstream
     ) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _SimulatedRequests)
         self.upstream = upstream
         self.aws = aws
         self.rest = Rest(aws)
@@ -88,7 +88,7 @@ class _Server(ThreadingHTTPServer):
         """Ignore a client that closed the connection."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _SimulatedRequests(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
