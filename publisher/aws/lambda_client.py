@@ -1,4 +1,4 @@
-"""Implement the ``Lambda`` gateway with boto3. Each request is sent once; ``retry_policy`` repeats what is safe to repeat.
+"""Implement the ``Lambda`` gateway with boto3. Each request is sent once; ``retry_policy`` repeats what is safe.
 
 botocore's own retries are off: it would send a publish that times out or returns 500 up to five times, and each one
 may create a version.
