@@ -101,7 +101,7 @@ class Requirements:
     root: Path | None = None  #: members of the project's workspace
     indexes: Mapping[str, str] = field(default_factory=dict)  #: URLs of the indexes that one package may be bound to
     needs_lock: tuple[str, ...] = ()  #: statements that only a lock file can honour, as ``allow-prereleases``
-    settings: Mapping[str, str] = field(default_factory=dict)  #: uv's, that choose versions: see ``Bounds.settings``
+    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: see ``Bounds.settings``
     not_applied: tuple[str, ...] = ()  #: settings that choose packages and that only a lock file can honour
     notes: tuple[str, ...] = ()
 

@@ -11,8 +11,9 @@ from urllib.parse import urldefrag
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
-from builder.metadata.requires_dist import marker_environment
+from builder.metadata.requires_dist import applies, marker_environment
 from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.text_files import read_json, read_toml
@@ -250,6 +251,11 @@ def _check_pins(project: Requirements, locked: Requirements, target: Target, pro
         if problem:
             problems.add(each.where, without_credentials(problem))
             different.add(each.name)
+    for constraint in map(Requirement, project.constraints):
+        name = canonicalize_name(constraint.name)
+        is_compared = name in pins and name not in project.not_compared | {*places}
+        if is_compared and applies(constraint.marker, environment) and (has := _difference(constraint, pins[name])):
+            problems.add(project.source.name, f"the lock does not fit the constraint {constraint}: it {has}")
     return different
 
 

@@ -36,9 +36,9 @@ class PdmResolution:
             if requirement := self._problems.parse(text, place):
                 yield str(requirement)
 
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, tuple[str, ...]]:
         """Return options of uv with the same meaning."""
-        return {"prerelease": "allow"} if self._stated.get("allow-prereleases") is True else {}
+        return {"prerelease": ("allow",)} if self._stated.get("allow-prereleases") is True else {}
 
     def not_applied(self) -> Iterator[str]:
         """Yield the settings that choose the index of a package: only a lock file made with them has their result."""

@@ -69,6 +69,7 @@ class _Project:
         check_environments(uv.environments, self.environment, self.where, self.problems)
         check_conflicts(uv.conflicts, self.name, chosen_extras, chosen_groups, self.where, self.problems)
         check_groups(uv.group_limits, chosen_groups, self.environment["python_full_version"], self.where, self.problems)
+        self.notes += uv.notes
         self._name_unread_tables()
         nested: list[Requirements] = []
         main = list(self.stated.main(nested))

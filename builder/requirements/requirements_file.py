@@ -41,16 +41,19 @@ from builder.resolve.wheel_choice import DIGEST_LENGTHS
 #: pip's options without a value that this program applies, or that cannot change which wheels are used.
 _FLAGS = frozenset(
     {
-        "--pre", "--no-index", "--require-hashes", "--prefer-binary", "--no-build-isolation", "--no-cache-dir",
-        "--use-pep517", "--no-use-pep517", "--disable-pip-version-check", "--no-input", "--quiet", "-q", "--no-color",
-        "--upgrade", "-U", "--no-compile", "--no-warn-script-location", "--verbose", "-v",
+        "--pre", "--no-index", "--require-hashes", "--no-require-hashes", "--prefer-binary", "--no-build-isolation",
+        "--no-cache-dir", "--use-pep517", "--no-use-pep517", "--disable-pip-version-check", "--no-input", "--quiet",
+        "-q", "--no-color", "--upgrade", "-U", "--no-compile", "--no-warn-script-location", "--verbose", "-v",
     }
 )  # fmt: skip
 #: The same with a value.
 _HARMLESS = _FLAGS | {
     "--only-binary", "--no-binary", "--trusted-host", "--use-feature", "--timeout", "--retries", "--progress-bar",
-    "--config-settings", "--cert", "--exists-action", "--use-deprecated", "--cache-dir",
+    "--config-settings", "--cert", "--exists-action", "--use-deprecated", "--cache-dir", "--all-releases",
+    "--only-final",
 }  # fmt: skip
+#: pip's options that choose pre-releases of packages, and uv's strategy with the same meaning.
+_PRERELEASES = {"--all-releases": "allow", "--only-final": "disallow"}
 _LONG = {
     "-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-i": "--index-url", "-f": "--find-links",
     "--pypi-url": "--index-url",
@@ -94,7 +97,8 @@ class _FileReader:
         self._hashes: dict[str, frozenset[str]] = {}
         self._hashed = False
         self._without_hash: list[str] = []  # where paths are named
-        self._settings: dict[str, str] = {}
+        self._partial = False  # --no-require-hashes
+        self._prereleases: dict[str, str] = {}  # uv's strategies by name; "" for all packages
         self._problems = Problems()
         self._count = 0
 
@@ -109,11 +113,18 @@ class _FileReader:
             tuple(self._declared),
             tuple(self._constraints),
             hashes=self._hashes,
-            hashed=self._hashed or bool(self._hashes),
+            hashed=self._hashed or (bool(self._hashes) and not self._partial),
             local=tuple(self._packages),
             places=self._places,
-            settings=self._settings,
+            settings=self._settings(),
         )
+
+    def _settings(self) -> dict[str, tuple[str, ...]]:
+        """Return the options of uv for pip's ``--pre``, ``--all-releases`` and ``--only-final``."""
+        everywhere = self._prereleases.get("")
+        single = tuple(f"{name}={strategy}" for name, strategy in self._prereleases.items() if name)
+        stated = {"prerelease": (everywhere,) if everywhere else (), "prerelease-package": single}
+        return {option: values for option, values in stated.items() if values}
 
     def file(self, path: Path, *, constraints: bool, text: str | None = None) -> None:
         """Read one file; skip a file that was read before, so that files may include each other."""
@@ -171,9 +182,23 @@ class _FileReader:
             return f"{name} is not an option of requirements files, or not possible with wheels only"
         if name == "--require-hashes":
             self._hashed = True
+        elif name == "--no-require-hashes":
+            self._partial = True
         elif name == "--pre":
-            self._settings = {"prerelease": "allow"}
+            self._prereleases[""] = "allow"
+        elif name in _PRERELEASES:
+            self._set_prereleases(value, _PRERELEASES[name])
         return None
+
+    def _set_prereleases(self, value: str, strategy: str) -> None:
+        """Apply pip's list of packages: ``:all:`` replaces what was stated before, ``:none:`` removes it."""
+        for name in value.split(","):
+            if name == ":all:":
+                self._prereleases = {"": strategy}
+            elif name == ":none:":
+                self._prereleases = {key: each for key, each in self._prereleases.items() if each != strategy}
+            else:
+                self._prereleases[canonicalize_name(name.strip())] = strategy
 
     def _include(self, path: Path, value: str, *, constraints: bool) -> str | None:
         """Read an included file. Return its problem, or None."""

@@ -17,6 +17,7 @@ from builder.model.escape import shorten
 from builder.model.text_files import array, read_toml, table
 from builder.requirements.declarations import Declarations
 from builder.requirements.declared import Problems
+from builder.requirements.entries import Entry
 from builder.requirements.uv_tables import UvTables, read_uv_tables
 
 #: Sources that the lock states instead of a version range.
@@ -62,22 +63,24 @@ def find_differences(
         place = next((value for key, value in source.items() if key in _WITHOUT_VERSIONS), None)
         locked_folder = (lock.parent / str(place)).resolve()
         if place is not None and (locked_folder == folder or locked_folder in local):
-            compared.append((table(package, "metadata", where=name), locked_folder))
+            compared.append((package, locked_folder))
     if "dependency-groups" in manifest:  # a root that is not a package
-        compared.append(({"requires-dev": manifest["dependency-groups"]}, folder))
-    for metadata, locked_folder in compared:
+        compared.append(({"metadata": {"requires-dev": manifest["dependency-groups"]}}, folder))
+    for package, locked_folder in compared:
         if (path := locked_folder / "pyproject.toml").is_file():
             where = "pyproject.toml" if locked_folder == folder else str(path)
-            yield from ((where, *each) for each in _compare(metadata, path, name))
+            yield from ((where, *each) for each in _compare(package, path, name))
     uv = read_uv_tables(folder, read_toml(folder / "pyproject.toml"), Problems())
     locked = [
         each for kind in ("constraint", "override") for each in _locked_requirements(manifest, f"{kind}s", kind, name)
     ]
     locked += [_Required("exclude", canonicalize_name(str(each))) for each in array(manifest, "excludes", where=name)]
-    yield from (("[tool.uv]", *each) for each in _differences(list(_settings(uv)), locked))
+    has_constraints = "constraints" in manifest or any("metadata" in package for package, _ in compared)
+    stated = [each for each in _settings(uv) if has_constraints or each.part != "constraint"]
+    yield from (("[tool.uv]", *each) for each in _differences(stated, locked))
 
 
-def _compare(metadata: Mapping[str, Any], path: Path, lock: str) -> Iterator[tuple[str, str]]:
+def _compare(package: Mapping[str, Any], path: Path, lock: str) -> Iterator[tuple[str, str]]:
     """Yield the differences between a package's requirements in the lock and in its pyproject.toml."""
     project = Declarations(path)
     parts = {
@@ -90,6 +93,10 @@ def _compare(metadata: Mapping[str, Any], path: Path, lock: str) -> Iterator[tup
     stated = [
         r for part in parts for r in _stated_requirements((entry.requirement for entry in parts[part]), part, sources)
     ]
+    if "metadata" not in package:
+        yield from _differences_of_names(parts, package, project.name, lock)
+        return
+    metadata = table(package, "metadata", where=lock)
     locked = list(_locked_requirements(metadata, "requires-dist", _MAIN, lock))
     groups = table(metadata, "requires-dev", where=lock)
     for group in groups:
@@ -100,6 +107,28 @@ def _compare(metadata: Mapping[str, Any], path: Path, lock: str) -> Iterator[tup
         return each.name != project.name and each.part.split()[0] not in dynamic
 
     yield from _differences(list(filter(is_compared, stated)), list(filter(is_compared, locked)))
+
+
+def _differences_of_names(
+    parts: Mapping[str, Sequence[Entry]], package: Mapping[str, Any], project: str | None, lock: str
+) -> Iterator[tuple[str, str]]:
+    """Yield what a package in the lock requires and its pyproject.toml does not.
+
+    For a lock without the metadata of its projects: uv 0.13 writes it with ``preview = true``.
+    """
+    locked = {_MAIN: package.get("dependencies", [])}
+    for key, kind in (("optional-dependencies", "extra"), ("dev-dependencies", "group")):
+        locked |= {
+            f"{kind} {canonicalize_name(each)}": value for each, value in table(package, key, where=lock).items()
+        }
+    extras = {entry.name for part, entries in parts.items() if part.startswith("extra ") for entry in entries}
+    for part in locked:
+        names = {entry.name for entry in parts.get(part, ())}
+        names |= extras if project in names else set()  # the project requires its own extras
+        for each in array(locked, part, where=lock):
+            required = _Required(part, canonicalize_name(str(table(each, where=lock).get("name"))))
+            if required.name not in names:
+                yield required.name, f"{required} is no longer required"
 
 
 def _differences(stated: Sequence[_Required], locked: Sequence[_Required]) -> Iterator[tuple[str, str]]:

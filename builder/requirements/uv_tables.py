@@ -18,8 +18,8 @@ from builder.requirements.indexes import refusal_of_index
 
 #: Settings of [tool.uv] that affect which packages are chosen and that are not applied.
 _UNSUPPORTED = (
-    "dependency-metadata", "exclude-newer-package", "find-links", "no-binary", "no-binary-package", "no-index",
-    "pip", "prerelease-package", "required-environments", "torch-backend",
+    "dependency-metadata", "find-links", "fork-strategy", "no-binary", "no-binary-package", "no-index", "pip",
+    "required-environments", "torch-backend",
 )  # fmt: skip
 #: Keys of [[tool.uv.index]] that affect what is downloaded, or with which credentials.
 _UNUSED_INDEX_KEYS = ("authenticate", "ignore-error-codes", "proxy")
@@ -30,13 +30,17 @@ _CHOICES = {
     "resolution": ("highest", "lowest", "lowest-direct"),
     "exclude-newer": (),
 }
-
-
-#: Keys of [tool.uv] that only a pyproject.toml has. With a uv.toml beside it, uv takes all other settings from there.
-_PROJECT_ONLY = (
-    "build-backend", "conflicts", "default-groups", "dependency-groups", "dev-dependencies", "managed", "package",
-    "sources", "workspace",
+#: The same for single packages: tables of values by name.
+_PACKAGE_CHOICES = {"exclude-newer-package": (), "prerelease-package": _CHOICES["prerelease"]}
+#: Keys of [tool.uv] that only a pyproject.toml has: uv refuses a uv.toml with one of them.
+_PROJECT_ONLY = frozenset(
+    {
+        "build-backend", "conflicts", "default-groups", "dependency-groups", "dev-dependencies", "environments",
+        "managed", "package", "required-environments", "sources", "workspace",
+    }
 )  # fmt: skip
+#: Keys that uv takes from a project's pyproject.toml also if it takes all other settings from a uv.toml.
+_OF_PROJECTS = frozenset({"constraint-dependencies", "exclude-dependencies", "override-dependencies"})
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,12 @@ class UvTables:
     constraints: Sequence[object] = ()
     overrides: Sequence[object] = ()
     excludes: Sequence[object] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)  #: options of uv that choose versions
+    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: options of uv that choose versions
     unsupported: tuple[str, ...] = ()
     environments: Sequence[object] = ()  #: markers; one of them must hold on the target
     conflicts: Sequence[object] = ()  #: lists of extras and groups that may not be selected together
     group_limits: Mapping[str, object] = field(default_factory=dict)  #: tables with requires-python, by group
+    notes: tuple[str, ...] = ()
 
 
 def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems) -> UvTables:
@@ -62,28 +67,20 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
     where = str(folder / "pyproject.toml")
     root, top = _workspace(folder.resolve(), document)
     member, shared = table(document, "tool", "uv", where=where), table(top, "tool", "uv", where=str(root))
-    if (root / "uv.toml").is_file():
-        shared = {**{key: shared[key] for key in _PROJECT_ONLY if key in shared}, **read_toml(root / "uv.toml")}
-        member = {key: member[key] for key in _PROJECT_ONLY if key in member}
+    file, settings = _settings_file(root, top)
+    notes: tuple[str, ...] = ()
+    with_indexes = {file: settings, root / "pyproject.toml": shared, folder.resolve() / "pyproject.toml": member}
+    if file != root / "pyproject.toml":
+        notes = tuple(_notes_on_settings(root, file, settings, problems))
+        of_project = _PROJECT_ONLY | _OF_PROJECTS
+        shared = {
+            **{key: value for key, value in settings.items() if key not in of_project},
+            **{key: value for key, value in shared.items() if key in of_project},
+        }
+        member = {key: value for key, value in member.items() if key in of_project}
     place = f"{where}: [tool.uv]"
-    indexes: dict[str, str] = {}
-    ignored: list[str] = []
     tables = (shared,) if root == folder.resolve() else (shared, member)
-    for index in [table(each, where=place) for uv in tables for each in array(uv, "index", where=place)]:
-        url = str(index.get("url", ""))
-        url = str((root / url).as_uri()) if url and "://" not in url else url
-        if index.get("format", "simple") != "simple":
-            problems.add(f"{where}: [[tool.uv.index]]", 'format = "flat" is not applied; set UV_FIND_LINKS instead')
-        ignored += [key for key in _UNUSED_INDEX_KEYS if key in index]
-        if is_named := isinstance(index.get("name"), str):
-            indexes[index["name"]] = url
-        if not (is_named and index.get("explicit") is True) and (problem := refusal_of_index(url)):
-            problems.add(f"{where}: [[tool.uv.index]]", problem)
-    for key in ("index-url", "extra-index-url"):
-        urls = shared.get(key, [])
-        for url in urls if isinstance(urls, list) else [urls]:
-            if problem := refusal_of_index(str(url)):
-                problems.add(f"{where}: [tool.uv].{key}", problem)
+    indexes, ignored = _indexes(with_indexes, problems)
     environments = shared.get("environments")
     return UvTables(
         root,
@@ -94,11 +91,71 @@ def read_uv_tables(folder: Path, document: Mapping[str, Any], problems: Problems
         array(shared, "override-dependencies", where=place),
         array(shared, "exclude-dependencies", where=place),
         dict(_settings(shared, where, problems)),
-        (*(key for key in _UNSUPPORTED if key in shared), *(f"index.{key}" for key in dict.fromkeys(ignored))),
+        (*(key for key in _UNSUPPORTED if key in shared), *(f"index.{key}" for key in ignored)),
         (environments,) if isinstance(environments, str) else array(shared, "environments", where=place),
         tuple(each for stated in tables for each in array(stated, "conflicts", where=place)),
         table(tables[-1], "dependency-groups", where=place),
+        notes,
     )
+
+
+def _settings_file(root: Path, top: Mapping[str, Any]) -> tuple[Path, Mapping[str, Any]]:
+    """Return the file with uv's settings for the project in ``root``, and the settings.
+
+    uv uses a uv.toml, else the [tool.uv] of a pyproject.toml, of the nearest folder that has one of them.
+    """
+    for folder in (root, *root.parents):
+        if (path := folder / "uv.toml").is_file():
+            return path, read_toml(path)
+        path = folder / "pyproject.toml"
+        document = top if folder == root else read_toml(path) if path.is_file() else {}
+        if "uv" in table(document, "tool", where=str(path)):
+            return path, table(document, "tool", "uv", where=str(path))
+    return root / "pyproject.toml", {}
+
+
+def _notes_on_settings(root: Path, file: Path, settings: Mapping[str, Any], problems: Problems) -> Iterator[str]:
+    """Yield notes on uv's settings that are not in the project's pyproject.toml; add those that uv refuses."""
+    if file.name == "uv.toml":
+        for key in sorted(_PROJECT_ONLY & {*settings}):
+            problems.add(f"{file}: {key}", "uv allows it only in [tool.uv] of a pyproject.toml: move it there")
+        if unused := sorted(_OF_PROJECTS & {*settings}):
+            yield (
+                f"warning: {file}: {', '.join(unused)} not used: for a project, uv reads it from [tool.uv] of the "
+                "pyproject.toml"
+            )
+    if file.parent != root and {*settings} - _PROJECT_ONLY - _OF_PROJECTS:
+        yield f"uv's settings in {file} apply, because {root / 'pyproject.toml'} has no [tool.uv]"
+
+
+def _indexes(stated: Mapping[Path, Mapping[str, Any]], problems: Problems) -> tuple[dict[str, str], Sequence[str]]:
+    """Return the URLs of the named indexes in files with uv's settings, and the keys of indexes that are not applied.
+
+    uv finds the index of a source in pyproject.toml also if its settings are in a uv.toml. An index that applies to all
+    packages is a problem, unless the environment names it.
+    """
+    indexes: dict[str, str] = {}
+    ignored: dict[str, None] = {}
+    for file, uv in stated.items():
+        table_name = "index" if file.name == "uv.toml" else "tool.uv.index"
+        where = f"{file}: [[{table_name}]]"
+        for index in [table(each, where=where) for each in array(uv, "index", where=f"{file}: [tool.uv]")]:
+            url = str(index.get("url", ""))
+            url = str((file.parent.absolute() / url).as_uri()) if url and "://" not in url else url
+            if index.get("format", "simple") != "simple":
+                problems.add(where, 'format = "flat" is not applied; set UV_FIND_LINKS instead')
+            ignored |= dict.fromkeys(key for key in _UNUSED_INDEX_KEYS if key in index)
+            if is_named := isinstance(index.get("name"), str):
+                indexes[index["name"]] = url
+            if not (is_named and index.get("explicit") is True) and (problem := refusal_of_index(url)):
+                problems.add(where, problem)
+    file, uv = next(iter(stated.items()))
+    for key in ("index-url", "extra-index-url"):
+        urls = uv.get(key, [])
+        for url in urls if isinstance(urls, list) else [urls]:
+            if problem := refusal_of_index(str(url)):
+                problems.add(f"{file}: {key}", problem)
+    return indexes, tuple(ignored)
 
 
 def _sources(
@@ -113,12 +170,25 @@ def _sources(
                 yield canonicalize_name(name), anchored
 
 
-def _settings(uv: Mapping[str, Any], where: str, problems: Problems) -> Iterator[tuple[str, str]]:
+def _settings(uv: Mapping[str, Any], where: str, problems: Problems) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the options of uv that choose versions, each with its values."""
     for key, choices in _CHOICES.items():
-        if key in uv and (not isinstance(uv[key], str) or (choices and uv[key] not in choices)):
-            problems.add(f"{where}: [tool.uv].{key}", f"must be {' or '.join(choices) or 'a date, time or age'}")
-        elif key in uv:
-            yield key, uv[key]
+        if key in uv and _is_choice(uv[key], choices, f"{where}: [tool.uv].{key}", problems):
+            yield key, (uv[key],)
+    for key, choices in _PACKAGE_CHOICES.items():
+        values = {
+            name: "false" if value is False and not choices else value
+            for name, value in table(uv, key, where=f"{where}: [tool.uv]").items()
+        }
+        if values and all(_is_choice(v, choices, f"{where}: [tool.uv].{key}.{n}", problems) for n, v in values.items()):
+            yield key, tuple(f"{name}={value}" for name, value in values.items())
+
+
+def _is_choice(value: object, choices: Sequence[str], where: str, problems: Problems) -> bool:
+    is_valid = isinstance(value, str) and (not choices or value in choices)
+    if not is_valid:
+        problems.add(where, f"must be {' or '.join(choices) or 'a date, time or age'}")
+    return is_valid
 
 
 def chosen_source(

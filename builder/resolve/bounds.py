@@ -43,15 +43,15 @@ class Bounds:
     complete: bool = False  #: the requirements are a whole lock: add no dependencies
     #: Packages that may come from one index only, with the project's requirement of each.
     index_of: Mapping[str, tuple[ProjectIndex, str]] = field(default_factory=dict)
-    #: uv's settings that choose versions, by option: ``{"prerelease": "allow"}``. They replace the program's own.
-    settings: Mapping[str, str] = field(default_factory=dict)
+    #: uv's settings that choose versions, by option: ``{"prerelease": ("allow",)}``. They replace the program's own.
+    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Digests (``sha256:…``) of the allowed wheels, by package. A package that is missing here may use any wheel.
     hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def options(self, folder: Path) -> list[str]:
         """Write the bounds as files into ``folder`` and return the uv options that use them."""
-        chosen = {"resolution": "highest", **self.settings}
-        options = [part for name, value in chosen.items() for part in (f"--{name}", value)]
+        chosen = {"resolution": ("highest",), **self.settings}
+        options = [part for name, values in chosen.items() for value in values for part in (f"--{name}", value)]
         options += ["--no-deps"] if self.complete else []
         files = {"--constraints": self.constraints, "--overrides": self.overrides, "--excludes": self.excludes}
         for option, lines in files.items():

@@ -80,6 +80,6 @@ def package_of(lock: str, name: str) -> str:
     return next(f"[[packages]]{part}" for part in lock.split("[[packages]]") if f'name = "{name}"' in part)
 
 
-def uv_lock(project: Project) -> None:
+def uv_lock(project: Project, *options: str) -> None:
     command = [uv.find_uv_bin(), "lock", "--quiet", "--offline", "--no-index", "--find-links", str(project.index)]
-    subprocess.run(command, cwd=project.folder, check=True)
+    subprocess.run([*command, *options], cwd=project.folder, check=True)

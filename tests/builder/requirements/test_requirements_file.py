@@ -202,6 +202,38 @@ def test_pre_allows_pre_releases_as_in_pip(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "tinydep", "base"),
+    [
+        ("--all-releases TinyDep", "2.0rc1", "1.0"),
+        ("--all-releases=tinydep,base", "2.0rc1", "2.0rc1"),
+        ("--all-releases :all: --only-final base", "2.0rc1", "1.0"),
+        ("--pre\n--only-final tinydep", "1.0", "2.0rc1"),
+        ("--all-releases tinydep\n--only-final :all:", "1.0", "1.0"),
+        ("--all-releases tinydep,:none:,base", "1.0", "2.0rc1"),
+    ],
+)
+def test_pips_choice_of_pre_releases_applies(project: Project, options: str, tinydep: str, base: str) -> None:
+    for name in ("tinydep", "base"):
+        for version in ("1.0", "2.0rc1"):
+            project.wheel(name, version)
+    project.write({"requirements.txt": f"{options}\ntinydep\nbase\n"})
+    assert project.packages() == {"tinydep": tinydep, "base": base}
+
+
+def test_no_require_hashes_allows_packages_without_one(project: Project) -> None:
+    project.wheel("base")
+    wheel = make_wheel(project.index, "tinydep", "1.0")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    lines = "tinydep==1.0 --hash=sha256:{}\nbase\n"
+    project.write({"requirements.txt": lines.format(digest)})
+    assert "base==1.0 has no hash, but others have" in project.refusal()
+    project.write({"requirements.txt": f"--no-require-hashes\n{lines.format(digest)}"})
+    assert set(project.packages()) == {"base", "tinydep"}
+    project.write({"requirements.txt": f"--no-require-hashes\n{lines.format('0' * 64)}"})
+    assert "tinydep" in project.refusal()
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "./mine-1.0-py3-none-any.whl --hash=sha256:{wrong}",

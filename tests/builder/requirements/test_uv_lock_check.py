@@ -70,3 +70,35 @@ def test_a_lock_of_other_requirements_is_refused(locked: Project, file: str, old
     assert "the lock file does not fit the project" in refusal
     assert said in refusal
     assert "uv lock" in refusal
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("pyproject.toml", "", "", None),
+        ("pyproject.toml", "Base_Pkg[fast]>=1,<3", "Base_Pkg[fast]>=2", None),
+        ("pyproject.toml", "Base_Pkg[fast]>=1,<3", "Base_Pkg[fast]<2", "Base_Pkg[fast]<2 is not in the lock"),
+        ("pyproject.toml", '"Base_Pkg[fast]>=1,<3", ', "", "base-pkg is no longer required"),
+        ("pyproject.toml", '"extra-dep==1.*"', "", "extra-dep is no longer required"),
+        ("pyproject.toml", '"linter"]', "]", "linter (group lint) is no longer required"),
+        ("pyproject.toml", '"agent[api]"', '"agent[api]", "grouped"', "grouped is not in the lock"),
+        ("pyproject.toml", '["grouped<1.5"]', "[]", None),
+        ("pyproject.toml", '["grouped<1.5"]', '["other!=1.0"]', "does not fit the constraint other!=1.0: it has other"),
+        ("pyproject.toml", "linter==1.0", "linter==2.0", "linter==2.0 (override) is not in the lock"),
+        ("lib/pyproject.toml", '["tinydep<3"]', "[]", "tinydep is no longer required"),
+    ],
+)
+def test_a_lock_without_the_metadata_of_its_projects_is_compared_by_what_it_has(
+    locked: Project, file: str, old: str, new: str, said: str | None
+) -> None:
+    with_metadata = locked.packages()
+    (locked.folder / "uv.lock").unlink()  # uv would keep it
+    uv_lock(locked, "--preview")
+    assert "[package.metadata]" not in (locked.folder / "uv.lock").read_text("utf-8")
+    text = (locked.folder / file).read_text("utf-8")
+    assert old in text
+    locked.write({file: text.replace(old, new)})
+    if said is None:
+        assert locked.packages() == with_metadata
+    else:
+        assert said in locked.refusal()

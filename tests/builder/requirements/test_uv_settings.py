@@ -9,6 +9,7 @@ import uv
 
 from builder.requirements.declared import Selection
 from tests.builder.requirements.conftest import TINYDEP, Project
+from tests.builder.requirements.lock_samples import uv_lock
 
 
 def test_a_list_of_uv_that_is_no_list_is_named(project: Project) -> None:
@@ -22,6 +23,10 @@ def test_a_list_of_uv_that_is_no_list_is_named(project: Project) -> None:
     [
         ("", "2.0"),
         ('prerelease = "allow"', "3.0rc1"),
+        ('prerelease-package = { TinyDep = "allow" }', "3.0rc1"),
+        ('prerelease-package = { other = "allow" }', "2.0"),
+        ('prerelease = "allow"\nprerelease-package = { tinydep = "disallow" }', "2.0"),
+        ('exclude-newer = "2000-01-01"\nexclude-newer-package = { tinydep = false }', "2.0"),
         ('resolution = "lowest-direct"', "1.0"),
         ('index-strategy = "unsafe-best-match"', "2.0"),
     ],
@@ -62,8 +67,11 @@ def test_settings_of_uv_that_are_wrong_or_not_applied_are_named(project: Project
         "warning: [tool.uv].no-binary-package, [tool.uv].required-environments is not applied without a lock file"
         in project.notes.lines
     )
-    project.write({"pyproject.toml": f'{head}prerelease = "yes"\nresolution = 1\n'})
+    wrong = 'prerelease = "yes"\nresolution = 1\nprerelease-package = {x = 1}\nexclude-newer-package = {x = true}\n'
+    project.write({"pyproject.toml": head + wrong})
     said = project.refusal()
+    assert "[tool.uv].prerelease-package.x: must be disallow or allow" in said
+    assert "[tool.uv].exclude-newer-package.x: must be a date, time or age" in said
     assert "[tool.uv].prerelease: must be disallow or allow" in said
     assert "[tool.uv].resolution: must be highest or lowest" in said
 
@@ -98,17 +106,75 @@ def test_a_target_that_is_none_of_uvs_environments_is_refused(project: Project) 
     assert "[tool.uv].conflicts: must be a list of lists of tables" in said
 
 
-def test_a_uv_toml_replaces_the_settings_of_pyproject(project: Project) -> None:
+#: uv's settings in a file besides the project's pyproject.toml, and what uv itself locks with them.
+SETTINGS = {
+    'prerelease = "allow"': "3.0rc1",
+    'resolution = "lowest-direct"': "1.0",
+    'prerelease-package = { tinydep = "allow" }': "3.0rc1",
+    'constraint-dependencies = ["tinydep<2"]': "2.0",
+    'override-dependencies = ["tinydep<2"]': "2.0",
+    'exclude-dependencies = ["tinydep"]': "2.0",
+}
+
+
+@pytest.mark.parametrize("own", ["", "[tool.uv]\n", '[tool.uv]\nprerelease = "disallow"\n'])
+@pytest.mark.parametrize("place", ["uv.toml", "../uv.toml", "../pyproject.toml"])
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_uvs_settings_apply_from_the_file_that_uv_reads(project: Project, own: str, place: str, setting: str) -> None:
+    for each in ("1.0", "2.0", "3.0rc1"):
+        project.wheel("tinydep", each)
+    project.write({place: ("[tool.uv]\n" if place.endswith("pyproject.toml") else "") + setting + "\n"})
+    head = '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["tinydep>=1"]\n'
+    project.write({"pyproject.toml": head + own})
+    is_read = place == "uv.toml" or not own
+    assert project.packages() == {"tinydep": SETTINGS[setting] if is_read else "2.0"}
+    notes = " ".join(project.notes.lines)
+    is_of_project = "dependencies" in setting
+    assert (f"{setting.split()[0]} not used" in notes) == (is_read and is_of_project and place.endswith("uv.toml"))
+    assert ("has no [tool.uv]" in notes) == (is_read and not is_of_project and place != "uv.toml")
+    without_lock = project.packages()
+    uv_lock(project)
+    assert project.packages() == without_lock
+
+
+def test_constraints_of_pyproject_apply_beside_a_uv_toml(project: Project) -> None:
     for version in ("1.0", "2.0", "3.0"):
         project.wheel("tinydep", version)
-    head = '[project]\nname = "a"\nversion = "1"\ndependencies = ["tinydep"]\n'
-    project.write(
-        {
-            "pyproject.toml": f'{head}[tool.uv]\nconstraint-dependencies = ["tinydep<2"]\n',
-            "uv.toml": 'constraint-dependencies = ["tinydep<3"]\n',
-        }
-    )
-    assert project.packages() == {"tinydep": "2.0"}
+    project.wheel("base")
+    head = '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["tinydep", "base"]\n'
+    settings = '[tool.uv]\nconstraint-dependencies = ["tinydep<3"]\nexclude-dependencies = ["base"]\n'
+    project.write({"pyproject.toml": head + settings, "uv.toml": 'constraint-dependencies = ["tinydep<2"]\n'})
+    for lock in (False, True):
+        if lock:
+            uv_lock(project)
+        assert project.packages() == {"tinydep": "2.0"}
+        assert any("constraint-dependencies not used" in line for line in project.notes.lines)
+
+
+def test_a_key_that_uv_refuses_in_a_uv_toml_is_refused(project: Project) -> None:
+    project.wheel("tinydep")
+    for text in ("sources = {}", "workspace = {}", "environments = []", "default-groups = []", "package = false"):
+        project.write({"pyproject.toml": TINYDEP, "uv.toml": text})
+        assert f"uv.toml: {text.split()[0]}: uv allows it only in [tool.uv] of a pyproject.toml" in project.refusal()
+
+
+def test_an_index_above_the_project_that_uv_uses_is_not_ignored(project: Project) -> None:
+    project.wheel("tinydep")
+    index = '[[index]]\nname = "corp"\nurl = "https://index.example/simple"\n'
+    project.write({"pyproject.toml": TINYDEP, "../uv.toml": index})
+    said = project.refusal()
+    assert "uv.toml: [[index]]" in said
+    assert "https://index.example/simple is not used" in said
+
+
+def test_a_source_finds_its_index_in_pyproject_beside_a_uv_toml(project: Project) -> None:
+    project.wheel("tinydep")
+    index = f'[[tool.uv.index]]\nname = "mine"\nurl = "{project.index.as_uri()}"\nexplicit = true\n'
+    source = '[tool.uv.sources]\ntinydep = { index = "absent" }\n'
+    project.write({"pyproject.toml": TINYDEP + index + source, "uv.toml": "offline = true\n"})
+    assert "there is no index named 'absent'" in project.refusal()
+    project.write({"pyproject.toml": TINYDEP + index + source.replace("absent", "mine")})
+    assert "no index named" not in project.refusal()  # a folder of wheels is no index
 
 
 def test_constraints_overrides_and_exclusions_of_uv_are_applied(project: Project) -> None:
