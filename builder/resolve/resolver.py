@@ -75,8 +75,13 @@ def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | N
     Raises InputError if the package or version does not exist or was yanked, BuildError if the target has no usable
     wheel.
     """
-    lock = resolve_requirements(lock_input(matrix, version, exclude_newer), target)
+    inputs = lock_input(matrix, version, exclude_newer)
+    lock = resolve_requirements(inputs, target)
     package = _find_package(lock, matrix.package)
+    if package.version.startswith(f"{version}+"):  # == also means 1.0+local, which wins over 1.0
+        exactly = (f"{matrix.requirement}==={version}", *matrix.requirements)
+        lock = resolve_requirements(replace(inputs, requirements=exactly), target)
+        package = _find_package(lock, matrix.package)
     _check_version(matrix, version, package)
     if package.yanked is not None:
         raise yanked_error(matrix.package, version, package.yanked)

@@ -57,6 +57,19 @@ def test_a_version_newer_than_the_cached_page_is_found(index: PackageIndex, tmp_
         resolve(matrix, "1.2", matrix.targets[0])
 
 
+def test_a_version_is_not_its_local_versions(index: PackageIndex, tmp_path: Path) -> None:
+    matrix = matrix_of("demo")
+    for each in ("1.0+cpu", "1.0+cpu.2"):
+        index.add_wheel(make_wheel(tmp_path, "demo", each))
+        with pytest.raises(InputError, match=r"no demo 1\.0"):
+            resolve(matrix, "1.0", matrix.targets[0])
+    index.add_wheel(make_wheel(tmp_path, "demo", "1.0"))
+    for each in ("1.0", "1.0+cpu", "1.0+cpu.2"):
+        (locked,) = resolve(matrix, each, matrix.targets[0])
+        assert locked.version == each
+        build(matrix, each, matrix.targets, tmp_path / each, Quiet())
+
+
 @pytest.mark.index
 @pytest.mark.parametrize("setting", ["none", "UV_NO_CONFIG=1", "PIP_EXTRA_INDEX_URL=file://{}"])
 def test_pypis_cached_pages_are_used_behind_any_proxy(
