@@ -23,6 +23,7 @@ from builder.package.local_packages import LocalWheel
 from builder.requirements.declared import Declared, Requirements
 from builder.resolve.bounds import Bounds, ProjectIndex
 from builder.resolve.failures import ConflictError
+from builder.resolve.misnamed_wheels import misnamed_wheels_note
 from builder.resolve.resolver import Lock, LockInput, resolve_requirements
 from builder.resolve.settings import package_settings
 
@@ -65,7 +66,7 @@ def lock_of(
             raise
         progress.note("the layer's versions conflict with the requirements; finding the packages in conflict")
         raise _conflicts_error(_conflicts(pins, resolve), pins, layer, requirements) from None
-    for note in package_settings(os.environ).notes:
+    for note in (*package_settings(os.environ).notes, *misnamed_wheels_note(os.environ)):
         progress.note(note)
     missing = tuple(locked for locked in lock if locked.name not in pins)
     own_names = {wheel.name for wheel in wheels}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.download_failures import download_error, http_error, is_temporary, unreachable, without_credentials
 from builder.resolve.import_names import advice_for_name
+from builder.resolve.misnamed_wheels import misnamed_wheel_of
 
 #: What to do about a wheel that is wrong in itself.
 OTHER_WHEEL_FIX = "use another version of this package, or report the wheel to its maintainers"
@@ -124,8 +126,7 @@ def explain(
     if match := re.search(r"\b(401|403) (?:Unauthorized|Forbidden)\b", flat):
         return http_error(int(match[1]), "", target.id)
     if missing := _missing(flat):
-        package, what, fix = missing
-        return InputError(what, where=_origin_of(package, requirements, flat, origins), fix=fix)
+        return _missing_error(*missing, _origin_of(missing[0], requirements, flat, origins))
     if malformed := malformed_in(flat):
         return malformed
     if "No solution found" in flat:
@@ -156,6 +157,13 @@ def explain(
         return unreachable(_last_cause(text), target.id)
     fix = "correct what the message names" if re.search(r"\(os error|--find-links|parse", flat) else _INDEX_FIX
     return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id, fix=fix)
+
+
+def _missing_error(package: str, what: str, fix: str, where: str) -> InputError:
+    """Return the error for a missing package. If a file in a folder of wheels seems to be the package, name it."""
+    if misnamed := misnamed_wheel_of(package, os.environ):
+        what, fix = f"{what}; {misnamed[0]}", misnamed[1]
+    return InputError(what, where=where, fix=fix)
 
 
 def _missing(flat: str) -> tuple[str, str, str] | None:

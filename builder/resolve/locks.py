@@ -18,6 +18,7 @@ from builder.model.artifact import Artifact, Locked
 from builder.model.matrix import Matrix
 from builder.model.target import Target
 from builder.resolve import uv
+from builder.resolve.misnamed_wheels import misnamed_wheels_note
 from builder.resolve.resolver import Lock, LockInput, lock_input, resolve
 from builder.resolve.settings import package_settings
 from builder.resolve.version_notes import Package, differing_versions, newest_packages
@@ -55,7 +56,9 @@ class Locks:
         """Return lines for the user about the settings in effect and the versions in the locks."""
         lines = differing_versions({artifact.target: artifact.lock for artifact in artifacts})
         resolved = any(artifact.target not in self.given for artifact in artifacts)
-        return [*package_settings(os.environ).notes, *lines] if resolved else lines
+        if not resolved:
+            return lines
+        return [*package_settings(os.environ).notes, *misnamed_wheels_note(os.environ), *lines]
 
     def input_of(self, target: Target) -> LockInput | None:
         """Return what the target's lock is resolved from; None if that is unknown, as for a recorded lock."""
