@@ -107,10 +107,10 @@ def hash_mismatch(
 def shown_indexes(variables: Mapping[str, str]) -> str:
     """Return the configured indexes, without credentials."""
     places = " ".join(uv.index_places(variables)).split()
-    return ", ".join(without_credentials(each) for each in places if not is_true(each)) or "the default index"
+    return ", ".join(shown_url(each) for each in places if not is_true(each)) or "the default index"
 
 
-def without_credentials(url: str) -> str:
+def shown_url(url: str) -> str:
     """Return an index's URL without credentials and query."""
     return re.sub(r"//[^/]*@", "//", url.split("?")[0].rstrip(",.`"))
 

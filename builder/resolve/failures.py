@@ -11,7 +11,7 @@ from builder.metadata.requires_dist import name_of
 from builder.model.errors import BuildError, FailureClass, InputError, LayersError
 from builder.model.target import Target
 from builder.resolve import uv
-from builder.resolve.download_failures import download_error, http_error, is_temporary, unreachable, without_credentials
+from builder.resolve.download_failures import download_error, http_error, is_temporary, shown_url, unreachable
 from builder.resolve.import_names import advice_for_name
 from builder.resolve.misnamed_wheels import misnamed_wheel_of
 
@@ -182,7 +182,7 @@ def _missing(flat: str) -> tuple[str, str, str] | None:
         return match[1], f"the package index lists no files of {match[1]!r}", f"{_INDEX_FIX}: {cause}"
     if match := _OTHER_INDEX.search(flat):
         what = (
-            f"{match[1]} is on {without_credentials(match[2])}, but not in the required version; uv uses only the "
+            f"{match[1]} is on {shown_url(match[2])}, but not in the required version; uv uses only the "
             "first index that has a package (index strategy first-index), and another one may have the version"
         )
         return match[1], what, "put the index that has it first (UV_INDEX), or set UV_INDEX_STRATEGY=unsafe-best-match"

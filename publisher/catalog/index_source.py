@@ -18,8 +18,9 @@ from builder.model.frozen import MAX_KEYS
 from builder.model.matrix import LAYER_NAME
 from builder.model.regions import partition_of
 from builder.model.strict_json import load_json
-from publisher.catalog.download import MAX_DOCUMENT_BYTES, download
+from publisher.catalog.download import download
 from publisher.catalog.index import SCHEMA_VERSION, Index, IndexedLayer, IndexedRelease
+from publisher.http.http_get import MAX_DOCUMENT_BYTES
 
 _NAME = r"[0-9A-Za-z][0-9A-Za-z.!+_-]*"
 _REGION = r"[a-z]+(-[a-z0-9]+)+"

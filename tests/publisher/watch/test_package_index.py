@@ -149,7 +149,7 @@ def damaged_gzip(handler: BaseHTTPRequestHandler) -> bool:
     [
         (lambda handler: send(handler, 500), "responds with status 500"),
         (lambda handler: send(handler, 429, Retry_After="3600"), "responds with status 429"),
-        (close_early, r"was truncated \(ProtocolError\)"),
+        (close_early, r"was truncated \(IncompleteRead\)"),
         (never_respond, "read timed out after 1 s"),
         (trickle_headers, "too slow: no complete response within 2 s"),
         (broken_chunk, r"was truncated \("),
