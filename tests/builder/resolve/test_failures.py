@@ -15,7 +15,7 @@ from builder.model.errors import BuildError, FailureClass, InputError, LayersErr
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
 from builder.resolve import uv
-from builder.resolve.download_failures import without_credentials
+from builder.resolve.download_failures import shown_url
 from builder.resolve.resolver import newest_resolvable
 from tests.fakes.package_index import JSON, PackageIndex, running_index, send, use_index
 from tests.fakes.wheels import make_wheel, matrix_of
@@ -191,7 +191,7 @@ def test_an_offline_uv_is_named(by_file: bool, tmp_path: Path, monkeypatch: pyte
 
 
 def test_an_index_is_shown_without_credentials() -> None:
-    assert without_credentials("https://me@corp.example:p@ss@host/simple?token=1") == "https://host/simple"
+    assert shown_url("https://me@corp.example:p@ss@host/simple?token=1") == "https://host/simple"
 
 
 def test_a_file_size_limit_that_ends_uv_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
