@@ -64,7 +64,7 @@ def manifest_entry(path: Path) -> Artifact | None:
 def against_manifest(inspection: Inspection) -> Inspection:
     """Add what the manifest beside the zip says: exclusions and overrides of its build.
 
-    Adds a finding instead if the manifest is damaged or has another sha256.
+    Adds a finding if the manifest is damaged, or has another sha256 or size.
     """
     try:
         artifact = manifest_entry(inspection.path)
@@ -73,7 +73,13 @@ def against_manifest(inspection: Inspection) -> Inspection:
         return with_findings(inspection, [ignored])
     if artifact is None:
         return inspection
-    if artifact.sha256 == inspection.sha256:
-        return replace(inspection, exclude=artifact.exclude, override=artifact.override)
-    message = f"has sha256 {inspection.sha256[:12]}…; the manifest beside it has {artifact.sha256[:12]}…"
-    return with_findings(inspection, [finding("error", "manifest-sha256", message)])
+    if artifact.sha256 != inspection.sha256:
+        message = f"has sha256 {inspection.sha256[:12]}…; the manifest beside it has {artifact.sha256[:12]}…"
+        return with_findings(inspection, [finding("error", "manifest-sha256", message)])
+    inspection = replace(inspection, exclude=artifact.exclude, override=artifact.override)
+    sizes, stated = (inspection.size, inspection.unzipped_size), (artifact.size, artifact.unzipped_size)
+    if sizes == stated:
+        return inspection
+    text = "{:,} bytes, {:,} unzipped"
+    message = f"has {text.format(*sizes)}; the manifest beside it has {text.format(*stated)}"
+    return with_findings(inspection, [finding("error", "manifest-size", message)])

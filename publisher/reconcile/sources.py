@@ -165,6 +165,12 @@ def _payload(folder: Path, artifact: Artifact, target: Target) -> Payload:
             where=str(path),
             fix="build it again",
         )
+    if (unzipped := unzipped_size(path)) != artifact.unzipped_size:
+        raise InputError(
+            f"the zip has {unzipped:,} bytes unzipped, its manifest has {artifact.unzipped_size:,}",
+            where=str(path),
+            fix="build it again",
+        )
     return Payload(Zip(path, artifact.sha256, size), facts_of(folder, artifact, target))
 
 

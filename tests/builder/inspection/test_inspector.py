@@ -212,10 +212,16 @@ def test_the_expected_target_comes_from_the_options_and_the_file_name(tmp_path: 
 def test_a_zip_is_compared_with_the_manifest_beside_it(tmp_path: Path) -> None:
     path = write(tmp_path / "z.zip", GOOD)
     inspection = inspect_zip(path)
-    for sha256, expected in ((inspection.sha256, set[str]()), ("0" * 64, {"manifest-sha256"})):
+    sizes = {"size": inspection.size, "unzipped_size": inspection.unzipped_size}
+    for stated, expected in (
+        ({}, set[str]()),
+        ({"sha256": "0" * 64}, {"manifest-sha256"}),
+        ({"size": 1}, {"manifest-size"}),
+        ({"unzipped_size": inspection.unzipped_size + 1}, {"manifest-size"}),
+    ):
         artifact = Artifact(
             target="py3.12-x86_64", python="3.12", architecture=Architecture.X86_64, layer_name="l", file="z.zip",
-            sha256=sha256, size=1, unzipped_size=1, interpreter=None, lock=(),
+            interpreter=None, lock=(), **{"sha256": inspection.sha256, **sizes, **stated},  # type: ignore[arg-type]
         )  # fmt: skip
         write_manifest(tmp_path, Manifest(package="a", version="1.0", artifacts=(artifact,)))
         assert codes(against_manifest(inspection).findings) == expected

@@ -7,6 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from builder.model.artifact import read_manifest, write_manifest
 from builder.model.cold_start import ColdStart, SmokeResult, record_smoke
 from publisher.ledger.folder import FolderLedger
@@ -140,6 +142,19 @@ def test_a_zip_whose_smoke_failed_is_not_published(layers: Layers) -> None:
     ended = publish(layers, folder)
     assert ended.code == 3
     assert "its smoke test failed: no module named strands" in ended.err
+    assert not (Path(layers.ledger) / "0001.json").exists()
+
+
+@pytest.mark.parametrize("key", ["size", "unzipped_size"])
+def test_a_zip_with_another_size_than_its_manifest_states_is_not_published(key: str, layers: Layers) -> None:
+    folder = build(layers, "1.0")
+    manifest = read_manifest(folder)
+    first, *rest = manifest.artifacts
+    wrong = first.model_copy(update={key: getattr(first, key) + 1})
+    write_manifest(folder, manifest.model_copy(update={"artifacts": (wrong, *rest)}))
+    ended = publish(layers, folder)
+    assert ended.code == 3
+    assert "its manifest has" in ended.err
     assert not (Path(layers.ledger) / "0001.json").exists()
 
 
