@@ -150,6 +150,16 @@ class Declarations:
             ]
         return entries
 
+    def unknown_members(self, extras: Sequence[str], main: Sequence[Entry]) -> Iterator[str]:
+        """Yield warnings about names in Poetry's extras that are no dependencies: Poetry ignores them."""
+        known = {entry.name for entry in (*main, *self._poetry_entries)}
+        for extra, members in table(self.poetry, "extras", where=self.where).items():
+            names = map(str, members) if isinstance(members, list) and canonicalize_name(extra) in extras else ()
+            for name in names:
+                if canonicalize_name(name) not in known:
+                    place = f"{self.where}: [tool.poetry.extras].{extra}"
+                    yield f"warning: {place}: {name} is not a dependency, so the extra does not add it"
+
     def _extras_of_setuptools(self) -> dict[str, list[Entry]]:
         """Return the extras that setuptools reads from files, which have requirements and comments only."""
         key = "optional-dependencies"

@@ -145,6 +145,9 @@ def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requiremen
     problems = Problems()
     document = read_toml(lock)
     check_format(document, lock)
+    elsewhere = pdm_targets_elsewhere(document, target) if lock.name == "pdm.lock" else []
+    if elsewhere:
+        command = f"pdm lock --platform manylinux_2_17_{target.architecture} --append"
     _check_python(document, lock, project, target, command)
     packages = parse(document, lock, marker_environment(target), problems)
     problems.raise_any()
@@ -160,10 +163,10 @@ def _graph_lock(lock: Path, project: Requirements, target: Target) -> Requiremen
             f"warning: the project changed after {lock.name} was written, but the lock still fits "
             f"(`{command}` updates it)"
         )
-    if lock.name == "pdm.lock" and (elsewhere := pdm_targets_elsewhere(document, target)):
+    if elsewhere:
         notes.append(
             f"warning: pdm.lock is for {', '.join(elsewhere)}, so packages that only {target.architecture} Linux "
-            "needs may be missing (`pdm lock --platform linux --append` adds them)"
+            f"needs may be missing (`{command}` adds them)"
         )
     return replace(requirements, notes=(*requirements.notes, *notes))
 

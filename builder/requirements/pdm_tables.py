@@ -8,6 +8,8 @@ from typing import Any
 from builder.model.text_files import array, table
 from builder.requirements.declared import Problems
 
+#: PDM's commands whose default options may select extras and groups.
+_SELECTING_COMMANDS = ("install", "sync")
 #: Keys of [[tool.pdm.source]] that choose the index of a package.
 _UNUSED_SOURCE_KEYS = ("exclude_packages", "include_packages")
 
@@ -17,6 +19,7 @@ class PdmResolution:
 
     def __init__(self, pdm: Mapping[str, Any], where: str, problems: Problems) -> None:
         self._stated = table(pdm, "resolution", where=where)
+        self._options = table(pdm, "options", where=where)
         self._sources = array(pdm, "source", where=f"{where}: [tool.pdm]")
         self._where, self._problems = f"{where}: [tool.pdm.resolution]", problems
 
@@ -41,9 +44,18 @@ class PdmResolution:
         return {"prerelease": ("allow",)} if self._stated.get("allow-prereleases") is True else {}
 
     def not_applied(self) -> Iterator[str]:
-        """Yield the settings that choose the index of a package: only a lock file made with them has their result."""
+        """Yield the settings that choose packages and their indexes: only a lock file made with them has the result."""
+        if self._options.get("lock"):
+            yield "[tool.pdm.options].lock"
         if self._stated.get("respect-source-order") is True:
             yield "[tool.pdm.resolution].respect-source-order"
         for key in _UNUSED_SOURCE_KEYS:
             if any(isinstance(each, dict) and each.get(key) for each in self._sources):
                 yield f"[[tool.pdm.source]].{key}"
+
+    def notes(self) -> Iterator[str]:
+        """Yield warnings about default options of PDM's commands, which this program does not have."""
+        for command in _SELECTING_COMMANDS:
+            if self._options.get(command):
+                place = self._where.replace("resolution", "options")
+                yield f"warning: {place}.{command} is not used; select extras and groups with --extra and --group"

@@ -69,10 +69,11 @@ class _Project:
         check_environments(uv.environments, self.environment, self.where, self.problems)
         check_conflicts(uv.conflicts, self.name, chosen_extras, chosen_groups, self.where, self.problems)
         check_groups(uv.group_limits, chosen_groups, self.environment["python_full_version"], self.where, self.problems)
-        self.notes += uv.notes
+        self.notes += [*uv.notes, *pdm.notes()]
         self._name_unread_tables()
         nested: list[Requirements] = []
         main = list(self.stated.main(nested))
+        self.notes += self.stated.unknown_members(chosen_extras, main)
         if not is_package(self.document, self.where):
             self._refuse_itself(main)
         entries = [*main, *(entry for name in chosen_extras for entry in extras[name])]

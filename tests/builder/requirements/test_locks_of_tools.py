@@ -136,6 +136,12 @@ def test_a_pdm_lock_for_other_platforms_is_named(locked: Project, platforms: tup
     assert locked.packages() == ALL
     warned = [each for each in locked.notes.lines if f"pdm.lock is for {', '.join(sorted(platforms))}, so" in each]
     assert bool(warned) is is_named
+    command = "pdm lock --platform manylinux_2_17_x86_64 --append"
+    assert all(command in each for each in warned)
+    needs_more = HEAD.replace("dependencies = [", "dependencies = [\"absent; platform_machine == 'x86_64'\", ")
+    assert needs_more != HEAD
+    locked.write({"pyproject.toml": needs_more})
+    assert (command in locked.refusal()) is is_named
 
 
 @pytest.mark.parametrize("alone", [True, False])

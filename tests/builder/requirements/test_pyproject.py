@@ -32,6 +32,24 @@ def test_poetrys_own_tables_are_read(project: Project) -> None:
     assert set(project.packages(Selection(extras=("more",), groups=("dev",)))) == {"tinydep", "other", "third"}
 
 
+@pytest.mark.parametrize("optional", ["true", "false"])
+def test_an_unknown_member_of_poetrys_extra_is_named_if_the_extra_is_selected(project: Project, optional: str) -> None:
+    project.wheel("tinydep")
+    project.write(
+        {
+            "pyproject.toml": '[tool.poetry]\nname = "agent"\nversion = "1"\npackage-mode = false\n'
+            f'[tool.poetry.dependencies]\nTinyDep = {{ version = "*", optional = {optional} }}\n'
+            '[tool.poetry.extras]\nmore = ["tinydep", "tiny-dep"]\nless = ["tinydep"]\n'
+        }
+    )
+    warning = "[tool.poetry.extras].more: tiny-dep is not a dependency, so the extra does not add it"
+    for extras, is_named in {(): False, ("less",): False, ("more",): True}.items():
+        assert project.packages(Selection(extras=extras)) == (
+            {"tinydep": "1.0"} if extras or optional == "false" else {}
+        )
+        assert any(warning in line for line in project.notes.lines) is is_named
+
+
 @pytest.mark.parametrize(
     "project_table", ["", '[project]\nname = "agent"\nversion = "1"\ndependencies = ["tinydep"]\n']
 )
@@ -111,6 +129,11 @@ def test_pdms_settings_for_a_resolution_are_used_or_named(project: Project) -> N
     assert project.packages() == {"tinydep": "1.0"}
     names = "[tool.pdm.resolution].respect-source-order, [[tool.pdm.source]].include_packages"
     assert f"warning: {names} is not applied without a lock file" in project.notes.lines
+    options = '[tool.pdm.options]\nlock = ["--override", "o.txt"]\ninstall = ["-G", "api"]\nadd = ["--no-sync"]\n'
+    project.write({"pyproject.toml": head + options})
+    assert project.packages() == {"tinydep": "1.0"}
+    assert "warning: [tool.pdm.options].lock is not applied without a lock file" in project.notes.lines
+    assert any("[tool.pdm.options].install is not used" in line for line in project.notes.lines)
 
 
 @pytest.mark.parametrize(
