@@ -27,26 +27,6 @@ def stem(matrix: Matrix) -> str:
     return f"{name[: _MAX_STEM_CHARACTERS - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def publisher_role(matrix: Matrix) -> str:
-    """Return the name of the role that publishes."""
-    return f"{stem(matrix)}-publisher"
-
-
-def auditor_role(matrix: Matrix) -> str:
-    """Return the name of the role that only reads."""
-    return f"{stem(matrix)}-auditor"
-
-
-def canary_runner_role(matrix: Matrix) -> str:
-    """Return the name of the role that creates, invokes and deletes canary functions."""
-    return f"{stem(matrix)}-canary-runner"
-
-
-def yanker_role(matrix: Matrix) -> str:
-    """Return the name of the role that revokes permissions (``layers yank``)."""
-    return f"{stem(matrix)}-yanker"
-
-
 def canary_role(matrix: Matrix) -> str:
     """Return the name of the role that canary functions run with; it has no permissions."""
     return f"{stem(matrix)}-canary"
@@ -55,18 +35,3 @@ def canary_role(matrix: Matrix) -> str:
 def canary_function(matrix: Matrix, target: Target) -> str:
     """Return the name of a target's canary function: ``strands-agents-layers-canary-py3_12-x86_64``."""
     return f"{stem(matrix)}-canary-py{target.python_field}-{target.architecture.value}"
-
-
-def staging_stack_set(matrix: Matrix) -> str:
-    """Return the name of the StackSet of the staging buckets, which must start with a letter."""
-    return f"staging-{stem(matrix)}"
-
-
-def staging_administration_role(matrix: Matrix) -> str:
-    """Return the name of the role with which CloudFormation deploys that StackSet."""
-    return f"{stem(matrix)}-staging-administration"
-
-
-def staging_execution_role(matrix: Matrix) -> str:
-    """Return the name of the role with which CloudFormation creates a region's staging bucket."""
-    return f"{stem(matrix)}-staging-execution"
