@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import Protocol
 
+from typing_extensions import TypedDict
+
 from builder.model.runtimes import RUNTIMES, Architecture, Runtime
 
 
@@ -58,14 +60,27 @@ def target_of_this_machine() -> TargetKey:
     return TargetKey(python if python in RUNTIMES else "3.12", Architecture.AARCH64 if arm else Architecture.X86_64)
 
 
+class TargetFields(TypedDict):
+    """The fields with which every record and document names a target."""
+
+    python: str
+    architecture: Architecture
+    layer_name: str
+
+
 @dataclass(frozen=True)
 class Target(TargetKey):
     """A target with the name of its layer: one zip."""
 
     layer_name: str
 
+    @property
+    def fields(self) -> TargetFields:
+        """The target's own fields, for a record of it."""
+        return {"python": self.python, "architecture": self.architecture, "layer_name": self.layer_name}
 
-class _TargetFields(Protocol):
+
+class _HasTarget(Protocol):
     @property
     def python(self) -> str: ...
 
@@ -77,6 +92,6 @@ class OfTarget:
     """Mixin for models that have the fields ``python`` and ``architecture``."""
 
     @property
-    def target_key(self: _TargetFields) -> TargetKey:
+    def target_key(self: _HasTarget) -> TargetKey:
         """The target that the fields name."""
         return TargetKey(self.python, self.architecture)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from builder.metadata.requires_dist import name_of
 from builder.model.errors import BuildError, FailureClass, InputError, LayersError
+from builder.model.findings import dotted
 from builder.model.target import Target
 from builder.resolve import uv
 from builder.resolve.download_failures import download_error, http_error, is_temporary, shown_url, unreachable
@@ -59,7 +60,7 @@ class NoWheelError(ConflictError):
 
 def no_wheel(package: str, target: Target, required_by: str = "") -> NoWheelError:
     """Return the error for a package, with its version. ``required_by`` says what requires it, if that is known."""
-    glibc = ".".join(map(str, target.runtime.glibc))
+    glibc = dotted(target.runtime.glibc)
     return NoWheelError(
         package,
         f"{package} has no wheel that runs on {target.runtime.api_name} for {target.architecture} "

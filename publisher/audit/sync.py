@@ -155,7 +155,7 @@ def _release(matrix: Matrix, number: int, version: str, cells: Sequence[Found], 
         same_bytes = len({record.sha256 for record in of_target}) == 1
         release = release.with_targets(
             TargetRecord(
-                **vars(target),
+                **target.fields,
                 sha256=of_target[0].sha256 if same_bytes else None,
                 size=of_target[0].size if same_bytes else None,
                 signed_by=next((f.signed_by for f in cells if f.cell.target == target), None) if same_bytes else None,

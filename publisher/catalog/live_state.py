@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from builder.model.errors import InputError
+from builder.model.frozen import Frozen
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from publisher.aws.fanout import each_region, within_region
@@ -29,6 +30,20 @@ from publisher.ledger.release import Release
 from publisher.reconcile.state import carries, is_granted, is_placeholder, version_in
 
 
+class LiveFacts(Frozen):
+    """How a layer version is in AWS. ``public`` is null if its policy is unreadable."""
+
+    public: bool | None
+    recorded: bool  #: in the ledger
+    differences: tuple[str, ...]
+
+
+class LiveRow(Row):
+    """One layer version with its facts in AWS, as ``layers describe --live --json`` lists it."""
+
+    live: LiveFacts
+
+
 @dataclass(frozen=True)
 class LiveCell:
     """One cell as it is in AWS. ``row`` is None if nothing is known of it, ``public`` if the policy is unreadable."""
@@ -38,6 +53,12 @@ class LiveCell:
     public: bool | None
     recorded: bool
     differences: tuple[str, ...]
+
+    @property
+    def live_row(self) -> LiveRow | None:
+        """The row with the facts in AWS; None if nothing is known of it."""
+        facts = LiveFacts(public=self.public, recorded=self.recorded, differences=self.differences)
+        return LiveRow(**self.row.model_dump(), live=facts) if self.row else None
 
 
 @dataclass(frozen=True)
@@ -154,7 +175,7 @@ class _Reader:
         same_bytes = entry is not None and entry.sha256 == published.sha256
         return Row(
             region=cell.region,
-            **vars(cell.target),
+            **cell.target.fields,
             layer_version=published.number,
             package=self.matrix.package,
             version=entry.version if entry else version_in(self.matrix, cell.target, published.description) or "?",

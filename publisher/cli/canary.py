@@ -26,6 +26,7 @@ from publisher.cli.signals import stopping
 if TYPE_CHECKING:
     from publisher.canary.cell_selection import Selected
     from publisher.canary.trial import Trial
+    from publisher.documents.command_documents import CanaryCell, CanaryDocument
 
 MAX_NAMED_CELLS = 8
 
@@ -72,7 +73,7 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     _judge(selected, trials)
 
 
-def _document(selected: Selected, trials: Sequence[Trial]) -> dict[str, Any]:
+def _document(selected: Selected, trials: Sequence[Trial]) -> CanaryDocument:
     return {
         "package": selected.package,
         "version": selected.version,
@@ -81,11 +82,11 @@ def _document(selected: Selected, trials: Sequence[Trial]) -> dict[str, Any]:
     }
 
 
-def _trial_json(trial: Trial) -> dict[str, Any]:
+def _trial_json(trial: Trial) -> CanaryCell:
     case = trial.case
     return {
         "region": case.region,
-        **vars(case.target),
+        **case.target.fields,
         "layer_version": case.number,
         "arn": case.arn,
         "status": trial.status,

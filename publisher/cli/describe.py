@@ -112,7 +112,7 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
         report = read_live_state(matrix, releases, query, connect_all(matrix), own_account, shown)
     rows = [cell.row for cell in report.cells if cell.row is not None]
     if form == "json":
-        print_json([_live_json(cell, row) for cell in report.cells if (row := cell.row)])
+        print_json([row for cell in report.cells if (row := cell.live_row)])
     elif form == "table":
         _live_table(report.cells)
     else:
@@ -124,11 +124,6 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
         from publisher.report.next_steps import unreachable_error
 
         raise unreachable_error(report.failures)
-
-
-def _live_json(cell: LiveCell, row: Row) -> dict[str, Any]:
-    live = {"public": cell.public, "recorded": cell.recorded, "differences": cell.differences}
-    return {**row.model_dump(), "live": live}
 
 
 def _live_table(cells: Sequence[LiveCell]) -> None:

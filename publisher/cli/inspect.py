@@ -69,11 +69,12 @@ def command(
 
 
 def _show(inspection: Inspection, *, packages: bool) -> None:
+    from builder.model.findings import dotted
     from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 
     print_heading(str(inspection.path))
     remaining = max(0, UNZIPPED_LIMIT_BYTES - inspection.unzipped_size)
-    glibc = f", needs glibc {'.'.join(map(str, inspection.glibc))}" if inspection.glibc else ""
+    glibc = f", needs glibc {dotted(inspection.glibc)}" if inspection.glibc else ""
     share = f"{100 * inspection.compiled // inspection.modules} %" if inspection.modules else "none"
     facts = {
         "for": f"Python {inspection.python or 'any'}, {inspection.architecture or 'any architecture'}{glibc}",

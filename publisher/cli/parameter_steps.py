@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from builder.model.errors import IncompleteError
 from publisher.cli.console import print_result, progress
@@ -43,7 +43,7 @@ def announce_release(matrix: Matrix, ledger: Ledger, number: int) -> IncompleteE
     return None
 
 
-def with_parameters(document: dict[str, Any], update: ParameterUpdate | None) -> dict[str, Any]:
+def with_parameters(document: Mapping[str, object], update: ParameterUpdate | None) -> Mapping[str, object]:
     """Add the parameters to a command's JSON, if there are some."""
     if update is None:
         return document

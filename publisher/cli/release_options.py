@@ -18,6 +18,13 @@ from publisher.cli.options import VERSION, LayerVersionType, architecture_option
 if TYPE_CHECKING:
     from builder.model.matrix import Cell, Matrix
     from publisher.aws.request_log import RequestLog
+    from publisher.documents.command_documents import (
+        PlanCell,
+        PlanDocument,
+        PlanPreparation,
+        PublishDocument,
+        PublishedCell,
+    )
     from publisher.reconcile.job import Outcome
     from publisher.reconcile.plan import Action, Plan, Preparation
     from publisher.reconcile.release_run import PublishReport
@@ -152,11 +159,11 @@ def _preparation_text(preparation: Preparation) -> str:
             return f"{number} with its missing permission"
 
 
-def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
+def plan_json(matrix: Matrix, plan: Plan) -> PlanDocument:
     """Return the JSON of a plan."""
     from publisher.reconcile.plan import Conflict, Defer, Publish
 
-    def preparation_json(preparation: Preparation) -> dict[str, Any]:
+    def preparation_json(preparation: Preparation) -> PlanPreparation:
         return {"kind": type(preparation).__name__.lower(), "number": preparation.number}
 
     def reason_of(action: Action) -> str | None:
@@ -167,10 +174,10 @@ def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
                 return failure.text
         return None
 
-    def cell_json(cell: Cell, action: Action) -> dict[str, Any]:
+    def cell_json(cell: Cell, action: Action) -> PlanCell:
         return {
             "region": cell.region,
-            **vars(cell.target),
+            **cell.target.fields,
             "action": action.kind,
             "preparations": [preparation_json(each) for each in action.first] if isinstance(action, Publish) else [],
             "reason": reason_of(action),
@@ -188,7 +195,7 @@ def plan_json(matrix: Matrix, plan: Plan) -> dict[str, Any]:
     }
 
 
-def report_json(matrix: Matrix, report: PublishReport) -> dict[str, Any]:
+def report_json(matrix: Matrix, report: PublishReport) -> PublishDocument:
     """Return the JSON of a publish, with an entry for every selected cell."""
     return {
         "package": matrix.package,
@@ -199,17 +206,17 @@ def report_json(matrix: Matrix, report: PublishReport) -> dict[str, Any]:
     }
 
 
-def _outcome_json(matrix: Matrix, outcome: Outcome) -> dict[str, Any]:
+def _outcome_json(matrix: Matrix, outcome: Outcome) -> PublishedCell:
     published = outcome.published if outcome.done else None
     return {
         "region": outcome.cell.region,
-        **vars(outcome.cell.target),
+        **outcome.cell.target.fields,
         "layer_version": published.number if published else None,
         "arn": matrix.layer_arn(outcome.cell, published.number) if published else None,
         "sha256": published.sha256 if published else None,
         "outcome": outcome.name,
         "error": outcome.error,
-        "failure": outcome.failure.failure_class.value if outcome.failure else None,
+        "failure": outcome.failure.failure_class if outcome.failure else None,
         "advice": outcome.failure.advice if outcome.failure else None,
     }
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from publisher.cli.console import json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.signals import stopping
+
+if TYPE_CHECKING:
+    from publisher.documents.command_documents import SyncedRelease
 
 
 @click.command("sync")
@@ -28,7 +33,7 @@ def command(settings: Settings, /, as_json: bool) -> None:
     lambdas = settings.lambdas(matrix, stop=stop)
     with progress() as shown, stopping(stop, "nothing was written"), lease(matrix, stop):
         synced = sync(matrix, ledger, lambdas, shown, stop)
-    rows = [
+    rows: list[SyncedRelease] = [
         {
             "layer_version": release.layer_version,
             "package": release.package,
@@ -49,7 +54,7 @@ def command(settings: Settings, /, as_json: bool) -> None:
             [
                 [
                     str(r["layer_version"]),
-                    str(r["version"]),
+                    r["version"],
                     f"{r['cells']} of {r['of']}",
                     "yanked" if r["yanked"] else str(r["public"]),
                 ]

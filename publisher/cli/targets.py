@@ -33,13 +33,14 @@ def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
     """
     import json
 
+    from builder.model.findings import dotted
     from builder.model.regions import is_enabled_by_default
 
     matrix = settings.matrix()
     if by == "python" and form != "github":
         raise UsageError("--by needs --format github", fix="add --format github")
-    rows = [{"target": target.id, **vars(target)} for target in matrix.targets]
     if form == "github":
+        rows = [{"target": target.id, **target.fields} for target in matrix.targets]
         jobs = rows if by == "target" else [{"python": python} for python in matrix.python]
         print_result(json.dumps({"include": jobs}, separators=(",", ":")))
     elif form == "regions":
@@ -48,16 +49,15 @@ def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
         print_result(next(filter(is_enabled_by_default, matrix.regions), matrix.regions[0]))
     elif form == "json" or as_json:
         regions = list(matrix.regions)
-        print_json([{**row, "regions": regions} for row in rows])
+        print_json([{"target": target.id, **target.fields, "regions": regions} for target in matrix.targets])
     else:
-        systems = [f"{t.runtime.system}, glibc {'.'.join(map(str, t.runtime.glibc))}" for t in matrix.targets]
         print_table(
             ["target", "layer name", "runtime"],
-            [[row["target"], row["layer_name"], system] for row, system in zip(rows, systems, strict=True)],
+            [[t.id, t.layer_name, f"{t.runtime.system}, glibc {dotted(t.runtime.glibc)}"] for t in matrix.targets],
         )
         print_result(
             "",
-            f"{counted(len(rows), 'target')} × {counted(len(matrix.regions), 'region')} = "
+            f"{counted(len(matrix.targets), 'target')} × {counted(len(matrix.regions), 'region')} = "
             f"{counted(len(matrix.cells), 'cell')} "
             f"of {matrix.requirement} in account {matrix.account}",
             ", ".join(matrix.regions),

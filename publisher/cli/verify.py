@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from publisher.audit.attestation import Provenance
     from publisher.audit.verify import Verdict
     from publisher.catalog.index import Index, Row
+    from publisher.documents.command_documents import VerifyDocument
 
 
 @click.command("verify")
@@ -124,7 +125,7 @@ def _show(verdict: Verdict, provenance: Provenance | None, as_json: bool) -> Non
             print_result(f"note: {row.yanked}")
 
 
-def _document(verdict: Verdict, provenance: Provenance | None) -> dict[str, Any]:
+def _document(verdict: Verdict, provenance: Provenance | None) -> VerifyDocument:
     row = verdict.row
     return {
         "arn": row.arn,

@@ -7,18 +7,16 @@ from typing import Literal
 from typing_extensions import NotRequired, TypedDict
 
 from builder.model.errors import FailureClass
+from builder.model.target import TargetFields
 from publisher.audit.attestation import Provenance
 from publisher.audit.audit import Drift
-from publisher.ledger.release import Yanked
+from publisher.catalog.index import YankNotice
 
 
-class CellFields(TypedDict):
+class CellFields(TargetFields):
     """The keys that name a cell."""
 
     region: str
-    python: str
-    architecture: Literal["x86_64", "aarch64"]
-    layer_name: str
 
 
 class PlanPreparation(TypedDict):
@@ -187,21 +185,18 @@ class VerifyDocument(TypedDict):
     package: str
     version: str
     recorded_sha256: str
-    sha256: str
+    sha256: str | None  #: null if AWS has no such layer version
     matches: bool
     attestation: Provenance | None
-    yanked: Yanked | None
+    yanked: YankNotice | None
     signed_by: str | None
     signing_job: str | None
 
 
-class TargetRow(TypedDict):
+class TargetRow(TargetFields):
     """One target of the matrix."""
 
     target: str
-    python: str
-    architecture: Literal["x86_64", "aarch64"]
-    layer_name: str
     regions: list[str]
 
 

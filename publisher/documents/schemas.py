@@ -16,6 +16,7 @@ from builder.model.matrix import Matrix
 from builder.smoke.smoke_test import SmokeReport
 from publisher.announce.announcement import Announcement
 from publisher.catalog.index import Index, Row
+from publisher.catalog.live_state import LiveRow
 from publisher.documents.command_documents import (
     AuditDocument,
     CacheDocument,
@@ -44,7 +45,10 @@ _MODELS: dict[str, tuple[Any, str]] = {
     "layers.schema.json": (Index, "layers.json: every release and every ARN, newest first"),
     "announcement.schema.json": (Announcement, "The message about a release on the matrix's SNS topic"),
     "build.schema.json": (Manifest, "layers build --json, and manifest.json"),
-    "describe.schema.json": (list[Row], "layers describe --json: one row for each layer"),
+    "describe.schema.json": (
+        list[Row] | list[LiveRow],
+        "layers describe --json: one row for each layer; with --live the second form",
+    ),
     "docs.schema.json": (DocsDocument, "layers docs --json"),
     "plan.schema.json": (PlanDocument, "layers plan --json"),
     "publish.schema.json": (PublishDocument, "layers publish --json"),

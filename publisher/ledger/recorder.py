@@ -179,7 +179,7 @@ def cell_record(cell: Cell, published: PublishedVersion, *, public: bool) -> Cel
     """Return the record of a layer version that AWS has in a cell."""
     return CellRecord(
         region=cell.region,
-        **vars(cell.target),
+        **cell.target.fields,
         layer_version=published.number,
         arn=published.arn,
         sha256=published.sha256,

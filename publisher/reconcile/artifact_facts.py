@@ -27,8 +27,8 @@ class Facts:
 def facts_of(folder: Path, artifact: Artifact, target: Target) -> Facts:
     """Return the facts of the target's artifact. Raises InputError if its SBOM differs from the manifest's sha256."""
     record = TargetRecord(
-        **artifact.model_dump(include=set(TargetRecord.model_fields) - {"lock", "sbom", *vars(target)}),
-        **vars(target),  # the manifest may have the layer name of an older matrix
+        **artifact.model_dump(include=set(TargetRecord.model_fields) - {"lock", "sbom", *target.fields}),
+        **target.fields,  # the manifest may have the layer name of an older matrix
         lock=artifact.lock or None,  # empty if the zip comes from a ledger that does not know it
         sbom=artifact.sbom and Path(artifact.sbom).name,
         cold_start=read_smokes(folder).cold_start(artifact.sha256),
@@ -38,7 +38,7 @@ def facts_of(folder: Path, artifact: Artifact, target: Target) -> Facts:
 
 def bare_facts(target: Target, sha256: str, size: int | None, unzipped_size: int | None = None) -> Facts:
     """Return the facts of a zip that has no manifest."""
-    return Facts(TargetRecord(**vars(target), sha256=sha256, size=size, unzipped_size=unzipped_size))
+    return Facts(TargetRecord(**target.fields, sha256=sha256, size=size, unzipped_size=unzipped_size))
 
 
 def refuse_failed(folder: Path, artifact: Artifact) -> None:

@@ -121,7 +121,7 @@ def _artifact(target: Target, record: TargetRecord, release: Release, ledger: Le
         write_atomically(path.parent / stored_name, ledger.sbom(sbom))
     return Artifact(
         target=target.id,
-        **vars(target),
+        **target.fields,
         file=path.name,
         sha256=record.sha256 or "",
         size=path.stat().st_size,

@@ -238,7 +238,7 @@ def _artifacts(folder: Path, matrix: Matrix, size: int) -> BuildOutput:
         artifacts.append(
             Artifact(
                 target=target.id,
-                **vars(target),
+                **target.fields,
                 file=path.name,
                 sha256=sha256_of(path),
                 size=path.stat().st_size,

@@ -16,12 +16,13 @@ from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Cell
 from builder.model.progress import Quiet
 from publisher.aws.gateway import Grant, Lambda, ListedVersion, PublishedVersion, Refused
-from publisher.catalog.live_state import LiveReport, read_live_state
+from publisher.catalog.live_state import LiveReport, LiveRow, read_live_state
 from publisher.catalog.lookup import Query
 from publisher.cli.group import layers
 from publisher.ledger.release import Release, Yanked
 from publisher.reconcile.state import PLACEHOLDER_DESCRIPTION
 from tests.conftest import Sandbox
+from tests.fakes.command import valid_json
 from tests.publisher.reconcile.plan_cases import PUBLIC, WHEN, digest, release, small_matrix
 
 MATRIX = small_matrix()
@@ -187,7 +188,8 @@ def test_the_command_reads_aws(sandbox: Sandbox, tmp_path: Path, small_zip: byte
         _publish(sandbox, cell, "1.0", small_zip)
     result = CliRunner().invoke(layers, [*_options(tmp_path, sandbox.account), "--region", "eu-*", "--json"])
     assert result.exit_code == 0, result.output
-    rows = json.loads(result.stdout)
+    rows = valid_json("describe", result.stdout)
+    assert [LiveRow.model_validate(row).live.recorded for row in rows] == [True, True]
     assert [(row["region"], row["python"], row["layer_version"]) for row in rows] == [
         ("eu-west-1", "3.12", 1),
         ("eu-west-1", "3.13", 1),
