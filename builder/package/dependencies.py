@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
+from builder.cache.store import Cache, default_folder
 from builder.metadata.requires_dist import marker_environment
 from builder.model.artifact import Locked
 from builder.model.errors import BuildError, InputError
@@ -23,6 +24,7 @@ from builder.package.local_packages import LocalWheel
 from builder.requirements.declared import Declared, Requirements
 from builder.resolve.bounds import Bounds, ProjectIndex
 from builder.resolve.failures import ConflictError
+from builder.resolve.lock_cache import LockCache
 from builder.resolve.misnamed_wheels import misnamed_wheels_note
 from builder.resolve.resolver import Lock, LockInput, resolve_requirements
 from builder.resolve.settings import package_settings
@@ -54,8 +56,11 @@ def lock_of(
     _refuse_contradictions(requirements, target)
     lock_input = _lock_input(requirements, target, wheels)
 
+    cached = LockCache(Cache(default_folder()))
+
     def resolve(held: Sequence[str]) -> Lock:
-        return resolve_requirements(lock_input.with_constraints(f"{name}=={pins[name]}" for name in held), target)
+        inputs = lock_input.with_constraints(f"{name}=={pins[name]}" for name in held)
+        return cached.lock_of(inputs, target, lambda: resolve_requirements(inputs, target))
 
     if layer and (conflicts := _own_conflicts(requirements, pins, target)):
         raise _conflicts_error(conflicts, pins, layer, requirements)

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
-from typing import Final
 
-from pydantic import TypeAdapter
-
-from builder.cache.store import Cache, key_of
-from builder.model.artifact import Artifact, Locked
+from builder.cache.store import Cache
+from builder.model.artifact import Artifact
 from builder.model.matrix import Matrix
 from builder.model.target import Target
-from builder.resolve import uv
+from builder.resolve.lock_cache import LockCache
 from builder.resolve.misnamed_wheels import misnamed_wheels_note
 from builder.resolve.resolver import Lock, LockInput, lock_input, resolve
 from builder.resolve.settings import package_settings
 from builder.resolve.version_notes import Package, differing_versions, newest_packages
-
-#: How long a resolved lock is used again for the same input: as long as PyPI lets clients cache its pages.
-MAX_LOCK_AGE_SECONDS: Final = 600
-_DATED_LOCK: Final = TypeAdapter(tuple[float, tuple[Locked, ...]])
 
 
 @dataclass(frozen=True)
@@ -75,35 +66,13 @@ class Locks:
         return newest_packages(target_input, {target.id: locks[target].result() for target in inputs}, inputs)
 
     @cached_property
-    def _settings_key(self) -> str | None:
-        """A key of what is the same for all targets: settings, uv's version and the files in local indexes.
-
-        None if these files are unknown, so that a cached lock may be outdated.
-        """
-        files = uv.local_files(os.environ)
-        settings = {name: value for name, value in os.environ.items() if name.startswith("UV_")}
-        contents = package_settings(os.environ).contents
-        return None if files is None else key_of(files, settings, contents, version("uv"))
+    def _cached(self) -> LockCache:
+        return LockCache(self.cache)
 
     def _lock(self, target: Target) -> Lock:
         if given := self.given.get(target.id):
             return given
-        inputs = lock_input(self.matrix, self.version)
-        key = self._settings_key and key_of(
-            inputs.requirements, target.id, uv.platform_options(target), self.exclude_newer, self.matrix.exclude,
-            self.matrix.override, self._settings_key,
-        )  # fmt: skip
-        if key and (cached := self._cached_lock(key)):
-            return cached
-        lock = resolve(self.matrix, self.version, target, self.exclude_newer)
-        if key and all(each.yanked is None for each in lock):  # the cache would lose the reason
-            self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])
-        return lock
-
-    def _cached_lock(self, key: str) -> Lock | None:
-        """Return a cached lock that was resolved less than MAX_LOCK_AGE_SECONDS ago, or None."""
-        try:
-            resolved, lock = _DATED_LOCK.validate_json(bytes(self.cache.read("locks", key) or b""))
-        except ValueError:  # no entry, or one of another version of the program
-            return None
-        return lock if 0 <= time.time() - resolved < MAX_LOCK_AGE_SECONDS else None
+        inputs = lock_input(self.matrix, self.version, self.exclude_newer)
+        return self._cached.lock_of(
+            inputs, target, lambda: resolve(self.matrix, self.version, target, self.exclude_newer)
+        )

@@ -162,8 +162,8 @@ def _absolute_index(place: str) -> str:
 def local_files(variables: Mapping[str, str]) -> list[tuple[str, int, int]] | None:
     """Return the path, size and time of change of each file in the local folders among the indexes, for a cache key.
 
-    None if they cannot be told: uv has a configuration file, a place is neither a folder nor on the web, or the folders
-    have more than MAX_LOCAL_FILES files.
+    None if they cannot be told: uv has a configuration file, a place is not a folder (on the web, or missing), or the
+    folders have more than MAX_LOCAL_FILES files.
     """
     if has_config_file(variables):
         return None
@@ -171,8 +171,6 @@ def local_files(variables: Mapping[str, str]) -> list[tuple[str, int, int]] | No
     for place in (
         part.rpartition("=")[2] for each in index_places(variables) for part in re.split(r"[\s,]+", each) if part
     ):
-        if place.startswith(("http://", "https://")):
-            continue
         folder = unquote(urlsplit(place).path) if place.startswith("file:") else place
         if not Path(folder).is_dir():
             return None

@@ -62,22 +62,23 @@ def test_pips_index_is_used_if_uv_has_none() -> None:
     [
         {"UV_INDEX": "file:///missing"},
         {"UV_FIND_LINKS": "missing"},
-        {"UV_FIND_LINKS": "https://x/links,missing"},
+        {"UV_FIND_LINKS": "https://x/links"},
+        {"UV_INDEX": "a=https://x/y https://z/"},
+        {"PIP_INDEX_URL": "https://x/simple"},
         {"UV_NO_INDEX": "1"},
         {"UV_CONFIG_FILE": "uv.toml"},
         {"PIP_INDEX_URL": "file:///missing"},
     ],
 )
-def test_a_place_that_is_neither_a_folder_nor_on_the_web_has_unknown_files(
+def test_a_place_that_is_not_a_folder_has_unknown_files(
     own: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert local_files({**_no_settings(tmp_path), **own}) is None
 
 
-@pytest.mark.parametrize("own", [{}, {"UV_INDEX": "a=https://x/y https://z/"}, {"PIP_INDEX_URL": "https://x/simple"}])
-def test_indexes_on_the_web_have_no_local_files(own: dict[str, str], tmp_path: Path) -> None:
-    assert local_files({**_no_settings(tmp_path), **own}) == []
+def test_the_public_index_has_no_local_files(tmp_path: Path) -> None:
+    assert local_files(_no_settings(tmp_path)) == []
 
 
 @pytest.mark.parametrize("setting", ["UV_FIND_LINKS={}", "PIP_FIND_LINKS={}", "UV_INDEX=own=file://{}"])

@@ -1,0 +1,71 @@
+"""Locks that were resolved a few minutes ago, used again for the same input."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from builder.cache.store import Cache, key_of
+from builder.model.artifact import Locked
+from builder.model.target import Target
+from builder.resolve import uv
+from builder.resolve.resolver import Lock, LockInput
+from builder.resolve.settings import package_settings
+
+#: How long a resolved lock is used again for the same input: as long as PyPI lets clients cache its pages.
+MAX_LOCK_AGE_SECONDS: Final = 600
+_DATED_LOCK: Final = TypeAdapter(tuple[float, tuple[Locked, ...]])
+
+
+@dataclass(frozen=True)
+class LockCache:
+    """The cached locks, for the settings that are in effect now. Thread-safe."""
+
+    cache: Cache
+
+    def lock_of(self, inputs: LockInput, target: Target, resolve: Callable[[], Lock]) -> Lock:
+        """Return the lock that was resolved from the same ``inputs`` a few minutes ago; otherwise ``resolve`` it."""
+        key = self._key(inputs, target)
+        if key and (cached := self._read(key)):
+            return cached
+        lock = resolve()
+        if key and all(each.yanked is None and each.url is None for each in lock):  # the cache would lose these
+            self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])
+        return lock
+
+    @cached_property
+    def _settings_key(self) -> str | None:
+        """A key of what is the same for all targets: settings, uv's version and the files in local indexes.
+
+        None if a cached lock may be outdated, because an index may have changed.
+        """
+        files = uv.local_files(os.environ)
+        settings = {name: value for name, value in os.environ.items() if name.startswith("UV_")}
+        contents = package_settings(os.environ).contents
+        return None if files is None else key_of(files, settings, contents, version("uv"))
+
+    def _key(self, inputs: LockInput, target: Target) -> str | None:
+        bounds = inputs.bounds
+        texts = (*inputs.requirements, *bounds.constraints, *bounds.overrides)
+        # The files behind a direct reference (`name @ URL`) and in a project's own index may change at any time.
+        if self._settings_key is None or bounds.index_of or any("@" in text for text in texts):
+            return None
+        hashes = {name: sorted(digests) for name, digests in bounds.hashes.items()}
+        return key_of(
+            inputs.requirements, {**asdict(bounds), "hashes": hashes}, inputs.exclude_newer,
+            target.id, uv.platform_options(target), self._settings_key,
+        )  # fmt: skip
+
+    def _read(self, key: str) -> Lock | None:
+        try:
+            resolved, lock = _DATED_LOCK.validate_json(bytes(self.cache.read("locks", key) or b""))
+        except ValueError:  # no entry, or one of another version of the program
+            return None
+        return lock if 0 <= time.time() - resolved < MAX_LOCK_AGE_SECONDS else None
