@@ -18,6 +18,7 @@ from typing import Any
 
 import tomli
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from builder.metadata.requires_dist import name_of
 from builder.model.artifact import Locked
@@ -27,14 +28,16 @@ from builder.model.matrix import Matrix
 from builder.model.target import Target, python_order
 from builder.resolve import uv
 from builder.resolve.bounds import NO_BOUNDS, Bounds
-from builder.resolve.failures import ConflictError, explain, no_wheel
+from builder.resolve.failures import ConflictError, NoWheelError, explain, no_wheel
 from builder.resolve.settings import package_settings
 from builder.resolve.unsafe_names import refuse_unsafe_names
 from builder.resolve.wheel_choice import choose_wheel, filename_of, url_of
 
 Lock = tuple[Locked, ...]
 #: Limit of uv runs for a target with a glibc that uv has no platform for.
-MAX_UV_RUNS_PER_TARGET = 30
+MAX_UV_RUNS_PER_TARGET = 12
+#: The oldest platform of uv. Its wheels run on every target.
+_OLDEST_PLATFORM = "manylinux_2_17"
 #: uv's message if no index has a package or a version.
 _MISSING = re.compile(r"was not found in the|there is no version of")
 
@@ -102,9 +105,10 @@ def newest_resolvable(matrix: Matrix, exclude_newer: str | None = None) -> str:
     versions = set(found_versions.values())
     if len(versions) > 1:
         rows = ", ".join(f"{target}: {version}" for target, version in found_versions.items())
+        oldest = min(versions, key=Version)
         raise BuildError(
             f"the newest usable version differs between targets for {matrix.package} ({rows})",
-            fix="choose the version: --version V",
+            fix=f"choose the version: every target may have wheels of the oldest of these, --version {oldest}",
         )
     return versions.pop()
 
@@ -124,37 +128,62 @@ def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
     """Return the target's lock for any requirements. Raises ConflictError if no versions satisfy them all.
 
     uv has no platform for glibc 2.26, so it resolves for the next one. If all wheels of a chosen version need a newer
-    glibc than the target has, exclude that version and resolve again.
+    glibc than the target has, exclude that version and resolve again. After too many versions, resolve for the oldest
+    platform.
     """
-    bounds, hashes_of_constraints = inputs.bounds, package_settings(os.environ).hashes
+    bounds = inputs.bounds
     ruled_out: dict[str, str] = {}  # the constraint that excludes a version, and the package without a wheel
-
-    def choose(package: dict[str, Any]) -> Locked | None:
-        name = str(package.get("name"))
-        allowed = [digests[name] for digests in (bounds.hashes, hashes_of_constraints) if name in digests]
-        index, _ = bounds.index_of.get(name, (None, ""))
-        return choose_wheel(package, target, allowed, index, inputs.origins.get(name))
-
     for _ in range(MAX_UV_RUNS_PER_TARGET):
         try:
             document, messages = _compile(inputs.with_constraints(ruled_out), target)
         except ConflictError:
             if ruled_out:
-                raise no_wheel(next(iter(ruled_out.values())), target) from None
+                break
             raise
-        packages = document.get("packages", [])
-        chosen = list(map(choose, packages))
-        missing = [package for package, wheel in zip(packages, chosen, strict=True) if wheel is None]
+        lock, missing = _choose_wheels(document, messages, inputs, target)
         if not missing:
-            lock = [wheel for wheel in chosen if wheel is not None]
-            yanked = _yanked_versions(messages)
-            lock = [each.model_copy(update={"yanked": yanked.get((each.name, each.version))}) for each in lock]
-            return tuple(sorted(lock, key=lambda locked: locked.name))
-        pins = {f"{each['name']}!={each.get('version')}": f"{each['name']} {each.get('version')}" for each in missing}
+            return lock
+        pins = {f"{name}!={version}": f"{name} {version}" for name, version in missing}
         if target.runtime.uv_platform == target.runtime.manylinux or bounds.complete or pins.keys() <= ruled_out.keys():
             raise no_wheel(next(iter(pins.values())), target)
         ruled_out |= pins
-    raise no_wheel(next(iter(ruled_out.values())), target)
+    return _resolve_with_oldest_wheels(inputs, target, next(iter(ruled_out.values())))
+
+
+def _resolve_with_oldest_wheels(inputs: LockInput, target: Target, newest: str) -> Lock:
+    """Return a lock of wheels for the oldest glibc of uv, because excluding versions, ``newest`` first, found none.
+
+    It has no wheel for a glibc between that and the target's. Few packages have such wheels.
+    """
+    try:
+        document, messages = _compile(inputs, target, platform=_OLDEST_PLATFORM)
+    except NoWheelError:
+        raise
+    except ConflictError:
+        raise no_wheel(newest, target) from None
+    lock, missing = _choose_wheels(document, messages, inputs, target)
+    if missing:
+        raise no_wheel(" ".join(missing[0]), target)
+    return lock
+
+
+def _choose_wheels(
+    document: dict[str, Any], messages: str, inputs: LockInput, target: Target
+) -> tuple[Lock, list[tuple[str, str]]]:
+    """Return the best wheel of each package in uv's document, and the packages and versions without a usable one."""
+    bounds, hashes_of_constraints = inputs.bounds, package_settings(os.environ).hashes
+    yanked = _yanked_versions(messages)
+    lock, missing = [], []
+    for package in document.get("packages", []):
+        name, version = str(package.get("name")), str(package.get("version"))
+        allowed = [digests[name] for digests in (bounds.hashes, hashes_of_constraints) if name in digests]
+        index, _ = bounds.index_of.get(name, (None, ""))
+        wheel = choose_wheel(package, target, allowed, index, inputs.origins.get(name))
+        if wheel is None:
+            missing.append((name, version))
+        else:
+            lock.append(wheel.model_copy(update={"yanked": yanked.get((wheel.name, wheel.version))}))
+    return tuple(sorted(lock, key=lambda locked: locked.name)), missing
 
 
 def locate(lock: Lock, target: Target) -> Lock:
@@ -178,10 +207,13 @@ def newest_versions(names: Iterable[str], inputs: LockInput, targets: Iterable[T
     return packages
 
 
-def _compile(inputs: LockInput, target: Target, *, any_platform: bool = False) -> tuple[dict[str, Any], str]:
+def _compile(
+    inputs: LockInput, target: Target, *, any_platform: bool = False, platform: str | None = None
+) -> tuple[dict[str, Any], str]:
     """Run ``uv pip compile``. Return the pylock document and uv's messages.
 
-    ``any_platform`` needs complete bounds: to find dependencies, uv would build packages that have no wheel.
+    ``platform`` replaces the target's manylinux platform. ``any_platform`` needs complete bounds: to find dependencies,
+    uv would build packages that have no wheel.
     """
     scope = ["--universal", "--python-version", target.runtime.full_version] if any_platform else None
     text = "\n".join(inputs.requirements) + "\n"
@@ -191,7 +223,7 @@ def _compile(inputs: LockInput, target: Target, *, any_platform: bool = False) -
         command = [
             "pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate", "--no-progress",
             "--no-python-downloads", "--python", sys.executable,
-            *(scope or ["--no-universal", *uv.platform_options(target)]),
+            *(scope or ["--no-universal", *uv.platform_options(target, platform)]),
             *options, "-",
         ]  # fmt: skip
         folder = Path(name).resolve()

@@ -198,13 +198,16 @@ def _has_public_default(variables: Mapping[str, str]) -> bool:
     return not (replaced or is_true(env.get("UV_NO_INDEX")) or has_config_file(variables))
 
 
-def platform_options(target: Target) -> list[str]:
-    """Return uv's options to resolve and install for a target instead of this machine."""
+def platform_options(target: Target, platform: str | None = None) -> list[str]:
+    """Return uv's options to resolve and install for a target instead of this machine.
+
+    ``platform`` replaces the target's manylinux platform.
+    """
     return [
         "--python-version",
         target.runtime.full_version,
         "--python-platform",
-        f"{target.architecture}-{target.runtime.uv_platform}",
+        f"{target.architecture}-{platform or target.runtime.uv_platform}",
         "--only-binary",
         ":all:",
     ]

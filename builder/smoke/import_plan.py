@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from packaging.utils import canonicalize_name
 
 from builder.inspection.distributions import Distribution
 from builder.inspection.file_checks import ROOT_OF_ONE_PYTHON
+from builder.metadata.module_names import module_name
 
 #: Top-level modules that wheels contain by mistake. They are not part of what the distribution is for.
 _STRAY_MODULES: Final = frozenset(
@@ -19,6 +21,8 @@ _STRAY_MODULES: Final = frozenset(
     }
 )  # fmt: skip
 _NO_PACKAGE: Final = "modules of no package"
+#: A file whose name has the ABI tag of an extension module.
+_EXTENSION: Final = re.compile(r"\.(?:cpython-\d+-[^/]+|abi3)\.so$")
 #: The most modules to try until one can be imported.
 _MAX_ATTEMPTS = 20
 
@@ -30,6 +34,7 @@ class ImportTrial:
     distribution: str
     modules: tuple[str, ...]
     must: Literal["all", "any", "none"]
+    extensions: tuple[str, ...] = ()  #: extension modules: at least one must be loaded, or be loadable
     makes_client: bool = False  #: also create an AWS client, which reads botocore's data
 
 
@@ -39,7 +44,8 @@ def import_plan(distributions: Iterable[Distribution], paths: Collection[str] = 
     ``paths`` are the paths of all files in the layer.
 
     The module named like the distribution must be importable. If there is none, one of its modules must be: others may
-    be optional integrations, which need packages that the layer does not have.
+    be optional integrations, which need packages that the layer does not have. Importing a package need not load its
+    extension modules (``lxml`` without ``lxml.etree``), so one of these must be loadable, too.
     """
     plan = []
     names = set()
@@ -48,7 +54,8 @@ def import_plan(distributions: Iterable[Distribution], paths: Collection[str] = 
         owned.update(distribution.files)
         names.add(distribution.name)
         if modules := distribution.import_names():
-            plan.append(_trial(distribution.name, modules))
+            trial = _trial(distribution.name, modules)
+            plan.append(replace(trial, extensions=_extensions(distribution)) if trial.must != "none" else trial)
     for root in ("python/", *{match[0] for path in paths if (match := ROOT_OF_ONE_PYTHON.match(path))}):
         rest = tuple(path for path in paths if path.startswith(root) and path not in owned)
         if modules := Distribution(_NO_PACKAGE, "", "", root, files=rest).import_names():
@@ -56,6 +63,12 @@ def import_plan(distributions: Iterable[Distribution], paths: Collection[str] = 
     if "botocore" in names and "boto3" not in names:
         plan.append(ImportTrial("boto3 of Lambda's runtime", ("boto3",), "all", makes_client=True))
     return plan
+
+
+def _extensions(distribution: Distribution) -> tuple[str, ...]:
+    """Return the extension modules of a distribution; those without a tag may be other libraries."""
+    paths = (path.removeprefix(distribution.root) for path in distribution.files if _EXTENSION.search(path))
+    return tuple([name for path in sorted(paths) if (name := module_name(path))][:_MAX_ATTEMPTS])
 
 
 def _trial(name: str, modules: tuple[str, ...]) -> ImportTrial:

@@ -16,7 +16,7 @@ from builder.model.progress import Quiet
 from builder.pipeline.build import build
 from builder.resolve.bounds import Bounds
 from builder.resolve.failures import ConflictError
-from builder.resolve.resolver import LockInput, resolve, resolve_requirements
+from builder.resolve.resolver import MAX_UV_RUNS_PER_TARGET, LockInput, resolve, resolve_requirements
 from builder.wheels.unpack import unpack
 from tests.fakes.package_index import PackageIndex, running_index, use_index
 from tests.fakes.wheels import make_wheel, matrix_of, target_of
@@ -47,6 +47,14 @@ def test_an_older_version_is_chosen_if_the_newest_needs_a_newer_glibc(index: Pat
     make_wheel(index, "demo", "2.0", tag=manylinux(28))
     make_wheel(index, "demo", "1.5", tag=manylinux(27))
     make_wheel(index, "demo", "1.0", tag=manylinux(26))
+    (locked,) = resolve_requirements(LockInput(("demo",)), target_of("3.11"))
+    assert locked.version == "1.0"
+
+
+def test_an_old_version_is_found_behind_many_that_need_a_newer_glibc(index: Path) -> None:
+    for number in range(MAX_UV_RUNS_PER_TARGET + 2):
+        make_wheel(index, "demo", f"2.{number}", tag=manylinux(28))
+    make_wheel(index, "demo", "1.0", tag=manylinux(17))
     (locked,) = resolve_requirements(LockInput(("demo",)), target_of("3.11"))
     assert locked.version == "1.0"
 

@@ -33,7 +33,15 @@ def trial(name: str, *files: str) -> ImportTrial | None:
 def test_one_module_of_a_distribution_must_be_importable(
     name: str, files: tuple[str, ...], modules: tuple[str, ...], must: str
 ) -> None:
-    assert trial(name, *files) == ImportTrial(name, modules, must)  # type: ignore[arg-type]
+    found = trial(name, *files)
+    assert found is not None
+    assert (found.distribution, found.modules, found.must) == (name, modules, must)
+
+
+def test_extension_modules_are_those_with_a_tag() -> None:
+    native = "lxml/etree.cpython-312-x86_64-linux-gnu.so"
+    found = trial("lxml", "lxml/__init__.py", native, "lxml/sax.abi3.so", "lxml/lib.so", "lxml.libs/libxml2-1.so.2")
+    assert found == ImportTrial("lxml", ("lxml",), "all", extensions=("lxml.etree", "lxml.sax"))
 
 
 def test_a_distribution_without_modules_needs_no_import() -> None:

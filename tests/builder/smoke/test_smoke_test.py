@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
+import sysconfig
 import time
 import zipfile
 from collections.abc import Callable
@@ -29,6 +31,16 @@ from tests.fakes.zips import add, distribution, target, write
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 HERE = {"x86_64": "x86_64", "aarch64": "aarch64"}.get(platform.machine())
 OTHER = "aarch64" if HERE == "x86_64" else "x86_64"
+
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+
+
+def extension() -> tuple[str, bytes]:
+    """Return the name and the content of the smallest extension module of the standard library."""
+    folder = Path(sysconfig.get_config_var("DESTSHARED"))
+    path = min(folder.glob(f"_*{SUFFIX}"), key=lambda each: each.stat().st_size)
+    return path.name.removesuffix(SUFFIX), path.read_bytes()
+
 
 needs_linux = pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc" or HERE is None or PYTHON not in RUNTIMES,
@@ -72,6 +84,28 @@ class TestInTheRuntimeClient:
             assert start.peak_memory is not None
             assert 5 << 20 < start.peak_memory < 1 << 30
         assert report["sha256"] == sha256_of(path)
+
+    @pytest.mark.parametrize(
+        ("names", "reason"),
+        [
+            (["valid"], None),
+            (["_broken"], "import mypackage._broken: ImportError: .*(file too short|invalid ELF header)"),
+            (["_broken", "valid"], None),
+            (["_renamed"], None),
+        ],
+    )
+    def test_a_package_whose_extension_modules_cannot_be_loaded_fails(
+        self, names: list[str], reason: str | None, tmp_path: Path
+    ) -> None:
+        valid, content = extension()
+        modules = {
+            f"mypackage/{valid if name == 'valid' else name}{SUFFIX}": b"no library" if name == "_broken" else content
+            for name in names
+        }
+        files = distribution("mypackage", files={"mypackage/__init__.py": b"", **modules})
+        report = smoke(write(tmp_path / "z.zip", files), own())
+        assert (report.status, bool(report.reason)) == (("failed", True) if reason else ("proven", False))
+        assert re.search(reason or "None", str(report.reason))
 
     def test_a_failed_import_fails_the_layer(self, tmp_path: Path) -> None:
         report = smoke_of(tmp_path, "import not_there\n")
