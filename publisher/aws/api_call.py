@@ -13,6 +13,7 @@ from publisher.aws.error_codes import is_missing, translate_error
 from publisher.aws.gateway import GatewayError, Throttled, Unavailable
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import LoggedRequest, RequestLog
+from publisher.aws.response_parser import INVALID
 
 
 class Caller:
@@ -49,8 +50,7 @@ class Caller:
         except (BotoCoreError, ResponseParserError) as failure:
             error = self._error_of(failure)
             raise error from None
-        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as failure:
-            # botocore's parsers raise anything on invalid input; RecursionError: JSON that is nested too deeply.
+        except INVALID as failure:
             error = Unavailable(f"the response of AWS cannot be parsed ({type(failure).__name__})")
             raise error from None
         finally:

@@ -1,7 +1,4 @@
-"""Let every client of boto3 raise ``ResponseParserError`` for a response that cannot be parsed.
-
-botocore's parsers raise anything on invalid input. RecursionError: JSON that is nested too deeply.
-"""
+"""Let every client of boto3 raise ``ResponseParserError`` for a response that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ from typing import Any
 
 from botocore.parsers import ResponseParser, ResponseParserError, ResponseParserFactory
 
-#: What botocore raises for input that it does not check.
-INVALID = (AttributeError, LookupError, TypeError, ValueError)
+#: What botocore raises for input that it does not check. RecursionError: JSON that is nested too deeply.
+INVALID = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
 
 
 class StrictParsers(ResponseParserFactory):
@@ -24,7 +21,7 @@ class StrictParsers(ResponseParserFactory):
         def strict(response: Any, shape: Any) -> Any:
             try:
                 return parse(response, shape)
-            except (*INVALID, RecursionError) as error:
+            except INVALID as error:
                 raise ResponseParserError(f"the response of AWS is invalid ({type(error).__name__})") from None
 
         parser.parse = strict  # type: ignore[method-assign]

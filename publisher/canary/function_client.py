@@ -50,7 +50,7 @@ _MAX_INVOKE_ATTEMPTS = 3
 
 
 def connect(regions: Iterable[str], rate: float, journal: RequestLog | None = None) -> Mapping[str, Functions]:
-    """Return the functions of each region; boto3 finds AWS."""
+    """Return the functions of each region. boto3's settings apply: environment, profile, ``AWS_ENDPOINT_URL``."""
     session = new_session()
     journal = journal or RequestLog()
 

@@ -1,7 +1,7 @@
 """The index: every release and every ARN in one JSON document, ``docs/layers.json``.
 
 It is the public form of the ledger. Tables, snippets and lookups are made from it alone, so that everybody who has the
-published file sees what the publisher sees. Keys may be added at any time and readers ignore those that they
+published file finds what the publisher finds. Keys may be added at any time and readers ignore those that they
 do not know; what a key means changes only with ``schema_version``.
 """
 

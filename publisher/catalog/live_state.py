@@ -163,7 +163,7 @@ class _Reader:
         except CredentialsRefused:
             raise
         except Refused:
-            return None  # the caller may lack lambda:GetLayerVersionPolicy
+            return None  # the caller may not have lambda:GetLayerVersionPolicy
 
     def _entry(self, cell: Cell, number: int) -> Row | None:
         """Return the ledger's row for this layer version number, even if another release was selected."""

@@ -18,7 +18,7 @@ from builder.model.target import Target
 from builder.resolve.resolver import yanked_error
 from publisher.ledger.release import Release, newest_of
 from publisher.watch.index_locations import IndexUnavailableError
-from publisher.watch.package_index import AvailableVersion, UnknownPackageError, VersionSource  # UnknownPackageError
+from publisher.watch.package_index import AvailableVersion, UnknownPackageError, VersionSource
 from publisher.watch.policy import newest_on_index, no_wheels, parse_recorded
 
 #: Between two checks; short waits check more often.

@@ -57,7 +57,9 @@ VARIABLES = {
     "--caller", type=click.Path(path_type=Path, exists=True), help="Another repository that calls these workflows."
 )
 @click.option(
-    "--dies", metavar="JOB:STEP", help="First run with a runner that dies before this step, then run everything."
+    "--killed-before",
+    metavar="JOB:STEP",
+    help="First run with a runner that is killed before this step, then run everything.",
 )
 @click.option("--endpoint", metavar="URL", help="The endpoint of another AWS, instead of the embedded one.")
 @click.option(
@@ -74,7 +76,7 @@ def rehearse(
     payload: Sequence[str],
     matrix: Path | None,
     caller: Path | None,
-    dies: str | None,
+    killed_before: str | None,
     endpoint: str | None,
     output: Path,
 ) -> None:
@@ -91,11 +93,11 @@ def rehearse(
         runs = []
         _check_inputs(source, workflows or ["release.yml"], event, values)
         for name in workflows or ["release.yml"]:
-            if dies:
-                job, _, step = dies.partition(":")
-                world.dies = (job, step)
+            if killed_before:
+                job, _, step = killed_before.partition(":")
+                world.killed_before = (job, step)
                 _start(world, source, name, event, values, fields)
-                world.dies = None
+                world.killed_before = None
                 world.next_run()
             runs.append(_start(world, source, name, event, values, fields))
             world.next_run()

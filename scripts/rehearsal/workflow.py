@@ -102,7 +102,7 @@ class Workflow:
         if allowed is not None:
             for scope, level in declared.items():
                 if rank[level] > rank[allowed.get(scope, "none")]:
-                    raise InputError(f"asks for {scope}: {level}, which its caller does not allow", where=self.name)
+                    raise InputError(f"requests {scope}: {level}, which its caller does not allow", where=self.name)
         return declared
 
 

@@ -21,8 +21,8 @@ Result = Literal["success", "failure", "skipped"]
 _SHELLS = {None: ["bash", "-e"], "bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"], "sh": ["sh", "-e"]}
 
 
-class RunnerDiedError(Exception):
-    """The machine of a job died: no later step runs."""
+class RunnerKilledError(Exception):
+    """The machine of a job was stopped: no later step runs."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class WorkflowJob:
             try:
                 for step in self.job["steps"]:
                     self._step(step, self.contexts)
-            except RunnerDiedError:
-                self.world.log(f"{self.label}: the runner died")
+            except RunnerKilledError:
+                self.world.log(f"{self.label}: the runner was killed")
                 return JobRun("failure")
             if not self.sound:
                 return JobRun("failure")
@@ -90,8 +90,8 @@ class WorkflowJob:
 
     def _step(self, step: Table, contexts: Table) -> None:
         title = step.get("name") or step.get("uses") or step.get("run", "").strip().splitlines()[0]
-        if self.world.dies == (self.name, title):
-            raise RunnerDiedError
+        if self.world.killed_before == (self.name, title):
+            raise RunnerKilledError
         env = {**contexts, "env": Open(self.place.environment)}
         outcome: Result = "skipped"
         outputs: Mapping[str, str] = {}
@@ -202,8 +202,8 @@ def holds(condition: Any, contexts: Table, sound: bool) -> bool:
         "always": lambda: True,
         "cancelled": lambda: False,
     }
-    asks = re.search(r"\b(success|failure|always|cancelled)\s*\(", text)
-    return (bool(asks) or sound) and is_true(evaluate(text, contexts, functions))
+    has_function = re.search(r"\b(success|failure|always|cancelled)\s*\(", text)
+    return (bool(has_function) or sound) and is_true(evaluate(text, contexts, functions))
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -28,8 +28,8 @@ class World:
     variables: Mapping[str, str]
     repository: str = "example/layers"
     run_id: int = 1
-    #: A job and the name of a step before which its runner dies.
-    dies: tuple[str, str] | None = None
+    #: A job and the name of a step before which its runner is killed.
+    killed_before: tuple[str, str] | None = None
     logged: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -193,7 +193,7 @@ def test_a_workflow_of_another_repository_is_called_by_its_commit(world: World, 
 
 
 def test_a_killed_runner_starts_nothing_more(world: World) -> None:
-    world.dies = ("job", "second")
+    world.killed_before = ("job", "second")
     jobs = "job: {runs-on: x, steps: [{name: first, run: exit 0}, {name: second, if: always(), run: exit 0}]}"
     assert run(world, jobs).result == "failure"
-    assert any("the runner died" in line for line in world.logged)
+    assert any("the runner was killed" in line for line in world.logged)
