@@ -12,7 +12,6 @@ import json
 import platform
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from builder.smoke.execution import Unproven, machine_for
 from builder.smoke.loopback_server import LoopbackHandler, LoopbackServer
 from tests import REPOSITORY
 from tests.endtoend.functions import Call, Function, Scripted, running, unpack, until
+from tests.fakes.command import PROGRAM
 
 EXAMPLE = REPOSITORY / "examples" / "deploy_to_lambda"
 CODE = EXAMPLE / "lambda"
@@ -41,7 +41,7 @@ pytestmark = [
 
 
 def layers(*arguments: str | Path, cwd: Path) -> None:
-    command = [sys.executable, "-c", "from publisher.cli import main; main()", *map(str, arguments)]
+    command = [*PROGRAM, *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

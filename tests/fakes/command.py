@@ -1,8 +1,12 @@
-"""Run ``layers`` in this process: its exit code, its output, and small artifacts to publish."""
+"""Run ``layers``, in this process or in one of its own: exit code and output. Small artifacts to publish."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +29,16 @@ SMALL: dict[str, Any] = {
     "architectures": ["x86_64", "aarch64"],
     "regions": ["us-east-1", "eu-west-1"],
 }
+
+
+#: The command ``layers`` in a process of its own.
+PROGRAM = (sys.executable, "-c", "import sys; sys.argv[0] = 'layers'; from publisher.cli import main; main()")
+
+
+def run_program(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process of its own, with these variables in addition."""
+    variables = {**os.environ, **(environment or {})}
+    return subprocess.run([*PROGRAM, *arguments], env=variables, capture_output=True, text=True, check=False)
 
 
 _DOCS = Path(__file__).parents[2] / "docs"

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.fakes.command import Layers
-from tests.publisher.cli.test_options import run
+from tests.fakes.command import Layers, run_program
 
 
 def complete(layers: Layers, line: str) -> set[str]:
@@ -22,7 +21,7 @@ def complete(layers: Layers, line: str) -> set[str]:
         "LAYERS_MATRIX": str(layers.folder / "matrix.yaml"),
         "LAYERS_LEDGER": layers.ledger,
     }
-    done = run(environment=environment)
+    done = run_program(environment=environment)
     return {entry.partition(",")[2] for entry in done.stdout.splitlines()}
 
 
@@ -46,10 +45,10 @@ def test_shells_complete_commands_and_the_values_of_matrix_and_ledger(
 
 def test_completion_without_a_matrix_offers_nothing(tmp_path: Path) -> None:
     environment = {"_LAYERS_COMPLETE": "bash_complete", "COMP_WORDS": "layers describe --region e", "COMP_CWORD": "3"}
-    done = run(environment={**environment, "LAYERS_MATRIX": str(tmp_path / "none.yaml")})
+    done = run_program(environment={**environment, "LAYERS_MATRIX": str(tmp_path / "none.yaml")})
     assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
 def test_the_completion_scripts_of_the_readme_exist() -> None:
     for shell in ("bash", "zsh", "fish"):
-        assert "_LAYERS_COMPLETE" in run(environment={"_LAYERS_COMPLETE": f"{shell}_source"}).stdout
+        assert "_LAYERS_COMPLETE" in run_program(environment={"_LAYERS_COMPLETE": f"{shell}_source"}).stdout

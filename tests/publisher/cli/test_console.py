@@ -22,6 +22,7 @@ from publisher.cli.logs import write_json_lines
 from publisher.report.annotations import Note, commands
 from publisher.text.markdown import text as markdown
 from tests.builder.model.test_escape import HOSTILE, is_harmless
+from tests.fakes.command import PROGRAM, run_program
 
 PACKAGES = (Path(builder.__file__).parent, Path(publisher.__file__).parent)
 #: The output functions, and programs in their own process whose output another part reads.
@@ -132,7 +133,7 @@ def _run(*arguments: str, pipe: str) -> subprocess.CompletedProcess[str]:
     os.close(reading)
     try:
         return subprocess.run(
-            [sys.executable, "-c", "from publisher.cli import main; main()", *arguments],
+            [*PROGRAM, *arguments],
             stdout=writing if pipe == "stdout" else subprocess.PIPE,
             stderr=writing if pipe == "stderr" else subprocess.PIPE,
             text=True,
@@ -150,10 +151,7 @@ def test_a_closed_pipe_is_not_an_error() -> None:
 
 
 def test_output_that_the_terminal_cannot_encode_is_escaped() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "from publisher.cli import main; main()", "targets"],
-        env={**os.environ, "PYTHONIOENCODING": "iso8859-5"}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = run_program("targets", environment={"PYTHONIOENCODING": "iso8859-5"})
     assert "targets \\xd7 17 regions" in done.stdout
 
 

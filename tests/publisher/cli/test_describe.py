@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +15,7 @@ from builder.model.errors import InputError, LayersError, UsageError
 from publisher.catalog.index import make_index
 from publisher.catalog.snippets import FORMATS
 from publisher.cli.group import layers
+from tests.fakes.command import run_program
 from tests.fakes.serving import serving
 from tests.publisher.catalog.catalog_cases import REASON, catalog_matrix, history, write_project
 
@@ -99,12 +98,7 @@ def test_every_format_prints_the_arn(run: Run, form: str) -> None:
 
 def test_an_empty_ledger_exits_with_3_without_a_traceback(tmp_path: Path) -> None:
     options = write_project(tmp_path, ())
-    done = subprocess.run(
-        [sys.executable, "-c", "from publisher.cli import main; main()", *options, "describe", "--region", "us-east-1"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_program(*options, "describe", "--region", "us-east-1")
     assert done.returncode == 3, done.stderr
     assert done.stderr.startswith("error: no release of demo-agents is recorded yet\n")
     assert done.stdout == ""

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import yaml
 
 from tests.conftest import Sandbox
-from tests.fakes.command import Layers
+from tests.fakes.command import Layers, run_program
 
 
 def test_each_request_has_a_line_with_region_operation_time_and_id(sandbox: Sandbox, tmp_path: Path) -> None:
     layers = Layers(tmp_path)
     (tmp_path / "matrix.yaml").write_text(yaml.safe_dump(layers.keys), "utf-8")
-    done = subprocess.run(
-        [
-            sys.executable, "-c", "from publisher.cli import main; main()", "--log-format", "json",
-            "--matrix", str(tmp_path / "matrix.yaml"), "--ledger", layers.ledger,
-            "publish", "--version", "1.0", "--artifacts", layers.artifacts("1.0"), "--yes", "--json",
-        ],
-        env=dict(os.environ),
-        capture_output=True,
-        text=True,
-        check=True,
+    done = run_program(
+        "--log-format", "json", "--matrix", str(tmp_path / "matrix.yaml"), "--ledger", layers.ledger,
+        "publish", "--version", "1.0", "--artifacts", layers.artifacts("1.0"), "--yes", "--json",
     )  # fmt: skip
     assert json.loads(done.stdout)["complete"] is True
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +17,10 @@ from publisher.aws.resource_names import canary_role
 from publisher.sandbox.account import make_roles
 from tests.conftest import ACCOUNT, Sandbox
 from tests.fakes.aws_front import AwsRequest, front
-from tests.fakes.command import SMALL, Ended, Layers
+from tests.fakes.command import PROGRAM, SMALL, Ended, Layers
 from tests.fakes.functions import HERE, PYTHON, publish_real, runs_functions
 
 SOURCE_ACCOUNT = "111122223333"
-CLI = "from publisher.cli import main; main()"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +28,7 @@ def source_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the staging account's AWS, a process of its own: moto has one account in a process."""
     matrix = tmp_path_factory.mktemp("source") / "matrix.yaml"
     matrix.write_text(yaml.safe_dump({**SMALL, "account": SOURCE_ACCOUNT}))
-    command = [sys.executable, "-c", CLI, "--matrix", str(matrix), "sandbox"]
+    command = [*PROGRAM, "--matrix", str(matrix), "sandbox"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = iter(process.stdout)
@@ -177,7 +175,7 @@ def test_a_promotion_that_was_killed_is_completed_by_the_same_command(accounts: 
         accounts.use(address)
         options = ["--matrix", str(production.folder / "matrix.yaml"), "--ledger", production.ledger, "promote"]
         source = ["--from", str(accounts.staging.folder / "matrix.yaml"), "--from-profile", "staging", "--yes"]
-        killed = subprocess.Popen([sys.executable, "-c", CLI, *options, *source], env=dict(os.environ))
+        killed = subprocess.Popen([*PROGRAM, *options, *source], env=dict(os.environ))
         assert reached.wait(60)
         killed.send_signal(signal.SIGKILL)
         killed.wait()

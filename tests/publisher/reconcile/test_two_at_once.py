@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ from publisher.reconcile.release_run import PublishReport
 from scripts.simaws import SimulatedAws
 from scripts.simaws.http_server import environment, serve
 from tests.conftest import THOROUGH
+from tests.fakes.command import PROGRAM
 from tests.fakes.simulated_runs import (
     MemoryLedger,
     World,
@@ -119,7 +119,7 @@ def test_killed_processes_are_completed_by_the_next_run(tmp_path: Path, seed: in
     chance = Random(seed)  # noqa: S311 - repeatable on purpose
     with serve(aws) as address:
         command = [
-            sys.executable, "-c", "from publisher.cli import main; main()", "--matrix", str(matrix),
+            *PROGRAM, "--matrix", str(matrix),
             "--ledger", str(tmp_path / "ledger"), "publish", "--version", "1.0.0", "--artifacts", str(folder), "--yes",
         ]  # fmt: skip
         kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
