@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final, Literal
 
 from packaging.utils import canonicalize_name
@@ -23,6 +24,7 @@ _STRAY_MODULES: Final = frozenset(
 _NO_PACKAGE: Final = "modules of no package"
 #: A file whose name has the ABI tag of an extension module.
 _EXTENSION: Final = re.compile(r"\.(?:cpython-\d+-[^/]+|abi3)\.so$")
+NO_FILES: Final[Mapping[str, int]] = MappingProxyType({})
 #: The most modules to try until one can be imported.
 _MAX_ATTEMPTS = 20
 
@@ -34,18 +36,18 @@ class ImportTrial:
     distribution: str
     modules: tuple[str, ...]
     must: Literal["all", "any", "none"]
-    extensions: tuple[str, ...] = ()  #: extension modules: at least one must be loaded, or be loadable
+    extension: str | None = None  #: the largest extension module, which must be loadable, too
     makes_client: bool = False  #: also create an AWS client, which reads botocore's data
 
 
-def import_plan(distributions: Iterable[Distribution], paths: Collection[str] = ()) -> list[ImportTrial]:
+def import_plan(distributions: Iterable[Distribution], sizes: Mapping[str, int] = NO_FILES) -> list[ImportTrial]:
     """Return one trial for each distribution that has modules, and one for the modules of no distribution.
 
-    ``paths`` are the paths of all files in the layer.
+    ``sizes`` are the unzipped sizes of all files in the layer, by path.
 
     The module named like the distribution must be importable. If there is none, one of its modules must be: others may
     be optional integrations, which need packages that the layer does not have. Importing a package need not load its
-    extension modules (``lxml`` without ``lxml.etree``), so one of these must be loadable, too.
+    extension modules (``lxml`` without ``lxml.etree``), so the largest of these must be loadable, too.
     """
     plan = []
     names = set()
@@ -55,9 +57,11 @@ def import_plan(distributions: Iterable[Distribution], paths: Collection[str] = 
         names.add(distribution.name)
         if modules := distribution.import_names():
             trial = _trial(distribution.name, modules)
-            plan.append(replace(trial, extensions=_extensions(distribution)) if trial.must != "none" else trial)
-    for root in ("python/", *{match[0] for path in paths if (match := ROOT_OF_ONE_PYTHON.match(path))}):
-        rest = tuple(path for path in paths if path.startswith(root) and path not in owned)
+            plan.append(
+                replace(trial, extension=_largest_extension(distribution, sizes)) if trial.must != "none" else trial
+            )
+    for root in ("python/", *{match[0] for path in sizes if (match := ROOT_OF_ONE_PYTHON.match(path))}):
+        rest = tuple(path for path in sizes if path.startswith(root) and path not in owned)
         if modules := Distribution(_NO_PACKAGE, "", "", root, files=rest).import_names():
             plan.append(_trial(_NO_PACKAGE, modules))
     if "botocore" in names and "boto3" not in names:
@@ -65,10 +69,11 @@ def import_plan(distributions: Iterable[Distribution], paths: Collection[str] = 
     return plan
 
 
-def _extensions(distribution: Distribution) -> tuple[str, ...]:
-    """Return the extension modules of a distribution; those without a tag may be other libraries."""
-    paths = (path.removeprefix(distribution.root) for path in distribution.files if _EXTENSION.search(path))
-    return tuple([name for path in sorted(paths) if (name := module_name(path))][:_MAX_ATTEMPTS])
+def _largest_extension(distribution: Distribution, sizes: Mapping[str, int]) -> str | None:
+    """Return the largest extension module of a distribution. Libraries without an ABI tag may be something else."""
+    paths = [path for path in distribution.files if _EXTENSION.search(path) and module_name(path)]
+    largest = max(paths, key=lambda path: (sizes.get(path, 0), path), default=None)
+    return module_name(largest.removeprefix(distribution.root)) if largest else None
 
 
 def _trial(name: str, modules: tuple[str, ...]) -> ImportTrial:

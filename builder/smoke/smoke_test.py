@@ -163,11 +163,11 @@ class _SmokeRun:
         self._opt = folder / "opt"
         self._roots = [self._opt / root for root in import_roots(target.python)]
         distributions = [each for layer in layers for each in layer.distributions]
-        paths = [file.path for layer in layers for file in layer.files]
-        others = tuple(other_roots(paths, target.python))
-        paths = [path for path in paths if not path.startswith(others)]
+        sizes = {file.path: file.size for layer in layers for file in layer.files}
+        others = tuple(other_roots(sizes, target.python))
+        sizes = {path: size for path, size in sizes.items() if not path.startswith(others)}
         self._plan = folder / "plan.json"
-        self._plan.write_text(json.dumps([asdict(trial) for trial in import_plan(distributions, paths)]), "utf-8")
+        self._plan.write_text(json.dumps([asdict(trial) for trial in import_plan(distributions, sizes)]), "utf-8")
 
     def layer(self, report: SmokeReport, is_agent: bool) -> SmokeReport:
         """Invoke the handler for the layer twice, then import its distributions."""

@@ -32,29 +32,24 @@ def try_imports() -> "dict[str, str]":
         if trial["must"] != "none" and len(errors) >= required:
             name, reason = next(iter(errors.items()))
             failed[trial["distribution"]] = f"import {name}: {reason}"
-        elif refused := extension_error(trial["extensions"]):
+        elif refused := extension_error(trial["extension"]):
             failed[trial["distribution"]] = refused
     return failed
 
 
-def extension_error(names: "list[str]") -> "str | None":
-    """Return the first error if the dynamic linker refuses all extension modules; None if one is loaded.
+def extension_error(name: "str | None") -> "str | None":
+    """Return the error if the dynamic linker refuses an extension module.
 
     Other errors do not count: a module may need an optional package, or not be a module at all (no ``PyInit_…``).
     """
-    first = None
-    for name in [] if any(name in sys.modules for name in names) else names:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            if error.path is None or not error.path.endswith(".so") or "PyInit_" in str(error):
-                return None
-            first = first or f"import {name}: {type(error).__name__}: {error}"[:500]
-        except BaseException:  # noqa: BLE001 - a package may raise anything, SystemExit included
-            return None
-        else:
-            return None
-    return first
+    try:
+        importlib.import_module(name or "sys")
+    except ImportError as error:
+        if error.path and error.path.endswith(".so") and "PyInit_" not in str(error):
+            return f"import {name}: {type(error).__name__}: {error}"[:500]
+    except BaseException:  # noqa: BLE001, S110 - a package may raise anything, SystemExit included
+        pass
+    return None
 
 
 def hidden_by_pth() -> "dict[str, str]":

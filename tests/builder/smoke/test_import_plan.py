@@ -38,10 +38,12 @@ def test_one_module_of_a_distribution_must_be_importable(
     assert (found.distribution, found.modules, found.must) == (name, modules, must)
 
 
-def test_extension_modules_are_those_with_a_tag() -> None:
-    native = "lxml/etree.cpython-312-x86_64-linux-gnu.so"
-    found = trial("lxml", "lxml/__init__.py", native, "lxml/sax.abi3.so", "lxml/lib.so", "lxml.libs/libxml2-1.so.2")
-    assert found == ImportTrial("lxml", ("lxml",), "all", extensions=("lxml.etree", "lxml.sax"))
+def test_the_largest_extension_module_is_one_with_a_tag() -> None:
+    files = {"lxml/__init__.py": 1, "lxml/etree.cpython-312-x86_64-linux-gnu.so": 3, "lxml/sax.abi3.so": 2}
+    others = {"lxml/lib.so": 4, "lxml.libs/libxml2-1.so.2": 5, "lxml/not-a-module.abi3.so": 6}
+    sizes = {f"python/{path}": size for path, size in {**files, **others}.items()}
+    found = Distribution("lxml", "1.0", "python/lxml.dist-info", "python/", files=tuple(sizes))
+    assert import_plan([found], sizes) == [ImportTrial("lxml", ("lxml",), "all", extension="lxml.etree")]
 
 
 def test_a_distribution_without_modules_needs_no_import() -> None:
@@ -51,7 +53,7 @@ def test_a_distribution_without_modules_needs_no_import() -> None:
 def test_modules_of_no_distribution_are_tried_together() -> None:
     found = Distribution("a", "1.0", "python/a.dist-info", "python/", files=("python/a/__init__.py",))
     paths = ["python/a/__init__.py", "python/own.py", "python/lib/python3.12/site-packages/more.py", "python/x.txt"]
-    trials = [(each.distribution, each.modules, each.must) for each in import_plan([found], paths)]
+    trials = [(each.distribution, each.modules, each.must) for each in import_plan([found], dict.fromkeys(paths, 1))]
     assert trials == [
         ("a", ("a",), "all"),
         ("modules of no package", ("own",), "any"),

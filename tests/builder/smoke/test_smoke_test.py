@@ -90,7 +90,7 @@ class TestInTheRuntimeClient:
         [
             (["valid"], None),
             (["_broken"], "import mypackage._broken: ImportError: .*(file too short|invalid ELF header)"),
-            (["_broken", "valid"], None),
+            (["_broken", "valid"], None),  # the largest counts
             (["_renamed"], None),
         ],
     )
