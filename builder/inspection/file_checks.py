@@ -15,6 +15,7 @@ from builder.inspection.link_checks import check_links
 from builder.inspection.pyc import check_bytecode
 from builder.metadata.module_names import top_level_module
 from builder.model.artifact import Finding
+from builder.model.figures import megabytes
 from builder.model.findings import finding, group_paths, group_problems, limit_findings
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.standard_library import HIDEABLE_MODULES
@@ -230,7 +231,7 @@ def _check_sizes(files: Sequence[FileFacts]) -> Iterator[Finding]:
         advice = f". {message}" if size - compiled <= UNZIPPED_LIMIT_BYTES else ""
         yield finding("error", "size-unzipped", f"has {size:,} bytes unzipped; {limit}{advice}")
     elif remaining < WANTED_FREE_BYTES:
-        message = f"leaves {remaining / 1048576:.0f} MB of Lambda's 250 MB for the function's own code and other layers"
+        message = f"leaves {megabytes(remaining)} of Lambda's 250 MB for the function's own code and other layers"
         yield finding("warning", "size-left", message)
 
 

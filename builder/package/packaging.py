@@ -22,7 +22,7 @@ from builder.inspection.binary_checks import check_binaries
 from builder.inspection.inspector import inspect_zip
 from builder.model.artifact import Artifact
 from builder.model.errors import BuildError, InputError, read_error, write_error
-from builder.model.figures import counted
+from builder.model.figures import counted, megabytes
 from builder.model.folder_lock import folder_lock
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Budget, Slim, Staging
@@ -164,7 +164,7 @@ def _zip_app(files: Mapping[str, Path], target: Target, to: Path) -> Zipped:
             f"Lambda allows {UNZIPPED_LIMIT_BYTES:,} bytes, and a zip {MAX_ZIP_FILES:,} files",
             where="app.zip",
             fix="leave out what the function does not need with a .lambdaignore; the largest are "
-            + ", ".join(f"{path} {sizes[path] / 1048576:.0f} MB" for path in biggest),
+            + ", ".join(f"{path} {megabytes(sizes[path])}" for path in biggest),
         )
     packed = {
         path: pack(_content(place))._replace(executable=bool(place.stat().st_mode & 0o100))
@@ -284,7 +284,7 @@ def _biggest(packaged: Package, folder: Path) -> str:
     packages = sorted(
         inspect_zip(folder / packaged.dependencies.file, packaged.target).packages, key=lambda each: -each.size
     )
-    shown = ", ".join(f"{each.name} {each.size / 1048576:.0f} MB" for each in packages[:5])
+    shown = ", ".join(f"{each.name} {megabytes(each.size)}" for each in packages[:5])
     with zipfile.ZipFile(folder / packaged.dependencies.file) as archive:
         compiled = sum(each.file_size for each in archive.infolist() if each.filename.endswith(".pyc"))
     return shown + (f"; {compiled:,} bytes are bytecode, which --no-bytecode leaves out" if compiled else "")

@@ -23,7 +23,7 @@ from builder.cache.store import Cache, default_folder, key_of
 from builder.inspection.file_checks import check_files
 from builder.model.artifact import Artifact, Finding, Locked, Manifest, group_findings, write_manifest
 from builder.model.errors import InputError, write_error
-from builder.model.figures import counted
+from builder.model.figures import counted, megabytes
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
@@ -183,7 +183,7 @@ class _BuildRun:
         locks: Mapping[Target, Future[Lock]],
     ) -> Future[Artifact]:
         if unchanged is not None:
-            self.progress.step(target.id, f"{unchanged.size / 1048576:.1f} MB, unchanged")
+            self.progress.step(target.id, f"{megabytes(unchanged.size)}, unchanged")
             return completed_future(unchanged)
         started = time.monotonic()
         wheels = packer.begin(target, lock, self.interpreters[target.python].result())
@@ -217,9 +217,7 @@ class _BuildRun:
         (self.work / f"{target.layer_name}.cdx.json").write_bytes(sbom)
         artifact = Artifact(
             target=target.id,
-            python=target.python,
-            architecture=target.architecture,
-            layer_name=target.layer_name,
+            **target.fields,
             file=f"{target.layer_name}.zip",
             sha256=sha256,
             size=size,
@@ -232,7 +230,7 @@ class _BuildRun:
             exclude=self.matrix.exclude,
             override=self.matrix.override,
         )
-        self.progress.step(target.id, f"{size / 1048576:.1f} MB in {time.monotonic() - started:.1f} s")
+        self.progress.step(target.id, f"{megabytes(size)} in {time.monotonic() - started:.1f} s")
         return artifact
 
     def _older_versions(

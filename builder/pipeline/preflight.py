@@ -8,7 +8,7 @@ from builder.archive.packed import PackedFiles
 from builder.archive.zip_writer import MAX_ZIP_FILES
 from builder.model.artifact import Artifact, Finding
 from builder.model.errors import BuildError
-from builder.model.figures import counted
+from builder.model.figures import counted, megabytes
 from builder.model.matrix_keys import Budget
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.target import Target
@@ -33,8 +33,8 @@ def refuse_content(
         raise BuildError(
             f"the layer has {unzipped:,} bytes unzipped; Lambda allows {UNZIPPED_LIMIT_BYTES:,} with all layers",
             where=target.id,
-            fix=_without_bytecode(_in_megabytes(bytecode), unzipped - bytecode <= UNZIPPED_LIMIT_BYTES)
-            + f"remove packages; the largest are {_largest(wheels, lambda wheel: wheel.size, _in_megabytes)}",
+            fix=_without_bytecode(megabytes(bytecode), unzipped - bytecode <= UNZIPPED_LIMIT_BYTES)
+            + f"remove packages; the largest are {_largest(wheels, lambda wheel: wheel.size, megabytes)}",
         )
     errors = [finding for finding in findings if finding.level == "error"]
     if errors:
@@ -54,7 +54,7 @@ def refuse_zip(target: Target, size: int, wheels: Sequence[PackedWheel], *, stag
             f"the zip has {size:,} bytes; Lambda allows {ZIPPED_LIMIT_BYTES:,} in a request",
             where=target.id,
             fix="set `staging` in the matrix to publish through a bucket, or remove packages; the largest are "
-            + _largest(wheels, lambda wheel: wheel.size, _in_megabytes),
+            + _largest(wheels, lambda wheel: wheel.size, megabytes),
         )
 
 
@@ -98,7 +98,3 @@ def _largest(wheels: Sequence[PackedWheel], measure: Callable[[PackedWheel], int
 
 def _in_files(count: int) -> str:
     return counted(count, "file")
-
-
-def _in_megabytes(size: int) -> str:
-    return f"{size / 1048576:.0f} MB"

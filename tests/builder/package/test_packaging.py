@@ -215,7 +215,7 @@ def test_app_dependencies_and_layer_count_against_lambdas_limit(
     assert "app.zip" in said
     assert "dependencies.zip" in said
     assert "demo 1.0, layer version 2 49,900" in said
-    assert "the largest packages are tools 0 MB" in said
+    assert "the largest packages are tools 0.0 MB" in said
     assert re.search(r"[1-9]\d* bytes are bytecode, which --no-bytecode leaves out", said)
 
 
@@ -232,7 +232,7 @@ def test_a_zip_over_the_request_limit_needs_a_bucket(app: Path, monkeypatch: pyt
 def test_a_too_large_app_is_refused_before_it_is_read(app: Path) -> None:
     with (app / "model.bin").open("wb") as file:
         file.truncate(300 << 20)  # sparse: needs no disk space
-    assert "model.bin 300 MB" in refusal(app, BuildError)
+    assert "model.bin 300.0 MB" in refusal(app, BuildError)
 
 
 def test_binaries_of_another_processor_are_refused(app: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_size_above_lambdas_limit_is_refused(index: Path, tmp_path: Path, monk
     monkeypatch.setattr(preflight, "ZIPPED_LIMIT_BYTES", 5000)
     with pytest.raises(BuildError, match="Lambda allows 5,000 in a request") as caught:
         made(tmp_path / "out")
-    assert "demo 0 MB, other" in str(caught.value)
+    assert "demo 0.0 MB, other" in str(caught.value)
     staged = matrix_of("demo", staging={"bucket": "b-{region}", "home": "us-east-1"})
     assert made(tmp_path / "staged", staged).artifacts[0].size > 5000
     monkeypatch.setattr(preflight, "UNZIPPED_LIMIT_BYTES", 8000)
