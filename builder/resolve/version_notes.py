@@ -16,10 +16,11 @@ from builder.model.artifact import Finding, Locked
 from builder.model.errors import LayersError
 from builder.model.escape import shorten
 from builder.model.findings import finding
+from builder.model.matrix import Matrix
 from builder.model.target import Target
 from builder.model.versions import allows
 from builder.resolve.failures import NoWheelError
-from builder.resolve.resolver import LockInput, newest_versions, resolve_requirements
+from builder.resolve.resolver import LockInput, lock_input, newest_versions, resolve_requirements
 from builder.resolve.wheel_choice import has_wheel
 
 Locks = Mapping[str, Sequence[Locked]]
@@ -88,6 +89,28 @@ def older_versions(
             message = f"{locked.name} {locked.version} was chosen, not {version}: {obstacle}"
             findings.append(finding("warning", "version-older", message))
     return findings
+
+
+def older_latest(matrix: Matrix, version: str, exclude_newer: str | None = None) -> str | None:
+    """Return why ``version``, which ``latest`` chose, is older than the newest on the index; None if it is not.
+
+    As in ``older_versions``, only a missing wheel is a reason.
+    """
+    inputs = lock_input(matrix, None, exclude_newer)
+    try:
+        newest = newest_versions([matrix.package], inputs, matrix.targets)
+        if all(Version(package["version"]) <= Version(version) for package in newest):
+            return None
+        pinned = lock_input(matrix, version, exclude_newer)
+        for target in matrix.targets:
+            locks = [
+                each for each in resolve_requirements(pinned, target) if each.name == canonicalize_name(matrix.package)
+            ]
+            for each in older_versions(inputs, target, locks, {}, newest):
+                return each.message
+    except LayersError:  # it is only a note
+        pass
+    return None
 
 
 def _packages_on(target: Target, packages: Iterable[Package]) -> dict[str, Package]:

@@ -24,6 +24,7 @@ from publisher.cli.console import (
     progress,
 )
 from publisher.cli.group import Settings
+from publisher.cli.latest_version import latest_version
 from publisher.cli.local_path import LocalPath
 from publisher.cli.options import VERSION, architecture_option, python_option
 from publisher.cli.wait_option import named_version, wait_option
@@ -73,7 +74,6 @@ def command(
     the machine."""
     from builder.model.matrix import parse_version
     from builder.pipeline.build import build
-    from builder.resolve.resolver import newest_resolvable
     from publisher.ledger.release import last_sizes
 
     if locked and exclude_newer:
@@ -86,7 +86,7 @@ def command(
     started = time.monotonic()
     if wait is not None:
         version = named_version(matrix, targets, version, wait)
-    chosen = newest_resolvable(matrix, exclude_newer) if version == "latest" else parse_version(version)
+    chosen = latest_version(matrix, exclude_newer) if version == "latest" else parse_version(version)
     locks = _recorded(releases, chosen, targets) if locked else None
     with progress() as shown:
         manifest = build(

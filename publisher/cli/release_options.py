@@ -13,6 +13,7 @@ from builder.model.figures import counted
 from builder.model.stop import Stop, StoppableClock
 from publisher.cli.console import duration, print_message, print_result, print_table, progress
 from publisher.cli.group import Settings
+from publisher.cli.latest_version import latest_version
 from publisher.cli.options import VERSION, LayerVersionType, architecture_option, python_option, region_option, together
 
 if TYPE_CHECKING:
@@ -81,9 +82,7 @@ def connect(settings: Settings, request: PublishRequest) -> Run:
     ledger = settings.ledger(matrix)
     ledger.releases()
     if version == "latest":
-        from builder.resolve.resolver import newest_resolvable
-
-        version = newest_resolvable(matrix)
+        version = latest_version(matrix)
 
     from publisher.aws.request_log import RequestLog
     from publisher.reconcile.number import RequestedRelease

@@ -8,7 +8,7 @@ import pytest
 
 from builder.pipeline.build import build
 from builder.resolve.resolver import LockInput, resolve_requirements
-from builder.resolve.version_notes import differing_versions
+from builder.resolve.version_notes import differing_versions, older_latest
 from tests.fakes.notes import Notes
 from tests.fakes.wheels import make_sdist, make_wheel, matrix_of, target_of
 
@@ -122,3 +122,20 @@ def test_an_unchanged_build_says_it_again(index: Path, tmp_path: Path) -> None:
     make_wheel(index, "demo", requires=("other",))
     make_other(index)
     assert messages(tmp_path, "demo", "3.13") == messages(tmp_path, "demo", "3.13") != {"py3.13-x86_64": []}
+
+
+def test_the_reason_why_latest_is_an_older_version_is_named(index: Path) -> None:
+    make_wheel(index, "demo", "1.0")
+    make_wheel(index, "demo", "2.0", requires=("antlr",))
+    make_wheel(index, "antlr", "4.9", tag="cp312-cp312-manylinux_2_17_x86_64")
+    matrix = matrix_of("demo", "3.12", "3.13")
+    assert older_latest(matrix_of("demo", "3.12"), "2.0") is None
+    assert older_latest(matrix, "1.0") == (
+        "demo 1.0 was chosen, not 2.0: antlr 4.9, which demo 2.0 requires, has no wheel for py3.13-x86_64"
+    )
+
+
+def test_a_matrix_that_limits_the_version_gives_latest_no_note(index: Path) -> None:
+    for version in ("1.0", "2.0"):
+        make_wheel(index, "demo", version)
+    assert older_latest(matrix_of("demo", requirements=["demo<2"]), "1.0") is None
