@@ -27,6 +27,11 @@ def shorten(text: str, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def without_credentials(text: str) -> str:
+    """Return the text with the credentials of every URL in it hidden."""
+    return re.sub(r"(?<=://)[^/\s]*@", "***@", text)
+
+
 def escape_json(document: str) -> str:
     """Return JSON with the same meaning in which every line is safe to print."""
     escaped = "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in document)

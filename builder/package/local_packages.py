@@ -21,13 +21,14 @@ from builder.bytecode.interpreters import find
 from builder.metadata.core_metadata import parse_headers
 from builder.metadata.requires_dist import applies, marker_environment
 from builder.model.errors import BuildError, InputError
+from builder.model.escape import without_credentials
 from builder.model.progress import Progress
 from builder.model.target import Target
 from builder.model.text_files import read_toml
 from builder.model.wheel_tags import supported_tags
 from builder.model.zip_damage import ZIP_DAMAGE
 from builder.requirements.declarations import is_project
-from builder.requirements.declared import Declared, LocalPackage, Requirements, Selection, without_credentials
+from builder.requirements.declared import Declared, LocalPackage, Requirements, Selection
 from builder.requirements.pyproject import read_pyproject
 from builder.resolve import uv
 from builder.resolve.bounds import ProjectIndex

@@ -22,6 +22,7 @@ from builder.inspection.binary_checks import check_binaries
 from builder.inspection.inspector import inspect_zip
 from builder.model.artifact import Artifact
 from builder.model.errors import BuildError, InputError, read_error, write_error
+from builder.model.escape import without_credentials
 from builder.model.figures import counted, megabytes
 from builder.model.folder_lock import folder_lock
 from builder.model.matrix import Matrix
@@ -35,7 +36,7 @@ from builder.package.hidden_modules import hidden_modules
 from builder.package.local_packages import build_wheels, local_packages
 from builder.package.work_folder import work_folder
 from builder.pipeline.build import build
-from builder.requirements.declared import EVERYTHING_DECLARED, Requirements, Selection, without_credentials
+from builder.requirements.declared import EVERYTHING_DECLARED, Requirements, Selection
 from builder.requirements.reader import find_requirements, read_requirements
 from builder.resolve.resolver import Lock, LockInput
 from builder.wheels.slim import services_of_clients

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from builder.metadata.requires_dist import applies, name_of
 from builder.model.errors import InputError
-from builder.model.escape import shorten
+from builder.model.escape import shorten, without_credentials
 from builder.model.figures import counted
 from builder.resolve.bounds import ProjectIndex
 
@@ -181,11 +181,6 @@ def declare(requirement: Requirement, where: str, text: object = None) -> Declar
     """Return a requirement with its origin, and the text that the file has for it if given."""
     written = text.strip() if isinstance(text, str) else str(requirement)
     return Declared(written, canonicalize_name(requirement.name), where)
-
-
-def without_credentials(text: str) -> str:
-    """Return the text with the credentials of every URL in it hidden."""
-    return re.sub(r"(?<=://)[^/\s]*@", "***@", text)
 
 
 def names_of(names: Iterable[str]) -> str:

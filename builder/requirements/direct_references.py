@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from builder.model.escape import shorten
-from builder.requirements.declared import LocalPackage, without_credentials
+from builder.model.escape import shorten, without_credentials
+from builder.requirements.declared import LocalPackage
 from builder.requirements.file_hashes import problem_of_digests
 
 URL = re.compile(r"^(?!file:)[a-z][a-z0-9+.-]*://")

@@ -12,8 +12,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from builder.model.escape import shorten
-from builder.requirements.declared import LocalPackage, Problems, without_credentials
+from builder.model.escape import shorten, without_credentials
+from builder.requirements.declared import LocalPackage, Problems
 from builder.requirements.direct_references import local_package, problem_of_local, problem_of_url
 from builder.resolve import uv
 from builder.resolve.bounds import ProjectIndex

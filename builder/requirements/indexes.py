@@ -6,7 +6,7 @@ import os
 import re
 from urllib.parse import unquote, urlsplit
 
-from builder.requirements.declared import without_credentials
+from builder.model.escape import without_credentials
 from builder.resolve import uv
 from builder.resolve.settings import is_true
 

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from builder.metadata.requires_dist import applies, marker_environment
 from builder.model.errors import InputError
+from builder.model.escape import without_credentials
 from builder.model.target import Target
 from builder.model.text_files import read_json, read_toml
 from builder.model.versions import allows
@@ -29,7 +30,6 @@ from builder.requirements.declared import (
     Problems,
     Requirements,
     Selection,
-    without_credentials,
 )
 from builder.requirements.lock_formats import (
     check_format,

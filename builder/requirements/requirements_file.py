@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from builder.metadata.requirement_lines import lines
 from builder.model.errors import InputError
-from builder.model.escape import shorten
+from builder.model.escape import shorten, without_credentials
 from builder.model.text_files import read_text
 from builder.requirements.declared import (
     Declared,
@@ -24,7 +24,6 @@ from builder.requirements.declared import (
     Problems,
     Requirements,
     declare,
-    without_credentials,
 )
 from builder.requirements.direct_references import (
     URL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from builder.model.errors import FailureClass, InputError
-from builder.requirements.declared import without_credentials
+from builder.model.escape import without_credentials
 from publisher.http.http_get import DocumentTooLarge, HttpFailure, InvalidUrl, http_get
 
 READ_TIMEOUT_SECONDS = 20

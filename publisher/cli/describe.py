@@ -24,8 +24,8 @@ from publisher.cli.options import query_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from publisher.audit.live_state import LiveCell
     from publisher.catalog.index import Row
-    from publisher.catalog.live_state import LiveCell
     from publisher.catalog.lookup import Query
 
 
@@ -98,10 +98,10 @@ def _table(rows: Sequence[Row]) -> None:
 
 
 def _show_live(settings: Settings, query: Query, form: str) -> None:
+    from publisher.audit.live_state import read_live_state
     from publisher.aws.connect import connect_all
     from publisher.aws.identity import account
     from publisher.catalog.index import make_index
-    from publisher.catalog.live_state import read_live_state
     from publisher.catalog.lookup import check
 
     matrix = settings.matrix()

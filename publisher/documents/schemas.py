@@ -15,8 +15,8 @@ from builder.model.artifact import Manifest, dump_json, write_atomically
 from builder.model.matrix import Matrix
 from builder.smoke.smoke_test import SmokeReport
 from publisher.announce.announcement import Announcement
+from publisher.audit.live_state import LiveRow
 from publisher.catalog.index import Index, Row
-from publisher.catalog.live_state import LiveRow
 from publisher.documents.command_documents import (
     AuditDocument,
     CacheDocument,

@@ -15,8 +15,8 @@ from builder.model.artifact import dump_json
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Cell
 from builder.model.progress import Quiet
+from publisher.audit.live_state import LiveReport, LiveRow, read_live_state
 from publisher.aws.gateway import Grant, Lambda, ListedVersion, PublishedVersion, Refused
-from publisher.catalog.live_state import LiveReport, LiveRow, read_live_state
 from publisher.catalog.lookup import Query
 from publisher.cli.group import layers
 from publisher.ledger.release import Release, Yanked
