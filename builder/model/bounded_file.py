@@ -39,7 +39,7 @@ def read_if_present(path: Path, what: str, max_bytes: int, fix: str | None = Non
     return within_limit(data, what, max_bytes, shorten(str(path)), fix)
 
 
-def within_limit(data: bytes, what: str, max_bytes: int, where: str, fix: str | None = None) -> bytes:
+def within_limit(data: bytes, what: str, max_bytes: int, where: str, fix: str | None) -> bytes:
     """Return ``data``. Raises InputError if it has more than ``max_bytes``."""
     if len(data) > max_bytes:
         raise InputError(f"{what} is larger than {max_bytes >> 20} MB", where=where, fix=fix or "give another file")

@@ -149,7 +149,7 @@ class Matrix(Frozen):
         machines = _select_from("architecture", architectures, self.architectures, parse_architecture)
         return tuple(each for each in self.targets if each.python in chosen and each.architecture in machines)
 
-    def select_regions(self, regions: Sequence[str] = ()) -> tuple[str, ...]:
+    def select_regions(self, regions: Sequence[str]) -> tuple[str, ...]:
         """Return these regions in the matrix's order; all if empty. Raises InputError for one that it does not have."""
         chosen = _select_from("region", regions, self.regions, parse_region)
         return tuple(region for region in self.regions if region in chosen)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 from builder.metadata.requires_dist import name_of
 from builder.model.errors import BuildError, FailureClass, InputError, LayersError
@@ -107,9 +106,7 @@ def _settings_error(flat: str) -> InputError | None:
     return None
 
 
-def explain(
-    text: str, target: Target, requirements: Sequence[str], origins: Mapping[str, str] = MappingProxyType({})
-) -> LayersError:
+def explain(text: str, target: Target, requirements: Sequence[str], origins: Mapping[str, str]) -> LayersError:
     """Return the error for the output of a failed run of uv.
 
     ``origins`` has the file and line of packages that the user requires.

@@ -11,7 +11,7 @@ from builder.model.target import Target
 from builder.smoke.smoke_test import SmokeReport, smoke
 
 
-def smoke_repeatedly(path: Path, target: Target | None, times: int, *, profile: bool = False) -> SmokeReport:
+def smoke_repeatedly(path: Path, target: Target | None, times: int, *, profile: bool) -> SmokeReport:
     """Smoke test a zip ``times`` times. Return the run with the median ready time, or the first that is not proven."""
     reports: list[SmokeReport] = []
     for _ in range(times):

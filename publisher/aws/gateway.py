@@ -158,7 +158,7 @@ class RegionDisabled(Refused):
 class FieldsRefused(Refused):
     """The region's Lambda refuses these optional fields of ``PublishLayerVersion``."""
 
-    def __init__(self, message: str, request_id: str | None = None, fields: frozenset[str] = frozenset()) -> None:
+    def __init__(self, message: str, request_id: str | None, fields: frozenset[str]) -> None:
         super().__init__(message, request_id)
         self.fields = fields  #: of ``CompatibleRuntimes`` and ``CompatibleArchitectures``
 

@@ -49,7 +49,7 @@ class PublishError(Exception):
 class OvertakenError(PublishError):
     """Another process is publishing the layer. ``unexpected`` is our version, at another number than expected."""
 
-    def __init__(self, message: str, unexpected: PublishedVersion | None = None) -> None:
+    def __init__(self, message: str, unexpected: PublishedVersion | None) -> None:
         super().__init__(Failure(f"{message}: another process is publishing this layer"))
         self.unexpected = unexpected
 

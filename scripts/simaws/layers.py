@@ -81,8 +81,8 @@ class RegionLayers:
         region: str,
         now: Callable[[], float],
         lag: Callable[[], float],
-        policy_lag: Callable[[], float] = lambda: 0.0,
-        read_lag: Callable[[], float] = lambda: 0.0,
+        policy_lag: Callable[[], float],
+        read_lag: Callable[[], float],
     ) -> None:
         self.account = account
         self.region = region
@@ -135,30 +135,21 @@ class RegionLayers:
         return version
 
     def list_layers(
-        self,
-        marker: str | None = None,
-        size: int = MAX_PAGE_ITEMS,
-        runtime: str | None = None,
-        architecture: str | None = None,
+        self, marker: str | None = None, size: int = MAX_PAGE_ITEMS
     ) -> tuple[list[LayerVersion], str | None]:
         """ListLayers: returns the newest version of each layer, and the marker of the next page."""
         newest = []
         for name in sorted(self._layers):
-            versions = self._shown(name, runtime, architecture)
+            versions = self._shown(name)
             if versions:
                 newest.append(versions[0])
         return _page(newest, marker, size, key=lambda version: version.layer_name)
 
     def list_versions(
-        self,
-        name: str,
-        marker: str | None = None,
-        size: int = MAX_PAGE_ITEMS,
-        runtime: str | None = None,
-        architecture: str | None = None,
+        self, name: str, marker: str | None = None, size: int = MAX_PAGE_ITEMS
     ) -> tuple[list[LayerVersion], str | None]:
         """ListLayerVersions: newest first; empty for a layer that does not exist."""
-        versions = self._shown(self._own_layer_name(name), runtime, architecture)
+        versions = self._shown(self._own_layer_name(name))
         return _page(versions, marker, size, key=lambda version: str(version.number))
 
     def get(self, name: str, number: int) -> LayerVersion:
@@ -254,15 +245,13 @@ class RegionLayers:
             raise AwsError(403, "AccessDeniedException", f"not authorized to perform this on resource: {name}")
         return short
 
-    def _shown(self, name: str, runtime: str | None, architecture: str | None) -> list[LayerVersion]:
+    def _shown(self, name: str) -> list[LayerVersion]:
         layer = self._layers.get(name)
         now = self._now()
         return [
             version
             for _, version in sorted(layer.versions.items() if layer else (), reverse=True)
             if version.shown <= now
-            and (runtime is None or runtime in version.runtimes)
-            and (architecture is None or architecture in version.architectures)
         ]
 
 

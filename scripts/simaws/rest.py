@@ -74,8 +74,6 @@ class Rest:
         for method, pattern, name, status in ROUTES:
             match = re.fullmatch(pattern, request.path)
             if match and method == request.method:
-                if name == "ListLayers" and request.query.get("find") == "LayerVersion":
-                    name = "GetLayerVersionByArn"
                 values: dict[str, Any] = {key: unquote(value) for key, value in match.groupdict().items()}
                 if name == "PublishLayerVersion":
                     values["parsed"] = self._read(request)  # slow work happens before the gate
@@ -84,7 +82,7 @@ class Rest:
 
     def _act(self, name: str, request: Request, values: Mapping[str, Any], region: RegionLayers) -> Any:
         """Execute an operation. Other accounts may only read layer versions."""
-        if request.account != region.account and name not in ("GetLayerVersion", "GetLayerVersionByArn"):
+        if request.account != region.account and name != "GetLayerVersion":
             raise AwsError(403, "AccessDeniedException", "not authorized to perform this operation")
         return getattr(self, f"_{_snake(name)}")(region, request, **values)
 
@@ -112,12 +110,6 @@ class Rest:
         ):
             raise AwsError(403, "AccessDeniedException", f"not authorized to perform: {version.arn}")
         return self._version_json(version, request.base)
-
-    def _get_layer_version_by_arn(self, region: RegionLayers, request: Request) -> Any:
-        name, _, number = request.query.get("Arn", "").rpartition(":")
-        if not number.isdigit():
-            raise AwsError(400, "ValidationException", "Arn: not the ARN of a layer version")
-        return self._get_layer_version(region, request, name, number)
 
     def _publish_layer_version(
         self, region: RegionLayers, request: Request, name: str, parsed: tuple[dict[str, Any], Content] | AwsError
@@ -201,13 +193,8 @@ class Rest:
         return {**self._listed(version), "LayerArn": version.arn.rpartition(":")[0], "Content": content}
 
 
-def _paging(query: Mapping[str, str]) -> tuple[str | None, int, str | None, str | None]:
-    return (
-        query.get("Marker"),
-        int(query.get("MaxItems", MAX_PAGE_ITEMS)),
-        query.get("CompatibleRuntime"),
-        query.get("CompatibleArchitecture"),
-    )
+def _paging(query: Mapping[str, str]) -> tuple[str | None, int]:
+    return query.get("Marker"), int(query.get("MaxItems", MAX_PAGE_ITEMS))
 
 
 def _statement(statement: Statement, arn: str) -> dict[str, Any]:
