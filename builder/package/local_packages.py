@@ -64,12 +64,13 @@ class LocalWheel:
 def local_packages(requirements: Requirements, target: Target) -> tuple[list[LocalPackage], Requirements]:
     """Return the user's own packages that the requirements need on the target, directly or through each other.
 
-    Also return the requirements with the indexes and URLs that these packages declare for others.
+    Also return the requirements with the indexes and URLs that these packages declare for others, and with the
+    dependencies of those that uv does not install itself (``package = false``).
     """
     environment = marker_environment(target)
     packages: dict[tuple[Path, str | None], LocalPackage] = {}
     declared = {each.text: each for each in requirements.declared}
-    places = dict(requirements.places)
+    places, virtual = dict(requirements.places), set[str]()
     queue = deque(each for each in requirements.local if applies(each.marker, environment))
     queue.extend(_needed_places(requirements, environment))
     seen: set[tuple[Path, tuple[str, ...]]] = set()
@@ -86,16 +87,20 @@ def local_packages(requirements: Requirements, target: Target) -> tuple[list[Loc
         if not (project.is_file() and is_project(read_toml(project), str(project))):
             continue
         nested = read_pyproject(project, Selection(extras=package.extras, default_groups=False), environment)
-        queue.extend(_needed_places(nested, environment))
+        queue.extend(each for each in _needed_places(nested, environment) if each.name not in nested.virtual)
+        virtual.update(nested.virtual)
+        of_virtual = {each for part in nested.virtual.values() for each in part}
         for each in (each for each in nested.declared if each.is_active(environment)):
             place = nested.places.get(each.name)
             if isinstance(place, ProjectIndex):
                 _add_index(places, place, each, project)
-            if isinstance(place, ProjectIndex) or each.requirement.url:
+            if each in of_virtual or isinstance(place, ProjectIndex) or each.requirement.url:
                 declared.setdefault(each.text, replace(each, where=str(project.parent / each.where)))
     # The pins of a lock file are all requirements.
     more = requirements.declared if requirements.complete else tuple(declared.values())
-    return list(packages.values()), replace(requirements, declared=more, places=places)
+    virtual -= {*requirements.excludes, *(each.name for each in packages.values() if each.name)}
+    excludes = (*requirements.excludes, *sorted(virtual))
+    return list(packages.values()), replace(requirements, declared=more, places=places, excludes=excludes)
 
 
 def _add_index(

@@ -92,6 +92,8 @@ class Requirements:
     #: Packages to include (``-e .``), and the places of packages that ``declare`` requires.
     local: tuple[LocalPackage, ...] = ()
     places: Mapping[str, LocalPackage | ProjectIndex] = field(default_factory=dict)
+    #: What local packages require that are not installed themselves (``package = false``), by their names.
+    virtual: Mapping[str, tuple[Declared, ...]] = field(default_factory=dict)
     lock: Path | None = None  #: the lock file that the versions come from
     name: str | None = None  #: the project's
     version: str | None = None

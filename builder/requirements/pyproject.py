@@ -110,6 +110,7 @@ class _Project:
             tuple(canonicalize_name(str(name)) for name in (*uv.excludes, *pdm.excludes(), *self.virtual)),
             local=(*itself, *(each for part in nested for each in part.local)),
             places={**available.places, **{name: place for part in nested for name, place in part.places.items()}},
+            virtual={name: part.declared for name, part in self.virtual.items()},
             name=self.name,
             version=self._version(),
             python=self.stated.python(self.environment["python_full_version"]),

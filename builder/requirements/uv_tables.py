@@ -216,7 +216,9 @@ def chosen_source(
         if _is_in(each.get("extra"), selection.extras) and _is_in(each.get("group"), selection.groups)
     ]
     for source in selected or (() if has_conflicts else applicable):
-        return {key: value for key, value in source.items() if key not in ("marker", "extra", "group", "editable")}
+        kept = {key: value for key, value in source.items() if key not in ("marker", "extra", "group", "editable")}
+        # uv installs an editable path also if its own [tool.uv] says package = false.
+        return {**kept, "package": True} if source.get("editable") is True and "path" in source else kept
     return None
 
 

@@ -13,6 +13,7 @@ from builder.metadata.requires_dist import marker_environment
 from builder.requirements.declared import LocalPackage, Selection
 from builder.requirements.pyproject import read_pyproject
 from tests.builder.requirements.conftest import BUILD, TARGET, TINYDEP, Project
+from tests.builder.requirements.lock_samples import uv_lock
 
 
 @pytest.mark.parametrize(
@@ -184,22 +185,52 @@ def test_the_extras_of_every_mention_of_a_local_package_are_included(project: Pr
     assert project.packages() == {"lib": "0.5", "one": "0.5", "two": "0.5"}
 
 
-@pytest.mark.parametrize("in_source", [True, False])
+@pytest.mark.parametrize(
+    ("setting", "source", "is_virtual"),
+    [
+        ("", "package = false", True),
+        ("package = false", "editable = false", True),
+        ("package = false", "editable = true", False),
+        ("package = false", "package = true", False),
+    ],
+)
 def test_of_a_local_package_that_is_virtual_only_the_dependencies_are_included(
-    project: Project, in_source: bool
+    project: Project, setting: str, source: str, is_virtual: bool
 ) -> None:
     """uv installs no package of a project with ``package = false``, nor one of this name from an index."""
     for name in ("tinydep", "base", "other"):
         project.wheel(name)
-    setting = "" if in_source else "package = false"
     more = f'[project.optional-dependencies]\nx = ["other"]\n[tool.uv]\n{setting}\n'
     project.local("../lib", "tinydep", '["base"]', more)
-    source = "package = false" if in_source else "editable = true"
     project.write({"pyproject.toml": TINYDEP + f'[tool.uv.sources]\ntinydep = {{ path = "../lib", {source} }}\n'})
-    assert project.packages() == {"base": "1.0"}
+    own = {} if is_virtual else {"tinydep": "0.5"}
+    assert project.packages() == {**own, "base": "1.0"}
     text = (project.folder / "pyproject.toml").read_text().replace('"tinydep"', '"tinydep[x]"')
     project.write({"pyproject.toml": text})
-    assert project.packages() == {"base": "1.0", "other": "1.0"}
-    command = [uv.find_uv_bin(), "lock", "--quiet", "--offline", "--no-index", "--find-links", str(project.index)]
-    subprocess.run(command, cwd=project.folder, check=True)
-    assert project.packages() == {"base": "1.0", "other": "1.0"}
+    assert project.packages() == {**own, "base": "1.0", "other": "1.0"}
+    uv_lock(project)
+    assert project.packages() == {**own, "base": "1.0", "other": "1.0"}
+    command = [uv.find_uv_bin(), "export", "--quiet", "--frozen", "--offline", "--no-hashes", "--no-annotate"]
+    exported = subprocess.run(command, cwd=project.folder, check=True, capture_output=True, text=True).stdout
+    assert ("../lib" in exported) is not is_virtual
+
+
+@pytest.mark.parametrize("is_used_itself", [False, True])
+def test_the_dependencies_of_a_virtual_package_that_a_local_package_requires_are_included(
+    project: Project, is_used_itself: bool
+) -> None:
+    for name in ("tinydep", "base", "inner"):
+        project.wheel(name, "9.0")
+    project.local("libs/inner", "inner")
+    sources = '[tool.uv.sources]\ninner = { path = "../inner" }\n[tool.uv]\npackage = false\n'
+    project.local("libs/virtual", "virtual", '["base", "inner"]', sources)
+    project.local("libs/tinydep", "tinydep", '["virtual"]', '[tool.uv.sources]\nvirtual = { path = "../virtual" }\n')
+    source = '[tool.uv.sources]\ntinydep = { path = "libs/tinydep" }\n'
+    if is_used_itself:
+        source += 'virtual = { path = "libs/virtual" }\n'
+    head = TINYDEP.replace('"tinydep"', '"tinydep", "virtual"') if is_used_itself else TINYDEP
+    project.write({"pyproject.toml": head + source})
+    expected = {"tinydep": "0.5", "base": "9.0", "inner": "0.5"}
+    assert project.packages() == expected
+    uv_lock(project)
+    assert project.packages() == expected
