@@ -17,6 +17,7 @@ from builder.resolve.misnamed_wheels import misnamed_wheel_of
 
 #: What to do about a wheel that is wrong in itself.
 OTHER_WHEEL_FIX = "use another version of this package, or report the wheel to its maintainers"
+_NO_WHEELS = re.compile(r"\b(\S+) ha(?:s|ve) no (?:usable wheels|wheels with|.{0,40}-compatible wheels)")
 _NO_VERSION = re.compile(r"there is no version of (\S+?)(?:==|===)(\S+)")
 #: uv takes a package from the first index that has it; its hint contains the index that it read.
 _OTHER_INDEX = re.compile(r"`(\S+?)` was found on (\S+?),? but not at the requested version")
@@ -60,9 +61,10 @@ class NoWheelError(ConflictError):
 def no_wheel(package: str, target: Target, required_by: str = "") -> NoWheelError:
     """Return the error for a package, with its version. ``required_by`` says what requires it, if that is known."""
     glibc = dotted(target.runtime.glibc)
+    scope = "" if " " in package else " (in any version that the requirements allow)"
     return NoWheelError(
         package,
-        f"{package} has no wheel that runs on {target.runtime.api_name} for {target.architecture} "
+        f"{package}{scope} has no wheel that runs on {target.runtime.api_name} for {target.architecture} "
         f"({target.runtime.system}, glibc {glibc}: up to {target.runtime.manylinux})"
         + (f"; {required_by}" if required_by else ""),
         where=target.id,
@@ -114,13 +116,10 @@ def explain(text: str, target: Target, requirements: Sequence[str], origins: Map
     flat = uv.one_line(text)
     if error := _settings_error(flat):
         return error
-    if match := re.search(
-        r"\b(\S+) (?:ha(?:s|ve) no usable wheels|has no wheels with|has no .{0,40}-compatible wheels)", flat
-    ):
-        name = match[1].partition("==")[0]
-        where = origins.get(name_of(name))
-        required_by = _dependent(name, flat) or (f"{where} requires it" if where else "")
-        return no_wheel(match[1].replace("==", " "), target, required_by)
+    if without := _without_wheels(flat):
+        where = origins.get(name_of(without))
+        required_by = _dependent(name_of(without), flat) or (f"{where} requires it" if where else "")
+        return no_wheel(without, target, required_by)
     if match := re.search(r"\b(401|403) (?:Unauthorized|Forbidden)\b", flat):
         return http_error(int(match[1]), "", target.id)
     if missing := _missing(flat):
@@ -155,6 +154,18 @@ def explain(text: str, target: Target, requirements: Sequence[str], origins: Map
         return unreachable(_last_cause(text), target.id)
     fix = "correct what the message names" if re.search(r"\(os error|--find-links|parse", flat) else _INDEX_FIX
     return BuildError(f"cannot be resolved: {_error_text(flat)}", where=target.id, fix=fix)
+
+
+def _without_wheels(flat: str) -> str | None:
+    """Return the first package that has no usable wheel by uv's explanation, with the version if there is only one."""
+    statements = list(_NO_WHEELS.finditer(flat))
+    if not statements:
+        return None
+    first = statements[0][1]
+    name = first.partition("==")[0]
+    same = [each for each in statements if name_of(each[1]) == name_of(name)]
+    is_one = len(same) == 1 and "==" in first and not re.search(r"all of:(?: \S+)* $", flat[: same[0].start()])
+    return first.replace("==", " ") if is_one else str(name_of(name))
 
 
 def _missing_error(package: str, what: str, fix: str, where: str) -> InputError:

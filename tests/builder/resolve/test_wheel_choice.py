@@ -67,6 +67,17 @@ def test_only_wheels_for_a_newer_glibc_are_an_error_that_names_the_package(requi
         resolve_requirements(LockInput((requirement,)), target_of("3.11"))
 
 
+@pytest.mark.parametrize("requirement", ["demo", "demo>=1.1", "user"])
+def test_a_package_without_a_wheel_in_several_versions_is_named_without_one_of_them(
+    requirement: str, index: Path
+) -> None:
+    for version in ("1.0", "1.1", "1.2rc1", "1.3"):
+        make_wheel(index, "demo", version, tag=manylinux(28 if version < "1.2" else 34))
+    make_wheel(index, "user", requires=("demo",))
+    with pytest.raises(ConflictError, match=r"demo \(in any version that the requirements allow\) has no wheel"):
+        resolve_requirements(LockInput((requirement,)), target_of("3.11"))
+
+
 def test_exclusions_and_overrides_of_the_matrix_are_applied(index: Path) -> None:
     make_wheel(index, "demo", requires=("other<2", "heavy"))
     for version in ("1.0", "2.0"):
