@@ -28,7 +28,7 @@ from builder.requirements.entries import DeclaredSources, Entry, with_marker
 from builder.requirements.indexes import named_indexes
 from builder.requirements.pdm_tables import PdmResolution
 from builder.requirements.uv_limits import check_conflicts, check_environments, check_groups
-from builder.requirements.uv_tables import UvTables, chosen_source, read_uv_tables
+from builder.requirements.uv_tables import chosen_source, read_uv_tables
 
 _DYNAMIC_EXTRAS = (
     "the build backend states the extras (optional-dependencies is dynamic), and only files of setuptools are read: "
@@ -58,38 +58,45 @@ class _Project:
         self.path, self.where, self.selection, self.environment = path, path.name, selection, environment
         self.stated = Declarations(path)
         self.document, self.problems, self.name = self.stated.document, self.stated.problems, self.stated.name
-        self.notes: list[str] = []
+        self.uv = read_uv_tables(path.parent, self.document, self.problems)
+        self.pdm = PdmResolution(self.stated.pdm, self.where, self.problems)
+        self.notes: list[str] = [*self.uv.notes, *self.pdm.notes()]
+        self.extras: list[str] = []  #: the chosen ones, as the groups
+        self.groups: list[str] = []
         self.own_extras: set[str] = set()  #: that the project requires of itself
 
     def read(self) -> Requirements:
-        uv = read_uv_tables(self.path.parent, self.document, self.problems)
-        pdm = PdmResolution(self.stated.pdm, self.where, self.problems)
         extras, groups = self.stated.extras(), self.stated.groups()
-        chosen_extras, chosen_groups = self._selected_names(extras, groups)
-        check_environments(uv.environments, self.environment, self.where, self.problems)
-        check_conflicts(uv.conflicts, self.name, chosen_extras, chosen_groups, self.where, self.problems)
-        check_groups(uv.group_limits, chosen_groups, self.environment["python_full_version"], self.where, self.problems)
-        self.notes += [*uv.notes, *pdm.notes()]
+        self.extras, self.groups = self._selected_names(extras, groups)
+        self._check_limits()
         self._name_unread_tables()
         nested: list[Requirements] = []
         main = list(self.stated.main(nested))
-        self.notes += self.stated.unknown_members(chosen_extras, main)
+        self.notes += self.stated.unknown_members(self.extras, main)
         if not is_package(self.document, self.where):
             self._refuse_itself(main)
-        entries = [*main, *(entry for name in chosen_extras for entry in extras[name])]
-        entries += [entry for name in chosen_groups for entry in groups[name]]
-        entries = list(self._replace_itself(entries, extras))
-        self._note_rest("extra", {*extras} - {*chosen_extras} - self.own_extras)
-        self._note_rest("group", {*groups} - self.stated.with_included(chosen_groups))
-        if environments := self.stated.hatch_environments():
-            self.notes.append(f"not included: the dependencies of Hatch's environments {names_of(environments)}")
-        if self.stated.rye.get("dev-dependencies"):
-            self.notes.append("not included: [tool.rye].dev-dependencies")
-        indexes = {**uv.indexes, **named_indexes(), **self.stated.source_indexes()}
-        available = DeclaredSources(self.path.parent, self.problems, indexes, uv.members)
-        included = Selection((*chosen_extras, *self.own_extras), groups=tuple(self.stated.with_included(chosen_groups)))
-        declarations = [self._declare(entry, uv, included, available) for entry in entries]
-        nested += self.virtual.values()
+        chosen = [entry for name in self.extras for entry in extras[name]]
+        chosen += [entry for name in self.groups for entry in groups[name]]
+        entries = list(self._replace_itself([*main, *chosen], extras))
+        included_groups = self.stated.with_included(self.groups)
+        self._note_rest("extra", {*extras} - {*self.extras} - self.own_extras)
+        self._note_rest("group", {*groups} - included_groups)
+        self._note_environments()
+        indexes = {**self.uv.indexes, **named_indexes(), **self.stated.source_indexes()}
+        available = DeclaredSources(self.path.parent, self.problems, indexes, self.uv.members)
+        included = Selection((*self.extras, *self.own_extras), groups=tuple(included_groups))
+        declared = [self._declare(entry, included, available) for entry in entries]
+        return self._requirements(entries, declared, [*nested, *self.virtual.values()], available)
+
+    def _requirements(
+        self,
+        entries: Sequence[Entry],
+        declared: Sequence[Declared],
+        nested: Sequence[Requirements],
+        available: DeclaredSources,
+    ) -> Requirements:
+        """Return the project's requirements with those that it reads from other files (``nested``)."""
+        uv, pdm = self.uv, self.pdm
         overrides = (*self.stated.texts(uv.overrides, "override"), *pdm.overrides())
         constraints = tuple(self.stated.texts(uv.constraints, "constraint"))
         limited = {name_of(text) for text in (*constraints, *overrides)} - {entry.name for entry in entries}
@@ -97,14 +104,11 @@ class _Project:
         needs_lock += [
             f"{self.where}: [tool.uv.sources].{name}: not a dependency" for name in sorted(limited & {*uv.sources})
         ]
-        itself = (
-            (LocalPackage(self.path.parent, str(self.path), self.name),)
-            if self.name and is_package(self.document, str(self.path))
-            else ()
-        )
+        is_included = self.name and is_package(self.document, str(self.path))
+        itself = (LocalPackage(self.path.parent, str(self.path), self.name),) if is_included else ()
         return Requirements(
             self.path,
-            (*declarations, *(each for part in nested for each in part.declared)),
+            (*declared, *(each for part in nested for each in part.declared)),
             (*constraints, *(each for part in nested for each in part.constraints)),
             overrides,
             tuple(canonicalize_name(str(name)) for name in (*uv.excludes, *pdm.excludes(), *self.virtual)),
@@ -114,10 +118,10 @@ class _Project:
             name=self.name,
             version=self._version(),
             python=self.stated.python(self.environment["python_full_version"]),
-            extras=tuple(chosen_extras),
-            groups=tuple(chosen_groups),
+            extras=tuple(self.extras),
+            groups=tuple(self.groups),
             root=uv.root,
-            indexes=indexes,
+            indexes=available.indexes,
             needs_lock=tuple(needs_lock),
             settings={
                 **pdm.settings(),
@@ -127,6 +131,19 @@ class _Project:
             not_applied=(*(f"[tool.uv].{key}" for key in uv.unsupported), *pdm.not_applied()),
             notes=tuple(self.notes),
         )
+
+    def _check_limits(self) -> None:
+        """Add a problem for each limit of uv that excludes the target or the selection."""
+        uv, python = self.uv, self.environment["python_full_version"]
+        check_environments(uv.environments, self.environment, self.where, self.problems)
+        check_conflicts(uv.conflicts, self.name, self.extras, self.groups, self.where, self.problems)
+        check_groups(uv.group_limits, self.groups, python, self.where, self.problems)
+
+    def _note_environments(self) -> None:
+        if environments := self.stated.hatch_environments():
+            self.notes.append(f"not included: the dependencies of Hatch's environments {names_of(environments)}")
+        if self.stated.rye.get("dev-dependencies"):
+            self.notes.append("not included: [tool.rye].dev-dependencies")
 
     def _name_unread_tables(self) -> None:
         """Name the tables that are not read: an error if the file states no requirements besides them."""
@@ -210,14 +227,14 @@ class _Project:
                         replace(each, requirement=with_marker(each.requirement, marker)) for each in extras[extra]
                     ]
 
-    def _declare(self, entry: Entry, uv: UvTables, included: Selection, available: DeclaredSources) -> Declared:
+    def _declare(self, entry: Entry, included: Selection, available: DeclaredSources) -> Declared:
         """Return the requirement of an entry, and record where its package comes from."""
         requirement, source = entry.requirement, entry.source
-        if options := uv.sources.get(entry.name):
+        if options := self.uv.sources.get(entry.name):
             source = chosen_source(
-                options, entry.where, included, self.environment, self.problems, has_conflicts=bool(uv.conflicts)
+                options, entry.where, included, self.environment, self.problems, has_conflicts=bool(self.uv.conflicts)
             )
-        elif entry.name in uv.members and not (source or requirement.url):
+        elif entry.name in self.uv.members and not (source or requirement.url):
             self.problems.add(
                 entry.where,
                 f"{entry.name} is a member of the workspace, but has no entry in [tool.uv.sources]; "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,6 +28,12 @@ from publisher.cli.parameter_steps import (
     show_parameters,
     with_parameters,
 )
+
+if TYPE_CHECKING:
+    from publisher.audit.yank import Changed
+    from publisher.documents.command_documents import YankDocument
+    from publisher.ledger.folder import Ledger
+    from publisher.ledger.release import Release
 
 #: How long a yank waits for the lock of a running publish.
 LEASE_WAIT_SECONDS = 900.0
@@ -51,7 +59,6 @@ def command(
     from publisher.audit.yank import Permissions
     from publisher.aws.lease import lease
     from publisher.cli.signals import stopping
-    from publisher.ledger.release import at_number
 
     if bool(reason) == undo:
         raise UsageError("give --reason TEXT, or --undo")
@@ -59,13 +66,7 @@ def command(
         require_terminal()
     matrix = settings.matrix()
     ledger = settings.ledger(matrix)
-    release = at_number(ledger.releases(), layer_version)
-    if release is None:
-        raise InputError(
-            f"the ledger has no layer version {layer_version}",
-            where=settings.ledger_place,
-            fix="list the releases with `layers describe`; `layers sync` records what AWS has",
-        )
+    release = _recorded(settings, ledger, layer_version)
     undone = undo and release.yanked is None  # perhaps by a run that was stopped before it wrote the parameters
     private = undo and release.completed is None and not undone
     stop = Stop()
@@ -81,40 +82,59 @@ def command(
         unannounced = announce_release(matrix, ledger, layer_version)
     if undone and not unannounced and not (refreshed and (refreshed.written or refreshed.removed or refreshed.failed)):
         raise InputError(f"layer version {layer_version} is not yanked", fix="leave --undo out, or correct the number")
-    failed = [each for each in changed if each.error]
     if as_json:
-        print_json(
-            with_parameters(
-                {
-                    "package": release.package,
-                    "version": release.version,
-                    "layer_version": layer_version,
-                    "complete": not failed and not private,
-                    "cells": [{"arn": each.arn, "error": each.error} for each in changed],
-                },
-                refreshed,
-            )
-        )
+        print_json(with_parameters(_document(release, changed, private=private), refreshed))
     else:
-        if failed:
-            print_table(["cell", "reason"], [[each.cell, each.error or ""] for each in failed])
-        cells = counted(len(changed) - len(failed), "cell")
-        state = f"{matrix.permission.granted} again" if undo else "yanked"
-        print_result(f"{release.package} {release.version}, layer version {layer_version}: {cells} {state}")
+        _show(release, changed, f"{matrix.permission.granted} again" if undo else "yanked")
         show_parameters(refreshed)
-    if private:
-        raise IncompleteError(
-            f"{release.version} is no longer yanked, but it was never complete, so its cells stay as they are",
-            where=f"layer version {layer_version}",
-            fix=f"complete it: layers publish --version {release.version} --layer-version {layer_version}",
-            failure_class=FailureClass.PERMANENT,
-        )
-    if failed:
-        from publisher.report.next_steps import incomplete_error
-
-        raise incomplete_error(
-            f"{counted(len(failed), 'cell')} failed", (each.failure for each in failed if each.failure)
-        )
+    _judge(release, changed, private=private)
     check_parameters(refreshed)
     if unannounced:
         raise unannounced
+
+
+def _recorded(settings: Settings, ledger: Ledger, layer_version: int) -> Release:
+    from publisher.ledger.release import at_number
+
+    release = at_number(ledger.releases(), layer_version)
+    if release is None:
+        raise InputError(
+            f"the ledger has no layer version {layer_version}",
+            where=settings.ledger_place,
+            fix="list the releases with `layers describe`; `layers sync` records what AWS has",
+        )
+    return release
+
+
+def _document(release: Release, changed: Sequence[Changed], *, private: bool) -> YankDocument:
+    return {
+        "package": release.package,
+        "version": release.version,
+        "layer_version": release.layer_version,
+        "complete": not private and not any(each.error for each in changed),
+        "cells": [{"arn": each.arn, "error": each.error} for each in changed],
+    }
+
+
+def _show(release: Release, changed: Sequence[Changed], state: str) -> None:
+    failed = [[each.cell, each.error] for each in changed if each.error]
+    if failed:
+        print_table(["cell", "reason"], failed)
+    cells = counted(len(changed) - len(failed), "cell")
+    print_result(f"{release.package} {release.version}, layer version {release.layer_version}: {cells} {state}")
+
+
+def _judge(release: Release, changed: Sequence[Changed], *, private: bool) -> None:
+    """Raise IncompleteError if a cell was not changed. ``private``: the cells of the release were never public."""
+    if private:
+        raise IncompleteError(
+            f"{release.version} is no longer yanked, but it was never complete, so its cells stay as they are",
+            where=f"layer version {release.layer_version}",
+            fix=f"complete it: layers publish --version {release.version} --layer-version {release.layer_version}",
+            failure_class=FailureClass.PERMANENT,
+        )
+    failures = [each.failure for each in changed if each.failure]
+    if failures:
+        from publisher.report.next_steps import incomplete_error
+
+        raise incomplete_error(f"{counted(len(failures), 'cell')} failed", failures)
