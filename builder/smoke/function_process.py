@@ -20,6 +20,8 @@ from builder.smoke.runtime_api import EndedError, FunctionResponse, RuntimeApi
 FUNCTION_FOLDER = Path(__file__).parent / "function"
 BOOTSTRAP = FUNCTION_FOLDER / "bootstrap.py"
 _HOME = "home"
+#: Limits for what is read from the output of a function.
+_MAX_REFUSED, _MAX_LINE_CHARACTERS = 100, 4096
 _CRASHES = {
     signal.SIGSEGV: "a defect in a binary, or a binary for another version of Python or of a library",
     signal.SIGABRT: "a binary stopped itself; its output has the reason",
@@ -141,10 +143,13 @@ def _cause(code: int | None) -> str:
 
 
 def refused(log: Path) -> tuple[str, ...]:
-    """Return the connections to other machines that a smoke test's function tried."""
+    """Return the connections to other machines that a smoke test's function tried, at most a hundred."""
     mark = "smoke: refused "
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        return tuple(sorted({line.removeprefix(mark).rstrip("\n") for line in lines if line.startswith(mark)}))
+    found: set[str] = set()
+    with log.open(encoding="utf-8", errors="replace") as file:
+        while len(found) < _MAX_REFUSED and (line := file.readline(_MAX_LINE_CHARACTERS)):
+            found |= {line.removeprefix(mark).rstrip("\n")} if line.startswith(mark) else set()
+    return tuple(sorted(found))
 
 
 @contextlib.contextmanager

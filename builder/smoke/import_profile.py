@@ -22,6 +22,8 @@ RUNTIME: Final = "Lambda's runtime"
 _RUNTIME_MODULES = frozenset({"awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "s3transfer", "urllib3"})
 #: ``import time:       123 |        456 |     package.module``: own and cumulative microseconds; indented by depth.
 _LINE = re.compile(r"import time:\s*(\d+) \|\s*(\d+) \|( +)(\S+)")
+#: Far above the output of real imports: 100 bytes for each module.
+MAX_LOG_BYTES: Final = 8 << 20
 _MARKER = "layers: the statement starts here"
 
 
@@ -57,9 +59,13 @@ def profile_imports(
             code_of_exit = process.wait(limit)
         except subprocess.TimeoutExpired:
             raise BuildError(f"the import timed out after {limit:.0f} s", where=statement) from None
-    text = log.read_text("utf-8", "replace")
+    with log.open("rb") as file:
+        text = file.read(MAX_LOG_BYTES).decode("utf-8", "replace")
+        is_too_long = bool(file.read(1))
     if code_of_exit:
         raise BuildError(f"the import failed: {text.strip()[-500:]}", where=statement)
+    if is_too_long:
+        raise BuildError(f"the import wrote more than {MAX_LOG_BYTES >> 20} MB of output", where=statement)
     return by_package(parse_import_times(text.partition(_MARKER)[2]), distributions)
 
 

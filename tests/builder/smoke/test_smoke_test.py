@@ -20,10 +20,12 @@ from click.testing import CliRunner
 from builder.inspection.inspector import inspect_zip
 from builder.model.artifact import sha256_of
 from builder.model.cold_start import read_smokes
+from builder.model.errors import BuildError
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import Target
 from builder.smoke import execution
 from builder.smoke.bedrock_model import Turn, scripted_model
+from builder.smoke.import_profile import MAX_LOG_BYTES
 from builder.smoke.smoke_test import App, SmokeReport, smoke, smoke_app
 from publisher.cli.group import layers
 from tests.fakes.zips import add, distribution, target, write
@@ -238,6 +240,16 @@ class TestInTheRuntimeClient:
         assert report.status == "failed"
         assert "ended before" in str(report.reason)
         assert "last words" in str(report.output)
+
+    def test_endless_output_is_not_read_whole(self, tmp_path: Path) -> None:
+        lines = "".join(f"smoke: refused a connection to {number}\\n" for number in range(200))
+        source = f"import sys; sys.stderr.write('{lines}' + 'x' * {MAX_LOG_BYTES})\n"
+        files = distribution("mypackage", files={"mypackage/__init__.py": source.encode()})
+        path = write(tmp_path / "z.zip", files)
+        with pytest.raises(BuildError, match="wrote more than 8 MB"):
+            smoke(path, own(), profile=True)
+        report = smoke(path, own())
+        assert (report.status, len(report.refused)) == ("proven", 100)
 
     def test_connections_to_other_hosts_are_refused_and_named(self, tmp_path: Path) -> None:
         source = (
