@@ -127,13 +127,11 @@ def package(
                 _lock(project, target, layer, folder, progress) if project and not project.is_empty else ((), None)
             )
             zipped = _zip_app(files, target, folder / APP)
-            layer_slim = _slim_for(slim, files) if slim else None
-            compiled = _bytecode(target, progress) if bytecode and lock else "off"
-            dependencies = (
-                _build(app, project, target, lock, lock_input, output, folder, progress, layer_slim, compiled)
-                if project and lock
-                else None
-            )
+            dependencies = None
+            if project and lock:
+                compiled = _bytecode(target, progress) if bytecode else "off"
+                matrix = _matrix_of(app, project, target, _slim_for(slim, files) if slim else None, compiled)
+                dependencies = _build(matrix, project.version or "0", lock, lock_input, output, folder, progress)
             result = Package(target, zipped, dependencies, source, project.lock if project else None, layer)
             _check_limits(result, folder, direct, progress)
             _check_budget(result, budget or Budget())
@@ -198,22 +196,10 @@ def _slim_for(slim: Slim, files: Mapping[str, Path]) -> Slim:
     return slim.model_copy(update={"services": tuple(sorted({*slim.services, *services}))})
 
 
-def _build(
-    app: Path,
-    requirements: Requirements,
-    target: Target,
-    lock: Lock,
-    lock_input: LockInput | None,
-    output: Path,
-    folder: Path,
-    progress: Progress,
-    slim: Slim | None,
-    bytecode: Literal["required", "off"],
-) -> Artifact:
-    """Build ``dependencies.zip`` with its SBOM, as a layer is built. If that of ``output`` is the same, it stays."""
-    for name in _DEPENDENCIES_FILES:
-        with suppress(OSError):
-            (folder / name).hardlink_to(output / name)
+def _matrix_of(
+    app: Path, requirements: Requirements, target: Target, slim: Slim | None, bytecode: Literal["required", "off"]
+) -> Matrix:
+    """Return the matrix of a layer with the app's dependencies."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", requirements.name or app.absolute().name)[:100].strip("._-") or "app"
     matrix = Matrix(
         account="0" * 12,  # unused placeholder: this matrix publishes nothing
@@ -230,10 +216,24 @@ def _build(
         "exclude": tuple(each for each in requirements.excludes if each != canonicalize_name(name)),
         "override": tuple(map(without_credentials, requirements.overrides)),
     }
-    matrix = matrix.model_copy(update=stated)  # uv and PDM allow more here than a matrix: no version, a URL
-    locks = {target.id: lock}
-    version = requirements.version or "0"
-    manifest = build(matrix, version, matrix.targets, folder, progress, lock=locks, lock_input=lock_input)
+    return matrix.model_copy(update=stated)  # uv and PDM allow more here than a matrix: no version, a URL
+
+
+def _build(
+    matrix: Matrix,
+    version: str,
+    lock: Lock,
+    lock_input: LockInput | None,
+    output: Path,
+    folder: Path,
+    progress: Progress,
+) -> Artifact:
+    """Build ``dependencies.zip`` with its SBOM, as a layer is built. If that of ``output`` is the same, it stays."""
+    for name in _DEPENDENCIES_FILES:
+        with suppress(OSError):
+            (folder / name).hardlink_to(output / name)
+    (target,) = matrix.targets
+    manifest = build(matrix, version, (target,), folder, progress, lock={target.id: lock}, lock_input=lock_input)
     return manifest.artifacts[0]
 
 
