@@ -14,6 +14,7 @@ import pytest
 
 from builder.model.artifact import write_manifest
 from builder.model.runtimes import RUNTIMES
+from publisher.reconcile.sources import unzipped_size
 from tests.conftest import Sandbox
 from tests.fakes.command import Ended, Layers
 from tests.fakes.simulated_runs import make_artifacts
@@ -78,7 +79,8 @@ def publish_real(layers: Layers, version: str, *more: str, source: str = "", con
     for artifact in manifest.artifacts:
         data = content or layer_zip(version, source)
         (folder / artifact.file).write_bytes(data)
-        facts = {"sha256": sha256(data).hexdigest(), "size": len(data)}
+        sizes = {"size": len(data), "unzipped_size": unzipped_size(folder / artifact.file)}
+        facts = {"sha256": sha256(data).hexdigest(), **sizes}
         artifacts.append(artifact.model_copy(update=facts))
     write_manifest(folder, manifest.model_copy(update={"artifacts": tuple(artifacts)}))
     return layers("publish", "--version", version, "--artifacts", str(folder), "--yes", *more)
