@@ -63,7 +63,7 @@ def artifacts_with_sbom(world: Layers, version: str, size: int) -> str:
             archive.writestr("python/data.bin", os.urandom(size))
         sbom = folder / f"{artifact.layer_name}.cdx.json"
         sbom.write_text("{}")
-        facts = {"sha256": sha256_of(path), "size": path.stat().st_size, "sbom": sbom.name}
+        facts = {"sha256": sha256_of(path), "size": path.stat().st_size, "unzipped_size": size, "sbom": sbom.name}
         made.append(artifact.model_copy(update={**facts, "sbom_sha256": sha256_of(sbom)}))
     write_manifest(folder, manifest.model_copy(update={"artifacts": tuple(made)}))
     return str(folder)
