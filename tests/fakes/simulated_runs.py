@@ -118,9 +118,7 @@ def make_artifacts(folder: Path, matrix: Matrix, version: str, build: str = "one
         artifacts.append(
             Artifact(
                 target=target.id,
-                python=target.python,
-                architecture=target.architecture,
-                layer_name=target.layer_name,
+                **target.fields,
                 file=f"{target.layer_name}.zip",
                 sha256=sha256(data).hexdigest(),
                 size=len(data),

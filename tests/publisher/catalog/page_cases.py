@@ -80,9 +80,7 @@ def made(
     begun = DAY + timedelta(days=20 * number)
     targets = tuple(
         TargetRecord(
-            python=target.python,
-            architecture=target.architecture,
-            layer_name=target.layer_name,
+            **target.fields,
             sha256=digest(f"{number}/{target.id}"),
             size=int((34.1 + grown + place * 0.4) * 1048576),
             unzipped_size=int((73.5 + 2 * grown + place * 0.9) * 1048576),
@@ -98,9 +96,7 @@ def made(
     cells = tuple(
         CellRecord(
             region=cell.region,
-            python=cell.target.python,
-            architecture=cell.target.architecture,
-            layer_name=cell.target.layer_name,
+            **cell.target.fields,
             layer_version=number,
             arn=matrix.layer_arn(cell, number),
             sha256=facts[cell.target.id].sha256 or "",

@@ -60,9 +60,7 @@ def remote(matrix: Matrix, states: Mapping[Cell, CellState], silent: Mapping[str
 def target_record(target: Target, content: str) -> TargetRecord:
     """Return a target's facts in a ledger."""
     return TargetRecord(
-        python=target.python,
-        architecture=target.architecture,
-        layer_name=target.layer_name,
+        **target.fields,
         sha256=digest(content),
         size=1,
     )
@@ -81,9 +79,7 @@ def release(matrix: Matrix, number: int, version: str, cells: tuple[Cell, ...], 
         cells=tuple(
             CellRecord(
                 region=cell.region,
-                python=cell.target.python,
-                architecture=cell.target.architecture,
-                layer_name=cell.target.layer_name,
+                **cell.target.fields,
                 layer_version=number,
                 arn=matrix.layer_arn(cell, number),
                 sha256=digest(f"{version}/{cell.target.id}"),
