@@ -44,7 +44,7 @@ from builder.requirements.pins import pin
 from builder.requirements.poetry_constraints import to_specifiers
 from builder.requirements.pylock import read_pylock
 from builder.requirements.requirements_file import read_requirements_file
-from builder.requirements.uv_lock_check import find_differences
+from builder.requirements.uv_lock_check import find_differences, local_names
 from builder.resolve import uv
 from builder.resolve.bounds import ProjectIndex
 
@@ -113,17 +113,19 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
             where=str(lock),
             fix="run `uv lock`, or resolve again with --no-lock",
         )
+    document = read_toml(lock)
+    names = local_names(document, lock)
     requirements = read_requirements_file(lock, result.out, marker_environment(target))
     places = {**project.places, **requirements.places}
     requirements = replace(
         requirements,
+        local=tuple(replace(each, name=names.get(each.path.resolve())) for each in requirements.local),
         places={
             name: place
             for name, place in places.items()
             if isinstance(place, ProjectIndex) or name in requirements.places
         },
     )
-    document = read_toml(lock)
     _check_python(document, lock, project, target, "uv lock")
     problems = Problems()
     missing = _check_pins(project, requirements, target, problems)
@@ -238,6 +240,7 @@ def _check_pins(project: Requirements, locked: Requirements, target: Target, pro
     pins = {each.name: each.requirement for each in locked.declared if each.is_active(environment)}
     local = {each.path.resolve() for each in locked.local}
     places = {name: each.path.resolve() for name, each in locked.places.items() if isinstance(each, LocalPackage)}
+    names = {*places, *(each.name for each in locked.local if applies(each.marker, environment))}
     different = set()
     for each in project.declared:
         if each.name in project.not_compared or not each.is_active(environment):
@@ -246,7 +249,7 @@ def _check_pins(project: Requirements, locked: Requirements, target: Target, pro
         if isinstance(place, LocalPackage):
             fits = place.path.resolve() in local or places.get(each.name) == place.path.resolve()
             problem = None if fits else f"{each.name} is not in the lock as {place.path}"
-        elif each.name in places:  # a local package requires it from there
+        elif each.name in names:  # another requirement takes it from there
             problem = None
         else:
             has = _difference(each.requirement, pins.get(each.name))
@@ -256,7 +259,7 @@ def _check_pins(project: Requirements, locked: Requirements, target: Target, pro
             different.add(each.name)
     for constraint in map(Requirement, project.constraints):
         name = canonicalize_name(constraint.name)
-        is_compared = name in pins and name not in project.not_compared | {*places}
+        is_compared = name in pins and name not in project.not_compared | names
         if is_compared and applies(constraint.marker, environment) and (has := _difference(constraint, pins[name])):
             problems.add(project.source.name, f"the lock does not fit the constraint {constraint}: it {has}")
     return different

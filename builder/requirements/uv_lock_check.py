@@ -47,6 +47,19 @@ class _Required:
         return same_package and (self.versions is None or other.versions is None or self.versions == other.versions)
 
 
+def local_names(document: Mapping[str, Any], lock: Path) -> dict[Path, str]:
+    """Return the names of the local packages in a uv.lock by their places."""
+    return {place: canonicalize_name(str(package.get("name"))) for place, package in _local_entries(document, lock)}
+
+
+def _local_entries(document: Mapping[str, Any], lock: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    for package in array(document, "package", where=str(lock)):
+        source = table(package, "source", where=str(lock))
+        place = next((value for key, value in source.items() if key in _WITHOUT_VERSIONS), None)
+        if place is not None:
+            yield (lock.parent / str(place)).resolve(), package
+
+
 def find_differences(
     document: Mapping[str, Any], lock: Path, project: Path, local: Collection[Path]
 ) -> Iterator[tuple[str, str, str]]:
@@ -57,13 +70,8 @@ def find_differences(
     """
     folder, name = project.resolve(), str(lock)
     manifest = table(document, "manifest", where=name)
-    compared = []
-    for package in array(document, "package", where=name):
-        source = table(package, "source", where=name)
-        place = next((value for key, value in source.items() if key in _WITHOUT_VERSIONS), None)
-        locked_folder = (lock.parent / str(place)).resolve()
-        if place is not None and (locked_folder == folder or locked_folder in local):
-            compared.append((package, locked_folder))
+    entries = _local_entries(document, lock)
+    compared = [(package, place) for place, package in entries if place == folder or place in local]
     if "dependency-groups" in manifest:  # a root that is not a package
         compared.append(({"metadata": {"requires-dev": manifest["dependency-groups"]}}, folder))
     for package, locked_folder in compared:

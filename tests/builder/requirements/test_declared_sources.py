@@ -234,3 +234,19 @@ def test_the_dependencies_of_a_virtual_package_that_a_local_package_requires_are
     assert project.packages() == expected
     uv_lock(project)
     assert project.packages() == expected
+
+
+@pytest.mark.parametrize("marker", ["sys_platform == 'linux'", "sys_platform == 'win32'"])
+def test_a_path_that_another_package_declares_counts_for_every_requirement_of_a_lock(
+    project: Project, marker: str
+) -> None:
+    """uv has one place for a package: that of any requirement, if it has no version from an index."""
+    project.wheel("inner", "9.0")
+    project.local("libs/inner", "inner")
+    project.local("libs/tinydep", "tinydep", '["inner"]', '[tool.uv.sources]\ninner = { path = "../inner" }\n')
+    sources = f'tinydep = {{ path = "libs/tinydep" }}\ninner = {{ path = "libs/inner", marker = "{marker}" }}\n'
+    head = TINYDEP.replace('"tinydep"', '"tinydep", "inner"')
+    project.write({"pyproject.toml": f"{head}[tool.uv.sources]\n{sources}"})
+    assert project.packages() == {"tinydep": "0.5", "inner": "0.5"}
+    uv_lock(project)
+    assert project.packages() == {"tinydep": "0.5", "inner": "0.5"}
