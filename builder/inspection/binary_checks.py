@@ -93,7 +93,8 @@ def _find_imported(files: Iterable[FileFacts], target: Target) -> set[str]:
     for file in files:
         if file.elf:
             by_name.setdefault(file.name, []).append(file)
-            if _is_extension_module(file.path, target) or (file.elf.is_module and _is_importable(file.path)):
+            untagged = file.elf.is_module and _is_importable(file.path) and not _ABI.fullmatch(file.name)
+            if untagged or _is_extension_module(file.path, target):
                 waiting.append(file)
     imported = {file.path for file in waiting}
     while waiting:

@@ -13,6 +13,8 @@ from builder.resolve.settings import is_true
 
 _STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})[^)]*\)(?: for url \(([^\s)]+))?")
 _HASH_MISMATCH = re.compile(r"Hash mismatch for `(\S+?)(?: @ [^`]*)?` Expected: (.+?) Computed: ((?:\w+:[0-9a-f]+ ?)+)")
+_REDIRECT = re.compile(r"HTTP 3\d\d [\w ]*'Location' value `(\S+?)`?(?: is not a valid|:? )")
+_PROXY_VARIABLES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
 _TRUNCATED = re.compile(r"end of file before message length|unexpected end of file|IncompleteMessage")
 _UNREACHABLE = re.compile(r"error sending request|tcp connect|dns error|timed out|error decoding|connection closed")
 _DISK = re.compile(
@@ -22,6 +24,7 @@ _DISK = re.compile(
 #: How many of a package's hashes an error shows.
 _MAX_SHOWN_DIGESTS = 3
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_INDEX_FIX = "check the URL of the index (UV_INDEX, UV_DEFAULT_INDEX)"
 _FIXES = {
     **dict.fromkeys((401, 403), "set the index's credentials for uv (UV_INDEX, netrc or a keyring)"),
     407: "set the proxy's credentials (HTTPS_PROXY=http://user:password@host:port)",
@@ -41,6 +44,12 @@ def download_error(flat: str, where: str) -> BuildError | None:
             where=where,
             fix="free some space, or set UV_CACHE_DIR and TMPDIR to folders that can be written",
         )
+    if match := _REDIRECT.search(flat):
+        return BuildError(
+            f"the package index redirects to an invalid address, or not to http or https: {shown_url(match[1])[:200]}",
+            where=where,
+            fix=_INDEX_FIX,
+        )
     cause = uv.without_addresses(uv.after_warnings(flat))[-500:]
     if _TRUNCATED.search(flat):
         return BuildError(
@@ -54,10 +63,12 @@ def download_error(flat: str, where: str) -> BuildError | None:
 
 def unreachable(cause: str, where: str) -> BuildError:
     """Return the error for an index to which the connection fails."""
+    proxies = [name for name in _PROXY_VARIABLES if os.environ.get(name) or os.environ.get(name.lower())]
+    shown = f", and the proxy ({', '.join(proxies)})" if proxies else ""
     return BuildError(
         f"the package index cannot be reached: {cause}",
         where=where,
-        fix="check the network and the URL of the index, then run the command again",
+        fix=f"check the network and the URL of the index{shown}, then run the command again",
         failure_class=FailureClass.TEMPORARY,
     )
 
@@ -79,7 +90,7 @@ def http_error(code: int, name: str, where: str) -> BuildError:
     if code in (404, 410) and name.endswith((".whl", ".metadata")):
         fix = "the index no longer has this file: resolve again (without the lock), or use another version"
     else:
-        fix = "run the command again later" if is_fault else "check the URL of the index (UV_INDEX, UV_DEFAULT_INDEX)"
+        fix = "run the command again later" if is_fault else _INDEX_FIX
     return BuildError(
         what,
         where=where,

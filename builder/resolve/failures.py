@@ -17,6 +17,8 @@ from builder.resolve.misnamed_wheels import misnamed_wheel_of
 
 #: What to do about a wheel that is wrong in itself.
 OTHER_WHEEL_FIX = "use another version of this package, or report the wheel to its maintainers"
+#: uv writes the marker of a requirement after its name: ``demo{platform_machine == 'x86_64'}>=1``.
+_MARKER = re.compile(r"(?<=[\w\]])\{[^{}]*(?:[=<>]| in )[^{}]*\}")
 _NO_WHEELS = re.compile(r"\b(\S+) ha(?:s|ve) no (?:usable wheels|wheels with|.{0,40}-compatible wheels)")
 _NO_VERSION = re.compile(r"there is no version of (\S+?)(?:==|===)(\S+)")
 #: uv takes a package from the first index that has it; its hint contains the index that it read.
@@ -113,7 +115,7 @@ def explain(text: str, target: Target, requirements: Sequence[str], origins: Map
 
     ``origins`` has the file and line of packages that the user requires.
     """
-    flat = uv.one_line(text)
+    flat = _MARKER.sub("", uv.one_line(text))
     if error := _settings_error(flat):
         return error
     if without := _without_wheels(flat):
@@ -172,6 +174,8 @@ def _missing_error(package: str, what: str, fix: str, where: str) -> InputError:
     """Return the error for a missing package. If a file in a folder of wheels seems to be the package, name it."""
     if misnamed := misnamed_wheel_of(package, os.environ):
         what, fix = f"{what}; {misnamed[0]}", misnamed[1]
+    elif place := uv.unusable_index(os.environ):
+        what = f"{what}; the index {shown_url(place)} is neither a URL (http, https, file) nor a folder"
     return InputError(what, where=where, fix=fix)
 
 

@@ -41,6 +41,10 @@ _PATH_VARIABLES = (
 )  # fmt: skip
 #: Listing more files than these takes about as long as resolving again.
 MAX_LOCAL_FILES = 20_000
+#: Far above the time of real downloads. uv limits the time without a byte only.
+MAX_SECONDS = 3600
+#: The form of an index that is not a folder.
+_INDEX_URL = re.compile(r"(?:https?|file)://", re.IGNORECASE)
 #: Longer words of a message are cut.
 _MAX_WORD_CHARACTERS = 400
 #: The public index lets clients cache a page for ten minutes and a file forever. Tell uv so, because proxies and
@@ -105,7 +109,14 @@ def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None, e
             errors="replace",
             env=env,
             check=False,
+            timeout=MAX_SECONDS,
         )
+    except subprocess.TimeoutExpired:
+        raise BuildError(
+            f"uv has not ended after {MAX_SECONDS // 60} minutes: an index or a build backend does not respond",
+            fix="check the index and the network, then run the command again; what was downloaded is kept",
+            failure_class=FailureClass.TEMPORARY,
+        ) from None
     except OSError as error:
         raise BuildError(f"uv cannot be run: {error}", fix="install the program again") from None
     if process.returncode < 0:
@@ -189,6 +200,17 @@ def index_places(variables: Mapping[str, str]) -> list[str]:
     """Return the values of all variables that set indexes, pip's included."""
     env = environment(variables)
     return [value for name in INDEX_VARIABLES if (value := env.get(name))]
+
+
+def unusable_index(variables: Mapping[str, str]) -> str | None:
+    """Return an index that is neither a URL nor an existing folder, or None. uv takes it for an empty folder."""
+    env = environment(variables)
+    one = [env.get(name, "") for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")]
+    many = [part for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL") for part in env.get(name, "").split()]
+    return next(
+        (each for each in (*one, *many) if not _INDEX_URL.search(each) and not Path(each.rpartition("=")[2]).exists()),
+        None,
+    )
 
 
 def _has_public_default(variables: Mapping[str, str]) -> bool:

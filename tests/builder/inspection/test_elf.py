@@ -98,6 +98,7 @@ def test_an_extension_module_for_another_python_is_reported(name: str, seen: boo
 
 
 OTHER = dataclasses.replace(GOOD, machine="aarch64")
+MUSL_MODULE = dataclasses.replace(GOOD, is_module=True, needed=("libc.musl-x86_64.so.1",))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,9 @@ OTHER = dataclasses.replace(GOOD, machine="aarch64")
         ("python/p/m.cpython-312-x86_64-linux-gnu.so", OTHER, "error"),
         ("python/lib/python3.12/site-packages/p/m.cpython-312-x86_64-linux-gnu.so", OTHER, "error"),
         ("python/p/m.so", dataclasses.replace(OTHER, is_module=True), "error"),
-        ("python/p/m.so", dataclasses.replace(GOOD, is_module=True, needed=("libc.musl-x86_64.so.1",)), "error"),
+        ("python/p/m.so", MUSL_MODULE, "error"),
+        ("python/p/m.cpython-313-x86_64-linux-musl.so", MUSL_MODULE, "warning"),
+        ("python/p/m.cpython-312-aarch64-linux-gnu.so", dataclasses.replace(OTHER, is_module=True), "warning"),
         ("python/p/m.so", OTHER, "warning"),
         ("python/p/libm.so.1", OTHER, "warning"),
         ("python/p/data-set/m.abi3.so", OTHER, "warning"),
@@ -151,6 +154,15 @@ def test_a_mach_o_file_is_an_error_only_as_an_extension_module(path: str, level:
 def test_an_extension_module_may_be_present_for_several_pythons() -> None:
     files = [binary(GOOD, f"python/p/m.cpython-{n}-x86_64-linux-gnu.so") for n in (311, 312, 313)]
     assert "abi-tag" not in codes(check_files(files, target("3.12")))
+
+
+def test_extension_modules_of_other_pythons_and_for_musl_beside_those_of_the_target_are_no_error() -> None:
+    """As in the wheels of pandas 2.2.3 for aarch64."""
+    tags = ("312-x86_64-linux-gnu", "312-x86_64-linux-musl", "313-x86_64-linux-musl", "39-aarch64-linux-gnu")
+    facts = (dataclasses.replace(GOOD, is_module=True), MUSL_MODULE, MUSL_MODULE, OTHER)
+    files = [binary(each, f"python/p/m.cpython-{tag}.so") for tag, each in zip(tags, facts, strict=True)]
+    found = {(f.code, f.level) for f in check_files(files, target("3.12")) if f.code.startswith(("elf", "abi"))}
+    assert found == {("elf-musl", "warning"), ("elf-machine", "warning")}
 
 
 def test_newer_images_have_every_symbol_of_the_oldest() -> None:

@@ -72,6 +72,47 @@ def test_an_http_status_of_the_index_is_named_and_classified(
     assert error.failure_class is kind
 
 
+@pytest.mark.parametrize("path", ["/simple/", "/files/"])
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "ftp://user:secret@host/x", "data:text/html,x", "http://[::1"]
+)
+def test_a_redirect_to_an_address_that_is_not_http_is_permanent(
+    location: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def redirect(index: PackageIndex) -> None:
+        index.fault = lambda handler: path in handler.path and send(handler, 302, Location=location)
+
+    error = build_error(tmp_path, monkeypatch, redirect)
+    assert "redirects to an invalid address, or not to http or https" in str(error)
+    assert "secret" not in str(error)
+    assert error.failure_class is FailureClass.PERMANENT
+
+
+def test_an_index_with_another_scheme_is_named_without_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rename(index: PackageIndex) -> None:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", "ftp://user:secret@host/simple")
+
+    error = str(build_error(tmp_path, monkeypatch, rename))
+    assert "the index ftp://host/simple is neither a URL (http, https, file) nor a folder" in error
+    assert "secret" not in error
+
+
+def test_a_proxy_that_refuses_the_connection_is_named_without_its_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def use_proxy(index: PackageIndex) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://user:secret@127.0.0.1:9")
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+
+    error = str(build_error(tmp_path, monkeypatch, use_proxy))
+    assert "Connection refused" in error
+    assert "the proxy (HTTP_PROXY)" in error
+    assert "secret" not in error
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "text"),
     [

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from builder.model.errors import BuildError, FailureClass
+from builder.resolve import uv
 from builder.resolve.uv import environment, local_files, without_addresses
 
 
@@ -125,3 +127,24 @@ def _no_settings(folder: Path) -> dict[str, str]:
 
 def test_addresses_are_removed_from_messages() -> None:
     assert without_addresses("failed: https://user:secret@host/simple/x/ at") == "failed: the index at"
+
+
+@pytest.mark.parametrize(
+    ("variables", "place"),
+    [
+        ({"UV_DEFAULT_INDEX": "ftp://user:secret@host/simple"}, "ftp://user:secret@host/simple"),
+        ({"UV_INDEX": "https://host/simple?a=b corp=/no/such/folder"}, "corp=/no/such/folder"),
+        ({"UV_INDEX": "corp=HTTPS://host/simple /"}, None),
+        ({"UV_DEFAULT_INDEX": "file:///no/such/folder", "UV_FIND_LINKS": "/no such/folder"}, None),
+        ({}, None),
+    ],
+)
+def test_an_index_that_is_no_url_and_no_folder_is_unusable(variables: dict[str, str], place: str | None) -> None:
+    assert uv.unusable_index(variables) == place
+
+
+def test_uv_that_does_not_end_is_a_temporary_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uv, "MAX_SECONDS", 0)
+    with pytest.raises(BuildError, match="uv has not ended after 0 minutes") as caught:
+        uv.run(["pip", "list"], tmp_path)
+    assert caught.value.failure_class is FailureClass.TEMPORARY

@@ -15,7 +15,7 @@ from builder.model.errors import InputError
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
 from builder.resolve.bounds import Bounds
-from builder.resolve.failures import ConflictError
+from builder.resolve.failures import ConflictError, NoWheelError
 from builder.resolve.resolver import MAX_UV_RUNS_PER_TARGET, LockInput, resolve, resolve_requirements
 from builder.wheels.unpack import unpack
 from tests.fakes.package_index import PackageIndex, running_index, use_index
@@ -76,6 +76,14 @@ def test_a_package_without_a_wheel_in_several_versions_is_named_without_one_of_t
     make_wheel(index, "user", requires=("demo",))
     with pytest.raises(ConflictError, match=r"demo \(in any version that the requirements allow\) has no wheel"):
         resolve_requirements(LockInput((requirement,)), target_of("3.11"))
+
+
+def test_a_package_without_a_wheel_that_is_required_with_a_marker_is_named(index: Path) -> None:
+    make_wheel(index, "demo", tag=manylinux(28))
+    make_wheel(index, "user", requires=("demo>=1; platform_machine == 'x86_64' or platform_machine == 'AMD64'",))
+    with pytest.raises(NoWheelError, match=r"demo .*has no wheel that runs on .*; user requires demo[=>]=1") as caught:
+        resolve_requirements(LockInput(("user",)), target_of("3.11"))
+    assert caught.value.package.partition(" ")[0] == "demo"
 
 
 def test_exclusions_and_overrides_of_the_matrix_are_applied(index: Path) -> None:
