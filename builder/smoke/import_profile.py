@@ -65,7 +65,11 @@ def profile_imports(
     if code_of_exit:
         raise BuildError(f"the import failed: {text.strip()[-500:]}", where=statement)
     if is_too_long:
-        raise BuildError(f"the import wrote more than {MAX_LOG_BYTES >> 20} MB of output", where=statement)
+        raise BuildError(
+            f"the import wrote more than {MAX_LOG_BYTES >> 20} MB of output",
+            where=statement,
+            fix="run `layers smoke` without --profile",
+        )
     return by_package(parse_import_times(text.partition(_MARKER)[2]), distributions)
 
 
