@@ -104,7 +104,7 @@ def test_a_release_is_recorded_in_a_pull_request_and_a_second_run_changes_nothin
 
 def test_a_runner_that_is_killed_between_publish_and_record(rehearse: Rehearsal) -> None:
     rehearse.offer("1.0")
-    rehearse("--dies", "publish:Upload the ledger")
+    rehearse("--killed-before", "publish:Upload the ledger")
     assert rehearse.code == 0, rehearse.said
     assert "the runner died" in rehearse.said
     assert rehearse.recorded()["ledger/0001.json"]["completed"] is not None
