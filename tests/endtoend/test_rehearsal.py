@@ -106,7 +106,7 @@ def test_a_runner_that_is_killed_between_publish_and_record(rehearse: Rehearsal)
     rehearse.offer("1.0")
     rehearse("--killed-before", "publish:Upload the ledger")
     assert rehearse.code == 0, rehearse.said
-    assert "the runner died" in rehearse.said
+    assert "the runner was killed" in rehearse.said
     assert rehearse.recorded()["ledger/0001.json"]["completed"] is not None
     assert "ledger/0002.json" not in rehearse.recorded()
 
