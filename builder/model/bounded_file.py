@@ -30,6 +30,10 @@ def read_file(path: Path, what: str, max_bytes: int, fix: str | None = None) -> 
 def read_if_present(path: Path, what: str, max_bytes: int, fix: str | None = None) -> bytes | None:
     """Return the content of a file as ``read_file`` does; None if it does not exist."""
     try:
+        if path.is_fifo() and not path.is_relative_to("/dev"):  # the shell's <(…) is below /dev/fd
+            raise InputError(
+                f"{what} is a named pipe, not a regular file", where=shorten(str(path)), fix=fix or "give a file"
+            )
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)
     except FileNotFoundError:

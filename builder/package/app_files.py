@@ -43,7 +43,7 @@ def app_files(app: Path, output: Path, progress: Progress) -> dict[str, Path]:
             fix="name the folder that holds the handler",
         )
     ignore_file = app / IGNORE_FILE
-    lines = re.split(r"\r?\n", read_text(ignore_file)) if ignore_file.is_file() else []
+    lines = re.split(r"\r?\n", read_text(ignore_file)) if os.path.lexists(ignore_file) else []
     rules = ignore_rules([*DEFAULT_IGNORED, *lines])
     try:
         walk = _walk(app, "", lambda path, folder: is_ignored(path, folder, rules), (app.resolve(),), output.resolve())

@@ -113,8 +113,6 @@ class FolderLedger:
         return parse_record(data, path.stem, str(path), self._matrix)
 
     def _bytes(self, path: Path, max_bytes: int) -> bytes:
-        if path.is_fifo():  # it would be read until it has a writer
-            raise InputError("this file of the ledger is not a regular file", where=str(path), fix=RESTORE_FIX)
         return read_file(path, LEDGER_FILE, max_bytes, RESTORE_FIX)
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -75,6 +76,17 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
 def test_a_device_without_an_end_is_too_large() -> None:
     with pytest.raises(InputError, match="larger than 1 MB"):
         read_file(Path("/dev/zero"), "the file", 1 << 20)
+
+
+def test_a_named_pipe_is_refused_and_the_shells_substitution_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.json")  # opening it would wait for a writer
+    with pytest.raises(InputError, match="the manifest is a named pipe, not a regular file"):
+        read_if_present(tmp_path / "manifest.json", "the manifest", 10)
+    reading, writing = os.pipe()
+    os.write(writing, b"text")
+    os.close(writing)
+    assert read_file(Path(f"/dev/fd/{reading}"), "the file", 10) == b"text"
+    os.close(reading)
 
 
 def test_what_cannot_be_read_is_one_error_and_only_a_missing_file_is_missing(tmp_path: Path) -> None:

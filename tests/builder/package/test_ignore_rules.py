@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from builder.model.errors import InputError
 from builder.model.progress import Quiet
 from builder.package.app_files import app_files
 from builder.package.ignore_rules import ignore_rules, is_ignored
@@ -90,3 +93,12 @@ def test_any_ignore_line_is_accepted(line: str, path: str) -> None:
 )  # fmt: skip
 def test_an_ignore_pattern_excludes_what_gitignore_excludes(line: str, path: str, out: bool) -> None:
     assert is_ignored(path, False, ignore_rules([line])) is out
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("nowhere"), os.mkfifo])
+def test_a_lambdaignore_that_is_no_file_is_an_error(make: Callable[[Path], None], tmp_path: Path) -> None:
+    (tmp_path / "handler.py").touch()
+    make(tmp_path / ".lambdaignore")
+    with pytest.raises(InputError) as caught:
+        app_files(tmp_path, tmp_path / "out", Quiet())
+    assert (caught.value.where or "").startswith(str(tmp_path / ".lambdaignore"))

@@ -77,7 +77,7 @@ def problem(source: str) -> InputError:
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP status 404 Not Found"),
         (b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n", "invalid URL"),
         (b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/x\r\nContent-Length: 0\r\n\r\n", "invalid URL"),
-        (b"HTTP/1.1 302 Found\r\nLocation: /layers.json\r\nContent-Length: 0\r\n\r\n", "redirect"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /layers.json\r\nConnection: close\r\n\r\n", "redirect"),
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 500 + b"\r\n", "headers"),
         (GZIP + b"no gzip", "invalid Content-Encoding"),
         (GZIP + gzip.compress(bytes(range(256)), mtime=0)[:-20], "not an index"),
