@@ -29,7 +29,9 @@ _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_VERNEED, _DT_VERNEEDNUM = 0, 1,
 _VER_FLG_WEAK = 0x2  #: the loader only warns if this version is missing
 _VERSION = re.compile(r"^([A-Z]+)_(\d{1,6}(?:\.\d{1,6}){0,5})$")
 #: More than any real file has.
-_MAX_PROGRAM_HEADERS, _MAX_DYNAMIC_ENTRIES, _MAX_VERSIONS, _MAX_STRING_BYTES = 512, 8192, 8192, 4096
+_MAX_PROGRAM_HEADERS, _MAX_DYNAMIC_ENTRIES, _MAX_VERSIONS, _MAX_STRING_BYTES = 512, 1024, 1024, 1024
+#: What a name in the facts takes in memory in addition to its characters, here and in a finding.
+_NAME_OVERHEAD_BYTES = 64
 _MAX_SYMBOL_NAMES_BYTES = 32 * 1024 * 1024
 
 
@@ -57,6 +59,12 @@ class ElfFacts:
     needed: tuple[str, ...] = ()  #: shared libraries, DT_NEEDED
     is_module: bool = False  #: exports a ``PyInit_`` function, as every extension module does (PEP 489)
     broken: str | None = None  #: why the file cannot be read
+
+    @property
+    def memory_bytes(self) -> int:
+        """Roughly the memory that the names take."""
+        names = (*self.features, *self.needed, *(need.library for need in self.needs))
+        return sum(_NAME_OVERHEAD_BYTES + len(name) for name in names)
 
     def highest(self, family: str) -> tuple[int, ...] | None:
         """Return the highest required version of a family (``GLIBC`` → (2, 17)), or None."""
@@ -149,7 +157,7 @@ class _ElfFile:
             self.type == _ET_DYN,
             needs=tuple(Need(*key, version) for key, version in sorted(highest.items())),
             features=tuple(sorted(features)),
-            needed=tuple(self._text(strings + value) for tag, value in entries if tag == _DT_NEEDED),
+            needed=tuple(dict.fromkeys(self._text(strings + value) for tag, value in entries if tag == _DT_NEEDED)),
             is_module=self._data.find(b"\0PyInit_", strings, symbols_end) >= 0,
         )
 

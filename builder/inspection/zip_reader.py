@@ -38,6 +38,8 @@ MAX_ENTRIES: Final = 65_535
 MAX_DIRECTORY_BYTES: Final = 16 * 1024 * 1024
 #: Bytes of METADATA, WHEEL and RECORD files that are kept, all together.
 MAX_TEXT_BYTES: Final = MAX_RECORD_BYTES + 8 * 1024 * 1024
+#: Memory for the names that binaries require, all together. Those of scipy, pandas and pyarrow take 0.3 MB.
+MAX_ELF_BYTES: Final = 8 * 1024 * 1024
 _CHUNK_BYTES: Final = 256 * 1024
 _MAX_LINK_BYTES: Final = 1024
 _CENTRAL_HEADER = b"PK\x01\x02"
@@ -54,6 +56,7 @@ class ZipContents:
     problems: list[tuple[Level, str, str, str]] = field(default_factory=list)  #: errors of files
     findings: list[Finding] = field(default_factory=list)
     text_bytes: int = 0
+    elf_bytes: int = 0
 
     def error(self, code: str, message: str, path: str) -> None:
         """Note an error of a file."""
@@ -69,6 +72,14 @@ class ZipContents:
             self.findings.append(finding("warning", "metadata-malformed", message, path))
         self.texts[path] = text
         self.text_bytes += len(text)
+
+    def keep_elf(self, facts: ElfFacts | None) -> ElfFacts | None:
+        """Return a binary's facts, without names if the binaries of the zip have too many."""
+        size = facts.memory_bytes if facts else 0
+        if facts and self.elf_bytes + size > MAX_ELF_BYTES:
+            return ElfFacts(facts.machine, facts.bits, facts.is_shared, broken="the zip's binaries require too much")
+        self.elf_bytes += size
+        return facts
 
 
 class _DirectoryLimit(io.FileIO):
@@ -176,7 +187,7 @@ def _read_content(content: IO[bytes], file: FileFacts, contents: ZipContents) ->
             if needle:
                 window = window[-len(needle) :] + chunk
                 names_layer = names_layer or needle in window
-        facts = _elf_facts(binary) if head.startswith(elf.MAGIC) else None
+        facts = contents.keep_elf(_elf_facts(binary)) if head.startswith(elf.MAGIC) else None
     if size != file.size:
         contents.error("zip-size", "does not have the size that the zip claims", file.path)
     if limit is not None:

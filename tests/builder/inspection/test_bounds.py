@@ -174,6 +174,15 @@ def hostile_binaries() -> Files:
         )
 
 
+def many_required_names() -> Files:
+    names = bytes(range(97, 123)) * 38 + b"\0"
+    start = 4096 + 1000 * 16
+    for number in range(2000):
+        needed = tuple((1, offset) for offset in range(900))
+        binary = elf(load=1 << 20, entries=((5, start), (10, len(names)), *needed))
+        yield f"python/n{number}.abi3.so", binary.ljust(start, b"\0") + names
+
+
 def nested_zips() -> Files:
     yield "python/a.zip", b"PK\x05\x06" + bytes(18)
     yield "python/b.zip", b"PK\x01\x02" * 1_000_000
@@ -183,7 +192,7 @@ SHAPES: list[Callable[[], Files]] = [
     tag_product, many_tags, long_metadata, metadata_of_one_line, nested_marker, many_nested_markers,
     extras_times_requirements, extras_one_by_one, long_numbers, long_record, record_of_one_field, many_records,
     many_distributions, many_files, deep_paths, long_paths, bad_names, one_large_file, one_large_binary,
-    one_large_bytecode, hostile_binaries, nested_zips,
+    one_large_bytecode, hostile_binaries, many_required_names, nested_zips,
 ]  # fmt: skip
 #: Fast enough for a run without ``--thorough``.
 QUICK = {tag_product, nested_marker, long_numbers, nested_zips, long_record}
