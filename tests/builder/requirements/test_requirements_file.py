@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
-from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from builder.model.errors import InputError, LayersError
 from builder.requirements.declared import Selection
 from builder.requirements.reader import read_requirements
-from builder.requirements.requirements_file import read_requirements_file
 from builder.resolve import uv
 from tests.builder.requirements.conftest import TARGET, Project
 from tests.fakes.wheels import make_sdist, make_wheel
@@ -115,14 +109,6 @@ def test_extras_and_markers_of_the_users_own_packages_count(project: Project) ->
     assert set(project.packages()) == {"base", "tinydep"}
 
 
-def test_hashes_choose_among_the_wheels_of_a_version(project: Project) -> None:
-    pure = make_wheel(project.index, "tinydep", "1.0")
-    make_wheel(project.index, "tinydep", "1.0", tag="py3-none-manylinux_2_17_x86_64")
-    digest = hashlib.sha256(pure.read_bytes()).hexdigest()
-    project.write({"requirements.txt": f"tinydep==1.0 --hash=sha256:{digest}\n"})
-    assert project.packages() == {"tinydep": "1.0"}
-
-
 def test_exclusions_and_overrides_apply_to_requirements_files(project: Project) -> None:
     project.wheel("base", "1.0")
     project.wheel("base", "2.0")
@@ -130,66 +116,6 @@ def test_exclusions_and_overrides_apply_to_requirements_files(project: Project) 
     project.write({"requirements.txt": "tinydep\n"})
     selection = Selection(exclude=("heavy",), override=("base<2",))
     assert project.packages(selection) == {"base": "1.0", "tinydep": "1.0"}
-
-
-def assert_read_or_one_error(path: Path) -> None:
-    """Any other exception fails the test."""
-    said = path.name
-    try:
-        read_requirements_file(path)
-    except InputError as error:
-        said = str(error)
-    assert path.name in said
-
-
-@given(st.binary(max_size=60))
-def test_any_bytes_are_read_or_refused_with_one_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    path: Path = tmp_path_factory.mktemp("bytes") / "requirements.txt"
-    path.write_bytes(data)
-    assert_read_or_one_error(path)
-
-
-PIECES = [*"ab-.[];@=<>!~ /\\#'\"{}$:", "--hash=", "-e ", "-r ", "file:", "\n"]
-
-
-@given(st.lists(st.sampled_from(PIECES), max_size=14))
-def test_any_line_is_read_or_refused_with_one_error(tmp_path_factory: pytest.TempPathFactory, parts: list[str]) -> None:
-    path: Path = tmp_path_factory.mktemp("lines") / "requirements.txt"
-    path.write_text("".join(parts))
-    assert_read_or_one_error(path)
-
-
-@pytest.mark.parametrize("line", ["demo" + " " * 200_000 + "x", "./" + "[" * 200_000, "-r" + " " * 200_000 + "x"])
-def test_a_very_long_line_takes_little_time(line: str, tmp_path: Path) -> None:
-    """A pattern that backtracks takes minutes for these lines."""
-    path = tmp_path / "requirements.txt"
-    path.write_text(line)
-    with pytest.raises(InputError) as caught:
-        read_requirements_file(path)
-    assert len(str(caught.value)) < 2000
-
-
-def test_more_requirements_than_a_layer_can_have_are_refused_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "requirements.txt"
-    path.write_text("# a comment\n" * 30_000 + "demo\n" * 100_000)
-    with pytest.raises(InputError, match="more than 20,000 requirements") as caught:
-        read_requirements_file(path)
-    assert f"{path}:50001" in str(caught.value)
-
-
-def test_a_version_with_very_many_digits_is_refused_in_little_time(project: Project) -> None:
-    project.wheel("tinydep")
-    (project.folder / "requirements.txt").write_text(f"tinydep=={'1' * 200_000}\n")
-    with pytest.raises(LayersError) as caught:
-        project.packages()
-    assert len(str(caught.value)) < 2000
-
-
-def test_require_hashes_without_any_hash_is_named(project: Project) -> None:
-    project.wheel("tinydep")
-    (project.folder / "requirements.txt").write_text("--require-hashes\ntinydep==1.0\n")
-    with pytest.raises(InputError, match=r"tinydep==1\.0 has no hash, but --require-hashes is set"):
-        project.packages()
 
 
 def test_pre_allows_pre_releases_as_in_pip(project: Project) -> None:
@@ -218,42 +144,6 @@ def test_pips_choice_of_pre_releases_applies(project: Project, options: str, tin
             project.wheel(name, version)
     project.write({"requirements.txt": f"{options}\ntinydep\nbase\n"})
     assert project.packages() == {"tinydep": tinydep, "base": base}
-
-
-def test_no_require_hashes_allows_packages_without_one(project: Project) -> None:
-    project.wheel("base")
-    wheel = make_wheel(project.index, "tinydep", "1.0")
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    lines = "tinydep==1.0 --hash=sha256:{}\nbase\n"
-    project.write({"requirements.txt": lines.format(digest)})
-    assert "base==1.0 has no hash, but others have" in project.refusal()
-    project.write({"requirements.txt": f"--no-require-hashes\n{lines.format(digest)}"})
-    assert set(project.packages()) == {"base", "tinydep"}
-    project.write({"requirements.txt": f"--no-require-hashes\n{lines.format('0' * 64)}"})
-    assert "tinydep" in project.refusal()
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "./mine-1.0-py3-none-any.whl --hash=sha256:{wrong}",
-        "./mine-1.0-py3-none-any.whl#sha256={wrong}",
-        "mine @ file://{folder}/mine-1.0-py3-none-any.whl#sha256={right}&md5=0123",
-        "mine @ file://{folder}/mine-1.0-py3-none-any.whl#sha512={wrong}",
-        "mine @ file://{folder}/mine-1.0-py3-none-any.whl --hash=sha256:{wrong}",
-        "./lib --hash=sha256:{right}",
-    ],
-)
-def test_the_hash_of_a_local_file_is_checked(project: Project, line: str) -> None:
-    wheel = make_wheel(project.folder, "mine", "1.0")
-    project.local("lib", "own")
-    hashes = {"right": hashlib.sha256(wheel.read_bytes()).hexdigest(), "wrong": "0" * 64}
-    good = "./mine-1.0-py3-none-any.whl --hash=sha256:{right}\nmine @ file:mine-1.0-py3-none-any.whl#sha256={right}\n"
-    project.write({"requirements.txt": good.format(**hashes)})
-    assert project.packages() == {"mine": "1.0"}
-    project.write({"requirements.txt": "\n" + line.format(folder=project.folder, **hashes)})
-    assert "requirements.txt:2: " in (said := project.refusal())
-    assert "hash" in said
 
 
 def test_the_fragment_of_a_local_path_counts(project: Project) -> None:
@@ -299,12 +189,6 @@ def test_constraints_install_nothing(project: Project, line: str) -> None:
     project.local("lib", "own")
     project.write({"requirements.txt": "-c c.txt\n", "c.txt": f"\n{line}", "other.txt": "x"})
     assert "c.txt:2: " in project.refusal()
-
-
-def test_require_hashes_applies_to_paths(project: Project) -> None:
-    project.local("lib", "own")
-    project.write({"requirements.txt": "--require-hashes\n-e ./lib"})
-    assert "requirements.txt:2: has no hash" in project.refusal()
 
 
 @pytest.mark.parametrize(
