@@ -233,7 +233,8 @@ def _build(
         with suppress(OSError):
             (folder / name).hardlink_to(output / name)
     (target,) = matrix.targets
-    manifest = build(matrix, version, (target,), folder, progress, lock={target.id: lock}, lock_input=lock_input)
+    locks, title = {target.id: lock}, f"{DEPENDENCIES}.zip"
+    manifest = build(matrix, version, (target,), folder, progress, lock=locks, lock_input=lock_input, title=title)
     return manifest.artifacts[0]
 
 

@@ -59,6 +59,7 @@ def build(
     interpreters: Mapping[str, str | None] | None = None,
     cache: Cache | None = None,
     last_sizes: Mapping[str, tuple[int | None, int | None]] | None = None,
+    title: str | None = None,
 ) -> Manifest:
     """Build the targets' zips into ``output`` and write their manifest.
 
@@ -66,7 +67,7 @@ def build(
     resolved from just now, if they were: then findings name the versions that are older because a wheel is missing.
     ``interpreters`` has the exact CPython ("3.12.1") for each Python, or None for no bytecode; by
     default the matrix decides. ``cache`` replaces the user's cache. ``last_sizes`` are the zipped and unzipped sizes of
-    the last release by target id, for the budget.
+    the last release by target id, for the budget. ``title`` is what the progress names instead of package and version.
     Raises InputError if there is no such version, BuildError if a zip cannot be built or fails a check; then no file of
     the build has its final name.
     """
@@ -77,6 +78,7 @@ def build(
             locks = Locks(matrix, version, exclude_newer, lock or {}, cache, lock_input)
             # Absolute, because uv runs in another folder.
             run = _BuildRun(matrix, version, Path(folder).absolute(), output, progress, locks, cache, interpreters)
+            progress.begin(f"Building {title or f'{matrix.package} {version}'}", 2 * len(targets))
             artifacts = run.run(targets)
             if matrix.budget:
                 refuse_over_budget(artifacts, matrix.budget, last_sizes or {})
@@ -107,7 +109,6 @@ class _BuildRun:
 
     def run(self, targets: Sequence[Target]) -> list[Artifact]:
         """Build and return the artifact of each target. Its files are in ``work``, or unchanged in ``output``."""
-        self.progress.begin(f"Building {self.matrix.package} {self.version}", 2 * len(targets))
         pythons = tuple(dict.fromkeys(target.python for target in targets))
         with (
             ThreadPoolExecutor(max_workers=_MAX_PARALLEL_RESOLUTIONS) as resolving,
