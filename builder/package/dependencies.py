@@ -26,7 +26,7 @@ from builder.resolve.bounds import Bounds, ProjectIndex
 from builder.resolve.failures import ConflictError
 from builder.resolve.lock_cache import LockCache
 from builder.resolve.misnamed_wheels import misnamed_wheels_note
-from builder.resolve.resolver import Lock, LockInput, resolve_requirements
+from builder.resolve.resolver import Lock, LockInput
 from builder.resolve.settings import package_settings
 
 
@@ -60,7 +60,7 @@ def lock_of(
 
     def resolve(held: Sequence[str]) -> Lock:
         inputs = lock_input.with_constraints(f"{name}=={pins[name]}" for name in held)
-        return cached.lock_of(inputs, target, lambda: resolve_requirements(inputs, target))
+        return cached.resolve_requirements(inputs, target)
 
     if layer and (conflicts := _own_conflicts(requirements, pins, target)):
         raise _conflicts_error(conflicts, pins, layer, requirements)

@@ -16,7 +16,7 @@ from builder.cache.store import Cache, key_of
 from builder.model.artifact import Locked
 from builder.model.target import Target
 from builder.resolve import uv
-from builder.resolve.resolver import Lock, LockInput
+from builder.resolve.resolver import Lock, LockInput, resolve_requirements
 from builder.resolve.settings import package_settings
 
 #: How long a resolved lock is used again for the same input: as long as PyPI lets clients cache its pages.
@@ -29,6 +29,10 @@ class LockCache:
     """The cached locks, for the settings that are in effect now. Thread-safe."""
 
     cache: Cache
+
+    def resolve_requirements(self, inputs: LockInput, target: Target) -> Lock:
+        """Do the same as ``resolver.resolve_requirements``, with the cache."""
+        return self.lock_of(inputs, target, lambda: resolve_requirements(inputs, target))
 
     def lock_of(self, inputs: LockInput, target: Target, resolve: Callable[[], Lock]) -> Lock:
         """Return the lock that was resolved from the same ``inputs`` a few minutes ago; otherwise ``resolve`` it."""

@@ -72,7 +72,4 @@ class Locks:
     def _lock(self, target: Target) -> Lock:
         if given := self.given.get(target.id):
             return given
-        inputs = lock_input(self.matrix, self.version, self.exclude_newer)
-        return self._cached.lock_of(
-            inputs, target, lambda: resolve(self.matrix, self.version, target, self.exclude_newer)
-        )
+        return resolve(self.matrix, self.version, target, self.exclude_newer, self._cached.resolve_requirements)

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,19 +71,26 @@ def lock_input(matrix: Matrix, version: str | None, exclude_newer: str | None = 
     )
 
 
-def resolve(matrix: Matrix, version: str, target: Target, exclude_newer: str | None = None) -> Lock:
+def resolve(
+    matrix: Matrix,
+    version: str,
+    target: Target,
+    exclude_newer: str | None = None,
+    resolve_input: Callable[[LockInput, Target], Lock] | None = None,
+) -> Lock:
     """Resolve the target's lock for ``version`` of the matrix's package. Thread-safe.
 
     ``exclude_newer`` ignores files uploaded later: a date, a time (RFC 3339) or an age (``7 days``).
+    ``resolve_input`` may take locks from a cache; by default ``resolve_requirements``.
     Raises InputError if the package or version does not exist or was yanked, BuildError if the target has no usable
     wheel.
     """
-    inputs = lock_input(matrix, version, exclude_newer)
-    lock = resolve_requirements(inputs, target)
+    inputs, resolve_input = lock_input(matrix, version, exclude_newer), resolve_input or resolve_requirements
+    lock = resolve_input(inputs, target)
     package = _find_package(lock, matrix.package)
     if package.version.startswith(f"{version}+"):  # == also means 1.0+local, which wins over 1.0
         exactly = (f"{matrix.requirement}==={version}", *matrix.requirements)
-        lock = resolve_requirements(replace(inputs, requirements=exactly), target)
+        lock = resolve_input(replace(inputs, requirements=exactly), target)
         package = _find_package(lock, matrix.package)
     _check_version(matrix, version, package)
     if package.yanked is not None:
