@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any, NoReturn
 
 from builder.model.escape import shorten
@@ -19,8 +20,7 @@ def load_json(text: str | bytes, max_keys: int | None = None) -> Any:
             raise ValueError(f"an object has more than {max_keys:,} keys")
         result = dict(pairs)
         if len(result) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in result if names.count(name) > 1)
+            (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
             raise ValueError(f"an object has the key {shorten(twice)!r} twice")
         return result
 
