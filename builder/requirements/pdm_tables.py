@@ -21,7 +21,7 @@ class PdmResolution:
         self._stated = table(pdm, "resolution", where=where)
         self._options = table(pdm, "options", where=where)
         self._sources = array(pdm, "source", where=f"{where}: [tool.pdm]")
-        self._where, self._problems = f"{where}: [tool.pdm.resolution]", problems
+        self._file, self._where, self._problems = where, f"{where}: [tool.pdm.resolution]", problems
 
     def excludes(self) -> list[Any]:
         """Return the packages to leave out."""
@@ -57,5 +57,5 @@ class PdmResolution:
         """Yield warnings about default options of PDM's commands, which this program does not have."""
         for command in _SELECTING_COMMANDS:
             if self._options.get(command):
-                place = self._where.replace("resolution", "options")
-                yield f"warning: {place}.{command} is not used; select extras and groups with --extra and --group"
+                place = f"{self._file}: [tool.pdm.options].{command}"
+                yield f"warning: {place} is not used; select extras and groups with --extra and --group"
