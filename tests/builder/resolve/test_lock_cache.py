@@ -11,10 +11,12 @@ import pytest
 
 from builder.cache.store import Cache
 from builder.model.artifact import Locked
+from builder.model.progress import Quiet
+from builder.pipeline.build import build
 from builder.resolve.bounds import Bounds, ProjectIndex
 from builder.resolve.lock_cache import LockCache
-from builder.resolve.resolver import Lock, LockInput
-from tests.fakes.wheels import make_wheel, target_of
+from builder.resolve.resolver import Lock, LockInput, lock_input
+from tests.fakes.wheels import make_wheel, matrix_of, target_of
 
 pytestmark = pytest.mark.usefixtures("index")
 
@@ -135,3 +137,15 @@ def test_a_damaged_entry_is_resolved_again(cache: Cache) -> None:
     entry.write_bytes(entry.read_bytes().replace(b"1.0", b"6.6"))
     os.utime(entry)
     assert resolves(cache)
+
+
+def test_a_build_does_not_take_the_lock_of_an_app_with_a_local_version(
+    cache: Cache, index: Path, tmp_path: Path
+) -> None:
+    matrix = matrix_of("demo")
+    for version in ("1.0", "1.0+cpu"):
+        make_wheel(index, "demo", version)
+    (locked,) = LockCache(cache).resolve_requirements(lock_input(matrix, "1.0"), matrix.targets[0])
+    assert locked.version == "1.0+cpu"
+    manifest = build(matrix, "1.0", matrix.targets, tmp_path / "built", Quiet(), cache=cache)
+    assert [each.version for artifact in manifest.artifacts for each in artifact.lock] == ["1.0"]

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from builder.cache.store import Cache
 from builder.model.errors import InputError
 from builder.model.progress import Quiet
 from builder.pipeline.build import build
 from builder.resolve import uv
-from builder.resolve.lock_cache import LockCache
-from builder.resolve.resolver import lock_input, newest_resolvable, resolve
+from builder.resolve.resolver import newest_resolvable, resolve
 from tests.fakes.package_index import PackageIndex, running_index, use_index
 from tests.fakes.wheels import empty_uv_cache, make_wheel, matrix_of
 
@@ -70,19 +68,6 @@ def test_a_version_is_not_its_local_versions(index: PackageIndex, tmp_path: Path
         (locked,) = resolve(matrix, each, matrix.targets[0])
         assert locked.version == each
         build(matrix, each, matrix.targets, tmp_path / each, Quiet())
-
-
-@pytest.mark.index
-def test_a_cached_lock_of_an_app_with_a_local_version_is_not_that_of_a_build(
-    index: PackageIndex, tmp_path: Path
-) -> None:
-    matrix, cache = matrix_of("demo"), Cache(tmp_path / "cache")
-    for each in ("1.0", "1.0+cpu"):
-        index.add_wheel(make_wheel(tmp_path, "demo", each))
-    (locked,) = LockCache(cache).resolve_requirements(lock_input(matrix, "1.0"), matrix.targets[0])
-    assert locked.version == "1.0+cpu"
-    manifest = build(matrix, "1.0", matrix.targets, tmp_path / "built", Quiet(), cache=cache)
-    assert [each.version for artifact in manifest.artifacts for each in artifact.lock] == ["1.0"]
 
 
 @pytest.mark.index
