@@ -166,7 +166,7 @@ def _failure(cause: BaseException, seconds: int) -> HttpFailure:
 
 
 def _invalid_response(cause: object) -> str:
-    """Return the reason for a response that broke off, or that is not HTTP."""
+    """Return the reason for a truncated response, or one that is not HTTP."""
     name = type(cause).__name__
     if "IncompleteRead" in name or "Chunk" in name or not isinstance(cause, Exception):
         return "the response was truncated (IncompleteRead)"
