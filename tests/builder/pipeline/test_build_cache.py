@@ -17,7 +17,7 @@ from builder.model.artifact import Locked
 from builder.model.target import Target
 from builder.pipeline import build as building
 from builder.pipeline import unchanged, wheel_packing
-from builder.resolve import locks
+from builder.resolve import lock_cache
 from builder.wheels.unpack import UnpackedWheel, unpack
 from tests.builder.pipeline.small_builds import FILES, files_of, made
 from tests.fakes.wheels import make_wheel, matrix_of
@@ -73,7 +73,7 @@ def test_an_unchanged_build_from_a_folder_is_not_resolved_again(
     make_wheel(index, "other")
     first = made(tmp_path / "out")
     with monkeypatch.context() as patch:
-        patch.setattr(locks, "resolve", None)  # resolving would fail
+        patch.setattr(lock_cache, "resolve_requirements", None)  # resolving would fail
         assert made(tmp_path / "out") == first
     make_wheel(index, "other", "1.1")
     second = made(tmp_path / "out")
