@@ -157,8 +157,8 @@ def _build(package: LocalPackage, target: Target, folder: Path, progress: Progre
     for path in set(_leftovers(source)) - before:
         shutil.rmtree(path, ignore_errors=True)
     wheels = sorted(folder.glob("*.whl"))
-    if not result.ok or not wheels:
-        lines = [line for line in without_credentials(result.err).splitlines() if line.strip()][-_MAX_SHOWN_LINES:]
+    if result.returncode or not wheels:
+        lines = [line for line in without_credentials(result.stderr).splitlines() if line.strip()][-_MAX_SHOWN_LINES:]
         raise BuildError(
             f"uv cannot build a wheel of {package.name or package.path}:",
             details=[f"  {line}" for line in lines],

@@ -107,15 +107,15 @@ def _uv_lock(lock: Path, project: Requirements, target: Target) -> Requirements:
     ]  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="layers-export-") as folder:
         result = uv.run(command, Path(folder))
-    if not result.ok:
+    if result.returncode:
         raise InputError(
-            f"uv export cannot read it: {uv.without_addresses(' '.join(result.err.split()))}",
+            f"uv export cannot read it: {uv.without_addresses(' '.join(result.stderr.split()))}",
             where=str(lock),
             fix="run `uv lock`, or resolve again with --no-lock",
         )
     document = read_toml(lock)
     names = local_names(document, lock)
-    requirements = read_requirements_file(lock, result.out, marker_environment(target))
+    requirements = read_requirements_file(lock, result.stdout, marker_environment(target))
     places = {**project.places, **requirements.places}
     requirements = replace(
         requirements,

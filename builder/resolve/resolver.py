@@ -235,22 +235,22 @@ def _compile(
         ]  # fmt: skip
         folder = Path(name).resolve()
         result = uv.run(command, Path(name), stdin=text)
-        if not result.ok and _MISSING.search(uv.one_line(result.err)):
+        if result.returncode and _MISSING.search(uv.one_line(result.stderr)):
             # uv caches index pages for minutes, and the version may have been uploaded since: fetch them again.
             again = uv.run([*command, "--refresh"], Path(name), stdin=text)
-            result = result if "cannot be used with `--refresh`" in again.err else again  # uv is offline
-    if not result.ok:
-        raise explain(result.err, target, inputs.requirements, inputs.origins)
-    _check_extras(inputs.requirements, result.err)
+            result = result if "cannot be used with `--refresh`" in again.stderr else again  # uv is offline
+    if result.returncode:
+        raise explain(result.stderr, target, inputs.requirements, inputs.origins)
+    _check_extras(inputs.requirements, result.stderr)
     try:
-        document = tomli.loads(result.out)
+        document = tomli.loads(result.stdout)
     except tomli.TOMLDecodeError as error:
         raise BuildError(f"uv wrote a lock that is not TOML: {error}", where=target.id) from None
-    refuse_unsafe_names(result.err, (str(each.get("name")) for each in document.get("packages", [])))
+    refuse_unsafe_names(result.stderr, (str(each.get("name")) for each in document.get("packages", [])))
     for archive in (each.get("archive", {}) for each in document.get("packages", [])):
         if "path" in archive:  # may be relative to uv's folder
             archive["path"] = os.path.normpath(folder / archive["path"])
-    return document, result.err
+    return document, result.stderr
 
 
 def _check_extras(requirements: Sequence[str], messages: str) -> None:

@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from subprocess import CompletedProcess
 from urllib.parse import unquote, urlsplit
 
 from builder.model.errors import BuildError, FailureClass
@@ -56,16 +56,7 @@ cache-control = {{ api = "max-age=600", files = "max-age=365000000, immutable" }
 """
 
 
-@dataclass(frozen=True)
-class UvResult:
-    """The result of a run of uv."""
-
-    ok: bool
-    out: str
-    err: str
-
-
-def run(arguments: list[str], folder: Path, *, stdin: str | None = None) -> UvResult:
+def run(arguments: list[str], folder: Path, *, stdin: str | None = None) -> CompletedProcess[str]:
     """Run uv in ``folder``, which no other run uses. Raises BuildError if uv cannot be started."""
     return _run(arguments, folder, cache_settings(), stdin, environment(os.environ))
 
@@ -78,7 +69,7 @@ def public_index() -> str | None:
     with tempfile.TemporaryDirectory(prefix="layers-index-") as folder:
         env = environment(variables, translate_pip=False)
         result = _run([*command, "-", "--no-config"], Path(folder), "", "", env)
-    match = re.search(r"^--index-url (\S+)$", result.out, re.MULTILINE)
+    match = re.search(r"^--index-url (\S+)$", result.stdout, re.MULTILINE)
     return match[1] if match else None
 
 
@@ -88,7 +79,9 @@ def cache_settings() -> str:
     return _CACHE_SETTINGS.format(address=address) if address else ""
 
 
-def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None, env: dict[str, str]) -> UvResult:
+def _run(
+    arguments: list[str], folder: Path, settings: str, stdin: str | None, env: dict[str, str]
+) -> CompletedProcess[str]:
     import uv
 
     # Without this file uv would search the parent folders for one.
@@ -121,7 +114,7 @@ def _run(arguments: list[str], folder: Path, settings: str, stdin: str | None, e
         raise BuildError(f"uv cannot be run: {error}", fix="install the program again") from None
     if process.returncode < 0:
         raise _signal_error(-process.returncode)
-    return UvResult(process.returncode == 0, process.stdout, process.stderr)
+    return process
 
 
 def _signal_error(number: int) -> BuildError:

@@ -147,7 +147,7 @@ def _downloaded_digests(name: str, url: str, target: Target) -> set[str]:
     ]  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="layers-hash-") as folder:
         (Path(folder) / "wheel.txt").write_text(f"{name} @ {url} {impossible}\n", "utf-8")
-        flat = uv.one_line(uv.run(command, Path(folder)).err)
+        flat = uv.one_line(uv.run(command, Path(folder)).stderr)
     if match := re.search(r"Hash mismatch for .* Computed: ((?:sha\d+:[0-9a-f]+ ?)+)", flat):
         return set(match[1].split())
     raise download_error(flat, target.id) or BuildError(

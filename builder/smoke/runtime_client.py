@@ -30,9 +30,9 @@ def client_folder(target: Target) -> Path:
         installed = Path(name) / "client"
         options = [*uv.platform_options(target), "--target", str(installed), "--no-progress"]
         result = uv.run(["pip", "install", *options, *packages], Path(name))
-        if not result.ok:
+        if result.returncode:
             raise BuildError(
-                f"Lambda's runtime client cannot be installed: {' '.join(result.err.split())[:400]}",
+                f"Lambda's runtime client cannot be installed: {' '.join(result.stderr.split())[:400]}",
                 where=target.id,
                 fix=f"use a package index that has wheels of {CLIENT} and {SDK}",
             )

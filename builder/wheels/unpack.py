@@ -87,17 +87,17 @@ def _install(wheels: Sequence[Locked], target: Target, folder: Path) -> None:
             "--python", sys.executable, *uv.platform_options(target), "--requirements", str(requirements),
         ]  # fmt: skip
         result = uv.run([*command, "--offline"], Path(name))
-        if not result.ok:
+        if result.returncode:
             shutil.rmtree(folder, ignore_errors=True)
             result = uv.run(command, Path(name))
-        if "Hash mismatch" in result.err:
+        if "Hash mismatch" in result.stderr:
             # Where an index states no sha256, uv cannot select by it and may have taken another wheel of the version.
             with contextlib.suppress(LayersError):
                 requirements.write_text(requirements_of(locate(tuple(wheels), target)), "utf-8")
                 result = uv.run(command, Path(name))
-    if not result.ok:
-        raise _explain(result.err, target)
-    refuse_unsafe_names(result.err, (locked.name for locked in wheels))
+    if result.returncode:
+        raise _explain(result.stderr, target)
+    refuse_unsafe_names(result.stderr, (locked.name for locked in wheels))
 
 
 def _divide(wheels: Sequence[Locked], folder: Path) -> dict[Locked, UnpackedWheel] | None:

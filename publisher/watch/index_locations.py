@@ -82,8 +82,8 @@ def index_locations() -> IndexLocations:
             Path(folder),
             stdin="",
         )  # fmt: skip
-    if not result.ok:
-        message = shorten(uv.without_addresses(result.err.partition("error: ")[2] or result.err), 400)
+    if result.returncode:
+        message = shorten(uv.without_addresses(result.stderr.partition("error: ")[2] or result.stderr), 400)
         if "Failed to fetch" in message:  # uv fetches find-links at once
             raise IndexUnavailableError(
                 f"the package index cannot be reached: {message}", fix="run the command again later"
@@ -93,7 +93,7 @@ def index_locations() -> IndexLocations:
     settings = _settings(variables)
     credentials = _credentials(variables, settings)
     values_of: dict[str, list[str]] = {}
-    for line in result.out.splitlines():
+    for line in result.stdout.splitlines():
         option, _, address = line.partition(" ")
         values_of.setdefault(option, []).append(address.strip())
     indexes = (*values_of.get("--extra-index-url", ()), *values_of.get("--index-url", ()))

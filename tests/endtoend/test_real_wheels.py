@@ -23,7 +23,7 @@ def layer(tmp_path: Path, python: str, uv_platform: str, *requirements: str) -> 
     folder.mkdir(parents=True)
     options = ["--only-binary", ":all:", "--python-version", python, "--python-platform", uv_platform]
     answer = uv.run(["pip", "install", "--target", str(folder), *options, *requirements], tmp_path)
-    assert answer.ok, answer.err
+    assert answer.returncode == 0, answer.stderr
     files = {
         f"python/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for path in sorted(folder.rglob("*"))

@@ -94,4 +94,4 @@ def test_settings_files_in_parent_folders_are_not_read(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     answer = uv.run(["pip", "compile", "--offline", "--no-python-downloads", "-"], folder, stdin="\n")
-    assert answer.ok, answer.err
+    assert answer.returncode == 0, answer.stderr

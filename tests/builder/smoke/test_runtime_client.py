@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -17,9 +18,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a client that a stand-in for uv installed."""
     monkeypatch.setenv("LAYERS_CACHE_DIR", str(tmp_path / "cache"))
 
-    def install(arguments: list[str], folder: Path) -> uv.UvResult:
+    def install(arguments: list[str], folder: Path) -> CompletedProcess[str]:
         Path(arguments[arguments.index("--target") + 1]).mkdir()
-        return uv.UvResult(True, "", "")
+        return CompletedProcess(arguments, 0, "", "")
 
     monkeypatch.setattr(uv, "run", install)
     return client_folder(target_of())
