@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 #: Part of every cache key. Increase it with every change of `dump_files` or of the facts' classes.
-PACKED_FORMAT = 2
+PACKED_FORMAT = 3
 _LENGTH_BYTES = 8
 
 

@@ -23,7 +23,6 @@ _MACHINES: Final = {
     62: "x86_64", 183: "aarch64", 2: "sparc", 3: "386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390", 40: "arm",
     50: "ia_64", 243: "riscv", 247: "bpf", 258: "loongarch",
 }  # fmt: skip
-_ET_DYN = 3
 _PT_LOAD, _PT_DYNAMIC = 1, 2
 _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_VERNEED, _DT_VERNEEDNUM = 0, 1, 5, 10, 0x6FFFFFFE, 0x6FFFFFFF
 _VER_FLG_WEAK = 0x2  #: the loader only warns if this version is missing
@@ -53,7 +52,6 @@ class ElfFacts:
 
     machine: str  #: ``x86_64``, ``aarch64``, or another machine's name
     bits: int = 64
-    is_shared: bool = True
     needs: tuple[Need, ...] = ()  #: sorted
     features: tuple[str, ...] = ()  #: required versions without a number: ``GLIBC_ABI_DT_RELR``
     needed: tuple[str, ...] = ()  #: shared libraries, DT_NEEDED
@@ -92,7 +90,7 @@ class _ElfFile:
         self.bits = 32 * ident[0]
         self._order = "<" if ident[1] == 1 else ">"
         word = "Q" if self.bits == 64 else "L"
-        self.type, self.machine, _, _, headers, _, _, _, size, count = self._unpack(f"HHL{word * 3}LHHH", 16)
+        _, self.machine, _, _, headers, _, _, _, size, count = self._unpack(f"HHL{word * 3}LHHH", 16)
         if count > _MAX_PROGRAM_HEADERS:
             raise ValueError(f"{count} program headers")
         self._word = word
@@ -140,7 +138,7 @@ class _ElfFile:
         values = dict(entries)
         machine = _MACHINES.get(self.machine, f"machine {self.machine}")
         if _DT_STRTAB not in values:
-            return ElfFacts(machine, self.bits, self.type == _ET_DYN)
+            return ElfFacts(machine, self.bits)
         strings = self._offset_of(values[_DT_STRTAB])
         highest: dict[tuple[str, str], tuple[int, ...]] = {}
         features = set()
@@ -154,7 +152,6 @@ class _ElfFile:
         return ElfFacts(
             machine,
             self.bits,
-            self.type == _ET_DYN,
             needs=tuple(Need(*key, version) for key, version in sorted(highest.items())),
             features=tuple(sorted(features)),
             needed=tuple(dict.fromkeys(self._text(strings + value) for tag, value in entries if tag == _DT_NEEDED)),

@@ -77,7 +77,7 @@ class ZipContents:
         """Return a binary's facts, without names if the binaries of the zip have too many."""
         size = facts.memory_bytes if facts else 0
         if facts and self.elf_bytes + size > MAX_ELF_BYTES:
-            return ElfFacts(facts.machine, facts.bits, facts.is_shared, broken="the zip's binaries require too much")
+            return ElfFacts(facts.machine, facts.bits, broken="the zip's binaries require too much")
         self.elf_bytes += size
         return facts
 

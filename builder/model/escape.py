@@ -5,6 +5,7 @@ All output of the program goes through ``escape`` or ``escape_json``; a test che
 
 from __future__ import annotations
 
+import json
 import re
 
 #: What GitHub Actions reads as a workflow command: ``::`` at the start of a line, ``##[`` anywhere in it.
@@ -34,13 +35,5 @@ def without_credentials(text: str) -> str:
 
 def escape_json(document: str) -> str:
     """Return JSON with the same meaning in which every line is safe to print."""
-    escaped = "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in document)
+    escaped = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in document)
     return escaped.replace("##[", "\\u0023#[")
-
-
-def _json_escape(character: str) -> str:
-    code = ord(character)
-    if code > 0xFFFF:  # JSON writes these as two surrogates
-        code -= 0x10000
-        return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
-    return f"\\u{code:04x}"

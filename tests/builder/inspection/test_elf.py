@@ -177,7 +177,6 @@ class TestRealBinary:
         facts = elf_facts(own_binary())
         assert facts is not None
         assert facts.broken is None
-        assert facts.is_shared
         assert "libc.so.6" in facts.needed
         assert (facts.highest("GLIBC") or ()) >= (2, 2)
 
