@@ -6,7 +6,7 @@ import configparser
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from contextlib import suppress
 from pathlib import Path
 
 from builder.model.bounded_file import read_file
@@ -45,17 +45,13 @@ def _parsers(variables: Mapping[str, str]) -> dict[Path, configparser.RawConfigP
     """Parse pip's configuration files that exist, lowest precedence first."""
     parsers = {}
     for path in _config_files(variables):
-        try:
-            state = path.stat()
-            parsers[path] = _parsed(path, state.st_mtime_ns, state.st_size)
-        except OSError:
-            continue
+        with suppress(OSError):  # a missing file, or one in a folder that this user cannot read
+            path.stat()
+            parsers[path] = _parse(path)
     return parsers
 
 
-@lru_cache(maxsize=8)
-def _parsed(path: Path, _changed: int, _size: int) -> configparser.RawConfigParser:
-    """Parse a file once, not once for each target, unless it changes."""
+def _parse(path: Path) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(read_file(path, "pip's configuration file", MAX_FILE_BYTES).decode("utf-8", "replace"))
