@@ -25,8 +25,6 @@ from builder.model.target import Target
 WANTED_FREE_BYTES: Final = 100 * 1024 * 1024
 #: Linux's limits for a name and, with ``/opt/`` before it, a path; and a depth that no package reaches.
 _MAX_NAME_BYTES, _MAX_PATH_BYTES, _MAX_PATH_PARTS = 255, 4096 - len("/opt/") - 1, 128
-#: Path parts of ASCII letters, digits and common punctuation that do not start with a dot.
-_PLAIN = re.compile(r"[\w+-][\w+.-]*(?:/[\w+-][\w+.-]*)*/?", re.ASCII)
 #: Folders of a Python in a virtual environment. Lambda searches only one of them.
 _VERSIONED = re.compile(r"python/lib(64)?/python")
 #: Folders of a layer besides ``python/`` that Lambda searches: for programs, shared libraries and extensions.
@@ -101,8 +99,7 @@ def _check_names(paths: Sequence[str], target: Target, others: tuple[str, ...]) 
 
 def check_paths(paths: Sequence[str]) -> Iterator[Finding]:
     """Report paths of any zip, a function's too, that Lambda refuses, that leave the zip's folder or that collide."""
-    odd_paths = (path for path in paths if not _is_plain(path))
-    yield from group_problems(("error", *problem, path) for path in odd_paths for problem in _bad_name(path))
+    yield from group_problems(("error", *problem, path) for path in paths for problem in _bad_name(path))
     yield from group_paths(
         "error", "name-twice", "is in the zip twice", [p for p, n in Counter(paths).items() if n > 1]
     )
@@ -117,12 +114,8 @@ def _misplaced_packages(paths: Sequence[str], target: Target) -> Iterator[Findin
         yield from group_paths("error", "name-python", message, sorted(folders))
 
 
-def _is_plain(path: str) -> bool:
-    """Whether ``_bad_name`` would find no problem: a quick check that most paths pass."""
-    return len(path) <= _MAX_NAME_BYTES and _PLAIN.fullmatch(path) is not None and path.count("/") < _MAX_PATH_PARTS
-
-
-def _bad_name(path: str) -> Iterable[tuple[str, str]]:
+def _bad_name(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the code and message of each problem of a path."""
     parts = path.removesuffix("/").split("/")
     if path.startswith("/") or re.match(r"[A-Za-z]:", path):
         yield "name-absolute", "is an absolute path"
