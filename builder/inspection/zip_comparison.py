@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.inspection.inspector import Inspection
-from builder.model.lock_changes import compare_versions
+from builder.model.lock_changes import Changes, compare_versions
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,7 @@ class Comparison:
     """The differences between two zips, of which the first is the older."""
 
     same_bytes: bool
-    added: tuple[tuple[str, str], ...]  #: packages, with version
-    removed: tuple[tuple[str, str], ...]
-    updated: tuple[tuple[str, str, str], ...]  #: with both versions
+    packages: Changes
     size: int  #: how much larger the second is
     unzipped_size: int
     files_added: tuple[str, ...]
@@ -28,9 +26,9 @@ class Comparison:
         return {
             "same_bytes": self.same_bytes,
             "packages": {
-                "added": [{"name": name, "version": version} for name, version in self.added],
-                "removed": [{"name": name, "version": version} for name, version in self.removed],
-                "updated": [{"name": name, "from": old, "to": new} for name, old, new in self.updated],
+                "added": [{"name": name, "version": version} for name, version in self.packages.added],
+                "removed": [{"name": name, "version": version} for name, version in self.packages.removed],
+                "updated": [{"name": name, "from": old, "to": new} for name, old, new in self.packages.updated],
             },
             "size_difference": self.size,
             "unzipped_size_difference": self.unzipped_size,
@@ -51,7 +49,7 @@ def compare(old: Inspection, new: Inspection) -> Comparison:
     )
     return Comparison(
         old.sha256 == new.sha256,
-        *compare_versions(before, after),
+        compare_versions(before, after),
         size=new.size - old.size,
         unzipped_size=new.unzipped_size - old.unzipped_size,
         files_added=tuple(sorted(now.keys() - was.keys())),

@@ -1,21 +1,21 @@
-"""Compare two locks."""
+"""Compare the packages of two locks or two zips."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.model.artifact import Locked
 
 
 @dataclass(frozen=True)
 class Changes:
-    """The packages in which two locks differ, with their versions."""
+    """The packages that differ, with their versions."""
 
     added: tuple[tuple[str, str], ...]
     removed: tuple[tuple[str, str], ...]
     updated: tuple[tuple[str, str, str], ...]  #: name, old version, new version
-    rewheeled: tuple[tuple[str, str], ...]  #: the same version, another wheel
+    rewheeled: tuple[tuple[str, str], ...] = ()  #: the same version, another wheel
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.updated or self.rewheeled)
@@ -33,22 +33,18 @@ class Changes:
 def changes(old: Iterable[Locked], new: Iterable[Locked]) -> Changes:
     """Return the differences between two locks."""
     before, after = {each.name: each for each in old}, {each.name: each for each in new}
-    versions = compare_versions(*({n: each.version for n, each in lock.items()} for lock in (before, after)))
-    return Changes(
-        *versions,
-        rewheeled=tuple(
-            (name, after[name].version)
-            for name in sorted(before.keys() & after.keys())
-            if before[name].version == after[name].version and before[name].sha256 != after[name].sha256
-        ),
+    rewheeled = tuple(
+        (name, after[name].version)
+        for name in sorted(before.keys() & after.keys())
+        if before[name].version == after[name].version and before[name].sha256 != after[name].sha256
     )
+    versions = compare_versions(*({n: each.version for n, each in lock.items()} for lock in (before, after)))
+    return replace(versions, rewheeled=rewheeled)
 
 
-def compare_versions(
-    before: Mapping[str, str], after: Mapping[str, str]
-) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...], tuple[tuple[str, str, str], ...]]:
-    """Return the added, removed and updated packages of two mappings from names to versions."""
-    return (
+def compare_versions(before: Mapping[str, str], after: Mapping[str, str]) -> Changes:
+    """Return the differences between two mappings from names to versions."""
+    return Changes(
         tuple((name, after[name]) for name in sorted(after.keys() - before.keys())),
         tuple((name, before[name]) for name in sorted(before.keys() - after.keys())),
         tuple((n, before[n], after[n]) for n in sorted(before.keys() & after.keys()) if before[n] != after[n]),

@@ -122,12 +122,13 @@ def _show_comparison(comparison: Comparison, old: Inspection, new: Inspection) -
         f"  unzipped  {megabytes(old.unzipped_size)} → {megabytes(new.unzipped_size)} "
         f"({comparison.unzipped_size:+,} bytes)"
     )
-    for name, was, now in comparison.updated:
+    changed = comparison.packages
+    for name, was, now in changed.updated:
         print_result(f"  updated   {name} {was} → {now}")
-    for title, packages in (("added", comparison.added), ("removed", comparison.removed)):
+    for title, packages in (("added", changed.added), ("removed", changed.removed)):
         for name, version in packages:
             print_result(f"  {title:9} {name} {version}")
-    if not (comparison.updated or comparison.added or comparison.removed):
+    if not changed:
         print_result("  packages  the same")
     files = {
         "added": comparison.files_added, "removed": comparison.files_removed, "changed": comparison.files_changed,

@@ -17,6 +17,7 @@ from builder.inspection.inspector import inspect_zip
 from builder.inspection.zip_comparison import compare
 from builder.model.artifact import Artifact, Manifest, write_manifest
 from builder.model.errors import InputError, UsageError
+from builder.model.lock_changes import Changes
 from builder.model.runtimes import Architecture
 from tests.conftest import THOROUGH
 from tests.fakes.zips import add, codes, distribution, own_binary, pyc, target, write
@@ -242,7 +243,7 @@ def test_the_comparison_of_two_zips_names_what_differs(tmp_path: Path) -> None:
     old = inspect_zip(write(tmp_path / "1.zip", {**distribution("a"), **distribution("b")}))
     new = inspect_zip(write(tmp_path / "2.zip", {**distribution("a", "2.0"), **distribution("c"), "python/n": b"12"}))
     found = compare(old, new)
-    assert (found.added, found.removed, found.updated) == ((("c", "1.0"),), (("b", "1.0"),), (("a", "1.0", "2.0"),))
+    assert found.packages == Changes((("c", "1.0"),), (("b", "1.0"),), (("a", "1.0", "2.0"),))
     assert "python/n" in found.files_added
     assert "python/b/__init__.py" in found.files_removed
     assert found.unzipped_size == new.unzipped_size - old.unzipped_size
