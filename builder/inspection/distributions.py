@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from builder.inspection.file_facts import FileFacts
 from builder.inspection.pyc import source_of
+from builder.metadata.core_metadata import tags_in
 from builder.metadata.module_names import module_name
 from builder.metadata.record import MAX_RECORD_BYTES, record_rows
 from builder.model.artifact import Finding
@@ -122,7 +123,7 @@ class _DistributionReader:
             root=root,
             requires=tuple(readable),
             requires_python=raw.get("requires_python"),
-            tags=_tags(parts.get("WHEEL", b"")),
+            tags=tags_in(parts.get("WHEEL", b"")),
             files=tuple(files),
             missing=tuple(missing),
             changed=tuple(changed),
@@ -145,11 +146,6 @@ class _DistributionReader:
 
 def _malformed_metadata(message: str, path: str) -> Finding:
     return finding("warning", "metadata-malformed", message, path)
-
-
-def _tags(wheel: bytes) -> tuple[str, ...]:
-    lines = wheel.decode("utf-8", "replace").splitlines()
-    return tuple(line[4:].strip() for line in lines if line.startswith("Tag:"))
 
 
 def _path_in_zip(root: str, path: str) -> str:

@@ -1,4 +1,4 @@
-"""The headers of METADATA files (core metadata)."""
+"""The headers of METADATA (core metadata) and WHEEL files."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ from packaging.metadata import RawMetadata, parse_email
 def parse_headers(text: str) -> RawMetadata:
     """Parse the headers of a METADATA file. The result is shared: a wheel is in the zips of many targets."""
     return parse_email(text)[0]
+
+
+def tags_in(wheel: bytes) -> tuple[str, ...]:
+    """Return the tags that a WHEEL file states, as it writes them: ``py2.py3-none-any``."""
+    lines = wheel.decode("utf-8", "replace").splitlines()
+    return tuple(line[4:].strip() for line in lines if line.startswith("Tag:"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from math import prod
 
 from packaging import tags
@@ -17,19 +18,19 @@ _MAX_TAGS_IN_LINE = 1000
 
 
 @lru_cache(maxsize=64)
-def supported_tags(target: Target, glibc_minor: int | None = None) -> tuple[tags.Tag, ...]:
-    """Return the wheel tags that run on a target, best first. ``glibc_minor``: as if it had this glibc."""
+def supported_tags(target: Target, glibc_minor: int | None = None) -> Mapping[tags.Tag, int]:
+    """Return the wheel tags that run on a target, best first, each with its rank: 0 is the best.
+
+    ``glibc_minor``: as if the target had this glibc.
+    """
     python = python_order(target.python)
     interpreter = f"cp{python[0]}{python[1]}"
     platforms = list(_platforms(target, glibc_minor or target.runtime.glibc[1]))
-    return tuple(
-        dict.fromkeys(
-            [
-                *tags.cpython_tags(python, abis=[interpreter], platforms=platforms),
-                *tags.compatible_tags(python, interpreter=interpreter, platforms=platforms),
-            ]
-        )
+    supported = chain(
+        tags.cpython_tags(python, abis=[interpreter], platforms=platforms),
+        tags.compatible_tags(python, interpreter=interpreter, platforms=platforms),
     )
+    return {tag: rank for rank, tag in enumerate(dict.fromkeys(supported))}
 
 
 def _platforms(target: Target, glibc_minor: int) -> Iterator[str]:

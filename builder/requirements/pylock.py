@@ -46,7 +46,7 @@ def read_pylock(lock: Path, target: Target, selection: Selection, *, has_project
             groups += map(canonicalize_name, document.default_groups or [])
         chosen = document.select(
             environment=marker_environment(target),  # type: ignore[arg-type]
-            tags=supported_tags(target),
+            tags=tuple(supported_tags(target)),
             extras=extras,
             dependency_groups=groups,
         )

@@ -7,12 +7,10 @@ import re
 import sys
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from packaging import tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from builder.model.artifact import Locked, digest_of
@@ -72,15 +70,10 @@ def _rank(filename: str, target: Target) -> tuple[Any, ...] | None:
         _, _, build, wheel_tags = parse_wheel_filename(filename)
     except InvalidWheelFilename:
         return None
-    order = _order(target)
-    ranks = [order[tag] for tag in wheel_tags if tag in order]
+    supported = supported_tags(target)
+    ranks = [supported[tag] for tag in wheel_tags if tag in supported]
     # Of wheels with the same tag, installers take the highest build number; a wheel without one has the lowest.
     return (-min(ranks), build, filename) if ranks else None
-
-
-@lru_cache(maxsize=32)
-def _order(target: Target) -> dict[tags.Tag, int]:
-    return {tag: index for index, tag in enumerate(supported_tags(target))}
 
 
 def filename_of(wheel: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from builder.archive.packed import PackedFile, PackedFiles, pack
-from builder.metadata.core_metadata import parse_headers
+from builder.metadata.core_metadata import parse_headers, tags_in
 from builder.metadata.module_names import pyc_path
 from builder.metadata.record import format_record
 from builder.model.artifact import Finding, Locked
@@ -36,8 +36,9 @@ class PackedWheel:
     @cached_property
     def dist_info(self) -> str:
         """The name of its ``.dist-info`` folder."""
-        folders = (path.partition("/")[0] for path in self.files if is_own_record(path))
-        return next(folder for folder in folders if dist_info_name(folder) == self.locked.name)
+        # Deeper RECORDs are those of vendored packages.
+        folders = (path.removesuffix("/RECORD") for path in self.files if path.endswith(".dist-info/RECORD"))
+        return next(each for each in folders if "/" not in each and dist_info_name(each) == self.locked.name)
 
     @cached_property
     def metadata(self) -> str:
@@ -83,11 +84,6 @@ class LayerContent:
 
     files: PackedFiles  #: by path in the zip
     findings: tuple[Finding, ...]
-
-
-def is_own_record(path: str) -> bool:
-    """Whether a path below ``python/`` is a wheel's own RECORD, not that of a vendored package."""
-    return path.endswith(".dist-info/RECORD") and path.count("/") == 1
 
 
 def merge(wheels: Sequence[PackedWheel], python: str) -> LayerContent:
@@ -153,8 +149,7 @@ def _check_tags(wheels: Sequence[PackedWheel]) -> Iterator[Finding]:
     """Yield a finding for each wheel whose WHEEL file has no tag of its file name, which installers go by."""
     for wheel in wheels:
         file = wheel.files.get(f"{wheel.dist_info}/WHEEL")
-        text = file.stream.content(MAX_HEADER_BYTES).decode("utf-8", "replace") if file else ""
-        tags = re.findall(r"^Tag:[ \t]*(\S+)", text, re.MULTILINE)
+        tags = tags_in(file.stream.content(MAX_HEADER_BYTES) if file else b"")
         stated = {tag for each in tags for tag in expand_tags(each)}
         if stated and stated.isdisjoint(parse_wheel_filename(wheel.locked.filename)[3]):
             message = f"{wheel.locked.filename} says {', '.join(tags[:3])} in its WHEEL file, unlike its file name"
