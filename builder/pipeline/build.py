@@ -32,6 +32,7 @@ from builder.pipeline.preflight import refuse_content, refuse_over_budget, refus
 from builder.pipeline.sbom import Component, make_sbom
 from builder.pipeline.unchanged import find_output, store_output
 from builder.pipeline.wheel_packing import WheelPacker, completed_future
+from builder.resolve.lock_cache import LockCache
 from builder.resolve.locks import Locks
 from builder.resolve.resolver import Lock, LockInput
 from builder.resolve.version_notes import Package, older_versions, yanked_findings
@@ -75,7 +76,7 @@ def build(
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".layers-build-", dir=output) as folder:
             cache = cache or Cache(default_folder())
-            locks = Locks(matrix, version, exclude_newer, lock or {}, cache, lock_input)
+            locks = Locks(matrix, version, exclude_newer, lock or {}, LockCache(cache), lock_input)
             # Absolute, because uv runs in another folder.
             run = _BuildRun(matrix, version, Path(folder).absolute(), output, progress, locks, cache, interpreters)
             progress.begin(f"Building {title or f'{matrix.package} {version}'}", 2 * len(targets))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -31,15 +30,11 @@ class LockCache:
     cache: Cache
 
     def resolve_requirements(self, inputs: LockInput, target: Target) -> Lock:
-        """Do the same as ``resolver.resolve_requirements``, with the cache."""
-        return self.lock_of(inputs, target, lambda: resolve_requirements(inputs, target))
-
-    def lock_of(self, inputs: LockInput, target: Target, resolve: Callable[[], Lock]) -> Lock:
-        """Return the lock that was resolved from the same ``inputs`` a few minutes ago; otherwise ``resolve`` it."""
+        """Return the lock that was resolved from the same ``inputs`` a few minutes ago; otherwise resolve it now."""
         key = self._key(inputs, target)
         if key and (cached := self._read(key)):
             return cached
-        lock = resolve()
+        lock = resolve_requirements(inputs, target)
         if key and all(each.yanked is None and each.url is None for each in lock):  # the cache would lose these
             self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])
         return lock

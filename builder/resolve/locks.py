@@ -6,9 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from functools import cached_property
 
-from builder.cache.store import Cache
 from builder.model.artifact import Artifact
 from builder.model.matrix import Matrix
 from builder.model.target import Target
@@ -27,7 +25,7 @@ class Locks:
     version: str
     exclude_newer: str | None
     given: Mapping[str, Lock]
-    cache: Cache
+    cache: LockCache
     given_input: LockInput | None = None  #: what the given locks were resolved from, if they were just now
 
     def begin(self, pool: Executor, targets: Sequence[Target]) -> dict[Target, Future[Lock]]:
@@ -65,11 +63,7 @@ class Locks:
         target_input = next(iter(inputs.values()))  # the same for every target
         return newest_packages(target_input, {target.id: locks[target].result() for target in inputs}, inputs)
 
-    @cached_property
-    def _cached(self) -> LockCache:
-        return LockCache(self.cache)
-
     def _lock(self, target: Target) -> Lock:
         if given := self.given.get(target.id):
             return given
-        return resolve(self.matrix, self.version, target, self.exclude_newer, self._cached.resolve_requirements)
+        return resolve(self.matrix, self.version, target, self.exclude_newer, self.cache.resolve_requirements)

@@ -12,7 +12,9 @@ import pytest
 from builder.cache.store import Cache
 from builder.model.artifact import Locked
 from builder.model.progress import Quiet
+from builder.model.target import Target
 from builder.pipeline.build import build
+from builder.resolve import lock_cache
 from builder.resolve.bounds import Bounds, ProjectIndex
 from builder.resolve.lock_cache import LockCache
 from builder.resolve.resolver import Lock, LockInput, lock_input
@@ -34,11 +36,13 @@ def resolves(cache: Cache, inputs: LockInput = INPUT, python: str = "3.12", lock
     """Return whether the lock of ``inputs`` is resolved; otherwise it comes from the cache."""
     runs = []
 
-    def resolve() -> Lock:
-        runs.append(inputs)
+    def resolve(resolved: LockInput, _target: Target) -> Lock:
+        runs.append(resolved)
         return lock
 
-    assert LockCache(cache).lock_of(inputs, target_of(python), resolve) == lock
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lock_cache, "resolve_requirements", resolve)
+        assert LockCache(cache).resolve_requirements(inputs, target_of(python)) == lock
     return bool(runs)
 
 
