@@ -21,11 +21,9 @@ _NAMED = re.compile(r"py(\d)[._]?(\d{1,2})[-_](x86_64|aarch64|arm64)(?![0-9A-Za-
 def expected_target(path: Path, python: str | None = None, architecture: str | None = None) -> Target | None:
     """Return the target that a zip should be for, or None if neither options, manifest nor name tell it.
 
-    Options come first, then the manifest beside the zip, then the zip's name. Raises UsageError for an unknown Python,
-    and if only one option is given and neither manifest nor name give the other.
+    Options come first, then the manifest beside the zip, then the zip's name. Raises UsageError if only one option is
+    given and neither manifest nor name give the other.
     """
-    if python and python not in RUNTIMES:
-        raise UsageError(f"Lambda has no Python {python!r}", fix=f"it has {', '.join(RUNTIMES)}")
     target = _named_target(path)
     if not python and not architecture:
         return target

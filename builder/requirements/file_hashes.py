@@ -27,14 +27,6 @@ def strong_digests(
     return digests
 
 
-def check_file(path: Path, digests: frozenset[str], where: str, problems: Problems) -> None:
-    """Compare a local file with its hashes in the lock."""
-    if not path.is_file():
-        problems.add(where, f"{path} is not a file")
-    elif problem := problem_of_digests(path, digests):
-        problems.add(where, problem)
-
-
 def problem_of_digests(path: Path, digests: Iterable[str], stated: Iterable[str] = ()) -> str | None:
     """Return why a file does not have one of the ``digests`` and all that its URL ``stated``, or None."""
     for allowed in ({each.lower() for each in digests}, *({each.lower()} for each in stated)):

@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 
 from builder.requirements.declared import LocalPackage, Problems, Requirements, declare
 from builder.requirements.entries import DeclaredSources
-from builder.requirements.file_hashes import check_file, strong_digests
+from builder.requirements.file_hashes import problem_of_digests, strong_digests
 from builder.requirements.lock_graph import LockedPackage
 
 
@@ -39,7 +39,8 @@ def pin(
         if package.hashes:
             digests = strong_digests(package.hashes, package.where, problems, has_project=has_project)
             hashes[package.name] = digests
-            if isinstance(place, LocalPackage) and not place.path.is_dir() and digests:
-                check_file(place.path, digests, package.where, problems)
+            file = place.path if isinstance(place, LocalPackage) and not place.path.is_dir() else None
+            if file and (problem := problem_of_digests(file, digests)):
+                problems.add(package.where, problem)
     problems.raise_any()
     return Requirements(lock, tuple(pins), hashes=hashes, local=project.local, places=available.places)

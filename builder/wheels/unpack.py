@@ -234,8 +234,6 @@ def _explain(text: str, target: Target) -> BuildError:
     flat = uv.after_warnings(uv.without_addresses(text))
     if error := download_error(text, target.id):
         return error
-    if "No space left" in flat:
-        return BuildError("no space left on device", where=target.id, fix="free some space, then run the command again")
     if match := re.search(r"Failed to install: (\S+\.whl) \(\S+\) cause: (.+)", flat):
         return malformed_wheel(match[1], match[2])
     if error := malformed_in(flat):

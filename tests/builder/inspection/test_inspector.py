@@ -206,8 +206,6 @@ def test_the_expected_target_comes_from_the_options_and_the_file_name(tmp_path: 
     assert in_part.id == "py3.12-aarch64"
     with pytest.raises(UsageError):
         expected_target(tmp_path / "layer.zip", "3.12")
-    with pytest.raises(UsageError):
-        expected_target(path, "2.7", "x86_64")
 
 
 def test_a_zip_is_compared_with_the_manifest_beside_it(tmp_path: Path) -> None:
