@@ -36,12 +36,13 @@ _DYNAMIC_EXTRAS = (
 )
 
 
-def read_pyproject(path: Path, selection: Selection, environment: Mapping[str, str]) -> Requirements:
-    """Return the project's requirements for these marker values. Raises one InputError with all problems."""
-    return _read(path, selection, environment, frozenset())
+def read_pyproject(
+    path: Path, selection: Selection, environment: Mapping[str, str], parents: frozenset[Path] = frozenset()
+) -> Requirements:
+    """Return the project's requirements for these marker values. Raises one InputError with all problems.
 
-
-def _read(path: Path, selection: Selection, environment: Mapping[str, str], parents: frozenset[Path]) -> Requirements:
+    ``parents`` are the files of the projects that require this one, which are not read again.
+    """
     project = _Project(path, selection, environment, parents | {path.resolve()})
     requirements = project.read()
     project.problems.raise_any(path)
@@ -258,7 +259,7 @@ class _Project:
         stated = table(read_toml(path), "tool", "uv", where=str(path)).get("package")
         if source.get("package", stated) is False:
             extras = tuple(entry.requirement.extras)
-            found = _read(path, Selection(extras, default_groups=False), self.environment, self.parents)
+            found = read_pyproject(path, Selection(extras, default_groups=False), self.environment, self.parents)
             first = self.virtual.get(entry.name, replace(found, declared=()))
             declared = tuple(dict.fromkeys((*first.declared, *found.declared)))
             places = {**first.places, **found.places}

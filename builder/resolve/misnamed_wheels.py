@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from builder.model.escape import shorten
+from builder.model.figures import first_names
 from builder.resolve import uv
 
 _FORMAT: Final = "NAME-VERSION-PYTHON-ABI-PLATFORM.whl"
@@ -22,9 +23,8 @@ _MAX_SHOWN: Final = 3
 def misnamed_wheels_note(variables: Mapping[str, str]) -> list[str]:
     """Return a warning that names the files that are not used, if there are any."""
     found = [f"{path} ({problem})" for path, problem in sorted(_misnamed_wheels(variables).items())]
-    more = f" and {len(found) - _MAX_SHOWN} more" if len(found) > _MAX_SHOWN else ""
-    shown = ", ".join(found[:_MAX_SHOWN])
-    return [f"warning: not used, because a wheel is named {_FORMAT}: {shown}{more}"] if found else []
+    shown = first_names(found, _MAX_SHOWN)
+    return [f"warning: not used, because a wheel is named {_FORMAT}: {shown}"] if found else []
 
 
 def misnamed_wheel_of(package: str, variables: Mapping[str, str]) -> tuple[str, str] | None:

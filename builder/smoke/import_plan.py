@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final, Literal
 
 from packaging.utils import canonicalize_name
@@ -24,7 +23,6 @@ _STRAY_MODULES: Final = frozenset(
 _NO_PACKAGE: Final = "modules of no package"
 #: A file whose name has the ABI tag of an extension module.
 _EXTENSION: Final = re.compile(r"\.(?:cpython-\d+-[^/]+|abi3)\.so$")
-NO_FILES: Final[Mapping[str, int]] = MappingProxyType({})
 #: The most modules to try until one can be imported.
 _MAX_ATTEMPTS = 20
 
@@ -40,7 +38,7 @@ class ImportTrial:
     makes_client: bool = False  #: also create an AWS client, which reads botocore's data
 
 
-def import_plan(distributions: Iterable[Distribution], sizes: Mapping[str, int] = NO_FILES) -> list[ImportTrial]:
+def import_plan(distributions: Iterable[Distribution], sizes: Mapping[str, int]) -> list[ImportTrial]:
     """Return one trial for each distribution that has modules, and one for the modules of no distribution.
 
     ``sizes`` are the unzipped sizes of all files in the layer, by path.

@@ -240,7 +240,7 @@ def multiply_model(request: ConverseRequest) -> Turn:
 
 
 def _import_statement(inspection: Inspection) -> str:
-    modules = [trial.modules[0] for trial in import_plan(inspection.distributions) if trial.must != "none"]
+    modules = [trial.modules[0] for trial in import_plan(inspection.distributions, {}) if trial.must != "none"]
     return f"import {', '.join(modules)}" if modules else "pass"
 
 

@@ -11,7 +11,7 @@ from builder.smoke.import_plan import ImportTrial, import_plan
 def trial(name: str, *files: str) -> ImportTrial | None:
     paths = tuple(f"python/{file}" for file in files)
     found = Distribution(name, "1.0", f"python/{name}.dist-info", "python/", files=paths)
-    return next(iter(import_plan([found])), None)
+    return next(iter(import_plan([found], {})), None)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_modules_of_no_distribution_are_tried_together() -> None:
 
 def test_botocore_without_boto3_is_tried_with_the_runtimes_boto3() -> None:
     def plan(*names: str) -> list[str]:
-        return [each.distribution for each in import_plan(Distribution(name, "1", "", "") for name in names)]
+        return [each.distribution for each in import_plan([Distribution(name, "1", "", "") for name in names], {})]
 
     assert plan("botocore") == ["boto3 of Lambda's runtime"]
     assert plan("botocore", "boto3") == []
