@@ -105,11 +105,6 @@ class Runtime:
         """The newest manylinux platform whose wheels run: ``manylinux_2_34``."""
         return f"manylinux_{self.glibc[0]}_{self.glibc[1]}"
 
-    @property
-    def uv_platform(self) -> str:
-        """The manylinux platform to give to uv."""
-        return self.system.uv_platform
-
     def has_library(self, name: str) -> bool:
         """Whether the image has a shared library: the system's own, or Python's in /var/lang/lib."""
         return name in _SYSTEM_LIBRARIES or name in (f"libpython{self.python}.so.1.0", "libpython3.so")

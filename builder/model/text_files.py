@@ -99,14 +99,12 @@ def table(document: Any, *keys: str, where: str) -> dict[str, Any]:
         document = document.get(key, {})
         if not isinstance(document, dict):
             raise InputError(f"[{'.'.join(keys[: index + 1])}] must be a table", where=where, fix=_SYNTAX_FIX)
-    return dict(document)
+    return document
 
 
 def array(document: Any, key: str, *, where: str) -> list[Any]:
     """Return the array of a key; empty if it is missing. Raises InputError if it is not an array."""
-    if not isinstance(document, dict):
-        raise InputError("must be a table", where=where, fix=_SYNTAX_FIX)
-    values = document.get(key, [])  # `table` copies the document, which is slow for each of many keys
+    values = table(document, where=where).get(key, [])
     if not isinstance(values, list):
         raise InputError(f"{key} must be an array", where=where, fix=_SYNTAX_FIX)
     return values

@@ -58,7 +58,7 @@ def check_metadata(wheels: Sequence[PackedWheel], target: Target, inputs: LockIn
             "the metadata in a wheel differs from the metadata that the lock was resolved from:",
             where=target.id,
             details=[f"  {problem}" for problem in problems[:10]],
-            fix=f"the index ({shown_indexes(os.environ)}) serves metadata (core-metadata, PEP 658) of another file, or "
+            fix=f"the index ({shown_indexes()}) serves metadata (core-metadata, PEP 658) of another file, or "
             "the wheels of this version for other systems have other requirements: report it to the index's operators, "
             "or use another version",
         )

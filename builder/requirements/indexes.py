@@ -19,7 +19,7 @@ def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
     bare = _bare(url)
     if bare == _bare(""):  # a template whose variable was not set is not an index
         return None
-    configured = {_bare(part) for part in _configured()}
+    configured = {_bare(part) for part in uv.index_places(os.environ)}
     if bare in configured:
         return None
     if not find_links and bare == _bare(uv.public_index() or ""):
@@ -34,12 +34,8 @@ def refusal_of_index(url: str, *, find_links: bool = False) -> str | None:
 
 def named_indexes() -> dict[str, str]:
     """Return the indexes that the environment names (``UV_INDEX=corp=https://…``): uv prefers them to a project's."""
-    return {match[1]: part[match.end() :] for part in _configured() if (match := _NAME.match(part))}
-
-
-def _configured() -> list[str]:
-    """Return the indexes of the environment, as they are written."""
-    return [part for place in uv.index_places(os.environ) for part in re.split(r"[\s,]+", place) if part]
+    places = uv.index_places(os.environ)
+    return {match[1]: place[match.end() :] for place in places if (match := _NAME.match(place))}
 
 
 def no_index_is_set() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from builder.model.errors import BuildError, FailureClass
@@ -108,16 +108,16 @@ def hash_mismatch(
     return BuildError(
         f"hash mismatch: the index has other bytes than {stated_by}: {package.replace('==', ' ')} has "
         f"{' '.join(same_kind or computed)}, expected {shown} "
-        f"(downloaded from {shown_indexes(os.environ)})",
+        f"(downloaded from {shown_indexes()})",
         where=where,
         fix="if it was locked, resolve again (without the lock); report an unexpected change to the wheel's "
         "maintainers or the index's operators",
     )
 
 
-def shown_indexes(variables: Mapping[str, str]) -> str:
+def shown_indexes() -> str:
     """Return the configured indexes, without credentials."""
-    places = " ".join(uv.index_places(variables)).split()
+    places = uv.index_places(os.environ)
     return ", ".join(shown_url(each) for each in places if not is_true(each)) or "the default index"
 
 

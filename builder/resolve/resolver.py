@@ -151,7 +151,8 @@ def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
         if not missing:
             return lock
         pins = {f"{name}!={version}": f"{name} {version}" for name, version in missing}
-        if target.runtime.uv_platform == target.runtime.manylinux or bounds.complete or pins.keys() <= ruled_out.keys():
+        is_exact = target.runtime.system.uv_platform == target.runtime.manylinux
+        if is_exact or bounds.complete or pins.keys() <= ruled_out.keys():
             raise no_wheel(next(iter(pins.values())), target)
         ruled_out |= pins
     return _resolve_with_oldest_wheels(inputs, target, next(iter(ruled_out.values())))

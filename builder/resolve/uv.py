@@ -172,9 +172,7 @@ def local_files(variables: Mapping[str, str]) -> list[tuple[str, int, int]] | No
     if has_config_file(variables):
         return None
     files: list[tuple[str, int, int]] = []
-    for place in (
-        part.rpartition("=")[2] for each in index_places(variables) for part in re.split(r"[\s,]+", each) if part
-    ):
+    for place in (each.rpartition("=")[2] for each in index_places(variables)):
         folder = unquote(urlsplit(place).path) if place.startswith("file:") else place
         if not Path(folder).is_dir():
             return None
@@ -190,9 +188,9 @@ def local_files(variables: Mapping[str, str]) -> list[tuple[str, int, int]] | No
 
 
 def index_places(variables: Mapping[str, str]) -> list[str]:
-    """Return the values of all variables that set indexes, pip's included."""
+    """Return each value of the variables that set indexes, pip's included, as it is written: ``corp=https://…``."""
     env = environment(variables)
-    return [value for name in INDEX_VARIABLES if (value := env.get(name))]
+    return [each for name in INDEX_VARIABLES for each in re.split(r"[\s,]+", env.get(name, "")) if each]
 
 
 def unusable_index(variables: Mapping[str, str]) -> str | None:
@@ -222,7 +220,7 @@ def platform_options(target: Target, platform: str | None = None) -> list[str]:
         "--python-version",
         target.runtime.full_version,
         "--python-platform",
-        f"{target.architecture}-{platform or target.runtime.uv_platform}",
+        f"{target.architecture}-{platform or target.runtime.system.uv_platform}",
         "--only-binary",
         ":all:",
     ]
