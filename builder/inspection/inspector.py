@@ -10,13 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.inspection.distributions import Distribution, distributions, sizes
-from builder.inspection.file_checks import (
-    check_files,
-    check_zipped_size,
-    import_roots,
-    other_roots,
-    unzipped_size,
-)
+from builder.inspection.file_checks import check_files, check_zipped_size, import_roots, other_roots, unzipped_size
 from builder.inspection.file_facts import FileFacts
 from builder.inspection.package_checks import check_packages
 from builder.inspection.pyc import python_of, usable

@@ -19,18 +19,8 @@ from builder.model.escape import without_credentials
 from builder.model.target import Target
 from builder.model.text_files import read_json, read_toml
 from builder.model.versions import allows
-from builder.requirements.content_hashes import (
-    pdm_project_has_changed,
-    pipfile_has_changed,
-    poetry_project_has_changed,
-)
-from builder.requirements.declared import (
-    Declared,
-    LocalPackage,
-    Problems,
-    Requirements,
-    Selection,
-)
+from builder.requirements.content_hashes import pdm_project_has_changed, pipfile_has_changed, poetry_project_has_changed
+from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, Selection
 from builder.requirements.lock_formats import (
     check_format,
     parse_pdm_lock,

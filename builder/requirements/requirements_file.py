@@ -18,13 +18,7 @@ from builder.metadata.requirement_lines import lines
 from builder.model.errors import InputError
 from builder.model.escape import shorten, without_credentials
 from builder.model.text_files import read_text
-from builder.requirements.declared import (
-    Declared,
-    LocalPackage,
-    Problems,
-    Requirements,
-    declare,
-)
+from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, declare
 from builder.requirements.direct_references import (
     URL,
     advice_for_line,
