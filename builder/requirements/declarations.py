@@ -247,14 +247,9 @@ class Declarations:
         if "requires-python" not in self.project:
             dependencies = table(self.poetry, "dependencies", where=self.where)
             return poetry_python(dependencies, python, f"{self.where}: [tool.poetry.dependencies]", self.problems)
-        value = self.project["requires-python"]
-        try:
-            specifier = SpecifierSet(value if isinstance(value, str) else "invalid")
-            specifier.contains(python)  # ValueError for more digits than Python reads
-            return specifier
-        except ValueError:
-            self.problems.add(self.where, f"[project].requires-python: {value!r} is not a version specifier (PEP 440)")
-            return None
+        return self.problems.parse_specifier(
+            self.project["requires-python"], f"{self.where}: [project].requires-python"
+        )
 
     def _entries_of(self, document: Mapping[str, Any], key: str, title: str) -> Iterator[Entry]:
         """Yield the entries of an array in a table with this title."""

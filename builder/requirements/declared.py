@@ -137,19 +137,23 @@ class Problems:
         self._parsed = 0
 
     def add(self, where: str, what: str) -> None:
-        """Add one problem; one that is there already counts once."""
-        self._lines[shorten(f"{where}: {what}", _MAX_LINE_CHARACTERS)] = None
+        """Add one problem, with the credentials of URLs hidden; one that is there already counts once."""
+        self._lines[shorten(without_credentials(f"{where}: {what}"), _MAX_LINE_CHARACTERS)] = None
 
     def parse(self, text: object, where: str) -> Requirement | None:
         """Parse a requirement (PEP 508). If it is invalid, add a problem and return None."""
         if not isinstance(text, str):
             self.add(where, f"a requirement must be a string, not {type(text).__name__}")
             return None
-        return self._parse(Requirement, text, "requirement", where)
+        return self._parse(Requirement, text, "requirement (PEP 508)", where)
 
     def parse_marker(self, text: object, where: str) -> Marker | None:
         """Parse a marker (PEP 508). If it is invalid, add a problem and return None; None also for no marker."""
-        return None if text is None else self._parse(Marker, str(text), "marker", where)
+        return None if text is None else self._parse(Marker, str(text), "marker (PEP 508)", where)
+
+    def parse_specifier(self, text: object, where: str) -> SpecifierSet | None:
+        """Parse a version specifier (PEP 440). If it is invalid, add a problem and return None."""
+        return self._parse(SpecifierSet, str(text), "version specifier (PEP 440)", where)
 
     def _parse(self, kind: Callable[[str], _T], text: str, noun: str, where: str) -> _T | None:
         self._parsed += 1
@@ -164,7 +168,7 @@ class Problems:
         except (ValueError, RecursionError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             reason = shorten(without_credentials(first)) + unusual_characters(text)
-            self.add(where, f"{shorten(without_credentials(text))!r} is not a {noun} (PEP 508): {reason}")
+            self.add(where, f"{shorten(without_credentials(text))!r} is not a {noun}: {reason}")
             return None
 
     def raise_any(self, file: Path | None = None) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from builder.model.escape import shorten, without_credentials
+from builder.model.escape import shorten
 from builder.requirements.declared import LocalPackage
 from builder.requirements.file_hashes import problem_of_digests
 
@@ -46,23 +46,22 @@ def local_package(
         elif key in _DIGESTS:
             stated.append(f"{key}:{value}")
         else:
-            return f"#{key} in {without_credentials(text)} has no meaning; use #egg=, #subdirectory= or #sha256="
+            return f"#{key} in {text} has no meaning; use #egg=, #subdirectory= or #sha256="
     problem = problem_of_local(path, text, name=name) or problem_of_digests(path, digests, stated)
     return problem or LocalPackage(path, where, name, extras)
 
 
 def problem_of_url(url: str) -> str | None:
     """Return why a direct reference cannot be used; None for the URL of a wheel."""
-    shown = without_credentials(url)
     if _VCS.match(url) or url.startswith("ssh:"):
         return (
-            f"{shown} is a version control URL, and only wheels are used; "
+            f"{url} is a version control URL, and only wheels are used; "
             "clone it and name the folder, or build a wheel and name its path"
         )
     if ".whl;" in url:
-        return f"{shown}: write a space before the semicolon of a marker (PEP 508), because a URL may contain one"
+        return f"{url}: write a space before the semicolon of a marker (PEP 508), because a URL may contain one"
     if not urlsplit(url).path.endswith(".whl"):
-        return f"{shown} is not the URL of a wheel (.whl); download it and name its path, or name a wheel"
+        return f"{url} is not the URL of a wheel (.whl); download it and name its path, or name a wheel"
     return None
 
 
@@ -78,7 +77,7 @@ def problem_of_local(place: Path, written: str, name: str | None = None) -> str 
     if place.is_file():
         return None if place.name.endswith(_ARCHIVES) else f"{written} is neither a wheel nor a source archive"
     if not place.is_dir():
-        return f"no such file or directory: {without_credentials(written)}"
+        return f"no such file or directory: {written}"
     if not any((place / each).is_file() for each in ("pyproject.toml", "setup.py", "setup.cfg")):
         return f"{written} has no pyproject.toml or setup.py, so it is not a package"
     return None
@@ -89,7 +88,7 @@ def problem_of_host(text: str) -> str | None:
     host = urlsplit(text).netloc if text.startswith("file:") else ""
     if host in ("", "localhost"):
         return None
-    return f"{without_credentials(text)} is on another machine ({shorten(host)}); name a path or a file:/// URL"
+    return f"{text} is on another machine ({shorten(host)}); name a path or a file:/// URL"
 
 
 def path_of(text: str, folder: Path) -> Path:

@@ -12,7 +12,6 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from builder.model.escape import shorten, without_credentials
 from builder.requirements.declared import LocalPackage, Problems
 from builder.requirements.direct_references import local_package, problem_of_local, problem_of_url
 from builder.resolve import uv
@@ -71,7 +70,7 @@ class DeclaredSources:
         try:
             place = self._place_of(name, source, where)
         except (OSError, ValueError) as error:  # a path or URL that the system or urllib rejects
-            place = shorten(without_credentials(str(error)))
+            place = str(error)
         if isinstance(place, str) and place == source.get("url"):
             requirement.url, requirement.specifier = place, SpecifierSet()  # PEP 508 allows only one of them
         elif isinstance(place, str):

@@ -15,7 +15,6 @@ from packaging.utils import canonicalize_name
 
 from builder.metadata.requires_dist import applies, marker_environment
 from builder.model.errors import InputError
-from builder.model.escape import without_credentials
 from builder.model.target import Target
 from builder.model.text_files import read_json, read_toml
 from builder.model.versions import allows
@@ -245,7 +244,7 @@ def _check_pins(project: Requirements, locked: Requirements, target: Target, pro
             has = _difference(each.requirement, pins.get(each.name))
             problem = f"{each.text} is not in the lock: it {has}" if has else None
         if problem:
-            problems.add(each.where, without_credentials(problem))
+            problems.add(each.where, problem)
             different.add(each.name)
     for constraint in map(Requirement, project.constraints):
         name = canonicalize_name(constraint.name)

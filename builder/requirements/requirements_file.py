@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from builder.metadata.requirement_lines import lines
 from builder.model.errors import InputError
-from builder.model.escape import shorten, without_credentials
+from builder.model.escape import shorten
 from builder.model.text_files import read_text
 from builder.requirements.declared import Declared, LocalPackage, Problems, Requirements, declare
 from builder.requirements.direct_references import (
@@ -141,7 +141,7 @@ class _FileReader:
                 else:
                     self._line(line, path, where, constraints)
             except (OSError, ValueError) as error:  # a path or URL that the system or urllib rejects
-                self._problems.add(where, shorten(without_credentials(str(error))))
+                self._problems.add(where, str(error))
 
     def _options(self, line: str, path: Path, where: str, constraints: bool) -> None:
         """Read a line of options: pip allows several on one line."""
@@ -196,7 +196,7 @@ class _FileReader:
     def _include(self, path: Path, value: str, *, constraints: bool) -> str | None:
         """Read an included file. Return its problem, or None."""
         if "://" in value and not value.startswith("file:"):
-            return f"{without_credentials(value)} is a URL; download the file and name its path"
+            return f"{value} is a URL; download the file and name its path"
         if problem := problem_of_host(value):
             return problem
         other = path_of(value, path.parent)

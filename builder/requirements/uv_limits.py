@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.requirements.declared import Problems
@@ -30,11 +29,9 @@ def check_groups(
         if canonicalize_name(name) not in groups or stated is None:
             continue
         place = f"{where}: [tool.uv.dependency-groups].{name}.requires-python"
-        try:
-            if not SpecifierSet(str(stated)).contains(python):
-                problems.add(place, f"the group requires Python {stated}, not {python}: choose another with --python")
-        except InvalidSpecifier:
-            problems.add(place, f"{stated!r} is not a version specifier (PEP 440)")
+        specifier = problems.parse_specifier(stated, place)
+        if specifier is not None and not specifier.contains(python):
+            problems.add(place, f"the group requires Python {stated}, not {python}: choose another with --python")
 
 
 def check_conflicts(
