@@ -142,12 +142,11 @@ def resolve_requirements(inputs: LockInput, target: Target) -> Lock:
     ruled_out: dict[str, str] = {}  # the constraint that excludes a version, and the package without a wheel
     for _ in range(MAX_UV_RUNS_PER_TARGET):
         try:
-            document, messages = _compile(inputs.with_constraints(ruled_out), target)
+            lock, missing = _lock_wheels(inputs.with_constraints(ruled_out), target)
         except ConflictError:
             if ruled_out:
                 break
             raise
-        lock, missing = _choose_wheels(document, messages, inputs, target)
         if not missing:
             return lock
         pins = {f"{name}!={version}": f"{name} {version}" for name, version in missing}
@@ -164,21 +163,19 @@ def _resolve_with_oldest_wheels(inputs: LockInput, target: Target, newest: str) 
     It has no wheel for a glibc between that and the target's. Few packages have such wheels.
     """
     try:
-        document, messages = _compile(inputs, target, platform=_OLDEST_PLATFORM)
+        lock, missing = _lock_wheels(inputs, target, _OLDEST_PLATFORM)
     except NoWheelError:
         raise
     except ConflictError:
         raise no_wheel(newest, target) from None
-    lock, missing = _choose_wheels(document, messages, inputs, target)
     if missing:
         raise no_wheel(" ".join(missing[0]), target)
     return lock
 
 
-def _choose_wheels(
-    document: dict[str, Any], messages: str, inputs: LockInput, target: Target
-) -> tuple[Lock, list[tuple[str, str]]]:
-    """Return the best wheel of each package in uv's document, and the packages and versions without a usable one."""
+def _lock_wheels(inputs: LockInput, target: Target, platform: str | None = None) -> tuple[Lock, list[tuple[str, str]]]:
+    """Resolve once. Return the best wheel of each package, and the packages and versions without a usable one."""
+    document, messages = _compile(inputs, target, platform=platform)
     bounds, hashes_of_constraints = inputs.bounds, package_settings(os.environ).hashes
     yanked = _yanked_versions(messages)
     lock, missing = [], []
@@ -246,7 +243,8 @@ def _compile(
     try:
         document = tomli.loads(result.stdout)
     except tomli.TOMLDecodeError as error:
-        raise BuildError(f"uv wrote a lock that is not TOML: {error}", where=target.id) from None
+        fix = "run the command again; if the error stays, install the program again"
+        raise BuildError(f"uv wrote a lock that is not TOML: {error}", where=target.id, fix=fix) from None
     refuse_unsafe_names(result.stderr, (str(each.get("name")) for each in document.get("packages", [])))
     for archive in (each.get("archive", {}) for each in document.get("packages", [])):
         if "path" in archive:  # may be relative to uv's folder

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from builder.metadata.requires_dist import active_requirements, marker_environment
+from builder.metadata.requires_dist import active_requirements, applies, marker_environment
 from builder.model.artifact import Finding, Locked
 from builder.model.errors import LayersError
 from builder.model.escape import shorten
@@ -116,7 +116,7 @@ def older_latest(matrix: Matrix, version: str, exclude_newer: str | None = None)
 def _packages_on(target: Target, packages: Iterable[Package]) -> dict[str, Package]:
     """Return the packages whose markers apply to the target, by name; of several the oldest."""
     environment = marker_environment(target)
-    packages_here = [p for p in packages if "marker" not in p or Marker(p["marker"]).evaluate(dict(environment))]
+    packages_here = [p for p in packages if "marker" not in p or applies(Marker(p["marker"]), environment)]
     return {str(p["name"]): p for p in sorted(packages_here, key=lambda p: Version(p["version"]), reverse=True)}
 
 

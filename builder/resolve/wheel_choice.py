@@ -42,7 +42,7 @@ def choose_wheel(
     archive = package.get("archive")  # a direct reference
     wheels: list[dict[str, Any]] = [archive] if archive else package.get("wheels", [])
     wheels = [each for each in wheels if not any(map(_hashes(each).isdisjoint, allowed))] or wheels
-    ranked = [(rank, wheel) for wheel in wheels if (rank := _rank(filename_of(wheel), target)) is not None]
+    ranked = [(rank, wheel) for wheel in wheels if (rank := _rank(wheel, target)) is not None]
     if not ranked:
         return None
     wheel = max(ranked, key=lambda each: each[0])[1]
@@ -62,10 +62,12 @@ def _hashes(wheel: dict[str, Any]) -> set[str]:
 
 def has_wheel(package: Mapping[str, Any], target: Target) -> bool:
     """Whether a package of a pylock document has a wheel that runs on the target."""
-    return any(_rank(filename_of(wheel), target) is not None for wheel in package.get("wheels", []))
+    return any(_rank(wheel, target) is not None for wheel in package.get("wheels", []))
 
 
-def _rank(filename: str, target: Target) -> tuple[Any, ...] | None:
+def _rank(wheel: Mapping[str, Any], target: Target) -> tuple[Any, ...] | None:
+    """Return a value that is larger for a better wheel; None for one that does not run on the target."""
+    filename = filename_of(wheel)
     try:
         _, _, build, wheel_tags = parse_wheel_filename(filename)
     except InvalidWheelFilename:
@@ -146,5 +148,6 @@ def _downloaded_digests(name: str, url: str, target: Target) -> set[str]:
     raise download_error(flat, target.id) or BuildError(
         f"the wheel of {name} must be downloaded to check its hash, and it cannot be: "
         f"{uv.without_addresses(flat)[-200:].strip()}",
+        where=target.id,
         fix="check the index, then run the command again",
     )

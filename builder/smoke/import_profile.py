@@ -25,6 +25,7 @@ _LINE = re.compile(r"import time:\s*(\d+) \|\s*(\d+) \|( +)(\S+)")
 #: Far above the output of real imports: 100 bytes for each module.
 MAX_LOG_BYTES: Final = 8 << 20
 _MARKER = "layers: the statement starts here"
+_FIX: Final = "run `layers smoke` without --profile"
 
 
 @dataclass
@@ -58,18 +59,14 @@ def profile_imports(
         try:
             code_of_exit = process.wait(limit)
         except subprocess.TimeoutExpired:
-            raise BuildError(f"the import timed out after {limit:.0f} s", where=statement) from None
+            raise BuildError(f"the import timed out after {limit:.0f} s", where=statement, fix=_FIX) from None
     with log.open("rb") as file:
         text = file.read(MAX_LOG_BYTES).decode("utf-8", "replace")
         is_too_long = bool(file.read(1))
     if code_of_exit:
-        raise BuildError(f"the import failed: {text.strip()[-500:]}", where=statement)
+        raise BuildError(f"the import failed: {text.strip()[-500:]}", where=statement, fix=_FIX)
     if is_too_long:
-        raise BuildError(
-            f"the import wrote more than {MAX_LOG_BYTES >> 20} MB of output",
-            where=statement,
-            fix="run `layers smoke` without --profile",
-        )
+        raise BuildError(f"the import wrote more than {MAX_LOG_BYTES >> 20} MB of output", where=statement, fix=_FIX)
     return by_package(parse_import_times(text.partition(_MARKER)[2]), distributions)
 
 
