@@ -51,7 +51,7 @@ QUOTA_PER_SECOND = 15
 
 @dataclass(frozen=True)
 class Cell:
-    """One target in one region: the place of one layer version a release."""
+    """One target in one region: it gets one layer version for each release."""
 
     region: str
     target: Target

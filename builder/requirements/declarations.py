@@ -252,7 +252,7 @@ class Declarations:
         )
 
     def _entries_of(self, document: Mapping[str, Any], key: str, title: str) -> Iterator[Entry]:
-        """Yield the entries of an array in a table with this title."""
+        """Yield the requirements in an array of a table; ``title`` names the table in messages."""
         return self._entries(array(document, key, where=f"{self.where}: {title}"), f"{title}.{key}")
 
     def _entries(self, texts: Iterable[object], where: str) -> Iterator[Entry]:

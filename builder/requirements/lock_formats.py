@@ -11,6 +11,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from builder.metadata.requires_dist import applies
 from builder.model.errors import InputError
 from builder.model.escape import shorten
 from builder.model.target import Target
@@ -196,4 +197,4 @@ def _poetry_extra(required: Any, where: str, problems: Problems) -> Iterator[Req
 def _applies(marker: Marker, environment: Mapping[str, str]) -> bool:
     """Whether a package's own marker holds, ignoring conditions on extras, which ``find_reachable`` evaluates."""
     text = re.sub(r"""extra\s*(==|!=|in|not in)\s*("[^"]*"|'[^']*')""", "python_version >= '0'", str(marker))
-    return Marker(text).evaluate(dict(environment))
+    return applies(Marker(text), environment)

@@ -82,7 +82,7 @@ def _folders_above(folder: Path) -> Iterator[Path]:
 
 
 def _note_unread(app: Path) -> Iterator[str]:
-    """Yield warnings about requirements in places that are not searched, for an app without any other."""
+    """Yield warnings about files with requirements that are not searched. For an app for which no file was found."""
     for each in (app, app.parent):
         similar = [path for path in each.iterdir() if _OTHER_NAME.fullmatch(path.name)] if each == app else []
         if files := sorted([*similar, *(each / "requirements").glob("*.txt")]):

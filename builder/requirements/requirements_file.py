@@ -15,6 +15,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from builder.metadata.requirement_lines import lines
+from builder.metadata.requires_dist import applies
 from builder.model.errors import InputError
 from builder.model.escape import shorten
 from builder.model.text_files import read_text
@@ -217,7 +218,7 @@ class _FileReader:
         if requirement is None:
             return
         name, url = canonicalize_name(requirement.name), requirement.url or ""
-        if url and self._environment and requirement.marker and not requirement.marker.evaluate(self._environment):
+        if url and self._environment and not applies(requirement.marker, self._environment):
             return
         if url.startswith("file:") or (url and "://" not in url):
             place = self._local(url, path, where, options, constraints, name)

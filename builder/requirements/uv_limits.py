@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from packaging.utils import canonicalize_name
 
+from builder.metadata.requires_dist import applies
 from builder.requirements.declared import Problems
 
 
@@ -15,7 +16,7 @@ def check_environments(
     """Add a problem if ``[tool.uv] environments`` names environments, and the target is none of them."""
     place = f"{where}: [tool.uv].environments"
     markers = [marker for text in environments if (marker := problems.parse_marker(text, place))]
-    if markers and not any(marker.evaluate(dict(environment)) for marker in markers):
+    if markers and not any(applies(marker, environment) for marker in markers):
         stated = " or ".join(map(str, markers))
         problems.add(place, f"the project supports only {stated}; the function is another environment: add it")
 
