@@ -13,12 +13,11 @@ from builder.inspection.binary_checks import check_binaries
 from builder.inspection.file_facts import FileFacts
 from builder.inspection.link_checks import check_links
 from builder.inspection.pyc import check_bytecode
-from builder.metadata.module_names import top_level_module
+from builder.metadata.module_names import HIDEABLE_MODULES, top_level_module
 from builder.model.artifact import Finding
 from builder.model.figures import megabytes
 from builder.model.findings import finding, group_paths, group_problems, limit_findings
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
-from builder.model.standard_library import HIDEABLE_MODULES
 from builder.model.target import Target
 
 #: The part of the unzipped limit that a layer should leave for the function's own code and packages.

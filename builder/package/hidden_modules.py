@@ -8,9 +8,8 @@ from pathlib import Path
 
 from builder.archive.zip_writer import read_checksums
 from builder.inspection.file_checks import import_roots
-from builder.metadata.module_names import top_level_module
+from builder.metadata.module_names import HIDEABLE_MODULES, top_level_module
 from builder.model.figures import first_names
-from builder.model.standard_library import HIDEABLE_MODULES
 from builder.model.target import Target
 
 _MAX_NAMED = 5

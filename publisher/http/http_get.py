@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -20,7 +22,6 @@ import urllib3
 from urllib3 import exceptions
 
 from builder.model.escape import shorten
-from builder.model.time_limit import run_within
 from builder.resolve import uv
 
 #: The largest documents, an index of a ledger or of a project, have some tens of megabytes.
@@ -68,13 +69,31 @@ def http_get(
     ``credentials``: user and password, unless the address has some.
     """
     try:
-        return run_within(total_seconds, lambda: _get(address, headers, read_timeout_seconds, credentials))
-    except TimeoutError:
-        raise TooSlow(f"the request took longer than {total_seconds} s") from None
+        return _run_within(total_seconds, lambda: _get(address, headers, read_timeout_seconds, credentials))
     except exceptions.HTTPError as error:
         raise _failure(getattr(error, "reason", None) or error, read_timeout_seconds) from None
     except (ValueError, HTTPException) as error:
         raise InvalidUrl(f"invalid URL ({error})") from None
+
+
+def _run_within(seconds: float, request: Callable[[], HttpDocument]) -> HttpDocument:
+    """Return the result of a request, or raise its error. Raises TooSlow if it takes longer than ``seconds``.
+
+    The timeout of a socket starts again with each byte. So the request runs in a daemon thread, which is left behind
+    if it takes too long; it ends when its socket does.
+    """
+    future: Future[HttpDocument] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(request())
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="request").start()
+    if not wait([future], seconds).done:
+        raise TooSlow(f"the request took longer than {seconds} s")
+    return future.result()
 
 
 def _get(address: str, headers: Mapping[str, str], seconds: int, credentials: tuple[str, str] | None) -> HttpDocument:
