@@ -29,7 +29,7 @@ _VERSIONED = re.compile(r"python/lib(64)?/python")
 #: Folders of a layer besides ``python/`` that Lambda searches: for programs, shared libraries and extensions.
 _OTHER_FOLDERS = ("bin/", "lib/", "extensions/")
 #: An import root of one Python only: a layer for several Pythons has one for each (developer guide, "Python layers").
-ROOT_OF_ONE_PYTHON = re.compile(r"python/lib/python\d\.\d+/site-packages/")
+ROOT_OF_ONE_PYTHON = re.compile(r"python/lib/python(\d)\.(\d+)/site-packages/")
 #: A package in a folder that people mistake for an import root: ``python/python/``, ``layer/python/``.
 _MISPLACED = re.compile(r"(.*?(?:^|/)(?:python|(?:site|dist)-packages)/)[^/]+\.(?:dist|egg)-info(?:/|$)", re.IGNORECASE)
 #: Modules that Python imports when it starts, if it finds them (``site`` module).

@@ -10,10 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from builder.inspection.distributions import Distribution, distributions, sizes
-from builder.inspection.file_checks import check_files, check_zipped_size, import_roots, other_roots, unzipped_size
+from builder.inspection.file_checks import (
+    ROOT_OF_ONE_PYTHON,
+    check_files,
+    check_zipped_size,
+    other_roots,
+    unzipped_size,
+)
 from builder.inspection.file_facts import FileFacts
 from builder.inspection.package_checks import check_packages
-from builder.inspection.pyc import python_of, usable
+from builder.inspection.pyc import count_modules, python_of
 from builder.inspection.zip_reader import read_zip
 from builder.model.artifact import Finding, sha256_of
 from builder.model.findings import dotted, finding, limit_findings
@@ -108,7 +114,7 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
     contents = read_zip(path)
     files = contents.files
     packages = distributions(contents.texts, files)
-    python, architecture = guess(files, packages)
+    python, architecture = _guess(files, packages)
     if target is not None:
         python, architecture = target.python, target.architecture
     checked = Target(python or max(RUNTIMES, key=python_order), architecture or Architecture.X86_64, path.stem)
@@ -121,7 +127,7 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
     if not python:
         checked_for = f"checked for the newest, {checked.python} (use --python for another)"
         findings.append(finding("warning", "target-unknown", f"the zip does not tell its Python: {checked_for}"))
-    modules, compiled = usable(files, checked.python)
+    modules, compiled = count_modules(files, checked.python)
     bytes_of = sizes(packages, files)
     return Inspection(
         path=path,
@@ -150,7 +156,7 @@ def _sort(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda each: (each.level, each.code, each.path or "")))
 
 
-def guess(files: Sequence[FileFacts], packages: Sequence[Distribution]) -> tuple[str | None, Architecture | None]:
+def _guess(files: Sequence[FileFacts], packages: Sequence[Distribution]) -> tuple[str | None, Architecture | None]:
     """Return the Python and the architecture that most files and wheels of a zip are for."""
     pythons = Counter(_pythons(files, packages))
     machines = Counter(file.elf.machine for file in files if file.elf)
@@ -163,8 +169,7 @@ def _pythons(files: Iterable[FileFacts], packages: Iterable[Distribution]) -> It
     """Yield the Python of each file or wheel that is for one Python only."""
     for file in files:
         tagged = re.search(r"\.cpython-(\d)(\d+)-[^/]*\.so$", file.path)
-        placed = re.match(re.escape(import_roots("X")[0]).replace("X", r"(\d)\.(\d+)"), file.path)
-        match = tagged or placed
+        match = tagged or ROOT_OF_ONE_PYTHON.match(file.path)
         python = f"{match[1]}.{match[2]}" if match else python_of(file.path)
         if python in RUNTIMES:
             yield python

@@ -106,7 +106,7 @@ def is_of(pyc: PycFacts, python: str) -> bool:
     return pyc.check != "broken" and (python not in RUNTIMES or pyc.magic == RUNTIMES[python].magic)
 
 
-def usable(files: Sequence[FileFacts], python: str) -> tuple[int, int]:
+def count_modules(files: Sequence[FileFacts], python: str) -> tuple[int, int]:
     """Return the number of modules, and of those with bytecode that this Python finds and accepts."""
     modules = {file.path for file in files if file.name.endswith(".py")}
     compiled = {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 
-def lines(text: str) -> Iterator[tuple[int, str]]:
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield line numbers and lines, without comments and empty lines; join lines that end with a backslash."""
     pending, first = "", 0
     for number, line in enumerate([*re.split(r"\r\n|\r|\n", text), ""], 1):

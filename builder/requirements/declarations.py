@@ -14,7 +14,7 @@ from packaging.errors import ExceptionGroup
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from builder.metadata.requirement_lines import lines
+from builder.metadata.requirement_lines import logical_lines
 from builder.model.text_files import array, read_text, read_toml, table
 from builder.requirements.declared import Problems, Requirements
 from builder.requirements.entries import Entry
@@ -167,7 +167,7 @@ class Declarations:
             canonicalize_name(name): [
                 Entry(requirement, f"{path.name}:{number}")
                 for path in self._setuptools_files(key, name)
-                for number, text in lines(read_text(path))
+                for number, text in logical_lines(read_text(path))
                 if (requirement := self.problems.parse(text, f"{path.name}:{number}")) is not None
             ]
             for name in table(self.document, "tool", "setuptools", "dynamic", key, where=self.where)

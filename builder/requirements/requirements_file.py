@@ -14,7 +14,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from builder.metadata.requirement_lines import lines
+from builder.metadata.requirement_lines import logical_lines
 from builder.metadata.requires_dist import applies
 from builder.model.errors import InputError
 from builder.model.escape import shorten
@@ -126,7 +126,7 @@ class _FileReader:
         if key in self._seen:
             return
         self._seen.add(key)
-        for number, line in lines(read_text(path, coding_line=True) if text is None else text):
+        for number, line in logical_lines(read_text(path, coding_line=True) if text is None else text):
             where = f"{path.name}:{number}"
             self._count += 1
             if self._count > MAX_REQUIREMENTS:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from builder.metadata.requirement_lines import lines
+from builder.metadata.requirement_lines import logical_lines
 from builder.model.bounded_file import read_file
 from builder.model.text_files import MAX_FILE_BYTES
 
@@ -25,7 +25,7 @@ def constraint_texts(paths: Iterable[Path]) -> Mapping[Path, str]:
         path = waiting.pop()
         if path.is_file() and path not in texts:
             texts[path] = read_file(path, "the file of constraints", MAX_FILE_BYTES).decode("utf-8", "replace")
-            included = [match[1] for _, line in lines(texts[path]) if (match := _INCLUDED.match(line))]
+            included = [match[1] for _, line in logical_lines(texts[path]) if (match := _INCLUDED.match(line))]
             waiting += [Path(os.path.normpath(path.parent / name)) for name in included]
     return texts
 
@@ -34,7 +34,7 @@ def constraint_hashes(texts: Iterable[str]) -> Mapping[str, frozenset[str]]:
     """Return the digests (``sha256:…``) that constraints allow, by package."""
     hashes: dict[str, frozenset[str]] = {}
     for text in texts:
-        for _, line in lines(text):
+        for _, line in logical_lines(text):
             digests = re.findall(r"\s--hash[=\s]\s*(\w+:[0-9a-f]+)", line.lower(), re.ASCII)
             if digests and (name := re.match(r"[\w.-]+", line, re.ASCII)):
                 key = canonicalize_name(name[0])

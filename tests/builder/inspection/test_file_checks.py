@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from builder.inspection.file_checks import check_files, check_zipped_size
 from builder.inspection.file_facts import FileFacts, PycFacts
 from builder.inspection.link_checks import check_links
-from builder.inspection.pyc import pyc_facts, python_of, source_of, usable
+from builder.inspection.pyc import count_modules, pyc_facts, python_of, source_of
 from builder.model.artifact import Finding
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 from tests.fakes.zips import codes, pyc, target
@@ -246,7 +246,7 @@ def test_the_share_of_usable_bytecode_counts_modules() -> None:
         file("python/c.py"), file("python/__pycache__/c.cpython-312.pyc", data=pyc("c.py", "3.11")),
         file("python/d.py"), file("python/__pycache__/d.cpython-312.opt-1.pyc", data=pyc("d.py")),
     ]  # fmt: skip
-    assert usable(files, "3.12") == (4, 1)
+    assert count_modules(files, "3.12") == (4, 1)
 
 
 def test_the_path_of_bytecode_gives_its_source_and_python() -> None:
