@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
 from builder.inspection.binary_checks import check_binaries
@@ -50,20 +50,19 @@ def other_roots(paths: Iterable[str], python: str) -> frozenset[str]:
 
 def check_files(files: Sequence[FileFacts], target: Target) -> tuple[Finding, ...]:
     """Return all findings about the files of a target's zip, at most a hundred of each code."""
-    return tuple(limit_findings(_all_findings(files, target)))
-
-
-def _all_findings(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:
     paths = [file.path for file in files]
     others = tuple(other_roots(paths, target.python))
-    yield from _check_names(paths, target, others)
-    yield from check_import_roots(paths, target)
-    yield from check_links(files)
-    yield from _check_modes(files)
-    yield from _check_sizes(files)
-    searched = [file for file in files if not file.path.startswith(others)] if others else files
-    yield from check_binaries(searched, target)
-    yield from check_bytecode(searched, target)
+    searched = [file for file in files if not file.path.startswith(others)]
+    findings = chain(
+        _check_names(paths, target, others),
+        check_import_roots(paths, target),
+        check_links(files),
+        _check_modes(files),
+        _check_sizes(files),
+        check_binaries(searched, target),
+        check_bytecode(searched, target),
+    )
+    return tuple(limit_findings(findings))
 
 
 def check_function_files(files: Sequence[FileFacts]) -> Iterator[Finding]:

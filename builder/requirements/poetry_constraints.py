@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Final
 
 from packaging.version import InvalidVersion, Version
-
-NO_ALTERNATIVES: Final = "alternatives (||) have no PEP 440 form"
 
 
 def to_specifiers(constraint: str) -> list[str]:

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from builder.requirements.declared import Problems
 from builder.requirements.entries import Entry
-from builder.requirements.poetry_constraints import NO_ALTERNATIVES, to_specifiers
+from builder.requirements.poetry_constraints import to_specifiers
 
 #: Keys of a dependency that do not affect which package is used.
 _HARMLESS = {"develop", "editable", "optional", "version", "extras", "markers", "python", "platform"}
@@ -76,17 +76,10 @@ def _entry(name: str, value: Any, where: str, problems: Problems) -> Entry | Non
     if "source" in table:  # Poetry compares names without regard to case
         source["index"] = source["index"].lower()
     source |= {"subdirectory": table["subdirectory"]} if "subdirectory" in table else {}
-    return Entry(
-        requirement,
-        where,
-        source or None,
-        optional=bool(table.get("optional")),
-        needs_lock="allow-prereleases = true"
-        if table.get("allow-prereleases") is True
-        else NO_ALTERNATIVES
-        if len(specifiers) > 1
-        else None,
-    )
+    needs_lock = "alternatives (||) have no PEP 440 form" if len(specifiers) > 1 else None
+    if table.get("allow-prereleases") is True:
+        needs_lock = "allow-prereleases = true"
+    return Entry(requirement, where, source or None, bool(table.get("optional")), needs_lock)
 
 
 def _markers(table: Mapping[str, Any]) -> Iterator[str]:
