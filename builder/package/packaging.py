@@ -36,7 +36,7 @@ from builder.package.hidden_modules import hidden_modules
 from builder.package.local_packages import build_wheels, local_packages
 from builder.package.work_folder import work_folder
 from builder.pipeline.build import build
-from builder.requirements.declared import EVERYTHING_DECLARED, Requirements, Selection
+from builder.requirements.declared import DEFAULT_SELECTION, Requirements, Selection
 from builder.requirements.reader import find_requirements, read_requirements
 from builder.resolve.resolver import Lock, LockInput
 from builder.wheels.slim import services_of_clients
@@ -96,7 +96,7 @@ def package(
     progress: Progress,
     *,
     requirements: Path | None = None,
-    selection: Selection = EVERYTHING_DECLARED,
+    selection: Selection = DEFAULT_SELECTION,
     layer: Layer | None = None,
     direct: bool = False,
     budget: Budget | None = None,

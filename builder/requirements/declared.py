@@ -44,7 +44,7 @@ class Selection:
 
 
 #: No optional dependencies, the lock file if there is one.
-EVERYTHING_DECLARED = Selection()
+DEFAULT_SELECTION = Selection()
 
 
 @dataclass(frozen=True)

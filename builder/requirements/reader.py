@@ -15,7 +15,7 @@ from builder.model.errors import InputError
 from builder.model.target import Target
 from builder.model.text_files import read_text, read_toml
 from builder.requirements.declarations import is_project, is_workspace_root
-from builder.requirements.declared import EVERYTHING_DECLARED, LocalPackage, Requirements, Selection
+from builder.requirements.declared import DEFAULT_SELECTION, LocalPackage, Requirements, Selection
 from builder.requirements.lock_files import find_lock, use_lock
 from builder.requirements.pipfile import read_pipfile
 from builder.requirements.pylock import read_pylock
@@ -107,7 +107,7 @@ def _note_unread(app: Path) -> Iterator[str]:
             )
 
 
-def read_requirements(path: Path, target: Target, selection: Selection = EVERYTHING_DECLARED) -> Requirements:
+def read_requirements(path: Path, target: Target, selection: Selection = DEFAULT_SELECTION) -> Requirements:
     """Return the file's requirements on the target, with the versions of its lock file if there is one.
 
     Raises one InputError with all problems.

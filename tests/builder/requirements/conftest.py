@@ -11,7 +11,7 @@ import pytest
 
 from builder.model.errors import LayersError
 from builder.package.packaging import package
-from builder.requirements.declared import EVERYTHING_DECLARED, Selection
+from builder.requirements.declared import DEFAULT_SELECTION, Selection
 from tests.builder.requirements.lock_samples import FAST, HEAD
 from tests.fakes.notes import Notes
 from tests.fakes.wheels import make_wheel, target_of
@@ -46,7 +46,7 @@ class Project:
         module = name.replace("-", "_")
         self.write({f"{path}/pyproject.toml": text, f"{path}/src/{module}/__init__.py": f"NAME = {name!r}\n"})
 
-    def packages(self, selection: Selection = EVERYTHING_DECLARED, requirements: str | None = None) -> dict[str, str]:
+    def packages(self, selection: Selection = DEFAULT_SELECTION, requirements: str | None = None) -> dict[str, str]:
         """Return the versions in dependencies.zip, read from METADATA."""
         self.notes = Notes()
         source = self.folder / requirements if requirements else None
@@ -60,7 +60,7 @@ class Project:
         assert found == {each.name.replace("-", "_"): each.version for each in made.dependencies.lock}
         return found
 
-    def refusal(self, selection: Selection = EVERYTHING_DECLARED, requirements: str | None = None) -> str:
+    def refusal(self, selection: Selection = DEFAULT_SELECTION, requirements: str | None = None) -> str:
         (self.folder.parent / "out" / "app.zip").unlink(missing_ok=True)
         with pytest.raises(LayersError) as caught:
             self.packages(selection, requirements)
