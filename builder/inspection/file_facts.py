@@ -14,7 +14,7 @@ class PycFacts:
 
     magic: int
     check: Literal["unchecked", "checked", "time", "broken"]
-    source_time: int | None = None  #: the source's size, if the bytecode is validated by time and size
+    source_time: int | None = None  #: of the source; None unless the bytecode is validated by time and size
     source_size: int | None = None
     names_layer: bool = False  #: whether tracebacks show the file's path in a layer
 

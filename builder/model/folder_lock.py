@@ -15,7 +15,7 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold an exclusive lock of a folder for a ``with`` block. A file system without locks does not keep one."""
+    """Hold an exclusive lock of a folder for a ``with`` block; hold none on a file system that has no locks."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -29,7 +29,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 def is_unlocked(folder: Path) -> bool:
-    """Whether no process holds the folder's lock. False if that cannot be told."""
+    """Whether no process holds the folder's lock; False if the folder cannot be opened or locked."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:

@@ -1,4 +1,4 @@
-"""Read text and TOML files of a project. Encoding, size and syntax errors are raised as InputError."""
+"""Read text, TOML and JSON files of a project. Encoding, size and syntax errors are raised as InputError."""
 
 from __future__ import annotations
 

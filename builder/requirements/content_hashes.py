@@ -15,7 +15,7 @@ _PROJECT_KEYS = ("requires-python", "dependencies", "optional-dependencies")
 
 
 def pipfile_has_changed(pipfile: Mapping[str, Any], lock: Mapping[str, Any]) -> bool:
-    """Whether the Pipfile differs from the one that pipenv locked; False if that cannot be told.
+    """Whether the Pipfile differs from the one that pipenv locked; False if the hashes cannot be compared.
 
     For a Pipfile without sources, pipenv hashes those of its author's pip.conf.
     """

@@ -24,7 +24,7 @@ _DIGESTS = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
 def local_package(
     text: str, folder: Path, where: str, *, name: str | None = None, digests: Iterable[str] = ()
 ) -> LocalPackage | str:
-    """Return the package at a path or ``file:`` URL, relative to ``folder``. A string is the reason why it cannot be.
+    """Return the package at a path or ``file:`` URL, relative to ``folder``. A string says why it cannot be used.
 
     The fragment may name the package with its extras (``egg``), a ``subdirectory`` and the hash of the file. The
     file must have one of the ``digests`` (``sha256:…``), if there are any, as each of the fragment.

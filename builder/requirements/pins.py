@@ -21,7 +21,10 @@ def pin(
     *,
     has_project: bool = True,
 ) -> Requirements:
-    """Return locked packages as requirements. Raises one InputError with all problems."""
+    """Return locked packages as requirements. Raises one InputError with all problems.
+
+    ``has_project``: the requirements can be resolved again without the lock file.
+    """
     pins, hashes = [], {}
     available = DeclaredSources(
         project.source.absolute().parent, problems, project.indexes, places=dict(project.places)

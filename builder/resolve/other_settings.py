@@ -1,6 +1,6 @@
-"""The user's settings for uv and pip that choose packages and that the program does not use, or uses without a choice.
+"""The user's settings of uv and pip that choose packages: those that apply in any case, and those that are not used.
 
-None is ignored silently: a note names it, and a key that would leave packages out of the lock is refused.
+No setting is ignored silently: a note names it, and a key that would leave packages out of the lock is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _APPLIED = frozenset(
 _UNUSED = frozenset(
     {"no-sources", "no-sources-package", "python-platform", "python-version", "require-hashes", "resolution"}
 )
-#: Keys that would leave packages out of the lock, or that make it impossible. No option turns them off.
+#: Keys that would leave packages out of the lock, or make it impossible. uv has no options that turn them off.
 _REFUSED = frozenset(
     {
         "all-extras", "extra", "group", "no-binary", "no-binary-package", "no-deps", "no-emit-package", "no-extra",

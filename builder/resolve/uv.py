@@ -166,7 +166,7 @@ def _absolute_index(place: str) -> str:
 def local_files(variables: Mapping[str, str]) -> list[tuple[str, int, int]] | None:
     """Return the path, size and time of change of each file in the local folders among the indexes, for a cache key.
 
-    None if they cannot be told: uv has a configuration file, a place is not a folder (on the web, or missing), or the
+    None if they are unknown: uv has a configuration file, a place is not a folder (on the web, or missing), or the
     folders have more than MAX_LOCAL_FILES files.
     """
     if has_config_file(variables):

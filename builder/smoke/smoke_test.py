@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -201,7 +201,13 @@ class _SmokeRun:
 
         return self._report(report, code, variables, check)
 
-    def _report(self, report: SmokeReport, code: FunctionCode, variables: Mapping[str, str], check: Any) -> SmokeReport:
+    def _report(
+        self,
+        report: SmokeReport,
+        code: FunctionCode,
+        variables: Mapping[str, str],
+        check: Callable[[FunctionProcess], dict[str, Any]],
+    ) -> SmokeReport:
         """Run the function for a check, which returns the report's figures or raises FunctionError."""
         report = replace(report, client=version_of(self._client))
         limit = TIMEOUT_SECONDS * (10 if self._machine.emulated else 1)

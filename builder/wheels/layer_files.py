@@ -17,7 +17,7 @@ _MAX_MODULE_NAME_BYTES: Final = 255 - 13
 
 
 def belongs_in_layer(path: str, source: str | None = None) -> bool:
-    """Whether a file belongs in a layer. ``source`` is the file with its bytes; without it, files in ``bin`` do not.
+    """Whether a file belongs in a layer. ``source`` is the file with its bytes; without it, no file in ``bin`` does.
 
     Left out are only files that no package can need at run time: scripts in ``bin`` (their first line names the build
     machine's interpreter, and ``/opt/python/bin`` is not on PATH; programs stay, because some packages run their own),

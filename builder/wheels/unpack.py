@@ -238,4 +238,8 @@ def _explain(text: str, target: Target) -> BuildError:
         return malformed_wheel(match[1], match[2])
     if error := malformed_in(flat):
         return error
-    return BuildError(f"the wheels cannot be unpacked: {flat[:500]}", where=target.id, fix="run the command again")
+    return BuildError(
+        f"the wheels cannot be unpacked: {flat[:500]}",
+        where=target.id,
+        fix="correct what the message names, then run the command again",
+    )
