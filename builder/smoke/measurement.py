@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from builder.model.cold_start import ColdStart, SmokeResult
+from builder.model.frozen import Frozen
 from builder.model.target import Target
 from builder.smoke.smoke_test import SmokeReport, smoke
 
@@ -25,29 +27,15 @@ def smoke_repeatedly(path: Path, target: Target | None, times: int, *, profile: 
 
 def smoke_result(report: SmokeReport) -> SmokeResult:
     """Return the part of a report that ``--record`` writes."""
-    return SmokeResult(
-        file=Path(report.zip).name,
-        target=report.target,
-        status=report.status,
-        reason=report.reason,
-        kind=report.kind,
-        client=report.client,
-        emulated=report.emulated,
-        cold_start=_cold_start(report) if report.status == "proven" else None,
-    )
+    cold_start = None
+    if report.status == "proven":
+        cold_start = ColdStart(machine=platform.machine(), processor=processor(), **_facts(report, ColdStart))
+    return SmokeResult(file=Path(report.zip).name, cold_start=cold_start, **_facts(report, SmokeResult))
 
 
-def _cold_start(report: SmokeReport) -> ColdStart:
-    measured = ("import_seconds", "ready_seconds", "first_seconds", "second_seconds", "peak_memory", "interpreter")
-    return ColdStart.model_validate(
-        {
-            **{name: getattr(report, name) for name in measured},
-            "machine": platform.machine(),
-            "processor": processor(),
-            "starts": report.starts,
-            "imports": report.imports,
-        }
-    )
+def _facts(report: SmokeReport, model: type[Frozen]) -> dict[str, Any]:
+    """Return the facts of a report that the model records under the same name."""
+    return {name: value for name, value in vars(report).items() if name in model.model_fields}
 
 
 def processor() -> str | None:
