@@ -13,7 +13,7 @@ from builder.inspection.elf import ElfFacts
 from builder.inspection.file_facts import FileFacts
 from builder.metadata.module_names import module_name
 from builder.model.artifact import Finding
-from builder.model.findings import Level, dotted, finding, group_paths, group_problems
+from builder.model.findings import Level, dotted, finding, group_equal, group_paths
 from builder.model.target import Target
 
 #: Symbol versions that name a glibc feature instead of a number → the first glibc that has it.
@@ -67,23 +67,24 @@ def check_binaries(files: Sequence[FileFacts], target: Target, *, own_code: bool
     imported = _find_imported(files, target)
     if own_code and not any(file.elf and file.elf.machine == str(target.architecture) for file in files):
         imported |= {file.path for file in files if file.elf and _is_importable(file.path)}
-    problems = sorted(_problems(files, imported, bundled, target), key=lambda problem: problem[:3])
-    return [*group_problems(problems), *_check_abi_tags(files, target), *_check_other_systems(files, target)]
+    problems = sorted(
+        _problems(files, imported, bundled, target), key=lambda each: (each.level, each.code, each.message)
+    )
+    return [*group_equal(problems), *_check_abi_tags(files, target), *_check_other_systems(files, target)]
 
 
 def _problems(
     files: Sequence[FileFacts], imported: Collection[str], bundled: Collection[str], target: Target
-) -> Iterator[tuple[Level, str, str, str]]:
-    """Yield level, code, message and path of each problem of a binary."""
+) -> Iterator[Finding]:
+    """Yield the findings about each binary."""
     for file in files:
         if file.elf is None:
             continue
-        for each in check_elf(file.path, file.elf, target, bundled, "error" if file.path in imported else "warning"):
-            yield each.level, each.code, each.message, file.path
+        yield from check_elf(file.path, file.elf, target, bundled, "error" if file.path in imported else "warning")
         for library in file.elf.needed if file.elf.machine == str(target.architecture) else ():
             if library not in bundled and "musl" not in library and not target.runtime.has_library(library):
                 message = f"needs {library}, which neither the zip nor {target.runtime.system} has"
-                yield "warning", "elf-library", message, file.path
+                yield finding("warning", "elf-library", message, file.path)
 
 
 def _find_imported(files: Iterable[FileFacts], target: Target) -> set[str]:
@@ -126,7 +127,7 @@ def _check_abi_tags(files: Sequence[FileFacts], target: Target) -> list[Finding]
     """Report extension modules whose name has another ABI tag: Python does not find them."""
     loadable = (*_abi_suffixes(target), ".so")
     paths = {file.path for file in files}
-    problems: list[tuple[Level, str, str, str]] = []
+    problems: list[Finding] = []
     for file in files:
         match = _ABI.fullmatch(file.name) if file.name.endswith(".so") else None
         if match is None:
@@ -136,8 +137,8 @@ def _check_abi_tags(files: Sequence[FileFacts], target: Target) -> list[Finding]
         if not any(module + suffix in paths for suffix in loadable):
             is_code = _is_importable(file.path) and not _TEST_FOLDER.search(file.path)
             message = f"is for {match[2]}; CPython {target.python} on {target.architecture} does not import it"
-            problems.append(("error" if is_code else "warning", "abi-tag", message, file.path))
-    return group_problems(problems)
+            problems.append(finding("error" if is_code else "warning", "abi-tag", message, file.path))
+    return group_equal(problems)
 
 
 def _check_other_systems(files: Sequence[FileFacts], target: Target) -> Iterator[Finding]:

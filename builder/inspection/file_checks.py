@@ -16,7 +16,7 @@ from builder.inspection.pyc import check_bytecode
 from builder.metadata.module_names import HIDEABLE_MODULES, top_level_module
 from builder.model.artifact import Finding
 from builder.model.figures import megabytes
-from builder.model.findings import finding, group_paths, group_problems, limit_findings
+from builder.model.findings import finding, group_equal, group_paths, limit_findings
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.target import Target
 
@@ -97,7 +97,7 @@ def _check_names(paths: Sequence[str], target: Target, others: tuple[str, ...]) 
 
 def check_paths(paths: Sequence[str]) -> Iterator[Finding]:
     """Report paths of any zip, a function's too, that Lambda refuses, that leave the zip's folder or that collide."""
-    yield from group_problems(("error", *problem, path) for path in paths for problem in _bad_name(path))
+    yield from group_equal(finding("error", *problem, path) for path in paths for problem in _bad_name(path))
     yield from group_paths(
         "error", "name-twice", "is in the zip twice", [p for p, n in Counter(paths).items() if n > 1]
     )

@@ -10,7 +10,7 @@ from typing import Final
 from builder.inspection.file_facts import FileFacts, PycFacts
 from builder.metadata.module_names import pyc_path
 from builder.model.artifact import Finding
-from builder.model.findings import Level, group_paths, group_problems
+from builder.model.findings import Level, finding, group_equal, group_paths
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import Target
 
@@ -63,8 +63,8 @@ def check_bytecode(files: Sequence[FileFacts], target: Target) -> list[Finding]:
     compiled = {file.path: file.pyc for file in files if file.pyc}
     if not compiled:
         return group_paths("warning", "pyc-none", "has no bytecode: it is compiled at every cold start", list(modules))
-    findings = group_problems(
-        (*problem, path)
+    findings = group_equal(
+        finding(*problem, path)
         for path, pyc in compiled.items()
         if not _is_beside_source(path, modules)
         and (problem := _problem(path, pyc, modules.get(source_of(path)), target.python))

@@ -27,7 +27,7 @@ from builder.metadata.record import MAX_RECORD_BYTES
 from builder.model.artifact import Finding
 from builder.model.errors import InputError
 from builder.model.figures import counted
-from builder.model.findings import Level, finding, group_paths, group_problems
+from builder.model.findings import finding, group_equal, group_paths
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 from builder.model.zip_damage import ZIP_DAMAGE
 
@@ -53,14 +53,14 @@ class ZipContents:
 
     files: list[FileFacts] = field(default_factory=list)
     texts: dict[str, bytes] = field(default_factory=dict)  #: METADATA, WHEEL and RECORD of every distribution
-    problems: list[tuple[Level, str, str, str]] = field(default_factory=list)  #: errors of files
+    problems: list[Finding] = field(default_factory=list)  #: errors of files
     findings: list[Finding] = field(default_factory=list)
     text_bytes: int = 0
     elf_bytes: int = 0
 
     def error(self, code: str, message: str, path: str) -> None:
         """Note an error of a file."""
-        self.problems.append(("error", code, message, path))
+        self.problems.append(finding("error", code, message, path))
 
     def keep(self, path: str, text: bytes, *, is_cut: bool) -> None:
         """Keep a metadata file. ``is_cut``: the file has more than this text."""
@@ -132,7 +132,7 @@ def _read(archive: zipfile.ZipFile, path: Path) -> ZipContents:
     contents = ZipContents()
     for entry in entries:
         contents.files.append(_read_entry(archive, entry, contents))
-    contents.findings += [*group_problems(contents.problems), *_check_container(archive, entries)]
+    contents.findings += [*group_equal(contents.problems), *_check_container(archive, entries)]
     return contents
 
 

@@ -33,11 +33,11 @@ def group_paths(level: Level, code: str, message: str, paths: Sequence[str]) -> 
     return [finding(level, code, message + more, paths[0])]
 
 
-def group_problems(problems: Iterable[tuple[Level, str, str, str]]) -> list[Finding]:
-    """Create one finding for each level, code and message of ``problems``, whose fourth part is a path."""
+def group_equal(findings: Iterable[Finding]) -> list[Finding]:
+    """Replace the findings about files that differ only in the path by one for all of these paths."""
     paths: dict[tuple[Level, str, str], list[str]] = {}
-    for level, code, message, path in problems:
-        paths.setdefault((level, code, message), []).append(path)
+    for each in findings:
+        paths.setdefault((each.level, each.code, each.message), []).append(each.path or "")
     return [each for key, grouped in paths.items() for each in group_paths(*key, grouped)]
 
 
