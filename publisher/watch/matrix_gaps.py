@@ -17,7 +17,6 @@ from builder.model.regions import partition_of
 from builder.model.runtimes import RUNTIMES
 from builder.model.target import python_order
 from publisher.aws.resource_names import LAMBDA_REGIONS_PATH
-from publisher.aws.session import new_session
 
 #: A runtime is named this long before the end of its support.
 ANNOUNCED_BEFORE = timedelta(days=365)
@@ -105,6 +104,7 @@ def offer_in_aws(region: str) -> Offer:
     """
     from publisher.aws.lambda_client import CONFIG
     from publisher.aws.services import service_errors
+    from publisher.aws.session import new_session
 
     session = new_session()
     fix = "see the error; without --aws, botocore's data is used alone"

@@ -1,4 +1,4 @@
-"""Sessions of boto3 share what takes long to create, and nothing else."""
+"""Sessions of boto3 share AWS's service models and nothing else; they name settings and credentials that fail."""
 
 from __future__ import annotations
 
