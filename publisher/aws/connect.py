@@ -18,6 +18,7 @@ from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import RequestLog
 from publisher.aws.retry_policy import RetryingLambda
 from publisher.aws.session import new_session
+from publisher.aws.staging import StagingBuckets
 
 
 def connect_all(matrix: Matrix, journal: RequestLog | None = None, stop: Stop | None = None) -> Mapping[str, Lambda]:
@@ -27,11 +28,7 @@ def connect_all(matrix: Matrix, journal: RequestLog | None = None, stop: Stop | 
     """
     stop = stop or Stop()
     session, clock = new_session(stop=stop), StoppableClock(stop)
-    buckets = None
-    if matrix.staging is not None:
-        from publisher.aws.staging import StagingBuckets
-
-        buckets = StagingBuckets(matrix, matrix.staging, session)
+    buckets = StagingBuckets(matrix, matrix.staging, session) if matrix.staging else None
     bodies = Bodies(_temporary_folder())
 
     def connect(region: str) -> Lambda:

@@ -22,6 +22,7 @@ from builder.model.errors import InputError
 from publisher.aws import responses
 from publisher.aws.api_call import Caller
 from publisher.aws.gateway import (
+    GatewayError,
     Grant,
     ListedVersion,
     Publication,
@@ -35,17 +36,16 @@ from publisher.aws.publish_request import Bodies, Body
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import RequestLog
 from publisher.aws.services import CONNECT_TIMEOUT_SECONDS, client_config
-from publisher.aws.storage_usage import with_usage
+from publisher.aws.staging import StagingBuckets
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
-
-    from publisher.aws.staging import StagingBuckets
 
 #: The largest page of a list (API reference, MaxItems).
 PAGE_SIZE = 50
 #: Lambda unpacks and checks a layer before it responds.
 READ_TIMEOUT_SECONDS = 60
+_GIGABYTE = 1024**3
 
 CONFIG = client_config(1, READ_TIMEOUT_SECONDS)
 
@@ -146,7 +146,7 @@ class BotoLambda:
         try:
             return self._publish(publication)
         except StorageExceeded as error:
-            raise with_usage(error, self._call, self._client, self._region) from None
+            raise self._with_usage(error) from None
 
     def _publish(self, publication: Publication) -> PublishedVersion:
         if self._buckets is None:
@@ -172,6 +172,21 @@ class BotoLambda:
                 Content={"ZipFile": b""},  # _send_from_disk replaces the whole body
             )
         return responses.published_version(self._source(publication.layer_name), response)
+
+    def _with_usage(self, error: StorageExceeded) -> StorageExceeded:
+        """Add commands that list functions and layers to the advice, and the used storage, unless AWS refuses that."""
+        region = self._region
+        error.advice = (
+            f"{error.advice}; list what is stored with `aws lambda list-functions --function-version ALL --region "
+            f"{region}` and `aws lambda list-layers --region {region}`"
+        )
+        try:
+            settings = self._call(self._client.get_account_settings)
+            used, limit = (settings[key]["TotalCodeSize"] / _GIGABYTE for key in ("AccountUsage", "AccountLimit"))
+        except (GatewayError, LookupError, TypeError):
+            return error
+        error.advice = f"{used:.1f} of {limit:.1f} GB of code storage in {region} are used: {error.advice}"
+        return error
 
     def _source(self, name: str, number: int | None = None) -> responses.LayerSource:
         return responses.LayerSource(self._region, name, self._account, number)

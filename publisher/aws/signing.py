@@ -7,8 +7,9 @@ import hashlib
 import zipfile
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import boto3
 from botocore.exceptions import ClientError
 
 from builder.model.artifact import sha256_of
@@ -20,9 +21,6 @@ from publisher.aws.error_codes import is_missing_object, status_of
 from publisher.aws.gateway import RUN_AGAIN, Zip
 from publisher.aws.response_parser import required
 from publisher.aws.services import client_config, service_errors
-
-if TYPE_CHECKING:
-    import boto3
 
 POLL_SECONDS = 2.0
 MAX_SIGNING_SECONDS = 300.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import ClientError
 
@@ -21,7 +22,6 @@ from publisher.aws.response_parser import required
 from publisher.aws.services import client_config
 
 if TYPE_CHECKING:
-    import boto3
     from mypy_boto3_s3 import S3Client
 
 #: Uploads and copies of the same content are safe to repeat.
