@@ -24,10 +24,9 @@ from publisher.cli.console import (
     progress,
 )
 from publisher.cli.group import Settings
-from publisher.cli.latest_version import latest_version
 from publisher.cli.local_path import LocalPath
 from publisher.cli.options import VERSION, architecture_option, python_option
-from publisher.cli.wait_option import named_version, wait_option
+from publisher.cli.version_choice import latest_version, named_version, wait_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +116,7 @@ def _recorded(releases: Sequence[Release], version: str, targets: Sequence[Targe
     """Return the targets' locks from the newest release of this version."""
     from publisher.ledger.release import newest_of
 
-    release = newest_of(release for release in releases if release.version == version)
+    release = newest_of(release for release in releases if release.is_of(version))
     if release is None:
         raise InputError(f"the ledger has no release of {version}", where="--locked", fix="build without --locked")
     locks = {t.id: record.lock for t in targets if (record := release.target(t.id)) and record.lock}

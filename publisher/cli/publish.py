@@ -33,7 +33,7 @@ from publisher.cli.release_options import (
     show_report,
 )
 from publisher.cli.signals import stopping
-from publisher.cli.wait_option import named_version, wait_option
+from publisher.cli.version_choice import named_version, wait_option
 
 if TYPE_CHECKING:
     from builder.model.artifact import BuildOutput
@@ -141,8 +141,8 @@ def _wait(settings: Settings, request: PublishRequest, wait: timedelta, artifact
         )
     matrix = settings.matrix()
     targets = matrix.select(request.pythons, request.architectures)
-    recorded = settings.ledger(matrix).releases
-    return replace(request, version=named_version(matrix, targets, request.version, wait, recorded))
+    releases = settings.ledger(matrix).releases()
+    return replace(request, version=named_version(matrix, targets, request.version, wait, releases))
 
 
 def _incomplete(report: PublishReport) -> LayersError:

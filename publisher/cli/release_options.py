@@ -13,8 +13,8 @@ from builder.model.figures import counted
 from builder.model.stop import Stop, StoppableClock
 from publisher.cli.console import duration, print_message, print_result, print_table, progress
 from publisher.cli.group import Settings
-from publisher.cli.latest_version import latest_version
 from publisher.cli.options import VERSION, LayerVersionType, architecture_option, python_option, region_option, together
+from publisher.cli.version_choice import latest_version
 
 if TYPE_CHECKING:
     from builder.model.matrix import Cell, Matrix

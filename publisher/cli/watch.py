@@ -12,7 +12,7 @@ from builder.model.figures import counted
 from publisher.cli.console import json_option, print_document, print_json, print_result, print_table
 from publisher.cli.group import Settings
 from publisher.cli.options import VERSION
-from publisher.cli.wait_option import named_version, wait_option
+from publisher.cli.version_choice import named_version, wait_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,22 +62,22 @@ def command(
     if version is not None and (advisories or read_aws):
         raise UsageError("--advisories and --aws are about the whole matrix", fix="leave --version out")
     matrix = settings.matrix()
+    releases = settings.ledger(matrix).releases()
     if version is not None:
-        ledger = settings.ledger(matrix)
-        choice = named_version(matrix, matrix.targets, version, wait, ledger.releases)
-        _show_named(matrix, choice, ledger.releases(), form, as_json)
-        return
-    _show(matrix, _report(matrix, settings.ledger(matrix).releases(), advisories, read_aws), form, as_json)
+        choice = named_version(matrix, matrix.targets, version, wait, releases)
+        _show_named(matrix, choice, releases, form, as_json)
+    else:
+        _show(matrix, _report(matrix, releases, advisories, read_aws), form, as_json)
 
 
 def _report(matrix: Matrix, releases: Sequence[Release], advisories: bool, read_aws: bool) -> WatchReport:
     from publisher.watch.incomplete_releases import incomplete
     from publisher.watch.matrix_gaps import find_gaps
-    from publisher.watch.package_index import SimpleIndex
+    from publisher.watch.package_index import versions_on_index
     from publisher.watch.policy import choose, newest_on_index, recorded_versions
     from publisher.watch.watch_report import WatchReport
 
-    on_index = SimpleIndex().versions(matrix.package)
+    on_index = versions_on_index(matrix.package)
     newest = newest_on_index(on_index)
     now = datetime.now(timezone.utc)
     return WatchReport(

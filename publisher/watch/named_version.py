@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from packaging.version import Version
 
-from builder.model.clock import Clock
 from builder.model.durations import in_words
 from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
@@ -18,8 +18,8 @@ from builder.model.target import Target
 from builder.resolve.resolver import yanked_error
 from publisher.ledger.release import Release, newest_of
 from publisher.watch.index_locations import IndexUnavailableError
-from publisher.watch.package_index import AvailableVersion, UnknownPackageError, VersionSource
-from publisher.watch.policy import newest_on_index, no_wheels, parse_recorded
+from publisher.watch.package_index import AvailableVersion, UnknownPackageError, versions_on_index
+from publisher.watch.policy import newest_on_index, no_wheels
 
 #: Between two checks; short waits check more often.
 POLL_SECONDS = 30.0
@@ -38,17 +38,17 @@ class VersionRequest:
     matrix: Matrix
     version: str  #: a version, or ``latest``
     targets: Sequence[Target]
-    #: The ledger's releases: a recorded version can be completed from its lock, even if the index no longer has it.
-    recorded: Callable[[], Sequence[Release]] = tuple
+    #: The ledger's: a recorded version can be completed from its lock, even if the index no longer has it.
+    releases: Sequence[Release]
 
 
-def find(request: VersionRequest, index: VersionSource, progress: Progress) -> str:
+def find(request: VersionRequest, progress: Progress) -> str:
     """Return the version as the index writes it.
 
     Raises VersionMissingError if it is not there (yet), InputError if yanked.
     """
     try:
-        return _select(request, index.versions(request.matrix.package)).name
+        return _select(request, versions_on_index(request.matrix.package)).name
     except InputError as error:
         release = _recorded_release(request)
         if release is None:
@@ -57,22 +57,22 @@ def find(request: VersionRequest, index: VersionSource, progress: Progress) -> s
         return release.version
 
 
-def wait_for(request: VersionRequest, wait: timedelta, index: VersionSource, clock: Clock, progress: Progress) -> str:
+def wait_for(request: VersionRequest, wait: timedelta, progress: Progress) -> str:
     """Find a version; check again while it is missing or the index is unreachable, until ``wait`` is over."""
-    began = clock.monotonic()
+    began = time.monotonic()
     every = max(min(POLL_SECONDS, wait.total_seconds() / 20), 1.0)
     while True:
         try:
-            return find(request, index, progress)
+            return find(request, progress)
         except (VersionMissingError, UnknownPackageError, IndexUnavailableError) as error:
-            remaining = wait.total_seconds() - (clock.monotonic() - began)
+            remaining = wait.total_seconds() - (time.monotonic() - began)
             if remaining <= 0:
                 problem = f"{error.what} (waited {in_words(wait)})"
                 raise type(error)(
                     problem, where=error.where, fix="check whether its upload failed, then run the command again"
                 ) from None
             progress.note(f"{error.what}; checking again for {in_words(_round(remaining))}")
-            clock.sleep(min(every, remaining))
+            time.sleep(min(every, remaining))
 
 
 def _round(seconds: float) -> timedelta:
@@ -114,7 +114,5 @@ def _recorded_release(request: VersionRequest) -> Release | None:
     """Return the release that has the version already, if there is one."""
     if request.version == "latest":
         return None
-    versions = (Version(request.version),)
-    releases = (release for release in request.recorded() if parse_recorded(release.version) == versions)
-    last = newest_of(releases)
+    last = newest_of(release for release in request.releases if release.is_of(request.version))
     return last if last and last.yanked is None else None

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Protocol
 
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
@@ -56,60 +55,51 @@ class AvailableVersion:
         return tuple(target for target in targets if not any(_runs_on(file, target) for file in wheels))
 
 
-class VersionSource(Protocol):
-    """A source of versions: the package indexes, or a fake."""
+def versions_on_index(
+    package: str, where: IndexLocations | None = None, clock: Clock = SYSTEM_CLOCK
+) -> tuple[AvailableVersion, ...]:
+    """Return every version of a package on the indexes and in the folders that the builder's uv uses, oldest first.
 
-    def versions(self, package: str) -> tuple[AvailableVersion, ...]:
-        """Return every version of a package, oldest first. Raises UnknownPackageError if there is no such package,
-        IndexUnavailableError if the index cannot be reached, InputError if its page is invalid."""
-
-
-class SimpleIndex:
-    """The indexes and folders that the builder's uv gets packages from."""
-
-    def __init__(self, where: IndexLocations | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._locations = where
-        self._clock = clock
-
-    def versions(self, package: str) -> tuple[AvailableVersion, ...]:
-        project = canonicalize_name(package)
-        where = self._locations = self._locations or index_locations()
-        files = [file for location in where.links for file in self._files(location, "") or ()]
-        project_exists = False
-        for location in where.indexes:
-            index_files = self._files(location, project)
-            if index_files is not None:
-                files += index_files
-                project_exists = True
-                if not where.merged:
-                    break
-        versions = group(project, files)
-        if versions:
-            return versions
-        if project_exists:
-            raise InputError(
-                f"the package index lists no file of {package}",
-                where=", ".join(dict.fromkeys(location.shown for location in where.indexes)),
-                fix="check that this is an index, and not a login page or a page of a proxy",
-            )
-        raise UnknownPackageError(
-            f"the package index has no package {package!r}",
-            where=", ".join(dict.fromkeys(location.shown for location in (*where.indexes, *where.links))),
-            fix="check the spelling, and the index that uv uses (UV_INDEX, UV_DEFAULT_INDEX)",
+    Raises UnknownPackageError if there is no such package, IndexUnavailableError if an index cannot be reached,
+    InputError if its page is invalid.
+    """
+    project = canonicalize_name(package)
+    where = where or index_locations()
+    files = [file for location in where.links for file in _files(location, "", clock) or ()]
+    project_exists = False
+    for location in where.indexes:
+        index_files = _files(location, project, clock)
+        if index_files is not None:
+            files += index_files
+            project_exists = True
+            if not where.merged:
+                break
+    versions = group(project, files)
+    if versions:
+        return versions
+    if project_exists:
+        raise InputError(
+            f"the package index lists no file of {package}",
+            where=", ".join(dict.fromkeys(location.shown for location in where.indexes)),
+            fix="check that this is an index, and not a login page or a page of a proxy",
         )
+    raise UnknownPackageError(
+        f"the package index has no package {package!r}",
+        where=", ".join(dict.fromkeys(location.shown for location in (*where.indexes, *where.links))),
+        fix="check the spelling, and the index that uv uses (UV_INDEX, UV_DEFAULT_INDEX)",
+    )
 
-    def _files(self, location: IndexLocation, project: str) -> tuple[IndexFile, ...] | None:
-        page = fetch(location, project, self._clock)
-        if page is None:
-            return None
-        try:
-            return read_page(page)
-        except InvalidPageError as error:
-            raise InputError(
-                f"the package index has an invalid page of {project or 'links'}: {error}",
-                where=location.shown,
-                fix="check that its address is that of a Simple API (PEP 503)",
-            ) from None
+
+def _files(location: IndexLocation, project: str, clock: Clock) -> tuple[IndexFile, ...] | None:
+    page = fetch(location, project, clock)
+    try:
+        return None if page is None else read_page(page)
+    except InvalidPageError as error:
+        raise InputError(
+            f"the package index has an invalid page of {project or 'links'}: {error}",
+            where=location.shown,
+            fix="check that its address is that of a Simple API (PEP 503)",
+        ) from None
 
 
 def group(project: str, files: Iterable[IndexFile]) -> tuple[AvailableVersion, ...]:

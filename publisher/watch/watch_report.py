@@ -14,7 +14,7 @@ from builder.model.matrix import Matrix
 from publisher.ledger.release import Release, newest_of
 from publisher.watch.incomplete_releases import IncompleteRelease
 from publisher.watch.matrix_gaps import MatrixGaps
-from publisher.watch.policy import Choice, HeldBack, parse_recorded
+from publisher.watch.policy import Choice, HeldBack
 from publisher.watch.rebuild import AdvisoryReport, AffectedPackage
 
 #: Characters of the reason, which goes into a workflow output and from there into the ledger.
@@ -140,7 +140,7 @@ def outputs(
 
 def has_locks(matrix: Matrix, releases: Sequence[Release], version: str) -> bool:
     """Return whether the newest release of a version has a lock for each of the matrix's targets."""
-    last = newest_of(release for release in releases if parse_recorded(release.version) == parse_recorded(version))
+    last = newest_of(release for release in releases if release.is_of(version))
     records = [last.target(target.id) for target in matrix.targets] if last else []
     return bool(records) and all(record and record.lock for record in records)
 

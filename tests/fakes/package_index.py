@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from publisher.watch.package_index import AvailableVersion, SimpleIndex
+from publisher.watch.package_index import AvailableVersion, versions_on_index
 from tests.fakes.serving import serving
 from tests.fakes.wheels import empty_uv_cache
 
@@ -171,4 +171,4 @@ def use_index(patch: pytest.MonkeyPatch, address: str, folder: Path) -> None:
 
 def versions(package: str = "demo") -> dict[str, AvailableVersion]:
     """Return the versions on the index that the settings name."""
-    return {each.name: each for each in SimpleIndex().versions(package)}
+    return {each.name: each for each in versions_on_index(package)}
