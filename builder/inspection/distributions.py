@@ -10,6 +10,7 @@ import csv
 import io
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -51,10 +52,12 @@ class Distribution:
     files: tuple[str, ...] = ()  #: paths in its RECORD that are in the zip
     missing: tuple[str, ...] = ()  #: paths in its RECORD that are missing in the zip
     changed: tuple[str, ...] = ()  #: paths whose content has another hash than the RECORD
+    size: int = 0  #: unzipped bytes of its files, bytecode included
     problems: tuple[Finding, ...] = ()
 
+    @property
     def modules(self) -> tuple[str, ...]:
-        """Return its top-level packages and modules."""
+        """Its top-level packages and modules."""
         names = (module_name(path.removeprefix(self.root)) for path in self.files)
         return tuple(sorted({name.partition(".")[0] for name in names if name}))
 
@@ -80,7 +83,7 @@ def distributions(texts: Mapping[str, bytes], files: Sequence[FileFacts]) -> tup
     for path, text in texts.items():
         if match := _DIST_INFO.fullmatch(path):
             folders.setdefault(f"{match['root']}{match['stem']}.dist-info", {})[match["file"]] = text
-    reader = _DistributionReader({file.path: file for file in files if not file.is_folder})
+    reader = _DistributionReader([file for file in files if not file.is_folder])
     read = [reader.distribution(folder, parts) for folder, parts in folders.items()]
     return tuple(sorted(read, key=lambda distribution: (distribution.name, distribution.folder)))
 
@@ -88,8 +91,11 @@ def distributions(texts: Mapping[str, bytes], files: Sequence[FileFacts]) -> tup
 class _DistributionReader:
     """Reads the distributions of one zip."""
 
-    def __init__(self, files: Mapping[str, FileFacts]) -> None:
-        self._files = files
+    def __init__(self, files: Sequence[FileFacts]) -> None:
+        self._files = {file.path: file for file in files}
+        self._sizes: Counter[str] = Counter()  #: of each file with its bytecode
+        for file in files:
+            self._sizes[source_of(file.path) if file.name.endswith(".pyc") else file.path] += file.size
         self._rows_left = _MAX_RECORD_ROWS
 
     def distribution(self, folder: str, parts: Mapping[str, bytes]) -> Distribution:
@@ -127,6 +133,7 @@ class _DistributionReader:
             files=tuple(files),
             missing=tuple(missing),
             changed=tuple(changed),
+            size=sum(self._sizes[path] for path in files),
             problems=tuple(problems),
         )
 
@@ -164,13 +171,3 @@ def _import_name(path: str, packages: set[str]) -> str | None:
         if "/".join(folders[:depth]) in packages:
             return ".".join(folders[:depth])
     return name if len(folders) <= _MAX_NAMESPACE_DEPTH else None
-
-
-def sizes(packages: Sequence[Distribution], files: Sequence[FileFacts]) -> dict[str, int]:
-    """Return the unzipped bytes of each distribution, its bytecode included, by its ``.dist-info`` folder."""
-    size_of: dict[str, int] = {}
-    for file in files:
-        if not file.is_folder:
-            source = source_of(file.path) if file.name.endswith(".pyc") else file.path
-            size_of[source] = size_of.get(source, 0) + file.size
-    return {each.folder: sum(size_of.get(path, 0) for path in each.files) for each in packages}

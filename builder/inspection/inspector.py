@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from builder.inspection.distributions import Distribution, distributions, sizes
+from builder.inspection.distributions import Distribution, distributions
 from builder.inspection.file_checks import (
     ROOT_OF_ONE_PYTHON,
     check_files,
@@ -28,16 +28,6 @@ from builder.model.target import Target, python_order
 
 
 @dataclass(frozen=True)
-class InspectedPackage:
-    """A distribution in a zip, with its unzipped size."""
-
-    name: str
-    version: str
-    size: int
-    modules: tuple[str, ...]  #: its top-level names
-
-
-@dataclass(frozen=True)
 class Inspection:
     """The content and the problems of a zip."""
 
@@ -47,8 +37,7 @@ class Inspection:
     unzipped_size: int
     python: str | None  #: None if the zip does not tell
     architecture: str | None  #: None if it has no binary
-    packages: tuple[InspectedPackage, ...]
-    distributions: tuple[Distribution, ...]
+    packages: tuple[Distribution, ...]
     glibc: tuple[int, ...] | None  #: the newest version that a binary needs, e.g. (2, 17)
     modules: int
     compiled: int  #: number of modules with bytecode that this Python accepts
@@ -88,7 +77,10 @@ class Inspection:
             "slim_services": self.slim_services,
             "exclude": self.exclude,
             "override": self.override,
-            "packages": [asdict(package) for package in self.packages],
+            "packages": [
+                {"name": each.name, "version": each.version, "size": each.size, "modules": each.modules}
+                for each in self.packages
+            ],
             "binaries": [_binary(file) for file in self.files if file.elf],
             "findings": [each.model_dump(mode="json") for each in self.findings],
         }
@@ -128,7 +120,6 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
         checked_for = f"checked for the newest, {checked.python} (use --python for another)"
         findings.append(finding("warning", "target-unknown", f"the zip does not tell its Python: {checked_for}"))
     modules, compiled = count_modules(files, checked.python)
-    bytes_of = sizes(packages, files)
     return Inspection(
         path=path,
         sha256=sha256_of(path),
@@ -136,8 +127,7 @@ def inspect_zip(path: Path, target: Target | None = None, *, staged: bool = Fals
         unzipped_size=unzipped_size(contents.files),
         python=python,
         architecture=architecture and str(architecture),
-        packages=tuple(InspectedPackage(d.name, d.version, bytes_of[d.folder], d.modules()) for d in packages),
-        distributions=packages,
+        packages=packages,
         glibc=max((v for f in files if f.elf and (v := f.elf.highest("GLIBC"))), default=None),
         modules=modules,
         compiled=compiled,

@@ -85,7 +85,7 @@ def parse_import_times(text: str) -> list[ImportedModule]:
 
 def by_package(modules: Sequence[ImportedModule], distributions: Sequence[Distribution]) -> tuple[PackageImport, ...]:
     """Return the import time of each package, the slowest first."""
-    owners = {name: each for each in distributions for name in (*each.modules(), *each.import_names())}
+    owners = {name: each for each in distributions for name in (*each.modules, *each.import_names())}
     sums_by_package: dict[str, _Sums] = {}
     work: list[tuple[ImportedModule, tuple[str, ...]]] = [(module, ()) for module in reversed(modules)]
     while work:

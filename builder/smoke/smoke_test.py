@@ -162,7 +162,7 @@ class _SmokeRun:
         self._client = client_folder(target)
         self._opt = folder / "opt"
         self._roots = [self._opt / root for root in import_roots(target.python)]
-        distributions = [each for layer in layers for each in layer.distributions]
+        distributions = [each for layer in layers for each in layer.packages]
         sizes = {file.path: file.size for layer in layers for file in layer.files}
         others = tuple(other_roots(sizes, target.python))
         sizes = {path: size for path, size in sizes.items() if not path.startswith(others)}
@@ -232,7 +232,7 @@ class _SmokeRun:
     def profile(self, statement: str) -> tuple[PackageImport, ...]:
         """Return the import time of a statement by package."""
         code = FunctionCode("", tuple(self._roots), (self._client,))
-        distributions = [each for layer in self._layers for each in layer.distributions]
+        distributions = [each for layer in self._layers for each in layer.packages]
         return profile_imports(self._machine, code, statement, distributions, self._folder, TIMEOUT_SECONDS)
 
 
@@ -246,7 +246,7 @@ def multiply_model(request: ConverseRequest) -> Turn:
 
 
 def _import_statement(inspection: Inspection) -> str:
-    modules = [trial.modules[0] for trial in import_plan(inspection.distributions, {}) if trial.must != "none"]
+    modules = [trial.modules[0] for trial in import_plan(inspection.packages, {}) if trial.must != "none"]
     return f"import {', '.join(modules)}" if modules else "pass"
 
 

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from typing_extensions import NotRequired, TypedDict
 
-from builder.inspection.inspector import InspectedPackage
 from builder.model.artifact import Finding
 from publisher.watch.incomplete_releases import IncompleteRelease
 from publisher.watch.matrix_gaps import EndingPython, MissingPython
@@ -27,6 +26,15 @@ class InspectedBinary(TypedDict):
     architecture: str
     needs: dict[str, str]
     libraries: list[str]
+
+
+class InspectedPackage(TypedDict):
+    """A distribution in a zip, with its unzipped size."""
+
+    name: str
+    version: str
+    size: int
+    modules: list[str]  #: its top-level names
 
 
 class InspectedZip(TypedDict):

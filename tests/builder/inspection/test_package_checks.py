@@ -132,5 +132,5 @@ def test_the_names_to_import_come_from_record() -> None:
         "pkg/__init__.py": b"", "_native.abi3.so": b"", "single.py": b"", "pkg/sub/deep.py": b"",
         "data/readme.txt": b"", "no-name/x.py": b"", "nspace/inner/m.py": b"",
     }  # fmt: skip
-    assert read(distribution("a", files=files)).modules() == ("_native", "nspace", "pkg", "single")
+    assert read(distribution("a", files=files)).modules == ("_native", "nspace", "pkg", "single")
     assert read(distribution("a", files=files)).import_names() == ("_native", "nspace.inner.m", "pkg", "single")
