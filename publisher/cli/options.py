@@ -136,9 +136,9 @@ def _repeatable(flag: str, name: str, word: Word, text: str) -> Callable[[F], F]
     )
 
 
-region_option: Callable[[F], F] = _repeatable("--region", "regions", REGION, "Only this region, or `all`")
-python_option: Callable[[F], F] = _repeatable("--python", "pythons", PYTHON, "Only this Python")
-architecture_option: Callable[[F], F] = _repeatable(
+region_option = _repeatable("--region", "regions", REGION, "Only this region, or `all`")
+python_option = _repeatable("--python", "pythons", PYTHON, "Only this Python")
+architecture_option = _repeatable(
     "--arch", "architectures", ARCHITECTURE, "Only this architecture: x86_64, or aarch64 (arm64)"
 )
 
@@ -155,7 +155,7 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 #: ``--python`` and ``--arch`` of a command that reads zips.
-zip_target_options: Callable[[F], F] = together(
+zip_target_options = together(
     click.option(
         "--python", type=PYTHON,
         help="The zip's Python.  [default: from the manifest beside it, its name or its content]",
@@ -203,7 +203,7 @@ def _region_of_profile() -> str:
 
 
 #: The options of a command that looks recorded layers up; their names are the fields of ``Query``.
-query_options: Callable[[F], F] = together(
+query_options = together(
     click.option(
         "--region", "regions", multiple=True, type=REGION, callback=_regions_or_default,
         help="A region, a pattern ('eu-*') or `all`; repeatable, or a comma list.  [default: AWS_REGION, "

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from publisher.reconcile.release_run import PublishReport
     from publisher.reconcile.run import Prepared, Run
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 
 @dataclass(frozen=True)
 class PublishRequest:
@@ -57,7 +54,7 @@ class PublishRequest:
 
 
 #: The options that ``plan`` and ``publish`` share; their names are the fields of ``PublishRequest``.
-request_options: Callable[[F], F] = together(
+request_options = together(
     click.option("--version", type=VERSION, required=True, help="The version; `latest` is the newest stable one."),
     region_option,
     python_option,

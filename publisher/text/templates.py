@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 
 
 @cache
@@ -16,8 +14,6 @@ def templates(package: str, *, trim: bool = True) -> Environment:
 
     ``trim``: a line with a statement alone leaves no empty line.
     """
-    from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
-
     texts = {
         each.name: each.read_text("utf-8") for each in files(package).iterdir() if each.name.endswith(("jinja", "html"))
     }
