@@ -10,6 +10,7 @@ from builder.model.artifact import Finding
 from publisher.watch.incomplete_releases import IncompleteRelease
 from publisher.watch.matrix_gaps import EndingPython, MissingPython
 from publisher.watch.policy import HeldBack, Proposal
+from publisher.watch.rebuild import PackageAdvisory, UnfixedAdvisory
 
 
 class BytecodeCount(TypedDict):
@@ -131,23 +132,6 @@ class PackageDocument(TypedDict):
     lock: str | None
     on_layer: str | None
     total_unzipped: int
-
-
-class PackageAdvisory(TypedDict):
-    """An advisory about a package of the newest release."""
-
-    id: str
-    aliases: list[str]
-    package: str
-    version: str
-    fixed: list[str]
-    targets: list[str]
-
-
-class UnfixedAdvisory(PackageAdvisory):
-    """An advisory that a rebuild does not fix."""
-
-    reason: str
 
 
 class NeededRebuild(TypedDict):

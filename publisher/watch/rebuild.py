@@ -28,14 +28,22 @@ _MAX_RESOLUTIONS = 3
 
 
 @dataclass(frozen=True)
-class AffectedPackage:
-    """A bundled package that an advisory names, and the targets that contain it."""
+class PackageAdvisory:
+    """An advisory about a package of the newest release, and the targets that contain the package."""
 
-    advisory: Advisory
+    id: str
+    aliases: tuple[str, ...]
     package: str
     version: str
+    fixed: tuple[str, ...]  #: the versions that fix it
     targets: tuple[str, ...]
-    reason: str | None = None  #: why a rebuild does not fix it; None if it does
+
+
+@dataclass(frozen=True)
+class UnfixedAdvisory(PackageAdvisory):
+    """An advisory that a rebuild does not fix."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -43,8 +51,8 @@ class AdvisoryReport:
     """The advisories about the newest release."""
 
     release: Release | None  #: None if nothing is published
-    fixed: tuple[AffectedPackage, ...] = ()  #: by a rebuild
-    unfixed: tuple[AffectedPackage, ...] = ()
+    fixed: tuple[PackageAdvisory, ...] = ()  #: by a rebuild
+    unfixed: tuple[UnfixedAdvisory, ...] = ()
     unknown: tuple[str, ...] = ()  #: packages that the service does not know, and targets without a lock
 
 
@@ -82,18 +90,17 @@ def examine(
             affected.setdefault((pin, advisory, _unfixed_reason(pin, advisory, today[target], remaining)), []).append(
                 target
             )
-    result = [
-        AffectedPackage(a, pin.name, pin.version, tuple(targets), reason)
-        for (pin, a, reason), targets in affected.items()
-    ]
+    fixed: list[PackageAdvisory] = []
+    unfixed: list[UnfixedAdvisory] = []
+    for (pin, advisory, reason), targets in affected.items():
+        facts = (advisory.id, advisory.aliases, pin.name, pin.version, advisory.fixed, tuple(targets))
+        if reason is None:
+            fixed.append(PackageAdvisory(*facts))
+        else:
+            unfixed.append(UnfixedAdvisory(*facts, reason))
     unlocked = [f"{each.id} (no lock is recorded)" for each in release.targets if each.lock is None]
     unknown = {f"{pin.name} {pin.version}" for pin in bundled if pin not in known_advisories}
-    return AdvisoryReport(
-        release,
-        tuple(each for each in result if each.reason is None),
-        tuple(each for each in result if each.reason is not None),
-        (*unlocked, *sorted(unknown)),
-    )
+    return AdvisoryReport(release, tuple(fixed), tuple(unfixed), (*unlocked, *sorted(unknown)))
 
 
 def _pins(lock: Collection[Locked]) -> tuple[Pin, ...]:

@@ -15,7 +15,7 @@ from publisher.ledger.release import Release, newest_of
 from publisher.watch.incomplete_releases import IncompleteRelease
 from publisher.watch.matrix_gaps import MatrixGaps
 from publisher.watch.policy import Choice, HeldBack
-from publisher.watch.rebuild import AdvisoryReport, AffectedPackage
+from publisher.watch.rebuild import AdvisoryReport, PackageAdvisory
 
 #: Characters of the reason, which goes into a workflow output and from there into the ledger.
 MAX_REASON_CHARACTERS = 500
@@ -73,9 +73,7 @@ def report_json(report: WatchReport) -> dict[str, Any]:
         "held_back": report.choice.held_back,
         "incomplete": report.incomplete,
         "rebuild": _rebuild_json(advisories) if advisories else None,
-        "unfixed": [{**_named_json(each), "reason": each.reason} for each in advisories.unfixed]
-        if advisories
-        else None,
+        "unfixed": advisories.unfixed if advisories else None,
         "unknown": advisories.unknown if advisories else None,
         "missing_regions": report.gaps.regions,
         "missing_pythons": report.gaps.pythons,
@@ -104,20 +102,9 @@ def _rebuild_json(report: AdvisoryReport) -> list[dict[str, Any]]:
         {
             "layer_version": report.release.layer_version,
             "version": report.release.version,
-            "advisories": [_named_json(each) for each in report.fixed],
+            "advisories": report.fixed,
         }
     ]
-
-
-def _named_json(package: AffectedPackage) -> dict[str, Any]:
-    return {
-        "id": package.advisory.id,
-        "aliases": package.advisory.aliases,
-        "package": package.package,
-        "version": package.version,
-        "fixed": package.advisory.fixed,
-        "targets": package.targets,
-    }
 
 
 def outputs(
@@ -150,10 +137,10 @@ def describe_held_back(version: HeldBack) -> str:
     return version.reason + (f", until {version.until:%Y-%m-%d %H:%M} UTC" if version.until else "")
 
 
-def named_words(package: AffectedPackage) -> str:
+def named_words(advisory: PackageAdvisory) -> str:
     """Return the advisory and its package: ``GHSA-… urllib3 1.26.0 (fixed in 1.26.19, 2.2.2)``."""
-    fixed = f"fixed in {', '.join(package.advisory.fixed)}" if package.advisory.fixed else "no fix is known"
-    return f"{package.advisory.id} {package.package} {package.version} ({fixed})"
+    fixed = f"fixed in {', '.join(advisory.fixed)}" if advisory.fixed else "no fix is known"
+    return f"{advisory.id} {advisory.package} {advisory.version} ({fixed})"
 
 
 def missing_words(each: IncompleteRelease, matrix: Matrix) -> str:

@@ -249,7 +249,7 @@ def test_a_release_that_cannot_be_built_again_proposes_no_rebuild(layers: Layers
         raise BuildError("it is gone", where=target.id)
 
     found = examined(layers, FakeAdvisories(demo=[], needed=["A", "B"]), refuse)
-    assert [(each.advisory.id, each.reason) for each in found.unfixed] == [
+    assert [(each.id, each.reason) for each in found.unfixed] == [
         ("A", "it cannot be built again: it is gone"),
         ("B", "it cannot be built again: it is gone"),
     ]
