@@ -85,13 +85,14 @@ def command(
                 "--app needs --handler, and takes no --record, --profile or --times", fix="--handler module.function"
             )
         reports = [_smoke_app(app, zips, python, architecture, handler, event, variables, model_script)]
-    _report_to_github(settings, reports, strict)
+    releases = _releases(settings)
+    _report_to_github(reports, releases, strict)
     if as_json:
         print_json(reports)
     else:
-        _show(reports, _releases(settings) if profile else ())
+        _show(reports, releases)
     _refuse(reports, strict)
-    refuse_slow_imports(settings, reports, _releases(settings))
+    refuse_slow_imports(settings, reports, releases)
 
 
 def _smoke_layers(
@@ -182,11 +183,10 @@ def _releases(settings: Settings) -> Sequence[Release]:
         return ()
 
 
-def _report_to_github(settings: Settings, reports: Sequence[SmokeReport], strict: bool) -> None:
+def _report_to_github(reports: Sequence[SmokeReport], releases: Sequence[Release], strict: bool) -> None:
     if github.is_reporting():
         from publisher.report.proof_summary import smoke_notes, smoke_section
 
-        releases = _releases(settings) if any(report.imports for report in reports) else ()
         github.summarize(smoke_section(reports, releases))
         github.annotate(smoke_notes(reports, strict))
 
