@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from publisher.catalog.feed import feed
 from publisher.catalog.index import SCHEMA_VERSION, Index, Row, dump_rows, split_cell
-from publisher.catalog.page import index_html
+from publisher.catalog.page.page import index_html
 from publisher.catalog.table import page
-from publisher.followers.constructs import construct_files
+from publisher.followers.constructs.construct_files import construct_files
 from publisher.followers.renovate import renovate_files
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome
 
-from publisher.catalog.page import index_html
+from publisher.catalog.page.page import index_html
 from tests.endtoend.browser import Page, chromium
 from tests.endtoend.page_history import INDEX
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from publisher.catalog.index import make_index
-from publisher.followers.constructs import construct_files
+from publisher.followers.constructs.construct_files import construct_files
 from tests.endtoend.test_cdk import EXAMPLE, node_modules
 from tests.publisher.catalog.catalog_cases import catalog_matrix, history
 

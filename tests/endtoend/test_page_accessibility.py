@@ -10,7 +10,7 @@ from selenium.webdriver import Chrome
 
 from builder.model.matrix import Matrix
 from publisher.catalog.index import make_index
-from publisher.catalog.page import index_html
+from publisher.catalog.page.page import index_html
 from publisher.ledger.release import Release
 from tests.endtoend.browser import Page, needs_browser
 from tests.endtoend.test_cdk import node_modules

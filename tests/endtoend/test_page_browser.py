@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from publisher.catalog.index import make_index
-from publisher.catalog.page import index_html
+from publisher.catalog.page.page import index_html
 from publisher.catalog.snippets import FORMATS
 from publisher.catalog.snippets.render import snippet
 from tests.conftest import THOROUGH

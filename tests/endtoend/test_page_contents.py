@@ -10,7 +10,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from publisher.catalog.index import make_index
-from publisher.catalog.page import index_html
+from publisher.catalog.page.page import index_html
 from publisher.catalog.release_status import NOTHING_YET
 from tests.endtoend.browser import Page, needs_browser
 from tests.endtoend.page_history import HISTORY, INDEX, MATRIX, ROWS, arn_of

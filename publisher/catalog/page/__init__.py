@@ -1,5 +1,1 @@
 """The page, ``docs/index.html``: one file that finds and copies an ARN, without a server and without a request."""
-
-from publisher.catalog.page.page import index_html
-
-__all__ = ["index_html"]

@@ -18,7 +18,7 @@ from builder.model.escape import escape
 from builder.model.matrix import Matrix
 from builder.model.regions import partition_of
 from publisher.catalog.index import Index, Row, make_index
-from publisher.catalog.page import index_html
+from publisher.catalog.page.page import index_html
 from publisher.catalog.page.page_data import page_data
 from publisher.catalog.release_status import NOTHING_YET
 from publisher.catalog.snippets import FORMATS

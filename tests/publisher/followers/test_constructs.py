@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from builder.model.escape import escape
 from builder.model.matrix import Matrix
 from publisher.catalog.index import Index, make_index
-from publisher.followers.constructs import construct_files
+from publisher.followers.constructs.construct_files import construct_files
 from publisher.ledger.release import Yanked
 from tests.publisher.catalog.catalog_cases import DAY, catalog_matrix, history, recorded
 from tests.publisher.catalog.page_cases import official_history, official_matrix
