@@ -64,8 +64,7 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
     if github.is_reporting():
         from publisher.report.proof_summary import audit_notes, audit_section
 
-        github.summarize(audit_section(result.checked, len(releases), drifts))
-        github.annotate(audit_notes(drifts))
+        github.report(audit_section(result.checked, len(releases), drifts), audit_notes(drifts))
     if as_json:
         document = {"checked": result.checked, "drift": drifts}
         print_json(with_parameters(document, repaired))

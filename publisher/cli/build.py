@@ -151,8 +151,7 @@ def _tell_github(releases: Sequence[Release], manifest: Manifest, seconds: float
     if github.is_reporting():
         from publisher.report.proof_summary import build_notes, build_section
 
-        github.summarize(build_section(manifest, releases, seconds))
-        github.annotate(build_notes(manifest))
+        github.report(build_section(manifest, releases, seconds), build_notes(manifest))
 
 
 def _show(manifest: Manifest, output: Path, seconds: float) -> None:

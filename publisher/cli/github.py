@@ -23,6 +23,18 @@ def is_reporting() -> bool:
     return bool(os.environ.get("GITHUB_STEP_SUMMARY")) or _annotates()
 
 
+def report(section: str, notes: Iterable[Note]) -> None:
+    """Add a section to the job summary, and print notes as annotations, once a command.
+
+    One error is left for ``annotate_end``.
+    """
+    summarize(section)
+    if _annotates():
+        from publisher.report.annotations import commands
+
+        print_workflow_commands(list(commands(notes, errors_left=1)))
+
+
 def summarize(section: str) -> None:
     """Add a section to the job summary, as far as it fits. If it cannot be written, print a message."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
@@ -46,14 +58,6 @@ def _truncate(data: bytes, room: int) -> bytes:
         return data
     head = data[: max(0, room - len(_TRUNCATED))]
     return head[: head.rfind(b"\n") + 1].rstrip(b"\n") + _TRUNCATED if room >= len(_TRUNCATED) else b""
-
-
-def annotate(notes: Iterable[Note]) -> None:
-    """Print notes as annotations, once a command. One error is left for ``annotate_end``."""
-    if _annotates():
-        from publisher.report.annotations import commands
-
-        print_workflow_commands(list(commands(notes, errors_left=1)))
 
 
 def annotate_end(error: LayersError) -> None:

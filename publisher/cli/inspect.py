@@ -55,8 +55,7 @@ def command(
     if github.is_reporting():
         from publisher.report.proof_summary import inspect_notes, inspect_section
 
-        github.summarize(inspect_section(inspections))
-        github.annotate(inspect_notes(inspections))
+        github.report(inspect_section(inspections), inspect_notes(inspections))
     if as_json:
         comparison_json = comparison.as_json() if comparison else None
         print_json({"zips": [each.as_json() for each in inspections], "comparison": comparison_json})

@@ -179,9 +179,8 @@ def _tell_github(run: Run, report: PublishReport, parameters: ParameterUpdate | 
     if github.is_reporting():
         from publisher.report.publish_summary import cell_notes, publish_section
 
-        releases = run.ledger.releases()
-        github.summarize(publish_section(run.matrix, report, run.journal.line(), releases, parameters))
-        github.annotate(cell_notes(run.matrix, report))
+        section = publish_section(run.matrix, report, run.journal.line(), run.ledger.releases(), parameters)
+        github.report(section, cell_notes(run.matrix, report))
 
 
 def _publish(

@@ -187,8 +187,7 @@ def _report_to_github(reports: Sequence[SmokeReport], releases: Sequence[Release
     if github.is_reporting():
         from publisher.report.proof_summary import smoke_notes, smoke_section
 
-        github.summarize(smoke_section(reports, releases))
-        github.annotate(smoke_notes(reports, strict))
+        github.report(smoke_section(reports, releases), smoke_notes(reports, strict))
 
 
 def _show(reports: Sequence[SmokeReport], releases: Sequence[Release]) -> None:
