@@ -41,11 +41,8 @@ def known_regions() -> frozenset[str]:
 def partition_of(region: str) -> str:
     """Return the partition of a region, the second field of its ARNs: ``aws``, ``aws-cn``, ``aws-us-gov``, …."""
     for partition in _partitions():
-        if region in partition["regions"]:
-            return cast("str", partition["id"])
-    for partition in _partitions():
-        if re.match(partition["regionRegex"], region):
-            return cast("str", partition["id"])
+        if region in partition["regions"] or re.match(partition["regionRegex"], region):  # a region may be newer
+            return str(partition["id"])
     raise InputError(f"{region!r} is not an AWS region", fix=did_you_mean(region, known_regions()))
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from urllib.parse import unquote, urlsplit
 
+import uv
+
 from builder.model.errors import BuildError, FailureClass
 from builder.model.target import Target
 from builder.resolve.other_settings import UNUSED_UV_VARIABLES
@@ -82,8 +84,6 @@ def cache_settings() -> str:
 def _run(
     arguments: list[str], folder: Path, settings: str, stdin: str | None, env: dict[str, str]
 ) -> CompletedProcess[str]:
-    import uv
-
     # Without this file uv would search the parent folders for one.
     file = folder / "uv.toml"
     file.write_text(settings, "utf-8")
