@@ -84,7 +84,6 @@ class Declarations:
         self.path, self.where = path, path.name
         self.problems = Problems()
         self.document = read_toml(path)
-        self.text = read_text(path)
         self.project = table(self.document, "project", where=str(path))
         self.poetry = table(self.document, "tool", "poetry", where=str(path))
         self.pdm = table(self.document, "tool", "pdm", where=str(path))
@@ -283,7 +282,7 @@ class Declarations:
     def _line_numbers(self) -> dict[str, int]:
         """The first line of each quoted text."""
         numbers: dict[str, int] = {}
-        for number, line in enumerate(self.text.splitlines(), 1):
+        for number, line in enumerate(read_text(self.path).splitlines(), 1):
             for match in re.finditer(r""""([^"]*)"|'([^']*)'""", line):
                 numbers.setdefault(match[1] if match[2] is None else match[2], number)
         return numbers
