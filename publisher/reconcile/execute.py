@@ -8,13 +8,12 @@ others are sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from builder.model.errors import FailureClass
 from builder.model.matrix import Cell
-from publisher.aws.fanout import MAX_PARALLEL_REQUESTS_PER_REGION
+from publisher.aws.fanout import MAX_PARALLEL_REQUESTS_PER_REGION, in_parallel
 from publisher.aws.gateway import Failure
 from publisher.reconcile.cell_steps import CellSteps
 from publisher.reconcile.gate import why_private
@@ -129,12 +128,16 @@ class _Execution:
 
     def _run_step(self, cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> None:
         """Execute a step for each of these cells, in parallel."""
-        for outcome in _in_parallel(cells, step):
-            self._outcomes[outcome.cell] = outcome
-            granted = self._job.matrix.permission.granted
-            names = {"private": "published, private", "published": granted, "granted": granted}
+        granted = self._job.matrix.permission.granted
+        names = {"private": "published, private", "published": granted, "granted": granted}
+
+        def run(cell: Cell) -> None:
+            outcome = self._outcomes[cell] = step(cell)
             name = names.get(outcome.name, outcome.name)
-            self._job.progress.step(outcome.cell.id, name + (f": {outcome.error}" if outcome.error else ""))
+            self._job.progress.step(cell.id, name + (f": {outcome.error}" if outcome.error else ""))
+
+        regions = len({cell.region for cell in cells})
+        in_parallel(run, cells, min(MAX_PARALLEL_REQUESTS_PER_REGION * regions, MAX_THREADS))
 
     def _defer(self, cells: Sequence[Cell], failure: Failure) -> None:
         """Defer the cells that would need a write to AWS."""
@@ -160,16 +163,3 @@ class _Execution:
         why = f" ({outcome.error})" if outcome.error else ""
         text = f"{region} is published first and is not complete: {outcome.cell.id} is {outcome.name}{why}"
         return replace(outcome.failure or Failure(text), text=text)
-
-
-def _in_parallel(cells: Sequence[Cell], step: Callable[[Cell], Outcome]) -> Iterator[Outcome]:
-    """Yield the outcomes of a step as they complete."""
-    if not cells:
-        return
-    workers = max(1, min(MAX_PARALLEL_REQUESTS_PER_REGION * len({cell.region for cell in cells}), MAX_THREADS))
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="cell") as pool:
-        waiting: set[Future[Outcome]] = {pool.submit(step, cell) for cell in cells}
-        while waiting:
-            # With a timeout, so that the main thread can handle signals.
-            finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in finished)

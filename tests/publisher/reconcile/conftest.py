@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from publisher.aws import fanout
-from publisher.reconcile import execute
 from scripts.simaws import SimulatedAws
 from tests.fakes.simulated_runs import Inline, World
 from tests.publisher.reconcile.plan_cases import small_matrix
@@ -26,5 +25,4 @@ def one_thread() -> Iterator[None]:
     """Run steps one after another, so that an example always has the same faults."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fanout, "ThreadPoolExecutor", Inline)
-        patch.setattr(execute, "ThreadPoolExecutor", Inline)
         yield
