@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -12,7 +12,8 @@ from builder.model.errors import FailureClass
 from builder.model.matrix import Cell, Matrix
 from builder.model.matrix_keys import Permission
 from builder.model.progress import Progress
-from publisher.aws.fanout import each_item, each_region, within_region
+from builder.model.target import Target
+from publisher.aws.fanout import each_item
 from publisher.aws.gateway import Failure, GatewayError, Lambda
 from publisher.ledger.folder import Ledger
 from publisher.ledger.recorder import GroupedWrites
@@ -138,25 +139,23 @@ class Permissions:
         """
         number = release.layer_version
 
-        def revoke_in_cell(place: tuple[str, str, str]) -> Changed | None:
-            name, region, layer_name = place
-            arn = next((r.arn for r in release.cells if r.cell_id == name), f"layer version {number} of {layer_name}")
-            gateway = self.lambdas[region]
+        def revoke_in_cell(cell: Cell) -> Changed | None:
+            name = cell.target.layer_name
+            arn = next((r.arn for r in release.cells if r.cell_id == cell.id), f"layer version {number} of {name}")
             try:
-                if not revoke_at(gateway, layer_name, number, self.matrix.permission, self.clock):
+                if not revoke_at(self.lambdas[cell.region], name, number, self.matrix.permission, self.clock):
                     return None
-                self.ledger.update(number, lambda r: _make_private(r or release, name))
-                return Changed(name, arn)
+                self.ledger.update(number, lambda r: _make_private(r or release, cell.id))
+                return Changed(cell.id, arn)
             except (GatewayError, PublishError) as error:
-                return Changed(name, arn, error.failure)
+                return Changed(cell.id, arn, error.failure)
 
-        def revoke_in_region(region: str) -> list[Changed]:
-            places = [place for place in _places(self.matrix, release) if place[1] == region and place[0] not in failed]
-            return [changed for changed in within_region(revoke_in_cell, places) if changed is not None]
-
-        self.progress.begin("Checking every cell again", len(self.lambdas))
-        revoked, _ = each_region(tuple(self.lambdas), revoke_in_region, self.progress)
-        return tuple(changed for region in revoked for changed in revoked[region])
+        cells = [
+            cell for cell in _cells_of(self.matrix, release) if cell.region in self.lambdas and cell.id not in failed
+        ]
+        self.progress.begin("Checking every cell again", len({cell.region for cell in cells}))
+        revoked, _ = each_item(cells, revoke_in_cell, self.progress)
+        return tuple(filter(None, revoked.values()))
 
 
 def _undo_yank(release: Release) -> Release:
@@ -169,8 +168,7 @@ def _make_private(release: Release, name: str) -> Release:
     return release.with_cells(*(r.model_copy(update={"public": False}) for r in release.cells if r.cell_id == name))
 
 
-def _places(matrix: Matrix, release: Release) -> Iterator[tuple[str, str, str]]:
-    """Yield the id, region and layer name of every cell that may have the release."""
-    recorded = {record.cell_id: (record.cell_id, record.region, record.layer_name) for record in release.cells}
-    cells: Sequence[Cell] = matrix.cells
-    yield from ({cell.id: (cell.id, cell.region, cell.target.layer_name) for cell in cells} | recorded).values()
+def _cells_of(matrix: Matrix, release: Release) -> Iterable[Cell]:
+    """Return every cell that may have the release. A recorded cell has the layer name of its record."""
+    recorded = (Cell(r.region, Target(r.python, r.architecture, r.layer_name)) for r in release.cells)
+    return {cell.id: cell for cell in (*matrix.cells, *recorded)}.values()
