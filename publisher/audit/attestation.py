@@ -91,10 +91,10 @@ def verify_attestation(
     verifier, policy = _verifier(trusted_root, offline), _policy(repository)
     failures = []
     for document in bundles:
-        try:
-            return _verify_one(sha256, document, verifier, policy)
-        except _NotAttestedError as error:
-            failures.append(str(error))
+        verified = _verify_one(sha256, document, verifier, policy)
+        if isinstance(verified, Provenance):
+            return verified
+        failures.append(verified)
     raise DriftError(
         f"no attestation proves that {repository} built this zip: {'; '.join(dict.fromkeys(failures))}",
         where=f"sha256:{sha256}",
@@ -102,11 +102,8 @@ def verify_attestation(
     )
 
 
-class _NotAttestedError(Exception):
-    """A bundle does not prove the zip's origin; the message has the reason."""
-
-
-def _verify_one(sha256: str, document: Any, verifier: Verifier, policy: VerificationPolicy) -> Provenance:
+def _verify_one(sha256: str, document: Any, verifier: Verifier, policy: VerificationPolicy) -> Provenance | str:
+    """Return the zip's origin, or why this bundle does not prove it."""
     from cryptography import x509
     from sigstore.errors import Error as SigstoreError
     from sigstore.models import Bundle
@@ -115,9 +112,9 @@ def _verify_one(sha256: str, document: Any, verifier: Verifier, policy: Verifica
         bundle = Bundle.from_json(json.dumps(document))
         kind, payload = verifier.verify_dsse(bundle, policy)
     except (SigstoreError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise _NotAttestedError(shorten(f"{type(error).__name__}: {error}")) from None
+        return shorten(f"{type(error).__name__}: {error}")
     if kind != _IN_TOTO or sha256 not in _subjects(payload):
-        raise _NotAttestedError("an attestation is of another file")
+        return "an attestation is of another file"
     names = bundle.signing_certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     workflow = names.get_values_for_type(x509.UniformResourceIdentifier)
     return Provenance(_source_repository(bundle), workflow[0] if workflow else "")
