@@ -65,14 +65,13 @@ def run_canary(
 ) -> tuple[Trial, ...]:
     """Try every cell in AWS, with functions of these roles. See ``try_all``."""
     functions = connect({case.region for case in cases}, roles.matrix.requests_per_second, journal)
-    return try_all(roles.matrix, cases, functions, roles, SYSTEM_CLOCK, progress, stopped)
+    return try_all(roles, cases, functions, SYSTEM_CLOCK, progress, stopped)
 
 
 def try_all(
-    matrix: Matrix,
+    roles: Roles,
     cases: Sequence[Case],
     functions: Mapping[str, Functions],
-    roles: Roles,
     clock: Clock,
     progress: Progress,
     stopped: Callable[[], str | None] = lambda: None,
@@ -91,7 +90,8 @@ def try_all(
         elif reason := stopped():
             trial = Trial(case, "deferred", reason, Failure(reason))
         else:
-            trial = attempt(case, functions[region], canary_function(matrix, case.target), roles.of(region), setting)
+            name = canary_function(roles.matrix, case.target)
+            trial = attempt(case, functions[region], name, roles.of(region), setting)
         if trial.unreachable and trial.failure:
             unreachable.setdefault(region, trial.failure)
         progress.step(case.id, describe_trial(trial))

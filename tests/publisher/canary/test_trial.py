@@ -211,7 +211,7 @@ def test_an_unreachable_region_delays_no_other_and_is_not_tried_for_every_cell()
     silent = Region(faults=[Fault("layer", Unavailable("silence"), FOR_GOOD)])
     fine = Region()
     regions = {"us-east-1": RetryingFunctions(silent, silent.clock), "eu-west-1": RetryingFunctions(fine, fine.clock)}
-    trials = try_all(matrix, cases, regions, Roles(matrix, None, ()), fine.clock, Quiet())
+    trials = try_all(Roles(matrix, None, ()), cases, regions, fine.clock, Quiet())
     assert [trial.case for trial in trials] == cases
     assert {trial.reason for trial in trials if trial.case.region == "us-east-1"} == {"silence"}
     assert len(silent.calls) <= 3 * 5  # three cells had started
