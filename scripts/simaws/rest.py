@@ -25,16 +25,6 @@ LINK_SECONDS = 600.0
 _LAYERS = r"/2018-10-31/layers/?"
 _VERSIONS = r"/2018-10-31/layers/(?P<name>[^/]+)/versions/?"
 _VERSION = _VERSIONS.rstrip("/?") + r"/(?P<number>-?\d+)"
-ROUTES = (
-    ("GET", _LAYERS, "ListLayers", 200),
-    ("GET", _VERSIONS, "ListLayerVersions", 200),
-    ("POST", _VERSIONS, "PublishLayerVersion", 201),
-    ("GET", _VERSION, "GetLayerVersion", 200),
-    ("DELETE", _VERSION, "DeleteLayerVersion", 204),
-    ("GET", _VERSION + "/policy", "GetLayerVersionPolicy", 200),
-    ("POST", _VERSION + "/policy", "AddLayerVersionPermission", 201),
-    ("DELETE", _VERSION + "/policy/(?P<sid>[^/]+)", "RemoveLayerVersionPermission", 204),
-)
 
 
 @dataclass(frozen=True)
@@ -71,20 +61,20 @@ class Rest:
 
     def operation(self, request: Request) -> Operation:
         """Return the operation of a request; 404 if there is no such operation."""
-        for method, pattern, name, status in ROUTES:
+        for method, pattern, name, status, act in ROUTES:
             match = re.fullmatch(pattern, request.path)
             if match and method == request.method:
                 values: dict[str, Any] = {key: unquote(value) for key, value in match.groupdict().items()}
                 if name == "PublishLayerVersion":
                     values["parsed"] = self._read(request)  # slow work happens before the gate
-                return Operation(name, status, partial(self._act, name, request, values))
+                return Operation(name, status, partial(self._act, act, request, values))
         raise AwsError(404, "UnknownOperationException", f"{request.method} {request.path}")
 
-    def _act(self, name: str, request: Request, values: Mapping[str, Any], region: RegionLayers) -> Any:
+    def _act(self, act: Callable[..., Any], request: Request, values: Mapping[str, Any], region: RegionLayers) -> Any:
         """Execute an operation. Other accounts may only read layer versions."""
-        if request.account != region.account and name != "GetLayerVersion":
+        if request.account != region.account and act is not Rest._get_layer_version:
             raise AwsError(403, "AccessDeniedException", "not authorized to perform this operation")
-        return getattr(self, f"_{_snake(name)}")(region, request, **values)
+        return act(self, region, request, **values)
 
     def _list_layers(self, region: RegionLayers, request: Request) -> Any:
         page, marker = region.list_layers(*_paging(request.query))
@@ -193,6 +183,20 @@ class Rest:
         return {**self._listed(version), "LayerArn": version.arn.rpartition(":")[0], "Content": content}
 
 
+#: Method, path, name, status of a success, and what executes it.
+ROUTES: tuple[tuple[str, str, str, int, Callable[..., Any]], ...] = (
+    ("GET", _LAYERS, "ListLayers", 200, Rest._list_layers),
+    ("GET", _VERSIONS, "ListLayerVersions", 200, Rest._list_layer_versions),
+    ("POST", _VERSIONS, "PublishLayerVersion", 201, Rest._publish_layer_version),
+    ("GET", _VERSION, "GetLayerVersion", 200, Rest._get_layer_version),
+    ("DELETE", _VERSION, "DeleteLayerVersion", 204, Rest._delete_layer_version),
+    ("GET", _VERSION + "/policy", "GetLayerVersionPolicy", 200, Rest._get_layer_version_policy),
+    ("POST", _VERSION + "/policy", "AddLayerVersionPermission", 201, Rest._add_layer_version_permission),
+    ("DELETE", _VERSION + "/policy/(?P<sid>[^/]+)", "RemoveLayerVersionPermission", 204,
+     Rest._remove_layer_version_permission),
+)  # fmt: skip
+
+
 def _paging(query: Mapping[str, str]) -> tuple[str | None, int]:
     return query.get("Marker"), int(query.get("MaxItems", MAX_PAGE_ITEMS))
 
@@ -219,7 +223,3 @@ def _json(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise AwsError(400, "InvalidRequestContentException", "Could not parse request body into json")
     return value
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
