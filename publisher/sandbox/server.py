@@ -32,8 +32,7 @@ Environ = dict[str, Any]
 
 _DOWNLOAD = re.compile(r"/_layers/([0-9a-f]{64})\.zip")
 _PUBLISH = re.compile(r"/20\d\d-\d\d-\d\d/layers/.+/versions/?")
-_REGION = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/lambda/")
-_SIGNING_REGION = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/signer/")
+_SIGNED = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[a-z0-9-]+)/(?P<service>lambda|signer)/")
 _FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
 _INVOCATIONS = re.compile(r"/2015-03-31/functions/(.+)/invocations/?")
 
@@ -137,13 +136,13 @@ class _Front:
             length = int(environ.get("CONTENT_LENGTH") or 0)
             signed = environ.get("HTTP_X_AMZ_CONTENT_SHA256")
             _replace_body(environ, self._store.take(environ["wsgi.input"], length, signed))
-        authorization = environ.get("HTTP_AUTHORIZATION", "")
-        if signing := _SIGNING_REGION.search(authorization):
-            job = self._signing_jobs.respond(method, path, signing[1], _read_body(environ))
-            return None if job is None else _reply(200, job)
-        if region := _REGION.search(authorization):
-            return self._respond_as_lambda(environ, method, path, region[1])
-        return None
+        signed_for = _SIGNED.search(environ.get("HTTP_AUTHORIZATION", ""))
+        if signed_for is None:
+            return None
+        if signed_for["service"] == "lambda":
+            return self._respond_as_lambda(environ, method, path, signed_for["region"])
+        job = self._signing_jobs.respond(method, path, signed_for["region"], _read_body(environ))
+        return None if job is None else _reply(200, job)
 
     def _respond_as_lambda(self, environ: Environ, method: str, path: str, region: str) -> WSGIApplication | None:
         from moto.awslambda.models import lambda_backends
