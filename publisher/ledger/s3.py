@@ -48,7 +48,9 @@ class BucketLedger:
         self._place = place
         self._bucket, self._prefix = bucket_and_prefix(place)
         self._matrix = matrix
-        self._s3: Any = new_session().client("s3", config=_CONFIG, region_name=_region(matrix))
+        session = new_session()
+        region = session.region_name or (matrix.staging.home if matrix.staging else matrix.regions[0])
+        self._s3: Any = session.client("s3", config=_CONFIG, region_name=region)
 
     @property
     def is_shared(self) -> bool:
@@ -139,7 +141,3 @@ class BucketLedger:
     def _translated(self) -> AbstractContextManager[None]:
         fix = "check the bucket, its owner and your permissions"
         return service_errors("the ledger in S3 cannot be used", where=self._place, fix=fix)
-
-
-def _region(matrix: Matrix) -> str:
-    return new_session().region_name or (matrix.staging.home if matrix.staging else matrix.regions[0])

@@ -14,9 +14,6 @@ from publisher.reconcile.sources import Payload
 
 OutcomeName = Literal["unchanged", "granted", "published", "private", "conflict", "deferred", "failed", "interrupted"]
 
-#: Outcomes with which the cell has the release.
-DONE: frozenset[str] = frozenset({"unchanged", "granted", "published"})
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -41,7 +38,7 @@ class Outcome:
     @property
     def done(self) -> bool:
         """Whether the cell has the release, public and read back."""
-        return self.name in DONE
+        return self.name in ("unchanged", "granted", "published")
 
 
 @dataclass(frozen=True, kw_only=True)

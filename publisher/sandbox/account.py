@@ -21,7 +21,8 @@ def create_account_resources(address: str, matrix: Matrix) -> None:
     regions = {partition_of(region): region for region in matrix.regions}
     make_roles(address, {region: [canary_role(matrix)] for region in regions.values()})
     if matrix.announce is not None:
-        make_topic(address, matrix.announce.topic)
+        topic = matrix.announce.topic
+        _client(address, "sns", topic.split(":")[3]).create_topic(Name=topic.rpartition(":")[2])
     make_buckets(address, {region: name for region in matrix.regions if (name := matrix.bucket(region))})
     make_signing_profile(address, matrix)
 
@@ -37,11 +38,6 @@ def make_signing_profile(address: str, matrix: Matrix) -> None:
     _client(address, "signer", region).put_signing_profile(
         profileName=matrix.signing.profile, platformId="AWSLambda-SHA384-ECDSA"
     )
-
-
-def make_topic(address: str, arn: str) -> None:
-    """Create the SNS topic of the matrix's announcements."""
-    _client(address, "sns", arn.split(":")[3]).create_topic(Name=arn.rpartition(":")[2])
 
 
 def make_buckets(address: str, names: Mapping[str, str]) -> None:
