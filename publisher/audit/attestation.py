@@ -16,7 +16,6 @@ from builder.model.escape import shorten
 from publisher.catalog.download import download
 
 if TYPE_CHECKING:
-    from sigstore.models import Bundle
     from sigstore.verify import Verifier
     from sigstore.verify.policy import VerificationPolicy
 
@@ -88,10 +87,10 @@ def verify_attestation(
             where=f"sha256:{sha256}",
             fix="check --repository; without an attestation, only `layers verify ARN` can check the bytes",
         )
-    verifier, policy = _verifier(trusted_root, offline), _policy(repository)
+    verifier = _verifier(trusted_root, offline)
     failures = []
     for document in bundles:
-        verified = _verify_one(sha256, document, verifier, policy)
+        verified = _verify_one(sha256, document, verifier, repository)
         if isinstance(verified, Provenance):
             return verified
         failures.append(verified)
@@ -102,7 +101,7 @@ def verify_attestation(
     )
 
 
-def _verify_one(sha256: str, document: Any, verifier: Verifier, policy: VerificationPolicy) -> Provenance | str:
+def _verify_one(sha256: str, document: Any, verifier: Verifier, repository: str) -> Provenance | str:
     """Return the zip's origin, or why this bundle does not prove it."""
     from cryptography import x509
     from sigstore.errors import Error as SigstoreError
@@ -110,14 +109,14 @@ def _verify_one(sha256: str, document: Any, verifier: Verifier, policy: Verifica
 
     try:
         bundle = Bundle.from_json(json.dumps(document))
-        kind, payload = verifier.verify_dsse(bundle, policy)
+        kind, payload = verifier.verify_dsse(bundle, _policy(repository))
     except (SigstoreError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         return shorten(f"{type(error).__name__}: {error}")
     if kind != _IN_TOTO or sha256 not in _subjects(payload):
         return "an attestation is of another file"
     names = bundle.signing_certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     workflow = names.get_values_for_type(x509.UniformResourceIdentifier)
-    return Provenance(_source_repository(bundle), workflow[0] if workflow else "")
+    return Provenance(_address(repository), workflow[0] if workflow else "")
 
 
 def _subjects(payload: bytes) -> set[str]:
@@ -129,24 +128,15 @@ def _subjects(payload: bytes) -> set[str]:
         return set()
 
 
-#: Fulcio's certificate extensions (OIDs of its documentation): the URI of the source repository.
-_SOURCE_REPOSITORY_OID = "1.3.6.1.4.1.57264.1.12"
-
-
-def _source_repository(bundle: Bundle) -> str:
-    from cryptography import x509
-
-    extension = bundle.signing_certificate.extensions.get_extension_for_oid(
-        x509.ObjectIdentifier(_SOURCE_REPOSITORY_OID)
-    )
-    value: bytes = extension.value.value  # type: ignore[attr-defined]
-    return value[2:].decode("ascii", "replace")  # DER: tag and length of a UTF8String shorter than 128 bytes
+def _address(repository: str) -> str:
+    return f"https://github.com/{repository}"
 
 
 def _policy(repository: str) -> VerificationPolicy:
+    """Return the policy that accepts only certificates for workflows of this repository."""
     from sigstore.verify.policy import AllOf, OIDCIssuerV2, OIDCSourceRepositoryURI
 
-    return AllOf([OIDCIssuerV2(GITHUB_ISSUER), OIDCSourceRepositoryURI(f"https://github.com/{repository}")])
+    return AllOf([OIDCIssuerV2(GITHUB_ISSUER), OIDCSourceRepositoryURI(_address(repository))])
 
 
 def _verifier(trusted_root: Path | None, offline: bool) -> Verifier:
