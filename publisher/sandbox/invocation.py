@@ -105,40 +105,35 @@ class Invoker:
 
     def _run_or_respond(self, function: SandboxFunction, event: Any, request_id: str) -> _RunResult:
         target = _target(function)
-        runtime = self._runtime(target)
-        if isinstance(runtime, Unproven):
-            return self._respond_for(function, target, event, runtime.reason)
+        machine = self._machines(target)
+        if isinstance(machine, Unproven):
+            return self._respond_for(function, target, event, machine.reason)
+        try:
+            client = client_folder(target)
+        except LayersError as error:
+            return self._respond_for(function, target, event, error.what)
         if not self._turns.acquire(timeout=MAX_WAIT_SECONDS):
             raise Refusal("TooManyRequestsException", "Rate Exceeded.", 429)
         try:
-            return self._run(function, target, runtime, event, request_id)
+            return self._run(function, target, machine, client, event, request_id)
         finally:
             self._turns.release()
 
-    def _runtime(self, target: Target) -> _LocalRuntime | Unproven:
-        """Return the runtime that can run the target on this machine, or the reason that there is none."""
-        machine = self._machines(target)
-        if isinstance(machine, Unproven):
-            return machine
-        try:
-            return _LocalRuntime(machine, client_folder(target))
-        except LayersError as error:
-            return Unproven(error.what)
-
     def _run(
-        self, function: SandboxFunction, target: Target, runtime: _LocalRuntime, event: Any, request_id: str
+        self, function: SandboxFunction, target: Target, machine: Machine, client: Path, event: Any, request_id: str
     ) -> _RunResult:
+        """Run a function with Lambda's runtime client, which is in the folder ``client``."""
         task, opt = self._unpacked((function.code,)), self._unpacked(function.layers)
         roots = [opt / root for root in import_roots(target.python)]
-        code = FunctionCode(function.handler, before=(task, *roots), after=(runtime.client,), command="sandbox")
-        slower = EMULATION_FACTOR if runtime.machine.emulated else 1
+        code = FunctionCode(function.handler, before=(task, *roots), after=(client,), command="sandbox")
+        slower = EMULATION_FACTOR if machine.emulated else 1
         limit = RuntimeApi(function.timeout * slower, start=START_SECONDS * slower, arn=function.arn)
         with tempfile.TemporaryDirectory(prefix="function-", dir=self._folder) as name, limit as api:
             folder = Path(name)
             variables = {**environment(target, folder, api, opt, function.name), **self._own_variables(function, task)}
-            with running(runtime.machine, code, api, variables, folder) as process:
+            with running(machine, code, api, variables, folder) as process:
                 outcome = _outcome(process, function, event, request_id)
-        places = {opt: "/opt", task: "/var/task", runtime.client: "/var/runtime", folder / "home": "/tmp"}  # noqa: S108
+        places = {opt: "/opt", task: "/var/task", client: "/var/runtime", folder / "home": "/tmp"}  # noqa: S108
         payload, log = (_with_lambda_paths(each, places) for each in (outcome.payload, outcome.log))
         return _RunResult(payload, outcome.failed, log)
 
@@ -178,12 +173,6 @@ class Invoker:
         for each in zips:
             unpack_zip(self._store.path(each), place)
         return place
-
-
-@dataclass(frozen=True)
-class _LocalRuntime:
-    machine: Machine
-    client: Path
 
 
 def _target(function: SandboxFunction) -> Target:
