@@ -71,14 +71,9 @@ def running(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def environment(address: str, region: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment in which boto3, the AWS CLI and every SDK use the embedded AWS and nothing else."""
-    passed = {key: value for key, value in variables.items() if not key.startswith("AWS_")}
-    direct = ",".join(filter(None, (variables.get("no_proxy") or variables.get("NO_PROXY"), "127.0.0.1")))
+def aws_variables(address: str, region: str) -> dict[str, str]:
+    """Return the variables with which boto3, the AWS CLI and every SDK use the AWS at this address and nothing else."""
     return {
-        **passed,
-        "NO_PROXY": direct,  # a proxy cannot reach a server on this machine
-        "no_proxy": direct,
         "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
@@ -89,6 +84,14 @@ def environment(address: str, region: str, variables: Mapping[str, str]) -> dict
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_PAGER": "",
     }
+
+
+def environment(address: str, region: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return these environment variables with ``aws_variables`` in place of those for another AWS."""
+    passed = {key: value for key, value in variables.items() if not key.startswith("AWS_")}
+    direct = ",".join(filter(None, (variables.get("no_proxy") or variables.get("NO_PROXY"), "127.0.0.1")))
+    # a proxy cannot reach a server on this machine
+    return {**passed, "NO_PROXY": direct, "no_proxy": direct, **aws_variables(address, region)}
 
 
 class _Front:

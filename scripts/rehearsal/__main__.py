@@ -17,7 +17,7 @@ from builder.model.errors import LayersError, UsageError
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import load_matrix
 from publisher.sandbox.account import create_account_resources
-from publisher.sandbox.server import environment, running
+from publisher.sandbox.server import aws_variables, running
 from scripts.rehearsal.runner import WorkflowRun, run_workflow
 from scripts.rehearsal.workflow import Workflow
 from scripts.rehearsal.world import World, git, make_world
@@ -87,56 +87,53 @@ def rehearse(
     """
     source = caller or ROOT
     read = load_matrix(matrix or source / "layer_matrix.yaml")
-    values, fields = _parse_pairs(inputs), _parse_pairs(payload)
+    chosen = [Workflow.read(source / ".github" / "workflows" / name) for name in workflows or ["release.yml"]]
+    values, fields = _inputs(chosen, event, inputs), _parse_pairs(payload)
     with _aws(endpoint, read) as aws, tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         world = make_world(Path(folder), ROOT, aws, VARIABLES, caller=caller, matrix=matrix)
         runs = []
-        _check_inputs(source, workflows or ["release.yml"], event, values)
-        for name in workflows or ["release.yml"]:
+        for workflow in chosen:
             if killed_before:
                 job, _, step = killed_before.partition(":")
                 world.killed_before = (job, step)
-                _start(world, source, name, event, values, fields)
+                _start(world, workflow, event, values, fields)
                 world.killed_before = None
-                world.next_run()
-            runs.append(_start(world, source, name, event, values, fields))
-            world.next_run()
+            runs.append(_start(world, workflow, event, values, fields))
         _keep(world, output)
     _show(runs, output)
     sys.exit(0 if all(run.result == "success" for run in runs) else 4)
 
 
 def _start(
-    world: World, source: Path, name: str, event: str, inputs: Mapping[str, str], payload: Mapping[str, str]
+    world: World, workflow: Workflow, event: str, inputs: Mapping[str, str], payload: Mapping[str, str]
 ) -> WorkflowRun:
-    world.log(f"{name}, by {event}")
-    declared = _declared_inputs(source, name, event)
+    """Run a workflow with those of the inputs that it has. The next run is another one."""
+    world.log(f"{workflow.name}, by {event}")
+    declared = workflow.declared(event)
     own_inputs = {key: value for key, value in inputs.items() if key in declared}
-    return run_workflow(world, source, name, event, own_inputs, payload)
+    run = run_workflow(world, workflow, event, own_inputs, payload)
+    world.next_run()
+    return run
 
 
-def _declared_inputs(source: Path, name: str, event: str) -> set[str]:
-    return set(Workflow.read(source / ".github" / "workflows" / name).declared(event))
-
-
-def _check_inputs(source: Path, names: Sequence[str], event: str, inputs: Mapping[str, str]) -> None:
-    declared = {each for name in names for each in _declared_inputs(source, name, event)}
+def _inputs(workflows: Sequence[Workflow], event: str, pairs: Sequence[str]) -> dict[str, str]:
+    """Return the values of --input. Raises UsageError for an input that no workflow has."""
+    inputs = _parse_pairs(pairs)
+    declared = {name for workflow in workflows for name in workflow.declared(event)}
     if unknown := sorted(set(inputs) - declared):
-        raise UsageError(f"no input {', '.join(unknown)} of {', '.join(names)}")
+        names = ", ".join(workflow.name for workflow in workflows)
+        raise UsageError(f"no input {', '.join(unknown)} of {names}")
+    return inputs
 
 
 @contextmanager
 def _aws(endpoint: str | None, matrix: Matrix) -> Iterator[Mapping[str, str]]:
     if endpoint:
-        yield _aws_variables(environment(endpoint, "us-east-1", {}))
+        yield aws_variables(endpoint, "us-east-1")
         return
     with running(matrix.account, stand_in=True) as address:
         create_account_resources(address, matrix)
-        yield _aws_variables(environment(address, "us-east-1", {}))
-
-
-def _aws_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in variables.items() if key.startswith("AWS_")}
+        yield aws_variables(address, "us-east-1")
 
 
 def _parse_pairs(pairs: Sequence[str]) -> dict[str, str]:

@@ -114,12 +114,11 @@ class WorkflowRun:
 
 
 def run_workflow(
-    world: World, source: Path, name: str, event: str, inputs: Mapping[str, Any], payload: Mapping[str, Any]
+    world: World, workflow: Workflow, event: str, inputs: Mapping[str, Any], payload: Mapping[str, Any]
 ) -> WorkflowRun:
-    """Run a workflow of the repository for an event. Raises InputError if the file is invalid."""
-    workflow = Workflow.read(source / ".github" / "workflows" / name)
+    """Run a workflow for an event. Raises InputError if it is invalid."""
     if event not in workflow.document["on"]:
-        raise InputError(f"is not started by {event}", where=name)
+        raise InputError(f"is not started by {event}", where=workflow.name)
     if shutil.which("bash") is None:
         raise InputError("the steps need bash, which was not found on this machine")
     return WorkflowRun(world, workflow, event, workflow.inputs(event, inputs), payload).run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +57,15 @@ class Workflow:
 
     def in_order(self) -> list[str]:
         """Return the jobs, each after those that it needs."""
-        ordered: list[str] = []
-        remaining = dict(self.jobs)
-        while remaining:
-            ready = [name for name, job in remaining.items() if set(needs_of(job)) <= set(ordered)]
-            if not ready:
-                raise InputError(
-                    f"these jobs need each other, or jobs that do not exist: {', '.join(remaining)}", where=self.name
-                )
-            ordered += ready
-            remaining = {name: job for name, job in remaining.items() if name not in ready}
+        try:
+            ordered = list(TopologicalSorter({name: needs_of(job) for name, job in self.jobs.items()}).static_order())
+        except CycleError:
+            ordered = []
+        if set(ordered) != set(self.jobs):
+            names = ", ".join(self.jobs)
+            raise InputError(
+                f"of these jobs, some need each other, or jobs that do not exist: {names}", where=self.name
+            )
         return ordered
 
     @property

@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from publisher.sandbox.server import aws_variables
 from scripts.simaws.aws import Broken, SimulatedAws
 from scripts.simaws.faults import Fault
 from scripts.simaws.limits import AwsError
@@ -56,16 +57,7 @@ def serve(
 
 def environment(address: str, region: str = "us-east-1") -> dict[str, str]:
     """Return the environment in which boto3 and the AWS CLI use only the simulation."""
-    return {
-        "AWS_ENDPOINT_URL": address,
-        "AWS_ACCESS_KEY_ID": KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }
+    return {**aws_variables(address, region), "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
 
 
 class _Server(ThreadingHTTPServer):

@@ -11,6 +11,7 @@ import pytest
 
 from builder.model.errors import InputError
 from scripts.rehearsal.runner import WorkflowRun, run_workflow
+from scripts.rehearsal.workflow import Workflow
 from scripts.rehearsal.world import World, git
 from tests import REPOSITORY
 
@@ -42,7 +43,7 @@ def run(world: World, jobs: str, inputs: Mapping[str, str] | None = None, head: 
     folder = world.folder / "workflows" / ".github" / "workflows"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "test.yml").write_text(f"{text}jobs:\n{indent(dedent(jobs), '  ')}")
-    return run_workflow(world, folder.parents[1], "test.yml", "workflow_dispatch", inputs or {}, {})
+    return run_workflow(world, Workflow.read(folder / "test.yml"), "workflow_dispatch", inputs or {}, {})
 
 
 def test_outputs_pass_between_jobs_and_a_matrix_is_expanded(world: World) -> None:
