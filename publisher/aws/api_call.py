@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from publisher.aws.error_codes import is_missing, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, is_missing, translate_error
 from publisher.aws.gateway import GatewayError, Throttled, Unavailable
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import LoggedRequest, RequestLog
@@ -41,13 +41,10 @@ class Caller:
             response = method(**arguments)
             request_id = response.get("ResponseMetadata", {}).get("RequestId")
             return response
-        except ClientError as failure:
-            if missing is not None and is_missing(failure):
+        except BOTO_ERRORS as failure:
+            if missing is not None and isinstance(failure, ClientError) and is_missing(failure):
                 request_id = failure.response.get("ResponseMetadata", {}).get("RequestId")
                 return missing
-            error = self._error_of(failure)
-            raise error from None
-        except (BotoCoreError, ResponseParserError) as failure:
             error = self._error_of(failure)
             raise error from None
         except INVALID as failure:

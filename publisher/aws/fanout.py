@@ -73,7 +73,7 @@ def each_item(items: Iterable[R], call: Callable[[R], T], progress: Progress) ->
         return within_region(lambda item: (item, call(item)), (item for item in ordered if item.region == region))
 
     responses, failures = each_region(regions, call_region, progress)
-    results = {item: result for response in responses.values() for item, result in response}
+    results = dict(pair for response in responses.values() for pair in response)
     return {item: results[item] for item in ordered if item in results}, failures
 
 

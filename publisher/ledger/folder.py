@@ -194,9 +194,9 @@ def _check_arns(release: Release, where: str, matrix: Matrix) -> None:
     for record in release.versions:
         target = Target(record.python, record.architecture, matrix.name_of(record.target_key))
         expected = matrix.layer_arn(Cell(record.region, target), record.layer_version)
-        number = record.layer_version if not isinstance(record, CellRecord) else release.layer_version
-        name = target.layer_name if not isinstance(record, CellRecord) else record.layer_name
-        if (record.arn, record.layer_version, target.layer_name) != (expected, number, name):
+        own = (release.layer_version, target.layer_name)
+        misplaced = isinstance(record, CellRecord) and (record.layer_version, record.layer_name) != own
+        if record.arn != expected or misplaced:
             raise InputError(
                 f"this record is damaged: {shorten(record.arn)} is not {expected}",
                 where=where,

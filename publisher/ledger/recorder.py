@@ -37,14 +37,14 @@ class GroupedWrites(Generic[T]):
         self._writing = threading.Lock()
         self._latest: Release | None = None
 
-    def add(self, *records: T) -> Release:
-        """Return when these records are on disk, with the release as it is then."""
+    def add(self, record: T) -> Release:
+        """Return when this record is on disk, with the release as it is then."""
         with self._mutex:
-            self._pending += records
+            self._pending.append(record)
         with self._writing:
             with self._mutex:
                 batch, self._pending = self._pending, []
-            if not batch and self._latest:  # another thread wrote these records, after this method was called
+            if not batch and self._latest:  # another thread wrote this record, after this method was called
                 return self._latest
             try:
                 self._latest = self._write(batch)
@@ -78,12 +78,12 @@ class Recorder:
 
         self._ledger.update(self._number, start)
 
-    def add(self, *records: VersionRecord) -> Release:
+    def add(self, record: VersionRecord) -> Release:
         """Record what was done. Returns the record as another process may have changed it meanwhile: it may be yanked.
 
         Raises IncompleteError if the ledger has another release at this number.
         """
-        return self._writes.add(*records)
+        return self._writes.add(record)
 
     def _add_records(self, release: Release | None, batch: Sequence[VersionRecord]) -> Release:
         cells = [record for record in batch if isinstance(record, CellRecord)]

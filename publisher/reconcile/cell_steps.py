@@ -269,7 +269,7 @@ class CellSteps:
         return Outcome(cell, "interrupted", failure=Failure(self._stop.reason or "stopped"))
 
     def _missing_zip(self, text: str) -> Failure:
-        """Return the outcome of a missing zip: temporary while regions that may have it are unreachable."""
+        """Return the failure of a missing zip: temporary while regions that may have it are unreachable."""
         unreadable = bool(self._job.remote.unreachable or self.unreachable)
         return Failure(text, FailureClass.TEMPORARY if unreadable else FailureClass.PERMANENT, NO_ZIP_ADVICE)
 

@@ -7,7 +7,7 @@ after its next number was requested. Once the release's number is known, the byt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from builder.model.figures import counted
@@ -64,7 +64,7 @@ def read_history(run: Run, remote: Remote) -> Remote:
     return _update(run, remote, first_unread, read, title)
 
 
-def count_past_lists(run: Run, remote: Remote, cells: Iterable[Cell]) -> Remote:
+def count_past_lists(run: Run, remote: Remote, cells: Collection[Cell]) -> Remote:
     """Correct ``latest`` of these cells with ``GetLayerVersion``: a request per cell, and one per unlisted version."""
 
     def count(cell: Cell) -> CellState:
@@ -78,8 +78,7 @@ def count_past_lists(run: Run, remote: Remote, cells: Iterable[Cell]) -> Remote:
             versions[latest] = published
         return replace(state, latest=latest, listed=versions)
 
-    selected = tuple(cells)
-    return _update(run, remote, selected, count, f"Checking the next number in {counted(len(selected), 'cell')}")
+    return _update(run, remote, cells, count, f"Checking the next number in {counted(len(cells), 'cell')}")
 
 
 def read_number(run: Run, number: int, remote: Remote, existing: Collection[tuple[str, str]] = ()) -> Remote:
@@ -115,13 +114,12 @@ def read_number(run: Run, number: int, remote: Remote, existing: Collection[tupl
     return remote
 
 
-def _update(run: Run, remote: Remote, cells: Iterable[Cell], read: Callable[[Cell], CellState], title: str) -> Remote:
+def _update(run: Run, remote: Remote, cells: Collection[Cell], read: Callable[[Cell], CellState], title: str) -> Remote:
     """Return the state with these cells read again. A region that fails becomes unreachable."""
-    selected = tuple(cells)
-    if not selected:
+    if not cells:
         return remote
-    run.progress.begin(title, len({cell.region for cell in selected}))
-    updated, unreachable = each_item(selected, read, run.progress)
+    run.progress.begin(title, len({cell.region for cell in cells}))
+    updated, unreachable = each_item(cells, read, run.progress)
     cells_left = {cell: updated.get(cell, s) for cell, s in remote.cells.items() if cell.region not in unreachable}
     return Remote(cells_left, {**remote.unreachable, **unreachable})
 

@@ -198,8 +198,10 @@ def release_bytes(matrix: Matrix, version: str, remote: Remote, recorded: Releas
         if state.published is not None and carries(matrix, cell.target, state.published, version):
             cells_by_digest.setdefault(cell.target.id, Counter())[state.published.sha256] += 1
     result = {target: counts.most_common(1)[0][0] for target, counts in cells_by_digest.items()}
-    for target in recorded.targets if recorded else ():
-        published = {cell.sha256 for cell in recorded.cells if cell.key[1] == target.id} if recorded else set()
+    if recorded is None:
+        return result
+    for target in recorded.targets:
+        published = {cell.sha256 for cell in recorded.cells if cell.key[1] == target.id}
         # With two runs for the same version, the last one in the ledger may not be the one that published.
         if target.sha256 is not None and (target.sha256 in published or (not published and remote.unreachable)):
             result[target.id] = target.sha256

@@ -106,12 +106,7 @@ def _find_number(run: Run, releases: Sequence[Release], remote: Remote) -> tuple
     if number is None and requested.rebuild is None:
         remote = read_history(run, remote)
         number = seen_number(run.matrix, requested, remote, releases)
-    if (
-        number is None
-        and requested.rebuild is not None
-        and requested.digests
-        and not at_number(releases, remote.highest)
-    ):
+    elif number is None and requested.digests and not at_number(releases, remote.highest):
         remote = read_number(run, remote.highest, remote)
         number = rebuilt_number(run.matrix, requested, remote)
     return remote, number or next_number(remote, releases)
