@@ -28,7 +28,6 @@ class Body:
     """A request body on disk. The request's signature needs its ``sha256``, in hexadecimal."""
 
     path: Path
-    size: int
     sha256: str
 
 
@@ -46,15 +45,13 @@ class Bodies:
     def _encode(self, publication: Publication) -> Body:
         before, after = _split_body(publication)
         path = self._folder / f"{hashlib.sha256(repr(publication).encode()).hexdigest()[:32]}.json"
-        body, content, size = hashlib.sha256(), hashlib.sha256(), 0
+        body, content = hashlib.sha256(), hashlib.sha256()
         try:
             with path.open("wb") as out, publication.zip.path.open("rb") as zip_file:
 
                 def write(data: bytes) -> None:
-                    nonlocal size
                     out.write(data)
                     body.update(data)
-                    size += len(data)
 
                 write(before)
                 while piece := zip_file.read(CHUNK_BYTES):
@@ -69,7 +66,7 @@ class Bodies:
             ) from None
         if content.hexdigest() != publication.zip.sha256:
             raise InputError("the zip changed while it was read", where=str(publication.zip.path), fix="build it again")
-        return Body(path, size, body.hexdigest())
+        return Body(path, body.hexdigest())
 
 
 def _split_body(publication: Publication) -> tuple[bytes, bytes]:
