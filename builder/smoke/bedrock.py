@@ -122,7 +122,7 @@ class BedrockServer(LoopbackServer):
     """Serves the stand-in on 127.0.0.1 for a ``with`` block; any other AWS request gets AWS's error."""
 
     def __init__(self, model: Model) -> None:
-        super().__init__(type("_BedrockRequests", (_BedrockRequests,), {"model": staticmethod(model)}))
+        super().__init__(_BedrockRequests, model=staticmethod(model))
 
 
 class _BedrockRequests(LoopbackHandler):

@@ -45,10 +45,10 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 class LoopbackServer:
-    """Serves ``handler`` on a free port of 127.0.0.1."""
+    """Serves ``handler`` on a free port of 127.0.0.1. ``attributes`` are what its methods find on ``self``."""
 
-    def __init__(self, handler: type[LoopbackHandler]) -> None:
-        self._http = _QuietServer(("127.0.0.1", 0), handler)
+    def __init__(self, handler: type[LoopbackHandler], **attributes: object) -> None:
+        self._http = _QuietServer(("127.0.0.1", 0), type(handler.__name__, (handler,), attributes))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property

@@ -52,7 +52,7 @@ class RuntimeApi(LoopbackServer):
         self._responses: queue.Queue[FunctionResponse] = queue.Queue()
         self.ready: float | None = None  #: the time of the function's first request for an event
         self._given: float | None = None
-        super().__init__(self._handler())
+        super().__init__(_RuntimeRequests, api=self)
 
     def invoke(
         self, event: object, alive: Callable[[], bool], request_id: str | None = None
@@ -76,41 +76,39 @@ class RuntimeApi(LoopbackServer):
         """Unblock a client that waits for an event."""
         self._events.put(None)
 
-    def _handler(self) -> type[LoopbackHandler]:
-        api = self
 
-        class _Requests(LoopbackHandler):
-            def do_GET(self) -> None:  # noqa: N802 - http.server's name
-                if self.path != f"{_PREFIX}invocation/next":
-                    self.respond_json(404, {"errorMessage": "no such path"})
-                    return
-                api.ready = api.ready or time.monotonic()
-                event = api._events.get()
-                if event is None:
-                    self.close_connection = True
-                    return
-                headers = {
-                    "Content-Type": "application/json",
-                    "Lambda-Runtime-Aws-Request-Id": event[1],
-                    "Lambda-Runtime-Deadline-Ms": str(int((time.time() + api._limit) * 1000)),
-                    "Lambda-Runtime-Invoked-Function-Arn": api._arn,
-                    "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000;Sampled=0",
-                }
-                api._given = time.monotonic()
-                self.respond(200, event[0], headers)
+class _RuntimeRequests(LoopbackHandler):
+    api: RuntimeApi
 
-            def do_POST(self) -> None:  # noqa: N802 - http.server's name
-                received = time.monotonic()
-                body = self.body()
-                path = self.path.removeprefix(_PREFIX)
-                kind = "init-error" if path == "init/error" else path.rpartition("/")[2]
-                if kind not in ("response", "error", "init-error"):
-                    self.respond_json(404, {"errorMessage": "no such path"})
-                    return
-                self.respond_json(202, {"status": "OK"})
-                api._responses.put(FunctionResponse(kind, _json(body), received))
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        if self.path != f"{_PREFIX}invocation/next":
+            self.respond_json(404, {"errorMessage": "no such path"})
+            return
+        self.api.ready = self.api.ready or time.monotonic()
+        event = self.api._events.get()
+        if event is None:
+            self.close_connection = True
+            return
+        headers = {
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Aws-Request-Id": event[1],
+            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + self.api._limit) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": self.api._arn,
+            "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000;Sampled=0",
+        }
+        self.api._given = time.monotonic()
+        self.respond(200, event[0], headers)
 
-        return _Requests
+    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        received = time.monotonic()
+        body = self.body()
+        path = self.path.removeprefix(_PREFIX)
+        kind = "init-error" if path == "init/error" else path.rpartition("/")[2]
+        if kind not in ("response", "error", "init-error"):
+            self.respond_json(404, {"errorMessage": "no such path"})
+            return
+        self.respond_json(202, {"status": "OK"})
+        self.api._responses.put(FunctionResponse(kind, _json(body), received))
 
 
 def _json(body: bytes) -> Any:
