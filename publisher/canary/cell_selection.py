@@ -30,12 +30,12 @@ def select(matrix: Matrix, index: Index, query: Query) -> Selected:
     """Return the cells that the query selects. Raises InputError if it selects none, or a yanked release."""
     query = check(index, query)
     release = _release(index, query)
-    cases = tuple(_case(row) for row in index.rows(release) if query.selects(row.region, row.python, row.architecture))
+    cases = tuple(_case(row) for row in index.rows(release) if query.selects(row.region, row.target_key))
     case_ids = {case.id for case in cases}
     absent = tuple(
         _absent(matrix, cell, release)
         for cell in matrix.cells
-        if cell.id not in case_ids and query.selects(cell.region, cell.target.python, cell.target.architecture)
+        if cell.id not in case_ids and query.selects(cell.region, cell.target)
     )
     if not cases:
         raise InputError(

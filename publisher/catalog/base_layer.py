@@ -9,7 +9,7 @@ from builder.model.runtimes import Architecture
 from builder.model.target import TargetKey
 from builder.package.dependencies import Layer
 from publisher.catalog.arn import find
-from publisher.catalog.index import Index, IndexedTarget, Row
+from publisher.catalog.index import Index, Row
 from publisher.catalog.lookup import Query, select
 
 
@@ -43,7 +43,8 @@ def find_base_layer(
         selection = select(index, Query(pythons=pythons, architectures=architectures, version=version))
         row = selection.rows[0]
         notes = selection.notes
-    target = _target(index, row)
+    release = next(each for each in index.releases if each.layer_version == row.layer_version)
+    target = next((each for each in release.targets if each.target_key == row.target_key), None)
     if target is None or target.packages is None:
         raise InputError(
             "the packages of this layer are not recorded",
@@ -63,9 +64,3 @@ def _agree(row: Row, python: str | None, architecture: Architecture | None) -> N
                 where=row.arn,
                 fix=f"leave {option} out, or name the layer that is for {option_value}",
             )
-
-
-def _target(index: Index, row: Row) -> IndexedTarget | None:
-    release = next(each for each in index.releases if each.layer_version == row.layer_version)
-    place = (row.python, row.architecture)
-    return next((each for each in release.targets if (each.python, each.architecture) == place), None)

@@ -170,14 +170,14 @@ class Index(_IndexModel):
 
     def rows(self, release: IndexedRelease) -> tuple[Row, ...]:
         """Return a release's layers, region by region in the matrix's order."""
-        targets = {(target.python, target.architecture): target for target in release.targets}
         order = {region: place for place, region in enumerate(self.all_regions)}
-        keys = {(layer.python, layer.architecture) for layer in release.layers}
-        target_order = {key: TargetKey(*key).order for key in keys}
-        return tuple(
-            self._row(release, layer, targets.get((layer.python, layer.architecture)))
-            for layer in sorted(release.layers, key=lambda x: (order[x.region], target_order[x.python, x.architecture]))
-        )
+        ordered = sorted(release.layers, key=lambda layer: (order[layer.region], layer.target_key.order))
+        targets = {target.target_key: target for target in release.targets}
+        return tuple(self._row(release, layer, targets.get(layer.target_key)) for layer in ordered)
+
+    def layer_arn(self, region: str, layer_name: str, number: int) -> str:
+        """Return the ARN that AWS gives to a layer version of this publisher."""
+        return f"arn:{partition_of(region)}:lambda:{region}:{self.account}:layer:{layer_name}:{number}"
 
     def _row(self, release: IndexedRelease, layer: IndexedLayer, target: IndexedTarget | None) -> Row:
         same_bytes = target is not None and target.sha256 == layer.sha256
@@ -260,11 +260,10 @@ def _layer(cell: CellRecord) -> IndexedLayer:
     return IndexedLayer(**cell.model_dump(exclude={"layer_version", "public"}))
 
 
-def split_cell(cell: str) -> tuple[str, str, str]:
-    """Return the region, Python and architecture of a cell's id, ``us-east-1/py3.12-x86_64``."""
+def split_cell(cell: str) -> tuple[str, TargetKey]:
+    """Return the region and the target of a cell's id, ``us-east-1/py3.12-x86_64``."""
     region, _, target_id = cell.partition("/")
-    target = TargetKey.parse(target_id)
-    return region, target.python, target.architecture.value
+    return region, TargetKey.parse(target_id)
 
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode

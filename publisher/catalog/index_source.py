@@ -16,10 +16,9 @@ from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
 from builder.model.frozen import MAX_KEYS
 from builder.model.matrix import LAYER_NAME
-from builder.model.regions import partition_of
 from builder.model.strict_json import load_json
 from publisher.catalog.download import download
-from publisher.catalog.index import SCHEMA_VERSION, Index, IndexedLayer, IndexedRelease
+from publisher.catalog.index import SCHEMA_VERSION, Index
 from publisher.http.http_get import MAX_DOCUMENT_BYTES
 
 _NAME = r"[0-9A-Za-z][0-9A-Za-z.!+_-]*"
@@ -139,16 +138,15 @@ def _check_words(index: Index, source: str) -> None:
     words |= {(LAYER_NAME.pattern, layer.layer_name) for _, layer in layers}
     bad = [word for shape, word in sorted(words) if not re.fullmatch(shape, word)]
     if not bad:
-        bad = [layer.arn for release, layer in layers if layer.arn != _arn(index, release, layer)]
+        bad = [
+            layer.arn
+            for release, layer in layers
+            if layer.arn != index.layer_arn(layer.region, layer.layer_name, release.layer_version)
+        ]
     if bad:
         raise InputError(
             f"not an index: {shorten(bad[0])!r} is not valid there", where=source, fix="do not use this file"
         )
-
-
-def _arn(index: Index, release: IndexedRelease, layer: IndexedLayer) -> str:
-    where = f"arn:{partition_of(layer.region)}:lambda:{layer.region}:{index.account}"
-    return f"{where}:layer:{layer.layer_name}:{release.layer_version}"
 
 
 def _checked_version(document: Any, source: str) -> dict[str, Any]:

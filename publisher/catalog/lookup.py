@@ -12,6 +12,7 @@ from builder.model.figures import first_names
 from builder.model.matrix import parse_version
 from builder.model.regions import did_you_mean, known_regions
 from builder.model.selection import region_and_number
+from builder.model.target import TargetKey
 from builder.model.versions import same_version
 from publisher.catalog.index import Index, IndexedRelease, Row, split_cell
 
@@ -33,12 +34,12 @@ class Query:
         if self.version is not None and self.layer_version is not None:
             raise UsageError("--version and --layer-version both select a release", fix="give one of them")
 
-    def selects(self, region: str, python: str, architecture: str) -> bool:
+    def selects(self, region: str, target: TargetKey) -> bool:
         """Whether a cell is in the query's regions, and of its Pythons and architectures."""
         return (
             region in self.regions
-            and (not self.pythons or python in self.pythons)
-            and (not self.architectures or architecture in self.architectures)
+            and (not self.pythons or target.python in self.pythons)
+            and (not self.architectures or target.architecture in self.architectures)
         )
 
 
@@ -73,7 +74,7 @@ def select(index: Index, query: Query) -> SelectedLayers:
         )
     candidates = _candidates(index, query)
     for release in candidates:
-        rows = tuple(row for row in index.rows(release) if query.selects(row.region, row.python, row.architecture))
+        rows = tuple(row for row in index.rows(release) if query.selects(row.region, row.target_key))
         if rows:
             return SelectedLayers(rows, _notes(release, candidates[0], query, index.unsupported))
     for cell, reason in index.unsupported.items():

@@ -6,8 +6,6 @@ The text is valid Markdown and MDX: braces appear only in code, and text that pe
 from __future__ import annotations
 
 from builder.model.figures import megabytes
-from builder.model.runtimes import Architecture
-from builder.model.target import TargetKey
 from publisher.catalog.index import Index, IndexedRelease, split_cell
 from publisher.catalog.release_status import NOTHING_YET, Mark, date, marks, sizes
 from publisher.text.markdown import table, text
@@ -70,18 +68,18 @@ def _newest_section(index: Index) -> str:
         ]
         for target in release.targets
     ]
-    arns = [[row.region, row.python, row.architecture.value, f"`{row.arn}`"] for row in index.rows(release)] + [
-        [*split_cell(cell), "not published yet"] for cell in release.missing
-    ]
+    cells = {(row.region, row.target_key): f"`{row.arn}`" for row in index.rows(release)}
+    cells |= {split_cell(cell): "not published yet" for cell in release.missing}
+    for cell, reason in index.unsupported.items():
+        cells.setdefault(split_cell(cell), f"not supported{': ' + text(reason) if reason else ''}")
     columns = ["Python", "Architecture", "Zipped", "Unzipped", "sha256", *(["Signed by"] if signed else [])]
-    published = {(row.region, row.target) for row in index.rows(release)}
-    arns += [
-        [*split_cell(cell), f"not supported{': ' + text(reason) if reason else ''}"]
-        for cell, reason in index.unsupported.items()
-        if tuple(cell.split("/")) not in published
-    ]
     order = {region: place for place, region in enumerate(index.all_regions)}
-    arns.sort(key=lambda row: (order.get(row[0], len(order)), TargetKey(row[1], Architecture(row[2])).order))
+    arns = [
+        [region, target.python, target.architecture.value, arn]
+        for (region, target), arn in sorted(
+            cells.items(), key=lambda cell: (order.get(cell[0][0], len(order)), cell[0][1].order)
+        )
+    ]
     return "\n".join(
         [
             title + table(columns, facts, right=(2, 3)),

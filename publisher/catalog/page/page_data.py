@@ -13,7 +13,6 @@ from typing import Any
 
 from builder.model.escape import escape
 from builder.model.regions import partition_of
-from builder.model.runtimes import Architecture
 from builder.model.target import TargetKey
 from publisher.catalog.index import (
     Index,
@@ -30,8 +29,6 @@ from publisher.catalog.snippets.render import snippet
 
 _NUMBER = 4102444799  # a number that occurs nowhere else in a snippet; ``@@number@@`` replaces it
 
-Key = tuple[str, str]  #: a target: its Python and architecture
-
 
 def page_data(index: Index) -> dict[str, Any]:
     """Return everything that the page shows, ready for JSON."""
@@ -45,13 +42,13 @@ def page_data(index: Index) -> dict[str, Any]:
         "regions": [{"name": region, "partition": partition_of(region)} for region in index.all_regions],
         "targets": [
             {
-                "python": python,
-                "architecture": architecture,
+                "python": target.python,
+                "architecture": target.architecture.value,
                 "name": name,
-                "snippets": _snippets(index, python, architecture),
-                "unsupported": _unsupported(index, python, architecture),
+                "snippets": _snippets(index, target),
+                "unsupported": _unsupported(index, target),
             }
-            for (python, architecture), name in targets.items()
+            for target, name in targets.items()
         ],
         "releases": [
             _release(index, release, targets) for release in index.releases if release.layers or release.targets
@@ -59,28 +56,28 @@ def page_data(index: Index) -> dict[str, Any]:
     }
 
 
-def _targets(index: Index) -> dict[Key, str]:
+def _targets(index: Index) -> dict[TargetKey, str]:
     """Return the layer name of every target in any release, in the usual order of targets."""
-    names: dict[Key, str] = {}
+    names: dict[TargetKey, str] = {}
     for release in index.releases:
         recorded: tuple[IndexedTarget | IndexedLayer, ...] = (*release.targets, *release.layers)
         for target in recorded:
-            names.setdefault((target.python, target.architecture.value), target.layer_name)
-    return {key: names[key] for key in sorted(names, key=lambda key: TargetKey(key[0], Architecture(key[1])).order)}
+            names.setdefault(target.target_key, target.layer_name)
+    return {key: names[key] for key in sorted(names, key=lambda key: key.order)}
 
 
-def _unsupported(index: Index, python: str, architecture: str) -> dict[str, str]:
+def _unsupported(index: Index, target: TargetKey) -> dict[str, str]:
     """Return the regions where AWS cannot serve a target, each with the recorded reason."""
     cells = {split_cell(cell): escape(reason or "") for cell, reason in index.unsupported.items()}
-    return {region: reason for (region, *target), reason in cells.items() if target == [python, architecture]}
+    return {region: reason for (region, unsupported), reason in cells.items() if unsupported == target}
 
 
-def _snippets(index: Index, python: str, architecture: str) -> dict[str, str]:
+def _snippets(index: Index, target: TargetKey) -> dict[str, str]:
     """Return each tool's snippet for one target. ``@@layer@@`` is the ARN without its number."""
     row = Row(
         region="@@region@@",
-        python=python,
-        architecture=Architecture(architecture),
+        python=target.python,
+        architecture=target.architecture,
         layer_name="@@name@@",
         layer_version=_NUMBER,
         package=index.package,
@@ -95,15 +92,14 @@ def _snippets(index: Index, python: str, architecture: str) -> dict[str, str]:
     return {form: snippet(form, [row]).replace(str(_NUMBER), "@@number@@") for form in FORMATS if form != "arn"}
 
 
-def _release(index: Index, release: IndexedRelease, targets: dict[Key, str]) -> dict[str, Any]:
-    facts = {(target.python, target.architecture.value): target for target in release.targets}
-    layers: dict[Key, list[IndexedLayer]] = {}
+def _release(index: Index, release: IndexedRelease, targets: dict[TargetKey, str]) -> dict[str, Any]:
+    facts = {target.target_key: target for target in release.targets}
+    layers: dict[TargetKey, list[IndexedLayer]] = {}
     for layer in release.layers:
-        layers.setdefault((layer.python, layer.architecture.value), []).append(layer)
-    pending: dict[Key, list[str]] = {}
-    for cell in release.missing:
-        region, python, architecture = split_cell(cell)
-        pending.setdefault((python, architecture), []).append(region)
+        layers.setdefault(layer.target_key, []).append(layer)
+    pending: dict[TargetKey, list[str]] = {}
+    for region, target in map(split_cell, release.missing):
+        pending.setdefault(target, []).append(region)
     return {
         "number": release.layer_version,
         "version": release.version,
@@ -171,11 +167,10 @@ def _exceptions(
     """Return the cells whose zip or ARN differs from what the page derives."""
     by_name: dict[str, dict[str, Any]] = {}
     for layer in layers:
-        arn = f"arn:{partition_of(layer.region)}:lambda:{layer.region}:{index.account}:layer:{name}:{number}"
         differs: dict[str, Any] = {}
         if target is None or layer.sha256 != target.sha256 or layer.size != target.size:
             differs |= {"sha256": layer.sha256, "size": layer.size}
-        if layer.arn != arn:
+        if layer.arn != index.layer_arn(layer.region, name, number):
             differs["layer"] = layer.arn.rpartition(":")[0]
         if differs:
             by_name[layer.region] = differs
@@ -186,7 +181,7 @@ def _places(index: Index, regions: Iterable[str]) -> list[int]:
     return sorted(index.all_regions.index(region) for region in regions)
 
 
-def _packages(facts: dict[Key, IndexedTarget], targets: Sequence[Key]) -> list[list[Any]]:
+def _packages(facts: dict[TargetKey, IndexedTarget], targets: Sequence[TargetKey]) -> list[list[Any]]:
     """Return ``[name, version]`` for packages that every known target has, else ``[name, version, targets]``."""
     holders: dict[tuple[str, str], list[int]] = {}
     with_packages = [key for key, target in facts.items() if target.packages is not None]
