@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
 from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
@@ -117,7 +115,7 @@ def _version_of(project: str, name: str) -> Iterator[Version]:
         if name.endswith(".whl"):
             distribution, version = name.split("-", 2)[:2]
             if canonicalize_name(distribution) == project:
-                yield _version(version)
+                yield Version(version)
         else:
             distribution, parsed = parse_sdist_filename(name)
             if distribution == project:
@@ -126,25 +124,14 @@ def _version_of(project: str, name: str) -> Iterator[Version]:
         return
 
 
-@lru_cache(maxsize=4096)
-def _version(text: str) -> Version:
-    return Version(text)
-
-
-@lru_cache(maxsize=64)
-def _tags(target: Target) -> frozenset[Tag]:
-    return frozenset(supported_tags(target))
-
-
 def _runs_on(file: IndexFile, target: Target) -> bool:
     try:
         tags = parse_wheel_filename(file.name)[3]
     except ValueError:  # InvalidWheelFilename, or a number with thousands of digits
         return False
-    return _python(file.requires_python or "", target) and not tags.isdisjoint(_tags(target))
+    return _python(file.requires_python or "", target) and not tags.isdisjoint(supported_tags(target))
 
 
-@lru_cache(maxsize=256)
 def _python(text: str, target: Target) -> bool:
     """Whether Requires-Python allows the target's Python. Installers ignore an invalid one."""
     try:
