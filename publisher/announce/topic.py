@@ -23,15 +23,15 @@ MAX_CUT_REASON_CHARACTERS = 10_000
 _CONFIG = client_config(5, read_timeout_seconds=20)
 
 
-def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
-    """Announce a complete or yanked release, unless the ledger records that this was done. Return whether it was.
+def announce(matrix: Matrix, ledger: Ledger, number: int) -> None:
+    """Announce a complete or yanked release, unless the ledger records that this was done.
 
     Raises IncompleteError if SNS does not accept the message: the next run announces it.
     """
     release = at_number(ledger.releases(), number)
     event = event_of(release) if release else None
     if matrix.announce is None or release is None or event is None or release.announced == event:
-        return False
+        return
     with service_errors(
         "the release is not announced",
         where=matrix.announce.topic,
@@ -40,7 +40,6 @@ def announce(matrix: Matrix, ledger: Ledger, number: int) -> bool:
     ):
         _send(matrix.announce.topic, matrix.announce.region, announcement_of(release, event))
     ledger.update(number, lambda current: (current or release).model_copy(update={"announced": event}))
-    return True
 
 
 def _send(topic: str, region: str, announcement: Announcement) -> None:
