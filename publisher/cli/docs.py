@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +12,7 @@ import click
 
 from builder.model.errors import DriftError, InputError
 from builder.model.figures import counted, first_names
+from publisher.catalog.marked_section import inject
 from publisher.cli.console import json_option, print_json, print_result
 from publisher.cli.file_output import read, write
 from publisher.cli.group import Settings
@@ -38,8 +37,7 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
     A page for --inject has `<!-- layers:begin -->` and `<!-- layers:end -->` on lines of their own; in MDX
     `{/* layers:begin */}` and `{/* layers:end */}`.
     """
-    with _no_garbage_collection():
-        expected = _expected_files(settings, output, pages)
+    expected = _expected_files(settings, output, pages)
     stale = [path for path, file in expected.items() if _sha256(read(path)) != file.sha256]
     data = {} if check else {path: expected[path].read() for path in stale}  # read all before writing any
     for path, written in data.items():
@@ -58,18 +56,6 @@ def command(settings: Settings, output: Path, pages: tuple[Path, ...], check: bo
         print_result(f"all {len(expected)} files agree with the ledger")
 
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Disable the cyclic garbage collector: almost every object of an index lives until the command ends."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 @dataclass(frozen=True)
 class _File:
     """The expected sha256 of a file, and a function that returns its content."""
@@ -80,7 +66,6 @@ class _File:
 
 def _expected_files(settings: Settings, output: Path, pages: tuple[Path, ...]) -> dict[Path, _File]:
     from publisher.catalog.index import make_index
-    from publisher.catalog.marked_section import inject
     from publisher.catalog.sboms import recorded_sboms
     from publisher.catalog.table import body
     from publisher.followers.catalog_files import catalog_files
