@@ -6,6 +6,7 @@ All text passes through ``escape`` here. If a reader closes the pipe, the output
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import threading
@@ -160,14 +161,9 @@ def _discard_output(err: bool) -> None:
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Show progress: bars on a terminal, else plain lines; JSON lines with ``--log-format json``."""
-    import logging
-
     if logging.getLogger("layers").handlers:
-        from publisher.cli.logged_progress import LoggedProgress
-
         yield LoggedProgress()
-        return
-    if sys.stderr.isatty():
+    elif sys.stderr.isatty():
         with _bars() as bars:
             yield bars
     else:
@@ -198,6 +194,29 @@ class _ProgressLines:
 
     def _print(self, text: str) -> None:
         print_message(f"{time.monotonic() - self._started:6.1f} s  {text}")
+
+
+class LoggedProgress:
+    """Log records, for ``--log-format json``."""
+
+    def __init__(self) -> None:
+        self._log = logging.getLogger("layers.progress")
+        self._lock = threading.Lock()
+        self._stage, self._done, self._total = "", 0, 0
+
+    def begin(self, title: str, total: int) -> None:
+        with self._lock:
+            self._stage, self._done, self._total = title, 0, total
+        self._log.info("%s", title, extra={"fields": {"stage": title, "total": total}})
+
+    def step(self, label: str, note: str = "") -> None:
+        with self._lock:
+            self._done += 1
+            fields = {"stage": self._stage, "done": self._done, "total": self._total, "label": label, "note": note}
+        self._log.info("%s %s", label, note, extra={"fields": fields})
+
+    def note(self, text: str) -> None:
+        self._log.info("%s", text, extra={"fields": {"stage": self._stage}})
 
 
 def _step_text(label: str, note: str) -> str:

@@ -17,7 +17,6 @@ import builder
 import publisher
 from builder.model.errors import InputError
 from publisher.cli import console, logs
-from publisher.cli.logged_progress import LoggedProgress
 from publisher.cli.logs import write_json_lines
 from publisher.report.annotations import Note, commands
 from publisher.text.markdown import text as markdown
@@ -110,7 +109,7 @@ def test_json_lines_are_harmless_and_hold_the_text(text: str, capsys: pytest.Cap
     logger = logging.getLogger("layers")
     try:
         write_json_lines()
-        LoggedProgress().note(text)
+        console.LoggedProgress().note(text)
         logs.log_event("error", "end", text, {})
     finally:
         logger.handlers, logger.propagate = [], True
