@@ -129,7 +129,7 @@ def _runs_on(file: IndexFile, target: Target) -> bool:
         tags = parse_wheel_filename(file.name)[3]
     except ValueError:  # InvalidWheelFilename, or a number with thousands of digits
         return False
-    return _python(file.requires_python or "", target) and not tags.isdisjoint(supported_tags(target))
+    return _python(file.requires_python or "", target) and bool(supported_tags(target).keys() & tags)
 
 
 def _python(text: str, target: Target) -> bool:
