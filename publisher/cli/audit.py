@@ -9,6 +9,7 @@ import click
 
 from builder.model.errors import NEXT_STEP, DriftError, IncompleteError, UsageError
 from builder.model.figures import counted
+from builder.model.stop import Stop
 from publisher.cli import github
 from publisher.cli.console import (
     confirm,
@@ -38,7 +39,6 @@ def command(settings: Settings, /, repair: bool, yes: bool, as_json: bool) -> No
     Only reads from AWS, unless --repair is given. Exit code 6: something differs; each finding has the command that
     fixes it. Exit code 5: nothing differs, but a region could not be read.
     """
-    from builder.model.stop import Stop
     from publisher.audit.audit import audit
     from publisher.aws.lease import lease
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.model.budget import Limit, parse_max_sizes
 from builder.model.errors import BuildError, InputError
 
 if TYPE_CHECKING:
-    from builder.model.budget import Limit
     from builder.model.matrix import Matrix
     from builder.model.matrix_keys import Budget
     from builder.smoke.smoke_test import SmokeReport
@@ -44,7 +44,6 @@ def package_budget(texts: Sequence[str]) -> Budget:
 
 
 def _max_sizes(texts: Sequence[str], examples: str) -> dict[str, Limit]:
-    from builder.model.budget import parse_max_sizes
 
     try:
         return parse_max_sizes(texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +30,6 @@ from publisher.cli.options import VERSION, architecture_option, python_option
 from publisher.cli.version_choice import latest_version, named_version, wait_option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from builder.model.artifact import Locked, Manifest
     from builder.model.matrix import Matrix
     from builder.model.target import Target

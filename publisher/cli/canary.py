@@ -9,6 +9,7 @@ import click
 
 from builder.model.errors import DriftError
 from builder.model.figures import counted, first_names, seconds
+from builder.model.stop import Stop
 from publisher.cli.console import (
     confirm,
     json_option,
@@ -43,7 +44,6 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
     Exit code 6: a layer differs from the ledger, or does not work. Exit code 5: a layer could not be tried. A
     layer whose runtime Lambda no longer accepts is listed as "not provable", which is not an error.
     """
-    from builder.model.stop import Stop
     from publisher.aws.identity import check_account
     from publisher.canary.canary_run import Roles, run_canary
     from publisher.canary.cell_selection import select

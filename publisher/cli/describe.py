@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,8 +23,6 @@ from publisher.cli.group import Settings
 from publisher.cli.options import query_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from publisher.audit.live_state import LiveCell
     from publisher.catalog.index import Row
     from publisher.catalog.lookup import Query

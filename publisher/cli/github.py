@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from builder.model.errors import LayersError
 from publisher.cli.console import print_message, print_workflow_commands
-
-if TYPE_CHECKING:
-    from publisher.report.annotations import Note
+from publisher.report.annotations import Note, commands, error_note
 
 #: GitHub's limit for the summary of one step. A longer one is not shown at all.
 SUMMARY_LIMIT_BYTES = 1024 * 1024
@@ -30,8 +27,6 @@ def report(section: str, notes: Iterable[Note]) -> None:
     """
     summarize(section)
     if _annotates():
-        from publisher.report.annotations import commands
-
         print_workflow_commands(list(commands(notes, errors_left=1)))
 
 
@@ -63,8 +58,6 @@ def _truncate(data: bytes, room: int) -> bytes:
 def annotate_end(error: LayersError) -> None:
     """Print the error that ends the program as an annotation."""
     if _annotates():
-        from publisher.report.annotations import commands, error_note
-
         print_workflow_commands(list(commands([error_note(error)])))
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.model.stop import Stop
 from publisher.cli.local_path import LocalPath, local_path
 
 if TYPE_CHECKING:
     from builder.model.matrix import Matrix
-    from builder.model.stop import Stop
     from publisher.aws.gateway import Lambda
     from publisher.aws.request_log import RequestLog
     from publisher.catalog.index import Index

@@ -10,6 +10,7 @@ import click
 
 from builder.model.errors import InputError
 from builder.model.figures import counted
+from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 from publisher.cli import github
 from publisher.cli.console import (
     json_option,
@@ -69,7 +70,6 @@ def command(
 
 def _show(inspection: Inspection, *, packages: bool) -> None:
     from builder.model.findings import dotted
-    from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 
     print_heading(str(inspection.path))
     remaining = max(0, UNZIPPED_LIMIT_BYTES - inspection.unzipped_size)

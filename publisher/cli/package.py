@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.model.errors import InputError, UsageError
-from builder.model.runtimes import Architecture
+from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, Architecture
 from publisher.cli.budget_options import package_budget
 from publisher.cli.console import json_option, megabytes, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
@@ -194,7 +194,6 @@ def _as_json(packaged: Package) -> dict[str, Any]:
 
 
 def _show(packaged: Package) -> None:
-    from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 
     app, dependencies, layer = packaged.app, packaged.dependencies, packaged.layer
     rows = [[str(app.file), megabytes(app.size), megabytes(app.unzipped_size), "", app.sha256[:12]]]

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from builder.model.clock import SYSTEM_CLOCK
 from builder.model.errors import IncompleteError
+from builder.model.stop import Stop
 from publisher.cli.console import print_result, progress
 
 if TYPE_CHECKING:
     from builder.model.matrix import Matrix
-    from builder.model.stop import Stop
     from publisher.audit.audit import Drift
     from publisher.ledger.folder import Ledger
     from publisher.ledger.release import Release
@@ -22,7 +23,6 @@ def refresh_parameters(matrix: Matrix, ledger: Ledger, stop: Stop) -> ParameterU
     """Update the parameters to the ledger's state. None if the matrix has none."""
     if matrix.parameters is None:
         return None
-    from builder.model.clock import SYSTEM_CLOCK
     from publisher.parameters.parameter_client import connect
     from publisher.parameters.update import follow_ledger
 

@@ -11,6 +11,7 @@ import click
 
 from builder.model.errors import NEXT_STEP, FailureClass, IncompleteError, InputError, LayersError, UsageError
 from builder.model.figures import counted
+from builder.model.stop import Stop
 from publisher.cli import github
 from publisher.cli.console import confirm, json_option, print_json, print_message, progress, require_terminal
 from publisher.cli.group import Settings
@@ -187,7 +188,6 @@ def _publish(
     run: Run, artifacts: BuildOutput | None, max_versions: int, yes: bool, canary: tuple[str, Roles] | None
 ) -> PublishReport:
     """Observe AWS, show the plan, ask for confirmation, and execute it."""
-    from builder.model.stop import Stop
     from publisher.canary.canary_first import canary_in
     from publisher.reconcile.release_run import carry_out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from builder.model.stop import Stop, StoppableClock
 from publisher.cli.console import duration, print_message, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.options import VERSION, LayerVersionType, architecture_option, python_option, region_option, together
+from publisher.cli.signals import stopping
 from publisher.cli.version_choice import latest_version
 
 if TYPE_CHECKING:
@@ -95,7 +97,6 @@ def connect(settings: Settings, request: PublishRequest) -> Run:
 
 def prepare(run: Run) -> Prepared:
     """Observe AWS and plan, without writing. Raises IncompleteError after Ctrl-C."""
-    from publisher.cli.signals import stopping
     from publisher.reconcile.release_run import prepare as observe_and_plan
 
     with stopping(run.stop, "nothing was written"), progress() as shown:
@@ -219,8 +220,6 @@ def _outcome_json(matrix: Matrix, outcome: Outcome) -> PublishedCell:
 
 def show_report(matrix: Matrix, report: PublishReport, journal: RequestLog) -> None:
     """Print the summary of a publish: counts, number, time, and every cell that does not have the release."""
-    from collections import Counter
-
     counts = Counter(outcome.name for outcome in report.outcomes.values())
     complete = sum(outcome.done for outcome in report.outcomes.values())
     missing = [outcome for outcome in report.outcomes.values() if not outcome.done]

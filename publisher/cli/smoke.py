@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from builder.model.bounded_file import read_file
 from builder.model.errors import BuildError, InputError, LayersError, UsageError
 from builder.model.figures import counted, seconds
+from builder.model.runtimes import Architecture
 from publisher.cli import github
 from publisher.cli.budget_options import refuse_slow_imports
 from publisher.cli.console import json_option, megabytes, print_json, print_quoted, print_result, print_table, progress
@@ -141,7 +143,6 @@ def _smoke_app(
 def _app_target(app: Path, layers: Sequence[Inspection], python: str | None, architecture: str | None) -> Target:
     """Return the target of an app: from the options, else from its layers or its own name, else this machine's."""
     from builder.inspection.expected_target import expected_target
-    from builder.model.runtimes import Architecture
     from builder.model.target import Target, target_of_this_machine
 
     target = expected_target(app) or target_of_this_machine()
@@ -153,7 +154,6 @@ def _app_target(app: Path, layers: Sequence[Inspection], python: str | None, arc
 
 
 def _event(text: str | None) -> Any:
-    from builder.model.bounded_file import read_file
 
     try:
         return json.loads(read_file(Path(text[1:]), "the event", 8 << 20) if text and text[0] == "@" else text or "{}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.model.stop import Stop
 from publisher.cli.console import json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.signals import stopping
@@ -22,7 +23,6 @@ def command(settings: Settings, /, as_json: bool) -> None:
 
     Changes nothing in AWS. Releases that the ledger has already are kept.
     """
-    from builder.model.stop import Stop
     from publisher.audit.sync import sync
     from publisher.aws.lease import lease
 

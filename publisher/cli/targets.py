@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from builder.model.errors import UsageError
 from builder.model.figures import counted
+from builder.model.regions import is_enabled_by_default
 from publisher.cli.console import json_option, print_json, print_result, print_table
 from publisher.cli.group import Settings
 
@@ -31,10 +34,7 @@ def command(settings: Settings, form: str, by: str, as_json: bool) -> None:
     regions, one on each line; ``--format home`` the first one that every account has enabled, for the AWS clients of a
     workflow.
     """
-    import json
-
     from builder.model.findings import dotted
-    from builder.model.regions import is_enabled_by_default
 
     matrix = settings.matrix()
     if by == "python" and form != "github":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,13 @@ import click
 
 from builder.model.errors import UsageError
 from builder.model.figures import counted
+from builder.model.regions import ALWAYS_ENABLED, partition_of
 from publisher.cli.console import json_option, print_document, print_json, print_result, print_table
 from publisher.cli.group import Settings
 from publisher.cli.options import VERSION
 from publisher.cli.version_choice import named_version, wait_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from builder.model.matrix import Matrix
     from publisher.ledger.release import Release
     from publisher.watch.matrix_gaps import Offer
@@ -92,7 +92,6 @@ def _report(matrix: Matrix, releases: Sequence[Release], advisories: bool, read_
 
 
 def _offer(matrix: Matrix, read_aws: bool) -> Offer:
-    from builder.model.regions import ALWAYS_ENABLED, partition_of
     from publisher.watch.matrix_gaps import offer_in_aws, offer_in_botocore
 
     partition = partition_of(matrix.regions[0])

@@ -10,6 +10,7 @@ import click
 
 from builder.model.errors import FailureClass, IncompleteError, InputError, UsageError
 from builder.model.figures import counted
+from builder.model.stop import Stop, StoppableClock
 from publisher.cli.console import (
     confirm,
     json_option,
@@ -28,6 +29,7 @@ from publisher.cli.parameter_steps import (
     show_parameters,
     with_parameters,
 )
+from publisher.cli.signals import stopping
 
 if TYPE_CHECKING:
     from publisher.audit.yank import Changed
@@ -55,10 +57,8 @@ def command(
 
     Functions that use the layer keep it. It can no longer be added to a function.
     """
-    from builder.model.stop import Stop, StoppableClock
     from publisher.audit.yank import Permissions
     from publisher.aws.lease import lease
-    from publisher.cli.signals import stopping
 
     if bool(reason) == undo:
         raise UsageError("give --reason TEXT, or --undo")
