@@ -6,7 +6,7 @@ Each parser returns the one spelling that the program uses, and raises ValueErro
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from builder.model.escape import shorten
 from builder.model.regions import did_you_mean, known_regions
@@ -41,6 +41,15 @@ def is_all(word: str) -> bool:
 def is_latest(word: str) -> bool:
     """Whether the word means the newest version: ``latest``, in any case."""
     return word.strip().lower() == LATEST
+
+
+def accepts(parse: Callable[[str], object], word: str) -> bool:
+    """Whether one of the parsers below accepts the word."""
+    try:
+        parse(word)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_python(text: str, known: Collection[str] = tuple(RUNTIMES)) -> str:

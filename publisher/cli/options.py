@@ -15,6 +15,7 @@ from builder.model.escape import shorten
 from builder.model.selection import (
     ALL,
     LATEST,
+    accepts,
     is_all,
     is_latest,
     parse_architecture,
@@ -58,20 +59,13 @@ class Word(click.ParamType[str]):
         if not any(map(is_all, words)):
             return tuple(dict.fromkeys(map(self.normalize, words)))
         for word in words:
-            if not is_all(word) and not self._is_known(word):  # all,-us-east-1 must not mean all
+            if not is_all(word) and not accepts(self._spell, word):  # all,-us-east-1 must not mean all
                 raise UsageError(f"{param.opts[0]}: `all` and {word!r} exclude each other", fix="list what you want")
         return ()
 
     def normalize(self, word: str) -> str:
         """Return the word in the program's spelling; an unknown word is kept, and the command reports it."""
-        return self._spell(word) if self._is_known(word) else word
-
-    def _is_known(self, word: str) -> bool:
-        try:
-            self._spell(word)
-        except ValueError:
-            return False
-        return True
+        return self._spell(word) if accepts(self._spell, word) else word
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the possible completions; in a comma list, those of the last word."""

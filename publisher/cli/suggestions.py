@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import click
 
 from builder.model.errors import UsageError
-from builder.model.selection import is_latest, parse_architecture, parse_python, parse_region, region_and_number
+from builder.model.selection import (
+    accepts,
+    is_latest,
+    parse_architecture,
+    parse_python,
+    parse_region,
+    region_and_number,
+)
 
 #: Option of another tool, or in another form → this program's options and arguments, the first that the command has.
 _OPTIONS = {
@@ -108,27 +116,18 @@ def _option_hint(typed: str, command: click.Command, name: str) -> str | None:
 
 def _value_hint(word: str, options: Collection[str]) -> str | None:
     """Return the option that takes such a word, with the word."""
-    shapes = (
-        ("--layer-version", r"\d{1,2}"),
-        ("--python", parse_python),
-        ("--arch", parse_architecture),
-        ("--region", parse_region),
-        ("--version", r"v?\d+(\.\w+)+"),
+    shapes: tuple[tuple[str, Callable[[str], object]], ...] = (
+        ("--layer-version", re.compile(r"\d{1,2}").fullmatch),
+        ("--python", partial(accepts, parse_python)),
+        ("--arch", partial(accepts, parse_architecture)),
+        ("--region", partial(accepts, parse_region)),
+        ("--version", re.compile(r"v?\d+(\.\w+)+").fullmatch),
     )
-    for option, shape in shapes:
-        if option in options and (re.fullmatch(shape, word) if isinstance(shape, str) else _parses(shape, word)):
+    for option, fits in shapes:
+        if option in options and fits(word):
             return f"{option} {word}"
     if (arn := region_and_number(word)) and "--region" in options:
         return f"--region {arn[0]}" + (f" --layer-version {arn[1]}" if arn[1] and "--layer-version" in options else "")
     if f"--{word.partition('=')[0]}" in options and "=" in word:
         return f"--{word}"
     return f"--version {word}" if is_latest(word) and "--version" in options else None
-
-
-def _parses(parse: object, word: str) -> bool:
-    assert callable(parse)  # noqa: S101 - the table above
-    try:
-        parse(word)
-    except ValueError:
-        return False
-    return True
