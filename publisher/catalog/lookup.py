@@ -11,7 +11,7 @@ from builder.model.errors import InputError, UsageError
 from builder.model.figures import first_names
 from builder.model.matrix import parse_version
 from builder.model.regions import did_you_mean, known_regions
-from builder.model.selection import region_and_number
+from builder.model.selection import ARCHITECTURES, region_and_number
 from builder.model.target import TargetKey
 from builder.model.versions import same_version
 from publisher.catalog.index import Index, IndexedRelease, Row, split_cell
@@ -192,8 +192,7 @@ def _architectures(words: Sequence[str], index: Index) -> tuple[str, ...]:
     available = _in_matrix_or_ledger((architecture.value for architecture in index.architectures), recorded)
     for word in words:
         if word not in available:
-            folded = word.lower().replace("-", "_")
-            meant = {"arm64": "aarch64", "arm": "aarch64", "amd64": "x86_64", "x64": "x86_64"}.get(folded, folded)
+            meant = ARCHITECTURES.get(word.lower().replace("-", "_"))
             raise InputError(
                 f"no layer is for architecture {str(word)!r}",
                 fix=f"did you mean {meant}?"
