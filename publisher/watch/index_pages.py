@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
-from builder.model.frozen import Many
+from builder.model.frozen import Many, first_problem
 from publisher.watch.index_fetch import IndexPage
 
 #: Above those of the largest pages, which list some tens of thousands of files. Each needs more memory than its text.
@@ -62,9 +62,7 @@ def _from_json(body: bytes) -> tuple[IndexFile, ...]:
     try:
         page = _JsonPage.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InvalidPageError(f"{place + ': ' if place else ''}{first['msg']}"[:200]) from None
+        raise InvalidPageError(first_problem(error)[:200]) from None
     _check_version(str(page.meta.get("api-version", "1.0")))
     return tuple(
         IndexFile(each.filename, each.requires_python, _yank_reason(each.yanked), _utc(each.upload_time))
