@@ -35,7 +35,7 @@ class LockCache:
         if key and (cached := self._read(key)):
             return cached
         lock = resolve_requirements(inputs, target)
-        if key and all(each.yanked is None and each.url is None for each in lock):  # the cache would lose these
+        if key and _is_kept_whole(lock):
             self.cache.write("locks", key, [_DATED_LOCK.dump_json((time.time(), lock))])
         return lock
 
@@ -67,4 +67,10 @@ class LockCache:
             resolved, lock = _DATED_LOCK.validate_json(bytes(self.cache.read("locks", key) or b""))
         except ValueError:  # no entry, or one of another version of the program
             return None
-        return lock if 0 <= time.time() - resolved < MAX_LOCK_AGE_SECONDS else None
+        is_recent = 0 <= time.time() - resolved < MAX_LOCK_AGE_SECONDS
+        return lock if is_recent and _is_kept_whole(lock) else None
+
+
+def _is_kept_whole(lock: Lock) -> bool:
+    """Whether the cache keeps all facts of a lock: an entry has no URLs and no reasons why a version was yanked."""
+    return all(each.yanked is None and each.url is None for each in lock)

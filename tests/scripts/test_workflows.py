@@ -72,6 +72,13 @@ def test_only_jobs_that_build_use_a_cache() -> None:
     assert any("layers reproduce" in step.get("run", "") for step in jobs["prove"]["steps"])
 
 
+def test_a_release_never_takes_a_lock_from_a_restored_cache() -> None:
+    """`layers reproduce` builds from the manifest's lock, so it would not find a poisoned one."""
+    jobs = read_yaml(GITHUB / "workflows" / "release.yml")["jobs"]
+    (build,) = [step["run"] for step in jobs["build"]["steps"] if "layers build" in step.get("run", "")]
+    assert build.startswith("rm -rf .layers-cache/locks ")
+
+
 def test_each_role_is_assumed_from_the_environment_that_it_trusts() -> None:
     """If workflows and templates disagree, no job can assume its role."""
     resources = roles_template(make_scope(load_matrix(GITHUB.parent / "layer_matrix.yaml"), "ledger", None, "layers"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import replace
@@ -140,6 +141,18 @@ def test_a_damaged_entry_is_resolved_again(cache: Cache) -> None:
     (entry,) = (cache.folder / "locks").iterdir()
     entry.write_bytes(entry.read_bytes().replace(b"1.0", b"6.6"))
     os.utime(entry)
+    assert resolves(cache)
+
+
+@pytest.mark.parametrize("added", [{"url": "https://x/demo-1.0-py3-none-any.whl"}, {"yanked": "broken"}])
+def test_an_entry_with_facts_that_the_cache_does_not_keep_is_resolved_again(
+    added: dict[str, str], cache: Cache
+) -> None:
+    """Nothing but a foreign program writes such an entry, and uv would fetch the wheel from that URL."""
+    resolves(cache)
+    (entry,) = (cache.folder / "locks").iterdir()
+    resolved, (locked,) = json.loads(bytes(cache.read("locks", entry.name) or b""))
+    cache.write("locks", entry.name, [json.dumps([resolved, [{**locked, **added}]]).encode()])
     assert resolves(cache)
 
 
