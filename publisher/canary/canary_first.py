@@ -37,7 +37,7 @@ def canary_in(run: Run, region: str, roles: Roles) -> CanaryRegion:
             for each in outcomes
             if (published := each.published) is not None
         ]
-        trials = run_canary(roles, cases, run.progress, lambda: run.stop.reason, run.journal)
+        trials = run_canary(roles, cases, run.progress, run.stop, run.journal)
         for trial in trials:
             if trial.status == "not provable":
                 run.progress.note(f"{trial.case.id}: {describe_trial(trial)}")

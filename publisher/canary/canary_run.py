@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
 from builder.model.clock import SYSTEM_CLOCK, Clock
@@ -12,6 +12,7 @@ from builder.model.errors import InputError
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress, Quiet
 from builder.model.regions import partition_of
+from builder.model.stop import Stop
 from publisher.aws.fanout import each_item
 from publisher.aws.gateway import Failure
 from publisher.aws.request_log import RequestLog
@@ -60,12 +61,12 @@ def run_canary(
     roles: Roles,
     cases: Sequence[Case],
     progress: Progress,
-    stopped: Callable[[], str | None] = lambda: None,
+    stop: Stop,
     journal: RequestLog | None = None,
 ) -> tuple[Trial, ...]:
     """Try every cell in AWS, with functions of these roles. See ``try_all``."""
     functions = connect({case.region for case in cases}, roles.matrix.requests_per_second, journal)
-    return try_all(roles, cases, functions, SYSTEM_CLOCK, progress, stopped)
+    return try_all(roles, cases, functions, SYSTEM_CLOCK, progress, stop)
 
 
 def try_all(
@@ -74,12 +75,12 @@ def try_all(
     functions: Mapping[str, Functions],
     clock: Clock,
     progress: Progress,
-    stopped: Callable[[], str | None] = lambda: None,
+    stop: Stop,
 ) -> tuple[Trial, ...]:
     """Try every cell; return a trial for each, in their order. An unreachable region does not stop the others."""
     if not cases:
         return ()
-    setting = Setting(secrets.token_hex(8), clock, lambda: datetime.now(timezone.utc), stopped)
+    setting = Setting(secrets.token_hex(8), clock, lambda: datetime.now(timezone.utc), stop)
     unreachable: dict[str, Failure] = {}  # written and read by all threads of a region
     progress.begin(f"Trying {cases[0].package} {cases[0].version} at {cases[0].number}", len(cases))
 
@@ -87,7 +88,7 @@ def try_all(
         region = case.region
         if failure := unreachable.get(region):
             trial = Trial(case, "deferred", failure.text, failure)
-        elif reason := stopped():
+        elif reason := stop.reason:
             trial = Trial(case, "deferred", reason, Failure(reason))
         else:
             name = canary_function(roles.matrix, case.target)

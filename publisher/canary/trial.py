@@ -7,12 +7,13 @@ ago is left over from a killed run, and is deleted first; a newer one means that
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import chain, repeat
 from typing import Literal, TypeVar
 
 from builder.model.clock import Clock
+from builder.model.retry import repeat
+from builder.model.stop import Stop
 from publisher.aws.gateway import Failure, GatewayError, Refused, Unavailable
 from publisher.canary.function_port import (
     Function,
@@ -34,8 +35,8 @@ T = TypeVar("T")
 LEFTOVER_AGE = timedelta(minutes=15)
 #: Until Lambda knows a new role, until a function is active, and until it can be deleted.
 MAX_WAIT_SECONDS = 90.0
-#: Waits between two polls; the last one repeats.
-POLL_SECONDS = (0.2, 0.5, 1.0, 2.0, 3.0)
+#: Waits while searching a function that may have been created.
+SEARCH_SECONDS = (0.2, 0.5, 1.0, 2.0, 3.0)
 
 #: ``failed``: the layer differs from the ledger, or does not work. ``deferred``: unknown, see the failure class.
 #: ``not provable``: Lambda creates no functions of this runtime or architecture in the region.
@@ -69,7 +70,7 @@ class Setting:
     run: str  #: a unique name of this run
     clock: Clock
     now: Callable[[], datetime]
-    stopped: Callable[[], str | None] = lambda: None  #: why the run has to end, or None
+    stop: Stop = field(default_factory=Stop)
 
 
 class _DeferredError(Exception):
@@ -173,7 +174,7 @@ class _CanaryFunction:
         if existing is not None:
             self._refuse_recent(existing)
             self._retry(lambda: self._functions.delete(self._spec.name))
-        self._search_waits = POLL_SECONDS
+        self._search_waits = SEARCH_SECONDS
         try:
             self._retry(self._create, (NotNowError, RoleError))
         except (Refused, RoleError, NotNowError):
@@ -245,15 +246,19 @@ class _CanaryFunction:
         self, call: Callable[[], T], kinds: tuple[type[GatewayError], ...] = (NotNowError,), *, stoppable: bool = True
     ) -> T:
         """Retry while AWS is not ready, for at most ``MAX_WAIT_SECONDS``."""
-        clock = self._setting.clock
+        clock, stop = self._setting.clock, self._setting.stop
         end = clock.monotonic() + MAX_WAIT_SECONDS
-        for wait in chain(POLL_SECONDS, repeat(POLL_SECONDS[-1])):
-            if stoppable and (reason := self._setting.stopped()):
+
+        def call_unless_stopped() -> T:
+            if stoppable and (reason := stop.reason):
                 raise _DeferredError(reason)
-            try:
-                return call()
-            except kinds:
-                if clock.monotonic() >= end:
-                    raise
-            clock.sleep(wait)
-        raise AssertionError  # the waits never end
+            return call()
+
+        return repeat(
+            call_unless_stopped,
+            lambda error: isinstance(error, kinds),
+            lambda _: clock.monotonic() >= end,
+            first_wait_seconds=0.4,
+            max_wait_seconds=6,
+            sleep=clock.sleep,
+        )

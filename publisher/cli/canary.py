@@ -64,7 +64,7 @@ def command(settings: Settings, /, role: str | None, yes: bool, as_json: bool, *
         confirm(f"Create, invoke and delete {created} on {release}, in {', '.join(regions)}?")
     stop = Stop()
     with progress() as shown, stopping(stop, "deleting the functions that it created"):
-        trials = run_canary(roles, selected.cases, shown, lambda: stop.reason)
+        trials = run_canary(roles, selected.cases, shown, stop)
     trials += selected.absent
     if as_json:
         print_json(_document(selected, trials))

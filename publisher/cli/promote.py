@@ -115,6 +115,7 @@ def _credentials(profile: str | None) -> Iterator[None]:
 
 def _run_canary_in_source(source: Settings, release: Release, region: str, shown: Any) -> None:
     """Run the canary on the source's layers in one region. Raises DriftError if a layer does not work."""
+    from builder.model.stop import Stop
     from publisher.aws.identity import check_account
     from publisher.canary.canary_run import Roles, describe_trial, run_canary
     from publisher.canary.cell_selection import select
@@ -124,7 +125,7 @@ def _run_canary_in_source(source: Settings, release: Release, region: str, shown
     matrix = source.matrix()
     selected = select(matrix, make_index(matrix, [release]), Query((region,), layer_version=release.layer_version))
     check_account(matrix)
-    trials = run_canary(Roles(matrix, None, (region,)), selected.cases, shown)
+    trials = run_canary(Roles(matrix, None, (region,)), selected.cases, shown, Stop())
     bad = [trial for trial in trials if trial.is_bad]
     if bad:
         raise DriftError(

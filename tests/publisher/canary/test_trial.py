@@ -8,6 +8,7 @@ import pytest
 
 from builder.model.errors import FailureClass
 from builder.model.progress import Quiet
+from builder.model.stop import Stop
 from publisher.aws.gateway import GatewayError, Refused, Throttled, Unavailable, Unreachable
 from publisher.canary.canary_run import Roles, try_all
 from publisher.canary.function_client import RetryingFunctions
@@ -183,11 +184,23 @@ def test_a_layer_that_is_missing_or_has_other_bytes_is_not_run() -> None:
         assert (trial.status, says in str(trial.reason), region.calls) == ("failed", True, ["layer"])
 
 
+class StopAtCheck(Stop):
+    """Is requested from one of its checks on."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.checks = iter(range(FOR_GOOD))
+        self.first = first
+
+    @property
+    def reason(self) -> str | None:
+        return "interrupted by SIGINT" if next(self.checks) >= self.first else None
+
+
 @pytest.mark.parametrize("after", [*range(12)])
 def test_an_interruption_at_any_moment_leaves_no_function(after: int) -> None:
     region = Region()
-    asked = iter(range(FOR_GOOD))
-    trial = trial_of(region, stopped=lambda: "interrupted by SIGINT" if next(asked) >= after else None)
+    trial = trial_of(region, stop=StopAtCheck(after))
     assert region.there == {}
     assert trial.status == "proven" or trial.reason == "interrupted by SIGINT"
 
@@ -211,7 +224,7 @@ def test_an_unreachable_region_delays_no_other_and_is_not_tried_for_every_cell()
     silent = Region(faults=[Fault("layer", Unavailable("silence"), FOR_GOOD)])
     fine = Region()
     regions = {"us-east-1": RetryingFunctions(silent, silent.clock), "eu-west-1": RetryingFunctions(fine, fine.clock)}
-    trials = try_all(Roles(matrix, None, ()), cases, regions, fine.clock, Quiet())
+    trials = try_all(Roles(matrix, None, ()), cases, regions, fine.clock, Quiet(), Stop())
     assert [trial.case for trial in trials] == cases
     assert {trial.reason for trial in trials if trial.case.region == "us-east-1"} == {"silence"}
     assert len(silent.calls) <= 3 * 5  # three cells had started
