@@ -161,15 +161,9 @@ def _release(matrix: Matrix, number: int, version: str, cells: Sequence[Found], 
                 signed_by=next((f.signed_by for f in cells if f.cell.target == target), None) if same_bytes else None,
             )
         )
-    return release.model_copy(update={"completed": release.completed or _completion_time(matrix, release)})
-
-
-def _completion_time(matrix: Matrix, release: Release) -> datetime | None:
-    """Return when the last cell was created, if all cells exist and are public."""
-    public = {record.key for record in release.cells if record.public}
-    if not all(cell.key in public for cell in matrix.cells):
-        return None
-    return max(record.published for record in release.cells)
+    if release.completed or not release.is_public_in(matrix.cells):
+        return release
+    return release.model_copy(update={"completed": max(record.published for record in release.cells)})
 
 
 def _most_common(versions: Iterable[str]) -> str:

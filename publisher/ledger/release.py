@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from builder.model.artifact import Locked, Sha256
 from builder.model.cold_start import ColdStart
 from builder.model.frozen import Frozen, Many
-from builder.model.matrix import Matrix
+from builder.model.matrix import Cell, Matrix
 from builder.model.recorded_fields import (
     LayerVersionField,
     PythonField,
@@ -174,6 +174,11 @@ class Release(Frozen):
     def public(self) -> bool:
         """Whether any cell is public."""
         return any(cell.public for cell in self.cells)
+
+    def is_public_in(self, cells: Iterable[Cell]) -> bool:
+        """Whether each of these cells has the release, public."""
+        public = {record.key for record in self.cells if record.public}
+        return all(cell.key in public for cell in cells)
 
     def is_of(self, version: str) -> bool:
         """Whether it is a release of this package version."""

@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from hashlib import sha256
 from pathlib import Path
 
-from builder.model.artifact import BuildOutput
+from builder.model.artifact import BuildOutput, sha256_of
 from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix
 from publisher.aws.gateway import Zip
@@ -169,20 +167,17 @@ def _complete(run: Prepared, recorder: Recorder) -> None:
     release = at_number(run.ledger.releases(), run.plan.number.value)
     if release is None or release.completed or release.yanked or not release.is_of(run.plan.version):
         return
-    public = {record.key for record in release.cells if record.public}
-    if all(cell.key in public for cell in run.matrix.cells):
+    if release.is_public_in(run.matrix.cells):
         recorder.complete(_now())
 
 
 def _placeholder_zip(folder: Path) -> Zip:
     """Return the zip of a placeholder; its bytes are always the same."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    path = folder / "placeholder.zip"
+    with zipfile.ZipFile(path, "w") as archive:
         text = "This layer version holds a number that has no release in this region. Do not use it.\n"
         archive.writestr(zipfile.ZipInfo("RESERVED.txt", (1980, 1, 1, 0, 0, 0)), text)
-    path = folder / "placeholder.zip"
-    path.write_bytes(buffer.getvalue())
-    return Zip(path, sha256(buffer.getvalue()).hexdigest(), len(buffer.getvalue()))
+    return Zip(path, sha256_of(path), path.stat().st_size)
 
 
 def check_artifacts(build: BuildOutput, matrix: Matrix, version: str) -> None:
