@@ -62,7 +62,7 @@ class Scope:
 
     @property
     def recorded_names(self) -> tuple[str, ...]:
-        """The layers of all these."""
+        """The layers of all recorded targets."""
         return tuple(target.layer_name for target in self.recorded)
 
     @property

@@ -18,12 +18,9 @@ from moto.awslambda import models
 from moto.awslambda.exceptions import UnknownFunctionException
 
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
-from publisher.sandbox.moto_corrections import runtimes
+from publisher.sandbox.moto_corrections import LAYER_ARN, runtimes
 from publisher.sandbox.zip_store import Refusal, Store, check_zip, invalid_parameter
 
-_LAYER_VERSION = re.compile(
-    r"arn:[\w-]+:lambda:(?P<region>[\w-]+):(?P<account>\d{12}):layer:(?P<name>[\w-]+):(?P<number>\d+)"
-)
 _MAX_LAYERS = 5
 
 
@@ -117,8 +114,8 @@ def _refuse_layers(arns: Sequence[str], backend: Any, store: Store) -> None:
     size = 0
     names: dict[str, str] = {}
     for arn in arns:
-        match = _LAYER_VERSION.fullmatch(arn)
-        if match is None:
+        match = LAYER_ARN.fullmatch(arn)
+        if match is None or match["number"] is None:
             raise Refusal("ValidationException", f"Value '[{arn}]' at 'layers' failed to satisfy constraint")
         if match["region"] != backend.region_name:
             expected = f"Layers are expected to be in region {backend.region_name}."

@@ -24,7 +24,7 @@ from publisher.sandbox.signing_jobs import signature_of
 from publisher.sandbox.zip_store import Refusal, Store, invalid_parameter, read_stand_in
 
 _LAYERS = re.compile(r"/20\d\d-\d\d-\d\d/layers(?:/(?P<name>.+?)/versions(?:/(?P<number>\d+)(?P<rest>/.*)?)?)?/?")
-_LAYER_ARN = re.compile(
+LAYER_ARN = re.compile(
     r"arn:[\w-]+:lambda:(?P<region>[\w-]+):(?P<account>\d{12}):layer:(?P<name>[\w-]+)(?::(?P<number>\d+))?"
 )
 _PAGE = 50
@@ -126,12 +126,12 @@ def layers_response(method: str, path: str, query: str, body: bytes, backend: An
 
 
 def _layer_name(text: str) -> str:
-    match = _LAYER_ARN.fullmatch(text)
+    match = LAYER_ARN.fullmatch(text)
     return match["name"] if match else text
 
 
 def _find_by_arn(backend: Any, arn: str) -> dict[str, Any]:
-    match = _LAYER_ARN.fullmatch(arn)
+    match = LAYER_ARN.fullmatch(arn)
     if match is None or match["number"] is None:
         raise Refusal("ValidationException", f"Value '{arn}' at 'arn' failed to satisfy constraint")
     return _version(backend, match["name"], match["number"])

@@ -24,7 +24,7 @@ from publisher.sandbox.zip_store import Refusal
 
 _JOB = re.compile(r"/signing-jobs/([0-9a-f-]{36})/?")
 _SIGNATURE = "META-INF/aws_signer_signature_v1.0.SF"
-#: So many responses of DescribeSigningJob report a new job as in progress.
+#: How many responses of DescribeSigningJob report a new job as in progress.
 PENDING_RESPONSES = 1
 
 
