@@ -20,7 +20,7 @@ REQUESTS_PER_SECOND = 15  #: in each region
 
 @dataclass(frozen=True)
 class Simulation:
-    """The simulated AWS in a separate process."""
+    """Its environment for boto3, and the pipe to its process."""
 
     environment: dict[str, str]
     pipe: Connection
@@ -36,10 +36,10 @@ class Simulation:
 def simulation(
     matrix: Matrix, latency: tuple[float, float], folder: Path | None = None, rate: float | None = None
 ) -> Iterator[Simulation]:
-    """Run the simulated AWS in a separate process, so that its time and memory are not measured."""
+    """Run it for the regions of a matrix. ``rate``: bytes per second of the line to it; None: without a limit."""
     parent, child = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=(child, matrix.account, matrix.regions, latency, folder, rate), daemon=True
+        target=_serve, args=(child, matrix, latency, folder, rate), daemon=True
     )
     process.start()
     try:
@@ -50,14 +50,11 @@ def simulation(
 
 
 def _serve(
-    pipe: Connection,
-    account: str,
-    regions: tuple[str, ...],
-    latency: tuple[float, float],
-    folder: Path | None,
-    rate: float | None,
+    pipe: Connection, matrix: Matrix, latency: tuple[float, float], folder: Path | None, rate: float | None
 ) -> None:
-    aws = SimulatedAws(account, regions, clock=SYSTEM_CLOCK, latency=latency, quota=REQUESTS_PER_SECOND, folder=folder)
+    aws = SimulatedAws(
+        matrix.account, matrix.regions, clock=SYSTEM_CLOCK, latency=latency, quota=REQUESTS_PER_SECOND, folder=folder
+    )
     line = Upstream(SYSTEM_CLOCK, rate)
     with serve(aws, upstream=line) as address:
         pipe.send(address)

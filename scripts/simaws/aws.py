@@ -15,7 +15,7 @@ from builder.model.clock import Clock
 from builder.model.matrix import QUOTA_PER_SECOND
 from scripts.simaws.contents import Contents
 from scripts.simaws.faults import Fault, Faults, FaultState
-from scripts.simaws.layers import LayerVersion, RegionLayers
+from scripts.simaws.layers import Lagging, LayerVersion, RegionLayers
 from scripts.simaws.limits import AwsError
 from scripts.simaws.virtual_clock import VirtualClock
 
@@ -83,10 +83,7 @@ class SimulatedAws:
         self.policy_lag = policy_lag
         self.read_lag = read_lag
         self.regions = {
-            region: RegionLayers(
-                account, region, self.clock.monotonic, self._lag, self._lag_of_policies, self._lag_of_reads
-            )
-            for region in self._recent
+            region: RegionLayers(account, region, self.clock.monotonic, self._lag) for region in self._recent
         }
 
     def call(self, region: str, operation: str, act: Callable[[RegionLayers], T], *, counted: bool = True) -> T:
@@ -156,14 +153,10 @@ class SimulatedAws:
         recent.append(now)
         return False
 
-    def _lag(self) -> float:
-        return self._chance.uniform(0, self.list_lag)
-
-    def _lag_of_policies(self) -> float:
-        return self._chance.uniform(self.policy_lag / 2, self.policy_lag)
-
-    def _lag_of_reads(self) -> float:
-        return self._chance.uniform(self.read_lag / 2, self.read_lag)
+    def _lag(self, response: Lagging) -> float:
+        """Return how long a response does not show a change that is made now."""
+        longest = {"list": self.list_lag, "policy": self.policy_lag, "read": self.read_lag}[response]
+        return self._chance.uniform(0 if response == "list" else longest / 2, longest)
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from builder.model.regions import partition_of
 from scripts.simaws.contents import Content
@@ -29,6 +29,9 @@ from scripts.simaws.limits import (
     known_runtimes,
     matches,
 )
+
+#: The responses that do not show a change at once.
+Lagging: TypeAlias = Literal["list", "policy", "read"]
 
 
 @dataclass(frozen=True)
@@ -80,16 +83,12 @@ class RegionLayers:
         account: str,
         region: str,
         now: Callable[[], float],
-        lag: Callable[[], float],
-        policy_lag: Callable[[], float],
-        read_lag: Callable[[], float],
+        lag: Callable[[Lagging], float],
     ) -> None:
         self.account = account
         self.region = region
         self._now = now
         self._lag = lag
-        self._policy_lag = policy_lag
-        self._read_lag = read_lag
         self._layers: dict[str, _VersionedLayer] = {}
 
     # -- operations --------------------------------------------------------------------------------------------------
@@ -128,8 +127,8 @@ class RegionLayers:
             sha256=content.sha256,
             size=content.size,
             created=self._now(),
-            shown=self._now() + self._lag(),
-            readable=self._now() + self._read_lag(),
+            shown=self._now() + self._lag("list"),
+            readable=self._now() + self._lag("read"),
         )
         layer.versions[version.number] = version
         return version
@@ -228,7 +227,7 @@ class RegionLayers:
         """Store the policy before a change: readers see it until the lag has passed."""
         until, before = layer.earlier.get(number, (0.0, {}))
         shown = before if self._now() < until else dict(layer.policies.get(number, {}))
-        layer.earlier[number] = self._now() + self._policy_lag(), shown
+        layer.earlier[number] = self._now() + self._lag("policy"), shown
 
     def _existing(self, name: str, number: int) -> LayerVersion:
         layer = self._layers.get(self._own_layer_name(name))
