@@ -191,10 +191,7 @@ def _report_unrecorded(matrix: Matrix, cell: Cell, view: CellView, releases: Seq
     """Report versions of a cell that are in no release, with their grants."""
     recorded = {release.layer_version for release in releases if release.cell(cell.region, cell.target.id)}
     numbers = {
-        each.layer_version
-        for release in releases
-        for each in release.unexpected_versions
-        if (each.region, each.target_key.id) == cell.key
+        each.layer_version for release in releases for each in release.unexpected_versions if each.key == cell.key
     }
     for version in view.listed:
         if version.number in recorded:

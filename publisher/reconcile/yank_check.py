@@ -29,7 +29,6 @@ class YankCheck:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._granted: dict[str, PublishedVersion] = {}  #: by region: the version of the release that was granted first
         self.granted_cells: dict[Cell, PublishedVersion] = {}  #: AWS confirmed their permission of the release
         self._backfilled: list[tuple[Cell, PublishedVersion, Release]] = []  #: granted versions of older releases
         self._policies_lag = False
@@ -48,7 +47,6 @@ class YankCheck:
     def add(self, cell: Cell, published: PublishedVersion) -> None:
         """Remember a granted version of the release, although its policy may not show the permission yet."""
         self.granted_cells[cell] = published
-        self._granted.setdefault(cell.region, published)
 
     def add_backfill(self, cell: Cell, published: PublishedVersion, release: Release) -> None:
         """Remember a granted version of an older release, with its record."""
@@ -66,7 +64,8 @@ class YankCheck:
         self._wait_for_policies()
         states = job.remote.cells.items()
         before = {c.region: s.published for c, s in states if s.published and is_granted(s.grants, permission)}
-        public = {**self._granted, **before}
+        granted = {cell.region: published for cell, published in reversed(self.granted_cells.items())}
+        public = {**granted, **before}
 
         def revoked(region: str) -> str | None:
             gateway, published = job.lambdas[region], public[region]
