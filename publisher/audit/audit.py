@@ -120,7 +120,7 @@ def _compare_recorded(
     published = view.published.get(number)
     problems: Iterable[tuple[Problem, str, str]]
     if published is None:
-        problems = [("missing", "recorded, but not in AWS", f"{again} --rebuild (a number never comes back)")]
+        problems = [("missing", "recorded, but not in AWS", f"{again} --rebuild (AWS never assigns a number twice)")]
     else:
         grants = view.grants.get(number, ())
         problems = (
@@ -212,7 +212,7 @@ def _classify(
     """Return problem, detail and remedy of a version in no release. ``recorded``: recorded as an unexpected version."""
     version = version_in(matrix, cell.target, layer_version.description)
     if recorded:
-        detail = "an unexpected version, private, from a run beside another one"
+        detail = "an unexpected version, private: another run published the layer at the same time"
         return "unexpected", detail, "nothing: the next release skips it"
     if version is None:
         description = repr(layer_version.description[:60]) if layer_version.description else "no description"

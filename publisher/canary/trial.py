@@ -99,7 +99,9 @@ def attempt(case: Case, functions: Functions, name: str, role: str, setting: Set
     except (_FailedError, InvalidError) as error:
         trial = replace(trial, status="failed", reason=str(error), log=getattr(error, "log", ""))
     except RuntimeRefused as error:
-        reason = f"Lambda creates no {case.target.runtime.api_name} functions of this kind here: {error.message}"
+        target = case.target
+        kind = f"{target.runtime.api_name} functions for {target.architecture.api_name}"
+        reason = f"Lambda creates no {kind} in {case.region}: {error.message}"
         trial = replace(trial, status="not provable", reason=reason, failure=error.failure)
     except RoleError as error:
         reason = f"Lambda cannot assume {role} ({error.message})"

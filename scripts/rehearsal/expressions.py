@@ -188,7 +188,7 @@ def _tokens(text: str) -> Sequence[_Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise ExpressionError(f"cannot be read from {text[position:]!r} on", where=text.strip())
+            raise ExpressionError(f"the expression has a syntax error at {text[position:]!r}", where=text.strip())
         kind = str(match.lastgroup)
         value: Any = match[kind]
         if kind == "number":

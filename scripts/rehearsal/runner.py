@@ -118,7 +118,7 @@ def run_workflow(
 ) -> WorkflowRun:
     """Run a workflow for an event. Raises InputError if it is invalid."""
     if event not in workflow.document["on"]:
-        raise InputError(f"is not started by {event}", where=workflow.name)
+        raise InputError(f"the event {event} does not start this workflow", where=workflow.name)
     if shutil.which("bash") is None:
         raise InputError("the steps need bash, which was not found on this machine")
     return WorkflowRun(world, workflow, event, workflow.inputs(event, inputs), payload).run()

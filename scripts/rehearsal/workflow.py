@@ -35,7 +35,7 @@ def read_yaml(path: Path) -> Table:
     except yaml.YAMLError as error:
         raise InputError(f"not YAML: {error}", where=str(path)) from None
     if not isinstance(document, dict):
-        raise InputError("not a workflow", where=str(path))
+        raise InputError("this file is no workflow and no action: it is not a YAML mapping", where=str(path))
     return document
 
 
@@ -97,12 +97,14 @@ class Workflow:
         """Return the permissions of a job's token. A called workflow cannot get more than its caller has."""
         declared = job.get("permissions", self.document.get("permissions"))
         if not isinstance(declared, dict):
-            raise InputError("has no `permissions`", where=self.name)
+            raise InputError("a job has no `permissions`, and the workflow has none", where=self.name)
         rank = {"none": 0, "read": 1, "write": 2}
         if allowed is not None:
             for scope, level in declared.items():
                 if rank[level] > rank[allowed.get(scope, "none")]:
-                    raise InputError(f"requests {scope}: {level}, which its caller does not allow", where=self.name)
+                    raise InputError(
+                        f"a job requests {scope}: {level}, which its caller does not allow", where=self.name
+                    )
         return declared
 
 

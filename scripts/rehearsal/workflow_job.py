@@ -112,7 +112,7 @@ class WorkflowJob:
         inputs = {key: as_text(value) for key, value in expand(step.get("with") or {}, contexts, {}).items()}
         if "run" in step:
             if "${{" in step["run"]:
-                raise StepError("an expression is expanded inside a script")
+                raise StepError("an expression is expanded inside a script: pass its value in `env`")
             folder = step.get("working-directory") or self._default("working-directory") or "."
             return self._script(step, env, as_text(expand(folder, contexts, {})))
         if not step["uses"].startswith("$/"):
