@@ -65,7 +65,9 @@ RENEW_CREDENTIALS = "renew the credentials (`aws sso login`, a new role session,
 
 @dataclass(frozen=True)
 class _Rule:
-    """Error codes in one text, with words of the message if the code is ambiguous, and the gateway error for them."""
+    """Error codes, separated by spaces, and the gateway error for them. ``words``: a pattern that the message must
+    match too, where the code alone is ambiguous.
+    """
 
     codes: str
     kind: type[GatewayError]

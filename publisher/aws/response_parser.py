@@ -12,7 +12,7 @@ INVALID = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
 
 
 class StrictParsers(ResponseParserFactory):
-    """Creates botocore's parsers of responses."""
+    """Creates botocore's parsers, which raise other exceptions, so that each of them raises ResponseParserError."""
 
     def create_parser(self, protocol_name: str) -> ResponseParser:
         parser = super().create_parser(protocol_name)
