@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Literal
 
 from builder.model.matrix import Cell, Matrix
@@ -61,7 +60,17 @@ def with_recorded_numbers(remote: Remote, releases: Sequence[Release]) -> Remote
 
 def version_in(matrix: Matrix, target: Target, description: str) -> str | None:
     """Return the package version in a description that matches the matrix's template, or None."""
-    match = _pattern(matrix.description, matrix.package, target).fullmatch(description)
+    mark = "\0"
+    text = matrix.description.replace("{version}", mark, 1).format(
+        package=matrix.package,
+        version=mark,
+        python_version=target.python,
+        python=target.python_field,
+        architecture=str(target.architecture),
+    )
+    before, _, after = text.partition(mark)
+    rest = re.escape(after).replace(re.escape(mark), "(?P=version)")
+    match = re.fullmatch(f"{re.escape(before)}(?P<version>[0-9][0-9A-Za-z.!+-]*?){rest}", description)
     return match["version"] if match else None
 
 
@@ -91,18 +100,3 @@ def is_granted(grants: tuple[Grant, ...], permission: Permission) -> bool:
     return any(
         grant.principal == permission.principal and grant.organization == permission.organization for grant in grants
     )
-
-
-@lru_cache(maxsize=256)
-def _pattern(template: str, package: str, target: Target) -> re.Pattern[str]:
-    mark = "\0"
-    text = template.replace("{version}", mark, 1).format(
-        package=package,
-        version=mark,
-        python_version=target.python,
-        python=target.python_field,
-        architecture=str(target.architecture),
-    )
-    before, _, after = text.partition(mark)
-    rest = re.escape(after).replace(re.escape(mark), "(?P=version)")
-    return re.compile(f"{re.escape(before)}(?P<version>[0-9][0-9A-Za-z.!+-]*?){rest}")
