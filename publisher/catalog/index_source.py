@@ -25,8 +25,7 @@ _NAME = r"[0-9A-Za-z][0-9A-Za-z.!+_-]*"
 _REGION = r"[a-z]+(-[a-z0-9]+)+"
 _PYTHON = r"[0-9]+\.[0-9]+"
 
-
-#: Some more than an index of the largest size has. Each value needs much more memory than its bytes in the file.
+#: JSON values of an index, as a limit of memory: each needs much more than its bytes in the file.
 _MAX_VALUES = 3_000_000
 #: Above so many regions the whole index is one request instead of many.
 _MAX_REGION_FILES = 4

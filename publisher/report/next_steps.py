@@ -72,5 +72,6 @@ def failure_class_of(outcome: Outcome) -> FailureClass:
 
 def _step(failure: Failure | None, if_none: str = NO_ADVICE) -> str:
     """Return what to do about a failure; ``if_none``: where AWS's error has no advice of its own."""
-    temporary = failure is None or failure.failure_class is FailureClass.TEMPORARY
-    return RUN_AGAIN if temporary or failure is None else failure.advice or if_none
+    if failure is None or failure.failure_class is FailureClass.TEMPORARY:
+        return RUN_AGAIN
+    return failure.advice or if_none

@@ -40,14 +40,13 @@ def title(release: Release) -> str:
 
 def size_table(built: Sequence[BuiltTarget], last: Release | None) -> str:
     """Return a table of each target's sizes and cold start, with the difference to the last release."""
-    started = any(each.cold_start for each in built)
-    rows = []
-    for each in built:
-        before = last.target(each.target) if last else None
-        row = [each.target, *_sizes(each, before), _start(each, before) if started else ""]
-        rows.append(row if started else row[:-1])
-    headers = ["Target", "Zipped", "Unzipped", *(["Cold start"] if started else [])]
-    return table(headers, rows, right=(1, 2, 3) if started else (1, 2))
+    headers = ["Target", "Zipped", "Unzipped"]
+    before = {each.target: last.target(each.target) if last else None for each in built}
+    rows = [[each.target, *_sizes(each, before[each.target])] for each in built]
+    if any(each.cold_start for each in built):
+        headers.append("Cold start")
+        rows = [[*row, _start(each, before[each.target])] for row, each in zip(rows, built, strict=True)]
+    return table(headers, rows, right=range(1, len(headers)))
 
 
 def _sizes(now: BuiltTarget, before: TargetRecord | None) -> Iterator[str]:
@@ -91,14 +90,11 @@ def find_changes(built: Iterable[BuiltTarget], last: Release) -> Mapping[Changes
 def package_section(built: Sequence[BuiltTarget], last: Release) -> str:
     """Return the packages that changed, in Markdown."""
     heading = f"#### Packages since {text(title(last))}\n\n"
-    comparable = [
-        each for each in built if each.lock is not None and (t := last.target(each.target)) and t.lock is not None
-    ]
-    if not comparable:
-        return f"{heading}The packages of these releases are not recorded.\n"
-    package_changes = find_changes(comparable, last)
+    package_changes = find_changes(built, last)
     if not package_changes:
-        return f"{heading}No package changed.\n"
+        pairs = [(each.lock, before.lock) for each in built if (before := last.target(each.target))]
+        recorded = any(new is not None and old is not None for new, old in pairs)
+        return heading + ("No package changed.\n" if recorded else "The packages of these releases are not recorded.\n")
     parts = []
     for change, targets in package_changes.items():
         where = "In every target" if len(targets) == len(built) > 1 else f"In {', '.join(targets)}"

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from builder.model.frozen import Many, first_problem
 from publisher.watch.index_fetch import IndexPage
 
-#: Above those of the largest pages, which list some tens of thousands of files. Each needs more memory than its text.
+#: Tags or JSON values of a page, as a limit of memory. The largest pages list some tens of thousands of files.
 MAX_ITEMS: Final = 500_000
 
 

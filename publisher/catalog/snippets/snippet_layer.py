@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from builder.model.runtimes import RUNTIMES
 from publisher.catalog.index import Row
 
 _ARCHITECTURE_WORDS = {"x86_64": "X8664", "aarch64": "Arm64"}
@@ -50,7 +49,7 @@ class SnippetLayer:
     @property
     def runtime(self) -> str:
         """The runtime in Lambda's API: ``python3.12``."""
-        return RUNTIMES[self.row.python].api_name if self.row.python in RUNTIMES else f"python{self.row.python}"
+        return f"python{self.row.python}"
 
     @property
     def architecture(self) -> str:

@@ -28,13 +28,14 @@ _DATA: Final = ("python/{module}/layers.json", "terraform/layers.json")
 def construct_files(index: Index) -> dict[str, str]:
     """Return the text of each file by its path: the CDK constructs and the Terraform module."""
     data = _layer_data(index)
+    json = dump_rows(data)
     names = {
         "package": index.package,
         "construct": f"{pascal(index.package)}Layer",
         "module": f"{snake(index.package)}_layers",
         "project": f"{snake(index.package).replace('_', '-')}-layers",
         "data": data,
-        "json": (json := dump_rows(data)),
+        "json": json,
     }
     environment = templates(__package__, trim=False)  # text from others is in them as JSON only
     rendered = {path: environment.get_template(name).render(names) for path, name in _TEMPLATES.items()}
