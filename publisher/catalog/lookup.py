@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -172,9 +172,8 @@ def _region_hint(pattern: str, index: Index) -> str:
 
 
 def _pythons(words: Sequence[str], index: Index) -> tuple[str, ...]:
-    available = _in_matrix_or_ledger(
-        index.python, (target.python for release in index.releases for target in release.targets)
-    )
+    recorded = (target.python for release in index.releases for target in release.targets)
+    available = list(dict.fromkeys((*index.python, *recorded)))
     for word in words:
         if word not in available:
             digits = re.sub(r"[^0-9]", "", word)
@@ -188,8 +187,8 @@ def _pythons(words: Sequence[str], index: Index) -> tuple[str, ...]:
 
 
 def _architectures(words: Sequence[str], index: Index) -> tuple[str, ...]:
-    recorded = (target.architecture.value for release in index.releases for target in release.targets)
-    available = _in_matrix_or_ledger((architecture.value for architecture in index.architectures), recorded)
+    recorded = (target.architecture for release in index.releases for target in release.targets)
+    available = list(dict.fromkeys((*index.architectures, *recorded)))
     for word in words:
         if word not in available:
             meant = ARCHITECTURES.get(word.lower().replace("-", "_"))
@@ -200,7 +199,3 @@ def _architectures(words: Sequence[str], index: Index) -> tuple[str, ...]:
                 else f"there are layers for --arch {', '.join(available)}",
             )
     return tuple(dict.fromkeys(words))
-
-
-def _in_matrix_or_ledger(in_matrix: Iterable[str], recorded: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys((*in_matrix, *recorded)))
