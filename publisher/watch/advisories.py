@@ -16,11 +16,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from builder.model.errors import FailureClass, InputError
 from builder.model.escape import shorten
@@ -40,13 +41,28 @@ class Pin:
     version: str
 
 
-@dataclass(frozen=True)
-class Advisory:
-    """One advisory that names a package's version."""
+def _in_order(versions: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(str(version) for version in sorted({Version(text) for text in versions}))
+    except ValueError:  # InvalidVersion, or more digits than Python reads
+        return tuple(map(_short, versions))
 
-    id: str
-    aliases: tuple[str, ...]
-    fixed: tuple[str, ...]  #: the versions that fix it; empty if there is none yet
+
+def _short(text: str) -> str:
+    return shorten(text, 60)
+
+
+_Identifier = Annotated[str, AfterValidator(_short)]
+
+
+@checked_dataclass(frozen=True)
+class Advisory:
+    """One advisory that names a package's version, as pip-audit writes it."""
+
+    id: _Identifier
+    aliases: tuple[_Identifier, ...] = ()
+    #: The versions that fix it; empty if there is none yet.
+    fixed: Annotated[tuple[str, ...], AfterValidator(_in_order)] = Field(default=(), validation_alias="fix_versions")
 
     def same_as(self, other: Advisory) -> bool:
         """Return whether both are the same advisory, by id or alias."""
@@ -61,17 +77,11 @@ class AdvisorySource(Protocol):
         service fails."""
 
 
-class _Vulnerability(BaseModel):
-    id: str
-    aliases: tuple[str, ...] = ()
-    fix_versions: tuple[str, ...] = ()
-
-
 class _Dependency(BaseModel):
     name: str
     version: str | None = None
     skip_reason: str | None = None
-    vulns: tuple[_Vulnerability, ...] = ()
+    vulns: tuple[Advisory, ...] = ()
 
 
 class _Report(BaseModel):
@@ -143,23 +153,7 @@ def _read(text: str, pins: Collection[Pin]) -> dict[Pin, tuple[Advisory, ...]]:
     reported: dict[str, _Dependency] = {canonicalize_name(each.name): each for each in report.dependencies}
     if missing := [pin.name for pin in pins if pin.name not in reported]:
         raise _unavailable(f"no entry for {', '.join(missing[:5])}")
-    audited = ((pin, reported[pin.name]) for pin in pins if reported[pin.name].skip_reason is None)
-    return {pin: tuple(_advisory(each) for each in dependency.vulns) for pin, dependency in audited}
-
-
-def _advisory(vulnerability: _Vulnerability) -> Advisory:
-    return Advisory(
-        shorten(vulnerability.id, 60),
-        tuple(shorten(a, 60) for a in vulnerability.aliases),
-        _in_order(vulnerability.fix_versions),
-    )
-
-
-def _in_order(versions: tuple[str, ...]) -> tuple[str, ...]:
-    try:
-        return tuple(str(version) for version in sorted({Version(text) for text in versions}))
-    except ValueError:  # InvalidVersion, or more digits than Python reads
-        return tuple(shorten(text, 60) for text in versions)
+    return {pin: reported[pin.name].vulns for pin in pins if reported[pin.name].skip_reason is None}
 
 
 def _unavailable(why: str) -> InputError:
