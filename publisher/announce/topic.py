@@ -38,13 +38,9 @@ def announce(matrix: Matrix, ledger: Ledger, number: int) -> None:
         fix="create the topic, or correct `announce` in the matrix; the next run announces the release",
         permanent=IncompleteError,
     ):
-        _send(matrix.announce.topic, matrix.announce.region, announcement_of(release, event))
+        client: Any = new_session().client("sns", region_name=matrix.announce.region, config=_CONFIG)
+        client.publish(TopicArn=matrix.announce.topic, **request_of(announcement_of(release, event)))
     ledger.update(number, lambda current: (current or release).model_copy(update={"announced": event}))
-
-
-def _send(topic: str, region: str, announcement: Announcement) -> None:
-    session: Any = new_session()
-    session.client("sns", region_name=region, config=_CONFIG).publish(TopicArn=topic, **request_of(announcement))
 
 
 def request_of(announcement: Announcement) -> dict[str, Any]:
