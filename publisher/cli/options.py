@@ -164,30 +164,23 @@ def _regions_or_default(context: click.Context, param: click.Parameter, values: 
     if values or context.resilient_parsing:
         return REGION.split(context, param, values)
     source = next((name for name in ("AWS_REGION", "AWS_DEFAULT_REGION") if os.environ.get(name)), None)
-    default = os.environ[source] if source else _region_of_profile()
+    default, where = (os.environ[source], source) if source else _region_of_profile()
     try:
         return (parse_region(default),)
     except ValueError as error:
-        where = source or _profile_name()
         raise InputError(str(error), where=where, fix="correct it, or give --region REGION or --region all") from None
 
 
-def _profile_name() -> str:
-    """Return where the region comes from if no variable names it."""
-    from botocore.session import get_session
-
-    session = get_session()
-    return f"region of the profile {session.profile or 'default'} in {session.get_config_variable('config_file')}"
-
-
-def _region_of_profile() -> str:
+def _region_of_profile() -> tuple[str, str]:
+    """Return the region of the AWS profile, and where it is set."""
     from botocore.exceptions import BotoCoreError
     from botocore.session import get_session
 
-    why = ""
+    session, why = get_session(), ""
     try:
-        if region := get_session().get_config_variable("region"):
-            return str(region)
+        if region := session.get_config_variable("region"):
+            file = session.get_config_variable("config_file")
+            return str(region), f"region of the profile {session.profile or 'default'} in {file}"
     except BotoCoreError as error:  # ProfileNotFound, ConfigParseError
         why = f" ({type(error).__name__}: {error})"
     raise UsageError(
