@@ -92,9 +92,9 @@ def _output_folder(output: Path | None) -> Iterator[Path]:
 def _report(pairs: list[tuple[Artifact, Artifact]], folder: Path, output: Path | None, as_json: bool) -> None:
     equal = {first.target: first.sha256 == second.sha256 for first, second in pairs}
     if as_json:
-        keys = ("target", "first", "second", "same")
-        rows = [(first.target, first.sha256, second.sha256, equal[first.target]) for first, second in pairs]
-        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        print_json(
+            [{"target": f.target, "first": f.sha256, "second": s.sha256, "same": equal[f.target]} for f, s in pairs]
+        )
     else:
         print_table(
             ["target", "first", "second", ""],
