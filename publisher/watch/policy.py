@@ -7,6 +7,7 @@ are skipped: users of a layer want the newest, and each release takes a number i
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,15 +49,11 @@ class Choice:
 
 def recorded_versions(releases: Iterable[Release]) -> frozenset[Version]:
     """Return the versions of all releases, yanked ones included: none of them is new."""
-    return frozenset(version for release in releases for version in parse_recorded(release.version))
-
-
-def parse_recorded(text: str) -> tuple[Version, ...]:
-    """Return a recorded version; empty if it is not one of PEP 440."""
-    try:
-        return (Version(text),)
-    except InvalidVersion:  # a description that `layers sync` found
-        return ()
+    versions = set()
+    for release in releases:
+        with suppress(InvalidVersion):  # from a description that `layers sync` found
+            versions.add(Version(release.version))
+    return frozenset(versions)
 
 
 def choose(
