@@ -66,7 +66,9 @@ def _of_region(document: dict[str, Any], source: str) -> Index:
         for release in document["releases"]:
             release["layers"] = release["targets"] = rows.get(release["layer_version"], [])
     except (KeyError, TypeError):
-        raise InputError("not an index of a region", where=source, fix=_INDEX_FIX) from None
+        raise InputError(
+            "not an index of a region: its layers or releases are missing or invalid", where=source, fix=_INDEX_FIX
+        ) from None
     return _validate(document, source)
 
 

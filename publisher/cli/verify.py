@@ -57,7 +57,10 @@ def command(
 
     attested = attestation or bundle is not None
     if attested != bool(repository):
-        raise UsageError("--attestation needs --repository OWNER/NAME, and --repository needs --attestation")
+        raise UsageError(
+            "--attestation needs --repository OWNER/NAME, and --repository needs --attestation",
+            fix="give both, or leave both out",
+        )
     trusted = account or _account_of_matrix(settings)
     index = settings.index(index_source)
     check_publisher(index, trusted)

@@ -55,7 +55,7 @@ def named_version(
     from publisher.watch.named_version import VersionRequest, find, wait_for
 
     if version == "latest" and wait is not None:
-        raise UsageError("--wait needs a version other than `latest`, which always exists", fix="leave one of them out")
+        raise UsageError("--wait needs a version other than `latest`, which always exists", fix="leave --wait out")
     request = VersionRequest(matrix, version if version == "latest" else parse_version(version), targets, releases)
     with progress() as shown:
         return find(request, shown) if wait is None else wait_for(request, wait, shown)

@@ -61,7 +61,7 @@ def command(
     from publisher.aws.lease import lease
 
     if bool(reason) == undo:
-        raise UsageError("give --reason TEXT, or --undo")
+        raise UsageError("yank needs either --reason or --undo", fix="give --reason TEXT, or --undo")
     if not yes:
         require_terminal()
     matrix = settings.matrix()

@@ -27,7 +27,7 @@ class PlanPreparation(TypedDict):
 
 
 class PlanCell(CellFields):
-    """The actions of publish for one cell."""
+    """What publish would do for one cell, and the layer versions that the cell gets first."""
 
     action: Literal["keep", "grant", "publish", "conflict", "defer"]
     preparations: list[PlanPreparation]

@@ -14,7 +14,7 @@ from publisher.watch.rebuild import PackageAdvisory, UnfixedAdvisory
 
 
 class BytecodeCount(TypedDict):
-    """The number of modules, and of those with bytecode that this Python accepts."""
+    """The number of modules, and of those with bytecode that the zip's Python reads."""
 
     modules: int
     compiled: int

@@ -25,7 +25,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ExpectedParameters:
-    """The parameters of one region. ``retired``: ARNs of yanked releases, by a name that no other release can have."""
+    """The parameters of one region.
+
+    ``retired``: name → ARNs, where all releases that the name can point to are yanked. A parameter with one of these
+    ARNs is removed.
+    """
 
     parameters: tuple[Parameter, ...]
     retired: Mapping[str, frozenset[str]]

@@ -28,7 +28,7 @@ class BuiltTarget:
 
 
 def built_targets(release: Release) -> tuple[BuiltTarget, ...]:
-    """Return the facts of a recorded release."""
+    """Return the facts of each target of a recorded release, in the usual order."""
     ordered = sorted(release.targets, key=lambda each: each.target_key.order)
     return tuple(BuiltTarget(each.id, each.size, each.unzipped_size, each.lock, each.cold_start) for each in ordered)
 

@@ -10,7 +10,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 
 @cache
 def templates(package: str, *, trim: bool = True) -> Environment:
-    """Return the templates of a package. Values in ``.html`` are escaped, in other files not: who fills them checks.
+    """Return the templates of a package. Values in ``.html`` are escaped. In other files the caller escapes them.
 
     ``trim``: a line with a statement alone leaves no empty line.
     """
