@@ -26,6 +26,11 @@ class _SystemClock:
 SYSTEM_CLOCK: Clock = _SystemClock()
 
 
+def utc_now() -> datetime:
+    """Return the time of day as records have it: UTC, without fractions of a second."""
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
 def iso(moment: datetime) -> str:
     """Return a moment as every file of the program has it: ISO 8601, UTC, ``Z``."""
     return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")

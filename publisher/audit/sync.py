@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 
+from builder.model.clock import utc_now
 from builder.model.matrix import Cell, Matrix
 from builder.model.progress import Progress
 from builder.model.stop import Stop
@@ -52,7 +53,7 @@ def sync(matrix: Matrix, ledger: Ledger, lambdas: Mapping[str, Lambda], progress
     unexpected = {(each.key, each.layer_version) for r in recorded.values() for each in r.unexpected_versions}
     cells = [f for f in cells if f.record.public or (f.record.key, f.record.layer_version) not in unexpected]
     merged, left_out = merge(matrix, cells, recorded)
-    merged = with_yanks(matrix, merged, recorded, datetime.now(timezone.utc).replace(microsecond=0))
+    merged = with_yanks(matrix, merged, recorded, utc_now())
     for release in merged:
         ledger.update(release.layer_version, lambda now, release=release: _merge_record(now, release, recorded))  # type: ignore[misc]
     return Synced(merged, left_out, unreachable)

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
-from publisher.aws.error_codes import BOTO_ERRORS, is_missing, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, BotoError, is_missing, translate_error
 from publisher.aws.gateway import GatewayError, Throttled, Unavailable
 from publisher.aws.rate_limit import TokenBucket
 from publisher.aws.request_log import LoggedRequest, RequestLog
@@ -24,7 +23,7 @@ class Caller:
         region: str,
         pace: TokenBucket,
         journal: RequestLog,
-        error_of: Callable[[ClientError | BotoCoreError | ResponseParserError], GatewayError] = translate_error,
+        error_of: Callable[[BotoError], GatewayError] = translate_error,
     ) -> None:
         self._error_of = error_of
         self._region = region

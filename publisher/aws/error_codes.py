@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
@@ -57,6 +58,7 @@ _MAX_MESSAGE_CHARACTERS = 400
 _NOT_FROM_AWS = "without an error code of AWS: check the proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL"
 
 #: Every exception of boto3 for a request that failed.
+BotoError: TypeAlias = ClientError | BotoCoreError | ResponseParserError
 BOTO_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 CORRECT_SETTINGS = "correct the AWS settings: the environment (AWS_*), or the AWS config file"
 SET_CREDENTIALS = "set credentials where boto3 finds them: environment, profile or role"
@@ -176,7 +178,7 @@ _RULES = (
 )
 
 
-def translate_error(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
+def translate_error(error: BotoError) -> GatewayError:
     """Translate an exception of boto3 to the gateway's error."""
     if isinstance(error, ClientError):
         return _response_error(error)

@@ -11,14 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import botocore.config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 from botocore.utils import parse_timestamp
 
 from builder.model.clock import SYSTEM_CLOCK, Clock
 from publisher.aws import responses
 from publisher.aws.api_call import Caller
-from publisher.aws.error_codes import is_missing, translate_error
+from publisher.aws.error_codes import BotoError, is_missing, translate_error
 from publisher.aws.gateway import GatewayError, PublishedVersion, Unavailable
 from publisher.aws.lambda_client import CONFIG
 from publisher.aws.rate_limit import TokenBucket
@@ -146,7 +145,7 @@ _RUNTIME_REFUSED = re.compile(
 )
 
 
-def _error_of(error: ClientError | BotoCoreError | ResponseParserError) -> GatewayError:
+def _error_of(error: BotoError) -> GatewayError:
     """Translate an exception of boto3 to an error of ``Functions``."""
     general = translate_error(error)
     kind = _kind_of(error) if isinstance(error, ClientError) else None

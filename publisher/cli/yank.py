@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import click
 
+from builder.model.clock import utc_now
 from builder.model.errors import FailureClass, IncompleteError, InputError, UsageError
 from builder.model.figures import counted
 from builder.model.stop import Stop, StoppableClock
@@ -76,8 +76,7 @@ def command(
         confirm(f"{verb} {release.package} {release.version} in {counted(len(release.cells), 'cell')}?")
     with progress() as shown, stopping(stop), lease(matrix, stop, wait_seconds=LEASE_WAIT_SECONDS):
         permissions = Permissions(matrix, ledger, lambdas, StoppableClock(stop), shown)
-        now = datetime.now(timezone.utc).replace(microsecond=0)
-        changed = permissions.restore(release) if undo else permissions.yank(release, reason or "", now)
+        changed = permissions.restore(release) if undo else permissions.yank(release, reason or "", utc_now())
         refreshed = refresh_parameters(matrix, ledger, stop)
         unannounced = announce_release(matrix, ledger, layer_version)
     if undone and not unannounced and not (refreshed and (refreshed.written or refreshed.removed or refreshed.failed)):

@@ -10,10 +10,10 @@ import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 from builder.model.artifact import BuildOutput, sha256_of
+from builder.model.clock import utc_now
 from builder.model.errors import InputError
 from builder.model.matrix import Cell, Matrix
 from publisher.aws.gateway import Zip
@@ -148,7 +148,7 @@ def carry_out(run: Prepared, artifacts: BuildOutput | None, canary: CanaryRegion
         sources = Sources(**vars(run), artifacts=artifacts, folder=folder, signer=signer)
         payloads = gather(sources)
         backfills = gather_backfills(sources)
-        recorder = Recorder(run.ledger, run.matrix, plan.version, plan.number.value, _now())
+        recorder = Recorder(run.ledger, run.matrix, plan.version, plan.number.value, utc_now())
         facts = tuple(facts_to_record(sources, payloads))
         keep_sboms(run.ledger, plan.number.value, at_number(releases, plan.number.value), facts)
         if facts:
@@ -168,7 +168,7 @@ def _complete(run: Prepared, recorder: Recorder) -> None:
     if release is None or release.completed or release.yanked or not release.is_of(run.plan.version):
         return
     if release.is_public_in(run.matrix.cells):
-        recorder.complete(_now())
+        recorder.complete(utc_now())
 
 
 def _placeholder_zip(folder: Path) -> Zip:
@@ -189,7 +189,3 @@ def check_artifacts(build: BuildOutput, matrix: Matrix, version: str) -> None:
             where=str(folder),
             fix=f"build them: layers build --version {version} --output {folder}",
         )
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc).replace(microsecond=0)
