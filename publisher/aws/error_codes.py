@@ -6,8 +6,9 @@ The codes come from the Lambda and STS API references ("Common errors") and from
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
@@ -32,6 +33,8 @@ from publisher.aws.gateway import (
     VersionMissing,
 )
 from publisher.aws.permission_advice import BODILESS_OPERATIONS, permission_advice
+
+T = TypeVar("T")
 
 _NO_CREDENTIALS = (
     boto.NoCredentialsError, boto.PartialCredentialsError, boto.TokenRetrievalError, boto.CredentialRetrievalError,
@@ -220,6 +223,16 @@ def is_missing_object(error: ClientError) -> bool:
     """Return whether S3 reports that an object does not exist. A 404 of HTTP's HEAD has no code."""
     code = error.response.get("Error", {}).get("Code")
     return status_of(error) == 404 and (code == "NoSuchKey" or error.operation_name in BODILESS_OPERATIONS)
+
+
+def unless_missing(call: Callable[[], T]) -> T | None:
+    """Return the result of a call to S3; None if the object does not exist."""
+    try:
+        return call()
+    except ClientError as error:
+        if is_missing_object(error):
+            return None
+        raise
 
 
 def is_conflicting_write(error: ClientError) -> bool:

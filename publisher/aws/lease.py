@@ -27,7 +27,7 @@ from builder.model.escape import shorten
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
 from builder.model.stop import Stop
-from publisher.aws.error_codes import BOTO_ERRORS, is_conflicting_write, is_missing_object
+from publisher.aws.error_codes import BOTO_ERRORS, is_conflicting_write, unless_missing
 from publisher.aws.response_parser import required
 from publisher.aws.services import client_config, service_errors
 from publisher.aws.session import new_session
@@ -120,11 +120,8 @@ class _Lease:
                     raise
 
     def _take(self) -> None:
-        try:
-            record = self._read()
-        except ClientError as error:
-            if not is_missing_object(error):
-                raise
+        record = unless_missing(self._read)
+        if record is None:
             self._write({"IfNoneMatch": "*"}, datetime.now().astimezone())
             record = self._read()
         if record.owner != self._owner and record.until > record.now:

@@ -17,7 +17,7 @@ from builder.model.clock import Clock
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.zip_damage import ZIP_DAMAGE
-from publisher.aws.error_codes import is_missing_object, status_of
+from publisher.aws.error_codes import status_of, unless_missing
 from publisher.aws.gateway import RUN_AGAIN, Zip
 from publisher.aws.response_parser import required
 from publisher.aws.services import client_config, service_errors
@@ -115,13 +115,8 @@ class Signer:
 
     def _uploaded_version(self, key: str) -> str | None:
         """Return the S3 version of a zip that an earlier run uploaded, to find its signing job again."""
-        try:
-            head = self._s3.head_object(Bucket=self._bucket, Key=key, **self._owner)
-        except ClientError as error:
-            if is_missing_object(error):
-                return None
-            raise
-        return str(head.get("VersionId", "null"))
+        head = unless_missing(lambda: self._s3.head_object(Bucket=self._bucket, Key=key, **self._owner))
+        return str(head.get("VersionId", "null")) if head else None
 
     def _upload(self, key: str, zip_: Zip) -> str:
         digest = base64.b64encode(bytes.fromhex(zip_.sha256)).decode()

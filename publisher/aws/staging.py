@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from boto3.exceptions import Boto3Error
-from botocore.exceptions import ClientError
 
 from builder.model.matrix import Matrix
 from builder.model.matrix_keys import Staging
-from publisher.aws.error_codes import BOTO_ERRORS, is_missing_object, translate_error
+from publisher.aws.error_codes import BOTO_ERRORS, translate_error, unless_missing
 from publisher.aws.gateway import Refused, Unavailable, Zip
 from publisher.aws.once_per_key import Once
 from publisher.aws.response_parser import required
@@ -68,13 +67,9 @@ class StagingBuckets:
 
     def _has_object(self, region: str, bucket: str, key: str, zip_: Zip) -> bool:
         """Return whether the object exists with its size. The expected owner excludes a bucket of another account."""
-        try:
-            head = self._clients(region).head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=self._account)
-        except ClientError as error:
-            if is_missing_object(error):
-                return False
-            raise
-        return bool(required(head, "ContentLength") == zip_.size)
+        client = self._clients(region)
+        head = unless_missing(lambda: client.head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=self._account))
+        return head is not None and bool(required(head, "ContentLength") == zip_.size)
 
     def _upload(self, zip_: Zip, bucket: str, key: str) -> None:
         digest = base64.b64encode(bytes.fromhex(zip_.sha256)).decode()

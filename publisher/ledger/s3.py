@@ -16,7 +16,7 @@ from builder.model.bounded_file import MAX_FACTS_BYTES, MAX_SBOM_BYTES, within_l
 from builder.model.errors import IncompleteError, InputError
 from builder.model.matrix import Matrix
 from builder.model.retry import repeat
-from publisher.aws.error_codes import is_conflicting_write, is_missing_object
+from publisher.aws.error_codes import is_conflicting_write, unless_missing
 from publisher.aws.response_parser import required
 from publisher.aws.services import client_config, service_errors
 from publisher.aws.session import new_session
@@ -94,13 +94,8 @@ class BucketLedger:
             self._put(f"{self._prefix}{SBOMS}/{path}", data, "application/vnd.cyclonedx+json")
 
     def _change(self, key: str, change: Callable[[Release | None], Release]) -> Release:
-        try:
-            before, etag = self._read(key)
-            condition = {"IfMatch": etag}
-        except ClientError as error:
-            if not is_missing_object(error):
-                raise
-            before, condition = None, {"IfNoneMatch": "*"}
+        stored = unless_missing(lambda: self._read(key))
+        before, condition = (stored[0], {"IfMatch": stored[1]}) if stored else (None, {"IfNoneMatch": "*"})
         release = change(before)
         if release == before:
             return release
