@@ -85,21 +85,6 @@ class _SimulatedRequests(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
-    def do_GET(self) -> None:
-        self._handle()
-
-    def do_POST(self) -> None:
-        self._handle()
-
-    def do_HEAD(self) -> None:
-        self._handle()
-
-    def do_PUT(self) -> None:
-        self._handle()
-
-    def do_DELETE(self) -> None:
-        self._handle()
-
     def log_message(self, *_: object) -> None: ...
 
     def _handle(self) -> None:
@@ -111,6 +96,8 @@ class _SimulatedRequests(BaseHTTPRequestHandler):
                 self._refuse(error)
             except Broken as broken:
                 self._break(broken.fault)
+
+    do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = _handle  # noqa: N815 - names of http.server
 
     def _receive(self, body: IO[bytes]) -> tuple[int, str]:
         """Read the whole body, so that the connection can be used again; keep only a small one in memory."""
