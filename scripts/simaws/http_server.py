@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 
 from publisher.sandbox.server import aws_variables
 from scripts.simaws.aws import Broken, SimulatedAws
@@ -122,7 +122,7 @@ class _SimulatedRequests(BaseHTTPRequestHandler):
             self._identify(caller, body.read())
             return
         if caller.service == "s3":
-            self._stage(caller, url.query, headers, body.read())
+            self._stage(caller.region, url, headers, body.read())
             return
         if caller.service != "lambda":
             raise AwsError(404, "UnknownOperationException", f"no {caller.service} here")
@@ -130,9 +130,7 @@ class _SimulatedRequests(BaseHTTPRequestHandler):
         request = Request(
             self.command, url.path, query, body, size, digest, caller.account, f"http://{headers['host']}"
         )
-        operation = self.server.rest.operation(request)
-        response = self.server.aws.call(caller.region, operation.name, operation.act)
-        self._send(operation.status, response)
+        self._send(*self.server.rest.respond(caller.region, request))
 
     def _download(self, path: str, query: str) -> None:
         _, _, region, digest = path.split("/")
@@ -143,10 +141,9 @@ class _SimulatedRequests(BaseHTTPRequestHandler):
         content = self.server.aws.call(region, "Download", lambda _: contents[digest], counted=False)
         self._write(200, content.read(), {"Content-Type": "application/zip"})
 
-    def _stage(self, caller: SignedCaller, query: str, headers: Mapping[str, str], body: bytes) -> None:
-        path = urlsplit(self.path).path
-        self.server.aws.call(caller.region, "S3", lambda _: None, counted=False)  # its latency and faults
-        response = self.server.rest.buckets.respond(self.command, path, query, headers, body)
+    def _stage(self, region: str, url: SplitResult, headers: Mapping[str, str], body: bytes) -> None:
+        self.server.aws.call(region, "S3", lambda _: None, counted=False)  # its latency and faults
+        response = self.server.rest.buckets.respond(self.command, url.path, url.query, headers, body)
         self._write(200, response.body, response.headers, size=response.size)
 
     def _identify(self, caller: SignedCaller, body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Lambda's REST API for the simulation: parse requests into operations, and format their responses."""
+"""Lambda's REST API for the simulation: execute requests, and format the responses."""
 
 from __future__ import annotations
 
@@ -41,17 +41,8 @@ class Request:
     base: str  #: the base URL of download links
 
 
-@dataclass(frozen=True)
-class Operation:
-    """The operation of a request. ``act`` executes it and returns the response's JSON."""
-
-    name: str
-    status: int
-    act: Callable[[RegionLayers], Any]
-
-
 class Rest:
-    """Parses requests into operations. A body that was read before is recognized by its hash."""
+    """Executes requests. A body that was read before is recognized by its hash."""
 
     def __init__(self, aws: SimulatedAws) -> None:
         self._aws = aws
@@ -59,15 +50,15 @@ class Rest:
         self._bodies: dict[str, tuple[dict[str, Any], Content]] = {}
         self._reading = threading.Lock()
 
-    def operation(self, request: Request) -> Operation:
-        """Return the operation of a request; 404 if there is no such operation."""
+    def respond(self, region: str, request: Request) -> tuple[int, Any]:
+        """Execute a request in a region; return the status and the JSON. 404 if there is no such operation."""
         for method, pattern, name, status, act in ROUTES:
             match = re.fullmatch(pattern, request.path)
             if match and method == request.method:
                 values: dict[str, Any] = {key: unquote(value) for key, value in match.groupdict().items()}
                 if name == "PublishLayerVersion":
                     values["parsed"] = self._read(request)  # slow work happens before the gate
-                return Operation(name, status, partial(self._act, act, request, values))
+                return status, self._aws.call(region, name, partial(self._act, act, request, values))
         raise AwsError(404, "UnknownOperationException", f"{request.method} {request.path}")
 
     def _act(self, act: Callable[..., Any], request: Request, values: Mapping[str, Any], region: RegionLayers) -> Any:
