@@ -21,8 +21,8 @@ class LoggedRequest:
     layer_name: str | None
     seconds: float
     request_id: str | None
-    error: str | None = None
-    throttled: bool = False
+    error: str | None
+    throttled: bool
 
 
 class RequestLog:

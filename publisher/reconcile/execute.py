@@ -41,7 +41,7 @@ class CanaryRegion:
     check: Callable[[Sequence[Outcome]], Failure | None]
 
 
-def execute(job: Job, canary: CanaryRegion | None = None) -> tuple[dict[Cell, Outcome], str | None]:
+def execute(job: Job, canary: CanaryRegion | None) -> tuple[dict[Cell, Outcome], str | None]:
     """Execute the plan. Return the outcome of each of its cells, in order, and why regions had to wait, or None."""
     return _Execution(job).run(canary)
 

@@ -120,7 +120,7 @@ class Plan:
     #: The sha256 of each target's zip, if it is known before a build.
     bytes_of: Mapping[str, str]
     #: Whether this release is already public at the number, in AWS or in the ledger.
-    public: bool = False
+    public: bool
 
     @property
     def counts(self) -> Mapping[str, int]:

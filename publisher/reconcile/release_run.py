@@ -48,8 +48,8 @@ class PublishReport:
     plan: Plan
     outcomes: Mapping[Cell, Outcome]
     seconds: float
-    stopped: str | None = None
-    waited: str | None = None  #: why the other regions had to wait for the first one, or None
+    stopped: str | None
+    waited: str | None  #: why the other regions had to wait for the first one, or None
 
     @property
     def complete(self) -> bool:

@@ -102,26 +102,26 @@ def layers_response(method: str, path: str, query: str, body: bytes, backend: An
     if match is None:
         return None
     arguments = {key: values[0] for key, values in parse_qs(query).items()}
-    name, number, rest = match["name"], match["number"], match["rest"]
+    name, number, rest = match["name"] and _layer_name(match["name"]), match["number"], match["rest"]
     if method == "GET" and name is None:
         by_arn = arguments.get("find") == "LayerVersion"
         return _find_by_arn(backend, arguments.get("Arn", "")) if by_arn else _list_layers(backend, arguments)
     if method == "GET" and name and number is None:
-        return _list_versions(backend, _layer_name(name), arguments)
+        return _list_versions(backend, name, arguments)
     if number is not None and int(number) < 1:
         raise invalid_parameter("Layer Version Cannot be less than 1")
     if method == "GET" and name and number and not rest:
-        return _version(backend, _layer_name(name), number)
+        return _version(backend, name, number)
     if method == "DELETE" and name and number and not rest:
-        return _delete(backend, _layer_name(name), number)
+        return _delete(backend, name, number)
     if name and rest and rest.startswith("/policy"):
-        policy = _policy_of(backend, _layer_name(name), number)
+        policy = _policy_of(backend, name, number)
         if method == "GET":
             return _policy(policy)
         if method == "POST":
             _refuse_statement(policy, body)
     if method == "POST" and name and number is None:
-        _refuse_invalid(_layer_name(name), body)
+        _refuse_invalid(name, body)
     return None
 
 

@@ -91,9 +91,9 @@ class World:
             self.logged.append(text)
             click.echo(f"{time.monotonic() - self._started:6.1f} s  {text}", err=True)
 
-    def head(self, branch: str = "main") -> str:
-        """Return the commit of a branch of the repository."""
-        return git(self.origin, "rev-parse", f"refs/heads/{branch}")
+    def head(self) -> str:
+        """Return the commit of the repository's branch ``main``."""
+        return git(self.origin, "rev-parse", "refs/heads/main")
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -108,8 +108,8 @@ def make_world(
     aws: Mapping[str, str],
     variables: Mapping[str, str],
     *,
-    caller: Path | None = None,
-    matrix: Path | None = None,
+    caller: Path | None,
+    matrix: Path | None,
 ) -> World:
     """Create a world with the current files of ``program``, or of ``caller``, another team's repository that calls it.
 

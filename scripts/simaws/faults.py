@@ -56,7 +56,6 @@ class Faults:
 
     scripted: tuple[At, ...] = ()
     rate: float = 0.0
-    kinds: tuple[Fault, ...] = PASSING
     seed: int = 0
 
 
@@ -77,7 +76,7 @@ class FaultState:
         if matching or not self.faults.rate:
             return matching
         chance = Random(f"{self.faults.seed}/{region}/{nth}")  # noqa: S311 - repeatable on purpose
-        return chance.choice(self.faults.kinds) if chance.random() < self.faults.rate else None
+        return chance.choice(PASSING) if chance.random() < self.faults.rate else None
 
     def _count(self, key: object) -> int:
         self._counts[key] = self._counts.get(key, 0) + 1
