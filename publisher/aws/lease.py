@@ -1,7 +1,7 @@
 """One lock for all commands that write to AWS or to the ledger: a lease in the staging bucket of the home region.
 
 A conditional write takes it. The object names its owner and when it expires, by S3's clock. The command renews it while
-it runs and returns it at its end; the lease of a process that died expires. Without staging there is no lock: each
+it runs and lets it expire at its end; the lease of a process that died expires. Without staging there is no lock: each
 command then checks the number, the record and the policy right before and after it writes.
 """
 

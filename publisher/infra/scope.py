@@ -31,7 +31,7 @@ _PREFIX = r"[A-Za-z0-9!_.'()/-]*"
 
 @dataclass(frozen=True)
 class Scope:
-    """Create it with ``make_scope``, which checks."""
+    """The input of the templates, and the names and ARNs that follow from it. ``make_scope`` makes a checked one."""
 
     matrix: Matrix
     partition: str

@@ -145,7 +145,7 @@ class Release(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _rename_older_keys(cls, data: Any) -> Any:
-        """Read records that were written before these keys and this kind had their present names."""
+        """Rename the keys ``fillers`` and ``surplus``, and the kind ``reserved``, which older programs wrote."""
         if not isinstance(data, dict):
             return data
         renamed = {"fillers": "lower_versions", "surplus": "unexpected_versions"}

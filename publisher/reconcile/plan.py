@@ -101,7 +101,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Defer:
-    """The region is unreachable."""
+    """Nothing is done in this run: the region is unreachable."""
 
     failure: Failure
     kind: Literal["defer"] = "defer"

@@ -20,7 +20,7 @@ PLACEHOLDER_DESCRIPTION = "Reserved number, no release"
 
 @dataclass(frozen=True)
 class CellState:
-    """One cell. ``latest`` is 0 if the layer has no version."""
+    """The state of one cell in AWS. ``latest`` is 0 if the layer has no version."""
 
     latest: int = 0
     #: Listed versions by number: the newest, and older ones if they were read.

@@ -11,7 +11,7 @@ MAX_NAMED_VERSIONS = 8
 
 
 def unused_advice(releases: Sequence[Release], region: str) -> str | None:
-    """Return the private versions of no release that the ledger has in a region, with the command that deletes one.
+    """Return advice: the unexpected versions that the ledger has in a region, and the command that deletes one.
 
     None if there are none. Placeholders are left out, because they need no storage worth mentioning.
     """

@@ -1,4 +1,4 @@
-"""Build the response of a canary function that this machine cannot run from its layers' metadata, without imports."""
+"""Respond for a canary function that this machine cannot run: with its layers' metadata, without an import."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def rehearse(
 def _start(
     world: World, workflow: Workflow, event: str, inputs: Mapping[str, str], payload: Mapping[str, str]
 ) -> WorkflowRun:
-    """Run a workflow with those of the inputs that it has. The next run is another one."""
+    """Run a workflow with those of the inputs that it has, and end the run: the next one has no artifacts."""
     world.log(f"{workflow.name}, by {event}")
     declared = workflow.declared(event)
     own_inputs = {key: value for key, value in inputs.items() if key in declared}
