@@ -24,6 +24,8 @@ from builder.model.target import Target
 WANTED_FREE_BYTES: Final = 100 * 1024 * 1024
 #: Linux's limits for a name and, with ``/opt/`` before it, a path; and a depth that no package reaches.
 _MAX_NAME_BYTES, _MAX_PATH_BYTES, _MAX_PATH_PARTS = 255, 4096 - len("/opt/") - 1, 128
+#: A path that cannot have a problem of its own: short ASCII names. Nearly all paths are like this.
+_USUAL_PATH = re.compile(r"(?:\w[\w.+-]{,99}/){,30}\w[\w.+-]{,99}/?", re.ASCII)
 #: Folders of a Python in a virtual environment. Lambda searches only one of them.
 _VERSIONED = re.compile(r"python/lib(64)?/python")
 #: Folders of a layer besides ``python/`` that Lambda searches: for programs, shared libraries and extensions.
@@ -97,7 +99,8 @@ def _check_names(paths: Sequence[str], target: Target, others: tuple[str, ...]) 
 
 def check_paths(paths: Sequence[str]) -> Iterator[Finding]:
     """Report paths of any zip, a function's too, that Lambda refuses, that leave the zip's folder or that collide."""
-    yield from group_equal(finding("error", *problem, path) for path in paths for problem in _bad_name(path))
+    unusual = (path for path in paths if not _USUAL_PATH.fullmatch(path))
+    yield from group_equal(finding("error", *problem, path) for path in unusual for problem in _bad_name(path))
     yield from group_paths(
         "error", "name-twice", "is in the zip twice", [p for p, n in Counter(paths).items() if n > 1]
     )

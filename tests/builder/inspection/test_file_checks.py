@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builder.inspection import file_checks
 from builder.inspection.file_checks import check_files, check_zipped_size
 from builder.inspection.file_facts import FileFacts, PycFacts
 from builder.inspection.link_checks import check_links
@@ -65,6 +66,11 @@ def test_a_bad_name_is_an_error(path: str, code: str) -> None:
 )
 def test_a_valid_name_has_no_findings(path: str) -> None:
     assert check(file(path)) == {}
+
+
+@given(st.from_regex(file_checks._USUAL_PATH, fullmatch=True))
+def test_a_usual_path_has_no_problem_that_its_own_characters_show(path: str) -> None:
+    assert list(file_checks._bad_name(path)) == []
 
 
 @given(st.text("aAéßÅ\u0301\u030a/", min_size=1, max_size=8))
