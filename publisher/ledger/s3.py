@@ -37,10 +37,6 @@ def bucket_and_prefix(place: str) -> tuple[str, str]:
     return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
 
-class _ConflictingWriteError(Exception):
-    """Another process wrote the record after this one read it."""
-
-
 class BucketLedger:
     """A ledger in a bucket."""
 
@@ -64,21 +60,23 @@ class BucketLedger:
 
     def update(self, number: int, change: Callable[[Release | None], Release]) -> Release:
         key = f"{self._prefix}{file_name(number)}"
-        try:
-            with self._translated():
+        with self._translated():
+            try:
                 return repeat(
                     lambda: self._change(key, change),
-                    lambda error: isinstance(error, _ConflictingWriteError),
+                    lambda error: isinstance(error, ClientError) and is_conflicting_write(error),
                     lambda attempts: attempts >= MAX_CONFLICTING_WRITES,
                     first_wait_seconds=0.1,
                     max_wait_seconds=3,
                 )
-        except _ConflictingWriteError:
-            raise IncompleteError(
-                f"other processes changed this record {MAX_CONFLICTING_WRITES} times while it was written",
-                where=f"s3://{self._bucket}/{key}",
-                fix="run the same command again",
-            ) from None
+            except ClientError as error:
+                if not is_conflicting_write(error):
+                    raise
+        raise IncompleteError(
+            f"other processes changed this record {MAX_CONFLICTING_WRITES} times while it was written",
+            where=f"s3://{self._bucket}/{key}",
+            fix="run the same command again",
+        )
 
     def sboms(self) -> frozenset[str]:
         folder = f"{self._prefix}{SBOMS}/"
@@ -97,14 +95,8 @@ class BucketLedger:
         stored = unless_missing(lambda: self._read(key))
         before, condition = (stored[0], {"IfMatch": stored[1]}) if stored else (None, {"IfNoneMatch": "*"})
         release = change(before)
-        if release == before:
-            return release
-        try:
+        if release != before:
             self._put(key, record_bytes(release), "application/json", **condition)
-        except ClientError as error:
-            if is_conflicting_write(error):
-                raise _ConflictingWriteError from None
-            raise
         return release
 
     def _read(self, key: str) -> tuple[Release, str]:
