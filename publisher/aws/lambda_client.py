@@ -13,6 +13,8 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -104,12 +106,7 @@ class BotoLambda:
         return newest_by_name
 
     def versions(self, name: str, above: int = 0) -> tuple[ListedVersion, ...]:
-        listed_versions: list[ListedVersion] = []
-        for version in self._pages(name):
-            if version.number <= above:
-                break
-            listed_versions.append(version)
-        return tuple(listed_versions)
+        return tuple(takewhile(lambda version: version.number > above, self._pages(name)))
 
     def _pages(self, name: str) -> Iterator[ListedVersion]:
         """Yield the versions of a layer, newest first.
@@ -144,34 +141,23 @@ class BotoLambda:
 
     def publish(self, publication: Publication) -> PublishedVersion:
         try:
-            return self._publish(publication)
+            response = self._send(publication)
         except StorageExceeded as error:
             raise self._with_usage(error) from None
+        return responses.published_version(self._source(publication.layer_name), response)
 
-    def _publish(self, publication: Publication) -> PublishedVersion:
+    def _send(self, publication: Publication) -> Any:
+        """Send the request, with the zip in it or in a staging bucket; return the response."""
+        call = partial(self._call, self._client.publish_layer_version, LayerName=publication.layer_name)
         if self._buckets is None:
-            return self._publish_directly(publication)
+            body = self._bodies.of(publication)
+            with body.path.open("rb") as file, _request_body(body, file):
+                return call(Content={"ZipFile": b""})  # _send_from_disk replaces the whole body
         try:
             content = self._buckets.stage(publication.zip, self._region)
         except Unavailable as error:  # S3 did not respond; Lambda got no request
             raise Unreachable(error.message, error.request_id) from None
-        response = self._call(
-            self._client.publish_layer_version,
-            LayerName=publication.layer_name,
-            Content=content,
-            **publication.fields,
-        )
-        return responses.published_version(self._source(publication.layer_name), response)
-
-    def _publish_directly(self, publication: Publication) -> PublishedVersion:
-        body = self._bodies.of(publication)
-        with body.path.open("rb") as file, _request_body(body, file):
-            response = self._call(
-                self._client.publish_layer_version,
-                LayerName=publication.layer_name,
-                Content={"ZipFile": b""},  # _send_from_disk replaces the whole body
-            )
-        return responses.published_version(self._source(publication.layer_name), response)
+        return call(Content=content, **publication.fields)
 
     def _with_usage(self, error: StorageExceeded) -> StorageExceeded:
         """Add commands that list functions and layers to the advice, and the used storage, unless AWS refuses that."""
