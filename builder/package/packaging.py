@@ -6,7 +6,6 @@ The zips are written to a temporary folder, and moved to the output folder after
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -283,12 +282,10 @@ def _check_budget(packaged: Package, budget: Budget) -> None:
 def _biggest(packaged: Package, folder: Path) -> str:
     if packaged.dependencies is None:
         return ""
-    packages = sorted(
-        inspect_zip(folder / packaged.dependencies.file, packaged.target).packages, key=lambda each: -each.size
-    )
+    inspection = inspect_zip(folder / packaged.dependencies.file, packaged.target)
+    packages = sorted(inspection.packages, key=lambda each: -each.size)
     shown = ", ".join(f"{each.name} {megabytes(each.size)}" for each in packages[:5])
-    with zipfile.ZipFile(folder / packaged.dependencies.file) as archive:
-        compiled = sum(each.file_size for each in archive.infolist() if each.filename.endswith(".pyc"))
+    compiled = sum(file.size for file in inspection.files if file.path.endswith(".pyc"))
     return shown + (f"; {compiled:,} bytes are bytecode, which --no-bytecode leaves out" if compiled else "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -153,6 +154,15 @@ def test_a_cache_that_cannot_be_written_is_ignored(tmp_path: Path) -> None:
     cache.write("wheels", "k", [b"content"])
     assert read(cache, "k") is None
     assert (cache.size(), cache.prune(), cache.clean()) == (0, 0, 0)
+
+
+def test_a_full_disk_leaves_no_unfinished_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    Cache(tmp_path).write("wheels", "k", [b"content"])
+    assert list((tmp_path / "wheels").iterdir()) == []
 
 
 def test_each_part_changes_the_key() -> None:
