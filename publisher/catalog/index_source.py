@@ -23,7 +23,6 @@ from publisher.http.http_get import MAX_DOCUMENT_BYTES
 
 _NAME = r"[0-9A-Za-z][0-9A-Za-z.!+_-]*"
 _REGION = r"[a-z]+(-[a-z0-9]+)+"
-_PYTHON = r"[0-9]+\.[0-9]+"
 
 #: JSON values of an index, as a limit of memory: each needs much more than its bytes in the file.
 _MAX_VALUES = 3_000_000
@@ -134,8 +133,6 @@ def _check_words(index: Index, source: str) -> None:
         (_NAME, index.package),
         *((_NAME, release.version) for release in index.releases),
     }
-    words |= {(_PYTHON, layer.python) for _, layer in layers}
-    words |= {(_REGION, layer.region) for _, layer in layers}
     words |= {(LAYER_NAME.pattern, layer.layer_name) for _, layer in layers}
     bad = [word for shape, word in sorted(words) if not re.fullmatch(shape, word)]
     if not bad:
