@@ -56,8 +56,12 @@ def _newest_section(index: Index) -> str:
     if release is None:
         return ""
     title = f"## Layer version {release.layer_version}: {text(index.package)} {text(release.version)}\n\n"
+    return f"{title}{_zips(release)}\n{_arns(index, release)}"
+
+
+def _zips(release: IndexedRelease) -> str:
     signed = any(target.signed_by for target in release.targets)
-    facts = [
+    rows = [
         [
             target.python,
             target.architecture.value,
@@ -68,24 +72,18 @@ def _newest_section(index: Index) -> str:
         ]
         for target in release.targets
     ]
+    columns = ["Python", "Architecture", "Zipped", "Unzipped", "sha256", *(["Signed by"] if signed else [])]
+    return table(columns, rows, right=(2, 3))
+
+
+def _arns(index: Index, release: IndexedRelease) -> str:
     cells = {(row.region, row.target_key): f"`{row.arn}`" for row in index.rows(release)}
     cells |= {split_cell(cell): "not published yet" for cell in release.missing}
     for cell, reason in index.unsupported.items():
         cells.setdefault(split_cell(cell), f"not supported{': ' + text(reason) if reason else ''}")
-    columns = ["Python", "Architecture", "Zipped", "Unzipped", "sha256", *(["Signed by"] if signed else [])]
-    order = {region: place for place, region in enumerate(index.all_regions)}
-    arns = [
-        [region, target.python, target.architecture.value, arn]
-        for (region, target), arn in sorted(
-            cells.items(), key=lambda cell: (order.get(cell[0][0], len(order)), cell[0][1].order)
-        )
-    ]
-    return "\n".join(
-        [
-            title + table(columns, facts, right=(2, 3)),
-            table(["Region", "Python", "Architecture", "ARN"], arns),
-        ]
-    )
+    ordered = sorted(cells, key=lambda cell: (index.all_regions.index(cell[0]), cell[1].order))
+    rows = [[region, target.python, target.architecture.value, cells[region, target]] for region, target in ordered]
+    return table(["Region", "Python", "Architecture", "ARN"], rows)
 
 
 def _status(index: Index, release: IndexedRelease) -> str:
