@@ -30,6 +30,7 @@ from builder.model.artifact import Artifact, BuildOutput, Manifest, sha256_of, w
 from builder.model.clock import SYSTEM_CLOCK
 from builder.model.matrix import Matrix
 from builder.model.matrix_file import load_matrix
+from builder.model.regions import known_regions, partition_of
 from builder.model.stop import Stop
 from publisher.aws.connect import connect_all
 from publisher.aws.gateway import Publication, Zip
@@ -219,8 +220,6 @@ def _matrix(package: str, pythons: list[str], regions: Sequence[str]) -> Matrix:
 
 
 def _many_regions(count: int) -> list[str]:
-    from builder.model.regions import known_regions, partition_of
-
     return sorted(region for region in known_regions() if partition_of(region) == "aws")[:count]
 
 

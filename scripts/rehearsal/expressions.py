@@ -38,27 +38,32 @@ class ExpressionError(InputError):
     """An expression is invalid, or uses a name that does not exist."""
 
 
-def evaluate(text: str, contexts: Mapping[str, Value], functions: Functions) -> Value:
-    """Return the value of one expression, given without its ``${{ }}``."""
-    parser = _Parser(text, contexts, {**_FUNCTIONS, **functions})
+def evaluate(text: str, contexts: Mapping[str, Value], functions: Functions | None = None) -> Value:
+    """Return the value of one expression, given without its ``${{ }}``. It may use these functions in addition."""
+    parser = _Parser(text, contexts, {**_FUNCTIONS, **(functions or {})})
     value = parser.binary(0)
     if parser.peek() is not None:
         raise ExpressionError(f"unexpected {parser.peek()!r} after the expression", where=text.strip())
     return value
 
 
-def expand(value: Value, contexts: Mapping[str, Value], functions: Functions) -> Value:
+def expand(value: Value, contexts: Mapping[str, Value]) -> Value:
     """Evaluate the expressions in a YAML value. A text that is only an expression keeps the expression's type."""
     if isinstance(value, dict):
-        return {key: expand(item, contexts, functions) for key, item in value.items()}
+        return {key: expand(item, contexts) for key, item in value.items()}
     if isinstance(value, list):
-        return [expand(item, contexts, functions) for item in value]
+        return [expand(item, contexts) for item in value]
     if not isinstance(value, str):
         return value
     whole = _EMBEDDED.fullmatch(value.strip())
     if whole and "${{" not in whole[1]:
-        return evaluate(whole[1], contexts, functions)
-    return _EMBEDDED.sub(lambda match: as_text(evaluate(match[1], contexts, functions)), value)
+        return evaluate(whole[1], contexts)
+    return _EMBEDDED.sub(lambda match: as_text(evaluate(match[1], contexts)), value)
+
+
+def expand_texts(values: Mapping[str, Value] | None, contexts: Mapping[str, Value]) -> dict[str, str]:
+    """Evaluate the expressions in the values of a mapping, if there is one, and convert each value to text."""
+    return {key: as_text(expand(value, contexts)) for key, value in (values or {}).items()}
 
 
 def as_text(value: Value) -> str:

@@ -55,7 +55,7 @@ class WorkflowRun:
         if not holds(job.get("if"), contexts, sound):
             self.world.log(f"{self.prefix}{name}: skipped")
             return JobRun("skipped")
-        strategy = expand(job.get("strategy") or {}, contexts, {})
+        strategy = expand(job.get("strategy") or {}, contexts)
         if not strategy:
             return self._run_combination(name, job, {**contexts, "matrix": {}})
         rows = combinations(strategy)
@@ -72,8 +72,8 @@ class WorkflowRun:
         label = self.prefix + name + "".join(f" {value}" for value in list(contexts["matrix"].values())[:1])
         if "uses" in job:
             return self._run_called(label, job, contexts, permissions)
-        environment = expand(job.get("environment"), contexts, {})
-        group = expand(job.get("concurrency"), contexts, {})
+        environment = expand(job.get("environment"), contexts)
+        group = expand(job.get("concurrency"), contexts)
         notes = [f"environment {environment}"] * bool(environment) + [f"one at a time: {group}"] * bool(group)
         self.world.log(f"{label}: begins" + (f" ({'; '.join(map(str, notes))})" if notes else ""))
         run = WorkflowJob(self.world, label, name, job, contexts, permissions, self.workflow.document).run()
@@ -82,7 +82,7 @@ class WorkflowRun:
 
     def _run_called(self, label: str, job: Table, contexts: Table, permissions: Mapping[str, str]) -> JobRun:
         workflow = Workflow.read(self._path(job["uses"]))
-        inputs = workflow.inputs("workflow_call", expand(job.get("with") or {}, contexts, {}))
+        inputs = workflow.inputs("workflow_call", expand(job.get("with") or {}, contexts))
         self.world.log(f"{label}: calls {job['uses']} {inputs}")
         run = WorkflowRun(self.world, workflow, "workflow_call", inputs, self.payload, permissions, f"{label} / ").run()
         return JobRun(run.result)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scripts.rehearsal.actions import Place, StepError, run_action
-from scripts.rehearsal.expressions import Open, as_text, evaluate, expand, is_true
+from scripts.rehearsal.expressions import Open, as_text, evaluate, expand, expand_texts, is_true
 from scripts.rehearsal.workflow import Table, read_yaml
 from scripts.rehearsal.world import World
 
@@ -64,11 +64,7 @@ class WorkflowJob:
                 return JobRun("failure")
             if not self.sound:
                 return JobRun("failure")
-            return JobRun("success", self._outputs())
-
-    def _outputs(self) -> dict[str, str]:
-        outputs: Table = expand(self.job.get("outputs") or {}, self.contexts, {})
-        return {key: as_text(value) for key, value in outputs.items()}
+            return JobRun("success", expand_texts(self.job.get("outputs"), self.contexts))
 
     def _environment(self, workspace: Path) -> dict[str, str]:
         github = self.contexts["github"]
@@ -85,8 +81,8 @@ class WorkflowJob:
                 for key in ("repository", "sha", "ref", "ref_name", "run_id", "run_attempt", "event_name", "server_url")
             },
         }
-        env: Table = expand({**(self.workflow.get("env") or {}), **(self.job.get("env") or {})}, self.contexts, {})
-        return {**self.world.environment(), **variables, **{key: as_text(value) for key, value in env.items()}}
+        env = {**(self.workflow.get("env") or {}), **(self.job.get("env") or {})}
+        return {**self.world.environment(), **variables, **expand_texts(env, self.contexts)}
 
     def _step(self, step: Table, contexts: Table) -> None:
         title = step.get("name") or step.get("uses") or step.get("run", "").strip().splitlines()[0]
@@ -107,14 +103,14 @@ class WorkflowJob:
             self.steps[step["id"]] = {"outcome": outcome, "conclusion": outcome, "outputs": outputs}
 
     def _do(self, step: Table, contexts: Table) -> Mapping[str, str]:
-        env = {key: as_text(value) for key, value in expand(step.get("env") or {}, contexts, {}).items()}
+        env = expand_texts(step.get("env"), contexts)
         contexts = {**contexts, "env": Open({**self.place.environment, **env})}
-        inputs = {key: as_text(value) for key, value in expand(step.get("with") or {}, contexts, {}).items()}
+        inputs = expand_texts(step.get("with"), contexts)
         if "run" in step:
             if "${{" in step["run"]:
                 raise StepError("an expression is expanded inside a script: pass its value in `env`")
             folder = step.get("working-directory") or self._default("working-directory") or "."
-            return self._script(step, env, as_text(expand(folder, contexts, {})))
+            return self._script(step, env, as_text(expand(folder, contexts)))
         if not step["uses"].startswith("$/"):
             return run_action(step["uses"], self.place, inputs)
         return self._composite(step["uses"], inputs, contexts)
@@ -135,8 +131,7 @@ class WorkflowJob:
                 self._step({"working-directory": ".", **step}, inner)  # the caller's defaults do not apply to it
             if not self.sound:
                 raise StepError(f"a step of {uses} failed")
-            outputs: Table = {name: spec["value"] for name, spec in (action.get("outputs") or {}).items()}
-            return {name: as_text(expand(value, inner, {})) for name, value in outputs.items()}
+            return expand_texts({name: spec["value"] for name, spec in (action.get("outputs") or {}).items()}, inner)
         finally:
             self.steps = outer
             del self.place.environment["GITHUB_ACTION_PATH"]

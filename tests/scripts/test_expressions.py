@@ -63,7 +63,7 @@ def test_an_expression_has_the_value_that_github_gives_it(text: str, value: obje
 )
 def test_unknown_names_and_syntax_errors_are_refused(text: str) -> None:
     with pytest.raises(ExpressionError):
-        evaluate(text, CONTEXTS, {})
+        evaluate(text, CONTEXTS)
 
 
 def test_a_lone_expression_keeps_its_type_and_one_in_text_becomes_text() -> None:
@@ -71,4 +71,4 @@ def test_a_lone_expression_keeps_its_type_and_one_in_text_becomes_text() -> None
         "matrix": "${{ fromJSON(needs.build.outputs.matrix) }}",
         "name": "for ${{ matrix.architecture }}, ${{ 1 }}",
     }
-    assert expand(value, CONTEXTS, {}) == {"matrix": {"include": [{"python": "3.12"}]}, "name": "for aarch64, 1"}
+    assert expand(value, CONTEXTS) == {"matrix": {"include": [{"python": "3.12"}]}, "name": "for aarch64, 1"}
