@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.model.errors import InputError, UsageError
+from builder.model.figures import megabytes
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, Architecture
 from publisher.cli.budget_options import package_budget
-from publisher.cli.console import json_option, megabytes, print_json, print_result, print_table, progress
+from publisher.cli.console import json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
 from publisher.cli.options import ARCHITECTURE, PYTHON
@@ -118,8 +119,7 @@ def command(
         _check_values("--override", override, check_requirement),
     )  # fmt: skip
     default = target_of_this_machine()
-    with_layer = on_layer is not None
-    base = _base_layer(settings, on_layer or "", index_source, python, architecture, default) if with_layer else None
+    base = None if on_layer is None else _base_layer(settings, on_layer, index_source, python, architecture, default)
     if base is not None:
         python, architecture = base.python, base.architecture
     target = Target(python or default.python, architecture or default.architecture, "dependencies")
