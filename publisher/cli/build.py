@@ -11,19 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import InputError, LayersError, UsageError
-from builder.model.figures import counted
+from builder.model.figures import counted, duration, megabytes
 from publisher.cli import github
 from publisher.cli.budget_options import max_size_option, with_max_sizes
-from publisher.cli.console import (
-    duration,
-    json_option,
-    megabytes,
-    print_json,
-    print_message,
-    print_result,
-    print_table,
-    progress,
-)
+from publisher.cli.console import json_option, print_json, print_message, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
 from publisher.cli.options import VERSION, architecture_option, python_option

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from builder.model.figures import counted
-from publisher.cli.console import json_option, megabytes, print_json, print_result
+from builder.model.figures import counted, megabytes
+from publisher.cli.console import json_option, print_json, print_result
 
 
 @click.command("cache")

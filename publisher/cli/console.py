@@ -20,8 +20,6 @@ import click
 
 from builder.model.errors import UsageError
 from builder.model.escape import escape, escape_json
-from builder.model.figures import duration as duration
-from builder.model.figures import megabytes as megabytes
 from builder.model.progress import Progress
 
 if TYPE_CHECKING:

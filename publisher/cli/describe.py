@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.model.errors import UsageError
+from builder.model.figures import megabytes
 from publisher.catalog.snippets import FORMATS
 from publisher.cli.console import (
     json_option,
-    megabytes,
     print_document,
     print_json,
     print_message,

@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import InputError
-from builder.model.figures import counted
+from builder.model.figures import counted, megabytes
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES
 from publisher.cli import github
-from publisher.cli.console import (
-    json_option,
-    megabytes,
-    print_finding,
-    print_heading,
-    print_json,
-    print_result,
-    print_table,
-)
+from publisher.cli.console import json_option, print_finding, print_heading, print_json, print_result, print_table
 from publisher.cli.local_path import LocalPath
 from publisher.cli.options import zip_target_options
 

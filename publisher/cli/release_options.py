@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import UsageError
-from builder.model.figures import counted
+from builder.model.figures import counted, duration
 from builder.model.stop import Stop, StoppableClock
-from publisher.cli.console import duration, print_message, print_result, print_table, progress
+from publisher.cli.console import print_message, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.options import VERSION, LayerVersionType, architecture_option, python_option, region_option, together
 from publisher.cli.signals import stopping

@@ -11,11 +11,11 @@ import click
 
 from builder.model.bounded_file import read_file
 from builder.model.errors import BuildError, InputError, LayersError, UsageError
-from builder.model.figures import counted, seconds
+from builder.model.figures import counted, megabytes, seconds
 from builder.model.runtimes import Architecture
 from publisher.cli import github
 from publisher.cli.budget_options import refuse_slow_imports
-from publisher.cli.console import json_option, megabytes, print_json, print_quoted, print_result, print_table, progress
+from publisher.cli.console import json_option, print_json, print_quoted, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
 from publisher.cli.options import zip_target_options
