@@ -34,7 +34,7 @@ from publisher.cli.release_options import (
     show_report,
 )
 from publisher.cli.signals import stopping
-from publisher.cli.version_choice import named_version, wait_option
+from publisher.cli.version_choice import wait_option
 
 if TYPE_CHECKING:
     from builder.model.artifact import BuildOutput
@@ -100,10 +100,12 @@ def command(
         require_terminal("add --yes, or run `layers plan` first")
     if (canary_region or canary_role) and not canary_first:
         raise UsageError("--canary-region and --canary-role need --canary-first", fix="add --canary-first")
-    if wait is not None:
-        request = _wait(settings, request, wait, artifacts)
+    if wait is not None and artifacts:
+        raise UsageError(
+            "--wait and --artifacts exclude each other: the zips are already built", fix="leave --wait out"
+        )
     build = BuildOutput(artifacts, read_manifest(artifacts)) if artifacts else None
-    run = connect(settings, request)
+    run = connect(settings, request, wait)
     matrix = run.matrix
     canary = _canary(run, canary_region, canary_role) if canary_first else None
     if build:
@@ -132,18 +134,6 @@ def command(
     check_parameters(parameters)
     if unannounced:
         raise unannounced
-
-
-def _wait(settings: Settings, request: PublishRequest, wait: timedelta, artifacts: Path | None) -> PublishRequest:
-    """Return the request after its version is on the package index or in the ledger."""
-    if artifacts:
-        raise UsageError(
-            "--wait and --artifacts exclude each other: the zips are already built", fix="leave --wait out"
-        )
-    matrix = settings.matrix()
-    targets = matrix.select(request.pythons, request.architectures)
-    releases = settings.ledger(matrix).releases()
-    return replace(request, version=named_version(matrix, targets, request.version, wait, releases))
 
 
 def _incomplete(report: PublishReport) -> LayersError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +16,7 @@ from publisher.cli.console import print_message, print_result, print_table, prog
 from publisher.cli.group import Settings
 from publisher.cli.options import VERSION, LayerVersionType, architecture_option, python_option, region_option, together
 from publisher.cli.signals import stopping
-from publisher.cli.version_choice import latest_version
+from publisher.cli.version_choice import latest_version, named_version
 
 if TYPE_CHECKING:
     from builder.model.matrix import Cell, Matrix
@@ -70,8 +71,11 @@ request_options = together(
 )
 
 
-def connect(settings: Settings, request: PublishRequest) -> Run:
-    """Check matrix, options, ledger and account before the first request about layers."""
+def connect(settings: Settings, request: PublishRequest, wait: timedelta | None = None) -> Run:
+    """Check matrix, options, ledger and account before the first request about layers.
+
+    ``wait``: how long the version may be missing on the package index, if it is not in the ledger.
+    """
     from builder.model.matrix import parse_version
 
     matrix = settings.matrix()
@@ -79,8 +83,10 @@ def connect(settings: Settings, request: PublishRequest) -> Run:
     regions = matrix.select_regions(request.regions)
     version = request.version if request.version == "latest" else parse_version(request.version)
     ledger = settings.ledger(matrix)
-    ledger.releases()
-    if version == "latest":
+    releases = ledger.releases()
+    if wait is not None:
+        version = named_version(matrix, targets, request.version, wait, releases)
+    elif version == "latest":
         version = latest_version(matrix)
 
     from publisher.aws.request_log import RequestLog
