@@ -29,8 +29,6 @@ from builder.resolve.uv import without_addresses
 
 TOTAL_TIMEOUT_SECONDS = 900
 REQUEST_TIMEOUT_SECONDS = 20
-#: pip-audit's settings that this module sets itself.
-_OVERRIDDEN = frozenset({"PIP_AUDIT_FORMAT", "PIP_AUDIT_DESC", "PIP_AUDIT_OUTPUT", "PIP_AUDIT_PROGRESS_SPINNER"})
 
 
 @dataclass(frozen=True, order=True)
@@ -121,7 +119,7 @@ def _run(pins: Collection[Pin], folder: Path) -> str:
         "--format", "json", "--desc", "off", "--aliases", "on", "--progress-spinner", "off",
         "--timeout", str(REQUEST_TIMEOUT_SECONDS), "--cache-dir", str(folder / "cache"),
     ]  # fmt: skip
-    environment = {name: value for name, value in os.environ.items() if name not in _OVERRIDDEN}
+    environment = {name: value for name, value in os.environ.items() if name != "PIP_AUDIT_OUTPUT"}
     try:
         process = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace",
