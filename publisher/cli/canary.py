@@ -23,6 +23,7 @@ from publisher.cli.console import (
 from publisher.cli.group import Settings
 from publisher.cli.options import query_options
 from publisher.cli.signals import stopping
+from publisher.report.next_steps import incomplete_error
 
 if TYPE_CHECKING:
     from publisher.canary.cell_selection import Selected
@@ -140,8 +141,6 @@ def _judge(selected: Selected, trials: Sequence[Trial]) -> None:
             "or compare all of it with `layers audit`",
         )
     if deferred:
-        from publisher.report.next_steps import incomplete_error
-
         failures = [trial.failure for trial in deferred if trial.failure]
         where = first_names((trial.case.id for trial in deferred), MAX_NAMED_CELLS)
         raise incomplete_error(f"{counted(len(deferred), 'layer')} could not be tried", failures, where)

@@ -21,6 +21,7 @@ from publisher.cli.console import (
 )
 from publisher.cli.group import Settings
 from publisher.cli.options import query_options
+from publisher.report.next_steps import unreachable_error
 
 if TYPE_CHECKING:
     from publisher.audit.live_state import LiveCell
@@ -120,8 +121,6 @@ def _show_live(settings: Settings, query: Query, form: str) -> None:
         for difference in cell.differences:
             print_message(f"difference: {cell.cell}: {difference}")
     if report.failures:
-        from publisher.report.next_steps import unreachable_error
-
         raise unreachable_error(report.failures)
 
 

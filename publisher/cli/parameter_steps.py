@@ -10,6 +10,7 @@ from builder.model.clock import SYSTEM_CLOCK
 from builder.model.errors import IncompleteError
 from builder.model.stop import Stop
 from publisher.cli.console import print_result, progress
+from publisher.report.next_steps import incomplete_error
 
 if TYPE_CHECKING:
     from builder.model.matrix import Matrix
@@ -61,8 +62,6 @@ def show_parameters(update: ParameterUpdate | None) -> None:
 def check_parameters(update: ParameterUpdate | None) -> None:
     """Raise IncompleteError with the regions whose parameters are not as recorded."""
     if update and update.failed:
-        from publisher.report.next_steps import incomplete_error
-
         rows = "; ".join(f"{region} ({reason})" for region, reason in update.failed.items())
         raise incomplete_error(f"the parameters could not be updated everywhere: {rows}", update.failed.values())
 

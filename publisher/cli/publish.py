@@ -35,6 +35,7 @@ from publisher.cli.release_options import (
 )
 from publisher.cli.signals import stopping
 from publisher.cli.version_choice import wait_option
+from publisher.report.next_steps import RUN_AGAIN, next_steps
 
 if TYPE_CHECKING:
     from builder.model.artifact import BuildOutput
@@ -137,8 +138,6 @@ def command(
 
 
 def _incomplete(report: PublishReport) -> LayersError:
-    from publisher.report.next_steps import RUN_AGAIN, next_steps
-
     remaining = sum(not outcome.done for outcome in report.outcomes.values())
     steps = next_steps(report.outcomes.values())
     cells = counted(len(report.outcomes), "cell is", "cells are")

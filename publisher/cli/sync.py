@@ -10,6 +10,7 @@ from builder.model.stop import Stop
 from publisher.cli.console import json_option, print_json, print_result, print_table, progress
 from publisher.cli.group import Settings
 from publisher.cli.signals import stopping
+from publisher.report.next_steps import unreachable_error
 
 if TYPE_CHECKING:
     from publisher.documents.command_documents import SyncedRelease
@@ -66,6 +67,4 @@ def command(settings: Settings, /, as_json: bool) -> None:
         if not rows:
             print_result(f"AWS has no layer version whose description names a version of {matrix.package}")
     if synced.unreachable:
-        from publisher.report.next_steps import unreachable_error
-
         raise unreachable_error(synced.unreachable)

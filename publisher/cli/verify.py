@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.model.errors import DriftError, IncompleteError, InputError, UsageError
+from publisher.aws.gateway import GatewayError, Refused, Unreachable
 from publisher.cli.console import json_option, print_json, print_result
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
@@ -89,7 +90,6 @@ def _account_of_matrix(settings: Settings) -> str:
 def _compare(index: Index, row: Row) -> Verdict:
     from publisher.audit.verify import verify
     from publisher.aws.connect import reader
-    from publisher.aws.gateway import GatewayError, Refused, Unreachable
 
     try:
         return verify(index, row, reader(row.region))

@@ -30,6 +30,7 @@ from publisher.cli.parameter_steps import (
     with_parameters,
 )
 from publisher.cli.signals import stopping
+from publisher.report.next_steps import incomplete_error
 
 if TYPE_CHECKING:
     from publisher.audit.yank import Changed
@@ -134,6 +135,4 @@ def _judge(release: Release, changed: Sequence[Changed], *, private: bool) -> No
         )
     failures = [each.failure for each in changed if each.failure]
     if failures:
-        from publisher.report.next_steps import incomplete_error
-
         raise incomplete_error(f"{counted(len(failures), 'cell')} failed", failures)

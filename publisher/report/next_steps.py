@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from builder.model.errors import NEXT_STEP, FailureClass, IncompleteError
 from builder.model.figures import first_names
 from publisher.aws.gateway import Failure
-from publisher.reconcile.job import Outcome
+
+if TYPE_CHECKING:
+    from publisher.reconcile.job import Outcome
 
 RUN_AGAIN = "run the same command again; it does what is left"
 CONFLICT_ADVICE = (
