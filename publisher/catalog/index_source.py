@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -18,7 +19,7 @@ from builder.model.frozen import MAX_KEYS
 from builder.model.matrix import LAYER_NAME
 from builder.model.strict_json import load_json
 from publisher.catalog.download import download
-from publisher.catalog.index import SCHEMA_VERSION, Index
+from publisher.catalog.index import SCHEMA_VERSION, Index, IndexedRelease
 from publisher.http.http_get import MAX_DOCUMENT_BYTES
 
 _NAME = r"[0-9A-Za-z][0-9A-Za-z.!+_-]*"
@@ -72,21 +73,14 @@ def _of_region(document: dict[str, Any], source: str) -> Index:
 
 
 def _merge(parts: Sequence[Index]) -> Index:
-    """Return one index with the layers of all parts, which are of one matrix."""
-    merged = [
-        release.model_copy(
-            update={
-                key: tuple(each for same in together for each in getattr(same, key))
-                for key in ("missing", "targets", "layers")
-            }
-        )
-        for release, *_ in zip(*(part.releases for part in parts), strict=False)
-        if (
-            together := [
-                same for part in parts for same in part.releases if same.layer_version == release.layer_version
-            ]
-        )
-    ]
+    """Return one index with the layers of all parts, which are of one matrix. One of them may be newer."""
+    by_number: dict[int, list[IndexedRelease]] = {}
+    for release in chain.from_iterable(part.releases for part in parts):
+        by_number.setdefault(release.layer_version, []).append(release)
+    merged = []
+    for _, same in sorted(by_number.items(), reverse=True):
+        lists = {key: tuple(chain(*(getattr(each, key) for each in same))) for key in ("missing", "targets", "layers")}
+        merged.append(same[0].model_copy(update=lists))
     return parts[0].model_copy(update={"releases": tuple(merged)})
 
 

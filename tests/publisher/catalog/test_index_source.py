@@ -199,6 +199,19 @@ def test_the_file_of_a_region_is_an_index_of_this_region(tmp_path: Path) -> None
         select(index, Query(regions=("eu-west-1",)))
 
 
+@pytest.mark.parametrize("regions", [("us-east-1", "eu-west-1"), ("eu-west-1", "us-east-1")])
+def test_the_files_of_two_regions_may_be_of_different_moments(
+    regions: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = catalog_files(make_index(MATRIX, history(MATRIX)[:-1]))
+    files = {"us-east-1.json": older["regions/us-east-1.json"], "eu-west-1.json": FILES["regions/eu-west-1.json"]}
+    monkeypatch.setattr(index_source, "download", lambda url, *_: files[url.rpartition("/")[2]].encode())
+    index = read_index("https://layers.test/layers.json", regions)
+    assert [release.layer_version for release in index.releases] == [4, 3, 2, 1]
+    assert {layer.region for layer in index.releases[0].layers} == {"eu-west-1"}
+    assert {layer.region for layer in index.releases[1].layers} == {"us-east-1", "eu-west-1"}
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
