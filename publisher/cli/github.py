@@ -21,9 +21,9 @@ def is_reporting() -> bool:
 
 
 def report(section: str, notes: Iterable[Note]) -> None:
-    """Add a section to the job summary, and print notes as annotations, once a command.
+    """Add a section to the job summary, and print notes as annotations. A command calls this once.
 
-    One error is left for ``annotate_end``.
+    One of the errors that GitHub shows is kept free for the error that may end the command.
     """
     summarize(section)
     if _annotates():
@@ -40,7 +40,7 @@ def summarize(section: str) -> None:
         before = file.stat().st_size if file.exists() else 0
         data = _truncate(f"\n{section}".encode("utf-8", "replace"), SUMMARY_LIMIT_BYTES - before)
         if not data:
-            print_message("the job summary is full")
+            print_message("the job summary is full: GitHub shows 1 MiB a step, the log has everything")
         with file.open("ab") as summary:
             summary.write(data)
     except OSError as error:

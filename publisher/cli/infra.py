@@ -76,7 +76,7 @@ def _print(scope: Scope, parts: tuple[str, ...], as_json: bool) -> None:
     else:
         print_document(template)
     if other_parts := [part for part in _needed(scope) if part not in parts]:
-        print_message(f"note: the matrix also needs {' and '.join(other_parts)}: --part, or --output DIR for all")
+        print_message(f"note: the matrix also needs {' and '.join(other_parts)}: use --part, or --output DIR for all")
 
 
 def _write_or_check(scope: Scope, parts: tuple[str, ...], folder: Path, check: bool, as_json: bool) -> None:

@@ -19,6 +19,7 @@ from publisher.cli.options import ARCHITECTURE, PYTHON
 
 if TYPE_CHECKING:
     from builder.model.matrix_keys import Slim
+    from builder.model.target import TargetKey
     from builder.package.packaging import Package
     from publisher.catalog.base_layer import BaseLayer
 
@@ -160,7 +161,14 @@ def _check_values(option: str, values: tuple[str, ...], check: Callable[[str], s
         raise InputError(str(error), where=option) from None
 
 
-def _base_layer(settings: Settings, layer: str, index_source: str | None, *target: Any) -> BaseLayer:
+def _base_layer(
+    settings: Settings,
+    layer: str,
+    index_source: str | None,
+    python: str | None,
+    architecture: Architecture | None,
+    default: TargetKey,
+) -> BaseLayer:
     from publisher.catalog.base_layer import find_base_layer
 
     if index_source is None and not settings.matrix_path.exists():
@@ -169,7 +177,7 @@ def _base_layer(settings: Settings, layer: str, index_source: str | None, *targe
             where="--on-layer",
             fix="name the published layers.json with --index FILE|URL",
         )
-    return find_base_layer(settings.index(index_source), layer, *target)
+    return find_base_layer(settings.index(index_source), layer, python, architecture, default)
 
 
 def _as_json(packaged: Package) -> dict[str, Any]:

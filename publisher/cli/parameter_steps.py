@@ -1,4 +1,4 @@
-"""Update and check the SSM parameters after ``publish``, ``yank`` and ``audit``, if the matrix has some."""
+"""The SSM parameters and the announcement of a release after ``publish``, ``yank`` and ``audit``, if the matrix has them."""
 
 from __future__ import annotations
 

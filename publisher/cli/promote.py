@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from builder.model.errors import DriftError, InputError
 from builder.model.figures import counted
+from builder.model.progress import Progress
 from publisher.cli.console import json_option, print_message, progress
 from publisher.cli.group import Settings
 from publisher.cli.local_path import LocalPath
@@ -113,7 +114,7 @@ def _credentials(profile: str | None) -> Iterator[None]:
         os.environ.update({key: value for key, value in before.items() if value is not None})
 
 
-def _run_canary_in_source(source: Settings, release: Release, region: str, shown: Any) -> None:
+def _run_canary_in_source(source: Settings, release: Release, region: str, shown: Progress) -> None:
     """Run the canary on the source's layers in one region. Raises DriftError if a layer does not work."""
     from builder.model.stop import Stop
     from publisher.aws.identity import check_account

@@ -33,7 +33,7 @@ _MAX_RESPONSE_CHARACTERS = 2000
 @click.command("smoke")
 @click.argument("zips", nargs=-1, metavar="[ZIP]...", type=LocalPath())
 @zip_target_options
-@click.option("--strict", is_flag=True, help="End with 4 also if a zip is unproven.")
+@click.option("--strict", is_flag=True, help="Exit with 4 also if a zip is unproven.")
 @click.option(
     "--times", type=click.IntRange(1, 99), default=1, show_default=True,
     help="Start each zip this many times, and show the start with the median time.",

@@ -103,7 +103,7 @@ def _prove(plan: ExpectedParameters, store: ParameterStore, clock: Clock) -> Non
             return
         if wait is not None:
             clock.sleep(wait)
-    raise Unavailable(f"{differing[0]} does not have the value that was written yet")
+    raise Unavailable(f"{differing[0]} does not have the written value yet")
 
 
 def differences(
