@@ -29,11 +29,11 @@ from builder.model.matrix_keys import Budget, Slim, Staging
 from builder.model.progress import Progress
 from builder.model.runtimes import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES
 from builder.model.target import Target
-from builder.package.app_files import app_files
+from builder.model.work_folder import work_folder
+from builder.package.app_files import WORK_FOLDER_PREFIX, app_files
 from builder.package.dependencies import Layer, check_python, lock_of
 from builder.package.hidden_modules import hidden_modules
 from builder.package.local_packages import build_wheels, local_packages
-from builder.package.work_folder import work_folder
 from builder.pipeline.build import build
 from builder.requirements.declared import DEFAULT_SELECTION, Requirements, Selection
 from builder.requirements.reader import find_requirements, read_requirements
@@ -121,7 +121,7 @@ def package(
         check_python(project, target)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        with work_folder(output) as folder:
+        with work_folder(output, WORK_FOLDER_PREFIX) as folder:
             lock, lock_input = (
                 _lock(project, target, layer, folder, progress) if project and not project.is_empty else ((), None)
             )

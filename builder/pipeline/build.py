@@ -7,7 +7,6 @@ after all of them passed their checks, and the manifest is written last.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -27,6 +26,7 @@ from builder.model.figures import counted, megabytes
 from builder.model.matrix import Matrix
 from builder.model.progress import Progress
 from builder.model.target import Target
+from builder.model.work_folder import work_folder
 from builder.pipeline.lock_check import check_metadata
 from builder.pipeline.preflight import refuse_content, refuse_over_budget, refuse_zip
 from builder.pipeline.sbom import Component, make_sbom
@@ -74,11 +74,10 @@ def build(
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".layers-build-", dir=output) as folder:
+        with work_folder(output, ".layers-build-") as folder:
             cache = cache or Cache(default_folder())
             locks = Locks(matrix, version, exclude_newer, lock or {}, LockCache(cache), lock_input)
-            # Absolute, because uv runs in another folder.
-            run = _BuildRun(matrix, version, Path(folder).absolute(), output, progress, locks, cache, interpreters)
+            run = _BuildRun(matrix, version, folder, output, progress, locks, cache, interpreters)
             progress.begin(f"Building {title or f'{matrix.package} {version}'}", 2 * len(targets))
             artifacts = run.run(targets)
             if matrix.budget:

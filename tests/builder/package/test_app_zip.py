@@ -10,8 +10,9 @@ import pytest
 
 from builder.model.errors import BuildError, InputError
 from builder.model.progress import Quiet
+from builder.model.work_folder import work_folder
+from builder.package.app_files import WORK_FOLDER_PREFIX
 from builder.package.packaging import package
-from builder.package.work_folder import work_folder
 from tests.builder.package.app_cases import TARGET, asks, names, packaged, refusal
 from tests.fakes.notes import Notes
 from tests.fakes.wheels import make_wheel
@@ -68,7 +69,7 @@ def test_what_a_killed_run_left_is_deleted_and_never_packed(app: Path) -> None:
         (place / ".layers-package-old" / "own").mkdir(parents=True)
         (place / ".layers-package-old" / "app.zip").write_text("half")
     (app / ".lambdaignore").write_text("!.*\n")
-    with work_folder(output) as other:  # of a run at the same time
+    with work_folder(output, WORK_FOLDER_PREFIX) as other:  # of a run at the same time
         assert not (output / ".layers-package-old").exists()
         (other / "app.zip").write_text("other")
         made = package(app, TARGET, output, Quiet())

@@ -17,6 +17,7 @@ import pytest
 from builder.inspection.inspector import inspect_zip
 from builder.model.artifact import read_manifest
 from builder.model.errors import BuildError
+from builder.model.work_folder import work_folder
 from builder.pipeline import build as building
 from builder.pipeline import preflight
 from builder.pipeline.build import build
@@ -197,6 +198,16 @@ from tests.fakes.wheels import matrix_of
 matrix = matrix_of("demo")
 build(matrix, "1.0", matrix.targets, Path(sys.argv[1]), Quiet())
 """
+
+
+def test_what_a_killed_build_left_is_deleted(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "demo")
+    output = tmp_path / "out"
+    (output / ".layers-build-old" / "files" / "wheels").mkdir(parents=True)
+    with work_folder(output, ".layers-build-") as other:  # of a build at the same time
+        made(output)
+        assert other.is_dir()
+    assert [path.name for path in output.glob(".layers-build-*")] == []
 
 
 def test_umask_time_zone_and_hash_seed_do_not_change_the_bytes(index: Path, tmp_path: Path) -> None:
