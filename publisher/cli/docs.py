@@ -66,20 +66,21 @@ class _File:
 
 def _expected_files(settings: Settings, output: Path, pages: tuple[Path, ...]) -> dict[Path, _File]:
     from publisher.catalog.index import make_index
-    from publisher.catalog.sboms import recorded_sboms
+    from publisher.catalog.sboms import read_sbom
     from publisher.catalog.table import body
     from publisher.followers.catalog_files import catalog_files
 
     matrix = settings.matrix()
     ledger = settings.ledger(matrix)
-    releases, available = ledger.releases(), ledger.sboms()
-    index = make_index(matrix, releases, available)
+    index = make_index(matrix, ledger.releases(), ledger.sboms())
     texts = {output / name: text for name, text in catalog_files(index).items()}
     texts |= {page: inject(_page(page), body(index), str(page)) for page in pages}
     files = {path: _File(_sha256(text.encode()) or "", text.encode) for path, text in texts.items()}
     return files | {
-        output / sbom.file: _File(sbom.sha256, partial(sbom.read, ledger))
-        for sbom in recorded_sboms(releases, available)
+        output / path: _File(sha256, partial(read_sbom, ledger, path, sha256))
+        for release in index.releases
+        for target in release.targets
+        if (path := target.sbom_path) and (sha256 := target.sbom_sha256)
     }
 
 

@@ -1,4 +1,4 @@
-"""The SSM parameters and the announcement of a release after ``publish``, ``yank`` and ``audit``, if the matrix has them."""
+"""The SSM parameters and the announcement after ``publish``, ``yank`` and ``audit``, if the matrix has them."""
 
 from __future__ import annotations
 
