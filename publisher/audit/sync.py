@@ -7,7 +7,7 @@ ledger keeps all its facts: cells in AWS are added, and facts that AWS does not 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -110,9 +110,8 @@ def merge(
         if not at_this_number:
             releases.append(recorded[number])
             continue
-        version = (
-            recorded[number].version if number in recorded else _most_common(each.version for each in at_this_number)
-        )
+        most_common = Counter(each.version for each in at_this_number).most_common(1)[0][0]
+        version = recorded[number].version if number in recorded else most_common
         fitting = [each for each in at_this_number if each.version == version]
         left_out += [
             f"{each.cell.id}: layer version {number} is {each.version}, but the release is {version}"
@@ -165,7 +164,3 @@ def _release(matrix: Matrix, number: int, version: str, cells: Sequence[Found], 
     if release.completed or not release.is_public_in(matrix.cells):
         return release
     return release.model_copy(update={"completed": max(record.published for record in release.cells)})
-
-
-def _most_common(versions: Iterable[str]) -> str:
-    return Counter(versions).most_common(1)[0][0]

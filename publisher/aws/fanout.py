@@ -89,16 +89,12 @@ def region_failure(region: str, error: GatewayError) -> Failure:
 
 def credentials_error(error: GatewayError, region: str) -> InputError:
     """Return the error for credentials that AWS refuses everywhere."""
+    missing = isinstance(error, CredentialsMissing)
     return InputError(
-        f"{credentials_problem(error)}: {error.message}",
+        f"{'there are no AWS credentials' if missing else 'AWS refuses the credentials'}: {error.message}",
         where=region,
         fix=f"{error.advice or 'renew them'}, then run the same command again",
     )
-
-
-def credentials_problem(error: GatewayError) -> str:
-    """Return what is wrong with the credentials, for the start of a message."""
-    return "there are no AWS credentials" if isinstance(error, CredentialsMissing) else "AWS refuses the credentials"
 
 
 def within_region(call: Callable[[A], T], items: Iterable[A]) -> list[T]:

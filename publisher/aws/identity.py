@@ -40,7 +40,9 @@ def _caller_identity(matrix: Matrix) -> dict[str, Any]:
     errors: dict[str, GatewayError] = {}
     for region in _sts_regions(matrix):
         try:
-            return _get_caller_identity(region)
+            with translated():
+                client = new_session().client("sts", region_name=region, config=CONFIG)
+                return dict(client.get_caller_identity())
         except GatewayError as error:
             if isinstance(error, CredentialsRefused) and not isinstance(error, CredentialsUnknown):
                 raise credentials_error(error, f"STS in {region}") from None
@@ -60,9 +62,3 @@ def _sts_regions(matrix: Matrix) -> tuple[str, ...]:
     regions = matrix.regions[:MAX_STS_REGIONS]
     home = ALWAYS_ENABLED.get(partition_of(regions[0]))
     return tuple(dict.fromkeys((*regions, home))) if home else tuple(regions)
-
-
-def _get_caller_identity(region: str) -> dict[str, Any]:
-    with translated():
-        client = new_session().client("sts", region_name=region, config=CONFIG)
-        return dict(client.get_caller_identity())

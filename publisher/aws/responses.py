@@ -85,7 +85,8 @@ def grants(data: dict[str, Any]) -> tuple[Grant, ...]:
 
 def _grants_of(statement: dict[str, Any]) -> Iterator[Grant]:
     actions = statement.get("Action")
-    if statement.get("Effect") != "Allow" or not _allows_get(actions if isinstance(actions, list) else [actions]):
+    patterns = [str(action).lower() for action in (actions if isinstance(actions, list) else [actions])]
+    if statement.get("Effect") != "Allow" or not any(fnmatchcase("lambda:getlayerversion", each) for each in patterns):
         return
     principal = statement.get("Principal")
     if isinstance(principal, dict):
@@ -97,10 +98,6 @@ def _grants_of(statement: dict[str, Any]) -> Iterator[Grant]:
     for who in principal if isinstance(principal, list) else [principal]:
         account = re.search(r":iam::(\d{12}):root$", str(who))
         yield Grant(str(statement.get("Sid", "")), account[1] if account else str(who), organization)
-
-
-def _allows_get(actions: list[Any]) -> bool:
-    return any(fnmatchcase("lambda:getlayerversion", str(action).lower()) for action in actions)
 
 
 def items(data: dict[str, Any], key: str) -> list[dict[str, Any]]:

@@ -85,7 +85,8 @@ class _Execution:
 
     def _publish_first(self, cells: Sequence[Cell]) -> None:
         """Publish one cell alone to claim the number. If its region fails, try the next region."""
-        candidates = {cell.region: cell for cell in reversed(self._remaining(cells)) if self._is_publish(cell)}
+        to_publish = [cell for cell in self._remaining(cells) if isinstance(self._job.plan.actions[cell], Publish)]
+        candidates = {cell.region: cell for cell in reversed(to_publish)}
         for region in self._job.matrix.regions:
             if region in candidates and not (self._published_cells() or self._job.plan.public):
                 self._run_step([candidates[region]], self._steps.publish)
@@ -151,9 +152,6 @@ class _Execution:
     def _published_cells(self) -> Collection[Cell]:
         """Return the cells that hold the release so far."""
         return [cell for cell, outcome in self._outcomes.items() if outcome.done or outcome.name == "private"]
-
-    def _is_publish(self, cell: Cell) -> bool:
-        return isinstance(self._job.plan.actions[cell], Publish)
 
     def _unfinished(self, region: str, cells: Sequence[Cell]) -> Failure | None:
         holding = self._published_cells()

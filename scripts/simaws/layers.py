@@ -51,11 +51,6 @@ class LayerVersion:
     shown: float
     readable: float
 
-    @property
-    def code_sha256(self) -> str:
-        """The digest in the API's encoding."""
-        return base64.b64encode(bytes.fromhex(self.sha256)).decode()
-
 
 @dataclass(frozen=True)
 class Statement:

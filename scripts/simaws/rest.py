@@ -170,7 +170,8 @@ class Rest:
     def _version_json(self, version: LayerVersion, base: str) -> dict[str, Any]:
         until = self._aws.clock.monotonic() + LINK_SECONDS
         link = f"{base}/content/{version.arn.split(':')[3]}/{version.sha256}?until={until:.3f}"
-        content = {"CodeSha256": version.code_sha256, "CodeSize": version.size, "Location": link}
+        digest = base64.b64encode(bytes.fromhex(version.sha256)).decode()
+        content = {"CodeSha256": digest, "CodeSize": version.size, "Location": link}
         return {**self._listed(version), "LayerArn": version.arn.rpartition(":")[0], "Content": content}
 
 
