@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from builder.cache.store import Cache, key_of
+from builder.metadata.requires_dist import name_of
 from builder.model.artifact import Locked
 from builder.model.target import Target
 from builder.resolve import uv
@@ -32,7 +33,9 @@ class LockCache:
     def resolve_requirements(self, inputs: LockInput, target: Target) -> Lock:
         """Return the lock that was resolved from the same ``inputs`` a few minutes ago; otherwise resolve it now."""
         key = self._key(inputs, target)
-        if key and (cached := self._read(key)):
+        cached = self._read(key) if key else None
+        required = {name_of(text) for text in inputs.requirements if ";" not in text}  # without a marker
+        if cached and required <= {each.name for each in cached}:
             return cached
         lock = resolve_requirements(inputs, target)
         if key and _is_kept_whole(lock):

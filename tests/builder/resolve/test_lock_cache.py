@@ -144,15 +144,15 @@ def test_a_damaged_entry_is_resolved_again(cache: Cache) -> None:
     assert resolves(cache)
 
 
-@pytest.mark.parametrize("added", [{"url": "https://x/demo-1.0-py3-none-any.whl"}, {"yanked": "broken"}])
-def test_an_entry_with_facts_that_the_cache_does_not_keep_is_resolved_again(
-    added: dict[str, str], cache: Cache
-) -> None:
-    """Nothing but a foreign program writes such an entry, and uv would fetch the wheel from that URL."""
+@pytest.mark.parametrize(
+    "changed", [{"url": "https://x/demo-1.0-py3-none-any.whl"}, {"yanked": "broken"}, {"name": "another"}]
+)
+def test_an_entry_that_the_program_does_not_write_is_resolved_again(changed: dict[str, str], cache: Cache) -> None:
+    """It may come from a foreign program: uv would fetch the wheel from its URL, or the package would be missing."""
     resolves(cache)
     (entry,) = (cache.folder / "locks").iterdir()
     resolved, (locked,) = json.loads(bytes(cache.read("locks", entry.name) or b""))
-    cache.write("locks", entry.name, [json.dumps([resolved, [{**locked, **added}]]).encode()])
+    cache.write("locks", entry.name, [json.dumps([resolved, [{**locked, **changed}]]).encode()])
     assert resolves(cache)
 
 
