@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from builder.model.errors import FailureClass, InputError
 from builder.model.escape import without_credentials
-from publisher.http.http_get import DocumentTooLarge, HttpFailure, InvalidUrl, http_get
+from publisher.http.http_get import HttpFailure, PermanentHttpFailure, http_get
 
 READ_TIMEOUT_SECONDS = 20
 TOTAL_TIMEOUT_SECONDS = 120
@@ -24,7 +24,7 @@ def download(address: str, title: str, headers: Mapping[str, str] | None = None)
         reason = f"HTTP status {response.status} {response.reason}".rstrip()
         is_permanent = 300 <= response.status < 500 and response.status not in (408, 425, 429)
     except HttpFailure as error:
-        reason, is_permanent = str(error), isinstance(error, InvalidUrl | DocumentTooLarge)
+        reason, is_permanent = str(error), isinstance(error, PermanentHttpFailure)
     raise InputError(
         f"{title} cannot be downloaded: {reason}",
         where=without_credentials(address),

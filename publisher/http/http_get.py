@@ -44,12 +44,8 @@ class HttpFailure(Exception):  # noqa: N818 - named for what happened
     """There is no usable response. The message has the reason; the same request may succeed later."""
 
 
-class InvalidUrl(HttpFailure):
-    """The URL, or the one that it redirects to, is invalid or redirects without end: a retry fails as well."""
-
-
-class DocumentTooLarge(HttpFailure):
-    """The document is larger than ``MAX_DOCUMENT_BYTES``: a retry fails as well."""
+class PermanentHttpFailure(HttpFailure):
+    """A retry fails as well: the URL is invalid or redirects without end, or the document is too large."""
 
 
 class TooSlow(HttpFailure):
@@ -73,7 +69,7 @@ def http_get(
     except exceptions.HTTPError as error:
         raise _failure(getattr(error, "reason", None) or error, read_timeout_seconds) from None
     except (ValueError, HTTPException) as error:
-        raise InvalidUrl(f"invalid URL ({error})") from None
+        raise PermanentHttpFailure(f"invalid URL ({error})") from None
 
 
 def _run_within(seconds: float, request: Callable[[], HttpDocument]) -> HttpDocument:
@@ -126,7 +122,7 @@ def _body(response: urllib3.BaseHTTPResponse) -> bytes:
     while piece := response.read1(1 << 16):
         body += piece
         if len(body) > MAX_DOCUMENT_BYTES:
-            raise DocumentTooLarge(f"larger than {MAX_DOCUMENT_BYTES >> 20} MB")
+            raise PermanentHttpFailure(f"larger than {MAX_DOCUMENT_BYTES >> 20} MB")
     return bytes(body)
 
 
@@ -163,9 +159,9 @@ def _certificates(variables: Mapping[str, str], is_trusted: bool) -> ssl.SSLCont
 def _failure(cause: BaseException, seconds: int) -> HttpFailure:
     match cause:
         case exceptions.ResponseError():
-            return InvalidUrl("too many redirects")
+            return PermanentHttpFailure("too many redirects")
         case exceptions.LocationValueError() | exceptions.URLSchemeUnknown():
-            return InvalidUrl(f"invalid URL ({type(cause).__name__})")
+            return PermanentHttpFailure(f"invalid URL ({type(cause).__name__})")
         case exceptions.NameResolutionError():
             return HttpFailure("the host name cannot be resolved")
         case exceptions.NewConnectionError():  # a subclass of ConnectTimeoutError

@@ -14,10 +14,9 @@ from builder.model.errors import InputError, read_error
 from builder.model.retry import repeat
 from publisher.http.http_get import (
     MAX_DOCUMENT_BYTES,
-    DocumentTooLarge,
     HttpDocument,
     HttpFailure,
-    InvalidUrl,
+    PermanentHttpFailure,
     TooSlow,
     http_get,
 )
@@ -92,7 +91,7 @@ def _get(location: IndexLocation, address: str) -> IndexPage | None:
             where=location.shown,
             fix="run the command again later; UV_HTTP_TIMEOUT sets a longer limit",
         ) from None
-    except (InvalidUrl, DocumentTooLarge, ValueError) as error:  # ValueError: urlsplit rejects the address
+    except (PermanentHttpFailure, ValueError) as error:  # ValueError: urlsplit rejects the address
         raise InputError(
             f"the package index cannot be read: {error}",
             where=location.shown,
