@@ -133,6 +133,13 @@ def test_wait_does_not_wait_for_a_yanked_version(index: PackageIndex, layers: La
     assert layers("build", "--version", "1.1", "--locked", "--wait", "1h").code == 2
 
 
+def test_a_region_that_the_matrix_does_not_have_is_refused_without_waiting(index: PackageIndex, layers: Layers) -> None:
+    ended = layers("publish", "--version", "1.1", "--wait", "5s", "--region", "ap-south-1", "--yes")
+    assert ended.code == 3
+    assert "region ap-south-1 is not in the matrix" in ended.err
+    assert index.page_requests() == 0
+
+
 # A yanked version and publish
 
 
