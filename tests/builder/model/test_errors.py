@@ -66,8 +66,6 @@ COMPLETE = {
     "publisher/cli/options.py": 1,
     "publisher/cli/package.py": 1,
     "publisher/cli/suggestions.py": 2,
-    "publisher/cli/verify.py": 1,
-    "publisher/cli/yank.py": 1,
 }
 
 

@@ -54,7 +54,7 @@ def test_the_same_input_is_resolved_once(cache: Cache) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        replace(INPUT, requirements=("demo>=1", "base")),
+        replace(INPUT, requirements=("demo>=1", "base; python_version>'3.13'")),
         replace(INPUT, requirements=("demo>=2",)),
         replace(INPUT, exclude_newer="2026-01-01"),
         *(
