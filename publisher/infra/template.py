@@ -8,11 +8,6 @@ from typing import Any
 
 import yaml
 
-try:
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:  # PyYAML was built without libyaml
-    from yaml import SafeLoader  # type: ignore[assignment]
-
 from builder.model.errors import InputError
 from publisher.aws import resource_names
 from publisher.infra.scope import GITHUB, REPOSITORY, Scope
@@ -72,7 +67,7 @@ def _fill(name: str, scope: Scope, **values: str) -> str:
     return re.sub(r"\n\s*\n(?= {3})", "\n", text).strip() + "\n"  # blank lines only between sections and resources
 
 
-class _TemplateLoader(SafeLoader):
+class _TemplateLoader(yaml.SafeLoader):
     """Reads the short intrinsic functions of CloudFormation."""
 
 
