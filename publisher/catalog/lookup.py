@@ -158,7 +158,7 @@ def _regions(patterns: Sequence[str], index: Index) -> tuple[str, ...]:
 
 def _no_region(pattern: str) -> str:
     if any(letter in pattern for letter in "*?["):
-        return f"no region of the layers fits {pattern!r}"
+        return f"no region of the layers matches {pattern!r}"
     return f"{pattern!r} " + ("has no layers" if pattern in known_regions() else "is not an AWS region")
 
 

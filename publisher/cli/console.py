@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,7 +90,7 @@ def print_json_line(data: object) -> None:
     _write(escape_json(json.dumps(data, ensure_ascii=False)), err=True)
 
 
-def print_workflow_commands(lines: Sequence[str]) -> None:
+def print_workflow_commands(lines: Iterable[str]) -> None:
     """Print workflow commands of GitHub Actions, which are escaped already, on stderr: stdout is for results."""
     for line in lines:
         _write(line, err=True)

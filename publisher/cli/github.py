@@ -27,7 +27,7 @@ def report(section: str, notes: Iterable[Note]) -> None:
     """
     summarize(section)
     if _annotates():
-        print_workflow_commands(list(commands(notes, errors_left=1)))
+        print_workflow_commands(commands(notes, errors_left=1))
 
 
 def summarize(section: str) -> None:
@@ -58,7 +58,7 @@ def _truncate(data: bytes, room: int) -> bytes:
 def annotate_end(error: LayersError) -> None:
     """Print the error that ends the program as an annotation."""
     if _annotates():
-        print_workflow_commands(list(commands([error_note(error)])))
+        print_workflow_commands(commands([error_note(error)]))
 
 
 def _annotates() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -50,21 +51,23 @@ def command(settings: Settings, /, as_json: bool) -> None:
         unreachable = {region: failure.text for region, failure in synced.unreachable.items()}
         print_json({"releases": rows, "left_out": synced.left_out, "unreachable": unreachable})
     else:
-        print_table(
-            ["layer version", "version", "cells", "public"],
-            [
-                [
-                    str(r["layer_version"]),
-                    r["version"],
-                    f"{r['cells']} of {r['of']}",
-                    "yanked" if r["yanked"] else str(r["public"]),
-                ]
-                for r in rows
-            ],
-        )
-        for text in synced.left_out:
-            print_result(f"left out: {text}")
-        if not rows:
-            print_result(f"AWS has no layer version whose description names a version of {matrix.package}")
+        _show(rows, synced.left_out, matrix.package)
     if synced.unreachable:
         raise unreachable_error(synced.unreachable)
+
+
+def _show(rows: Sequence[SyncedRelease], left_out: Sequence[str], package: str) -> None:
+    table = [
+        [
+            str(r["layer_version"]),
+            r["version"],
+            f"{r['cells']} of {r['of']}",
+            "yanked" if r["yanked"] else str(r["public"]),
+        ]
+        for r in rows
+    ]
+    print_table(["layer version", "version", "cells", "public"], table)
+    for text in left_out:
+        print_result(f"left out: {text}")
+    if not rows:
+        print_result(f"AWS has no layer version whose description names a version of {package}")
